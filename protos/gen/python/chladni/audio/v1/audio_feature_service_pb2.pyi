@@ -1,0 +1,243 @@
+import datetime
+
+from chladni.media.v1 import media_pb2 as _media_pb2
+from chladni.model.v1 import model_pb2 as _model_pb2
+from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FEATURE_UNSPECIFIED: _ClassVar[Feature]
+    FEATURE_LOG_MEL: _ClassVar[Feature]
+    FEATURE_DESCRIPTORS: _ClassVar[Feature]
+    FEATURE_EMBEDDING: _ClassVar[Feature]
+    FEATURE_INITIAL_LATENTS: _ClassVar[Feature]
+
+class PcmEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PCM_ENCODING_UNSPECIFIED: _ClassVar[PcmEncoding]
+    PCM_ENCODING_INT16: _ClassVar[PcmEncoding]
+    PCM_ENCODING_FLOAT32: _ClassVar[PcmEncoding]
+
+class Colormap(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLORMAP_UNSPECIFIED: _ClassVar[Colormap]
+    COLORMAP_VIRIDIS: _ClassVar[Colormap]
+    COLORMAP_GRAY: _ClassVar[Colormap]
+FEATURE_UNSPECIFIED: Feature
+FEATURE_LOG_MEL: Feature
+FEATURE_DESCRIPTORS: Feature
+FEATURE_EMBEDDING: Feature
+FEATURE_INITIAL_LATENTS: Feature
+PCM_ENCODING_UNSPECIFIED: PcmEncoding
+PCM_ENCODING_INT16: PcmEncoding
+PCM_ENCODING_FLOAT32: PcmEncoding
+COLORMAP_UNSPECIFIED: Colormap
+COLORMAP_VIRIDIS: Colormap
+COLORMAP_GRAY: Colormap
+
+class MelParameters(_message.Message):
+    __slots__ = ("sample_rate_hz", "fft_size", "hop_length", "mel_bin_count", "minimum_frequency_hz", "maximum_frequency_hz")
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    FFT_SIZE_FIELD_NUMBER: _ClassVar[int]
+    HOP_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MEL_BIN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    sample_rate_hz: int
+    fft_size: int
+    hop_length: int
+    mel_bin_count: int
+    minimum_frequency_hz: float
+    maximum_frequency_hz: float
+    def __init__(self, sample_rate_hz: _Optional[int] = ..., fft_size: _Optional[int] = ..., hop_length: _Optional[int] = ..., mel_bin_count: _Optional[int] = ..., minimum_frequency_hz: _Optional[float] = ..., maximum_frequency_hz: _Optional[float] = ...) -> None: ...
+
+class Descriptor(_message.Message):
+    __slots__ = ("name", "value", "unit", "minimum", "maximum", "description")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: float
+    unit: str
+    minimum: float
+    maximum: float
+    description: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., unit: _Optional[str] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., description: _Optional[str] = ...) -> None: ...
+
+class ExtractFeaturesRequest(_message.Message):
+    __slots__ = ("audio", "features", "embedding_model")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioClip
+    features: _containers.RepeatedScalarFieldContainer[Feature]
+    embedding_model: str
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., features: _Optional[_Iterable[_Union[Feature, str]]] = ..., embedding_model: _Optional[str] = ...) -> None: ...
+
+class ExtractFeaturesResponse(_message.Message):
+    __slots__ = ("audio", "log_mel", "mel_parameters", "descriptors", "embedding", "initial_latents", "processing_time")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    LOG_MEL_FIELD_NUMBER: _ClassVar[int]
+    MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
+    PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioProperties
+    log_mel: _tensor_pb2.Tensor
+    mel_parameters: MelParameters
+    descriptors: _containers.RepeatedCompositeFieldContainer[Descriptor]
+    embedding: _tensor_pb2.Embedding
+    initial_latents: _tensor_pb2.Tensor
+    processing_time: _duration_pb2.Duration
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class PcmConfig(_message.Message):
+    __slots__ = ("sample_rate_hz", "channel_count", "encoding")
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    sample_rate_hz: int
+    channel_count: int
+    encoding: PcmEncoding
+    def __init__(self, sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., encoding: _Optional[_Union[PcmEncoding, str]] = ...) -> None: ...
+
+class StreamFeaturesRequest(_message.Message):
+    __slots__ = ("config", "pcm")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    PCM_FIELD_NUMBER: _ClassVar[int]
+    config: PcmConfig
+    pcm: bytes
+    def __init__(self, config: _Optional[_Union[PcmConfig, _Mapping]] = ..., pcm: _Optional[bytes] = ...) -> None: ...
+
+class Level(_message.Message):
+    __slots__ = ("rms_dbfs", "peak_dbfs")
+    RMS_DBFS_FIELD_NUMBER: _ClassVar[int]
+    PEAK_DBFS_FIELD_NUMBER: _ClassVar[int]
+    rms_dbfs: float
+    peak_dbfs: float
+    def __init__(self, rms_dbfs: _Optional[float] = ..., peak_dbfs: _Optional[float] = ...) -> None: ...
+
+class MelFrames(_message.Message):
+    __slots__ = ("first_frame", "power_db", "level")
+    FIRST_FRAME_FIELD_NUMBER: _ClassVar[int]
+    POWER_DB_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    first_frame: int
+    power_db: _tensor_pb2.Tensor
+    level: Level
+    def __init__(self, first_frame: _Optional[int] = ..., power_db: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., level: _Optional[_Union[Level, _Mapping]] = ...) -> None: ...
+
+class StreamSummary(_message.Message):
+    __slots__ = ("frame_count", "duration_seconds", "mel_parameters", "descriptors", "embedding")
+    FRAME_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    frame_count: int
+    duration_seconds: float
+    mel_parameters: MelParameters
+    descriptors: _containers.RepeatedCompositeFieldContainer[Descriptor]
+    embedding: _tensor_pb2.Embedding
+    def __init__(self, frame_count: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ...) -> None: ...
+
+class StreamFeaturesResponse(_message.Message):
+    __slots__ = ("frames", "summary")
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    frames: MelFrames
+    summary: StreamSummary
+    def __init__(self, frames: _Optional[_Union[MelFrames, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ...) -> None: ...
+
+class AnalyzeMusicRequest(_message.Message):
+    __slots__ = ("audio",)
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioClip
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ...) -> None: ...
+
+class Candidate(_message.Message):
+    __slots__ = ("value", "confidence")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    confidence: float
+    def __init__(self, value: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
+
+class MusicFeature(_message.Message):
+    __slots__ = ("name", "unit", "candidates")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    unit: str
+    candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
+    def __init__(self, name: _Optional[str] = ..., unit: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ...) -> None: ...
+
+class AnalyzeMusicResponse(_message.Message):
+    __slots__ = ("audio", "features", "abc_notation")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    ABC_NOTATION_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioProperties
+    features: _containers.RepeatedCompositeFieldContainer[MusicFeature]
+    abc_notation: str
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., features: _Optional[_Iterable[_Union[MusicFeature, _Mapping]]] = ..., abc_notation: _Optional[str] = ...) -> None: ...
+
+class RenderSpectrogramRequest(_message.Message):
+    __slots__ = ("audio", "width_pixels", "height_pixels", "colormap")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    COLORMAP_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioClip
+    width_pixels: int
+    height_pixels: int
+    colormap: Colormap
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., colormap: _Optional[_Union[Colormap, str]] = ...) -> None: ...
+
+class RenderSpectrogramResponse(_message.Message):
+    __slots__ = ("image", "audio")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    image: _media_pb2.Image
+    audio: _media_pb2.AudioProperties
+    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ...) -> None: ...
+
+class ReconstructAudioRequest(_message.Message):
+    __slots__ = ("audio", "model")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioClip
+    model: str
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+
+class ReconstructAudioResponse(_message.Message):
+    __slots__ = ("audio", "mel_mean_squared_error")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    MEL_MEAN_SQUARED_ERROR_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioClip
+    mel_mean_squared_error: float
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., mel_mean_squared_error: _Optional[float] = ...) -> None: ...
+
+class GetModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[_model_pb2.ModelInfo]
+    def __init__(self, models: _Optional[_Iterable[_Union[_model_pb2.ModelInfo, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,62 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_MISSING_FIELD: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_FIELD: _ClassVar[ErrorReason]
+    ERROR_REASON_UNSUPPORTED_AUDIO_FORMAT: _ClassVar[ErrorReason]
+    ERROR_REASON_EMPTY_AUDIO: _ClassVar[ErrorReason]
+    ERROR_REASON_CORRUPT_AUDIO: _ClassVar[ErrorReason]
+    ERROR_REASON_AUDIO_TOO_SHORT: _ClassVar[ErrorReason]
+    ERROR_REASON_AUDIO_TOO_LONG: _ClassVar[ErrorReason]
+    ERROR_REASON_FILE_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_UNSUPPORTED_AUDIO_LAYOUT: _ClassVar[ErrorReason]
+    ERROR_REASON_NON_FINITE_AUDIO: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_IMAGE: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_RECIPE: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_MODEL: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_IMAGE: _ClassVar[ErrorReason]
+    ERROR_REASON_QUEUE_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_OUT_OF_MEMORY: _ClassVar[ErrorReason]
+    ERROR_REASON_DEADLINE_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_CANCELLED: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_NOT_READY: _ClassVar[ErrorReason]
+    ERROR_REASON_BACKEND_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_DRAINING: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_IMPLEMENTED: _ClassVar[ErrorReason]
+    ERROR_REASON_NON_FINITE_OUTPUT: _ClassVar[ErrorReason]
+    ERROR_REASON_STORAGE_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_RECIPE_UNAVAILABLE: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_MISSING_FIELD: ErrorReason
+ERROR_REASON_INVALID_FIELD: ErrorReason
+ERROR_REASON_UNSUPPORTED_AUDIO_FORMAT: ErrorReason
+ERROR_REASON_EMPTY_AUDIO: ErrorReason
+ERROR_REASON_CORRUPT_AUDIO: ErrorReason
+ERROR_REASON_AUDIO_TOO_SHORT: ErrorReason
+ERROR_REASON_AUDIO_TOO_LONG: ErrorReason
+ERROR_REASON_FILE_TOO_LARGE: ErrorReason
+ERROR_REASON_UNSUPPORTED_AUDIO_LAYOUT: ErrorReason
+ERROR_REASON_NON_FINITE_AUDIO: ErrorReason
+ERROR_REASON_INVALID_IMAGE: ErrorReason
+ERROR_REASON_UNKNOWN_RECIPE: ErrorReason
+ERROR_REASON_UNKNOWN_MODEL: ErrorReason
+ERROR_REASON_UNKNOWN_IMAGE: ErrorReason
+ERROR_REASON_QUEUE_FULL: ErrorReason
+ERROR_REASON_OUT_OF_MEMORY: ErrorReason
+ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason
+ERROR_REASON_CANCELLED: ErrorReason
+ERROR_REASON_MODEL_NOT_READY: ErrorReason
+ERROR_REASON_BACKEND_UNAVAILABLE: ErrorReason
+ERROR_REASON_DRAINING: ErrorReason
+ERROR_REASON_NOT_IMPLEMENTED: ErrorReason
+ERROR_REASON_NON_FINITE_OUTPUT: ErrorReason
+ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason
+ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_RECIPE_UNAVAILABLE: ErrorReason

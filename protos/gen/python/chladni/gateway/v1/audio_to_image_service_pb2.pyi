@@ -1,0 +1,152 @@
+import datetime
+
+from chladni.audio.v1 import audio_feature_service_pb2 as _audio_feature_service_pb2
+from chladni.image.v1 import image_generation_service_pb2 as _image_generation_service_pb2
+from chladni.media.v1 import media_pb2 as _media_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STAGE_UNSPECIFIED: _ClassVar[Stage]
+    STAGE_VALIDATION: _ClassVar[Stage]
+    STAGE_AUDIO_FEATURES: _ClassVar[Stage]
+    STAGE_IMAGE_GENERATION: _ClassVar[Stage]
+    STAGE_STORAGE: _ClassVar[Stage]
+    STAGE_SIMILARITY: _ClassVar[Stage]
+STAGE_UNSPECIFIED: Stage
+STAGE_VALIDATION: Stage
+STAGE_AUDIO_FEATURES: Stage
+STAGE_IMAGE_GENERATION: Stage
+STAGE_STORAGE: Stage
+STAGE_SIMILARITY: Stage
+
+class CreateImageRequest(_message.Message):
+    __slots__ = ("audio", "recipe", "seed", "steps", "guidance_scale", "previews")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
+    PREVIEWS_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioClip
+    recipe: str
+    seed: int
+    steps: int
+    guidance_scale: float
+    previews: _image_generation_service_pb2.PreviewOptions
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., previews: _Optional[_Union[_image_generation_service_pb2.PreviewOptions, _Mapping]] = ...) -> None: ...
+
+class AudioAnalyzed(_message.Message):
+    __slots__ = ("audio", "descriptors")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioProperties
+    descriptors: _containers.RepeatedCompositeFieldContainer[_audio_feature_service_pb2.Descriptor]
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[_audio_feature_service_pb2.Descriptor, _Mapping]]] = ...) -> None: ...
+
+class ImageCreated(_message.Message):
+    __slots__ = ("image_id", "image", "provenance", "processing_time", "expire_time")
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    image: _media_pb2.Image
+    provenance: _image_generation_service_pb2.Provenance
+    processing_time: _duration_pb2.Duration
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, image_id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[_image_generation_service_pb2.Provenance, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CreateImageResponse(_message.Message):
+    __slots__ = ("stage", "analyzed", "queued", "started", "progress", "created")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    ANALYZED_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    stage: Stage
+    analyzed: AudioAnalyzed
+    queued: _image_generation_service_pb2.GenerationQueued
+    started: _image_generation_service_pb2.GenerationStarted
+    progress: _image_generation_service_pb2.GenerationProgress
+    created: ImageCreated
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., analyzed: _Optional[_Union[AudioAnalyzed, _Mapping]] = ..., queued: _Optional[_Union[_image_generation_service_pb2.GenerationQueued, _Mapping]] = ..., started: _Optional[_Union[_image_generation_service_pb2.GenerationStarted, _Mapping]] = ..., progress: _Optional[_Union[_image_generation_service_pb2.GenerationProgress, _Mapping]] = ..., created: _Optional[_Union[ImageCreated, _Mapping]] = ...) -> None: ...
+
+class ImageReference(_message.Message):
+    __slots__ = ("image_id", "image")
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    image: _media_pb2.Image
+    def __init__(self, image_id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ...) -> None: ...
+
+class CompareImagesRequest(_message.Message):
+    __slots__ = ("first", "second")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    first: ImageReference
+    second: ImageReference
+    def __init__(self, first: _Optional[_Union[ImageReference, _Mapping]] = ..., second: _Optional[_Union[ImageReference, _Mapping]] = ...) -> None: ...
+
+class CompareImagesResponse(_message.Message):
+    __slots__ = ("score", "cosine", "model")
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    COSINE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    score: float
+    cosine: float
+    model: str
+    def __init__(self, score: _Optional[float] = ..., cosine: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
+
+class GetImageRequest(_message.Message):
+    __slots__ = ("image_id",)
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    def __init__(self, image_id: _Optional[str] = ...) -> None: ...
+
+class GetImageResponse(_message.Message):
+    __slots__ = ("image", "create_time", "expire_time")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    image: _media_pb2.Image
+    create_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Recipe(_message.Message):
+    __slots__ = ("name", "description", "is_available", "unavailable_reason", "is_default", "models")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    IS_AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    UNAVAILABLE_REASON_FIELD_NUMBER: _ClassVar[int]
+    IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    is_available: bool
+    unavailable_reason: str
+    is_default: bool
+    models: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., is_available: _Optional[bool] = ..., unavailable_reason: _Optional[str] = ..., is_default: _Optional[bool] = ..., models: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListRecipesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListRecipesResponse(_message.Message):
+    __slots__ = ("recipes",)
+    RECIPES_FIELD_NUMBER: _ClassVar[int]
+    recipes: _containers.RepeatedCompositeFieldContainer[Recipe]
+    def __init__(self, recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,178 @@
+import datetime
+
+from chladni.media.v1 import media_pb2 as _media_pb2
+from chladni.model.v1 import model_pb2 as _model_pb2
+from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Conditioning(_message.Message):
+    __slots__ = ("audio_embedding", "prompt", "negative_prompt", "initial_latents", "initial_image", "strength")
+    AUDIO_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_IMAGE_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    audio_embedding: _tensor_pb2.Embedding
+    prompt: str
+    negative_prompt: str
+    initial_latents: _tensor_pb2.Tensor
+    initial_image: _media_pb2.Image
+    strength: float
+    def __init__(self, audio_embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., initial_image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., strength: _Optional[float] = ...) -> None: ...
+
+class PreviewOptions(_message.Message):
+    __slots__ = ("interval_steps", "size_pixels")
+    INTERVAL_STEPS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    interval_steps: int
+    size_pixels: int
+    def __init__(self, interval_steps: _Optional[int] = ..., size_pixels: _Optional[int] = ...) -> None: ...
+
+class Origin(_message.Message):
+    __slots__ = ("recipe", "audio_sha256")
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_SHA256_FIELD_NUMBER: _ClassVar[int]
+    recipe: str
+    audio_sha256: str
+    def __init__(self, recipe: _Optional[str] = ..., audio_sha256: _Optional[str] = ...) -> None: ...
+
+class GenerateImageRequest(_message.Message):
+    __slots__ = ("model", "conditioning", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "previews", "origin")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONING_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULER_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    PREVIEWS_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    conditioning: Conditioning
+    seed: int
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    width_pixels: int
+    height_pixels: int
+    previews: PreviewOptions
+    origin: Origin
+    def __init__(self, model: _Optional[str] = ..., conditioning: _Optional[_Union[Conditioning, _Mapping]] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., previews: _Optional[_Union[PreviewOptions, _Mapping]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ...) -> None: ...
+
+class GenerationQueued(_message.Message):
+    __slots__ = ("position",)
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    def __init__(self, position: _Optional[int] = ...) -> None: ...
+
+class GenerationStarted(_message.Message):
+    __slots__ = ("seed", "total_steps", "model", "guidance_scale")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    total_steps: int
+    model: str
+    guidance_scale: float
+    def __init__(self, seed: _Optional[int] = ..., total_steps: _Optional[int] = ..., model: _Optional[str] = ..., guidance_scale: _Optional[float] = ...) -> None: ...
+
+class GenerationProgress(_message.Message):
+    __slots__ = ("step", "total_steps", "preview", "elapsed", "remaining")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    total_steps: int
+    preview: _media_pb2.Image
+    elapsed: _duration_pb2.Duration
+    remaining: _duration_pb2.Duration
+    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., preview: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., elapsed: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class GenerationCompleted(_message.Message):
+    __slots__ = ("image", "provenance", "queue_time", "processing_time")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    image: _media_pb2.Image
+    provenance: Provenance
+    queue_time: _duration_pb2.Duration
+    processing_time: _duration_pb2.Duration
+    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., queue_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class Provenance(_message.Message):
+    __slots__ = ("model", "model_digest", "recipe", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "audio_sha256", "conditioning_sha256", "dtype", "device", "batch_size", "thread_count", "library_versions")
+    class LibraryVersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULER_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_SHA256_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONING_SHA256_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    THREAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LIBRARY_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    model_digest: str
+    recipe: str
+    seed: int
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    width_pixels: int
+    height_pixels: int
+    audio_sha256: str
+    conditioning_sha256: str
+    dtype: str
+    device: str
+    batch_size: int
+    thread_count: int
+    library_versions: _containers.ScalarMap[str, str]
+    def __init__(self, model: _Optional[str] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., audio_sha256: _Optional[str] = ..., conditioning_sha256: _Optional[str] = ..., dtype: _Optional[str] = ..., device: _Optional[str] = ..., batch_size: _Optional[int] = ..., thread_count: _Optional[int] = ..., library_versions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class GenerateImageResponse(_message.Message):
+    __slots__ = ("queued", "started", "progress", "completed")
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    queued: GenerationQueued
+    started: GenerationStarted
+    progress: GenerationProgress
+    completed: GenerationCompleted
+    def __init__(self, queued: _Optional[_Union[GenerationQueued, _Mapping]] = ..., started: _Optional[_Union[GenerationStarted, _Mapping]] = ..., progress: _Optional[_Union[GenerationProgress, _Mapping]] = ..., completed: _Optional[_Union[GenerationCompleted, _Mapping]] = ...) -> None: ...
+
+class GetModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[_model_pb2.ModelInfo]
+    def __init__(self, models: _Optional[_Iterable[_Union[_model_pb2.ModelInfo, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,36 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ModelInfo(_message.Message):
+    __slots__ = ("id", "digest", "description", "license", "is_default", "is_ready", "input_spaces", "output_space", "properties")
+    class PropertiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
+    IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    IS_READY_FIELD_NUMBER: _ClassVar[int]
+    INPUT_SPACES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SPACE_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    digest: str
+    description: str
+    license: str
+    is_default: bool
+    is_ready: bool
+    input_spaces: _containers.RepeatedScalarFieldContainer[str]
+    output_space: str
+    properties: _containers.ScalarMap[str, str]
+    def __init__(self, id: _Optional[str] = ..., digest: _Optional[str] = ..., description: _Optional[str] = ..., license: _Optional[str] = ..., is_default: _Optional[bool] = ..., is_ready: _Optional[bool] = ..., input_spaces: _Optional[_Iterable[str]] = ..., output_space: _Optional[str] = ..., properties: _Optional[_Mapping[str, str]] = ...) -> None: ...

@@ -1,0 +1,166 @@
+import datetime
+
+from chladni.media.v1 import media_pb2 as _media_pb2
+from chladni.model.v1 import model_pb2 as _model_pb2
+from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ImageBatch(_message.Message):
+    __slots__ = ("images",)
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    images: _containers.RepeatedCompositeFieldContainer[_media_pb2.Image]
+    def __init__(self, images: _Optional[_Iterable[_Union[_media_pb2.Image, _Mapping]]] = ...) -> None: ...
+
+class EmbedImagesRequest(_message.Message):
+    __slots__ = ("encoded", "pixels", "model")
+    ENCODED_FIELD_NUMBER: _ClassVar[int]
+    PIXELS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    encoded: ImageBatch
+    pixels: _tensor_pb2.Tensor
+    model: str
+    def __init__(self, encoded: _Optional[_Union[ImageBatch, _Mapping]] = ..., pixels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+
+class EmbedImagesResponse(_message.Message):
+    __slots__ = ("embeddings", "model", "cached_count", "processing_time")
+    EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CACHED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    embeddings: _tensor_pb2.Embedding
+    model: str
+    cached_count: int
+    processing_time: _duration_pb2.Duration
+    def __init__(self, embeddings: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., model: _Optional[str] = ..., cached_count: _Optional[int] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class CompareImagesRequest(_message.Message):
+    __slots__ = ("first", "second", "model")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    first: _media_pb2.Image
+    second: _media_pb2.Image
+    model: str
+    def __init__(self, first: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., second: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+
+class CompareImagesResponse(_message.Message):
+    __slots__ = ("score", "cosine", "model")
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    COSINE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    score: float
+    cosine: float
+    model: str
+    def __init__(self, score: _Optional[float] = ..., cosine: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
+
+class SoundQuery(_message.Message):
+    __slots__ = ("audio", "embedding")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioClip
+    embedding: _tensor_pb2.Embedding
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ...) -> None: ...
+
+class ScoreAlignmentRequest(_message.Message):
+    __slots__ = ("sound", "image", "model")
+    SOUND_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    sound: SoundQuery
+    image: _media_pb2.Image
+    model: str
+    def __init__(self, sound: _Optional[_Union[SoundQuery, _Mapping]] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+
+class ScoreAlignmentResponse(_message.Message):
+    __slots__ = ("score", "cosine", "model")
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    COSINE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    score: float
+    cosine: float
+    model: str
+    def __init__(self, score: _Optional[float] = ..., cosine: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
+
+class CollectionImage(_message.Message):
+    __slots__ = ("id", "image", "metadata")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    image: _media_pb2.Image
+    metadata: _struct_pb2.Struct
+    def __init__(self, id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class AddImagesRequest(_message.Message):
+    __slots__ = ("collection", "images")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    images: _containers.RepeatedCompositeFieldContainer[CollectionImage]
+    def __init__(self, collection: _Optional[str] = ..., images: _Optional[_Iterable[_Union[CollectionImage, _Mapping]]] = ...) -> None: ...
+
+class AddImagesResponse(_message.Message):
+    __slots__ = ("image_count",)
+    IMAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    image_count: int
+    def __init__(self, image_count: _Optional[int] = ...) -> None: ...
+
+class SearchImagesRequest(_message.Message):
+    __slots__ = ("collection", "image", "sound", "neighbor_count")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    SOUND_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBOR_COUNT_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    image: _media_pb2.Image
+    sound: SoundQuery
+    neighbor_count: int
+    def __init__(self, collection: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., sound: _Optional[_Union[SoundQuery, _Mapping]] = ..., neighbor_count: _Optional[int] = ...) -> None: ...
+
+class Neighbor(_message.Message):
+    __slots__ = ("id", "score", "metadata")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    score: float
+    metadata: _struct_pb2.Struct
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class SearchImagesResponse(_message.Message):
+    __slots__ = ("neighbors",)
+    NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
+    neighbors: _containers.RepeatedCompositeFieldContainer[Neighbor]
+    def __init__(self, neighbors: _Optional[_Iterable[_Union[Neighbor, _Mapping]]] = ...) -> None: ...
+
+class DeleteImagesRequest(_message.Message):
+    __slots__ = ("collection", "ids")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, collection: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DeleteImagesResponse(_message.Message):
+    __slots__ = ("deleted_count",)
+    DELETED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    deleted_count: int
+    def __init__(self, deleted_count: _Optional[int] = ...) -> None: ...
+
+class GetModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[_model_pb2.ModelInfo]
+    def __init__(self, models: _Optional[_Iterable[_Union[_model_pb2.ModelInfo, _Mapping]]] = ...) -> None: ...
