@@ -1,0 +1,70 @@
+"""Servicers that join a server after it has started.
+
+A server must answer health checks while its model still loads, but grpc.aio takes handlers only before
+it starts. `LateHandlers` is registered early and learns the servicers' handlers later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import grpc
+
+
+class Binding(NamedTuple):
+    """A servicer and the generated function that registers it.
+
+    Attributes:
+        register: Generated `add_<Service>Servicer_to_server`.
+        servicer: The servicer.
+    """
+
+    register: Callable[[Any, Any], None]
+    servicer: object
+
+
+class LateHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Finds the handlers of servicers that may be bound after the server's start.
+
+    Args:
+        service_names: Full names of the services to come; their calls find a handler from the start, so
+            that the gate around it can say what is going on.
+    """
+
+    def __init__(self, service_names: Sequence[str]) -> None:
+        self._prefixes = tuple(f"/{name}/" for name in service_names)
+        self._bound: list[grpc.GenericRpcHandler[Any, Any]] = []
+        self._is_bound = False
+
+    def bind(self, bindings: Sequence[Binding]) -> None:
+        """Takes the handlers of servicers."""
+        for binding in bindings:
+            binding.register(binding.servicer, self)
+        self._is_bound = True
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Returns the handler of a call, `None` where there is none."""
+        for bound in self._bound:
+            if handler := bound.service(handler_call_details):
+                return handler
+        if not self._is_bound and handler_call_details.method.startswith(self._prefixes):
+            return grpc.unary_unary_rpc_method_handler(_never_called)
+        return None
+
+    # The two methods that a generated register function calls on what it believes to be a server.
+
+    def add_generic_rpc_handlers(
+        self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler[Any, Any]]
+    ) -> None:
+        """Takes the handlers that a generated register function made."""
+        self._bound.extend(generic_rpc_handlers)
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Any]) -> None:
+        """Does nothing: these are the same handlers again, for servers that look them up faster."""
+
+
+async def _never_called(_request: Any, _context: Any) -> Any:
+    raise AssertionError("the gate refuses calls before the servicers are bound")

@@ -1,0 +1,42 @@
+"""Deadlines, on the clock of this process."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chladni_runtime.errors import DeadlineExceededError
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point in time by which work must be done.
+
+    Attributes:
+        expires_at: Seconds on `clock`; `None` where there is no deadline.
+        clock: Monotonic clock in seconds.
+    """
+
+    expires_at: float | None = None
+    clock: Clock = time.monotonic
+
+    @classmethod
+    def after(cls, seconds: float | None, clock: Clock = time.monotonic) -> "Deadline":
+        """Returns the deadline that lies `seconds` ahead; `None` gives one that never passes."""
+        return cls(None if seconds is None else clock() + seconds, clock)
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """Seconds left, at least 0; `None` where there is no deadline."""
+        return None if self.expires_at is None else max(0.0, self.expires_at - self.clock())
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining_seconds == 0.0
+
+    def check(self, stage: str) -> None:
+        """Raises DeadlineExceededError, naming the stage, if the deadline has passed."""
+        if self.has_passed:
+            raise DeadlineExceededError(f"The deadline passed {stage}.")

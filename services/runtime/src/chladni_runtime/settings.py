@@ -1,0 +1,92 @@
+"""Settings from the environment, read once, with every fault reported together."""
+
+import os
+import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ServiceSettings(BaseSettings):
+    """Settings that every service has. A subclass sets the prefix and adds its own."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
+    grpc_port: Port = Field(description="Port of the gRPC server; 0 picks a free one.")
+    metrics_port: Port = Field(description="Port of the Prometheus endpoint; 0 picks a free one.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
+    max_concurrent_requests: int = Field(
+        64, ge=1, le=100_000, description="Requests in progress at most; more are refused."
+    )
+    max_request_bytes: int = Field(
+        32 * 1024 * 1024,
+        ge=1024,
+        le=1024**3,
+        description="Largest gRPC message, in bytes. The limits of single fields are lower.",
+    )
+    drain_delay_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=120,
+        description="After SIGTERM, how long new requests are still taken while health says "
+        "NOT_SERVING, so that load balancers notice first.",
+    )
+    drain_timeout_seconds: float = Field(
+        30.0, ge=0, le=3600, description="After that, how long requests in progress may take."
+    )
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+class SettingsError(Exception):
+    """The environment does not hold valid settings; the message lists every fault."""
+
+
+def load_settings(settings_class: type[SettingsT], environ: Mapping[str, str] | None = None) -> SettingsT:
+    """Reads settings from environment variables.
+
+    Args:
+        settings_class: Class whose `env_prefix` and fields say which variables to read.
+        environ: Variables to read; the process's own if absent.
+
+    Raises:
+        SettingsError: Some variable is invalid, missing, or unknown under the prefix.
+    """
+    environ = os.environ if environ is None else environ
+    prefix = settings_class.model_config.get("env_prefix", "")
+    known = {f"{prefix}{name}".upper(): name for name in settings_class.model_fields}
+    given = {name: value for name, value in environ.items() if name.startswith(prefix.upper())}
+    faults = [_describe_unknown(name, list(known)) for name in given if name not in known]
+    values = {known[name]: value for name, value in given.items() if name in known}
+    try:
+        settings = settings_class.model_validate(values)
+    except ValidationError as error:
+        for fault in error.errors():
+            field = str(fault["loc"][0]) if fault["loc"] else "settings"
+            faults.append(f"{prefix}{field}".upper() + f": {fault['msg']}.")
+    if faults:
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        raise SettingsError(f"The settings have {len(faults)} fault(s):\n{lines}")
+    return settings
+
+
+def load_settings_or_exit(settings_class: type[SettingsT]) -> SettingsT:
+    """Reads settings from the environment; prints the faults and exits with status 2 on any."""
+    try:
+        return load_settings(settings_class)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _describe_unknown(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}."
+    return f"{name}: no such setting; {hint}"

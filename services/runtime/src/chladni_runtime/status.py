@@ -1,0 +1,136 @@
+"""Errors on the wire: one table from reasons to gRPC and HTTP statuses, and both directions of gRPC.
+
+The rich error model is https://google.aip.dev/193: a `google.rpc.Status` in the trailing metadata
+with `ErrorInfo` always, and `BadRequest` and `RetryInfo` where they apply.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+import grpc
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from chladni_runtime.errors import ChladniError, FieldViolation, Reason
+
+ERROR_DOMAIN: Final = "chladni"
+STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
+CLIENT_CLOSED_REQUEST: Final = 499  # nginx's number; HTTP has no standard one.
+
+
+class WireStatus(NamedTuple):
+    """The statuses of a reason."""
+
+    grpc: grpc.StatusCode
+    http: int
+
+
+_BAD = WireStatus(grpc.StatusCode.INVALID_ARGUMENT, HTTPStatus.BAD_REQUEST)
+_MISSING = WireStatus(grpc.StatusCode.NOT_FOUND, HTTPStatus.NOT_FOUND)
+_DOWN = WireStatus(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE)
+_FAULT = WireStatus(grpc.StatusCode.INTERNAL, HTTPStatus.INTERNAL_SERVER_ERROR)
+_FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+WIRE_STATUS: Final[Mapping[Reason, WireStatus]] = {
+    Reason.MISSING_FIELD: _BAD,
+    Reason.INVALID_FIELD: _BAD,
+    Reason.UNSUPPORTED_AUDIO_FORMAT: _BAD,
+    Reason.EMPTY_AUDIO: _BAD,
+    Reason.CORRUPT_AUDIO: _BAD,
+    Reason.AUDIO_TOO_SHORT: _BAD,
+    Reason.AUDIO_TOO_LONG: _BAD,
+    Reason.FILE_TOO_LARGE: _BAD,
+    Reason.UNSUPPORTED_AUDIO_LAYOUT: _BAD,
+    Reason.NON_FINITE_AUDIO: _BAD,
+    Reason.INVALID_IMAGE: _BAD,
+    Reason.UNKNOWN_RECIPE: _MISSING,
+    Reason.UNKNOWN_MODEL: _MISSING,
+    Reason.UNKNOWN_IMAGE: _MISSING,
+    Reason.QUEUE_FULL: WireStatus(_FULL, HTTPStatus.TOO_MANY_REQUESTS),
+    Reason.OUT_OF_MEMORY: WireStatus(_FULL, HTTPStatus.SERVICE_UNAVAILABLE),
+    Reason.DEADLINE_EXCEEDED: WireStatus(grpc.StatusCode.DEADLINE_EXCEEDED, HTTPStatus.GATEWAY_TIMEOUT),
+    Reason.CANCELLED: WireStatus(grpc.StatusCode.CANCELLED, CLIENT_CLOSED_REQUEST),
+    Reason.MODEL_NOT_READY: _DOWN,
+    Reason.BACKEND_UNAVAILABLE: _DOWN,
+    Reason.DRAINING: _DOWN,
+    Reason.NOT_IMPLEMENTED: WireStatus(grpc.StatusCode.UNIMPLEMENTED, HTTPStatus.NOT_IMPLEMENTED),
+    Reason.NON_FINITE_OUTPUT: _FAULT,
+    Reason.STORAGE_UNAVAILABLE: _DOWN,
+    Reason.INTERNAL: _FAULT,
+    Reason.RECIPE_UNAVAILABLE: WireStatus(grpc.StatusCode.FAILED_PRECONDITION, HTTPStatus.CONFLICT),
+}
+
+_REASON_OF_BARE_CODE: Final[Mapping[grpc.StatusCode, Reason]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_FIELD,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.QUEUE_FULL,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED: Reason.CANCELLED,
+    grpc.StatusCode.UNAVAILABLE: Reason.BACKEND_UNAVAILABLE,
+    grpc.StatusCode.UNIMPLEMENTED: Reason.NOT_IMPLEMENTED,
+}
+
+
+def to_status(error: ChladniError) -> status_pb2.Status:
+    """Returns the rich status of an error."""
+    status = status_pb2.Status(code=WIRE_STATUS[error.reason].grpc.value[0], message=error.message)
+    status.details.add().Pack(
+        error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)
+    )
+    if error.violations:
+        bad_request = error_details_pb2.BadRequest()
+        for violation in error.violations:
+            bad_request.field_violations.add(field=violation.field, description=violation.description)
+        status.details.add().Pack(bad_request)
+    if error.retry_after_seconds is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    return status
+
+
+def trailing_metadata(error: ChladniError) -> tuple[tuple[str, bytes], ...]:
+    """Returns the trailing metadata that carries the rich status of an error."""
+    return ((STATUS_DETAILS_KEY, to_status(error).SerializeToString()),)
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError) -> ChladniError:
+    """Returns the error that a service answered with, as the service raised it.
+
+    A status without details, from a proxy or from gRPC itself, gets the reason that its code suggests.
+    """
+    metadata: Any = error.trailing_metadata() or ()  # the stubs do not know that it is iterable
+    details = dict(metadata).get(STATUS_DETAILS_KEY)
+    if isinstance(details, bytes):
+        return from_status(status_pb2.Status.FromString(details))
+    reason = _REASON_OF_BARE_CODE.get(error.code(), Reason.INTERNAL)
+    message = error.details() or f"The call failed with {error.code().name}."
+    return ChladniError(reason, message)
+
+
+def from_status(status: status_pb2.Status) -> ChladniError:
+    """Returns the error that a rich status carries."""
+    reason = Reason.INTERNAL
+    metadata: dict[str, str] = {}
+    violations: list[FieldViolation] = []
+    retry_after_seconds: float | None = None
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        bad_request = error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
+        if detail.Unpack(info) and info.domain == ERROR_DOMAIN and info.reason in set(Reason):
+            reason = Reason(info.reason)
+            metadata = dict(info.metadata)
+        elif detail.Unpack(bad_request):
+            violations = [
+                FieldViolation(item.field, item.description) for item in bad_request.field_violations
+            ]
+        elif detail.Unpack(retry):
+            retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
+    return ChladniError(
+        reason,
+        status.message,
+        violations=violations,
+        retry_after_seconds=retry_after_seconds,
+        metadata=metadata,
+    )

@@ -1,0 +1,40 @@
+"""A real server on loopback for the tests of services."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import grpc
+from pydantic_settings import SettingsConfigDict
+
+from chladni_runtime.server import Compose, RunningService, running_service
+from chladni_runtime.settings import ServiceSettings
+
+
+class LoopbackSettings(ServiceSettings):
+    """Settings of a server that exists for one test: free ports, no delays."""
+
+    model_config = SettingsConfigDict(env_prefix="CHLADNI_LOOPBACK_")
+
+    grpc_port: int = 0
+    metrics_port: int = 0
+    drain_delay_seconds: float = 0.0
+    drain_timeout_seconds: float = 5.0
+
+
+@asynccontextmanager
+async def loopback_service(
+    compose: Compose, *, service_names: Sequence[str], settings: ServiceSettings | None = None
+) -> AsyncIterator[tuple[RunningService, grpc.aio.Channel]]:
+    """Runs a service on free loopback ports, with everything that a deployed one has around it.
+
+    Gives the running service and a channel to it.
+    """
+    async with (
+        running_service(
+            settings or LoopbackSettings(), service_names=service_names, compose=compose
+        ) as service,
+        grpc.aio.insecure_channel(
+            service.address, options=[("grpc.max_receive_message_length", -1)]
+        ) as channel,
+    ):
+        yield service, channel

@@ -1,0 +1,260 @@
+"""The server's life and what surrounds every call, over a real loopback connection."""
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import StringIO
+
+import grpc
+import httpx
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni_runtime.bindings import Binding
+from chladni_runtime.calls import REQUEST_ID_KEY
+from chladni_runtime.errors import ChladniError, InvalidInputError, QueueFullError, Reason
+from chladni_runtime.logs import configure_logging
+from chladni_runtime.server import running_service
+from chladni_runtime.status import STATUS_DETAILS_KEY, WIRE_STATUS, from_rpc_error
+from chladni_runtime.testing import LoopbackSettings, loopback_service
+
+SERVICE_NAME = "chladni.image.v1.ImageGenerationService"
+
+
+class ScriptedServicer(image_grpc.ImageGenerationServiceServicer):
+    """Fails or waits as the request's model name says."""
+
+    def __init__(self):
+        self.release = asyncio.Event()
+        self.errors = {}
+        self.was_cancelled = asyncio.Event()
+
+    async def GetModels(self, request, context):
+        return image_pb2.GetModelsResponse()
+
+    async def GenerateImage(self, request, context):
+        if request.model in self.errors:
+            raise self.errors[request.model]
+        yield image_pb2.GenerateImageResponse(queued=image_pb2.GenerationQueued(position=0))
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.was_cancelled.set()
+            raise
+        yield image_pb2.GenerateImageResponse(completed=image_pb2.GenerationCompleted())
+
+
+def compose_around(servicer, before_ready=None):
+    @asynccontextmanager
+    async def compose(_registry) -> AsyncIterator[list[Binding]]:
+        if before_ready is not None:
+            await before_ready.wait()
+        yield [Binding(image_grpc.add_ImageGenerationServiceServicer_to_server, servicer)]
+
+    return compose
+
+
+@pytest.fixture
+async def servicer():
+    return ScriptedServicer()
+
+
+@pytest.fixture
+async def service(servicer):
+    async with loopback_service(compose_around(servicer), service_names=[SERVICE_NAME]) as (running, channel):
+        yield running, channel
+
+
+async def health_of(channel, name=SERVICE_NAME):
+    response = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+
+
+async def drained(stream):
+    return [message async for message in stream]
+
+
+async def scripted_failure(servicer, channel, error):
+    servicer.errors["fails"] = error
+    stub = image_grpc.ImageGenerationServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await drained(stub.GenerateImage(image_pb2.GenerateImageRequest(model="fails")))
+    return caught.value
+
+
+async def test_a_ready_service_answers_and_says_so(service):
+    _, channel = service
+    assert await health_of(channel) == "SERVING"
+    assert await health_of(channel, "") == "SERVING"
+    response = await image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
+    assert response == image_pb2.GetModelsResponse()
+
+
+async def test_reflection_lists_the_services(service):
+    _, channel = service
+
+    async def requests():
+        yield reflection_pb2.ServerReflectionRequest(list_services="")
+
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    answers = await drained(stub.ServerReflectionInfo(requests()))
+    names = {item.name for item in answers[0].list_services_response.service}
+    assert {SERVICE_NAME, "grpc.health.v1.Health"} <= names
+
+
+async def test_a_domain_error_arrives_with_reason_field_and_retry_delay(servicer, service):
+    _, channel = service
+    error = await scripted_failure(
+        servicer, channel, InvalidInputError(Reason.AUDIO_TOO_LONG, "31 s, at most 30 s.", field="audio")
+    )
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    received = from_rpc_error(error)
+    assert received.reason is Reason.AUDIO_TOO_LONG
+    assert received.violations[0].field == "audio"
+    assert received.message == "31 s, at most 30 s."
+
+    error = await scripted_failure(servicer, channel, QueueFullError("Full.", retry_after_seconds=1.25))
+    assert from_rpc_error(error).retry_after_seconds == 1.25
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+async def test_every_reason_has_its_status_on_the_wire(servicer, service, reason):
+    _, channel = service
+    error = await scripted_failure(servicer, channel, ChladniError(reason, "It failed."))
+    assert error.code() is WIRE_STATUS[reason].grpc
+    details = dict(error.trailing_metadata())[STATUS_DETAILS_KEY]
+    info = error_details_pb2.ErrorInfo()
+    assert status_pb2.Status.FromString(details).details[0].Unpack(info)
+    assert (info.reason, info.domain) == (reason.value, "chladni")
+
+
+async def test_an_unexpected_error_keeps_its_text_to_itself(servicer, service):
+    _, channel = service
+    error = await scripted_failure(servicer, channel, ValueError("secret path /etc/shadow"))
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in error.details()
+    assert from_rpc_error(error).reason is Reason.INTERNAL
+    assert await health_of(channel) == "SERVING"
+
+
+async def test_cancelling_the_call_cancels_the_handler_and_is_counted(servicer, service):
+    running, channel = service
+    stream = image_grpc.ImageGenerationServiceStub(channel).GenerateImage(image_pb2.GenerateImageRequest())
+    await stream.read()
+    stream.cancel()
+    await asyncio.wait_for(servicer.was_cancelled.wait(), 5)
+    await running.gate.wait_until_idle(5)
+    assert await sample(running, "chladni_requests_total", code="CANCELLED") == 1
+
+
+async def test_a_passed_deadline_cancels_the_handler(servicer, service):
+    _, channel = service
+    stub = image_grpc.ImageGenerationServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await drained(stub.GenerateImage(image_pb2.GenerateImageRequest(), timeout=0.2))
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await asyncio.wait_for(servicer.was_cancelled.wait(), 5)
+
+
+async def test_until_the_model_is_loaded_calls_are_refused_and_health_says_so():
+    model_is_loaded = asyncio.Event()
+    settings = LoopbackSettings(grpc_port=free_port())
+    compose = compose_around(ScriptedServicer(), before_ready=model_is_loaded)
+    running = running_service(settings, service_names=[SERVICE_NAME], compose=compose)
+    entering = asyncio.create_task(running.__aenter__())
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{settings.grpc_port}") as channel:
+        await channel.channel_ready()
+        assert await health_of(channel) == "NOT_SERVING"
+        stub = image_grpc.ImageGenerationServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetModels(image_pb2.GetModelsRequest())
+        assert from_rpc_error(caught.value).reason is Reason.MODEL_NOT_READY
+        model_is_loaded.set()
+        await entering
+        assert await health_of(channel) == "SERVING"
+        await stub.GetModels(image_pb2.GetModelsRequest())
+    await running.__aexit__(None, None, None)
+
+
+async def test_draining_lets_running_calls_end_and_refuses_new_ones(servicer):
+    settings = LoopbackSettings(drain_delay_seconds=0.5)
+    running = running_service(settings, service_names=[SERVICE_NAME], compose=compose_around(servicer))
+    service = await running.__aenter__()
+    async with grpc.aio.insecure_channel(service.address) as channel:
+        stub = image_grpc.ImageGenerationServiceStub(channel)
+        stream = stub.GenerateImage(image_pb2.GenerateImageRequest())
+        await stream.read()
+        leaving = asyncio.create_task(running.__aexit__(None, None, None))
+        await asyncio.sleep(0.1)
+        assert await health_of(channel) == "NOT_SERVING"
+        await stub.GetModels(image_pb2.GetModelsRequest())  # still taken during the delay
+        await asyncio.sleep(0.6)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetModels(image_pb2.GetModelsRequest())
+        assert from_rpc_error(caught.value).reason is Reason.DRAINING
+        servicer.release.set()
+        last = await stream.read()
+        assert last.WhichOneof("event") == "completed"
+        await leaving
+
+
+async def test_a_taken_port_is_an_error(service):
+    running, _ = service
+    settings = LoopbackSettings(grpc_port=int(running.address.rpartition(":")[2]))
+    other = running_service(
+        settings, service_names=[SERVICE_NAME], compose=compose_around(ScriptedServicer())
+    )
+    with pytest.raises(RuntimeError):
+        await other.__aenter__()
+
+
+async def test_metrics_are_valid_prometheus_text_and_count_calls(service):
+    running, channel = service
+    await image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
+    assert await sample(running, "chladni_ready") == 1
+    assert (
+        await sample(running, "chladni_requests_total", code="OK", method=f"/{SERVICE_NAME}/GetModels") == 1
+    )
+
+
+async def test_the_end_of_a_call_is_logged_with_the_callers_request_id(service):
+    _, channel = service
+    output = StringIO()
+    configure_logging("image-generation", "INFO", output)
+    try:
+        await image_grpc.ImageGenerationServiceStub(channel).GetModels(
+            image_pb2.GetModelsRequest(), metadata=((REQUEST_ID_KEY, "from-the-caller"),)
+        )
+        await asyncio.sleep(0.05)
+    finally:
+        logging.getLogger().handlers.clear()
+    entries = [json.loads(line) for line in output.getvalue().splitlines()]
+    finished = next(entry for entry in entries if entry["message"] == "call finished")
+    assert finished["request_id"] == "from-the-caller"
+    assert finished["code"] == "OK"
+    assert finished["service"] == "image-generation"
+
+
+async def sample(running, name, **labels):
+    async with httpx.AsyncClient() as client:
+        text = (await client.get(f"http://127.0.0.1:{running.metrics_port}/metrics")).text
+    return sum(
+        item.value
+        for family in text_string_to_metric_families(text)
+        for item in family.samples
+        if item.name == name and labels.items() <= item.labels.items()
+    )
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,46 @@
+"""The table of statuses, and errors that go over the wire and come back as they were."""
+
+from google.rpc import status_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chladni.errors.v1 import error_reason_pb2
+from chladni_runtime.errors import ChladniError, FieldViolation, Reason
+from chladni_runtime.status import WIRE_STATUS, from_status, to_status
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40)
+
+
+def test_the_reasons_are_those_of_the_contract():
+    prefix = "ERROR_REASON_"
+    names = {name.removeprefix(prefix) for name in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name}
+    assert {reason.value for reason in Reason} == names - {"UNSPECIFIED"}
+
+
+def test_every_reason_has_statuses():
+    assert set(WIRE_STATUS) == set(Reason)
+    assert all(400 <= status.http <= 599 for status in WIRE_STATUS.values())
+
+
+@given(
+    st.sampled_from(Reason),
+    TEXT,
+    st.lists(st.builds(FieldViolation, TEXT, TEXT), max_size=3),
+    st.none() | st.integers(0, 10**6).map(lambda milliseconds: milliseconds / 1000),
+    st.dictionaries(TEXT, TEXT, max_size=3),
+)
+def test_an_error_survives_the_wire(reason, message, violations, retry_after_seconds, metadata):
+    error = ChladniError(
+        reason,
+        message,
+        violations=violations,
+        retry_after_seconds=retry_after_seconds,
+        metadata=metadata,
+    )
+    back = from_status(status_pb2.Status.FromString(to_status(error).SerializeToString()))
+    assert (back.reason, back.message, back.violations) == (reason, message, tuple(violations))
+    assert (back.retry_after_seconds, back.metadata) == (retry_after_seconds, metadata)
+
+
+def test_a_foreign_status_becomes_an_internal_error():
+    assert from_status(status_pb2.Status(code=13, message="boom")).reason is Reason.INTERNAL
