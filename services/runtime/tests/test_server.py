@@ -3,7 +3,10 @@
 import asyncio
 import json
 import logging
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import StringIO
@@ -206,6 +209,25 @@ async def test_draining_lets_running_calls_end_and_refuses_new_ones(servicer):
         await leaving
 
 
+async def test_too_many_calls_are_refused_but_health_still_answers(servicer):
+    settings = LoopbackSettings(max_concurrent_requests=2)
+    compose = compose_around(servicer)
+    async with loopback_service(compose, service_names=[SERVICE_NAME], settings=settings) as (_, channel):
+        stub = image_grpc.ImageGenerationServiceStub(channel)
+        streams = [stub.GenerateImage(image_pb2.GenerateImageRequest()) for _ in range(2)]
+        for stream in streams:
+            await stream.read()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetModels(image_pb2.GetModelsRequest())
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert from_rpc_error(caught.value).retry_after_seconds > 0
+        assert await health_of(channel) == "SERVING"
+        servicer.release.set()
+        for stream in streams:
+            await stream.read()
+        await stub.GetModels(image_pb2.GetModelsRequest())
+
+
 async def test_a_taken_port_is_an_error(service):
     running, _ = service
     settings = LoopbackSettings(grpc_port=int(running.address.rpartition(":")[2]))
@@ -258,3 +280,41 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+PROCESS = """
+import asyncio, contextlib, sys
+from chladni_runtime.server import run_service
+from chladni_runtime.testing import LoopbackSettings
+
+@contextlib.asynccontextmanager
+async def compose(registry):
+    if sys.argv[1] == "slow":
+        await asyncio.sleep(60)
+    if sys.argv[1] == "broken":
+        raise RuntimeError("the model is damaged")
+    yield []
+
+run_service(LoopbackSettings(), name="example", service_names=[], compose=compose)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "awaited", "status"), [("quick", "ready", 0), ("slow", "listening", 0), ("broken", None, 1)]
+)
+def test_a_process_ends_on_sigterm_also_while_it_loads_and_fails_with_status_1(mode, awaited, status):
+    process = subprocess.Popen([sys.executable, "-c", PROCESS, mode], stderr=subprocess.PIPE, text=True)
+    lines = []
+    for line in process.stderr:
+        lines.append(json.loads(line))
+        if lines[-1]["message"] == awaited:
+            process.send_signal(signal.SIGTERM)
+            awaited = None
+    assert process.wait(10) == status
+    process.stderr.close()
+    last = lines[-1]
+    if status:
+        assert last["level"] == "CRITICAL"
+        assert "the model is damaged" in last["exception"]
+    else:
+        assert last["message"] == "stopped"

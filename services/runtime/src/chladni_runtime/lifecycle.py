@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Final
 
+from chladni_runtime.admission import Admission
 from chladni_runtime.calls import Call
 from chladni_runtime.errors import Reason, UnavailableError
 
@@ -21,11 +22,15 @@ class Phase(Enum):
 
 
 class RequestGate:
-    """Lets calls pass while the service is ready, and knows when the last one has left."""
+    """Lets a bounded number of calls pass while the service is ready; knows when the last one has left.
 
-    def __init__(self) -> None:
+    Args:
+        admission: Bounds the calls in progress. Health and reflection do not count.
+    """
+
+    def __init__(self, admission: Admission) -> None:
         self.phase = Phase.STARTING
-        self._in_flight = 0
+        self._admission = admission
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -35,6 +40,7 @@ class RequestGate:
 
         Raises:
             UnavailableError: The service is starting or draining.
+            QueueFullError: Too many calls are in progress.
         """
         if call.method.startswith(_UNGATED_PREFIX):
             yield
@@ -51,14 +57,13 @@ class RequestGate:
                 "The service is shutting down. Try again; another replica will answer.",
                 retry_after_seconds=1.0,
             )
-        self._in_flight += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-            if self._in_flight == 0:
-                self._idle.set()
+        with self._admission.admit():
+            self._idle.clear()
+            try:
+                yield
+            finally:
+                if self._admission.in_progress == 1:
+                    self._idle.set()
 
     async def wait_until_idle(self, timeout_seconds: float) -> bool:
         """Waits until no call is in progress; returns whether that happened in time."""

@@ -11,16 +11,17 @@ new calls are taken for `drain_delay_seconds` more, then refused with DRAINING, 
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from chladni_runtime.admission import Admission
 from chladni_runtime.bindings import Binding, LateHandlers
 from chladni_runtime.calls import ScopeInterceptor, error_answering, logged, measured
 from chladni_runtime.lifecycle import Phase, RequestGate
@@ -67,15 +68,22 @@ def run_service(
     configure_logging(name, settings.log_level)
 
     async def run() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        # A signal cancels this task: what is still loading stops, what runs drains; a second one
+        # ends the drain.
+        task = asyncio.current_task()
+        assert task is not None, "asyncio.run runs this as a task"  # noqa: S101
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         async with running_service(settings, service_names=service_names, compose=compose):
-            await stop.wait()
-            _log.info("shutting down")
+            await asyncio.get_running_loop().create_future()
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except asyncio.CancelledError:
+        _log.info("stopped")
+    except Exception:  # noqa: BLE001 - logged as a whole; the process ends
+        _log.critical("the service could not run", exc_info=True)
+        raise SystemExit(1) from None
 
 
 @asynccontextmanager
@@ -89,21 +97,20 @@ async def running_service(
     """
     registry = new_registry()
     metrics = ServerMetrics(registry)
-    gate = RequestGate()
-    health = HealthServicer()
+    gate = RequestGate(Admission(settings.max_concurrent_requests, clock=time.monotonic))
+    health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]  # unknown to the stubs
     late_handlers = LateHandlers(service_names)
     names = (*service_names, "")
 
     async def set_health(status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
         for service_name in names:
-            await health.set(service_name, status)
+            await health_servicer.set(service_name, status)
 
     server = grpc.aio.server(
         interceptors=[ScopeInterceptor([logged, measured(metrics), error_answering, gate.scope])],
         options=_server_options(settings),
-        maximum_concurrent_rpcs=settings.max_concurrent_requests,
     )
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection(
         (*service_names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
          reflection.SERVICE_NAME), server,
@@ -129,7 +136,6 @@ async def running_service(
                     await _drain(gate, settings)
         finally:
             await server.stop(grace=0)
-    _log.info("stopped")
 
 
 async def _drain(gate: RequestGate, settings: ServiceSettings) -> None:
