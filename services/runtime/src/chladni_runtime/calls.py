@@ -51,6 +51,11 @@ class Call:
     error: BaseException | None = None
     started_at: float = field(default_factory=time.monotonic)
 
+    @property
+    def is_probe(self) -> bool:
+        """Whether it asks about the server instead of for its work: health and reflection."""
+        return self.method.startswith("/grpc.")
+
 
 Scope = Callable[[Call], AbstractAsyncContextManager[None]]
 HandlerLookup = Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]]
@@ -121,7 +126,7 @@ async def logged(call: Call) -> AsyncIterator[None]:
     finally:
         is_fault = call.code is grpc.StatusCode.INTERNAL
         _log.log(
-            logging.ERROR if is_fault else logging.INFO,
+            logging.ERROR if is_fault else logging.DEBUG if call.is_probe else logging.INFO,
             "call finished",
             extra={
                 "method": call.method,

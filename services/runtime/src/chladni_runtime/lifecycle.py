@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
-from typing import Final
 
 from chladni_runtime.admission import Admission
 from chladni_runtime.calls import Call
 from chladni_runtime.errors import Reason, UnavailableError
-
-_UNGATED_PREFIX: Final = "/grpc."  # Health and reflection answer at any time.
 
 
 class Phase(Enum):
@@ -42,7 +39,7 @@ class RequestGate:
             UnavailableError: The service is starting or draining.
             QueueFullError: Too many calls are in progress.
         """
-        if call.method.startswith(_UNGATED_PREFIX):
+        if call.is_probe:
             yield
             return
         if self.phase is Phase.STARTING:

@@ -31,7 +31,7 @@ class RequestValidator:
         self._add(
             Reason.INVALID_FIELD,
             field,
-            f"is {value:g}{unit}, must be from {minimum:g} to {maximum:g}{unit}.",
+            f"is {_plain(value)}{unit}, must be from {_plain(minimum)} to {_plain(maximum)}{unit}.",
         )
 
     def check_pattern(self, field: str, value: str, *, pattern: str, meaning: str) -> None:
@@ -52,3 +52,8 @@ class RequestValidator:
     def _add(self, reason: Reason, field: str, description: str) -> None:
         self._reason = self._reason or reason
         self._violations.append(FieldViolation(field, description))
+
+
+def _plain(number: float) -> str:
+    """Returns a number without an exponent where it has at most twelve digits."""
+    return f"{number:.12g}"

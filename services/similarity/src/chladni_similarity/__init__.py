@@ -1,0 +1,1 @@
+"""How alike pictures are: embeds them, and compares the embeddings."""

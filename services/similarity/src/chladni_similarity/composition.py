@@ -1,0 +1,106 @@
+"""Puts the service together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from chladni.similarity.v1 import (
+    anomaly_service_pb2,
+    anomaly_service_pb2_grpc,
+    similarity_service_pb2,
+    similarity_service_pb2_grpc,
+)
+from chladni_runtime.admission import Admission
+from chladni_runtime.batching import BatchLimits, DynamicBatcher
+from chladni_runtime.bindings import Binding
+from chladni_runtime.execution import WorkerPool
+from chladni_runtime.processors import available_processor_count
+from chladni_runtime.server import Compose
+from chladni_similarity.config import SimilaritySettings
+from chladni_similarity.embedding import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
+from chladni_similarity.embedding_cache import EmbeddingCache
+from chladni_similarity.metrics import EmbeddingMetrics
+from chladni_similarity.model_catalog import ModelCatalog, load_catalog
+from chladni_similarity.servicer import AnomalyServicer, SimilarityServicer
+
+SERVICE_NAMES: Final = (
+    similarity_service_pb2.DESCRIPTOR.services_by_name["SimilarityService"].full_name,
+    anomaly_service_pb2.DESCRIPTOR.services_by_name["AnomalyService"].full_name,
+)
+
+_EXPECTED_SECONDS_PER_IMAGE: Final = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+def composing(settings: SimilaritySettings) -> Compose:
+    """Returns what opens the service: loads the models, warms them, and gives the servicers."""
+
+    @asynccontextmanager
+    async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
+        catalog = await asyncio.to_thread(_load_and_warm, settings)
+        metrics = EmbeddingMetrics(registry)
+        cache = EmbeddingCache(settings.cache_capacity)
+        async with _workers(settings) as workers, _batcher(settings, metrics) as batcher:
+            metrics.cached_embeddings.set_function(lambda: len(cache))
+            metrics.queued_images.set_function(lambda: batcher.queued_items)
+            engine = EmbeddingEngine(
+                workers=workers,
+                batcher=batcher,
+                cache=cache,
+                admission=_admission(settings),
+                metrics=metrics,
+            )
+            similarity = SimilarityServicer(catalog=catalog, engine=engine, limits=settings.image_limits)
+            yield [
+                Binding(similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server, similarity),
+                Binding(anomaly_service_pb2_grpc.add_AnomalyServiceServicer_to_server, AnomalyServicer()),
+            ]
+
+    return compose
+
+
+def _load_and_warm(settings: SimilaritySettings) -> ModelCatalog:
+    """Loads the models, and runs each at the smallest and the largest batch: first runs choose kernels."""
+    import torch  # noqa: PLC0415 - after the server listens; see model_catalog
+
+    thread_count = settings.torch_thread_count or available_processor_count()
+    torch.set_num_threads(thread_count)
+    catalog = load_catalog(settings.models)
+    black = np.zeros((3, 1, 1), np.uint8)
+    for embedder in catalog:
+        job = EmbeddingJob(embedder, embedder.prepare(black))
+        for batch_size in (1, settings.max_batch_size):
+            compute_batch([job] * batch_size)
+        _log.info("model loaded", extra={"model": embedder.card.model_id, "torch_threads": thread_count})
+    return catalog
+
+
+def _admission(settings: SimilaritySettings) -> Admission:
+    return Admission(
+        settings.max_images_in_progress, clock=time.monotonic, expected_seconds=_EXPECTED_SECONDS_PER_IMAGE
+    )
+
+
+def _workers(settings: SimilaritySettings) -> WorkerPool:
+    thread_count = settings.decode_thread_count or available_processor_count()
+    return WorkerPool(thread_count, admission=_admission(settings))
+
+
+def _batcher(settings: SimilaritySettings, metrics: EmbeddingMetrics) -> EmbeddingBatcher:
+    limits = BatchLimits(
+        max_batch_size=settings.max_batch_size,
+        max_delay_seconds=settings.max_batch_delay_seconds,
+        max_queued_items=settings.max_images_in_progress,
+    )
+    return DynamicBatcher(
+        compute_batch, limits=limits, clock=time.monotonic, observe_batch=metrics.batch_images.observe
+    )

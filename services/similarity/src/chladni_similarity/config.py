@@ -1,0 +1,75 @@
+"""Settings of the similarity service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from chladni_runtime.settings import Port, ServiceSettings
+from chladni_similarity.image_decoding import ImageLimits
+from chladni_similarity.model_references import EMBEDDED_MODEL_ID, ModelReference, parse_model_references
+
+
+class SimilaritySettings(ServiceSettings):
+    """What the environment says, in variables named ``CHLADNI_SIMILARITY_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="CHLADNI_SIMILARITY_", frozen=True)
+
+    grpc_port: Port = Field(50053, description="Port of the gRPC server; 0 picks a free one.")
+    metrics_port: Port = Field(9103, description="Port of the Prometheus endpoint; 0 picks a free one.")
+    max_request_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024,
+        le=1024**3,
+        description="Largest gRPC message, in bytes; by default 64 raw pictures of 512 x 512 pixels fit.",
+    )
+    models: Annotated[
+        tuple[ModelReference, ...],
+        NoDecode,
+        BeforeValidator(lambda value: parse_model_references(value) if isinstance(value, str) else value),
+    ] = Field(
+        (ModelReference(EMBEDDED_MODEL_ID),),
+        description="Models, separated by commas; the first is the default. Each is efficientnet-lite0, the "
+        "absolute path of a CLIP in transformers format, or owner/name[@revision] on the model hub.",
+    )
+    torch_thread_count: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Threads of a model run; by default one a processor of the container.",
+    )
+    decode_thread_count: int | None = Field(
+        None, ge=1, le=1024, description="Pictures decoded at a time; by default one a processor."
+    )
+    max_batch_size: int = Field(
+        4,
+        ge=1,
+        le=1024,
+        description="Pictures in one run of a model at most. On a CPU larger batches gain nothing; they only "
+        "take memory.",
+    )
+    max_batch_delay_seconds: float = Field(
+        0.0, ge=0, le=1, description="How long a picture may wait for company while the model is idle."
+    )
+    max_images_in_progress: int = Field(
+        512,
+        ge=64,
+        le=1_000_000,
+        description="Pictures of all requests together that may be worked on or wait; more are refused.",
+    )
+    cache_capacity: int = Field(
+        4096, ge=0, le=10_000_000, description="Embeddings kept, at about 5 KiB each; 0 keeps none."
+    )
+    max_image_bytes: int = Field(
+        10 * 1024 * 1024, ge=1024, le=1024**3, description="Largest encoded picture, in bytes."
+    )
+    max_image_side_pixels: int = Field(
+        4096, ge=1, le=16384, description="Largest width and height of a picture, in pixels."
+    )
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """Limits of one picture."""
+        return ImageLimits(max_bytes=self.max_image_bytes, max_side_pixels=self.max_image_side_pixels)

@@ -1,0 +1,133 @@
+"""Between the messages of the contract and the types of this service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+from google.protobuf import duration_pb2
+
+from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
+from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_runtime.errors import InvalidInputError, Reason
+from chladni_runtime.tensors import to_array, to_tensor
+from chladni_runtime.validation import RequestValidator
+from chladni_similarity.embedders.interface import ImageEmbedder, ModelCard
+from chladni_similarity.embedding import Embeddings
+from chladni_similarity.image_decoding import ImageFormat, ImageLimits
+from chladni_similarity.image_sources import EncodedImage, ImageSource, RawImage
+
+MAX_IMAGES_PER_REQUEST: Final = 64
+
+_DECLARED_FORMATS: Final = {
+    media_pb2.IMAGE_FORMAT_UNSPECIFIED: None,
+    media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG,
+    media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
+}
+
+
+def images_to_embed(request: similarity_pb2.EmbedImagesRequest, limits: ImageLimits) -> Sequence[ImageSource]:
+    """Returns the pictures of a request.
+
+    Raises:
+        InvalidFieldsError: None are given, or too many.
+        InvalidInputError: The tensor is none of pictures.
+    """
+    source = request.WhichOneof("source")
+    if source == "pixels":
+        return _raw_images(request.pixels, limits)
+    validator = RequestValidator()
+    validator.require("source", present=source is not None, hint="set encoded or pixels")
+    if source == "encoded":
+        validator.check_range(
+            "encoded.images",
+            len(request.encoded.images),
+            minimum=1,
+            maximum=MAX_IMAGES_PER_REQUEST,
+            unit="images",
+        )
+    validator.raise_if_invalid()
+    return [
+        _encoded_image(image, f"encoded.images[{index}]", limits)
+        for index, image in enumerate(request.encoded.images)
+    ]
+
+
+def images_to_compare(
+    request: similarity_pb2.CompareImagesRequest, limits: ImageLimits
+) -> tuple[ImageSource, ImageSource]:
+    """Returns the two pictures of a request.
+
+    Raises:
+        InvalidFieldsError: One of them is missing.
+        InvalidInputError: One is of no known format.
+    """
+    validator = RequestValidator()
+    for field in ("first", "second"):
+        validator.require(field, present=request.HasField(field), hint="send a PNG, JPEG or WebP picture")
+    validator.raise_if_invalid()
+    return _encoded_image(request.first, "first", limits), _encoded_image(request.second, "second", limits)
+
+
+def embed_images_response(card: ModelCard, embeddings: Embeddings) -> similarity_pb2.EmbedImagesResponse:
+    """Returns the answer to a request for embeddings."""
+    processing_time = duration_pb2.Duration()
+    processing_time.FromTimedelta(timedelta(seconds=embeddings.processing_seconds))
+    return similarity_pb2.EmbedImagesResponse(
+        embeddings=tensor_pb2.Embedding(space=card.space, values=to_tensor(embeddings.vectors)),
+        model=card.model_id,
+        cached_count=embeddings.cached_count,
+        processing_time=processing_time,
+    )
+
+
+def models_response(
+    embedders: Iterable[ImageEmbedder], *, default: ImageEmbedder
+) -> similarity_pb2.GetModelsResponse:
+    """Returns the description of models."""
+    return similarity_pb2.GetModelsResponse(
+        models=[_model_info(embedder.card, is_default=embedder is default) for embedder in embedders]
+    )
+
+
+def _model_info(card: ModelCard, *, is_default: bool) -> model_pb2.ModelInfo:
+    return model_pb2.ModelInfo(
+        id=card.model_id,
+        digest=card.digest,
+        description=card.description,
+        license=card.license,
+        is_default=is_default,
+        is_ready=True,  # The service answers only once all its models are loaded and warm.
+        output_space=card.space,
+        properties={"dimension": str(card.dimension), **card.properties},
+    )
+
+
+def _encoded_image(image: media_pb2.Image, field: str, limits: ImageLimits) -> EncodedImage:
+    if image.format not in _DECLARED_FORMATS:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"{field}.format is {image.format}, which is no known format; omit it.",
+            field=f"{field}.format",
+        )
+    return EncodedImage(
+        image.content, f"{field}.content", limits, declared_format=_DECLARED_FORMATS[image.format]
+    )
+
+
+def _raw_images(tensor: tensor_pb2.Tensor, limits: ImageLimits) -> list[RawImage]:
+    pixels = to_array(tensor, field="pixels", dtype=np.uint8, shape=(None, 3, None, None))
+    count, _, height, width = pixels.shape
+    validator = RequestValidator()
+    for index, (size, maximum) in {
+        0: (count, MAX_IMAGES_PER_REQUEST),
+        2: (height, limits.max_side_pixels),
+        3: (width, limits.max_side_pixels),
+    }.items():
+        validator.check_range(f"pixels.shape[{index}]", size, minimum=1, maximum=maximum)
+    validator.raise_if_invalid()
+    return [RawImage(picture) for picture in pixels]

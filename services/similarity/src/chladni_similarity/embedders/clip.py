@@ -1,0 +1,153 @@
+"""CLIP's picture tower as an image embedder.
+
+CLIP: Radford et al. 2021, "Learning transferable visual models from natural language supervision". Any CLIP
+in the format of transformers serves; the configuration says which.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from huggingface_hub import snapshot_download
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from transformers import CLIPImageProcessorPil, CLIPModel
+
+from chladni_similarity.embedders.interface import ModelCard
+from chladni_similarity.image_decoding import Pixels
+from chladni_similarity.model_files import ModelLoadingError, directory_digest
+from chladni_similarity.model_references import ModelReference
+
+_WEIGHT_PATTERN: Final = "*.safetensors"
+_FILE_PATTERNS: Final = (
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "*.safetensors.index.json",
+    _WEIGHT_PATTERN,
+)
+_MAX_ASPECT_RATIO: Final = 4
+
+
+class ClipEmbedder:
+    """Embeds pictures as CLIP's projected image features.
+
+    The picture is prepared as the model's own ``preprocessor_config.json`` says: usually its short side is
+    resized to the input's and the centre cropped.
+
+    Args:
+        card: What callers may know of the model.
+        model: The model, ready for inference; its text tower is not used.
+        processor: The model's preparation of pictures, on Pillow and NumPy.
+    """
+
+    def __init__(self, card: ModelCard, model: CLIPModel, processor: CLIPImageProcessorPil) -> None:
+        self._card = card
+        self._model = model
+        self._processor = processor
+
+    @classmethod
+    def load(cls, reference: ModelReference) -> ClipEmbedder:
+        """Returns the embedder of a CLIP in a directory or on the model hub.
+
+        Only safetensors are loaded, and no code that comes with a model runs.
+
+        Raises:
+            ModelLoadingError: There is no such model, it has no safetensors, or it is no CLIP.
+        """
+        directory = Path(reference.source) if reference.is_directory else _download(reference)
+        if not any(directory.glob(_WEIGHT_PATTERN)):
+            raise ModelLoadingError(
+                f"{reference.model_id} holds no safetensors file, and no other kind is loaded. Name a "
+                "directory or a revision that has one."
+            )
+        try:
+            model = _load_model(directory)
+            processor = CLIPImageProcessorPil.from_pretrained(directory, local_files_only=True)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise ModelLoadingError(f"{reference.model_id} cannot be loaded as a CLIP: {error}") from error
+        del model.text_model  # nearly half of the memory
+        model.eval().requires_grad_(requires_grad=False)
+        return cls(_describe(reference, directory, model), model, processor)
+
+    @property
+    def card(self) -> ModelCard:
+        """What callers may know of the model."""
+        return self._card
+
+    def prepare(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Returns (3, side, side) normalised values."""
+        prepared = self._processor(
+            np.moveaxis(_without_far_ends(pixels), 0, -1),
+            input_data_format="channels_last",
+            return_tensors="np",
+        )
+        values: NDArray[np.float32] = np.ascontiguousarray(prepared["pixel_values"][0], dtype=np.float32)
+        return values
+
+    def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Returns the (N, dimension) projected features of (N, 3, side, side) normalised values."""
+        with torch.inference_mode():
+            features: torch.Tensor = self._model.get_image_features(torch.from_numpy(inputs)).pooler_output
+            return features.float().numpy()
+
+
+def _download(reference: ModelReference) -> Path:
+    try:
+        return Path(
+            snapshot_download(
+                reference.source, revision=reference.revision, allow_patterns=list(_FILE_PATTERNS)
+            )
+        )
+    except (OSError, ValueError) as error:
+        revision = f" at revision {reference.revision}" if reference.revision else ""
+        raise ModelLoadingError(f"{reference.source}{revision} cannot be had from the model hub.") from error
+
+
+def _load_model(directory: Path) -> CLIPModel:
+    """Returns the model, with every weight from its files: transformers would make missing ones up."""
+    configuration = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    model_type = configuration.get("model_type") if isinstance(configuration, dict) else None
+    if model_type != "clip":
+        raise ValueError(f"config.json says that its model_type is {model_type}")
+    model: CLIPModel
+    model, loading = CLIPModel.from_pretrained(
+        directory,
+        dtype=torch.float32,  # also for weights stored in half precision, which CPUs compute slowly
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+    if missing := sorted(loading["missing_keys"]):
+        raise ValueError(f"its files lack {len(missing)} weights, the first of them {missing[0]}")
+    return model
+
+
+def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> ModelCard:
+    digest = directory_digest(directory, _FILE_PATTERNS)
+    side = model.config.vision_config.image_size
+    return ModelCard(
+        model_id=reference.model_id,
+        digest=digest,
+        description="The picture tower of a CLIP: what a picture shows, as one would say it in words.",
+        license="see the model's own card",
+        space=f"{reference.model_id}@{digest[:12]}",
+        dimension=model.config.projection_dim,
+        properties={"input": f"{side} x {side} pixels, centre"},
+    )
+
+
+def _without_far_ends(pixels: Pixels) -> Pixels:
+    """Returns a long picture without the ends that the crop of its centre would drop anyway.
+
+    Resizing the short side of a picture of 4096 x 1 pixels to 224 would make one of 917,504 pixels' width.
+    """
+    height, width = pixels.shape[1:]
+    limit = _MAX_ASPECT_RATIO * min(height, width)
+    top, left = max(0, height - limit) // 2, max(0, width - limit) // 2
+    return pixels[:, top : top + limit, left : left + limit]

@@ -1,0 +1,87 @@
+"""The embedded image embedder: features of EfficientNet-Lite0, trained on ImageNet."""
+
+from __future__ import annotations
+
+import pickle
+from io import BytesIO
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from chladni_similarity.embedders.efficientnet import EfficientNetLite0
+from chladni_similarity.embedders.interface import ModelCard
+from chladni_similarity.image_decoding import Pixels
+from chladni_similarity.model_files import Manifest, ModelLoadingError, read_manifest, read_weights
+from chladni_similarity.model_references import EMBEDDED_MODEL_ID
+
+_MEAN: Final = 127.0  # The Lite variants' own normalisation, not ImageNet's statistics.
+_SCALE: Final = 128.0
+_CLASSIFIER_KEYS: Final = ("_fc.weight", "_fc.bias")
+
+
+class EfficientNetLite0Embedder:
+    """Embeds pictures as the globally pooled features before the classifier.
+
+    The whole picture is resized to the model's square input with a bicubic, antialiased filter. ImageNet's
+    evaluation crops the central 87 % instead, but then pictures that differ only near their edges would
+    count as equal; on photographs both tell like from unlike equally well.
+
+    Args:
+        manifest: Describes the model.
+        network: The network with its weights, ready for inference.
+    """
+
+    def __init__(self, manifest: Manifest, network: EfficientNetLite0) -> None:
+        side = manifest.input_side_pixels
+        self._side_pixels = side
+        self._network = network
+        self._card = ModelCard(
+            model_id=manifest.model_id,
+            digest=manifest.weights.sha256,
+            description=manifest.description,
+            license=manifest.license,
+            space=manifest.space,
+            dimension=manifest.dimension,
+            properties={"input": f"{side} x {side} pixels, whole picture"},
+        )
+
+    @classmethod
+    def load(cls) -> EfficientNetLite0Embedder:
+        """Returns the embedder with the weights that its manifest names.
+
+        Raises:
+            ModelLoadingError: The weights are not there or not those.
+        """
+        manifest = read_manifest(EMBEDDED_MODEL_ID)
+        content = BytesIO(read_weights(manifest.weights))
+        try:
+            state = torch.load(content, map_location="cpu", weights_only=True)
+            network = EfficientNetLite0()
+            network.load_state_dict({key: state[key] for key in state if key not in _CLASSIFIER_KEYS})
+        except (RuntimeError, pickle.UnpicklingError) as error:
+            raise ModelLoadingError("The weights do not fit the network EfficientNet-Lite0.") from error
+        return cls(manifest, network.prepared_for_inference())
+
+    @property
+    def card(self) -> ModelCard:
+        """What callers may know of the model."""
+        return self._card
+
+    def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
+        """Returns the picture resized to (3, side, side), 8 bits; without copying where it is so already."""
+        side = self._side_pixels
+        if pixels.shape[1:] == (side, side):
+            return np.ascontiguousarray(pixels)
+        picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
+        resized = picture.resize((side, side), Image.Resampling.BICUBIC)
+        return np.ascontiguousarray(np.moveaxis(np.asarray(resized), -1, 0))
+
+    def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Returns (N, 1280) features, each in [0, 6], of (N, 3, side, side) pixels."""
+        with torch.inference_mode():
+            images = torch.from_numpy(inputs).to(torch.float32, memory_format=torch.channels_last)
+            features: torch.Tensor = self._network(images.sub_(_MEAN).div_(_SCALE))
+            return features.numpy()

@@ -1,0 +1,134 @@
+"""Encoded pictures to pixels, safely: the bytes come from anyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from io import BytesIO
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from chladni_runtime.errors import InvalidInputError, Reason
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""A picture: RGB, 8 bits, of shape (3, H, W)."""
+
+_WHITE: Final = (255, 255, 255, 255)
+
+
+class ImageFormat(StrEnum):
+    """Format of an encoded picture; the value is Pillow's name."""
+
+    PNG = "PNG"
+    JPEG = "JPEG"
+    WEBP = "WEBP"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """Limits of one encoded picture.
+
+    Attributes:
+        max_bytes: Size of the file.
+        max_side_pixels: Width and height each.
+    """
+
+    max_bytes: int = 10 * 1024 * 1024
+    max_side_pixels: int = 4096
+
+
+def recognise_format(
+    content: bytes, *, field: str, max_bytes: int, declared_format: ImageFormat | None = None
+) -> ImageFormat:
+    """Returns the format of an encoded picture by its first bytes; looks no further into it.
+
+    Args:
+        content: Bytes of the file.
+        field: Path of the field that holds them, for error messages.
+        max_bytes: Size of the file at most.
+        declared_format: What the caller says that it is, where the caller says so.
+
+    Raises:
+        InvalidInputError: There are no bytes (MISSING_FIELD), too many (FILE_TOO_LARGE), or they are of no
+            supported format or of another than declared (INVALID_IMAGE).
+    """
+    if not content:
+        raise InvalidInputError(
+            Reason.MISSING_FIELD,
+            f"{field} is empty; send the bytes of a PNG, JPEG or WebP file.",
+            field=field,
+        )
+    if len(content) > max_bytes:
+        raise InvalidInputError(
+            Reason.FILE_TOO_LARGE,
+            f"{field} has {len(content)} bytes; at most {max_bytes} are allowed. Send a smaller file.",
+            field=field,
+        )
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        found = ImageFormat.PNG
+    elif content.startswith(b"\xff\xd8\xff"):
+        found = ImageFormat.JPEG
+    elif content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        found = ImageFormat.WEBP
+    else:
+        raise _invalid(field, "is no PNG, JPEG or WebP file.")
+    if declared_format not in (None, found):
+        raise _invalid(
+            field, f"is a {found} file, but its format is given as {declared_format}; correct or omit that."
+        )
+    return found
+
+
+def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_side_pixels: int) -> Pixels:
+    """Returns the pixels of an encoded picture as a person would see them.
+
+    The orientation that the file notes is applied, transparency shows a white page, gray and palette
+    pictures become RGB, 16 bits become 8. Of an animation this is the first picture. Colour profiles are
+    ignored.
+
+    Args:
+        content: Bytes of the file.
+        image_format: Its format.
+        field: Path of the field that holds them, for error messages.
+        max_side_pixels: Width and height at most.
+
+    Raises:
+        InvalidInputError: It is too large in pixels, damaged or cut off (INVALID_IMAGE).
+    """
+    try:
+        image = Image.open(BytesIO(content), formats=[image_format])
+        size = image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _invalid(field, f"has far more than {max_side_pixels} pixels a side; scale it down.") from None
+    except Exception as error:
+        raise _invalid(field, f"is no whole {image_format} file: its header is damaged.") from error
+    if max(size) > max_side_pixels:
+        raise _invalid(
+            field,
+            f"is {size[0]} x {size[1]} pixels; at most {max_side_pixels} a side are allowed. Scale it down.",
+        )
+    try:
+        image.verify()  # Checksums of a PNG to its very end; loading stops at the last pixel.
+        image = Image.open(BytesIO(content), formats=[image_format])
+        return _to_pixels(ImageOps.exif_transpose(image))
+    except Exception as error:  # Pillow's decoders raise many kinds of exceptions at damaged files.
+        raise _invalid(field, "is damaged or cut off; it cannot be decoded to its end.") from error
+
+
+def _to_pixels(image: Image.Image) -> Pixels:
+    """Returns (3, H, W) RGB pixels of a picture of any mode."""
+    if image.mode.startswith("I"):  # 16-bit gray; Pillow itself would clip instead of scale
+        high_bytes = np.right_shift(np.asarray(image), 8).astype(np.uint8)
+        image = Image.fromarray(high_bytes)
+    elif image.has_transparency_data:
+        picture = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
+    pixels: NDArray[Any] = np.asarray(image.convert("RGB"))
+    return np.moveaxis(pixels, -1, 0)
+
+
+def _invalid(field: str, description: str) -> InvalidInputError:
+    return InvalidInputError(Reason.INVALID_IMAGE, f"{field} {description}", field=field)

@@ -1,0 +1,90 @@
+"""Pictures as requests bring them: encoded, or as pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from chladni_similarity.image_decoding import (
+    ImageFormat,
+    ImageLimits,
+    Pixels,
+    decode_image,
+    recognise_format,
+)
+
+
+class ImageSource(Protocol):
+    """A picture whose pixels are to be had at some cost."""
+
+    def file_digest(self) -> bytes | None:
+        """Returns what tells files apart, `None` for a picture that is no file.
+
+        Raises:
+            InvalidInputError: The file cannot be a picture.
+        """
+        ...
+
+    def pixels(self) -> Pixels:
+        """Returns the pixels.
+
+        Raises:
+            InvalidInputError: The file cannot be decoded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """A picture as the bytes of a file.
+
+    Attributes:
+        content: The file's bytes.
+        field: Path of the field that holds them, for error messages.
+        limits: Limits that it must keep.
+        declared_format: What the caller says that it is, where the caller says so.
+    """
+
+    content: bytes
+    field: str
+    limits: ImageLimits
+    declared_format: ImageFormat | None = None
+
+    def file_digest(self) -> bytes:
+        """Returns the SHA-256 of the file, once its size and format are seen to be right."""
+        self._format()
+        return hashlib.sha256(self.content).digest()
+
+    def pixels(self) -> Pixels:
+        """Returns the decoded pixels."""
+        return decode_image(
+            self.content, self._format(), field=self.field, max_side_pixels=self.limits.max_side_pixels
+        )
+
+    def _format(self) -> ImageFormat:
+        return recognise_format(
+            self.content,
+            field=self.field,
+            max_bytes=self.limits.max_bytes,
+            declared_format=self.declared_format,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawImage:
+    """A picture as its pixels.
+
+    Attributes:
+        values: (3, H, W) RGB, 8 bits.
+    """
+
+    values: Pixels
+
+    def file_digest(self) -> None:
+        """Returns nothing: this is no file."""
+        return
+
+    def pixels(self) -> Pixels:
+        """Returns the pixels, not copied."""
+        return self.values

@@ -1,0 +1,41 @@
+"""What operators see of the embedding of pictures. Labels are models, which the configuration bounds."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class EmbeddingMetrics:
+    """Metrics of embedding.
+
+    Args:
+        registry: Registry that they join.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.cache_hits = Counter(
+            "chladni_embedding_cache_hits_total",
+            "Pictures whose embedding was known.",
+            ["model"],
+            registry=registry,
+        )
+        self.cache_misses = Counter(
+            "chladni_embedding_cache_misses_total",
+            "Pictures whose embedding had to be computed.",
+            ["model"],
+            registry=registry,
+        )
+        self.cached_embeddings = Gauge(
+            "chladni_embedding_cache_entries", "Embeddings in the cache.", registry=registry
+        )
+        self.queued_images = Gauge(
+            "chladni_embedding_queue_images", "Pictures that wait for the model.", registry=registry
+        )
+        self.batch_images = Histogram(
+            "chladni_embedding_batch_images",
+            "Pictures in a run of a model.",
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
+        )

@@ -1,0 +1,207 @@
+"""CLIP by configuration, on a tiny one with random weights."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
+from safetensors.torch import load_file, save_file
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
+
+from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
+from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
+from chladni.tensor.v1 import tensor_pb2
+from chladni_runtime.settings import load_settings
+from chladni_runtime.testing import loopback_service
+from chladni_similarity.composition import SERVICE_NAMES, composing
+from chladni_similarity.config import SimilaritySettings
+from chladni_similarity.embedders import clip
+from chladni_similarity.embedders.clip import ClipEmbedder
+from chladni_similarity.model_files import ModelLoadingError
+from chladni_similarity.model_references import ModelReference
+
+SIDE_PIXELS = 32
+
+
+@pytest.fixture(scope="module")
+def clip_directory(tmp_path_factory):
+    """A CLIP whose width, projection and text tower differ in size, so that none passes for another."""
+    torch.manual_seed(1)
+    tower = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config={**tower, "hidden_size": 8, "vocab_size": 50, "max_position_embeddings": 8},
+        vision_config={**tower, "image_size": SIDE_PIXELS, "patch_size": 8},
+        projection_dim=12,
+    )
+    directory = tmp_path_factory.mktemp("models") / "tiny-clip"
+    CLIPModel(config).save_pretrained(directory)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": SIDE_PIXELS}, crop_size={"height": SIDE_PIXELS, "width": SIDE_PIXELS}
+    ).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def tiny_clip(clip_directory):
+    return ClipEmbedder.load(ModelReference(str(clip_directory)))
+
+
+def test_vectors_are_what_transformers_computes(clip_directory, tiny_clip, random_picture):
+    model = CLIPModel.from_pretrained(clip_directory).eval()
+    processor = CLIPImageProcessorPil.from_pretrained(clip_directory)
+    pictures = [random_picture(seed) for seed in range(3)]
+    with torch.inference_mode():
+        pixel_values = processor(pictures, return_tensors="pt")["pixel_values"]
+        expected = model.get_image_features(pixel_values).pooler_output.numpy()
+    prepared = np.stack([tiny_clip.prepare(picture.transpose(2, 0, 1)) for picture in pictures])
+    vectors = tiny_clip.embed(prepared)
+    assert vectors.shape == (3, 12)
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+    assert not np.allclose(vectors[0], vectors[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (3, 500), (4096, 1), (1, 4096), (31, 33)])
+def test_every_shape_is_prepared_to_the_models_size(tiny_clip, size):
+    prepared = tiny_clip.prepare(np.zeros((3, *size), np.uint8))
+    assert prepared.shape == (3, SIDE_PIXELS, SIDE_PIXELS)
+    assert prepared.dtype == np.float32
+    assert prepared.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"), [((4096, 1), (4, 1)), ((2, 4095), (2, 8)), ((10, 40), (10, 40)), ((3, 3), (3, 3))]
+)
+def test_pictures_are_at_most_four_times_as_long_as_wide_when_they_are_resized(size, kept):
+    pixels = np.zeros((3, *size), np.uint8)
+    pixels[:, size[0] // 2, size[1] // 2] = 1
+    assert clip._without_far_ends(pixels).shape == (3, *kept)
+    assert clip._without_far_ends(pixels).any()
+
+
+@pytest.mark.parametrize("size", [(40, 400), (400, 40)])
+def test_cutting_off_far_ends_changes_nothing(clip_directory, tiny_clip, random_picture, size):
+    picture = random_picture(5, *size)
+    whole = CLIPImageProcessorPil.from_pretrained(clip_directory)(picture, return_tensors="np")
+    prepared = tiny_clip.prepare(picture.transpose(2, 0, 1))
+    np.testing.assert_allclose(prepared, whole["pixel_values"][0], atol=0.02)
+
+
+def test_the_card_shows_no_path_and_ties_the_space_to_the_weights(clip_directory, tiny_clip):
+    card = tiny_clip.card
+    assert card.model_id == "tiny-clip"
+    assert card.dimension == 12
+    assert card.space == f"tiny-clip@{card.digest[:12]}"
+    assert str(clip_directory.parent) not in str(card)
+
+
+def test_the_text_tower_takes_no_memory(tiny_clip):
+    assert not any("text_model" in name for name, _ in tiny_clip._model.named_parameters())
+
+
+def copied(clip_directory, tmp_path):
+    return shutil.copytree(clip_directory, tmp_path / "copy")
+
+
+def test_weights_stored_in_half_precision_serve_too(clip_directory, tiny_clip, tmp_path, random_picture):
+    directory = copied(clip_directory, tmp_path)
+    CLIPModel.from_pretrained(clip_directory, dtype=torch.float16).save_pretrained(directory)
+    halved = ClipEmbedder.load(ModelReference(str(directory)))
+    inputs = tiny_clip.prepare(random_picture(1).transpose(2, 0, 1))[None]
+    np.testing.assert_allclose(halved.embed(inputs), tiny_clip.embed(inputs), atol=0.02)
+    assert halved.card.digest != tiny_clip.card.digest
+
+
+def test_a_directory_without_safetensors_is_refused(clip_directory, tmp_path):
+    directory = copied(clip_directory, tmp_path)
+    weights = directory / "model.safetensors"
+    torch.save({}, directory / "pytorch_model.bin")
+    weights.unlink()
+    with pytest.raises(ModelLoadingError, match="no safetensors"):
+        ClipEmbedder.load(ModelReference(str(directory)))
+
+
+def test_a_model_that_is_no_clip_is_refused(clip_directory, tmp_path):
+    directory = copied(clip_directory, tmp_path)
+    (directory / "config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertModel"]}))
+    with pytest.raises(ModelLoadingError, match="model_type is bert"):
+        ClipEmbedder.load(ModelReference(str(directory)))
+
+
+def test_damaged_weights_are_refused(clip_directory, tmp_path):
+    weights = copied(clip_directory, tmp_path) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(ModelLoadingError, match="copy cannot be loaded"):
+        ClipEmbedder.load(ModelReference(str(weights.parent)))
+
+
+def test_missing_weights_are_refused_and_not_made_up(clip_directory, tmp_path):
+    weights = copied(clip_directory, tmp_path) / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["visual_projection.weight"]
+    save_file(tensors, weights, {"format": "pt"})
+    with pytest.raises(ModelLoadingError, match=r"lack 1 weights, the first of them visual_projection"):
+        ClipEmbedder.load(ModelReference(str(weights.parent)))
+
+
+@pytest.mark.parametrize("content", [None, "not JSON", "[]"])
+def test_a_configuration_that_cannot_be_read_is_refused(clip_directory, tmp_path, content):
+    config = copied(clip_directory, tmp_path) / "config.json"
+    config.unlink() if content is None else config.write_text(content)
+    with pytest.raises(ModelLoadingError, match="copy cannot be loaded"):
+        ClipEmbedder.load(ModelReference(str(config.parent)))
+
+
+def test_a_directory_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ModelLoadingError, match="no safetensors"):
+        ClipEmbedder.load(ModelReference(str(tmp_path / "none")))
+
+
+def test_of_a_hub_model_only_safetensors_at_the_revision_are_fetched(clip_directory, monkeypatch):
+    asked = {}
+
+    def snapshot_download(repository, *, revision, allow_patterns):
+        asked.update(repository=repository, revision=revision, patterns=allow_patterns)
+        return str(clip_directory)
+
+    monkeypatch.setattr(clip, "snapshot_download", snapshot_download)
+    embedder = ClipEmbedder.load(ModelReference("openai/clip-vit-base-patch32", "abc"))
+    assert embedder.card.model_id == "openai/clip-vit-base-patch32"
+    assert (asked["repository"], asked["revision"]) == ("openai/clip-vit-base-patch32", "abc")
+    assert not any(
+        pattern.endswith((".bin", ".py", ".pt")) or pattern == "*" for pattern in asked["patterns"]
+    )
+
+
+def test_a_hub_that_cannot_be_reached_is_a_clear_error(monkeypatch):
+    def snapshot_download(*_args, **_options):
+        raise LocalEntryNotFoundError("no network")
+
+    monkeypatch.setattr(clip, "snapshot_download", snapshot_download)
+    with pytest.raises(ModelLoadingError, match="at revision abc cannot be had"):
+        ClipEmbedder.load(ModelReference("openai/clip-vit-base-patch32", "abc"))
+
+
+async def test_a_request_chooses_among_the_configured_models(clip_directory, random_picture):
+    environ = {"CHLADNI_SIMILARITY_MODELS": f"{clip_directory}, efficientnet-lite0"}
+    settings = load_settings(SimilaritySettings, environ)
+    pixels = random_picture(1).transpose(2, 0, 1)[None]
+    tensor = tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_UINT8, shape=pixels.shape, data=pixels.tobytes())
+    async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (_, channel):
+        stub = similarity_grpc.SimilarityServiceStub(channel)
+        models = (await stub.GetModels(similarity_pb2.GetModelsRequest())).models
+        assert [model.id for model in models] == ["tiny-clip", "efficientnet-lite0"]
+        assert [model.is_default for model in models] == [True, False]
+        answers = {}
+        for name in ("", "tiny-clip", "efficientnet-lite0"):
+            request = similarity_pb2.EmbedImagesRequest(pixels=tensor, model=name)
+            answers[name] = await stub.EmbedImages(request)
+    assert answers[""].model == "tiny-clip"
+    assert answers[""].embeddings == answers["tiny-clip"].embeddings
+    assert answers["tiny-clip"].embeddings.values.shape == [1, 12]
+    assert answers["efficientnet-lite0"].model == "efficientnet-lite0"
+    assert answers["efficientnet-lite0"].embeddings.values.shape == [1, 1280]
+    spaces = {model.id: model.output_space for model in models}
+    for name, space in spaces.items():
+        assert answers[name].embeddings.space == space

@@ -1,0 +1,298 @@
+"""The engine: what is computed, what is remembered, and who fails."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chladni_runtime.admission import Admission
+from chladni_runtime.batching import BatchLimits, DynamicBatcher
+from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.deadlines import Deadline
+from chladni_runtime.errors import (
+    ChladniError,
+    DeadlineExceededError,
+    InvalidFieldsError,
+    InvalidInputError,
+    QueueFullError,
+    Reason,
+)
+from chladni_runtime.execution import WorkerPool
+from chladni_similarity.embedders.interface import ModelCard
+from chladni_similarity.embedding import EmbeddingEngine, compute_batch
+from chladni_similarity.embedding_cache import EmbeddingCache
+from chladni_similarity.image_decoding import ImageFormat, ImageLimits
+from chladni_similarity.image_sources import EncodedImage, RawImage
+from chladni_similarity.metrics import EmbeddingMetrics
+
+
+class MeanColourEmbedder:
+    """Embeds a picture as its mean colour; refuses black, for which it has no direction."""
+
+    card = ModelCard(
+        model_id="mean-colour", digest="0" * 64, description="", license="", space="colours", dimension=3
+    )
+
+    def __init__(self):
+        self.batches = []
+        self.prepared_count = 0
+
+    def prepare(self, pixels):
+        self.prepared_count += 1
+        return np.ascontiguousarray(pixels)
+
+    def embed(self, inputs):
+        self.batches.append(inputs)
+        return inputs.mean(axis=(2, 3), dtype=np.float32)
+
+    @property
+    def computed_count(self):
+        return sum(len(batch) for batch in self.batches)
+
+
+@asynccontextmanager
+async def running_engine(*, capacity=64, cache_capacity=100, delay_seconds=0.05):
+    registry = CollectorRegistry()
+    metrics = EmbeddingMetrics(registry)
+    limits = BatchLimits(max_batch_size=4, max_delay_seconds=delay_seconds, max_queued_items=capacity)
+
+    def admission():
+        return Admission(capacity, clock=time.monotonic)
+
+    async with (
+        WorkerPool(2, admission=admission()) as workers,
+        DynamicBatcher(
+            compute_batch,
+            limits=limits,
+            clock=time.monotonic,
+            observe_batch=metrics.batch_images.observe,
+        ) as batcher,
+    ):
+        engine = EmbeddingEngine(
+            workers=workers,
+            batcher=batcher,
+            cache=EmbeddingCache(cache_capacity),
+            admission=admission(),
+            metrics=metrics,
+        )
+        engine.registry = registry
+        yield engine
+
+
+def plain(colour, size=(2, 3)):
+    return RawImage(np.broadcast_to(np.array(colour, np.uint8)[:, None, None], (3, *size)))
+
+
+def counted(engine, name):
+    return engine.registry.get_sample_value(name, {"model": "mean-colour"})
+
+
+async def test_vectors_have_length_one_and_the_order_of_the_pictures():
+    async with running_engine() as engine:
+        images = [plain((9, 0, 0)), plain((0, 3, 4)), plain((0, 0, 7))]
+        result = await engine.embed(MeanColourEmbedder(), images, CancellationToken())
+    np.testing.assert_allclose(result.vectors, [[1, 0, 0], [0, 0.6, 0.8], [0, 0, 1]], atol=1e-7)
+    assert result.vectors.dtype == np.float32
+    assert result.cached_count == 0
+    assert result.processing_seconds > 0
+
+
+async def test_equal_pictures_of_a_request_are_computed_once():
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+        images = [plain((1, 2, 3)), plain((3, 2, 1)), plain((1, 2, 3)), plain((1, 2, 3))]
+        result = await engine.embed(embedder, images, CancellationToken())
+    assert embedder.computed_count == 2
+    assert result.cached_count == 0
+    np.testing.assert_array_equal(result.vectors[0], result.vectors[2])
+    np.testing.assert_array_equal(result.vectors[0], result.vectors[3])
+
+
+async def test_a_picture_that_comes_again_is_not_computed_again():
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+        first = await engine.embed(embedder, [plain((1, 2, 3))], CancellationToken())
+        again = await engine.embed(embedder, [plain((1, 2, 3)), plain((4, 4, 4))], CancellationToken())
+        assert counted(engine, "chladni_embedding_cache_hits_total") == 1
+        assert counted(engine, "chladni_embedding_cache_misses_total") == 2
+    assert embedder.computed_count == 2
+    assert again.cached_count == 1
+    np.testing.assert_array_equal(first.vectors[0], again.vectors[0])
+
+
+async def test_a_file_that_comes_again_is_not_even_decoded(encode, random_picture):
+    embedder = MeanColourEmbedder()
+    image = EncodedImage(encode(random_picture(1)), "image", ImageLimits())
+    async with running_engine() as engine:
+        await engine.embed(embedder, [image], CancellationToken())
+        result = await engine.embed(embedder, [image], CancellationToken())
+    assert embedder.prepared_count == 1
+    assert result.cached_count == 1
+
+
+async def test_two_files_of_equal_pixels_share_a_vector(encode, random_picture):
+    embedder = MeanColourEmbedder()
+    picture = random_picture(2)
+    files = [encode(picture), encode(picture, "WEBP", lossless=True)]
+    images = [EncodedImage(content, "image", ImageLimits()) for content in files]
+    images.append(RawImage(picture.transpose(2, 0, 1)))
+    async with running_engine() as engine:
+        result = await engine.embed(embedder, images, CancellationToken())
+    assert embedder.computed_count == 1
+    assert len(np.unique(result.vectors, axis=0)) == 1
+
+
+async def test_a_file_known_to_be_good_is_still_refused_under_a_wrong_format(encode, random_picture):
+    content = encode(random_picture(3))
+    async with running_engine() as engine:
+        good = EncodedImage(content, "image", ImageLimits())
+        await engine.embed(MeanColourEmbedder(), [good], CancellationToken())
+        wrong = EncodedImage(content, "image", ImageLimits(), ImageFormat.JPEG)
+        with pytest.raises(InvalidInputError, match="JPEG"):
+            await engine.embed(MeanColourEmbedder(), [wrong], CancellationToken())
+
+
+@pytest.mark.parametrize("cache_capacity", [0, 1])
+async def test_a_small_cache_forgets_and_stays_right(cache_capacity):
+    embedder = MeanColourEmbedder()
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)] * 3
+    async with running_engine(cache_capacity=cache_capacity, delay_seconds=0) as engine:
+        for colour in colours:
+            result = await engine.embed(embedder, [plain(colour)], CancellationToken())
+            np.testing.assert_allclose(result.vectors[0], np.array(colour) / 255, atol=1e-7)
+    assert embedder.computed_count == 9
+
+
+async def test_models_do_not_share_vectors():
+    class Negative(MeanColourEmbedder):
+        card = ModelCard("negative", "1" * 64, "", "", "negative colours", 3)
+
+        def embed(self, inputs):
+            return -super().embed(inputs)
+
+    async with running_engine() as engine:
+        results = [
+            await engine.embed(embedder, [plain((0, 0, 5))], CancellationToken())
+            for embedder in (MeanColourEmbedder(), Negative())
+        ]
+    assert [result.cached_count for result in results] == [0, 0]
+    np.testing.assert_allclose(results[0].vectors, -results[1].vectors)
+
+
+async def test_what_was_used_last_is_remembered():
+    embedder = MeanColourEmbedder()
+    red, green, blue = plain((5, 0, 0)), plain((0, 5, 0)), plain((0, 0, 5))
+    async with running_engine(cache_capacity=2, delay_seconds=0) as engine:
+        counts = [
+            (await engine.embed(embedder, [picture], CancellationToken())).cached_count
+            for picture in (red, green, red, blue, red, green)
+        ]
+    assert counts == [0, 0, 1, 0, 1, 0]
+
+
+async def test_pictures_of_several_requests_share_batches_grouped_by_shape():
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+        await asyncio.gather(
+            *(
+                engine.embed(embedder, [plain((level, 1, 1), (2, 2 + level % 2))], CancellationToken())
+                for level in range(8)
+            )
+        )
+        assert engine.registry.get_sample_value("chladni_embedding_batch_images_sum") == 8
+    assert sorted(len(batch) for batch in embedder.batches) == [4, 4]
+
+
+async def test_a_picture_without_a_usable_vector_fails_alone():
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+        results = await asyncio.gather(
+            *(engine.embed(embedder, [plain((level, 0, 0))], CancellationToken()) for level in range(4)),
+            return_exceptions=True,
+        )
+    assert len(embedder.batches) == 1
+    assert isinstance(results[0], ChladniError)
+    assert results[0].reason is Reason.NON_FINITE_OUTPUT
+    for result in results[1:]:
+        np.testing.assert_allclose(result.vectors, [[1, 0, 0]])
+
+
+async def test_a_model_that_fails_fails_the_batch_and_not_the_engine():
+    class Failing(MeanColourEmbedder):
+        def embed(self, inputs):
+            raise RuntimeError("the model fell over")
+
+    async with running_engine() as engine:
+        with pytest.raises(RuntimeError, match="fell over"):
+            await engine.embed(Failing(), [plain((1, 1, 1)), plain((2, 1, 1))], CancellationToken())
+        result = await engine.embed(MeanColourEmbedder(), [plain((1, 0, 0))], CancellationToken())
+    np.testing.assert_allclose(result.vectors, [[1, 0, 0]])
+
+
+async def test_all_bad_pictures_are_reported_and_nothing_is_computed(encode, random_picture):
+    embedder = MeanColourEmbedder()
+    contents = [encode(random_picture(4)), b"no picture", b"", encode(random_picture(5))]
+    images = [
+        EncodedImage(content, f"images[{index}].content", ImageLimits())
+        for index, content in enumerate(contents)
+    ]
+    async with running_engine() as engine:
+        with pytest.raises(InvalidFieldsError) as caught:
+            await engine.embed(embedder, images, CancellationToken())
+        with pytest.raises(InvalidInputError) as single:
+            await engine.embed(embedder, images[:2], CancellationToken())
+    assert [item.field for item in caught.value.violations] == ["images[1].content", "images[2].content"]
+    assert caught.value.reason is Reason.INVALID_IMAGE
+    assert caught.value.message.count("images[1].content") == 1
+    assert single.value.violations[0].field == "images[1].content"
+    assert embedder.computed_count == 0
+
+
+async def test_more_pictures_than_there_is_room_for_are_refused_whole():
+    embedder = MeanColourEmbedder()
+    async with running_engine(capacity=4) as engine:
+        with pytest.raises(QueueFullError) as caught:
+            await engine.embed(embedder, [plain((level, 1, 1)) for level in range(5)], CancellationToken())
+        assert caught.value.retry_after_seconds > 0
+        assert embedder.prepared_count == 0
+        result = await engine.embed(
+            embedder, [plain((level, 1, 1)) for level in range(4)], CancellationToken()
+        )
+    assert len(result.vectors) == 4
+
+
+async def test_a_passed_deadline_computes_nothing():
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+        with pytest.raises(DeadlineExceededError):
+            await engine.embed(embedder, [plain((1, 1, 1))], CancellationToken(Deadline.after(0.0)))
+    assert embedder.prepared_count == 0
+    assert embedder.computed_count == 0
+
+
+async def test_a_deadline_that_passes_in_the_queue_computes_nothing():
+    embedder = MeanColourEmbedder()
+    async with running_engine(delay_seconds=1) as engine:
+        token = CancellationToken(Deadline.after(0.2))
+        with pytest.raises(DeadlineExceededError):
+            await engine.embed(embedder, [plain((1, 1, 1)), plain((2, 1, 1))], token)
+    assert embedder.prepared_count == 2
+    assert embedder.computed_count == 0
+
+
+async def test_a_caller_that_leaves_gives_its_place_back():
+    embedder = MeanColourEmbedder()
+    async with running_engine(capacity=1, delay_seconds=0.3) as engine:
+        token = CancellationToken()
+        leaving = asyncio.create_task(engine.embed(embedder, [plain((1, 1, 1))], token))
+        await asyncio.sleep(0.1)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        token.cancel()
+        result = await engine.embed(embedder, [plain((2, 0, 0))], CancellationToken())
+    np.testing.assert_allclose(result.vectors, [[1, 0, 0]])
+    assert embedder.computed_count == 1
