@@ -1,0 +1,325 @@
+"""The asynchronous client: the one implementation of every call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, Self
+
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni_client import conversion, requests
+from chladni_client.connection import Connection
+from chladni_client.errors import DeadlineExceededError, FaultError, TemporaryError
+from chladni_client.events import CreationEvent, ImageCreated, Progress, Retrying, Started
+from chladni_client.retries import Attempts, RetryPolicy
+from chladni_client.services import Recipe, ServiceHealth, ServiceState
+from chladni_client.sounds import Colormap, Feature, SoundFeatures, Spectrogram
+from chladni_client.statuses import translated_errors
+from chladni_client.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import grpc
+
+    from chladni_client.files import FileSource
+    from chladni_client.images import Comparison, CreatedImage, StoredImage
+    from chladni_client.requests import ImageSource
+
+DEFAULT_TARGET: Final = "localhost:50050"
+DEFAULT_AUDIO_FEATURES_TARGET: Final = "localhost:50051"
+
+
+class AsyncClient:
+    """Calls Chladni from an event loop.
+
+        async with AsyncClient() as client:
+            image = await client.create_image("voice.wav", seed=7)
+            image.save("voice.png")
+
+    One client serves any number of concurrent calls on one event loop. Cancelling the task that awaits a
+    call cancels the work in every service behind it.
+
+    Every method may raise a `ChladniError`; `chladni_client.errors` draws the tree. A call that the server
+    refuses for the moment (`TemporaryError`) is tried again as the retry policy says; nothing is tried
+    again once the denoising of an image has started.
+
+    Args:
+        target: Gateway, ``host:port``; if absent, the environment variable ``CHLADNI_CLIENT_TARGET``, else
+            ``localhost:50050``.
+        audio_features_target: Audio-feature service, which `render_spectrogram` and `extract_features`
+            call; if absent, ``CHLADNI_CLIENT_AUDIO_FEATURES_TARGET``, else ``localhost:50051``.
+        credentials: TLS credentials from `grpc.ssl_channel_credentials`; `None` connects in clear text.
+        timeouts: How long calls may take.
+        retry_policy: How often and how patiently to try again.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        audio_features_target: str | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        timeouts: Timeouts | None = None,
+        retry_policy: RetryPolicy | None = None,
+    ) -> None:
+        self._gateway = Connection(
+            target or os.environ.get("CHLADNI_CLIENT_TARGET") or DEFAULT_TARGET, credentials
+        )
+        self._audio_features = Connection(
+            audio_features_target
+            or os.environ.get("CHLADNI_CLIENT_AUDIO_FEATURES_TARGET")
+            or DEFAULT_AUDIO_FEATURES_TARGET,
+            credentials,
+        )
+        self._timeouts = timeouts or Timeouts()
+        self._retry_policy = retry_policy or RetryPolicy()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections for good; calls in progress end with `CallCancelledError`."""
+        await asyncio.gather(self._gateway.close(), self._audio_features.close())
+
+    async def create_image(
+        self,
+        audio: FileSource,
+        *,
+        recipe: str = "",
+        seed: int | None = None,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        timeout_seconds: float | None = None,
+        on_event: Callable[[CreationEvent], object] | None = None,
+    ) -> CreatedImage:
+        """Returns the image of a sound.
+
+        Args:
+            audio: A recording (WAV, MP3, FLAC or OGG/Vorbis): its path, its bytes or an open binary file.
+            recipe: Way from sound to image, one of `list_recipes`; empty takes the server's default.
+            seed: Seed of the noise, 0 to 4294967295; the server draws one if absent.
+            steps: Denoising steps, 1 to 150; the model's default if absent.
+            guidance_scale: How closely to follow the sound, 1 (no guidance) to 30; the model's default if
+                absent.
+            timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
+            on_event: Called on the event loop with each event on the way; what it raises ends the call. To
+                get previews, or to do more than report, use `stream_image`.
+        """
+        events = self.stream_image(
+            audio,
+            recipe=recipe,
+            seed=seed,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            timeout_seconds=timeout_seconds,
+        )
+        async with aclosing(events):
+            async for event in events:
+                last = event
+                if on_event is not None:
+                    on_event(event)
+        assert isinstance(last, ImageCreated), "stream_image ends with an image or raises"  # noqa: S101
+        return last.image
+
+    async def stream_image(
+        self,
+        audio: FileSource,
+        *,
+        recipe: str = "",
+        seed: int | None = None,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        preview_interval_steps: int = 0,
+        preview_size_pixels: int | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncGenerator[CreationEvent, None]:
+        """Yields what happens on the way from a sound to its image, and the image last.
+
+        Leaving the loop early stops the work in every service; `contextlib.aclosing` does so at once.
+
+        Args:
+            audio: As for `create_image`.
+            recipe: As for `create_image`.
+            seed: As for `create_image`.
+            steps: As for `create_image`.
+            guidance_scale: As for `create_image`.
+            preview_interval_steps: Steps between previews in `Progress`; 0 for none.
+            preview_size_pixels: Longer side of a preview, 16 to 512; the server's default if absent.
+            timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
+        """
+        request = requests.to_create_image_request(
+            await requests.to_audio_clip(audio),
+            recipe=recipe,
+            seed=seed,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            preview_interval_steps=preview_interval_steps,
+            preview_size_pixels=preview_size_pixels,
+        )
+        attempts = self._attempts(timeout_seconds, self._timeouts.creation_seconds)
+        while True:
+            has_started = False
+            try:
+                async with aclosing(self._create_once(request, attempts)) as events:
+                    async for event in events:
+                        has_started = has_started or isinstance(event, Started | Progress)
+                        yield event
+            except TemporaryError as error:
+                delay_seconds = None if has_started else attempts.next_delay_seconds(error)
+                if delay_seconds is None:
+                    raise
+                yield Retrying(attempts.number, delay_seconds, error)
+                await asyncio.sleep(delay_seconds)
+            else:
+                return
+
+    async def compare_images(
+        self, first: ImageSource, second: ImageSource, *, timeout_seconds: float | None = None
+    ) -> Comparison:
+        """Returns how alike two images are.
+
+        Args:
+            first: A `CreatedImage` or `StoredImage`, the identifier of one, or an image file: its path,
+                its bytes or an open binary file. A text in the form of a UUID is an identifier, any
+                other text a path.
+            second: Likewise.
+            timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
+        """
+        request = gateway_pb2.CompareImagesRequest(
+            first=await requests.to_image_reference(first),
+            second=await requests.to_image_reference(second),
+        )
+        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
+        response = await self._gateway.call(self._gateway_stub.CompareImages, request, attempts)
+        return conversion.to_comparison(response)
+
+    async def get_image(self, image_id: str, *, timeout_seconds: float | None = None) -> StoredImage:
+        """Returns an image that the server keeps.
+
+        Args:
+            image_id: Identifier from `CreatedImage.image_id`.
+            timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
+        """
+        request = gateway_pb2.GetImageRequest(image_id=image_id)
+        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
+        response = await self._gateway.call(self._gateway_stub.GetImage, request, attempts)
+        return conversion.to_stored_image(image_id, response)
+
+    async def list_recipes(self, *, timeout_seconds: float | None = None) -> tuple[Recipe, ...]:
+        """Returns the ways from sound to image that the server knows, its default first."""
+        request = gateway_pb2.ListRecipesRequest()
+        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
+        response = await self._gateway.call(self._gateway_stub.ListRecipes, request, attempts)
+        return tuple(map(conversion.to_recipe, response.recipes))
+
+    async def render_spectrogram(
+        self,
+        audio: FileSource,
+        *,
+        width_pixels: int | None = None,
+        height_pixels: int | None = None,
+        colormap: Colormap = Colormap.VIRIDIS,
+        timeout_seconds: float | None = None,
+    ) -> Spectrogram:
+        """Returns the spectrogram of a sound as an image; asks the audio-feature service.
+
+        Args:
+            audio: As for `create_image`.
+            width_pixels: 16 to 4096; 512 if absent.
+            height_pixels: 16 to 4096; 512 if absent.
+            colormap: Colours.
+            timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
+        """
+        request = requests.to_render_spectrogram_request(
+            await requests.to_audio_clip(audio),
+            width_pixels=width_pixels,
+            height_pixels=height_pixels,
+            colormap=colormap,
+        )
+        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
+        response = await self._audio_features.call(self._audio_stub.RenderSpectrogram, request, attempts)
+        return conversion.to_spectrogram(response)
+
+    async def extract_features(
+        self,
+        audio: FileSource,
+        *,
+        features: Iterable[Feature] = (Feature.DESCRIPTORS, Feature.EMBEDDING),
+        timeout_seconds: float | None = None,
+    ) -> SoundFeatures:
+        """Returns what a sound is like in numbers; asks the audio-feature service.
+
+        Args:
+            audio: As for `create_image`.
+            features: What to compute, at least one.
+            timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
+        """
+        request = audio_pb2.ExtractFeaturesRequest(
+            audio=await requests.to_audio_clip(audio), features=map(requests.to_feature, features)
+        )
+        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
+        response = await self._audio_features.call(self._audio_stub.ExtractFeatures, request, attempts)
+        return conversion.to_sound_features(response)
+
+    async def health(self, *, timeout_seconds: float = 5.0) -> tuple[ServiceHealth, ...]:
+        """Returns what the gateway and the audio-feature service say of themselves; asks once.
+
+        Only `render_spectrogram` and `extract_features` need to reach the audio-feature service.
+        """
+        return tuple(
+            await asyncio.gather(
+                _health_of("gateway", self._gateway, timeout_seconds),
+                _health_of("audio-features", self._audio_features, timeout_seconds),
+            )
+        )
+
+    @property
+    def _gateway_stub(self) -> gateway_grpc.AudioToImageServiceAsyncStub:
+        return gateway_grpc.AudioToImageServiceStub(self._gateway.channel)
+
+    @property
+    def _audio_stub(self) -> audio_grpc.AudioFeatureServiceAsyncStub:
+        return audio_grpc.AudioFeatureServiceStub(self._audio_features.channel)
+
+    def _attempts(self, timeout_seconds: float | None, default_seconds: float) -> Attempts:
+        return Attempts(self._retry_policy, default_seconds if timeout_seconds is None else timeout_seconds)
+
+    async def _create_once(
+        self, request: gateway_pb2.CreateImageRequest, attempts: Attempts
+    ) -> AsyncGenerator[CreationEvent, None]:
+        to_event = conversion.EventConversion().to_event
+        is_created = False
+        with translated_errors(self._gateway.target):
+            call = self._gateway_stub.CreateImage(request, timeout=attempts.remaining_seconds)
+            try:
+                async for response in call:
+                    event = to_event(response)
+                    is_created = is_created or isinstance(event, ImageCreated)
+                    if event is not None:
+                        yield event
+            finally:
+                call.cancel()  # does nothing to a call that has ended
+        if not is_created:
+            raise FaultError("The server ended the stream without an image.", reason="INTERNAL")
+
+
+async def _health_of(name: str, connection: Connection, timeout_seconds: float) -> ServiceHealth:
+    stub = health_pb2_grpc.HealthStub(connection.channel)
+    try:
+        with translated_errors(connection.target):
+            response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_seconds)
+    except (TemporaryError, DeadlineExceededError):
+        return ServiceHealth(name, connection.target, ServiceState.UNREACHABLE)
+    is_serving = response.status == health_pb2.HealthCheckResponse.SERVING
+    return ServiceHealth(
+        name, connection.target, ServiceState.SERVING if is_serving else ServiceState.NOT_SERVING
+    )

@@ -1,0 +1,119 @@
+"""The synchronous client: the asynchronous one, driven from ordinary code."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+
+from chladni_client.async_client import AsyncClient
+from chladni_client.event_loop_thread import EventLoopThread
+from chladni_client.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import grpc
+
+    from chladni_client.retries import RetryPolicy
+
+ParametersT = ParamSpec("ParametersT")
+ResultT = TypeVar("ResultT")
+
+
+def _blocking(
+    method: Callable[Concatenate[AsyncClient, ParametersT], Coroutine[Any, Any, ResultT]],
+) -> Callable[Concatenate[Client, ParametersT], ResultT]:
+    """Returns a method that waits for a coroutine method of `AsyncClient`."""
+
+    @wraps(method)
+    def call(self: Client, /, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> ResultT:
+        return self._thread.run(method(self._client, *args, **kwargs))
+
+    return call
+
+
+def _iterating(
+    method: Callable[Concatenate[AsyncClient, ParametersT], AsyncGenerator[ResultT, None]],
+) -> Callable[Concatenate[Client, ParametersT], Generator[ResultT, None, None]]:
+    """Returns a generator method that waits for each item of one of `AsyncClient`."""
+
+    @wraps(method)
+    def iterate(
+        self: Client, /, *args: ParametersT.args, **kwargs: ParametersT.kwargs
+    ) -> Generator[ResultT, None, None]:
+        items = method(self._client, *args, **kwargs)
+        try:
+            while (item := self._thread.run(_next_of(items))) is not None:
+                yield item
+        finally:
+            self._thread.run(items.aclose())
+
+    return iterate
+
+
+class Client:
+    """Calls Chladni from ordinary code.
+
+        with Client() as client:
+            image = client.create_image("voice.wav", seed=7)
+            image.save("voice.png")
+
+    Every method does what its namesake of `AsyncClient` does and waits for the result; `on_event` is called
+    on the client's own thread, while the items of `stream_image` come to the caller's. Threads may share a
+    client. An interruption (Ctrl-C) cancels the call that waits, and the work in every service behind it.
+
+    Args:
+        target: As for `AsyncClient`.
+        audio_features_target: As for `AsyncClient`.
+        credentials: As for `AsyncClient`.
+        timeouts: As for `AsyncClient`.
+        retry_policy: As for `AsyncClient`.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        audio_features_target: str | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        timeouts: Timeouts | None = None,
+        retry_policy: RetryPolicy | None = None,
+    ) -> None:
+        self._client = AsyncClient(
+            target,
+            audio_features_target=audio_features_target,
+            credentials=credentials,
+            timeouts=timeouts,
+            retry_policy=retry_policy,
+        )
+        self._thread = EventLoopThread()
+        # Also for those who forget to close, at the latest when the interpreter ends.
+        self._close = weakref.finalize(self, _close, self._client, self._thread)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections for good; calls of other threads end with `CallCancelledError`."""
+        self._close()
+
+    create_image = _blocking(AsyncClient.create_image)
+    stream_image = _iterating(AsyncClient.stream_image)
+    compare_images = _blocking(AsyncClient.compare_images)
+    get_image = _blocking(AsyncClient.get_image)
+    list_recipes = _blocking(AsyncClient.list_recipes)
+    render_spectrogram = _blocking(AsyncClient.render_spectrogram)
+    extract_features = _blocking(AsyncClient.extract_features)
+    health = _blocking(AsyncClient.health)
+
+
+def _close(client: AsyncClient, thread: EventLoopThread) -> None:
+    thread.run(client.close())
+    thread.stop()
+
+
+async def _next_of(items: AsyncGenerator[ResultT, None]) -> ResultT | None:
+    return await anext(items, None)

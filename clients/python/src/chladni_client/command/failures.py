@@ -1,0 +1,110 @@
+"""Failures as one sentence and an exit status."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from chladni_client.errors import (
+    CallCancelledError,
+    ChladniError,
+    DeadlineExceededError,
+    InvalidInputError,
+    NotFoundError,
+    NotOfferedError,
+    RecipeUnavailableError,
+    TemporaryError,
+    UnavailableError,
+)
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of the command; 2 is a wrong use of the command itself."""
+
+    SUCCESS = 0
+    FAULT = 1
+    USAGE = 2
+    INVALID_INPUT = 3
+    UNAVAILABLE = 4
+    DEADLINE_EXCEEDED = 5
+    NOT_FOUND = 6
+    FILE = 7
+    INTERRUPTED = 130
+
+
+EXIT_STATUS_MEANINGS: Final = {
+    ExitStatus.SUCCESS: "done",
+    ExitStatus.FAULT: "the server failed",
+    ExitStatus.USAGE: "the command was used wrongly",
+    ExitStatus.INVALID_INPUT: "a sound, an image or a parameter was refused",
+    ExitStatus.UNAVAILABLE: "the server cannot be reached, is busy, or lacks what is needed",
+    ExitStatus.DEADLINE_EXCEEDED: "no result in time",
+    ExitStatus.NOT_FOUND: "no such recipe, or no such image (any more)",
+    ExitStatus.FILE: "a file could not be read or written",
+    ExitStatus.INTERRUPTED: "interrupted; the server stopped its work, too",
+}
+
+_STATUS_OF_ERROR: Final = (
+    (InvalidInputError, ExitStatus.INVALID_INPUT),
+    (NotFoundError, ExitStatus.NOT_FOUND),
+    (TemporaryError, ExitStatus.UNAVAILABLE),
+    (RecipeUnavailableError, ExitStatus.UNAVAILABLE),
+    (NotOfferedError, ExitStatus.UNAVAILABLE),
+    (DeadlineExceededError, ExitStatus.DEADLINE_EXCEEDED),
+    (CallCancelledError, ExitStatus.INTERRUPTED),
+)
+
+
+def exit_status_of(error: ChladniError | OSError) -> ExitStatus:
+    """Returns the exit status of an error."""
+    if isinstance(error, OSError):
+        return ExitStatus.FILE
+    return next((status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind)), ExitStatus.FAULT)
+
+
+def report(error: ChladniError | OSError, *, subject: str = "", as_json: bool = False) -> None:
+    """Tells people on standard error what went wrong, and programs on standard output.
+
+    Args:
+        error: What went wrong.
+        subject: What it went wrong with, such as a file; empty where there is only one.
+        as_json: Whether to tell programs.
+    """
+    if isinstance(error, OSError):
+        reason, stage, fields = "FILE", "", []
+        message = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    else:
+        reason, stage, message = error.reason, error.stage, error.message
+        fields = [{"field": item.field, "description": item.description} for item in error.violations]
+    where = f" [dim](stage {escape(stage)})[/]" if stage else ""
+    prefix = f"{escape(subject)}: " if subject else ""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"[bold red]Error:[/] {prefix}{escape(message)}{where}")
+    if isinstance(error, UnavailableError) and reason == "UNAVAILABLE":
+        console.print(
+            "[dim]Is it running? Start one on this machine with `make up`, or name another with --target "
+            "or CHLADNI_CLIENT_TARGET.[/]"
+        )
+    if as_json:
+        body = {"reason": reason, "message": message, "stage": stage, "violations": fields}
+        line = {"error": body} | ({"audio": subject} if subject else {})
+        sys.stdout.write(json.dumps(line) + "\n")
+
+
+@contextmanager
+def reported_failures(*, as_json: bool = False) -> Iterator[None]:
+    """Ends the command with one sentence and its exit status where something goes wrong."""
+    try:
+        yield
+    except (ChladniError, OSError) as error:
+        report(error, as_json=as_json)
+        raise typer.Exit(exit_status_of(error)) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("[yellow]Interrupted.[/]")
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None

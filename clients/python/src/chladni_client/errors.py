@@ -1,0 +1,110 @@
+"""What can go wrong, as exceptions.
+
+    ChladniError                  a reason, a message for people, the stage that failed
+    ├── InvalidInputError         the recording, the image or a parameter must change
+    │   └── ProvenanceError       the file is not a PNG, or carries no provenance
+    ├── NotFoundError             no such recipe, model or image; images expire
+    ├── RecipeUnavailableError    the recipe exists, but this server lacks what it needs
+    ├── TemporaryError            the same call may succeed later
+    │   ├── QueueFullError        too much work waits already
+    │   └── UnavailableError      not reachable, still loading, or shutting down
+    ├── DeadlineExceededError     no result in time, or none possible in time
+    ├── CallCancelledError        the client was closed, or the server cancelled
+    ├── NotOfferedError           the server does not implement the call
+    └── FaultError                the server failed; nothing the caller can change
+
+A file that cannot be read raises the `OSError` that Python raises for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """What is wrong with one field of a request.
+
+    Attributes:
+        field: Path of the field, such as ``steps`` or ``audio.content``.
+        description: What is wrong, the limit, and what to do.
+    """
+
+    field: str
+    description: str
+
+
+class ChladniError(Exception):
+    """Anything that the client or a server reports.
+
+    Args:
+        message: One or two sentences for people.
+        reason: Stable name: one of `chladni.errors.v1.ErrorReason` without its prefix, such as
+            ``AUDIO_TOO_LONG``; where an answer carried none, the name of its gRPC status.
+        stage: Stage that failed, such as ``audio_features``; empty where there is none.
+        violations: What is wrong with which fields.
+        retry_after_seconds: When the server thinks that trying again makes sense; `None` where it did
+            not say.
+        metadata: Further facts for programs.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        stage: str = "",
+        violations: Sequence[FieldViolation] = (),
+        retry_after_seconds: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.stage = stage
+        self.violations = tuple(violations)
+        self.retry_after_seconds = retry_after_seconds
+        self.metadata = dict(metadata or {})
+
+
+class InvalidInputError(ChladniError):
+    """The recording, the image or a parameter must change; `violations` says how."""
+
+
+class ProvenanceError(InvalidInputError):
+    """The file is not a PNG, is damaged, or carries no provenance."""
+
+
+class NotFoundError(ChladniError):
+    """No such recipe, model or image, or the image has expired."""
+
+
+class RecipeUnavailableError(ChladniError):
+    """The recipe exists, but this server lacks what it needs."""
+
+
+class TemporaryError(ChladniError):
+    """The same call may succeed later; the client has tried as often as its retry policy allows."""
+
+
+class QueueFullError(TemporaryError):
+    """Too much work waits at the server already."""
+
+
+class UnavailableError(TemporaryError):
+    """The server, or one behind it, cannot be reached, is still loading or is shutting down."""
+
+
+class DeadlineExceededError(ChladniError):
+    """The result did not come in time, or the server saw that it could not."""
+
+
+class CallCancelledError(ChladniError):
+    """The client was closed during the call, or the server cancelled it."""
+
+
+class NotOfferedError(ChladniError):
+    """The server does not implement the call."""
+
+
+class FaultError(ChladniError):
+    """The server failed; nothing the caller can change."""

@@ -1,0 +1,106 @@
+"""Files: recordings and images that go to a server, and results that are written."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+from uuid import UUID, uuid4
+
+from chladni_client.errors import InvalidInputError
+
+MAX_UPLOAD_BYTES: Final = 32 * 1024 * 1024
+"""More than any server takes by default; protects from reading a huge file by mistake."""
+
+_MAX_DISPLAY_NAME_LENGTH: Final = 255
+
+FileSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
+"""The bytes of a file, its path, or an open binary file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Bytes to send.
+
+    Attributes:
+        content: The file's bytes.
+        display_name: Name of the file without folders; empty where there is none.
+    """
+
+    content: bytes
+    display_name: str = ""
+
+
+def read_upload(source: FileSource) -> Upload:
+    """Returns the bytes of a file, and its name.
+
+    Raises:
+        InvalidInputError: The file has more than `MAX_UPLOAD_BYTES`.
+        OSError: The file cannot be read.
+    """
+    if isinstance(source, bytes):
+        upload = Upload(source)
+    elif isinstance(source, str | os.PathLike):
+        with Path(source).open("rb") as file:
+            upload = Upload(file.read(MAX_UPLOAD_BYTES + 1), _display_name(source))
+    else:
+        upload = Upload(source.read(MAX_UPLOAD_BYTES + 1), _display_name(getattr(source, "name", "")))
+    if len(upload.content) > MAX_UPLOAD_BYTES:
+        raise InvalidInputError(
+            f"{upload.display_name or 'The file'} has more than {MAX_UPLOAD_BYTES // 1024**2} MiB, "
+            "more than a server accepts; send a shorter recording or a smaller image.",
+            reason="FILE_TOO_LARGE",
+        )
+    return upload
+
+
+def is_image_id(text: str) -> bool:
+    """Returns whether a text is an identifier of an image: a UUID in its usual form."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Writes a file so that nobody ever sees half of it; returns its path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    destination = Path(path)
+    if destination.exists() and not destination.is_file():  # a pipe or a device has no other halves
+        destination.write_bytes(content)
+        return destination
+    target = destination.resolve()  # a link stays a link
+    temporary = target.with_name(f".{uuid4().hex}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return destination
+
+
+class PngFile:
+    """Something whose `png` is an encoded PNG."""
+
+    __slots__ = ()
+
+    png: bytes
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the PNG and returns its path; an existing file is replaced in one step.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        return write_atomically(path, self.png)
+
+
+def _display_name(name: object) -> str:
+    return (
+        Path(os.fsdecode(name)).name[-_MAX_DISPLAY_NAME_LENGTH:]
+        if isinstance(name, str | os.PathLike)
+        else ""
+    )

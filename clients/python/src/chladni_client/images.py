@@ -1,0 +1,113 @@
+"""Images, how they came to be, and how alike they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chladni_client.files import PngFile
+from chladni_client.sounds import Descriptor, SoundProperties
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Everything that decides an image: equal provenance and equal conditioning give equal pixels.
+
+    Attributes:
+        model: Model identifier.
+        model_digest: SHA-256 over the model's files.
+        recipe: Recipe by its name; empty where none was named.
+        seed: Seed of the noise.
+        steps: Denoising steps.
+        guidance_scale: Guidance scale; 1 means none.
+        scheduler: Scheduler by its diffusers class name.
+        width_pixels: Width.
+        height_pixels: Height.
+        audio_sha256: SHA-256 of the recording; empty where it is not known.
+        conditioning_sha256: SHA-256 over the conditioning's values.
+        dtype: Numeric type of the denoiser.
+        device: Kind of device, such as ``cpu``.
+        batch_size: Rows in every call of the denoiser, padding included.
+        thread_count: Threads of the computation; 0 where the device decides.
+        library_versions: Versions of the libraries that compute, by name.
+    """
+
+    model: str
+    model_digest: str
+    recipe: str
+    seed: int
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    width_pixels: int
+    height_pixels: int
+    audio_sha256: str
+    conditioning_sha256: str
+    dtype: str
+    device: str
+    batch_size: int
+    thread_count: int
+    library_versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedImage(PngFile):
+    """An image made from a sound.
+
+    Attributes:
+        image_id: Identifier at the server, for `get_image` and `compare_images` until it expires.
+        png: The image, an encoded PNG that carries its provenance.
+        width_pixels: Width.
+        height_pixels: Height.
+        provenance: How it was made.
+        sound: What was found in the recording; `None` where the server did not say.
+        descriptors: Descriptors of the sound, which decide the image.
+        processing_seconds: Time from the request's arrival at the server to the finished image.
+        expires_at: When the server forgets it; `None` where it did not say.
+    """
+
+    image_id: str
+    png: bytes = field(repr=False)
+    width_pixels: int
+    height_pixels: int
+    provenance: Provenance
+    sound: SoundProperties | None
+    descriptors: tuple[Descriptor, ...] = field(repr=False)
+    processing_seconds: float
+    expires_at: datetime | None
+
+    @property
+    def seed(self) -> int:
+        """Seed of the noise; with the same recording and parameters it gives the same image again."""
+        return self.provenance.seed
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage(PngFile):
+    """An image that the server keeps.
+
+    Attributes:
+        image_id: Identifier.
+        png: The image, an encoded PNG that carries its provenance.
+        created_at: When it was made; `None` where the server did not say.
+        expires_at: When the server forgets it; `None` where it did not say.
+    """
+
+    image_id: str
+    png: bytes = field(repr=False)
+    created_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How alike two images are.
+
+    Attributes:
+        score: 0 to 1; exactly 1 for equal images.
+        cosine: Cosine of the two embeddings, -1 to 1.
+        model: Model that was used.
+    """
+
+    score: float
+    cosine: float
+    model: str

@@ -1,0 +1,115 @@
+"""From arguments to messages."""
+
+import asyncio
+from typing import Final, TypeAlias
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.media.v1 import media_pb2
+from chladni_client.errors import FieldViolation, InvalidInputError
+from chladni_client.files import FileSource, is_image_id, read_upload
+from chladni_client.images import CreatedImage, StoredImage
+from chladni_client.sounds import Colormap, Feature
+
+ImageSource: TypeAlias = CreatedImage | StoredImage | FileSource
+"""An image of the server, its identifier, or an image file."""
+
+_UINT32_MAXIMUM: Final = 2**32 - 1
+
+_FEATURES: Final = {
+    Feature.LOG_MEL: audio_pb2.FEATURE_LOG_MEL,
+    Feature.DESCRIPTORS: audio_pb2.FEATURE_DESCRIPTORS,
+    Feature.EMBEDDING: audio_pb2.FEATURE_EMBEDDING,
+}
+_COLORMAPS: Final = {
+    Colormap.VIRIDIS: audio_pb2.COLORMAP_VIRIDIS,
+    Colormap.GRAY: audio_pb2.COLORMAP_GRAY,
+}
+
+
+async def to_audio_clip(audio: FileSource) -> media_pb2.AudioClip:
+    """Returns the message of a recording, read without blocking the event loop."""
+    upload = await asyncio.to_thread(read_upload, audio)
+    return media_pb2.AudioClip(content=upload.content, display_name=upload.display_name)
+
+
+async def to_image_reference(image: ImageSource) -> gateway_pb2.ImageReference:
+    """Returns the reference to an image.
+
+    A `CreatedImage` or `StoredImage` travels as its bytes, so that it may have expired at the server.
+    """
+    if isinstance(image, str) and is_image_id(image):
+        return gateway_pb2.ImageReference(image_id=image)
+    content = (
+        image.png
+        if isinstance(image, CreatedImage | StoredImage)
+        else (await asyncio.to_thread(read_upload, image)).content
+    )
+    return gateway_pb2.ImageReference(image=media_pb2.Image(content=content))
+
+
+def to_create_image_request(
+    audio: media_pb2.AudioClip,
+    *,
+    recipe: str,
+    seed: int | None,
+    steps: int | None,
+    guidance_scale: float | None,
+    preview_interval_steps: int,
+    preview_size_pixels: int | None,
+) -> gateway_pb2.CreateImageRequest:
+    """Returns the request for an image.
+
+    Raises:
+        InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
+    """
+    return gateway_pb2.CreateImageRequest(
+        audio=audio,
+        recipe=recipe,
+        seed=_uint32("seed", seed),
+        steps=_uint32("steps", steps),
+        guidance_scale=guidance_scale,
+        previews=image_pb2.PreviewOptions(
+            interval_steps=_uint32("preview_interval_steps", preview_interval_steps),
+            size_pixels=_uint32("preview_size_pixels", preview_size_pixels),
+        )
+        if preview_interval_steps
+        else None,
+    )
+
+
+def to_render_spectrogram_request(
+    audio: media_pb2.AudioClip,
+    *,
+    width_pixels: int | None,
+    height_pixels: int | None,
+    colormap: Colormap,
+) -> audio_pb2.RenderSpectrogramRequest:
+    """Returns the request for a spectrogram.
+
+    Raises:
+        InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
+    """
+    return audio_pb2.RenderSpectrogramRequest(
+        audio=audio,
+        width_pixels=_uint32("width_pixels", width_pixels),
+        height_pixels=_uint32("height_pixels", height_pixels),
+        colormap=_COLORMAPS[colormap],
+    )
+
+
+def to_feature(feature: Feature) -> audio_pb2.Feature:
+    """Returns the message's name of a feature."""
+    return _FEATURES[feature]
+
+
+def _uint32(field: str, value: int | None) -> int | None:
+    if value is None or 0 <= value <= _UINT32_MAXIMUM:
+        return value
+    description = f"is {value}, must be from 0 to {_UINT32_MAXIMUM}."
+    raise InvalidInputError(
+        f"{field} {description}",
+        reason="INVALID_FIELD",
+        violations=[FieldViolation(field, description)],
+    )

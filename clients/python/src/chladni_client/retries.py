@@ -1,0 +1,76 @@
+"""When a failed call is sent again.
+
+Exponential backoff with jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/,
+"equal jitter"), never earlier than the server asks for, never later than the call's own deadline.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chladni_client.errors import ChladniError, TemporaryError
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently to try; only a `TemporaryError` is tried again at all.
+
+    Attributes:
+        max_attempts: Calls in all, the first one included; 1 never tries again.
+        initial_backoff_seconds: Longest wait before the second attempt; doubles for each further one.
+        max_backoff_seconds: Longest wait, unless the server asks for more.
+    """
+
+    max_attempts: int = 4
+    initial_backoff_seconds: float = 0.25
+    max_backoff_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1 or self.initial_backoff_seconds < 0 or self.max_backoff_seconds < 0:
+            raise ValueError("max_attempts must be at least 1, the waits at least 0")
+
+
+class Attempts:
+    """The attempts of one call.
+
+    Args:
+        policy: How often and how patiently.
+        timeout_seconds: Time for all attempts together; `None` for no limit.
+        clock: Monotonic clock in seconds.
+        jitter: Random numbers in [0, 1).
+    """
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        timeout_seconds: float | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.number = 1
+        self._policy = policy
+        self._expires_at = None if timeout_seconds is None else clock() + timeout_seconds
+        self._clock = clock
+        self._jitter = jitter
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """Time left, at least 0; `None` where there is no limit."""
+        return None if self._expires_at is None else max(0.0, self._expires_at - self._clock())
+
+    def next_delay_seconds(self, error: ChladniError) -> float | None:
+        """Returns how long to wait before the next attempt; `None` where none makes sense."""
+        if not isinstance(error, TemporaryError) or self.number >= self._policy.max_attempts:
+            return None
+        longest_seconds = min(
+            self._policy.max_backoff_seconds,
+            self._policy.initial_backoff_seconds * 2.0 ** (self.number - 1),
+        )
+        delay_seconds = max(longest_seconds * (1 + self._jitter()) / 2, error.retry_after_seconds or 0.0)
+        remaining_seconds = self.remaining_seconds
+        if remaining_seconds is not None and delay_seconds >= remaining_seconds:
+            return None
+        self.number += 1
+        return delay_seconds

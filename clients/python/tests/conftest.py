@@ -1,0 +1,387 @@
+"""A scripted server: the other side of the wire, on loopback."""
+
+import os
+import struct
+import sys
+import threading
+import zlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import grpc
+import pytest
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
+from typer.testing import CliRunner
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_client import AsyncClient, Client, RetryPolicy
+from chladni_client.command.app import build_app
+
+IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
+SHA256 = "ab" * 32
+
+
+def png_of(*text_chunks, header=b"\x89PNG\r\n\x1a\n"):
+    """Returns a 1 x 1 PNG with further chunks, each a pair of type and data."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return b"".join(
+        (
+            header,
+            chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)),
+            *(chunk(kind, data) for kind, data in text_chunks),
+            chunk(b"IDAT", zlib.compress(b"\0\x10\x20\x30")),
+            chunk(b"IEND", b""),
+        )
+    )
+
+
+def provenance():
+    return image_pb2.Provenance(
+        model="embedded",
+        model_digest="cd" * 32,
+        recipe="descriptors",
+        seed=4_000_000_000,
+        steps=2,
+        guidance_scale=3.1,
+        scheduler="DDIMScheduler",
+        width_pixels=1,
+        height_pixels=1,
+        audio_sha256=SHA256,
+        conditioning_sha256="ef" * 32,
+        dtype="float32",
+        device="cpu",
+        batch_size=1,
+        thread_count=2,
+        library_versions={"torch": "2.13.0", "diffusers": "0.42.1"},
+    )
+
+
+def sound_properties():
+    return media_pb2.AudioProperties(
+        format=media_pb2.AUDIO_FORMAT_FLAC,
+        sample_rate_hz=44100,
+        channel_count=2,
+        duration_seconds=3.25,
+        sha256=SHA256,
+    )
+
+
+def descriptors():
+    return [
+        audio_pb2.Descriptor(
+            name="brightness", value=1500.0, unit="Hz", minimum=0.0, maximum=6000.0, description="Centroid."
+        ),
+        audio_pb2.Descriptor(
+            name="flatness", value=0.5, unit="1", minimum=0.0, maximum=1.0, description="Noise-likeness."
+        ),
+    ]
+
+
+def creation_events():
+    """Returns the messages of a usual creation in two steps."""
+    response = gateway_pb2.CreateImageResponse
+    png = png_of()
+    created = gateway_pb2.ImageCreated(
+        image_id=IMAGE_ID,
+        image=media_pb2.Image(
+            content=png, format=media_pb2.IMAGE_FORMAT_PNG, width_pixels=1, height_pixels=1
+        ),
+        provenance=provenance(),
+        processing_time=duration_pb2.Duration(seconds=1, nanos=500_000_000),
+    )
+    created.expire_time.FromDatetime(datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC))
+    return [
+        response(
+            stage=gateway_pb2.STAGE_AUDIO_FEATURES,
+            analyzed=gateway_pb2.AudioAnalyzed(audio=sound_properties(), descriptors=descriptors()),
+        ),
+        response(queued=image_pb2.GenerationQueued(position=1)),
+        response(queued=image_pb2.GenerationQueued(position=0)),
+        response(
+            started=image_pb2.GenerationStarted(
+                seed=4_000_000_000, total_steps=2, model="embedded", guidance_scale=3.1
+            )
+        ),
+        response(
+            progress=image_pb2.GenerationProgress(
+                step=1,
+                total_steps=2,
+                preview=media_pb2.Image(content=b"\xff\xd8jpeg", format=media_pb2.IMAGE_FORMAT_JPEG),
+                elapsed=duration_pb2.Duration(nanos=250_000_000),
+                remaining=duration_pb2.Duration(nanos=500_000_000),
+            )
+        ),
+        response(
+            progress=image_pb2.GenerationProgress(
+                step=2, total_steps=2, elapsed=duration_pb2.Duration(nanos=750_000_000)
+            )
+        ),
+        response(stage=gateway_pb2.STAGE_STORAGE, created=created),
+    ]
+
+
+def rich_error(
+    code,
+    reason,
+    message="What went wrong.",
+    *,
+    violations=(),
+    retry_seconds=None,
+    domain="chladni",
+    **metadata,
+):
+    """Returns an error as servers send it: a gRPC code, a message and the details."""
+    status = status_pb2.Status(code=code.value[0], message=message)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=metadata))
+    if violations:
+        bad_request = error_details_pb2.BadRequest()
+        for field, description in violations:
+            bad_request.field_violations.add(field=field, description=description)
+        status.details.add().Pack(bad_request)
+    if retry_seconds is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(retry_seconds * 1000))
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    return SimpleNamespace(code=code, message=message, details=status.SerializeToString())
+
+
+def bare_error(code, message=""):
+    """Returns an error as gRPC itself or a proxy sends it."""
+    return SimpleNamespace(code=code, message=message, details=None)
+
+
+class Script:
+    """What the server answers, and what it was asked.
+
+    `errors` are the answers to the next calls, one each; `error_after` fails a creation after so many
+    events; with `stops_after`, a creation waits after so many events until it is cancelled.
+    """
+
+    def __init__(self):
+        self.errors = deque()
+        self.requests = []
+        self.remaining_seconds = []
+        self.events = creation_events()
+        self.error_after = None
+        self.stops_after = None
+        self.was_cancelled = threading.Event()
+
+    @contextmanager
+    def answering(self, request, context):
+        """Notes a request, fails it where an error is due, and notices when the client leaves early."""
+        has_ended = threading.Event()
+        context.add_callback(lambda: None if has_ended.is_set() else self.was_cancelled.set())
+        self.requests.append(request)
+        self.remaining_seconds.append(context.time_remaining())
+        if self.errors:
+            self.fail(self.errors.popleft(), context)
+        yield
+        has_ended.set()
+
+    def fail(self, error, context):
+        if error.details is not None:
+            context.set_trailing_metadata((("grpc-status-details-bin", error.details),))
+        context.abort(error.code, error.message)
+
+    def wait_until_cancelled(self):
+        self.was_cancelled.wait(60)
+
+
+class ScriptedGateway(gateway_grpc.AudioToImageServiceServicer):
+    def __init__(self, script):
+        self.script = script
+
+    def CreateImage(self, request, context):
+        with self.script.answering(request, context):
+            for index, event in enumerate(self.script.events):
+                if self.script.error_after is not None and index == self.script.error_after[0]:
+                    self.script.fail(self.script.error_after[1], context)
+                if index == self.script.stops_after:
+                    self.script.wait_until_cancelled()
+                yield event
+
+    def CompareImages(self, request, context):
+        with self.script.answering(request, context):
+            if self.script.stops_after == 0:
+                self.script.wait_until_cancelled()
+            return gateway_pb2.CompareImagesResponse(score=0.25, cosine=-0.5, model="tower")
+
+    def GetImage(self, request, context):
+        with self.script.answering(request, context):
+            response = gateway_pb2.GetImageResponse(image=media_pb2.Image(content=png_of()))
+            response.create_time.FromDatetime(datetime(2030, 1, 1, tzinfo=UTC))
+            return response
+
+    def ListRecipes(self, request, context):
+        with self.script.answering(request, context):
+            return gateway_pb2.ListRecipesResponse(
+                recipes=[
+                    gateway_pb2.Recipe(
+                        name="descriptors",
+                        description="Descriptors decide the image.",
+                        is_available=True,
+                        is_default=True,
+                        models=["embedded"],
+                    ),
+                    gateway_pb2.Recipe(
+                        name="clap",
+                        description="CLAP decides the image.",
+                        unavailable_reason="No CLAP weights here; configure some.",
+                    ),
+                ]
+            )
+
+
+class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
+    def __init__(self, script):
+        self.script = script
+
+    def RenderSpectrogram(self, request, context):
+        with self.script.answering(request, context):
+            return audio_pb2.RenderSpectrogramResponse(
+                image=media_pb2.Image(
+                    content=png_of(),
+                    width_pixels=request.width_pixels or 512,
+                    height_pixels=request.height_pixels or 512,
+                ),
+                audio=sound_properties(),
+            )
+
+    def ExtractFeatures(self, request, context):
+        with self.script.answering(request, context):
+            response = audio_pb2.ExtractFeaturesResponse(
+                audio=sound_properties(), processing_time=duration_pb2.Duration(nanos=20_000_000)
+            )
+            if audio_pb2.FEATURE_DESCRIPTORS in request.features:
+                response.descriptors.extend(descriptors())
+            if audio_pb2.FEATURE_EMBEDDING in request.features:
+                response.embedding.space = "chladni-descriptors-v1"
+                response.embedding.values.CopyFrom(
+                    tensor_pb2.Tensor(
+                        dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=[2], data=struct.pack("<2f", 0.25, 0.75)
+                    )
+                )
+                response.embedding.component_names.extend(["loudness", "dynamics"])
+            if audio_pb2.FEATURE_LOG_MEL in request.features:
+                response.log_mel.CopyFrom(
+                    tensor_pb2.Tensor(
+                        dtype=tensor_pb2.DATA_TYPE_FLOAT32,
+                        shape=[2, 2],
+                        data=struct.pack("<4f", 0, 0.5, 1, 0),
+                    )
+                )
+            return response
+
+
+@pytest.fixture
+def script():
+    return Script()
+
+
+@pytest.fixture
+def health():
+    return HealthServicer()
+
+
+def start_server(script, health, *, credentials=None):
+    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 1024 * 1024)])
+    gateway_grpc.add_AudioToImageServiceServicer_to_server(ScriptedGateway(script), server)
+    audio_grpc.add_AudioFeatureServiceServicer_to_server(ScriptedAudioFeatures(script), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    health.set("", health_pb2.HealthCheckResponse.SERVING)
+    if credentials is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    return server, f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def target(script, health):
+    """Address of a server that answers as the script says."""
+    server, address = start_server(script, health)
+    yield address
+    server.stop(None).wait()
+
+
+@pytest.fixture
+def quick_retries():
+    return RetryPolicy(max_attempts=3, initial_backoff_seconds=0.002, max_backoff_seconds=0.01)
+
+
+@pytest.fixture
+async def async_client(target, quick_retries):
+    async with AsyncClient(target, audio_features_target=target, retry_policy=quick_retries) as client:
+        yield client
+
+
+@pytest.fixture
+def client(target, quick_retries):
+    with Client(target, audio_features_target=target, retry_policy=quick_retries) as client:
+        yield client
+
+
+@pytest.fixture(name="rich_error")
+def rich_error_fixture():
+    return rich_error
+
+
+@pytest.fixture(name="bare_error")
+def bare_error_fixture():
+    return bare_error
+
+
+@pytest.fixture(name="png_of", scope="session")
+def png_of_fixture():
+    return png_of
+
+
+@pytest.fixture(name="start_server")
+def start_server_fixture():
+    return start_server
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder: an empty one, with an environment that names no server."""
+    path = tmp_path / "here"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    for name in [name for name in os.environ if name.startswith("CHLADNI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return path
+
+
+@pytest.fixture
+def installed_command(folder):
+    """Path of the installed command `chladni`."""
+    return Path(sys.executable).with_name("chladni")
+
+
+@pytest.fixture
+def run(folder):
+    """Runs the command in this process, which is quicker than the installed one."""
+
+    def run(*arguments):
+        return CliRunner().invoke(build_app(), [*map(str, arguments)], prog_name="chladni")
+
+    return run

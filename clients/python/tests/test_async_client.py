@@ -1,0 +1,282 @@
+"""The asynchronous client against a scripted server on loopback."""
+
+import asyncio
+import io
+import struct
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import pytest
+from grpc_health.v1 import health_pb2
+
+import chladni_client as chladni
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_client import conversion
+
+IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
+SOUND = b"RIFF, or so"
+
+
+async def events_of(client, **parameters):
+    return [event async for event in client.stream_image(SOUND, **parameters)]
+
+
+async def test_events_arrive_in_order_and_typed(async_client):
+    events = await events_of(async_client)
+    assert [type(event).__name__ for event in events] == [
+        "SoundAnalyzed", "Queued", "Queued", "Started", "Progress", "Progress", "ImageCreated",
+    ]  # fmt: skip
+    analyzed, waiting, _, started, first, second, _ = events
+    assert analyzed.sound == chladni.SoundProperties("flac", 44100, 2, 3.25, "ab" * 32)
+    assert [item.name for item in analyzed.descriptors] == ["brightness", "flatness"]
+    assert analyzed.descriptors[0].position == 0.25
+    assert waiting.position == 1
+    assert started == chladni.Started(4_000_000_000, 2, "embedded", 3.1)
+    assert first == chladni.Progress(1, 2, b"\xff\xd8jpeg", 0.25, 0.5)
+    assert second == chladni.Progress(2, 2, None, 0.75, None)
+
+
+async def test_a_created_image_carries_everything(async_client, script, tmp_path):
+    image = await async_client.create_image(SOUND)
+    assert image.image_id == IMAGE_ID
+    assert (image.width_pixels, image.height_pixels) == (1, 1)
+    assert image.seed == image.provenance.seed == 4_000_000_000
+    assert image.provenance.guidance_scale == 3.1
+    assert image.provenance.library_versions == {"torch": "2.13.0", "diffusers": "0.42.1"}
+    assert image.sound.sample_rate_hz == 44100
+    assert len(image.descriptors) == 2
+    assert image.processing_seconds == 1.5
+    assert image.expires_at == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    path = image.save(tmp_path / "image.png")
+    assert path.read_bytes() == image.png == script.events[-1].created.image.content
+    assert "png" not in repr(image)
+    assert not script.was_cancelled.is_set()
+
+
+async def test_what_is_not_chosen_does_not_travel(async_client, script):
+    await async_client.create_image(SOUND)
+    (request,) = script.requests
+    assert request.audio.content == SOUND
+    assert not request.recipe
+    for field in ("seed", "steps", "guidance_scale", "previews"):
+        assert not request.HasField(field)
+
+
+async def test_what_is_chosen_travels(async_client, script):
+    await events_of(
+        async_client,
+        recipe="clap",
+        seed=0,
+        steps=150,
+        guidance_scale=1.0,
+        preview_interval_steps=3,
+        preview_size_pixels=128,
+    )
+    (request,) = script.requests
+    assert request.recipe == "clap"
+    assert request.HasField("seed")
+    assert (request.seed, request.steps, request.guidance_scale) == (0, 150, 1.0)
+    assert (request.previews.interval_steps, request.previews.size_pixels) == (3, 128)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [({"seed": -1}, "seed"), ({"seed": 2**32}, "seed"), ({"steps": -3}, "steps")],
+)
+async def test_numbers_that_cannot_travel_are_refused_before_the_call(
+    async_client, script, parameters, field
+):
+    with pytest.raises(chladni.InvalidInputError, match=field) as caught:
+        await async_client.create_image(SOUND, **parameters)
+    assert caught.value.violations[0].field == field
+    assert not script.requests
+
+
+async def test_a_recording_may_be_a_path_a_text_or_an_open_file(async_client, script, tmp_path):
+    path = tmp_path / "voice.wav"
+    path.write_bytes(SOUND)
+    await async_client.create_image(path)
+    await async_client.create_image(str(path))
+    with path.open("rb") as file:
+        await async_client.create_image(file)
+    await async_client.create_image(io.BytesIO(SOUND))
+    assert [request.audio.content for request in script.requests] == [SOUND] * 4
+    names = [request.audio.display_name for request in script.requests]
+    assert names == ["voice.wav", "voice.wav", "voice.wav", ""]
+
+
+async def test_a_missing_file_raises_the_error_that_python_raises(async_client, script, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        await async_client.create_image(tmp_path / "missing.wav")
+    assert not script.requests
+
+
+async def test_a_huge_file_is_refused_before_the_call(async_client, script, tmp_path):
+    path = tmp_path / "huge.wav"
+    with path.open("wb") as file:
+        file.truncate(40 * 1024 * 1024)
+    with pytest.raises(chladni.InvalidInputError, match="32 MiB") as caught:
+        await async_client.create_image(path)
+    assert caught.value.reason == "FILE_TOO_LARGE"
+    assert not script.requests
+
+
+async def test_a_message_larger_than_the_server_takes_is_the_files_fault(async_client):
+    with pytest.raises(chladni.InvalidInputError) as caught:
+        await async_client.create_image(bytes(2 * 1024 * 1024))
+    assert caught.value.reason == "FILE_TOO_LARGE"
+
+
+async def test_images_are_compared_by_identifier_path_bytes_and_result(async_client, script, tmp_path):
+    path = tmp_path / "one.png"
+    path.write_bytes(b"first")
+    image = await async_client.create_image(SOUND)
+    script.requests.clear()
+    comparison = await async_client.compare_images(IMAGE_ID, path)
+    await async_client.compare_images(str(path), b"second")
+    await async_client.compare_images(image, io.BytesIO(b"third"))
+    assert comparison == chladni.Comparison(0.25, -0.5, "tower")
+    one, two, three = script.requests
+    assert one.first.image_id == IMAGE_ID
+    assert one.second.image.content == two.first.image.content == b"first"
+    assert two.second.image.content == b"second"
+    assert three.first.image.content == image.png
+    assert three.second.image.content == b"third"
+
+
+async def test_an_image_is_fetched(async_client, script, tmp_path):
+    image = await async_client.get_image(IMAGE_ID)
+    assert script.requests[0].image_id == image.image_id == IMAGE_ID
+    assert image.created_at == datetime(2030, 1, 1, tzinfo=UTC)
+    assert image.expires_at is None
+    assert image.save(tmp_path / "image.png").read_bytes() == image.png
+
+
+async def test_recipes_are_listed(async_client):
+    default, other = await async_client.list_recipes()
+    assert default == chladni.Recipe(
+        "descriptors", "Descriptors decide the image.", True, "", True, ("embedded",)
+    )
+    assert not other.is_available
+    assert "CLAP weights" in other.unavailable_reason
+
+
+async def test_a_spectrogram_is_drawn(async_client, script):
+    spectrogram = await async_client.render_spectrogram(
+        SOUND, width_pixels=300, height_pixels=100, colormap=chladni.Colormap.GRAY
+    )
+    assert (spectrogram.width_pixels, spectrogram.height_pixels) == (300, 100)
+    assert spectrogram.png.startswith(b"\x89PNG")
+    assert spectrogram.sound.format == "flac"
+    (request,) = script.requests
+    assert request.colormap == audio_pb2.COLORMAP_GRAY
+    await async_client.render_spectrogram(SOUND)
+    assert not script.requests[1].HasField("width_pixels")
+
+
+async def test_features_are_extracted(async_client, script):
+    features = await async_client.extract_features(SOUND, features=list(chladni.Feature))
+    assert features.descriptors[1] == chladni.Descriptor("flatness", 0.5, "1", 0.0, 1.0, "Noise-likeness.")
+    assert features.embedding == chladni.Embedding(
+        "chladni-descriptors-v1", (0.25, 0.75), ("loudness", "dynamics")
+    )
+    assert features.log_mel.shape == (2, 2)
+    assert features.log_mel.values == (0.0, 0.5, 1.0, 0.0)
+    assert features.processing_seconds == 0.02
+    only = await async_client.extract_features(SOUND, features=[chladni.Feature.DESCRIPTORS])
+    assert (only.embedding, only.log_mel) == (None, None)
+    assert list(script.requests[1].features) == [audio_pb2.FEATURE_DESCRIPTORS]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "code", "values"),
+    [
+        ("<f4", "f", (0.5, -2.0)),
+        ("<f2", "e", (0.5, -2.0)),
+        ("|u1", "B", (0, 255)),
+        ("<i2", "h", (-32768, 7)),
+        ("<i8", "q", (-(2**40), 7)),
+    ],
+)
+def test_tensors_of_every_type_give_python_numbers(dtype, code, values):
+    tensor = chladni.Tensor(dtype, (2,), struct.pack(f"<2{code}", *values))
+    assert tensor.values == values
+
+
+async def test_an_unknown_element_type_is_the_servers_fault(async_client, monkeypatch):
+    monkeypatch.delitem(conversion._DTYPES, tensor_pb2.DATA_TYPE_FLOAT32)
+    with pytest.raises(chladni.FaultError, match="unknown to this client"):
+        await async_client.extract_features(SOUND)
+
+
+async def test_health_tells_serving_from_not_serving_from_unreachable(target, health):
+    async with chladni.AsyncClient(target, audio_features_target="127.0.0.1:1") as client:
+        gateway, audio_features = await client.health()
+        assert gateway == chladni.ServiceHealth("gateway", target, chladni.ServiceState.SERVING)
+        assert audio_features.state is chladni.ServiceState.UNREACHABLE
+        health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        gateway, _ = await client.health()
+        assert gateway.state is chladni.ServiceState.NOT_SERVING
+
+
+async def test_leaving_the_loop_cancels_the_work(async_client, script):
+    script.stops_after = 4
+    async with aclosing(async_client.stream_image(SOUND)) as events:
+        async for event in events:
+            if isinstance(event, chladni.Started):
+                break
+    assert await asyncio.to_thread(script.was_cancelled.wait, 10)
+
+
+async def test_cancelling_the_task_cancels_the_work(async_client, script):
+    script.stops_after = 4
+    has_started = asyncio.Event()
+
+    async def follow():
+        async for event in async_client.stream_image(SOUND):
+            if isinstance(event, chladni.Started):
+                has_started.set()
+
+    task = asyncio.create_task(follow())
+    await has_started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(script.was_cancelled.wait, 10)
+
+
+async def test_closing_the_client_ends_its_calls_with_an_error(target, script):
+    script.stops_after = 0
+    client = chladni.AsyncClient(target)
+    call = asyncio.create_task(client.compare_images(b"1", b"2"))
+    stream = asyncio.create_task(events_of(client))
+    while len(script.requests) < 2:
+        await asyncio.sleep(0.01)
+    await client.close()
+    for task in (call, stream):
+        with pytest.raises(chladni.CallCancelledError):
+            await task
+    with pytest.raises(RuntimeError, match="closed"):
+        await client.list_recipes()
+
+
+async def test_targets_come_from_the_environment_where_none_is_given(target, monkeypatch):
+    monkeypatch.setenv("CHLADNI_CLIENT_TARGET", target)
+    monkeypatch.setenv("CHLADNI_CLIENT_AUDIO_FEATURES_TARGET", target)
+    async with chladni.AsyncClient() as client:
+        assert await client.list_recipes()
+        assert await client.extract_features(SOUND)
+
+
+async def test_the_default_targets_are_on_this_machine(monkeypatch):
+    monkeypatch.delenv("CHLADNI_CLIENT_TARGET", raising=False)
+    monkeypatch.delenv("CHLADNI_CLIENT_AUDIO_FEATURES_TARGET", raising=False)
+    async with chladni.AsyncClient() as client:
+        targets = [service.target for service in await client.health()]
+    assert targets == ["localhost:50050", "localhost:50051"]
+
+
+async def test_many_calls_run_at_once_on_one_client(async_client):
+    images = await asyncio.gather(*(async_client.create_image(SOUND) for _ in range(6)))
+    assert len(images) == 6

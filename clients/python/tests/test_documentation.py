@@ -1,0 +1,60 @@
+"""The README's examples and the example program, run as they stand."""
+
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+DISTRIBUTION = Path(__file__).parents[1]
+README = (DISTRIBUTION / "README.md").read_text()
+COMMANDS = re.search(r"```\n(chladni create.*?)```", README, flags=re.DOTALL)[1].splitlines()
+
+
+@pytest.fixture
+def sounds(folder, target, monkeypatch):
+    """A folder with two sounds, and an environment that names the scripted server."""
+    (folder / "voice.wav").write_bytes(b"a voice")
+    (folder / "flute.ogg").write_bytes(b"a flute")
+    monkeypatch.setenv("CHLADNI_CLIENT_TARGET", target)
+    monkeypatch.setenv("CHLADNI_CLIENT_AUDIO_FEATURES_TARGET", target)
+    return folder
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
+def test_the_readmes_programs_run(sounds, code, script):
+    exec(compile(code, "README.md", "exec"), {})
+    assert script.requests
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_readmes_commands_run(sounds, run, line, png_of):
+    provenance = (b"tEXt", b'chladni\0{"seed": 7}')
+    for name in ("voice.png", "flute.png"):
+        (sounds / name).write_bytes(png_of(provenance))
+    _, *arguments = shlex.split(line, comments=True)
+    ended = run(*arguments)
+    assert ended.exit_code == 0, ended.stderr
+
+
+def test_the_readme_knows_every_exit_status():
+    text = " ".join(README.split())
+    for status in (*range(8), 130):
+        assert re.search(rf"[ ,]{status} \w", text[text.index("Exit statuses") :])
+
+
+def test_the_example_program_runs(sounds, monkeypatch, capsys):
+    def run_example(*arguments):
+        monkeypatch.setattr(sys, "argv", ["create_image.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(DISTRIBUTION / "examples" / "create_image.py"), run_name="__main__")
+        return ended.value.code
+
+    assert run_example("voice.wav", "voice.png") == 0
+    assert "voice.png, made by embedded" in capsys.readouterr().out
+    assert (sounds / "voice.png").exists()
+    assert run_example("missing.wav", "voice.png") == 1
+    assert "missing.wav" in capsys.readouterr().err
+    assert run_example() == 2
