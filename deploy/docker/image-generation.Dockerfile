@@ -1,0 +1,39 @@
+# The image of image-generation: conditioning to image. One file for CPU and for GPU nodes.
+# The build context is the root of the repository:
+#     docker build -f deploy/docker/image-generation.Dockerfile -t chladni/image-generation:0.1.0 .
+# TORCH_INDEX_ARGUMENTS chooses the build of PyTorch: "--index-url URL" with the URL that PyTorch's own
+# installation page gives for CPU or for a CUDA version. Without it pip takes the index's default build,
+# which on Linux brings CUDA: it runs on either kind of node, but is several gigabytes larger.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+RUN python -m venv --without-pip /opt/chladni
+WORKDIR /build
+COPY requirements/constraints.txt requirements/
+# An argument may be several words, so it stays unquoted; the version is the constraints' matter.
+ARG TORCH_INDEX_ARGUMENTS=""
+# hadolint ignore=DL3013,SC2086
+RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
+    ${TORCH_INDEX_ARGUMENTS} torch
+COPY protos/gen/python protos/gen/python
+COPY services/runtime services/runtime
+COPY services/image_generation services/image_generation
+RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
+    ./protos/gen/python ./services/runtime ./services/image_generation
+
+FROM ${PYTHON_IMAGE}
+RUN groupadd --gid 10001 chladni \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin chladni
+COPY --from=build /opt/chladni /opt/chladni
+COPY deploy/docker/healthcheck.py /opt/chladni/
+ENV PATH=/opt/chladni/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    OMP_WAIT_POLICY=PASSIVE \
+    CHLADNI_IMAGE_GENERATION_HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 50052 9102
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "/opt/chladni/healthcheck.py", "127.0.0.1:50052", "chladni.image.v1.ImageGenerationService"]
+ENTRYPOINT ["python", "-m", "chladni_image_generation"]

@@ -1,0 +1,1 @@
+"""Chladni on this machine alone: the four services as child processes on loopback."""

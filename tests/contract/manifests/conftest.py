@@ -1,0 +1,128 @@
+"""What the manifests are compared with: the services' own settings and stubs."""
+
+import importlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chladni_runtime.settings import ServiceSettings, load_settings
+
+REPOSITORY = Path(__file__).parents[3]
+DEPLOY = REPOSITORY / "deploy"
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as its code describes it.
+
+    Attributes:
+        name: Name of its image and of its Kubernetes objects.
+        grpc_service: Full name of the gRPC service that stands for its health.
+    """
+
+    name: str
+    grpc_service: str
+
+    @property
+    def folder(self) -> str:
+        return self.name.replace("-", "_")
+
+    @property
+    def package(self) -> str:
+        return f"chladni_{self.folder}"
+
+    def settings(self, environ: dict[str, str] | None = None) -> ServiceSettings:
+        """Returns the settings that the service would read from `environ`.
+
+        Raises:
+            SettingsError: The service would refuse to start.
+        """
+        config = importlib.import_module(f"{self.package}.config")
+        (settings_class,) = [
+            item
+            for item in vars(config).values()
+            if isinstance(item, type) and issubclass(item, ServiceSettings) and item is not ServiceSettings
+        ]
+        return load_settings(settings_class, environ or {})
+
+    def ports(self) -> dict[str, int]:
+        """Returns its ports by the names that the manifests use."""
+        settings = self.settings()
+        ports = {"grpc": settings.grpc_port, "metrics": settings.metrics_port}
+        if hasattr(settings, "http_port"):
+            ports["http"] = settings.http_port
+        return ports
+
+
+SERVICES = {
+    service.name: service
+    for service in (
+        Service("audio-features", "chladni.audio.v1.AudioFeatureService"),
+        Service("image-generation", "chladni.image.v1.ImageGenerationService"),
+        Service("similarity", "chladni.similarity.v1.SimilarityService"),
+        Service("gateway", "chladni.gateway.v1.AudioToImageService"),
+    )
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs a test that asks for a `service` once for each, one for a `target` once for each kustomization."""
+    if "service" in metafunc.fixturenames:
+        metafunc.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
+    if "target" in metafunc.fixturenames:
+        targets = _kustomizations()
+        metafunc.parametrize("target", targets, ids=[str(path.relative_to(DEPLOY)) for path in targets])
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def services() -> dict[str, Service]:
+    return SERVICES
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """Finds a program beside the interpreter or on the path, and skips the test where it is absent."""
+    return _tool
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[[Path], list[Resource]]:
+    """Builds a kustomization into its resources."""
+    return _build
+
+
+def _kustomizations() -> list[Path]:
+    """Returns the folders that can be built by themselves; components cannot."""
+    files = sorted((DEPLOY / "kustomize").glob("**/kustomization.yaml"))
+    return [file.parent for file in files if yaml.safe_load(file.read_text())["kind"] == "Kustomization"]
+
+
+def _tool(*names: str) -> str:
+    for name in names:
+        if found := shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name):
+            return found
+    pytest.skip(f"NOT CHECKED: {' or '.join(names)} is not installed; deploy/README.md says how to get it")
+
+
+@cache
+def _build(folder: Path) -> list[Resource]:
+    program = Path(_tool("kubectl", "kustomize"))
+    command = [program, "kustomize" if program.name == "kubectl" else "build", folder]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert built.returncode == 0, built.stderr
+    return list(yaml.safe_load_all(built.stdout))
