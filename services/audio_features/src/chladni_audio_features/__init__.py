@@ -1,0 +1,9 @@
+"""Sound in, features out: decoding, log-mel spectrograms, descriptors and the embedding.
+
+The domain modules (everything but `servicer`, `conversion`, `config` and `__main__`) know nothing
+of gRPC. The path of a recording through them::
+
+    bytes --decoding--> AudioClip --+--> spectrogram --> rendering (PNG)
+                                    +--> descriptors --> embedding
+    PCM chunks --streaming--> frames of the same spectrogram, as they arrive
+"""

@@ -1,0 +1,63 @@
+"""Settings of the audio-features service."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from chladni_audio_features.decoding import DecodingLimits
+from chladni_audio_features.live import LiveLimits
+from chladni_runtime.settings import Port, ServiceSettings
+
+
+class AudioFeaturesSettings(ServiceSettings):
+    """Settings, each read from the environment as ``CHLADNI_AUDIO_FEATURES_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="CHLADNI_AUDIO_FEATURES_", frozen=True)
+
+    grpc_port: Port = Field(50051, description="Port of the gRPC server.")
+    metrics_port: Port = Field(9101, description="Port of the Prometheus endpoint.")
+    worker_count: int = Field(
+        0, ge=0, le=256, description="Recordings analysed at a time; 0 takes one for each CPU, at most 4."
+    )
+    max_queued_requests: int = Field(
+        64, ge=1, le=10_000, description="Analyses that run or wait at most; more are refused."
+    )
+    max_audio_bytes: int = Field(
+        10 * 1024 * 1024, ge=1024, le=1024**3, description="Largest recording, in bytes."
+    )
+    min_audio_seconds: float = Field(
+        0.1, ge=0.1, le=60, description="Shortest recording; the analyses need 0.1 s."
+    )
+    max_audio_seconds: float = Field(30.0, gt=0, le=3600, description="Longest recording.")
+    max_stream_seconds: float = Field(
+        120.0, gt=0, le=3600, description="Longest live sound; it is kept in memory for its summary."
+    )
+    min_sample_rate_hz: int = Field(8_000, ge=1_000, description="Lowest sample rate.")
+    max_sample_rate_hz: int = Field(192_000, le=768_000, description="Highest sample rate.")
+    max_channels: int = Field(8, ge=1, le=64, description="Most channels.")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.min_audio_seconds > self.max_audio_seconds:
+            raise ValueError("min_audio_seconds must not exceed max_audio_seconds")
+        if self.min_sample_rate_hz > self.max_sample_rate_hz:
+            raise ValueError("min_sample_rate_hz must not exceed max_sample_rate_hz")
+        return self
+
+    @property
+    def decoding_limits(self) -> DecodingLimits:
+        """What a recording may be."""
+        return DecodingLimits(
+            max_bytes=self.max_audio_bytes,
+            min_duration_seconds=self.min_audio_seconds,
+            max_duration_seconds=self.max_audio_seconds,
+            min_sample_rate_hz=self.min_sample_rate_hz,
+            max_sample_rate_hz=self.max_sample_rate_hz,
+            max_channels=self.max_channels,
+        )
+
+    @property
+    def live_limits(self) -> LiveLimits:
+        """What a live sound may be."""
+        return LiveLimits(min_summary_seconds=self.min_audio_seconds, max_seconds=self.max_stream_seconds)

@@ -1,0 +1,30 @@
+"""Metrics of the audio-features service."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from chladni_audio_features.containers import Container
+
+
+class AudioMetrics:
+    """How much audio was analysed and how much work is in progress.
+
+    Args:
+        registry: Registry that the metrics join.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._analysed_seconds = Counter(
+            "chladni_audio_analysed_seconds_total",
+            "Length of the recordings that were analysed.",
+            ["format"],
+            registry=registry,
+        )
+        self.work_in_progress = Gauge(
+            "chladni_audio_work_in_progress",
+            "Analyses that run or wait for a worker.",
+            registry=registry,
+        )
+
+    def count_analysed(self, container: Container, duration_seconds: float) -> None:
+        """Count a recording."""
+        self._analysed_seconds.labels(container.value).inc(duration_seconds)

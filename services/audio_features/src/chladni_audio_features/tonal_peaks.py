@@ -1,0 +1,119 @@
+"""The tonal peaks of a spectrum: partials that stand out and last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chladni_audio_features.spectrogram import hann_window, power_of_windows
+
+_WINDOW_SAMPLES = 8192  # resolves semitones down to about C3
+_HOP_SAMPLES = 4096
+_LOWEST_HZ, _HIGHEST_HZ = 40.0, 5000.0
+_HIGHEST_FUNDAMENTAL_HZ = 1760.0
+_REGISTER_SHARE = 0.25
+
+# A bin is tonal where it stands out from both flanks, that is from bins outside its main lobe.
+_FLANK_NEAR_BINS, _FLANK_FAR_BINS = 4, 20
+_TONAL_RATIO = 16.0
+_MAIN_LOBE_BINS = 2
+_MIN_TONAL_SHARE = 0.1
+_SILENT_POWER = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class TonalPeaks:
+    """Spectral peaks of all frames of a sound.
+
+    Attributes:
+        frequencies_hz: (n,) float64, between 40 and 5000.
+        amplitudes: (n,) float64, positive.
+        share: share of the energy between 40 and 5000 Hz that lies in the peaks. Music is above 0.7
+            nearly always, speech nearly never, noise is near 0.
+    """
+
+    frequencies_hz: npt.NDArray[np.float64]
+    amplitudes: npt.NDArray[np.float64]
+    share: float
+
+    @property
+    def is_tonal(self) -> bool:
+        """Whether the peaks make at least a tenth of the sound."""
+        return len(self.frequencies_hz) > 0 and self.share >= _MIN_TONAL_SHARE
+
+    def register_hz(self) -> float:
+        """Return where the notes lie: the lower quartile of the peaks by amplitude.
+
+        The upper quartiles are overtones. Peaks above 1760 Hz count only where there are no others.
+
+        Raises:
+            ValueError: there are no peaks.
+        """
+        if not len(self.frequencies_hz):
+            raise ValueError("a sound without peaks has no register")
+        low = self.frequencies_hz <= _HIGHEST_FUNDAMENTAL_HZ
+        chosen = low if low.any() else ~low
+        order = np.argsort(self.frequencies_hz[chosen], kind="stable")
+        cumulative = np.cumsum(self.amplitudes[chosen][order])
+        quartile = np.searchsorted(cumulative, _REGISTER_SHARE * cumulative[-1])
+        return float(self.frequencies_hz[chosen][order][quartile])
+
+
+def find_tonal_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> TonalPeaks:
+    """Find the tonal peaks of a sound.
+
+    A sound shorter than the window of 8192 samples is analysed as one frame, with the bins
+    interpolated.
+
+    Args:
+        samples: (n,) float32.
+        sample_rate_hz: their rate.
+    """
+    length = min(len(samples), _WINDOW_SAMPLES)
+    window = np.pad(hann_window(length), (0, _WINDOW_SAMPLES - length))
+    padded = np.pad(samples, (0, max(0, _WINDOW_SAMPLES - len(samples))))
+    power = power_of_windows(padded, window=window, hop_length=_HOP_SAMPLES).astype(np.float64)
+    bin_hz = sample_rate_hz / _WINDOW_SAMPLES
+    lobe_bins = _WINDOW_SAMPLES / length  # how much wider a lobe of a short sound is
+    low, high = (round(frequency / bin_hz) for frequency in (_LOWEST_HZ, _HIGHEST_HZ))
+
+    log_power = np.log(np.maximum(power, _SILENT_POWER))
+    before, centre, after = (log_power[:, low + shift : high + shift] for shift in (-1, 0, 1))
+    flanks = _flank_level(
+        log_power,
+        near=round(_FLANK_NEAR_BINS * lobe_bins),
+        far=round(_FLANK_FAR_BINS * lobe_bins),
+    )[:, low:high]
+    is_peak = (centre > before) & (centre >= after) & (centre > flanks + np.log(_TONAL_RATIO))
+    share = _lobe_energy(power, is_peak, low, reach=round(_MAIN_LOBE_BINS * lobe_bins))
+    before, centre, after = before[is_peak], centre[is_peak], after[is_peak]
+    shift = 0.5 * (before - after) / (before - 2.0 * centre + after)
+    bins = np.nonzero(is_peak)[1] + low + shift
+    return TonalPeaks(frequencies_hz=bins * bin_hz, amplitudes=np.exp(0.5 * centre), share=share)
+
+
+def _flank_level(log_power: npt.NDArray[np.float64], *, near: int, far: int) -> npt.NDArray[np.float64]:
+    """Mean log power of the higher one of each bin's two flanks, `near` to `far` bins away."""
+    width = far - near + 1
+    padded = np.pad(log_power, ((0, 0), (far + 1, far)), mode="reflect")
+    sums = np.cumsum(padded, axis=1)
+    means = (sums[:, width:] - sums[:, :-width]) / width
+    count = log_power.shape[1]
+    below = means[:, :count]
+    above = means[:, near + far : near + far + count]
+    return np.maximum(below, above)
+
+
+def _lobe_energy(
+    power: npt.NDArray[np.float64], is_peak: npt.NDArray[np.bool_], low: int, *, reach: int
+) -> float:
+    """Share of the energy that lies in the main lobes of the peaks."""
+    in_lobe = np.zeros(is_peak.shape, dtype=np.int64)
+    frames, bins = np.nonzero(is_peak)
+    for shift in range(-reach, reach + 1):
+        in_lobe[frames, np.clip(bins + shift, 0, is_peak.shape[1] - 1)] = 1
+    considered = power[:, low : low + is_peak.shape[1]]
+    total = float(considered.sum())
+    return float((considered * in_lobe).sum()) / total if total > 0.0 else 0.0

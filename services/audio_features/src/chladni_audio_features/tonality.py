@@ -1,0 +1,120 @@
+"""Pitch classes and mode.
+
+Chroma is a harmonic pitch class profile (Gómez 2006, "Tonal description of polyphonic audio"):
+the spectrum's tonal peaks, moved to the sound's own tuning, add up per pitch class. Mode and key
+come from its correlation with the key profiles of Krumhansl & Kessler (1982).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chladni_audio_features.tonal_peaks import TonalPeaks
+
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+_MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+
+_CONCERT_A_HZ = 440.0
+_CONCERT_A_CLASS = 9
+_CENTRE_HZ, _CENTRE_OCTAVES = 220.0, 1.0
+
+
+@dataclass(frozen=True)
+class KeyEstimate:
+    """A key and how well the chroma fits it.
+
+    Attributes:
+        tonic: index of the tonic, 0 for C to 11 for B.
+        is_major: whether the key is major.
+        correlation: Pearson correlation with the key's profile, in [-1, 1].
+    """
+
+    tonic: int
+    is_major: bool
+    correlation: float
+
+
+@dataclass(frozen=True, eq=False)
+class Tonality:
+    """Tonal content of a sound.
+
+    Attributes:
+        chroma: (12,) float64, strength of each pitch class from C, largest 1; all 0 for sound
+            without tonal content.
+        mode: correlation with the best major key minus that with the best minor key, times the
+            tonal share of the sound, in [-1, 1]; None for sound without tonal content.
+        keys: all 24 keys, best first; empty for sound without tonal content.
+    """
+
+    chroma: npt.NDArray[np.float64]
+    mode: float | None
+    keys: tuple[KeyEstimate, ...]
+
+
+_ATONAL = Tonality(chroma=np.zeros(len(PITCH_CLASSES)), mode=None, keys=())
+
+
+def analyse_tonality(peaks: TonalPeaks) -> Tonality:
+    """Measure chroma, mode and key from the tonal peaks of a sound.
+
+    Returns:
+        No mode, no keys and an all-zero chroma where the sound is not tonal.
+    """
+    if not peaks.is_tonal:
+        return _ATONAL
+    chroma = _chroma(peaks)
+    keys = estimate_keys(chroma)
+    best_major = next(key.correlation for key in keys if key.is_major)
+    best_minor = next(key.correlation for key in keys if not key.is_major)
+    return Tonality(
+        chroma=chroma,
+        mode=float(np.clip((best_major - best_minor) * peaks.share, -1.0, 1.0)),
+        keys=keys,
+    )
+
+
+def _chroma(peaks: TonalPeaks) -> npt.NDArray[np.float64]:
+    """Add up the peaks per pitch class.
+
+    Peaks count by amplitude, those near 220 Hz most, where the roots of chords lie and overtones
+    do not; a peak between two pitch classes counts for neither.
+    """
+    semitones = 12.0 * np.log2(peaks.frequencies_hz / _CONCERT_A_HZ)
+    octaves_off_centre = np.log2(peaks.frequencies_hz / _CENTRE_HZ) / _CENTRE_OCTAVES
+    weights = peaks.amplitudes * np.exp(-0.5 * np.square(octaves_off_centre))
+    tuning = np.angle((weights * np.exp(2j * np.pi * semitones)).sum()) / (2.0 * np.pi)
+    nearest = np.round(semitones - tuning)
+    weights *= np.square(np.cos(np.pi * (semitones - tuning - nearest)))
+    classes = (nearest.astype(np.intp) + _CONCERT_A_CLASS) % len(PITCH_CLASSES)
+    chroma = np.bincount(classes, weights, minlength=len(PITCH_CLASSES))
+    relative: npt.NDArray[np.float64] = chroma / chroma.max()
+    return relative
+
+
+def estimate_keys(chroma: npt.NDArray[np.float64]) -> tuple[KeyEstimate, ...]:
+    """Correlate a chroma with the profiles of all 24 keys.
+
+    The chroma is compressed by a square root, or its strongest class would decide alone.
+
+    Args:
+        chroma: (12,) from C.
+
+    Returns:
+        The keys, best first; of equals, the lower tonic and major first.
+    """
+    compressed = np.sqrt(chroma)
+    centred = compressed - compressed.mean()
+    norm = float(np.sqrt(np.square(centred).sum()))
+    keys = []
+    for tonic in range(len(PITCH_CLASSES)):
+        for is_major, profile in ((True, _MAJOR_PROFILE), (False, _MINOR_PROFILE)):
+            expected = np.roll(profile, tonic) - np.mean(profile)
+            product = float((centred * expected).sum())
+            scale = norm * float(np.sqrt(np.square(expected).sum()))
+            keys.append(KeyEstimate(tonic, is_major, product / scale if scale else 0.0))
+    return tuple(sorted(keys, key=lambda key: -key.correlation))

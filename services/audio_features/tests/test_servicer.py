@@ -1,0 +1,330 @@
+"""The service over a real loopback connection."""
+
+import asyncio
+import hashlib
+import io
+
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.media.v1 import media_pb2
+from chladni_audio_features.composition import SERVICE_NAMES, composer
+from chladni_audio_features.config import AudioFeaturesSettings
+from chladni_audio_features.embedding import COMPONENT_NAMES, EMBEDDING_SPACE
+from chladni_audio_features.spectrogram import log_mel_spectrogram
+from chladni_runtime.errors import Reason
+from chladni_runtime.status import from_rpc_error
+from chladni_runtime.tensors import to_array
+from chladni_runtime.testing import LoopbackSettings, loopback_service
+
+
+def loopback_settings(**changes):
+    ports = {"grpc_port": 0, "metrics_port": 0, "drain_delay_seconds": 0.0}
+    return AudioFeaturesSettings.model_validate(ports | {"worker_count": 2} | changes)
+
+
+@pytest.fixture
+async def service():
+    compose = composer(loopback_settings())
+    async with loopback_service(compose, service_names=SERVICE_NAMES, settings=LoopbackSettings()) as entered:
+        yield entered
+
+
+@pytest.fixture
+def stub(service):
+    _, channel = service
+    return audio_grpc.AudioFeatureServiceStub(channel)
+
+
+def clip(content, name=""):
+    return media_pb2.AudioClip(content=content, display_name=name)
+
+
+def values_of(tensor, *shape):
+    return to_array(tensor, field="t", dtype=np.float32, shape=shape)
+
+
+async def extract(stub, content, *features):
+    return await stub.ExtractFeatures(
+        audio_pb2.ExtractFeaturesRequest(audio=clip(content), features=features)
+    )
+
+
+async def refusal(call):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value, from_rpc_error(caught.value)
+
+
+async def stream_features(stub, *messages):
+    async def requests():
+        for message in messages:
+            yield message
+
+    return [response async for response in stub.StreamFeatures(requests())]
+
+
+def pcm_config(rate_hz=22050, channels=1, encoding=audio_pb2.PCM_ENCODING_FLOAT32):
+    config = audio_pb2.PcmConfig(sample_rate_hz=rate_hz, channel_count=channels, encoding=encoding)
+    return audio_pb2.StreamFeaturesRequest(config=config)
+
+
+def pcm(chunk):
+    return audio_pb2.StreamFeaturesRequest(pcm=chunk)
+
+
+async def test_descriptors_and_embedding_by_default(stub, files, sounds, extractor):
+    content = files.encode(sounds.chord(60, 64, 67), file_format="FLAC")
+    response = await extract(stub, content)
+    assert [descriptor.name for descriptor in response.descriptors] == list(COMPONENT_NAMES)
+    for descriptor in response.descriptors:
+        assert descriptor.minimum <= descriptor.value <= descriptor.maximum
+        assert descriptor.unit
+        assert descriptor.description
+    assert response.embedding.space == EMBEDDING_SPACE
+    assert tuple(response.embedding.component_names) == COMPONENT_NAMES
+    expected = extractor.extract(content, wants_log_mel=False, wants_descriptors=False, wants_embedding=True)
+    assert np.array_equal(values_of(response.embedding.values, 24), expected.embedding)
+    assert not response.HasField("log_mel")
+    assert not response.HasField("mel_parameters")
+    assert response.processing_time.ToTimedelta().total_seconds() > 0
+
+
+async def test_audio_properties(stub, files, sounds):
+    content = files.encode(np.stack([sounds.noise(1.0)] * 2, 1), 16000, "OGG")
+    audio = (await extract(stub, content)).audio
+    assert audio.format == media_pb2.AUDIO_FORMAT_OGG
+    assert (audio.sample_rate_hz, audio.channel_count) == (16000, 2)
+    assert audio.duration_seconds == pytest.approx(22050 / 16000)
+    assert audio.sha256 == hashlib.sha256(content).hexdigest()
+
+
+async def test_log_mel_alone(stub, files, sounds, transform):
+    samples = sounds.noise(1.0)
+    response = await extract(stub, files.encode(samples, subtype="FLOAT"), audio_pb2.FEATURE_LOG_MEL)
+    expected = log_mel_spectrogram(transform.power_of_clip(samples)).scaled
+    assert np.array_equal(values_of(response.log_mel, 128, None), expected)
+    parameters = response.mel_parameters
+    assert (parameters.sample_rate_hz, parameters.fft_size, parameters.hop_length) == (22050, 2048, 512)
+    assert (parameters.mel_bin_count, parameters.maximum_frequency_hz) == (128, 11025)
+    assert not response.descriptors
+    assert not response.HasField("embedding")
+
+
+async def test_silence_is_answered(stub, files):
+    response = await extract(stub, files.encode(np.zeros(22050)))
+    expected = [0.5 if name in ("pitch_height", "mode") else 0.0 for name in COMPONENT_NAMES]
+    assert values_of(response.embedding.values, 24).tolist() == expected
+
+
+async def test_eight_requests_at_once_are_independent(stub, files, sounds):
+    contents = [
+        files.encode(sounds.harmonic(100.0 * (i + 1), 0.5) + sounds.noise(0.5, seed=i)) for i in range(8)
+    ]
+    everything = (audio_pb2.FEATURE_LOG_MEL, audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING)
+    together = await asyncio.gather(*(extract(stub, content, *everything) for content in contents * 2))
+    for content, first, second in zip(contents, together[:8], together[8:], strict=True):
+        alone = await extract(stub, content, *everything)
+        for response in (alone, first, second):
+            response.ClearField("processing_time")
+        assert alone == first == second
+    assert len({response.SerializeToString() for response in together}) == 8
+
+
+@pytest.mark.parametrize(
+    ("make", "reason", "field"),
+    [
+        (lambda f: b"", Reason.EMPTY_AUDIO, "audio.content"),
+        (lambda f: b"plain text", Reason.UNSUPPORTED_AUDIO_FORMAT, "audio.content"),
+        (lambda f: f.wav(bytes(10 * 2**20)), Reason.FILE_TOO_LARGE, "audio.content"),
+        (lambda f: f.encode(np.zeros(31 * 8000), 8000), Reason.AUDIO_TOO_LONG, "audio.content"),
+        (lambda f: f.encode(np.zeros(100)), Reason.AUDIO_TOO_SHORT, "audio.content"),
+        (lambda f: f.encode(np.zeros(9000))[:5000], Reason.CORRUPT_AUDIO, "audio.content"),
+        (lambda f: f.wav(channels=0), Reason.UNSUPPORTED_AUDIO_LAYOUT, "audio.content"),
+        (lambda f: f.wav(rate_hz=1), Reason.UNSUPPORTED_AUDIO_LAYOUT, "audio.content"),
+        (lambda f: f.float_wav([np.nan] * 5000), Reason.NON_FINITE_AUDIO, "audio.content"),
+    ],
+)
+async def test_bad_recordings_are_refused_by_every_call(stub, files, make, reason, field):
+    content = make(files)
+    for call in (
+        extract(stub, content),
+        stub.RenderSpectrogram(audio_pb2.RenderSpectrogramRequest(audio=clip(content))),
+    ):
+        status, error = await refusal(call)
+        assert status.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert error.reason is reason
+        assert [violation.field for violation in error.violations] == [field]
+
+
+async def test_a_bad_request_leaves_its_companions_alone(stub, files, sounds):
+    good = files.encode(sounds.tone(440))
+    calls = [extract(stub, good), extract(stub, files.float_wav([np.nan] * 5000)), extract(stub, good)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(results[1], grpc.aio.AioRpcError)
+    assert results[0].descriptors == results[2].descriptors
+
+
+async def test_faulty_requests_name_their_fields(stub, files):
+    good = files.encode(np.zeros(22050))
+    for request, reason, fields in [
+        (audio_pb2.ExtractFeaturesRequest(), Reason.MISSING_FIELD, ["audio"]),
+        (
+            audio_pb2.ExtractFeaturesRequest(audio=clip(good, "n" * 256)),
+            Reason.INVALID_FIELD,
+            ["audio.display_name"],
+        ),
+        (
+            audio_pb2.ExtractFeaturesRequest(audio=clip(good), features=[0, 2, 77]),
+            Reason.INVALID_FIELD,
+            ["features[0]", "features[2]"],
+        ),
+        (
+            audio_pb2.ExtractFeaturesRequest(audio=clip(good), embedding_model="clap"),
+            Reason.UNKNOWN_MODEL,
+            [],
+        ),
+        (audio_pb2.ExtractFeaturesRequest(audio=clip(good), features=[4]), Reason.NOT_IMPLEMENTED, []),
+    ]:
+        _, error = await refusal(stub.ExtractFeatures(request))
+        assert error.reason is reason
+        assert [violation.field for violation in error.violations] == fields
+
+
+async def test_spectrogram_pictures(stub, files, sounds):
+    content = files.encode(sounds.noise(1.0))
+    for sizes, expected in [({}, (512, 512)), ({"width_pixels": 300, "height_pixels": 100}, (300, 100))]:
+        request = audio_pb2.RenderSpectrogramRequest(audio=clip(content), **sizes)
+        response = await stub.RenderSpectrogram(request)
+        with Image.open(io.BytesIO(response.image.content)) as picture:
+            assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", expected)
+        assert (response.image.width_pixels, response.image.height_pixels) == expected
+        assert response.image.format == media_pb2.IMAGE_FORMAT_PNG
+        assert response.audio.duration_seconds == pytest.approx(1.0)
+
+
+async def test_faulty_pictures_are_refused(stub, files):
+    content = files.encode(np.zeros(22050))
+    request = audio_pb2.RenderSpectrogramRequest(
+        audio=clip(content), width_pixels=0, height_pixels=5000, colormap=9
+    )
+    _, error = await refusal(stub.RenderSpectrogram(request))
+    assert [violation.field for violation in error.violations] == [
+        "width_pixels",
+        "height_pixels",
+        "colormap",
+    ]
+    assert "16 to 4096" in error.message
+
+
+async def test_a_stream_equals_the_recording(stub, files, sounds, transform):
+    samples = sounds.chord(60, 64, 67) + sounds.noise(2.0)
+    raw = samples.astype("<f4").tobytes()
+    chunks = [raw[start : start + 40_000] for start in range(0, len(raw), 40_000)]
+    responses = await stream_features(stub, pcm_config(), *map(pcm, chunks), pcm(b""))
+    frames = [response.frames for response in responses if response.WhichOneof("event") == "frames"]
+    decibels = np.concatenate([values_of(message.power_db, 128, None) for message in frames], axis=1)
+    relative = np.maximum(decibels - decibels.max(), -80)
+    assert np.array_equal(relative, log_mel_spectrogram(transform.power_of_clip(samples)).decibels)
+    starts = np.cumsum([0, *(message.power_db.shape[1] for message in frames)])
+    assert [message.first_frame for message in frames] == starts[:-1].tolist()
+    assert all(message.level.peak_dbfs <= 0 for message in frames[:-1])
+
+    summary = responses[-1].summary
+    assert summary.frame_count == starts[-1]
+    assert summary.duration_seconds == pytest.approx(2.0)
+    whole = await extract(stub, files.encode(samples, subtype="FLOAT"))
+    assert summary.descriptors == whole.descriptors
+    assert summary.embedding == whole.embedding
+    assert summary.mel_parameters.hop_length == 512
+
+
+async def test_integer_stereo_streams(stub):
+    config = pcm_config(16000, 2, audio_pb2.PCM_ENCODING_INT16)
+    half = np.full((1600, 2), 16384, "<i2")
+    responses = await stream_features(stub, config, pcm(half.tobytes()))
+    assert responses[0].frames.level.rms_dbfs == pytest.approx(-6.02, abs=0.01)
+    assert responses[-1].summary.duration_seconds == pytest.approx(0.1)
+
+
+async def test_a_stream_without_sound_has_an_empty_summary(stub):
+    (only,) = await stream_features(stub, pcm_config())
+    assert only.summary.frame_count == 0
+    assert not only.summary.descriptors
+    assert not only.summary.HasField("embedding")
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason", "field"),
+    [
+        ([], Reason.MISSING_FIELD, "config"),
+        ([pcm(b"\0" * 8)], Reason.MISSING_FIELD, "config"),
+        ([pcm_config(encoding=0)], Reason.MISSING_FIELD, "config.encoding"),
+        ([pcm_config(rate_hz=0)], Reason.UNSUPPORTED_AUDIO_LAYOUT, "config.sample_rate_hz"),
+        ([pcm_config(channels=9)], Reason.UNSUPPORTED_AUDIO_LAYOUT, "config.channel_count"),
+        ([pcm_config(), pcm_config()], Reason.INVALID_FIELD, "pcm"),
+        ([pcm_config(), pcm(b"\0" * 7)], Reason.CORRUPT_AUDIO, "pcm"),
+        ([pcm_config(), pcm(bytes(2**20 + 4))], Reason.FILE_TOO_LARGE, "pcm"),
+        ([pcm_config(), pcm(np.array([np.inf], "<f4").tobytes())], Reason.NON_FINITE_AUDIO, "pcm"),
+        ([pcm_config(8000), *[pcm(bytes(2**20))] * 4], Reason.AUDIO_TOO_LONG, "pcm"),
+    ],
+)
+async def test_faulty_streams_are_refused(stub, messages, reason, field):
+    _, error = await refusal(stream_features(stub, *messages))
+    assert error.reason is reason
+    assert [violation.field for violation in error.violations] == [field]
+
+
+async def test_models(stub, extractor):
+    (model,) = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
+    assert (model.id, model.output_space) == (EMBEDDING_SPACE, EMBEDDING_SPACE)
+    assert model.digest == extractor.embedder.digest
+    assert model.is_default
+    assert model.is_ready
+    assert model.properties["dimensions"] == "24"
+
+
+async def test_what_is_not_offered_says_so(stub):
+    for call in (
+        stub.AnalyzeMusic(audio_pb2.AnalyzeMusicRequest()),
+        stub.ReconstructAudio(audio_pb2.ReconstructAudioRequest()),
+    ):
+        status, error = await refusal(call)
+        assert status.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert error.reason is Reason.NOT_IMPLEMENTED
+
+
+async def test_a_full_queue_refuses_and_says_when_to_come_back(files, sounds):
+    compose = composer(loopback_settings(worker_count=1, max_queued_requests=1))
+    content = files.encode(sounds.noise(10.0))
+    async with loopback_service(compose, service_names=SERVICE_NAMES) as (_, channel):
+        stub = audio_grpc.AudioFeatureServiceStub(channel)
+        results = await asyncio.gather(*(extract(stub, content) for _ in range(6)), return_exceptions=True)
+        refused = [result for result in results if isinstance(result, grpc.aio.AioRpcError)]
+        assert 0 < len(refused) < 6
+        for result in refused:
+            assert from_rpc_error(result).reason is Reason.QUEUE_FULL
+            assert from_rpc_error(result).retry_after_seconds > 0
+        await extract(stub, content)
+
+
+async def test_analysed_seconds_are_counted(service, stub, files):
+    running, _ = service
+    await extract(stub, files.encode(np.zeros(22050), file_format="FLAC"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.metrics_port)
+    writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+    text = (await reader.read()).decode().split("\r\n\r\n", 1)[1]
+    writer.close()
+    await writer.wait_closed()
+    samples = {
+        (sample.name, sample.labels.get("format")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples["chladni_audio_analysed_seconds_total", "FLAC"] == pytest.approx(1.0)
+    assert samples["chladni_audio_work_in_progress", None] == 0

@@ -1,0 +1,183 @@
+"""Live sound in chunks against the same sound at once."""
+
+import numpy as np
+import pytest
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chladni_audio_features.decoding import DecodingLimits
+from chladni_audio_features.errors import (
+    AudioTooLongError,
+    ChannelCountError,
+    CorruptAudioError,
+    SampleRateError,
+    SampleValueError,
+)
+from chladni_audio_features.levels import measure_level
+from chladni_audio_features.live import LiveAnalysis, LiveLimits
+from chladni_audio_features.pcm import PcmEncoding, PcmFormat, PcmReader
+from chladni_audio_features.spectrogram import log_mel_spectrogram
+from chladni_audio_features.streaming import MelStream
+
+LIMITS = DecodingLimits()
+
+
+def cut(samples, sizes):
+    """Cut into chunks of the given sizes, over and over; a size of 0 gives an empty chunk."""
+    chunks, start, turn = [], 0, 0
+    while start < len(samples):
+        size = sizes[turn % len(sizes)]
+        chunks.append(samples[start : start + size])
+        start += size
+        turn += 1
+    return chunks
+
+
+def streamed(transform, chunks, rate_hz):
+    stream = MelStream(transform, sample_rate_hz=rate_hz)
+    pushed = [stream.push(chunk) for chunk in chunks]
+    pushed.append(stream.finish())
+    expected = 0
+    for frames in pushed:
+        assert frames.first_frame == expected
+        expected += frames.mel_power.shape[1]
+    assert stream.frame_count == expected
+    return np.concatenate([frames.mel_power for frames in pushed], axis=1), stream
+
+
+@given(
+    rate_hz=st.sampled_from([8000, 16000, 22050, 44100, 48000]),
+    count=st.integers(1, 20_000),
+    sizes=st.lists(st.integers(0, 6000), min_size=1, max_size=6).filter(any),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=150, deadline=None)
+def test_chunks_give_the_same_bits_as_the_whole(transform, rate_hz, count, sizes, seed):
+    samples = np.random.default_rng(seed).normal(0, 0.1, count).astype(np.float32)
+    mel_power, stream = streamed(transform, cut(samples, sizes), rate_hz)
+    whole = samples if rate_hz == 22050 else soxr.resample(samples, rate_hz, 22050, quality="HQ")
+    assert np.array_equal(stream.samples(), whole)
+    assert np.array_equal(mel_power, transform.power_of_clip(whole))
+    assert stream.duration_seconds == count / rate_hz
+
+
+@pytest.mark.parametrize("rate_hz", [22050, 16000])
+def test_single_samples_give_the_same_bits_as_the_whole(sounds, transform, rate_hz):
+    samples = sounds.chord(60, 64, 67, seconds=0.3)
+    by_one, _ = streamed(transform, [samples[i : i + 1] for i in range(len(samples))], rate_hz)
+    at_once, _ = streamed(transform, [samples], rate_hz)
+    assert np.array_equal(by_one, at_once)
+
+
+def test_the_finished_stream_equals_the_batch_in_decibels(sounds, transform):
+    samples = sounds.clicks(120, 3.0)
+    mel_power, _ = streamed(transform, cut(samples, [441, 0, 5000]), 22050)
+    batch = log_mel_spectrogram(transform.power_of_clip(samples))
+    assert np.array_equal(log_mel_spectrogram(mel_power).decibels, batch.decibels)
+
+
+def test_a_stream_without_sound_has_no_frames(transform):
+    mel_power, stream = streamed(transform, [np.zeros(0, np.float32)], 16000)
+    assert mel_power.shape == (128, 0)
+    assert stream.duration_seconds == 0
+
+
+def test_frames_come_as_soon_as_their_window_is_complete(transform):
+    stream = MelStream(transform, sample_rate_hz=22050)
+    assert stream.push(np.zeros(1023, np.float32)).mel_power.shape[1] == 0
+    assert stream.push(np.zeros(1, np.float32)).mel_power.shape[1] == 1
+    assert stream.push(np.zeros(512, np.float32)).mel_power.shape[1] == 1
+
+
+def test_levels(sounds, transform):
+    level = measure_level(sounds.tone(1000, amplitude=1.0))
+    assert level.peak_dbfs == pytest.approx(0.0, abs=0.1)
+    assert level.rms_dbfs == pytest.approx(-3.01, abs=0.01)
+    assert measure_level(np.zeros(10, np.float32)).rms_dbfs == -120.0
+    assert measure_level(np.zeros(0, np.float32)).peak_dbfs == -120.0
+    stream = MelStream(transform, sample_rate_hz=22050)
+    assert stream.push(np.zeros(0, np.float32)).level is None
+    assert stream.push(sounds.tone(1000, amplitude=0.5)).level.peak_dbfs == pytest.approx(-6.02, abs=0.1)
+
+
+@given(
+    channels=st.integers(1, 8),
+    encoding=st.sampled_from(list(PcmEncoding)),
+    sizes=st.lists(st.integers(0, 300), min_size=1, max_size=5).filter(any),
+)
+@settings(max_examples=100, deadline=None)
+def test_pcm_is_mixed_sample_by_sample(channels, encoding, sizes):
+    rng = np.random.default_rng(channels)
+    frames = rng.uniform(-1, 1, (1000, channels))
+    if encoding is PcmEncoding.INT16:
+        raw = (frames * 32767).astype("<i2")
+        exact = raw / 32768
+    else:
+        raw = frames.astype("<f4")
+        exact = raw
+    reader = PcmReader(PcmFormat(16000, channels, encoding), limits=LIMITS)
+    whole = reader.read(raw.tobytes())
+    assert np.abs(whole - exact.mean(axis=1)).max() < 1e-6
+    parts = [reader.read(chunk.tobytes()) for chunk in cut(raw, sizes)]
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize(
+    ("pcm_format", "error", "field"),
+    [
+        (PcmFormat(1, 1, PcmEncoding.INT16), SampleRateError, "config.sample_rate_hz"),
+        (PcmFormat(400_000, 1, PcmEncoding.INT16), SampleRateError, "config.sample_rate_hz"),
+        (PcmFormat(16000, 9, PcmEncoding.INT16), ChannelCountError, "config.channel_count"),
+    ],
+)
+def test_impossible_pcm_is_refused(pcm_format, error, field):
+    with pytest.raises(error) as caught:
+        PcmReader(pcm_format, limits=LIMITS)
+    assert caught.value.violations[0].field == field
+
+
+def test_faulty_chunks_are_refused():
+    reader = PcmReader(PcmFormat(16000, 2, PcmEncoding.FLOAT32), limits=LIMITS)
+    with pytest.raises(CorruptAudioError, match="multiple of 8"):
+        reader.read(bytes(12))
+    with pytest.raises(SampleValueError) as caught:
+        reader.read(np.array([0, np.nan], "<f4").tobytes())
+    assert caught.value.violations[0].field == "pcm"
+
+
+def make_analysis(extractor, max_seconds=30.0):
+    reader = PcmReader(PcmFormat(22050, 1, PcmEncoding.FLOAT32), limits=LIMITS)
+    return LiveAnalysis(
+        extractor, reader, limits=LiveLimits(min_summary_seconds=0.1, max_seconds=max_seconds)
+    )
+
+
+def test_the_summary_describes_the_whole_sound(extractor, sounds):
+    samples = sounds.chord(60, 64, 67)
+    analysis = make_analysis(extractor)
+    for chunk in cut(samples, [777]):
+        analysis.push(chunk.tobytes())
+    _, summary = analysis.finish()
+    assert summary.frame_count == 1 + len(samples) // 512
+    assert summary.duration_seconds == pytest.approx(2.0)
+    descriptors = extractor.analyser.describe(samples)
+    assert summary.descriptors.values() == descriptors.values()
+    assert np.array_equal(summary.embedding, extractor.embedder.embed(descriptors))
+
+
+def test_a_short_sound_has_no_descriptors(extractor, sounds):
+    analysis = make_analysis(extractor)
+    analysis.push(sounds.tone(440, 0.05).tobytes())
+    _, summary = analysis.finish()
+    assert summary.descriptors is None
+    assert summary.embedding is None
+    assert summary.frame_count == 3
+
+
+def test_a_long_sound_is_refused(extractor, sounds):
+    analysis = make_analysis(extractor, max_seconds=1.0)
+    analysis.push(sounds.tone(440, 1.0).tobytes())
+    with pytest.raises(AudioTooLongError, match="longer than 1 s") as caught:
+        analysis.push(bytes(4))
+    assert caught.value.violations[0].field == "pcm"
