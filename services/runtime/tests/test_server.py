@@ -228,6 +228,15 @@ async def test_too_many_calls_are_refused_but_health_still_answers(servicer):
         await stub.GetModels(image_pb2.GetModelsRequest())
 
 
+async def test_an_idle_gate_needs_no_time_to_know_it(service):
+    running, channel = service
+    assert await running.gate.wait_until_idle(0)
+    stream = image_grpc.ImageGenerationServiceStub(channel).GenerateImage(image_pb2.GenerateImageRequest())
+    await stream.read()
+    assert not await running.gate.wait_until_idle(0)
+    stream.cancel()
+
+
 async def test_a_taken_port_is_an_error(service):
     running, _ = service
     settings = LoopbackSettings(grpc_port=int(running.address.rpartition(":")[2]))

@@ -33,6 +33,13 @@ def test_all_violations_are_told_with_value_limit_and_unit():
     assert caught.value.reason is Reason.INVALID_FIELD
 
 
+def test_long_whole_numbers_are_told_digit_by_digit():
+    validator = RequestValidator()
+    validator.check_range("seed", -1, minimum=0, maximum=2**32 - 1)
+    with pytest.raises(InvalidFieldsError, match="is -1, must be from 0 to 4294967295"):
+        validator.raise_if_invalid()
+
+
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_the_range_check_is_the_mathematical_one(value):
     validator = RequestValidator()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 
 from chladni_runtime.admission import Admission
@@ -64,8 +64,7 @@ class RequestGate:
 
     async def wait_until_idle(self, timeout_seconds: float) -> bool:
         """Waits until no call is in progress; returns whether that happened in time."""
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_seconds)
-        except TimeoutError:
-            return False
-        return True
+        if not self._idle.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), timeout_seconds)
+        return self._idle.is_set()

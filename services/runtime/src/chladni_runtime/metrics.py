@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from threading import Thread
 from typing import Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,8 +15,10 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    start_http_server,
+    make_wsgi_app,
 )
+
+_SHUTDOWN_POLL_SECONDS: Final = 0.05
 
 LATENCY_BUCKETS_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
@@ -59,10 +64,23 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """Answers each scrape on a thread of its own, so that a slow one holds nobody up."""
+
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Logs nothing: a scrape every few seconds is no news."""
+
+
 @contextmanager
 def metrics_endpoint(registry: CollectorRegistry, *, host: str, port: int) -> Iterator[int]:
     """Serves a registry over HTTP while the context lasts; gives the port."""
-    server, thread = start_http_server(port, addr=host, registry=registry)
+    server = make_server(host, port, make_wsgi_app(registry), _Server, handler_class=_QuietHandler)
+    thread = Thread(target=server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), name="metrics", daemon=True)
+    thread.start()
     try:
         yield server.server_port
     finally:

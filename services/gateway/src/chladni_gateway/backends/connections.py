@@ -1,0 +1,136 @@
+"""Connections to the services behind the gateway.
+
+A channel spreads its calls over all replicas that its target resolves to, repeats unary calls that found a
+replica unavailable, and reconnects within half a second. One thing it does badly: while a *name* does not
+resolve, it waits up to two minutes between attempts, which no option shortens. So a connection that finds
+its channel without any working replica replaces it, at most every `RENEWAL_SECONDS`; the new one looks the
+name up and connects at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import grpc
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import ServiceDescriptor
+
+    from chladni_runtime.deadlines import Clock
+
+RENEWAL_SECONDS: Final = 2.0
+
+_MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.min_reconnect_backoff_ms", 2000),  # In truth the time that one attempt to connect may take.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.enable_retries", 1),
+    # The services are neighbours; a proxy that the environment names is for the world outside.
+    ("grpc.enable_http_proxy", 0),
+)
+_RETRY_POLICY: Final = {
+    "maxAttempts": 4,
+    "initialBackoff": "0.1s",
+    "maxBackoff": "0.5s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+StubT = TypeVar("StubT")
+
+
+def service_config(service: ServiceDescriptor) -> str:
+    """Returns the gRPC service config of a service: round robin, and retries of its unary calls."""
+    unary = [
+        {"service": service.full_name, "method": method.name}
+        for method in service.methods
+        if not (method.client_streaming or method.server_streaming)
+    ]
+    return json.dumps(
+        {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            "methodConfig": [{"name": unary, "retryPolicy": _RETRY_POLICY}],
+        }
+    )
+
+
+@dataclass(slots=True)
+class _Link(Generic[StubT]):
+    """A channel, and how many calls use it."""
+
+    channel: grpc.aio.Channel
+    stub: StubT
+    opened_at: float
+    users: int = 0
+    is_retired: bool = False
+
+
+class Connection(Generic[StubT]):
+    """A connection to one service, made on the first call.
+
+    Args:
+        target: gRPC target.
+        service: Descriptor of the service.
+        make_stub: Makes the stub, or whatever holds the stubs, from a channel.
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: str,
+        service: ServiceDescriptor,
+        make_stub: Callable[[grpc.aio.Channel], StubT],
+        clock: Clock,
+    ) -> None:
+        self._target = target
+        self._options: list[tuple[str, Any]] = [
+            *_CHANNEL_OPTIONS,
+            ("grpc.service_config", service_config(service)),
+        ]
+        self._make_stub = make_stub
+        self._clock = clock
+        self._link: _Link[StubT] | None = None
+
+    @asynccontextmanager
+    async def stub(self) -> AsyncIterator[StubT]:
+        """Gives the stub for one call; its channel stays open at least as long."""
+        link = await self._current_link()
+        link.users += 1
+        try:
+            yield link.stub
+        finally:
+            link.users -= 1
+            await _close_if_unused(link)
+
+    async def close(self) -> None:
+        """Closes the connection; calls in progress fail."""
+        if self._link is not None:
+            await self._link.channel.close(None)
+
+    async def _current_link(self) -> _Link[StubT]:
+        now = self._clock()
+        if (old := self._link) is not None:
+            state = old.channel.get_state(try_to_connect=True)
+            is_down = state is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+            if not is_down or now - old.opened_at < RENEWAL_SECONDS:
+                return old
+        channel = grpc.aio.insecure_channel(self._target, options=self._options)
+        self._link = _Link(channel, self._make_stub(channel), now)
+        if old is not None:
+            old.is_retired = True
+            await _close_if_unused(old)
+        return self._link
+
+
+async def _close_if_unused(link: _Link[Any]) -> None:
+    if link.is_retired and link.users == 0:
+        await link.channel.close(None)

@@ -1,0 +1,61 @@
+"""The client of image-generation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni_gateway.backends.clients import BackendClient, CallOptions
+from chladni_gateway.backends.conversion import to_generate_request, to_generation_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from chladni_gateway.collaborators import GenerationOrder
+    from chladni_gateway.events import GenerationEvent
+    from chladni_runtime.deadlines import Deadline
+
+_SERVICE: Final = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
+
+
+class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyncStub"]):
+    """Generates pictures; a `PictureGenerator`.
+
+    Args:
+        target: gRPC target of the service.
+    """
+
+    def __init__(self, target: str) -> None:
+        super().__init__(
+            name="image-generation",
+            service=_SERVICE,
+            target=target,
+            make_stub=image_grpc.ImageGenerationServiceStub,
+        )
+
+    async def generate(
+        self, order: GenerationOrder, deadline: Deadline
+    ) -> AsyncGenerator[GenerationEvent, None]:
+        """Yields what happens; closing the generator cancels the call, and so the denoising.
+
+        Raises:
+            ChladniError: The service refused or failed.
+        """
+        async with self._call(deadline) as (stub, options):
+            call = stub.GenerateImage(
+                to_generate_request(order), timeout=options.timeout, metadata=options.metadata
+            )
+            try:
+                async for response in call:
+                    if event := to_generation_event(response):
+                        yield event
+            finally:
+                call.cancel()  # Does nothing where the call has ended.
+
+    async def _get_models(
+        self, stub: image_grpc.ImageGenerationServiceAsyncStub, options: CallOptions
+    ) -> image_pb2.GetModelsResponse:
+        return await stub.GetModels(
+            image_pb2.GetModelsRequest(), timeout=options.timeout, metadata=options.metadata
+        )

@@ -1,0 +1,53 @@
+"""The client of similarity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
+from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
+from chladni_gateway.backends.clients import BackendClient, CallOptions
+from chladni_gateway.backends.conversion import to_image_message
+from chladni_gateway.collaborators import Likeness
+
+if TYPE_CHECKING:
+    from chladni_gateway.pictures import Picture
+    from chladni_runtime.deadlines import Deadline
+
+_SERVICE: Final = similarity_pb2.DESCRIPTOR.services_by_name["SimilarityService"]
+
+
+class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub"]):
+    """Compares pictures; a `PictureComparer`.
+
+    Args:
+        target: gRPC target of the service.
+    """
+
+    def __init__(self, target: str) -> None:
+        super().__init__(
+            name="similarity",
+            service=_SERVICE,
+            target=target,
+            make_stub=similarity_grpc.SimilarityServiceStub,
+        )
+
+    async def compare(self, first: Picture, second: Picture, deadline: Deadline) -> Likeness:
+        """Returns how alike two pictures are.
+
+        Raises:
+            ChladniError: A picture cannot be used, or the service failed.
+        """
+        request = similarity_pb2.CompareImagesRequest(
+            first=to_image_message(first), second=to_image_message(second)
+        )
+        async with self._call(deadline) as (stub, options):
+            response = await stub.CompareImages(request, timeout=options.timeout, metadata=options.metadata)
+        return Likeness(response.score, response.cosine, response.model)
+
+    async def _get_models(
+        self, stub: similarity_grpc.SimilarityServiceAsyncStub, options: CallOptions
+    ) -> similarity_pb2.GetModelsResponse:
+        return await stub.GetModels(
+            similarity_pb2.GetModelsRequest(), timeout=options.timeout, metadata=options.metadata
+        )

@@ -1,0 +1,140 @@
+"""What the gateway needs of the services behind it, without a word on how they are reached.
+
+Every method raises `ChladniError`: what the service answered with, or BACKEND_UNAVAILABLE where it cannot
+be reached, or DEADLINE_EXCEEDED.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from chladni_gateway.events import GenerationEvent
+from chladni_gateway.pictures import Picture
+from chladni_gateway.recordings import Embedding, Recording, SoundFeatures
+from chladni_runtime.deadlines import Deadline
+
+
+class HealthState(StrEnum):
+    """How a service is."""
+
+    SERVING = "serving"
+    NOT_SERVING = "not_serving"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """A model that a service offers.
+
+    Attributes:
+        name: Identifier.
+        is_default: Whether requests that name no model get this one.
+        is_ready: Whether it is loaded.
+        input_spaces: Embedding spaces that it takes.
+        output_space: Embedding space that it produces; empty for none.
+    """
+
+    name: str
+    is_default: bool
+    is_ready: bool
+    input_spaces: tuple[str, ...]
+    output_space: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRequest:
+    """How previews are wanted: one every `interval_steps` steps, `size_pixels` on the longer side."""
+
+    interval_steps: int
+    size_pixels: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSettings:
+    """How a picture is generated; `None` leaves the choice to the model.
+
+    Attributes:
+        seed: Seed of the noise, 0 to 4294967295.
+        steps: Denoising steps, 1 to 150.
+        guidance_scale: Guidance scale, 1 to 30; 1 means none.
+        previews: How previews are wanted; `None` for none.
+    """
+
+    seed: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    previews: PreviewRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOrder:
+    """What image generation is asked for.
+
+    Attributes:
+        embedding: Embedding of the sound.
+        settings: How to generate.
+        recipe: Name of the recipe, for the provenance.
+        audio_sha256: SHA-256 of the recording, for the provenance.
+    """
+
+    embedding: Embedding
+    settings: GenerationSettings
+    recipe: str
+    audio_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two pictures are.
+
+    Attributes:
+        score: 0 to 1; exactly 1 for equal pictures.
+        cosine: Cosine of the two embeddings, -1 to 1.
+        model: Model that was used.
+    """
+
+    score: float
+    cosine: float
+    model: str
+
+
+class Collaborator(Protocol):
+    """A service behind the gateway."""
+
+    @property
+    def name(self) -> str:
+        """Name of the service, such as ``audio-features``."""
+        ...
+
+    async def health(self, deadline: Deadline) -> HealthState:
+        """Returns how the service is; never raises."""
+        ...
+
+    async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
+        """Returns the models of the service, none where it does not tell."""
+        ...
+
+
+class SoundAnalyzer(Collaborator, Protocol):
+    """Analyses recordings."""
+
+    async def analyze(self, recording: Recording, deadline: Deadline) -> SoundFeatures:
+        """Returns descriptors and embedding of a recording."""
+        ...
+
+
+class PictureGenerator(Collaborator, Protocol):
+    """Generates pictures."""
+
+    def generate(self, order: GenerationOrder, deadline: Deadline) -> AsyncGenerator[GenerationEvent, None]:
+        """Yields what happens until the picture is completed; closing the generator stops the work."""
+        ...
+
+
+class PictureComparer(Collaborator, Protocol):
+    """Compares pictures."""
+
+    async def compare(self, first: Picture, second: Picture, deadline: Deadline) -> Likeness:
+        """Returns how alike two pictures are."""
+        ...

@@ -1,0 +1,84 @@
+"""Settings of the gateway, from variables named `CHLADNI_GATEWAY_<FIELD>`."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field, HttpUrl
+from pydantic_settings import SettingsConfigDict
+
+from chladni_runtime.settings import Port, ServiceSettings
+
+_DAY_SECONDS: Final = 24 * 60 * 60
+_MEBIBYTE: Final = 1024 * 1024
+
+
+def _split(value: object) -> object:
+    return (
+        tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
+    )
+
+
+def _default_image_folder() -> Path:
+    return Path.home() / ".local" / "state" / "chladni" / "images"
+
+
+Target = Annotated[str, Field(min_length=1, max_length=512)]
+"""gRPC target, such as `127.0.0.1:50051` or `dns:///audio-features:50051`."""
+
+
+class GatewaySettings(ServiceSettings):
+    """Where the gateway listens, where the services behind it are, and its limits."""
+
+    model_config = SettingsConfigDict(env_prefix="CHLADNI_GATEWAY_", frozen=True)
+
+    grpc_port: Port = 50050
+    metrics_port: Port = 9100
+    http_port: Port = Field(8000, description="Port of the REST API and the page; 0 picks a free one.")
+
+    audio_features_target: Target = "127.0.0.1:50051"
+    image_generation_target: Target = "127.0.0.1:50052"
+    similarity_target: Target = "127.0.0.1:50053"
+
+    creation_timeout_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Time for one picture, the wait in queues included."
+    )
+    comparison_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one comparison.")
+    upload_timeout_seconds: float = Field(60.0, gt=0, le=3600, description="Time for an upload to arrive.")
+    health_timeout_seconds: float = Field(
+        1.0, gt=0, le=60, description="Time for a service behind the gateway to say how it is."
+    )
+
+    max_concurrent_creations: int = Field(
+        32, ge=1, le=10_000, description="Pictures in the making at most, and uploads in progress at most."
+    )
+    max_audio_bytes: int = Field(
+        10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest recording, in bytes."
+    )
+    max_image_bytes: int = Field(
+        10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest picture to compare, in bytes."
+    )
+    min_audio_seconds: float = Field(
+        0.1, ge=0, description="Shortest recording; told to people, enforced by audio-features."
+    )
+    max_audio_seconds: float = Field(
+        30.0, gt=0, description="Longest recording; told to people, enforced by audio-features."
+    )
+    preview_interval_steps: int = Field(
+        2, ge=0, le=150, description="Denoising steps between the previews of an event stream; 0 sends none."
+    )
+    preview_size_pixels: int = Field(128, ge=16, le=512, description="Side of those previews.")
+
+    image_folder: Path = Field(
+        default_factory=_default_image_folder, description="Folder of the pictures; made if absent."
+    )
+    max_images: int = Field(100, ge=1, le=100_000, description="Pictures kept at most; the oldest go first.")
+    image_retention_seconds: float = Field(
+        _DAY_SECONDS, gt=0, le=366 * _DAY_SECONDS, description="Time after which a picture expires."
+    )
+    image_sweep_interval_seconds: float = Field(
+        60.0, gt=0, le=_DAY_SECONDS, description="Time between looks for expired pictures."
+    )
+
+    cors_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(_split)] = Field(
+        (), description="Other origins whose pages may use the REST API, separated by commas."
+    )

@@ -1,0 +1,81 @@
+"""The HTTP server, in the event loop of the gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from starlette.types import ASGIApp
+
+_BACKLOG: Final = 512
+
+_log = logging.getLogger(__name__)
+
+
+class _QuietServer(uvicorn.Server):
+    """A server that leaves signals to the process that it is part of."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+
+@asynccontextmanager
+async def http_server(
+    app: ASGIApp, *, host: str, port: int, drain_timeout_seconds: float
+) -> AsyncIterator[int]:
+    """Serves an application while the context lasts; gives the port.
+
+    On exit no new connection is taken, and requests in progress get `drain_timeout_seconds` to end.
+
+    Raises:
+        OSError: The port cannot be opened.
+    """
+    listener = _listen(host, port)
+    bound_port: int = listener.getsockname()[1]
+    server = _QuietServer(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,  # The application logs its requests itself, with more to say.
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=math.ceil(drain_timeout_seconds),
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    # The socket listens already: connections that come before the task has begun wait in its backlog.
+    _log.info("listening for HTTP", extra={"http_port": bound_port})
+    try:
+        yield bound_port
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends without Nagle's delay only where the protocol is given.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,118 @@
+"""Metrics of the gateway. Labels are bounded: routes, recipes, stages and reasons that exist."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from chladni_gateway.stages import Stage
+from chladni_runtime.deadlines import Clock
+from chladni_runtime.errors import ChladniError, Reason
+from chladni_runtime.metrics import LATENCY_BUCKETS_SECONDS
+
+_CREATED: Final = "CREATED"
+
+
+@dataclass(slots=True)
+class CreationTally:
+    """What is known about a creation that is being counted.
+
+    Attributes:
+        recipe: Name of its recipe; ``unknown`` until that is found.
+        is_created: Whether the picture is made and stored.
+    """
+
+    recipe: str = "unknown"
+    is_created: bool = False
+
+
+class StageTimer:
+    """Times stages that follow one another.
+
+    Args:
+        durations: Where the times go.
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(self, durations: Histogram, clock: Clock) -> None:
+        self._durations = durations
+        self._clock = clock
+        self._lap_started_at = clock()
+
+    def lap(self, stage: Stage) -> None:
+        """Ends a stage and starts the next one."""
+        now = self._clock()
+        self._durations.labels(stage.value).observe(now - self._lap_started_at)
+        self._lap_started_at = now
+
+
+class CreationMetrics:
+    """Counts creations by recipe and outcome, and times their stages.
+
+    Args:
+        registry: Registry that the metrics join.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._creations = Counter(
+            "chladni_creations_total",
+            "Ended creations of pictures; the outcome is CREATED or the reason of the error.",
+            ["recipe", "outcome"],
+            registry=registry,
+        )
+        self._stage_durations = Histogram(
+            "chladni_creation_stage_duration_seconds",
+            "Time of each stage of a creation.",
+            ["stage"],
+            buckets=LATENCY_BUCKETS_SECONDS,
+            registry=registry,
+        )
+
+    @contextmanager
+    def counted(self) -> Iterator[CreationTally]:
+        """Counts one creation by what leaves the context."""
+        tally = CreationTally()
+        outcome = _CREATED
+        try:
+            yield tally
+        except ChladniError as error:
+            outcome = error.reason.value
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            outcome = Reason.CANCELLED.value
+            raise
+        except Exception:
+            outcome = Reason.INTERNAL.value
+            raise
+        finally:
+            self._creations.labels(tally.recipe, _CREATED if tally.is_created else outcome).inc()
+
+    def stage_timer(self, clock: Clock) -> StageTimer:
+        """Returns a timer whose first stage starts now."""
+        return StageTimer(self._stage_durations, clock)
+
+
+class HttpMetrics:
+    """Counts and times HTTP requests.
+
+    Args:
+        registry: Registry that the metrics join.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "chladni_http_requests_total",
+            "Ended HTTP requests; the route is the template of its path.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "chladni_http_request_duration_seconds",
+            "Time from the arrival of an HTTP request to the end of its answer.",
+            ["method", "route"],
+            buckets=LATENCY_BUCKETS_SECONDS,
+            registry=registry,
+        )

@@ -1,0 +1,45 @@
+"""What is known about a picture."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture.
+
+    Attributes:
+        content: The file's bytes.
+        media_type: Such as ``image/png``; empty where only the bytes tell.
+        width_pixels: Width; 0 where it is not known.
+        height_pixels: Height; 0 where it is not known.
+    """
+
+    content: bytes
+    media_type: str = ""
+    width_pixels: int = 0
+    height_pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a picture was made: equal provenance and conditioning give equal pixels.
+
+    The attributes are the fields of ``chladni.image.v1.Provenance``, which describes them.
+    """
+
+    model: str = ""
+    model_digest: str = ""
+    recipe: str = ""
+    seed: int = 0
+    steps: int = 0
+    guidance_scale: float = 0.0
+    scheduler: str = ""
+    width_pixels: int = 0
+    height_pixels: int = 0
+    audio_sha256: str = ""
+    conditioning_sha256: str = ""
+    dtype: str = ""
+    device: str = ""
+    batch_size: int = 0
+    thread_count: int = 0
+    library_versions: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,88 @@
+"""What is known about a sound."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording as it arrived.
+
+    Attributes:
+        content: The file's bytes.
+        name: Name to show to people; never used as a path. Empty where there is none.
+    """
+
+    content: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioProperties:
+    """What was found in a recording.
+
+    Attributes:
+        format: Container and codec: ``wav``, ``mp3``, ``flac``, ``ogg``, or ``unspecified``.
+        sample_rate_hz: Sample rate of the file.
+        channel_count: Channels of the file.
+        duration_seconds: Length of the decoded sound.
+        sha256: SHA-256 of the file's bytes, in hexadecimal digits.
+    """
+
+    format: str
+    sample_rate_hz: int
+    channel_count: int
+    duration_seconds: float
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """One named quantity of a sound.
+
+    Attributes:
+        name: Stable name, such as ``brightness``.
+        value: The value in `unit`, within [`minimum`, `maximum`].
+        unit: Unit, such as ``Hz``; ``1`` for a plain number.
+        minimum: Smallest value that can occur.
+        maximum: Largest value that can occur.
+        description: What it measures, one sentence for people.
+    """
+
+    name: str
+    value: float
+    unit: str
+    minimum: float
+    maximum: float
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A vector in a named space, which the gateway passes on without looking into it.
+
+    Attributes:
+        space: Name of the space.
+        shape: Shape of the values.
+        data: The values, little-endian float32 in row-major order.
+        component_names: What each component means; empty where they have no names.
+    """
+
+    space: str
+    shape: tuple[int, ...]
+    data: bytes
+    component_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFeatures:
+    """What the analysis of a recording gives.
+
+    Attributes:
+        audio: What was found in the file.
+        descriptors: Named quantities, in a fixed order.
+        embedding: The input of image generation.
+    """
+
+    audio: AudioProperties
+    descriptors: tuple[Descriptor, ...]
+    embedding: Embedding

@@ -1,0 +1,127 @@
+"""Errors as HTTP answers: every one has the same body and names its stage."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail
+from chladni_gateway.stages import STAGE_KEY, Stage
+from chladni_runtime.errors import ChladniError, FieldViolation, InvalidFieldsError, Reason
+from chladni_runtime.status import WIRE_STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI, Request
+
+_NO_STAGE: Final = "gateway"
+_MISSING: Final = "missing"
+
+# The REST API has names of its own for these fields of the gRPC contract.
+_REST_NAMES: Final = {
+    "audio.content": "file",
+    "audio.display_name": "file name",
+    "audio": "file",
+    "guidance_scale": "guidance",
+}
+_GRPC_NAME: Final = re.compile(r"\b(audio\.content|audio\.display_name|guidance_scale)\b")
+
+_log = logging.getLogger(__name__)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Makes an application answer every error with the body of this module."""
+    app.add_exception_handler(ChladniError, _answer_chladni_error)
+    app.add_exception_handler(RequestValidationError, _answer_validation_error)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+
+
+def error_response(error: ChladniError) -> JSONResponse:
+    """Returns the answer to a request that failed."""
+    headers = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    return JSONResponse(error_body(error), status_code=WIRE_STATUS[error.reason].http, headers=headers)
+
+
+def error_body(error: ChladniError) -> dict[str, Any]:
+    """Returns the body of an error: ``{"error": {code, message, stage, timestamp}}``."""
+    if error.reason is Reason.INTERNAL:
+        _log.error("a request failed", exc_info=error, extra={"reason": error.reason.value})
+    status = WIRE_STATUS[error.reason].http
+    default_stage = _NO_STAGE if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Stage.VALIDATION.value
+    return _body(error.reason.value, _message_of(error), error.metadata.get(STAGE_KEY, default_stage))
+
+
+def internal_error() -> ChladniError:
+    """Returns what callers see of an exception that no one foresaw."""
+    return ChladniError(
+        Reason.INTERNAL, "The service failed unexpectedly. The operator's log has the details."
+    )
+
+
+def _body(code: str, message: str, stage: str) -> dict[str, Any]:
+    timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    detail = ErrorDetail(code=code, message=message, stage=stage, timestamp=timestamp)
+    return ErrorBody(error=detail).model_dump(mode="json")
+
+
+def _message_of(error: ChladniError) -> str:
+    """Returns the message, with every wrong field named as the REST API names it."""
+    if not error.violations:
+        return error.message
+    return " ".join(_describe(violation) for violation in error.violations)
+
+
+def _describe(violation: FieldViolation) -> str:
+    name = _REST_NAMES.get(violation.field, violation.field)
+    text = _GRPC_NAME.sub(lambda match: _REST_NAMES[match[0]], violation.description)
+    return text if text.startswith(name) else f"{name}: {text}"
+
+
+async def _answer_chladni_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ChladniError)  # noqa: S101 - registered for nothing else
+    return error_response(error)
+
+
+async def _answer_validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    faults = error.errors()
+    is_missing = any(fault["type"] == _MISSING for fault in faults)
+    reason = Reason.MISSING_FIELD if is_missing else Reason.INVALID_FIELD
+    return error_response(InvalidFieldsError(reason, [_to_violation(fault) for fault in faults]))
+
+
+async def _answer_http_exception(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    status = HTTPStatus(error.status_code)
+    return JSONResponse(
+        _body(status.name, _HTTP_MESSAGES.get(status, f"{status.phrase}."), Stage.VALIDATION.value),
+        status_code=status,
+        headers=error.headers,
+    )
+
+
+def _to_violation(fault: Mapping[str, Any]) -> FieldViolation:
+    # The first part of a location says where the field is; the name follows, or nothing for the whole body.
+    name = ".".join(str(part) for part in fault["loc"][1:] if isinstance(part, str))
+    if not name:
+        return FieldViolation("body", "must be a JSON object, sent with Content-Type: application/json.")
+    description = "is missing." if fault["type"] == _MISSING else f"{fault['msg']}."
+    return FieldViolation(name, description)
+
+
+_HTTP_MESSAGES: Final = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address. GET /api/openapi.json lists what there is.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method. "
+    "GET /api/openapi.json lists what it takes.",
+}

@@ -1,0 +1,65 @@
+"""What the gateway tells about itself: health, recipes and limits."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Response
+
+from chladni_gateway.image_creation import MAX_GUIDANCE_SCALE, MAX_SEED, MAX_STEPS
+from chladni_gateway.rest.schemas import (
+    Health,
+    LimitsBody,
+    Range,
+    RecipeList,
+    ServiceStatus,
+    to_recipe_body,
+)
+from chladni_runtime.deadlines import Deadline
+
+if TYPE_CHECKING:
+    from chladni_gateway.workshop import Workshop
+
+
+def fact_routes(workshop: Workshop) -> APIRouter:
+    """Returns the routes of these facts."""
+    router = APIRouter()
+    limits = workshop.limits
+
+    @router.get(
+        "/api/health",
+        summary="Health",
+        responses={503: {"model": Health, "description": "Some service is not there, or not ready."}},
+    )
+    async def health(response: Response) -> Health:
+        """Asks every service how it is, now."""
+        report = await workshop.survey.take()
+        if not report.is_healthy:
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        response.headers["Cache-Control"] = "no-store"
+        return Health(
+            status="healthy" if report.is_healthy else "degraded",
+            models_loaded=report.is_healthy,
+            services={name: ServiceStatus(status=state) for name, state in report.services.items()},
+        )
+
+    @router.get("/api/recipes", summary="Recipes")
+    async def recipes() -> RecipeList:
+        """Lists the ways from sound to picture, and whether each can be used now."""
+        described = await workshop.recipes.describe(Deadline.after(limits.health_timeout_seconds))
+        return RecipeList(recipes=[to_recipe_body(recipe) for recipe in described])
+
+    @router.get("/api/limits", summary="Limits")
+    async def request_limits() -> LimitsBody:
+        """Tells what a request may hold, so that clients can check before they upload."""
+        return LimitsBody(
+            formats=["WAV", "MP3", "FLAC", "OGG"],
+            max_file_bytes=limits.max_audio_bytes,
+            duration_seconds=Range(minimum=limits.min_audio_seconds, maximum=limits.max_audio_seconds),
+            seed=Range(minimum=0, maximum=MAX_SEED),
+            steps=Range(minimum=1, maximum=MAX_STEPS),
+            guidance=Range(minimum=1, maximum=MAX_GUIDANCE_SCALE),
+        )
+
+    return router

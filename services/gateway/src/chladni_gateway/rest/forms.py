@@ -1,0 +1,157 @@
+"""Multipart forms, parsed while they arrive and kept in memory only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from chladni_runtime.errors import ChladniError, InvalidInputError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from python_multipart.multipart import MultipartCallbacks
+
+_MULTIPART: Final = b"multipart/form-data"
+_UNSAFE_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f]")
+_MAX_FILE_NAME_LENGTH: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """What a field of a form may hold: at most `limit_bytes`; `too_large` makes the error for more."""
+
+    limit_bytes: int
+    too_large: Callable[[], ChladniError]
+
+
+@dataclass(slots=True)
+class FormField:
+    """A field of a form.
+
+    Attributes:
+        file_name: Last part of the file name that the client gave; empty where it gave none.
+        content: The bytes.
+    """
+
+    file_name: str = ""
+    content: bytearray = field(default_factory=bytearray)
+
+    def text(self) -> str:
+        """Returns the content as text, without white space around it."""
+        return self.content.decode("utf-8", errors="replace").strip()
+
+
+async def read_form(
+    pieces: AsyncIterator[bytes], *, content_type: str, rules: Mapping[str, FieldRule]
+) -> dict[str, FormField]:
+    """Returns the fields of a form by name.
+
+    Args:
+        pieces: The body. It is read to its end only while the form keeps the rules.
+        content_type: The request's header Content-Type.
+        rules: Known fields.
+
+    Raises:
+        ChladniError: The body is no such form, ends early, or holds a field that is unknown, given twice
+            or too large.
+    """
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if kind != _MULTIPART or not boundary:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            "Content-Type must be multipart/form-data with a boundary; "
+            "send the recording as the form field `file`.",
+            field="Content-Type",
+        )
+    reader = _FormReader(rules)
+    try:
+        parser = MultipartParser(boundary, reader.callbacks())
+        async for piece in pieces:
+            parser.write(piece)
+    except FormParserError as error:
+        raise _malformed("is not a well-formed multipart form") from error
+    if not reader.has_ended:
+        raise _malformed("ends before the closing boundary of the form")
+    return reader.fields
+
+
+class _FormReader:
+    """Takes what the parser finds. The parser gives headers and data in pieces of any size."""
+
+    def __init__(self, rules: Mapping[str, FieldRule]) -> None:
+        self.fields: dict[str, FormField] = {}
+        self.has_ended = False
+        self._rules = rules
+        self._header_name = bytearray()
+        self._header_value = bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        self._field = FormField()
+        self._rule: FieldRule | None = None
+
+    def callbacks(self) -> MultipartCallbacks:
+        """Returns the functions for the parser to call."""
+        return {
+            "on_part_begin": self._headers.clear,
+            "on_header_field": self._take_header_name,
+            "on_header_value": self._take_header_value,
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._begin_field,
+            "on_part_data": self._take_data,
+            "on_end": self._end,
+        }
+
+    def _take_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _take_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _end_header(self) -> None:
+        self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _begin_field(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        name = options.get(b"name", b"").decode("utf-8", errors="replace")
+        if name not in self._rules:
+            raise _unknown_field(name, list(self._rules))
+        if name in self.fields:
+            raise InvalidInputError(Reason.INVALID_FIELD, f"{name} is given twice; send it once.", field=name)
+        self._rule = self._rules[name]
+        self._field = FormField(_plain_name(options.get(b"filename", b"")))
+        self.fields[name] = self._field
+
+    def _take_data(self, data: bytes, start: int, end: int) -> None:
+        rule = self._rule
+        if rule is None or len(self._field.content) + end - start > rule.limit_bytes:
+            raise rule.too_large() if rule else _malformed("has data outside of its fields")
+        self._field.content += memoryview(data)[start:end]
+
+    def _end(self) -> None:
+        self.has_ended = True
+
+
+def _plain_name(raw: bytes) -> str:
+    """Returns the last part of a file name, without control characters and not too long."""
+    name = raw.decode("utf-8", errors="replace").replace("\\", "/").rpartition("/")[2]
+    return _UNSAFE_IN_NAMES.sub("", name)[:_MAX_FILE_NAME_LENGTH]
+
+
+def _unknown_field(name: str, known: list[str]) -> ChladniError:
+    shown = name[:64]
+    close = get_close_matches(shown, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}."
+    return InvalidInputError(Reason.INVALID_FIELD, f"{shown!r} is no field of this form; {hint}", field=shown)
+
+
+def _malformed(problem: str) -> ChladniError:
+    return InvalidInputError(Reason.INVALID_FIELD, f"body {problem}.", field="body")

@@ -1,0 +1,91 @@
+"""What surrounds every HTTP request: identifier, log line, metrics, and the last line of defence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from http import HTTPMethod, HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from chladni_gateway.rest.errors import error_response, internal_error
+from chladni_runtime.calls import REQUEST_ID_KEY
+from chladni_runtime.logs import REQUEST_ID
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from chladni_gateway.metrics import HttpMetrics
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_METHODS: Final = frozenset(HTTPMethod)
+_NO_ROUTE: Final = "none"
+_MAX_LOGGED_PATH: Final = 256
+
+_log = logging.getLogger(__name__)
+
+
+class Observation:
+    """Identifies, logs, counts and times requests; ASGI middleware.
+
+    Args:
+        app: The application.
+        metrics: Counts and times.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_KEY, "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        token = REQUEST_ID.set(request_id)
+        started_at = time.monotonic()
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR
+        has_started = False
+
+        async def observed_send(message: Message) -> None:
+            nonlocal status, has_started
+            if message["type"] == "http.response.start":
+                status, has_started = message["status"], True
+                MutableHeaders(scope=message)[REQUEST_ID_KEY] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed_send)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            _log.exception("a request failed unexpectedly")
+            if has_started:
+                raise
+            await error_response(internal_error())(scope, receive, observed_send)
+            del error
+        finally:
+            self._record(scope, status, time.monotonic() - started_at)
+            REQUEST_ID.reset(token)
+
+    def _record(self, scope: Scope, status: int, duration_seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        route = getattr(scope.get("route"), "path_format", _NO_ROUTE)
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        self._metrics.duration.labels(method, route).observe(duration_seconds)
+        _log.info(
+            "request finished",
+            extra={
+                "method": method,
+                "path": scope["path"][:_MAX_LOGGED_PATH],
+                "status": status,
+                "duration_ms": round(duration_seconds * 1000, 3),
+                "client": scope["client"][0] if scope.get("client") else "",
+            },
+        )

@@ -1,0 +1,10 @@
+"""The three services behind the gateway, played by a script.
+
+For tests of the gateway and of what talks to it, and for work on the page without models. Each is a real
+gRPC server on loopback with health; what it answers is decided by plain attributes.
+"""
+
+from chladni_gateway.testing.drawings import colored_png, solid_png
+from chladni_gateway.testing.servers import ScriptedBackends, scripted_backends
+
+__all__ = ["ScriptedBackends", "colored_png", "scripted_backends", "solid_png"]

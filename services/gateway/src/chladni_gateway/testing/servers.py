@@ -1,0 +1,120 @@
+"""The scripted services on real servers."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
+from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
+from chladni_gateway.testing.servicers import (
+    ScriptedAudioFeatures,
+    ScriptedImageGeneration,
+    ScriptedSimilarity,
+)
+from chladni_runtime.calls import ScopeInterceptor, error_answering
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from google.protobuf.descriptor import ServiceDescriptor
+
+
+class ScriptedService:
+    """A scripted servicer that can be started, killed and started again on the same port.
+
+    Args:
+        descriptor: Descriptor of the service.
+        register: Generated function that registers the servicer.
+        servicer: The servicer.
+    """
+
+    def __init__(
+        self, descriptor: ServiceDescriptor, register: Callable[[Any, Any], None], servicer: object
+    ) -> None:
+        self._name = descriptor.full_name
+        self._register = register
+        self._servicer = servicer
+        self._port = 0
+        self._server: grpc.aio.Server | None = None
+
+    @property
+    def target(self) -> str:
+        """GRPC target."""
+        return f"127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        """Starts the server, unless it runs."""
+        if self._server is not None:
+            return
+        server = grpc.aio.server(
+            interceptors=[ScopeInterceptor([error_answering])],
+            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)],
+        )
+        health = HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+        self._register(self._servicer, server)
+        self._port = server.add_insecure_port(self.target)
+        await health.set(self._name, health_pb2.HealthCheckResponse.SERVING)
+        await server.start()
+        self._server = server
+
+    async def kill(self) -> None:
+        """Stops the server at once; calls in progress fail."""
+        if self._server is not None:
+            await self._server.stop(grace=0)
+            self._server = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedBackends:
+    """The three services: what they answer, and the servers that they run on, by name."""
+
+    audio_features: ScriptedAudioFeatures = field(default_factory=ScriptedAudioFeatures)
+    image_generation: ScriptedImageGeneration = field(default_factory=ScriptedImageGeneration)
+    similarity: ScriptedSimilarity = field(default_factory=ScriptedSimilarity)
+    servers: dict[str, ScriptedService] = field(default_factory=dict)
+
+    async def reset(self) -> None:
+        """Makes every service as new, and starts those that were killed."""
+        for servicer in (self.audio_features, self.image_generation, self.similarity):
+            servicer.reset()
+        for server in self.servers.values():
+            await server.start()
+
+
+@asynccontextmanager
+async def scripted_backends() -> AsyncIterator[ScriptedBackends]:
+    """Runs the three services while the context lasts; `servers` has them by name."""
+    backends = ScriptedBackends()
+    backends.servers["audio-features"] = ScriptedService(
+        audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"],
+        audio_grpc.add_AudioFeatureServiceServicer_to_server,
+        backends.audio_features,
+    )
+    backends.servers["image-generation"] = ScriptedService(
+        image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"],
+        image_grpc.add_ImageGenerationServiceServicer_to_server,
+        backends.image_generation,
+    )
+    backends.servers["similarity"] = ScriptedService(
+        similarity_pb2.DESCRIPTOR.services_by_name["SimilarityService"],
+        similarity_grpc.add_SimilarityServiceServicer_to_server,
+        backends.similarity,
+    )
+    try:
+        for server in backends.servers.values():
+            await server.start()
+        yield backends
+    finally:
+        for server in backends.servers.values():
+            await server.kill()

@@ -1,0 +1,244 @@
+"""Servicers whose answers are decided by plain attributes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
+from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
+from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
+from chladni.tensor.v1 import tensor_pb2
+from chladni_gateway.testing.drawings import colored_png
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from chladni_runtime.errors import ChladniError
+
+SPACE: Final = "scripted-space"
+_DESCRIPTOR_NAMES: Final = ("loudness", "brightness", "roughness", "tempo", "pitch_height", "harmonicity")
+_MAGIC: Final = (
+    (b"RIFF", media_pb2.AUDIO_FORMAT_WAV),
+    (b"fLaC", media_pb2.AUDIO_FORMAT_FLAC),
+    (b"OggS", media_pb2.AUDIO_FORMAT_OGG),
+)
+
+
+class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
+    """Describes any bytes; features follow from their digest.
+
+    Attributes:
+        error: Raised by every call, if set.
+        requests: Every request for features so far.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything that was set or remembered."""
+        self.error: ChladniError | None = None
+        self.requests: list[audio_pb2.ExtractFeaturesRequest] = []
+
+    async def ExtractFeatures(  # noqa: D102, N802
+        self, request: audio_pb2.ExtractFeaturesRequest, _context: Any
+    ) -> audio_pb2.ExtractFeaturesResponse:
+        self.requests.append(request)
+        if self.error is not None:
+            raise self.error
+        content = request.audio.content
+        digest = hashlib.sha256(content)
+        values = [byte / 255 for byte in digest.digest()[: len(_DESCRIPTOR_NAMES)]]
+        kinds = [kind for magic, kind in _MAGIC if content.startswith(magic)]
+        return audio_pb2.ExtractFeaturesResponse(
+            audio=media_pb2.AudioProperties(
+                format=kinds[0] if kinds else media_pb2.AUDIO_FORMAT_MP3,
+                sample_rate_hz=44100,
+                channel_count=2,
+                duration_seconds=1.5,
+                sha256=digest.hexdigest(),
+            ),
+            descriptors=[
+                audio_pb2.Descriptor(
+                    name=name,
+                    value=value,
+                    unit="1",
+                    minimum=0,
+                    maximum=1,
+                    description=f"How much {name} the sound has.",
+                )
+                for name, value in zip(_DESCRIPTOR_NAMES, values, strict=True)
+            ],
+            embedding=tensor_pb2.Embedding(
+                space=SPACE,
+                values=tensor_pb2.Tensor(
+                    dtype=tensor_pb2.DATA_TYPE_FLOAT32,
+                    shape=[len(values)],
+                    data=struct.pack(f"<{len(values)}f", *values),
+                ),
+                component_names=_DESCRIPTOR_NAMES,
+            ),
+        )
+
+    async def GetModels(  # noqa: D102, N802
+        self, _request: audio_pb2.GetModelsRequest, _context: Any
+    ) -> audio_pb2.GetModelsResponse:
+        if self.error is not None:
+            raise self.error
+        model = model_pb2.ModelInfo(id="scripted-ear", is_default=True, is_ready=True, output_space=SPACE)
+        return audio_pb2.GetModelsResponse(models=[model])
+
+
+class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
+    """Generates pictures of one colour, step by step.
+
+    Attributes:
+        error: Raised by every call, if set.
+        error_after_steps: Number of steps after which `error` is raised.
+        default_steps: Steps where the request names none.
+        step_seconds: Time of a step.
+        may_go_on: Generation stands still while this is not set.
+        pause_after_step: Step after which it does.
+        draw: Makes a picture from the recording's digest, the seed and the size.
+        requests: Every request so far, with its metadata.
+        cancelled: Number of generations that their callers cancelled.
+        running: Number of generations in progress.
+        input_space: Embedding space that the model says it takes.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything that was set or remembered."""
+        self.error: ChladniError | None = None
+        self.error_after_steps = 0
+        self.default_steps = 4
+        self.step_seconds = 0.0
+        self.pause_after_step = 1
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self.draw: Callable[[str, int, int], bytes] = colored_png
+        self.requests: list[tuple[image_pb2.GenerateImageRequest, dict[str, Any]]] = []
+        self.remaining_seconds: list[float | None] = []
+        self.cancelled = 0
+        self.running = 0
+        self.input_space = SPACE
+
+    async def GenerateImage(  # noqa: N802
+        self, request: image_pb2.GenerateImageRequest, context: Any
+    ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
+        """Generates a picture and counts how that ends."""
+        self.requests.append((request, dict(context.invocation_metadata())))
+        self.remaining_seconds.append(context.time_remaining())
+        self.running += 1
+        try:
+            async for response in self._generate(request):
+                yield response
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+
+    async def GetModels(  # noqa: D102, N802
+        self, _request: image_pb2.GetModelsRequest, _context: Any
+    ) -> image_pb2.GetModelsResponse:
+        model = model_pb2.ModelInfo(
+            id="scripted-hand", is_default=True, is_ready=True, input_spaces=[self.input_space]
+        )
+        return image_pb2.GetModelsResponse(models=[model])
+
+    async def _generate(
+        self, request: image_pb2.GenerateImageRequest
+    ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
+        if self.error is not None and self.error_after_steps == 0:
+            raise self.error
+        seed = request.seed if request.HasField("seed") else 4711
+        steps = request.steps or self.default_steps
+        guidance = request.guidance_scale if request.HasField("guidance_scale") else 3.0
+        yield image_pb2.GenerateImageResponse(queued=image_pb2.GenerationQueued(position=0))
+        yield image_pb2.GenerateImageResponse(
+            started=image_pb2.GenerationStarted(
+                seed=seed, total_steps=steps, model="scripted-hand", guidance_scale=guidance
+            )
+        )
+        for step in range(1, steps + 1):
+            yield image_pb2.GenerateImageResponse(progress=self._progress(request, seed, step, steps))
+            await asyncio.sleep(self.step_seconds)
+            if step >= self.pause_after_step:
+                await self.may_go_on.wait()
+            if self.error is not None and step >= self.error_after_steps:
+                raise self.error
+        content = self.draw(request.origin.audio_sha256, seed, 512)
+        provenance = image_pb2.Provenance(
+            model="scripted-hand",
+            model_digest="0" * 64,
+            recipe=request.origin.recipe,
+            seed=seed,
+            steps=steps,
+            guidance_scale=guidance,
+            scheduler="EulerDiscreteScheduler",
+            width_pixels=512,
+            height_pixels=512,
+            audio_sha256=request.origin.audio_sha256,
+            library_versions={"scripted": "1"},
+        )
+        yield image_pb2.GenerateImageResponse(
+            completed=image_pb2.GenerationCompleted(image=_png(content, 512), provenance=provenance)
+        )
+
+    def _progress(
+        self, request: image_pb2.GenerateImageRequest, seed: int, step: int, steps: int
+    ) -> image_pb2.GenerationProgress:
+        progress = image_pb2.GenerationProgress(step=step, total_steps=steps)
+        progress.elapsed.FromMilliseconds(round(step * self.step_seconds * 1000))
+        progress.remaining.FromMilliseconds(round((steps - step) * self.step_seconds * 1000))
+        previews = request.previews
+        if previews.interval_steps and step % previews.interval_steps == 0:
+            size_pixels = previews.size_pixels or 64
+            content = self.draw(request.origin.audio_sha256, seed, size_pixels)
+            progress.preview.CopyFrom(_png(content, size_pixels))
+        return progress
+
+
+class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
+    """Finds equal pictures equal, and others as alike as it was told.
+
+    Attributes:
+        error: Raised by every call, if set.
+        score: Score of pictures that differ.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything that was set or remembered."""
+        self.error: ChladniError | None = None
+        self.score = 0.5
+
+    async def CompareImages(  # noqa: D102, N802
+        self, request: similarity_pb2.CompareImagesRequest, _context: Any
+    ) -> similarity_pb2.CompareImagesResponse:
+        if self.error is not None:
+            raise self.error
+        score = 1.0 if request.first.content == request.second.content else self.score
+        return similarity_pb2.CompareImagesResponse(score=score, cosine=2 * score - 1, model="scripted-eye")
+
+
+def _png(content: bytes, size_pixels: int) -> media_pb2.Image:
+    return media_pb2.Image(
+        content=content,
+        format=media_pb2.IMAGE_FORMAT_PNG,
+        width_pixels=size_pixels,
+        height_pixels=size_pixels,
+    )

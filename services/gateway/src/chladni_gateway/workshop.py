@@ -1,0 +1,55 @@
+"""Everything that the gateway does, put together for its transports."""
+
+from dataclasses import dataclass
+
+from chladni_gateway.backend_health import HealthSurvey
+from chladni_gateway.image_comparison import ImageComparator
+from chladni_gateway.image_creation import ImageCreator
+from chladni_gateway.image_store import ImageStore
+from chladni_gateway.recipes import RecipeBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits that the transports apply or tell.
+
+    Attributes:
+        creation_timeout_seconds: Time for one picture.
+        comparison_timeout_seconds: Time for one comparison.
+        health_timeout_seconds: Time for the services behind the gateway to say how they are.
+        upload_timeout_seconds: Time for an upload to arrive.
+        max_concurrent_uploads: Uploads in progress at most.
+        max_audio_bytes: Largest recording.
+        min_audio_seconds: Shortest recording.
+        max_audio_seconds: Longest recording.
+    """
+
+    creation_timeout_seconds: float
+    comparison_timeout_seconds: float
+    health_timeout_seconds: float
+    upload_timeout_seconds: float
+    max_concurrent_uploads: int
+    max_audio_bytes: int
+    min_audio_seconds: float
+    max_audio_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What the gateway does; the transports add only their forms.
+
+    Attributes:
+        creator: Creates pictures.
+        comparator: Compares them.
+        store: Keeps them.
+        recipes: The ways from sound to picture.
+        survey: Asks how the services behind the gateway are.
+        limits: Limits of requests.
+    """
+
+    creator: ImageCreator
+    comparator: ImageComparator
+    store: ImageStore
+    recipes: RecipeBook
+    survey: HealthSurvey
+    limits: Limits

@@ -1,0 +1,168 @@
+"""A whole gateway on loopback, over scripted services, and small tools for the tests."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+import httpx
+import pytest
+import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
+
+from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni_gateway.composition import SERVICE_NAMES, composition
+from chladni_gateway.config import GatewaySettings
+from chladni_gateway.testing import ScriptedBackends, scripted_backends
+from chladni_runtime.testing import loopback_service
+
+WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
+
+
+@dataclass
+class RunningGateway:
+    """A gateway with clients to it."""
+
+    http: httpx.AsyncClient
+    stub: gateway_grpc.AudioToImageServiceStub
+    channel: grpc.aio.Channel
+    settings: GatewaySettings
+    metrics_port: int
+
+    async def create(self, content: bytes = WAV, name: str = "voice.wav", **fields) -> httpx.Response:
+        return await self.http.post("/api/generate", files={"file": (name, content)}, data=fields)
+
+    async def create_events(self, content: bytes = WAV, **fields) -> list[tuple[str, dict]]:
+        response = await self.http.post(
+            "/api/generate",
+            files={"file": ("voice.wav", content)},
+            data=fields,
+            headers={"Accept": "text/event-stream"},
+        )
+        assert response.status_code == 200, response.text
+        assert response.headers["content-type"].startswith("text/event-stream")
+        return parse_events(response.text)
+
+    async def metric(self, name: str, **labels: str) -> float:
+        async with httpx.AsyncClient() as client:
+            text = (await client.get(f"http://127.0.0.1:{self.metrics_port}/metrics")).text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+def parse_events(text: str) -> list[tuple[str, dict]]:
+    events = []
+    for block in text.strip().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if lines:
+            events.append((lines["event"], json.loads(lines["data"])))
+    return events
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> AsyncIterator[RunningGateway]:
+    values = {
+        "grpc_port": 0,
+        "metrics_port": 0,
+        "http_port": free_port(),
+        "drain_delay_seconds": 0.0,
+        "drain_timeout_seconds": 2.0,
+        "image_folder": folder,
+        "audio_features_target": backends.servers["audio-features"].target,
+        "image_generation_target": backends.servers["image-generation"].target,
+        "similarity_target": backends.servers["similarity"].target,
+    }
+    settings = GatewaySettings(**(values | overrides))
+    async with (
+        loopback_service(composition(settings), service_names=SERVICE_NAMES, settings=settings) as (
+            service,
+            channel,
+        ),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20) as http,
+    ):
+        stub = gateway_grpc.AudioToImageServiceStub(channel)
+        yield RunningGateway(http, stub, channel, settings, service.metrics_port)
+
+
+def pytest_collection_modifyitems(items):
+    """Runs the tests that share servers on the event loop that these run on."""
+    for item in items:
+        if pytest_asyncio.is_async_test(item) and "shared_backends" in item.fixturenames:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_backends() -> AsyncIterator[ScriptedBackends]:
+    async with scripted_backends() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_gateway(shared_backends, tmp_path_factory) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(shared_backends, tmp_path_factory.mktemp("images")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def backends(shared_backends) -> ScriptedBackends:
+    """The scripted services, all running and with nothing remembered."""
+    await shared_backends.reset()
+    return shared_backends
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway(backends, shared_gateway) -> RunningGateway:
+    """A gateway that the tests of a run share; see `open_gateway_with` for one of its own."""
+    async with asyncio.timeout(10):
+        while (await shared_gateway.http.get("/api/health")).status_code != 200:
+            await asyncio.sleep(0.02)  # A test before this one may have killed a service.
+    return shared_gateway
+
+
+@pytest.fixture
+def open_gateway_with(backends, tmp_path):
+    """Opens a gateway of the test's own, with other settings than the default ones."""
+
+    def opener(**overrides):
+        return running_gateway(backends, tmp_path / "images", **overrides)
+
+    return opener
+
+
+@pytest.fixture
+def eventually():
+    """Waits until a condition holds; fails after ten seconds."""
+
+    async def wait(condition) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture
+def error_of():
+    """Returns the error of an answer, whose body must be exactly as documented."""
+
+    def read(response: httpx.Response) -> dict[str, str]:
+        body = response.json()
+        assert set(body) == {"error"}
+        assert set(body["error"]) == {"code", "message", "stage", "timestamp"}
+        assert response.headers["content-type"] == "application/json"
+        return body["error"]
+
+    return read

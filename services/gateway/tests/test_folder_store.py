@@ -1,0 +1,217 @@
+"""The folder of pictures: limit, expiry, restarts, faults of the disk."""
+
+import asyncio
+import errno
+import hashlib
+import os
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chladni_gateway.folder_store import FolderImageStore
+from chladni_gateway.image_store import ImageRecord, parse_image_id
+from chladni_gateway.pictures import Provenance
+from chladni_gateway.recordings import AudioProperties, Descriptor
+from chladni_gateway.stages import STAGE_KEY
+from chladni_gateway.sweeping import swept
+from chladni_runtime.errors import InvalidInputError, NotFoundError, Reason, UnavailableError
+
+DAY = timedelta(days=1)
+
+
+class SteppedClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self):
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self):
+        return self.time
+
+
+@pytest.fixture
+def clock():
+    return SteppedClock()
+
+
+@pytest.fixture
+def open_store(tmp_path, clock):
+    def opener(max_images=100):
+        return FolderImageStore(tmp_path, max_images=max_images, retention=DAY, now=clock)
+
+    return opener
+
+
+def record_at(moment, content=b"png"):
+    return ImageRecord(
+        image_id=uuid.uuid4(),
+        created_at=moment,
+        expires_at=moment + DAY,
+        sha256=hashlib.sha256(content).hexdigest(),
+        width_pixels=512,
+        height_pixels=512,
+        source_name="voice ü.wav",
+        recipe="embedded",
+        processing_seconds=1.5,
+        audio=AudioProperties("wav", 44100, 2, 3.25, "ab" * 32),
+        descriptors=(Descriptor("tempo", 120.5, "bpm", 0, 300, "How fast."),),
+        provenance=Provenance(model="m", seed=7, library_versions={"torch": "2"}),
+    )
+
+
+async def put(store, clock, content=b"png"):
+    clock.time += timedelta(seconds=1)
+    record = record_at(clock.time, content)
+    await store.put(content, record)
+    return record
+
+
+async def test_a_picture_comes_back_as_it_went_in(open_store, clock):
+    store = open_store()
+    record = await put(store, clock, b"\x89PNG content")
+    stored = await store.get(record.image_id)
+    assert stored.content == b"\x89PNG content"
+    assert stored.record == record
+
+
+async def test_pictures_survive_a_restart(open_store, clock):
+    record = await put(open_store(), clock)
+    assert (await open_store().get(record.image_id)).record == record
+
+
+@settings(max_examples=100, deadline=None)
+@given(limit=st.integers(1, 3), count=st.integers(0, 5))
+def test_the_limit_holds_and_the_oldest_go_first(tmp_path_factory, limit, count):
+    folder, clock = tmp_path_factory.mktemp("images"), SteppedClock()
+    store = FolderImageStore(folder, max_images=limit, retention=DAY, now=clock)
+
+    async def scenario():
+        records = [await put(store, clock) for _ in range(count)]
+        for record in records[:-limit]:
+            with pytest.raises(NotFoundError):
+                await store.get(record.image_id)
+        for record in records[-limit:]:
+            await store.get(record.image_id)
+
+    asyncio.run(scenario())
+    assert len(list(folder.iterdir())) == 2 * min(limit, count)
+
+
+async def test_the_limit_holds_when_many_come_at_once(open_store, clock, tmp_path):
+    store = open_store(max_images=5)
+    records = [record_at(clock.time + timedelta(seconds=index)) for index in range(20)]
+    await asyncio.gather(*(store.put(b"png", record) for record in records))
+    assert len(list(tmp_path.glob("*.json"))) == 5
+    assert len(list(tmp_path.glob("*.png"))) == 5
+
+
+async def test_an_expired_picture_is_unknown_before_and_after_it_is_swept(open_store, clock, tmp_path):
+    store = open_store()
+    old, new = await put(store, clock), await put(store, clock)
+    clock.time = old.expires_at
+    with pytest.raises(NotFoundError) as caught:
+        await store.get(old.image_id)
+    assert caught.value.reason is Reason.UNKNOWN_IMAGE
+    assert await store.sweep() == 1
+    assert {path.stem for path in tmp_path.iterdir()} == {str(new.image_id)}
+    assert await store.sweep() == 0
+
+
+async def test_the_regular_sweep_goes_on_after_a_fault(open_store, clock, tmp_path, eventually):
+    store = open_store()
+    record = await put(store, clock)
+    clock.time = record.expires_at
+    hidden = tmp_path.with_name("hidden")
+    tmp_path.rename(hidden)
+    async with swept(store, interval_seconds=0.01):
+        await asyncio.sleep(0.05)
+        hidden.rename(tmp_path)
+        await eventually(lambda: not list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("failing_write", [1, 2])
+async def test_a_full_disk_is_told_and_leaves_nothing_behind(
+    open_store, clock, tmp_path, monkeypatch, failing_write
+):
+    store = open_store()
+    kept = await put(store, clock)
+    writes = []
+
+    def fsync_of_a_full_disk(_descriptor):
+        writes.append(1)
+        if len(writes) == failing_write:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync_of_a_full_disk)
+        with pytest.raises(UnavailableError) as caught:
+            await put(store, clock)
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert "disk is full" in caught.value.message
+    assert str(tmp_path) not in caught.value.message
+    assert {path.stem for path in tmp_path.iterdir()} == {str(kept.image_id)}
+    await put(store, clock)
+
+
+async def test_a_write_that_stops_between_its_files_leaves_no_picture(open_store, clock, tmp_path):
+    store = open_store()
+    record = await put(store, clock)
+    (tmp_path / f"{record.image_id}.json").unlink()
+    (tmp_path / "half-written.tmp").write_bytes(b"half")
+    with pytest.raises(NotFoundError):
+        await store.get(record.image_id)
+    clock.time = datetime.now(UTC) + timedelta(minutes=1)
+    os.utime(tmp_path / f"{record.image_id}.png")
+    await store.sweep()
+    assert len(list(tmp_path.iterdir())) == 2, "may still be in the making"
+    clock.time += timedelta(hours=2)
+    await store.sweep()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_damaged_record_is_a_fault_of_the_storage(open_store, clock, tmp_path):
+    store = open_store()
+    record = await put(store, clock)
+    (tmp_path / f"{record.image_id}.json").write_text("{")
+    with pytest.raises(UnavailableError) as caught:
+        await store.get(record.image_id)
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+
+
+def test_a_folder_that_cannot_be_made_is_told_at_once(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UnavailableError):
+        FolderImageStore(tmp_path / "file" / "images", max_images=1, retention=DAY)
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=60),
+    st.text(alphabet="./\\%0123456789abcdef-\x00~", max_size=60),
+    st.uuids().map(lambda value: f"../{value}"),
+    st.uuids().map(lambda value: f"{value}/.."),
+    st.uuids().map(lambda value: f"{value}\n"),
+    st.uuids().map(lambda value: f"{{{value}}}"),
+    st.uuids().map(lambda value: value.urn),
+    st.uuids().map(lambda value: value.hex),
+)
+
+
+@settings(max_examples=300)
+@given(text=HOSTILE)
+def test_nothing_but_a_plain_uuid_becomes_an_identifier(text):
+    with pytest.raises(InvalidInputError) as caught:
+        parse_image_id(text, field="image_id")
+    assert caught.value.violations[0].field == "image_id"
+    assert caught.value.metadata[STAGE_KEY] == "validation"
+
+
+@settings(max_examples=100)
+@given(value=st.uuids(), is_upper=st.booleans())
+def test_a_uuid_becomes_the_same_identifier_in_any_case(value, is_upper):
+    text = str(value).upper() if is_upper else str(value)
+    assert parse_image_id(text, field="image_id") == value
+    assert Path(f"{value}.png").name == f"{value}.png"

@@ -1,0 +1,181 @@
+"""The order of stages, over collaborators in memory."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from chladni_gateway.collaborators import GenerationSettings, ModelSummary
+from chladni_gateway.embedded_recipe import EmbeddedRecipe
+from chladni_gateway.events import Completed, Created, Progressed, Queued, Started
+from chladni_gateway.image_creation import CreationRequest, ImageCreator
+from chladni_gateway.metrics import CreationMetrics
+from chladni_gateway.pictures import Picture, Provenance
+from chladni_gateway.recipes import RecipeBook
+from chladni_gateway.recordings import AudioProperties, Embedding, Recording, SoundFeatures
+from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
+from chladni_runtime.admission import Admission
+from chladni_runtime.deadlines import Deadline
+from chladni_runtime.errors import ChladniError, Reason
+
+NO_LIMIT = Deadline()
+
+
+class Diary:
+    """Plays all collaborators, writes down what they are asked, and fails where it is told to."""
+
+    name = "diary"
+    retention = timedelta(hours=1)
+
+    def __init__(self, failing=None, steps=2):
+        self.entries = []
+        self.stored = {}
+        self._failing = failing
+        self._steps = steps
+        self.summaries = ()
+
+    def _write(self, stage):
+        self.entries.append(f"{stage} begins")
+        if self._failing is stage:
+            raise RuntimeError("nobody foresaw this")
+
+    async def analyze(self, recording, _deadline):
+        self._write(Stage.AUDIO_FEATURES)
+        await asyncio.sleep(0)
+        self.entries.append("audio_features ends")
+        audio = AudioProperties("wav", 8000, 1, 1.0, recording.content.hex())
+        return SoundFeatures(audio, (), Embedding("space", (0,), b""))
+
+    async def generate(self, order, _deadline):
+        self._write(Stage.IMAGE_GENERATION)
+        yield Queued(0)
+        yield Started(1, self._steps, "model", 1.0)
+        for step in range(self._steps):
+            await asyncio.sleep(0)
+            yield Progressed(step + 1, self._steps, None, 0.0, None)
+        self.entries.append("image_generation ends")
+        if self._steps:
+            yield Completed(Picture(b"png " + order.audio_sha256.encode()), Provenance())
+
+    async def put(self, content, record):
+        self._write(Stage.STORAGE)
+        self.stored[record.image_id] = content
+        self.entries.append("storage ends")
+
+    async def models(self, _deadline):
+        return self.summaries
+
+
+def creator_over(diary):
+    return ImageCreator(
+        recipes=RecipeBook([EmbeddedRecipe(analyzer=diary, generator=diary)]),
+        store=diary,
+        admission=Admission(4, clock=time.monotonic),
+        max_audio_bytes=1000,
+        metrics=CreationMetrics(CollectorRegistry()),
+        clock=time.monotonic,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+async def create(diary, content=b"sound", **options):
+    request = CreationRequest(Recording(content), settings=GenerationSettings(**options))
+    async with aclosing(creator_over(diary).create(request, NO_LIMIT)) as events:
+        return [event async for event in events]
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(min_size=1, max_size=1000), steps=st.integers(1, 20))
+async def test_each_stage_ends_before_the_next_begins(content, steps):
+    diary = Diary(steps=steps)
+    events = await create(diary, content)
+    assert diary.entries == [
+        "audio_features begins", "audio_features ends",
+        "image_generation begins", "image_generation ends",
+        "storage begins", "storage ends",
+    ]  # fmt: skip
+    assert isinstance(events[-1], Created)
+    assert diary.stored == {events[-1].record.image_id: b"png " + content.hex().encode()}
+    stages = [event.stage for event in events]
+    assert stages == sorted(stages, key=list(Stage).index)
+
+
+@settings(max_examples=100, deadline=None)
+@given(failing=st.sampled_from([Stage.AUDIO_FEATURES, Stage.IMAGE_GENERATION, Stage.STORAGE]))
+async def test_whatever_fails_is_told_with_its_stage_and_no_later_stage_begins(failing):
+    diary = Diary(failing=failing)
+    with pytest.raises(ChladniError) as caught:
+        await create(diary)
+    assert caught.value.reason is Reason.INTERNAL
+    assert caught.value.metadata[STAGE_KEY] == failing.value
+    assert "foresaw" not in caught.value.message
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert diary.entries[-1] == f"{failing} begins"
+    assert diary.stored == {}
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(-(2**40), 2**40), steps=st.integers(-10, 300), guidance=st.floats(allow_nan=True))
+async def test_settings_pass_exactly_within_their_limits(seed, steps, guidance):
+    is_valid = 0 <= seed < 2**32 and 1 <= steps <= 150 and 1 <= guidance <= 30
+    diary = Diary()
+    if is_valid:
+        await create(diary, seed=seed, steps=steps, guidance_scale=guidance)
+        return
+    with pytest.raises(ChladniError) as caught:
+        await create(diary, seed=seed, steps=steps, guidance_scale=guidance)
+    assert caught.value.reason is Reason.INVALID_FIELD
+    assert caught.value.metadata[STAGE_KEY] == "validation"
+    assert diary.entries == [], "a wrong request reaches no service"
+
+
+async def test_every_picture_has_an_identifier_of_its_own():
+    diary = Diary()
+    for _ in range(200):
+        await create(diary)
+    assert len(diary.stored) == 200
+    assert {image_id.version for image_id in diary.stored} == {4}
+
+
+async def test_a_generation_without_a_picture_is_a_fault_of_its_stage():
+    with pytest.raises(ChladniError) as caught:
+        await create(Diary(steps=0))
+    assert caught.value.metadata[STAGE_KEY] == "image_generation"
+
+
+async def test_an_error_keeps_the_first_stage_that_it_was_given():
+    with pytest.raises(ChladniError) as caught, at_stage(Stage.VALIDATION), at_stage(Stage.STORAGE):
+        raise ChladniError(Reason.STORAGE_UNAVAILABLE, "No.")
+    assert caught.value.metadata[STAGE_KEY] == "storage"
+
+
+def test_two_recipes_of_one_name_are_a_mistake():
+    recipe = EmbeddedRecipe(analyzer=Diary(), generator=Diary())
+    with pytest.raises(ValueError, match="same name"):
+        RecipeBook([recipe, recipe])
+
+
+def summary(name="m", *, is_ready=True, takes=(), makes=""):
+    return ModelSummary(name, is_default=True, is_ready=is_ready, input_spaces=takes, output_space=makes)
+
+
+@pytest.mark.parametrize(
+    ("ear", "hand", "words"),
+    [
+        ((), (), ""),
+        ((summary(makes="a"),), (summary(takes=("a", "b")),), ""),
+        ((summary(makes="a"),), (summary(takes=("b",)),), "takes embeddings of b"),
+        ((summary("ear", is_ready=False),), (), "ear is still loading"),
+    ],
+)
+async def test_a_recipe_is_available_where_its_models_are_ready_and_fit(ear, hand, words):
+    analyzer, generator = Diary(), Diary()
+    analyzer.summaries, generator.summaries = ear, hand
+    availability = await EmbeddedRecipe(analyzer=analyzer, generator=generator).availability(NO_LIMIT)
+    assert words in availability.obstacle
+    assert bool(availability.obstacle) == bool(words)

@@ -1,0 +1,335 @@
+"""`POST /api/generate` over a real connection."""
+
+import asyncio
+import base64
+import hashlib
+import uuid
+from datetime import datetime
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_gateway.testing import colored_png
+from chladni_runtime.errors import ChladniError, FaultError, InvalidInputError, QueueFullError, Reason
+from chladni_runtime.status import WIRE_STATUS
+
+EXAMPLES = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+async def test_a_recording_becomes_a_picture_that_can_be_fetched(gateway):
+    response = await gateway.create(b"RIFF and some sound", seed="7", steps="3", guidance="2.5")
+    assert response.status_code == 200
+    body = response.json()
+    assert uuid.UUID(body["image_id"]).version == 4
+    assert body["image_url"] == f"/api/images/{body['image_id']}"
+    assert body["processing_time"] > 0
+    assert (body["seed"], body["recipe"], body["file_name"]) == (7, "embedded", "voice.wav")
+    assert body["audio"] == {
+        "format": "wav",
+        "sample_rate_hz": 44100,
+        "channel_count": 2,
+        "duration_seconds": 1.5,
+        "sha256": hashlib.sha256(b"RIFF and some sound").hexdigest(),
+    }
+    assert body["descriptors"][0].keys() == {
+        "name", "value", "unit", "minimum", "maximum", "description",
+    }  # fmt: skip
+    provenance = body["provenance"]
+    assert set(provenance) == {field.name for field in image_pb2.Provenance.DESCRIPTOR.fields}
+    assert (provenance["seed"], provenance["steps"], provenance["guidance_scale"]) == (7, 3, 2.5)
+    assert provenance["audio_sha256"] == body["audio"]["sha256"]
+    assert datetime.fromisoformat(body["expires_at"]).tzinfo is not None
+
+    image = await gateway.http.get(body["image_url"])
+    assert image.headers["content-type"] == "image/png"
+    assert image.content == colored_png(body["audio"]["sha256"], 7, 512)
+
+
+async def test_what_is_not_given_is_left_to_the_model(backends, gateway):
+    body = (await gateway.create()).json()
+    request, _ = backends.image_generation.requests[0]
+    assert not request.HasField("seed")
+    assert not request.HasField("steps")
+    assert not request.HasField("guidance_scale")
+    assert not request.HasField("previews")
+    assert body["seed"] == 4711
+
+
+async def test_the_embedding_reaches_image_generation_bit_by_bit(backends, gateway):
+    await gateway.create(b"RIFF sound")
+    request, _ = backends.image_generation.requests[0]
+    sent = await backends.audio_features.ExtractFeatures(backends.audio_features.requests[0], None)
+    assert request.conditioning.audio_embedding == sent.embedding
+    assert request.origin.recipe == "embedded"
+    assert request.origin.audio_sha256 == hashlib.sha256(b"RIFF sound").hexdigest()
+
+
+async def test_events_come_in_order_each_with_its_stage(gateway):
+    events = await gateway.create_events(seed="9", steps="6")
+    names = [name for name, _ in events]
+    assert names == ["analyzed", "queued", "started", *["progress"] * 6, "created"]
+    assert [data["stage"] for _, data in events] == [
+        "audio_features", *["image_generation"] * 8, "storage",
+    ]  # fmt: skip
+    data = dict(events)
+    assert data["analyzed"]["audio"]["format"] == "wav"
+    assert data["queued"]["position"] == 0
+    assert data["started"] == {
+        "stage": "image_generation",
+        "seed": 9,
+        "total_steps": 6,
+        "model": "scripted-hand",
+        "guidance": 3.0,
+    }
+    progress = [event for name, event in events if name == "progress"]
+    assert [event["step"] for event in progress] == [1, 2, 3, 4, 5, 6]
+    previews = [event["preview"] for event in progress]
+    assert [preview is not None for preview in previews] == [False, True] * 3
+    head, _, content = previews[1].partition(",")
+    assert head == "data:image/png;base64"
+    assert base64.b64decode(content).startswith(b"\x89PNG")
+    answer = (await gateway.create(seed="9", steps="6")).json()
+    assert data["created"].keys() - {"stage"} == answer.keys()
+    image = await gateway.http.get(data["created"]["image_url"])
+    assert image.status_code == 200
+
+
+async def test_an_error_before_the_first_event_is_an_ordinary_answer(backends, gateway, error_of):
+    backends.audio_features.error = InvalidInputError(
+        Reason.AUDIO_TOO_LONG, "audio.content lasts 31 s, at most 30 s are allowed.", field="audio.content"
+    )
+    response = await gateway.http.post(
+        "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": "text/event-stream"}
+    )
+    assert response.status_code == 400
+    error = error_of(response)
+    assert (error["code"], error["stage"]) == ("AUDIO_TOO_LONG", "validation")
+    assert error["message"] == "file lasts 31 s, at most 30 s are allowed."
+
+
+async def test_an_error_after_that_is_the_last_event(backends, gateway):
+    backends.image_generation.error = FaultError(Reason.NON_FINITE_OUTPUT, "The model gave NaN.")
+    backends.image_generation.error_after_steps = 2
+    events = await gateway.create_events()
+    name, data = events[-1]
+    assert name == "error"
+    assert data["stage"] == data["error"]["stage"] == "image_generation"
+    assert data["error"]["code"] == "NON_FINITE_OUTPUT"
+    assert [name for name, _ in events[:-1]].count("progress") == 2
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("stage", ["audio_features", "image_generation"])
+async def test_every_error_of_a_service_arrives_with_its_code_status_and_stage(
+    backends, gateway, error_of, reason, stage
+):
+    servicer = getattr(backends, stage)
+    servicer.error = ChladniError(reason, "It failed.", retry_after_seconds=1.2)
+    response = await gateway.create()
+    assert response.status_code == WIRE_STATUS[reason].http
+    assert response.headers["retry-after"] == "2"
+    error = error_of(response)
+    assert error["code"] == reason.value
+    is_fault_of_the_file = reason in {
+        Reason.UNSUPPORTED_AUDIO_FORMAT, Reason.EMPTY_AUDIO, Reason.CORRUPT_AUDIO, Reason.AUDIO_TOO_SHORT,
+        Reason.AUDIO_TOO_LONG, Reason.FILE_TOO_LARGE, Reason.UNSUPPORTED_AUDIO_LAYOUT,
+        Reason.NON_FINITE_AUDIO, Reason.INVALID_IMAGE,
+    }  # fmt: skip
+    assert error["stage"] == ("validation" if is_fault_of_the_file else stage)
+    assert datetime.fromisoformat(error["timestamp"]).utcoffset().total_seconds() == 0
+
+
+async def test_a_full_queue_says_when_to_come_back(backends, gateway, error_of):
+    backends.image_generation.error = QueueFullError("Eight requests wait.", retry_after_seconds=3.1)
+    response = await gateway.create()
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "4"
+    assert error_of(response)["code"] == "QUEUE_FULL"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code", "words"),
+    [
+        ({"seed": "x"}, 400, "INVALID_FIELD", "seed: is 'x', must be a whole number"),
+        ({"seed": "1.5"}, 400, "INVALID_FIELD", "seed"),
+        ({"seed": "-1"}, 400, "INVALID_FIELD", "seed: is -1, must be from 0 to 4294967295"),
+        ({"seed": "4294967296"}, 400, "INVALID_FIELD", "4294967295"),
+        ({"seed": "9" * 300}, 400, "INVALID_FIELD", "seed is longer than 256 bytes"),
+        ({"steps": "0"}, 400, "INVALID_FIELD", "steps: is 0, must be from 1 to 150"),
+        ({"steps": "151"}, 400, "INVALID_FIELD", "steps"),
+        ({"guidance": "nan"}, 400, "INVALID_FIELD", "guidance"),
+        ({"guidance": "0.9"}, 400, "INVALID_FIELD", "guidance: is 0.9, must be from 1 to 30"),
+        ({"guidance": "1e3"}, 400, "INVALID_FIELD", "guidance"),
+        ({"recipe": "alchemy"}, 404, "UNKNOWN_RECIPE", "known: embedded"),
+        ({"recipe": "a" * 65}, 400, "INVALID_FIELD", "recipe"),
+        ({"sead": "1"}, 400, "INVALID_FIELD", "did you mean seed?"),
+    ],
+)
+async def test_a_wrong_field_is_named_with_its_limit(gateway, error_of, fields, status, code, words):
+    response = await gateway.create(**fields)
+    assert response.status_code == status
+    error = error_of(response)
+    assert (error["code"], error["stage"]) == (code, "validation")
+    assert words in error["message"]
+
+
+async def test_all_wrong_fields_are_told_together(gateway, error_of):
+    error = error_of(await gateway.create(seed="-1", steps="0", guidance="99"))
+    assert all(name in error["message"] for name in ("seed", "steps", "guidance"))
+    assert "guidance_scale" not in error["message"]
+
+
+async def test_empty_text_fields_count_as_absent(backends, gateway):
+    assert (await gateway.create(seed="", steps="", guidance="", recipe="")).status_code == 200
+    assert not backends.image_generation.requests[0][0].HasField("seed")
+
+
+async def test_a_missing_or_empty_file_is_told(gateway, error_of):
+    response = await gateway.http.post("/api/generate", files={"seed": (None, b"1")})
+    assert response.status_code == 400
+    error = error_of(response)
+    assert (error["code"], error["stage"]) == ("MISSING_FIELD", "validation")
+    assert error["message"].startswith("file: is missing")
+    assert error_of(await gateway.create(b""))["code"] == "EMPTY_AUDIO"
+
+
+JUNK_FIELDS = st.dictionaries(
+    st.sampled_from(["seed", "steps", "guidance", "recipe"]),
+    st.text(st.characters(codec="utf-8"), max_size=20),
+    max_size=4,
+)
+
+
+@EXAMPLES
+@given(fields=JUNK_FIELDS)
+async def test_whatever_the_fields_hold_the_answer_is_a_picture_or_a_documented_error(
+    gateway, error_of, fields
+):
+    response = await gateway.create(**fields)
+    if response.status_code == 200:
+        uuid.UUID(response.json()["image_id"])
+    else:
+        assert response.status_code in {400, 404}
+        error = error_of(response)
+        assert error["code"] in {"INVALID_FIELD", "UNKNOWN_RECIPE"}
+        assert error["stage"] == "validation"
+        assert error["message"]
+
+
+async def test_eight_at_once_are_independent(backends, gateway):
+    backends.image_generation.step_seconds = 0.01
+    contents = [f"RIFF sound number {number}".encode() for number in range(8)]
+    responses = await asyncio.gather(
+        *(gateway.create(content, seed=str(number)) for number, content in enumerate(contents))
+    )
+    for number, (content, response) in enumerate(zip(contents, responses, strict=True)):
+        body = response.json()
+        digest = hashlib.sha256(content).hexdigest()
+        assert (body["audio"]["sha256"], body["seed"]) == (digest, number)
+        image = await gateway.http.get(body["image_url"])
+        assert image.content == colored_png(digest, number, 512)
+
+
+async def test_one_too_many_at_once_is_refused_and_the_others_are_not(
+    backends, open_gateway_with, error_of, eventually
+):
+    async with open_gateway_with(max_concurrent_creations=2) as gateway:
+        backends.image_generation.may_go_on.clear()
+        running = [asyncio.create_task(gateway.create()) for _ in range(2)]
+        await eventually(lambda: backends.image_generation.running == 2)
+        refused = await gateway.create()
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) >= 1
+        assert error_of(refused)["stage"] == "validation"
+        backends.image_generation.may_go_on.set()
+        assert [(await task).status_code for task in running] == [200, 200]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_a_client_that_leaves_stops_the_denoising(backends, gateway, eventually, accept):
+    cancelled = await gateway.metric("chladni_creations_total", outcome="CANCELLED")
+    backends.image_generation.may_go_on.clear()
+    creation = asyncio.create_task(
+        gateway.http.post("/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": accept})
+    )
+    await eventually(lambda: backends.image_generation.running == 1)
+    creation.cancel()
+    await eventually(lambda: backends.image_generation.cancelled == 1)
+    assert backends.image_generation.running == 0
+    async with asyncio.timeout(5):
+        while await gateway.metric("chladni_creations_total", outcome="CANCELLED") != cancelled + 1:
+            await asyncio.sleep(0.01)
+
+
+async def test_the_deadline_and_the_request_identifier_travel_along(backends, open_gateway_with):
+    async with open_gateway_with(creation_timeout_seconds=33) as gateway:
+        response = await gateway.http.post(
+            "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"X-Request-Id": "abc-123"}
+        )
+    assert response.headers["x-request-id"] == "abc-123"
+    _, metadata = backends.image_generation.requests[0]
+    assert metadata["x-request-id"] == "abc-123"
+    assert 0 < backends.image_generation.remaining_seconds[0] < 34
+
+
+async def test_a_deadline_that_passes_names_the_stage(backends, open_gateway_with, error_of, eventually):
+    backends.image_generation.may_go_on.clear()
+    async with open_gateway_with(creation_timeout_seconds=0.3) as gateway:
+        response = await gateway.create()
+        assert response.status_code == 504
+        error = error_of(response)
+        assert (error["code"], error["stage"]) == ("DEADLINE_EXCEEDED", "image_generation")
+        await eventually(lambda: backends.image_generation.running == 0)
+
+
+async def test_creations_and_stages_are_counted(backends, open_gateway_with):
+    async with open_gateway_with() as gateway:
+        await gateway.create()
+        backends.image_generation.error = FaultError(Reason.OUT_OF_MEMORY, "Too big.")
+        await gateway.create()
+        await gateway.create(recipe="unheard-of")
+        await check_counts(gateway)
+
+
+async def check_counts(gateway):
+    count = "chladni_creations_total"
+    assert await gateway.metric(count, recipe="embedded", outcome="CREATED") == 1
+    assert await gateway.metric(count, recipe="embedded", outcome="OUT_OF_MEMORY") == 1
+    assert await gateway.metric(count, recipe="unknown", outcome="UNKNOWN_RECIPE") == 1
+    duration = "chladni_creation_stage_duration_seconds_count"
+    assert await gateway.metric(duration, stage="audio_features") == 2
+    assert await gateway.metric(duration, stage="image_generation") == 1
+    assert await gateway.metric(duration, stage="storage") == 1
+    route = {"route": "/api/generate", "method": "POST"}
+    assert await gateway.metric("chladni_http_requests_total", status="200", **route) == 1
+    assert await gateway.metric("chladni_http_requests_total", status="503", **route) == 1
+
+
+async def test_a_store_that_fails_is_the_stage_storage(open_gateway_with, error_of):
+    async with open_gateway_with() as gateway:
+        gateway.settings.image_folder.rename(gateway.settings.image_folder.with_name("gone"))
+        response = await gateway.create()
+    assert response.status_code == 503
+    error = error_of(response)
+    assert (error["code"], error["stage"]) == ("STORAGE_UNAVAILABLE", "storage")
+    assert str(gateway.settings.image_folder) not in error["message"]
+
+
+async def test_silence_on_an_event_stream_is_bridged(backends, gateway, monkeypatch):
+    monkeypatch.setattr("chladni_gateway.rest.event_stream._HEARTBEAT_SECONDS", 0.02)
+    backends.image_generation.may_go_on.clear()
+    async with gateway.http.stream(
+        "POST", "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": "text/event-stream"}
+    ) as response:
+        assert isinstance(response, httpx.Response)
+        text = ""
+        async for piece in response.aiter_text():
+            text += piece
+            if text.count(": still here") > 2:
+                backends.image_generation.may_go_on.set()
+    assert "event: created" in text

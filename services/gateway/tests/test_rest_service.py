@@ -1,0 +1,185 @@
+"""Health, recipes, limits, the page, and what every answer has."""
+
+import json
+
+import pytest
+
+from chladni_gateway.testing import ScriptedBackends
+from chladni_runtime.errors import Reason, UnavailableError
+
+
+async def test_health_is_what_the_services_say_now(backends: ScriptedBackends, gateway):
+    response = await gateway.http.get("/api/health")
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "healthy",
+        "models_loaded": True,
+        "services": {
+            "audio-features": {"status": "serving"},
+            "image-generation": {"status": "serving"},
+            "similarity": {"status": "serving"},
+        },
+    }
+    await backends.servers["similarity"].kill()
+    response = await gateway.http.get("/api/health")
+    assert response.status_code == 503
+    body = response.json()
+    assert (body["status"], body["models_loaded"]) == ("degraded", False)
+    assert body["services"]["similarity"] == {"status": "unreachable"}
+    assert body["services"]["audio-features"] == {"status": "serving"}
+
+
+async def test_recipes_are_listed_with_their_models(gateway):
+    body = (await gateway.http.get("/api/recipes")).json()
+    [recipe] = body["recipes"]
+    assert recipe["description"]
+    del recipe["description"]
+    assert recipe == {
+        "name": "embedded",
+        "is_default": True,
+        "is_available": True,
+        "unavailable_reason": "",
+        "models": ["scripted-ear", "scripted-hand"],
+    }
+
+
+async def test_a_recipe_whose_models_do_not_fit_says_so(backends, gateway):
+    backends.image_generation.input_space = "another-space"
+    [recipe] = (await gateway.http.get("/api/recipes")).json()["recipes"]
+    assert not recipe["is_available"]
+    assert "another-space" in recipe["unavailable_reason"]
+    assert "Configure image-generation" in recipe["unavailable_reason"]
+
+
+async def test_a_recipe_whose_service_is_not_ready_says_so(backends, gateway):
+    backends.audio_features.error = UnavailableError(Reason.MODEL_NOT_READY, "The model is loading.")
+    [recipe] = (await gateway.http.get("/api/recipes")).json()["recipes"]
+    assert not recipe["is_available"]
+    assert recipe["unavailable_reason"] == "The model is loading."
+
+
+async def test_limits_are_told(gateway):
+    assert (await gateway.http.get("/api/limits")).json() == {
+        "formats": ["WAV", "MP3", "FLAC", "OGG"],
+        "max_file_bytes": 10 * 1024 * 1024,
+        "duration_seconds": {"minimum": 0.1, "maximum": 30.0},
+        "seed": {"minimum": 0, "maximum": 4294967295},
+        "steps": {"minimum": 1, "maximum": 150},
+        "guidance": {"minimum": 1, "maximum": 30.0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "NOT_FOUND"),
+        ("GET", "/api/nothing", 404, "NOT_FOUND"),
+        ("GET", "/static/nothing.js", 404, "NOT_FOUND"),
+        ("GET", "/static/%2e%2e/config.py", 404, "NOT_FOUND"),
+        ("GET", "/static/..%2f..%2f..%2fetc%2fpasswd", 404, "NOT_FOUND"),
+        ("GET", "/static/", 404, "NOT_FOUND"),
+        ("GET", "/docs", 404, "NOT_FOUND"),
+        ("GET", "/api/generate", 405, "METHOD_NOT_ALLOWED"),
+        ("DELETE", "/api/compare", 405, "METHOD_NOT_ALLOWED"),
+    ],
+)
+async def test_what_is_not_there_is_told_in_the_usual_body(gateway, error_of, method, path, status, code):
+    response = await gateway.http.request(method, path)
+    assert response.status_code == status
+    assert error_of(response)["code"] == code
+
+
+async def test_an_unforeseen_fault_tells_nothing_but_is_logged(gateway, error_of, monkeypatch, caplog):
+    async def broken(_self, _image_id):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("chladni_gateway.folder_store.FolderImageStore.get", broken)
+    response = await gateway.http.get("/api/images/5f6b8a2e-9a50-4a0e-8f5f-0f3c3a1d7e10")
+    assert response.status_code == 500
+    error = error_of(response)
+    assert (error["code"], error["stage"]) == ("INTERNAL", "storage")
+    assert "secret" not in response.text
+    assert "secret detail" in caplog.text
+
+    async def broken_survey(_self):
+        raise RuntimeError("another secret")
+
+    monkeypatch.setattr("chladni_gateway.backend_health.HealthSurvey.take", broken_survey)
+    response = await gateway.http.get("/api/health")
+    assert response.status_code == 500
+    assert error_of(response)["stage"] == "gateway"
+    assert "secret" not in response.text
+    assert "another secret" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/", "/api/limits", "/nothing", "/static/app.js"])
+async def test_every_answer_keeps_browsers_in_bounds(gateway, path):
+    headers = (await gateway.http.get(path)).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "access-control-allow-origin" not in headers
+    assert "server" not in headers
+    assert headers["x-request-id"]
+
+
+async def test_the_page_and_its_files_come_from_here_alone(gateway):
+    page = await gateway.http.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "http://" not in page.text.replace("http://www.w3.org/", "")
+    assert "https://" not in page.text
+    assert "style=" not in page.text
+    assert "<script>" not in page.text
+    script = await gateway.http.get("/static/app.js")
+    assert "javascript" in script.headers["content-type"]
+    again = await gateway.http.get("/static/app.js", headers={"If-None-Match": script.headers["etag"]})
+    assert again.status_code == 304
+
+
+async def test_the_api_describes_itself(gateway):
+    document = (await gateway.http.get("/api/openapi.json")).json()
+    assert set(document["paths"]) == {
+        "/api/generate", "/api/compare", "/api/images/{image_id}", "/api/health", "/api/recipes",
+        "/api/limits",
+    }  # fmt: skip
+    operation = document["paths"]["/api/generate"]["post"]
+    schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(schema["properties"]) == {"file", "seed", "steps", "guidance", "recipe"}
+    assert {"200", "4XX", "5XX"} <= set(operation["responses"])
+    assert "422" not in json.dumps(document)
+
+
+async def test_other_origins_are_let_in_only_when_configured(open_gateway_with):
+    origin = "https://friend.example"
+    async with open_gateway_with(cors_origins=(origin,)) as gateway:
+        friend = await gateway.http.get("/api/limits", headers={"Origin": origin})
+        assert friend.headers["access-control-allow-origin"] == origin
+        stranger = await gateway.http.get("/api/limits", headers={"Origin": "https://stranger.example"})
+        assert "access-control-allow-origin" not in stranger.headers
+
+
+@pytest.mark.parametrize("given_id", ["a b", "x" * 200, ""])
+async def test_an_odd_request_identifier_is_replaced(gateway, given_id):
+    response = await gateway.http.get("/api/limits", headers={"X-Request-Id": given_id})
+    assert response.headers["x-request-id"] not in {given_id, ""}
+    assert len(response.headers["x-request-id"]) == 32
+
+
+async def test_requests_are_counted_by_route_and_not_by_address(open_gateway_with):
+    async with open_gateway_with() as gateway:
+        for number in range(3):
+            await gateway.http.get(f"/api/images/{number}")
+            await gateway.http.get(f"/{number}")
+        await gateway.http.request("BREW", "/api/limits")
+        await check_counts(gateway)
+
+
+async def check_counts(gateway):
+    count = "chladni_http_requests_total"
+    assert await gateway.metric(count, route="/api/images/{image_id}", status="400") == 3
+    assert await gateway.metric(count, route="none", status="404") == 3
+    assert await gateway.metric(count, method="OTHER") == 1

@@ -1,0 +1,41 @@
+"""Settings from the environment."""
+
+import pytest
+
+from chladni_gateway.config import GatewaySettings
+from chladni_runtime.settings import SettingsError, load_settings
+
+
+def test_defaults_are_those_of_the_deployment_on_one_machine():
+    settings = load_settings(GatewaySettings, {})
+    assert (settings.grpc_port, settings.http_port, settings.metrics_port) == (50050, 8000, 9100)
+    assert settings.audio_features_target == "127.0.0.1:50051"
+    assert (settings.max_images, settings.image_retention_seconds) == (100, 86400)
+    assert settings.max_audio_bytes == 10 * 1024 * 1024
+    assert settings.cors_origins == ()
+
+
+def test_origins_are_separated_by_commas():
+    settings = load_settings(
+        GatewaySettings, {"CHLADNI_GATEWAY_CORS_ORIGINS": "https://a.example, https://b.example:8443"}
+    )
+    assert [str(origin) for origin in settings.cors_origins] == [
+        "https://a.example/",
+        "https://b.example:8443/",
+    ]
+
+
+def test_all_faults_are_told_together():
+    with pytest.raises(SettingsError) as caught:
+        load_settings(
+            GatewaySettings,
+            {
+                "CHLADNI_GATEWAY_MAX_IMAGES": "0",
+                "CHLADNI_GATEWAY_CORS_ORIGINS": "everyone",
+                "CHLADNI_GATEWAY_IMAGE_FOLDR": "/tmp",
+            },
+        )
+    message = str(caught.value)
+    assert "MAX_IMAGES" in message
+    assert "CORS_ORIGINS" in message
+    assert "did you mean CHLADNI_GATEWAY_IMAGE_FOLDER" in message
