@@ -1,0 +1,120 @@
+# Everything a developer or an operator does with this repository, by name. `make help` explains.
+#
+# The environment lives in .venv; every target that needs it makes it. No target needs root.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DISTRIBUTIONS := protos/gen/python services/runtime services/audio_features services/image_generation \
+	services/similarity services/gateway clients/python
+SOURCES := services/runtime/src services/audio_features/src services/image_generation/src \
+	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
+	deploy/local/demo.py deploy/docker/healthcheck.py \
+	tests/load tests/fixtures/recordings.py
+PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
+STUBS := protos/gen/python
+
+# Waiting OpenMP threads that spin steal the processor from those that work.
+export OMP_WAIT_POLICY ?= PASSIVE
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## Show this help
+	@printf 'Chladni turns sound into images. Start with: make demo\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- the environment ---------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with everything pinned (done by every target that needs it)
+
+$(STAMP): requirements/constraints.txt requirements/development.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned environment into $(VENV) (some minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt \
+		-r requirements/development.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-c requirements/constraints.txt $(addprefix -e ,$(DISTRIBUTIONS))
+	@touch $@
+
+# --- use ---------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(STAMP) ## Turn the sample sounds into pictures, compare them, draw a contact sheet
+	@$(BIN)/python deploy/local/demo.py
+
+.PHONY: up
+up: $(STAMP) ## Serve on loopback until Ctrl-C; the page is at CHLADNI_GATEWAY_HTTP_PORT (8000)
+	@$(BIN)/python deploy/local/serve.py
+
+# --- checks ------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(STAMP) ## Run all tests, with coverage of the services' code
+	@rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run -m pytest
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
+
+.PHONY: bench
+bench: $(STAMP) ## Measure this machine: time to ready, time to a picture, memory; writes build/bench.json
+	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/load/bench.py
+
+.PHONY: verify
+verify: verify-protos verify-lint verify-types verify-imports ## Run every check that is not a test
+
+.PHONY: verify-lint
+verify-lint: $(STAMP) ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: fix-lint
+fix-lint: $(STAMP) ## Mend what the linter and the formatter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: verify-types
+verify-types: $(STAMP) ## Check types (mypy --strict)
+	$(BIN)/mypy $(SOURCES)
+
+.PHONY: verify-imports
+verify-imports: $(STAMP) ## Check that dependencies point the right way
+	$(BIN)/lint-imports
+
+.PHONY: verify-protos
+verify-protos: $(STAMP) ## Check the contracts, and that the stubs are what they generate
+	cd protos && ../$(BIN)/buf lint
+	cd protos && ../$(BIN)/buf format --diff --exit-code > /dev/null
+	@rm -rf build/stubs && mkdir -p build/stubs
+	@$(call generate_stubs,build/stubs)
+	@diff -r --exclude=pyproject.toml --exclude=__pycache__ --exclude='*.egg-info' build/stubs $(STUBS) \
+		|| { echo "The stubs differ from the contracts; run: make protos"; exit 1; }
+
+# --- what is generated and committed -----------------------------------------------------------------
+
+define generate_stubs
+$(BIN)/python -m grpc_tools.protoc -I protos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
+	--mypy_grpc_out=quiet:$(1) $(PROTOS)
+endef
+
+.PHONY: protos
+protos: $(STAMP) ## Format the contracts and generate the Python stubs again
+	cd protos && ../$(BIN)/buf format --write
+	@rm -rf $(STUBS)/chladni
+	@$(call generate_stubs,$(STUBS))
+
+.PHONY: samples
+samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)
+	$(BIN)/python -m chladni_audio_features.jobs.make_samples
+
+.PHONY: train-image-model
+train-image-model: $(STAMP) ## Train the embedded image model again (hours); continues where it stopped
+	$(BIN)/python -m chladni_image_generation.jobs.train_image_model
+
+.PHONY: clean
+clean: ## Remove what can be made again, the environment included
+	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,74 @@
+"""What callers see while a service dies, comes back, or shuts down. Each test has a cluster of its own."""
+
+import asyncio
+import signal
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from recordings import encoded, melody
+
+from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni_runtime.errors import Reason
+from chladni_runtime.status import from_rpc_error
+
+
+async def generate(cluster, **fields):
+    async with httpx.AsyncClient(base_url=cluster.http_url, timeout=60) as client:
+        return await client.post(
+            "/api/generate",
+            files={"file": ("sound.wav", encoded(melody(0.3)))},
+            data={"steps": "1"} | fields,
+        )
+
+
+async def create_over_grpc(cluster):
+    request = gateway_pb2.CreateImageRequest(steps=1)
+    request.audio.content = encoded(melody(0.3))
+    async with grpc.aio.insecure_channel(cluster.target("gateway")) as channel:
+        stub = gateway_grpc.AudioToImageServiceStub(channel)
+        return [response async for response in stub.CreateImage(request, timeout=60)]
+
+
+async def health(cluster, service):
+    async with grpc.aio.insecure_channel(cluster.target(service)) as channel:
+        response = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+
+
+@pytest.mark.parametrize(
+    ("service", "stage"),
+    [("audio-features", "audio_features"), ("image-generation", "image_generation")],
+)
+async def test_a_service_that_dies_is_named_and_its_return_is_noticed(own_cluster, service, stage):
+    own_cluster.kill(service)
+    response = await generate(own_cluster)
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == Reason.BACKEND_UNAVAILABLE.value
+    assert response.json()["error"]["stage"] == stage
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await create_over_grpc(own_cluster)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert from_rpc_error(caught.value).metadata["stage"] == stage
+    async with httpx.AsyncClient(base_url=own_cluster.http_url) as client:
+        assert (await client.get("/api/health")).status_code == 503
+
+    await asyncio.to_thread(own_cluster.restart, service)
+    assert (await generate(own_cluster)).status_code == 200
+    assert (await create_over_grpc(own_cluster))[-1].HasField("created")
+
+
+async def test_on_sigterm_health_says_not_serving_and_running_work_ends_well(own_cluster):
+    running = asyncio.create_task(generate(own_cluster, steps="20"))
+    async with asyncio.timeout(20):
+        while await own_cluster.metric("image-generation", "chladni_generations_active") == 0:
+            await asyncio.sleep(0.02)
+    own_cluster.signal("image-generation", signal.SIGTERM)
+    await asyncio.sleep(0.2)
+    assert await health(own_cluster, "image-generation") == "NOT_SERVING"
+    assert (await running).status_code == 200
+    async with asyncio.timeout(20):
+        while own_cluster.is_running("image-generation"):
+            await asyncio.sleep(0.05)
