@@ -1,0 +1,1 @@
+"""The image generation service: descriptors of a sound in, a picture out."""

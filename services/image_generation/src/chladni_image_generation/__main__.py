@@ -1,0 +1,16 @@
+"""Runs the image-generation service."""
+
+from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.config import ImageGenerationSettings
+from chladni_runtime.server import run_service
+from chladni_runtime.settings import load_settings_or_exit
+
+
+def main() -> None:
+    """Runs the service until SIGTERM or SIGINT."""
+    settings = load_settings_or_exit(ImageGenerationSettings)
+    run_service(settings, name="image-generation", service_names=SERVICE_NAMES, compose=composer(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The family of latent diffusion models that are conditioned on descriptor embeddings of sounds.
+
+A model of this family is a diffusers directory with a ``UNet2DConditionModel``, an ``AutoencoderDC``
+and a scheduler, and a manifest that names the embedding space and the defaults.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import diffusers
+import numpy as np
+import torch
+from diffusers import AutoencoderDC, UNet2DConditionModel
+from numpy.typing import NDArray
+from torch import Tensor
+
+from chladni_image_generation.conditioning import (
+    DESCRIPTOR_COUNT,
+    DESCRIPTOR_SPACE,
+    Condition,
+    encode_condition,
+    null_condition,
+)
+from chladni_image_generation.model import DenoiserRow, ModelDescription
+from chladni_image_generation.model_files import ModelFiles, ModelFilesError
+from chladni_image_generation.schedulers import SchedulerCatalog
+
+_PIXELS_PER_LATENT: Final = 8
+_SUMMARY: Final = "Latent diffusion conditioned on the descriptors of a sound; abstract pictures."
+
+
+class AudioConditionedModel:
+    """A loaded model of this family; see `LatentDiffusionModel` for what its methods promise.
+
+    Args:
+        description: What the model is.
+        denoiser: Its UNet, in evaluation mode on the device.
+        autoencoder: Its autoencoder, likewise.
+        schedulers: Its schedulers.
+    """
+
+    def __init__(
+        self,
+        *,
+        description: ModelDescription,
+        denoiser: UNet2DConditionModel,
+        autoencoder: AutoencoderDC,
+        schedulers: SchedulerCatalog,
+    ) -> None:
+        self.description = description
+        self.device: torch.device = denoiser.device
+        self.dtype: torch.dtype = denoiser.dtype
+        self._denoiser = denoiser
+        self._autoencoder = autoencoder
+        self._schedulers = schedulers
+
+    def encode(self, audio_embedding: NDArray[np.float32]) -> Mapping[str, Tensor]:
+        """Returns the UNet's conditions for an embedding of shape (24,) in [0, 1]."""
+        embedding = torch.tensor(audio_embedding, dtype=torch.float32)[None]
+        return self._without_batch(encode_condition(embedding))
+
+    def null_condition(self) -> Mapping[str, Tensor]:
+        """Returns the conditions that the UNet learned to mean nothing."""
+        return self._without_batch(null_condition(1))
+
+    def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
+        """Returns the predicted velocity (or noise) of each row, float32 (B, C, H, W)."""
+        prediction: Tensor = self._denoiser(
+            torch.stack([row.latents for row in rows]).to(self.device, self.dtype),
+            torch.stack([row.timestep for row in rows]).to(self.device),
+            **{name: torch.stack([row.condition[name] for row in rows]) for name in rows[0].condition},
+        ).sample
+        return prediction.float()
+
+    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Returns the RGB pixels (8H, 8W, 3) of clean latents (C, H, W)."""
+        scaled = latents[None].to(self.device, self.dtype) / self._autoencoder.config.scaling_factor
+        decoded = self._autoencoder.decode(scaled).sample[0].float()
+        pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+        array: NDArray[np.uint8] = pixels.permute(1, 2, 0).cpu().numpy()
+        return array
+
+    def clean_estimate(self, latents: Tensor, prediction: Tensor, timestep: Tensor, scheduler: Any) -> Tensor:
+        """Returns x_0 of a flow: x_t - sigma v, with sigma = t / training timesteps.
+
+        For other parameterisations it returns the latents as they are.
+        """
+        if not self._schedulers.is_flow:
+            return latents
+        sigma: Tensor = timestep / scheduler.config.num_train_timesteps
+        return latents - sigma * prediction
+
+    def new_scheduler(self, name: str) -> Any:
+        """Returns a scheduler that no other request uses."""
+        return self._schedulers.new(name)
+
+    def _without_batch(self, condition: Condition) -> dict[str, Tensor]:
+        return {
+            "class_labels": condition.class_labels[0].to(self.device, self.dtype),
+            "encoder_hidden_states": condition.encoder_hidden_states[0].to(self.device, self.dtype),
+        }
+
+
+def load_audio_conditioned_model(
+    files: ModelFiles, *, device: torch.device, dtype: torch.dtype
+) -> AudioConditionedModel:
+    """Loads a model of this family.
+
+    Raises:
+        ModelFilesError: The directory holds a model of another family or is incomplete.
+    """
+    conditioning = files.manifest.get("conditioning", {})
+    if conditioning.get("descriptor_space") != DESCRIPTOR_SPACE:
+        raise ModelFilesError(
+            f"Model {files.id!r} does not take embeddings of {DESCRIPTOR_SPACE}: its manifest names "
+            f"{conditioning.get('descriptor_space')!r}."
+        )
+    options = {
+        "torch_dtype": dtype,
+        "use_safetensors": True,
+        "local_files_only": True,
+        "low_cpu_mem_usage": False,  # True needs accelerate, which pays only for models of gigabytes.
+    }
+    try:
+        denoiser = UNet2DConditionModel.from_pretrained(files.directory, subfolder="unet", **options)
+        autoencoder = AutoencoderDC.from_pretrained(files.directory, subfolder="vae", **options)
+        schedulers = SchedulerCatalog(_load_scheduler(files))
+    except (OSError, ValueError) as error:
+        raise ModelFilesError(f"Model {files.id!r} cannot be loaded: {error}") from error
+    channels = denoiser.config.in_channels
+    side = files.manifest["latents"]["height"]
+    defaults = files.manifest["defaults"]
+    description = ModelDescription(
+        id=files.id,
+        digest=files.digest,
+        description=_SUMMARY,
+        license=files.manifest.get("licence", ""),
+        embedding_space=DESCRIPTOR_SPACE,
+        embedding_size=DESCRIPTOR_COUNT,
+        latent_shape=(channels, side, side),
+        image_size_pixels=(side * _PIXELS_PER_LATENT, side * _PIXELS_PER_LATENT),
+        default_steps=defaults["steps"],
+        default_guidance_scale=defaults["guidance_scale"],
+        scheduler_names=schedulers.names,
+    )
+    return AudioConditionedModel(
+        description=description,
+        # Convolutions run a fifth faster on a CPU where the channels of a pixel lie together.
+        denoiser=denoiser.to(device, memory_format=torch.channels_last).eval(),
+        autoencoder=autoencoder.to(device, memory_format=torch.channels_last).eval(),
+        schedulers=schedulers,
+    )
+
+
+def _load_scheduler(files: ModelFiles) -> Any:
+    name = files.manifest["defaults"]["scheduler"]
+    scheduler_class = getattr(diffusers, name, None)
+    if scheduler_class is None:
+        raise ModelFilesError(f"Model {files.id!r} names scheduler {name!r}, which diffusers lacks.")
+    return scheduler_class.from_pretrained(files.directory, subfolder="scheduler")

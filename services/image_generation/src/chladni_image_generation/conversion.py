@@ -1,0 +1,216 @@
+"""Between the messages of ``chladni.image.v1`` and the domain."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Final
+
+import numpy as np
+from google.protobuf.duration_pb2 import Duration
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
+from chladni_image_generation.generation import (
+    MAX_SEED,
+    Completed,
+    GenerationEvent,
+    GenerationRequest,
+    Progress,
+    Queued,
+    Started,
+)
+from chladni_image_generation.model import ModelDescription
+from chladni_runtime.errors import NotFoundError, Reason
+from chladni_runtime.tensors import to_array
+from chladni_runtime.validation import RequestValidator
+
+_EMBEDDING: Final = "conditioning.audio_embedding"
+_DEFAULT_PREVIEW_PIXELS: Final = 64
+_MAX_GUIDANCE_SCALE: Final = 30
+_MAX_RECIPE_LENGTH: Final = 64
+# Fields of the contract that models of other families take; ignoring one would mislead the caller.
+_FOREIGN_CONDITIONS: Final = ("initial_latents", "initial_image", "strength")
+_FOREIGN_TEXTS: Final = ("prompt", "negative_prompt")
+
+
+def to_generation_request(
+    message: image_pb2.GenerateImageRequest,
+    model: ModelDescription,
+    *,
+    max_steps: int,
+    draw_seed: Callable[[], int],
+) -> GenerationRequest:
+    """Returns the request that a message asks for, with the model's defaults where it is silent.
+
+    Args:
+        message: The message.
+        model: The served model.
+        max_steps: Denoising steps at most.
+        draw_seed: Gives a seed where the message has none.
+
+    Raises:
+        NotFoundError: The message names another model.
+        InvalidFieldsError: Fields are missing or out of range; all are reported.
+        InvalidInputError: The embedding's tensor is malformed.
+    """
+    if message.model not in {"", model.id}:
+        raise NotFoundError(
+            Reason.UNKNOWN_MODEL, f"There is no model {message.model!r} here; there is {model.id!r}."
+        )
+    steps = message.steps if message.HasField("steps") else model.default_steps
+    guidance_scale = (
+        message.guidance_scale if message.HasField("guidance_scale") else model.default_guidance_scale
+    )
+    scheduler = message.scheduler or model.scheduler_names[0]
+    previews = message.previews
+    preview_size_pixels = (
+        previews.size_pixels if previews.HasField("size_pixels") else _DEFAULT_PREVIEW_PIXELS
+    )
+
+    validator = RequestValidator()
+    validator.check_range("steps", steps, minimum=1, maximum=max_steps)
+    validator.check_range("guidance_scale", guidance_scale, minimum=1, maximum=_MAX_GUIDANCE_SCALE)
+    validator.check(
+        "scheduler",
+        valid=scheduler in model.scheduler_names,
+        description=f"must be one of {', '.join(model.scheduler_names)}.",
+    )
+    width_pixels, height_pixels = model.image_size_pixels
+    for field, native in (("width_pixels", width_pixels), ("height_pixels", height_pixels)):
+        if message.HasField(field):
+            validator.check_range(field, getattr(message, field), minimum=native, maximum=native)
+    validator.check_range("previews.size_pixels", preview_size_pixels, minimum=16, maximum=512, unit="pixels")
+    validator.check(
+        "origin.recipe",
+        valid=len(message.origin.recipe) <= _MAX_RECIPE_LENGTH,
+        description=f"must have at most {_MAX_RECIPE_LENGTH} characters.",
+    )
+    validator.check_pattern(
+        "origin.audio_sha256",
+        message.origin.audio_sha256,
+        pattern="([0-9a-f]{64})?",
+        meaning="64 lower-case hexadecimal digits, or empty",
+    )
+    _check_conditioning(validator, message.conditioning, model)
+    validator.raise_if_invalid()
+    embedding = to_array(
+        message.conditioning.audio_embedding.values,
+        field=f"{_EMBEDDING}.values",
+        dtype=np.float32,
+        shape=(model.embedding_size,),
+    )
+    validator.check(
+        f"{_EMBEDDING}.values",
+        valid=bool(embedding.min() >= 0 and embedding.max() <= 1),
+        description="must hold values from 0 to 1.",
+    )
+    validator.raise_if_invalid()
+    return GenerationRequest(
+        audio_embedding=embedding,
+        seed=message.seed if message.HasField("seed") else draw_seed() % (MAX_SEED + 1),
+        steps=steps,
+        guidance_scale=guidance_scale,
+        scheduler=scheduler,
+        preview_interval_steps=previews.interval_steps,
+        preview_size_pixels=preview_size_pixels,
+        recipe=message.origin.recipe,
+        audio_sha256=message.origin.audio_sha256,
+    )
+
+
+def _check_conditioning(
+    validator: RequestValidator, conditioning: image_pb2.Conditioning, model: ModelDescription
+) -> None:
+    foreign = [field for field in _FOREIGN_CONDITIONS if conditioning.HasField(field)]
+    foreign += [field for field in _FOREIGN_TEXTS if getattr(conditioning, field)]
+    for field in foreign:
+        validator.check(
+            f"conditioning.{field}",
+            valid=False,
+            description=f"is not taken by model {model.id!r}; leave it out.",
+        )
+    has_embedding = conditioning.HasField("audio_embedding")
+    validator.require(
+        _EMBEDDING,
+        present=has_embedding,
+        hint=f"send an embedding in space {model.embedding_space!r}, as ExtractFeatures returns it",
+    )
+    if has_embedding:
+        validator.check(
+            f"{_EMBEDDING}.space",
+            valid=conditioning.audio_embedding.space == model.embedding_space,
+            description=f"must be {model.embedding_space!r}, the space that model {model.id!r} takes.",
+        )
+
+
+def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_pb2.GenerateImageResponse:
+    """Returns the message that tells of an event."""
+    match event:
+        case Queued():
+            return image_pb2.GenerateImageResponse(queued=image_pb2.GenerationQueued(position=event.position))
+        case Started():
+            return image_pb2.GenerateImageResponse(
+                started=image_pb2.GenerationStarted(
+                    seed=event.request.seed,
+                    total_steps=event.total_steps,
+                    model=model.id,
+                    guidance_scale=event.request.guidance_scale,
+                )
+            )
+        case Progress():
+            progress = image_pb2.GenerationProgress(
+                step=event.step,
+                total_steps=event.total_steps,
+                elapsed=_duration(event.elapsed_seconds),
+                remaining=_duration(event.remaining_seconds),
+            )
+            if event.preview_jpeg is not None:
+                progress.preview.CopyFrom(
+                    media_pb2.Image(
+                        content=event.preview_jpeg,
+                        format=media_pb2.IMAGE_FORMAT_JPEG,
+                        width_pixels=event.preview_size_pixels,
+                        height_pixels=event.preview_size_pixels,
+                    )
+                )
+            return image_pb2.GenerateImageResponse(progress=progress)
+        case Completed():
+            return image_pb2.GenerateImageResponse(
+                completed=image_pb2.GenerationCompleted(
+                    image=media_pb2.Image(
+                        content=event.png,
+                        format=media_pb2.IMAGE_FORMAT_PNG,
+                        width_pixels=event.provenance.width_pixels,
+                        height_pixels=event.provenance.height_pixels,
+                    ),
+                    provenance=image_pb2.Provenance(**asdict(event.provenance)),
+                    queue_time=_duration(event.queue_seconds),
+                    processing_time=_duration(event.processing_seconds),
+                )
+            )
+
+
+def to_model_info(model: ModelDescription) -> model_pb2.ModelInfo:
+    """Returns the message that describes a model."""
+    return model_pb2.ModelInfo(
+        id=model.id,
+        digest=model.digest,
+        description=model.description,
+        license=model.license,
+        is_default=True,
+        is_ready=True,
+        input_spaces=[model.embedding_space],
+        properties={
+            "latent_shape": "x".join(map(str, model.latent_shape)),
+            "image_size_pixels": "x".join(map(str, model.image_size_pixels)),
+            "default_steps": str(model.default_steps),
+            "default_guidance_scale": f"{model.default_guidance_scale:g}",
+            "schedulers": " ".join(model.scheduler_names),
+        },
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration

@@ -1,0 +1,128 @@
+"""The trained model as a diffusers directory with a manifest of how it came to be."""
+
+import hashlib
+import json
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from chladni_image_generation.conditioning import (
+    CLASS_LABEL_DIMENSION,
+    DESCRIPTOR_NAMES,
+    DESCRIPTOR_SPACE,
+    TOKEN_COUNT,
+    TOKEN_DIMENSION,
+)
+from chladni_image_generation.jobs.autoencoder_training import LATENT_CHANNELS
+from chladni_image_generation.jobs.sampling import ImageModel, SamplingDefaults
+
+MODEL_ID = "chladni-embedded"
+MODEL_VERSION = "1.0.0"
+MANIFEST_NAME = "manifest.json"
+_LIBRARIES = ("torch", "diffusers", "safetensors")
+
+
+def export_model(
+    model: ImageModel,
+    folder: Path,
+    *,
+    defaults: SamplingDefaults,
+    training: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    model_card: str,
+) -> None:
+    """Write weights (fp16 safetensors), configurations, model card and manifest into the folder.
+
+    The folder is replaced as a whole, once everything has been written beside it.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    _save_half(model.denoiser, partial / "unet")
+    _save_half(model.autoencoder, partial / "vae")
+    model.scheduler.save_pretrained(partial / "scheduler")
+    _write_json(partial / "model_index.json", _model_index(model))
+    (partial / "README.md").write_text(model_card)
+    manifest = {
+        "id": MODEL_ID,
+        "version": MODEL_VERSION,
+        "licence": "Apache-2.0",
+        "conditioning": {
+            "descriptor_space": DESCRIPTOR_SPACE,
+            "components": list(DESCRIPTOR_NAMES),
+            "class_label_dimension": CLASS_LABEL_DIMENSION,
+            "token_count": TOKEN_COUNT,
+            "token_dimension": TOKEN_DIMENSION,
+        },
+        "latents": {
+            "channels": LATENT_CHANNELS,
+            "height": defaults.size_pixels // 8,
+            "width": defaults.size_pixels // 8,
+            "scaling_factor": 1.0,
+            "shift": 0.0,
+        },
+        "defaults": {
+            "scheduler": type(model.scheduler).__name__,
+            "steps": defaults.steps,
+            "guidance_scale": defaults.guidance_scale,
+            "size_pixels": defaults.size_pixels,
+        },
+        "training": {"git_commit": _git_commit(), **training},
+        "metrics": dict(metrics),
+        "libraries": {name: metadata.version(name) for name in _LIBRARIES}
+        | {"python": platform.python_version()},
+        "sha256": file_digests(partial),
+    }
+    _write_json(partial / MANIFEST_NAME, manifest)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file under the folder but the manifest, by POSIX path."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).as_posix() != MANIFEST_NAME
+    }
+
+
+def _save_half(part: torch.nn.Module, folder: Path) -> None:
+    """Save a diffusers model in half precision, and leave the model itself as it was."""
+    half = type(part).from_config(part.config)  # type: ignore[attr-defined]
+    half.load_state_dict(part.state_dict())
+    half.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o644)  # safetensors writes files for their owner alone; a service runs as another
+
+
+def _model_index(model: ImageModel) -> dict[str, Any]:
+    return {
+        "_class_name": "DiffusionPipeline",
+        "_diffusers_version": metadata.version("diffusers"),
+        "scheduler": ["diffusers", type(model.scheduler).__name__],
+        "unet": ["diffusers", type(model.denoiser).__name__],
+        "vae": ["diffusers", type(model.autoencoder).__name__],
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit that this code was checked out from, or None outside a checkout."""
+    answer = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", "HEAD"],  # noqa: S607 -- git is where PATH says
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.stdout.strip() or None
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,36 @@
+"""The coarse noise that decides a picture's composition, and its place in the denoiser's noise.
+
+A composition is an 8x8 grid of four normal deviates. The mean of white noise over a block of n x n
+pixels is normal with deviation 1 / n, and independent of how the noise varies inside the block. So
+a grid can be read from any latent noise, and a latent noise can be drawn that holds a given grid,
+and is still exactly white. Trained on such pairs (a data-dependent coupling: Albergo et al. 2023,
+"Stochastic interpolants with data-dependent couplings"), the denoiser finds the composition in the
+noise that it starts from, instead of having to invent one: its paths are almost straight, which is
+what few sampling steps need (Liu et al. 2023, "Flow straight and fast").
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+GRID_CHANNELS = 4
+GRID_SIZE = 8
+
+
+def draw_grids(seeds: list[int]) -> Tensor:
+    """(B, 4, 8, 8) grids, each from a seed of its own."""
+    shape = (GRID_CHANNELS, GRID_SIZE, GRID_SIZE)
+    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def grids_of_noise(noise: Tensor) -> Tensor:
+    """(B, 4, h, h) white noise, h a multiple of 8, to the (B, 4, 8, 8) grids that it holds."""
+    block = noise.shape[-1] // GRID_SIZE
+    return functional.avg_pool2d(noise, block) * block
+
+
+def couple_noise(noise: Tensor, grids: Tensor) -> Tensor:
+    """Move each block of (B, 4, h, h) white noise so that it holds the given grids."""
+    block = noise.shape[-1] // GRID_SIZE
+    shift = (grids - grids_of_noise(noise)) / block
+    return noise + functional.interpolate(shift, scale_factor=block, mode="nearest")

@@ -1,0 +1,121 @@
+"""The sizes and step counts of a training run: one for what ships, one for a test."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AutoencoderPreset:
+    """Autoencoder and its training; f = 8, so 512x512 pixels become (4, 64, 64) latents."""
+
+    channels: tuple[int, ...]
+    layers: tuple[int, ...]
+    steps: int
+    batch_size: int
+    crop_pixels: int
+    pictures_per_chapter: int
+    steps_per_chapter: int
+    learning_rate: float
+    latent_noise: float
+
+
+@dataclass(frozen=True)
+class DenoiserPhase:
+    """A stretch of denoiser training on latents of one picture size."""
+
+    size_pixels: int
+    pictures: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class DenoiserPreset:
+    """Denoiser and its training, phase by phase, small pictures first."""
+
+    channels: tuple[int, ...]
+    attention: tuple[bool, ...]
+    layers_per_block: int
+    attention_head_dimension: int
+    cross_attention_dimension: int
+    norm_groups: int
+    phases: tuple[DenoiserPhase, ...]
+    condition_dropout: float
+    average_decay: float
+
+
+@dataclass(frozen=True)
+class TrainingPreset:
+    """Everything about a run that is not the seed."""
+
+    name: str
+    autoencoder: AutoencoderPreset
+    denoiser: DenoiserPreset
+    held_out_pictures: int
+    sampling_shift: float
+    checkpoint_every_steps: int
+
+
+FULL = TrainingPreset(
+    name="full",
+    autoencoder=AutoencoderPreset(
+        channels=(16, 32, 64, 128),
+        layers=(1, 1, 1, 2),
+        steps=3_000,
+        batch_size=8,
+        crop_pixels=128,
+        pictures_per_chapter=400,
+        steps_per_chapter=1000,
+        learning_rate=1.5e-3,
+        latent_noise=0.2,
+    ),
+    denoiser=DenoiserPreset(
+        channels=(48, 96, 160, 192),
+        attention=(False, False, False, True),
+        layers_per_block=1,
+        attention_head_dimension=32,
+        cross_attention_dimension=128,
+        norm_groups=16,
+        phases=(
+            DenoiserPhase(size_pixels=256, pictures=4_000, steps=4_000, batch_size=16, learning_rate=1e-3),
+            DenoiserPhase(size_pixels=512, pictures=2_000, steps=2_500, batch_size=8, learning_rate=8e-4),
+        ),
+        condition_dropout=0.1,
+        average_decay=0.999,
+    ),
+    held_out_pictures=32,
+    sampling_shift=2.0,
+    checkpoint_every_steps=250,
+)
+
+TINY = TrainingPreset(
+    name="tiny",
+    autoencoder=AutoencoderPreset(
+        channels=(8, 8, 16, 16),
+        layers=(1, 1, 1, 1),
+        steps=4,
+        batch_size=2,
+        crop_pixels=32,
+        pictures_per_chapter=4,
+        steps_per_chapter=2,
+        learning_rate=1e-3,
+        latent_noise=0.1,
+    ),
+    denoiser=DenoiserPreset(
+        channels=(16, 16, 32, 32),
+        attention=(False, False, False, True),
+        layers_per_block=1,
+        attention_head_dimension=8,
+        cross_attention_dimension=16,
+        norm_groups=8,
+        phases=(
+            DenoiserPhase(size_pixels=64, pictures=4, steps=2, batch_size=2, learning_rate=1e-3),
+            DenoiserPhase(size_pixels=128, pictures=4, steps=2, batch_size=2, learning_rate=1e-3),
+        ),
+        condition_dropout=0.1,
+        average_decay=0.5,
+    ),
+    held_out_pictures=2,
+    sampling_shift=2.0,
+    checkpoint_every_steps=2,
+)

@@ -1,0 +1,37 @@
+"""Prometheus metrics of image generation."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from chladni_runtime.metrics import LATENCY_BUCKETS_SECONDS
+
+
+class GenerationMetrics:
+    """Metrics of one engine.
+
+    Args:
+        registry: Registry that the metrics join.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.queued = Gauge(
+            "chladni_generations_queued", "Requests that wait for their turn.", registry=registry
+        )
+        self.active = Gauge("chladni_generations_active", "Requests that take turns now.", registry=registry)
+        self.finished = Counter(
+            "chladni_generations_total",
+            "Requests by how they ended: completed, cancelled, late or failed.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.steps = Counter("chladni_denoising_steps_total", "Denoising steps taken.", registry=registry)
+        self.saved_steps = Counter(
+            "chladni_denoising_steps_saved_total",
+            "Denoising steps not taken because the caller left or the deadline passed.",
+            registry=registry,
+        )
+        self.tick_duration = Histogram(
+            "chladni_denoising_tick_duration_seconds",
+            "Time of one call of the denoiser with the scheduler steps after it.",
+            buckets=LATENCY_BUCKETS_SECONDS,
+            registry=registry,
+        )

@@ -1,0 +1,85 @@
+"""The interface between the engine and a family of latent diffusion models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from diffusers import SchedulerMixin
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """What a model is, for clients and for the provenance.
+
+    Attributes:
+        id: Identifier in requests.
+        digest: SHA-256 over the model's files.
+        description: One sentence for people.
+        license: SPDX identifier, or what the model card says.
+        embedding_space: Name of the space of its conditioning embeddings.
+        embedding_size: Components of such an embedding.
+        latent_shape: (C, H, W).
+        image_size_pixels: (width, height).
+        default_steps: Denoising steps where a request names none.
+        default_guidance_scale: Guidance scale where a request names none.
+        scheduler_names: Diffusers class names of schedulers that fit, the default one first.
+    """
+
+    id: str
+    digest: str
+    description: str
+    license: str
+    embedding_space: str
+    embedding_size: int
+    latent_shape: tuple[int, int, int]
+    image_size_pixels: tuple[int, int]
+    default_steps: int
+    default_guidance_scale: float
+    scheduler_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiserRow:
+    """One row of a call of the denoiser.
+
+    Attributes:
+        latents: (C, H, W), as the scheduler scaled them.
+        timestep: Scalar.
+        condition: Tensors by name, each without the batch axis, as the model's `encode` gave them.
+    """
+
+    latents: Tensor
+    timestep: Tensor
+    condition: Mapping[str, Tensor]
+
+
+class LatentDiffusionModel(Protocol):
+    """A loaded model. Only the engine's thread calls it."""
+
+    description: ModelDescription
+    device: torch.device
+    dtype: torch.dtype
+
+    def encode(self, audio_embedding: NDArray[np.float32]) -> Mapping[str, Tensor]:
+        """Returns the condition that stands for an embedding of shape (D,)."""
+
+    def null_condition(self) -> Mapping[str, Tensor]:
+        """Returns the condition that stands for nothing, for classifier-free guidance."""
+
+    def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
+        """Returns the denoiser's output for each row, float32 (B, C, H, W)."""
+
+    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Returns the RGB pixels (8H, 8W, 3) of latents (C, H, W) without noise."""
+
+    def clean_estimate(
+        self, latents: Tensor, prediction: Tensor, timestep: Tensor, scheduler: SchedulerMixin
+    ) -> Tensor:
+        """Returns what the latents would be without noise, by the newest prediction."""
+
+    def new_scheduler(self, name: str) -> Any:
+        """Returns a scheduler that no other request uses."""

@@ -1,0 +1,99 @@
+"""Where a model's files are, and whether they are what they should be."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+EMBEDDED_MODEL_ID: Final = "embedded"
+MANIFEST_NAME: Final = "manifest.json"
+_HUB_PATTERNS: Final = ["*.json", "*.safetensors", "*.txt"]
+_DECISIVE_SUFFIXES: Final = frozenset({".json", ".safetensors", ".txt"})
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+class ModelFilesError(Exception):
+    """The files of a model are missing or damaged; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """The files of a model.
+
+    Attributes:
+        id: Identifier in requests. A directory gives its name, never its path, which is nobody's business.
+        directory: Diffusers directory.
+        manifest: Contents of its manifest; empty where it has none.
+        digest: SHA-256 over names and contents of the files that decide what the model computes.
+    """
+
+    id: str
+    directory: Path
+    manifest: Mapping[str, Any]
+    digest: str
+
+
+def find_model_files(reference: str) -> ModelFiles:
+    """Finds, and if need be downloads, a model, and checks its files against its manifest.
+
+    Args:
+        reference: 'embedded', a directory, or a hub id with an optional revision
+            ('owner/name@revision').
+
+    Raises:
+        ModelFilesError: The model cannot be had, or a file differs from the manifest.
+    """
+    directory = _directory_of(reference)
+    if not (directory / "model_index.json").is_file():
+        raise ModelFilesError(f"Model {reference!r} has no model_index.json: not a diffusers directory.")
+    manifest_path = directory / MANIFEST_NAME
+    manifest = json.loads(manifest_path.read_text()) if manifest_path.is_file() else {}
+    for name, expected in manifest.get("sha256", {}).items():
+        path = directory / name
+        if not path.is_file() or _sha256_of(path) != expected:
+            raise ModelFilesError(
+                f"File {name} of model {reference!r} is missing or differs from its manifest. "
+                "Install the model again."
+            )
+    model_id = directory.resolve().name if Path(reference).is_dir() else reference
+    return ModelFiles(model_id, directory, manifest, _combined_digest(directory))
+
+
+def _directory_of(reference: str) -> Path:
+    if reference == EMBEDDED_MODEL_ID:
+        return Path(str(files("chladni_image_generation") / "models" / "embedded"))
+    if Path(reference).is_dir():
+        return Path(reference)
+    return _download(reference)
+
+
+def _download(reference: str) -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only where a hub id is configured
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415
+
+    repository, _, revision = reference.partition("@")
+    try:
+        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=_HUB_PATTERNS))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise ModelFilesError(
+            f"Model {reference!r} is neither a directory nor can it be downloaded: {error}"
+        ) from error
+
+
+def _combined_digest(directory: Path) -> str:
+    combined = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        if path.suffix in _DECISIVE_SUFFIXES and path.name != MANIFEST_NAME:
+            combined.update(f"{path.relative_to(directory).as_posix()} {_sha256_of(path)}\n".encode())
+    return combined.hexdigest()
+
+
+def _sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

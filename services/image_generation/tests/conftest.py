@@ -1,0 +1,87 @@
+"""A model of the true architecture, tiny and untrained, saved and loaded as a real one is."""
+
+import time
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from prometheus_client import CollectorRegistry
+
+from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
+from chladni_image_generation.conditioning import DESCRIPTOR_COUNT
+from chladni_image_generation.engine import Engine, EngineLimits
+from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.jobs.autoencoder_training import build_autoencoder
+from chladni_image_generation.jobs.denoiser_training import build_denoiser
+from chladni_image_generation.jobs.export import SamplingDefaults, export_model
+from chladni_image_generation.jobs.presets import TINY
+from chladni_image_generation.jobs.sampling import ImageModel
+from chladni_image_generation.metrics import GenerationMetrics
+from chladni_image_generation.model_files import find_model_files
+
+TINY_SIZE_PIXELS = 64
+DEFAULT_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
+
+
+@pytest.fixture(scope="session")
+def tiny_model_directory(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("models") / "tiny"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = ImageModel(
+            build_denoiser(TINY.denoiser),
+            build_autoencoder(TINY.autoencoder),
+            diffusers.FlowMatchEulerDiscreteScheduler(),
+        )
+    export_model(
+        model,
+        directory,
+        defaults=SamplingDefaults(steps=4, guidance_scale=1.0, size_pixels=TINY_SIZE_PIXELS),
+        training={},
+        metrics={},
+        model_card="An untrained model for tests.\n",
+    )
+    return directory
+
+
+@pytest.fixture
+def load_tiny_model(tiny_model_directory):
+    """Returns a function that loads a fresh copy of the tiny model."""
+
+    def load():
+        return load_audio_conditioned_model(
+            find_model_files(str(tiny_model_directory)),
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+        )
+
+    return load
+
+
+@pytest.fixture
+def make_engine(load_tiny_model):
+    """Returns a function that makes an engine, around a given model or the tiny one."""
+
+    def make(model=None, **limits):
+        return Engine(
+            model or load_tiny_model(),
+            limits=EngineLimits(**limits),
+            metrics=GenerationMetrics(CollectorRegistry()),
+            clock=time.monotonic,
+        )
+
+    return make
+
+
+def request_for(embedding_seed=0, **fields):
+    """Returns a request whose embedding follows from a seed."""
+    embedding = np.random.default_rng(embedding_seed).random(DESCRIPTOR_COUNT, dtype=np.float32)
+    defaults = {"seed": 7, "steps": 4, "guidance_scale": 1.0, "scheduler": DEFAULT_SCHEDULER}
+    return GenerationRequest(audio_embedding=embedding, **(defaults | fields))
+
+
+@pytest.fixture(name="request_for")
+def _request_for():
+    return request_for

@@ -1,0 +1,313 @@
+"""The engine with a real, tiny model: events, reproducibility, fairness, cancellation, limits, faults."""
+
+import asyncio
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from chladni_image_generation.conditioning import encode_condition, null_condition
+from chladni_image_generation.forecast import StepForecast
+from chladni_image_generation.generation import Completed, Progress, Queued, Started
+from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.deadlines import Deadline
+from chladni_runtime.errors import (
+    ChladniError,
+    DeadlineExceededError,
+    QueueFullError,
+    Reason,
+    UnavailableError,
+)
+
+
+async def events_of(engine, request, token=None):
+    return [event async for event in engine.generate(request, token or CancellationToken())]
+
+
+async def picture_of(engine, request):
+    events = await events_of(engine, request)
+    return pixels_of(events[-1].png)
+
+
+def pixels_of(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+async def until(condition, timeout_seconds=10):
+    async with asyncio.timeout(timeout_seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_events_tell_of_every_step_and_end_with_the_picture(make_engine, request_for):
+    async with make_engine() as engine:
+        events = await events_of(
+            engine, request_for(steps=5, preview_interval_steps=2, preview_size_pixels=32)
+        )
+    assert [type(event) for event in events] == [Queued, Started, *[Progress] * 5, Completed]
+    assert [event.step for event in events[2:7]] == [1, 2, 3, 4, 5]
+    previews = [event.step for event in events[2:7] if event.preview_jpeg]
+    assert previews == [2, 4]
+    preview = Image.open(io.BytesIO(events[3].preview_jpeg))
+    assert (preview.format, preview.size) == ("JPEG", (32, 32))
+    picture = Image.open(io.BytesIO(events[-1].png))
+    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (64, 64))
+
+
+async def test_the_png_carries_the_provenance_that_the_event_has(make_engine, request_for):
+    async with make_engine() as engine:
+        completed = (await events_of(engine, request_for(recipe="embedded", audio_sha256="ab" * 32)))[-1]
+    document = json.loads(Image.open(io.BytesIO(completed.png)).text["chladni"])
+    provenance = completed.provenance
+    assert document["seed"] == provenance.seed == 7
+    assert document["model_digest"] == provenance.model_digest
+    assert document["recipe"] == "embedded"
+    assert document["audio_sha256"] == "ab" * 32
+    assert document["library_versions"]["torch"] == torch.__version__
+    assert len(provenance.conditioning_sha256) == 64
+
+
+async def test_same_request_same_bytes_other_seed_or_sound_other_picture(make_engine, request_for):
+    async with make_engine() as engine:
+        first = (await events_of(engine, request_for()))[-1].png
+        assert (await events_of(engine, request_for()))[-1].png == first
+        assert (await events_of(engine, request_for(seed=8)))[-1].png != first
+        assert (await events_of(engine, request_for(embedding_seed=1)))[-1].png != first
+        assert (await events_of(engine, request_for(guidance_scale=3.0)))[-1].png != first
+    async with make_engine() as engine:
+        assert (await events_of(engine, request_for()))[-1].png == first
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    companions=st.lists(
+        st.tuples(
+            st.integers(1, 6),
+            st.sampled_from([1.0, 2.5]),
+            st.sampled_from(
+                ["FlowMatchEulerDiscreteScheduler", "UniPCMultistepScheduler", "DPMSolverMultistepScheduler"]
+            ),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    batch_size=st.sampled_from([1, 2, 4]),
+)
+async def test_companions_never_change_a_picture(make_engine, request_for, companions, batch_size):
+    requests = [
+        request_for(embedding_seed=index, seed=index, steps=steps, guidance_scale=scale, scheduler=name)
+        for index, (steps, scale, name) in enumerate(companions)
+    ]
+    async with make_engine(batch_size=batch_size, max_active_requests=3) as engine:
+        together = await asyncio.gather(*(picture_of(engine, request) for request in requests))
+        alone = [await picture_of(engine, request) for request in requests]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one, other)
+
+
+async def test_a_short_request_overtakes_a_long_one(make_engine, request_for):
+    finished = []
+
+    async def generate(engine, name, steps):
+        await events_of(engine, request_for(steps=steps))
+        finished.append(name)
+
+    async with make_engine() as engine:
+        long = asyncio.create_task(generate(engine, "long", 60))
+        await asyncio.sleep(0)
+        await generate(engine, "short", 2)
+        await long
+    assert finished == ["short", "long"]
+
+
+async def test_closing_the_iterator_stops_within_one_step_and_counts_the_steps_saved(
+    make_engine, request_for
+):
+    engine = make_engine()
+    async with engine:
+        events = engine.generate(request_for(steps=100), CancellationToken())
+        async for event in events:
+            if isinstance(event, Progress):
+                seen = event.step
+                break
+        await events.aclose()
+        await until(lambda: engine._metrics.active._value.get() == 0)
+        taken = engine._metrics.steps._value.get()
+        await asyncio.sleep(0.1)
+        assert engine._metrics.steps._value.get() == taken
+    assert taken <= seen + 1
+    assert engine._metrics.saved_steps._value.get() == 100 - taken
+    assert engine._metrics.finished.labels("cancelled")._value.get() == 1
+
+
+async def test_a_deadline_ends_a_running_and_a_waiting_request(make_engine, request_for):
+    async with make_engine(max_active_requests=1) as engine:
+        token = CancellationToken(Deadline.after(0.3))
+        with pytest.raises(DeadlineExceededError, match=r"after .* of 10000 steps"):
+            await events_of(engine, request_for(steps=10_000), token)
+        passed = CancellationToken(Deadline.after(0))
+        with pytest.raises(DeadlineExceededError):
+            await events_of(engine, request_for(), passed)
+        assert (await events_of(engine, request_for()))[-1].png
+
+
+async def test_a_request_that_cannot_end_in_time_is_refused_at_once(make_engine, request_for):
+    async with make_engine() as engine:
+        await events_of(engine, request_for())
+        step_seconds = engine._forecast.step_seconds
+        assert step_seconds > 0
+        token = CancellationToken(Deadline.after(500 * step_seconds))
+        with pytest.raises(DeadlineExceededError, match="fewer steps"):
+            await events_of(engine, request_for(steps=10_000), token)
+
+        others = [engine.generate(request_for(steps=10_000), CancellationToken()) for _ in range(8)]
+        for other in others:
+            await anext(other)
+        token = CancellationToken(Deadline.after(3000 * step_seconds))
+        with pytest.raises(QueueFullError, match="requests in progress") as refused:
+            await events_of(engine, request_for(steps=1000), token)
+        assert refused.value.retry_after_seconds > 0
+        for other in others:
+            await other.aclose()
+
+
+def test_the_forecast_counts_only_the_steps_that_come_before_the_end():
+    forecast = StepForecast()
+    assert forecast.seconds_among(10, [100]) == 0.0
+    forecast.observe(0.5)
+    assert forecast.seconds_alone(10) == 5.0
+    assert forecast.seconds_among(10, [100, 3]) == 0.5 * (10 + 10 + 3)
+    forecast.observe(1.5)
+    assert 0.5 < forecast.step_seconds < 1.5
+
+
+async def test_a_full_queue_refuses_and_the_waiting_learn_their_position(make_engine, request_for):
+    async with make_engine(max_active_requests=1, max_queued_requests=2) as engine:
+        streams = [engine.generate(request_for(steps=30), CancellationToken()) for _ in range(3)]
+        assert isinstance(await anext(streams[0]), Queued)
+        await until(lambda: engine._metrics.active._value.get() == 1)
+        assert (await anext(streams[1])).position == 0
+        assert (await anext(streams[2])).position == 1
+        with pytest.raises(QueueFullError) as refused:
+            await anext(engine.generate(request_for(), CancellationToken()))
+        assert refused.value.retry_after_seconds > 0
+        await streams[1].aclose()
+        assert (await anext(streams[2])).position == 0
+        for stream in streams:
+            await stream.aclose()
+
+
+async def test_a_reader_that_does_not_keep_up_loses_previews_but_no_step(make_engine, request_for):
+    async with make_engine() as engine:
+        stream = engine.generate(request_for(steps=12, preview_interval_steps=1), CancellationToken())
+        await anext(stream)
+        await until(lambda: engine._metrics.finished.labels("completed")._value.get() == 1)
+        events = [event async for event in stream]
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert [event.step for event in progress] == list(range(1, 13))
+    assert sum(event.preview_jpeg is not None for event in progress) <= 4
+    assert isinstance(events[-1], Completed)
+
+
+class FaultyModel:
+    """A real model whose denoiser fails for rows that carry a certain condition."""
+
+    def __init__(self, model, fault):
+        self._model = model
+        self._fault = fault
+        self.poison = None
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def encode(self, audio_embedding):
+        condition = self._model.encode(audio_embedding)
+        if audio_embedding[0] == 1.0:
+            self.poison = condition["class_labels"]
+        return condition
+
+    def denoise(self, rows):
+        output = self._model.denoise(rows)
+        for index, row in enumerate(rows):
+            if row.condition["class_labels"] is self.poison:
+                output[index] = self._fault()
+        return output
+
+
+def nan():
+    return float("nan")
+
+
+def out_of_memory():
+    raise torch.OutOfMemoryError("no memory")
+
+
+def bug():
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(nan, Reason.NON_FINITE_OUTPUT), (out_of_memory, Reason.OUT_OF_MEMORY), (bug, Reason.INTERNAL)],
+)
+@pytest.mark.parametrize("batch_size", [1, 4])
+async def test_one_bad_request_fails_alone(
+    make_engine, load_tiny_model, request_for, fault, reason, batch_size
+):
+    bad = request_for()
+    bad.audio_embedding[0] = 1.0
+    good = request_for(embedding_seed=3)
+    async with make_engine() as engine:
+        expected = await picture_of(engine, good)
+    async with make_engine(FaultyModel(load_tiny_model(), fault), batch_size=batch_size) as engine:
+        results = await asyncio.gather(
+            events_of(engine, bad), picture_of(engine, good), return_exceptions=True
+        )
+        assert isinstance(results[0], ChladniError)
+        assert results[0].reason is reason
+        if batch_size == 1:
+            assert np.array_equal(results[1], expected)
+        assert np.array_equal(await picture_of(engine, good), results[1])
+
+
+async def test_requests_that_are_left_at_shutdown_learn_it(make_engine, request_for):
+    async with make_engine() as engine:
+        running = asyncio.create_task(events_of(engine, request_for(steps=1000)))
+        await until(lambda: engine._metrics.steps._value.get() > 0)
+    with pytest.raises(UnavailableError):
+        await running
+
+
+@torch.inference_mode()
+def plain_diffusers_picture(directory, request):
+    """What a user of diffusers would write, with guidance in one batch of two."""
+    unet = UNet2DConditionModel.from_pretrained(directory, subfolder="unet", torch_dtype=torch.float32)
+    vae = AutoencoderDC.from_pretrained(directory, subfolder="vae", torch_dtype=torch.float32)
+    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(directory, subfolder="scheduler")
+    scheduler.set_timesteps(request.steps)
+    embedding = torch.tensor(request.audio_embedding)[None]
+    condition, nothing = encode_condition(embedding), null_condition(1)
+    tokens = torch.cat([condition.encoder_hidden_states, nothing.encoder_hidden_states])
+    labels = torch.cat([condition.class_labels, nothing.class_labels])
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(request.seed))
+    for timestep in scheduler.timesteps:
+        velocity = unet(
+            torch.cat([latents, latents]), timestep, encoder_hidden_states=tokens, class_labels=labels
+        ).sample
+        guided = velocity[1] + request.guidance_scale * (velocity[0] - velocity[1])
+        latents = scheduler.step(guided[None], timestep, latents).prev_sample
+    decoded = vae.decode(latents).sample[0].permute(1, 2, 0)
+    return (decoded * 127.5 + 127.5).clamp(0, 255).round().numpy()
+
+
+async def test_the_engine_agrees_with_a_plain_diffusers_loop(make_engine, tiny_model_directory, request_for):
+    request = request_for(steps=6, guidance_scale=2.0)
+    async with make_engine() as engine:
+        served = await picture_of(engine, request)
+    assert np.abs(served - plain_diffusers_picture(tiny_model_directory, request)).max() <= 1

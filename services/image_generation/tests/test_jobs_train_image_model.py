@@ -1,0 +1,152 @@
+"""The training job end to end, in its tiny preset, and the model directory that it exports."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+from safetensors.torch import load_file
+
+from chladni_image_generation.conditioning import DESCRIPTOR_NAMES, encode_condition
+from chladni_image_generation.jobs.autoencoder_training import (
+    build_autoencoder,
+    decode_latents,
+    encode_pictures,
+    held_out_pictures,
+    normalise_latents,
+)
+from chladni_image_generation.jobs.checkpoints import load_checkpoint, save_checkpoint
+from chladni_image_generation.jobs.denoiser_training import draw_noise_levels
+from chladni_image_generation.jobs.export import file_digests
+from chladni_image_generation.jobs.presets import TINY
+from chladni_image_generation.jobs.train_image_model import main
+
+
+@pytest.fixture(scope="module")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Build folder and model directory of a whole tiny run."""
+    folder = tmp_path_factory.mktemp("tiny")
+    build, output = folder / "build", folder / "model"
+    run_tiny(build, output)
+    return build, output
+
+
+def run_tiny(build: Path, output: Path, *more: str) -> None:
+    arguments = ["--tiny", "--threads", "1", "--steps", "2"]
+    folders = ["--build-folder", str(build), "--output", str(output)]
+    assert main([*arguments, *folders, *more]) == 0
+
+
+def test_export_loads_as_diffusers_parts_and_makes_a_picture(tiny_run: tuple[Path, Path]) -> None:
+    _, output = tiny_run
+    denoiser = UNet2DConditionModel.from_pretrained(output, subfolder="unet")
+    autoencoder = AutoencoderDC.from_pretrained(output, subfolder="vae")
+    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(output, subfolder="scheduler")
+    scheduler.set_timesteps(2)
+    condition = encode_condition(torch.full((1, len(DESCRIPTOR_NAMES)), 0.5))
+    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for timestep in scheduler.timesteps:
+            velocity = denoiser(
+                latents,
+                timestep,
+                encoder_hidden_states=condition.encoder_hidden_states,
+                class_labels=condition.class_labels,
+            ).sample
+            latents = scheduler.step(velocity, timestep, latents).prev_sample
+        pixels = autoencoder.decode(latents).sample
+    assert pixels.shape == (1, 3, 128, 128)
+    assert torch.isfinite(pixels).all()
+
+
+def test_manifest_tells_all_and_its_digests_hold(tiny_run: tuple[Path, Path]) -> None:
+    _, output = tiny_run
+    manifest = json.loads((output / "manifest.json").read_text())
+    assert manifest["sha256"] == file_digests(output)
+    assert {"unet/diffusion_pytorch_model.safetensors", "README.md"} < set(manifest["sha256"])
+    assert manifest["conditioning"]["components"] == list(DESCRIPTOR_NAMES)
+    assert manifest["defaults"]["steps"] == 2
+    assert manifest["training"]["progress"]["denoiser"]["step"] == 2
+    assert manifest["metrics"]["autoencoder.psnr_db"] > 0
+    (output / "README.md").write_text("changed")
+    assert manifest["sha256"] != file_digests(output)
+
+
+def test_weights_are_half_precision(tiny_run: tuple[Path, Path]) -> None:
+    _, output = tiny_run
+    for part in ("unet", "vae"):
+        weights = load_file(output / part / "diffusion_pytorch_model.safetensors")
+        assert {weight.dtype for weight in weights.values()} == {torch.float16}
+
+
+def test_exported_files_can_be_read_by_every_user(tiny_run: tuple[Path, Path]) -> None:
+    _, output = tiny_run
+    files = [path for path in output.rglob("*") if path.is_file()]
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in files)
+
+
+def test_contact_sheets_are_written(tiny_run: tuple[Path, Path]) -> None:
+    build, _ = tiny_run
+    assert (build / "tiny" / "comparison.png").stat().st_size > 0
+    assert (build / "tiny" / "variation.png").stat().st_size > 0
+
+
+def test_same_seed_trains_the_same_weights(tmp_path: Path, tiny_run: tuple[Path, Path]) -> None:
+    build, _ = tiny_run
+    run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "denoiser")
+    first = load_checkpoint(build / "tiny" / "denoiser.pt")
+    second = load_checkpoint(tmp_path / "build" / "tiny" / "denoiser.pt")
+    assert first is not None
+    assert second is not None
+    for name, weight in first["average"].items():
+        assert torch.equal(weight, second["average"][name]), name
+
+
+def test_finished_stages_are_not_repeated(tiny_run: tuple[Path, Path], tmp_path: Path) -> None:
+    build, _ = tiny_run
+    before = (build / "tiny" / "autoencoder.pt").read_bytes()
+    run_tiny(build, tmp_path / "model")
+    assert (build / "tiny" / "autoencoder.pt").read_bytes() == before
+
+
+def test_export_without_a_trained_denoiser_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="run the stage 'denoiser' first"):
+        run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "autoencoder", "export")
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert "--stages" in shown
+    assert "goes on where it was" in shown
+
+
+def test_normalising_latents_leaves_the_pictures_as_they_were() -> None:
+    torch.manual_seed(0)
+    autoencoder = build_autoencoder(TINY.autoencoder).eval()
+    pictures = held_out_pictures(2, size_pixels=64)
+    before = decode_latents(autoencoder, encode_pictures(autoencoder, pictures))
+    normalise_latents(autoencoder, pictures)
+    latents = encode_pictures(autoencoder, pictures)
+    assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)
+    after = decode_latents(autoencoder, latents)
+    assert torch.allclose(after, before, atol=1e-4)
+
+
+def test_larger_latents_are_trained_at_higher_noise() -> None:
+    levels = [draw_noise_levels(4000, size, torch.Generator().manual_seed(1)) for size in (32, 64)]
+    for drawn in levels:
+        assert 0 < drawn.min() < drawn.max() < 1
+    assert levels[0].median() == pytest.approx(0.5, abs=0.03)
+    assert levels[1].median() == pytest.approx(2 / 3, abs=0.03)
+
+
+def test_checkpoint_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "stage" / "state.pt"
+    assert load_checkpoint(path) is None
+    for step in (1, 2):
+        save_checkpoint(path, {"step": step})
+    assert load_checkpoint(path) == {"step": 2}
+    assert [file.name for file in path.parent.iterdir()] == ["state.pt"]

@@ -1,0 +1,104 @@
+"""Models are found, checked against their manifest, and refused with a reason."""
+
+import json
+import shutil
+
+import diffusers
+import pytest
+import torch
+
+from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
+from chladni_image_generation.model_files import ModelFilesError, find_model_files
+from chladni_image_generation.schedulers import SchedulerCatalog
+
+
+@pytest.fixture
+def copied_directory(tiny_model_directory, tmp_path):
+    return shutil.copytree(tiny_model_directory, tmp_path / "model")
+
+
+def test_the_digest_follows_the_contents(tiny_model_directory, copied_directory):
+    original = find_model_files(str(tiny_model_directory)).digest
+    assert find_model_files(str(copied_directory)).digest == original
+    config = copied_directory / "scheduler" / "scheduler_config.json"
+    config.write_text(config.read_text() + " ")
+    (copied_directory / "manifest.json").unlink()
+    assert find_model_files(str(copied_directory)).digest != original
+
+
+def test_a_damaged_file_is_named(copied_directory):
+    weights = next(copied_directory.rglob("unet/*.safetensors"))
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(ModelFilesError, match=f"unet/{weights.name}"):
+        find_model_files(str(copied_directory))
+
+
+def test_a_missing_file_is_named(copied_directory):
+    (copied_directory / "vae" / "config.json").unlink()
+    with pytest.raises(ModelFilesError, match=r"vae/config\.json"):
+        find_model_files(str(copied_directory))
+
+
+def test_a_directory_of_something_else_is_refused(tmp_path):
+    with pytest.raises(ModelFilesError, match="model_index"):
+        find_model_files(str(tmp_path))
+
+
+def test_a_name_that_is_neither_directory_nor_hub_id_is_refused():
+    with pytest.raises(ModelFilesError, match="neither a directory"):
+        find_model_files("no such/model/at all")
+
+
+def load(directory):
+    return load_audio_conditioned_model(
+        find_model_files(str(directory)), device=torch.device("cpu"), dtype=torch.float32
+    )
+
+
+def edit_manifest(directory, edit):
+    path = directory / "manifest.json"
+    manifest = json.loads(path.read_text())
+    edit(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_a_model_of_another_embedding_space_is_refused(copied_directory):
+    edit_manifest(copied_directory, lambda manifest: manifest["conditioning"].update(descriptor_space="clap"))
+    with pytest.raises(ModelFilesError, match="clap"):
+        load(copied_directory)
+
+
+def test_a_scheduler_that_diffusers_lacks_is_refused(copied_directory):
+    edit_manifest(copied_directory, lambda manifest: manifest["defaults"].update(scheduler="Magic"))
+    with pytest.raises(ModelFilesError, match="Magic"):
+        load(copied_directory)
+
+
+def test_weights_that_are_not_safetensors_are_refused(copied_directory):
+    weights = next(copied_directory.rglob("unet/*.safetensors"))
+    weights.rename(weights.with_suffix(".bin"))
+    (copied_directory / "manifest.json").write_text(
+        json.dumps({**json.loads((copied_directory / "manifest.json").read_text()), "sha256": {}})
+    )
+    with pytest.raises(ModelFilesError, match="cannot be loaded"):
+        load(copied_directory)
+
+
+def test_schedulers_of_a_noise_predicting_model_are_the_compatible_ones():
+    catalog = SchedulerCatalog(diffusers.DDIMScheduler())
+    assert not catalog.is_flow
+    assert catalog.names[0] == "DDIMScheduler"
+    assert "EulerAncestralDiscreteScheduler" in catalog.names
+    assert catalog.new("EulerAncestralDiscreteScheduler") is not catalog.new(
+        "EulerAncestralDiscreteScheduler"
+    )
+    with pytest.raises(ValueError, match="does not fit"):
+        catalog.new("FlowMatchEulerDiscreteScheduler")
+
+
+def test_a_directory_gives_its_name_as_identifier_and_never_its_path(copied_directory, monkeypatch):
+    assert find_model_files(str(copied_directory)).id == "model"
+    monkeypatch.chdir(copied_directory)
+    assert find_model_files(".").id == "model"

@@ -1,0 +1,163 @@
+"""The gRPC surface, over a real loopback server with a tiny model."""
+
+import asyncio
+
+import grpc
+import numpy as np
+import pytest
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.image.v1 import (
+    image_generation_service_pb2_grpc,
+    prompt_service_pb2,
+    prompt_service_pb2_grpc,
+)
+from chladni.tensor.v1 import tensor_pb2
+from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.conditioning import DESCRIPTOR_COUNT, DESCRIPTOR_SPACE
+from chladni_image_generation.config import ImageGenerationSettings
+from chladni_runtime.errors import Reason
+from chladni_runtime.status import from_rpc_error
+from chladni_runtime.tensors import to_tensor
+from chladni_runtime.testing import loopback_service
+
+
+@pytest.fixture
+async def channel(tiny_model_directory):
+    settings = ImageGenerationSettings(model=str(tiny_model_directory), thread_count=1, max_steps=50)
+    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+        yield channel
+
+
+@pytest.fixture
+def stub(channel):
+    return image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
+
+
+def message_for(embedding_seed=0, **fields):
+    values = np.random.default_rng(embedding_seed).random(DESCRIPTOR_COUNT, dtype=np.float32)
+    embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
+    conditioning = image_pb2.Conditioning(audio_embedding=embedding)
+    return image_pb2.GenerateImageRequest(conditioning=conditioning, **fields)
+
+
+async def events_of(stub, message):
+    return [event async for event in stub.GenerateImage(message)]
+
+
+async def error_of(stub, message):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await events_of(stub, message)
+    return caught.value.code(), from_rpc_error(caught.value)
+
+
+async def test_the_stream_runs_from_queued_to_completed(stub):
+    events = await events_of(
+        stub,
+        message_for(seed=5, steps=3, previews=image_pb2.PreviewOptions(interval_steps=1)),
+    )
+    kinds = [event.WhichOneof("event") for event in events]
+    assert kinds == ["queued", "started", "progress", "progress", "progress", "completed"]
+    assert events[1].started.seed == 5
+    assert events[1].started.total_steps == 3
+    assert events[2].progress.preview.width_pixels == 64
+    assert not events[4].progress.HasField("preview")
+    completed = events[-1].completed
+    assert completed.image.content.startswith(b"\x89PNG")
+    assert completed.provenance.seed == 5
+    assert completed.provenance.scheduler == "FlowMatchEulerDiscreteScheduler"
+    assert completed.processing_time.ToNanoseconds() > 0
+
+
+async def test_defaults_come_from_the_model_and_the_drawn_seed_is_told(stub):
+    first, second = [(await events_of(stub, message_for()))[-1].completed for _ in range(2)]
+    assert first.provenance.steps == 4
+    assert first.provenance.seed != second.provenance.seed
+    again = (await events_of(stub, message_for(seed=first.provenance.seed)))[-1].completed
+    assert again.image.content == first.image.content
+
+
+async def test_eight_requests_at_once_get_what_they_would_get_alone(stub):
+    messages = [message_for(index, seed=index, steps=2 + index % 3) for index in range(8)]
+    together = await asyncio.gather(*(events_of(stub, message) for message in messages))
+    for message, events in zip(messages, together, strict=True):
+        alone = await events_of(stub, message)
+        assert events[-1].completed.image.content == alone[-1].completed.image.content
+
+
+async def test_the_model_is_described(stub):
+    models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
+    assert len(models) == 1
+    assert models[0].is_default
+    assert models[0].input_spaces == [DESCRIPTOR_SPACE]
+    assert models[0].properties["latent_shape"] == "4x8x8"
+    assert len(models[0].digest) == 64
+
+
+def with_embedding(message, **fields):
+    for name, value in fields.items():
+        target = message.conditioning.audio_embedding
+        if name == "space":
+            target.space = value
+        else:
+            target.values.CopyFrom(to_tensor(value))
+    return message
+
+
+GOOD = np.zeros(DESCRIPTOR_COUNT, np.float32)
+
+BAD_MESSAGES = [
+    (message_for(steps=0), "steps"),
+    (message_for(steps=51), "steps"),
+    (message_for(guidance_scale=0.5), "guidance_scale"),
+    (message_for(guidance_scale=float("nan")), "guidance_scale"),
+    (message_for(guidance_scale=31), "guidance_scale"),
+    (message_for(scheduler="NoSuchScheduler"), "scheduler"),
+    (message_for(width_pixels=100), "width_pixels"),
+    (message_for(previews=image_pb2.PreviewOptions(size_pixels=5000)), "previews.size_pixels"),
+    (message_for(origin=image_pb2.Origin(recipe="x" * 65)), "origin.recipe"),
+    (message_for(origin=image_pb2.Origin(audio_sha256="../etc")), "origin.audio_sha256"),
+    (image_pb2.GenerateImageRequest(), "conditioning.audio_embedding"),
+    (with_embedding(message_for(), space="clap"), "conditioning.audio_embedding.space"),
+    (with_embedding(message_for(), values=GOOD[:5]), "conditioning.audio_embedding.values.shape"),
+    (with_embedding(message_for(), values=GOOD + 2), "conditioning.audio_embedding.values"),
+    (with_embedding(message_for(), values=GOOD * np.nan), "conditioning.audio_embedding.values.data"),
+]
+
+
+@pytest.mark.parametrize(("message", "field"), BAD_MESSAGES, ids=[field for _, field in BAD_MESSAGES])
+async def test_a_bad_field_is_named_and_the_next_request_works(stub, message, field):
+    code, error = await error_of(stub, message)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert [violation.field for violation in error.violations] == [field]
+    assert (await events_of(stub, message_for(steps=1)))[-1].HasField("completed")
+
+
+async def test_all_bad_fields_are_reported_together(stub):
+    _, error = await error_of(stub, message_for(steps=0, guidance_scale=99, scheduler="None"))
+    assert {violation.field for violation in error.violations} == {"steps", "guidance_scale", "scheduler"}
+
+
+async def test_a_condition_that_the_model_does_not_take_is_refused_not_ignored(stub):
+    message = message_for()
+    message.conditioning.prompt = "a cat"
+    _, error = await error_of(stub, message)
+    assert error.violations[0].field == "conditioning.prompt"
+
+
+async def test_an_unknown_model_is_not_found(stub):
+    code, error = await error_of(stub, message_for(model="dall-e"))
+    assert code is grpc.StatusCode.NOT_FOUND
+    assert error.reason is Reason.UNKNOWN_MODEL
+
+
+async def test_prompts_are_not_offered_and_the_answer_says_why(channel):
+    stub = prompt_service_pb2_grpc.PromptServiceStub(channel)
+    for call, request in (
+        (stub.WritePrompts, prompt_service_pb2.WritePromptsRequest()),
+        (stub.ScorePrompts, prompt_service_pb2.ScorePromptsRequest()),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(request)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert "GenerateImage" in caught.value.details()
