@@ -58,19 +58,19 @@ def free_port():
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_backends():
+async def page_backends():
     async with scripted_backends() as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def address(shared_backends, tmp_path_factory):
+async def address(page_backends, tmp_path_factory):
     settings = GatewaySettings(
         http_port=free_port(),
         image_folder=tmp_path_factory.mktemp("images"),
-        audio_features_target=shared_backends.servers["audio-features"].target,
-        image_generation_target=shared_backends.servers["image-generation"].target,
-        similarity_target=shared_backends.servers["similarity"].target,
+        audio_features_target=page_backends.servers["audio-features"].target,
+        image_generation_target=page_backends.servers["image-generation"].target,
+        similarity_target=page_backends.servers["similarity"].target,
         drain_timeout_seconds=1,
     )
     async with open_gateway(settings, new_registry()) as gateway:
@@ -86,9 +86,9 @@ async def browser():
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def backends(shared_backends):
-    await shared_backends.reset()
-    return shared_backends
+async def backends(page_backends):
+    await page_backends.reset()
+    return page_backends
 
 
 @pytest.fixture

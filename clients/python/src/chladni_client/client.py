@@ -27,7 +27,7 @@ def _blocking(
 
     @wraps(method)
     def call(self: Client, /, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> ResultT:
-        return self._thread.run(method(self._client, *args, **kwargs))
+        return self._thread.run(method, self._client, *args, **kwargs)
 
     return call
 
@@ -43,10 +43,10 @@ def _iterating(
     ) -> Generator[ResultT, None, None]:
         items = method(self._client, *args, **kwargs)
         try:
-            while (item := self._thread.run(_next_of(items))) is not None:
+            while (item := self._thread.run(_next_of, items)) is not None:
                 yield item
         finally:
-            self._thread.run(items.aclose())
+            self._thread.run(items.aclose)
 
     return iterate
 
@@ -111,7 +111,7 @@ class Client:
 
 
 def _close(client: AsyncClient, thread: EventLoopThread) -> None:
-    thread.run(client.close())
+    thread.run(client.close)
     thread.stop()
 
 

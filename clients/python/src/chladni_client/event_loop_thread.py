@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import CancelledError
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from typing import Any, ParamSpec, TypeVar
 
 from chladni_client.errors import CallCancelledError
 
+ParametersT = ParamSpec("ParametersT")
 ResultT = TypeVar("ResultT")
 
 
@@ -21,11 +22,17 @@ class EventLoopThread:
         self._lock = threading.Lock()
         self._is_stopped = False
 
-    def run(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Returns the result of a coroutine.
+    def run(
+        self,
+        function: Callable[ParametersT, Coroutine[Any, Any, ResultT]],
+        *args: ParametersT.args,
+        **kwargs: ParametersT.kwargs,
+    ) -> ResultT:
+        """Returns the result of a coroutine function.
 
         Where the waiting is interrupted (Ctrl-C), the coroutine is cancelled and has ended before the
-        interruption goes on.
+        interruption goes on. It is made on the loop's thread, which no interruption reaches, so that none
+        is made and then forgotten.
 
         Raises:
             CallCancelledError: `stop` was called meanwhile.
@@ -33,20 +40,34 @@ class EventLoopThread:
                 for itself for ever.
         """
         if threading.current_thread() is self._thread:
-            coroutine.close()
             raise RuntimeError("on_event must not call the client; use stream_image for that")
-        with self._lock:  # what was handed over before `stop` is cancelled by it, and nothing comes after
-            if self._is_stopped:
-                coroutine.close()
-                raise RuntimeError("the client is closed")
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        outcome: Future[ResultT] = Future()
+        tasks: list[asyncio.Task[ResultT]] = []
+
+        def start() -> None:
+            task = self._loop.create_task(function(*args, **kwargs))
+            tasks.append(task)
+            task.add_done_callback(lambda ended: _hand_back(ended, outcome))
+
+        def cancel() -> None:
+            if tasks:
+                tasks[0].cancel()
+            else:  # interrupted before it was handed over
+                outcome.set_exception(CancelledError())
+
         try:
-            return future.result()
+            with self._lock:  # what was handed over before `stop` is cancelled by it, and nothing comes after
+                if self._is_stopped:
+                    outcome.set_exception(RuntimeError("the client is closed"))
+                else:
+                    self._loop.call_soon_threadsafe(start)
+            return outcome.result()
         except CancelledError:
             raise CallCancelledError("The client was closed during the call.", reason="CANCELLED") from None
         except BaseException:
-            if future.cancel():
-                asyncio.run_coroutine_threadsafe(_end_of_cancelled_tasks(), self._loop).result()
+            if not outcome.done():
+                self._loop.call_soon_threadsafe(cancel)
+                outcome.exception()
             raise
 
     def stop(self) -> None:
@@ -59,10 +80,13 @@ class EventLoopThread:
         self._loop.close()
 
 
-async def _end_of_cancelled_tasks() -> None:
-    cancelled = {task for task in asyncio.all_tasks() if task.cancelling()}
-    if cancelled:
-        await asyncio.wait(cancelled)
+def _hand_back(task: asyncio.Task[ResultT], outcome: Future[ResultT]) -> None:
+    if task.cancelled():
+        outcome.set_exception(CancelledError())
+    elif (error := task.exception()) is not None:
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(task.result())
 
 
 async def _cancel_other_tasks() -> None:
