@@ -31,7 +31,7 @@ from chladni_local.gallery import Piece, compare_all, make_piece, sounds_in, str
 from chladni_local.tables import closest_pairs, pieces_table, scores_table
 from rich.console import Console
 
-from chladni_client import ChladniError, Client
+from chladni_client import ChladniError, Client, InvalidInputError
 from chladni_client.command.progress import creation_display
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def _demonstrate(console: Console, sounds: list[Path], seeds: list[int], output:
         Client(cluster.target("gateway"), audio_features_target=cluster.target("audio-features")) as client,
     ):
         console.print(f"\n[bold]Turning {len(sounds)} sounds into images[/]")
-        pieces = _make_pieces(client, sounds, seeds, output)
+        pieces = _make_pieces(client, sounds, seeds, output, console)
         console.print("\n[bold]Comparing the images[/]\n")
         scores = compare_all(client, pieces)
     striking = striking_descriptors(pieces)
@@ -124,12 +124,23 @@ def _demonstrate(console: Console, sounds: list[Path], seeds: list[int], output:
     console.print(f"All in {time.monotonic() - started_at:.1f} s.")
 
 
-def _make_pieces(client: Client, sounds: list[Path], seeds: list[int], output: Path) -> list[Piece]:
-    pieces = []
+def _make_pieces(
+    client: Client, sounds: list[Path], seeds: list[int], output: Path, console: Console
+) -> list[Piece]:
+    """Returns what was made of each sound; those that are no usable recordings are told and left out."""
+    pieces: list[Piece] = []
+    refusals: list[InvalidInputError] = []
     with creation_display() as display:
         for sound, name, seed in zip(sounds, _distinct_names(sounds), seeds, strict=True):
             display.begin(sound.name)
-            pieces.append(make_piece(client, sound, output / f"{name}.png", seed=seed, on_event=display.show))
+            image_path = output / f"{name}.png"
+            try:
+                pieces.append(make_piece(client, sound, image_path, seed=seed, on_event=display.show))
+            except InvalidInputError as error:
+                console.print(f"[yellow]Left out[/] {sound.name}: {error}", soft_wrap=True)
+                refusals.append(error)
+    if not pieces:
+        raise refusals[0]
     return pieces
 
 

@@ -129,8 +129,19 @@ def test_demo_makes_images_compares_them_and_draws_the_sheet(start, stops, sound
     assert len(stops()) == 4
 
 
-def test_demo_says_what_went_wrong_and_stops_the_services(start, stops, sounds, tmp_path):
+def test_demo_leaves_out_what_is_no_recording_and_says_why(start, sounds, tmp_path):
     (sounds / "a.wav").write_bytes(b"broken")
+    program = start("demo.py", "--sounds", sounds, "--output", tmp_path / "demo")
+    out, err = program.communicate(timeout=60)
+    assert program.returncode == 0, err
+    assert re.search(r"^Left out a\.wav: .*that is no sound", out, flags=re.MULTILINE)
+    assert not (tmp_path / "demo" / "a-2.png").exists()
+    assert (tmp_path / "demo" / "b.png").exists()
+
+
+def test_demo_says_what_went_wrong_and_stops_the_services(start, stops, sounds, tmp_path):
+    for sound in sounds.iterdir():
+        sound.write_bytes(b"broken")
     program = start("demo.py", "--sounds", sounds, "--output", tmp_path / "demo")
     _, err = program.communicate(timeout=60)
     assert program.returncode == 1
