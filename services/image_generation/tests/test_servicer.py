@@ -13,7 +13,8 @@ from chladni.image.v1 import (
     prompt_service_pb2_grpc,
 )
 from chladni.tensor.v1 import tensor_pb2
-from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation import composition
+from chladni_image_generation.composition import SERVICE_NAMES, composer, load_model
 from chladni_image_generation.conditioning import DESCRIPTOR_COUNT, DESCRIPTOR_SPACE
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_runtime.errors import Reason
@@ -161,3 +162,19 @@ async def test_prompts_are_not_offered_and_the_answer_says_why(channel):
             await call(request)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
         assert "GenerateImage" in caught.value.details()
+
+
+async def test_the_model_is_loaded_once_and_serves_every_request(tiny_model_directory, monkeypatch):
+    loads = []
+
+    def counting(settings):
+        loads.append(settings.model)
+        return load_model(settings)
+
+    monkeypatch.setattr(composition, "load_model", counting)
+    settings = ImageGenerationSettings(model=str(tiny_model_directory), thread_count=1)
+    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+        stub = image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
+        for seed in range(3):
+            assert (await events_of(stub, message_for(seed=seed)))[-1].HasField("completed")
+    assert loads == [str(tiny_model_directory)]

@@ -1,0 +1,18 @@
+"""The table of properties in `tests/README.md` names tests that exist."""
+
+import re
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_every_property_is_held_by_tests_that_exist():
+    text = (REPOSITORY / "tests" / "README.md").read_text()
+    rows = re.findall(r"^\| (\d+)\. .*?\| (.*) \|$", text, flags=re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 19))
+    for number, cell in rows:
+        named = re.findall(r"`([^`:]+)::(\w+)`", cell)
+        assert named, f"property {number} names no test"
+        for path, test in named:
+            source = (REPOSITORY / path).read_text()
+            assert re.search(rf"def {test}\(", source), f"property {number}: {path} has no {test}"
