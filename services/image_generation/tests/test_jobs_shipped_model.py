@@ -11,13 +11,13 @@ import chladni_image_generation
 from chladni_image_generation.jobs.contact_sheet import typical_embedding
 from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors, silence
 from chladni_image_generation.jobs.evaluation import neighbour_correlation
-from chladni_image_generation.jobs.export import file_digests
 from chladni_image_generation.jobs.sampling import (
     ImageModel,
     SamplingDefaults,
     initial_noise,
     sample_pictures,
 )
+from chladni_image_generation.model_files import file_digests
 
 FOLDER = Path(chladni_image_generation.__file__).parent / "models" / "embedded"
 LIMIT_BYTES = 40_000_000

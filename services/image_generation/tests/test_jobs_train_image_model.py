@@ -18,9 +18,9 @@ from chladni_image_generation.jobs.autoencoder_training import (
 )
 from chladni_image_generation.jobs.checkpoints import load_checkpoint, save_checkpoint
 from chladni_image_generation.jobs.denoiser_training import draw_noise_levels
-from chladni_image_generation.jobs.export import file_digests
 from chladni_image_generation.jobs.presets import TINY
 from chladni_image_generation.jobs.train_image_model import main
+from chladni_image_generation.model_files import file_digests
 
 
 @pytest.fixture(scope="module")

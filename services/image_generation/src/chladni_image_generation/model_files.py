@@ -5,14 +5,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 EMBEDDED_MODEL_ID: Final = "embedded"
 MANIFEST_NAME: Final = "manifest.json"
 _HUB_PATTERNS: Final = ["*.json", "*.safetensors", "*.txt"]
 _DECISIVE_SUFFIXES: Final = frozenset({".json", ".safetensors", ".txt"})
-_CHUNK_BYTES: Final = 1024 * 1024
 
 
 class ModelFilesError(Exception):
@@ -51,15 +50,15 @@ def find_model_files(reference: str) -> ModelFiles:
         raise ModelFilesError(f"Model {reference!r} has no model_index.json: not a diffusers directory.")
     manifest_path = directory / MANIFEST_NAME
     manifest = json.loads(manifest_path.read_text()) if manifest_path.is_file() else {}
+    digests = file_digests(directory)
     for name, expected in manifest.get("sha256", {}).items():
-        path = directory / name
-        if not path.is_file() or _sha256_of(path) != expected:
+        if digests.get(name) != expected:
             raise ModelFilesError(
                 f"File {name} of model {reference!r} is missing or differs from its manifest. "
                 "Install the model again."
             )
     model_id = directory.resolve().name if Path(reference).is_dir() else reference
-    return ModelFiles(model_id, directory, manifest, _combined_digest(directory))
+    return ModelFiles(model_id, directory, manifest, _combined_digest(digests))
 
 
 def _directory_of(reference: str) -> Path:
@@ -83,17 +82,21 @@ def _download(reference: str) -> Path:
         ) from error
 
 
-def _combined_digest(directory: Path) -> str:
-    combined = hashlib.sha256()
+def file_digests(directory: Path) -> dict[str, str]:
+    """Returns the SHA-256 of every file but the manifest, by its path in the directory."""
+    digests: dict[str, str] = {}
     for path in sorted(directory.rglob("*")):
-        if path.suffix in _DECISIVE_SUFFIXES and path.name != MANIFEST_NAME:
-            combined.update(f"{path.relative_to(directory).as_posix()} {_sha256_of(path)}\n".encode())
+        if path.is_file() and path.name != MANIFEST_NAME:
+            with path.open("rb") as file:
+                digests[path.relative_to(directory).as_posix()] = hashlib.file_digest(
+                    file, "sha256"
+                ).hexdigest()
+    return digests
+
+
+def _combined_digest(digests: Mapping[str, str]) -> str:
+    combined = hashlib.sha256()
+    for name in sorted(digests, key=PurePosixPath):
+        if PurePosixPath(name).suffix in _DECISIVE_SUFFIXES:
+            combined.update(f"{name} {digests[name]}\n".encode())
     return combined.hexdigest()
-
-
-def _sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

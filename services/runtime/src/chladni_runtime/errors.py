@@ -3,7 +3,6 @@
     ChladniError                a reason, a message for people, and what else the reason calls for
     ├── InvalidInputError       the caller must change the request
     ├── NotFoundError           no such recipe, model or image
-    ├── PreconditionError       the request is right, this deployment cannot serve it
     ├── QueueFullError          too much work waits; try again later
     ├── UnavailableError        not ready, draining, or a dependency is down; try again later
     ├── DeadlineExceededError   the deadline passed or cannot be met
@@ -122,10 +121,6 @@ class InvalidFieldsError(ChladniError):
 
 class NotFoundError(ChladniError):
     """No such recipe, model or image."""
-
-
-class PreconditionError(ChladniError):
-    """The request is right, but this deployment cannot serve it as it is configured."""
 
 
 class QueueFullError(ChladniError):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 _PACKAGE: Final = "chladni_similarity"
-_CHUNK_BYTES: Final = 1024 * 1024
 
 
 class ModelLoadingError(Exception):
@@ -89,9 +88,7 @@ def directory_digest(directory: Path, patterns: tuple[str, ...]) -> str:
     """Returns a SHA-256 over the names and contents of the files that match, hexadecimal."""
     digest = hashlib.sha256()
     for path in sorted({path for pattern in patterns for path in directory.glob(pattern)}):
-        file_digest = hashlib.sha256()
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                file_digest.update(chunk)
+            file_digest = hashlib.file_digest(file, "sha256")
         digest.update(f"{path.name} {file_digest.hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -1,6 +1,5 @@
 """The trained model as a diffusers directory with a manifest of how it came to be."""
 
-import hashlib
 import json
 import platform
 import shutil
@@ -21,10 +20,10 @@ from chladni_image_generation.conditioning import (
 )
 from chladni_image_generation.jobs.autoencoder_training import LATENT_CHANNELS
 from chladni_image_generation.jobs.sampling import ImageModel, SamplingDefaults
+from chladni_image_generation.model_files import MANIFEST_NAME, file_digests
 
 MODEL_ID = "chladni-embedded"
 MODEL_VERSION = "1.0.0"
-MANIFEST_NAME = "manifest.json"
 _LIBRARIES = ("torch", "diffusers", "safetensors")
 
 
@@ -82,15 +81,6 @@ def export_model(
     _write_json(partial / MANIFEST_NAME, manifest)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
-
-
-def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file under the folder but the manifest, by POSIX path."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).as_posix() != MANIFEST_NAME
-    }
 
 
 def _save_half(part: torch.nn.Module, folder: Path) -> None:
