@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Deadline
+
+CALLER_ID_KEY: Final = "x-caller-id"
+"""Metadata key by which a caller, or a gateway for it, says who shares the service with others."""
+
+MAX_CALLER_ID_LENGTH: Final = 128
 
 
 @contextmanager
@@ -22,3 +27,17 @@ def cancellation_of(context: grpc.aio.ServicerContext[Any, Any]) -> Iterator[Can
         yield token
     finally:
         token.cancel()
+
+
+def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """Returns who calls: the identifier in the metadata, or else the host that the call comes from.
+
+    It tells callers apart so that they share fairly; it does not prove who they are. At most
+    `MAX_CALLER_ID_LENGTH` characters.
+    """
+    for key, value in context.invocation_metadata() or ():
+        if key == CALLER_ID_KEY and value:
+            return str(value)[:MAX_CALLER_ID_LENGTH]
+    # "ipv4:192.0.2.1:49152": the port is another with every connection.
+    address, _, port = str(context.peer()).rpartition(":")
+    return (address if port.isdigit() else f"{address}:{port}")[:MAX_CALLER_ID_LENGTH]

@@ -30,20 +30,32 @@ STAGE_STORAGE: Stage
 STAGE_SIMILARITY: Stage
 
 class CreateImageRequest(_message.Message):
-    __slots__ = ("audio", "recipe", "seed", "steps", "guidance_scale", "previews")
+    __slots__ = ("audio", "recipe", "seed", "steps", "guidance_scale", "previews", "scheduler", "width_pixels", "height_pixels", "priority", "exact", "bypass_cache")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     PREVIEWS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULER_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    BYPASS_CACHE_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioClip
     recipe: str
     seed: int
     steps: int
     guidance_scale: float
     previews: _image_generation_service_pb2.PreviewOptions
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., previews: _Optional[_Union[_image_generation_service_pb2.PreviewOptions, _Mapping]] = ...) -> None: ...
+    scheduler: str
+    width_pixels: int
+    height_pixels: int
+    priority: _image_generation_service_pb2.Priority
+    exact: bool
+    bypass_cache: bool
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., previews: _Optional[_Union[_image_generation_service_pb2.PreviewOptions, _Mapping]] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., priority: _Optional[_Union[_image_generation_service_pb2.Priority, str]] = ..., exact: _Optional[bool] = ..., bypass_cache: _Optional[bool] = ...) -> None: ...
 
 class AudioAnalyzed(_message.Message):
     __slots__ = ("audio", "descriptors")
@@ -54,18 +66,20 @@ class AudioAnalyzed(_message.Message):
     def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[_audio_feature_service_pb2.Descriptor, _Mapping]]] = ...) -> None: ...
 
 class ImageCreated(_message.Message):
-    __slots__ = ("image_id", "image", "provenance", "processing_time", "expire_time")
+    __slots__ = ("image_id", "image", "provenance", "processing_time", "expire_time", "is_reused")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    IS_REUSED_FIELD_NUMBER: _ClassVar[int]
     image_id: str
     image: _media_pb2.Image
     provenance: _image_generation_service_pb2.Provenance
     processing_time: _duration_pb2.Duration
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, image_id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[_image_generation_service_pb2.Provenance, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    is_reused: bool
+    def __init__(self, image_id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[_image_generation_service_pb2.Provenance, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_reused: _Optional[bool] = ...) -> None: ...
 
 class CreateImageResponse(_message.Message):
     __slots__ = ("stage", "analyzed", "queued", "started", "progress", "created")

@@ -20,14 +20,16 @@ class ImageBatch(_message.Message):
     def __init__(self, images: _Optional[_Iterable[_Union[_media_pb2.Image, _Mapping]]] = ...) -> None: ...
 
 class EmbedImagesRequest(_message.Message):
-    __slots__ = ("encoded", "pixels", "model")
+    __slots__ = ("encoded", "pixels", "model", "own_batch")
     ENCODED_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    OWN_BATCH_FIELD_NUMBER: _ClassVar[int]
     encoded: ImageBatch
     pixels: _tensor_pb2.Tensor
     model: str
-    def __init__(self, encoded: _Optional[_Union[ImageBatch, _Mapping]] = ..., pixels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+    own_batch: bool
+    def __init__(self, encoded: _Optional[_Union[ImageBatch, _Mapping]] = ..., pixels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., model: _Optional[str] = ..., own_batch: _Optional[bool] = ...) -> None: ...
 
 class EmbedImagesResponse(_message.Message):
     __slots__ = ("embeddings", "model", "cached_count", "processing_time")

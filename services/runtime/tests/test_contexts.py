@@ -1,0 +1,39 @@
+"""Who calls, as gRPC's context tells it."""
+
+import pytest
+
+from chladni_runtime.contexts import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH, caller_of
+
+
+class Context:
+    """The two questions that are asked of gRPC's context."""
+
+    def __init__(self, peer, metadata=()):
+        self._peer = peer
+        self._metadata = metadata
+
+    def peer(self):
+        return self._peer
+
+    def invocation_metadata(self):
+        return self._metadata
+
+
+@pytest.mark.parametrize(
+    ("peer", "caller"),
+    [
+        ("ipv4:192.0.2.1:49152", "ipv4:192.0.2.1"),
+        ("ipv6:%5B2001:db8::1%5D:49152", "ipv6:%5B2001:db8::1%5D"),
+        ("unix:/run/chladni.sock", "unix:/run/chladni.sock"),
+        ("unix:", "unix:"),
+    ],
+)
+def test_a_caller_without_an_identifier_is_its_host(peer, caller):
+    assert caller_of(Context(peer)) == caller
+    assert caller_of(Context(peer, (("user-agent", "x"), (CALLER_ID_KEY, "")))) == caller
+
+
+def test_an_identifier_goes_before_the_host_and_is_bounded():
+    assert caller_of(Context("ipv4:192.0.2.1:1", ((CALLER_ID_KEY, "alice"),))) == "alice"
+    long = caller_of(Context("ipv4:192.0.2.1:1", ((CALLER_ID_KEY, "a" * 1000),)))
+    assert len(long) == MAX_CALLER_ID_LENGTH
