@@ -8,6 +8,11 @@ import diffusers
 _FLOW_SOLVERS: Final = ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler")
 _FLOW_OPTIONS: Final = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 
+# Samplers for distilled models; diffusers does not list them with the others.
+_FEW_STEP_SAMPLERS: Final = {"LCMScheduler", "TCDScheduler"}
+# Listed by diffusers, but made for models that are preconditioned in another way.
+_OTHER_PRECONDITIONING: Final = {"EDMEulerScheduler"}
+
 
 class SchedulerCatalog:
     """The schedulers that fit one model.
@@ -27,7 +32,8 @@ class SchedulerCatalog:
         if self.is_flow:
             others = {"FlowMatchEulerDiscreteScheduler", *_FLOW_SOLVERS}
         else:
-            others = {scheduler.__name__ for scheduler in self._default.compatibles}
+            usable = {scheduler.__name__ for scheduler in self._default.compatibles if _can_be_made(scheduler)}
+            others = (usable | _FEW_STEP_SAMPLERS) - _OTHER_PRECONDITIONING
         return (self._default_name, *sorted(others - {self._default_name}))
 
     def new(self, name: str) -> Any:
@@ -48,3 +54,8 @@ class SchedulerCatalog:
 
 def _is_flow(scheduler: Any) -> bool:
     return "FlowMatch" in type(scheduler).__name__ or bool(scheduler.config.get("use_flow_sigmas"))
+
+
+def _can_be_made(scheduler: type) -> bool:
+    """Returns whether a class is more than diffusers' stand-in for one whose own dependency is missing."""
+    return not scheduler.__module__.startswith("diffusers.utils.dummy")
