@@ -1,5 +1,7 @@
 """A model of the true architecture, tiny and untrained, saved and loaded as a real one is."""
 
+import asyncio
+import io
 import time
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from prometheus_client import CollectorRegistry
 
 from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
@@ -20,6 +23,8 @@ from chladni_image_generation.jobs.presets import TINY
 from chladni_image_generation.jobs.sampling import ImageModel
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.model_files import find_model_files
+from chladni_image_generation.turns import FairTurns
+from chladni_runtime.cancellation import CancellationToken
 
 TINY_SIZE_PIXELS = 64
 DEFAULT_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
@@ -68,6 +73,7 @@ def make_engine(load_tiny_model):
         return Engine(
             model or load_tiny_model(),
             limits=EngineLimits(**limits),
+            turns=FairTurns(),
             metrics=GenerationMetrics(CollectorRegistry()),
             clock=time.monotonic,
         )
@@ -78,10 +84,50 @@ def make_engine(load_tiny_model):
 def request_for(embedding_seed=0, **fields):
     """Returns a request whose embedding follows from a seed."""
     embedding = np.random.default_rng(embedding_seed).random(DESCRIPTOR_COUNT, dtype=np.float32)
-    defaults = {"seed": 7, "steps": 4, "guidance_scale": 1.0, "scheduler": DEFAULT_SCHEDULER}
+    defaults = {
+        "seed": 7,
+        "steps": 4,
+        "guidance_scale": 1.0,
+        "scheduler": DEFAULT_SCHEDULER,
+        "width_pixels": TINY_SIZE_PIXELS,
+        "height_pixels": TINY_SIZE_PIXELS,
+    }
     return GenerationRequest(audio_embedding=embedding, **(defaults | fields))
 
 
 @pytest.fixture(name="request_for")
 def _request_for():
     return request_for
+
+
+async def events_of(engine, request, token=None, **options):
+    """Returns all events of a request."""
+    return [event async for event in engine.generate(request, token or CancellationToken(), **options)]
+
+
+@pytest.fixture(name="events_of")
+def _events_of():
+    return events_of
+
+
+@pytest.fixture(name="picture_of")
+def _picture_of():
+    """Returns a function that generates a picture and returns its pixels."""
+
+    async def picture_of(engine, request, **options):
+        events = await events_of(engine, request, **options)
+        return np.asarray(Image.open(io.BytesIO(events[-1].png)))
+
+    return picture_of
+
+
+@pytest.fixture(name="until")
+def _until():
+    """Returns a function that waits until a condition holds."""
+
+    async def until(condition, timeout_seconds=10):
+        async with asyncio.timeout(timeout_seconds):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    return until

@@ -39,7 +39,7 @@ def message_for(embedding_seed=0, **fields):
     values = np.random.default_rng(embedding_seed).random(DESCRIPTOR_COUNT, dtype=np.float32)
     embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
     conditioning = image_pb2.Conditioning(audio_embedding=embedding)
-    return image_pb2.GenerateImageRequest(conditioning=conditioning, **fields)
+    return image_pb2.GenerateImageRequest(conditioning=conditioning, **({"bypass_cache": True} | fields))
 
 
 async def events_of(stub, message):
@@ -86,6 +86,58 @@ async def test_eight_requests_at_once_get_what_they_would_get_alone(stub):
         assert events[-1].completed.image.content == alone[-1].completed.image.content
 
 
+async def test_an_identical_request_gets_the_picture_again_unless_it_wants_it_anew(stub):
+    first, again, anew = [
+        (await events_of(stub, message_for(seed=3, bypass_cache=bypass)))[-1].completed
+        for bypass in (False, False, True)
+    ]
+    assert [first.is_reused, again.is_reused, anew.is_reused] == [False, True, False]
+    assert first.image.content == again.image.content == anew.image.content
+
+
+async def test_the_provenance_tells_the_terms_of_the_contract(stub):
+    exact = (await events_of(stub, message_for()))[-1].completed.provenance
+    assert exact.exact
+    assert (exact.batch_size, exact.decode_batch_size, exact.thread_count) == (1, 1, 1)
+    assert exact.device_capability
+    loose = (await events_of(stub, message_for(exact=False)))[-1].completed.provenance
+    assert not loose.exact
+
+
+async def test_callers_are_told_apart_and_share_the_model(stub):
+    finished = []
+
+    async def generate(caller, seed):
+        call = stub.GenerateImage(message_for(seed=seed, steps=30), metadata=(("x-caller-id", caller),))
+        async for _ in call:
+            pass
+        finished.append(caller)
+
+    flood = [asyncio.create_task(generate("flood", seed)) for seed in range(12)]
+    await asyncio.sleep(0.05)
+    await generate("single", 100)
+    assert len(finished) < 6
+    await asyncio.gather(*flood)
+
+
+async def test_a_burst_beyond_the_queue_is_refused_and_nothing_is_lost(tiny_model_directory):
+    settings = ImageGenerationSettings(
+        model=str(tiny_model_directory), thread_count=1, max_queued_requests=16, max_active_requests=2
+    )
+    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+        stub = image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
+        results = await asyncio.gather(
+            *(events_of(stub, message_for(seed=seed)) for seed in range(100)), return_exceptions=True
+        )
+    refused = [from_rpc_error(result) for result in results if isinstance(result, grpc.aio.AioRpcError)]
+    assert {error.reason for error in refused} == {Reason.QUEUE_FULL}
+    assert all(error.retry_after_seconds > 0 for error in refused)
+    served = [events for events in results if isinstance(events, list)]
+    assert all(events[-1].HasField("completed") for events in served)
+    assert len(served) + len(refused) == 100
+    assert len(served) >= 16
+
+
 async def test_the_model_is_described(stub):
     models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
     assert len(models) == 1
@@ -118,6 +170,8 @@ BAD_MESSAGES = [
     (message_for(previews=image_pb2.PreviewOptions(size_pixels=5000)), "previews.size_pixels"),
     (message_for(origin=image_pb2.Origin(recipe="x" * 65)), "origin.recipe"),
     (message_for(origin=image_pb2.Origin(audio_sha256="../etc")), "origin.audio_sha256"),
+    (message_for(height_pixels=65), "height_pixels"),
+    (message_for(priority=99), "priority"),
     (image_pb2.GenerateImageRequest(), "conditioning.audio_embedding"),
     (with_embedding(message_for(), space="clap"), "conditioning.audio_embedding.space"),
     (with_embedding(message_for(), values=GOOD[:5]), "conditioning.audio_embedding.values.shape"),

@@ -21,7 +21,7 @@ from chladni_image_generation.conditioning import (
     encode_condition,
     null_condition,
 )
-from chladni_image_generation.model import DenoiserRow, ModelDescription
+from chladni_image_generation.model import DenoiserRow, ImageSizes, ModelDescription
 from chladni_image_generation.model_files import ModelFiles, ModelFilesError
 from chladni_image_generation.schedulers import SchedulerCatalog
 
@@ -73,11 +73,11 @@ class AudioConditionedModel:
         return prediction.float()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (8H, 8W, 3) of clean latents (C, H, W)."""
-        scaled = latents[None].to(self.device, self.dtype) / self._autoencoder.config.scaling_factor
-        decoded = self._autoencoder.decode(scaled).sample[0].float()
+        """Returns the RGB pixels (B, 8H, 8W, 3) of clean latents (B, C, H, W)."""
+        scaled = latents.to(self.device, self.dtype) / self._autoencoder.config.scaling_factor
+        decoded = self._autoencoder.decode(scaled).sample.float()
         pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
-        array: NDArray[np.uint8] = pixels.permute(1, 2, 0).cpu().numpy()
+        array: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).cpu().numpy()
         return array
 
     def clean_estimate(self, latents: Tensor, prediction: Tensor, timestep: Tensor, scheduler: Any) -> Tensor:
@@ -130,6 +130,7 @@ def load_audio_conditioned_model(
     channels = denoiser.config.in_channels
     side = files.manifest["latents"]["height"]
     defaults = files.manifest["defaults"]
+    native_pixels = side * _PIXELS_PER_LATENT
     description = ModelDescription(
         id=files.id,
         digest=files.digest,
@@ -138,7 +139,8 @@ def load_audio_conditioned_model(
         embedding_space=DESCRIPTOR_SPACE,
         embedding_size=DESCRIPTOR_COUNT,
         latent_shape=(channels, side, side),
-        image_size_pixels=(side * _PIXELS_PER_LATENT, side * _PIXELS_PER_LATENT),
+        image_size_pixels=(native_pixels, native_pixels),
+        sizes=_sizes_of(files, native_pixels),
         default_steps=defaults["steps"],
         default_guidance_scale=defaults["guidance_scale"],
         scheduler_names=schedulers.names,
@@ -149,6 +151,16 @@ def load_audio_conditioned_model(
         denoiser=denoiser.to(device, memory_format=torch.channels_last).eval(),
         autoencoder=autoencoder.to(device, memory_format=torch.channels_last).eval(),
         schedulers=schedulers,
+    )
+
+
+def _sizes_of(files: ModelFiles, native_pixels: int) -> ImageSizes:
+    """Returns the sizes that the manifest names; only the native one where it names none."""
+    sizes = files.manifest.get("sizes", {})
+    return ImageSizes(
+        minimum_pixels=sizes.get("minimum_pixels", native_pixels),
+        maximum_pixels=sizes.get("maximum_pixels", native_pixels),
+        multiple_pixels=sizes.get("multiple_pixels", 1),
     )
 
 

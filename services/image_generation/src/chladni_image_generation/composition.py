@@ -28,6 +28,7 @@ from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.model_files import find_model_files
 from chladni_image_generation.servicer import ImageGenerationServicer, PromptServicer
+from chladni_image_generation.turns import FairTurns
 from chladni_runtime.bindings import Binding
 from chladni_runtime.processors import available_processor_count
 from chladni_runtime.server import Compose
@@ -48,9 +49,12 @@ def composer(settings: ImageGenerationSettings) -> Compose:
             model,
             limits=EngineLimits(
                 batch_size=settings.batch_size,
+                decode_batch_size=settings.decode_batch_size,
                 max_active_requests=settings.max_active_requests,
                 max_queued_requests=settings.max_queued_requests,
+                cache_bytes=settings.cache_bytes,
             ),
+            turns=FairTurns(ageing=settings.ageing, promotion_seconds=settings.promotion_seconds),
             metrics=GenerationMetrics(registry),
             clock=time.monotonic,
         )
@@ -84,11 +88,13 @@ def load_model(settings: ImageGenerationSettings) -> AudioConditionedModel:
 def _warm_up_request(model: AudioConditionedModel) -> GenerationRequest:
     """Returns the cheapest request that touches everything a real one does."""
     description = model.description
+    width_pixels, height_pixels = description.image_size_pixels
     return GenerationRequest(
         audio_embedding=np.full(description.embedding_size, 0.5, np.float32),
         seed=0,
         steps=2,
         guidance_scale=description.default_guidance_scale,
         scheduler=description.scheduler_names[0],
-        preview_interval_steps=1,
+        width_pixels=width_pixels,
+        height_pixels=height_pixels,
     )

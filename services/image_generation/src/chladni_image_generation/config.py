@@ -42,10 +42,40 @@ class ImageGenerationSettings(ServiceSettings):
         description="Rows in every call of the denoiser. A request takes one row, or two with guidance. "
         "1 is best on a CPU, where more rows cost as much more time.",
     )
+    decode_batch_size: int = Field(
+        1, ge=1, le=64, description="Pictures in every call of the decoder. 1 is best on a CPU."
+    )
     max_active_requests: int = Field(
-        4, ge=1, le=256, description="Requests that take turns step by step; more wait in the queue."
+        32,
+        ge=1,
+        le=10_000,
+        description="Requests that have begun and not ended; each holds latents and a scheduler's state.",
     )
     max_queued_requests: int = Field(
-        32, ge=1, le=10_000, description="Requests that wait at most; more are refused."
+        256, ge=1, le=100_000, description="Requests that wait at most; more are refused."
+    )
+    max_concurrent_requests: int = Field(
+        1024,
+        ge=1,
+        le=100_000,
+        description="Calls in progress at most, of all kinds. More than may wait and be active, so that the "
+        "queue decides whom to refuse.",
+    )
+    ageing: float = Field(
+        0.25,
+        ge=0,
+        le=1000,
+        description="Seconds by which a request counts as shorter for each second that it has waited, among "
+        "the requests of its caller. 0 lets short ones overtake a long one for ever.",
+    )
+    promotion_seconds: float = Field(
+        60.0, ge=0, le=86_400, description="A batch request that has waited so long counts as interactive."
+    )
+    cache_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=0,
+        le=1024**4,
+        description="Bytes of finished pictures kept for identical requests, which also share one "
+        "computation while it is in progress. 0 computes each anew.",
     )
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")

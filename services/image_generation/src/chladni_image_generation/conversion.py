@@ -15,22 +15,28 @@ from chladni_image_generation.generation import (
     Completed,
     GenerationEvent,
     GenerationRequest,
+    PreviewWish,
     Progress,
     Queued,
     Started,
 )
-from chladni_image_generation.model import ModelDescription
+from chladni_image_generation.model import ImageSizes, ModelDescription
+from chladni_image_generation.turns import Claim, Priority
 from chladni_runtime.errors import NotFoundError, Reason
 from chladni_runtime.tensors import to_array
 from chladni_runtime.validation import RequestValidator
 
 _EMBEDDING: Final = "conditioning.audio_embedding"
-_DEFAULT_PREVIEW_PIXELS: Final = 64
 _MAX_GUIDANCE_SCALE: Final = 30
 _MAX_RECIPE_LENGTH: Final = 64
 # Fields of the contract that models of other families take; ignoring one would mislead the caller.
 _FOREIGN_CONDITIONS: Final = ("initial_latents", "initial_image", "strength")
 _FOREIGN_TEXTS: Final = ("prompt", "negative_prompt")
+_PRIORITIES: Final = {
+    image_pb2.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
+    image_pb2.PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
+    image_pb2.PRIORITY_BATCH: Priority.BATCH,
+}
 
 
 def to_generation_request(
@@ -62,10 +68,9 @@ def to_generation_request(
         message.guidance_scale if message.HasField("guidance_scale") else model.default_guidance_scale
     )
     scheduler = message.scheduler or model.scheduler_names[0]
-    previews = message.previews
-    preview_size_pixels = (
-        previews.size_pixels if previews.HasField("size_pixels") else _DEFAULT_PREVIEW_PIXELS
-    )
+    native_width, native_height = model.image_size_pixels
+    width_pixels = message.width_pixels if message.HasField("width_pixels") else native_width
+    height_pixels = message.height_pixels if message.HasField("height_pixels") else native_height
 
     validator = RequestValidator()
     validator.check_range("steps", steps, minimum=1, maximum=max_steps)
@@ -75,11 +80,12 @@ def to_generation_request(
         valid=scheduler in model.scheduler_names,
         description=f"must be one of {', '.join(model.scheduler_names)}.",
     )
-    width_pixels, height_pixels = model.image_size_pixels
-    for field, native in (("width_pixels", width_pixels), ("height_pixels", height_pixels)):
-        if message.HasField(field):
-            validator.check_range(field, getattr(message, field), minimum=native, maximum=native)
-    validator.check_range("previews.size_pixels", preview_size_pixels, minimum=16, maximum=512, unit="pixels")
+    _check_side(validator, "width_pixels", width_pixels, model.sizes)
+    _check_side(validator, "height_pixels", height_pixels, model.sizes)
+    validator.check(
+        "priority", valid=message.priority in _PRIORITIES, description="is no known priority; omit it."
+    )
+    _check_previews(validator, message.previews)
     validator.check(
         "origin.recipe",
         valid=len(message.origin.recipe) <= _MAX_RECIPE_LENGTH,
@@ -111,11 +117,41 @@ def to_generation_request(
         steps=steps,
         guidance_scale=guidance_scale,
         scheduler=scheduler,
-        preview_interval_steps=previews.interval_steps,
-        preview_size_pixels=preview_size_pixels,
+        width_pixels=width_pixels,
+        height_pixels=height_pixels,
+        exact=message.exact if message.HasField("exact") else True,
         recipe=message.origin.recipe,
         audio_sha256=message.origin.audio_sha256,
     )
+
+
+def to_preview_wish(message: image_pb2.GenerateImageRequest) -> PreviewWish:
+    """Returns which previews a message asks for."""
+    previews = message.previews
+    if not previews.HasField("size_pixels"):
+        return PreviewWish(previews.interval_steps)
+    return PreviewWish(previews.interval_steps, previews.size_pixels)
+
+
+def to_claim(message: image_pb2.GenerateImageRequest, caller: str) -> Claim:
+    """Returns a caller's claim to the model."""
+    return Claim(caller, _PRIORITIES[message.priority])
+
+
+def _check_side(validator: RequestValidator, field: str, pixels: int, sizes: ImageSizes) -> None:
+    validator.check(
+        field,
+        valid=pixels in sizes,
+        description=f"is {pixels}, must be a multiple of {sizes.multiple_pixels} pixels from "
+        f"{sizes.minimum_pixels} to {sizes.maximum_pixels}.",
+    )
+
+
+def _check_previews(validator: RequestValidator, previews: image_pb2.PreviewOptions) -> None:
+    if previews.HasField("size_pixels"):
+        validator.check_range(
+            "previews.size_pixels", previews.size_pixels, minimum=16, maximum=512, unit="pixels"
+        )
 
 
 def _check_conditioning(
@@ -164,13 +200,13 @@ def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_p
                 elapsed=_duration(event.elapsed_seconds),
                 remaining=_duration(event.remaining_seconds),
             )
-            if event.preview_jpeg is not None:
+            if event.preview is not None:
                 progress.preview.CopyFrom(
                     media_pb2.Image(
-                        content=event.preview_jpeg,
+                        content=event.preview.jpeg,
                         format=media_pb2.IMAGE_FORMAT_JPEG,
-                        width_pixels=event.preview_size_pixels,
-                        height_pixels=event.preview_size_pixels,
+                        width_pixels=event.preview.width_pixels,
+                        height_pixels=event.preview.height_pixels,
                     )
                 )
             return image_pb2.GenerateImageResponse(progress=progress)
@@ -186,6 +222,7 @@ def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_p
                     provenance=image_pb2.Provenance(**asdict(event.provenance)),
                     queue_time=_duration(event.queue_seconds),
                     processing_time=_duration(event.processing_seconds),
+                    is_reused=event.is_reused,
                 )
             )
 
@@ -203,6 +240,8 @@ def to_model_info(model: ModelDescription) -> model_pb2.ModelInfo:
         properties={
             "latent_shape": "x".join(map(str, model.latent_shape)),
             "image_size_pixels": "x".join(map(str, model.image_size_pixels)),
+            "side_pixels": f"{model.sizes.minimum_pixels} to {model.sizes.maximum_pixels} by "
+            f"{model.sizes.multiple_pixels}",
             "default_steps": str(model.default_steps),
             "default_guidance_scale": f"{model.default_guidance_scale:g}",
             "schedulers": " ".join(model.scheduler_names),

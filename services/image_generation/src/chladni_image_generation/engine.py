@@ -1,41 +1,41 @@
 """The engine: owns one model and advances the requests in flight step by step, in turns.
 
-The event loop decides whose turn it is; one thread computes (see `stepping`). A short request never
-waits for the end of a long one, and one whose caller has left gets no further turn.
+The event loop decides whose turn it is (see `turns`); one thread computes (see `stepping`), others encode.
+A short request never waits for the end of a long one, and one whose callers have left gets no further turn.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self
 
-from chladni_image_generation.forecast import StepForecast
+from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
+from chladni_image_generation.expectation import Expectation
+from chladni_image_generation.finishing import Finisher
+from chladni_image_generation.forecast import Forecast
 from chladni_image_generation.generation import (
     Completed,
     GenerationEvent,
     GenerationRequest,
-    Progress,
-    Queued,
+    PreviewWish,
+    Started,
 )
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.model import LatentDiffusionModel
 from chladni_image_generation.provenance import ProvenanceRecorder
-from chladni_image_generation.stepping import Flight, StepOutcome, Stepper
+from chladni_image_generation.reuse import PictureCache, content_key
+from chladni_image_generation.stepping import Flight, Postponed, Stepper, StepTaken
+from chladni_image_generation.tickets import Subscription, Ticket
+from chladni_image_generation.turns import Claim, Turns
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Clock
-from chladni_runtime.errors import (
-    ChladniError,
-    DeadlineExceededError,
-    QueueFullError,
-    Reason,
-    UnavailableError,
-)
+from chladni_runtime.errors import ChladniError, QueueFullError, Reason, UnavailableError
 
-_MAX_PENDING_PREVIEWS: Final = 4
-_MIN_RETRY_SECONDS: Final = 0.1
+_POSITION_INTERVAL_SECONDS: Final = 0.25
+"""Whoever waits learns a new position no more often than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +44,17 @@ class EngineLimits:
 
     Attributes:
         batch_size: Rows in every call of the denoiser.
-        max_active_requests: Requests that take turns.
+        decode_batch_size: Pictures in every call of the decoder.
+        max_active_requests: Requests that have begun and not ended.
         max_queued_requests: Requests that wait.
+        cache_bytes: Bytes of pictures kept for identical requests; 0 computes each anew.
     """
 
     batch_size: int = 1
-    max_active_requests: int = 4
-    max_queued_requests: int = 32
-
-
-@dataclass(eq=False, slots=True)
-class _Ticket:
-    """A request inside the engine, and the events that its caller has not taken yet."""
-
-    request: GenerationRequest
-    token: CancellationToken
-    arrived_at: float
-    flight: Flight | None = None
-    position: int | None = None
-    pending: deque[GenerationEvent | ChladniError] = field(default_factory=deque)
-    has_pending: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def report(self, event: GenerationEvent | ChladniError) -> None:
-        """Hands an event to the caller; a caller that does not keep up loses previews first."""
-        if isinstance(event, Progress) and len(self.pending) >= _MAX_PENDING_PREVIEWS:
-            event = replace(event, preview_jpeg=None)
-        self.pending.append(event)
-        self.has_pending.set()
-
-    async def next_event(self) -> GenerationEvent | ChladniError:
-        while not self.pending:
-            self.has_pending.clear()
-            await self.has_pending.wait()
-        return self.pending.popleft()
+    decode_batch_size: int = 1
+    max_active_requests: int = 32
+    max_queued_requests: int = 256
+    cache_bytes: int = 0
 
 
 class Engine:
@@ -85,6 +63,7 @@ class Engine:
     Args:
         model: The model; from now on only the engine touches it.
         limits: Limits.
+        turns: Decides whose turn it is.
         metrics: Metrics.
         clock: Monotonic clock in seconds.
     """
@@ -94,26 +73,32 @@ class Engine:
         model: LatentDiffusionModel,
         *,
         limits: EngineLimits,
+        turns: Turns[Ticket],
         metrics: GenerationMetrics,
         clock: Clock,
     ) -> None:
         self.description = model.description
         self._limits = limits
+        self._turns = turns
         self._metrics = metrics
         self._clock = clock
+        native_shape = model.description.latent_shape
+        self._denoiser_batches = BatchSizes(limits.batch_size, native_shape)
+        self._decoder_batches = BatchSizes(limits.decode_batch_size, native_shape)
         self._stepper = Stepper(
-            model,
-            batch_size=limits.batch_size,
-            provenance=ProvenanceRecorder(model, batch_size=limits.batch_size),
-            clock=clock,
+            model, denoiser_batches=self._denoiser_batches, decoder_batches=self._decoder_batches
         )
-        self._waiting: deque[_Ticket] = deque()
-        self._active: deque[_Ticket] = deque()
-        self._turn: list[tuple[_Ticket, Flight]] = []
+        self._forecast = Forecast()
+        self._cache = PictureCache(limits.cache_bytes)
+        self._finisher = Finisher(ProvenanceRecorder(model), cache=self._cache, clock=clock)
+        self._shared: dict[str, Ticket] = {}
+        self._waiting: dict[Ticket, None] = {}
+        self._active: dict[Ticket, None] = {}
+        self._finishing: dict[Ticket, asyncio.Task[Completed | ChladniError]] = {}
         self._arrival = asyncio.Event()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._positions_reported_at = 0.0
+        self._compute_thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._driver: asyncio.Task[None] | None = None
-        self._forecast = StepForecast()
 
     async def __aenter__(self) -> Self:
         self._driver = asyncio.create_task(self._drive())
@@ -122,19 +107,32 @@ class Engine:
     async def __aexit__(self, *_: object) -> None:
         if self._driver is not None:
             self._driver.cancel()
-            await asyncio.gather(self._driver, return_exceptions=True)
-        in_turn = (ticket for ticket, _ in self._turn)
-        for ticket in (*in_turn, *self._active, *self._waiting):
+            await asyncio.gather(self._driver, *self._finishing.values(), return_exceptions=True)
+        for ticket in (*self._active, *self._waiting):
             ticket.report(UnavailableError(Reason.DRAINING, "The service has shut down."))
-        await asyncio.to_thread(self._executor.shutdown)
+        await asyncio.to_thread(self._compute_thread.shutdown)
+        await self._finisher.close()
 
     async def generate(
-        self, request: GenerationRequest, token: CancellationToken
+        self,
+        request: GenerationRequest,
+        token: CancellationToken,
+        *,
+        claim: Claim | None = None,
+        wish: PreviewWish | None = None,
+        reuse: bool = True,
     ) -> AsyncGenerator[GenerationEvent, None]:
         """Generates a picture and gives its events, `Completed` last.
 
         Closing the iterator, cancelling the token or its deadline passing ends the work before its
-        next step.
+        next step, unless an identical request still needs it.
+
+        Args:
+            request: What to generate.
+            token: Says when the caller has gone.
+            claim: Who asks, and how urgently.
+            wish: Which previews to send.
+            reuse: Whether an identical request may give the picture.
 
         Raises:
             QueueFullError: Too many requests wait already, or so many that this one would miss its deadline.
@@ -142,10 +140,19 @@ class Engine:
             FaultError: The model failed on this request.
         """
         token.check("before the request was queued")
-        ticket = self._enqueue(request, token)
+        key = content_key(request) if reuse and self._limits.cache_bytes else None
+        finished = self._cache.get(key) if key else None
+        if finished:
+            self._metrics.reused.labels("cache").inc()
+            self._metrics.finished.labels("completed").inc()
+            yield Started(request, finished.total_steps)
+            yield Completed(finished.png, finished.provenance, 0.0, 0.0, is_reused=True)
+            return
+        subscription = Subscription(token, wish or PreviewWish())
+        self._follow(request, key, claim or Claim(), subscription)
         try:
             while True:
-                event = await ticket.next_event()
+                event = await subscription.next_event()
                 if isinstance(event, ChladniError):
                     raise event
                 yield event
@@ -157,123 +164,179 @@ class Engine:
 
     async def warm_up(self, request: GenerationRequest) -> None:
         """Generates a picture, so that no caller pays for what happens only the first time."""
-        async with aclosing(self.generate(request, CancellationToken())) as events:
+        wish = PreviewWish(interval_steps=1)
+        async with aclosing(self.generate(request, CancellationToken(), wish=wish, reuse=False)) as events:
             async for _ in events:
                 pass
 
-    def _enqueue(self, request: GenerationRequest, token: CancellationToken) -> _Ticket:
-        self._drop_abandoned()
+    def _follow(
+        self, request: GenerationRequest, key: str | None, claim: Claim, subscription: Subscription
+    ) -> None:
+        """Lets a caller follow a request that is in progress already, or takes a new one in."""
+        ticket = self._shared.get(key) if key else None
+        if ticket:
+            self._metrics.reused.labels("flight").inc()
+        else:
+            ticket = self._take_in(request, key, claim, subscription.token)
+        ticket.follow(subscription, self._clock())
+        self._arrival.set()
+
+    def _take_in(
+        self, request: GenerationRequest, key: str | None, claim: Claim, token: CancellationToken
+    ) -> Ticket:
+        if len(self._waiting) >= self._limits.max_queued_requests:
+            self._drop_gone(self._waiting)
         if len(self._waiting) >= self._limits.max_queued_requests:
             raise QueueFullError(
                 f"{len(self._waiting)} requests wait already, the limit. Try again later.",
-                retry_after_seconds=max(
-                    _MIN_RETRY_SECONDS, self._forecast.seconds_alone(min(self._remaining_steps()))
-                ),
+                retry_after_seconds=self._forecast.seconds_until_place(self._active),
             )
-        self._check_deadline(request, token)
-        ticket = _Ticket(request, token, arrived_at=self._clock())
-        self._waiting.append(ticket)
-        self._report_queue()
-        self._arrival.set()
+        latent_shape = self.description.latent_shape_of(request.width_pixels, request.height_pixels)
+        flight = Flight(request, BatchGroup(latent_shape, request.exact))
+        ticket = Ticket(flight, claim, self._clock(), key, self._denoiser_batches)
+        self._turns.join(ticket)
+        try:
+            if token.deadline.expires_at is not None:
+                expectation = Expectation(self._order(), self._forecast, self._denoiser_batches)
+                expectation.check_deadline(ticket, token.deadline)
+        except ChladniError:
+            self._turns.leave(ticket)
+            raise
+        self._waiting[ticket] = None
+        if key:
+            self._shared[key] = ticket
         return ticket
 
-    def _check_deadline(self, request: GenerationRequest, token: CancellationToken) -> None:
-        """Refuses a request at once that would miss its deadline, instead of working in vain."""
-        remaining_seconds = token.deadline.remaining_seconds
-        if remaining_seconds is None:
-            return
-        alone_seconds = self._forecast.seconds_alone(request.steps)
-        if alone_seconds > remaining_seconds:
-            raise DeadlineExceededError(
-                f"{request.steps} steps take about {alone_seconds:.1f} s here, the deadline is in "
-                f"{remaining_seconds:.1f} s. Ask for fewer steps or allow more time."
-            )
-        expected_seconds = self._forecast.seconds_among(request.steps, self._remaining_steps())
-        if expected_seconds > remaining_seconds:
-            raise QueueFullError(
-                f"With the requests in progress this one would take about {expected_seconds:.1f} s, the "
-                f"deadline is in {remaining_seconds:.1f} s. Try again later or allow more time.",
-                retry_after_seconds=max(_MIN_RETRY_SECONDS, expected_seconds - remaining_seconds),
-            )
-
-    def _remaining_steps(self) -> list[int]:
-        """Returns the steps that each request has left, those whose turn it is included."""
-        tickets = [*(ticket for ticket, _ in self._turn), *self._active, *self._waiting]
-        return [
-            ticket.request.steps - (ticket.flight.steps_done if ticket.flight else 0) for ticket in tickets
-        ]
+    def _order(self) -> Sequence[Ticket]:
+        return self._turns.order(self._clock(), self._forecast.work_per_second)
 
     async def _drive(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            self._drop_abandoned()
-            self._admit()
-            if not self._active:
-                self._arrival.clear()
-                await self._arrival.wait()
+            self._drop_gone((*self._waiting, *self._active))
+            order = self._order()
+            self._report_positions(order)
+            turn = self._next_turn(order)
+            self._metrics.queued.set(len(self._waiting))
+            self._metrics.active.set(len(self._active) + len(self._finishing))
+            if turn:
+                await self._advance(turn)
                 continue
-            self._turn = self._next_turn()
-            flights = [flight for _, flight in self._turn]
-            started_at = self._clock()
-            outcomes = await loop.run_in_executor(self._executor, self._stepper.step, flights)
-            elapsed_seconds = self._clock() - started_at
-            self._metrics.tick_duration.observe(elapsed_seconds)
-            self._forecast.observe(elapsed_seconds / len(flights))
-            turn, self._turn = self._turn, []
-            for (ticket, _), outcome in zip(turn, outcomes, strict=True):
-                self._settle(ticket, outcome)
+            self._denoiser_batches.restore()
+            self._decoder_batches.restore()
+            self._arrival.clear()
+            await self._arrival.wait()
 
-    def _drop_abandoned(self) -> None:
-        for queue in (self._waiting, self._active):
-            for ticket in [ticket for ticket in queue if ticket.token.should_stop]:
-                queue.remove(ticket)
-                steps_done = ticket.flight.steps_done if ticket.flight else 0
-                self._metrics.saved_steps.inc(max(0, ticket.request.steps - steps_done))
-                outcome = "cancelled" if ticket.token.is_cancelled else "late"
-                self._metrics.finished.labels(outcome).inc()
+    def _drop_gone(self, tickets: Iterable[Ticket]) -> None:
+        """Drops the callers who have gone, and each request that nobody follows any more."""
+        for ticket in list(tickets):
+            steps_done, total_steps = ticket.flight.steps_done, ticket.flight.total_steps
+            for subscription in ticket.drop_gone():
+                self._metrics.finished.labels(
+                    "cancelled" if subscription.token.is_cancelled else "late"
+                ).inc()
                 try:
-                    ticket.token.check(f"after {steps_done} of {ticket.request.steps} steps")
+                    subscription.token.check(f"after {steps_done} of {total_steps} steps")
                 except ChladniError as error:
-                    ticket.report(error)
+                    subscription.report(error)
+            if not ticket.subscriptions:
+                self._metrics.saved_steps.inc(total_steps - steps_done)
+                self._forget(ticket)
 
-    def _admit(self) -> None:
-        while self._waiting and len(self._active) < self._limits.max_active_requests:
-            ticket = self._waiting.popleft()
-            now = self._clock()
-            ticket.flight = Flight(ticket.request, now - ticket.arrived_at, started_at=now)
-            self._active.append(ticket)
-        self._report_queue()
+    def _forget(self, ticket: Ticket) -> None:
+        self._turns.leave(ticket)
+        self._waiting.pop(ticket, None)
+        self._active.pop(ticket, None)
+        if ticket.key and self._shared.get(ticket.key) is ticket:
+            del self._shared[ticket.key]
 
-    def _report_queue(self) -> None:
-        for position, ticket in enumerate(self._waiting):
-            if ticket.position != position:
-                ticket.position = position
-                ticket.report(Queued(position))
-        self._metrics.queued.set(len(self._waiting))
-        self._metrics.active.set(len(self._active))
-
-    def _next_turn(self) -> list[tuple[_Ticket, Flight]]:
-        """Takes the requests that come next: at least one, and all that fit into one call."""
-        turn: list[tuple[_Ticket, Flight]] = []
-        rows = 0
-        while self._active:
-            flight = self._active[0].flight
-            assert flight is not None, "active requests have a flight"  # noqa: S101
-            rows += flight.row_count
-            if turn and rows > self._limits.batch_size:
-                break
-            turn.append((self._active.popleft(), flight))
+    def _next_turn(self, order: Sequence[Ticket]) -> list[Ticket]:
+        """Returns the requests that come next: the first one and all of its group that fit into its call."""
+        turn: list[Ticket] = []
+        row_count = 0
+        for ticket in order:
+            if ticket in self._waiting and len(self._active) >= self._limits.max_active_requests:
+                continue
+            flight = ticket.flight
+            if turn:
+                rows_per_call = self._denoiser_batches.rows_per_call(flight.group)
+                if flight.group != turn[0].flight.group or row_count + flight.row_count > rows_per_call:
+                    continue
+            if ticket in self._waiting:
+                del self._waiting[ticket]
+                self._active[ticket] = None
+                ticket.started_at = self._clock()
+            turn.append(ticket)
+            row_count += flight.row_count
         return turn
 
-    def _settle(self, ticket: _Ticket, outcome: StepOutcome) -> None:
-        if isinstance(outcome, ChladniError):
-            self._metrics.finished.labels("failed").inc()
-            ticket.report(outcome)
+    def _report_positions(self, order: Sequence[Ticket]) -> None:
+        now = self._clock()
+        is_due = now - self._positions_reported_at >= _POSITION_INTERVAL_SECONDS
+        if is_due:
+            self._positions_reported_at = now
+        for position, ticket in enumerate(ticket for ticket in order if ticket in self._waiting):
+            if is_due or ticket.position is None:
+                ticket.report_position(position)
+
+    async def _advance(self, turn: Sequence[Ticket]) -> None:
+        """Takes one step of each of these requests, and sees to those for which it was the last."""
+        flights = [ticket.flight for ticket in turn]
+        group = flights[0].group
+        work = self._denoiser_batches.work_of(group, sum(flight.row_count for flight in flights))
+        started_at = self._clock()
+        loop = asyncio.get_running_loop()
+        outcomes = await loop.run_in_executor(self._compute_thread, self._stepper.step, flights)
+        now = self._clock()
+        self._metrics.tick_duration.observe(now - started_at)
+        if isinstance(outcomes[0], Postponed):
+            self._metrics.shortages.inc()
             return
-        self._metrics.steps.inc()
-        for event in outcome:
-            ticket.report(event)
-        if isinstance(outcome[-1], Completed):
-            self._metrics.finished.labels("completed").inc()
-        else:
-            self._active.append(ticket)
+        self._forecast.observe_denoising(now - started_at, work)
+        for ticket, outcome in zip(turn, outcomes, strict=True):
+            match outcome:
+                case StepTaken():
+                    self._metrics.steps.inc()
+                    self._turns.charge(ticket, ticket.step_work)
+                    ticket.report_step(outcome, now=now)
+                case ChladniError():
+                    self._fail(ticket, outcome)
+        self._drop_gone(turn)
+        denoised = [ticket for ticket in turn if ticket in self._active and ticket.flight.is_denoised]
+        if denoised:
+            await self._decode(denoised)
+
+    async def _decode(self, tickets: Sequence[Ticket]) -> None:
+        """Decodes denoised requests together, and has them encoded while others take their turns."""
+        flights = [ticket.flight for ticket in tickets]
+        started_at = self._clock()
+        loop = asyncio.get_running_loop()
+        outcomes = await loop.run_in_executor(self._compute_thread, self._stepper.decode, flights)
+        self._forecast.observe_finishing((self._clock() - started_at) / len(flights))
+        for ticket, outcome in zip(tickets, outcomes, strict=True):
+            if isinstance(outcome, ChladniError):
+                self._fail(ticket, outcome)
+                continue
+            self._active.pop(ticket, None)
+            self._turns.leave(ticket)
+            task = asyncio.create_task(self._finisher.finish(ticket, outcome))
+            self._finishing[ticket] = task
+            task.add_done_callback(partial(self._deliver, ticket))
+
+    def _deliver(self, ticket: Ticket, task: asyncio.Task[Completed | ChladniError]) -> None:
+        """Hands a picture to everybody who follows the request; nobody can join it in between."""
+        del self._finishing[ticket]
+        if task.cancelled():
+            return
+        result = task.result()
+        if isinstance(result, ChladniError):
+            self._fail(ticket, result)
+            return
+        self._forget(ticket)
+        ticket.report_result(result)
+        self._metrics.finished.labels("completed").inc(len(ticket.subscriptions))
+        self._metrics.cached_bytes.set(self._cache.size_bytes)
+
+    def _fail(self, ticket: Ticket, error: ChladniError) -> None:
+        self._metrics.finished.labels("failed").inc(len(ticket.subscriptions))
+        ticket.report(error)
+        self._forget(ticket)

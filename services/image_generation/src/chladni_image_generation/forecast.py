@@ -1,32 +1,60 @@
-"""How long work will take, by what it took before."""
+"""How long work will take, by what it took before.
 
+Work is counted in rows of the model's native size, padding included, because that is what costs time.
+"""
+
+from collections.abc import Iterable
 from typing import Final
+
+from chladni_image_generation.turns import Contender
+
+MIN_RETRY_SECONDS: Final = 0.1
 
 _SMOOTHING: Final = 0.1  # Weight of the newest measurement in the running mean.
 
 
-class StepForecast:
-    """Predicts when a request can be done, by the measured time of a denoising step.
-
-    Requests take turns, so a request that needs `n` steps waits for at most `n` steps of each other one, and
-    for no more than the other has left.
-    """
+class RunningMean:
+    """A mean that forgets; 0 while nothing was measured."""
 
     def __init__(self) -> None:
-        self.step_seconds: float | None = None
+        self._value: float | None = None
 
-    def observe(self, seconds: float) -> None:
-        """Takes the time of a step into account."""
-        if self.step_seconds is None:
-            self.step_seconds = seconds
-        else:
-            self.step_seconds += _SMOOTHING * (seconds - self.step_seconds)
+    @property
+    def value(self) -> float:
+        """The mean so far."""
+        return self._value or 0.0
 
-    def seconds_alone(self, steps: int) -> float:
-        """Returns the time of a request that has the model for itself; 0 while nothing was measured."""
-        return steps * (self.step_seconds or 0.0)
+    def observe(self, value: float) -> None:
+        """Takes a measurement into account."""
+        self._value = value if self._value is None else self._value + _SMOOTHING * (value - self._value)
 
-    def seconds_among(self, steps: int, remaining_steps_of_others: list[int]) -> float:
-        """Returns the time of a request that takes turns with others; 0 while nothing was measured."""
-        shared_steps = sum(min(steps, remaining) for remaining in remaining_steps_of_others)
-        return self.seconds_alone(steps + shared_steps)
+
+class Forecast:
+    """Predicts when a picture can be done, by the measured times of denoising and of finishing."""
+
+    def __init__(self) -> None:
+        self._seconds_per_work = RunningMean()
+        self._finish_seconds = RunningMean()
+
+    @property
+    def work_per_second(self) -> float:
+        """Rows of the native size that the model denoises in a second; 0 while unknown."""
+        seconds = self._seconds_per_work.value
+        return 1 / seconds if seconds else 0.0
+
+    def observe_denoising(self, seconds: float, work: float) -> None:
+        """Takes the time of a call of the denoiser into account."""
+        self._seconds_per_work.observe(seconds / work)
+
+    def observe_finishing(self, seconds: float) -> None:
+        """Takes the time of decoding one picture into account."""
+        self._finish_seconds.observe(seconds)
+
+    def seconds_for(self, work: float, pictures: int) -> float:
+        """Returns the time of denoising so much work and finishing so many pictures."""
+        return work * self._seconds_per_work.value + pictures * self._finish_seconds.value
+
+    def seconds_until_place(self, active: Iterable[Contender]) -> float:
+        """Returns when the first of these requests can be done, and a place free."""
+        least_work = min((contender.remaining_work for contender in active), default=0.0)
+        return max(MIN_RETRY_SECONDS, self.seconds_for(least_work, 1))

@@ -11,7 +11,7 @@ MAX_SEED = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A picture to generate, with every default already filled in.
+    """A picture to generate, with every default already filled in: all that its bytes depend on.
 
     Attributes:
         audio_embedding: float32 (D,), in the model's embedding space.
@@ -19,8 +19,9 @@ class GenerationRequest:
         steps: Denoising steps, at least 1.
         guidance_scale: 1 for no guidance, more to follow the conditioning more closely.
         scheduler: Diffusers class name.
-        preview_interval_steps: Steps between previews; 0 for none.
-        preview_size_pixels: Length of a preview's side in pixels.
+        width_pixels: Width of the picture.
+        height_pixels: Height of the picture.
+        exact: Whether the pixels must not depend on who shares the model.
         recipe: Name of the recipe, for the provenance; empty for none.
         audio_sha256: SHA-256 of the recording in hexadecimal, for the provenance; empty if unknown.
     """
@@ -30,15 +31,53 @@ class GenerationRequest:
     steps: int
     guidance_scale: float
     scheduler: str
-    preview_interval_steps: int = 0
-    preview_size_pixels: int = 64
+    width_pixels: int
+    height_pixels: int
+    exact: bool = True
     recipe: str = ""
     audio_sha256: str = ""
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether each step takes a second row, without the conditioning."""
+        return self.guidance_scale != 1
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewWish:
+    """Which previews a caller wants.
+
+    Attributes:
+        interval_steps: Steps between previews; 0 for none.
+        size_pixels: Length of the longer side in pixels.
+    """
+
+    interval_steps: int = 0
+    size_pixels: int = 64
+
+    def is_due(self, step: int) -> bool:
+        """Whether one is wanted after so many steps."""
+        return bool(self.interval_steps) and step % self.interval_steps == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a picture looks like so far.
+
+    Attributes:
+        jpeg: The preview as a JPEG.
+        width_pixels: Its width.
+        height_pixels: Its height.
+    """
+
+    jpeg: bytes
+    width_pixels: int
+    height_pixels: int
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything that decides the pixels. Equal provenance and conditioning give equal pixels.
+    """Everything that decides the pixels. Equal provenance and conditioning give equal pixels, where exact.
 
     Attributes are those of ``chladni.image.v1.Provenance``.
     """
@@ -59,6 +98,9 @@ class Provenance:
     batch_size: int
     thread_count: int
     library_versions: Mapping[str, str]
+    exact: bool
+    device_capability: str
+    decode_batch_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +125,14 @@ class Progress:
     Attributes:
         step: Steps done, from 1.
         total_steps: Steps in all.
-        preview_jpeg: The picture so far; `None` at most steps.
-        preview_size_pixels: Length of the preview's side in pixels.
+        preview: The picture so far; `None` at most steps.
         elapsed_seconds: Time since the request started.
         remaining_seconds: Expected time to the end.
     """
 
     step: int
     total_steps: int
-    preview_jpeg: bytes | None
-    preview_size_pixels: int
+    preview: Preview | None
     elapsed_seconds: float
     remaining_seconds: float
 
@@ -106,12 +146,14 @@ class Completed:
         provenance: How it was made.
         queue_seconds: Time before its first step.
         processing_seconds: Time from then on.
+        is_reused: Whether an identical request gave the picture.
     """
 
     png: bytes
     provenance: Provenance
     queue_seconds: float
     processing_seconds: float
+    is_reused: bool = False
 
 
 GenerationEvent = Queued | Started | Progress | Completed

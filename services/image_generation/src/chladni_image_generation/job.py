@@ -5,16 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from chladni_image_generation.model import DenoiserRow, LatentDiffusionModel
-from chladni_runtime.errors import FaultError, Reason
+from chladni_runtime.errors import FaultError, InvalidInputError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from chladni_image_generation.generation import GenerationRequest
@@ -29,22 +27,33 @@ class GenerationJob:
     Args:
         model: The model.
         request: What to generate.
+
+    Raises:
+        InvalidInputError: The scheduler cannot take so few steps.
     """
 
     def __init__(self, model: LatentDiffusionModel, request: GenerationRequest) -> None:
         self._model = model
         self.request = request
         self._scheduler = model.new_scheduler(request.scheduler)
-        self._scheduler.set_timesteps(request.steps)
+        try:
+            self._scheduler.set_timesteps(request.steps)
+        except (ValueError, IndexError) as error:
+            raise InvalidInputError(
+                Reason.INVALID_FIELD,
+                f"steps is {request.steps}, which {request.scheduler} cannot take; ask for more.",
+                field="steps",
+            ) from error
         self._timesteps: Tensor = self._scheduler.timesteps
         # The generator stays on the CPU, so that a seed means the same noise on every device.
         self._generator = torch.Generator("cpu").manual_seed(request.seed)
-        noise = torch.randn(model.description.latent_shape, generator=self._generator)
-        self._latents = noise * getattr(self._scheduler, "init_noise_sigma", 1.0)
+        shape = model.description.latent_shape_of(request.width_pixels, request.height_pixels)
+        noise = torch.randn(shape, generator=self._generator)
+        self.latents = noise * getattr(self._scheduler, "init_noise_sigma", 1.0)
         self._condition = model.encode(request.audio_embedding)
-        self._null_condition = model.null_condition() if request.guidance_scale != 1 else None
+        self._null_condition = model.null_condition() if request.is_guided else None
         self._step_options = _step_options(self._scheduler, self._generator)
-        self._clean_estimate = self._latents
+        self._clean_estimate = self.latents
         self.steps_done = 0
 
     @property
@@ -57,15 +66,10 @@ class GenerationJob:
         """Whether every step is done."""
         return self.steps_done == self.total_steps
 
-    @property
-    def row_count(self) -> int:
-        """Rows that a step takes: one, or two with guidance."""
-        return 1 if self._null_condition is None else 2
-
     def rows(self) -> list[DenoiserRow]:
-        """Returns the denoiser's input for the next step."""
+        """Returns the denoiser's input for the next step: one row, or two with guidance."""
         timestep = self._timesteps[self.steps_done]
-        latents = self._latents
+        latents = self.latents
         if hasattr(self._scheduler, "scale_model_input"):
             latents = self._scheduler.scale_model_input(latents, timestep)
         conditions = [self._condition] + ([self._null_condition] if self._null_condition else [])
@@ -86,13 +90,11 @@ class GenerationJob:
             unconditional = predictions[1].cpu()
             prediction = unconditional + self.request.guidance_scale * (prediction - unconditional)
         timestep = self._timesteps[self.steps_done]
-        self._clean_estimate = self._model.clean_estimate(
-            self._latents, prediction, timestep, self._scheduler
-        )
-        self._latents = self._scheduler.step(
-            prediction[None], timestep, self._latents[None], **self._step_options
+        self._clean_estimate = self._model.clean_estimate(self.latents, prediction, timestep, self._scheduler)
+        self.latents = self._scheduler.step(
+            prediction[None], timestep, self.latents[None], **self._step_options
         ).prev_sample[0]
-        if not torch.isfinite(self._latents).all():
+        if not torch.isfinite(self.latents).all():
             raise FaultError(
                 Reason.NON_FINITE_OUTPUT,
                 f"The model gave values that are not finite at step {self.steps_done + 1}. "
@@ -100,26 +102,20 @@ class GenerationJob:
             )
         self.steps_done += 1
 
-    def decode(self) -> NDArray[np.uint8]:
-        """Returns the finished picture's RGB pixels (H, W, 3)."""
-        return self._model.decode(self._latents)
+    def shrunk_estimate(self, size_pixels: int) -> Tensor:
+        """Returns latents (1, C, h, w) of a small picture of what the result would be by now.
 
-    def decode_preview(self, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels of about `size_pixels` a side: what the picture would be by now.
+        Decoding the clean estimate after shrinking it costs as little as the preview is small.
 
-        Decodes the clean estimate after shrinking it, which costs as little as the preview is small.
+        Args:
+            size_pixels: Length of the preview's longer side.
         """
-        height, width = self._latents.shape[1:]
-        full_size_pixels = self._model.description.image_size_pixels[0]
-        shrunk = torch.nn.functional.interpolate(
+        shrinkage = size_pixels / max(self.request.width_pixels, self.request.height_pixels)
+        return torch.nn.functional.interpolate(
             self._clean_estimate[None],
-            size=(
-                max(1, round(height * size_pixels / full_size_pixels)),
-                max(1, round(width * size_pixels / full_size_pixels)),
-            ),
+            size=[max(1, round(side * shrinkage)) for side in self.latents.shape[1:]],
             mode="area",
-        )[0]
-        return self._model.decode(shrunk)
+        )
 
 
 def _step_options(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:

@@ -23,6 +23,20 @@ class GenerationMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.reused = Counter(
+            "chladni_generations_reused_total",
+            "Requests that an identical one answered: one that was finished (cache) or in progress (flight).",
+            ["source"],
+            registry=registry,
+        )
+        self.cached_bytes = Gauge(
+            "chladni_picture_cache_bytes", "Bytes of pictures kept for identical requests.", registry=registry
+        )
+        self.shortages = Counter(
+            "chladni_memory_shortages_total",
+            "Calls of the model for which memory was too short, so that they were made smaller.",
+            registry=registry,
+        )
         self.steps = Counter("chladni_denoising_steps_total", "Denoising steps taken.", registry=registry)
         self.saved_steps = Counter(
             "chladni_denoising_steps_saved_total",

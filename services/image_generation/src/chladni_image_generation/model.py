@@ -12,6 +12,27 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
+class ImageSizes:
+    """Lengths of sides that a model makes.
+
+    Attributes:
+        minimum_pixels: The shortest.
+        maximum_pixels: The longest.
+        multiple_pixels: Each is a multiple of this.
+    """
+
+    minimum_pixels: int
+    maximum_pixels: int
+    multiple_pixels: int
+
+    def __contains__(self, side_pixels: int) -> bool:
+        return (
+            self.minimum_pixels <= side_pixels <= self.maximum_pixels
+            and side_pixels % self.multiple_pixels == 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDescription:
     """What a model is, for clients and for the provenance.
 
@@ -22,8 +43,9 @@ class ModelDescription:
         license: SPDX identifier, or what the model card says.
         embedding_space: Name of the space of its conditioning embeddings.
         embedding_size: Components of such an embedding.
-        latent_shape: (C, H, W).
-        image_size_pixels: (width, height).
+        latent_shape: (C, H, W) of the native size.
+        image_size_pixels: Native (width, height).
+        sizes: Which other sizes it makes.
         default_steps: Denoising steps where a request names none.
         default_guidance_scale: Guidance scale where a request names none.
         scheduler_names: Diffusers class names of schedulers that fit, the default one first.
@@ -37,9 +59,16 @@ class ModelDescription:
     embedding_size: int
     latent_shape: tuple[int, int, int]
     image_size_pixels: tuple[int, int]
+    sizes: ImageSizes
     default_steps: int
     default_guidance_scale: float
     scheduler_names: tuple[str, ...]
+
+    def latent_shape_of(self, width_pixels: int, height_pixels: int) -> tuple[int, int, int]:
+        """Returns the shape (C, H, W) of the latents of a picture of some size."""
+        channels, height, _ = self.latent_shape
+        pixels_per_latent = self.image_size_pixels[1] // height
+        return (channels, height_pixels // pixels_per_latent, width_pixels // pixels_per_latent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +103,7 @@ class LatentDiffusionModel(Protocol):
         """Returns the denoiser's output for each row, float32 (B, C, H, W)."""
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (8H, 8W, 3) of latents (C, H, W) without noise."""
+        """Returns the RGB pixels (B, 8H, 8W, 3) of latents (B, C, H, W) without noise."""
 
     def clean_estimate(
         self, latents: Tensor, prediction: Tensor, timestep: Tensor, scheduler: SchedulerMixin

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from chladni_image_generation.generation import Provenance
+from chladni_image_generation.generation import Preview, Provenance
 
 PROVENANCE_CHUNK: Final = "chladni"
 """Keyword of the PNG text chunk that holds the provenance as JSON."""
@@ -31,11 +31,13 @@ def encode_png(pixels: NDArray[np.uint8], provenance: Provenance) -> bytes:
     return output.getvalue()
 
 
-def encode_preview(pixels: NDArray[np.uint8], size_pixels: int) -> bytes:
-    """Returns RGB pixels (H, W, 3) as a JPEG with sides of `size_pixels`."""
-    output = io.BytesIO()
+def encode_preview(pixels: NDArray[np.uint8], size_pixels: int) -> Preview:
+    """Returns RGB pixels (H, W, 3) as a JPEG whose longer side has `size_pixels`."""
     picture = Image.fromarray(pixels)
-    if picture.size != (size_pixels, size_pixels):
-        picture = picture.resize((size_pixels, size_pixels), Image.Resampling.BILINEAR)
+    scale = size_pixels / max(picture.size)
+    if scale != 1:
+        width, height = (max(1, round(side * scale)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    output = io.BytesIO()
     picture.save(output, format="JPEG", quality=_JPEG_QUALITY)
-    return output.getvalue()
+    return Preview(output.getvalue(), *picture.size)

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from chladni_image_generation.generation import GenerationRequest, Provenance
+from chladni_image_generation.generation import Provenance
 from chladni_image_generation.model import LatentDiffusionModel
+from chladni_image_generation.stepping import Flight
 
 _LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch")
 
@@ -19,21 +20,20 @@ class ProvenanceRecorder:
 
     Args:
         model: The model.
-        batch_size: Rows in every call of the denoiser.
     """
 
-    def __init__(self, model: LatentDiffusionModel, *, batch_size: int) -> None:
+    def __init__(self, model: LatentDiffusionModel) -> None:
         self._model = model
-        self._batch_size = batch_size
+        self._device_capability = _capability_of(model.device)
+        self._thread_count = torch.get_num_threads() if model.device.type == "cpu" else 0
         self._library_versions = {name: version(name) for name in _LIBRARIES} | {
             "python": platform.python_version()
         }
 
-    def record(self, request: GenerationRequest) -> Provenance:
+    def record(self, flight: Flight) -> Provenance:
         """Returns the provenance of a request's picture."""
+        request = flight.request
         description = self._model.description
-        is_cpu = self._model.device.type == "cpu"
-        width_pixels, height_pixels = description.image_size_pixels
         embedding = np.ascontiguousarray(request.audio_embedding, dtype="<f4")
         return Provenance(
             model=description.id,
@@ -43,13 +43,24 @@ class ProvenanceRecorder:
             steps=request.steps,
             guidance_scale=request.guidance_scale,
             scheduler=request.scheduler,
-            width_pixels=width_pixels,
-            height_pixels=height_pixels,
+            width_pixels=request.width_pixels,
+            height_pixels=request.height_pixels,
             audio_sha256=request.audio_sha256,
             conditioning_sha256=hashlib.sha256(embedding.tobytes()).hexdigest(),
             dtype=str(self._model.dtype).removeprefix("torch."),
             device=self._model.device.type,
-            batch_size=self._batch_size,
-            thread_count=torch.get_num_threads() if is_cpu else 0,
+            batch_size=flight.batch_size,
+            thread_count=self._thread_count,
             library_versions=self._library_versions,
+            exact=request.exact,
+            device_capability=self._device_capability,
+            decode_batch_size=flight.decode_batch_size,
         )
+
+
+def _capability_of(device: torch.device) -> str:
+    """Returns what a device's kernels are chosen by."""
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
+        return f"sm_{major}{minor}"
+    return str(torch.backends.cpu.get_cpu_capability())

@@ -14,13 +14,15 @@ from chladni.image.v1 import (
     prompt_service_pb2_grpc,
 )
 from chladni_image_generation.conversion import (
+    to_claim,
     to_event_message,
     to_generation_request,
     to_model_info,
+    to_preview_wish,
 )
 from chladni_image_generation.engine import Engine
 from chladni_image_generation.generation import MAX_SEED
-from chladni_runtime.contexts import cancellation_of
+from chladni_runtime.contexts import caller_of, cancellation_of
 from chladni_runtime.errors import NotOfferedError
 
 
@@ -50,7 +52,14 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
             draw_seed=lambda: secrets.randbelow(MAX_SEED + 1),
         )
         with cancellation_of(context) as token:
-            async with aclosing(self._engine.generate(wanted, token)) as events:
+            generation = self._engine.generate(
+                wanted,
+                token,
+                claim=to_claim(request, caller_of(context)),
+                wish=to_preview_wish(request),
+                reuse=not request.bypass_cache,
+            )
+            async with aclosing(generation) as events:
                 async for event in events:
                     yield to_event_message(event, model)
 

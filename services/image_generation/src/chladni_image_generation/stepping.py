@@ -1,34 +1,30 @@
-"""The computing half of the engine: one step of several requests, on the engine's thread."""
+"""The computing half of the engine: steps and decoding of several requests, on the engine's thread."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from chladni_image_generation.denoising import denoise_padded
-from chladni_image_generation.generation import (
-    Completed,
-    GenerationEvent,
-    GenerationRequest,
-    Progress,
-    Started,
-)
+from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
+from chladni_image_generation.denoising import decode_latents, denoise_rows
+from chladni_image_generation.generation import GenerationRequest, Preview, PreviewWish
 from chladni_image_generation.job import GenerationJob
-from chladni_image_generation.pictures import encode_png, encode_preview
+from chladni_image_generation.pictures import encode_preview
 from chladni_runtime.errors import ChladniError, FaultError, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chladni_image_generation.model import LatentDiffusionModel
-    from chladni_image_generation.provenance import ProvenanceRecorder
-    from chladni_runtime.deadlines import Clock
 
 _log = logging.getLogger(__name__)
+_OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+OutcomeT = TypeVar("OutcomeT")
 
 
 @dataclass(eq=False, slots=True)
@@ -37,110 +33,174 @@ class Flight:
 
     Attributes:
         request: What to generate.
-        queue_seconds: Time that it waited.
-        started_at: When it got its turn, on the engine's clock.
+        group: Whose calls it shares.
+        previews: Which previews its callers want.
         job: Its state in the model; `None` before its first step.
+        batch_size: Rows of the calls that its steps were part of; 0 before the first.
+        decode_batch_size: Pictures of the call that decoded it; 0 before that.
     """
 
     request: GenerationRequest
-    queue_seconds: float
-    started_at: float
+    group: BatchGroup
+    previews: frozenset[PreviewWish] = frozenset()
     job: GenerationJob | None = None
+    batch_size: int = 0
+    decode_batch_size: int = 0
 
     @property
     def row_count(self) -> int:
-        """Rows that a step of it takes: one, or two with guidance."""
-        return 1 if self.request.guidance_scale == 1 else 2
+        """Rows that a step of it takes."""
+        return 2 if self.request.is_guided else 1
 
     @property
     def steps_done(self) -> int:
         """Denoising steps taken so far."""
         return self.job.steps_done if self.job else 0
 
+    @property
+    def total_steps(self) -> int:
+        """Denoising steps in all; known exactly once the first is taken."""
+        return self.job.total_steps if self.job else self.request.steps
 
-StepOutcome = list[GenerationEvent] | ChladniError
-"""What a step of a request led to: events, or the error that ended it."""
+    @property
+    def is_denoised(self) -> bool:
+        """Whether every step is taken."""
+        return self.job is not None and self.job.is_denoised
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """A request is one step further.
+
+    Attributes:
+        previews: What was wanted after this step, by the length of the longer side in pixels.
+    """
+
+    previews: Mapping[int, Preview] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A request took no step: memory was too short for its batch, which is smaller from now on."""
+
+
+StepOutcome = StepTaken | Postponed | ChladniError
+DecodeOutcome = NDArray[np.uint8] | ChladniError
 
 
 class Stepper:
-    """Advances requests, the rows of several sharing the calls of the denoiser.
+    """Advances and decodes requests, the rows of several sharing the calls of the model.
+
+    A request that fails does so alone; the others' outcomes are as if it had not been there. Where memory is
+    too short for a batch, the batch is halved, down to one row.
 
     Args:
         model: The model.
-        batch_size: Rows in every call of the denoiser.
-        provenance: Writes the provenance of finished pictures.
-        clock: Monotonic clock in seconds.
+        denoiser_batches: Rows of the denoiser's calls.
+        decoder_batches: Pictures of the decoder's calls.
     """
 
     def __init__(
-        self,
-        model: LatentDiffusionModel,
-        *,
-        batch_size: int,
-        provenance: ProvenanceRecorder,
-        clock: Clock,
+        self, model: LatentDiffusionModel, *, denoiser_batches: BatchSizes, decoder_batches: BatchSizes
     ) -> None:
         self._model = model
-        self._batch_size = batch_size
-        self._provenance = provenance
-        self._clock = clock
+        self._denoiser_batches = denoiser_batches
+        self._decoder_batches = decoder_batches
 
     def step(self, flights: Sequence[Flight]) -> list[StepOutcome]:
-        """Takes one denoising step of each request, and finishes those for which it was the last.
-
-        A request that fails does so alone; the others' outcomes are as if it had not been there.
-        """
+        """Takes one denoising step of each of these requests of one group."""
         with torch.inference_mode():
             return self._step(flights)
 
+    def decode(self, flights: Sequence[Flight]) -> list[DecodeOutcome]:
+        """Returns the RGB pixels (H, W, 3) of denoised requests of one group."""
+        with torch.inference_mode():
+            return self._decode(flights)
+
     def _step(self, flights: Sequence[Flight]) -> list[StepOutcome]:
+        group = flights[0].group
+        rows_per_call = self._denoiser_batches.rows_per_call(group)
         try:
-            jobs = [self._job_of(flight) for flight in flights]
+            jobs = [self._job_of(flight, rows_per_call) for flight in flights]
             rows = [row for job in jobs for row in job.rows()]
-            predictions = iter(denoise_padded(self._model, rows, batch_size=self._batch_size))
+            predictions = iter(
+                denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.exact)
+            )
+        except _OUT_OF_MEMORY as error:
+            _free_memory()
+            if rows_per_call == 1:
+                return _each_alone(self._step, flights, error)
+            self._denoiser_batches.halve(group)
+            _log.warning("out of memory: calls of the denoiser had %d rows, now half", rows_per_call)
+            return [Postponed()] * len(flights)
         except Exception as error:  # noqa: BLE001 - any fault of a model ends one request, not the engine
-            if len(flights) > 1:
-                return [outcome for flight in flights for outcome in self._step([flight])]
-            return [_as_answer(error)]
+            return _each_alone(self._step, flights, error)
         outcomes: list[StepOutcome] = []
         for flight, job in zip(flights, jobs, strict=True):
-            own_predictions = list(islice(predictions, job.row_count))
+            own_predictions = list(islice(predictions, flight.row_count))
+            flight.batch_size = max(flight.batch_size, rows_per_call if group.exact else len(rows))
             try:
-                is_first = job.steps_done == 0
                 job.advance(own_predictions)
-                started = [Started(flight.request, job.total_steps)] if is_first else []
-                outcomes.append([*started, *self._events_after_step(flight, job)])
+                outcomes.append(StepTaken(self._previews(flight, job)))
             except Exception as error:  # noqa: BLE001 - as above
                 outcomes.append(_as_answer(error))
         return outcomes
 
-    def _job_of(self, flight: Flight) -> GenerationJob:
-        if flight.job is None:
+    def _job_of(self, flight: Flight, rows_per_call: int) -> GenerationJob:
+        """Returns a request's job: from the start again where its earlier steps had calls of another size.
+
+        Only so does the result stay the one that the provenance promises.
+        """
+        has_other_size = flight.request.exact and flight.batch_size not in {0, rows_per_call}
+        if flight.job is None or has_other_size:
             flight.job = GenerationJob(self._model, flight.request)
+            flight.batch_size = 0
         return flight.job
 
-    def _events_after_step(self, flight: Flight, job: GenerationJob) -> list[GenerationEvent]:
-        request = flight.request
-        interval = request.preview_interval_steps
-        preview = None
-        if interval and job.steps_done % interval == 0 and not job.is_denoised:
-            size_pixels = request.preview_size_pixels
-            preview = encode_preview(job.decode_preview(size_pixels), size_pixels)
-        elapsed_seconds = self._clock() - flight.started_at
-        progress = Progress(
-            step=job.steps_done,
-            total_steps=job.total_steps,
-            preview_jpeg=preview,
-            preview_size_pixels=request.preview_size_pixels,
-            elapsed_seconds=elapsed_seconds,
-            remaining_seconds=elapsed_seconds / job.steps_done * (job.total_steps - job.steps_done),
-        )
-        if not job.is_denoised:
-            return [progress]
-        provenance = self._provenance.record(request)
-        png = encode_png(job.decode(), provenance)
-        processing_seconds = self._clock() - flight.started_at
-        return [progress, Completed(png, provenance, flight.queue_seconds, processing_seconds)]
+    def _previews(self, flight: Flight, job: GenerationJob) -> dict[int, Preview]:
+        if job.is_denoised:
+            return {}
+        sizes = {wish.size_pixels for wish in flight.previews if wish.is_due(job.steps_done)}
+        try:
+            return {
+                size: encode_preview(self._model.decode(job.shrunk_estimate(size))[0], size) for size in sizes
+            }
+        except Exception:  # noqa: BLE001 - no preview is worth a picture
+            _log.warning("a preview failed", exc_info=True)
+            return {}
+
+    def _decode(self, flights: Sequence[Flight]) -> list[DecodeOutcome]:
+        group = flights[0].group
+        rows_per_call = self._decoder_batches.rows_per_call(group)
+        try:
+            latents = [flight.job.latents for flight in flights if flight.job is not None]
+            pictures = decode_latents(self._model, latents, rows_per_call=rows_per_call, padded=group.exact)
+        except _OUT_OF_MEMORY as error:
+            _free_memory()
+            if rows_per_call == 1:
+                return _each_alone(self._decode, flights, error)
+            self._decoder_batches.halve(group)
+            _log.warning("out of memory: calls of the decoder had %d pictures, now half", rows_per_call)
+            return self._decode(flights)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _each_alone(self._decode, flights, error)
+        for flight in flights:
+            flight.decode_batch_size = rows_per_call if group.exact else min(rows_per_call, len(flights))
+        return list(pictures)
+
+
+def _each_alone(
+    work: Callable[[Sequence[Flight]], list[OutcomeT]], flights: Sequence[Flight], error: Exception
+) -> list[OutcomeT | ChladniError]:
+    """Does again one by one what failed for several, so that only the culprit fails."""
+    if len(flights) == 1:
+        return [_as_answer(error)]
+    return [outcome for flight in flights for outcome in work([flight])]
+
+
+def _free_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _as_answer(error: Exception) -> ChladniError:
@@ -148,7 +208,7 @@ def _as_answer(error: Exception) -> ChladniError:
     if isinstance(error, ChladniError):
         return error
     _log.error("a generation failed", exc_info=error)
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, _OUT_OF_MEMORY):
         return ChladniError(
             Reason.OUT_OF_MEMORY,
             "The model ran out of memory for this request. Try again when fewer requests are in progress.",

@@ -1,0 +1,65 @@
+"""How many rows a call of the model has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+
+@dataclass(frozen=True, slots=True)
+class BatchGroup:
+    """Requests whose rows can share a call.
+
+    Attributes:
+        latent_shape: (C, H, W) of their latents.
+        exact: Whether their calls are padded.
+    """
+
+    latent_shape: tuple[int, int, int]
+    exact: bool
+
+
+class BatchSizes:
+    """The rows of a group's calls: as configured for the native size, fewer for larger pictures.
+
+    Args:
+        batch_size: Rows of a call for the native size.
+        native_shape: (C, H, W) of the native size's latents.
+    """
+
+    def __init__(self, batch_size: int, native_shape: tuple[int, int, int]) -> None:
+        self._batch_size = batch_size
+        self._native_shape = native_shape
+        self._halved: dict[BatchGroup, int] = {}
+
+    def rows_per_call(self, group: BatchGroup) -> int:
+        """Returns the rows of a call at most, and exactly where calls are padded."""
+        return self._halved.get(group, self._configured(group))
+
+    def is_halved(self, group: BatchGroup) -> bool:
+        """Whether memory was too short for as many rows as configured."""
+        return group in self._halved
+
+    def halve(self, group: BatchGroup) -> None:
+        """Makes calls smaller from now on, until `restore`."""
+        self._halved[group] = max(1, self.rows_per_call(group) // 2)
+
+    def restore(self) -> None:
+        """Makes calls as large as configured again."""
+        self._halved.clear()
+
+    def work_of_row(self, group: BatchGroup) -> float:
+        """Returns the work of a row, in rows of the native size: the ratio of their areas."""
+        _, height, width = group.latent_shape
+        _, native_height, native_width = self._native_shape
+        return height * width / (native_height * native_width)
+
+    def work_of(self, group: BatchGroup, row_count: int) -> float:
+        """Returns the work of so many rows together, padding included."""
+        rows_per_call = self.rows_per_call(group)
+        computed = ceil(row_count / rows_per_call) * rows_per_call if group.exact else row_count
+        return computed * self.work_of_row(group)
+
+    def _configured(self, group: BatchGroup) -> int:
+        # Activations grow with the area: larger pictures share a call with fewer, in the same memory.
+        return max(1, int(self._batch_size / max(1.0, self.work_of_row(group))))

@@ -1,0 +1,75 @@
+"""What a request may expect, by the requests before it and the measured speed of the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from chladni_image_generation.forecast import MIN_RETRY_SECONDS
+from chladni_runtime.errors import DeadlineExceededError, QueueFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
+    from chladni_image_generation.forecast import Forecast
+    from chladni_image_generation.tickets import Ticket
+    from chladni_runtime.deadlines import Deadline
+
+
+class Expectation:
+    """Says when the requests of an engine will be done if no others come.
+
+    Args:
+        order: The requests, the one whose turn it is first.
+        forecast: How long work takes.
+        sizes: Rows of the denoiser's calls.
+    """
+
+    def __init__(self, order: Sequence[Ticket], forecast: Forecast, sizes: BatchSizes) -> None:
+        self._order = order
+        self._forecast = forecast
+        self._sizes = sizes
+
+    def seconds_alone(self, ticket: Ticket) -> float:
+        """Returns the time of a request that has the model for itself; 0 while nothing was measured."""
+        return self._forecast.seconds_for(self._work_alone(ticket), 1)
+
+    def seconds_in_line(self, ticket: Ticket) -> float:
+        """Returns the time until a request of `order` is done; 0 while nothing was measured."""
+        before = self._order[: self._order.index(ticket)]
+        rows: Counter[BatchGroup] = Counter()
+        for one in (*before, ticket):
+            rows[one.flight.group] += one.remaining_steps * one.flight.row_count
+        work = {group: self._sizes.work_of(group, count) for group, count in rows.items()}
+        group = ticket.flight.group
+        # However many share its calls, it needs one for each of its steps.
+        work[group] = max(work[group], self._work_alone(ticket))
+        return self._forecast.seconds_for(sum(work.values()), 1 + len(before))
+
+    def check_deadline(self, ticket: Ticket, deadline: Deadline) -> None:
+        """Refuses a request at once that would miss its deadline, instead of working in vain.
+
+        Raises:
+            DeadlineExceededError: It would miss it even alone.
+            QueueFullError: It would miss it because of the requests before it.
+        """
+        remaining_seconds = deadline.remaining_seconds
+        if remaining_seconds is None:
+            return
+        alone_seconds = self.seconds_alone(ticket)
+        if alone_seconds > remaining_seconds:
+            raise DeadlineExceededError(
+                f"{ticket.request.steps} steps take about {alone_seconds:.1f} s here, the deadline is in "
+                f"{remaining_seconds:.1f} s. Ask for fewer steps or allow more time."
+            )
+        expected_seconds = self.seconds_in_line(ticket)
+        if expected_seconds > remaining_seconds:
+            raise QueueFullError(
+                f"With the requests in progress this one would take about {expected_seconds:.1f} s, the "
+                f"deadline is in {remaining_seconds:.1f} s. Try again later or allow more time.",
+                retry_after_seconds=max(MIN_RETRY_SECONDS, expected_seconds - remaining_seconds),
+            )
+
+    def _work_alone(self, ticket: Ticket) -> float:
+        return ticket.remaining_steps * self._sizes.work_of(ticket.flight.group, ticket.flight.row_count)

@@ -1,0 +1,40 @@
+"""Rows of calls and the work that they are."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
+
+NATIVE = (4, 64, 64)
+SIDES = st.sampled_from([32, 64, 96, 128])
+
+
+@given(batch_size=st.integers(1, 64), height=SIDES, width=SIDES)
+def test_larger_pictures_never_need_more_memory_than_native_ones(batch_size, height, width):
+    sizes = BatchSizes(batch_size, NATIVE)
+    rows = sizes.rows_per_call(BatchGroup((4, height, width), exact=True))
+    assert 1 <= rows <= batch_size
+    assert rows == 1 or rows * height * width <= batch_size * 64 * 64
+
+
+@given(batch_size=st.integers(1, 64), row_count=st.integers(1, 200))
+def test_padding_is_work_too(batch_size, row_count):
+    sizes = BatchSizes(batch_size, NATIVE)
+    padded = sizes.work_of(BatchGroup(NATIVE, exact=True), row_count)
+    assert padded % batch_size == 0
+    assert row_count <= padded < row_count + batch_size
+    assert sizes.work_of(BatchGroup(NATIVE, exact=False), row_count) == row_count
+
+
+def test_halving_ends_at_one_and_concerns_one_group_until_restored():
+    sizes = BatchSizes(5, NATIVE)
+    group, other = BatchGroup(NATIVE, exact=True), BatchGroup(NATIVE, exact=False)
+    seen = []
+    for _ in range(4):
+        sizes.halve(group)
+        seen.append(sizes.rows_per_call(group))
+    assert seen == [2, 1, 1, 1]
+    assert sizes.is_halved(group)
+    assert (sizes.rows_per_call(other), sizes.is_halved(other)) == (5, False)
+    sizes.restore()
+    assert (sizes.rows_per_call(group), sizes.is_halved(group)) == (5, False)

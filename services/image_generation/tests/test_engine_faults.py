@@ -1,0 +1,188 @@
+"""What goes wrong in a model: one request fails, the others are as if nothing had been."""
+
+import asyncio
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from chladni_image_generation.generation import Completed, PreviewWish, Progress
+from chladni_runtime.errors import ChladniError, Reason
+
+
+class FaultyModel:
+    """A real model whose denoiser fails for rows that carry a certain condition."""
+
+    def __init__(self, model, fault):
+        self._model = model
+        self._fault = fault
+        self.poison = None
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def encode(self, audio_embedding):
+        condition = self._model.encode(audio_embedding)
+        if audio_embedding[0] == 1.0:
+            self.poison = condition["class_labels"]
+        return condition
+
+    def denoise(self, rows):
+        output = self._model.denoise(rows)
+        for index, row in enumerate(rows):
+            if row.condition["class_labels"] is self.poison:
+                output[index] = self._fault()
+        return output
+
+
+class SmallMemoryModel:
+    """A real model on a device that has room for few rows."""
+
+    def __init__(self, model, *, denoiser_rows=100, decoder_rows=100):
+        self._model = model
+        self.denoiser_rows = denoiser_rows
+        self.decoder_rows = decoder_rows
+        self.calls = []
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def denoise(self, rows):
+        self.calls.append(len(rows))
+        if len(rows) > self.denoiser_rows:
+            out_of_memory()
+        return self._model.denoise(rows)
+
+    def decode(self, latents):
+        if len(latents) > self.decoder_rows:
+            out_of_memory()
+        return self._model.decode(latents)
+
+
+def pixels_of(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def nan():
+    return float("nan")
+
+
+def out_of_memory():
+    raise torch.OutOfMemoryError("no memory")
+
+
+def bug():
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(nan, Reason.NON_FINITE_OUTPUT), (out_of_memory, Reason.OUT_OF_MEMORY), (bug, Reason.INTERNAL)],
+)
+@pytest.mark.parametrize("batch_size", [1, 4])
+async def test_one_bad_request_fails_alone(
+    make_engine, load_tiny_model, request_for, events_of, picture_of, fault, reason, batch_size
+):
+    bad = request_for()
+    bad.audio_embedding[0] = 1.0
+    good = [request_for(embedding_seed=3 + index, seed=index) for index in range(3)]
+    async with make_engine(FaultyModel(load_tiny_model(), fault), batch_size=batch_size) as engine:
+        failed, *results = await asyncio.gather(
+            events_of(engine, bad), *(events_of(engine, request) for request in good), return_exceptions=True
+        )
+        assert isinstance(failed, ChladniError)
+        assert failed.reason is reason
+        again = [await picture_of(engine, request) for request in good]
+    for events, request, later in zip(results, good, again, strict=True):
+        terms = events[-1].provenance
+        async with make_engine(batch_size=terms.batch_size) as engine:
+            assert (await events_of(engine, request))[-1].png == events[-1].png
+        if terms.batch_size == batch_size:
+            assert np.array_equal(later, pixels_of(events[-1].png))
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 2.0])
+async def test_a_batch_that_does_not_fit_into_memory_is_halved_until_it_does(
+    make_engine, load_tiny_model, request_for, events_of, guidance_scale
+):
+    requests = [
+        request_for(embedding_seed=index, seed=index, steps=2 + index, guidance_scale=guidance_scale)
+        for index in range(6)
+    ]
+    model = SmallMemoryModel(load_tiny_model(), denoiser_rows=2, decoder_rows=1)
+    async with make_engine(model, batch_size=8, decode_batch_size=4) as engine:
+        results = await asyncio.gather(*(events_of(engine, request) for request in requests))
+        assert engine._metrics.shortages._value.get() == 2
+    assert model.calls[:3] == [8, 4, 2]
+    for request, events in zip(requests, results, strict=True):
+        assert events[-1].provenance.batch_size == 2
+        assert events[-1].provenance.exact
+        async with make_engine(batch_size=2) as engine:
+            alone = (await events_of(engine, request))[-1]
+        assert np.array_equal(pixels_of(alone.png), pixels_of(events[-1].png))
+
+
+async def test_a_request_begun_in_larger_batches_starts_again_when_memory_gets_short(
+    make_engine, load_tiny_model, request_for, events_of, until
+):
+    model = SmallMemoryModel(load_tiny_model())
+    request = request_for(steps=60)
+    async with make_engine(model, batch_size=4) as engine:
+        running = asyncio.create_task(events_of(engine, request))
+        await until(lambda: engine._metrics.steps._value.get() >= 5)
+        model.denoiser_rows = 2
+        events = await running
+    steps = [event.step for event in events if isinstance(event, Progress)]
+    again = steps.index(1, 1)
+    assert steps == [*range(1, again + 1), *range(1, 61)]
+    assert events[-1].provenance.batch_size == 2
+    async with make_engine(batch_size=2) as engine:
+        assert (await events_of(engine, request))[-1].png == events[-1].png
+
+
+async def test_batches_are_as_configured_again_once_the_engine_was_idle(
+    make_engine, load_tiny_model, request_for, events_of
+):
+    model = SmallMemoryModel(load_tiny_model(), denoiser_rows=1)
+    async with make_engine(model, batch_size=4) as engine:
+        assert (await events_of(engine, request_for()))[-1].provenance.batch_size == 1
+        model.denoiser_rows = 100
+        assert (await events_of(engine, request_for(seed=8)))[-1].provenance.batch_size == 4
+
+
+async def test_what_fits_into_no_memory_fails_and_the_next_request_works(
+    make_engine, load_tiny_model, request_for, events_of
+):
+    model = SmallMemoryModel(load_tiny_model(), decoder_rows=0)
+    async with make_engine(model, batch_size=2, decode_batch_size=2) as engine:
+        with pytest.raises(ChladniError) as caught:
+            await events_of(engine, request_for())
+        assert caught.value.reason is Reason.OUT_OF_MEMORY
+        assert caught.value.retry_after_seconds > 0
+        model.decoder_rows = 1
+        assert isinstance((await events_of(engine, request_for()))[-1], Completed)
+
+
+async def test_a_preview_that_fails_costs_only_itself(make_engine, load_tiny_model, request_for, events_of):
+    model = load_tiny_model()
+    decode = model.decode
+    native_side = model.description.latent_shape[1]
+    model.decode = lambda latents: decode(latents) if latents.shape[-1] == native_side else bug()
+    async with make_engine(model) as engine:
+        events = await events_of(engine, request_for(steps=3), wish=PreviewWish(1, 16))
+    assert [event.preview for event in events if isinstance(event, Progress)] == [None] * 3
+    assert isinstance(events[-1], Completed)
+
+
+async def test_a_picture_that_cannot_be_encoded_is_told(make_engine, load_tiny_model, request_for, events_of):
+    model = load_tiny_model()
+    decode = model.decode
+    model.decode = lambda latents: decode(latents).astype(np.float64)
+    async with make_engine(model) as engine:
+        with pytest.raises(ChladniError) as caught:
+            await events_of(engine, request_for())
+        assert caught.value.reason is Reason.INTERNAL
+        model.decode = decode
+        assert isinstance((await events_of(engine, request_for()))[-1], Completed)

@@ -1,0 +1,237 @@
+"""Identical requests, callers that share the model, sizes that take turns, and callers that leave."""
+
+import asyncio
+import random
+
+import numpy as np
+import pytest
+
+from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
+from chladni_image_generation.turns import Claim, Priority
+from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.deadlines import Deadline
+from chladni_runtime.errors import ChladniError, DeadlineExceededError, Reason
+
+CACHE_BYTES = 1_000_000
+
+
+def steps_taken(engine):
+    return engine._metrics.steps._value.get()
+
+
+async def test_a_repeated_request_is_answered_without_a_step(make_engine, request_for, events_of):
+    async with make_engine(cache_bytes=CACHE_BYTES) as engine:
+        first = (await events_of(engine, request_for()))[-1]
+        assert not first.is_reused
+        taken = steps_taken(engine)
+        events = await events_of(engine, request_for(), wish=PreviewWish(1))
+        assert [type(event) for event in events] == [Started, Completed]
+        assert events[-1].is_reused
+        assert events[-1].png == first.png
+        assert steps_taken(engine) == taken
+        anew = (await events_of(engine, request_for(), reuse=False))[-1]
+        assert not anew.is_reused
+        assert anew.png == first.png
+        assert steps_taken(engine) == 2 * taken
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 8},
+        {"steps": 5},
+        {"guidance_scale": 2.0},
+        {"scheduler": "UniPCMultistepScheduler"},
+        {"embedding_seed": 1},
+        {"exact": False},
+        {"recipe": "other"},
+        {"audio_sha256": "ab" * 32},
+    ],
+)
+async def test_whatever_the_bytes_depend_on_makes_another_request(
+    make_engine, request_for, events_of, change
+):
+    async with make_engine(cache_bytes=CACHE_BYTES) as engine:
+        await events_of(engine, request_for())
+        assert not (await events_of(engine, request_for(**change)))[-1].is_reused
+
+
+async def test_without_a_cache_every_request_is_computed(make_engine, request_for, events_of):
+    async with make_engine(cache_bytes=0) as engine:
+        results = await asyncio.gather(*(events_of(engine, request_for()) for _ in range(3)))
+        assert not any(events[-1].is_reused for events in results)
+        assert steps_taken(engine) == 12
+
+
+async def test_the_cache_keeps_its_bound_and_forgets_the_oldest(make_engine, request_for, events_of):
+    async with make_engine(cache_bytes=CACHE_BYTES) as engine:
+        size = len((await events_of(engine, request_for()))[-1].png)
+    async with make_engine(cache_bytes=int(size * 2.5)) as engine:
+        for seed in (1, 2, 1, 3):
+            await events_of(engine, request_for(seed=seed))
+        assert engine._cache.size_bytes <= size * 2.5
+        assert (await events_of(engine, request_for(seed=1)))[-1].is_reused
+        assert not (await events_of(engine, request_for(seed=2)))[-1].is_reused
+
+
+async def test_identical_requests_in_flight_share_one_computation(make_engine, request_for, events_of, until):
+    async with make_engine(cache_bytes=CACHE_BYTES) as engine:
+        early = [
+            asyncio.create_task(events_of(engine, request_for(steps=40), wish=PreviewWish(interval)))
+            for interval in (0, 10)
+        ]
+        await until(lambda: steps_taken(engine) >= 5)
+        late = await events_of(engine, request_for(steps=40), wish=PreviewWish(8, 32))
+        results = [*(await asyncio.gather(*early)), late]
+        assert steps_taken(engine) == 40
+    assert [events[-1].is_reused for events in results] == [False, True, True]
+    assert len({events[-1].png for events in results}) == 1
+    previews = [
+        [event.step for event in events if isinstance(event, Progress) and event.preview]
+        for events in results
+    ]
+    assert previews[:2] == [[], [10, 20, 30]]
+    assert set(previews[2]) <= {8, 16, 24, 32}
+    assert previews[2]
+    assert isinstance(late[0], Started | Queued)
+
+
+async def test_a_shared_computation_goes_on_until_the_last_caller_leaves(
+    make_engine, request_for, events_of, until
+):
+    async with make_engine(cache_bytes=CACHE_BYTES) as engine:
+        first, second = (CancellationToken(), CancellationToken())
+        tasks = [
+            asyncio.create_task(events_of(engine, request_for(steps=2000), token))
+            for token in (first, second)
+        ]
+        await until(lambda: steps_taken(engine) >= 3)
+        first.cancel()
+        with pytest.raises(ChladniError) as caught:
+            await tasks[0]
+        assert caught.value.reason is Reason.CANCELLED
+        taken = steps_taken(engine)
+        await until(lambda: steps_taken(engine) >= taken + 3)
+        second.cancel()
+        with pytest.raises(ChladniError):
+            await tasks[1]
+        taken = steps_taken(engine)
+        await asyncio.sleep(0.1)
+        assert steps_taken(engine) == taken
+        assert engine._metrics.saved_steps._value.get() == 2000 - taken
+        assert not engine._shared
+
+
+async def test_each_follower_keeps_a_deadline_of_its_own(make_engine, request_for, events_of, until):
+    async with make_engine(cache_bytes=CACHE_BYTES) as engine:
+        patient = asyncio.create_task(events_of(engine, request_for(steps=300)))
+        await until(lambda: steps_taken(engine) >= 3)
+        with pytest.raises(DeadlineExceededError):
+            await events_of(engine, request_for(steps=300), CancellationToken(Deadline.after(0.05)))
+        assert isinstance((await patient)[-1], Completed)
+
+
+async def test_a_flood_of_one_caller_does_not_hold_up_another(make_engine, request_for, events_of):
+    finished = []
+
+    async def generate(engine, caller, index):
+        request = request_for(steps=6, seed=index)
+        await events_of(engine, request, claim=Claim(caller))
+        finished.append(caller)
+
+    async with make_engine(max_active_requests=2) as engine:
+        flood = [asyncio.create_task(generate(engine, "flood", index)) for index in range(20)]
+        await asyncio.sleep(0)
+        await generate(engine, "single", 100)
+        assert len(finished) <= 4
+        await asyncio.gather(*flood)
+
+
+async def test_interactive_requests_go_before_those_of_a_batch(make_engine, request_for, events_of):
+    finished = []
+
+    async def generate(engine, priority, index):
+        request = request_for(steps=6, seed=index)
+        await events_of(engine, request, claim=Claim("somebody", priority))
+        finished.append(priority)
+
+    async with make_engine() as engine:
+        night = [asyncio.create_task(generate(engine, Priority.BATCH, index)) for index in range(6)]
+        await asyncio.sleep(0)
+        day = [asyncio.create_task(generate(engine, Priority.INTERACTIVE, 10 + index)) for index in range(3)]
+        await asyncio.gather(*night, *day)
+    assert finished[:3] == [Priority.INTERACTIVE] * 3
+
+
+async def test_sizes_share_the_model_and_each_picture_is_as_it_is_alone(make_engine, request_for, picture_of):
+    sizes = [(64, 64), (128, 64), (64, 128), (128, 128)]
+    requests = [
+        request_for(width_pixels=width, height_pixels=height, seed=index, steps=3 + index % 3, exact=exact)
+        for index, ((width, height), exact) in enumerate(
+            (size, exact) for size in sizes for exact in (True, False)
+        )
+    ]
+    async with make_engine(batch_size=4) as engine:
+        together = await asyncio.gather(
+            *(picture_of(engine, request, wish=PreviewWish(1, 32)) for request in requests)
+        )
+        for picture, request in zip(together, requests, strict=True):
+            assert picture.shape == (request.height_pixels, request.width_pixels, 3)
+            if request.exact:
+                assert np.array_equal(picture, await picture_of(engine, request))
+
+
+async def test_what_is_not_exact_is_not_padded_and_says_so(
+    make_engine, load_tiny_model, request_for, events_of
+):
+    model = load_tiny_model()
+    calls = []
+    denoise = model.denoise
+    model.denoise = lambda rows: calls.append(len(rows)) or denoise(rows)
+    async with make_engine(model, batch_size=4) as engine:
+        loose = (await events_of(engine, request_for(exact=False)))[-1].provenance
+        assert (loose.exact, loose.batch_size) == (False, 1)
+        assert set(calls) == {1}
+        strict = (await events_of(engine, request_for()))[-1].provenance
+        assert (strict.exact, strict.batch_size) == (True, 4)
+        assert set(calls) == {1, 4}
+
+
+async def test_callers_that_leave_at_random_change_no_picture_and_leave_nothing_behind(
+    make_engine, request_for, events_of, until
+):
+    """Half of 60 requests are given up at random moments; the rest are compared with their solo rendering."""
+    source = random.Random(5)
+    async with make_engine(batch_size=4, max_active_requests=6, cache_bytes=CACHE_BYTES) as engine:
+
+        async def visit(index):
+            request = request_for(
+                embedding_seed=index % 7,
+                seed=index % 11,
+                steps=source.randint(1, 12),
+                guidance_scale=source.choice([1.0, 2.0]),
+            )
+            token = CancellationToken()
+            await asyncio.sleep(source.random() * 0.5)
+            task = asyncio.create_task(
+                events_of(
+                    engine, request, token, claim=Claim(f"caller {index % 5}", source.choice(list(Priority)))
+                )
+            )
+            if index % 2:
+                await asyncio.sleep(source.random() * 0.2)
+                token.cancel()
+                engine._arrival.set()
+            return request, (await asyncio.gather(task, return_exceptions=True))[0]
+
+        visits = await asyncio.gather(*(visit(index) for index in range(60)))
+        left = [engine._waiting, engine._active, engine._finishing, engine._shared]
+        assert not any(left)
+        assert engine._turns.order(0.0, 0.0) == []
+    kept = [(request, events) for request, events in visits if isinstance(events, list)]
+    assert len(kept) >= 30
+    for _, failure in visits:
+        assert isinstance(failure, list) or failure.reason is Reason.CANCELLED
+    async with make_engine(batch_size=4) as engine:
+        for request, events in kept:
+            assert (await events_of(engine, request))[-1].png == events[-1].png
