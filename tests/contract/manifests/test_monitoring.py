@@ -14,6 +14,7 @@ from google.protobuf.descriptor import FileDescriptor
 from prometheus_client import CollectorRegistry
 
 from chladni.image.v1 import image_generation_service_pb2
+from chladni_image_generation.metrics import GenerationMetrics
 from chladni_runtime.metrics import ServerMetrics
 
 Tool = Callable[[str], str]
@@ -64,6 +65,7 @@ def test_alerts_use_metrics_labels_and_codes_that_exist(expressions: str) -> Non
     metrics.requests.labels("method", "OK").inc()
     metrics.duration.labels("method").observe(1)
     metrics.in_flight.labels("method").set(0)
+    GenerationMetrics(registry)
     samples = {sample.name for metric in registry.collect() for sample in metric.samples}
     assert set(re.findall(r"\bchladni_\w+", expressions)) <= samples
     for codes in re.findall(r'code=~?"([^"]+)"', expressions):

@@ -80,6 +80,11 @@ def load_model(settings: ImageGenerationSettings) -> AudioConditionedModel:
     torch.set_num_threads(settings.thread_count or available_processor_count())
     has_gpu = settings.device == "auto" and torch.cuda.is_available()
     device = torch.device("cuda" if has_gpu else settings.device.replace("auto", "cpu"))
+    if device.type == "cuda":
+        # Kernels chosen by timing would be others after a restart, and so would the last bits of a picture.
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.cuda.set_per_process_memory_fraction(settings.gpu_memory_fraction, device)
     return load_audio_conditioned_model(
         find_model_files(settings.model), device=device, dtype=getattr(torch, settings.dtype)
     )

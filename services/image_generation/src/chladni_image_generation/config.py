@@ -45,6 +45,12 @@ class ImageGenerationSettings(ServiceSettings):
     decode_batch_size: int = Field(
         1, ge=1, le=64, description="Pictures in every call of the decoder. 1 is best on a CPU."
     )
+    gpu_memory_fraction: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Part of the GPU's memory that may be taken. A batch that needs more is halved.",
+    )
     max_active_requests: int = Field(
         32,
         ge=1,

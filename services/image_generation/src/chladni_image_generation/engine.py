@@ -33,6 +33,7 @@ from chladni_image_generation.turns import Claim, Turns
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Clock
 from chladni_runtime.errors import ChladniError, QueueFullError, Reason, UnavailableError
+from chladni_runtime.threads import yield_to_event_loop
 
 _POSITION_INTERVAL_SECONDS: Final = 0.25
 """Whoever waits learns a new position no more often than this."""
@@ -97,7 +98,9 @@ class Engine:
         self._finishing: dict[Ticket, asyncio.Task[Completed | ChladniError]] = {}
         self._arrival = asyncio.Event()
         self._positions_reported_at = 0.0
-        self._compute_thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._compute_thread = ThreadPoolExecutor(
+            1, thread_name_prefix="engine", initializer=yield_to_event_loop
+        )
         self._driver: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:

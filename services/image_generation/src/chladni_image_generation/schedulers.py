@@ -32,8 +32,9 @@ class SchedulerCatalog:
         if self.is_flow:
             others = {"FlowMatchEulerDiscreteScheduler", *_FLOW_SOLVERS}
         else:
-            usable = {scheduler.__name__ for scheduler in self._default.compatibles if _can_be_made(scheduler)}
-            others = (usable | _FEW_STEP_SAMPLERS) - _OTHER_PRECONDITIONING
+            usable = filter(_can_be_made, self._default.compatibles)
+            names = {scheduler.__name__ for scheduler in usable}
+            others = (names | _FEW_STEP_SAMPLERS) - _OTHER_PRECONDITIONING
         return (self._default_name, *sorted(others - {self._default_name}))
 
     def new(self, name: str) -> Any:

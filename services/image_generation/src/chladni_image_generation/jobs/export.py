@@ -18,7 +18,7 @@ from chladni_image_generation.conditioning import (
     TOKEN_COUNT,
     TOKEN_DIMENSION,
 )
-from chladni_image_generation.jobs.autoencoder_training import LATENT_CHANNELS
+from chladni_image_generation.jobs.autoencoder_training import DOWNSAMPLING, LATENT_CHANNELS
 from chladni_image_generation.jobs.sampling import ImageModel, SamplingDefaults
 from chladni_image_generation.model_files import MANIFEST_NAME, file_digests
 
@@ -61,11 +61,12 @@ def export_model(
         },
         "latents": {
             "channels": LATENT_CHANNELS,
-            "height": defaults.size_pixels // 8,
-            "width": defaults.size_pixels // 8,
+            "height": defaults.size_pixels // DOWNSAMPLING,
+            "width": defaults.size_pixels // DOWNSAMPLING,
             "scaling_factor": 1.0,
             "shift": 0.0,
         },
+        "sizes": _sizes(model, defaults.size_pixels),
         "defaults": {
             "scheduler": type(model.scheduler).__name__,
             "steps": defaults.steps,
@@ -81,6 +82,17 @@ def export_model(
     _write_json(partial / MANIFEST_NAME, manifest)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def _sizes(model: ImageModel, native_pixels: int) -> dict[str, int]:
+    """The lengths of sides that keep their halves whole at every level of both networks."""
+    levels = len(model.denoiser.config.block_out_channels)
+    multiple_pixels = DOWNSAMPLING * 2 ** (levels - 1)
+    return {
+        "minimum_pixels": max(multiple_pixels, native_pixels // 2),
+        "maximum_pixels": 2 * native_pixels,
+        "multiple_pixels": multiple_pixels,
+    }
 
 
 def _save_half(part: torch.nn.Module, folder: Path) -> None:
