@@ -69,6 +69,9 @@ def provenance():
         batch_size=1,
         thread_count=2,
         library_versions={"torch": "2.13.0", "diffusers": "0.42.1"},
+        exact=True,
+        device_capability="AVX512",
+        decode_batch_size=4,
     )
 
 
@@ -104,6 +107,7 @@ def creation_events():
         ),
         provenance=provenance(),
         processing_time=duration_pb2.Duration(seconds=1, nanos=500_000_000),
+        is_reused=True,
     )
     created.expire_time.FromDatetime(datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC))
     return [
@@ -176,6 +180,7 @@ class Script:
     def __init__(self):
         self.errors = deque()
         self.requests = []
+        self.metadata = []
         self.remaining_seconds = []
         self.events = creation_events()
         self.error_after = None
@@ -188,6 +193,7 @@ class Script:
         has_ended = threading.Event()
         context.add_callback(lambda: None if has_ended.is_set() else self.was_cancelled.set())
         self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
         self.remaining_seconds.append(context.time_remaining())
         if self.errors:
             self.fail(self.errors.popleft(), context)

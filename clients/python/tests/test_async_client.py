@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2
 
 import chladni_client as chladni
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client import conversion
 
@@ -43,6 +44,9 @@ async def test_a_created_image_carries_everything(async_client, script, tmp_path
     assert (image.width_pixels, image.height_pixels) == (1, 1)
     assert image.seed == image.provenance.seed == 4_000_000_000
     assert image.provenance.guidance_scale == 3.1
+    assert image.provenance.exact
+    assert (image.provenance.device_capability, image.provenance.decode_batch_size) == ("AVX512", 4)
+    assert image.is_reused
     assert image.provenance.library_versions == {"torch": "2.13.0", "diffusers": "0.42.1"}
     assert image.sound.sample_rate_hz == 44100
     assert len(image.descriptors) == 2
@@ -59,8 +63,12 @@ async def test_what_is_not_chosen_does_not_travel(async_client, script):
     (request,) = script.requests
     assert request.audio.content == SOUND
     assert not request.recipe
-    for field in ("seed", "steps", "guidance_scale", "previews"):
+    for field in ("seed", "steps", "guidance_scale", "previews", "width_pixels", "height_pixels"):
         assert not request.HasField(field)
+    assert not request.scheduler
+    assert (request.priority, request.exact, request.bypass_cache) == (
+        image_pb2.PRIORITY_INTERACTIVE, True, False,
+    )  # fmt: skip
 
 
 async def test_what_is_chosen_travels(async_client, script):
@@ -70,6 +78,12 @@ async def test_what_is_chosen_travels(async_client, script):
         seed=0,
         steps=150,
         guidance_scale=1.0,
+        scheduler="DDIMScheduler",
+        width_pixels=256,
+        height_pixels=384,
+        priority=chladni.Priority.BATCH,
+        exact=False,
+        bypass_cache=True,
         preview_interval_steps=3,
         preview_size_pixels=128,
     )
@@ -77,12 +91,63 @@ async def test_what_is_chosen_travels(async_client, script):
     assert request.recipe == "clap"
     assert request.HasField("seed")
     assert (request.seed, request.steps, request.guidance_scale) == (0, 150, 1.0)
+    assert (request.scheduler, request.width_pixels, request.height_pixels) == ("DDIMScheduler", 256, 384)
+    assert request.priority == image_pb2.PRIORITY_BATCH
+    assert request.HasField("exact")
+    assert (request.exact, request.bypass_cache) == (False, True)
     assert (request.previews.interval_steps, request.previews.size_pixels) == (3, 128)
+
+
+async def test_create_image_sends_what_stream_image_sends(async_client, script):
+    chosen = {
+        "recipe": "clap",
+        "seed": 7,
+        "steps": 3,
+        "guidance_scale": 1.2345678901234567,
+        "scheduler": "DDIMScheduler",
+        "width_pixels": 256,
+        "height_pixels": 384,
+        "priority": "batch",
+        "exact": False,
+        "bypass_cache": True,
+    }
+    await async_client.create_image(SOUND, **chosen)
+    await events_of(async_client, **chosen)
+    one, other = script.requests
+    assert one == other
+    assert one.guidance_scale == 1.2345678901234567
+
+
+async def test_who_calls_is_told_with_every_call_of_the_gateway(target, script):
+    async with chladni.AsyncClient(target, caller_id="nightly") as client:
+        await client.create_image(SOUND)
+        await client.list_recipes()
+    async with chladni.AsyncClient(target) as client:
+        await client.create_image(SOUND)
+    assert [metadata.get("x-caller-id") for metadata in script.metadata] == ["nightly", "nightly", None]
+
+
+@pytest.mark.parametrize("caller_id", ["x" * 129, "té", "a\nb", "\x7f"])
+def test_an_odd_caller_is_refused(caller_id):
+    with pytest.raises(ValueError, match="caller_id must have at most 128"):
+        chladni.AsyncClient(caller_id=caller_id)
+
+
+async def test_an_unknown_priority_is_refused(async_client, script):
+    with pytest.raises(ValueError, match="urgent"):
+        await async_client.create_image(SOUND, priority="urgent")
+    assert not script.requests
 
 
 @pytest.mark.parametrize(
     ("parameters", "field"),
-    [({"seed": -1}, "seed"), ({"seed": 2**32}, "seed"), ({"steps": -3}, "steps")],
+    [
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed"),
+        ({"steps": -3}, "steps"),
+        ({"width_pixels": -1}, "width_pixels"),
+        ({"height_pixels": 2**32}, "height_pixels"),
+    ],
 )
 async def test_numbers_that_cannot_travel_are_refused_before_the_call(
     async_client, script, parameters, field

@@ -34,7 +34,7 @@ def test_create_writes_the_image_and_says_where(run, script, folder):
     ended = run("create", "voice.wav", "-o", "out.png", "--seed", "7", "--steps", "2", "--guidance", "1.5",
                 "--recipe", "descriptors")  # fmt: skip
     assert ended.exit_code == 0
-    assert ended.stdout == "out.png  1 x 1, seed 4000000000, 1.5 s\n"
+    assert ended.stdout == "out.png  1 x 1, seed 4000000000, 1.5 s, made before\n"
     assert (folder / "out.png").read_bytes() == script.events[-1].created.image.content
     (request,) = script.requests
     assert (request.seed, request.steps, request.guidance_scale) == (7, 2, 1.5)
@@ -124,6 +124,10 @@ def test_a_server_that_is_not_there_is_told_once(run, folder):
         (("create", "voice.wav", "--seed", "4294967296"), "Invalid value for '--seed'"),
         (("create", "voice.wav", "--steps", "many"), "Invalid value for '--steps'"),
         (("create", "voice.wav", "--guidance", "0.5"), "Invalid value for '--guidance'"),
+        (("create", "voice.wav", "--priority", "urgent"), "Invalid value for '--priority'"),
+        (("create", "voice.wav", "--width", "0"), "Invalid value for '--width'"),
+        (("reproduce", "voice.wav"), "Missing argument 'AUDIO'"),
+        (("reproduce", "missing.png", "voice.wav"), "'missing.png' does not exist"),
         (("create", "voice.wav", "flute.ogg", "-o", "out.png"), "it must be a folder"),
         (("create", "voice.wav", "./voice.wav"), "would be written to voice.png"),
         (("compare", "missing.png", IMAGE_ID), "neither a file nor an identifier"),
@@ -194,7 +198,11 @@ def test_inspect_needs_no_server(run, png_of, folder):
     assert ended.exit_code == 0
     cells = {tuple(re.split(r" {2,}", line.strip(), maxsplit=1)) for line in ended.stdout.splitlines()}
     assert {("Model", "embedded"), ("Seed", "7"), ("Guidance scale", "3.1"), ("torch", "2.13.0")} <= cells
-    assert ("Recording (SHA-256)", "not known") in cells
+    assert {
+        ("Recording (SHA-256)", "not known"),
+        ("Exact", "no"),
+        ("Decoder batch size", "not known"),
+    } <= cells
     assert json.loads(run("inspect", "image.png", "--json").stdout)["seed"] == 7
     path.write_bytes(png_of())
     ended = run("inspect", "image.png")
@@ -254,7 +262,7 @@ def test_help_teaches(run):
     assert ended.exit_code == 0
     for status, meaning in EXIT_STATUS_MEANINGS.items():
         assert f"{status:d}  {meaning}" in ended.stdout
-    for name in ("create", "compare", "inspect", "spectrogram", "descriptors"):
+    for name in ("create", "compare", "inspect", "reproduce", "spectrogram", "descriptors"):
         text = run(name, "--help").stdout
         assert "Examples" in text
         assert f"chladni {name} " in text
@@ -264,7 +272,7 @@ def test_help_teaches(run):
 def test_the_installed_command_does_the_same(installed_command, run, script):
     arguments = ["create", "voice.wav", "-o", "out.png", "--seed", "7"]
     ended = subprocess.run([installed_command, *arguments], capture_output=True, text=True, check=True)
-    assert ended.stdout == "out.png  1 x 1, seed 4000000000, 1.5 s\n"
+    assert ended.stdout == "out.png  1 x 1, seed 4000000000, 1.5 s, made before\n"
     assert ended.stderr == run(*arguments).stderr
     assert [request.seed for request in script.requests] == [7, 7]
 

@@ -30,6 +30,7 @@ class RunningGateway:
     stub: gateway_grpc.AudioToImageServiceStub
     channel: grpc.aio.Channel
     settings: GatewaySettings
+    grpc_address: str
     metrics_port: int
 
     async def create(self, content: bytes = WAV, name: str = "voice.wav", **fields) -> httpx.Response:
@@ -94,7 +95,7 @@ async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> As
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20) as http,
     ):
         stub = gateway_grpc.AudioToImageServiceStub(channel)
-        yield RunningGateway(http, stub, channel, settings, service.metrics_port)
+        yield RunningGateway(http, stub, channel, settings, service.address, service.metrics_port)
 
 
 def pytest_collection_modifyitems(items):

@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import hashlib
+import json
 import os
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,6 +78,25 @@ async def test_a_picture_comes_back_as_it_went_in(open_store, clock):
     stored = await store.get(record.image_id)
     assert stored.content == b"\x89PNG content"
     assert stored.record == record
+
+
+async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path):
+    record = await put(open_store(), clock)
+    path = tmp_path / f"{record.image_id}.json"
+    facts = json.loads(path.read_text())
+    del facts["is_reused"]
+    for name in ("exact", "device_capability", "decode_batch_size"):
+        del facts["provenance"][name]
+    path.write_text(json.dumps(facts | {"a_fact_of_later_versions": 1}))
+    assert (await open_store().get(record.image_id)).record == record
+
+
+async def test_what_is_known_of_a_picture_is_kept(open_store, clock):
+    clock.time += timedelta(seconds=1)
+    provenance = Provenance(model="m", exact=True, device_capability="AVX512", decode_batch_size=4)
+    record = replace(record_at(clock.time), provenance=provenance, is_reused=True)
+    await open_store().put(b"png", record)
+    assert (await open_store().get(record.image_id)).record == record
 
 
 async def test_pictures_survive_a_restart(open_store, clock):

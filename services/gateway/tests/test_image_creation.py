@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from chladni_gateway.collaborators import GenerationSettings, ModelSummary
+from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.embedded_recipe import EmbeddedRecipe
 from chladni_gateway.events import Completed, Created, Progressed, Queued, Started
-from chladni_gateway.image_creation import CreationRequest, ImageCreator
+from chladni_gateway.image_creation import ImageCreator
 from chladni_gateway.metrics import CreationMetrics
 from chladni_gateway.pictures import Picture, Provenance
 from chladni_gateway.recipes import RecipeBook
@@ -131,6 +132,27 @@ async def test_settings_pass_exactly_within_their_limits(seed, steps, guidance):
         await create(diary, seed=seed, steps=steps, guidance_scale=guidance)
     assert caught.value.reason is Reason.INVALID_FIELD
     assert caught.value.metadata[STAGE_KEY] == "validation"
+    assert diary.entries == [], "a wrong request reaches no service"
+
+
+@settings(max_examples=100, deadline=None)
+@given(width=st.integers(-10, 5000), height=st.integers(-10, 5000), name_length=st.integers(0, 130))
+async def test_sizes_and_names_pass_exactly_within_their_limits(width, height, name_length):
+    diary = Diary()
+    is_valid = 16 <= width <= 4096 and 16 <= height <= 4096 and name_length <= 64
+    options = {"width_pixels": width, "height_pixels": height, "scheduler": "s" * name_length}
+    if is_valid:
+        await create(diary, **options)
+        return
+    with pytest.raises(ChladniError) as caught:
+        await create(diary, **options)
+    assert caught.value.reason is Reason.INVALID_FIELD
+    wrong = {violation.field for violation in caught.value.violations}
+    assert wrong == {
+        *(["width_pixels"] if not 16 <= width <= 4096 else []),
+        *(["height_pixels"] if not 16 <= height <= 4096 else []),
+        *(["scheduler"] if name_length > 64 else []),
+    }
     assert diary.entries == [], "a wrong request reaches no service"
 
 

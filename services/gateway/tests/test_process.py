@@ -1,8 +1,9 @@
 """The service as a process."""
 
+import asyncio
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,17 +14,20 @@ import pytest
 
 @pytest.fixture
 def environment(tmp_path):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = [item.getsockname()[1] for item in sockets]
-    for item in sockets:
-        item.close()
     return dict(os.environ) | {
         "CHLADNI_GATEWAY_IMAGE_FOLDER": str(tmp_path / "images"),
-        "CHLADNI_GATEWAY_GRPC_PORT": str(ports[0]),
-        "CHLADNI_GATEWAY_HTTP_PORT": str(ports[1]),
-        "CHLADNI_GATEWAY_METRICS_PORT": str(ports[2]),
+        "CHLADNI_GATEWAY_GRPC_PORT": "0",
+        "CHLADNI_GATEWAY_HTTP_PORT": "0",
+        "CHLADNI_GATEWAY_METRICS_PORT": "0",
         "CHLADNI_GATEWAY_DRAIN_DELAY_SECONDS": "0",
     }
+
+
+def address_in(log):
+    """Returns where a gateway listens for HTTP, from the lines that it logged until it was ready."""
+    assert '"ready"' in log[-1], "".join(log)
+    (port,) = [facts["http_port"] for line in log if "http_port" in (facts := json.loads(line))]
+    return f"http://127.0.0.1:{port}"
 
 
 def test_it_serves_on_http_stays_small_logs_json_and_ends_on_sigterm(environment):
@@ -31,10 +35,12 @@ def test_it_serves_on_http_stays_small_logs_json_and_ends_on_sigterm(environment
         [sys.executable, "-m", "chladni_gateway"], env=environment, stderr=subprocess.PIPE, text=True
     )
     try:
+        log = []
         for line in process.stderr:
+            log.append(line)
             if '"ready"' in line:
                 break
-        address = f"http://127.0.0.1:{environment['CHLADNI_GATEWAY_HTTP_PORT']}"
+        address = address_in(log)
         assert httpx.get(f"{address}/").status_code == 200
         assert httpx.get(f"{address}/api/health").status_code == 503
         status = Path(f"/proc/{process.pid}/status").read_text()
@@ -46,6 +52,35 @@ def test_it_serves_on_http_stays_small_logs_json_and_ends_on_sigterm(environment
     assert process.returncode == 0
     assert '"path": "/api/health", "status": 503' in errors
     assert "Traceback" not in errors
+
+
+async def test_a_gateway_that_is_killed_leaves_no_work_behind(backends, environment, eventually):
+    targets = {
+        "CHLADNI_GATEWAY_AUDIO_FEATURES_TARGET": backends.servers["audio-features"].target,
+        "CHLADNI_GATEWAY_IMAGE_GENERATION_TARGET": backends.servers["image-generation"].target,
+    }
+    backends.image_generation.may_go_on.clear()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "chladni_gateway", env=environment | targets, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        log = []
+        async for line in process.stderr:
+            log.append(line.decode())
+            if '"ready"' in log[-1]:
+                break
+        async with httpx.AsyncClient(base_url=address_in(log)) as http:
+            creation = asyncio.create_task(http.post("/api/generate", files={"file": b"RIFF"}))
+            await eventually(lambda: backends.image_generation.running == 1)
+            process.kill()
+            with pytest.raises(httpx.TransportError):
+                await creation
+        await eventually(lambda: backends.image_generation.cancelled == 1)
+        assert backends.image_generation.running == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 def test_wrong_settings_end_it_at_once(environment):

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import hashlib
+import socket
+import struct
 import uuid
 from datetime import datetime
 
@@ -57,7 +59,72 @@ async def test_what_is_not_given_is_left_to_the_model(backends, gateway):
     assert not request.HasField("steps")
     assert not request.HasField("guidance_scale")
     assert not request.HasField("previews")
+    assert not request.scheduler
+    assert not request.HasField("width_pixels")
+    assert not request.HasField("height_pixels")
+    assert request.priority == image_pb2.PRIORITY_INTERACTIVE
+    assert request.exact
+    assert not request.bypass_cache
     assert body["seed"] == 4711
+
+
+async def test_what_is_given_reaches_image_generation(backends, gateway):
+    body = (
+        await gateway.create(
+            scheduler="DDIMScheduler",
+            width_pixels="256",
+            height_pixels="384",
+            priority="batch",
+            exact="False",
+            bypass_cache="true",
+        )
+    ).json()
+    request, _ = backends.image_generation.requests[0]
+    assert request.scheduler == "DDIMScheduler"
+    assert (request.width_pixels, request.height_pixels) == (256, 384)
+    assert request.priority == image_pb2.PRIORITY_BATCH
+    assert request.HasField("exact")
+    assert not request.exact
+    assert request.bypass_cache
+    provenance = body["provenance"]
+    assert (provenance["scheduler"], provenance["exact"]) == ("DDIMScheduler", False)
+    assert (provenance["device_capability"], provenance["decode_batch_size"]) == ("pencil", 1)
+
+
+@pytest.mark.parametrize("is_reused", [True, False])
+async def test_a_reused_picture_is_told(backends, gateway, is_reused):
+    backends.image_generation.is_reused = is_reused
+    assert (await gateway.create()).json()["is_reused"] is is_reused
+    assert dict(await gateway.create_events())["created"]["is_reused"] is is_reused
+
+
+async def create_as(gateway, **headers):
+    return await gateway.http.post("/api/generate", files={"file": ("a.wav", b"RIFF")}, headers=headers)
+
+
+async def test_callers_are_told_apart(backends, gateway):
+    longest = "x" * 128
+    for caller in ("team-a", "Team B: nightly / 7", longest, ""):
+        assert (await create_as(gateway, **{"X-Caller-Id": caller})).status_code == 200
+    assert (await create_as(gateway)).status_code == 200
+    callers = [metadata["x-caller-id"] for _, metadata in backends.image_generation.requests]
+    assert callers == ["team-a", "Team B: nightly / 7", longest, "127.0.0.1", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (b"x" * 129, "X-Caller-Id has 129 characters, at most 128 are allowed."),
+        ("t\u00e9am".encode(), "X-Caller-Id must hold printable ASCII characters only."),
+        (b"a\tb", "X-Caller-Id must hold printable ASCII characters only."),
+    ],
+)
+async def test_an_odd_caller_is_refused(backends, gateway, error_of, given, words):
+    response = await create_as(gateway, **{"X-Caller-Id": given})
+    assert response.status_code == 400
+    error = error_of(response)
+    assert (error["code"], error["stage"], error["message"]) == ("INVALID_FIELD", "validation", words)
+    assert backends.audio_features.requests == []
 
 
 async def test_the_embedding_reaches_image_generation_bit_by_bit(backends, gateway):
@@ -168,6 +235,14 @@ async def test_a_full_queue_says_when_to_come_back(backends, gateway, error_of):
         ({"recipe": "alchemy"}, 404, "UNKNOWN_RECIPE", "known: embedded"),
         ({"recipe": "a" * 65}, 400, "INVALID_FIELD", "recipe"),
         ({"sead": "1"}, 400, "INVALID_FIELD", "did you mean seed?"),
+        ({"scheduler": "s" * 65}, 400, "INVALID_FIELD", "scheduler: has 65 characters, at most 64"),
+        ({"width_pixels": "wide"}, 400, "INVALID_FIELD", "width_pixels: is 'wide', must be a whole number"),
+        ({"width_pixels": "15"}, 400, "INVALID_FIELD", "width_pixels: is 15 pixels, must be from 16 to 4096"),
+        ({"height_pixels": "4097"}, 400, "INVALID_FIELD", "height_pixels: is 4097 pixels, must be from 16"),
+        ({"priority": "now"}, 400, "INVALID_FIELD", "priority: is 'now', must be interactive or batch."),
+        ({"priority": "BATCH"}, 400, "INVALID_FIELD", "priority"),
+        ({"exact": "perhaps"}, 400, "INVALID_FIELD", "exact: is 'perhaps', must be true or false."),
+        ({"bypass_cache": "1"}, 400, "INVALID_FIELD", "bypass_cache: is '1', must be true or false."),
     ],
 )
 async def test_a_wrong_field_is_named_with_its_limit(gateway, error_of, fields, status, code, words):
@@ -185,8 +260,14 @@ async def test_all_wrong_fields_are_told_together(gateway, error_of):
 
 
 async def test_empty_text_fields_count_as_absent(backends, gateway):
-    assert (await gateway.create(seed="", steps="", guidance="", recipe="")).status_code == 200
-    assert not backends.image_generation.requests[0][0].HasField("seed")
+    names = [
+        "seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "height_pixels", "priority",
+        "exact", "bypass_cache",
+    ]  # fmt: skip
+    assert (await gateway.create(**dict.fromkeys(names, ""))).status_code == 200
+    await gateway.create()
+    (first, _), (second, _) = backends.image_generation.requests
+    assert first == second
 
 
 async def test_a_missing_or_empty_file_is_told(gateway, error_of):
@@ -199,7 +280,9 @@ async def test_a_missing_or_empty_file_is_told(gateway, error_of):
 
 
 JUNK_FIELDS = st.dictionaries(
-    st.sampled_from(["seed", "steps", "guidance", "recipe"]),
+    st.sampled_from(
+        ["seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "priority", "exact"]
+    ),
     st.text(st.characters(codec="utf-8"), max_size=20),
     max_size=4,
 )
@@ -264,6 +347,56 @@ async def test_a_client_that_leaves_stops_the_denoising(backends, gateway, event
     async with asyncio.timeout(5):
         while await gateway.metric("chladni_creations_total", outcome="CANCELLED") != cancelled + 1:
             await asyncio.sleep(0.01)
+
+
+async def test_a_reader_that_leaves_in_the_middle_of_its_events_stops_the_denoising(
+    backends, gateway, eventually
+):
+    backends.image_generation.pause_after_step = 3
+    backends.image_generation.may_go_on.clear()
+    async with gateway.http.stream(
+        "POST", "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": "text/event-stream"}
+    ) as response:
+        text = ""
+        async for piece in response.aiter_text():
+            text += piece
+            if text.count("event: progress") == 3:
+                break
+    await eventually(lambda: backends.image_generation.cancelled == 1)
+    assert backends.image_generation.running == 0
+
+
+@pytest.mark.parametrize("accept", [b"application/json", b"text/event-stream"])
+async def test_a_connection_that_is_reset_stops_the_denoising(backends, gateway, eventually, accept):
+    backends.image_generation.may_go_on.clear()
+    body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nRIFF\r\n--b--\r\n'
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
+    writer.write(
+        b"POST /api/generate HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nContent-Length: %d\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n%s" % (accept, len(body), body)
+    )
+    await eventually(lambda: backends.image_generation.running == 1)
+    # Without lingering the connection ends in a reset, as that of a program that was killed may.
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    await eventually(lambda: backends.image_generation.cancelled == 1)
+
+
+async def test_a_client_that_leaves_before_the_generation_keeps_it_from_starting(
+    backends, gateway, eventually
+):
+    given_up = await gateway.metric("chladni_creations_total", outcome="CANCELLED")
+    backends.audio_features.may_go_on.clear()
+    creation = asyncio.create_task(gateway.create())
+    await eventually(lambda: len(backends.audio_features.requests) == 1)
+    creation.cancel()
+    async with asyncio.timeout(5):
+        while await gateway.metric("chladni_creations_total", outcome="CANCELLED") != given_up + 1:
+            await asyncio.sleep(0.01)
+    backends.audio_features.may_go_on.set()
+    assert (await gateway.create(seed="8")).status_code == 200
+    assert [request.seed for request, _ in backends.image_generation.requests] == [8]
 
 
 async def test_the_deadline_and_the_request_identifier_travel_along(backends, open_gateway_with):

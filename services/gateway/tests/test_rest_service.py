@@ -148,7 +148,13 @@ async def test_the_api_describes_itself(gateway):
     }  # fmt: skip
     operation = document["paths"]["/api/generate"]["post"]
     schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(schema["properties"]) == {"file", "seed", "steps", "guidance", "recipe"}
+    assert set(schema["properties"]) == {
+        "file", "seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "height_pixels",
+        "priority", "exact", "bypass_cache",
+    }  # fmt: skip
+    assert all("examples" in field for name, field in schema["properties"].items() if name != "file")
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["X-Caller-Id"]
+    assert "is_reused" in document["components"]["schemas"]["CreatedImage"]["properties"]
     assert {"200", "4XX", "5XX"} <= set(operation["responses"])
     assert "422" not in json.dumps(document)
 

@@ -8,10 +8,12 @@ import grpc
 import pytest
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni_gateway.testing import colored_png, solid_png
 from chladni_runtime.calls import REQUEST_ID_KEY
+from chladni_runtime.contexts import CALLER_ID_KEY
 from chladni_runtime.errors import FaultError, InvalidInputError, Reason
 from chladni_runtime.status import from_rpc_error
 
@@ -58,6 +60,7 @@ async def test_a_recording_becomes_a_picture_with_events_on_the_way(gateway):
     assert events[3].progress.HasField("elapsed")
     assert events[3].progress.HasField("remaining")
     created = events[-1].created
+    assert not created.is_reused
     assert created.image.content == colored_png(digest, 5, 512)
     assert created.image.format == media_pb2.IMAGE_FORMAT_PNG
     assert created.provenance.recipe == "embedded"
@@ -73,6 +76,43 @@ async def test_a_recording_becomes_a_picture_with_events_on_the_way(gateway):
     assert rest.content == created.image.content
 
 
+async def test_every_field_of_a_request_travels(backends, gateway):
+    backends.image_generation.is_reused = True
+    request = creation(
+        scheduler="DDIMScheduler",
+        width_pixels=64,
+        height_pixels=32,
+        priority=image_pb2.PRIORITY_BATCH,
+        exact=False,
+        bypass_cache=True,
+    )
+    created = (await events_of(gateway, request))[-1].created
+    assert created.is_reused
+    assert not created.provenance.exact
+    assert (created.provenance.device_capability, created.provenance.decode_batch_size) == ("pencil", 1)
+    sent, _ = backends.image_generation.requests[0]
+    names = ("scheduler", "width_pixels", "height_pixels", "priority", "exact", "bypass_cache")
+    assert [getattr(sent, name) for name in names] == [getattr(request, name) for name in names]
+    assert sent.HasField("exact")
+
+
+async def test_a_request_that_says_nothing_is_interactive_and_exact(backends, gateway):
+    await events_of(gateway, creation())
+    sent, _ = backends.image_generation.requests[0]
+    assert (sent.priority, sent.exact, sent.bypass_cache) == (image_pb2.PRIORITY_INTERACTIVE, True, False)
+    assert not sent.scheduler
+    assert not sent.HasField("width_pixels")
+    assert not sent.HasField("height_pixels")
+
+
+async def test_callers_are_told_apart(backends, gateway):
+    for metadata in (((CALLER_ID_KEY, "team-a"),), ((CALLER_ID_KEY, "t" * 200),), ()):
+        async for _ in gateway.stub.CreateImage(creation(), metadata=metadata):
+            pass
+    callers = [metadata[CALLER_ID_KEY] for _, metadata in backends.image_generation.requests]
+    assert callers == ["team-a", "t" * 128, "ipv4:127.0.0.1"]
+
+
 @pytest.mark.parametrize(
     ("request_", "reason", "field"),
     [
@@ -82,6 +122,10 @@ async def test_a_recording_becomes_a_picture_with_events_on_the_way(gateway):
         (creation(steps=0), Reason.INVALID_FIELD, "steps"),
         (creation(guidance_scale=float("nan")), Reason.INVALID_FIELD, "guidance_scale"),
         (creation(recipe="r" * 65), Reason.INVALID_FIELD, "recipe"),
+        (creation(scheduler="s" * 65), Reason.INVALID_FIELD, "scheduler"),
+        (creation(width_pixels=0), Reason.INVALID_FIELD, "width_pixels"),
+        (creation(height_pixels=4097), Reason.INVALID_FIELD, "height_pixels"),
+        (creation(priority=7), Reason.INVALID_FIELD, "priority"),
         (
             creation(previews=image_pb2.PreviewOptions(interval_steps=1, size_pixels=4)),
             Reason.INVALID_FIELD,
@@ -135,6 +179,16 @@ async def test_cancelling_stops_the_denoising(backends, gateway, eventually):
     await call.read()
     await eventually(lambda: backends.image_generation.running == 1)
     call.cancel()
+    await eventually(lambda: backends.image_generation.cancelled == 1)
+
+
+async def test_a_client_whose_connection_ends_stops_the_denoising(backends, gateway, eventually):
+    backends.image_generation.may_go_on.clear()
+    channel = grpc.aio.insecure_channel(gateway.grpc_address)
+    call = gateway_grpc.AudioToImageServiceStub(channel).CreateImage(creation())
+    await call.read()
+    await eventually(lambda: backends.image_generation.running == 1)
+    await channel.close()
     await eventually(lambda: backends.image_generation.cancelled == 1)
 
 

@@ -11,6 +11,7 @@
 
 from chladni_client.async_client import AsyncClient
 from chladni_client.client import Client
+from chladni_client.contract_terms import DifferingTerm
 from chladni_client.errors import (
     CallCancelledError,
     ChladniError,
@@ -35,8 +36,10 @@ from chladni_client.events import (
     SoundAnalyzed,
     Started,
 )
-from chladni_client.images import Comparison, CreatedImage, Provenance, StoredImage
+from chladni_client.images import Comparison, CreatedImage, Priority, Provenance, StoredImage
+from chladni_client.pixels import PixelComparison, draw_difference
 from chladni_client.provenance import read_provenance
+from chladni_client.reproduction import Reproduction, ReproductionReport, Verdict, compare_renderings
 from chladni_client.retries import RetryPolicy
 from chladni_client.services import Recipe, ServiceHealth, ServiceState
 from chladni_client.sounds import (
@@ -62,6 +65,7 @@ __all__ = [
     "CreationEvent",
     "DeadlineExceededError",
     "Descriptor",
+    "DifferingTerm",
     "Embedding",
     "FaultError",
     "Feature",
@@ -70,6 +74,8 @@ __all__ = [
     "InvalidInputError",
     "NotFoundError",
     "NotOfferedError",
+    "PixelComparison",
+    "Priority",
     "Progress",
     "Provenance",
     "ProvenanceError",
@@ -77,6 +83,8 @@ __all__ = [
     "Queued",
     "Recipe",
     "RecipeUnavailableError",
+    "Reproduction",
+    "ReproductionReport",
     "RetryPolicy",
     "Retrying",
     "ServiceHealth",
@@ -91,5 +99,8 @@ __all__ = [
     "Tensor",
     "Timeouts",
     "UnavailableError",
+    "Verdict",
+    "compare_renderings",
+    "draw_difference",
     "read_provenance",
 ]

@@ -6,9 +6,8 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
-
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
@@ -16,12 +15,14 @@ from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni_client import conversion, requests
 from chladni_client.connection import Connection
-from chladni_client.errors import DeadlineExceededError, FaultError, TemporaryError
-from chladni_client.events import CreationEvent, ImageCreated, Progress, Retrying, Started
+from chladni_client.creation import created_events
+from chladni_client.events import CreationEvent, ImageCreated
+from chladni_client.health import health_of
+from chladni_client.images import Priority
+from chladni_client.reproduction import Reproduction, reproduce
 from chladni_client.retries import Attempts, RetryPolicy
-from chladni_client.services import Recipe, ServiceHealth, ServiceState
+from chladni_client.services import Recipe, ServiceHealth
 from chladni_client.sounds import Colormap, Feature, SoundFeatures, Spectrogram
-from chladni_client.statuses import translated_errors
 from chladni_client.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class AsyncClient:
         credentials: TLS credentials from `grpc.ssl_channel_credentials`; `None` connects in clear text.
         timeouts: How long calls may take.
         retry_policy: How often and how patiently to try again.
+        caller_id: Who calls, up to 128 printable ASCII characters: callers share the model fairly. If absent,
+            the server tells callers apart by their host.
+
+    Raises:
+        ValueError: `caller_id` is too long or holds other characters.
     """
 
     def __init__(
@@ -67,9 +73,12 @@ class AsyncClient:
         credentials: grpc.ChannelCredentials | None = None,
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
+        caller_id: str = "",
     ) -> None:
         self._gateway = Connection(
-            target or os.environ.get("CHLADNI_CLIENT_TARGET") or DEFAULT_TARGET, credentials
+            target or os.environ.get("CHLADNI_CLIENT_TARGET") or DEFAULT_TARGET,
+            credentials,
+            requests.to_metadata(caller_id),
         )
         self._audio_features = Connection(
             audio_features_target
@@ -98,6 +107,12 @@ class AsyncClient:
         seed: int | None = None,
         steps: int | None = None,
         guidance_scale: float | None = None,
+        scheduler: str = "",
+        width_pixels: int | None = None,
+        height_pixels: int | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        exact: bool = True,
+        bypass_cache: bool = False,
         timeout_seconds: float | None = None,
         on_event: Callable[[CreationEvent], object] | None = None,
     ) -> CreatedImage:
@@ -110,6 +125,13 @@ class AsyncClient:
             steps: Denoising steps, 1 to 150; the model's default if absent.
             guidance_scale: How closely to follow the sound, 1 (no guidance) to 30; the model's default if
                 absent.
+            scheduler: Scheduler by its diffusers class name; the model's default if empty.
+            width_pixels: Width, one that the model takes; its native width if absent.
+            height_pixels: Height, likewise.
+            priority: How urgent it is.
+            exact: Whether the same request must give the same pixels whatever else the server does; without
+                it, the image may be made faster.
+            bypass_cache: Whether it must be computed anew, even where an identical request gave it before.
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
             on_event: Called on the event loop with each event on the way; what it raises ends the call. To
                 get previews, or to do more than report, use `stream_image`.
@@ -120,6 +142,12 @@ class AsyncClient:
             seed=seed,
             steps=steps,
             guidance_scale=guidance_scale,
+            scheduler=scheduler,
+            width_pixels=width_pixels,
+            height_pixels=height_pixels,
+            priority=priority,
+            exact=exact,
+            bypass_cache=bypass_cache,
             timeout_seconds=timeout_seconds,
         )
         async with aclosing(events):
@@ -138,6 +166,12 @@ class AsyncClient:
         seed: int | None = None,
         steps: int | None = None,
         guidance_scale: float | None = None,
+        scheduler: str = "",
+        width_pixels: int | None = None,
+        height_pixels: int | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        exact: bool = True,
+        bypass_cache: bool = False,
         preview_interval_steps: int = 0,
         preview_size_pixels: int | None = None,
         timeout_seconds: float | None = None,
@@ -152,6 +186,12 @@ class AsyncClient:
             seed: As for `create_image`.
             steps: As for `create_image`.
             guidance_scale: As for `create_image`.
+            scheduler: As for `create_image`.
+            width_pixels: As for `create_image`.
+            height_pixels: As for `create_image`.
+            priority: As for `create_image`.
+            exact: As for `create_image`.
+            bypass_cache: As for `create_image`.
             preview_interval_steps: Steps between previews in `Progress`; 0 for none.
             preview_size_pixels: Longer side of a preview, 16 to 512; the server's default if absent.
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
@@ -162,25 +202,43 @@ class AsyncClient:
             seed=seed,
             steps=steps,
             guidance_scale=guidance_scale,
+            scheduler=scheduler,
+            width_pixels=width_pixels,
+            height_pixels=height_pixels,
+            priority=priority,
+            exact=exact,
+            bypass_cache=bypass_cache,
             preview_interval_steps=preview_interval_steps,
             preview_size_pixels=preview_size_pixels,
         )
         attempts = self._attempts(timeout_seconds, self._timeouts.creation_seconds)
-        while True:
-            has_started = False
-            try:
-                async with aclosing(self._create_once(request, attempts)) as events:
-                    async for event in events:
-                        has_started = has_started or isinstance(event, Started | Progress)
-                        yield event
-            except TemporaryError as error:
-                delay_seconds = None if has_started else attempts.next_delay_seconds(error)
-                if delay_seconds is None:
-                    raise
-                yield Retrying(attempts.number, delay_seconds, error)
-                await asyncio.sleep(delay_seconds)
-            else:
-                return
+        async with aclosing(created_events(self._gateway, request, attempts)) as events:
+            async for event in events:
+                yield event
+
+    async def reproduce_image(
+        self,
+        image: FileSource,
+        audio: FileSource,
+        *,
+        timeout_seconds: float | None = None,
+        on_event: Callable[[CreationEvent], object] | None = None,
+    ) -> Reproduction:
+        """Makes an image again as its provenance says, and compares both bit for bit.
+
+        Args:
+            image: A PNG that Chladni made: its path, its bytes or an open binary file.
+            audio: The recording that it was made of.
+            timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
+            on_event: As for `create_image`.
+
+        Raises:
+            ProvenanceError: The image does not say all that is needed to make it again.
+            InvalidInputError: The recording is another one, or the image was changed since it was made.
+            FaultError: The server gave an image that it had kept, although it was asked to compute it anew.
+        """
+        create = partial(self.create_image, timeout_seconds=timeout_seconds, on_event=on_event)
+        return await reproduce(image, audio, create)
 
     async def compare_images(
         self, first: ImageSource, second: ImageSource, *, timeout_seconds: float | None = None
@@ -277,8 +335,8 @@ class AsyncClient:
         """
         return tuple(
             await asyncio.gather(
-                _health_of("gateway", self._gateway, timeout_seconds),
-                _health_of("audio-features", self._audio_features, timeout_seconds),
+                health_of("gateway", self._gateway, timeout_seconds),
+                health_of("audio-features", self._audio_features, timeout_seconds),
             )
         )
 
@@ -292,34 +350,3 @@ class AsyncClient:
 
     def _attempts(self, timeout_seconds: float | None, default_seconds: float) -> Attempts:
         return Attempts(self._retry_policy, default_seconds if timeout_seconds is None else timeout_seconds)
-
-    async def _create_once(
-        self, request: gateway_pb2.CreateImageRequest, attempts: Attempts
-    ) -> AsyncGenerator[CreationEvent, None]:
-        to_event = conversion.EventConversion().to_event
-        is_created = False
-        with translated_errors(self._gateway.target):
-            call = self._gateway_stub.CreateImage(request, timeout=attempts.remaining_seconds)
-            try:
-                async for response in call:
-                    event = to_event(response)
-                    is_created = is_created or isinstance(event, ImageCreated)
-                    if event is not None:
-                        yield event
-            finally:
-                call.cancel()  # does nothing to a call that has ended
-        if not is_created:
-            raise FaultError("The server ended the stream without an image.", reason="INTERNAL")
-
-
-async def _health_of(name: str, connection: Connection, timeout_seconds: float) -> ServiceHealth:
-    stub = health_pb2_grpc.HealthStub(connection.channel)
-    try:
-        with translated_errors(connection.target):
-            response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_seconds)
-    except (TemporaryError, DeadlineExceededError):
-        return ServiceHealth(name, connection.target, ServiceState.UNREACHABLE)
-    is_serving = response.status == health_pb2.HealthCheckResponse.SERVING
-    return ServiceHealth(
-        name, connection.target, ServiceState.SERVING if is_serving else ServiceState.NOT_SERVING
-    )

@@ -68,6 +68,7 @@ class Client:
         credentials: As for `AsyncClient`.
         timeouts: As for `AsyncClient`.
         retry_policy: As for `AsyncClient`.
+        caller_id: As for `AsyncClient`.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
+        caller_id: str = "",
     ) -> None:
         self._client = AsyncClient(
             target,
@@ -85,6 +87,7 @@ class Client:
             credentials=credentials,
             timeouts=timeouts,
             retry_policy=retry_policy,
+            caller_id=caller_id,
         )
         self._thread = EventLoopThread()
         # Also for those who forget to close, at the latest when the interpreter ends.
@@ -102,6 +105,7 @@ class Client:
 
     create_image = _blocking(AsyncClient.create_image)
     stream_image = _iterating(AsyncClient.stream_image)
+    reproduce_image = _blocking(AsyncClient.reproduce_image)
     compare_images = _blocking(AsyncClient.compare_images)
     get_image = _blocking(AsyncClient.get_image)
     list_recipes = _blocking(AsyncClient.list_recipes)

@@ -24,10 +24,17 @@ class Connection:
     Args:
         target: ``host:port``, or any name that gRPC resolves, such as ``dns:///gateway:50050``.
         credentials: TLS credentials; `None` for a connection in clear text.
+        metadata: Metadata that goes with every call.
     """
 
-    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None) -> None:
+    def __init__(
+        self,
+        target: str,
+        credentials: grpc.ChannelCredentials | None,
+        metadata: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         self.target = target
+        self.metadata = metadata
         self._credentials = credentials
         self._channel: grpc.aio.Channel | None = None
         self._is_closed = False
@@ -67,7 +74,7 @@ class Connection:
         while True:
             try:
                 with translated_errors(self.target):
-                    return await method(request, timeout=attempts.remaining_seconds)
+                    return await method(request, timeout=attempts.remaining_seconds, metadata=self.metadata)
             except TemporaryError as error:
                 delay_seconds = attempts.next_delay_seconds(error)
                 if delay_seconds is None:

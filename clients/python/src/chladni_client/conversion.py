@@ -72,13 +72,12 @@ class EventConversion:
             descriptors=self._analyzed.descriptors if self._analyzed else (),
             processing_seconds=created.processing_time.ToNanoseconds() / 1e9,
             expires_at=_to_datetime(created.expire_time) if created.HasField("expire_time") else None,
+            is_reused=created.is_reused,
         )
 
 
 def _to_started(started: image_pb2.GenerationStarted) -> Started:
-    return Started(
-        started.seed, started.total_steps, started.model, _shortest_decimal(started.guidance_scale)
-    )
+    return Started(started.seed, started.total_steps, started.model, started.guidance_scale)
 
 
 def _to_progress(progress: image_pb2.GenerationProgress) -> Progress:
@@ -95,15 +94,8 @@ def _to_progress(progress: image_pb2.GenerationProgress) -> Progress:
 
 def to_provenance(message: image_pb2.Provenance) -> Provenance:
     """Returns the provenance that a message holds."""
-    values = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
-    known = {name: values[name] for name in Provenance.__dataclass_fields__}
-    return Provenance(
-        **known
-        | {
-            "guidance_scale": _shortest_decimal(message.guidance_scale),
-            "library_versions": dict(message.library_versions),
-        }
-    )
+    values = {name: getattr(message, name) for name in Provenance.__dataclass_fields__}
+    return Provenance(**values | {"library_versions": dict(message.library_versions)})
 
 
 def to_comparison(message: gateway_pb2.CompareImagesResponse) -> Comparison:
@@ -191,11 +183,6 @@ def _to_tensor(message: tensor_pb2.Tensor) -> Tensor:
     if dtype is None:
         raise FaultError("The server sent an array of a type unknown to this client.", reason="INTERNAL")
     return Tensor(dtype, tuple(message.shape), message.data)
-
-
-def _shortest_decimal(single: float) -> float:
-    """Returns what a 32-bit float was meant to be: 3.1 and not 3.0999999046325684."""
-    return float(f"{single:.7g}")
 
 
 def _to_datetime(timestamp: Timestamp) -> datetime:

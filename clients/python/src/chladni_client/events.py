@@ -59,7 +59,8 @@ class Progress:
     """A denoising step is done.
 
     Attributes:
-        step: Steps done, 1 to `total_steps`.
+        step: Steps done, 1 to `total_steps`. Falls back to 1 where a shortage of memory made the server
+            start the image again.
         total_steps: Steps in all.
         preview_jpeg: What the image looks like so far, an encoded JPEG; `None` at most steps.
         elapsed_seconds: Time since the request started.

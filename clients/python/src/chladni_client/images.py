@@ -3,14 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from chladni_client.files import PngFile
 from chladni_client.sounds import Descriptor, SoundProperties
 
 
+class Priority(StrEnum):
+    """How urgent an image is; callers and priorities share the model, and none waits for ever."""
+
+    INTERACTIVE = "interactive"
+    """Someone waits for it."""
+    BATCH = "batch"
+    """It is one of many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything that decides an image: equal provenance and equal conditioning give equal pixels.
+    """Everything that decides an image: equal provenance and conditioning give equal pixels, where `exact`.
 
     Attributes:
         model: Model identifier.
@@ -29,6 +39,11 @@ class Provenance:
         batch_size: Rows in every call of the denoiser, padding included.
         thread_count: Threads of the computation; 0 where the device decides.
         library_versions: Versions of the libraries that compute, by name.
+        exact: Whether the image is the same whichever requests shared the model with it.
+        device_capability: What the device's kernels are chosen by, such as ``AVX512`` or ``sm_90``; empty
+            where it was not recorded.
+        decode_batch_size: Images in every call of the decoder, padding included; 0 where it was not
+            recorded.
     """
 
     model: str
@@ -47,6 +62,9 @@ class Provenance:
     batch_size: int
     thread_count: int
     library_versions: Mapping[str, str]
+    exact: bool = False
+    device_capability: str = ""
+    decode_batch_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +81,7 @@ class CreatedImage(PngFile):
         descriptors: Descriptors of the sound, which decide the image.
         processing_seconds: Time from the request's arrival at the server to the finished image.
         expires_at: When the server forgets it; `None` where it did not say.
+        is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
     """
 
     image_id: str
@@ -74,6 +93,7 @@ class CreatedImage(PngFile):
     descriptors: tuple[Descriptor, ...] = field(repr=False)
     processing_seconds: float
     expires_at: datetime | None
+    is_reused: bool = False
 
     @property
     def seed(self) -> int:

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_client.conversion import to_provenance
 from chladni_client.errors import ProvenanceError
-from chladni_client.files import FileSource, read_upload
+from chladni_client.files import FileSource, Upload, read_upload
 from chladni_client.images import Provenance
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -32,7 +32,15 @@ def read_provenance(source: FileSource) -> Provenance:
         ProvenanceError: It is not a PNG, is damaged, or carries no provenance.
         OSError: The file cannot be read.
     """
-    upload = read_upload(source)
+    return provenance_of(read_upload(source))
+
+
+def provenance_of(upload: Upload) -> Provenance:
+    """Returns how an image was made, as `read_provenance` does, from a file that has been read.
+
+    Raises:
+        ProvenanceError: It is not a PNG, is damaged, or carries no provenance.
+    """
     name = upload.display_name or "The image"
     if not upload.content.startswith(_SIGNATURE):
         raise ProvenanceError(

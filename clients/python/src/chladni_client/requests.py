@@ -9,23 +9,42 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni_client.errors import FieldViolation, InvalidInputError
 from chladni_client.files import FileSource, is_image_id, read_upload
-from chladni_client.images import CreatedImage, StoredImage
+from chladni_client.images import CreatedImage, Priority, StoredImage
 from chladni_client.sounds import Colormap, Feature
 
 ImageSource: TypeAlias = CreatedImage | StoredImage | FileSource
 """An image of the server, its identifier, or an image file."""
 
 _UINT32_MAXIMUM: Final = 2**32 - 1
+_CALLER_ID_KEY: Final = "x-caller-id"
+_MAX_CALLER_ID_LENGTH: Final = 128
 
 _FEATURES: Final = {
     Feature.LOG_MEL: audio_pb2.FEATURE_LOG_MEL,
     Feature.DESCRIPTORS: audio_pb2.FEATURE_DESCRIPTORS,
     Feature.EMBEDDING: audio_pb2.FEATURE_EMBEDDING,
 }
+_PRIORITIES: Final = {
+    Priority.INTERACTIVE: image_pb2.PRIORITY_INTERACTIVE,
+    Priority.BATCH: image_pb2.PRIORITY_BATCH,
+}
 _COLORMAPS: Final = {
     Colormap.VIRIDIS: audio_pb2.COLORMAP_VIRIDIS,
     Colormap.GRAY: audio_pb2.COLORMAP_GRAY,
 }
+
+
+def to_metadata(caller_id: str) -> tuple[tuple[str, str], ...]:
+    """Returns the metadata that tells a server who calls.
+
+    Raises:
+        ValueError: The identifier is too long, or holds more than printable ASCII.
+    """
+    if len(caller_id) > _MAX_CALLER_ID_LENGTH or not (caller_id.isascii() and caller_id.isprintable()):
+        raise ValueError(
+            f"caller_id must have at most {_MAX_CALLER_ID_LENGTH} characters, all of them printable ASCII"
+        )
+    return ((_CALLER_ID_KEY, caller_id),) if caller_id else ()
 
 
 async def to_audio_clip(audio: FileSource) -> media_pb2.AudioClip:
@@ -56,6 +75,12 @@ def to_create_image_request(
     seed: int | None,
     steps: int | None,
     guidance_scale: float | None,
+    scheduler: str,
+    width_pixels: int | None,
+    height_pixels: int | None,
+    priority: Priority,
+    exact: bool,
+    bypass_cache: bool,
     preview_interval_steps: int,
     preview_size_pixels: int | None,
 ) -> gateway_pb2.CreateImageRequest:
@@ -70,6 +95,12 @@ def to_create_image_request(
         seed=_uint32("seed", seed),
         steps=_uint32("steps", steps),
         guidance_scale=guidance_scale,
+        scheduler=scheduler,
+        width_pixels=_uint32("width_pixels", width_pixels),
+        height_pixels=_uint32("height_pixels", height_pixels),
+        priority=_PRIORITIES[Priority(priority)],
+        exact=exact,
+        bypass_cache=bypass_cache,
         previews=image_pb2.PreviewOptions(
             interval_steps=_uint32("preview_interval_steps", preview_interval_steps),
             size_pixels=_uint32("preview_size_pixels", preview_size_pixels),

@@ -42,6 +42,13 @@ class ModelSummary:
     output_space: str
 
 
+class Priority(StrEnum):
+    """How urgent a picture is."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
 @dataclass(frozen=True, slots=True)
 class PreviewRequest:
     """How previews are wanted: one every `interval_steps` steps, `size_pixels` on the longer side."""
@@ -52,19 +59,31 @@ class PreviewRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettings:
-    """How a picture is generated; `None` leaves the choice to the model.
+    """How a picture is generated; `None`, and an empty name, leave the choice to the model.
 
     Attributes:
         seed: Seed of the noise, 0 to 4294967295.
         steps: Denoising steps, 1 to 150.
         guidance_scale: Guidance scale, 1 to 30; 1 means none.
+        scheduler: Scheduler by its diffusers class name.
+        width_pixels: Width.
+        height_pixels: Height.
         previews: How previews are wanted; `None` for none.
+        priority: How urgent it is.
+        exact: Whether the same request must give the same pixels whatever else the server does.
+        bypass_cache: Whether the picture must be computed anew.
     """
 
     seed: int | None = None
     steps: int | None = None
     guidance_scale: float | None = None
+    scheduler: str = ""
+    width_pixels: int | None = None
+    height_pixels: int | None = None
     previews: PreviewRequest | None = None
+    priority: Priority = Priority.INTERACTIVE
+    exact: bool = True
+    bypass_cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +95,14 @@ class GenerationOrder:
         settings: How to generate.
         recipe: Name of the recipe, for the provenance.
         audio_sha256: SHA-256 of the recording, for the provenance.
+        caller: Who asks, for the fair share; empty where that is not known.
     """
 
     embedding: Embedding
     settings: GenerationSettings
     recipe: str
     audio_sha256: str
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

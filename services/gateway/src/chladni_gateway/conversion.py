@@ -13,9 +13,9 @@ from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni_gateway.backends.conversion import to_image_message, to_picture
-from chladni_gateway.collaborators import GenerationSettings, Likeness, PreviewRequest
+from chladni_gateway.collaborators import GenerationSettings, Likeness, PreviewRequest, Priority
+from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import Analyzed, Created, CreationEvent, Progressed, Queued, Started
-from chladni_gateway.image_creation import CreationRequest
 from chladni_gateway.image_store import StoredImage, parse_image_id
 from chladni_gateway.pictures import Picture, Provenance
 from chladni_gateway.recordings import AudioProperties, Recording
@@ -35,10 +35,23 @@ _STAGES: Final = {
     Stage.STORAGE: gateway_pb2.STAGE_STORAGE,
     Stage.SIMILARITY: gateway_pb2.STAGE_SIMILARITY,
 }
+_PRIORITIES: Final = {
+    image_pb2.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
+    image_pb2.PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
+    image_pb2.PRIORITY_BATCH: Priority.BATCH,
+}
 
 
-def to_creation_request(message: gateway_pb2.CreateImageRequest) -> CreationRequest:
-    """Returns what a CreateImage request asks for."""
+def to_creation_request(message: gateway_pb2.CreateImageRequest, *, caller: str) -> CreationRequest:
+    """Returns what a CreateImage request asks for.
+
+    Args:
+        message: The request.
+        caller: Who asks.
+
+    Raises:
+        InvalidInputError: It names a priority that this gateway does not know.
+    """
     return CreationRequest(
         recording=Recording(message.audio.content, message.audio.display_name),
         recipe=message.recipe,
@@ -46,8 +59,15 @@ def to_creation_request(message: gateway_pb2.CreateImageRequest) -> CreationRequ
             seed=message.seed if message.HasField("seed") else None,
             steps=message.steps if message.HasField("steps") else None,
             guidance_scale=message.guidance_scale if message.HasField("guidance_scale") else None,
+            scheduler=message.scheduler,
+            width_pixels=message.width_pixels if message.HasField("width_pixels") else None,
+            height_pixels=message.height_pixels if message.HasField("height_pixels") else None,
             previews=_to_preview_request(message.previews) if message.HasField("previews") else None,
+            priority=_to_priority(message.priority),
+            exact=message.exact if message.HasField("exact") else True,
+            bypass_cache=message.bypass_cache,
         ),
+        caller=caller,
     )
 
 
@@ -133,6 +153,17 @@ def _to_preview_request(message: image_pb2.PreviewOptions) -> PreviewRequest:
     return PreviewRequest(message.interval_steps, size_pixels)
 
 
+def _to_priority(number: image_pb2.Priority) -> Priority:
+    priority = _PRIORITIES.get(number)
+    if priority is None:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"priority is {number}, must be one of {', '.join(image_pb2.Priority.keys())}.",
+            field="priority",
+        )
+    return priority
+
+
 def _to_audio_message(audio: AudioProperties) -> media_pb2.AudioProperties:
     values = asdict(audio)
     values["format"] = media_pb2.AudioFormat.Value(f"AUDIO_FORMAT_{audio.format.upper()}")
@@ -157,6 +188,7 @@ def _to_created_message(event: Created) -> gateway_pb2.ImageCreated:
         provenance=_to_provenance_message(record.provenance),
         processing_time=_to_duration(record.processing_seconds),
         expire_time=_to_timestamp(record.expires_at),
+        is_reused=record.is_reused,
     )
 
 

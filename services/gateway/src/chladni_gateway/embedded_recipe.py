@@ -7,14 +7,13 @@ from typing import Final
 
 from chladni_gateway.collaborators import (
     GenerationOrder,
-    GenerationSettings,
     ModelSummary,
     PictureGenerator,
     SoundAnalyzer,
 )
+from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import Analyzed, RecipeEvent
 from chladni_gateway.recipes import Availability
-from chladni_gateway.recordings import Recording
 from chladni_gateway.stages import Stage, at_stage
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import ChladniError
@@ -38,14 +37,14 @@ class EmbeddedRecipe:
         self._analyzer = analyzer
         self._generator = generator
 
-    async def create(
-        self, recording: Recording, settings: GenerationSettings, deadline: Deadline
-    ) -> AsyncGenerator[RecipeEvent, None]:
+    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens on the way; see `Recipe`."""
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await self._analyzer.analyze(recording, deadline)
+            features = await self._analyzer.analyze(request.recording, deadline)
         yield Analyzed(features.audio, features.descriptors)
-        order = GenerationOrder(features.embedding, settings, self.name, features.audio.sha256)
+        order = GenerationOrder(
+            features.embedding, request.settings, self.name, features.audio.sha256, request.caller
+        )
         with at_stage(Stage.IMAGE_GENERATION):
             async with aclosing(self._generator.generate(order, deadline)) as events:
                 async for event in events:

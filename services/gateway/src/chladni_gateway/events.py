@@ -61,12 +61,13 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The picture is made."""
+    """The picture is made; where it `is_reused`, an identical request gave it."""
 
     stage: ClassVar[Stage] = Stage.IMAGE_GENERATION
 
     picture: Picture
     provenance: Provenance
+    is_reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

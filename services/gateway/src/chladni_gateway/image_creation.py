@@ -3,46 +3,22 @@
 import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
-from chladni_gateway.collaborators import GenerationSettings
+from chladni_gateway.creation_request import CreationRequest, check_request
 from chladni_gateway.events import Analyzed, Completed, Created, CreationEvent
 from chladni_gateway.image_store import ImageRecord, ImageStore
 from chladni_gateway.metrics import CreationMetrics
 from chladni_gateway.recipes import Recipe, RecipeBook
-from chladni_gateway.recordings import Recording
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.admission import Admission
 from chladni_runtime.deadlines import Clock, Deadline
-from chladni_runtime.errors import FaultError, InvalidInputError, Reason
+from chladni_runtime.errors import FaultError, Reason
 from chladni_runtime.validation import RequestValidator
 
-AUDIO_FIELD: Final = "audio.content"
-MAX_SEED: Final = 2**32 - 1
-MAX_STEPS: Final = 150
-MAX_GUIDANCE_SCALE: Final = 30.0
-MAX_NAME_LENGTH: Final = 255
 _MAX_RECIPE_NAME_LENGTH: Final = 64
-_MIN_PREVIEW_PIXELS: Final = 16
-_MAX_PREVIEW_PIXELS: Final = 512
-
-
-@dataclass(frozen=True, slots=True)
-class CreationRequest:
-    """What a caller asks for.
-
-    Attributes:
-        recording: The sound.
-        recipe: Name of the recipe; empty for the default one.
-        settings: How to generate.
-    """
-
-    recording: Recording
-    recipe: str = ""
-    settings: GenerationSettings = field(default_factory=GenerationSettings)
 
 
 class ImageCreator:
@@ -92,7 +68,7 @@ class ImageCreator:
             with at_stage(Stage.VALIDATION):
                 recipe = self._recipe_of(request)
                 tally.recipe = recipe.name
-                self._check(request)
+                check_request(request, max_audio_bytes=self._max_audio_bytes)
             with at_stage(Stage.VALIDATION), self._admission.admit():
                 async with aclosing(self._work(recipe, request, deadline)) as events:
                     async for event in events:
@@ -106,7 +82,7 @@ class ImageCreator:
         timer = self._metrics.stage_timer(self._clock)
         analyzed: Analyzed | None = None
         completed: Completed | None = None
-        async with aclosing(recipe.create(request.recording, request.settings, deadline)) as events:
+        async with aclosing(recipe.create(request, deadline)) as events:
             async for event in events:
                 if isinstance(event, Completed):
                     completed = event
@@ -136,37 +112,6 @@ class ImageCreator:
         validator.raise_if_invalid()
         return self._recipes.find(request.recipe)
 
-    def _check(self, request: CreationRequest) -> None:
-        recording, settings = request.recording, request.settings
-        validator = RequestValidator()
-        validator.check(
-            "audio.display_name",
-            valid=len(recording.name) <= MAX_NAME_LENGTH,
-            description=f"has {len(recording.name)} characters, at most {MAX_NAME_LENGTH} are allowed.",
-        )
-        if settings.seed is not None:
-            validator.check_range("seed", settings.seed, minimum=0, maximum=MAX_SEED)
-        if settings.steps is not None:
-            validator.check_range("steps", settings.steps, minimum=1, maximum=MAX_STEPS)
-        if settings.guidance_scale is not None:
-            validator.check_range(
-                "guidance_scale", settings.guidance_scale, minimum=1, maximum=MAX_GUIDANCE_SCALE
-            )
-        if previews := settings.previews:
-            validator.check_range(
-                "previews.interval_steps", previews.interval_steps, minimum=0, maximum=MAX_STEPS
-            )
-            if previews.size_pixels is not None:
-                validator.check_range(
-                    "previews.size_pixels",
-                    previews.size_pixels,
-                    minimum=_MIN_PREVIEW_PIXELS,
-                    maximum=_MAX_PREVIEW_PIXELS,
-                    unit="pixels",
-                )
-        validator.raise_if_invalid()
-        check_recording(recording, max_audio_bytes=self._max_audio_bytes)
-
     def _describe(
         self,
         request: CreationRequest,
@@ -189,33 +134,8 @@ class ImageCreator:
             audio=analyzed.audio,
             descriptors=analyzed.descriptors,
             provenance=completed.provenance,
+            is_reused=completed.is_reused,
         )
-
-
-def check_recording(recording: Recording, *, max_audio_bytes: int) -> None:
-    """Demands that a recording has bytes, and not too many.
-
-    Raises:
-        InvalidInputError: It has none, or more than `max_audio_bytes`.
-    """
-    if not recording.content:
-        raise InvalidInputError(
-            Reason.EMPTY_AUDIO,
-            f"{AUDIO_FIELD} is empty; send the bytes of a WAV, MP3, FLAC or OGG file.",
-            field=AUDIO_FIELD,
-        )
-    if len(recording.content) > max_audio_bytes:
-        raise recording_too_large(max_audio_bytes)
-
-
-def recording_too_large(max_audio_bytes: int) -> InvalidInputError:
-    """Returns the error for a recording of too many bytes."""
-    return InvalidInputError(
-        Reason.FILE_TOO_LARGE,
-        f"{AUDIO_FIELD} is larger than {max_audio_bytes / 2**20:g} MiB, the limit; "
-        "shorten the recording or compress it, for example as OGG.",
-        field=AUDIO_FIELD,
-    )
 
 
 def _no_picture() -> FaultError:

@@ -31,6 +31,7 @@ class ImageRecord:
         audio: What was found in the recording.
         descriptors: Descriptors of the sound.
         provenance: How it was made.
+        is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
     """
 
     image_id: UUID
@@ -45,6 +46,7 @@ class ImageRecord:
     audio: AudioProperties
     descriptors: tuple[Descriptor, ...]
     provenance: Provenance
+    is_reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How a picture was made: equal provenance and conditioning give equal pixels.
+    """How a picture was made: equal provenance and conditioning give equal pixels, where `exact`.
 
-    The attributes are the fields of ``chladni.image.v1.Provenance``, which describes them.
+    The attributes are the fields of ``chladni.image.v1.Provenance``, which describes them. Their defaults
+    stand for what was not recorded, as by earlier versions.
     """
 
     model: str = ""
@@ -43,3 +44,6 @@ class Provenance:
     batch_size: int = 0
     thread_count: int = 0
     library_versions: dict[str, str] = field(default_factory=dict)
+    exact: bool = False
+    device_capability: str = ""
+    decode_batch_size: int = 0

@@ -4,9 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chladni_gateway.collaborators import GenerationSettings
+from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import RecipeEvent
-from chladni_gateway.recordings import Recording
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import NotFoundError, Reason
 
@@ -47,9 +46,7 @@ class Recipe(Protocol):
         """One sentence for people."""
         ...
 
-    def create(
-        self, recording: Recording, settings: GenerationSettings, deadline: Deadline
-    ) -> AsyncGenerator[RecipeEvent, None]:
+    def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens, `Analyzed` first and `Completed` last; closing the generator stops the work.
 
         Raises:

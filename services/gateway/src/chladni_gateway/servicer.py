@@ -17,6 +17,7 @@ from chladni_gateway.conversion import (
 )
 from chladni_gateway.image_store import parse_image_id
 from chladni_gateway.stages import Stage, at_stage
+from chladni_runtime.contexts import caller_of
 from chladni_runtime.deadlines import Deadline
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
     ) -> AsyncIterator[gateway_pb2.CreateImageResponse]:
         """Yields what happens on the way to the picture."""
         deadline = _deadline(context, self._workshop.limits.creation_timeout_seconds)
-        creation = self._workshop.creator.create(to_creation_request(request), deadline)
-        async with aclosing(creation) as events:
+        with at_stage(Stage.VALIDATION):
+            asked = to_creation_request(request, caller=caller_of(context))
+        async with aclosing(self._workshop.creator.create(asked, deadline)) as events:
             async for event in events:
                 yield to_event_message(event)
 

@@ -139,12 +139,11 @@ def to_claim(message: image_pb2.GenerateImageRequest, caller: str) -> Claim:
 
 
 def _check_side(validator: RequestValidator, field: str, pixels: int, sizes: ImageSizes) -> None:
-    validator.check(
-        field,
-        valid=pixels in sizes,
-        description=f"is {pixels}, must be a multiple of {sizes.multiple_pixels} pixels from "
-        f"{sizes.minimum_pixels} to {sizes.maximum_pixels}.",
-    )
+    if sizes.minimum_pixels == sizes.maximum_pixels:
+        wanted = f"{sizes.minimum_pixels} pixels, the only size of this model; or leave it out"
+    else:
+        wanted = f"a multiple of {sizes.multiple_pixels} pixels from {sizes.minimum_pixels} to {sizes.maximum_pixels}"
+    validator.check(field, valid=pixels in sizes, description=f"is {pixels}, must be {wanted}.")
 
 
 def _check_previews(validator: RequestValidator, previews: image_pb2.PreviewOptions) -> None:

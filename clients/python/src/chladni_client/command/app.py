@@ -11,6 +11,7 @@ from chladni_client.command.creation import create
 from chladni_client.command.failures import EXIT_STATUS_MEANINGS
 from chladni_client.command.inspection import inspect
 from chladni_client.command.invocation import Invocation
+from chladni_client.command.reproduction import reproduce
 from chladni_client.command.server import health, recipes
 from chladni_client.command.sounds import descriptors, spectrogram
 
@@ -35,6 +36,7 @@ def build_app() -> typer.Typer:
     app.command()(create)
     app.command()(compare)
     app.command()(inspect)
+    app.command()(reproduce)
     app.command()(spectrogram)
     app.command()(descriptors)
     app.command()(recipes)
@@ -102,6 +104,7 @@ def _choose_server(
       chladni create voice.wav -o voice.png
       chladni compare voice.png flute.png
       chladni inspect voice.png
+      chladni reproduce voice.png voice.wav
       chladni --target chladni.example.org:443 --tls create voice.wav
     """
     context.obj = Invocation(target, audio_features_target, tls, ca_file, timeout)

@@ -16,7 +16,7 @@ from chladni_client.command.invocation import JsonOption, invocation_of, print_j
 from chladni_client.command.progress import CreationDisplay, creation_display
 from chladni_client.errors import ChladniError, UnavailableError
 from chladni_client.events import ImageCreated
-from chladni_client.images import CreatedImage
+from chladni_client.images import CreatedImage, Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,12 @@ class Choices:
     seed: int | None
     steps: int | None
     guidance_scale: float | None
+    scheduler: str
+    width_pixels: int | None
+    height_pixels: int | None
+    priority: Priority
+    exact: bool
+    bypass_cache: bool
     with_spectrogram: bool
 
 
@@ -83,6 +89,27 @@ def create(
         float | None,
         typer.Option(metavar="NUMBER", help="How closely to follow the sound; 1 is not at all.", min=1),
     ] = None,
+    scheduler: Annotated[
+        str, typer.Option(metavar="NAME", help="Scheduler by its diffusers class name.")
+    ] = "",
+    width: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Width, one that the model takes.", min=1)
+    ] = None,
+    height: Annotated[int | None, typer.Option(metavar="PIXELS", help="Height, likewise.", min=1)] = None,
+    priority: Annotated[
+        Priority, typer.Option(help="Whether someone waits for the image, or it is one of many.")
+    ] = Priority.INTERACTIVE,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact/--no-exact",
+            help="Promise the same pixels for the same request whatever else the server does; without the "
+            "promise, it may be faster.",
+        ),
+    ] = True,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute anew, even what an identical request gave before.")
+    ] = False,
     spectrogram: Annotated[
         bool, typer.Option("--spectrogram", help="Also write NAME.spectrogram.png beside each image.")
     ] = False,
@@ -99,11 +126,24 @@ def create(
 
       chladni create voice.wav
       chladni create voice.wav -o portrait.png --seed 7 --steps 30
-      chladni create *.ogg -o images/ --spectrogram
+      chladni create *.ogg -o images/ --spectrogram --priority batch
+      chladni create voice.wav --scheduler DPMSolverMultistepScheduler --no-cache
       chladni create voice.wav --json | jq .seed
     """
     destinations = destinations_of(sounds, output)
-    choices = Choices(recipe, seed, steps, guidance, spectrogram)
+    choices = Choices(
+        recipe=recipe,
+        seed=seed,
+        steps=steps,
+        guidance_scale=guidance,
+        scheduler=scheduler,
+        width_pixels=width,
+        height_pixels=height,
+        priority=priority,
+        exact=exact,
+        bypass_cache=no_cache,
+        with_spectrogram=spectrogram,
+    )
     failures: list[ExitStatus] = []
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
         for sound, destination in zip(sounds, destinations, strict=True):
@@ -153,6 +193,12 @@ def _make(client: Client, sound: Path, destination: Path, choices: Choices, disp
         seed=choices.seed,
         steps=choices.steps,
         guidance_scale=choices.guidance_scale,
+        scheduler=choices.scheduler,
+        width_pixels=choices.width_pixels,
+        height_pixels=choices.height_pixels,
+        priority=choices.priority,
+        exact=choices.exact,
+        bypass_cache=choices.bypass_cache,
     )
     with closing(events):
         for event in events:
@@ -173,7 +219,7 @@ def _print(sound: Path, made: Made, *, as_json: bool) -> None:
         console = Console(highlight=False, soft_wrap=True)
         console.print(
             f"{made.image_path}  {image.width_pixels} x {image.height_pixels}, seed {image.seed}, "
-            f"{image.processing_seconds:.1f} s",
+            f"{image.processing_seconds:.1f} s{', made before' if image.is_reused else ''}",
             markup=False,
         )
         return

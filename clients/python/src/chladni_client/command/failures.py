@@ -40,7 +40,7 @@ class ExitStatus(IntEnum):
 
 EXIT_STATUS_MEANINGS: Final = {
     ExitStatus.SUCCESS: "done",
-    ExitStatus.FAULT: "the server failed",
+    ExitStatus.FAULT: "the server failed, or an image could not be made again the same",
     ExitStatus.USAGE: "the command was used wrongly",
     ExitStatus.INVALID_INPUT: "a sound, an image or a parameter was refused",
     ExitStatus.UNAVAILABLE: "the server cannot be reached, is busy, or lacks what is needed",

@@ -28,7 +28,11 @@ _TITLES: Final = {
     "device": "Device",
     "batch_size": "Batch size",
     "thread_count": "Threads",
+    "exact": "Exact",
+    "device_capability": "Device capability",
+    "decode_batch_size": "Decoder batch size",
 }
+_COUNTS: Final = frozenset({"batch_size", "decode_batch_size"})
 
 
 def inspect(
@@ -58,9 +62,16 @@ def _table(name: str, provenance: Provenance) -> Table:
     table.add_column(overflow="fold")
     values = asdict(provenance)
     for field, title in _TITLES.items():
-        value = values[field]
-        table.add_row(title, f"{value:g}" if isinstance(value, float) else str(value) or "[dim]not known[/]")
+        table.add_row(title, _in_words(field, values[field]))
     table.add_row("Size", f"{provenance.width_pixels} x {provenance.height_pixels} pixels")
     for library, version in sorted(provenance.library_versions.items()):
         table.add_row(library, version)
     return table
+
+
+def _in_words(field: str, value: object) -> str:
+    if value == "" or (field in _COUNTS and value == 0):
+        return "[dim]not known[/]"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -16,6 +16,7 @@ from chladni_gateway.backends.connections import Connection
 from chladni_gateway.backends.conversion import ModelsResponse, to_model_summaries
 from chladni_gateway.collaborators import HealthState, ModelSummary
 from chladni_runtime.calls import REQUEST_ID_KEY
+from chladni_runtime.contexts import CALLER_ID_KEY
 from chladni_runtime.errors import (
     ChladniError,
     DeadlineExceededError,
@@ -52,7 +53,7 @@ class CallOptions:
 
     Attributes:
         timeout: Seconds that the caller's request has left; `None` for no limit.
-        metadata: Metadata of the call, with the request identifier.
+        metadata: Metadata of the call: the request identifier, and who asks where the service shares by that.
     """
 
     timeout: float | None
@@ -122,14 +123,21 @@ class BackendClient(ABC, Generic[StubT]):
         """Calls the backend's own GetModels."""
 
     @asynccontextmanager
-    async def _call(self, deadline: Deadline) -> AsyncIterator[tuple[StubT, CallOptions]]:
+    async def _call(
+        self, deadline: Deadline, *, caller: str = ""
+    ) -> AsyncIterator[tuple[StubT, CallOptions]]:
         """Surrounds a call: gives stub and options, and turns gRPC's errors into the gateway's.
+
+        Args:
+            deadline: When the answer must be there.
+            caller: For whom the gateway calls; empty leaves it to the service to tell.
 
         Raises:
             ChladniError: What the service answered with, or why it could not be asked.
         """
         deadline.check(f"before {self.name} was asked")
-        metadata = ((REQUEST_ID_KEY, REQUEST_ID.get()),) if REQUEST_ID.get() else ()
+        entries = ((REQUEST_ID_KEY, REQUEST_ID.get()), (CALLER_ID_KEY, caller))
+        metadata = tuple((key, value) for key, value in entries if value)
         try:
             async with self._connection.stub() as stubs:
                 yield stubs.service, CallOptions(deadline.remaining_seconds, metadata)

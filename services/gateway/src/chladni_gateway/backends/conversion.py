@@ -9,7 +9,7 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_gateway.collaborators import GenerationOrder, ModelSummary, PreviewRequest
+from chladni_gateway.collaborators import GenerationOrder, ModelSummary, PreviewRequest, Priority
 from chladni_gateway.events import Completed, GenerationEvent, Progressed, Queued, Started
 from chladni_gateway.pictures import Picture, Provenance
 from chladni_gateway.recordings import AudioProperties, Descriptor, Embedding, SoundFeatures
@@ -25,6 +25,10 @@ _MEDIA_TYPES: Final = {
     media_pb2.IMAGE_FORMAT_JPEG: "image/jpeg",
 }
 _IMAGE_FORMATS: Final = {media_type: number for number, media_type in _MEDIA_TYPES.items()}
+_PRIORITIES: Final = {
+    Priority.INTERACTIVE: image_pb2.PRIORITY_INTERACTIVE,
+    Priority.BATCH: image_pb2.PRIORITY_BATCH,
+}
 
 
 class ModelsResponse(Protocol):
@@ -82,8 +86,14 @@ def to_generate_request(order: GenerationOrder) -> image_pb2.GenerateImageReques
         seed=settings.seed,
         steps=settings.steps,
         guidance_scale=settings.guidance_scale,
+        scheduler=settings.scheduler,
+        width_pixels=settings.width_pixels,
+        height_pixels=settings.height_pixels,
         previews=_to_preview_options(settings.previews),
         origin=image_pb2.Origin(recipe=order.recipe, audio_sha256=order.audio_sha256),
+        priority=_PRIORITIES[settings.priority],
+        exact=settings.exact,
+        bypass_cache=settings.bypass_cache,
     )
 
 
@@ -99,7 +109,9 @@ def to_generation_event(response: image_pb2.GenerateImageResponse) -> Generation
             return _to_progressed(response.progress)
         case "completed":
             completed = response.completed
-            return Completed(to_picture(completed.image), to_provenance(completed.provenance))
+            return Completed(
+                to_picture(completed.image), to_provenance(completed.provenance), completed.is_reused
+            )
         case _:
             return None
 

@@ -42,7 +42,7 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
         Raises:
             ChladniError: The service refused or failed.
         """
-        async with self._call(deadline) as (stub, options):
+        async with self._call(deadline, caller=order.caller) as (stub, options):
             call = stub.GenerateImage(
                 to_generate_request(order), timeout=options.timeout, metadata=options.metadata
             )

@@ -13,9 +13,11 @@ from fastapi.responses import JSONResponse
 
 from chladni_gateway.collaborators import PreviewRequest
 from chladni_gateway.events import Analyzed, Created, CreationEvent, Progressed, Queued, Started
+from chladni_gateway.rest.callers import CALLER_PARAMETER, caller_of
 from chladni_gateway.rest.disconnection import while_connected
 from chladni_gateway.rest.event_stream import EventStreamResponse, ServerEvent, accepts_events
 from chladni_gateway.rest.schemas import CreatedImage, to_created_image
+from chladni_gateway.rest.upload_schema import UPLOAD_EXAMPLES, UPLOAD_SCHEMA
 from chladni_gateway.rest.uploads import read_upload
 from chladni_runtime.admission import Admission
 from chladni_runtime.deadlines import Deadline
@@ -27,37 +29,6 @@ if TYPE_CHECKING:
     from chladni_gateway.pictures import Picture
     from chladni_gateway.workshop import Workshop
 
-_UPLOAD_SCHEMA = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {
-        "file": {
-            "type": "string",
-            "format": "binary",
-            "description": "The recording: WAV, MP3, FLAC or OGG; GET /api/limits tells the limits.",
-        },
-        "seed": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 4294967295,
-            "description": "Seed of the noise. Absent: drawn, and returned.",
-        },
-        "steps": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 150,
-            "description": "Denoising steps. Absent: the model's default.",
-        },
-        "guidance": {
-            "type": "number",
-            "minimum": 1,
-            "maximum": 30,
-            "description": "How closely the picture follows the sound; 1 is not pushed at all. "
-            "Absent: the model's default.",
-        },
-        "recipe": {"type": "string", "description": "Recipe by its name. Absent: the default one."},
-    },
-}
 _DESCRIPTION = """Turns a recording into a picture.
 
 With `Accept: text/event-stream` the answer is a stream of server-sent events: `analyzed`, `queued`,
@@ -87,15 +58,18 @@ def creation_routes(workshop: Workshop, *, previews: PreviewRequest) -> APIRoute
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"multipart/form-data": {"schema": _UPLOAD_SCHEMA}},
-            }
+                "content": {"multipart/form-data": {"schema": UPLOAD_SCHEMA, "examples": UPLOAD_EXAMPLES}},
+            },
+            "parameters": [CALLER_PARAMETER],
         },
     )
     async def generate(request: Request) -> Response:
+        caller = caller_of(request)
         is_stream = accepts_events(request.headers.get("accept", ""))
         with uploads.admit():
             upload = await read_upload(
                 request,
+                caller=caller,
                 max_audio_bytes=limits.max_audio_bytes,
                 timeout_seconds=limits.upload_timeout_seconds,
                 previews=previews if is_stream else None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Response
 
-from chladni_gateway.image_creation import MAX_GUIDANCE_SCALE, MAX_SEED, MAX_STEPS
+from chladni_gateway.creation_request import MAX_GUIDANCE_SCALE, MAX_SEED, MAX_STEPS
 from chladni_gateway.rest.schemas import (
     Health,
     LimitsBody,

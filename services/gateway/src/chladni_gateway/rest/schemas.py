@@ -33,6 +33,11 @@ class CreatedImage(BaseModel):
     processing_time: float = Field(description="Seconds that it took.", examples=[1.84])
     seed: int = Field(description="Seed of the noise: send it again for the same picture.", examples=[7])
     recipe: str = Field(examples=["embedded"])
+    is_reused: bool = Field(
+        description="Whether an identical request, answered before or in progress at the same time, gave the "
+        "picture.",
+        examples=[False],
+    )
     file_name: str = Field(description="Name of the recording; empty if it had none.", examples=["voice.wav"])
     expires_at: datetime = Field(description="When the picture will be removed.")
     provenance: Provenance = Field(description="How the picture was made.")
@@ -134,6 +139,7 @@ def to_created_image(record: ImageRecord) -> CreatedImage:
         processing_time=round(record.processing_seconds, 3),
         seed=record.provenance.seed,
         recipe=record.recipe,
+        is_reused=record.is_reused,
         file_name=record.source_name,
         expires_at=record.expires_at,
         provenance=record.provenance,

@@ -6,8 +6,8 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
-from chladni_gateway.collaborators import GenerationSettings, PreviewRequest
-from chladni_gateway.image_creation import CreationRequest, recording_too_large
+from chladni_gateway.collaborators import GenerationSettings, PreviewRequest, Priority
+from chladni_gateway.creation_request import CreationRequest, recording_too_large
 from chladni_gateway.recordings import Recording
 from chladni_gateway.rest.bodies import read_body
 from chladni_gateway.rest.forms import FieldRule, FormField, read_form
@@ -23,25 +23,37 @@ if TYPE_CHECKING:
     from chladni_runtime.errors import ChladniError
 
 FILE_FIELD: Final = "file"
-_TEXT_FIELDS: Final = ("seed", "steps", "guidance", "recipe")
 _MAX_TEXT_BYTES: Final = 256
 _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and text fields.
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})", re.ASCII)
-_NUMBER_FORMS: Final = {
+_TRUTH: Final = re.compile(r"true|false", re.IGNORECASE)
+_TEXT_FORMS: Final = {
     "seed": (_WHOLE_NUMBER, "a whole number"),
     "steps": (_WHOLE_NUMBER, "a whole number"),
     "guidance": (_NUMBER, "a decimal number"),
+    "width_pixels": (_WHOLE_NUMBER, "a whole number"),
+    "height_pixels": (_WHOLE_NUMBER, "a whole number"),
+    "priority": (re.compile("|".join(Priority)), " or ".join(Priority)),
+    "exact": (_TRUTH, "true or false"),
+    "bypass_cache": (_TRUTH, "true or false"),
 }
+_TEXT_FIELDS: Final = ("recipe", "scheduler", *_TEXT_FORMS)
 
 
 async def read_upload(
-    request: Request, *, max_audio_bytes: int, timeout_seconds: float, previews: PreviewRequest | None
+    request: Request,
+    *,
+    caller: str,
+    max_audio_bytes: int,
+    timeout_seconds: float,
+    previews: PreviewRequest | None,
 ) -> CreationRequest:
     """Returns what an upload asks for; the recording stays in memory.
 
     Args:
         request: The request, its body not yet read.
+        caller: Who sends it.
         max_audio_bytes: Largest recording.
         timeout_seconds: Time for the body to arrive.
         previews: How previews are wanted.
@@ -72,14 +84,14 @@ async def read_upload(
             raise DeadlineExceededError(
                 f"The upload did not arrive within {timeout_seconds:g} s, the limit."
             ) from None
-        return _to_request(form, previews)
+        return _to_request(form, previews, caller)
 
 
-def _to_request(form: dict[str, FormField], previews: PreviewRequest | None) -> CreationRequest:
+def _to_request(form: dict[str, FormField], previews: PreviewRequest | None, caller: str) -> CreationRequest:
     texts = {name: form[name].text() if name in form else "" for name in _TEXT_FIELDS}
     validator = RequestValidator()
     validator.require(FILE_FIELD, present=FILE_FIELD in form, hint="send the recording in this form field")
-    for name, (pattern, meaning) in _NUMBER_FORMS.items():
+    for name, (pattern, meaning) in _TEXT_FORMS.items():
         is_valid = not texts[name] or bool(pattern.fullmatch(texts[name]))
         validator.check(name, valid=is_valid, description=f"is {texts[name][:32]!r}, must be {meaning}.")
     validator.raise_if_invalid()
@@ -88,12 +100,23 @@ def _to_request(form: dict[str, FormField], previews: PreviewRequest | None) -> 
         recording=Recording(bytes(file.content), file.file_name),
         recipe=texts["recipe"],
         settings=GenerationSettings(
-            seed=int(texts["seed"]) if texts["seed"] else None,
-            steps=int(texts["steps"]) if texts["steps"] else None,
+            seed=_whole_number(texts["seed"]),
+            steps=_whole_number(texts["steps"]),
             guidance_scale=float(texts["guidance"]) if texts["guidance"] else None,
+            scheduler=texts["scheduler"],
+            width_pixels=_whole_number(texts["width_pixels"]),
+            height_pixels=_whole_number(texts["height_pixels"]),
             previews=previews,
+            priority=Priority(texts["priority"] or Priority.INTERACTIVE),
+            exact=texts["exact"].lower() != "false",
+            bypass_cache=texts["bypass_cache"].lower() == "true",
         ),
+        caller=caller,
     )
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text) if text else None
 
 
 def _text_too_long(name: str) -> Callable[[], ChladniError]:

@@ -3,21 +3,32 @@
 import hashlib
 import struct
 import zlib
+from typing import Final
+
+_END: Final = b"IEND"
 
 
 def solid_png(width_pixels: int, height_pixels: int, rgb: tuple[int, int, int]) -> bytes:
     """Returns a PNG of one colour."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", width_pixels, height_pixels, 8, 2, 0, 0, 0)
     row = b"\0" + bytes(rgb) * width_pixels
     pixels = zlib.compress(row * height_pixels, 1)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(_END, b"")
 
 
 def colored_png(audio_sha256: str, seed: int, size_pixels: int) -> bytes:
     """Returns a PNG whose colour follows from a recording and a seed."""
     digest = hashlib.sha256(f"{audio_sha256}/{seed}".encode()).digest()
     return solid_png(size_pixels, size_pixels, (digest[0], digest[1], digest[2]))
+
+
+def with_text(png: bytes, keyword: str, text: str) -> bytes:
+    """Returns a PNG with a further text chunk; its pixels stay what they are."""
+    end = _chunk(_END, b"")
+    # No compression, no language, no translated keyword.
+    data = keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
+    return png.removesuffix(end) + _chunk(b"iTXt", data) + end
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -21,7 +21,7 @@ from chladni_gateway.testing.servicers import (
     ScriptedImageGeneration,
     ScriptedSimilarity,
 )
-from chladni_runtime.calls import ScopeInterceptor, error_answering
+from chladni_runtime.calls import CallInterceptor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -57,7 +57,7 @@ class ScriptedService:
         if self._server is not None:
             return
         server = grpc.aio.server(
-            interceptors=[ScopeInterceptor([error_answering])],
+            interceptors=[CallInterceptor()],
             options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)],
         )
         health = HealthServicer()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from chladni.model.v1 import model_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
-from chladni_gateway.testing.drawings import colored_png
+from chladni_gateway.testing.drawings import colored_png, with_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from chladni_runtime.errors import ChladniError
 
 SPACE: Final = "scripted-space"
+_SIDE_PIXELS: Final = 512
 _DESCRIPTOR_NAMES: Final = ("loudness", "brightness", "roughness", "tempo", "pitch_height", "harmonicity")
 _MAGIC: Final = (
     (b"RIFF", media_pb2.AUDIO_FORMAT_WAV),
@@ -37,6 +39,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
 
     Attributes:
         error: Raised by every call, if set.
+        may_go_on: Analysis stands still while this is not set.
         requests: Every request for features so far.
     """
 
@@ -46,12 +49,15 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
     def reset(self) -> None:
         """Forgets everything that was set or remembered."""
         self.error: ChladniError | None = None
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
         self.requests: list[audio_pb2.ExtractFeaturesRequest] = []
 
     async def ExtractFeatures(  # noqa: D102, N802
         self, request: audio_pb2.ExtractFeaturesRequest, _context: Any
     ) -> audio_pb2.ExtractFeaturesResponse:
         self.requests.append(request)
+        await self.may_go_on.wait()
         if self.error is not None:
             raise self.error
         content = request.audio.content
@@ -107,7 +113,10 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         step_seconds: Time of a step.
         may_go_on: Generation stands still while this is not set.
         pause_after_step: Step after which it does.
-        draw: Makes a picture from the recording's digest, the seed and the size.
+        draw: Makes a picture from the recording's digest, the seed and the width.
+        provenance: Fields of the provenance that are to differ from what the request led to.
+        carries_provenance: Whether pictures carry their provenance, as those of the real service do.
+        is_reused: Whether pictures are said to be those of identical requests.
         requests: Every request so far, with its metadata.
         cancelled: Number of generations that their callers cancelled.
         running: Number of generations in progress.
@@ -127,6 +136,9 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.draw: Callable[[str, int, int], bytes] = colored_png
+        self.provenance: dict[str, Any] = {}
+        self.carries_provenance = False
+        self.is_reused = False
         self.requests: list[tuple[image_pb2.GenerateImageRequest, dict[str, Any]]] = []
         self.remaining_seconds: list[float | None] = []
         self.cancelled = 0
@@ -178,22 +190,35 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
                 await self.may_go_on.wait()
             if self.error is not None and step >= self.error_after_steps:
                 raise self.error
-        content = self.draw(request.origin.audio_sha256, seed, 512)
-        provenance = image_pb2.Provenance(
-            model="scripted-hand",
-            model_digest="0" * 64,
-            recipe=request.origin.recipe,
-            seed=seed,
-            steps=steps,
-            guidance_scale=guidance,
-            scheduler="EulerDiscreteScheduler",
-            width_pixels=512,
-            height_pixels=512,
-            audio_sha256=request.origin.audio_sha256,
-            library_versions={"scripted": "1"},
-        )
-        yield image_pb2.GenerateImageResponse(
-            completed=image_pb2.GenerationCompleted(image=_png(content, 512), provenance=provenance)
+        yield image_pb2.GenerateImageResponse(completed=self._completed(request, seed, steps, guidance))
+
+    def _completed(
+        self, request: image_pb2.GenerateImageRequest, seed: int, steps: int, guidance: float
+    ) -> image_pb2.GenerationCompleted:
+        facts: dict[str, Any] = {
+            "model": "scripted-hand",
+            "model_digest": "0" * 64,
+            "recipe": request.origin.recipe,
+            "seed": seed,
+            "steps": steps,
+            "guidance_scale": guidance,
+            "scheduler": request.scheduler or "EulerDiscreteScheduler",
+            "width_pixels": request.width_pixels or _SIDE_PIXELS,
+            "height_pixels": request.height_pixels or _SIDE_PIXELS,
+            "audio_sha256": request.origin.audio_sha256,
+            "library_versions": {"scripted": "1"},
+            "exact": request.exact if request.HasField("exact") else True,
+            "device_capability": "pencil",
+            "decode_batch_size": 1,
+        }
+        facts |= self.provenance
+        content = self.draw(request.origin.audio_sha256, seed, facts["width_pixels"])
+        if self.carries_provenance:
+            content = with_text(content, "chladni", json.dumps(facts))
+        return image_pb2.GenerationCompleted(
+            image=_png(content, facts["width_pixels"]),
+            provenance=image_pb2.Provenance(**facts),
+            is_reused=self.is_reused,
         )
 
     def _progress(

@@ -34,8 +34,10 @@ export class Gallery {
     part("name").textContent = figure.name;
     part("name").title = figure.name;
     const { steps, guidance_scale: guidance } = created.provenance;
-    part("facts").textContent =
-      `${formatSeconds(created.processing_time)} · seed ${created.seed} · ${steps} steps · guidance ${Number(guidance.toFixed(2))}`;
+    const facts = [formatSeconds(created.processing_time), `seed ${created.seed}`, `${steps} steps`];
+    facts.push(`guidance ${Number(guidance.toFixed(2))}`);
+    if (created.is_reused) facts.push("drawn before");
+    part("facts").textContent = facts.join(" · ");
     part("sound").src = URL.createObjectURL(file);
     part("sound").setAttribute("aria-label", `Recording ${figure.name}`);
     part("download").href = figure.url;
