@@ -61,7 +61,7 @@ test: $(STAMP) ## Run all tests, with coverage of the services' code
 	@$(BIN)/python -m coverage report
 
 .PHONY: bench
-bench: $(STAMP) ## Measure this machine: time to ready, time to a picture, memory; writes build/bench.json
+bench: $(STAMP) ## Measure this machine against the targets (5 minutes); writes build/bench.json and charts
 	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/load/bench.py
 
 .PHONY: verify

@@ -1,143 +1,152 @@
-"""Measures Chladni on this machine: how soon it is ready, how long a picture takes, how much it holds.
+"""Measures Chladni on this machine, each thing side by side with what it should be as fast as.
 
-    make bench            or        python tests/load/bench.py --runs 9
+    make bench                                              everything, about five minutes on two processors
+    python tests/load/bench.py --only burst embedding       some sections alone
+    python tests/load/bench.py --quick                      all, but only to see that it works
 
-Starts the four services on free loopback ports, calls them through the public client and writes
-build/bench.json, one flat object of numbers. Nothing else should use the processor meanwhile: every figure
-but the ratios depends on it. Times are medians; ratios compare two ways that alternate in one run.
+Run it with PYTHONPATH=deploy/local:tests/fixtures, as the Makefile does, on a machine that does nothing
+else: ratios compare ways that alternate within one run, but a busy processor blurs them too. The services
+run as processes of their own on free loopback ports.
+
+It writes build/bench.json, one flat object of numbers; charts as PNG beside it, in build/bench/; and shows a
+table with the targets. A target that is missed is shown as missed, and is no failure. Something that goes
+wrong is one, such as an error where there should be an answer: the section then has no figures, and the exit
+status is 1.
 """
 
 import argparse
 import json
-import statistics
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-import httpx
-import librosa
-import numpy as np
-from chladni_local.cluster import LocalCluster
-from chladni_local.services import SERVICES
-from numpy.typing import NDArray
-from prometheus_client.parser import text_string_to_metric_families
-from recordings import RATE_HZ, encoded, melody
+from chladni_local.errors import ClusterError
+from measurements import charts
+from measurements.conditions import Conditions, NotMeasurableError
+from measurements.figures import Figures, MeasurementError
+from measurements.sections import SECTIONS, Section
+from measurements.table import figures_table
+from measurements.targets import missed
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
-from chladni_audio_features.spectrogram import MelTransform, log_mel_spectrogram
-from chladni_client import Client
+from chladni_runtime.processors import available_processor_count
 
 REPOSITORY: Final = Path(__file__).parents[2]
-CLIP_SECONDS: Final = 10.0
-MEL_SECONDS: Final = 30.0
-CALLERS: Final = 8
-
-Figures = dict[str, float]
+BUSY_LOAD: Final = 0.5
 
 
 def main() -> int:
     """Runs the program; returns its exit status."""
+    arguments = parse_arguments()
+    # OpenMP reads it when torch is first imported. Threads that spin while they wait would be measured too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    console = Console()
+    figures = machine_figures()
+    warn_if_busy(console, figures["machine.load_at_start"])
+    notes: dict[str, str] = {}
+    failed: list[str] = []
+    for section in arguments.sections:
+        try:
+            figures |= measure(section, console, is_quick=arguments.quick, charts_folder=arguments.charts)
+        except NotMeasurableError as error:
+            notes[section.name] = str(error)
+        except (MeasurementError, ClusterError) as error:
+            console.print(f"[bold red]{section.name}[/bold red]: {escape(str(error))}", highlight=False)
+            failed.append(section.name)
+        except Exception:  # noqa: BLE001 - other sections may still tell something
+            console.print_exception(max_frames=8)
+            failed.append(section.name)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+    report(console, figures, notes, failed)
+    console.print(f"Figures: {arguments.output}\nCharts:  {arguments.charts}/", highlight=False)
+    return 1 if failed else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    listing = "\n".join(f"  {section.name:<17}{section.question}" for section in SECTIONS)
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        epilog=f"sections:\n{listing}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--runs", type=int, default=7, help="runs of each measurement (default: 7)")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="SECTION",
+        choices=[section.name for section in SECTIONS],
+        help="measure these sections alone; the output then holds theirs alone",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="measure as little as possible; the figures then mean nothing"
+    )
     parser.add_argument(
         "--output",
         type=Path,
         default=REPOSITORY / "build" / "bench.json",
         help="where to write the figures (default: build/bench.json)",
     )
+    parser.add_argument(
+        "--charts", type=Path, help="folder for the charts (default: bench/ beside the output)"
+    )
     arguments = parser.parse_args()
-    console = Console()
-    figures: Figures = {}
-    with tempfile.TemporaryDirectory() as folder, console.status("starting the services") as status:
-        with LocalCluster(
+    arguments.charts = arguments.charts or arguments.output.parent / "bench"
+    arguments.sections = [
+        section for section in SECTIONS if section.name in (arguments.only or [section.name])
+    ]
+    return arguments
+
+
+def measure(section: Section, console: Console, *, is_quick: bool, charts_folder: Path) -> Figures:
+    """Measures a section, draws its charts and returns its figures."""
+    started_at = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix=f"chladni-bench-{section.name}-") as folder,
+        console.status(section.name) as status,
+    ):
+        measurement = section.load()
+        conditions = Conditions(
             folder=Path(folder),
-            ports="free",
-            on_ready=lambda name, seconds: figures.update({f"ready_seconds.{name}": seconds}),
-        ) as cluster:
-            status.update("from a recording to a picture")
-            figures |= measure_pictures(cluster, arguments.runs)
-            status.update("memory")
-            figures |= measure_memory(cluster)
-        status.update("mel spectrogram")
-        figures |= measure_mel(arguments.runs)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
-    table = Table("figure", "value", title="Chladni on this machine")
-    for name, value in sorted(figures.items()):
-        table.add_row(name, f"{value:.4g}")
-    console.print(table)
-    console.print(f"Written to {arguments.output}")
-    return 0
-
-
-def measure_pictures(cluster: LocalCluster, runs: int) -> Figures:
-    """Times a 10 s clip to its 512x512 picture: alone, and eight callers at once."""
-    clip = encoded(melody(CLIP_SECONDS))
-    with Client(cluster.target("gateway")) as client:
-
-        def create(seed: int) -> None:
-            client.create_image(clip, seed=seed)
-
-        create(0)
-        alone = [timed(partial(create, seed)) for seed in range(runs)]
-
-        def together() -> None:
-            with ThreadPoolExecutor(CALLERS) as callers:
-                list(callers.map(create, range(CALLERS)))
-
-        return {
-            "wav_to_png.median_seconds": statistics.median(alone),
-            "wav_to_png.max_seconds": max(alone),
-            "wav_to_png.eight_at_once_seconds_each": timed(together) / CALLERS,
-        }
-
-
-def measure_memory(cluster: LocalCluster) -> Figures:
-    """Reads what each service holds after its work, from its own metrics."""
-    figures: Figures = {}
-    for service in SERVICES:
-        text = httpx.get(f"http://{cluster.address(service.name, 'metrics')}/metrics").text
-        for family in text_string_to_metric_families(text):
-            if family.name == "process_resident_memory_bytes":
-                figures[f"resident_mb.{service.name}"] = family.samples[0].value / 1e6
+            is_quick=is_quick,
+            tell=lambda words: status.update(f"[bold]{section.name}[/bold]: {words}"),
+        )
+        figures = measurement.measure(conditions)
+        charts.draw(measurement.charts(figures), charts_folder)
+    console.print(
+        f"{section.name:<17}{time.monotonic() - started_at:5.0f} s   {section.question}", highlight=False
+    )
     return figures
 
 
-def measure_mel(runs: int) -> Figures:
-    """Compares the service's log-mel spectrogram of 30 s with librosa's, in time and in value."""
-    samples = melody(MEL_SECONDS)
-    transform = MelTransform()
-
-    def ours() -> NDArray[np.float32]:
-        return log_mel_spectrogram(transform.power_of_clip(samples)).decibels
-
-    def theirs() -> NDArray[np.float32]:
-        power = librosa.feature.melspectrogram(y=samples, sr=RATE_HZ, n_fft=2048, hop_length=512, n_mels=128)
-        decibels: NDArray[np.float32] = librosa.power_to_db(power, ref=np.max)
-        return decibels
-
-    difference_db = float(np.abs(ours() - theirs()).max())
-    pairs = [(timed(ours), timed(theirs)) for _ in range(runs)]
+def machine_figures() -> Figures:
+    """Returns what the figures must be read with: the processors, and how busy they were before."""
     return {
-        "mel.speedup_over_librosa": statistics.median(slow / fast for fast, slow in pairs),
-        "mel.milliseconds": statistics.median(fast for fast, _ in pairs) * 1e3,
-        "mel.max_difference_db": difference_db,
+        "machine.processors": available_processor_count(),
+        "machine.load_at_start": os.getloadavg()[0],
     }
 
 
-def timed(function: Callable[[], object]) -> float:
-    """Returns the seconds that a call takes."""
-    started_at = time.perf_counter()
-    function()
-    return time.perf_counter() - started_at
+def warn_if_busy(console: Console, load: float) -> None:
+    """Says so where something else uses the processors."""
+    if load > BUSY_LOAD:
+        console.print(
+            f"[yellow]Something else uses the processors (load {load:.1f}); the figures suffer from it.[/]"
+        )
+
+
+def report(console: Console, figures: Figures, notes: dict[str, str], failed: list[str]) -> None:
+    """Shows the figures, and what there is to say of them."""
+    console.print()
+    console.print(figures_table(figures, notes))
+    if names := missed(figures):
+        console.print(f"[bold red]{len(names)} target(s) missed:[/] {', '.join(names)}")
+    if failed:
+        console.print(f"[bold red]Not measured, because something went wrong:[/] {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -12,23 +12,32 @@ SIDES = st.sampled_from([32, 64, 96, 128])
 @given(batch_size=st.integers(1, 64), height=SIDES, width=SIDES)
 def test_larger_pictures_never_need_more_memory_than_native_ones(batch_size, height, width):
     sizes = BatchSizes(batch_size, NATIVE)
-    rows = sizes.rows_per_call(BatchGroup((4, height, width), exact=True))
-    assert 1 <= rows <= batch_size
-    assert rows == 1 or rows * height * width <= batch_size * 64 * 64
+    for rows_per_request in (1, 2):
+        rows = sizes.rows_per_call(BatchGroup((4, height, width), rows_per_request, exact=True))
+        assert 1 <= rows <= batch_size * rows_per_request
+        assert rows == 1 or rows * height * width <= batch_size * rows_per_request * 64 * 64
+
+
+def test_the_two_rows_of_a_guided_request_share_a_call():
+    sizes = BatchSizes(1, NATIVE)
+    assert sizes.rows_per_call(BatchGroup(NATIVE, 1, exact=True)) == 1
+    guided = BatchGroup(NATIVE, 2, exact=True)
+    assert sizes.rows_per_call(guided) == 2
+    assert sizes.rows_per_call(guided.pictures) == 1
 
 
 @given(batch_size=st.integers(1, 64), row_count=st.integers(1, 200))
 def test_padding_is_work_too(batch_size, row_count):
     sizes = BatchSizes(batch_size, NATIVE)
-    padded = sizes.work_of(BatchGroup(NATIVE, exact=True), row_count)
+    padded = sizes.work_of(BatchGroup(NATIVE, 1, exact=True), row_count)
     assert padded % batch_size == 0
     assert row_count <= padded < row_count + batch_size
-    assert sizes.work_of(BatchGroup(NATIVE, exact=False), row_count) == row_count
+    assert sizes.work_of(BatchGroup(NATIVE, 1, exact=False), row_count) == row_count
 
 
 def test_halving_ends_at_one_and_concerns_one_group_until_restored():
     sizes = BatchSizes(5, NATIVE)
-    group, other = BatchGroup(NATIVE, exact=True), BatchGroup(NATIVE, exact=False)
+    group, other = BatchGroup(NATIVE, 1, exact=True), BatchGroup(NATIVE, 1, exact=False)
     seen = []
     for _ in range(4):
         sizes.halve(group)

@@ -17,7 +17,8 @@ NATIVE = (4, 8, 8)
 @pytest.fixture
 def ticket_for(request_for):
     def make(sizes, *, group=None, **fields):
-        flight = Flight(request_for(**fields), group or BatchGroup(NATIVE, exact=True))
+        request = request_for(**fields)
+        flight = Flight(request, group or BatchGroup(NATIVE, 2 if request.is_guided else 1, exact=True))
         return Ticket(flight, Claim(), arrived_at=0.0, key=None, sizes=sizes)
 
     return make
@@ -67,7 +68,7 @@ def test_side_by_side_where_a_call_has_room(ticket_for, forecast):
 
 def test_other_groups_take_calls_of_their_own(ticket_for, forecast):
     sizes = BatchSizes(4, NATIVE)
-    large = BatchGroup((4, 16, 16), exact=True)
+    large = BatchGroup((4, 16, 16), 1, exact=True)
     order = [ticket_for(sizes, steps=10, group=large), ticket_for(sizes, steps=10)]
     expectation = Expectation(order, forecast, sizes)
     assert sizes.rows_per_call(large) == 1

@@ -1,8 +1,12 @@
-"""How many rows a call of the model has."""
+"""How many rows a call of the model has.
+
+A size is configured in requests, so that the two rows of a guided request share a call, which is cheaper than
+two calls, and one without guidance need not be padded for its sake.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 
@@ -12,18 +16,25 @@ class BatchGroup:
 
     Attributes:
         latent_shape: (C, H, W) of their latents.
+        rows_per_request: Rows of a step of one request: 2 with guidance, else 1.
         exact: Whether their calls are padded.
     """
 
     latent_shape: tuple[int, int, int]
+    rows_per_request: int
     exact: bool
+
+    @property
+    def pictures(self) -> BatchGroup:
+        """Returns the group in which the same requests are decoded: one row each."""
+        return replace(self, rows_per_request=1)
 
 
 class BatchSizes:
     """The rows of a group's calls: as configured for the native size, fewer for larger pictures.
 
     Args:
-        batch_size: Rows of a call for the native size.
+        batch_size: Requests of the native size in a call.
         native_shape: (C, H, W) of the native size's latents.
     """
 
@@ -62,4 +73,5 @@ class BatchSizes:
 
     def _configured(self, group: BatchGroup) -> int:
         # Activations grow with the area: larger pictures share a call with fewer, in the same memory.
-        return max(1, int(self._batch_size / max(1.0, self.work_of_row(group))))
+        rows = self._batch_size * group.rows_per_request
+        return max(1, int(rows / max(1.0, self.work_of_row(group))))

@@ -54,7 +54,7 @@ def composer(settings: ImageGenerationSettings) -> Compose:
                 max_queued_requests=settings.max_queued_requests,
                 cache_bytes=settings.cache_bytes,
             ),
-            turns=FairTurns(ageing=settings.ageing, promotion_seconds=settings.promotion_seconds),
+            turns=FairTurns(oldest_share=settings.oldest_share, promotion_seconds=settings.promotion_seconds),
             metrics=GenerationMetrics(registry),
             clock=time.monotonic,
         )

@@ -39,7 +39,7 @@ class ImageGenerationSettings(ServiceSettings):
         1,
         ge=1,
         le=64,
-        description="Rows in every call of the denoiser. A request takes one row, or two with guidance. "
+        description="Requests of the native size in every call of the denoiser; a guided one has two rows. "
         "1 is best on a CPU, where more rows cost as much more time.",
     )
     decode_batch_size: int = Field(
@@ -67,12 +67,12 @@ class ImageGenerationSettings(ServiceSettings):
         description="Calls in progress at most, of all kinds. More than may wait and be active, so that the "
         "queue decides whom to refuse.",
     )
-    ageing: float = Field(
-        0.25,
+    oldest_share: float = Field(
+        0.2,
         ge=0,
-        le=1000,
-        description="Seconds by which a request counts as shorter for each second that it has waited, among "
-        "the requests of its caller. 0 lets short ones overtake a long one for ever.",
+        le=1,
+        description="Part of a caller's turns that goes to its oldest request, the rest to its shortest. 0 "
+        "lets short ones overtake a long one for ever.",
     )
     promotion_seconds: float = Field(
         60.0, ge=0, le=86_400, description="A batch request that has waited so long counts as interactive."

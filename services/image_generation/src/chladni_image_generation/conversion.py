@@ -142,7 +142,8 @@ def _check_side(validator: RequestValidator, field: str, pixels: int, sizes: Ima
     if sizes.minimum_pixels == sizes.maximum_pixels:
         wanted = f"{sizes.minimum_pixels} pixels, the only size of this model; or leave it out"
     else:
-        wanted = f"a multiple of {sizes.multiple_pixels} pixels from {sizes.minimum_pixels} to {sizes.maximum_pixels}"
+        limits = f"from {sizes.minimum_pixels} to {sizes.maximum_pixels}"
+        wanted = f"a multiple of {sizes.multiple_pixels} pixels {limits}"
     validator.check(field, valid=pixels in sizes, description=f"is {pixels}, must be {wanted}.")
 
 

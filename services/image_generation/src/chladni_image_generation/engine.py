@@ -44,7 +44,7 @@ class EngineLimits:
     """Limits of an engine.
 
     Attributes:
-        batch_size: Rows in every call of the denoiser.
+        batch_size: Requests of the native size in every call of the denoiser.
         decode_batch_size: Pictures in every call of the decoder.
         max_active_requests: Requests that have begun and not ended.
         max_queued_requests: Requests that wait.
@@ -195,7 +195,8 @@ class Engine:
                 retry_after_seconds=self._forecast.seconds_until_place(self._active),
             )
         latent_shape = self.description.latent_shape_of(request.width_pixels, request.height_pixels)
-        flight = Flight(request, BatchGroup(latent_shape, request.exact))
+        rows_per_request = 2 if request.is_guided else 1
+        flight = Flight(request, BatchGroup(latent_shape, rows_per_request, request.exact))
         ticket = Ticket(flight, claim, self._clock(), key, self._denoiser_batches)
         self._turns.join(ticket)
         try:
@@ -211,7 +212,7 @@ class Engine:
         return ticket
 
     def _order(self) -> Sequence[Ticket]:
-        return self._turns.order(self._clock(), self._forecast.work_per_second)
+        return self._turns.order(self._clock())
 
     async def _drive(self) -> None:
         while True:
@@ -255,21 +256,19 @@ class Engine:
     def _next_turn(self, order: Sequence[Ticket]) -> list[Ticket]:
         """Returns the requests that come next: the first one and all of its group that fit into its call."""
         turn: list[Ticket] = []
-        row_count = 0
         for ticket in order:
             if ticket in self._waiting and len(self._active) >= self._limits.max_active_requests:
                 continue
-            flight = ticket.flight
-            if turn:
-                rows_per_call = self._denoiser_batches.rows_per_call(flight.group)
-                if flight.group != turn[0].flight.group or row_count + flight.row_count > rows_per_call:
-                    continue
+            group = ticket.flight.group
+            if turn and group != turn[0].flight.group:
+                continue
             if ticket in self._waiting:
                 del self._waiting[ticket]
                 self._active[ticket] = None
                 ticket.started_at = self._clock()
             turn.append(ticket)
-            row_count += flight.row_count
+            if (len(turn) + 1) * group.rows_per_request > self._denoiser_batches.rows_per_call(group):
+                break
         return turn
 
     def _report_positions(self, order: Sequence[Ticket]) -> None:
@@ -285,7 +284,7 @@ class Engine:
         """Takes one step of each of these requests, and sees to those for which it was the last."""
         flights = [ticket.flight for ticket in turn]
         group = flights[0].group
-        work = self._denoiser_batches.work_of(group, sum(flight.row_count for flight in flights))
+        work = self._denoiser_batches.work_of(group, len(flights) * group.rows_per_request)
         started_at = self._clock()
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(self._compute_thread, self._stepper.step, flights)

@@ -40,7 +40,7 @@ class Expectation:
         before = self._order[: self._order.index(ticket)]
         rows: Counter[BatchGroup] = Counter()
         for one in (*before, ticket):
-            rows[one.flight.group] += one.remaining_steps * one.flight.row_count
+            rows[one.flight.group] += one.remaining_steps * one.flight.group.rows_per_request
         work = {group: self._sizes.work_of(group, count) for group, count in rows.items()}
         group = ticket.flight.group
         # However many share its calls, it needs one for each of its steps.
@@ -72,4 +72,5 @@ class Expectation:
             )
 
     def _work_alone(self, ticket: Ticket) -> float:
-        return ticket.remaining_steps * self._sizes.work_of(ticket.flight.group, ticket.flight.row_count)
+        group = ticket.flight.group
+        return ticket.remaining_steps * self._sizes.work_of(group, group.rows_per_request)

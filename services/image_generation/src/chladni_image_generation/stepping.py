@@ -48,11 +48,6 @@ class Flight:
     decode_batch_size: int = 0
 
     @property
-    def row_count(self) -> int:
-        """Rows that a step of it takes."""
-        return 2 if self.request.is_guided else 1
-
-    @property
     def steps_done(self) -> int:
         """Denoising steps taken so far."""
         return self.job.steps_done if self.job else 0
@@ -137,7 +132,7 @@ class Stepper:
             return _each_alone(self._step, flights, error)
         outcomes: list[StepOutcome] = []
         for flight, job in zip(flights, jobs, strict=True):
-            own_predictions = list(islice(predictions, flight.row_count))
+            own_predictions = list(islice(predictions, group.rows_per_request))
             flight.batch_size = max(flight.batch_size, rows_per_call if group.exact else len(rows))
             try:
                 job.advance(own_predictions)
@@ -170,7 +165,7 @@ class Stepper:
             return {}
 
     def _decode(self, flights: Sequence[Flight]) -> list[DecodeOutcome]:
-        group = flights[0].group
+        group = flights[0].group.pictures
         rows_per_call = self._decoder_batches.rows_per_call(group)
         try:
             latents = [flight.job.latents for flight in flights if flight.job is not None]

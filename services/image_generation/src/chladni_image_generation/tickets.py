@@ -94,7 +94,8 @@ class Ticket:
     @property
     def step_work(self) -> float:
         """Work of one step without its padding, in rows of the native size."""
-        return self.flight.row_count * self.sizes.work_of_row(self.flight.group)
+        group = self.flight.group
+        return group.rows_per_request * self.sizes.work_of_row(group)
 
     @property
     def remaining_steps(self) -> int:

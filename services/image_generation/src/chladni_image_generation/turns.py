@@ -7,7 +7,8 @@ virtual finish is its caller's virtual time plus the caller's work up to its end
 first. So
 
 * callers share the model evenly, however many requests each has;
-* of one caller's requests the shortest goes first, and so a short one overtakes a long one at once;
+* of one caller's requests the shortest goes first, and so a short one overtakes a long one at once; but a
+  fifth of the caller's turns goes to the one that came first, which short ones so cannot hold up for ever;
 * requests of equal length run one after the other instead of all ending late together;
 * nobody starves: whoever comes begins at the model's virtual time, which passes the finish of those who wait.
 
@@ -77,29 +78,40 @@ class Turns(Protocol[ContenderT]):
     def charge(self, contender: ContenderT, work: float) -> None:
         """Counts work that was done for a request."""
 
-    def order(self, now: float, work_per_second: float) -> Sequence[ContenderT]:
+    def order(self, now: float) -> Sequence[ContenderT]:
         """Returns all requests, the one whose turn it is first.
 
         Args:
             now: Seconds on the clock of `Contender.arrived_at`.
-            work_per_second: How much work the model does in a second; 0 while unknown.
         """
+
+
+@dataclass(slots=True)
+class _Account:
+    """What a flow got.
+
+    Attributes:
+        virtual_time: Work done for it over its share of the model.
+        owed: Work that its oldest request should have got and has not.
+    """
+
+    virtual_time: float
+    owed: float = 0.0
 
 
 class FairTurns(Generic[ContenderT]):
     """The fair order.
 
     Args:
-        ageing: How many seconds a request counts as shorter for each second that it has waited. Among one
-            caller's requests this bounds how long short ones may overtake a long one.
+        oldest_share: Part of a caller's turns that goes to the request that came first, 0 to 1.
         promotion_seconds: A batch request that has waited so long counts as interactive.
     """
 
-    def __init__(self, *, ageing: float = 0.25, promotion_seconds: float = 60.0) -> None:
-        self._ageing = ageing
+    def __init__(self, *, oldest_share: float = 0.2, promotion_seconds: float = 60.0) -> None:
+        self._oldest_share = oldest_share
         self._promotion_seconds = promotion_seconds
-        self._contenders: dict[ContenderT, _Flow] = {}
-        self._virtual_times: dict[_Flow, float] = {}
+        self._flows: dict[ContenderT, _Flow] = {}
+        self._accounts: dict[_Flow, _Account] = {}
         self._virtual_now = 0.0
 
     def join(self, contender: ContenderT) -> None:
@@ -108,51 +120,64 @@ class FairTurns(Generic[ContenderT]):
 
     def leave(self, contender: ContenderT) -> None:
         """Forgets a request; unknown ones are none's business."""
-        self._contenders.pop(contender, None)
+        self._flows.pop(contender, None)
 
     def charge(self, contender: ContenderT, work: float) -> None:
         """Counts work that was done for a request."""
-        flow = self._contenders[contender]
-        self._virtual_times[flow] += work / _SHARES[flow[1]]
-        self._virtual_now += work / sum(_SHARES[priority] for _, priority in set(self._contenders.values()))
+        flow = self._flows[contender]
+        account = self._accounts[flow]
+        account.virtual_time += work / _SHARES[flow[1]]
+        self._virtual_now += work / sum(_SHARES[priority] for _, priority in set(self._flows.values()))
+        paid = work if contender is self._oldest_of(flow) else 0.0
+        # What it got beyond its share is forgotten but for one turn, or it would have to wait for that later.
+        account.owed = max(account.owed + self._oldest_share * work - paid, -work)
 
-    def order(self, now: float, work_per_second: float) -> list[ContenderT]:
+    def order(self, now: float) -> list[ContenderT]:
         """Returns all requests by their virtual finish, earlier arrivals first among equals."""
         self._promote(now)
         self._forget_idle_flows()
-        flows: dict[_Flow, list[ContenderT]] = {}
-        for contender, flow in self._contenders.items():
-            flows.setdefault(flow, []).append(contender)
-        credit_per_second = self._ageing * work_per_second
+        members: dict[_Flow, list[ContenderT]] = {}
+        for contender, flow in self._flows.items():
+            members.setdefault(flow, []).append(contender)
         finishes: list[tuple[float, float, int, ContenderT]] = []
-        for flow, contenders in flows.items():
-            contenders.sort(
-                key=lambda contender: (
-                    contender.remaining_work - credit_per_second * (now - contender.arrived_at),
-                    contender.arrived_at,
-                )
-            )
-            finish = self._virtual_times[flow]
+        for flow, contenders in members.items():
+            contenders.sort(key=lambda contender: (contender.remaining_work, contender.arrived_at))
+            finish = self._accounts[flow].virtual_time
             for contender in contenders:
                 finish += contender.remaining_work / _SHARES[flow[1]]
                 finishes.append((finish, contender.arrived_at, len(finishes), contender))
-        return [contender for *_, contender in sorted(finishes)]
+        return self._with_oldest_first([contender for *_, contender in sorted(finishes)])
+
+    def _with_oldest_first(self, order: list[ContenderT]) -> list[ContenderT]:
+        """Gives the next turn to the oldest request of the caller whose turn it is, where that one is due."""
+        if order and self._accounts[flow := self._flows[order[0]]].owed > 0:
+            oldest = self._oldest_of(flow)
+            order.remove(oldest)
+            order.insert(0, oldest)
+        return order
+
+    def _oldest_of(self, flow: _Flow) -> ContenderT:
+        return min(
+            (contender for contender, its_flow in self._flows.items() if its_flow == flow),
+            key=lambda contender: contender.arrived_at,
+        )
 
     def _enter(self, contender: ContenderT, flow: _Flow) -> None:
-        # Who was away has saved nothing up.
-        if flow not in self._contenders.values():
-            self._virtual_times[flow] = max(self._virtual_times.get(flow, 0.0), self._virtual_now)
-        self._contenders[contender] = flow
+        if flow not in self._flows.values():
+            # Who was away has saved nothing up.
+            before = self._accounts.get(flow)
+            self._accounts[flow] = _Account(max(before.virtual_time if before else 0.0, self._virtual_now))
+        self._flows[contender] = flow
 
     def _promote(self, now: float) -> None:
-        for contender, (caller, priority) in list(self._contenders.items()):
+        for contender, (caller, priority) in list(self._flows.items()):
             if priority is Priority.BATCH and now - contender.arrived_at >= self._promotion_seconds:
                 self._enter(contender, (caller, Priority.INTERACTIVE))
 
     def _forget_idle_flows(self) -> None:
-        busy = set(self._contenders.values())
-        self._virtual_times = {
-            flow: time
-            for flow, time in self._virtual_times.items()
-            if flow in busy or time > self._virtual_now
+        busy = set(self._flows.values())
+        self._accounts = {
+            flow: account
+            for flow, account in self._accounts.items()
+            if flow in busy or account.virtual_time > self._virtual_now
         }

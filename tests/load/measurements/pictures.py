@@ -1,0 +1,31 @@
+"""Pictures to embed: random but not noise, each another, as raw pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
+from chladni_runtime.tensors import to_tensor
+
+
+def random_pictures(count: int, *, side_pixels: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Returns pictures of smooth random colours with some noise: uint8 (count, 3, side, side)."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, 6, 6, 3), np.uint8)
+    smooth = [
+        Image.fromarray(picture).resize((side_pixels, side_pixels), Image.Resampling.BICUBIC)
+        for picture in coarse
+    ]
+    pictures = np.stack([np.asarray(picture) for picture in smooth]) // 2
+    pictures += rng.integers(0, 64, pictures.shape, np.uint8)
+    return np.ascontiguousarray(np.moveaxis(pictures, 3, 1))
+
+
+def embedding_request(pictures: NDArray[np.uint8]) -> bytes:
+    """Returns a request for the embeddings of raw pictures (N, 3, H, W), ready to be sent.
+
+    A client that sends the same bytes again and again costs as little as a client can.
+    """
+    return similarity_pb2.EmbedImagesRequest(pixels=to_tensor(pictures)).SerializeToString()
