@@ -9,6 +9,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chladni_audio_features.audio import mix_channels
 from chladni_audio_features.containers import Container
 from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.errors import (
@@ -273,3 +274,14 @@ def test_a_damaged_file_is_decoded_or_an_error_of_the_caller(files, places, cont
         content[place % len(content)] = value
     with suppress(AudioError):
         assert np.isfinite(DECODER.decode(bytes(content)).samples).all()
+
+
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_channels_are_averaged(channels):
+    samples = np.random.default_rng(channels).normal(0, 0.3, (1000, channels)).astype(np.float32)
+    original = samples.copy()
+    mono = mix_channels(samples)
+    assert mono.dtype == np.float32
+    assert np.abs(mono - original.mean(axis=1, dtype=np.float64)).max() < 1e-6
+    assert np.array_equal(samples, original)
+    assert mix_channels(samples[:0]).shape == (0,)

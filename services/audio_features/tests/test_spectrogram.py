@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_audio_features.mel import hz_to_mel, mel_filter_bank, mel_to_hz
-from chladni_audio_features.spectrogram import MelSettings, MelTransform, log_mel_spectrogram
+from chladni_audio_features.spectrogram import (
+    MelSettings,
+    MelTransform,
+    hann_window,
+    log_mel_spectrogram,
+    power_blocks,
+    power_of_windows,
+)
 
 
 def librosa_decibels(samples):
@@ -114,3 +121,16 @@ def test_repetition_gives_the_same_bits(sounds, transform):
     moved = np.empty(len(samples) + 1, np.float32)[1:]
     moved[:] = samples
     assert all(np.array_equal(first, transform.power_of_clip(moved)) for _ in range(5))
+
+
+@pytest.mark.parametrize("size", [64, 256, 2048, 200_000])
+def test_blocks_are_the_spectra_of_all_windows(sounds, size):
+    samples, window, hop = sounds.noise(12.0), hann_window(size), max(32, size // 4)
+    blocks = list(power_blocks(samples, window=window, hop_length=hop))
+    starts = range(0, len(samples) - size + 1, hop)
+    assert sum(len(block) for block in blocks) == len(starts)
+    whole = np.concatenate(blocks)
+    assert np.array_equal(power_of_windows(samples, window=window, hop_length=hop), whole)
+    for row in (0, len(starts) // 2, len(starts) - 1):
+        expected = np.abs(np.fft.rfft(samples[starts[row] : starts[row] + size] * window)) ** 2
+        assert whole[row] == pytest.approx(expected, rel=1e-5, abs=1e-9)

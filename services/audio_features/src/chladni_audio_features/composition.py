@@ -17,6 +17,7 @@ from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.descriptors import DescriptorAnalyser
 from chladni_audio_features.embedding import load_embedder
 from chladni_audio_features.extraction import FeatureExtractor
+from chladni_audio_features.memory import keep_freed_memory
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.servicer import AudioFeatureServicer
 from chladni_audio_features.spectrogram import MelTransform
@@ -38,6 +39,7 @@ def composer(settings: AudioFeaturesSettings) -> Compose:
 
     @asynccontextmanager
     async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
+        keep_freed_memory()
         extractor = await asyncio.to_thread(load_extractor, settings.decoding_limits)
         metrics = AudioMetrics(registry)
         admission = Admission(settings.max_queued_requests, clock=time.monotonic)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from chladni_audio_features.audio import ANALYSIS_SAMPLE_RATE_HZ, AudioClip, SourceFormat
+from chladni_audio_features.audio import ANALYSIS_SAMPLE_RATE_HZ, AudioClip, SourceFormat, mix_channels
 from chladni_audio_features.containers import Container, StreamHeader, read_header, with_declared_length
 from chladni_audio_features.errors import (
     AUDIO_FIELD,
@@ -126,7 +126,7 @@ class AudioDecoder:
                 decoded_frames += len(block)
                 if decoded_frames > max_frames:
                     raise self._too_long("longer than its header says")
-                blocks.append(block.mean(axis=1, dtype=np.float32))
+                blocks.append(mix_channels(block))
         except soundfile.SoundFileError:
             # The decoder's own message may quote internals and helps nobody: say what is known.
             raise _truncated(header) from None
@@ -207,7 +207,7 @@ def check_samples(
     Raises:
         SampleValueError: a sample is NaN, infinite or larger than `max_amplitude`.
     """
-    peak = float(np.abs(samples).max(initial=0.0))
+    peak = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
     if not np.isfinite(peak):
         count = int(np.count_nonzero(~np.isfinite(samples)))
         raise SampleValueError(

@@ -18,13 +18,7 @@ from chladni_audio_features.pitch import summarise_pitch, track_pitch
 from chladni_audio_features.rhythm import TempoCandidate, analyse_rhythm
 from chladni_audio_features.roughness import measure_roughness
 from chladni_audio_features.spectrogram import MelTransform, bin_frequencies
-from chladni_audio_features.timbre import (
-    MIN_FLATNESS_DB,
-    amplitude_weighted_mean,
-    spectral_bandwidths,
-    spectral_centroids,
-    spectral_flatness_decibels,
-)
+from chladni_audio_features.timbre import MIN_FLATNESS_DB, TimbreMeter
 from chladni_audio_features.tonal_peaks import find_tonal_peaks
 from chladni_audio_features.tonality import PITCH_CLASSES, KeyEstimate, analyse_tonality
 
@@ -108,15 +102,15 @@ class DescriptorAnalyser:
     def _describe_sound(self, samples: npt.NDArray[np.float32]) -> Descriptors:
         rate_hz = self._sample_rate_hz
         settings = self._transform.settings
-        power = self._transform.spectrum_of_clip(samples)
-        magnitudes = np.sqrt(power)
-        frequencies_hz = bin_frequencies(settings.fft_size, rate_hz)
-        amplitudes = np.sqrt(power.sum(axis=1, dtype=np.float64))
-        centroids_hz = spectral_centroids(magnitudes, frequencies_hz)
-        bandwidths_hz = spectral_bandwidths(magnitudes, frequencies_hz, centroids_hz)
+        meter = TimbreMeter(bin_frequencies(settings.fft_size, rate_hz))
+        mel_power = []
+        for power in self._transform.spectra_of_clip(samples):
+            meter.add(power)
+            mel_power.append(self._transform.mel_power(power))
+        timbre = meter.result()
         weighted = k_weighted(samples, rate_hz)
         rhythm = analyse_rhythm(
-            self._transform.mel_power(power),
+            np.concatenate(mel_power, axis=1),
             frames_per_second=rate_hz / settings.hop_length,
             duration_seconds=len(samples) / rate_hz,
         )
@@ -128,9 +122,9 @@ class DescriptorAnalyser:
             is_silent=False,
             loudness=integrated_loudness(weighted, rate_hz),
             dynamics=level_dynamics(weighted, rate_hz),
-            brightness=amplitude_weighted_mean(centroids_hz, amplitudes),
-            bandwidth=amplitude_weighted_mean(bandwidths_hz, amplitudes),
-            flatness=amplitude_weighted_mean(spectral_flatness_decibels(power), amplitudes),
+            brightness=timbre.brightness_hz,
+            bandwidth=timbre.bandwidth_hz,
+            flatness=timbre.flatness_decibels,
             roughness=measure_roughness(samples, rate_hz),
             onset_rate=rhythm.onsets_per_second,
             tempo=tempi[0].beats_per_minute if tempi else None,

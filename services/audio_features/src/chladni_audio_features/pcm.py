@@ -8,6 +8,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from chladni_audio_features.audio import mix_channels
 from chladni_audio_features.decoding import DecodingLimits, check_layout, check_samples
 from chladni_audio_features.errors import CorruptAudioError
 
@@ -80,5 +81,4 @@ class PcmReader:
         scale = 1.0 / 32768.0 if self._format.encoding is PcmEncoding.INT16 else 1.0
         scaled = samples.astype(np.float32) * np.float32(scale)
         check_samples(scaled, max_amplitude=self._max_amplitude, field=PCM_FIELD)
-        mono: npt.NDArray[np.float32] = scaled.mean(axis=1, dtype=np.float32)
-        return mono
+        return mix_channels(scaled)

@@ -134,9 +134,15 @@ def _difference(segments: npt.NDArray[np.float64], *, window: int, max_lag: int)
     size = fft.next_fast_len(segments.shape[1], real=True)
     whole = fft.rfft(segments, size, axis=1)
     start = fft.rfft(segments[:, :window], size, axis=1)
-    correlation = fft.irfft(whole * np.conj(start), size, axis=1)[:, :max_lag]
-    energy_before = np.cumsum(np.pad(np.square(segments), ((0, 0), (1, 0))), axis=1)
-    energies = energy_before[:, window : window + max_lag] - energy_before[:, :max_lag]
+    np.conj(start, out=start)
+    start *= whole
+    correlation = fft.irfft(start, size, axis=1)[:, :max_lag]
+    squares = np.square(segments)
+    energies = np.empty_like(correlation)
+    squares[:, :window].sum(axis=1, out=energies[:, 0])
+    # From lag to lag the window loses its first sample and gains the next.
+    np.subtract(squares[:, window : window + max_lag - 1], squares[:, : max_lag - 1], out=energies[:, 1:])
+    np.cumsum(energies, axis=1, out=energies)
     difference: npt.NDArray[np.float64] = energies[:, :1] + energies - 2.0 * correlation
     # What rounding leaves of a perfect match is noise, and negative half of the time.
     return np.where(difference > 1e-9 * energies[:, :1], difference, 0.0)

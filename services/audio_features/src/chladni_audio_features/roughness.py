@@ -57,19 +57,21 @@ def measure_roughness(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> 
 
 def _contribution(segments: npt.NDArray[np.float32], frames_per_second: float) -> tuple[float, float]:
     """Return the summed amplitude of some segments, and it times their roughness."""
-    means = segments.mean(axis=2, dtype=np.float64)
-    mean_squares = np.maximum(np.square(segments).mean(axis=2, dtype=np.float64), _SILENT_POWER)
-    modulation = _weighted_modulation(segments, means, frames_per_second)
-    energies = np.square(np.abs(modulation)).sum(axis=2)
+    wide = segments.astype(np.float64)
+    means = wide.mean(axis=2)
+    mean_squares = np.maximum(np.einsum("bsf,bsf->bs", wide, wide) / wide.shape[2], _SILENT_POWER)
+    modulation = _weighted_modulation(wide, means, frames_per_second)
+    parts = modulation.view(np.float64)  # real and imaginary ones in turn
+    energies = np.einsum("bsk,bsk->bs", parts, parts)
     # A lone click modulates its band as deeply as can be, yet is not rough: the second factor,
     # the squared mean over the mean square, is small where the band is mostly silent.
     depth = energies / mean_squares * (np.square(means) / mean_squares)
-    contributions = means * depth * _agreement(modulation, energies)
+    contributions = means * depth * _agreement(parts, energies)
     return float(means.sum()), float(contributions[_LOWEST_BAND:].sum())
 
 
 def _weighted_modulation(
-    segments: npt.NDArray[np.float32],
+    segments: npt.NDArray[np.float64],
     means: npt.NDArray[np.float64],
     frames_per_second: float,
 ) -> npt.NDArray[np.complex128]:
@@ -96,11 +98,14 @@ def _smoothing(cycles_per_sample: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
     return np.maximum(np.where(at_first_null, 0.5, passed), _MIN_SMOOTHING)
 
 
-def _agreement(
-    modulation: npt.NDArray[np.complex128], energies: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """How much each band flutters in step with its neighbours, in [0, 1]."""
-    products = (modulation[:-1] * np.conj(modulation[1:])).real.sum(axis=2)
+def _agreement(parts: npt.NDArray[np.float64], energies: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How much each band flutters in step with its neighbours, in [0, 1].
+
+    Args:
+        parts: (bands, segments, 2 k) real and imaginary parts of the bands' modulation.
+        energies: (bands, segments) their sums of squares.
+    """
+    products = np.einsum("bsk,bsk->bs", parts[:-1], parts[1:])
     norms = np.sqrt(energies[:-1] * energies[1:])
     cosines = np.clip(products / np.maximum(norms, _SILENT_POWER**2), 0.0, 1.0)
     edge = np.ones((1, *cosines.shape[1:]))

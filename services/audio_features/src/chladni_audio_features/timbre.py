@@ -7,12 +7,56 @@ pauses do not count.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 MIN_FLATNESS_DB = -80.0
 
 _FLATNESS_FLOOR = 1e-8  # relative to the frame's strongest bin, so that gain changes nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timbre:
+    """Shape of a sound's spectrum.
+
+    Attributes:
+        brightness_hz: mean spectral centroid.
+        bandwidth_hz: mean spectral bandwidth.
+        flatness_decibels: mean spectral flatness, from -80 to 0.
+    """
+
+    brightness_hz: float
+    bandwidth_hz: float
+    flatness_decibels: float
+
+
+class TimbreMeter:
+    """Measures the timbre of one sound whose frames come in blocks."""
+
+    def __init__(self, frequencies_hz: npt.NDArray[np.float64]) -> None:
+        """Begin a sound whose spectra have bins of these centre frequencies, (bins,)."""
+        self._frequencies_hz = frequencies_hz
+        self._amplitude = 0.0
+        self._weighted = np.zeros(3)
+
+    def add(self, power: npt.NDArray[np.float32]) -> None:
+        """Take the power spectra of the next frames, (k, bins)."""
+        magnitudes = np.sqrt(power)
+        centroids_hz = spectral_centroids(magnitudes, self._frequencies_hz)
+        bandwidths_hz = spectral_bandwidths(magnitudes, self._frequencies_hz, centroids_hz)
+        amplitudes = np.sqrt(power.sum(axis=1, dtype=np.float64))
+        self._amplitude += float(amplitudes.sum())
+        values = np.stack([centroids_hz, bandwidths_hz, spectral_flatness_decibels(power)])
+        self._weighted += (values * amplitudes).sum(axis=1)
+
+    def result(self) -> Timbre:
+        """Return the mean over the frames, which must not all have been silent."""
+        brightness_hz, bandwidth_hz, flatness_decibels = (self._weighted / self._amplitude).tolist()
+        return Timbre(
+            brightness_hz=brightness_hz, bandwidth_hz=bandwidth_hz, flatness_decibels=flatness_decibels
+        )
 
 
 def spectral_centroids(
@@ -28,7 +72,7 @@ def spectral_centroids(
         (frames,) in hertz; 0 for silent frames.
     """
     totals = magnitudes.sum(axis=1, dtype=np.float64)
-    moments = (magnitudes * frequencies_hz).sum(axis=1)
+    moments = np.einsum("tf,f->t", magnitudes, frequencies_hz)
     return _divide(moments, totals)
 
 
@@ -43,8 +87,8 @@ def spectral_bandwidths(
         (frames,) in hertz; 0 for silent frames.
     """
     totals = magnitudes.sum(axis=1, dtype=np.float64)
-    deviations = np.square(frequencies_hz[None, :] - centroids_hz[:, None])
-    return np.sqrt(_divide((magnitudes * deviations).sum(axis=1), totals))
+    deviations = frequencies_hz[None, :] - centroids_hz[:, None]
+    return np.sqrt(_divide(np.einsum("tf,tf,tf->t", magnitudes, deviations, deviations), totals))
 
 
 def spectral_flatness_decibels(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -58,17 +102,13 @@ def spectral_flatness_decibels(power: npt.NDArray[np.float32]) -> npt.NDArray[np
     Returns:
         (frames,) in [-80, 0]: 0 for an impulse, -2.5 on average for white noise; -80 for silence.
     """
-    peaks = power.max(axis=1, keepdims=True).astype(np.float64)
-    relative = np.maximum(_divide(power.astype(np.float64), peaks), _FLATNESS_FLOOR)
-    geometric = 10.0 * np.log10(relative).mean(axis=1)
+    peaks = power.max(axis=1).astype(np.float64)
+    relative = power * _divide(np.ones_like(peaks), peaks)[:, None]
+    np.maximum(relative, _FLATNESS_FLOOR, out=relative)
     arithmetic = 10.0 * np.log10(relative.mean(axis=1))
+    geometric = 10.0 * np.log10(relative, out=relative).mean(axis=1)
     flatness = np.maximum(geometric - arithmetic, MIN_FLATNESS_DB)
-    return np.where(peaks[:, 0] > 0.0, flatness, MIN_FLATNESS_DB)
-
-
-def amplitude_weighted_mean(values: npt.NDArray[np.float64], amplitudes: npt.NDArray[np.float64]) -> float:
-    """Mean of per-frame values weighted by the frames' amplitudes, which must not all be 0."""
-    return float((values * amplitudes).sum() / amplitudes.sum())
+    return np.where(peaks > 0.0, flatness, MIN_FLATNESS_DB)
 
 
 def _divide(

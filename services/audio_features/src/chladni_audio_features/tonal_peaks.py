@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.spectrogram import hann_window, power_of_windows
+from chladni_audio_features.spectrogram import hann_window, power_blocks
 
 _WINDOW_SAMPLES = 8192  # resolves semitones down to about C3
 _HOP_SAMPLES = 4096
@@ -61,6 +61,16 @@ class TonalPeaks:
         return float(self.frequencies_hz[chosen][order][quartile])
 
 
+@dataclass(frozen=True, eq=False)
+class _FramePeaks:
+    """Peaks of some frames: their places in bins, and the energy that they hold of all there is."""
+
+    bins: npt.NDArray[np.float64]
+    amplitudes: npt.NDArray[np.float64]
+    energy: float
+    energy_in_lobes: float
+
+
 def find_tonal_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> TonalPeaks:
     """Find the tonal peaks of a sound.
 
@@ -74,24 +84,39 @@ def find_tonal_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> T
     length = min(len(samples), _WINDOW_SAMPLES)
     window = np.pad(hann_window(length), (0, _WINDOW_SAMPLES - length))
     padded = np.pad(samples, (0, max(0, _WINDOW_SAMPLES - len(samples))))
-    power = power_of_windows(padded, window=window, hop_length=_HOP_SAMPLES).astype(np.float64)
     bin_hz = sample_rate_hz / _WINDOW_SAMPLES
     lobe_bins = _WINDOW_SAMPLES / length  # how much wider a lobe of a short sound is
-    low, high = (round(frequency / bin_hz) for frequency in (_LOWEST_HZ, _HIGHEST_HZ))
+    blocks = [
+        _peaks_of_frames(power.astype(np.float64), bin_hz=bin_hz, lobe_bins=lobe_bins)
+        for power in power_blocks(padded, window=window, hop_length=_HOP_SAMPLES)
+    ]
+    total = sum(block.energy for block in blocks)
+    return TonalPeaks(
+        frequencies_hz=np.concatenate([block.bins for block in blocks]) * bin_hz,
+        amplitudes=np.concatenate([block.amplitudes for block in blocks]),
+        share=sum(block.energy_in_lobes for block in blocks) / total if total > 0.0 else 0.0,
+    )
 
-    log_power = np.log(np.maximum(power, _SILENT_POWER))
+
+def _peaks_of_frames(power: npt.NDArray[np.float64], *, bin_hz: float, lobe_bins: float) -> _FramePeaks:
+    """Find the peaks of some frames, given their power, (frames, bins)."""
+    low, high = (round(frequency / bin_hz) for frequency in (_LOWEST_HZ, _HIGHEST_HZ))
+    # What lies above the highest frequency and its flank is of no interest.
+    near, far = round(_FLANK_NEAR_BINS * lobe_bins), round(_FLANK_FAR_BINS * lobe_bins)
+    log_power = np.log(np.maximum(power[:, : high + far + 1], _SILENT_POWER))
     before, centre, after = (log_power[:, low + shift : high + shift] for shift in (-1, 0, 1))
-    flanks = _flank_level(
-        log_power,
-        near=round(_FLANK_NEAR_BINS * lobe_bins),
-        far=round(_FLANK_FAR_BINS * lobe_bins),
-    )[:, low:high]
+    flanks = _flank_level(log_power, near=near, far=far)[:, low:high]
     is_peak = (centre > before) & (centre >= after) & (centre > flanks + np.log(_TONAL_RATIO))
-    share = _lobe_energy(power, is_peak, low, reach=round(_MAIN_LOBE_BINS * lobe_bins))
+    considered = power[:, low:high]
+    in_lobe = _near_peaks(is_peak, reach=round(_MAIN_LOBE_BINS * lobe_bins))
     before, centre, after = before[is_peak], centre[is_peak], after[is_peak]
     shift = 0.5 * (before - after) / (before - 2.0 * centre + after)
-    bins = np.nonzero(is_peak)[1] + low + shift
-    return TonalPeaks(frequencies_hz=bins * bin_hz, amplitudes=np.exp(0.5 * centre), share=share)
+    return _FramePeaks(
+        bins=np.nonzero(is_peak)[1] + low + shift,
+        amplitudes=np.exp(0.5 * centre),
+        energy=float(considered.sum()),
+        energy_in_lobes=float(considered[in_lobe].sum()),
+    )
 
 
 def _flank_level(log_power: npt.NDArray[np.float64], *, near: int, far: int) -> npt.NDArray[np.float64]:
@@ -106,14 +131,10 @@ def _flank_level(log_power: npt.NDArray[np.float64], *, near: int, far: int) -> 
     return np.maximum(below, above)
 
 
-def _lobe_energy(
-    power: npt.NDArray[np.float64], is_peak: npt.NDArray[np.bool_], low: int, *, reach: int
-) -> float:
-    """Share of the energy that lies in the main lobes of the peaks."""
-    in_lobe = np.zeros(is_peak.shape, dtype=np.int64)
+def _near_peaks(is_peak: npt.NDArray[np.bool_], *, reach: int) -> npt.NDArray[np.bool_]:
+    """Which bins lie in the main lobes of the peaks."""
+    in_lobe = np.zeros(is_peak.shape, dtype=np.bool_)
     frames, bins = np.nonzero(is_peak)
     for shift in range(-reach, reach + 1):
-        in_lobe[frames, np.clip(bins + shift, 0, is_peak.shape[1] - 1)] = 1
-    considered = power[:, low : low + is_peak.shape[1]]
-    total = float(considered.sum())
-    return float((considered * in_lobe).sum()) / total if total > 0.0 else 0.0
+        in_lobe[frames, np.clip(bins + shift, 0, is_peak.shape[1] - 1)] = True
+    return in_lobe

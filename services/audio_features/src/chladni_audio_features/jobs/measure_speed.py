@@ -18,6 +18,7 @@ from chladni_audio_features.audio import ANALYSIS_SAMPLE_RATE_HZ
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.jobs.make_samples import encode
+from chladni_audio_features.memory import keep_freed_memory
 from chladni_audio_features.spectrogram import log_mel_spectrogram
 
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     imported_seconds = time.process_time()
+    keep_freed_memory()
     started_at = time.process_time()
     extractor = load_extractor(DecodingLimits())
     print(f"imports                  {1000 * imported_seconds:8.0f} ms")
