@@ -42,10 +42,12 @@ class BatchSizes:
         self._batch_size = batch_size
         self._native_shape = native_shape
         self._halved: dict[BatchGroup, int] = {}
+        self._alone: set[BatchGroup] = set()
 
     def rows_per_call(self, group: BatchGroup) -> int:
         """Returns the rows of a call at most, and exactly where calls are padded."""
-        return self._halved.get(group, self._configured(group))
+        rows = self._halved.get(group, self._configured(group))
+        return min(rows, group.rows_per_request) if group in self._alone else rows
 
     def is_halved(self, group: BatchGroup) -> bool:
         """Whether memory was too short for as many rows as configured."""
@@ -53,11 +55,15 @@ class BatchSizes:
 
     def halve(self, group: BatchGroup) -> None:
         """Makes calls smaller from now on, until `restore`."""
-        self._halved[group] = max(1, self.rows_per_call(group) // 2)
+        self._halved[group] = self._whole_requests(group, self.rows_per_call(group) // 2)
 
     def restore(self) -> None:
         """Makes calls as large as configured again."""
         self._halved.clear()
+
+    def leave_alone(self, group: BatchGroup) -> None:
+        """Gives each request of a group calls of its own from now on."""
+        self._alone.add(group)
 
     def work_of_row(self, group: BatchGroup) -> float:
         """Returns the work of a row, in rows of the native size: the ratio of their areas."""
@@ -74,4 +80,8 @@ class BatchSizes:
     def _configured(self, group: BatchGroup) -> int:
         # Activations grow with the area: larger pictures share a call with fewer, in the same memory.
         rows = self._batch_size * group.rows_per_request
-        return max(1, int(rows / max(1.0, self.work_of_row(group))))
+        return self._whole_requests(group, int(rows / max(1.0, self.work_of_row(group))))
+
+    def _whole_requests(self, group: BatchGroup, rows: int) -> int:
+        """Returns at most so many rows: those of whole requests, or one where not even one request fits."""
+        return rows - rows % group.rows_per_request if rows >= group.rows_per_request else 1

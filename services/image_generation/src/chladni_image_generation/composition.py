@@ -27,6 +27,7 @@ from chladni_image_generation.engine import Engine, EngineLimits
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.model_files import find_model_files
+from chladni_image_generation.precision import capabilities_of, choose_dtype
 from chladni_image_generation.servicer import ImageGenerationServicer, PromptServicer
 from chladni_image_generation.turns import FairTurns
 from chladni_runtime.bindings import Binding
@@ -85,9 +86,9 @@ def load_model(settings: ImageGenerationSettings) -> AudioConditionedModel:
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.cuda.set_per_process_memory_fraction(settings.gpu_memory_fraction, device)
-    return load_audio_conditioned_model(
-        find_model_files(settings.model), device=device, dtype=getattr(torch, settings.dtype)
-    )
+    files = find_model_files(settings.model)
+    dtype = choose_dtype(settings.dtype, manifest=files.manifest, capabilities=capabilities_of(device))
+    return load_audio_conditioned_model(files, device=device, dtype=dtype)
 
 
 def _warm_up_request(model: AudioConditionedModel) -> GenerationRequest:

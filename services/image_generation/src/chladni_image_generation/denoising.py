@@ -1,8 +1,8 @@
 """Calls of the model's two networks, padded so that companions do not matter.
 
-A kernel of torch may round differently for another batch size, but not for another position in the
-batch or for other companions. So every call for exact requests has the same number of rows, short ones being
-padded, and a request's result does not depend on who else was in flight.
+A kernel may round differently for another number of rows, so every call for exact requests has the same
+number, short ones being padded. Whether it also rounds differently for another place in the batch is for
+`slot_check` to find out.
 """
 
 from __future__ import annotations

@@ -17,12 +17,14 @@ from chladni_image_generation.denoising import decode_latents, denoise_rows
 from chladni_image_generation.generation import GenerationRequest, Preview, PreviewWish
 from chladni_image_generation.job import GenerationJob
 from chladni_image_generation.pictures import encode_preview
+from chladni_image_generation.slot_check import decoder_ignores_slots, denoiser_ignores_slots
 from chladni_runtime.errors import ChladniError, FaultError, Reason
 
 if TYPE_CHECKING:
     from chladni_image_generation.model import LatentDiffusionModel
 
 _log = logging.getLogger(__name__)
+_ALONE = "a row of the %s's calls depends on its place among %d rows of %s; exact requests go alone"
 _OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 OutcomeT = TypeVar("OutcomeT")
 
@@ -101,6 +103,8 @@ class Stepper:
         self._model = model
         self._denoiser_batches = denoiser_batches
         self._decoder_batches = decoder_batches
+        self._safe_rows: set[tuple[BatchGroup, int]] = set()
+        self._safe_pictures: set[tuple[BatchGroup, int]] = set()
 
     def step(self, flights: Sequence[Flight]) -> list[StepOutcome]:
         """Takes one denoising step of each of these requests of one group."""
@@ -116,6 +120,7 @@ class Stepper:
         group = flights[0].group
         rows_per_call = self._denoiser_batches.rows_per_call(group)
         try:
+            rows_per_call = self._checked_rows_per_call(flights[0])
             jobs = [self._job_of(flight, rows_per_call) for flight in flights]
             rows = [row for job in jobs for row in job.rows()]
             predictions = iter(
@@ -140,6 +145,35 @@ class Stepper:
             except Exception as error:  # noqa: BLE001 - as above
                 outcomes.append(_as_answer(error))
         return outcomes
+
+    def _checked_rows_per_call(self, flight: Flight) -> int:
+        """Returns the rows of a group's calls, once it is sure that they do not depend on each other."""
+        group, sizes = flight.group, self._denoiser_batches
+        rows_per_call = sizes.rows_per_call(group)
+        if (
+            group.exact
+            and rows_per_call > group.rows_per_request
+            and (group, rows_per_call) not in self._safe_rows
+        ):
+            example = GenerationJob(self._model, flight.request).rows()[0]
+            if denoiser_ignores_slots(self._model, example, rows_per_call):
+                self._safe_rows.add((group, rows_per_call))
+            else:
+                sizes.leave_alone(group)
+                _log.warning(_ALONE, "denoiser", rows_per_call, group.latent_shape)
+        return sizes.rows_per_call(group)
+
+    def _checked_pictures_per_call(self, group: BatchGroup) -> int:
+        """Returns the pictures of a group's calls of the decoder; see `_checked_rows_per_call`."""
+        sizes = self._decoder_batches
+        count = sizes.rows_per_call(group)
+        if group.exact and count > 1 and (group, count) not in self._safe_pictures:
+            if decoder_ignores_slots(self._model, group.latent_shape, count):
+                self._safe_pictures.add((group, count))
+            else:
+                sizes.leave_alone(group)
+                _log.warning(_ALONE, "decoder", count, group.latent_shape)
+        return sizes.rows_per_call(group)
 
     def _job_of(self, flight: Flight, rows_per_call: int) -> GenerationJob:
         """Returns a request's job: from the start again where its earlier steps had calls of another size.
@@ -168,6 +202,7 @@ class Stepper:
         group = flights[0].group.pictures
         rows_per_call = self._decoder_batches.rows_per_call(group)
         try:
+            rows_per_call = self._checked_pictures_per_call(group)
             latents = [flight.job.latents for flight in flights if flight.job is not None]
             pictures = decode_latents(self._model, latents, rows_per_call=rows_per_call, padded=group.exact)
         except _OUT_OF_MEMORY as error:

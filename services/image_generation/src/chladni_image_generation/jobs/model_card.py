@@ -71,9 +71,9 @@ Measured by the job on held-out descriptors and seeds; `manifest.json` has the f
 ## Limits
 
 - It paints one family of abstract art. It was trained at 512x512. From 384 to 1024 pixels a side, in
-  any shape, its pictures look as good; larger ones hold more and smaller forms, for the forms keep their size
-  in pixels. At 256 a picture shows a quarter of a composition: few forms, sometimes almost none. The same seed
-  gives another composition at another size.
+  any shape, its pictures look as good; larger ones hold more and smaller forms, for forms keep their size
+  in pixels. At 256 a picture shows a quarter of a composition: few forms, sometimes almost none. The same
+  seed gives another composition at another size.
 - It sees averages over a sound, not its course in time.
 - Fine lines, small bodies and jagged edges come out softer than in the art that it learned from.
 """

@@ -1,0 +1,101 @@
+"""The shipped model to the bit: a row's result depends neither on its place nor on its companions.
+
+One thread computes each call here. With several, torch splits tensors where it likes, the numbers at a
+split's end are rounded by other instructions than the rest, and a split that falls inside of a picture
+depends on its place in the batch.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
+from chladni_image_generation.conditioning import DESCRIPTOR_COUNT
+from chladni_image_generation.model import DenoiserRow
+from chladni_image_generation.model_files import find_model_files
+
+NATIVE = (4, 64, 64)
+OTHER_SHAPES = [(4, 32, 32), (4, 40, 40), (4, 40, 56), (4, 88, 72)]
+
+
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def model(request):
+    return load_audio_conditioned_model(
+        find_model_files("embedded"), device=torch.device("cpu"), dtype=request.param
+    )
+
+
+@pytest.fixture(autouse=True)
+def one_thread_without_gradients():
+    thread_count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        yield
+    torch.set_num_threads(thread_count)
+
+
+def rows_of(model, count, shape, seed):
+    """Returns rows of different sounds, noise and timesteps, every third without a sound."""
+    generator = torch.Generator().manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    return [
+        DenoiserRow(
+            torch.randn(shape, generator=generator),
+            torch.rand((), generator=generator) * 1000,
+            model.null_condition()
+            if index % 3 == 1
+            else model.encode(rng.random(DESCRIPTOR_COUNT, dtype=np.float32)),
+        )
+        for index in range(count)
+    ]
+
+
+def check_denoising(model, count, shape):
+    rows, strangers = rows_of(model, count, shape, seed=1), rows_of(model, count, shape, seed=2)
+    results = model.denoise(rows)
+    assert torch.isfinite(results).all()
+    assert len(results) == 1 or not torch.equal(results[0], results[1])
+    assert torch.equal(model.denoise(rows[::-1]).flip(0), results)
+    for index, place in {(0, count - 1), (count - 1, 0), (count // 2, 0)}:
+        mixed = [*strangers[:place], rows[index], *strangers[place + 1 :]]
+        assert torch.equal(model.denoise(mixed)[place], results[index])
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_companions_never_change_a_denoised_row(model, count):
+    check_denoising(model, count, NATIVE)
+
+
+@pytest.mark.parametrize("shape", OTHER_SHAPES, ids=lambda shape: f"{8 * shape[2]}x{8 * shape[1]}")
+def test_companions_never_change_a_denoised_row_of_another_size(model, shape):
+    check_denoising(model, 2, shape)
+
+
+@pytest.mark.parametrize(("count", "shape"), [(1, (4, 32, 32)), (2, (4, 40, 56)), (4, (4, 32, 32))])
+def test_companions_never_change_a_decoded_picture(model, count, shape):
+    generator = torch.Generator().manual_seed(count)
+    latents = torch.randn((count, *shape), generator=generator)
+    pictures = model.decode(latents)
+    assert pictures.shape == (count, 8 * shape[1], 8 * shape[2], 3)
+    assert np.array_equal(model.decode(latents.flip(0))[::-1], pictures)
+    strangers = torch.randn((count, *shape), generator=generator)
+    strangers[0] = latents[-1]
+    assert np.array_equal(model.decode(strangers)[0], pictures[-1])
+
+
+@pytest.mark.parametrize(("width_pixels", "height_pixels"), [(256, 256), (1024, 256), (320, 768)])
+def test_every_allowed_size_is_painted_and_previewed(model, width_pixels, height_pixels):
+    description = model.description
+    assert width_pixels in description.sizes
+    assert height_pixels in description.sizes
+    shape = description.latent_shape_of(width_pixels, height_pixels)
+    assert shape == (4, height_pixels // 8, width_pixels // 8)
+    denoised = model.denoise(rows_of(model, 1, shape, seed=3))
+    assert model.decode(denoised).shape == (1, height_pixels, width_pixels, 3)
+    preview = torch.nn.functional.interpolate(denoised, size=(shape[1] // 5, shape[2] // 5), mode="area")
+    assert model.decode(preview).shape == (1, shape[1] // 5 * 8, shape[2] // 5 * 8, 3)
+
+
+@pytest.mark.parametrize("side_pixels", [192, 500, 520, 1088])
+def test_other_sizes_are_not_allowed(model, side_pixels):
+    assert side_pixels not in model.description.sizes
