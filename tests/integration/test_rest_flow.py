@@ -61,11 +61,32 @@ async def test_the_samples_give_rich_and_different_pictures(client, samples):
 
 async def test_same_file_and_seed_same_bytes_other_seed_other_picture(client):
     content = encoded(melody())
-    answers = [(await generate(client, content, seed=seed, steps=3)).json() for seed in (5, 5, 6)]
+    answers = [
+        (await generate(client, content, seed=seed, steps=3, bypass_cache="true")).json()
+        for seed in (5, 5, 6)
+    ]
+    assert not any(answer["is_reused"] for answer in answers)
     first, again, other = [await picture(client, answer) for answer in answers]
     assert first == again
     assert first != other
     assert len({answer["image_id"] for answer in answers}) == 3
+
+
+async def test_the_same_request_again_gets_the_same_picture_at_once(client):
+    content = encoded(melody(pitch_hz=333))
+    first, again = [(await generate(client, content, seed=9, steps=3)).json() for _ in range(2)]
+    assert [first["is_reused"], again["is_reused"]] == [False, True]
+    assert first["image_id"] != again["image_id"]
+    assert await picture(client, first) == await picture(client, again)
+
+
+async def test_other_sizes_are_painted_too(client):
+    response = await generate(client, encoded(melody()), steps=2, width_pixels=320, height_pixels=640)
+    image = Image.open(io.BytesIO(await picture(client, response.json())))
+    assert image.size == (320, 640)
+    refused = await generate(client, encoded(melody()), steps=2, width_pixels=321)
+    assert refused.status_code == 400
+    assert "multiple of 64" in refused.json()["error"]["message"]
 
 
 async def test_a_renamed_file_is_recognised_by_its_content(client):
@@ -84,7 +105,10 @@ async def test_eight_requests_at_once_are_correct_and_independent(client):
     contents = [encoded(melody(pitch_hz=110 * (index + 2))) for index in range(8)]
 
     async def one(index):
-        response = await generate(client, contents[index], seed=index, steps=2 + index % 3)
+        response = await generate(
+            client, contents[index], seed=index, steps=2 + index % 3, bypass_cache="true"
+        )
+        assert not response.json()["is_reused"]
         return await picture(client, response.json())
 
     together = await asyncio.gather(*(one(index) for index in range(8)))
