@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -32,6 +32,10 @@ class RunningGateway:
     settings: GatewaySettings
     grpc_address: str
     metrics_port: int
+
+    def browser(self, **options) -> httpx.AsyncClient:
+        """A client with cookies of its own."""
+        return httpx.AsyncClient(base_url=self.http.base_url, timeout=20, verify=False, **options)
 
     async def create(self, content: bytes = WAV, name: str = "voice.wav", **fields) -> httpx.Response:
         return await self.http.post("/api/generate", files={"file": (name, content)}, data=fields)
@@ -84,6 +88,7 @@ async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> As
         "image_folder": folder,
         "audio_features_target": backends.servers["audio-features"].target,
         "image_generation_target": backends.servers["image-generation"].target,
+        "rate_limit_per_minute": 0,
         "similarity_target": backends.servers["similarity"].target,
     }
     settings = GatewaySettings(**(values | overrides))
@@ -141,6 +146,17 @@ def open_gateway_with(backends, tmp_path):
         return running_gateway(backends, tmp_path / "images", **overrides)
 
     return opener
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_session(gateway):
+    """Opens browsers, each with cookies of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def opener(at=gateway) -> httpx.AsyncClient:
+            return await stack.enter_async_context(at.browser())
+
+        yield opener
 
 
 @pytest.fixture

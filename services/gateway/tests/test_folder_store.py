@@ -65,9 +65,9 @@ def record_at(moment, content=b"png"):
     )
 
 
-async def put(store, clock, content=b"png"):
+async def put(store, clock, content=b"png", owner=""):
     clock.time += timedelta(seconds=1)
-    record = record_at(clock.time, content)
+    record = replace(record_at(clock.time, content), owner=owner)
     await store.put(content, record)
     return record
 
@@ -85,6 +85,7 @@ async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path)
     path = tmp_path / f"{record.image_id}.json"
     facts = json.loads(path.read_text())
     del facts["is_reused"]
+    del facts["owner"]
     for name in ("exact", "device_capability", "decode_batch_size"):
         del facts["provenance"][name]
     path.write_text(json.dumps(facts | {"a_fact_of_later_versions": 1}))
@@ -236,3 +237,75 @@ def test_a_uuid_becomes_the_same_identifier_in_any_case(value, is_upper):
     text = str(value).upper() if is_upper else str(value)
     assert parse_image_id(text, field="image_id") == value
     assert Path(f"{value}.png").name == f"{value}.png"
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    owners=st.lists(st.sampled_from(["ann", "bob", ""]), max_size=8),
+    limit=st.integers(1, 4),
+    is_reopened=st.booleans(),
+)
+def test_each_owner_sees_its_own_newest_first_page_by_page(tmp_path_factory, owners, limit, is_reopened):
+    folder, clock = tmp_path_factory.mktemp("images"), SteppedClock()
+
+    def open_it():
+        return FolderImageStore(folder, max_images=100, retention=DAY, now=clock)
+
+    async def scenario():
+        store = open_it()
+        records = [await put(store, clock, owner=owner) for owner in owners]
+        store = open_it() if is_reopened else store
+        for owner in ("ann", "bob"):
+            expected = [record for record in reversed(records) if record.owner == owner]
+            seen, before = [], None
+            while page := await store.list_owned(owner, limit=limit, before=before):
+                assert len(page) <= limit
+                seen.extend(page)
+                before = page[-1].image_id
+            assert seen == expected
+        assert await store.list_owned("", limit=limit) == ()
+        assert await store.list_owned("eve", limit=limit) == ()
+
+    asyncio.run(scenario())
+
+
+async def test_only_the_owner_deletes(open_store, clock, tmp_path):
+    store = open_store()
+    record, other = await put(store, clock, owner="ann"), await put(store, clock, owner="ann")
+    nobodys = await put(store, clock)
+    for stranger in ("bob", ""):
+        with pytest.raises(NotFoundError):
+            await store.delete(record.image_id, owner=stranger)
+    with pytest.raises(NotFoundError):
+        await store.delete(nobodys.image_id, owner="")
+    await store.delete(record.image_id, owner="ann")
+    with pytest.raises(NotFoundError):
+        await store.get(record.image_id)
+    with pytest.raises(NotFoundError):
+        await store.delete(record.image_id, owner="ann")
+    assert await store.list_owned("ann", limit=9) == (other,)
+    assert not list(tmp_path.glob(f"{record.image_id}*"))
+    assert await store.describe(nobodys.image_id) == nobodys
+
+
+async def test_a_page_can_only_begin_after_a_picture_of_the_owner(open_store, clock):
+    store = open_store()
+    await put(store, clock, owner="ann")
+    strange = await put(store, clock, owner="bob")
+    for before in (strange.image_id, uuid.uuid4()):
+        with pytest.raises(NotFoundError):
+            await store.list_owned("ann", limit=9, before=before)
+
+
+async def test_lists_leave_out_what_has_expired_or_is_damaged(open_store, clock, tmp_path):
+    store = open_store()
+    expired = await put(store, clock, owner="ann")
+    clock.time += DAY
+    damaged, sound = await put(store, clock, owner="ann"), await put(store, clock, owner="ann")
+    assert await store.list_owned("ann", limit=9) == (sound, damaged)
+    (tmp_path / f"{damaged.image_id}.json").write_text("{")
+    (tmp_path / "notes.json").write_text("[]")
+    assert await store.list_owned("ann", limit=9) == (sound,)
+    assert await open_store().list_owned("ann", limit=9) == (sound,)
+    with pytest.raises(NotFoundError):
+        await store.describe(expired.image_id)

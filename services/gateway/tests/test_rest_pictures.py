@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chladni_gateway.testing import solid_png
@@ -87,12 +87,20 @@ async def test_a_picture_equals_itself(gateway):
     response = await compare(gateway, image_id, image_id)
     assert response.status_code == 200
     assert response.json() == {
-        "similarity_score": 1.0, "percentage": "100%", "cosine": 1.0, "model": "scripted-eye",
-    }  # fmt: skip
+        "similarity_score": 1.0,
+        "percentage": "100%",
+        "level": "high",
+        "cosine": 1.0,
+        "model": "scripted-eye",
+    }
 
 
 @EXAMPLES
 @given(score=st.floats(0, 1))
+@example(score=0.3)
+@example(score=0.7)
+@example(score=0.29999999999999998)
+@example(score=0.69999999999999996)
 async def test_every_score_is_in_range_and_told_as_a_percentage(backends, gateway, two_ids, score):
     backends.similarity.score = score
     body = (await compare(gateway, *two_ids)).json()
@@ -100,6 +108,8 @@ async def test_every_score_is_in_range_and_told_as_a_percentage(backends, gatewa
     assert body["similarity_score"] == pytest.approx(score)
     assert abs(int(body["percentage"].removesuffix("%")) - 100 * score) <= 0.5
     assert -1 <= body["cosine"] <= 1
+    exact = body["similarity_score"]
+    assert body["level"] == ("low" if exact < 0.3 else "medium" if exact < 0.7 else "high")
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,6 +1,7 @@
 """Health, recipes, limits, the page, and what every answer has."""
 
 import json
+import re
 
 import pytest
 
@@ -66,6 +67,12 @@ async def test_limits_are_told(gateway):
         "seed": {"minimum": 0, "maximum": 4294967295},
         "steps": {"minimum": 1, "maximum": 150},
         "guidance": {"minimum": 1, "maximum": 30.0},
+        "width_pixels": {"minimum": 16, "maximum": 4096},
+        "height_pixels": {"minimum": 16, "maximum": 4096},
+        "max_unfinished_jobs": 16,
+        "matrix_images": {"minimum": 2, "maximum": 24},
+        "live_sample_rate_hz": {"minimum": 16000, "maximum": 48000},
+        "max_live_seconds": 120.0,
     }
 
 
@@ -127,6 +134,20 @@ async def test_every_answer_keeps_browsers_in_bounds(gateway, path):
     assert headers["x-request-id"]
 
 
+@pytest.mark.parametrize("host", ["chladni.example:8443", "[::1]:8000"])
+async def test_the_page_may_open_websockets_to_its_own_host_alone(gateway, host):
+    headers = (await gateway.http.get("/", headers={"Host": host})).headers
+    directives = headers["content-security-policy"].split("; ")
+    assert f"connect-src 'self' ws://{host} wss://{host}" in directives
+
+
+@pytest.mark.parametrize("host", ["evil.example; script-src *", "a b", "x" * 300, "*"])
+async def test_an_odd_host_adds_nothing_to_the_policy(gateway, host):
+    headers = (await gateway.http.get("/", headers={"Host": host})).headers
+    if "content-security-policy" in headers:  # The server may refuse such a host by itself.
+        assert headers["content-security-policy"].split("; ")[-1] == "connect-src 'self'"
+
+
 async def test_the_page_and_its_files_come_from_here_alone(gateway):
     page = await gateway.http.get("/")
     assert page.headers["content-type"].startswith("text/html")
@@ -134,17 +155,19 @@ async def test_the_page_and_its_files_come_from_here_alone(gateway):
     assert "https://" not in page.text
     assert "style=" not in page.text
     assert "<script>" not in page.text
-    script = await gateway.http.get("/static/app.js")
+    [path] = re.findall(r'<script type="module" src="(/static/[^"]+)">', page.text)
+    script = await gateway.http.get(path)
     assert "javascript" in script.headers["content-type"]
-    again = await gateway.http.get("/static/app.js", headers={"If-None-Match": script.headers["etag"]})
+    again = await gateway.http.get(path, headers={"If-None-Match": script.headers["etag"]})
     assert again.status_code == 304
 
 
 async def test_the_api_describes_itself(gateway):
     document = (await gateway.http.get("/api/openapi.json")).json()
     assert set(document["paths"]) == {
-        "/api/generate", "/api/compare", "/api/images/{image_id}", "/api/health", "/api/recipes",
-        "/api/limits",
+        "/api/generate", "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/events", "/api/images",
+        "/api/images/{image_id}", "/api/images/{image_id}/details", "/api/compare", "/api/compare/matrix",
+        "/api/search", "/api/spectrogram", "/api/health", "/api/recipes", "/api/limits",
     }  # fmt: skip
     operation = document["paths"]["/api/generate"]["post"]
     schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]

@@ -5,6 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 MEBIBYTE = 1024 * 1024
+UPLOAD_PATHS = pytest.mark.parametrize("path", ["/api/generate", "/api/jobs", "/api/spectrogram"])
 
 
 async def test_a_client_that_leaves_during_its_upload_leaves_nothing_behind(backends, gateway):
@@ -41,7 +43,8 @@ async def test_the_largest_file_passes_and_one_byte_more_does_not(gateway, error
     assert "file is larger than 10 MiB" in error["message"]
 
 
-async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(open_gateway_with, error_of):
+@UPLOAD_PATHS
+async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(open_gateway_with, error_of, path):
     async def endless():
         yield b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
         for _ in range(200):
@@ -49,7 +52,7 @@ async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(open_gateway_wit
 
     async with open_gateway_with(max_audio_bytes=100_000) as gateway:
         response = await gateway.http.post(
-            "/api/generate",
+            path,
             content=endless(),
             headers={"Content-Type": "multipart/form-data; boundary=b"},
         )
@@ -57,11 +60,23 @@ async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(open_gateway_wit
     assert error_of(response)["code"] == "FILE_TOO_LARGE"
 
 
-async def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(gateway):
+@pytest.mark.parametrize("path", ["/api/compare", "/api/compare/matrix", "/api/search"])
+async def test_a_question_of_unknown_length_is_cut_off_at_the_limit(gateway, error_of, path):
+    async def endless():
+        for _ in range(200):
+            yield b"[" * 10_000
+
+    response = await gateway.http.post(path, content=endless(), headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert "65536 bytes" in error_of(response)["message"]
+
+
+@UPLOAD_PATHS
+async def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(gateway, path):
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
     writer.write(
-        b"POST /api/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n"
-        b"Expect: 100-continue\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n"
+        b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n"
+        b"Expect: 100-continue\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n" % path.encode()
     )
     head = await reader.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400")
@@ -72,12 +87,13 @@ async def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(gatew
     await writer.wait_closed()
 
 
-async def test_an_upload_that_takes_too_long_is_given_up(open_gateway_with):
+@UPLOAD_PATHS
+async def test_an_upload_that_takes_too_long_is_given_up(open_gateway_with, path):
     async with open_gateway_with(upload_timeout_seconds=0.1) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
         writer.write(
-            b"POST /api/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
-            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b"
+            b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b" % path.encode()
         )
         assert (await reader.readline()).startswith(b"HTTP/1.1 504")
         writer.close()

@@ -4,12 +4,14 @@ Every method raises `ChladniError`: what the service answered with, or BACKEND_U
 be reached, or DEADLINE_EXCEEDED.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from chladni_gateway.events import GenerationEvent
+from chladni_gateway.likeness import Vector
+from chladni_gateway.live_sounds import LiveEvent
 from chladni_gateway.pictures import Picture
 from chladni_gateway.recordings import Embedding, Recording, SoundFeatures
 from chladni_runtime.deadlines import Deadline
@@ -120,6 +122,27 @@ class Likeness:
     model: str
 
 
+@dataclass(frozen=True, slots=True)
+class SpectrogramSize:
+    """Size of a spectrogram; `None` leaves it to the service."""
+
+    width_pixels: int | None = None
+    height_pixels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureVectors:
+    """Vectors of pictures.
+
+    Attributes:
+        vectors: A vector each, all of one length, none of them zero.
+        model: Model that made them.
+    """
+
+    vectors: tuple[Vector, ...]
+    model: str
+
+
 class Collaborator(Protocol):
     """A service behind the gateway."""
 
@@ -145,6 +168,30 @@ class SoundAnalyzer(Collaborator, Protocol):
         ...
 
 
+class SpectrogramPainter(Protocol):
+    """Draws spectrograms."""
+
+    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Picture:
+        """Returns the spectrogram of a recording, time to the right and frequency upwards."""
+        ...
+
+
+class SoundListener(Protocol):
+    """Listens to live sound."""
+
+    def listen(
+        self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
+    ) -> AsyncGenerator[LiveEvent, None]:
+        """Yields mel frames while sound comes, and a summary at its end; closing the generator stops it.
+
+        Args:
+            sample_rate_hz: Sample rate.
+            chunks: The sound: mono, little-endian 16-bit integers, whole samples in each chunk.
+            deadline: When it must have ended.
+        """
+        ...
+
+
 class PictureGenerator(Collaborator, Protocol):
     """Generates pictures."""
 
@@ -158,4 +205,12 @@ class PictureComparer(Collaborator, Protocol):
 
     async def compare(self, first: Picture, second: Picture, deadline: Deadline) -> Likeness:
         """Returns how alike two pictures are."""
+        ...
+
+
+class PictureEmbedder(Protocol):
+    """Gives pictures a place in a space where like ones are near each other."""
+
+    async def embed(self, pictures: Sequence[Picture], deadline: Deadline) -> PictureVectors:
+        """Returns the vectors of 1 to 64 pictures, in their order."""
         ...

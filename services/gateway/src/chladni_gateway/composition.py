@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,11 +22,18 @@ from chladni_gateway.folder_store import FolderImageStore, utc_now
 from chladni_gateway.http_server import http_server
 from chladni_gateway.image_comparison import ImageComparator
 from chladni_gateway.image_creation import ImageCreator
-from chladni_gateway.metrics import CreationMetrics, HttpMetrics
+from chladni_gateway.image_matrix import MatrixMaker
+from chladni_gateway.image_search import ImageSearcher
+from chladni_gateway.job_board import JobBoard, JobLimits
+from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
+from chladni_gateway.places import Places
+from chladni_gateway.rate_limit import RateLimit
 from chladni_gateway.recipes import RecipeBook
 from chladni_gateway.rest.app import create_app
 from chladni_gateway.servicer import AudioToImageServicer
+from chladni_gateway.stored_image_embedding import StoredImageEmbedder
 from chladni_gateway.sweeping import swept
+from chladni_gateway.token_buckets import Rate
 from chladni_gateway.workshop import Limits, Workshop
 from chladni_runtime.admission import Admission
 from chladni_runtime.bindings import Binding
@@ -84,10 +92,19 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
         )
         await stack.enter_async_context(swept(store, interval_seconds=settings.image_sweep_interval_seconds))
         workshop = _furnish(settings, registry, store, stack)
+        places = Places(total=settings.max_live_sounds, per_client=settings.max_live_sounds_per_client)
+        observe_counts(
+            registry,
+            unfinished_jobs=lambda: workshop.board.unfinished_count,
+            live_sounds=lambda: places.taken_count,
+        )
         app = create_app(
             workshop,
             metrics=HttpMetrics(registry),
             previews=PreviewRequest(settings.preview_interval_steps, settings.preview_size_pixels),
+            live_places=places,
+            rate_limit=_rate_limit(settings),
+            session_seconds=math.ceil(settings.image_retention_seconds),
             cors_origins=[str(origin).rstrip("/") for origin in settings.cors_origins],
         )
         http_port = await stack.enter_async_context(
@@ -111,31 +128,69 @@ def _furnish(
     for client in clients:
         stack.push_async_callback(client.close)
     recipes = RecipeBook([EmbeddedRecipe(analyzer=audio_features, generator=image_generation)])
-    creator = ImageCreator(
-        recipes=recipes,
+    metrics = CreationMetrics(registry)
+
+    def creator(max_concurrent: int) -> ImageCreator:
+        return ImageCreator(
+            recipes=recipes,
+            store=store,
+            admission=Admission(max_concurrent, clock=time.monotonic),
+            max_audio_bytes=settings.max_audio_bytes,
+            metrics=metrics,
+            clock=time.monotonic,
+            now=utc_now,
+        )
+
+    board = JobBoard(creator=creator(settings.max_jobs), limits=_job_limits(settings), now=utc_now)
+    stack.push_async_callback(board.close)
+    embedder = StoredImageEmbedder(
         store=store,
-        admission=Admission(settings.max_concurrent_creations, clock=time.monotonic),
-        max_audio_bytes=settings.max_audio_bytes,
-        metrics=CreationMetrics(registry),
-        clock=time.monotonic,
-        now=utc_now,
+        embedder=similarity,
+        admission=Admission(settings.max_concurrent_searches, clock=time.monotonic),
     )
     return Workshop(
-        creator=creator,
+        creator=creator(settings.max_concurrent_creations),
+        board=board,
         comparator=ImageComparator(
             store=store, comparer=similarity, max_image_bytes=settings.max_image_bytes
         ),
+        matrices=MatrixMaker(store=store, embedder=embedder),
+        searcher=ImageSearcher(store=store, embedder=embedder),
+        painter=audio_features,
+        listener=audio_features,
         store=store,
         recipes=recipes,
         survey=HealthSurvey(clients, timeout_seconds=settings.health_timeout_seconds),
         limits=Limits(
             creation_timeout_seconds=settings.creation_timeout_seconds,
             comparison_timeout_seconds=settings.comparison_timeout_seconds,
+            spectrogram_timeout_seconds=settings.spectrogram_timeout_seconds,
             health_timeout_seconds=settings.health_timeout_seconds,
             upload_timeout_seconds=settings.upload_timeout_seconds,
             max_concurrent_uploads=settings.max_concurrent_creations,
             max_audio_bytes=settings.max_audio_bytes,
             min_audio_seconds=settings.min_audio_seconds,
             max_audio_seconds=settings.max_audio_seconds,
+            max_live_seconds=settings.max_live_seconds,
         ),
+    )
+
+
+def _job_limits(settings: GatewaySettings) -> JobLimits:
+    return JobLimits(
+        max_unfinished=settings.max_jobs,
+        max_unfinished_per_owner=settings.max_jobs_per_session,
+        max_remembered=settings.max_remembered_jobs,
+        retention=timedelta(seconds=settings.job_retention_seconds),
+        timeout_seconds=settings.job_timeout_seconds,
+    )
+
+
+def _rate_limit(settings: GatewaySettings) -> RateLimit | None:
+    if settings.rate_limit_per_minute == 0:
+        return None
+    return RateLimit(
+        Rate(settings.rate_limit_per_minute, settings.rate_limit_burst),
+        clients_per_host=settings.rate_limit_clients_per_host,
+        clock=time.monotonic,
     )

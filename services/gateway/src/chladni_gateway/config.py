@@ -43,6 +43,7 @@ class GatewaySettings(ServiceSettings):
         60.0, gt=0, le=3600, description="Time for one picture, the wait in queues included."
     )
     comparison_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one comparison.")
+    spectrogram_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one spectrogram.")
     upload_timeout_seconds: float = Field(60.0, gt=0, le=3600, description="Time for an upload to arrive.")
     health_timeout_seconds: float = Field(
         1.0, gt=0, le=60, description="Time for a service behind the gateway to say how it is."
@@ -50,6 +51,43 @@ class GatewaySettings(ServiceSettings):
 
     max_concurrent_creations: int = Field(
         32, ge=1, le=10_000, description="Pictures in the making at most, and uploads in progress at most."
+    )
+    max_concurrent_searches: int = Field(
+        4, ge=1, le=1000, description="Searches and matrices in progress at most."
+    )
+    max_jobs: int = Field(
+        32, ge=1, le=10_000, description="Unfinished jobs at most, each with its recording."
+    )
+    max_jobs_per_session: int = Field(
+        16, ge=1, le=10_000, description="Unfinished jobs of one session at most."
+    )
+    max_remembered_jobs: int = Field(
+        512, ge=1, le=100_000, description="Finished jobs remembered at most; the oldest go first."
+    )
+    job_retention_seconds: float = Field(
+        3600.0, gt=0, le=_DAY_SECONDS, description="Time for which a finished job is remembered."
+    )
+    job_timeout_seconds: float = Field(
+        600.0, gt=0, le=_DAY_SECONDS, description="Time for one job, the wait in queues included."
+    )
+    max_live_sounds: int = Field(16, ge=1, le=10_000, description="Live sounds at a time at most.")
+    max_live_sounds_per_client: int = Field(
+        4, ge=1, le=10_000, description="Live sounds of one client at most."
+    )
+    max_live_seconds: float = Field(
+        120.0, gt=0, le=3600, description="Longest live sound; told to people, enforced by audio-features."
+    )
+    rate_limit_per_minute: float = Field(
+        600.0, ge=0, le=1_000_000, description="POST requests of one client a minute in the long run; 0: any."
+    )
+    rate_limit_burst: int = Field(
+        120, ge=1, le=1_000_000, description="POST requests of one client at once, after a rest."
+    )
+    rate_limit_clients_per_host: int = Field(
+        8,
+        ge=1,
+        le=1_000_000,
+        description="Clients whose rate one host may reach; raise it where all come through one proxy.",
     )
     max_audio_bytes: int = Field(
         10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest recording, in bytes."

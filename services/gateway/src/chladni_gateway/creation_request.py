@@ -29,12 +29,14 @@ class CreationRequest:
         recipe: Name of the recipe; empty for the default one.
         settings: How to generate.
         caller: Who asks: callers share image generation fairly. Empty where that is not known.
+        owner: Whose picture it becomes; empty for nobody's.
     """
 
     recording: Recording
     recipe: str = ""
     settings: GenerationSettings = field(default_factory=GenerationSettings)
     caller: str = ""
+    owner: str = ""
 
 
 def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
@@ -57,7 +59,7 @@ def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
     if request.settings.previews:
         _check_previews(validator, request.settings.previews)
     validator.raise_if_invalid()
-    _check_recording(request.recording, max_audio_bytes=max_audio_bytes)
+    check_recording(request.recording, max_audio_bytes=max_audio_bytes)
 
 
 def recording_too_large(max_audio_bytes: int) -> InvalidInputError:
@@ -102,7 +104,12 @@ def _check_previews(validator: RequestValidator, previews: PreviewRequest) -> No
         )
 
 
-def _check_recording(recording: Recording, *, max_audio_bytes: int) -> None:
+def check_recording(recording: Recording, *, max_audio_bytes: int) -> None:
+    """Demands that a recording has bytes, and at most `max_audio_bytes`.
+
+    Raises:
+        InvalidInputError: It does not.
+    """
     if not recording.content:
         raise InvalidInputError(
             Reason.EMPTY_AUDIO,

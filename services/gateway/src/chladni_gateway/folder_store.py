@@ -24,7 +24,8 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from chladni_gateway.image_store import ImageRecord, StoredImage, unknown_image
-from chladni_runtime.errors import Reason, UnavailableError
+from chladni_gateway.record_owners import RecordOwners
+from chladni_runtime.errors import ChladniError, Reason, UnavailableError
 
 _RECORDS: Final = TypeAdapter(ImageRecord)
 _TEMPORARY_SUFFIX: Final = ".tmp"
@@ -65,6 +66,7 @@ class FolderImageStore:
         self._max_images = max_images
         self._now = now
         self._lock = threading.Lock()
+        self._owners = RecordOwners()
         with _answering("opened"):
             folder.mkdir(parents=True, exist_ok=True)
             self._write_temporary(b"", now()).unlink()
@@ -76,6 +78,20 @@ class FolderImageStore:
     async def get(self, image_id: UUID) -> StoredImage:
         """Returns a picture; see `ImageStore`."""
         return await asyncio.to_thread(self._get, image_id)
+
+    async def describe(self, image_id: UUID) -> ImageRecord:
+        """Returns what is kept with a picture; see `ImageStore`."""
+        return await asyncio.to_thread(self._describe, image_id)
+
+    async def list_owned(
+        self, owner: str, *, limit: int, before: UUID | None = None
+    ) -> tuple[ImageRecord, ...]:
+        """Returns what is kept with the pictures of an owner; see `ImageStore`."""
+        return await asyncio.to_thread(self._list_owned, owner, limit, before)
+
+    async def delete(self, image_id: UUID, *, owner: str) -> None:
+        """Removes a picture; see `ImageStore`."""
+        await asyncio.to_thread(self._delete, image_id, owner)
 
     async def sweep(self) -> int:
         """Removes what has expired and what was abandoned half-written; see `ImageStore`."""
@@ -97,16 +113,49 @@ class FolderImageStore:
                 path.unlink(missing_ok=True)
 
     def _get(self, image_id: UUID) -> StoredImage:
-        picture_path, record_path = self._paths(image_id)
+        record = self._describe(image_id)
+        picture_path, _ = self._paths(image_id)
+        with _answering("read"):
+            try:
+                return StoredImage(record, picture_path.read_bytes())
+            except FileNotFoundError:
+                raise unknown_image(image_id) from None
+
+    def _describe(self, image_id: UUID) -> ImageRecord:
+        _, record_path = self._paths(image_id)
         with _answering("read"):
             try:
                 record = _RECORDS.validate_json(record_path.read_bytes())
-                content = picture_path.read_bytes()
             except FileNotFoundError:
                 raise unknown_image(image_id) from None
         if record.expires_at <= self._now():
             raise unknown_image(image_id)
-        return StoredImage(record, content)
+        return record
+
+    def _list_owned(self, owner: str, limit: int, before: UUID | None) -> tuple[ImageRecord, ...]:
+        with _answering("listed"), self._lock:
+            paths = [path for _, path in reversed(self._records())]
+            owned = self._owners.owned_by(owner, paths)
+        identifiers = [UUID(path.stem) for path in owned]
+        if before is not None:
+            if before not in identifiers:
+                raise unknown_image(before)
+            identifiers = identifiers[identifiers.index(before) + 1 :]
+        records: list[ImageRecord] = []
+        for image_id in identifiers:
+            if len(records) == limit:
+                break
+            with suppress(ChladniError):  # Removed since it was listed, expired, or damaged and logged.
+                records.append(self._describe(image_id))
+        return tuple(records)
+
+    def _delete(self, image_id: UUID, owner: str) -> None:
+        record = self._describe(image_id)
+        if not owner or record.owner != owner:
+            raise unknown_image(image_id)
+        _, record_path = self._paths(image_id)
+        with _answering("changed"), self._lock:
+            self._remove(record_path)
 
     def _sweep(self) -> int:
         now = self._now()

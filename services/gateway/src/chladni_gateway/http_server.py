@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _BACKLOG: Final = 512
+_MAX_WEBSOCKET_MESSAGE_BYTES: Final = 128 * 1024  # Twice what any route takes, so that routes can say so.
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +52,9 @@ async def http_server(
             log_level="warning",
             access_log=False,  # The application logs its requests itself, with more to say.
             lifespan="off",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # Sound hardly shrinks; what is small could grow large.
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=math.ceil(drain_timeout_seconds),

@@ -53,6 +53,16 @@ class ImageCreator:
         self._clock = clock
         self._now = now
 
+    def check(self, request: CreationRequest) -> None:
+        """Demands that a request keeps its limits, as `create` does before anything else.
+
+        Raises:
+            ChladniError: It does not, or no recipe has the name that it gives.
+        """
+        with at_stage(Stage.VALIDATION):
+            self._recipe_of(request)
+            check_request(request, max_audio_bytes=self._max_audio_bytes)
+
     async def create(
         self, request: CreationRequest, deadline: Deadline
     ) -> AsyncGenerator[CreationEvent, None]:
@@ -135,6 +145,7 @@ class ImageCreator:
             descriptors=analyzed.descriptors,
             provenance=completed.provenance,
             is_reused=completed.is_reused,
+            owner=request.owner,
         )
 
 

@@ -1,17 +1,14 @@
 """Where pictures are kept: the interface, and what is kept with each picture."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Protocol
 from uuid import UUID
 
+from chladni_gateway.identifiers import parse_uuid
 from chladni_gateway.pictures import Provenance
 from chladni_gateway.recordings import AudioProperties, Descriptor
-from chladni_gateway.stages import STAGE_KEY, Stage
-from chladni_runtime.errors import InvalidInputError, NotFoundError, Reason
-
-_UUID_PATTERN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+from chladni_runtime.errors import NotFoundError, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +29,7 @@ class ImageRecord:
         descriptors: Descriptors of the sound.
         provenance: How it was made.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
+        owner: Whose picture it is: the one who may list and delete it. Empty where it is nobody's.
     """
 
     image_id: UUID
@@ -47,6 +45,7 @@ class ImageRecord:
     descriptors: tuple[Descriptor, ...]
     provenance: Provenance
     is_reused: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,36 @@ class ImageStore(Protocol):
         """
         ...
 
+    async def describe(self, image_id: UUID) -> ImageRecord:
+        """Returns what is kept with a picture, without the picture.
+
+        Raises:
+            NotFoundError: There is none of this identifier, or it has expired.
+        """
+        ...
+
+    async def list_owned(
+        self, owner: str, *, limit: int, before: UUID | None = None
+    ) -> tuple[ImageRecord, ...]:
+        """Returns what is kept with the pictures of an owner, the newest first.
+
+        Args:
+            owner: The owner; no picture is an empty owner's.
+            limit: Pictures at most.
+            before: Only pictures older than this one of the same owner.
+
+        Raises:
+            NotFoundError: `before` is no picture of the owner.
+        """
+        ...
+
+    async def delete(self, image_id: UUID, *, owner: str) -> None:
+        """Removes a picture.
+
+        Raises:
+            NotFoundError: The owner has none of this identifier.
+        """
+
     async def sweep(self) -> int:
         """Removes what has expired; returns how many pictures that were."""
         ...
@@ -96,15 +125,7 @@ def parse_image_id(text: str, *, field: str) -> UUID:
     Raises:
         InvalidInputError: It is not a UUID; `field` is named.
     """
-    if _UUID_PATTERN.fullmatch(text):
-        return UUID(text)
-    raise InvalidInputError(
-        Reason.INVALID_FIELD,
-        f"{field} must be a UUID such as 123e4567-e89b-42d3-a456-426614174000; "
-        "send the identifier that the creation of the image returned.",
-        field=field,
-        metadata={STAGE_KEY: Stage.VALIDATION.value},
-    )
+    return parse_uuid(text, field=field, hint="send the identifier that the creation of the image returned")
 
 
 def unknown_image(image_id: UUID) -> NotFoundError:

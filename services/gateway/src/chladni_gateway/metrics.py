@@ -1,12 +1,12 @@
 """Metrics of the gateway. Labels are bounded: routes, recipes, stages and reasons that exist."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chladni_gateway.stages import Stage
 from chladni_runtime.deadlines import Clock
@@ -93,6 +93,22 @@ class CreationMetrics:
     def stage_timer(self, clock: Clock) -> StageTimer:
         """Returns a timer whose first stage starts now."""
         return StageTimer(self._stage_durations, clock)
+
+
+def observe_counts(
+    registry: CollectorRegistry, *, unfinished_jobs: Callable[[], int], live_sounds: Callable[[], int]
+) -> None:
+    """Makes counts that others keep into metrics.
+
+    Args:
+        registry: Registry that the metrics join.
+        unfinished_jobs: Returns the number of unfinished jobs.
+        live_sounds: Returns the number of live sounds.
+    """
+    Gauge("chladni_unfinished_jobs", "Unfinished jobs.", registry=registry).set_function(unfinished_jobs)
+    Gauge("chladni_live_sounds", "Live sounds that are listened to.", registry=registry).set_function(
+        live_sounds
+    )
 
 
 class HttpMetrics:

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 
 from chladni_gateway.backend_health import HealthSurvey
+from chladni_gateway.collaborators import SoundListener, SpectrogramPainter
 from chladni_gateway.image_comparison import ImageComparator
 from chladni_gateway.image_creation import ImageCreator
+from chladni_gateway.image_matrix import MatrixMaker
+from chladni_gateway.image_search import ImageSearcher
 from chladni_gateway.image_store import ImageStore
+from chladni_gateway.job_board import JobBoard
 from chladni_gateway.recipes import RecipeBook
 
 
@@ -15,23 +19,27 @@ class Limits:
 
     Attributes:
         creation_timeout_seconds: Time for one picture.
-        comparison_timeout_seconds: Time for one comparison.
+        comparison_timeout_seconds: Time for one comparison or search.
+        spectrogram_timeout_seconds: Time for one spectrogram.
         health_timeout_seconds: Time for the services behind the gateway to say how they are.
         upload_timeout_seconds: Time for an upload to arrive.
         max_concurrent_uploads: Uploads in progress at most.
         max_audio_bytes: Largest recording.
         min_audio_seconds: Shortest recording.
         max_audio_seconds: Longest recording.
+        max_live_seconds: Longest live sound.
     """
 
     creation_timeout_seconds: float
     comparison_timeout_seconds: float
+    spectrogram_timeout_seconds: float
     health_timeout_seconds: float
     upload_timeout_seconds: float
     max_concurrent_uploads: int
     max_audio_bytes: int
     min_audio_seconds: float
     max_audio_seconds: float
+    max_live_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +48,12 @@ class Workshop:
 
     Attributes:
         creator: Creates pictures.
-        comparator: Compares them.
+        board: Creates pictures that do without their caller.
+        comparator: Compares two pictures.
+        matrices: Compares several with each other.
+        searcher: Finds like ones.
+        painter: Draws spectrograms.
+        listener: Listens to live sound.
         store: Keeps them.
         recipes: The ways from sound to picture.
         survey: Asks how the services behind the gateway are.
@@ -48,7 +61,12 @@ class Workshop:
     """
 
     creator: ImageCreator
+    board: JobBoard
     comparator: ImageComparator
+    matrices: MatrixMaker
+    searcher: ImageSearcher
+    painter: SpectrogramPainter
+    listener: SoundListener
     store: ImageStore
     recipes: RecipeBook
     survey: HealthSurvey

@@ -8,17 +8,23 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni_gateway.backends.clients import BackendClient, CallOptions
-from chladni_gateway.backends.conversion import to_sound_features
+from chladni_gateway.backends.conversion import to_live_event, to_picture, to_sound_features
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from chladni_gateway.collaborators import SpectrogramSize
+    from chladni_gateway.live_sounds import LiveEvent
+    from chladni_gateway.pictures import Picture
     from chladni_gateway.recordings import Recording, SoundFeatures
     from chladni_runtime.deadlines import Deadline
+
 
 _SERVICE: Final = audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"]
 
 
 class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub"]):
-    """Analyses recordings; a `SoundAnalyzer`.
+    """Analyses and draws sound; a `SoundAnalyzer`, a `SpectrogramPainter` and a `SoundListener`.
 
     Args:
         target: gRPC target of the service.
@@ -46,9 +52,55 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             response = await stub.ExtractFeatures(request, timeout=options.timeout, metadata=options.metadata)
         return to_sound_features(response)
 
+    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Picture:
+        """Returns the spectrogram of a recording, as PNG.
+
+        Raises:
+            ChladniError: The recording cannot be used, or the service failed.
+        """
+        request = audio_pb2.RenderSpectrogramRequest(
+            audio=media_pb2.AudioClip(content=recording.content, display_name=recording.name),
+            width_pixels=size.width_pixels,
+            height_pixels=size.height_pixels,
+        )
+        async with self._call(deadline) as (stub, options):
+            response = await stub.RenderSpectrogram(
+                request, timeout=options.timeout, metadata=options.metadata
+            )
+        return to_picture(response.image)
+
+    async def listen(
+        self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
+    ) -> AsyncGenerator[LiveEvent, None]:
+        """Yields mel frames while sound comes, and a summary; closing the generator cancels the call.
+
+        Raises:
+            ChladniError: The sound cannot be used, or the service failed.
+        """
+        async with self._call(deadline) as (stub, options):
+            requests = _live_requests(sample_rate_hz, chunks)
+            call = stub.StreamFeatures(requests, timeout=options.timeout, metadata=options.metadata)
+            try:
+                async for response in call:
+                    if event := to_live_event(response, sender=self.name):
+                        yield event
+            finally:
+                call.cancel()  # Does nothing where the call has ended.
+
     async def _get_models(
         self, stub: audio_grpc.AudioFeatureServiceAsyncStub, options: CallOptions
     ) -> audio_pb2.GetModelsResponse:
         return await stub.GetModels(
             audio_pb2.GetModelsRequest(), timeout=options.timeout, metadata=options.metadata
         )
+
+
+async def _live_requests(
+    sample_rate_hz: int, chunks: AsyncIterator[bytes]
+) -> AsyncGenerator[audio_pb2.StreamFeaturesRequest, None]:
+    config = audio_pb2.PcmConfig(
+        sample_rate_hz=sample_rate_hz, channel_count=1, encoding=audio_pb2.PCM_ENCODING_INT16
+    )
+    yield audio_pb2.StreamFeaturesRequest(config=config)
+    async for chunk in chunks:
+        yield audio_pb2.StreamFeaturesRequest(pcm=chunk)

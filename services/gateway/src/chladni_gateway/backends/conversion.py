@@ -9,8 +9,10 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
+from chladni_gateway.backends.tensors import to_rows
 from chladni_gateway.collaborators import GenerationOrder, ModelSummary, PreviewRequest, Priority
 from chladni_gateway.events import Completed, GenerationEvent, Progressed, Queued, Started
+from chladni_gateway.live_sounds import LiveEvent, LiveFrames, LiveSummary
 from chladni_gateway.pictures import Picture, Provenance
 from chladni_gateway.recordings import AudioProperties, Descriptor, Embedding, SoundFeatures
 
@@ -65,10 +67,7 @@ def to_sound_features(response: audio_pb2.ExtractFeaturesResponse) -> SoundFeatu
             duration_seconds=audio.duration_seconds,
             sha256=audio.sha256,
         ),
-        descriptors=tuple(
-            Descriptor(item.name, item.value, item.unit, item.minimum, item.maximum, item.description)
-            for item in response.descriptors
-        ),
+        descriptors=_to_descriptors(response.descriptors),
         embedding=Embedding(
             space=embedding.space,
             shape=tuple(embedding.values.shape),
@@ -76,6 +75,37 @@ def to_sound_features(response: audio_pb2.ExtractFeaturesResponse) -> SoundFeatu
             component_names=tuple(embedding.component_names),
         ),
     )
+
+
+def to_live_event(response: audio_pb2.StreamFeaturesResponse, *, sender: str) -> LiveEvent | None:
+    """Returns the event of a response; `None` for one that this gateway does not know.
+
+    Args:
+        response: The response.
+        sender: Name of the service that sent it, for the error.
+
+    Raises:
+        FaultError: Its numbers are not what the contract says.
+    """
+    match response.WhichOneof("event"):
+        case "frames":
+            frames = response.frames
+            has_level = frames.HasField("level")
+            bins = to_rows(frames.power_db, sender=sender)
+            return LiveFrames(
+                first_frame=frames.first_frame,
+                mel_bin_count=len(bins),
+                power_db=tuple(zip(*bins, strict=True)),
+                level_dbfs=frames.level.rms_dbfs if has_level else None,
+                peak_dbfs=frames.level.peak_dbfs if has_level else None,
+            )
+        case "summary":
+            summary = response.summary
+            return LiveSummary(
+                summary.frame_count, summary.duration_seconds, _to_descriptors(summary.descriptors)
+            )
+        case _:
+            return None
 
 
 def to_generate_request(order: GenerationOrder) -> image_pb2.GenerateImageRequest:
@@ -135,6 +165,13 @@ def to_provenance(message: image_pb2.Provenance) -> Provenance:
     """Returns the provenance of a message, which has the same fields."""
     values = {field.name: getattr(message, field.name) for field in fields(Provenance)}
     return Provenance(**{**values, "library_versions": dict(message.library_versions)})
+
+
+def _to_descriptors(messages: Iterable[audio_pb2.Descriptor]) -> tuple[Descriptor, ...]:
+    return tuple(
+        Descriptor(item.name, item.value, item.unit, item.minimum, item.maximum, item.description)
+        for item in messages
+    )
 
 
 def _to_progressed(progress: image_pb2.GenerationProgress) -> Progressed:

@@ -8,9 +8,13 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_gateway.backends.clients import BackendClient, CallOptions
 from chladni_gateway.backends.conversion import to_image_message
-from chladni_gateway.collaborators import Likeness
+from chladni_gateway.backends.tensors import to_rows
+from chladni_gateway.collaborators import Likeness, PictureVectors
+from chladni_runtime.errors import FaultError, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chladni_gateway.pictures import Picture
     from chladni_runtime.deadlines import Deadline
 
@@ -18,7 +22,7 @@ _SERVICE: Final = similarity_pb2.DESCRIPTOR.services_by_name["SimilarityService"
 
 
 class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub"]):
-    """Compares pictures; a `PictureComparer`.
+    """Compares and embeds pictures; a `PictureComparer` and a `PictureEmbedder`.
 
     Args:
         target: gRPC target of the service.
@@ -44,6 +48,22 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
         async with self._call(deadline) as (stub, options):
             response = await stub.CompareImages(request, timeout=options.timeout, metadata=options.metadata)
         return Likeness(response.score, response.cosine, response.model)
+
+    async def embed(self, pictures: Sequence[Picture], deadline: Deadline) -> PictureVectors:
+        """Returns the vectors of 1 to 64 pictures, in their order.
+
+        Raises:
+            ChladniError: A picture cannot be used, or the service failed.
+        """
+        request = similarity_pb2.EmbedImagesRequest(
+            encoded=similarity_pb2.ImageBatch(images=map(to_image_message, pictures))
+        )
+        async with self._call(deadline) as (stub, options):
+            response = await stub.EmbedImages(request, timeout=options.timeout, metadata=options.metadata)
+        vectors = to_rows(response.embeddings.values, sender=self.name)
+        if len(vectors) != len(pictures) or not all(map(any, vectors)):
+            raise FaultError(Reason.INTERNAL, f"The service {self.name} sent vectors that cannot be used.")
+        return PictureVectors(tuple(vectors), response.model)
 
     async def _get_models(
         self, stub: similarity_grpc.SimilarityServiceAsyncStub, options: CallOptions

@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
+import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from chladni_gateway.rest.allowed_methods import AllowedMethods
 from chladni_gateway.rest.bodies import SmallBodies
 from chladni_gateway.rest.comparisons import comparison_routes
 from chladni_gateway.rest.creations import creation_routes
 from chladni_gateway.rest.errors import install_error_handlers
+from chladni_gateway.rest.examples import ERROR, UNAVAILABLE, json_example
 from chladni_gateway.rest.facts import fact_routes
 from chladni_gateway.rest.images import image_routes
+from chladni_gateway.rest.jobs import job_routes
+from chladni_gateway.rest.live import live_routes
 from chladni_gateway.rest.observation import Observation
 from chladni_gateway.rest.page import page_routes
+from chladni_gateway.rest.rate_limiting import RateLimiting
 from chladni_gateway.rest.schemas import ErrorBody
 from chladni_gateway.rest.security import SecurityHeaders
+from chladni_gateway.rest.sessions import Sessions
+from chladni_gateway.rest.spectrograms import spectrogram_routes
+from chladni_gateway.rest.uploads import UploadReader
+from chladni_runtime.admission import Admission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chladni_gateway.collaborators import PreviewRequest
     from chladni_gateway.metrics import HttpMetrics
+    from chladni_gateway.places import Places
+    from chladni_gateway.rate_limit import RateLimit
     from chladni_gateway.workshop import Workshop
 
 _MAX_JSON_BYTES: Final = 64 * 1024
+_UPLOAD_PATHS: Final = frozenset({"/api/generate", "/api/jobs", "/api/spectrogram"})
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    "4XX": {"model": ErrorBody, "description": "The request is wrong, or too much is asked for."},
-    "5XX": {"model": ErrorBody, "description": "A service failed or is not there."},
+    "4XX": {
+        "model": ErrorBody,
+        "description": "The request is wrong, or too much is asked for.",
+        "content": json_example(ERROR),
+    },
+    "5XX": {
+        "model": ErrorBody,
+        "description": "A service failed or is not there.",
+        "content": json_example(UNAVAILABLE),
+    },
 }
+_DESCRIPTION: Final = """Pictures and jobs belong to the session that made them, which is a cookie that every
+POST and the page set. Whoever knows a picture's identifier may get it; only its session lists and deletes it.
+
+Live sound goes over a WebSocket, `/api/live`, which OpenAPI does not describe: first the text
+`{"sample_rate_hz": 48000}`, which the text `{"type": "ready", ...}` answers; then binary messages of mono,
+little-endian 16-bit sound, which texts `{"type": "frames", ...}` answer with mel frames and levels; the text
+`{"type": "end"}` asks for a last text `{"type": "summary", ...}` with the sound's descriptors."""
 
 
 def create_app(
@@ -38,6 +66,9 @@ def create_app(
     *,
     metrics: HttpMetrics,
     previews: PreviewRequest,
+    live_places: Places,
+    session_seconds: int,
+    rate_limit: RateLimit | None = None,
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """Returns the application.
@@ -46,11 +77,15 @@ def create_app(
         workshop: What the gateway does.
         metrics: Counts and times requests.
         previews: Previews of event streams.
+        live_places: Bounds the live sounds at a time.
+        session_seconds: Time that a browser keeps its session.
+        rate_limit: How often a client may ask for work; `None` for any.
         cors_origins: Other origins whose pages may use the API.
     """
     app = FastAPI(
         title="Chladni",
         summary="Turns sound into pictures and measures how alike pictures are.",
+        description=_DESCRIPTION,
         version=version("chladni-gateway"),
         openapi_url="/api/openapi.json",
         docs_url=None,  # FastAPI's own pages load scripts from other hosts.
@@ -58,18 +93,36 @@ def create_app(
         responses=dict(_ERRORS),
     )
     install_error_handlers(app)
-    app.include_router(creation_routes(workshop, previews=previews))
-    app.include_router(comparison_routes(workshop))
-    app.include_router(image_routes(workshop))
-    app.include_router(fact_routes(workshop))
-    app.include_router(page_routes())
+    limits = workshop.limits
+    uploads = UploadReader(
+        admission=Admission(limits.max_concurrent_uploads, clock=time.monotonic),
+        max_audio_bytes=limits.max_audio_bytes,
+        timeout_seconds=limits.upload_timeout_seconds,
+    )
+    routers = (
+        creation_routes(workshop, uploads=uploads, previews=previews),
+        job_routes(workshop, uploads=uploads, previews=previews),
+        spectrogram_routes(workshop, uploads=uploads),
+        comparison_routes(workshop),
+        image_routes(workshop),
+        fact_routes(workshop),
+        live_routes(workshop, places=live_places, friends=frozenset(cors_origins)),
+        page_routes(),
+    )
+    for router in routers:
+        app.include_router(router)
+    routes = [route for router in routers for route in router.routes]
     # The last one added is the outermost.
-    app.add_middleware(SmallBodies, limit_bytes=_MAX_JSON_BYTES, exempt_paths=frozenset({"/api/generate"}))
+    app.add_middleware(AllowedMethods, routes=routes)
+    app.add_middleware(SmallBodies, limit_bytes=_MAX_JSON_BYTES, exempt_paths=_UPLOAD_PATHS)
+    if rate_limit is not None:
+        app.add_middleware(RateLimiting, limit=rate_limit)
+    app.add_middleware(Sessions, max_age_seconds=session_seconds)
     if cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(cors_origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
         )
     app.add_middleware(SecurityHeaders, is_shared=bool(cors_origins))

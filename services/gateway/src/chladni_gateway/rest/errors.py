@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from chladni_gateway.job_board import UnknownJobError
 from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail
 from chladni_gateway.stages import STAGE_KEY, Stage
 from chladni_runtime.errors import ChladniError, FieldViolation, InvalidFieldsError, Reason
@@ -43,6 +44,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ChladniError, _answer_chladni_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(UnknownJobError, _answer_unknown_job)
 
 
 def error_response(error: ChladniError) -> JSONResponse:
@@ -57,9 +59,36 @@ def error_body(error: ChladniError) -> dict[str, Any]:
     """Returns the body of an error: ``{"error": {code, message, stage, timestamp}}``."""
     if error.reason is Reason.INTERNAL:
         _log.error("a request failed", exc_info=error, extra={"reason": error.reason.value})
+    return ErrorBody(error=error_detail(error)).model_dump(mode="json")
+
+
+def error_detail(error: ChladniError, *, at: datetime | None = None) -> ErrorDetail:
+    """Returns what callers see of an error.
+
+    Args:
+        error: The error.
+        at: When it happened; `None` for now.
+    """
     status = WIRE_STATUS[error.reason].http
     default_stage = _NO_STAGE if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Stage.VALIDATION.value
-    return _body(error.reason.value, _message_of(error), error.metadata.get(STAGE_KEY, default_stage))
+    stage = error.metadata.get(STAGE_KEY, default_stage)
+    return _detail(error.reason.value, _message_of(error), stage, at)
+
+
+def plain_error_response(
+    status: HTTPStatus, *, code: str, message: str, stage: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Returns the answer for an error that only the REST API knows.
+
+    Args:
+        status: HTTP status.
+        code: Reason for programs.
+        message: What is wrong and what to do, for people.
+        stage: Stage that failed.
+        headers: Further headers.
+    """
+    body = ErrorBody(error=_detail(code, message, stage, None))
+    return JSONResponse(body.model_dump(mode="json"), status_code=status, headers=headers)
 
 
 def internal_error() -> ChladniError:
@@ -69,10 +98,9 @@ def internal_error() -> ChladniError:
     )
 
 
-def _body(code: str, message: str, stage: str) -> dict[str, Any]:
-    timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    detail = ErrorDetail(code=code, message=message, stage=stage, timestamp=timestamp)
-    return ErrorBody(error=detail).model_dump(mode="json")
+def _detail(code: str, message: str, stage: str, at: datetime | None) -> ErrorDetail:
+    moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return ErrorDetail(code=code, message=message, stage=stage, timestamp=moment)
 
 
 def _message_of(error: ChladniError) -> str:
@@ -104,10 +132,18 @@ async def _answer_validation_error(_request: Request, error: Exception) -> JSONR
 async def _answer_http_exception(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     status = HTTPStatus(error.status_code)
-    return JSONResponse(
-        _body(status.name, _HTTP_MESSAGES.get(status, f"{status.phrase}."), Stage.VALIDATION.value),
-        status_code=status,
+    return plain_error_response(
+        status,
+        code=status.name,
+        message=_HTTP_MESSAGES.get(status, f"{status.phrase}."),
+        stage=Stage.VALIDATION.value,
         headers=error.headers,
+    )
+
+
+async def _answer_unknown_job(_request: Request, error: Exception) -> JSONResponse:
+    return plain_error_response(
+        HTTPStatus.NOT_FOUND, code="UNKNOWN_JOB", message=str(error), stage=Stage.VALIDATION.value
     )
 
 

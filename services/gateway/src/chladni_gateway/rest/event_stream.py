@@ -28,10 +28,11 @@ _log = logging.getLogger(__name__)
 
 
 class ServerEvent(NamedTuple):
-    """An event: its name, and its data, which becomes JSON."""
+    """An event: its name, its data, which becomes JSON, and its number where it has one of its own."""
 
     name: str
     data: dict[str, Any]
+    number: int | None = None
 
 
 class EventStreamResponse(Response):
@@ -73,7 +74,7 @@ class EventStreamResponse(Response):
                     if event is None:
                         yield _HEARTBEAT
                         continue
-                    number += 1
+                    number = number + 1 if event.number is None else event.number
                     yield encode(event, number)
         except ChladniError as error:
             yield encode(_error_event(error), number + 1)

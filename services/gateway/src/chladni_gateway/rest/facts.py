@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Response
 
-from chladni_gateway.creation_request import MAX_GUIDANCE_SCALE, MAX_SEED, MAX_STEPS
+from chladni_gateway.creation_request import (
+    MAX_GUIDANCE_SCALE,
+    MAX_SEED,
+    MAX_SIDE_PIXELS,
+    MAX_STEPS,
+    MIN_SIDE_PIXELS,
+)
+from chladni_gateway.image_matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
+from chladni_gateway.live_sounds import MAX_LIVE_SAMPLE_RATE_HZ, MIN_LIVE_SAMPLE_RATE_HZ
+from chladni_gateway.rest.examples import HEALTH, LIMITS, RECIPES, json_example
 from chladni_gateway.rest.schemas import (
     Health,
     LimitsBody,
@@ -30,7 +39,10 @@ def fact_routes(workshop: Workshop) -> APIRouter:
     @router.get(
         "/api/health",
         summary="Health",
-        responses={503: {"model": Health, "description": "Some service is not there, or not ready."}},
+        responses={
+            200: {"content": json_example(HEALTH)},
+            503: {"model": Health, "description": "Some service is not there, or not ready."},
+        },
     )
     async def health(response: Response) -> Health:
         """Asks every service how it is, now."""
@@ -44,13 +56,13 @@ def fact_routes(workshop: Workshop) -> APIRouter:
             services={name: ServiceStatus(status=state) for name, state in report.services.items()},
         )
 
-    @router.get("/api/recipes", summary="Recipes")
+    @router.get("/api/recipes", summary="Recipes", responses={200: {"content": json_example(RECIPES)}})
     async def recipes() -> RecipeList:
         """Lists the ways from sound to picture, and whether each can be used now."""
         described = await workshop.recipes.describe(Deadline.after(limits.health_timeout_seconds))
         return RecipeList(recipes=[to_recipe_body(recipe) for recipe in described])
 
-    @router.get("/api/limits", summary="Limits")
+    @router.get("/api/limits", summary="Limits", responses={200: {"content": json_example(LIMITS)}})
     async def request_limits() -> LimitsBody:
         """Tells what a request may hold, so that clients can check before they upload."""
         return LimitsBody(
@@ -60,6 +72,12 @@ def fact_routes(workshop: Workshop) -> APIRouter:
             seed=Range(minimum=0, maximum=MAX_SEED),
             steps=Range(minimum=1, maximum=MAX_STEPS),
             guidance=Range(minimum=1, maximum=MAX_GUIDANCE_SCALE),
+            width_pixels=Range(minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS),
+            height_pixels=Range(minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS),
+            max_unfinished_jobs=workshop.board.limits.max_unfinished_per_owner,
+            matrix_images=Range(minimum=MIN_MATRIX_IMAGES, maximum=MAX_MATRIX_IMAGES),
+            live_sample_rate_hz=Range(minimum=MIN_LIVE_SAMPLE_RATE_HZ, maximum=MAX_LIVE_SAMPLE_RATE_HZ),
+            max_live_seconds=limits.max_live_seconds,
         )
 
     return router

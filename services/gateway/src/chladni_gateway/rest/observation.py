@@ -43,12 +43,21 @@ class Observation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a connection."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID_KEY, "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         token = REQUEST_ID.set(request_id)
+        try:
+            if scope["type"] == "websocket":
+                await self._app(scope, receive, send)
+            else:
+                await self._observe(request_id, scope, receive, send)
+        finally:
+            REQUEST_ID.reset(token)
+
+    async def _observe(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = time.monotonic()
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
         has_started = False
@@ -72,7 +81,6 @@ class Observation:
             del error
         finally:
             self._record(scope, status, time.monotonic() - started_at)
-            REQUEST_ID.reset(token)
 
     def _record(self, scope: Scope, status: int, duration_seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from chladni_gateway.collaborators import HealthState
+from chladni_gateway.image_matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
+from chladni_gateway.image_search import MAX_MATCHES
+from chladni_gateway.likeness import Level, level_of
 from chladni_gateway.pictures import Provenance
-from chladni_gateway.recordings import (
-    AudioProperties,
-    Descriptor,
-)
+from chladni_gateway.recordings import AudioProperties, Descriptor
+from chladni_gateway.rest.examples import IMAGE_ID, OTHER_IMAGE_ID
+from chladni_runtime.errors import NotOfferedError
 
 if TYPE_CHECKING:
+    from chladni_gateway.image_search import Match
     from chladni_gateway.image_store import ImageRecord
     from chladni_gateway.recipes import RecipeDescription
-
-_EXAMPLE_ID = "5f6b8a2e-9a50-4a0e-8f5f-0f3c3a1d7e10"
 
 
 class CreatedImage(BaseModel):
     """A picture that was made and stored."""
 
-    image_id: UUID = Field(examples=[_EXAMPLE_ID])
+    image_id: UUID = Field(examples=[IMAGE_ID])
     image_url: str = Field(
         description="Where to get the picture, relative to this host.",
-        examples=[f"/api/images/{_EXAMPLE_ID}"],
+        examples=[f"/api/images/{IMAGE_ID}"],
     )
     processing_time: float = Field(description="Seconds that it took.", examples=[1.84])
     seed: int = Field(description="Seed of the noise: send it again for the same picture.", examples=[7])
@@ -39,10 +40,21 @@ class CreatedImage(BaseModel):
         examples=[False],
     )
     file_name: str = Field(description="Name of the recording; empty if it had none.", examples=["voice.wav"])
+    created_at: datetime = Field(description="When it was made.")
     expires_at: datetime = Field(description="When the picture will be removed.")
     provenance: Provenance = Field(description="How the picture was made.")
     audio: AudioProperties = Field(description="What was found in the recording.")
     descriptors: list[Descriptor] = Field(description="The qualities of the sound that decided the picture.")
+
+
+class ImageList(BaseModel):
+    """Pictures, the newest first."""
+
+    images: list[CreatedImage]
+
+
+ImageId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+"""Identifier of a picture, whose form is checked where it is used, by name."""
 
 
 class CompareRequest(BaseModel):
@@ -50,10 +62,8 @@ class CompareRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image_id_1: str = Field(description="Identifier of the first picture.", examples=[_EXAMPLE_ID])
-    image_id_2: str = Field(
-        description="Identifier of the second picture.", examples=["c56a4180-65aa-42ec-a945-5fd21dec0538"]
-    )
+    image_id_1: ImageId = Field(description="Identifier of the first picture.", examples=[IMAGE_ID])
+    image_id_2: ImageId = Field(description="Identifier of the second picture.", examples=[OTHER_IMAGE_ID])
 
 
 class Comparison(BaseModel):
@@ -63,8 +73,76 @@ class Comparison(BaseModel):
         ge=0, le=1, description="0: nothing in common; 1: equal.", examples=[0.87]
     )
     percentage: str = Field(description="The score for people.", examples=["87%"])
+    level: Level = Field(description="The score in a word: low below 0.3, medium below 0.7, else high.")
     cosine: float = Field(description="Cosine of the two embeddings, -1 to 1.", examples=[0.81])
     model: str = Field(description="Model that was used.", examples=["efficientnet-lite0"])
+
+
+class MatrixRequest(BaseModel):
+    """Several pictures to compare with each other."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image_ids: list[ImageId] = Field(
+        description="Identifiers of different pictures.",
+        min_length=MIN_MATRIX_IMAGES,
+        max_length=MAX_MATRIX_IMAGES,
+        examples=[[IMAGE_ID, OTHER_IMAGE_ID]],
+        json_schema_extra={"uniqueItems": True},
+    )
+
+
+class Matrix(BaseModel):
+    """How alike each picture is to each."""
+
+    image_ids: list[UUID] = Field(description="The pictures, in the order of the request.")
+    scores: list[list[float]] = Field(
+        description="Row i, column j: how alike pictures i and j are, 0 to 1. Symmetric; 1 on the diagonal."
+    )
+    model: str = Field(description="Model that was used.")
+
+
+def _number(value: object) -> object:
+    """Refuses what JSON does not call a number, however much it looks like one."""
+    if isinstance(value, str | bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic turns no other into its own
+    return value
+
+
+class SearchRequest(BaseModel):
+    """What to look for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image_id: ImageId = Field(description="Find pictures like this one.", examples=[IMAGE_ID])
+    limit: Annotated[int, BeforeValidator(_number)] = Field(
+        10, ge=1, le=MAX_MATCHES, description="Pictures at most."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_sound(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "sound" in value:
+            raise NotOfferedError(
+                "This server has no model that hears sounds and sees pictures, so it cannot search by sound. "
+                "Create a picture of the sound and search by its image_id."
+            )
+        return value
+
+
+class MatchBody(BaseModel):
+    """A picture that was found."""
+
+    image: CreatedImage
+    score: float = Field(ge=0, le=1, description="How alike it is, 0 to 1.")
+    percentage: str = Field(description="The score for people.")
+    level: Level = Field(description="The score in a word.")
+
+
+class MatchList(BaseModel):
+    """Pictures that were found, best first."""
+
+    matches: list[MatchBody]
 
 
 class ServiceStatus(BaseModel):
@@ -114,6 +192,12 @@ class LimitsBody(BaseModel):
     seed: Range
     steps: Range
     guidance: Range
+    width_pixels: Range = Field(description="Of pictures and of spectrograms.")
+    height_pixels: Range
+    max_unfinished_jobs: int = Field(description="Jobs of one session that have not ended.")
+    matrix_images: Range = Field(description="Pictures that a matrix may compare.")
+    live_sample_rate_hz: Range
+    max_live_seconds: float = Field(description="Longest live sound.")
 
 
 class ErrorDetail(BaseModel):
@@ -131,6 +215,21 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
+def to_percentage(score: float) -> str:
+    """Returns a score for people."""
+    return f"{round(score * 100)}%"
+
+
+def to_match_body(match: Match) -> MatchBody:
+    """Returns the body that describes a picture that was found."""
+    return MatchBody(
+        image=to_created_image(match.record),
+        score=match.score,
+        percentage=to_percentage(match.score),
+        level=level_of(match.score),
+    )
+
+
 def to_created_image(record: ImageRecord) -> CreatedImage:
     """Returns the body that describes a new picture."""
     return CreatedImage(
@@ -141,6 +240,7 @@ def to_created_image(record: ImageRecord) -> CreatedImage:
         recipe=record.recipe,
         is_reused=record.is_reused,
         file_name=record.source_name,
+        created_at=record.created_at,
         expires_at=record.expires_at,
         provenance=record.provenance,
         audio=record.audio,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,7 +17,6 @@ _CONTENT_SECURITY_POLICY: Final = "; ".join(
         "style-src 'self'",
         "img-src 'self' data: blob:",  # Previews arrive as data, recordings are played from blobs.
         "media-src 'self' blob:",
-        "connect-src 'self'",
         "font-src 'self'",
         "manifest-src 'self'",
         "form-action 'self'",
@@ -24,14 +24,24 @@ _CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
 _HEADERS: Final = {
-    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
 }
+
+
+def content_security_policy(host: str) -> str:
+    """Returns the policy of an answer.
+
+    Args:
+        host: Host and port that the client sees; some browsers do not count WebSockets to it as `'self'`.
+    """
+    sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+    return f"{_CONTENT_SECURITY_POLICY}; connect-src 'self'{sockets}"
 
 
 class SecurityHeaders:
@@ -49,10 +59,13 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a connection."""
+        policy = content_security_policy(Headers(scope=scope).get("host", "") if "headers" in scope else "")
 
         async def secured_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+                headers = MutableHeaders(scope=message)
+                headers.update(self._headers)
+                headers["Content-Security-Policy"] = policy
             await send(message)
 
         await self._app(scope, receive, secured_send)

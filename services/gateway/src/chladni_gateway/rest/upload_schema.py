@@ -1,4 +1,4 @@
-"""The form of `POST /api/generate`, as OpenAPI describes it."""
+"""The forms of uploads, as OpenAPI describes them."""
 
 from typing import Any, Final
 
@@ -12,15 +12,19 @@ from chladni_gateway.creation_request import (
     MIN_SIDE_PIXELS,
 )
 
-UPLOAD_SCHEMA: Final[dict[str, Any]] = {
+_FILE: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": "binary",
+    "minLength": 1,
+    "description": "The recording: WAV, MP3, FLAC or OGG; GET /api/limits tells the limits.",
+}
+_ENCODING: Final[dict[str, Any]] = {"file": {"contentType": "audio/wav, audio/mpeg, audio/flac, audio/ogg"}}
+_CREATION_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
+    "additionalProperties": False,
     "required": ["file"],
     "properties": {
-        "file": {
-            "type": "string",
-            "format": "binary",
-            "description": "The recording: WAV, MP3, FLAC or OGG; GET /api/limits tells the limits.",
-        },
+        "file": _FILE,
         "seed": {
             "type": "integer",
             "minimum": 0,
@@ -93,7 +97,7 @@ UPLOAD_SCHEMA: Final[dict[str, Any]] = {
     },
 }
 
-UPLOAD_EXAMPLES: Final[dict[str, Any]] = {
+_CREATION_EXAMPLES: Final[dict[str, Any]] = {
     "plain": {"summary": "The model's choice of everything", "value": {"file": "voice.wav"}},
     "again": {
         "summary": "A picture that can be made again, bit for bit",
@@ -102,5 +106,53 @@ UPLOAD_EXAMPLES: Final[dict[str, Any]] = {
     "many": {
         "summary": "One of many, that may wait for those someone waits for",
         "value": {"file": "voice.wav", "priority": "batch", "exact": False},
+    },
+}
+
+CREATION_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": _CREATION_SCHEMA,
+            "encoding": _ENCODING,
+            "examples": _CREATION_EXAMPLES,
+        }
+    },
+}
+
+SPECTROGRAM_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["file"],
+                "properties": {
+                    "file": _FILE,
+                    "width_pixels": {
+                        "type": "integer",
+                        "minimum": MIN_SIDE_PIXELS,
+                        "maximum": MAX_SIDE_PIXELS,
+                        "default": 512,
+                        "examples": [1024],
+                    },
+                    "height_pixels": {
+                        "type": "integer",
+                        "minimum": MIN_SIDE_PIXELS,
+                        "maximum": MAX_SIDE_PIXELS,
+                        "default": 512,
+                        "examples": [256],
+                    },
+                },
+            },
+            "encoding": _ENCODING,
+            "examples": {
+                "wide": {
+                    "summary": "For a player's width",
+                    "value": {"file": "voice.wav", "width_pixels": 1024, "height_pixels": 256},
+                }
+            },
+        }
     },
 }

@@ -1,13 +1,13 @@
-"""The upload of a recording, with how its picture is to be made."""
+"""The upload of a recording, with what is to be done with it."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chladni_gateway.collaborators import GenerationSettings, PreviewRequest, Priority
-from chladni_gateway.creation_request import CreationRequest, recording_too_large
+from chladni_gateway.creation_request import recording_too_large
 from chladni_gateway.recordings import Recording
 from chladni_gateway.rest.bodies import read_body
 from chladni_gateway.rest.forms import FieldRule, FormField, read_form
@@ -16,107 +16,110 @@ from chladni_runtime.errors import DeadlineExceededError, InvalidInputError, Rea
 from chladni_runtime.validation import RequestValidator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
+    from chladni_runtime.admission import Admission
     from chladni_runtime.errors import ChladniError
 
 FILE_FIELD: Final = "file"
 _MAX_TEXT_BYTES: Final = 256
 _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and text fields.
-_WHOLE_NUMBER: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
-_NUMBER: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})", re.ASCII)
-_TRUTH: Final = re.compile(r"true|false", re.IGNORECASE)
-_TEXT_FORMS: Final = {
-    "seed": (_WHOLE_NUMBER, "a whole number"),
-    "steps": (_WHOLE_NUMBER, "a whole number"),
-    "guidance": (_NUMBER, "a decimal number"),
-    "width_pixels": (_WHOLE_NUMBER, "a whole number"),
-    "height_pixels": (_WHOLE_NUMBER, "a whole number"),
-    "priority": (re.compile("|".join(Priority)), " or ".join(Priority)),
-    "exact": (_TRUTH, "true or false"),
-    "bypass_cache": (_TRUTH, "true or false"),
-}
-_TEXT_FIELDS: Final = ("recipe", "scheduler", *_TEXT_FORMS)
 
 
-async def read_upload(
-    request: Request,
-    *,
-    caller: str,
-    max_audio_bytes: int,
-    timeout_seconds: float,
-    previews: PreviewRequest | None,
-) -> CreationRequest:
-    """Returns what an upload asks for; the recording stays in memory.
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """How a text field is written: a pattern for all of it, and what that means in words."""
+
+    pattern: re.Pattern[str]
+    meaning: str
+
+
+ANY_TEXT: Final = TextForm(re.compile(r".*", re.DOTALL), "text")
+WHOLE_NUMBER: Final = TextForm(re.compile(r"[+-]?\d{1,20}", re.ASCII), "a whole number")
+NUMBER: Final = TextForm(re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})", re.ASCII), "a decimal number")
+TRUTH: Final = TextForm(re.compile(r"true|false", re.IGNORECASE), "true or false")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A recording and the text fields that came with it; those that did not come are empty."""
+
+    recording: Recording
+    texts: Mapping[str, str]
+
+    def whole_number(self, name: str) -> int | None:
+        """Returns the number in a field; `None` where it is empty."""
+        return int(self.texts[name]) if self.texts[name] else None
+
+    def number(self, name: str) -> float | None:
+        """Returns the number in a field; `None` where it is empty."""
+        return float(self.texts[name]) if self.texts[name] else None
+
+
+class UploadReader:
+    """Reads uploads while they arrive. Recordings stay in memory, so few may arrive at a time.
 
     Args:
-        request: The request, its body not yet read.
-        caller: Who sends it.
+        admission: Bounds the uploads in progress.
         max_audio_bytes: Largest recording.
-        timeout_seconds: Time for the body to arrive.
-        previews: How previews are wanted.
-
-    Raises:
-        ChladniError: The form is wrong, or its body is too large or too slow; the stage is validation.
+        timeout_seconds: Time for an upload to arrive.
     """
 
-    def too_large() -> ChladniError:
-        return recording_too_large(max_audio_bytes)
+    def __init__(self, *, admission: Admission, max_audio_bytes: int, timeout_seconds: float) -> None:
+        self._admission = admission
+        self._max_audio_bytes = max_audio_bytes
+        self._timeout_seconds = timeout_seconds
 
-    rules = {FILE_FIELD: FieldRule(max_audio_bytes, too_large)}
-    rules |= {name: FieldRule(_MAX_TEXT_BYTES, _text_too_long(name)) for name in _TEXT_FIELDS}
-    with at_stage(Stage.VALIDATION):
+    async def read(self, request: Request, text_forms: Mapping[str, TextForm]) -> Upload:
+        """Returns an upload.
+
+        Args:
+            request: The request, its body not yet read.
+            text_forms: The text fields that the form may have besides the file.
+
+        Raises:
+            ChladniError: The form is wrong, or its body is too large or too slow, with the stage validation;
+                or too many uploads are in progress.
+        """
+        with self._admission.admit(), at_stage(Stage.VALIDATION):
+            return _to_upload(await self._read_form(request, list(text_forms)), text_forms)
+
+    async def _read_form(self, request: Request, text_fields: list[str]) -> dict[str, FormField]:
+        rules = {FILE_FIELD: FieldRule(self._max_audio_bytes, self._too_large)}
+        rules |= {name: FieldRule(_MAX_TEXT_BYTES, _text_too_long(name)) for name in text_fields}
+        pieces = read_body(
+            request.receive,
+            request.headers,
+            limit_bytes=self._max_audio_bytes + _FORM_OVERHEAD_BYTES,
+            too_large=self._too_large,
+        )
         try:
-            async with asyncio.timeout(timeout_seconds):
-                form = await read_form(
-                    read_body(
-                        request.receive,
-                        request.headers,
-                        limit_bytes=max_audio_bytes + _FORM_OVERHEAD_BYTES,
-                        too_large=too_large,
-                    ),
-                    content_type=request.headers.get("content-type", ""),
-                    rules=rules,
+            async with asyncio.timeout(self._timeout_seconds):
+                return await read_form(
+                    pieces, content_type=request.headers.get("content-type", ""), rules=rules
                 )
         except TimeoutError:
             raise DeadlineExceededError(
-                f"The upload did not arrive within {timeout_seconds:g} s, the limit."
+                f"The upload did not arrive within {self._timeout_seconds:g} s, the limit."
             ) from None
-        return _to_request(form, previews, caller)
+
+    def _too_large(self) -> ChladniError:
+        return recording_too_large(self._max_audio_bytes)
 
 
-def _to_request(form: dict[str, FormField], previews: PreviewRequest | None, caller: str) -> CreationRequest:
-    texts = {name: form[name].text() if name in form else "" for name in _TEXT_FIELDS}
+def _to_upload(form: Mapping[str, FormField], text_forms: Mapping[str, TextForm]) -> Upload:
+    texts = {name: form[name].text() if name in form else "" for name in text_forms}
     validator = RequestValidator()
     validator.require(FILE_FIELD, present=FILE_FIELD in form, hint="send the recording in this form field")
-    for name, (pattern, meaning) in _TEXT_FORMS.items():
-        is_valid = not texts[name] or bool(pattern.fullmatch(texts[name]))
-        validator.check(name, valid=is_valid, description=f"is {texts[name][:32]!r}, must be {meaning}.")
+    for name, text_form in text_forms.items():
+        text = texts[name]
+        is_valid = not text or bool(text_form.pattern.fullmatch(text))
+        validator.check(name, valid=is_valid, description=f"is {text[:32]!r}, must be {text_form.meaning}.")
     validator.raise_if_invalid()
     file = form[FILE_FIELD]
-    return CreationRequest(
-        recording=Recording(bytes(file.content), file.file_name),
-        recipe=texts["recipe"],
-        settings=GenerationSettings(
-            seed=_whole_number(texts["seed"]),
-            steps=_whole_number(texts["steps"]),
-            guidance_scale=float(texts["guidance"]) if texts["guidance"] else None,
-            scheduler=texts["scheduler"],
-            width_pixels=_whole_number(texts["width_pixels"]),
-            height_pixels=_whole_number(texts["height_pixels"]),
-            previews=previews,
-            priority=Priority(texts["priority"] or Priority.INTERACTIVE),
-            exact=texts["exact"].lower() != "false",
-            bypass_cache=texts["bypass_cache"].lower() == "true",
-        ),
-        caller=caller,
-    )
-
-
-def _whole_number(text: str) -> int | None:
-    return int(text) if text else None
+    return Upload(Recording(bytes(file.content), file.file_name), texts)
 
 
 def _text_too_long(name: str) -> Callable[[], ChladniError]:

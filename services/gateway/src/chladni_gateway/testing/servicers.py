@@ -17,7 +17,7 @@ from chladni.model.v1 import model_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
-from chladni_gateway.testing.drawings import colored_png, with_text
+from chladni_gateway.testing.drawings import colored_png, solid_png, with_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from chladni_runtime.errors import ChladniError
 
 SPACE: Final = "scripted-space"
+LIVE_BINS: Final = 4
+LIVE_POWER_DB: Final = -20.0
 _SIDE_PIXELS: Final = 512
 _DESCRIPTOR_NAMES: Final = ("loudness", "brightness", "roughness", "tempo", "pitch_height", "harmonicity")
 _MAGIC: Final = (
@@ -41,6 +43,9 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         error: Raised by every call, if set.
         may_go_on: Analysis stands still while this is not set.
         requests: Every request for features so far.
+        spectrogram_requests: Every request for a spectrogram so far.
+        listening: Live sounds in progress.
+        heard_bytes: Live sound that has come, in bytes.
     """
 
     def __init__(self) -> None:
@@ -52,6 +57,47 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.requests: list[audio_pb2.ExtractFeaturesRequest] = []
+        self.spectrogram_requests: list[audio_pb2.RenderSpectrogramRequest] = []
+        self.listening = 0
+        self.heard_bytes = 0
+
+    async def RenderSpectrogram(  # noqa: D102, N802
+        self, request: audio_pb2.RenderSpectrogramRequest, _context: Any
+    ) -> audio_pb2.RenderSpectrogramResponse:
+        self.spectrogram_requests.append(request)
+        if self.error is not None:
+            raise self.error
+        width_pixels = request.width_pixels or _SIDE_PIXELS
+        content = solid_png(width_pixels, request.height_pixels or _SIDE_PIXELS, (68, 1, 84))
+        return audio_pb2.RenderSpectrogramResponse(image=_png(content, width_pixels))
+
+    async def StreamFeatures(  # noqa: N802
+        self, request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest], _context: Any
+    ) -> AsyncIterator[audio_pb2.StreamFeaturesResponse]:
+        """Answers each piece of sound with one frame, of as many bins as `LIVE_BINS`, all at one level."""
+        if self.error is not None:
+            raise self.error
+        config = (await anext(request_iterator)).config
+        self.listening += 1
+        try:
+            frame_count = 0
+            async for request in request_iterator:
+                self.heard_bytes += len(request.pcm)
+                await self.may_go_on.wait()
+                yield _live_frame(frame_count)
+                frame_count += 1
+            seconds = self.heard_bytes / 2 / config.sample_rate_hz
+            yield audio_pb2.StreamFeaturesResponse(
+                summary=audio_pb2.StreamSummary(
+                    frame_count=frame_count,
+                    duration_seconds=seconds,
+                    descriptors=[
+                        audio_pb2.Descriptor(name="loudness", value=0.5, unit="1", minimum=0, maximum=1)
+                    ],
+                )
+            )
+        finally:
+            self.listening -= 1
 
     async def ExtractFeatures(  # noqa: D102, N802
         self, request: audio_pb2.ExtractFeaturesRequest, _context: Any
@@ -241,6 +287,7 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
     Attributes:
         error: Raised by every call, if set.
         score: Score of pictures that differ.
+        embedded: Content of every picture that was embedded so far.
     """
 
     def __init__(self) -> None:
@@ -250,6 +297,29 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         """Forgets everything that was set or remembered."""
         self.error: ChladniError | None = None
         self.score = 0.5
+        self.embedded: list[bytes] = []
+
+    async def EmbedImages(  # noqa: N802
+        self, request: similarity_pb2.EmbedImagesRequest, _context: Any
+    ) -> similarity_pb2.EmbedImagesResponse:
+        """Gives each picture the direction of its digest."""
+        if self.error is not None:
+            raise self.error
+        contents = [image.content for image in request.encoded.images]
+        self.embedded.extend(contents)
+        digests = [hashlib.sha256(content).digest() for content in contents]
+        values = [byte - 128.0 for digest in digests for byte in digest]
+        return similarity_pb2.EmbedImagesResponse(
+            embeddings=tensor_pb2.Embedding(
+                space="scripted-eye",
+                values=tensor_pb2.Tensor(
+                    dtype=tensor_pb2.DATA_TYPE_FLOAT32,
+                    shape=[len(contents), 32],
+                    data=struct.pack(f"<{len(values)}f", *values),
+                ),
+            ),
+            model="scripted-eye",
+        )
 
     async def CompareImages(  # noqa: D102, N802
         self, request: similarity_pb2.CompareImagesRequest, _context: Any
@@ -258,6 +328,20 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
             raise self.error
         score = 1.0 if request.first.content == request.second.content else self.score
         return similarity_pb2.CompareImagesResponse(score=score, cosine=2 * score - 1, model="scripted-eye")
+
+
+def _live_frame(number: int) -> audio_pb2.StreamFeaturesResponse:
+    return audio_pb2.StreamFeaturesResponse(
+        frames=audio_pb2.MelFrames(
+            first_frame=number,
+            power_db=tensor_pb2.Tensor(
+                dtype=tensor_pb2.DATA_TYPE_FLOAT32,
+                shape=[LIVE_BINS, 1],
+                data=struct.pack(f"<{LIVE_BINS}f", *[LIVE_POWER_DB] * LIVE_BINS),
+            ),
+            level=audio_pb2.Level(rms_dbfs=-20.0, peak_dbfs=-10.0),
+        )
+    )
 
 
 def _png(content: bytes, size_pixels: int) -> media_pb2.Image:

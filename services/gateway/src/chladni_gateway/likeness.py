@@ -1,0 +1,50 @@
+"""How alike pictures are: from vectors to scores, and from scores to words."""
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from operator import mul
+from typing import Final, TypeAlias
+
+Vector: TypeAlias = tuple[float, ...]
+"""Where a picture stands in a space in which like pictures are near each other."""
+
+_MEDIUM_FROM: Final = 0.3
+_HIGH_FROM: Final = 0.7
+
+
+class Level(StrEnum):
+    """A score in one word."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+def level_of(score: float) -> Level:
+    """Returns a score in one word: `LOW` below 0.3, `MEDIUM` below 0.7, `HIGH` from there on."""
+    if score < _MEDIUM_FROM:
+        return Level.LOW
+    return Level.MEDIUM if score < _HIGH_FROM else Level.HIGH
+
+
+def unit_vector(vector: Vector) -> Vector:
+    """Returns a vector of the same direction and of length 1.
+
+    Args:
+        vector: The vector, not zero.
+    """
+    length = math.hypot(*vector)
+    return tuple(value / length for value in vector)
+
+
+def scores_of(given: Vector, others: Sequence[Vector]) -> list[float]:
+    """Returns how alike a picture is to each of others, 0 to 1: the cosine, with negative ones as 0.
+
+    That is the score that `SimilarityService.CompareImages` gives.
+
+    Args:
+        given: Its vector, of length 1.
+        others: Their vectors, of length 1.
+    """
+    return [min(1.0, max(0.0, sum(map(mul, given, other)))) for other in others]

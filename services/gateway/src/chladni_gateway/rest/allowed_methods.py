@@ -1,0 +1,49 @@
+"""The header Allow, complete.
+
+The framework names only the methods of the first route that has the address, also where several routes
+share it.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import MutableHeaders
+from starlette.routing import Match, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class AllowedMethods:
+    """Names every method of an address in answers to others; ASGI middleware.
+
+    Args:
+        app: The application.
+        routes: Its routes.
+    """
+
+    def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        self._routes = [route for route in routes if isinstance(route, Route)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a connection."""
+
+        async def naming_send(message: Message) -> None:
+            if (
+                message["type"] == "http.response.start"
+                and message["status"] == HTTPStatus.METHOD_NOT_ALLOWED
+            ):
+                MutableHeaders(scope=message)["Allow"] = self._allowed(scope)
+            await send(message)
+
+        await self._app(scope, receive, naming_send)
+
+    def _allowed(self, scope: Scope) -> str:
+        matching = (route for route in self._routes if route.matches(scope)[0] is not Match.NONE)
+        return ", ".join(sorted({method for route in matching for method in route.methods or ()}))

@@ -1,0 +1,71 @@
+"""What happens on the way to a picture, as server-sent events."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from chladni_gateway.events import Analyzed, Created, CreationEvent, Progressed, Queued, Started
+from chladni_gateway.jobs import Cancelled, Done, Failed, NumberedEvent
+from chladni_gateway.rest.errors import error_detail
+from chladni_gateway.rest.event_stream import ServerEvent
+from chladni_gateway.rest.schemas import to_created_image
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chladni_gateway.pictures import Picture
+
+
+def to_server_event(event: CreationEvent) -> ServerEvent:
+    """Returns an event of a creation as the REST API sends it."""
+    name, data = _name_and_data(event)
+    return ServerEvent(name, {"stage": event.stage.value, **data})
+
+
+def to_job_server_event(numbered: NumberedEvent, *, finished_at: datetime | None) -> ServerEvent:
+    """Returns an event of a job as the REST API sends it.
+
+    Args:
+        numbered: The event.
+        finished_at: When the job ended; `None` where it has not.
+    """
+    number, event = numbered
+    match event:
+        case Failed(error):
+            detail = error_detail(error, at=finished_at).model_dump(mode="json")
+            return ServerEvent("failed", {"stage": detail["stage"], "error": detail}, number)
+        case Cancelled(stage):
+            return ServerEvent("cancelled", {"stage": stage.value}, number)
+    name, data = _name_and_data(event)
+    return ServerEvent(name, {"stage": event.stage.value, **data}, number)
+
+
+def _name_and_data(event: CreationEvent | Done) -> tuple[str, dict[str, Any]]:
+    match event:
+        case Analyzed():
+            return "analyzed", asdict(event)
+        case Queued():
+            return "queued", asdict(event)
+        case Started():
+            return "started", {
+                "seed": event.seed,
+                "total_steps": event.total_steps,
+                "model": event.model,
+                "guidance": event.guidance_scale,
+            }
+        case Progressed():
+            return "progress", {
+                "step": event.step,
+                "total_steps": event.total_steps,
+                "elapsed_seconds": event.elapsed_seconds,
+                "remaining_seconds": event.remaining_seconds,
+                "preview": None if event.preview is None else _data_url(event.preview),
+            }
+        case Created() | Done():
+            return "created", to_created_image(event.record).model_dump(mode="json")
+
+
+def _data_url(picture: Picture) -> str:
+    return f"data:{picture.media_type};base64,{base64.b64encode(picture.content).decode()}"

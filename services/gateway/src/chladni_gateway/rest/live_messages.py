@@ -1,0 +1,123 @@
+"""The messages of `/api/live`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chladni_gateway.live_sounds import (
+    BYTES_PER_SAMPLE,
+    MAX_LIVE_SAMPLE_RATE_HZ,
+    MIN_LIVE_SAMPLE_RATE_HZ,
+    LiveFrames,
+)
+from chladni_gateway.rest.errors import error_body
+from chladni_gateway.stages import STAGE_KEY, Stage
+from chladni_runtime.errors import ChladniError, InvalidInputError, Reason
+
+if TYPE_CHECKING:
+    from chladni_gateway.live_sounds import LiveEvent
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+# The loudest sound within full scale reaches some 43 dB; below the lower end lies the noise of a room.
+MINIMUM_DB: Final = -60.0
+MAXIMUM_DB: Final = 40.0
+_LARGEST_BYTE: Final = 255
+
+
+class _Opening(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sample_rate_hz: int = Field(ge=MIN_LIVE_SAMPLE_RATE_HZ, le=MAX_LIVE_SAMPLE_RATE_HZ, strict=True)
+
+
+def parse_opening(text: str | None) -> int:
+    """Returns the sample rate in hertz that the first message tells.
+
+    Raises:
+        InvalidInputError: The message tells none.
+    """
+    try:
+        return _Opening.model_validate_json(text or "").sample_rate_hz
+    except ValidationError:
+        raise _invalid(
+            'the first message must be text such as {"sample_rate_hz": 48000}, with a sample rate '
+            f"from {MIN_LIVE_SAMPLE_RATE_HZ} to {MAX_LIVE_SAMPLE_RATE_HZ} Hz."
+        ) from None
+
+
+def parse_chunk(message: dict[str, Any]) -> bytes | None:
+    """Returns the sound in a message; `None` where the message ends the sound.
+
+    Raises:
+        InvalidInputError: The message is neither.
+    """
+    if (data := message.get("bytes")) is not None:
+        if len(data) > MAX_MESSAGE_BYTES or len(data) % BYTES_PER_SAMPLE:
+            raise _invalid(
+                f"a message of sound has {len(data)} bytes, must have an even number up to "
+                f"{MAX_MESSAGE_BYTES}: whole 16-bit samples."
+            )
+        return bytes(data)
+    if _is_end(message.get("text") or ""):
+        return None
+    raise _invalid('after the first message come binary messages of sound, or the text {"type": "end"}.')
+
+
+def ready_message(*, max_seconds: float) -> dict[str, Any]:
+    """Returns the message that asks for the sound."""
+    return {
+        "type": "ready",
+        "minimum_db": MINIMUM_DB,
+        "maximum_db": MAXIMUM_DB,
+        "max_seconds": max_seconds,
+        "max_message_bytes": MAX_MESSAGE_BYTES,
+    }
+
+
+def event_message(event: LiveEvent) -> dict[str, Any]:
+    """Returns the message of an event."""
+    if isinstance(event, LiveFrames):
+        return {
+            "type": "frames",
+            "first_frame": event.first_frame,
+            "mel_bins": event.mel_bin_count,
+            "frames": [_encode(frame) for frame in event.power_db],
+            "level_db": event.level_dbfs,
+            "peak_db": event.peak_dbfs,
+        }
+    return {"type": "summary", **asdict(event)}
+
+
+def error_message(error: ChladniError) -> dict[str, Any]:
+    """Returns the message of an error, the last one before the end."""
+    return {"type": "error", **error_body(error)}
+
+
+def encode(message: dict[str, Any]) -> str:
+    """Returns a message as it goes over the wire."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _encode(frame: tuple[float, ...]) -> str:
+    """Returns a frame as base64, a byte for each mel bin, the lowest first."""
+    scale = _LARGEST_BYTE / (MAXIMUM_DB - MINIMUM_DB)
+    levels = (round((min(max(power_db, MINIMUM_DB), MAXIMUM_DB) - MINIMUM_DB) * scale) for power_db in frame)
+    return base64.b64encode(bytes(levels)).decode()
+
+
+def _is_end(text: str) -> bool:
+    try:
+        return bool(json.loads(text) == {"type": "end"})
+    except (ValueError, RecursionError):
+        return False
+
+
+def _invalid(message: str) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.INVALID_FIELD, message, field="message", metadata={STAGE_KEY: Stage.VALIDATION.value}
+    )

@@ -1,0 +1,344 @@
+"""Jobs and the board that runs them, over a creator in memory."""
+
+import asyncio
+import itertools
+import uuid
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chladni_gateway.creation_request import CreationRequest
+from chladni_gateway.events import Analyzed, Created, Progressed, Queued, Started
+from chladni_gateway.image_store import ImageRecord
+from chladni_gateway.job_board import JobBoard, JobLimits, UnknownJobError
+from chladni_gateway.jobs import MAX_EVENTS, MAX_FOLLOWERS, Cancelled, Done, Failed, Job, JobState
+from chladni_gateway.pictures import Picture, Provenance
+from chladni_gateway.recordings import AudioProperties, Recording
+from chladni_gateway.stages import Stage
+from chladni_runtime.errors import ChladniError, FaultError, QueueFullError, Reason
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+AUDIO = AudioProperties("wav", 8000, 1, 1.0, "00" * 32)
+PREVIEW = Picture(b"preview", "image/png")
+RECORD = ImageRecord(
+    image_id=uuid.uuid4(),
+    created_at=NOW,
+    expires_at=NOW + timedelta(days=1),
+    sha256="00" * 32,
+    width_pixels=8,
+    height_pixels=8,
+    source_name="a.wav",
+    recipe="embedded",
+    processing_seconds=1.0,
+    audio=AUDIO,
+    descriptors=(),
+    provenance=Provenance(),
+)
+PROGRESS = st.builds(
+    Progressed,
+    step=st.integers(1, 9),
+    total_steps=st.just(9),
+    preview=st.sampled_from([None, PREVIEW]),
+    elapsed_seconds=st.floats(0, 100),
+    remaining_seconds=st.none() | st.floats(0, 100),
+)
+ENDS = st.sampled_from(
+    [Done(RECORD), Failed(ChladniError(Reason.OUT_OF_MEMORY, "Too big.")), Cancelled(Stage.IMAGE_GENERATION)]
+)
+LIVES = st.builds(
+    lambda queue, steps, end: [Analyzed(AUDIO, ()), *queue, Started(7, 9, "m", 2.0), *steps, end],
+    st.lists(st.builds(Queued, st.integers(0, 9)), max_size=3),
+    st.lists(PROGRESS, max_size=12),
+    ENDS,
+)
+
+
+class Clock:
+    def __init__(self):
+        self.time = NOW
+
+    def __call__(self):
+        return self.time
+
+
+class Script:
+    """A creator that goes on step by step as it is told, and counts what it was made to stop."""
+
+    def __init__(self):
+        self.may_go_on = asyncio.Event()
+        self.error = None
+        self.refusal = None
+        self.running = 0
+
+    def check(self, request):
+        if self.refusal:
+            raise self.refusal
+
+    async def create(self, request, deadline):
+        self.running += 1
+        try:
+            yield Analyzed(AUDIO, ())
+            yield Started(7, 9, "m", 2.0)
+            await self.may_go_on.wait()
+            if self.error is not None:
+                raise self.error
+            yield Created(Picture(b"png"), RECORD)
+        finally:
+            self.running -= 1
+
+
+def request_of(owner, name="a.wav"):
+    return CreationRequest(Recording(b"sound", name), owner=owner)
+
+
+def board_over(script, clock=None, **limits):
+    defaults = {
+        "max_unfinished": 8,
+        "max_unfinished_per_owner": 4,
+        "max_remembered": 3,
+        "retention": timedelta(hours=1),
+        "timeout_seconds": 60.0,
+    }
+    return JobBoard(creator=script, limits=JobLimits(**(defaults | limits)), now=clock or Clock())
+
+
+def new_job():
+    return Job(job_id=uuid.uuid4(), owner="ann", file_name="a.wav", created_at=NOW)
+
+
+async def collect(job, after=0):
+    async with aclosing(job.follow(after=after)) as events:
+        return [numbered async for numbered in events]
+
+
+async def settle():
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(life=LIVES, after=st.integers(0, 30))
+async def test_a_late_follower_sees_every_event_that_it_has_not_seen_in_order(life, after):
+    job = new_job()
+    for event in life:
+        job.add(event, now=NOW)
+    seen = await collect(job, after)
+    assert [number for number, _ in seen] == list(range(after + 1, len(life) + 1))
+    assert [type(event) for _, event in seen] == [type(event) for event in life[after:]]
+    assert job.has_told_all(after) == (after >= len(life))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    life=LIVES,
+    breaks=st.lists(st.integers(1, 4), max_size=6),
+    pauses=st.lists(st.integers(0, 3), min_size=1, max_size=8),
+)
+async def test_a_follower_that_loses_its_connection_again_and_again_sees_each_event_once(
+    life, breaks, pauses
+):
+    job, seen = new_job(), []
+
+    async def follow_with_breaks():
+        last = 0
+        for count in [*breaks, None]:
+            taken = 0
+            async with aclosing(job.follow(after=last)) as events:
+                async for number, _ in events:
+                    seen.append(number)
+                    last, taken = number, taken + 1
+                    if taken == count:
+                        break
+
+    following = asyncio.create_task(follow_with_breaks())
+    for event, pause in zip(life, itertools.cycle(pauses)):
+        job.add(event, now=NOW)
+        for _ in range(pause):
+            await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await following
+    assert seen == list(range(1, len(life) + 1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(life=LIVES)
+async def test_the_status_is_what_the_events_say_and_only_the_newest_preview_is_kept(life):
+    job = new_job()
+    for event in life:
+        assert not job.is_over
+        job.add(event, now=NOW)
+    end = life[-1]
+    expected = {Done: JobState.COMPLETED, Failed: JobState.FAILED, Cancelled: JobState.CANCELLED}[type(end)]
+    assert (job.status.state, job.finished_at) == (expected, NOW)
+    assert (job.status.record is None) == (expected is not JobState.COMPLETED)
+    assert (job.status.error is None) == (expected is not JobState.FAILED)
+    assert job.status.position is None
+    previews = [
+        event.preview for _, event in await collect(job) if isinstance(event, Progressed) and event.preview
+    ]
+    assert len(previews) <= 1
+    assert bool(previews) == any(isinstance(event, Progressed) and event.preview for event in life)
+
+
+def test_states_follow_one_another():
+    job, states = new_job(), []
+    assert job.status.state is JobState.ANALYZING
+    for event in (
+        Analyzed(AUDIO, ()),
+        Queued(3),
+        Started(7, 9, "m", 2.0),
+        Progressed(1, 9, None, 0.5, 4.0),
+        Done(RECORD),
+    ):
+        job.add(event, now=NOW)
+        states.append((job.status.state.value, job.status.position, job.status.step))
+    assert states == [
+        ("queued", None, None), ("queued", 3, None), ("running", None, 0), ("running", None, 1),
+        ("completed", None, 1),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="over"):
+        job.add(Done(RECORD), now=NOW)
+
+
+async def test_events_are_kept_up_to_a_number():
+    job = new_job()
+    for _ in range(MAX_EVENTS + 10):
+        job.add(Queued(1), now=NOW)
+    job.add(Done(RECORD), now=NOW)
+    numbers = [number for number, _ in await collect(job)]
+    assert numbers == list(range(12, MAX_EVENTS + 12))
+
+
+async def test_followers_are_few():
+    job = new_job()
+    job.add(Queued(1), now=NOW)
+    followers = [job.follow() for _ in range(MAX_FOLLOWERS)]
+    for follower in followers:
+        await anext(follower)
+    with pytest.raises(QueueFullError):
+        await anext(job.follow())
+    await followers.pop().aclose()
+    assert (await anext(job.follow())).number == 1
+    for follower in followers:
+        await follower.aclose()
+
+
+async def test_a_job_ends_with_its_picture():
+    script = Script()
+    board = board_over(script)
+    job = board.start(request_of("ann"))
+    assert (job.file_name, job.status.state) == ("a.wav", JobState.ANALYZING)
+    await settle()
+    assert (job.status.state, script.running) == (JobState.RUNNING, 1)
+    script.may_go_on.set()
+    events = await collect(job)
+    assert [type(event) for _, event in events] == [Analyzed, Started, Done]
+    assert job.status.record is RECORD
+    assert board.find(job.job_id, owner="ann") is job
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (FaultError(Reason.OUT_OF_MEMORY, "Too big."), Reason.OUT_OF_MEMORY),
+        (RuntimeError("secret"), Reason.INTERNAL),
+    ],
+)
+async def test_a_job_that_fails_says_why_and_nothing_else(error, reason):
+    script = Script()
+    script.error = error
+    script.may_go_on.set()
+    job = board_over(script).start(request_of("ann"))
+    assert isinstance((await collect(job))[-1].event, Failed)
+    assert job.status.error.reason is reason
+    assert "secret" not in job.status.error.message
+
+
+async def test_a_cancelled_job_has_stopped_and_is_remembered_until_it_is_forgotten():
+    script = Script()
+    board = board_over(script)
+    job = board.start(request_of("ann"))
+    following = asyncio.create_task(collect(job))
+    await settle()
+    await board.cancel(job.job_id, owner="ann")
+    assert (script.running, board.unfinished_count) == (0, 0)
+    assert job.status.state is JobState.CANCELLED
+    assert (await following)[-1].event == Cancelled(Stage.IMAGE_GENERATION)
+    assert board.list_owned("ann") == (job,)
+    await board.cancel(job.job_id, owner="ann")
+    assert board.list_owned("ann") == ()
+    with pytest.raises(UnknownJobError):
+        await board.cancel(job.job_id, owner="ann")
+
+
+async def test_a_job_that_has_not_begun_can_be_cancelled():
+    script = Script()
+    board = board_over(script)
+    job = board.start(request_of("ann"))
+    await board.cancel(job.job_id, owner="ann")
+    assert (job.status.state, script.running) == (JobState.CANCELLED, 0)
+    assert [event for _, event in await collect(job)] == [Cancelled(Stage.AUDIO_FEATURES)]
+
+
+async def test_jobs_of_others_do_not_exist():
+    board = board_over(Script())
+    job = board.start(request_of("ann"))
+    for stranger in ("bob", ""):
+        with pytest.raises(UnknownJobError):
+            board.find(job.job_id, owner=stranger)
+        with pytest.raises(UnknownJobError):
+            await board.cancel(job.job_id, owner=stranger)
+        assert board.list_owned(stranger) == ()
+    assert not job.is_over
+    await board.close()
+
+
+async def test_nobody_has_no_jobs():
+    board = board_over(Script())
+    job = board.start(request_of(""))
+    assert board.list_owned("") == ()
+    with pytest.raises(UnknownJobError):
+        board.find(job.job_id, owner="")
+    await board.close()
+
+
+async def test_unfinished_jobs_are_limited_for_each_and_for_all():
+    script = Script()
+    board = board_over(script, max_unfinished=3, max_unfinished_per_owner=2)
+    jobs = [board.start(request_of(owner)) for owner in ("ann", "ann", "bob")]
+    with pytest.raises(QueueFullError, match="You have 2 unfinished jobs"):
+        board.start(request_of("ann"))
+    with pytest.raises(QueueFullError, match="The server works on 3 jobs"):
+        board.start(request_of("eve"))
+    await board.cancel(jobs[0].job_id, owner="ann")
+    board.start(request_of("ann"))
+    await board.close()
+    assert (board.unfinished_count, script.running) == (0, 0)
+
+
+async def test_a_wrong_request_starts_nothing():
+    script = Script()
+    script.refusal = ChladniError(Reason.UNKNOWN_RECIPE, "No such recipe.")
+    board = board_over(script)
+    with pytest.raises(ChladniError, match="No such recipe"):
+        board.start(request_of("ann"))
+    assert board.list_owned("ann") == ()
+
+
+async def test_finished_jobs_are_forgotten_in_time_and_in_number():
+    script, clock = Script(), Clock()
+    script.may_go_on.set()
+    board = board_over(script, clock)
+    jobs = []
+    for number in range(5):
+        jobs.append(board.start(request_of("ann", name=f"{number}.wav")))
+        await collect(jobs[-1])
+        clock.time += timedelta(minutes=10)
+    assert board.list_owned("ann") == (jobs[4], jobs[3], jobs[2])
+    clock.time += timedelta(minutes=30)
+    assert board.list_owned("ann") == (jobs[4], jobs[3])
+    clock.time += timedelta(hours=1)
+    assert board.list_owned("ann") == ()
