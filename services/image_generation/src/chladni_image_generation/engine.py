@@ -97,6 +97,7 @@ class Engine:
         self._active: dict[Ticket, None] = {}
         self._finishing: dict[Ticket, asyncio.Task[Completed | ChladniError]] = {}
         self._arrival = asyncio.Event()
+        self._somebody_left = False
         self._positions_reported_at = 0.0
         self._compute_thread = ThreadPoolExecutor(
             1, thread_name_prefix="engine", initializer=yield_to_event_loop
@@ -163,6 +164,7 @@ class Engine:
                     return
         finally:
             token.cancel()
+            self._somebody_left = True
             self._arrival.set()
 
     async def warm_up(self, request: GenerationRequest) -> None:
@@ -187,8 +189,9 @@ class Engine:
     def _take_in(
         self, request: GenerationRequest, key: str | None, claim: Claim, token: CancellationToken
     ) -> Ticket:
-        if len(self._waiting) >= self._limits.max_queued_requests:
+        if len(self._waiting) >= self._limits.max_queued_requests and self._somebody_left:
             self._drop_gone(self._waiting)
+            self._somebody_left = False
         if len(self._waiting) >= self._limits.max_queued_requests:
             raise QueueFullError(
                 f"{len(self._waiting)} requests wait already, the limit. Try again later.",
