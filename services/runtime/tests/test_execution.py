@@ -66,6 +66,27 @@ def test_admission_is_bounded_and_its_retry_delay_follows_what_requests_take():
     assert caught.value.retry_after_seconds > 2.0
 
 
+def test_those_who_are_turned_away_are_told_to_come_back_one_after_the_other():
+    clock = Clock()
+    admission = Admission(4, clock=clock, expected_seconds=2.0)
+    with admission.admit(places=3):
+        delays = []
+        for _ in range(6):
+            with pytest.raises(QueueFullError) as caught:
+                admission.take_places(2)
+            delays.append(caught.value.retry_after_seconds)
+        assert delays == [1.0, 2.0, 2.0, 2.0, 2.0, 2.0]
+        admission.take_places()
+        admission.give_back_places(held_seconds=2.0)
+        with pytest.raises(QueueFullError) as caught:
+            admission.take_places(2)
+        assert caught.value.retry_after_seconds == 2.0
+    with admission.admit(places=4), pytest.raises(QueueFullError) as caught, admission.admit():
+        pass
+    assert caught.value.retry_after_seconds < 1.0
+    assert admission.in_progress == 0
+
+
 def make_pool(thread_count=1, capacity=4):
     return WorkerPool(thread_count, admission=Admission(capacity, clock=time.monotonic))
 

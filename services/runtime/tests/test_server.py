@@ -228,6 +228,88 @@ async def test_too_many_calls_are_refused_but_health_still_answers(servicer):
         await stub.GetModels(image_pb2.GetModelsRequest())
 
 
+def raw_call(channel, method="GetModels"):
+    """A call of a unary method that sends whatever bytes it is given."""
+    return channel.unary_unary(f"/{SERVICE_NAME}/{method}")
+
+
+async def test_a_message_that_is_no_request_is_the_callers_fault(service):
+    running, channel = service
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await raw_call(channel)(b"\xff\xff no protobuf")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "cannot be parsed" in caught.value.details()
+    assert from_rpc_error(caught.value).reason is Reason.INVALID_FIELD
+    assert await sample(running, "chladni_requests_total", code="INVALID_ARGUMENT") == 1
+
+
+async def test_a_message_that_is_too_large_is_refused_and_the_service_goes_on(servicer, caplog):
+    settings = LoopbackSettings(max_request_bytes=2048)
+    compose = compose_around(servicer)
+    async with loopback_service(compose, service_names=[SERVICE_NAME], settings=settings) as (
+        running,
+        channel,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await raw_call(channel)(bytes(4096))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await running.gate.wait_until_idle(5)
+        await image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("method", ["GetModels", "GenerateImage"])
+async def test_a_call_without_its_message_ends(service, method):
+    running, channel = service
+
+    async def nothing():
+        for message in ():
+            yield message
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await drained(channel.stream_stream(f"/{SERVICE_NAME}/{method}")(nothing()))
+    assert caught.value.code() is grpc.StatusCode.CANCELLED
+    assert await running.gate.wait_until_idle(5)
+
+
+async def test_a_call_is_refused_before_its_message_has_arrived(servicer):
+    settings = LoopbackSettings(max_concurrent_requests=1)
+    compose = compose_around(servicer)
+    async with loopback_service(compose, service_names=[SERVICE_NAME], settings=settings) as (_, channel):
+        busy = image_grpc.ImageGenerationServiceStub(channel).GenerateImage(image_pb2.GenerateImageRequest())
+        await busy.read()
+        for method in ("GetModels", "GenerateImage"):
+            # Streams that never send a message; a server that waited for one would never answer.
+            call = channel.stream_stream(f"/{SERVICE_NAME}/{method}")()
+            async with asyncio.timeout(5):
+                assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        busy.cancel()
+
+
+async def test_of_many_calls_at_once_each_is_answered_or_refused_with_a_delay(servicer):
+    settings = LoopbackSettings(max_concurrent_requests=16)
+    compose = compose_around(servicer)
+    async with loopback_service(compose, service_names=[SERVICE_NAME], settings=settings) as (
+        running,
+        channel,
+    ):
+        stub = image_grpc.ImageGenerationServiceStub(channel)
+        calls = [
+            asyncio.create_task(drained(stub.GenerateImage(image_pb2.GenerateImageRequest())))
+            for _ in range(200)
+        ]
+        done, pending = await asyncio.wait(calls, timeout=1)
+        while len(pending) > 16:
+            done, pending = await asyncio.wait(calls, timeout=1)
+        refusals = [from_rpc_error(call.exception()) for call in done]
+        assert len(refusals) == 184
+        assert {refusal.reason for refusal in refusals} == {Reason.QUEUE_FULL}
+        assert len({refusal.retry_after_seconds for refusal in refusals}) > 10
+        servicer.release.set()
+        assert all(len(events) == 2 for events in await asyncio.gather(*pending))
+        assert await running.gate.wait_until_idle(5)
+
+
 async def test_an_idle_gate_needs_no_time_to_know_it(service):
     running, channel = service
     assert await running.gate.wait_until_idle(0)
@@ -264,7 +346,7 @@ async def test_the_end_of_a_call_is_logged_with_the_callers_request_id(service):
         await image_grpc.ImageGenerationServiceStub(channel).GetModels(
             image_pb2.GetModelsRequest(), metadata=((REQUEST_ID_KEY, "from-the-caller"),)
         )
-        await asyncio.sleep(0.05)
+        logging.getLogger().handlers[-1].flush()
     finally:
         logging.getLogger().handlers.clear()
     entries = [json.loads(line) for line in output.getvalue().splitlines()]

@@ -9,7 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from chladni_runtime.admission import Admission
-from chladni_runtime.batching import BatchLimits, DynamicBatcher
+from chladni_runtime.batch_queue import BatchLimits
+from chladni_runtime.batching import DynamicBatcher
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import (
@@ -44,6 +45,9 @@ class MeanColourEmbedder:
         self.prepared_count += 1
         return np.ascontiguousarray(pixels)
 
+    def takes_as_is(self, pixels):
+        return pixels.shape[-1] < 10
+
     def embed(self, inputs):
         self.batches.append(inputs)
         return inputs.mean(axis=(2, 3), dtype=np.float32)
@@ -66,6 +70,7 @@ async def running_engine(*, capacity=64, cache_capacity=100, delay_seconds=0.05)
         WorkerPool(2, admission=admission()) as workers,
         DynamicBatcher(
             compute_batch,
+            group_of=lambda job: job.group,
             limits=limits,
             clock=time.monotonic,
             observe_batch=metrics.batch_images.observe,
@@ -100,10 +105,21 @@ async def test_vectors_have_length_one_and_the_order_of_the_pictures():
     assert result.processing_seconds > 0
 
 
-async def test_equal_pictures_of_a_request_are_computed_once():
+@pytest.fixture
+def file_of(encode):
+    """Gives a picture of one colour as a PNG file."""
+
+    def encoded(colour, size=(2, 3)):
+        pixels = np.broadcast_to(np.array(colour, np.uint8), (*size, 3))
+        return EncodedImage(encode(np.ascontiguousarray(pixels)), "image", ImageLimits())
+
+    return encoded
+
+
+async def test_equal_files_of_a_request_are_computed_once(file_of):
     embedder = MeanColourEmbedder()
     async with running_engine() as engine:
-        images = [plain((1, 2, 3)), plain((3, 2, 1)), plain((1, 2, 3)), plain((1, 2, 3))]
+        images = [file_of((1, 2, 3)), file_of((3, 2, 1)), file_of((1, 2, 3)), file_of((1, 2, 3))]
         result = await engine.embed(embedder, images, CancellationToken())
     assert embedder.computed_count == 2
     assert result.cached_count == 0
@@ -111,16 +127,76 @@ async def test_equal_pictures_of_a_request_are_computed_once():
     np.testing.assert_array_equal(result.vectors[0], result.vectors[3])
 
 
-async def test_a_picture_that_comes_again_is_not_computed_again():
+async def test_a_picture_that_comes_again_is_not_computed_again(file_of):
     embedder = MeanColourEmbedder()
     async with running_engine() as engine:
-        first = await engine.embed(embedder, [plain((1, 2, 3))], CancellationToken())
-        again = await engine.embed(embedder, [plain((1, 2, 3)), plain((4, 4, 4))], CancellationToken())
+        first = await engine.embed(embedder, [file_of((1, 2, 3))], CancellationToken())
+        images = [file_of((1, 2, 3)), file_of((4, 4, 4))]
+        again = await engine.embed(embedder, images, CancellationToken())
         assert counted(engine, "chladni_embedding_cache_hits_total") == 1
         assert counted(engine, "chladni_embedding_cache_misses_total") == 2
     assert embedder.computed_count == 2
     assert again.cached_count == 1
     np.testing.assert_array_equal(first.vectors[0], again.vectors[0])
+
+
+async def test_raw_pixels_go_to_the_model_as_they_are_and_are_not_remembered():
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+        for _ in range(2):
+            result = await engine.embed(embedder, [plain((1, 2, 3))] * 2, CancellationToken())
+            assert result.cached_count == 0
+    assert embedder.prepared_count == 0
+    assert embedder.computed_count == 4
+
+
+async def test_raw_pixels_of_another_size_are_prepared():
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+        images = [plain((1, 2, 3)), plain((0, 3, 4), (20, 20))]
+        result = await engine.embed(embedder, images, CancellationToken())
+    assert embedder.prepared_count == 2
+    np.testing.assert_allclose(result.vectors[1], [0, 0.6, 0.8], atol=1e-7)
+
+
+async def test_pictures_with_a_batch_of_their_own_share_it_with_nobody(file_of):
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+
+        def ask(level, own_batch):
+            images = [plain((level, 1, 1)) for _ in range(3)]
+            return engine.embed(embedder, images, CancellationToken(), own_batch=own_batch)
+
+        await asyncio.gather(*(ask(level, own_batch=level % 2 == 1) for level in range(1, 6)))
+    levels = [batch[:, 0, 0, 0].tolist() for batch in embedder.batches]
+    for level in (1, 3, 5):
+        assert [level] * 3 in levels
+    shared = [batch for batch in levels if not {1, 3, 5} & set(batch)]
+    assert sorted(level for batch in shared for level in batch) == [2, 2, 2, 4, 4, 4]
+
+
+async def test_a_request_with_a_batch_of_its_own_neither_asks_the_cache_nor_fills_it(file_of):
+    embedder = MeanColourEmbedder()
+    async with running_engine() as engine:
+        for own_batch in (True, False, True):
+            images = [file_of((1, 2, 3)), file_of((1, 2, 3))]
+            result = await engine.embed(embedder, images, CancellationToken(), own_batch=own_batch)
+            assert result.cached_count == 0
+            np.testing.assert_array_equal(result.vectors[0], result.vectors[1])
+    assert embedder.computed_count == 3
+
+
+async def test_a_batch_that_does_not_fit_the_memory_is_computed_in_parts():
+    class Cramped(MeanColourEmbedder):
+        def embed(self, inputs):
+            if len(inputs) > 1:
+                raise MemoryError
+            return super().embed(inputs)
+
+    async with running_engine() as engine:
+        images = [plain((level, 0, 0)) for level in range(1, 5)]
+        result = await engine.embed(Cramped(), images, CancellationToken())
+    np.testing.assert_allclose(result.vectors, [[1, 0, 0]] * 4)
 
 
 async def test_a_file_that_comes_again_is_not_even_decoded(encode, random_picture):
@@ -138,7 +214,6 @@ async def test_two_files_of_equal_pixels_share_a_vector(encode, random_picture):
     picture = random_picture(2)
     files = [encode(picture), encode(picture, "WEBP", lossless=True)]
     images = [EncodedImage(content, "image", ImageLimits()) for content in files]
-    images.append(RawImage(picture.transpose(2, 0, 1)))
     async with running_engine() as engine:
         result = await engine.embed(embedder, images, CancellationToken())
     assert embedder.computed_count == 1
@@ -156,17 +231,17 @@ async def test_a_file_known_to_be_good_is_still_refused_under_a_wrong_format(enc
 
 
 @pytest.mark.parametrize("cache_capacity", [0, 1])
-async def test_a_small_cache_forgets_and_stays_right(cache_capacity):
+async def test_a_small_cache_forgets_and_stays_right(file_of, cache_capacity):
     embedder = MeanColourEmbedder()
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)] * 3
     async with running_engine(cache_capacity=cache_capacity, delay_seconds=0) as engine:
         for colour in colours:
-            result = await engine.embed(embedder, [plain(colour)], CancellationToken())
+            result = await engine.embed(embedder, [file_of(colour)], CancellationToken())
             np.testing.assert_allclose(result.vectors[0], np.array(colour) / 255, atol=1e-7)
     assert embedder.computed_count == 9
 
 
-async def test_models_do_not_share_vectors():
+async def test_models_do_not_share_vectors(file_of):
     class Negative(MeanColourEmbedder):
         card = ModelCard("negative", "1" * 64, "", "", "negative colours", 3)
 
@@ -175,16 +250,16 @@ async def test_models_do_not_share_vectors():
 
     async with running_engine() as engine:
         results = [
-            await engine.embed(embedder, [plain((0, 0, 5))], CancellationToken())
+            await engine.embed(embedder, [file_of((0, 0, 5))], CancellationToken())
             for embedder in (MeanColourEmbedder(), Negative())
         ]
     assert [result.cached_count for result in results] == [0, 0]
     np.testing.assert_allclose(results[0].vectors, -results[1].vectors)
 
 
-async def test_what_was_used_last_is_remembered():
+async def test_what_was_used_last_is_remembered(file_of):
     embedder = MeanColourEmbedder()
-    red, green, blue = plain((5, 0, 0)), plain((0, 5, 0)), plain((0, 0, 5))
+    red, green, blue = file_of((5, 0, 0)), file_of((0, 5, 0)), file_of((0, 0, 5))
     async with running_engine(cache_capacity=2, delay_seconds=0) as engine:
         counts = [
             (await engine.embed(embedder, [picture], CancellationToken())).cached_count
@@ -278,7 +353,7 @@ async def test_a_deadline_that_passes_in_the_queue_computes_nothing():
     async with running_engine(delay_seconds=1) as engine:
         token = CancellationToken(Deadline.after(0.2))
         with pytest.raises(DeadlineExceededError):
-            await engine.embed(embedder, [plain((1, 1, 1)), plain((2, 1, 1))], token)
+            await engine.embed(embedder, [plain((1, 1, 1)), plain((2, 1, 1), (20, 20))], token)
     assert embedder.prepared_count == 2
     assert embedder.computed_count == 0
 

@@ -117,9 +117,9 @@ async def test_encoded_pictures_and_their_pixels_give_the_same_vectors(stub, enc
     assert encoded.embeddings.space == raw.embeddings.space == "chladni-efficientnet-lite0-v1"
     assert encoded.model == raw.model == "efficientnet-lite0"
     assert encoded.embeddings.values.shape == [3, 1280]
-    np.testing.assert_array_equal(vectors_of(encoded), vectors_of(raw))
+    np.testing.assert_allclose(vectors_of(encoded), vectors_of(raw), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors_of(raw), axis=1), 1, atol=1e-6)
-    assert (encoded.cached_count, raw.cached_count) == (0, 3)
+    assert (encoded.cached_count, raw.cached_count) == (0, 0)
     assert encoded.processing_time != Duration()
 
 
@@ -130,6 +130,27 @@ async def test_64_pictures_in_one_request_are_each_themselves(stub, embedder):
     for index in (0, 1, 31, 63):
         alone = embedder.embed(pixels[index : index + 1])[0]
         np.testing.assert_allclose(vectors[index], alone / np.linalg.norm(alone), atol=1e-5)
+
+
+async def test_equal_requests_for_a_batch_of_their_own_give_equal_bits_in_any_company(
+    stub, encode, random_picture
+):
+    pictures = [random_picture(seed, 60, 80) for seed in range(200, 205)]
+    requests = [
+        encoded_request(*map(encode, pictures)),
+        raw_request(np.random.default_rng(5).integers(0, 256, (21, 3, 224, 224), np.uint8)),
+    ]
+    for request in requests:
+        request.own_batch = True
+    alone = [await stub.EmbedImages(request) for request in requests]
+    companions = [raw_request(np.full((1 + seed, 3, 224, 224), seed, np.uint8)) for seed in range(6)]
+    calls = [
+        stub.EmbedImages(request) for request in (*companions[:3], *requests, *companions[3:], *requests)
+    ]
+    answers = await asyncio.gather(*calls)
+    for position, expected in ((3, alone[0]), (4, alone[1]), (8, alone[0]), (9, alone[1])):
+        assert answers[position].embeddings == expected.embeddings
+        assert answers[position].cached_count == 0
 
 
 async def test_requests_at_once_are_answered_each_with_its_own(stub, encode, embedder, random_picture):

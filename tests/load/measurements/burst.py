@@ -40,7 +40,7 @@ def measure(conditions: Conditions) -> Figures:
     """Returns what became of the requests, and how soon those that were refused knew; of the worst burst."""
     settings: dict[str, str | int] = {
         "max_queued_requests": QUEUE_LIMIT,
-        "max_concurrent_requests": 2 * REQUEST_COUNT,
+        "max_concurrent_requests": 288,
     }
     conditions.tell("starting the service and its clients")
     bursts: list[Figures] = []

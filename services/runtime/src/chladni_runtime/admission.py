@@ -7,13 +7,14 @@ from chladni_runtime.deadlines import Clock
 from chladni_runtime.errors import QueueFullError
 
 _SMOOTHING = 0.1  # Weight of the newest duration in the running mean.
+_MIN_RETRY_SECONDS = 0.05
 
 
 class Admission:
     """Admits a bounded number of requests at a time; not thread-safe, one event loop owns it.
 
     Args:
-        capacity: Requests in progress at most, waiting ones included.
+        capacity: Places. A request takes one, or as many as it says, and waiting ones count.
         clock: Monotonic clock in seconds, to learn how long a request takes.
         expected_seconds: Assumed time of a request before any has been seen.
     """
@@ -23,25 +24,43 @@ class Admission:
         self.in_progress = 0
         self._clock = clock
         self._mean_seconds = expected_seconds
+        self._turned_away = 0
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Holds a place while the context lasts.
+    def admit(self, places: int = 1) -> Iterator[None]:
+        """Holds places while the context lasts.
 
         Raises:
-            QueueFullError: No place is free. Its retry delay is the time after which one should be:
-                the mean time of a request over the number of places.
+            QueueFullError: Not so many are free.
         """
-        if self.in_progress >= self.capacity:
-            raise QueueFullError(
-                f"The server is working on {self.capacity} requests, its limit. Try again later.",
-                retry_after_seconds=max(0.05, self._mean_seconds / self.capacity),
-            )
-        self.in_progress += 1
+        self.take_places(places)
         started_at = self._clock()
         try:
             yield
         finally:
-            self.in_progress -= 1
-            elapsed_seconds = self._clock() - started_at
-            self._mean_seconds += _SMOOTHING * (elapsed_seconds - self._mean_seconds)
+            self.give_back_places(places, held_seconds=self._clock() - started_at)
+
+    def take_places(self, places: int = 1) -> None:
+        """Takes places, to be given back.
+
+        Raises:
+            QueueFullError: Not so many are free. Its retry delay is the time after which they should be: one
+                becomes free in the mean time of a request over the number of places, and those who were
+                turned away before come first, so that a crowd does not come back as a crowd.
+        """
+        if self.in_progress + places > self.capacity:
+            # At most the time in which every place changes hands.
+            self._turned_away = min(self.capacity, self._turned_away + places)
+            retry_after_seconds = self._turned_away * self._mean_seconds / self.capacity
+            raise QueueFullError(
+                f"The server works on {self.in_progress} requests, of at most {self.capacity}. Try again "
+                "later.",
+                retry_after_seconds=max(_MIN_RETRY_SECONDS, retry_after_seconds),
+            )
+        self.in_progress += places
+
+    def give_back_places(self, places: int = 1, *, held_seconds: float) -> None:
+        """Gives places back that were held for some time."""
+        self.in_progress -= places
+        self._turned_away = max(0, self._turned_away - places) if self.in_progress else 0
+        self._mean_seconds += _SMOOTHING * (held_seconds - self._mean_seconds)

@@ -7,7 +7,7 @@ it starts. `LateHandlers` is registered early and learns the servicers' handlers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import grpc
 
@@ -51,7 +51,7 @@ class LateHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             if handler := bound.service(handler_call_details):
                 return handler
         if not self._is_bound and handler_call_details.method.startswith(self._prefixes):
-            return grpc.unary_unary_rpc_method_handler(_never_called)
+            return _NOT_YET_BOUND
         return None
 
     # The two methods that a generated register function calls on what it believes to be a server.
@@ -68,3 +68,6 @@ class LateHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
 async def _never_called(_request: Any, _context: Any) -> Any:
     raise AssertionError("the gate refuses calls before the servicers are bound")
+
+
+_NOT_YET_BOUND: Final = grpc.unary_unary_rpc_method_handler(_never_called)

@@ -3,8 +3,6 @@
 A thread cannot be stopped from outside, so long work asks between its steps whether it should go on.
 """
 
-import threading
-
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import ChladniError, Reason
 
@@ -18,16 +16,12 @@ class CancellationToken:
 
     def __init__(self, deadline: Deadline | None = None) -> None:
         self.deadline = deadline or Deadline()
-        self._cancelled = threading.Event()
+        self.is_cancelled = False
+        """Whether someone asked the work to stop. Set once and never waited for, so it needs no lock."""
 
     def cancel(self) -> None:
         """Asks the work to stop."""
-        self._cancelled.set()
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether someone asked the work to stop."""
-        return self._cancelled.is_set()
+        self.is_cancelled = True
 
     @property
     def should_stop(self) -> bool:

@@ -1,8 +1,7 @@
 """Whether a service takes requests: starting, ready, draining."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from enum import Enum, auto
 
 from chladni_runtime.admission import Admission
@@ -31,16 +30,14 @@ class RequestGate:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @asynccontextmanager
-    async def scope(self, call: Call) -> AsyncIterator[None]:
-        """Surrounds a call.
+    def begin(self, call: Call) -> None:
+        """Lets a call pass.
 
         Raises:
             UnavailableError: The service is starting or draining.
             QueueFullError: Too many calls are in progress.
         """
         if call.is_probe:
-            yield
             return
         if self.phase is Phase.STARTING:
             raise UnavailableError(
@@ -54,13 +51,16 @@ class RequestGate:
                 "The service is shutting down. Try again; another replica will answer.",
                 retry_after_seconds=1.0,
             )
-        with self._admission.admit():
-            self._idle.clear()
-            try:
-                yield
-            finally:
-                if self._admission.in_progress == 1:
-                    self._idle.set()
+        self._admission.take_places()
+        self._idle.clear()
+
+    def end(self, call: Call) -> None:
+        """Takes note that a call has left."""
+        if call.is_probe:
+            return
+        self._admission.give_back_places(held_seconds=call.elapsed_seconds)
+        if not self._admission.in_progress:
+            self._idle.set()
 
     async def wait_until_idle(self, timeout_seconds: float) -> bool:
         """Waits until no call is in progress; returns whether that happened in time."""

@@ -1,10 +1,12 @@
 """Prometheus metrics of a service, in a registry of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socketserver import ThreadingMixIn
 from threading import Thread
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import (
@@ -17,6 +19,11 @@ from prometheus_client import (
     ProcessCollector,
     make_wsgi_app,
 )
+
+if TYPE_CHECKING:
+    import grpc
+
+    from chladni_runtime.calls import Call
 
 _SHUTDOWN_POLL_SECONDS: Final = 0.05
 
@@ -53,6 +60,38 @@ class ServerMetrics:
         self.ready = Gauge(
             "chladni_ready", "1 while the service is ready for requests, else 0.", registry=registry
         )
+
+
+class CallMeter:
+    """Counts and times every call.
+
+    Finding the child of a metric by its labels takes longer than to count with it, so each method's are kept.
+
+    Args:
+        metrics: Where to count.
+    """
+
+    def __init__(self, metrics: ServerMetrics) -> None:
+        self._metrics = metrics
+        self._in_flight: dict[str, Gauge] = {}
+        self._duration: dict[str, Histogram] = {}
+        self._requests: dict[tuple[str, grpc.StatusCode], Counter] = {}
+
+    def begin(self, call: Call) -> None:
+        """Counts a call in."""
+        if call.method not in self._in_flight:
+            self._in_flight[call.method] = self._metrics.in_flight.labels(call.method)
+            self._duration[call.method] = self._metrics.duration.labels(call.method)
+        self._in_flight[call.method].inc()
+
+    def end(self, call: Call) -> None:
+        """Counts it out, with its code and its time."""
+        self._in_flight[call.method].dec()
+        self._duration[call.method].observe(call.elapsed_seconds)
+        key = call.method, call.code
+        if key not in self._requests:
+            self._requests[key] = self._metrics.requests.labels(call.method, call.code.name)
+        self._requests[key].inc()
 
 
 def new_registry() -> CollectorRegistry:

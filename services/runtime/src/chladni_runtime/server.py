@@ -9,6 +9,7 @@ new calls are taken for `drain_delay_seconds` more, then refused with DRAINING, 
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -23,10 +24,10 @@ from prometheus_client import CollectorRegistry
 
 from chladni_runtime.admission import Admission
 from chladni_runtime.bindings import Binding, LateHandlers
-from chladni_runtime.calls import ScopeInterceptor, error_answering, logged, measured
+from chladni_runtime.calls import CallInterceptor, CallLog
 from chladni_runtime.lifecycle import Phase, RequestGate
 from chladni_runtime.logs import configure_logging
-from chladni_runtime.metrics import ServerMetrics, metrics_endpoint, new_registry
+from chladni_runtime.metrics import CallMeter, ServerMetrics, metrics_endpoint, new_registry
 from chladni_runtime.settings import ServiceSettings
 
 _log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def run_service(
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         async with running_service(settings, service_names=service_names, compose=compose):
+            _exempt_from_collection()
             await asyncio.get_running_loop().create_future()
 
     try:
@@ -107,7 +109,7 @@ async def running_service(
             await health_servicer.set(service_name, status)
 
     server = grpc.aio.server(
-        interceptors=[ScopeInterceptor([logged, measured(metrics), error_answering, gate.scope])],
+        interceptors=[CallInterceptor([CallLog(), CallMeter(metrics), gate])],
         options=_server_options(settings),
     )
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
@@ -136,6 +138,16 @@ async def running_service(
                     await _drain(gate, settings)
         finally:
             await server.stop(grace=0)
+
+
+def _exempt_from_collection() -> None:
+    """Has the garbage collector leave alone what was loaded, which stays to the end anyway.
+
+    Modules and models are some hundred thousand objects. Looking through them again and again took a tenth of
+    the event loop's time under load; now and then 0.2 s at once, with every call standing still.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _drain(gate: RequestGate, settings: ServiceSettings) -> None:

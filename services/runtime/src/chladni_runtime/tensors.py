@@ -55,27 +55,25 @@ def to_array(
         InvalidInputError: Element type, shape or number of bytes is wrong, or a float is not finite.
     """
     wanted = np.dtype(dtype).newbyteorder("<")
-    actual = _DTYPES.get(tensor.dtype)
-    if actual != wanted:
+    if _DTYPES.get(tensor.dtype) != wanted:
         name = tensor_pb2.DataType.Name(_DATA_TYPES[wanted])
         raise _invalid(f"{field}.dtype", f"must be {name}.")
     sizes = tuple(tensor.shape)
-    expected = "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
-    matches = len(sizes) == len(shape) and all(
-        size >= 0 and limit in (None, size) for size, limit in zip(sizes, shape, strict=True)
-    )
-    if not matches:
-        raise _invalid(f"{field}.shape", f"is {_brief(sizes)}, must be {expected}.")
+    if len(sizes) != len(shape) or not all(map(_fits, sizes, shape)):
+        expected = ", ".join("any" if size is None else str(size) for size in shape)
+        raise _invalid(f"{field}.shape", f"is {_brief(sizes)}, must be ({expected}).")
+    data = tensor.data  # read once: protobuf copies the bytes at every access
     expected_bytes = prod(sizes) * wanted.itemsize
-    if len(tensor.data) != expected_bytes:
-        raise _invalid(
-            f"{field}.data",
-            f"holds {len(tensor.data)} bytes; shape and dtype need {expected_bytes}.",
-        )
-    array: NDArray[Any] = np.frombuffer(tensor.data, dtype=wanted).reshape(sizes)
+    if len(data) != expected_bytes:
+        raise _invalid(f"{field}.data", f"holds {len(data)} bytes; shape and dtype need {expected_bytes}.")
+    array: NDArray[Any] = np.frombuffer(data, dtype=wanted).reshape(sizes)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise _invalid(f"{field}.data", "holds NaN or infinite values; send finite ones.")
     return array
+
+
+def _fits(size: int, limit: int | None) -> bool:
+    return size >= 0 and limit in (None, size)
 
 
 def _brief(sizes: tuple[int, ...], limit: int = 8) -> str:

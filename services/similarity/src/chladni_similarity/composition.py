@@ -19,7 +19,8 @@ from chladni.similarity.v1 import (
     similarity_service_pb2_grpc,
 )
 from chladni_runtime.admission import Admission
-from chladni_runtime.batching import BatchLimits, DynamicBatcher
+from chladni_runtime.batch_queue import BatchLimits
+from chladni_runtime.batching import DynamicBatcher
 from chladni_runtime.bindings import Binding
 from chladni_runtime.execution import WorkerPool
 from chladni_runtime.processors import available_processor_count
@@ -37,6 +38,9 @@ SERVICE_NAMES: Final = (
 )
 
 _EXPECTED_SECONDS_PER_IMAGE: Final = 0.05
+_CONCURRENT_BATCHES: Final = 2
+"""While one batch begins or ends the other computes, and fewer threads of a run wait for the slowest of them
+after every operation. See decision 0007."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +76,9 @@ def _load_and_warm(settings: SimilaritySettings) -> ModelCatalog:
     """Loads the models, and runs each at the smallest and the largest batch: first runs choose kernels."""
     import torch  # noqa: PLC0415 - after the server listens; see model_catalog
 
-    thread_count = settings.torch_thread_count or available_processor_count()
+    thread_count = settings.torch_thread_count or max(
+        1, available_processor_count() // _batch_count(settings)
+    )
     torch.set_num_threads(thread_count)
     catalog = load_catalog(settings.models)
     black = np.zeros((3, 1, 1), np.uint8)
@@ -102,5 +108,14 @@ def _batcher(settings: SimilaritySettings, metrics: EmbeddingMetrics) -> Embeddi
         max_queued_items=settings.max_images_in_progress,
     )
     return DynamicBatcher(
-        compute_batch, limits=limits, clock=time.monotonic, observe_batch=metrics.batch_images.observe
+        compute_batch,
+        group_of=lambda job: job.group,
+        limits=limits,
+        clock=time.monotonic,
+        observe_batch=metrics.batch_images.observe,
+        thread_count=_batch_count(settings),
     )
+
+
+def _batch_count(settings: SimilaritySettings) -> int:
+    return settings.concurrent_batch_count or min(_CONCURRENT_BATCHES, available_processor_count())

@@ -25,6 +25,13 @@ class SimilaritySettings(ServiceSettings):
         le=1024**3,
         description="Largest gRPC message, in bytes; by default 64 raw pictures of 512 x 512 pixels fit.",
     )
+    max_concurrent_requests: int = Field(
+        1024,
+        ge=1,
+        le=100_000,
+        description="Requests in progress at most; more are refused before their message is received. Above "
+        "max_images_in_progress, which should be the limit that callers meet.",
+    )
     models: Annotated[
         tuple[ModelReference, ...],
         NoDecode,
@@ -38,17 +45,24 @@ class SimilaritySettings(ServiceSettings):
         None,
         ge=1,
         le=1024,
-        description="Threads of a model run; by default one a processor of the container.",
+        description="Threads of a run of a model; by default the container's processors, shared out among "
+        "the batches computed at a time.",
+    )
+    concurrent_batch_count: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Batches computed at a time; by default 2, or 1 where there is a single processor.",
     )
     decode_thread_count: int | None = Field(
         None, ge=1, le=1024, description="Pictures decoded at a time; by default one a processor."
     )
     max_batch_size: int = Field(
-        4,
+        16,
         ge=1,
         le=1024,
-        description="Pictures in one run of a model at most. On a CPU larger batches gain nothing; they only "
-        "take memory.",
+        description="Pictures in one run of a model at most. Best is half of those that usually are in "
+        "progress: one half is computed while the other arrives. On a CPU more than 16 gain nothing.",
     )
     max_batch_delay_seconds: float = Field(
         0.0, ge=0, le=1, description="How long a picture may wait for company while the model is idle."

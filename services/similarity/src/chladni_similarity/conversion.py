@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -76,7 +75,7 @@ def images_to_compare(
 def embed_images_response(card: ModelCard, embeddings: Embeddings) -> similarity_pb2.EmbedImagesResponse:
     """Returns the answer to a request for embeddings."""
     processing_time = duration_pb2.Duration()
-    processing_time.FromTimedelta(timedelta(seconds=embeddings.processing_seconds))
+    processing_time.FromMicroseconds(round(embeddings.processing_seconds * 1e6))
     return similarity_pb2.EmbedImagesResponse(
         embeddings=tensor_pb2.Embedding(space=card.space, values=to_tensor(embeddings.vectors)),
         model=card.model_id,
@@ -123,11 +122,8 @@ def _raw_images(tensor: tensor_pb2.Tensor, limits: ImageLimits) -> list[RawImage
     pixels = to_array(tensor, field="pixels", dtype=np.uint8, shape=(None, 3, None, None))
     count, _, height, width = pixels.shape
     validator = RequestValidator()
-    for index, (size, maximum) in {
-        0: (count, MAX_IMAGES_PER_REQUEST),
-        2: (height, limits.max_side_pixels),
-        3: (width, limits.max_side_pixels),
-    }.items():
-        validator.check_range(f"pixels.shape[{index}]", size, minimum=1, maximum=maximum)
+    validator.check_range("pixels.shape[0]", count, minimum=1, maximum=MAX_IMAGES_PER_REQUEST)
+    validator.check_range("pixels.shape[2]", height, minimum=1, maximum=limits.max_side_pixels)
+    validator.check_range("pixels.shape[3]", width, minimum=1, maximum=limits.max_side_pixels)
     validator.raise_if_invalid()
     return [RawImage(picture) for picture in pixels]

@@ -47,7 +47,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
         embedder = self._catalog.find(request.model)
         images = conversion.images_to_embed(request, self._limits)
         with cancellation_of(context) as token:
-            embeddings = await self._engine.embed(embedder, images, token)
+            embeddings = await self._engine.embed(embedder, images, token, own_batch=request.own_batch)
         return conversion.embed_images_response(embedder.card, embeddings)
 
     async def CompareImages(

@@ -54,6 +54,10 @@ class ImageEmbedder(Protocol):
         """
         ...
 
+    def takes_as_is(self, pixels: Pixels) -> bool:
+        """Returns whether `prepare` would give back these pixels as they are. Looks at their shape alone."""
+        ...
+
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Returns the vectors, not normalised, of prepared pictures.
 
@@ -61,6 +65,9 @@ class ImageEmbedder(Protocol):
             inputs: (N, ...), stacked results of `prepare`.
 
         Returns:
-            (N, dimension).
+            (N, dimension), which the caller may write to.
+
+        Raises:
+            MemoryError: There is too little memory for so many at once.
         """
         ...

@@ -1,0 +1,102 @@
+"""Log lines: what they hold and when they are written."""
+
+import json
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+
+import pytest
+
+from chladni_runtime.logs import REQUEST_ID, JsonFormatter, PatientHandler
+
+
+@pytest.fixture
+def stream():
+    return StringIO()
+
+
+@pytest.fixture
+def log(stream):
+    handler = PatientHandler(stream)
+    handler.setFormatter(JsonFormatter("example"))
+    # Not of logging's tree, where pytest listens and raises what cannot be formatted.
+    logger = logging.Logger("example", logging.DEBUG)  # noqa: LOG001
+    logger.addHandler(handler)
+    yield logger
+    handler.close()
+
+
+def lines_of(stream):
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_holds_what_was_given_and_whose_request_it_is(log, stream):
+    token = REQUEST_ID.set("abc")
+    try:
+        log.warning("slow %s", "model", extra={"seconds": 2.5, "path": object})
+    finally:
+        REQUEST_ID.reset(token)
+    (line,) = lines_of(stream)
+    assert line.pop("time").endswith("+00:00")
+    assert line == {
+        "level": "WARNING", "service": "example", "logger": "example", "message": "slow model",
+        "request_id": "abc", "seconds": 2.5, "path": str(object),
+    }  # fmt: skip
+
+
+def test_lines_are_written_by_themselves(log, stream):
+    log.info("one")
+    log.info("two")
+    patience = time.monotonic() + 5
+    while len(lines_of(stream)) < 2 and time.monotonic() < patience:
+        time.sleep(0.001)
+    assert [line["message"] for line in lines_of(stream)] == ["one", "two"]
+    log.info("three")
+    while len(lines_of(stream)) < 3 and time.monotonic() < patience:
+        time.sleep(0.001)
+    assert lines_of(stream)[-1]["message"] == "three"
+
+
+def test_a_warning_is_written_at_once_after_what_waits(log, stream):
+    log.info("first")
+    log.warning("second")
+    assert [line["message"] for line in lines_of(stream)] == ["first", "second"]
+
+
+def test_closing_writes_what_waits(log, stream):
+    log.info("last")
+    log.handlers[0].close()
+    assert [line["message"] for line in lines_of(stream)] == ["last"]
+
+
+def test_a_trace_is_part_of_its_line(log, stream):
+    try:
+        int("wrong")
+    except ValueError:
+        log.exception("failed")
+    (line,) = lines_of(stream)
+    assert "ValueError: invalid literal" in line["exception"]
+
+
+def test_what_cannot_be_logged_fails_nobody(log, stream, capsys):
+    log.info("%d", "no number")
+    log.info("fine")
+    log.handlers[0].flush()
+    assert [line["message"] for line in lines_of(stream)] == ["fine"]
+    assert "no number" in capsys.readouterr().err
+    stream.close()
+    log.warning("to a closed stream")
+
+
+def test_lines_of_many_threads_are_whole_and_in_the_order_of_each(log, stream):
+    def tell(name):
+        for number in range(200):
+            log.log(logging.WARNING if number % 50 == 7 else logging.INFO, name, extra={"number": number})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(tell, "abcd"))
+    log.handlers[0].flush()
+    for name in "abcd":
+        numbers = [line["number"] for line in lines_of(stream) if line["message"] == name]
+        assert numbers == list(range(200))

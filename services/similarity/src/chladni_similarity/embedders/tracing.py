@@ -1,0 +1,47 @@
+"""Networks that run without the interpreter."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+_log = logging.getLogger(__name__)
+
+_TRACED_BATCH_SIZE: Final = 4
+_CHECKED_BATCH_SIZE: Final = 3
+_TOLERANCE: Final = 1e-4
+
+Network: TypeAlias = Callable[[Tensor], Tensor]
+
+
+def traced(network: nn.Module, input_shape: tuple[int, ...]) -> Network:
+    """Returns what computes the same as a network, bit for bit, as one call into torch.
+
+    A module's forward is Python, which takes the interpreter's lock between any two of its some hundred
+    operations, and each time has to win it from the event loop, which receives the next pictures meanwhile. A
+    traced network takes it once a batch. With a small CLIP and 32 requests in flight that saves 0.2 CPU-ms of
+    the 0.5 that a request costs above the model; and of the 7 that a picture alone takes, 0.5.
+
+    torch would rather have `torch.compile` or `torch.export`; but the one needs a C++ compiler where the
+    service runs, the other runs in Python again. Should torch drop tracing, the network itself does as well.
+
+    Args:
+        network: Takes uint8 pixels (N, *input_shape) with any N; ready for inference.
+        input_shape: Shape of one input.
+    """
+    pixels = torch.arange(_TRACED_BATCH_SIZE * math.prod(input_shape)) % 251
+    inputs = pixels.to(torch.uint8).view(_TRACED_BATCH_SIZE, *input_shape)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of deprecation, and of checks of shapes, which a trace leaves out
+        trace: Network = torch.jit.trace(network, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+        sample = inputs[-_CHECKED_BATCH_SIZE:]
+        if torch.allclose(trace(sample), network(sample), rtol=_TOLERANCE, atol=_TOLERANCE):
+            return trace
+    _log.warning("a network computes something else when it is traced; it runs untraced")
+    return network

@@ -1,0 +1,70 @@
+"""From a picture as it came to what a model takes, by way of what is known of it already."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chladni_similarity.embedders.interface import ImageEmbedder
+from chladni_similarity.embedding_cache import CacheKey, EmbeddingCache, Vector
+from chladni_similarity.image_sources import ImageSource, RawImage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedImage:
+    """A picture whose vector is known, or else what the model takes.
+
+    Attributes:
+        key: What tells encoded pictures apart; `None` for raw ones, which are not remembered: the digest of
+            150 KB takes 0.25 ms, a tenth of what a small model takes for all of the picture.
+        vector: Its vector, where that is known.
+        inputs: What the model takes, where it is not.
+        seconds: How long the preparation took.
+    """
+
+    key: CacheKey | None = None
+    vector: Vector | None = None
+    inputs: NDArray[Any] | None = None
+    seconds: float = 0.0
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for pictures that get one and the same vector."""
+        return self.key or id(self)
+
+
+def pass_ready_image(embedder: ImageEmbedder, source: ImageSource) -> PreparedImage | None:
+    """Returns a picture that needs no preparation, at no cost; `None` for one that does."""
+    if isinstance(source, RawImage) and embedder.takes_as_is(source.values):
+        return PreparedImage(inputs=source.values)
+    return None
+
+
+def prepare_image(embedder: ImageEmbedder, source: ImageSource, cache: EmbeddingCache) -> PreparedImage:
+    """Looks a picture up, and decodes and resizes it where that was in vain. Safe on any thread.
+
+    Raises:
+        InvalidInputError: It is no usable picture.
+    """
+    started_at = time.perf_counter()
+    model = embedder.card.digest
+    file_digest = source.file_digest()
+    if file_digest is None:
+        inputs = embedder.prepare(source.pixels())
+        return PreparedImage(inputs=inputs, seconds=time.perf_counter() - started_at)
+    file = (model, file_digest)
+    key = cache.inputs_of(file)
+    vector = None if key is None else cache.vector_of(key)
+    prepared: NDArray[Any] | None = None
+    if key is None or vector is None:
+        prepared = embedder.prepare(source.pixels())
+        key = (model, hashlib.sha256(prepared.data).digest())
+        vector = cache.vector_of(key)
+        cache.keep_inputs(file, key)
+    seconds = time.perf_counter() - started_at
+    return PreparedImage(key, vector, prepared if vector is None else None, seconds)
