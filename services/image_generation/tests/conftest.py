@@ -5,7 +5,6 @@ import io
 import time
 from pathlib import Path
 
-import diffusers
 import numpy as np
 import pytest
 import torch
@@ -16,11 +15,7 @@ from chladni_image_generation.audio_conditioned_model import load_audio_conditio
 from chladni_image_generation.conditioning import DESCRIPTOR_COUNT
 from chladni_image_generation.engine import Engine, EngineLimits
 from chladni_image_generation.generation import GenerationRequest
-from chladni_image_generation.jobs.autoencoder_training import build_autoencoder
-from chladni_image_generation.jobs.denoiser_training import build_denoiser
-from chladni_image_generation.jobs.export import SamplingDefaults, export_model
-from chladni_image_generation.jobs.presets import TINY
-from chladni_image_generation.jobs.sampling import ImageModel
+from chladni_image_generation.jobs.untrained_model import save_untrained_model
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.model_files import find_model_files
 from chladni_image_generation.turns import FairTurns
@@ -33,21 +28,7 @@ DEFAULT_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 @pytest.fixture(scope="session")
 def tiny_model_directory(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("models") / "tiny"
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = ImageModel(
-            build_denoiser(TINY.denoiser),
-            build_autoencoder(TINY.autoencoder),
-            diffusers.FlowMatchEulerDiscreteScheduler(),
-        )
-    export_model(
-        model,
-        directory,
-        defaults=SamplingDefaults(steps=4, guidance_scale=1.0, size_pixels=TINY_SIZE_PIXELS),
-        training={},
-        metrics={},
-        model_card="An untrained model for tests.\n",
-    )
+    save_untrained_model(directory, size_pixels=TINY_SIZE_PIXELS)
     return directory
 
 
