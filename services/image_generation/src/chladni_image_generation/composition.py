@@ -54,6 +54,7 @@ def composer(settings: ImageGenerationSettings) -> Compose:
                 max_active_requests=settings.max_active_requests,
                 max_queued_requests=settings.max_queued_requests,
                 cache_bytes=settings.cache_bytes,
+                thread_count=settings.thread_count or available_processor_count(),
             ),
             turns=FairTurns(oldest_share=settings.oldest_share, promotion_seconds=settings.promotion_seconds),
             metrics=GenerationMetrics(registry),
@@ -73,12 +74,11 @@ def composer(settings: ImageGenerationSettings) -> Compose:
 
 
 def load_model(settings: ImageGenerationSettings) -> AudioConditionedModel:
-    """Loads the configured model and fixes the number of threads that compute with it.
+    """Loads the configured model, and has kernels chosen the same way at every start.
 
     Raises:
         ModelFilesError: The model cannot be had or its files are damaged.
     """
-    torch.set_num_threads(settings.thread_count or available_processor_count())
     has_gpu = settings.device == "auto" and torch.cuda.is_available()
     device = torch.device("cuda" if has_gpu else settings.device.replace("auto", "cpu"))
     if device.type == "cuda":

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
 
+import torch
+
 from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
 from chladni_image_generation.expectation import Expectation
 from chladni_image_generation.finishing import Finisher
@@ -49,6 +51,7 @@ class EngineLimits:
         max_active_requests: Requests that have begun and not ended.
         max_queued_requests: Requests that wait.
         cache_bytes: Bytes of pictures kept for identical requests; 0 computes each anew.
+        thread_count: Threads of a computation on the CPU; 0 takes as many as torch is set to.
     """
 
     batch_size: int = 1
@@ -56,6 +59,7 @@ class EngineLimits:
     max_active_requests: int = 32
     max_queued_requests: int = 256
     cache_bytes: int = 0
+    thread_count: int = 0
 
 
 class Engine:
@@ -91,7 +95,10 @@ class Engine:
         )
         self._forecast = Forecast()
         self._cache = PictureCache(limits.cache_bytes)
-        self._finisher = Finisher(ProvenanceRecorder(model), cache=self._cache, clock=clock)
+        thread_count = limits.thread_count or torch.get_num_threads()
+        self._finisher = Finisher(
+            ProvenanceRecorder(model, thread_count=thread_count), cache=self._cache, clock=clock
+        )
         self._shared: dict[str, Ticket] = {}
         self._waiting: dict[Ticket, None] = {}
         self._active: dict[Ticket, None] = {}
@@ -100,7 +107,7 @@ class Engine:
         self._somebody_left = False
         self._positions_reported_at = 0.0
         self._compute_thread = ThreadPoolExecutor(
-            1, thread_name_prefix="engine", initializer=yield_to_event_loop
+            1, thread_name_prefix="engine", initializer=partial(_prepare_compute_thread, thread_count)
         )
         self._driver: asyncio.Task[None] | None = None
 
@@ -345,3 +352,8 @@ class Engine:
         self._metrics.finished.labels("failed").inc(len(ticket.subscriptions))
         ticket.report(error)
         self._forget(ticket)
+
+
+def _prepare_compute_thread(thread_count: int) -> None:
+    yield_to_event_loop()
+    torch.set_num_threads(thread_count)  # counts for the thread that sets it

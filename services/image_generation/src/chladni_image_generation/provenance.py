@@ -20,12 +20,13 @@ class ProvenanceRecorder:
 
     Args:
         model: The model.
+        thread_count: Threads of a computation on the CPU.
     """
 
-    def __init__(self, model: LatentDiffusionModel) -> None:
+    def __init__(self, model: LatentDiffusionModel, *, thread_count: int) -> None:
         self._model = model
         self._device_capability = _capability_of(model.device)
-        self._thread_count = torch.get_num_threads() if model.device.type == "cpu" else 0
+        self._thread_count = thread_count if model.device.type == "cpu" else 0
         self._library_versions = {name: version(name) for name in _LIBRARIES} | {
             "python": platform.python_version()
         }
