@@ -205,7 +205,7 @@ def test_the_measurements_for_gpus_work_on_any_device() -> None:
     shape = DenoiserShape((32, 32, 32, 32), heads=4, token_width=32, latent_side=16)
     model = UntrainedStableDiffusion(shape, device=torch.device("cpu"), dtype=torch.float32)
     conditions = Conditions(Path(), is_quick=True, tell=lambda _: None)
-    measured = gpu.measure_model(model, gpu.Effort(1, 4, 4, 5), conditions)
+    measured = gpu.measure_model(model, gpu.Effort(1, 2, 2, 5), conditions)
     assert measured["gpu.differing_images"] == 0
     assert measured["gpu.batched_speedup_8"] > 0
     assert gpu.charts(measured)

@@ -72,26 +72,32 @@ def measure(conditions: Conditions) -> Figures:
 
 def measure_model(model: UntrainedStableDiffusion, effort: Effort, conditions: Conditions) -> Figures:
     """Returns the figures for a model, on whatever device it is."""
+    return asyncio.run(_measure(model, effort, conditions))
+
+
+async def _measure(model: UntrainedStableDiffusion, effort: Effort, conditions: Conditions) -> Figures:
     requests = [
         replace(_request(model, seed), steps=effort.steps, guidance_scale=_GUIDANCE_SCALE)
         for seed in range(IN_FLIGHT)
     ]
-    ways = {"batched": 2 * IN_FLIGHT, "unbatched": 2}
-    images_per_second: dict[str, list[float]] = {way: [] for way in ways}
-    for number in range(1 + effort.rounds):
-        conditions.tell(f"{IN_FLIGHT} in flight, round {number}")
-        for way, batch_size in ways.items():
-            started_at = time.perf_counter()
-            asyncio.run(_render(model, requests, batch_size=batch_size, moments=[0.0] * IN_FLIGHT))
-            if number:  # the first round chooses kernels
-                images_per_second[way].append(IN_FLIGHT / (time.perf_counter() - started_at))
-    conditions.tell(f"{effort.compared_images} pictures alone and in company")
-    differing = _differing_images(model, effort)
-    batched, unbatched = (median(images_per_second[way]) for way in ways)
+    at_once = [0.0] * IN_FLIGHT
+    async with _engine(model, IN_FLIGHT) as batched, _engine(model, 1) as unbatched:
+        ways = {"batched": batched, "unbatched": unbatched}
+        images_per_second: dict[str, list[float]] = {way: [] for way in ways}
+        for number in range(1 + effort.rounds):
+            conditions.tell(f"{IN_FLIGHT} in flight, round {number}")
+            for way, engine in ways.items():
+                started_at = time.perf_counter()
+                await _render(engine, requests, at_once)
+                if number:  # the first round chooses kernels and finds out whether rows may share calls
+                    images_per_second[way].append(IN_FLIGHT / (time.perf_counter() - started_at))
+        conditions.tell(f"{effort.compared_images} pictures alone and in company")
+        differing = await _differing_images(batched, model, effort)
+    throughput = {way: median(images_per_second[way]) for way in ways}
     return {
-        "gpu.batched_speedup_8": batched / unbatched,
-        "gpu.batched_images_per_second": batched,
-        "gpu.unbatched_images_per_second": unbatched,
+        "gpu.batched_speedup_8": throughput["batched"] / throughput["unbatched"],
+        "gpu.batched_images_per_second": throughput["batched"],
+        "gpu.unbatched_images_per_second": throughput["unbatched"],
         "gpu.steps": effort.steps,
         "gpu.images": effort.compared_images,
         "gpu.differing_images": differing,
@@ -116,7 +122,7 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
     ]
 
 
-def _differing_images(model: UntrainedStableDiffusion, effort: Effort) -> int:
+async def _differing_images(engine: Engine, model: UntrainedStableDiffusion, effort: Effort) -> int:
     rng = random.Random(0)
     requests = [
         replace(
@@ -128,14 +134,10 @@ def _differing_images(model: UntrainedStableDiffusion, effort: Effort) -> int:
         for seed in range(effort.compared_images)
     ]
     started_at = time.perf_counter()
-    alone = [
-        picture
-        for request in requests
-        for picture in asyncio.run(_render(model, [request], batch_size=IN_FLIGHT, moments=[0.0]))
-    ]
+    alone = [(await _render(engine, [request], [0.0]))[0] for request in requests]
     span_seconds = (time.perf_counter() - started_at) / 3
     moments = [rng.uniform(0, span_seconds) for _ in requests]
-    together = asyncio.run(_render(model, requests, batch_size=IN_FLIGHT, moments=moments))
+    together = await _render(engine, requests, moments)
     return sum(one != other for one, other in zip(alone, together, strict=True))
 
 
@@ -152,21 +154,20 @@ def _request(model: UntrainedStableDiffusion, seed: int) -> GenerationRequest:
     )
 
 
-async def _render(
-    model: UntrainedStableDiffusion,
-    requests: Sequence[GenerationRequest],
-    *,
-    batch_size: int,
-    moments: Sequence[float],
-) -> list[bytes]:
-    """Returns the pixels of requests that an engine is given at these moments, in seconds."""
-    engine = Engine(
+def _engine(model: UntrainedStableDiffusion, batch_size: int) -> Engine:
+    return Engine(
         model,
-        limits=EngineLimits(batch_size=batch_size, max_queued_requests=len(requests)),
+        limits=EngineLimits(batch_size=batch_size),
         turns=FairTurns(),
         metrics=GenerationMetrics(CollectorRegistry()),
         clock=time.monotonic,
     )
+
+
+async def _render(
+    engine: Engine, requests: Sequence[GenerationRequest], moments: Sequence[float]
+) -> list[bytes]:
+    """Returns the pixels of requests that an engine is given at these moments, in seconds."""
 
     async def render(request: GenerationRequest, moment: float) -> bytes:
         await asyncio.sleep(moment)
@@ -176,7 +177,7 @@ async def _render(
                     return Image.open(io.BytesIO(event.png)).tobytes()
         raise MeasurementError("a generation ended without a picture")
 
-    async with engine, asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(render(request, moment))
             for request, moment in zip(requests, moments, strict=True)
