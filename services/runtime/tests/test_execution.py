@@ -52,6 +52,18 @@ def test_a_token_stops_by_cancelling_and_by_deadline():
     assert CancellationToken(Deadline.after(0)).should_stop
 
 
+def test_leaving_the_context_of_a_token_cancels_it_whatever_happened():
+    token = CancellationToken()
+    with token as entered:
+        assert entered is token
+        assert not token.is_cancelled
+    assert token.should_stop
+    token = CancellationToken()
+    with pytest.raises(ValueError, match="invalid literal"), token:
+        int("wrong")
+    assert token.should_stop
+
+
 def test_admission_is_bounded_and_its_retry_delay_follows_what_requests_take():
     clock = Clock()
     admission = Admission(2, clock=clock, expected_seconds=4.0)

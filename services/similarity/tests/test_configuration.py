@@ -18,6 +18,7 @@ def test_the_defaults_serve_the_embedded_model():
     assert [reference.model_id for reference in settings.models] == ["efficientnet-lite0"]
     assert settings.image_limits.max_bytes == 10 * 1024 * 1024
     assert settings.image_limits.max_side_pixels == 4096
+    assert settings.max_concurrent_requests > settings.max_images_in_progress
 
 
 def test_every_fault_is_reported_together():

@@ -1,8 +1,5 @@
 """Bounded admission: a limit on the work in progress, and a truthful answer beyond it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from chladni_runtime.deadlines import Clock
 from chladni_runtime.errors import QueueFullError
 
@@ -26,19 +23,12 @@ class Admission:
         self._mean_seconds = expected_seconds
         self._turned_away = 0
 
-    @contextmanager
-    def admit(self, places: int = 1) -> Iterator[None]:
-        """Holds places while the context lasts.
+    def admit(self, places: int = 1) -> "_Held":
+        """Returns a context manager that holds places while its context lasts.
 
-        Raises:
-            QueueFullError: Not so many are free.
+        Entering it raises QueueFullError where not so many are free.
         """
-        self.take_places(places)
-        started_at = self._clock()
-        try:
-            yield
-        finally:
-            self.give_back_places(places, held_seconds=self._clock() - started_at)
+        return _Held(self, places, self._clock)
 
     def take_places(self, places: int = 1) -> None:
         """Takes places, to be given back.
@@ -64,3 +54,22 @@ class Admission:
         self.in_progress -= places
         self._turned_away = max(0, self._turned_away - places) if self.in_progress else 0
         self._mean_seconds += _SMOOTHING * (held_seconds - self._mean_seconds)
+
+
+class _Held:
+    """Places that are held while the context lasts."""
+
+    __slots__ = ("_admission", "_clock", "_places", "_started_at")
+
+    def __init__(self, admission: Admission, places: int, clock: Clock) -> None:
+        self._admission = admission
+        self._places = places
+        self._clock = clock
+        self._started_at = 0.0
+
+    def __enter__(self) -> None:
+        self._admission.take_places(self._places)
+        self._started_at = self._clock()
+
+    def __exit__(self, *_: object) -> None:
+        self._admission.give_back_places(self._places, held_seconds=self._clock() - self._started_at)

@@ -13,7 +13,7 @@ from typing import Generic, Self, TypeVar
 from chladni_runtime.batch_queue import BatchLimits, BatchQueue
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Clock
-from chladni_runtime.errors import ChladniError, FaultError, Reason
+from chladni_runtime.errors import ChladniError, DeadlineExceededError, FaultError, Reason
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -42,6 +42,12 @@ class _Submission(Generic[ResultT]):
         self.results[position] = result
         if len(self.results) == self.item_count:
             self.future.set_result([self.results[index] for index in range(self.item_count)])
+
+    def expire(self) -> None:
+        """Gives up waiting: the deadline has passed."""
+        if not self.future.done():
+            message = "The deadline passed while the request waited for its batch."
+            self.future.set_exception(DeadlineExceededError(message))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,12 +140,14 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         with self._changed:
             self._queue.add(jobs, self._clock())
             self._changed.notify()
+        remaining_seconds = token.deadline.remaining_seconds
+        if remaining_seconds is None:
+            return await submission.future
+        expiry = self._loop.call_later(remaining_seconds, submission.expire)
         try:
-            async with asyncio.timeout(token.deadline.remaining_seconds):
-                return await submission.future
-        except TimeoutError:
-            token.check("while the request waited for its batch")
-            raise
+            return await submission.future
+        finally:
+            expiry.cancel()
 
     def _work(self) -> None:
         while batch := self._next_batch():

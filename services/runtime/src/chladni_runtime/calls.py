@@ -2,7 +2,7 @@
 
 Each concern is an *observer*, which is told of every call's begin and end: the log, the meter, the gate. The
 interceptor puts them around handlers of all four kinds and turns what a handler raises into the status of its
-call. All of it together is a twentieth of a millisecond, so it is plain calls rather than context managers.
+call. This happens for every call, so it is plain method calls: context managers took five times as long.
 """
 
 from __future__ import annotations

@@ -3,12 +3,16 @@
 A thread cannot be stopped from outside, so long work asks between its steps whether it should go on.
 """
 
+from typing import Self
+
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import ChladniError, Reason
 
 
 class CancellationToken:
     """Tells work whether to go on. Safe to use from any thread.
+
+    As a context manager it is cancelled when the context is left, however that happens.
 
     Args:
         deadline: Work must also stop when this passes.
@@ -18,6 +22,12 @@ class CancellationToken:
         self.deadline = deadline or Deadline()
         self.is_cancelled = False
         """Whether someone asked the work to stop. Set once and never waited for, so it needs no lock."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
 
     def cancel(self) -> None:
         """Asks the work to stop."""

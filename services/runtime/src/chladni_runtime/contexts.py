@@ -1,7 +1,5 @@
 """What a servicer reads from gRPC's context of a call."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
@@ -15,18 +13,13 @@ CALLER_ID_KEY: Final = "x-caller-id"
 MAX_CALLER_ID_LENGTH: Final = 128
 
 
-@contextmanager
-def cancellation_of(context: grpc.aio.ServicerContext[Any, Any]) -> Iterator[CancellationToken]:
-    """Gives the token of a call: it carries the call's deadline and is cancelled when the call ends.
+def cancellation_of(context: grpc.aio.ServicerContext[Any, Any]) -> CancellationToken:
+    """Returns the token of a call, which carries the call's deadline; to be used as a context manager.
 
-    gRPC cancels the handler's task when the client leaves; leaving this context then tells the threads
+    gRPC cancels the handler's task when the client leaves; leaving the token's context then tells the threads
     that still work for it.
     """
-    token = CancellationToken(Deadline.after(context.time_remaining()))
-    try:
-        yield token
-    finally:
-        token.cancel()
+    return CancellationToken(Deadline.after(context.time_remaining()))
 
 
 def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:

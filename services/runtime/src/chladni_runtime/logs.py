@@ -110,8 +110,5 @@ def configure_logging(service: str, level: str, stream: TextIO | None = None) ->
     handler = PatientHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     root = logging.getLogger()
-    for previous in root.handlers[:]:
-        root.removeHandler(previous)
-        previous.close()
-    root.addHandler(handler)
+    root.handlers[:] = [handler]
     root.setLevel(level)

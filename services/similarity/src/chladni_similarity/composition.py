@@ -38,9 +38,6 @@ SERVICE_NAMES: Final = (
 )
 
 _EXPECTED_SECONDS_PER_IMAGE: Final = 0.05
-_CONCURRENT_BATCHES: Final = 2
-"""While one batch begins or ends the other computes, and fewer threads of a run wait for the slowest of them
-after every operation. See decision 0007."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,10 +47,12 @@ def composing(settings: SimilaritySettings) -> Compose:
 
     @asynccontextmanager
     async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
-        catalog = await asyncio.to_thread(_load_and_warm, settings)
+        catalog = await asyncio.to_thread(load_catalog, settings.models)
+        batch_count = _concurrent_batch_count(settings, catalog)
+        await asyncio.to_thread(_warm, catalog, settings, batch_count)
         metrics = EmbeddingMetrics(registry)
         cache = EmbeddingCache(settings.cache_capacity)
-        async with _workers(settings) as workers, _batcher(settings, metrics) as batcher:
+        async with _workers(settings) as workers, _batcher(settings, metrics, batch_count) as batcher:
             metrics.cached_embeddings.set_function(lambda: len(cache))
             metrics.queued_images.set_function(lambda: batcher.queued_items)
             engine = EmbeddingEngine(
@@ -72,22 +71,23 @@ def composing(settings: SimilaritySettings) -> Compose:
     return compose
 
 
-def _load_and_warm(settings: SimilaritySettings) -> ModelCatalog:
-    """Loads the models, and runs each at the smallest and the largest batch: first runs choose kernels."""
+def _concurrent_batch_count(settings: SimilaritySettings, catalog: ModelCatalog) -> int:
+    best = min(embedder.concurrent_batch_count for embedder in catalog)
+    return settings.concurrent_batch_count or min(best, available_processor_count())
+
+
+def _warm(catalog: ModelCatalog, settings: SimilaritySettings, batch_count: int) -> None:
+    """Runs each model at the smallest and the largest batch: first runs choose kernels."""
     import torch  # noqa: PLC0415 - after the server listens; see model_catalog
 
-    thread_count = settings.torch_thread_count or max(
-        1, available_processor_count() // _batch_count(settings)
-    )
+    thread_count = settings.torch_thread_count or max(1, available_processor_count() // batch_count)
     torch.set_num_threads(thread_count)
-    catalog = load_catalog(settings.models)
     black = np.zeros((3, 1, 1), np.uint8)
     for embedder in catalog:
         job = EmbeddingJob(embedder, embedder.prepare(black))
         for batch_size in (1, settings.max_batch_size):
             compute_batch([job] * batch_size)
         _log.info("model loaded", extra={"model": embedder.card.model_id, "torch_threads": thread_count})
-    return catalog
 
 
 def _admission(settings: SimilaritySettings) -> Admission:
@@ -101,7 +101,7 @@ def _workers(settings: SimilaritySettings) -> WorkerPool:
     return WorkerPool(thread_count, admission=_admission(settings))
 
 
-def _batcher(settings: SimilaritySettings, metrics: EmbeddingMetrics) -> EmbeddingBatcher:
+def _batcher(settings: SimilaritySettings, metrics: EmbeddingMetrics, batch_count: int) -> EmbeddingBatcher:
     limits = BatchLimits(
         max_batch_size=settings.max_batch_size,
         max_delay_seconds=settings.max_batch_delay_seconds,
@@ -113,9 +113,5 @@ def _batcher(settings: SimilaritySettings, metrics: EmbeddingMetrics) -> Embeddi
         limits=limits,
         clock=time.monotonic,
         observe_batch=metrics.batch_images.observe,
-        thread_count=_batch_count(settings),
+        thread_count=batch_count,
     )
-
-
-def _batch_count(settings: SimilaritySettings) -> int:
-    return settings.concurrent_batch_count or min(_CONCURRENT_BATCHES, available_processor_count())

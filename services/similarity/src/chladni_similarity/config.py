@@ -52,7 +52,8 @@ class SimilaritySettings(ServiceSettings):
         None,
         ge=1,
         le=64,
-        description="Batches computed at a time; by default 2, or 1 where there is a single processor.",
+        description="Batches computed at a time; by default as many as suit the models best: 2 for CLIPs, 1 "
+        "for efficientnet-lite0 and on a single processor.",
     )
     decode_thread_count: int | None = Field(
         None, ge=1, le=1024, description="Pictures decoded at a time; by default one a processor."

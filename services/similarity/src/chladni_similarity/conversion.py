@@ -121,9 +121,11 @@ def _encoded_image(image: media_pb2.Image, field: str, limits: ImageLimits) -> E
 def _raw_images(tensor: tensor_pb2.Tensor, limits: ImageLimits) -> list[RawImage]:
     pixels = to_array(tensor, field="pixels", dtype=np.uint8, shape=(None, 3, None, None))
     count, _, height, width = pixels.shape
-    validator = RequestValidator()
-    validator.check_range("pixels.shape[0]", count, minimum=1, maximum=MAX_IMAGES_PER_REQUEST)
-    validator.check_range("pixels.shape[2]", height, minimum=1, maximum=limits.max_side_pixels)
-    validator.check_range("pixels.shape[3]", width, minimum=1, maximum=limits.max_side_pixels)
-    validator.raise_if_invalid()
+    side = limits.max_side_pixels
+    if not (1 <= count <= MAX_IMAGES_PER_REQUEST and 1 <= height <= side and 1 <= width <= side):
+        validator = RequestValidator()
+        validator.check_range("pixels.shape[0]", count, minimum=1, maximum=MAX_IMAGES_PER_REQUEST)
+        validator.check_range("pixels.shape[2]", height, minimum=1, maximum=side)
+        validator.check_range("pixels.shape[3]", width, minimum=1, maximum=side)
+        validator.raise_if_invalid()
     return [RawImage(picture) for picture in pixels]

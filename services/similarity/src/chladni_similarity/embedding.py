@@ -166,8 +166,7 @@ class EmbeddingEngine:
             if image.key is not None:
                 cache.keep_vector(image.key, vector)
         cached_count = sum(image.vector is not None for image in images)
-        self._metrics.cache_hits.labels(embedder.card.model_id).inc(cached_count)
-        self._metrics.cache_misses.labels(embedder.card.model_id).inc(len(computed))
+        self._metrics.count_images(embedder.card.model_id, cached=cached_count, computed=len(computed))
         return Embeddings(
             vectors=np.array(vectors),
             cached_count=cached_count,

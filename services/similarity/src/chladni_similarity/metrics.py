@@ -15,13 +15,13 @@ class EmbeddingMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.cache_hits = Counter(
+        self._cache_hits = Counter(
             "chladni_embedding_cache_hits_total",
             "Pictures whose embedding was known.",
             ["model"],
             registry=registry,
         )
-        self.cache_misses = Counter(
+        self._cache_misses = Counter(
             "chladni_embedding_cache_misses_total",
             "Pictures whose embedding had to be computed.",
             ["model"],
@@ -39,3 +39,12 @@ class EmbeddingMetrics:
             buckets=_BATCH_BUCKETS,
             registry=registry,
         )
+        self._of_models: dict[str, tuple[Counter, Counter]] = {}
+
+    def count_images(self, model_id: str, *, cached: int, computed: int) -> None:
+        """Counts the pictures of a request."""
+        if model_id not in self._of_models:
+            self._of_models[model_id] = self._cache_hits.labels(model_id), self._cache_misses.labels(model_id)
+        hits, misses = self._of_models[model_id]
+        hits.inc(cached)
+        misses.inc(computed)

@@ -84,6 +84,11 @@ class ClipEmbedder:
         """What callers may know of the model."""
         return self._card
 
+    @property
+    def concurrent_batch_count(self) -> int:
+        """Two: while one begins or ends the other computes, and fewer threads wait for their slowest."""
+        return 2
+
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
         """Returns the picture resized and cropped to (3, side, side), 8 bits.
 

@@ -76,6 +76,11 @@ class EfficientNetLite0Embedder:
         """What callers may know of the model."""
         return self._card
 
+    @property
+    def concurrent_batch_count(self) -> int:
+        """One: the activations of two would fight for the cache, and a picture take half as long again."""
+        return 1
+
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
         """Returns the picture resized to (3, side, side), 8 bits; without copying where it is so already."""
         if self.takes_as_is(pixels):

@@ -43,6 +43,11 @@ class ImageEmbedder(Protocol):
         """What callers may know of the model."""
         ...
 
+    @property
+    def concurrent_batch_count(self) -> int:
+        """How many batches are best computed at a time, on processors enough."""
+        ...
+
     def prepare(self, pixels: Pixels) -> NDArray[Any]:
         """Returns what the model takes for one picture; a contiguous array.
 
