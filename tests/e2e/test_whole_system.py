@@ -1,38 +1,112 @@
 """A visitor, a browser, and the four real services."""
 
-import shutil
+import asyncio
+import re
 
 import pytest
-
-playwright_api = pytest.importorskip("playwright.async_api")
-expect = playwright_api.expect
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-]
+from playwright.async_api import expect
 
 TIMEOUT_MS = 90_000
+ENDLESS_STEPS = "150"
 
 
-async def test_two_recordings_become_pictures_and_are_compared(cluster, samples, tmp_path):
-    async with playwright_api.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = await browser.new_page()
-        complaints = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        await page.goto(cluster.http_url)
+@pytest.fixture
+def figures_appear():
+    async def appear(page, count):
+        await expect(page.locator(".figure")).to_have_count(count, timeout=TIMEOUT_MS)
+
+    return appear
+
+
+async def active_generations(cluster):
+    return await cluster.metric("image-generation", "chladni_generations_active")
+
+
+async def denoising_steps(cluster):
+    return await cluster.metric("image-generation", "chladni_denoising_steps_total")
+
+
+async def test_two_recordings_become_pictures_and_are_compared(visit, cluster, samples, figures_appear):
+    async with visit(cluster.http_url) as page:
         await page.set_input_files("#file", samples[:2])
-        figures = page.locator(".figure")
-        await expect(figures).to_have_count(2, timeout=TIMEOUT_MS)
-        for index in range(2):
-            image = figures.nth(index).locator("img")
+        await figures_appear(page, 2)
+        for image in await page.locator(".figure__image").all():
             assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
-            await figures.nth(index).get_by_role("checkbox").check(force=True)
+        await expect(page.locator("#heard dt")).to_have_count(12)
+        await expect(page.locator(".player__spectrogram:visible")).to_have_count(2)
+        for box in await page.locator(".figure__select input").all():
+            await box.check()
         await page.get_by_role("button", name="Compare").click()
-        await expect(page.locator("#comparison")).to_contain_text("%", timeout=TIMEOUT_MS)
-        await page.screenshot(path=tmp_path / "page.png", full_page=True)
-        await browser.close()
-    assert complaints == []
+        await expect(page.locator("#percentage")).to_have_text(re.compile(r"^\d{1,3}%$"), timeout=TIMEOUT_MS)
+        await page.locator(".figure__open").first.click()
+        await expect(page.locator("#viewer-lead")).to_contain_text("What stands out: the sound is")
+        await expect(page.locator("#viewer-provenance")).to_contain_text(
+            re.compile(r"model digest[0-9a-f]{64}")
+        )
+
+
+async def test_cancel_frees_the_engine(visit, cluster, samples, figures_appear, eventually):
+    async with visit(cluster.http_url) as page:
+        await page.locator("#settings-panel summary").click()
+        await page.get_by_label("Steps").fill(ENDLESS_STEPS)
+        await page.set_input_files("#file", samples[0])
+        await expect(page.locator("#status")).to_have_text(
+            re.compile(rf"^Step \d+ of {ENDLESS_STEPS}\.$"), timeout=TIMEOUT_MS
+        )
+        assert await active_generations(cluster) == 1
+        await page.locator("#cancel").click()
+        await expect(page.locator("#run")).to_be_hidden()
+
+        async def is_free():
+            return await active_generations(cluster) == 0
+
+        await eventually(is_free)
+        steps = await denoising_steps(cluster)
+        await page.get_by_label("Steps").fill("1")
+        await page.set_input_files("#file", samples[0])
+        await figures_appear(page, 1)
+        assert await denoising_steps(cluster) == steps + 1, "the cancelled work went on"
+
+
+async def test_a_picture_is_reproduced_to_the_pixel(visit, cluster, samples, figures_appear):
+    async with visit(cluster.http_url) as page:
+        await page.set_input_files("#file", samples[-1])
+        await figures_appear(page, 1)
+        await page.locator(".figure").get_by_role("button", name="Reproduce").click()
+        await page.get_by_role("button", name="Look at both").click(timeout=TIMEOUT_MS)
+        await expect(page.locator(".proof__verdict")).to_contain_text("Identical: all 262,144 pixels")
+
+
+async def test_the_microphone_is_heard_by_the_service_that_describes_sounds(visit, cluster, figures_appear):
+    async with visit(cluster.http_url, permissions=["microphone"]) as page:
+        await page.get_by_role("button", name="Record a sound").click()
+        await expect(page.locator("#recorder-time")).to_have_text(re.compile(r"^0:0[1-9] of 0:30$"))
+        await expect(page.locator("#recorder-source")).to_have_text("Heard by the server, as pictures are.")
+        await expect(page.locator("#level")).to_have_attribute(
+            "aria-valuetext", re.compile(r"^-[12]\d decibels$")
+        )
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#recorder-heard")).to_contain_text("What stands out: the sound is")
+        await page.get_by_role("button", name="Use this recording").click()
+        await figures_appear(page, 1)
+
+
+async def test_a_service_that_is_killed_and_restarted_is_told_and_used_again(
+    visit, cluster, samples, figures_appear
+):
+    async with visit(cluster.http_url) as page:
+        await page.locator("#settings-panel summary").click()
+        await page.get_by_label("Steps").fill(ENDLESS_STEPS)
+        await page.set_input_files("#file", samples[0])
+        await expect(page.locator("#status")).to_have_text(re.compile("^Step"), timeout=TIMEOUT_MS)
+        cluster.kill("image-generation")
+        try:
+            await expect(page.locator(".toast")).to_contain_text("image-generation")
+            await expect(page.locator("#notice")).to_contain_text("Pictures cannot be made now.")
+        finally:
+            await asyncio.to_thread(cluster.restart, "image-generation")
+        await expect(page.locator("#notice")).to_be_hidden()
+        await page.get_by_label("Steps").fill("2")
+        await page.set_input_files("#file", samples[0])
+        await figures_appear(page, 1)
+        assert await cluster.metric("image-generation", "chladni_generations_active") == 0

@@ -52,7 +52,23 @@ def test_scores_are_cosines_in_range_and_one_for_the_same_direction(rows):
                 sum(a * b for a, b in zip(row, other, strict=True)) / math.hypot(*row) / math.hypot(*other)
             )
             assert score == pytest.approx(max(0, cosine), abs=1e-9)
-    assert [level_of(score).value for score in (0, 0.3, 0.7, 1)] == ["low", "medium", "high", "high"]
+
+
+@pytest.mark.parametrize(
+    ("score", "level"),
+    [
+        (0, "low"),
+        (0.294, "low"),
+        (0.296, "medium"),
+        (0.3, "medium"),
+        (0.7, "medium"),
+        (0.704, "medium"),
+        (0.706, "high"),
+        (1, "high"),
+    ],
+)
+def test_the_level_is_that_of_the_percentage_as_it_is_shown(score, level):
+    assert level_of(score).value == level
 
 
 async def test_each_is_compared_with_each_and_looked_at_once(backends, open_session):

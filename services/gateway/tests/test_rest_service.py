@@ -119,7 +119,7 @@ async def test_an_unforeseen_fault_tells_nothing_but_is_logged(gateway, error_of
     assert "another secret" in caplog.text
 
 
-@pytest.mark.parametrize("path", ["/", "/api/limits", "/nothing", "/static/app.js"])
+@pytest.mark.parametrize("path", ["/", "/api/limits", "/nothing", "/static/scripts/app.js"])
 async def test_every_answer_keeps_browsers_in_bounds(gateway, path):
     headers = (await gateway.http.get(path)).headers
     policy = headers["content-security-policy"]

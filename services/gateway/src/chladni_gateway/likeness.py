@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 Vector: TypeAlias = tuple[float, ...]
 """Where a picture stands in a space in which like pictures are near each other."""
 
-_MEDIUM_FROM: Final = 0.3
-_HIGH_FROM: Final = 0.7
+_LOW_BELOW_PERCENT: Final = 30
+_HIGH_ABOVE_PERCENT: Final = 70
 
 
 class Level(StrEnum):
@@ -21,11 +21,20 @@ class Level(StrEnum):
     HIGH = "high"
 
 
+def percent_of(score: float) -> int:
+    """Returns a score, 0 to 1, in whole percent, as it is shown."""
+    return round(score * 100)
+
+
 def level_of(score: float) -> Level:
-    """Returns a score in one word: `LOW` below 0.3, `MEDIUM` below 0.7, `HIGH` from there on."""
-    if score < _MEDIUM_FROM:
+    """Returns a score in one word, by its percentage as it is shown, so that the two never disagree.
+
+    `LOW` below 30 %, `HIGH` above 70 %, and `MEDIUM` from 30 % to 70 %.
+    """
+    percent = percent_of(score)
+    if percent < _LOW_BELOW_PERCENT:
         return Level.LOW
-    return Level.MEDIUM if score < _HIGH_FROM else Level.HIGH
+    return Level.HIGH if percent > _HIGH_ABOVE_PERCENT else Level.MEDIUM
 
 
 def unit_vector(vector: Vector) -> Vector:

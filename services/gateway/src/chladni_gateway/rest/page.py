@@ -4,32 +4,35 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
-from fastapi import APIRouter, Request, Response
-from starlette.staticfiles import StaticFiles
+from fastapi import APIRouter, HTTPException, Request, Response
 
+from chladni_gateway.rest.static_files import read_folder
+
+_PAGE: Final = "index.html"
 # Browsers may keep the files but must ask about them, so that an update is seen at once.
-_CACHE_CONTROL = "no-cache"
+_CACHE_CONTROL: Final = "no-cache"
 
 
 def page_routes() -> APIRouter:
-    """Returns the routes of the page, ``/``, and of its files under ``/static``."""
+    """Returns the routes of the page, ``/``, and of its files under ``/static``; reads the files."""
     router = APIRouter(include_in_schema=False)
-    folder = StaticFiles(directory=Path(str(files("chladni_gateway") / "web")))
+    contents = read_folder(Path(str(files("chladni_gateway") / "web")))
 
-    async def file(path: str, request: Request) -> Response:
-        response = await folder.get_response(path, request.scope)
-        response.headers["Cache-Control"] = _CACHE_CONTROL
-        return response
+    def answer(path: str, request: Request) -> Response:
+        if path not in contents:
+            raise HTTPException(404)
+        return contents[path].answer(request.headers, cache_control=_CACHE_CONTROL)
 
     @router.head("/")
     @router.get("/")
     async def page(request: Request) -> Response:
-        return await file("index.html", request)
+        return answer(_PAGE, request)
 
     @router.head("/static/{path:path}")
     @router.get("/static/{path:path}")
     async def static(path: str, request: Request) -> Response:
-        return await file(path, request)
+        return answer(path, request)
 
     return router

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from chladni_gateway.collaborators import HealthState
 from chladni_gateway.image_matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
 from chladni_gateway.image_search import MAX_MATCHES
-from chladni_gateway.likeness import Level, level_of
+from chladni_gateway.likeness import Level, level_of, percent_of
 from chladni_gateway.pictures import Provenance
 from chladni_gateway.recordings import AudioProperties, Descriptor
 from chladni_gateway.rest.examples import IMAGE_ID, OTHER_IMAGE_ID
@@ -72,8 +72,10 @@ class Comparison(BaseModel):
     similarity_score: float = Field(
         ge=0, le=1, description="0: nothing in common; 1: equal.", examples=[0.87]
     )
-    percentage: str = Field(description="The score for people.", examples=["87%"])
-    level: Level = Field(description="The score in a word: low below 0.3, medium below 0.7, else high.")
+    percentage: str = Field(description="The score for people, in whole percent.", examples=["87%"])
+    level: Level = Field(
+        description="The percentage in a word: low below 30%, medium from 30% to 70%, high above 70%."
+    )
     cosine: float = Field(description="Cosine of the two embeddings, -1 to 1.", examples=[0.81])
     model: str = Field(description="Model that was used.", examples=["efficientnet-lite0"])
 
@@ -135,8 +137,8 @@ class MatchBody(BaseModel):
 
     image: CreatedImage
     score: float = Field(ge=0, le=1, description="How alike it is, 0 to 1.")
-    percentage: str = Field(description="The score for people.")
-    level: Level = Field(description="The score in a word.")
+    percentage: str = Field(description="The score for people, in whole percent.")
+    level: Level = Field(description="The percentage in a word, as in a comparison.")
 
 
 class MatchList(BaseModel):
@@ -217,7 +219,7 @@ class ErrorBody(BaseModel):
 
 def to_percentage(score: float) -> str:
     """Returns a score for people."""
-    return f"{round(score * 100)}%"
+    return f"{percent_of(score)}%"
 
 
 def to_match_body(match: Match) -> MatchBody:

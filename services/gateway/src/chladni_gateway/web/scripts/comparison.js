@@ -1,0 +1,132 @@
+// The section that compares: two figures, many, those alike, or a figure and its reproduction.
+
+import { compareImages, compareMany, searchAlike } from "./api.js";
+import { nameOf } from "./catalogue.js";
+import { renderKin } from "./kin.js";
+import { renderMatrix } from "./matrix.js";
+
+const VIEWS = ["pair", "matrix", "kin", "proof"];
+const MOST_KIN = 12;
+const WORDS = {
+  low: "Two different figures.",
+  medium: "Some traits in common.",
+  high: "Close relatives.",
+  equal: "One and the same.",
+};
+
+export class Comparison {
+  /** Most figures that the server compares at once. */
+  mostImages = 24;
+
+  constructor(section, { catalogue, onTrouble }) {
+    Object.assign(this, { section, catalogue, onTrouble });
+    this.part = (id) => section.querySelector(`#${id}`);
+    this.asked = 0;
+    this.part("comparison-close").addEventListener("click", () => this.close());
+  }
+
+  close() {
+    this.section.hidden = true;
+    document.getElementById("collection-title").focus();
+  }
+
+  compare(images) {
+    if (images.length > this.mostImages) {
+      this.onTrouble(
+        new Error(
+          `At most ${this.mostImages} figures can be compared at once; ${images.length} are selected.`,
+        ),
+      );
+      return undefined;
+    }
+    return images.length === 2 ? this.showPair(...images) : this.showMatrix(images);
+  }
+
+  async showPair(first, second) {
+    const result = await this.ask("How alike", () => compareImages(first.image_id, second.image_id));
+    if (!result) return;
+    const percentage = Number.parseInt(result.percentage, 10);
+    const { level } = result;
+    for (const [side, image] of [
+      ["first", first],
+      ["second", second],
+    ]) {
+      this.part(`${side}-image`).src = image.image_url;
+      this.part(`${side}-image`).alt = `Picture of ${nameOf(image)}`;
+      this.part(`${side}-name`).textContent = this.catalogue.label(image);
+    }
+    this.part("verdict").dataset.level = level;
+    this.part("percentage").textContent = result.percentage;
+    this.part("gauge").setAttribute("aria-valuenow", String(percentage));
+    this.part("gauge").setAttribute("aria-valuetext", `${result.percentage} alike`);
+    this.part("verdict-words").textContent = result.similarity_score === 1 ? WORDS.equal : WORDS[level];
+    this.reveal("pair");
+    requestAnimationFrame(() =>
+      this.part("gauge").style.setProperty("--score", String(result.similarity_score)),
+    );
+  }
+
+  async showMatrix(images) {
+    const result = await this.ask(`How alike: ${images.length} figures`, () =>
+      compareMany(images.map(({ image_id: id }) => id)),
+    );
+    if (!result) return;
+    const labels = images.map((image) => ({
+      image,
+      number: `Fig. ${this.catalogue.number(image.image_id)}`,
+      name: nameOf(image),
+    }));
+    this.part("matrix").replaceChildren(
+      renderMatrix(labels, result.scores, { onPick: (first, second) => this.showPair(first, second) }),
+    );
+    this.reveal("matrix");
+  }
+
+  async showKin(image) {
+    const matches = await this.ask(`Alike to Fig. ${this.catalogue.number(image.image_id)}`, () =>
+      searchAlike(image.image_id, MOST_KIN),
+    );
+    if (!matches) return;
+    const known = matches.filter((match) => this.catalogue.find(match.image.image_id));
+    this.part("kin").replaceChildren(
+      renderKin(image, known, {
+        label: (other) => this.catalogue.label(other),
+        onPick: (other) => this.showPair(image, other),
+      }),
+    );
+    this.reveal("kin");
+  }
+
+  showProof(title, content) {
+    this.asked += 1;
+    this.part("comparison-title").textContent = title;
+    this.part("proof").replaceChildren(content);
+    this.section.hidden = false;
+    this.reveal("proof");
+  }
+
+  /** Asks the server while saying so; returns undefined where it failed or where something else was asked since. */
+  async ask(title, question) {
+    this.asked += 1;
+    const asked = this.asked;
+    this.part("comparison-title").textContent = title;
+    for (const view of VIEWS) this.part(view).hidden = true;
+    this.part("comparison-wait").hidden = false;
+    this.section.hidden = false;
+    try {
+      const answer = await question();
+      return asked === this.asked ? answer : undefined;
+    } catch (error) {
+      if (asked === this.asked) this.section.hidden = true;
+      this.onTrouble(error);
+      return undefined;
+    }
+  }
+
+  reveal(shown) {
+    for (const view of VIEWS) this.part(view).hidden = view !== shown;
+    this.part("comparison-wait").hidden = true;
+    this.section.scrollIntoView({ block: "start" });
+    this.section.focus({ preventScroll: true });
+  }
+}

@@ -1,0 +1,39 @@
+// Whether pictures can be made now; if not, why, and a look from time to time whether they can be again.
+
+import { fetchRecipes } from "./api.js";
+
+const LOOK_INTERVAL_MS = 4000;
+
+export class Connection {
+  /**
+   * @param {HTMLElement} notice says what is wrong
+   * @param {object} listener
+   * @param {(recipes: object[]) => void} listener.onRecipes called with what the server offers
+   * @param {() => void} listener.onBack called when the server answers again
+   */
+  constructor(notice, { onRecipes, onBack }) {
+    Object.assign(this, { notice, onRecipes, onBack });
+    this.isAway = false;
+    this.timer = null;
+  }
+
+  /** Asks the server, and goes on asking while pictures cannot be made. */
+  async look() {
+    clearTimeout(this.timer);
+    let obstacle = "";
+    try {
+      const recipes = await fetchRecipes();
+      this.onRecipes(recipes);
+      const usual = recipes.find(({ is_default: isDefault }) => isDefault);
+      if (usual && !usual.is_available) obstacle = `Pictures cannot be made now. ${usual.unavailable_reason}`;
+      if (this.isAway) this.onBack();
+      this.isAway = false;
+    } catch (error) {
+      this.isAway = error.isUnreachable ?? false;
+      obstacle = error.message;
+    }
+    this.notice.textContent = obstacle;
+    this.notice.hidden = obstacle === "";
+    if (obstacle) this.timer = setTimeout(() => this.look(), LOOK_INTERVAL_MS);
+  }
+}

@@ -1,0 +1,93 @@
+// The sheet of one figure: large, with its reading and how it was made.
+
+import { nameOf } from "./catalogue.js";
+import { make } from "./elements.js";
+import { renderActions } from "./figure_actions.js";
+import { readingOf, summaryOf } from "./reading.js";
+import { describeImage, formatUntil, humanName } from "./wording.js";
+
+export class Viewer {
+  constructor(dialog, { catalogue, sounds, actions }) {
+    Object.assign(this, { dialog, catalogue, sounds, actions });
+    this.part = (id) => dialog.querySelector(`#viewer-${id}`);
+    this.image = null;
+    this.part("newer").addEventListener("click", () => this.leaf(-1));
+    this.part("older").addEventListener("click", () => this.leaf(+1));
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowLeft") this.leaf(-1);
+      if (event.key === "ArrowRight") this.leaf(+1);
+    });
+    dialog.addEventListener("close", () => this.player?.unload());
+  }
+
+  open(image) {
+    this.show(image);
+    if (!this.dialog.open) this.dialog.showModal();
+    this.dialog.scrollTop = 0;
+  }
+
+  close() {
+    this.dialog.close();
+  }
+
+  leaf(step) {
+    const { images } = this.catalogue;
+    const at = images.findIndex(({ image_id: id }) => id === this.image.image_id);
+    const other = images[at + step];
+    if (other) this.show(other);
+  }
+
+  show(image) {
+    this.image = image;
+    const label = this.catalogue.label(image);
+    const { images } = this.catalogue;
+    this.part("newer").disabled = images[0] === image;
+    this.part("older").disabled = images.at(-1) === image;
+    this.part("image").src = image.image_url;
+    this.part("image").alt = `Picture of ${nameOf(image)}`;
+    this.part("number").textContent = `Fig. ${this.catalogue.number(image.image_id)}`;
+    this.part("name").textContent = nameOf(image);
+    this.part("facts").textContent = describeImage(image);
+    this.player?.unload();
+    this.player = this.sounds.playerFor(image);
+    this.part("player").replaceChildren(this.player.element);
+    const closing = (name) => (of) => {
+      this.close();
+      this.actions[name](of);
+    };
+    const { delete: remove } = this.actions;
+    const actions = {
+      again: closing("again"),
+      reproduce: closing("reproduce"),
+      findAlike: closing("findAlike"),
+      delete: remove,
+    };
+    this.part("actions").replaceChildren(renderActions(image, label, actions));
+    this.part("lead").textContent = summaryOf(image);
+    this.part("reading").replaceChildren(...readingOf(image));
+    this.part("provenance").replaceChildren(...provenanceOf(image));
+  }
+}
+
+function provenanceOf(image) {
+  const { library_versions: versions, ...facts } = image.provenance;
+  const rows = Object.entries(facts).filter(([, value]) => value !== "" && value !== 0);
+  rows.push([
+    "libraries",
+    Object.entries(versions)
+      .map((pair) => pair.join(" "))
+      .join(", "),
+  ]);
+  const { format, sample_rate_hz: rate, channel_count: channels, duration_seconds: seconds } = image.audio;
+  rows.push([
+    "recording",
+    `${format}, ${rate} Hz, ${channels === 1 ? "mono" : `${channels} channels`}, ${seconds.toFixed(2)} s`,
+  ]);
+  rows.push(["expires", formatUntil(image.expires_at)]);
+  return rows.map(([name, value]) =>
+    make("div", { className: "provenance__row" }, [
+      make("dt", {}, [humanName(name)]),
+      make("dd", {}, [String(value)]),
+    ]),
+  );
+}

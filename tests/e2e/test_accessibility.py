@@ -1,0 +1,160 @@
+"""axe, finds nothing wrong in any state of the page, light and dark, at three widths."""
+
+import hashlib
+import itertools
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+AXE_VERSION = "4.14.1"
+AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
+TOOLS = Path(__file__).parents[2] / "build" / "tools"
+WIDTHS_PIXELS = (390, 820, 1440)
+RULES = {
+    "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    # Elements and names are the same in the dark, where only colours differ.
+    "dark": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+}
+RUN_AXE = """async (rules) => {
+    const { violations, passes } = await axe.run(document, { runOnly: rules });
+    return {
+        violations: violations.flatMap(({ id, nodes }) =>
+            nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 120)}: ${failureSummary}`)),
+        passes: passes.length,
+    };
+}"""
+
+
+@pytest.fixture(scope="session")
+def axe_source():
+    """The checker's source, which npm gets once."""
+    archive = TOOLS / f"axe-core-{AXE_VERSION}.tgz"
+    if not archive.exists():
+        fetch(archive.parent)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert digest == AXE_SHA256, f"{archive} is not what was published; delete it"
+    with tarfile.open(archive) as package:
+        return package.extractfile("package/axe.min.js").read().decode()
+
+
+def fetch(folder):
+    package = f"axe-core@{AXE_VERSION}"
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"no npm to get {package} with; accessibility is not tested")
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [npm, "pack", package, "--silent", "--pack-destination", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"npm could not get {package}; accessibility is not tested ({type(error).__name__})")
+
+
+class Checker:
+    """Runs axe on a page at several widths, and keeps what it found."""
+
+    def __init__(self, page, source):
+        self.found = []
+        self._page = page
+        self._source = source
+
+    async def check(self, state):
+        # A page that was opened anew does not have it any more.
+        if not await self._page.evaluate("'axe' in window"):
+            await self._page.evaluate(self._source)
+        for color_scheme, width in itertools.product(RULES, WIDTHS_PIXELS):
+            await self._page.emulate_media(color_scheme=color_scheme)
+            await self._page.set_viewport_size({"width": width, "height": 900})
+            result = await self._page.evaluate(RUN_AXE, RULES[color_scheme])
+            assert result["passes"] > 0, "axe looked at nothing"
+            self.found += [f"{state}, {color_scheme}, {width}: {text}" for text in result["violations"]]
+
+
+async def test_axe_finds_what_is_wrong(page, axe_source):
+    await page.evaluate("document.querySelector('#theme').replaceChildren()")
+    await page.evaluate("document.querySelector('h1').style.color = 'light-dark(#ddd, #333)'")
+    checker = Checker(page, axe_source)
+    await checker.check("broken")
+    for rule, times in (("button-name", 1), ("color-contrast", 2)):
+        found = [text for text in checker.found if f"{rule}:" in text]
+        assert len(found) == times * len(WIDTHS_PIXELS), checker.found
+
+
+async def test_axe_finds_nothing_in_the_collection(
+    visit, address, backends, recording, draw, select, axe_source
+):
+    async with visit(address) as page:
+        checker = Checker(page, axe_source)
+        await checker.check("empty")
+        await draw(page, *(recording(f"{hz}.wav", pitch_hz=hz) for hz in (200, 300, 400)))
+        await expect(page.locator(".player__spectrogram:visible")).to_have_count(3)
+        await select(page, 0, 1)
+        for score in (0.1, 0.5, 0.9):
+            backends.similarity.score = score
+            await page.locator("#compare").click()
+            await expect(page.locator("#percentage")).to_have_text(f"{round(score * 100)}%")
+            await checker.check(f"gallery and pair at {score}")
+        await select(page, 2)
+        await page.locator("#compare").click()
+        await expect(page.locator("#matrix")).to_be_visible()
+        await checker.check("matrix")
+        await page.locator("#clear-selection").click()
+        await select(page, 0)
+        await page.locator("#find-alike").click()
+        await expect(page.locator("#kin")).to_be_visible()
+        await checker.check("alike")
+        await page.locator(".figure__open").first.click()
+        await page.get_by_text("How it was made").click()
+        await checker.check("sheet")
+        await page.keyboard.press("Escape")
+        await page.locator("#help-open").click()
+        await checker.check("help")
+        assert checker.found == []
+
+
+async def test_axe_finds_nothing_at_the_bench(visit, address, backends, recording, select, axe_source):
+    async with visit(address, permissions=["microphone"]) as page:
+        checker = Checker(page, axe_source)
+        backends.image_generation.pause_after_step = 2
+        backends.image_generation.may_go_on.clear()
+        await page.locator("#settings-panel summary").click()
+        files = [recording(f"{hz}.wav", pitch_hz=hz) for hz in (200, 300, 400, 500)]
+        await page.set_input_files("#file", files)
+        await expect(page.locator("#preview")).to_be_visible()
+        await checker.check("working")
+        await page.locator("#cancel-all").click()
+        await expect(page.locator("#run")).to_be_hidden()
+        await page.locator("#record").click()
+        await expect(page.locator("#level")).to_have_attribute("aria-valuetext", "-20 decibels")
+        await checker.check("recording")
+        await page.locator("#recorder-stop").click()
+        await expect(page.locator("#take .player__spectrogram")).to_be_visible()
+        await checker.check("recorded")
+        await page.locator("#recorder-discard").click()
+        await backends.servers["image-generation"].kill()
+        await page.set_input_files("#file", files[0])
+        await expect(page.locator("#notice")).to_be_visible()
+        await page.set_input_files("#file", recording("notes.txt") | {"buffer": b"no sound"})
+        await expect(page.locator(".toast")).to_have_count(2)
+        await checker.check("trouble")
+        assert checker.found == []
+
+
+async def test_axe_finds_nothing_in_proofs_and_questions(
+    visit, address, backends, recording, draw, axe_source
+):
+    async with visit(address) as page:
+        checker = Checker(page, axe_source)
+        await draw(page, recording())
+        await page.locator(".figure").get_by_role("button", name="Reproduce").click()
+        await page.get_by_role("button", name="Look at both").click()
+        await expect(page.locator("#proof")).to_be_visible()
+        await checker.check("proof")
+        await page.locator(".figure").get_by_role("button", name="Delete").click()
+        await expect(page.locator("#confirmation")).to_be_visible()
+        await checker.check("question")
+        assert checker.found == []

@@ -1,0 +1,128 @@
+"""Recordings come in: by drop, by choice, by paste; what cannot be used is refused before it is sent."""
+
+import re
+
+from playwright.async_api import expect
+
+HAND_OVER = """([contents, kind]) => {
+    const transfer = new DataTransfer();
+    contents.forEach((bytes, index) =>
+        transfer.items.add(new File([new Uint8Array(bytes)], `given ${index + 1}.wav`)));
+    const options = { bubbles: true, cancelable: true };
+    const plate = document.querySelector("#plate");
+    if (kind === "paste") {
+        plate.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: transfer }));
+        return false;
+    }
+    const event = (name) => new DragEvent(name, { ...options, dataTransfer: transfer });
+    plate.dispatchEvent(event("dragenter"));
+    const isMarked = plate.hasAttribute("data-over");
+    plate.dispatchEvent(event("drop"));
+    return isMarked;
+}"""
+
+
+async def test_limits_and_formats_are_said_up_front(page):
+    limits = page.locator("#limits")
+    await expect(limits).to_have_text("WAV, MP3, FLAC or OGG · 0.1 s to 30 s · up to 10 MB each")
+    await expect(page.locator("#file")).to_have_attribute("accept", re.compile(r"\.wav,\.mp3,\.flac,\.ogg"))
+    await expect(page.locator("#file")).to_have_attribute("aria-describedby", "limits")
+
+
+async def test_files_may_be_dropped_and_pasted_several_at_once(page, recording):
+    for kind, count in (("drop", 2), ("paste", 4)):
+        contents = [list(recording(pitch_hz=pitch_hz)["buffer"]) for pitch_hz in (220, 330)]
+        was_marked = await page.evaluate(HAND_OVER, [contents, kind])
+        assert was_marked == (kind == "drop")
+        await expect(page.locator(".figure")).to_have_count(count)
+    names = await page.locator(".figure__name").all_text_contents()
+    assert sorted(names) == ["given 1.wav", "given 1.wav", "given 2.wav", "given 2.wav"]
+    await expect(page.locator("#plate")).not_to_have_attribute("data-over", "")
+
+
+async def test_files_may_be_chosen_several_at_once_and_the_same_again(page, recording):
+    for count in (2, 4):
+        async with page.expect_file_chooser() as choice:
+            await page.locator("#file").click()
+        chooser = await choice.value
+        assert chooser.is_multiple()
+        await chooser.set_files([recording("a.wav"), recording("b.wav", pitch_hz=300)])
+        await expect(page.locator(".figure")).to_have_count(count)
+
+
+async def test_a_file_that_cannot_be_used_is_refused_with_the_reason_before_it_is_sent(
+    page, backends, recording, tmp_path
+):
+    album = tmp_path / "album.wav"
+    album.write_bytes(recording()["buffer"] + bytes(10 * 2**20))
+    refused = {
+        "not a recording in WAV, MP3, FLAC or OGG format": recording("notes.wav") | {"buffer": b"only text"},
+        "the file is empty": recording("nothing.wav") | {"buffer": b""},
+        "31 s is too long; at most 30 s are allowed. Cut out a part.": recording("lecture.wav", seconds=31),
+        "too short; at least 0.1 s": recording("blip.wav", seconds=0.05),
+        "the file is over 10 MB, the limit": album,
+    }
+    toast = page.locator(".toast")
+    for reason, file in refused.items():
+        await page.set_input_files("#file", file)
+        await expect(toast).to_contain_text(reason)
+        await expect(toast).to_contain_text(file["name"] if isinstance(file, dict) else file.name)
+        await expect(toast).to_have_attribute("role", "alert")
+        await toast.get_by_role("button", name="Dismiss").click()
+        await expect(toast).to_have_count(0)
+    await expect(page.locator("#run")).to_be_hidden()
+    assert backends.audio_features.requests == []
+
+
+async def test_good_files_go_through_beside_a_wrong_one(page, recording):
+    wrong = recording("notes.txt") | {"buffer": b"no sound at all"}
+    await page.set_input_files("#file", [recording("a.wav"), wrong, recording("b.wav", pitch_hz=300)])
+    await expect(page.locator(".figure")).to_have_count(2)
+    await expect(page.locator(".toast")).to_have_count(1)
+    await expect(page.locator(".toast")).to_contain_text("notes.txt")
+
+
+async def test_a_slow_upload_tells_how_far_it_is(page, recording):
+    client = await page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 400_000}
+    await client.send("Network.emulateNetworkConditions", slow)
+    await page.set_input_files("#file", recording("long.wav", seconds=20))
+    await expect(page.locator('[data-step="send"]')).to_have_attribute("aria-current", "step")
+    await expect(page.locator("#status")).to_have_text(re.compile(r"^Sending, [1-9]\d? % done\.$"))
+    assert 0 < float(await page.locator("#bar").get_attribute("value")) < 1
+    await expect(page.locator(".figure")).to_have_count(1)
+
+
+async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backends, recording, draw):
+    async with visit(address, complaints="status of 400") as page:
+        panel = page.locator("#settings-panel")
+        await panel.locator("summary").click()
+        await expect(panel.get_by_role("radio", name="embedded")).to_be_checked()
+        await expect(panel).to_contain_text("1 to 150; more take longer")
+        steps = page.get_by_label("Steps")
+        await steps.fill("999")
+        await page.set_input_files("#file", recording())
+        await expect(page.locator(".toast")).to_contain_text("must be from 1 to 150")
+        await expect(steps).to_have_attribute("aria-invalid", "true")
+        await page.get_by_role("button", name="Dismiss voice.wav").click()
+        await steps.fill("3")
+        await expect(steps).not_to_have_attribute("aria-invalid", "true")
+        await page.get_by_label("Seed").fill("12")
+        await page.get_by_label("Scheduler").fill("DDIMScheduler")
+        await draw(page, recording())
+        await expect(page.locator(".figure .figure__facts")).to_contain_text("seed 12 · 3 steps")
+        request, _ = backends.image_generation.requests[-1]
+        assert (request.seed, request.steps, request.scheduler) == (12, 3, "DDIMScheduler")
+        await page.get_by_role("button", name=re.compile("^Back to the model.s choice$")).click()
+        await expect(steps).to_have_value("")
+        await expect(panel.get_by_role("radio", name="embedded")).to_be_checked()
+
+
+async def test_a_recipe_that_cannot_be_used_says_why(visit, address, backends):
+    backends.image_generation.input_space = "another-space"
+    async with visit(address) as page:
+        await expect(page.locator("#notice")).to_contain_text("Pictures cannot be made now.")
+        await expect(page.locator("#notice")).to_contain_text("another-space")
+        await page.locator("#settings-panel summary").click()
+        await expect(page.locator(".recipe__state")).to_have_text("not available here")
+        await expect(page.locator(".recipe__obstacle")).to_contain_text("Configure image-generation")
