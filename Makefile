@@ -64,6 +64,10 @@ test: $(STAMP) ## Run all tests, with coverage of the services' code
 bench: $(STAMP) ## Measure this machine against the targets (5 minutes); writes build/bench.json and charts
 	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/load/bench.py
 
+.PHONY: screenshots
+screenshots: $(STAMP) ## Take pictures of the page's main states with Chromium; writes build/screenshots
+	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/e2e/screenshots.py
+
 .PHONY: verify
 verify: verify-protos verify-lint verify-types verify-imports ## Run every check that is not a test
 
