@@ -47,3 +47,12 @@ def test_halving_ends_at_one_and_concerns_one_group_until_restored():
     assert (sizes.rows_per_call(other), sizes.is_halved(other)) == (5, False)
     sizes.restore()
     assert (sizes.rows_per_call(group), sizes.is_halved(group)) == (5, False)
+
+
+@given(batch_size=st.integers(1, 8), row_count=st.integers(1, 40), side=SIDES, exact=st.booleans())
+def test_no_call_is_larger_than_allowed_and_a_padded_one_not_smaller(batch_size, row_count, side, exact):
+    sizes = BatchSizes(batch_size, NATIVE)
+    group = BatchGroup((4, side, side), 2, exact)
+    largest = sizes.largest_call(group, row_count)
+    assert largest == sizes.rows_per_call(group) if exact else largest <= sizes.rows_per_call(group)
+    assert exact or largest <= row_count

@@ -138,7 +138,7 @@ async def test_a_deadline_ends_a_running_and_a_waiting_request(make_engine, requ
 async def test_a_request_that_cannot_end_in_time_is_refused_at_once(make_engine, request_for, events_of):
     async with make_engine() as engine:
         await events_of(engine, request_for())
-        step_seconds = 1 / engine._forecast.work_per_second
+        step_seconds = engine._forecast.seconds_for(work=1, pictures=0)
         token = CancellationToken(Deadline.after(500 * step_seconds))
         with pytest.raises(DeadlineExceededError, match="fewer steps"):
             await events_of(engine, request_for(steps=10_000), token)

@@ -42,9 +42,9 @@ def test_nothing_is_expected_before_anything_was_measured(ticket_for):
 
 
 def test_the_forecast_forgets_slowly(forecast):
-    assert forecast.work_per_second == pytest.approx(10)
+    assert forecast.seconds_for(work=1, pictures=0) == pytest.approx(1 / 10)
     forecast.observe_denoising(2.0, work=10)
-    assert 1 / forecast.work_per_second == pytest.approx(0.11)
+    assert forecast.seconds_for(work=1, pictures=0) == pytest.approx(0.11)
 
 
 def test_one_after_the_other_where_a_call_has_one_row(ticket_for, forecast):

@@ -43,6 +43,7 @@ class BatchSizes:
         self._native_shape = native_shape
         self._halved: dict[BatchGroup, int] = {}
         self._alone: set[BatchGroup] = set()
+        self._safe: set[tuple[BatchGroup, int]] = set()
 
     def rows_per_call(self, group: BatchGroup) -> int:
         """Returns the rows of a call at most, and exactly where calls are padded."""
@@ -60,6 +61,19 @@ class BatchSizes:
     def restore(self) -> None:
         """Makes calls as large as configured again."""
         self._halved.clear()
+
+    def largest_call(self, group: BatchGroup, row_count: int) -> int:
+        """Returns the rows of the largest call that so many rows together take, padding included."""
+        rows_per_call = self.rows_per_call(group)
+        return rows_per_call if group.exact else min(row_count, rows_per_call)
+
+    def is_safe(self, group: BatchGroup) -> bool:
+        """Whether rows in calls of the present size are known to leave each other alone."""
+        return (group, self.rows_per_call(group)) in self._safe
+
+    def note_safe(self, group: BatchGroup) -> None:
+        """Takes note that rows in calls of the present size leave each other alone."""
+        self._safe.add((group, self.rows_per_call(group)))
 
     def leave_alone(self, group: BatchGroup) -> None:
         """Gives each request of a group calls of its own from now on."""

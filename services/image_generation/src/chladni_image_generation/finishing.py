@@ -63,5 +63,5 @@ class Finisher:
             return FaultError(Reason.INTERNAL, "The picture could not be encoded.")
         if ticket.key and not ticket.sizes.is_halved(ticket.flight.group):
             self._cache.put(ticket.key, FinishedPicture(png, provenance, ticket.flight.total_steps))
-        started_at = ticket.arrived_at if ticket.started_at is None else ticket.started_at
-        return Completed(png, provenance, started_at - ticket.arrived_at, self._clock() - started_at)
+        queue_seconds = ticket.begun_at - ticket.arrived_at
+        return Completed(png, provenance, queue_seconds, self._clock() - ticket.begun_at)

@@ -36,12 +36,6 @@ class Forecast:
         self._seconds_per_work = RunningMean()
         self._finish_seconds = RunningMean()
 
-    @property
-    def work_per_second(self) -> float:
-        """Rows of the native size that the model denoises in a second; 0 while unknown."""
-        seconds = self._seconds_per_work.value
-        return 1 / seconds if seconds else 0.0
-
     def observe_denoising(self, seconds: float, work: float) -> None:
         """Takes the time of a call of the denoiser into account."""
         self._seconds_per_work.observe(seconds / work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from chladni_image_generation.model import LatentDiffusionModel
 
 _log = logging.getLogger(__name__)
-_ALONE = "a row of the %s's calls depends on its place among %d rows of %s; exact requests go alone"
+_ALONE = "a row depends on its place in a call of %d rows of %s; exact requests go alone"
 _OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 OutcomeT = TypeVar("OutcomeT")
 
@@ -103,8 +104,6 @@ class Stepper:
         self._model = model
         self._denoiser_batches = denoiser_batches
         self._decoder_batches = decoder_batches
-        self._safe_rows: set[tuple[BatchGroup, int]] = set()
-        self._safe_pictures: set[tuple[BatchGroup, int]] = set()
 
     def step(self, flights: Sequence[Flight]) -> list[StepOutcome]:
         """Takes one denoising step of each of these requests of one group."""
@@ -120,7 +119,9 @@ class Stepper:
         group = flights[0].group
         rows_per_call = self._denoiser_batches.rows_per_call(group)
         try:
-            rows_per_call = self._checked_rows_per_call(flights[0])
+            rows_per_call = self._checked_rows_per_call(
+                self._denoiser_batches, group, partial(self._denoiser_ignores_slots, flights[0])
+            )
             jobs = [self._job_of(flight, rows_per_call) for flight in flights]
             rows = [row for job in jobs for row in job.rows()]
             predictions = iter(
@@ -138,7 +139,7 @@ class Stepper:
         outcomes: list[StepOutcome] = []
         for flight, job in zip(flights, jobs, strict=True):
             own_predictions = list(islice(predictions, group.rows_per_request))
-            flight.batch_size = max(flight.batch_size, rows_per_call if group.exact else len(rows))
+            flight.batch_size = max(flight.batch_size, self._denoiser_batches.largest_call(group, len(rows)))
             try:
                 job.advance(own_predictions)
                 outcomes.append(StepTaken(self._previews(flight, job)))
@@ -146,34 +147,22 @@ class Stepper:
                 outcomes.append(_as_answer(error))
         return outcomes
 
-    def _checked_rows_per_call(self, flight: Flight) -> int:
+    def _checked_rows_per_call(
+        self, sizes: BatchSizes, group: BatchGroup, ignores_slots: Callable[[int], bool]
+    ) -> int:
         """Returns the rows of a group's calls, once it is sure that they do not depend on each other."""
-        group, sizes = flight.group, self._denoiser_batches
-        rows_per_call = sizes.rows_per_call(group)
-        if (
-            group.exact
-            and rows_per_call > group.rows_per_request
-            and (group, rows_per_call) not in self._safe_rows
-        ):
-            example = GenerationJob(self._model, flight.request).rows()[0]
-            if denoiser_ignores_slots(self._model, example, rows_per_call):
-                self._safe_rows.add((group, rows_per_call))
+        row_count = sizes.rows_per_call(group)
+        if group.exact and row_count > group.rows_per_request and not sizes.is_safe(group):
+            if ignores_slots(row_count):
+                sizes.note_safe(group)
             else:
                 sizes.leave_alone(group)
-                _log.warning(_ALONE, "denoiser", rows_per_call, group.latent_shape)
+                _log.warning(_ALONE, row_count, group.latent_shape)
         return sizes.rows_per_call(group)
 
-    def _checked_pictures_per_call(self, group: BatchGroup) -> int:
-        """Returns the pictures of a group's calls of the decoder; see `_checked_rows_per_call`."""
-        sizes = self._decoder_batches
-        count = sizes.rows_per_call(group)
-        if group.exact and count > 1 and (group, count) not in self._safe_pictures:
-            if decoder_ignores_slots(self._model, group.latent_shape, count):
-                self._safe_pictures.add((group, count))
-            else:
-                sizes.leave_alone(group)
-                _log.warning(_ALONE, "decoder", count, group.latent_shape)
-        return sizes.rows_per_call(group)
+    def _denoiser_ignores_slots(self, flight: Flight, row_count: int) -> bool:
+        example = GenerationJob(self._model, flight.request).rows()[0]
+        return denoiser_ignores_slots(self._model, example, row_count)
 
     def _job_of(self, flight: Flight, rows_per_call: int) -> GenerationJob:
         """Returns a request's job: from the start again where its earlier steps had calls of another size.
@@ -202,7 +191,9 @@ class Stepper:
         group = flights[0].group.pictures
         rows_per_call = self._decoder_batches.rows_per_call(group)
         try:
-            rows_per_call = self._checked_pictures_per_call(group)
+            rows_per_call = self._checked_rows_per_call(
+                self._decoder_batches, group, partial(decoder_ignores_slots, self._model, group.latent_shape)
+            )
             latents = [flight.job.latents for flight in flights if flight.job is not None]
             pictures = decode_latents(self._model, latents, rows_per_call=rows_per_call, padded=group.exact)
         except _OUT_OF_MEMORY as error:
@@ -215,7 +206,7 @@ class Stepper:
         except Exception as error:  # noqa: BLE001 - as above
             return _each_alone(self._decode, flights, error)
         for flight in flights:
-            flight.decode_batch_size = rows_per_call if group.exact else min(rows_per_call, len(flights))
+            flight.decode_batch_size = self._decoder_batches.largest_call(group, len(flights))
         return list(pictures)
 
 

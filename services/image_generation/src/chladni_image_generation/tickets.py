@@ -92,6 +92,11 @@ class Ticket:
         return self.flight.request
 
     @property
+    def begun_at(self) -> float:
+        """When it got its first turn; while it waits, when it came."""
+        return self.arrived_at if self.started_at is None else self.started_at
+
+    @property
     def step_work(self) -> float:
         """Work of one step without its padding, in rows of the native size."""
         group = self.flight.group
@@ -152,7 +157,7 @@ class Ticket:
             subscription.report(event)
 
     def _progress(self, now: float) -> Progress:
-        elapsed_seconds = now - (self.arrived_at if self.started_at is None else self.started_at)
+        elapsed_seconds = now - self.begun_at
         return Progress(
             step=self.flight.steps_done,
             total_steps=self.flight.total_steps,
