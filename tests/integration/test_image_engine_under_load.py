@@ -20,7 +20,7 @@ from chladni_runtime.status import from_rpc_error
 from chladni_runtime.tensors import to_tensor
 
 SERVICE = "image-generation"
-DESCRIPTOR_COUNT = 24
+EMBEDDING_SIZE = 152
 
 CLIENT = """
 import sys, threading, grpc
@@ -41,8 +41,8 @@ for thread in threads:
 
 
 def request_for(seed, **fields):
-    values = np.random.default_rng(seed).random(DESCRIPTOR_COUNT, dtype=np.float32)
-    embedding = tensor_pb2.Embedding(space="chladni-descriptors-v1", values=to_tensor(values))
+    values = np.random.default_rng(seed).random(EMBEDDING_SIZE, dtype=np.float32)
+    embedding = tensor_pb2.Embedding(space="chladni-descriptors-v2", values=to_tensor(values))
     conditioning = image_pb2.Conditioning(audio_embedding=embedding)
     return image_pb2.GenerateImageRequest(
         conditioning=conditioning, seed=seed, **({"bypass_cache": True} | fields)

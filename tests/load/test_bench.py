@@ -142,7 +142,7 @@ def test_a_worker_answers_and_tells_what_fails() -> None:
     with Worker("bare_extraction") as worker:
         with pytest.raises(MeasurementError, match="bare_extraction: KeyError: 'nonsense'"):
             worker.ask("nonsense")
-        assert len(worker.ask("extract")["embedding"]) == 24
+        assert len(worker.ask("extract")["embedding"]) == 152
     with Worker("burst_client") as nowhere, pytest.raises(MeasurementError, match="ended with status 1"):
         nowhere.ask("leave")  # it was given no target
 

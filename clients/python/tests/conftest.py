@@ -277,7 +277,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
             if audio_pb2.FEATURE_DESCRIPTORS in request.features:
                 response.descriptors.extend(descriptors())
             if audio_pb2.FEATURE_EMBEDDING in request.features:
-                response.embedding.space = "chladni-descriptors-v1"
+                response.embedding.space = "chladni-descriptors-v2"
                 response.embedding.values.CopyFrom(
                     tensor_pb2.Tensor(
                         dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=[2], data=struct.pack("<2f", 0.25, 0.75)

@@ -244,7 +244,7 @@ async def test_features_are_extracted(async_client, script):
     features = await async_client.extract_features(SOUND, features=list(chladni.Feature))
     assert features.descriptors[1] == chladni.Descriptor("flatness", 0.5, "1", 0.0, 1.0, "Noise-likeness.")
     assert features.embedding == chladni.Embedding(
-        "chladni-descriptors-v1", (0.25, 0.75), ("loudness", "dynamics")
+        "chladni-descriptors-v2", (0.25, 0.75), ("loudness", "dynamics")
     )
     assert features.log_mel.shape == (2, 2)
     assert features.log_mel.values == (0.0, 0.5, 1.0, 0.0)

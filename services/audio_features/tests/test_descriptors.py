@@ -278,10 +278,21 @@ def test_a_profile_fits_its_own_key_best():
 
 
 def test_the_register_of_high_peaks_and_of_none():
-    high = TonalPeaks(np.array([2000.0, 3000.0]), np.array([1.0, 1.0]), share=1.0)
+    def peaks(*frequencies_hz):
+        return TonalPeaks(
+            frequencies_hz=np.array(frequencies_hz),
+            amplitudes=np.ones(len(frequencies_hz)),
+            frames=np.zeros(len(frequencies_hz), np.intp),
+            frame_times_seconds=np.array([0.2]),
+            frame_energies=np.array([2.0]),
+            frame_tonal_energies=np.array([1.0]),
+        )
+
+    high = peaks(2000.0, 3000.0)
     assert high.register_hz() == 2000.0
+    assert high.share == 0.5
     with pytest.raises(ValueError, match="no register"):
-        TonalPeaks(np.zeros(0), np.zeros(0), share=0.0).register_hz()
+        peaks().register_hz()
 
 
 # --- All of them -------------------------------------------------------------------------------

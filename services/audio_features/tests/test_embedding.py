@@ -14,6 +14,8 @@ from chladni_audio_features.embedding import (
     CALIBRATED,
     CALIBRATION_FILE,
     COMPONENT_NAMES,
+    COURSE_FEATURES,
+    DESCRIPTOR_NAMES,
     MANIFEST_FILE,
     MAP_NAMES,
     MODEL_DIRECTORY,
@@ -33,21 +35,31 @@ def embedder():
 
 
 def test_components_have_their_order():
-    assert COMPONENT_NAMES == (
+    assert DESCRIPTOR_NAMES == (
         "loudness", "dynamics", "brightness", "bandwidth", "flatness", "roughness", "onset_rate", "tempo",
         "pitch_height", "pitch_range", "harmonicity", "mode", "chroma_c", "chroma_c_sharp", "chroma_d",
         "chroma_d_sharp", "chroma_e", "chroma_f", "chroma_f_sharp", "chroma_g", "chroma_g_sharp", "chroma_a",
         "chroma_a_sharp", "chroma_b",
     )  # fmt: skip
+    assert COURSE_FEATURES == (
+        "level", "brightness", "flatness", "onset", "pitch_height", "harmonicity", "tonal_x", "tonal_y",
+    )  # fmt: skip
+    assert COMPONENT_NAMES[:24] == DESCRIPTOR_NAMES
+    assert COMPONENT_NAMES[24:33] == (*(f"course_00_{name}" for name in COURSE_FEATURES), "course_01_level")
+    assert COMPONENT_NAMES[-1] == "course_15_tonal_y"
+    assert len(set(COMPONENT_NAMES)) == len(COMPONENT_NAMES) == 152
 
 
 def test_components_are_named_as_descriptors(analyser):
-    assert tuple(definition.name for definition in analyser.definitions) == COMPONENT_NAMES
+    assert tuple(definition.name for definition in analyser.definitions) == DESCRIPTOR_NAMES
 
 
 def test_silence(analyser, embedder):
-    expected = np.zeros(24, np.float32)
+    expected = np.zeros(152, np.float32)
     expected[INDEX["mode"]] = expected[INDEX["pitch_height"]] = 0.5
+    for segment in range(16):
+        for feature in ("pitch_height", "tonal_x", "tonal_y"):
+            expected[INDEX[f"course_{segment:02}_{feature}"]] = 0.5
     assert np.array_equal(embedder.embed(analyser.describe(np.zeros(22050, np.float32))), expected)
 
 
@@ -55,7 +67,7 @@ def test_noise_has_undecided_pitch_and_mode(analyser, embedder, sounds):
     embedding = embedder.embed(analyser.describe(sounds.noise()))
     assert embedding[INDEX["pitch_height"]] == embedding[INDEX["mode"]] == 0.5
     assert embedding[INDEX["pitch_range"]] == embedding[INDEX["tempo"]] == 0.0
-    assert not embedding[INDEX["chroma_c"] :].any()
+    assert not embedding[INDEX["chroma_c"] : 24].any()
     assert embedding[INDEX["flatness"]] > 0.9
 
 
@@ -93,7 +105,7 @@ def test_any_descriptors_embed_into_the_unit_cube(analyser, embedder, sounds, va
     if is_absent:
         changes |= {"tempo": None, "pitch_height": None}
     embedding = embedder.embed(replace(described, **changes))
-    assert embedding.shape == (24,)
+    assert embedding.shape == (152,)
     assert embedding.dtype == np.float32
     assert ((embedding >= 0) & (embedding <= 1)).all()
 

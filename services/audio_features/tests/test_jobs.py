@@ -8,7 +8,12 @@ import soundfile
 
 from chladni_audio_features.containers import read_header
 from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
-from chladni_audio_features.jobs import calibrate_embedding, evaluate_embedding, make_samples
+from chladni_audio_features.jobs import (
+    calibrate_embedding,
+    evaluate_embedding,
+    make_samples,
+    write_embeddings,
+)
 from chladni_audio_features.jobs.evaluation import (
     format_report,
     mean_distances,
@@ -149,11 +154,11 @@ def test_samples_are_made(tmp_path, capsys):
 def test_distances_and_neighbours():
     groups = stack_by_kind(
         ["a", "b", "a", "b"],
-        [np.full(24, value, np.float32) for value in (0.0, 1.0, 0.1, 0.9)],
+        [np.full(152, value, np.float32) for value in (0.0, 1.0, 0.1, 0.9)],
     )
     distances = mean_distances(groups)
-    assert distances["a", "a"] == pytest.approx(0.1 * np.sqrt(24), rel=1e-5)
-    assert distances["a", "b"] == pytest.approx(0.9 * np.sqrt(24), rel=1e-5)
+    assert distances["a", "a"] == pytest.approx(0.1 * np.sqrt(152), rel=1e-5)
+    assert distances["a", "b"] == pytest.approx(0.9 * np.sqrt(152), rel=1e-5)
     assert nearest_neighbour_accuracy(groups) == 1.0
     assert "same kind: 100%" in format_report(groups)
 
@@ -162,6 +167,40 @@ def test_calibration_writes_what_it_can_load(tmp_path, capsys):
     calibrate_embedding.main(["--count", "36", "--seed", "3", "--output", str(tmp_path / "model")])
     assert "36 sounds" in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"calibration.json", "manifest.json"}
+
+
+def test_embeddings_are_written_for_training(tmp_path, capsys, analyser, extractor):
+    path = tmp_path / "new" / "embeddings.npz"
+    write_embeddings.main(["--count", "9", "--seed", "5", "--out", str(path)])
+    assert "9 embeddings of 152 components" in capsys.readouterr().out
+    with np.load(path) as archive:
+        assert archive["embeddings"].dtype == np.float32
+        assert archive["embeddings"].shape == (9, 152)
+        for sound, kind, embedding in zip(
+            draw_corpus(count=9, seed=5, rate_hz=RATE_HZ),
+            archive["kinds"],
+            archive["embeddings"],
+            strict=True,
+        ):
+            assert sound.kind == kind
+            expected = extractor.embedder.embed(analyser.describe(sound.samples))
+            assert np.array_equal(embedding, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--count", "0", "--out", "x.npz"], "--count: must be a whole number of at least 1, but is 0"),
+        (["--count", "many", "--out", "x.npz"], "--count: must be a whole number of at least 1, but is many"),
+        (["--count", "3", "--seed", "-1", "--out", "x.npz"], "--seed: must be a whole number of at least 0"),
+        (["--count", "3", "--out", "x.csv"], "--out must end in .npz, but is x.csv"),
+        (["--count", "3"], "required: --out"),
+    ],
+)
+def test_impossible_embedding_jobs_are_explained(capsys, arguments, words):
+    with pytest.raises(SystemExit):
+        write_embeddings.main(arguments)
+    assert words in capsys.readouterr().err
 
 
 def test_evaluation_reads_folders(tmp_path, capsys, files, sounds):

@@ -15,7 +15,7 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.composition import SERVICE_NAMES, composer
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.embedding import COMPONENT_NAMES, EMBEDDING_SPACE
+from chladni_audio_features.embedding import COMPONENT_NAMES, DESCRIPTOR_NAMES, EMBEDDING_SPACE
 from chladni_audio_features.spectrogram import log_mel_spectrogram
 from chladni_runtime.errors import Reason
 from chladni_runtime.status import from_rpc_error
@@ -81,7 +81,7 @@ def pcm(chunk):
 async def test_descriptors_and_embedding_by_default(stub, files, sounds, extractor):
     content = files.encode(sounds.chord(60, 64, 67), file_format="FLAC")
     response = await extract(stub, content)
-    assert [descriptor.name for descriptor in response.descriptors] == list(COMPONENT_NAMES)
+    assert [descriptor.name for descriptor in response.descriptors] == list(DESCRIPTOR_NAMES)
     for descriptor in response.descriptors:
         assert descriptor.minimum <= descriptor.value <= descriptor.maximum
         assert descriptor.unit
@@ -89,7 +89,7 @@ async def test_descriptors_and_embedding_by_default(stub, files, sounds, extract
     assert response.embedding.space == EMBEDDING_SPACE
     assert tuple(response.embedding.component_names) == COMPONENT_NAMES
     expected = extractor.extract(content, wants_log_mel=False, wants_descriptors=False, wants_embedding=True)
-    assert np.array_equal(values_of(response.embedding.values, 24), expected.embedding)
+    assert np.array_equal(values_of(response.embedding.values, 152), expected.embedding)
     assert not response.HasField("log_mel")
     assert not response.HasField("mel_parameters")
     assert response.processing_time.ToTimedelta().total_seconds() > 0
@@ -118,8 +118,9 @@ async def test_log_mel_alone(stub, files, sounds, transform):
 
 async def test_silence_is_answered(stub, files):
     response = await extract(stub, files.encode(np.zeros(22050)))
-    expected = [0.5 if name in ("pitch_height", "mode") else 0.0 for name in COMPONENT_NAMES]
-    assert values_of(response.embedding.values, 24).tolist() == expected
+    undecided = ("pitch_height", "mode", "tonal_x", "tonal_y")
+    expected = [0.5 if name.endswith(undecided) else 0.0 for name in COMPONENT_NAMES]
+    assert values_of(response.embedding.values, 152).tolist() == expected
 
 
 async def test_eight_requests_at_once_are_independent(stub, files, sounds):
@@ -286,7 +287,11 @@ async def test_models(stub, extractor):
     assert model.digest == extractor.embedder.digest
     assert model.is_default
     assert model.is_ready
-    assert model.properties["dimensions"] == "24"
+    assert model.id == "chladni-descriptors-v2"
+    assert model.properties["dimensions"] == "152"
+    assert model.properties["whole_dimensions"] == "24"
+    assert model.properties["course_segments"] == "16"
+    assert model.properties["course_features"].split(",")[:2] == ["level", "brightness"]
 
 
 async def test_what_is_not_offered_says_so(stub):

@@ -12,7 +12,7 @@ from PIL import Image
 from prometheus_client import CollectorRegistry
 
 from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
-from chladni_image_generation.conditioning import DESCRIPTOR_COUNT
+from chladni_image_generation.descriptor_space import COMPONENT_COUNT
 from chladni_image_generation.engine import Engine, EngineLimits
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.jobs.untrained_model import save_untrained_model
@@ -64,7 +64,7 @@ def make_engine(load_tiny_model):
 
 def request_for(embedding_seed=0, **fields):
     """Returns a request whose embedding follows from a seed."""
-    embedding = np.random.default_rng(embedding_seed).random(DESCRIPTOR_COUNT, dtype=np.float32)
+    embedding = np.random.default_rng(embedding_seed).random(COMPONENT_COUNT, dtype=np.float32)
     defaults = {
         "seed": 7,
         "steps": 4,

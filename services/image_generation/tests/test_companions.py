@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
-from chladni_image_generation.conditioning import DESCRIPTOR_COUNT
+from chladni_image_generation.descriptor_space import COMPONENT_COUNT
 from chladni_image_generation.model import DenoiserRow
 from chladni_image_generation.model_files import find_model_files
 
 NATIVE = (4, 64, 64)
 OTHER_SHAPES = [(4, 32, 32), (4, 40, 40), (4, 40, 56), (4, 88, 72)]
+PIXELS_PER_LATENT = 8
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -40,11 +41,11 @@ def rows_of(model, count, shape, seed):
     rng = np.random.default_rng(seed)
     return [
         DenoiserRow(
-            torch.randn(shape, generator=generator),
+            latents := torch.randn(shape, generator=generator),
             torch.rand((), generator=generator) * 1000,
-            model.null_condition()
+            model.null_condition(shape)
             if index % 3 == 1
-            else model.encode(rng.random(DESCRIPTOR_COUNT, dtype=np.float32)),
+            else model.encode(rng.random(COMPONENT_COUNT, dtype=np.float32), latents),
         )
         for index in range(count)
     ]
@@ -66,7 +67,7 @@ def test_companions_never_change_a_denoised_row(model, count):
     check_denoising(model, count, NATIVE)
 
 
-@pytest.mark.parametrize("shape", OTHER_SHAPES, ids=lambda shape: f"{8 * shape[2]}x{8 * shape[1]}")
+@pytest.mark.parametrize("shape", OTHER_SHAPES, ids=lambda shape: f"{shape[2]}x{shape[1]}")
 def test_companions_never_change_a_denoised_row_of_another_size(model, shape):
     check_denoising(model, 2, shape)
 
@@ -76,7 +77,7 @@ def test_companions_never_change_a_decoded_picture(model, count, shape):
     generator = torch.Generator().manual_seed(count)
     latents = torch.randn((count, *shape), generator=generator)
     pictures = model.decode(latents)
-    assert pictures.shape == (count, 8 * shape[1], 8 * shape[2], 3)
+    assert pictures.shape == (count, PIXELS_PER_LATENT * shape[1], PIXELS_PER_LATENT * shape[2], 3)
     assert np.array_equal(model.decode(latents.flip(0))[::-1], pictures)
     strangers = torch.randn((count, *shape), generator=generator)
     strangers[0] = latents[-1]
@@ -89,13 +90,14 @@ def test_every_allowed_size_is_painted_and_previewed(model, width_pixels, height
     assert width_pixels in description.sizes
     assert height_pixels in description.sizes
     shape = description.latent_shape_of(width_pixels, height_pixels)
-    assert shape == (4, height_pixels // 8, width_pixels // 8)
+    assert shape == (4, height_pixels // PIXELS_PER_LATENT, width_pixels // PIXELS_PER_LATENT)
     denoised = model.denoise(rows_of(model, 1, shape, seed=3))
     assert model.decode(denoised).shape == (1, height_pixels, width_pixels, 3)
-    preview = torch.nn.functional.interpolate(denoised, size=(shape[1] // 5, shape[2] // 5), mode="area")
-    assert model.decode(preview).shape == (1, shape[1] // 5 * 8, shape[2] // 5 * 8, 3)
+    height, width = shape[1] // 5, shape[2] // 5
+    preview = torch.nn.functional.interpolate(denoised, size=(height, width), mode="area")
+    assert model.decode(preview).shape == (1, PIXELS_PER_LATENT * height, PIXELS_PER_LATENT * width, 3)
 
 
-@pytest.mark.parametrize("side_pixels", [192, 500, 520, 1088])
+@pytest.mark.parametrize("side_pixels", [192, 288, 500, 544, 1088])
 def test_other_sizes_are_not_allowed(model, side_pixels):
     assert side_pixels not in model.description.sizes

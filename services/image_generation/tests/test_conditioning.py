@@ -1,4 +1,4 @@
-"""The condition that the UNet receives: shapes, bounds, the null condition, bad input."""
+"""The condition that the UNet receives: shapes, bounds, the guide, the null condition, bad input."""
 
 import pytest
 import torch
@@ -7,88 +7,125 @@ from hypothesis import strategies as st
 
 from chladni_image_generation.conditioning import (
     CLASS_LABEL_DIMENSION,
-    DESCRIPTOR_COUNT,
-    DESCRIPTOR_NAMES,
-    TOKEN_COUNT,
-    TOKEN_DIMENSION,
-    TOKEN_GROUPS,
+    Condition,
     encode_condition,
     null_condition,
 )
+from chladni_image_generation.correspondences import parameters_from_descriptors
+from chladni_image_generation.descriptor_space import (
+    COMPONENT_COUNT,
+    GLOBAL_NAMES,
+    silence,
+)
+from chladni_image_generation.guide import GUIDE_CHANNELS, draw_guide
+from chladni_image_generation.noise_grid import draw_grids
 
-embeddings = st.lists(
-    st.lists(st.floats(0, 1, width=32), min_size=DESCRIPTOR_COUNT, max_size=DESCRIPTOR_COUNT),
-    min_size=1,
-    max_size=4,
-).map(torch.tensor)
+PARTS = ("class_labels", "guide")
+
+embeddings = st.builds(
+    lambda count, seed, sharpness: (
+        torch.rand(count, COMPONENT_COUNT, generator=torch.Generator().manual_seed(seed)) ** sharpness
+    ),
+    st.integers(1, 4),
+    st.integers(0, 2**40),
+    st.sampled_from([0.0, 0.2, 1.0, 5.0, 1000.0]),
+)
+"""From all components at 1, through an even spread, to all of them at 0."""
+
+
+def encode(embedding: torch.Tensor, **options: torch.Tensor) -> Condition:
+    return encode_condition(embedding, draw_grids([0] * len(embedding)), height=4, width=8, **options)
 
 
 @given(embedding=embeddings)
 @settings(max_examples=100, deadline=None)
 def test_condition_has_fixed_shape_and_bounds(embedding: torch.Tensor) -> None:
-    condition = encode_condition(embedding)
+    condition = encode(embedding)
     batch_size = len(embedding)
     assert condition.class_labels.shape == (batch_size, CLASS_LABEL_DIMENSION)
-    assert condition.encoder_hidden_states.shape == (batch_size, TOKEN_COUNT, TOKEN_DIMENSION)
-    for part in (condition.class_labels, condition.encoder_hidden_states):
-        assert part.dtype == torch.float32
-        assert part.abs().max() <= 1
+    assert condition.guide.shape == (batch_size, GUIDE_CHANNELS, 4, 8)
+    for part in PARTS:
+        tensor = getattr(condition, part)
+        assert tensor.dtype == torch.float32
+        assert tensor.abs().max() < 6
 
 
 @given(embedding=embeddings)
 @settings(max_examples=100, deadline=None)
 def test_rows_do_not_depend_on_their_companions(embedding: torch.Tensor) -> None:
-    together = encode_condition(embedding)
+    together = encode(embedding)
     for row in range(len(embedding)):
-        alone = encode_condition(embedding[row : row + 1])
+        alone = encode(embedding[row : row + 1])
         assert torch.equal(alone.class_labels[0], together.class_labels[row])
-        assert torch.equal(alone.encoder_hidden_states[0], together.encoder_hidden_states[row])
+        assert torch.allclose(alone.guide[0], together.guide[row], atol=1e-4)
 
 
-def test_every_component_reaches_both_conditions() -> None:
-    embedding = torch.full((1, DESCRIPTOR_COUNT), 0.4)
-    reference = encode_condition(embedding)
-    for component in range(DESCRIPTOR_COUNT):
+def test_widths_are_whole_vectors() -> None:
+    """Rows of a matrix that do not begin on a vector's boundary are multiplied in another order."""
+    assert CLASS_LABEL_DIMENSION % 16 == 0
+
+
+def test_padding_is_zero_and_nothing_else_is_always() -> None:
+    condition = encode(torch.rand(50, COMPONENT_COUNT, generator=torch.Generator().manual_seed(6)))
+    used = condition.class_labels.abs().amax(dim=0) > 0
+    assert used.sum() > CLASS_LABEL_DIMENSION - 16
+    assert used[: int(used.sum())].all()
+
+
+def test_the_whole_sound_reaches_the_labels_and_its_course_the_guide() -> None:
+    embedding = torch.full((1, COMPONENT_COUNT), 0.4)
+    reference = encode(embedding)
+    for component in range(COMPONENT_COUNT):
         moved = embedding.clone()
         moved[0, component] += 0.05
-        condition = encode_condition(moved)
-        assert not torch.equal(condition.class_labels, reference.class_labels)
-        differs = (condition.encoder_hidden_states != reference.encoder_hidden_states).any(dim=2)
-        assert differs.sum() == 1, "a component belongs to exactly one token"
+        condition = encode(moved)
+        is_global = component < len(GLOBAL_NAMES)
+        assert torch.equal(condition.class_labels, reference.class_labels) is not is_global
+        assert is_global or not torch.equal(condition.guide, reference.guide)
 
 
-def test_token_groups_hold_each_component_once() -> None:
-    assert sorted(sum(TOKEN_GROUPS, ())) == sorted(DESCRIPTOR_NAMES)
-    assert len(set(DESCRIPTOR_NAMES)) == DESCRIPTOR_COUNT == 24
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (16, 20), (12, 8)])
+def test_the_guide_is_drawn_at_the_size_of_the_latents(height: int, width: int) -> None:
+    embedding = torch.rand(2, COMPONENT_COUNT, generator=torch.Generator().manual_seed(1))
+    grids = draw_grids([1, 2])
+    guide = encode_condition(embedding, grids, height=height, width=width).guide
+    assert guide.shape == (2, GUIDE_CHANNELS, height, width)
+    parameters = parameters_from_descriptors(embedding)
+    assert torch.equal(guide, draw_guide(parameters, grids, height=height, width=width))
 
 
 def test_null_condition_differs_from_every_sound_even_from_silence() -> None:
-    nothing = null_condition(2)
-    silence = encode_condition(torch.zeros(2, DESCRIPTOR_COUNT))
-    assert nothing.class_labels.abs().sum() == 0
-    assert not torch.equal(nothing.class_labels, silence.class_labels)
-    assert not torch.equal(nothing.encoder_hidden_states, silence.encoder_hidden_states)
+    nothing = null_condition(2, height=4, width=8)
+    assert nothing.class_labels.shape == (2, CLASS_LABEL_DIMENSION)
+    assert not nothing.class_labels.any()
+    assert nothing.guide.shape == (2, GUIDE_CHANNELS, 4, 8)
+    assert not nothing.guide.any()
+    for embedding in (silence().repeat(2, 1), torch.zeros(2, COMPONENT_COUNT)):
+        sound = encode(embedding)
+        for part in PARTS:
+            assert not torch.equal(getattr(nothing, part), getattr(sound, part)), part
 
 
 def test_absent_rows_become_the_null_condition() -> None:
-    embedding = torch.rand(3, DESCRIPTOR_COUNT, generator=torch.Generator().manual_seed(0))
-    condition = encode_condition(embedding, present=torch.tensor([True, False, True]))
-    nothing = null_condition(1)
-    assert torch.equal(condition.class_labels[1], nothing.class_labels[0])
-    assert torch.equal(condition.encoder_hidden_states[1], nothing.encoder_hidden_states[0])
-    assert torch.equal(condition.class_labels[2], encode_condition(embedding).class_labels[2])
+    embedding = torch.rand(3, COMPONENT_COUNT, generator=torch.Generator().manual_seed(0))
+    condition = encode(embedding, present=torch.tensor([True, False, True]))
+    everything, nothing = encode(embedding), null_condition(1, height=4, width=8)
+    for part in PARTS:
+        assert torch.equal(getattr(condition, part)[1], getattr(nothing, part)[0])
+        assert torch.equal(getattr(condition, part)[2], getattr(everything, part)[2])
 
 
 @pytest.mark.parametrize(
     ("embedding", "complaint"),
     [
-        (torch.zeros(24), "shape"),
-        (torch.zeros(2, 23), "shape"),
-        (torch.full((1, 24), float("nan")), "finite"),
-        (torch.full((1, 24), 1.01), r"\[0, 1\]"),
-        (torch.full((1, 24), -0.01), r"\[0, 1\]"),
+        (torch.zeros(152), "shape"),
+        (torch.zeros(2, 151), "shape"),
+        (torch.zeros(1, 24), r"\(batch, 152\), not \(1, 24\)"),
+        (torch.full((1, 152), float("nan")), "finite"),
+        (torch.full((1, 152), 1.01), r"\[0, 1\]"),
+        (torch.full((1, 152), -0.01), r"\[0, 1\]"),
     ],
 )
 def test_bad_embeddings_are_refused(embedding: torch.Tensor, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        encode_condition(embedding)
+        encode(embedding)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from chladni_image_generation.conditioning import encode_condition, null_condition
 from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
+from chladni_image_generation.noise_grid import grids_of_noise
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import (
@@ -204,17 +205,18 @@ def plain_diffusers_picture(directory, request):
     scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(directory, subfolder="scheduler")
     scheduler.set_timesteps(request.steps)
     embedding = torch.tensor(request.audio_embedding)[None]
-    condition, nothing = encode_condition(embedding), null_condition(1)
-    tokens = torch.cat([condition.encoder_hidden_states, nothing.encoder_hidden_states])
-    labels = torch.cat([condition.class_labels, nothing.class_labels])
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(request.seed))
+    condition = encode_condition(embedding, grids_of_noise(latents), height=8, width=8)
+    nothing = null_condition(1, height=8, width=8)
+    labels = torch.cat([condition.class_labels, nothing.class_labels])
+    guides = torch.cat([condition.guide, nothing.guide])
     for timestep in scheduler.timesteps:
-        velocity = unet(
-            torch.cat([latents, latents]), timestep, encoder_hidden_states=tokens, class_labels=labels
-        ).sample
+        guided_latents = torch.cat([latents.expand(2, -1, -1, -1), guides], dim=1)
+        clean = unet(guided_latents, timestep, encoder_hidden_states=None, class_labels=labels).sample
+        velocity = (latents - clean) / (timestep / 1000)
         guided = velocity[1] + request.guidance_scale * (velocity[0] - velocity[1])
         latents = scheduler.step(guided[None], timestep, latents).prev_sample
-    decoded = vae.decode(latents).sample[0].permute(1, 2, 0)
+    decoded = vae.decode(latents / vae.config.scaling_factor).sample[0].permute(1, 2, 0)
     return (decoded * 127.5 + 127.5).clamp(0, 255).round().numpy()
 
 

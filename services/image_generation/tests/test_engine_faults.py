@@ -23,8 +23,8 @@ class FaultyModel:
     def __getattr__(self, name):
         return getattr(self._model, name)
 
-    def encode(self, audio_embedding):
-        condition = self._model.encode(audio_embedding)
+    def encode(self, audio_embedding, noise):
+        condition = self._model.encode(audio_embedding, noise)
         if audio_embedding[0] == 1.0:
             self.poison = condition["class_labels"]
         return condition

@@ -8,8 +8,11 @@ import torch
 from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
 
 import chladni_image_generation
+from chladni_image_generation.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE, silence
+from chladni_image_generation.guide import GUIDE_CHANNELS
+from chladni_image_generation.jobs.art import render_each
 from chladni_image_generation.jobs.contact_sheet import typical_embedding
-from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors, silence
+from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
 from chladni_image_generation.jobs.evaluation import neighbour_correlation
 from chladni_image_generation.jobs.sampling import (
     ImageModel,
@@ -18,10 +21,13 @@ from chladni_image_generation.jobs.sampling import (
     sample_pictures,
 )
 from chladni_image_generation.model_files import file_digests
+from chladni_image_generation.noise_grid import grids_of_noise
 
 FOLDER = Path(chladni_image_generation.__file__).parent / "models" / "embedded"
 LIMIT_BYTES = 40_000_000
 FEW_STEPS = SamplingDefaults(steps=8)
+SOUND_SEED = 12
+SOUNDS = 3
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +43,32 @@ def paint(model: ImageModel, embedding: torch.Tensor, seeds: list[int]) -> torch
     return sample_pictures(model, embedding, initial_noise(seeds, 512), FEW_STEPS)
 
 
+@pytest.fixture(scope="module")
+def painted(model: ImageModel) -> torch.Tensor:
+    """A picture of each of some sounds, all with seed 1."""
+    return paint(model, sample_descriptors(SOUNDS, seed=SOUND_SEED), [1] * SOUNDS)
+
+
 def test_every_file_is_as_the_manifest_says_and_small_enough() -> None:
     manifest = json.loads((FOLDER / "manifest.json").read_text())
     assert manifest["sha256"] == file_digests(FOLDER)
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < LIMIT_BYTES
+
+
+def test_the_manifest_tells_of_the_space_and_the_sizes_of_this_code() -> None:
+    manifest = json.loads((FOLDER / "manifest.json").read_text())
+    assert manifest["conditioning"]["descriptor_space"] == DESCRIPTOR_SPACE
+    assert manifest["conditioning"]["components"] == list(COMPONENT_NAMES)
+    assert manifest["conditioning"]["guide_channels"] == GUIDE_CHANNELS
+    assert manifest["sizes"] == {"minimum_pixels": 256, "maximum_pixels": 1024, "multiple_pixels": 64}
+    autoencoder = AutoencoderDC.from_pretrained(FOLDER, subfolder="vae")
+    assert manifest["latents"] == {
+        "channels": 4,
+        "height": 64,
+        "width": 64,
+        "scaling_factor": autoencoder.config.scaling_factor,
+        "shift": 0.0,
+    }
 
 
 def test_a_sample_is_a_picture_and_not_noise(model: ImageModel) -> None:
@@ -51,13 +79,17 @@ def test_a_sample_is_a_picture_and_not_noise(model: ImageModel) -> None:
     assert picture.std() > 0.05
 
 
-def test_different_sounds_differ_more_than_different_seeds(model: ImageModel) -> None:
-    sounds = sample_descriptors(3, seed=12)
-    first, second = paint(model, sounds, [1, 1, 1]), paint(model, sounds, [2, 2, 2])
-    means_first, means_second = first.mean(dim=(2, 3)), second.mean(dim=(2, 3))
-    between_seeds = (means_first - means_second).norm(dim=1).mean()
-    between_sounds = torch.pdist(means_first).mean()
-    assert between_sounds > between_seeds
+def test_different_sounds_differ_more_than_different_seeds(model: ImageModel, painted: torch.Tensor) -> None:
+    again = paint(model, sample_descriptors(SOUNDS, seed=SOUND_SEED), [2] * SOUNDS)
+    means, others = painted.mean(dim=(2, 3)), again.mean(dim=(2, 3))
+    assert torch.pdist(means).mean() > (means - others).norm(dim=1).mean()
+
+
+def test_a_sample_is_nearer_to_the_art_of_its_own_sound_than_to_any_other(painted: torch.Tensor) -> None:
+    grids = grids_of_noise(initial_noise([1] * SOUNDS, 512))
+    art = render_each(sample_descriptors(SOUNDS, seed=SOUND_SEED), grids)
+    distance = (painted[:, None] - art[None]).abs().mean(dim=(2, 3, 4))
+    assert distance.argmin(dim=1).tolist() == list(range(SOUNDS))
 
 
 def test_silence_paints_a_calm_dark_picture(model: ImageModel) -> None:

@@ -4,10 +4,14 @@ import json
 import shutil
 
 import diffusers
+import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
+from chladni_image_generation.guide import GUIDE_CHANNELS
+from chladni_image_generation.model import DenoiserRow
 from chladni_image_generation.model_files import ModelFilesError, find_model_files
 from chladni_image_generation.schedulers import SchedulerCatalog
 
@@ -68,6 +72,61 @@ def test_a_model_of_another_embedding_space_is_refused(copied_directory):
     edit_manifest(copied_directory, lambda manifest: manifest["conditioning"].update(descriptor_space="clap"))
     with pytest.raises(ModelFilesError, match="clap"):
         load(copied_directory)
+
+
+def test_a_model_without_a_guide_is_refused(copied_directory):
+    unet = UNet2DConditionModel.from_pretrained(copied_directory, subfolder="unet")
+    narrow = UNet2DConditionModel.from_config({**unet.config, "in_channels": 4})
+    shutil.rmtree(copied_directory / "unet")
+    narrow.save_pretrained(copied_directory / "unet")
+    edit_manifest(copied_directory, lambda manifest: manifest.update(sha256={}))
+    with pytest.raises(ModelFilesError, match=r"does not take a guide of 39 channels .* 4 input channels"):
+        load(copied_directory)
+
+
+def test_a_loaded_model_says_what_it_takes_and_makes(tiny_model_directory):
+    description = load(tiny_model_directory).description
+    assert description.embedding_space == "chladni-descriptors-v2"
+    assert description.embedding_size == 152
+    assert description.latent_shape == (4, 8, 8)
+    assert description.image_size_pixels == (64, 64)
+    assert description.latent_shape_of(128, 64) == (4, 8, 16)
+    assert [side for side in range(32, 257) if side in description.sizes] == [64, 128]
+
+
+def test_conditions_have_the_size_of_the_latents(tiny_model_directory):
+    model = load(tiny_model_directory)
+    sound = np.full(152, 0.5, np.float32)
+    for condition in (model.encode(sound, torch.randn(4, 8, 16)), model.null_condition((4, 8, 16))):
+        assert condition["guide"].shape == (GUIDE_CHANNELS, 8, 16)
+        assert set(condition) == {"class_labels", "guide"}
+    assert model.encode(sound, torch.randn(4, 8, 16))["guide"].any()
+    assert not model.null_condition((4, 8, 16))["guide"].any()
+
+
+@torch.inference_mode()
+def test_the_guide_is_heard_by_the_denoiser(tiny_model_directory):
+    model = load(tiny_model_directory)
+    condition = model.encode(np.full(152, 0.5, np.float32), torch.randn(4, 8, 8))
+    mirrored = {**condition, "guide": condition["guide"].flip(2)}
+    latents, timestep = torch.zeros(4, 8, 8), torch.tensor(500.0)
+    one, other = (
+        model.denoise([DenoiserRow(latents, timestep, given)])[0] for given in (condition, mirrored)
+    )
+    assert one.shape == latents.shape
+    assert not torch.allclose(one, other)
+
+
+@torch.inference_mode()
+def test_the_decoder_is_given_latents_without_their_scaling_factor(copied_directory):
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    plain = load(copied_directory).decode(latents)
+    config = copied_directory / "vae" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "scaling_factor": 2.0}))
+    edit_manifest(copied_directory, lambda manifest: manifest.update(sha256={}))
+    scaled = load(copied_directory)
+    assert np.array_equal(scaled.decode(2 * latents), plain)
+    assert not np.array_equal(scaled.decode(latents), plain)
 
 
 def test_a_scheduler_that_diffusers_lacks_is_refused(copied_directory):

@@ -15,8 +15,8 @@ from chladni.image.v1 import (
 from chladni.tensor.v1 import tensor_pb2
 from chladni_image_generation import composition
 from chladni_image_generation.composition import SERVICE_NAMES, composer, load_model
-from chladni_image_generation.conditioning import DESCRIPTOR_COUNT, DESCRIPTOR_SPACE
 from chladni_image_generation.config import ImageGenerationSettings
+from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_runtime.errors import Reason
 from chladni_runtime.status import from_rpc_error
 from chladni_runtime.tensors import to_tensor
@@ -36,7 +36,7 @@ def stub(channel):
 
 
 def message_for(embedding_seed=0, **fields):
-    values = np.random.default_rng(embedding_seed).random(DESCRIPTOR_COUNT, dtype=np.float32)
+    values = np.random.default_rng(embedding_seed).random(COMPONENT_COUNT, dtype=np.float32)
     embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
     conditioning = image_pb2.Conditioning(audio_embedding=embedding)
     return image_pb2.GenerateImageRequest(conditioning=conditioning, **({"bypass_cache": True} | fields))
@@ -157,7 +157,7 @@ def with_embedding(message, **fields):
     return message
 
 
-GOOD = np.zeros(DESCRIPTOR_COUNT, np.float32)
+GOOD = np.zeros(COMPONENT_COUNT, np.float32)
 
 BAD_MESSAGES = [
     (message_for(steps=0), "steps"),

@@ -37,6 +37,15 @@ class CrowdedModel:
 
 
 @pytest.fixture
+def one_thread():
+    """With several, torch may split five rows among them within a row: a dependence of its own."""
+    thread_count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(thread_count)
+
+
+@pytest.fixture
 def example(load_tiny_model, request_for):
     return GenerationJob(load_tiny_model(), request_for()).rows()[0]
 
@@ -45,6 +54,7 @@ def example(load_tiny_model, request_for):
 @pytest.mark.parametrize(
     ("fault", "verdict"), [({}, True), ({"by_place": 1e-3}, False), ({"by_companion": 1e-3}, False)]
 )
+@pytest.mark.usefixtures("one_thread")
 @torch.inference_mode()
 def test_a_dependence_on_place_or_companions_is_found(load_tiny_model, example, count, fault, verdict):
     model = CrowdedModel(load_tiny_model(), **fault)

@@ -16,12 +16,12 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_runtime.tensors import to_tensor
 from measurements.figures import MeasurementError
 
-EMBEDDING_SPACE: Final = "chladni-descriptors-v1"
-EMBEDDING_SIZE: Final = 24
+EMBEDDING_SPACE: Final = "chladni-descriptors-v2"
+EMBEDDING_SIZE: Final = 152
 
 
 def random_embedding(seed: int) -> NDArray[np.float32]:
-    """Returns the embedding of a sound that does not exist: float32 (24,) in [0, 1]."""
+    """Returns the embedding of a sound that does not exist: float32 (152,) in [0, 1]."""
     return np.random.default_rng(seed).random(EMBEDDING_SIZE, dtype=np.float32)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from chladni_image_generation.model import DenoiserRow, ImageSizes, ModelDescription
 
-EMBEDDING_SIZE: Final = 24
+EMBEDDING_SIZE: Final = 152
 _PIXELS_PER_LATENT: Final = 8
 _LATENT_CHANNELS: Final = 4
 _TOKEN_COUNT: Final = 77
@@ -96,13 +96,15 @@ class UntrainedStableDiffusion:
             )
         self._denoiser = denoiser.to(dtype=dtype, memory_format=torch.channels_last).eval()
 
-    def encode(self, audio_embedding: NDArray[np.float32]) -> Mapping[str, Tensor]:
-        """Returns tokens that follow from an embedding."""
+    def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
+        """Returns tokens that follow from an embedding, whatever the noise."""
+        del noise
         generator = torch.Generator().manual_seed(int(audio_embedding.view(np.uint32).sum()))
         return self._condition(torch.randn(_TOKEN_COUNT, self._token_width, generator=generator))
 
-    def null_condition(self) -> Mapping[str, Tensor]:
+    def null_condition(self, latent_shape: tuple[int, int, int]) -> Mapping[str, Tensor]:
         """Returns tokens of zeros."""
+        del latent_shape
         return self._condition(torch.zeros(_TOKEN_COUNT, self._token_width))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:

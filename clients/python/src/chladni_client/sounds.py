@@ -106,7 +106,7 @@ class Embedding:
     """A vector in a named space; only vectors of one space may be compared.
 
     Attributes:
-        space: Name of the space, such as ``chladni-descriptors-v1``.
+        space: Name of the space, such as ``chladni-descriptors-v2``.
         values: The components.
         component_names: What each component means; empty where they have no names.
     """

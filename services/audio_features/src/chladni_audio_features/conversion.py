@@ -19,12 +19,15 @@ from chladni_audio_features.definitions import DescriptorDefinition
 from chladni_audio_features.descriptors import Descriptors
 from chladni_audio_features.embedding import (
     COMPONENT_NAMES,
+    COURSE_FEATURES,
+    DESCRIPTOR_NAMES,
     EMBEDDING_SPACE,
     DescriptorEmbedder,
 )
 from chladni_audio_features.extraction import Features, SourceProperties
 from chladni_audio_features.live import LiveSummary
 from chladni_audio_features.pcm import PcmEncoding, PcmFormat
+from chladni_audio_features.segments import SEGMENTS
 from chladni_audio_features.spectrogram import MelSettings, power_to_decibels
 from chladni_audio_features.streaming import StreamedFrames
 from chladni_runtime.errors import InvalidInputError, NotFoundError, NotOfferedError, Reason
@@ -308,12 +311,18 @@ def to_model_message(embedder: DescriptorEmbedder) -> model_pb2.ModelInfo:
     return model_pb2.ModelInfo(
         id=EMBEDDING_SPACE,
         digest=embedder.digest,
-        description="Descriptors of the sound, each mapped to [0, 1] by its quantiles.",
+        description="Descriptors of the sound as a whole, each mapped to [0, 1] by its quantiles, and its "
+        f"course in {SEGMENTS} segments of {len(COURSE_FEATURES)} local values each.",
         license="Apache-2.0",
         is_default=True,
         is_ready=True,
         output_space=EMBEDDING_SPACE,
-        properties={"dimensions": str(len(COMPONENT_NAMES))},
+        properties={
+            "dimensions": str(len(COMPONENT_NAMES)),
+            "whole_dimensions": str(len(DESCRIPTOR_NAMES)),
+            "course_segments": str(SEGMENTS),
+            "course_features": ",".join(COURSE_FEATURES),
+        },
     )
 
 

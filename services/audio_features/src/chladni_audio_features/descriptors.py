@@ -1,4 +1,4 @@
-"""Descriptors: what a sound is like, in two dozen numbers."""
+"""Descriptors: what a sound is like, in two dozen numbers, and how it changes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from chladni_audio_features.course import Course, SoundAnalyses, trace_course
 from chladni_audio_features.definitions import define_descriptors
 from chladni_audio_features.loudness import (
     SILENCE_LUFS,
@@ -18,7 +19,7 @@ from chladni_audio_features.pitch import summarise_pitch, track_pitch
 from chladni_audio_features.rhythm import TempoCandidate, analyse_rhythm
 from chladni_audio_features.roughness import measure_roughness
 from chladni_audio_features.spectrogram import MelTransform, bin_frequencies
-from chladni_audio_features.timbre import MIN_FLATNESS_DB, TimbreMeter
+from chladni_audio_features.timbre import MIN_FLATNESS_DB, TimbreMeter, summarise_timbre
 from chladni_audio_features.tonal_peaks import find_tonal_peaks
 from chladni_audio_features.tonality import PITCH_CLASSES, KeyEstimate, analyse_tonality
 
@@ -37,6 +38,7 @@ class Descriptors:
         chroma: (12,) float64 from C.
         tempo_candidates: tempi with confidences, best first.
         keys: keys with correlations, best first.
+        course: how the sound changes; None for silence.
     """
 
     is_silent: bool
@@ -55,6 +57,7 @@ class Descriptors:
     chroma: npt.NDArray[np.float64]
     tempo_candidates: tuple[TempoCandidate, ...] = ()
     keys: tuple[KeyEstimate, ...] = ()
+    course: Course | None = None
 
     def values(self) -> tuple[float, ...]:
         """Return all 24 values in the order of the definitions, 0 for what is absent."""
@@ -107,16 +110,28 @@ class DescriptorAnalyser:
         for power in self._transform.spectra_of_clip(samples):
             meter.add(power)
             mel_power.append(self._transform.mel_power(power))
-        timbre = meter.result()
+        timbre_frames = meter.frames()
+        timbre = summarise_timbre(timbre_frames)
         weighted = k_weighted(samples, rate_hz)
+        frames_per_second = rate_hz / settings.hop_length
         rhythm = analyse_rhythm(
             np.concatenate(mel_power, axis=1),
-            frames_per_second=rate_hz / settings.hop_length,
+            frames_per_second=frames_per_second,
             duration_seconds=len(samples) / rate_hz,
         )
         peaks = find_tonal_peaks(samples, rate_hz)
-        pitch = summarise_pitch(track_pitch(samples, rate_hz), peaks)
+        pitch_track = track_pitch(samples, rate_hz)
+        pitch = summarise_pitch(pitch_track, peaks)
         tonality = analyse_tonality(peaks)
+        analyses = SoundAnalyses(
+            frames_per_second=frames_per_second,
+            timbre_frames=timbre_frames,
+            timbre=timbre,
+            rhythm=rhythm,
+            pitch_track=pitch_track,
+            pitch=pitch,
+            peaks=peaks,
+        )
         tempi = rhythm.tempo_candidates
         return Descriptors(
             is_silent=False,
@@ -135,6 +150,7 @@ class DescriptorAnalyser:
             chroma=tonality.chroma,
             tempo_candidates=tempi,
             keys=tonality.keys,
+            course=trace_course(samples, rate_hz, analyses=analyses),
         )
 
 

@@ -1,12 +1,16 @@
-"""The calibrated embedding "chladni-descriptors-v1".
+"""The calibrated embedding "chladni-descriptors-v2": what a sound is like, then how it changes.
 
 Descriptors have units and odd distributions; the embedding brings each to [0, 1]. The first eleven
 go through monotone quantile maps, fitted on a corpus that `jobs.calibrate_embedding` synthesises,
 so that each component is spread evenly over everyday sounds. Mode goes through two, one for minor
 (below 0.5) and one for major (above). Chroma is in [0, 1] by itself.
 
-What is absent has a fixed place: no onsets, no tempo and no pitch range are 0; no pitch and no mode
-are 0.5. Digital silence is 0 everywhere else.
+The course follows, sixteen segments of eight local values each. Those that are local values of a
+descriptor go through its map; level and onset are linear in decibels; the place on the circle of
+fifths is in the square around (0.5, 0.5).
+
+What is absent has a fixed place: no onsets, no tempo and no pitch range are 0; no pitch, no mode and
+no tonal content are 0.5. Digital silence is 0 everywhere else.
 """
 
 from __future__ import annotations
@@ -21,10 +25,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chladni_audio_features.course import MAX_ONSET_DB, MIN_LEVEL_DB, Course
 from chladni_audio_features.descriptors import Descriptors
+from chladni_audio_features.segments import SEGMENTS
 from chladni_audio_features.tonality import PITCH_CLASSES
 
-EMBEDDING_SPACE = "chladni-descriptors-v1"
+EMBEDDING_SPACE = "chladni-descriptors-v2"
 
 CALIBRATED = (
     "loudness",
@@ -42,10 +48,26 @@ CALIBRATED = (
 MINOR_MODE, MAJOR_MODE = "minor_mode", "major_mode"
 MAP_NAMES = (*CALIBRATED, MINOR_MODE, MAJOR_MODE)
 
-COMPONENT_NAMES = (
+DESCRIPTOR_NAMES = (
     *CALIBRATED,
     "mode",
     *(f"chroma_{name.lower().replace('#', '_sharp')}" for name in PITCH_CLASSES),
+)
+
+COURSE_FEATURES = (
+    "level",
+    "brightness",
+    "flatness",
+    "onset",
+    "pitch_height",
+    "harmonicity",
+    "tonal_x",
+    "tonal_y",
+)
+
+COMPONENT_NAMES = (
+    *DESCRIPTOR_NAMES,
+    *(f"course_{segment:02}_{feature}" for segment in range(SEGMENTS) for feature in COURSE_FEATURES),
 )
 
 UNDECIDED = 0.5
@@ -87,6 +109,10 @@ class QuantileMap:
         """Return the place of `value` in the corpus; beyond its ends, 0 or 1."""
         return float(np.interp(value, self.values, self.positions))
 
+    def all_positions(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the places of several values, (n,)."""
+        return np.interp(values, self.values, self.positions)
+
 
 class DescriptorEmbedder:
     """Maps descriptors to the embedding.
@@ -111,14 +137,41 @@ class DescriptorEmbedder:
         """Embed the descriptors of a sound.
 
         Returns:
-            (24,) float32 in [0, 1], in the order of `COMPONENT_NAMES`.
+            (152,) float32 in [0, 1], in the order of `COMPONENT_NAMES`.
         """
+        return np.concatenate(
+            [self._embed_whole(descriptors), self._embed_course(descriptors.course).reshape(-1)],
+            dtype=np.float32,
+        )
+
+    def _embed_whole(self, descriptors: Descriptors) -> npt.NDArray[np.float64]:
+        """Embed the descriptors proper, (24,)."""
         if descriptors.is_silent:
             scalars = [UNDECIDED if name == "pitch_height" else 0.0 for name in CALIBRATED]
         else:
             scalars = [self._component(name, descriptors) for name in CALIBRATED]
         mode = self._mode_component(descriptors.mode)
-        return np.array([*scalars, mode, *descriptors.chroma], dtype=np.float32)
+        return np.array([*scalars, mode, *descriptors.chroma])
+
+    def _embed_course(self, course: Course | None) -> npt.NDArray[np.float64]:
+        """Embed the course, (16, 8), segments by features; of silence, where there is none."""
+        absent, undecided = np.zeros(SEGMENTS), np.full(SEGMENTS, UNDECIDED)
+        if course is None:
+            columns = [absent, absent, absent, absent, undecided, absent, undecided, undecided]
+        else:
+            height_hz = course.pitch_height_hz
+            columns = [
+                1.0 - course.level_decibels / MIN_LEVEL_DB,
+                self._maps["brightness"].all_positions(course.brightness_hz),
+                self._maps["flatness"].all_positions(course.flatness_decibels),
+                course.onset_decibels / MAX_ONSET_DB,
+                undecided if height_hz is None else self._maps["pitch_height"].all_positions(height_hz),
+                self._maps["harmonicity"].all_positions(course.harmonicity),
+                UNDECIDED + UNDECIDED * course.tonal_x,
+                UNDECIDED + UNDECIDED * course.tonal_y,
+            ]
+        stacked: npt.NDArray[np.float64] = np.clip(np.stack(columns, axis=1), 0.0, 1.0)
+        return stacked
 
     def _component(self, name: str, descriptors: Descriptors) -> float:
         value: float | None = getattr(descriptors, name)

@@ -33,7 +33,7 @@ class Features:
         properties: what was found in the file.
         log_mel: (mel_bins, frames) float32 in [0, 1].
         descriptors: the descriptors.
-        embedding: (24,) float32 in [0, 1].
+        embedding: (152,) float32 in [0, 1].
     """
 
     properties: SourceProperties

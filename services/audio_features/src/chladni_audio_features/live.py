@@ -35,7 +35,7 @@ class LiveSummary:
         frame_count: mel frames in all.
         duration_seconds: length of the sound.
         descriptors: None where the sound was too short.
-        embedding: (24,) float32; None where the sound was too short.
+        embedding: (152,) float32; None where the sound was too short.
     """
 
     frame_count: int

@@ -20,15 +20,17 @@ MAX_PITCH_HZ = 4000.0
 MAX_PITCH_RANGE_SEMITONES = 76.0
 """From the lowest to the highest pitch there is."""
 
+VOICED_APERIODICITY = 0.2
+"""Frames that repeat less exactly have no pitch."""
+
 _WINDOW_SECONDS = 0.0464  # 1024 samples at 22050 Hz, more than two of the longest periods
 _HOP_SECONDS = 0.0232
 _BLOCK_FRAMES = 64  # bounds memory
 _DIP_THRESHOLD = 0.15
-_VOICED_APERIODICITY = 0.2
 _AUDIBLE_BELOW_PEAK_DB = 40.0
 _MIN_VOICED_SHARE = 0.1
-_MUSIC_SHARE = 0.7
-_CHORD_RATIO = 2.5
+_MUSIC_SHARE, _MUSIC_DOUBT = 0.7, 0.1
+_CHORD_RATIO, _CHORD_DOUBT_OCTAVES = 2.5, 0.5
 _SMOOTHING_FRAMES = 5
 _RANGE_PERCENTILES = (5, 95)
 
@@ -38,11 +40,13 @@ class PitchTrack:
     """Pitch over time.
 
     Attributes:
+        times_seconds: (frames,) the middle of each frame's window.
         frequencies_hz: (frames,) the best period of each frame, as a frequency.
         aperiodicity: (frames,) in [0, 1], 0 for perfectly periodic frames.
         amplitudes: (frames,) root mean square of each frame.
     """
 
+    times_seconds: npt.NDArray[np.float64]
     frequencies_hz: npt.NDArray[np.float64]
     aperiodicity: npt.NDArray[np.float64]
     amplitudes: npt.NDArray[np.float64]
@@ -51,8 +55,12 @@ class PitchTrack:
     def voiced(self) -> npt.NDArray[np.bool_]:
         """(frames,) whether the frame is periodic and within 40 dB of the loudest."""
         audible = self.amplitudes > self.amplitudes.max() * 10.0 ** (-_AUDIBLE_BELOW_PEAK_DB / 20.0)
-        voiced: npt.NDArray[np.bool_] = audible & (self.aperiodicity < _VOICED_APERIODICITY)
+        voiced: npt.NDArray[np.bool_] = audible & (self.aperiodicity < VOICED_APERIODICITY)
         return voiced
+
+    def melody_hz(self) -> npt.NDArray[np.float64]:
+        """Return the pitch of the voiced frames, (voiced frames,), without short octave errors."""
+        return _median_filtered(self.frequencies_hz[self.voiced])
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,17 @@ class PitchSummary:
         height_hz: median over voiced frames, or the register of chords; None for unpitched sound.
         range_semitones: distance between the 5th and the 95th percentile; 0 without a single pitch.
         harmonicity: in [0, 1], share of the sound that repeats with the best period.
+        median_hz: median over voiced frames; None for a sound without a single pitch.
+        register_hz: where the partials lie; None for a sound without tonal content.
+        chord_likelihood: in [0, 1], above 0.5 where the height is the register and not the median.
     """
 
     height_hz: float | None
     range_semitones: float
     harmonicity: float
+    median_hz: float | None = None
+    register_hz: float | None = None
+    chord_likelihood: float = 0.0
 
 
 def track_pitch(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> PitchTrack:
@@ -88,7 +102,12 @@ def track_pitch(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> PitchT
         for start in range(0, len(segments), _BLOCK_FRAMES)
     ]
     frequencies_hz, aperiodicity, amplitudes = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return PitchTrack(frequencies_hz=frequencies_hz, aperiodicity=aperiodicity, amplitudes=amplitudes)
+    return PitchTrack(
+        times_seconds=(np.arange(len(segments)) * hop + 0.5 * window) / sample_rate_hz,
+        frequencies_hz=frequencies_hz,
+        aperiodicity=aperiodicity,
+        amplitudes=amplitudes,
+    )
 
 
 def _track_block(
@@ -118,15 +137,39 @@ def summarise_pitch(track: PitchTrack, peaks: TonalPeaks) -> PitchSummary:
         return PitchSummary(height_hz=None, range_semitones=0.0, harmonicity=0.0)
     harmonicity = float(((1.0 - track.aperiodicity) * track.amplitudes).sum() / total)
     register_hz = min(peaks.register_hz(), MAX_PITCH_HZ) if peaks.is_tonal else None
-    voiced = track.voiced
-    if track.amplitudes[voiced].sum() < _MIN_VOICED_SHARE * total:
-        return PitchSummary(height_hz=register_hz, range_semitones=0.0, harmonicity=harmonicity)
-    frequencies_hz = _median_filtered(track.frequencies_hz[voiced])
-    height_hz = float(np.median(frequencies_hz))
-    if register_hz and peaks.share > _MUSIC_SHARE and register_hz > _CHORD_RATIO * height_hz:
-        return PitchSummary(height_hz=register_hz, range_semitones=0.0, harmonicity=harmonicity)
-    low, high = np.percentile(12.0 * np.log2(frequencies_hz / MIN_PITCH_HZ), _RANGE_PERCENTILES)
-    return PitchSummary(height_hz=height_hz, range_semitones=float(high - low), harmonicity=harmonicity)
+    if track.amplitudes[track.voiced].sum() < _MIN_VOICED_SHARE * total:
+        return PitchSummary(
+            height_hz=register_hz,
+            range_semitones=0.0,
+            harmonicity=harmonicity,
+            register_hz=register_hz,
+            chord_likelihood=1.0,
+        )
+    melody_hz = track.melody_hz()
+    median_hz = float(np.median(melody_hz))
+    chord_likelihood = _chord_likelihood(register_hz, median_hz, tonal_share=peaks.share)
+    is_chord = chord_likelihood > 0.5
+    low, high = np.percentile(12.0 * np.log2(melody_hz / MIN_PITCH_HZ), _RANGE_PERCENTILES)
+    return PitchSummary(
+        height_hz=register_hz if is_chord else median_hz,
+        range_semitones=0.0 if is_chord else float(high - low),
+        harmonicity=harmonicity,
+        median_hz=median_hz,
+        register_hz=register_hz,
+        chord_likelihood=chord_likelihood,
+    )
+
+
+def _chord_likelihood(register_hz: float | None, median_hz: float, *, tonal_share: float) -> float:
+    """How likely it is that chords sound: music whose register lies far above its pitch."""
+    if register_hz is None:
+        return 0.0
+    octaves = float(np.log2(register_hz / (_CHORD_RATIO * median_hz)))
+    likelihoods = (
+        0.5 + octaves / _CHORD_DOUBT_OCTAVES,
+        0.5 + (tonal_share - _MUSIC_SHARE) / _MUSIC_DOUBT,
+    )
+    return min(1.0, max(0.0, min(likelihoods)))
 
 
 def _difference(segments: npt.NDArray[np.float64], *, window: int, max_lag: int) -> npt.NDArray[np.float64]:

@@ -45,7 +45,7 @@ class TempoCandidate:
     confidence: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rhythm:
     """Rhythm of a sound.
 
@@ -53,11 +53,14 @@ class Rhythm:
         onset_times_seconds: when notes, syllables or strokes begin.
         onsets_per_second: their number divided by the length of the sound.
         tempo_candidates: most confident first; empty where nothing recurs.
+        flux_excess_decibels: (frames,) float64, how much more the spectrum rises from the frame
+            before than it does on average nearby; negative where it rises less, 0 at the ends.
     """
 
     onset_times_seconds: tuple[float, ...]
     onsets_per_second: float
     tempo_candidates: tuple[TempoCandidate, ...]
+    flux_excess_decibels: npt.NDArray[np.float64]
 
 
 def analyse_rhythm(
@@ -79,6 +82,7 @@ def analyse_rhythm(
         onset_times_seconds=tuple(float(frame / frames_per_second) for frame in onsets),
         onsets_per_second=min(rate, MAX_ONSET_RATE_PER_SECOND),
         tempo_candidates=candidates,
+        flux_excess_decibels=_flux_excess(flux, frames_per_second),
     )
 
 
@@ -107,6 +111,17 @@ def _local_mean(flux: npt.NDArray[np.float64], frames_per_second: float) -> npt.
     width = 2 * radius + 1
     mean: npt.NDArray[np.float64] = (sums[width:] - sums[:-width]) / width
     return mean
+
+
+def _flux_excess(flux: npt.NDArray[np.float64], frames_per_second: float) -> npt.NDArray[np.float64]:
+    """Flux less its mean nearby, which the ends of the sound do not lower: there is no flux there."""
+    has_flux = np.zeros(len(flux))
+    has_flux[_EDGE_FRAMES + 1 : max(0, len(flux) - _EDGE_FRAMES)] = 1.0
+    radius = max(1, round(_LOCAL_SECONDS * frames_per_second))
+    window = np.ones(2 * radius + 1)
+    sums, counts = (np.convolve(values, window)[radius : radius + len(flux)] for values in (flux, has_flux))
+    excess: npt.NDArray[np.float64] = has_flux * (flux - sums / np.maximum(counts, 1.0))
+    return excess
 
 
 def _pick_peaks(novelty: npt.NDArray[np.float64], frames_per_second: float) -> npt.NDArray[np.intp]:

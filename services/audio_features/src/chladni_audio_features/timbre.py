@@ -32,14 +32,30 @@ class Timbre:
     flatness_decibels: float
 
 
+@dataclass(frozen=True, eq=False)
+class TimbreFrames:
+    """Shape of the spectrum, frame by frame.
+
+    Attributes:
+        brightness_hz: (frames,) float64, spectral centroid; 0 for silent frames.
+        bandwidth_hz: (frames,) float64, spectral bandwidth; 0 for silent frames.
+        flatness_decibels: (frames,) float64, spectral flatness; -80 for silent frames.
+        amplitudes: (frames,) float64, root of the frame's power; only their ratios mean something.
+    """
+
+    brightness_hz: npt.NDArray[np.float64]
+    bandwidth_hz: npt.NDArray[np.float64]
+    flatness_decibels: npt.NDArray[np.float64]
+    amplitudes: npt.NDArray[np.float64]
+
+
 class TimbreMeter:
     """Measures the timbre of one sound whose frames come in blocks."""
 
     def __init__(self, frequencies_hz: npt.NDArray[np.float64]) -> None:
         """Begin a sound whose spectra have bins of these centre frequencies, (bins,)."""
         self._frequencies_hz = frequencies_hz
-        self._amplitude = 0.0
-        self._weighted = np.zeros(3)
+        self._blocks: list[npt.NDArray[np.float64]] = []
 
     def add(self, power: npt.NDArray[np.float32]) -> None:
         """Take the power spectra of the next frames, (k, bins)."""
@@ -47,16 +63,26 @@ class TimbreMeter:
         centroids_hz = spectral_centroids(magnitudes, self._frequencies_hz)
         bandwidths_hz = spectral_bandwidths(magnitudes, self._frequencies_hz, centroids_hz)
         amplitudes = np.sqrt(power.sum(axis=1, dtype=np.float64))
-        self._amplitude += float(amplitudes.sum())
-        values = np.stack([centroids_hz, bandwidths_hz, spectral_flatness_decibels(power)])
-        self._weighted += (values * amplitudes).sum(axis=1)
+        flatness_decibels = spectral_flatness_decibels(power)
+        self._blocks.append(np.stack([centroids_hz, bandwidths_hz, flatness_decibels, amplitudes]))
 
-    def result(self) -> Timbre:
-        """Return the mean over the frames, which must not all have been silent."""
-        brightness_hz, bandwidth_hz, flatness_decibels = (self._weighted / self._amplitude).tolist()
-        return Timbre(
-            brightness_hz=brightness_hz, bandwidth_hz=bandwidth_hz, flatness_decibels=flatness_decibels
+    def frames(self) -> TimbreFrames:
+        """Return the frames so far, at least one."""
+        brightness_hz, bandwidth_hz, flatness_decibels, amplitudes = np.concatenate(self._blocks, axis=1)
+        return TimbreFrames(
+            brightness_hz=brightness_hz,
+            bandwidth_hz=bandwidth_hz,
+            flatness_decibels=flatness_decibels,
+            amplitudes=amplitudes,
         )
+
+
+def summarise_timbre(frames: TimbreFrames) -> Timbre:
+    """Return the mean over the frames, which must not all be silent."""
+    values = np.stack([frames.brightness_hz, frames.bandwidth_hz, frames.flatness_decibels])
+    means = (values * frames.amplitudes).sum(axis=1) / frames.amplitudes.sum()
+    brightness_hz, bandwidth_hz, flatness_decibels = means.tolist()
+    return Timbre(brightness_hz=brightness_hz, bandwidth_hz=bandwidth_hz, flatness_decibels=flatness_decibels)
 
 
 def spectral_centroids(

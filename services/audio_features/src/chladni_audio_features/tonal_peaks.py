@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from chladni_audio_features.spectrogram import hann_window, power_blocks
+
+MIN_TONAL_SHARE = 0.1
+"""Of the energy, in peaks: less is chance."""
 
 _WINDOW_SAMPLES = 8192  # resolves semitones down to about C3
 _HOP_SAMPLES = 4096
@@ -19,7 +23,6 @@ _REGISTER_SHARE = 0.25
 _FLANK_NEAR_BINS, _FLANK_FAR_BINS = 4, 20
 _TONAL_RATIO = 16.0
 _MAIN_LOBE_BINS = 2
-_MIN_TONAL_SHARE = 0.1
 _SILENT_POWER = 1e-12
 
 
@@ -30,18 +33,38 @@ class TonalPeaks:
     Attributes:
         frequencies_hz: (n,) float64, between 40 and 5000.
         amplitudes: (n,) float64, positive.
-        share: share of the energy between 40 and 5000 Hz that lies in the peaks. Music is above 0.7
-            nearly always, speech nearly never, noise is near 0.
+        frames: (n,) integers, the frame that each peak belongs to.
+        frame_times_seconds: (frames,) float64, the middle of each frame's window.
+        frame_energies: (frames,) float64, energy between 40 and 5000 Hz.
+        frame_tonal_energies: (frames,) float64, how much of it lies in the peaks.
     """
 
     frequencies_hz: npt.NDArray[np.float64]
     amplitudes: npt.NDArray[np.float64]
-    share: float
+    frames: npt.NDArray[np.intp]
+    frame_times_seconds: npt.NDArray[np.float64]
+    frame_energies: npt.NDArray[np.float64]
+    frame_tonal_energies: npt.NDArray[np.float64]
+
+    @cached_property
+    def share(self) -> float:
+        """Share of the energy that lies in the peaks.
+
+        Music is above 0.7 nearly always, speech nearly never, noise is near 0.
+        """
+        total = float(self.frame_energies.sum())
+        return float(self.frame_tonal_energies.sum()) / total if total > 0.0 else 0.0
 
     @property
     def is_tonal(self) -> bool:
         """Whether the peaks make at least a tenth of the sound."""
-        return len(self.frequencies_hz) > 0 and self.share >= _MIN_TONAL_SHARE
+        return len(self.frequencies_hz) > 0 and self.share >= MIN_TONAL_SHARE
+
+    @property
+    def is_fundamental(self) -> npt.NDArray[np.bool_]:
+        """(n,) which peaks may be notes: those up to 1760 Hz, or all where there are no others."""
+        low = self.frequencies_hz <= _HIGHEST_FUNDAMENTAL_HZ
+        return low if low.any() else ~low
 
     def register_hz(self) -> float:
         """Return where the notes lie: the lower quartile of the peaks by amplitude.
@@ -53,8 +76,7 @@ class TonalPeaks:
         """
         if not len(self.frequencies_hz):
             raise ValueError("a sound without peaks has no register")
-        low = self.frequencies_hz <= _HIGHEST_FUNDAMENTAL_HZ
-        chosen = low if low.any() else ~low
+        chosen = self.is_fundamental
         order = np.argsort(self.frequencies_hz[chosen], kind="stable")
         cumulative = np.cumsum(self.amplitudes[chosen][order])
         quartile = np.searchsorted(cumulative, _REGISTER_SHARE * cumulative[-1])
@@ -63,12 +85,13 @@ class TonalPeaks:
 
 @dataclass(frozen=True, eq=False)
 class _FramePeaks:
-    """Peaks of some frames: their places in bins, and the energy that they hold of all there is."""
+    """Peaks of some frames: where they are, and how much of each frame's energy they hold."""
 
+    frames: npt.NDArray[np.intp]
     bins: npt.NDArray[np.float64]
     amplitudes: npt.NDArray[np.float64]
-    energy: float
-    energy_in_lobes: float
+    energies: npt.NDArray[np.float64]
+    energies_in_lobes: npt.NDArray[np.float64]
 
 
 def find_tonal_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> TonalPeaks:
@@ -90,11 +113,15 @@ def find_tonal_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> T
         _peaks_of_frames(power.astype(np.float64), bin_hz=bin_hz, lobe_bins=lobe_bins)
         for power in power_blocks(padded, window=window, hop_length=_HOP_SAMPLES)
     ]
-    total = sum(block.energy for block in blocks)
+    energies = np.concatenate([block.energies for block in blocks])
+    firsts = np.cumsum([0] + [len(block.energies) for block in blocks[:-1]])
     return TonalPeaks(
         frequencies_hz=np.concatenate([block.bins for block in blocks]) * bin_hz,
         amplitudes=np.concatenate([block.amplitudes for block in blocks]),
-        share=sum(block.energy_in_lobes for block in blocks) / total if total > 0.0 else 0.0,
+        frames=np.concatenate([first + block.frames for first, block in zip(firsts, blocks, strict=True)]),
+        frame_times_seconds=(np.arange(len(energies)) * _HOP_SAMPLES + 0.5 * length) / sample_rate_hz,
+        frame_energies=energies,
+        frame_tonal_energies=np.concatenate([block.energies_in_lobes for block in blocks]),
     )
 
 
@@ -111,11 +138,13 @@ def _peaks_of_frames(power: npt.NDArray[np.float64], *, bin_hz: float, lobe_bins
     in_lobe = _near_peaks(is_peak, reach=round(_MAIN_LOBE_BINS * lobe_bins))
     before, centre, after = before[is_peak], centre[is_peak], after[is_peak]
     shift = 0.5 * (before - after) / (before - 2.0 * centre + after)
+    frames, bins = np.nonzero(is_peak)
     return _FramePeaks(
-        bins=np.nonzero(is_peak)[1] + low + shift,
+        frames=frames,
+        bins=bins + low + shift,
         amplitudes=np.exp(0.5 * centre),
-        energy=float(considered.sum()),
-        energy_in_lobes=float(considered[in_lobe].sum()),
+        energies=considered.sum(axis=1),
+        energies_in_lobes=np.where(in_lobe, considered, 0.0).sum(axis=1),
     )
 
 

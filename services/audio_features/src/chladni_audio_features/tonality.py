@@ -22,6 +22,8 @@ _MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 _CONCERT_A_HZ = 440.0
 _CONCERT_A_CLASS = 9
 _CENTRE_HZ, _CENTRE_OCTAVES = 220.0, 1.0
+_SEMITONES_OF_FIFTH = 7
+_IN_TUNE_SEMITONES = 0.3
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,8 @@ def analyse_tonality(peaks: TonalPeaks) -> Tonality:
 
 
 def _chroma(peaks: TonalPeaks) -> npt.NDArray[np.float64]:
-    """Add up the peaks per pitch class.
-
-    Peaks count by amplitude, those near 220 Hz most, where the roots of chords lie and overtones
-    do not; a peak between two pitch classes counts for neither.
-    """
-    semitones = 12.0 * np.log2(peaks.frequencies_hz / _CONCERT_A_HZ)
-    octaves_off_centre = np.log2(peaks.frequencies_hz / _CENTRE_HZ) / _CENTRE_OCTAVES
-    weights = peaks.amplitudes * np.exp(-0.5 * np.square(octaves_off_centre))
+    """Add up the peaks per pitch class; a peak between two classes counts for neither."""
+    semitones, weights = _notes(peaks)
     tuning = np.angle((weights * np.exp(2j * np.pi * semitones)).sum()) / (2.0 * np.pi)
     nearest = np.round(semitones - tuning)
     weights *= np.square(np.cos(np.pi * (semitones - tuning - nearest)))
@@ -94,6 +90,44 @@ def _chroma(peaks: TonalPeaks) -> npt.NDArray[np.float64]:
     chroma = np.bincount(classes, weights, minlength=len(PITCH_CLASSES))
     relative: npt.NDArray[np.float64] = chroma / chroma.max()
     return relative
+
+
+def places_among_fifths(
+    peaks: TonalPeaks,
+) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.float64]]:
+    """Place each frame's peaks on the circle of fifths: C at 1, G at an angle of 30 degrees.
+
+    Pitch classes are those of concert pitch here, because a sound's own tuning would turn the whole
+    circle where it lies between two of them. A peak that is up to 0.3 semitones off counts as in
+    tune; from there to the middle between two classes, its place moves to the centre.
+
+    Returns:
+        Two (frames,) arrays: the sum of the peaks' places times their weights, and that of their
+        weights. Their ratio is a point in the unit disc, on its rim for a single note.
+    """
+    semitones, weights = _notes(peaks)
+    nearest = np.round(semitones)
+    between = np.abs(semitones - nearest) - _IN_TUNE_SEMITONES
+    radii = np.clip(1.0 - between / (0.5 - _IN_TUNE_SEMITONES), 0.0, 1.0)
+    fifths = _SEMITONES_OF_FIFTH * (nearest + _CONCERT_A_CLASS) / len(PITCH_CLASSES)
+    places = weights * radii * np.exp(2j * np.pi * fifths)
+    count = len(peaks.frame_times_seconds)
+    real, imaginary, totals = (
+        np.bincount(peaks.frames, values, minlength=count).astype(np.float64)
+        for values in (places.real, places.imag, weights)
+    )
+    return real + 1j * imaginary, totals
+
+
+def _notes(peaks: TonalPeaks) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Semitones above concert A of each peak, and how much it counts for the notes that are played.
+
+    Peaks count by amplitude, those near 220 Hz most, where the roots of chords lie and overtones
+    do not.
+    """
+    semitones = 12.0 * np.log2(peaks.frequencies_hz / _CONCERT_A_HZ)
+    octaves_off_centre = np.log2(peaks.frequencies_hz / _CENTRE_HZ) / _CENTRE_OCTAVES
+    return semitones, peaks.amplitudes * np.exp(-0.5 * np.square(octaves_off_centre))
 
 
 def estimate_keys(chroma: npt.NDArray[np.float64]) -> tuple[KeyEstimate, ...]:

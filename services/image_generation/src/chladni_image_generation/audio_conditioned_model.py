@@ -15,18 +15,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chladni_image_generation.conditioning import (
-    DESCRIPTOR_COUNT,
-    DESCRIPTOR_SPACE,
     Condition,
     encode_condition,
     null_condition,
 )
+from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
+from chladni_image_generation.flow import velocity_of
+from chladni_image_generation.guide import GUIDE_CHANNELS
 from chladni_image_generation.model import DenoiserRow, ImageSizes, ModelDescription
 from chladni_image_generation.model_files import ModelFiles, ModelFilesError
+from chladni_image_generation.noise_grid import grids_of_noise
 from chladni_image_generation.schedulers import SchedulerCatalog
 
-_PIXELS_PER_LATENT: Final = 8
-_SUMMARY: Final = "Latent diffusion conditioned on the descriptors of a sound; abstract pictures."
+_SUMMARY: Final = (
+    "Abstract pictures by latent diffusion, conditioned on the descriptors of a sound and their course."
+)
 
 
 class AudioConditionedModel:
@@ -54,26 +57,34 @@ class AudioConditionedModel:
         self._autoencoder = autoencoder
         self._schedulers = schedulers
 
-    def encode(self, audio_embedding: NDArray[np.float32]) -> Mapping[str, Tensor]:
-        """Returns the UNet's conditions for an embedding of shape (24,) in [0, 1]."""
+    def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
+        """Returns the UNet's conditions for an embedding of shape (152,) in [0, 1]."""
         embedding = torch.tensor(audio_embedding, dtype=torch.float32)[None]
-        return self._without_batch(encode_condition(embedding))
+        grids = grids_of_noise(noise[None])
+        _, height, width = noise.shape
+        return self._without_batch(encode_condition(embedding, grids, height=height, width=width))
 
-    def null_condition(self) -> Mapping[str, Tensor]:
+    def null_condition(self, latent_shape: tuple[int, int, int]) -> Mapping[str, Tensor]:
         """Returns the conditions that the UNet learned to mean nothing."""
-        return self._without_batch(null_condition(1))
+        _, height, width = latent_shape
+        return self._without_batch(null_condition(1, height=height, width=width))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the predicted velocity (or noise) of each row, float32 (B, C, H, W)."""
-        prediction: Tensor = self._denoiser(
-            torch.stack([row.latents for row in rows]).to(self.device, self.dtype),
-            torch.stack([row.timestep for row in rows]).to(self.device),
-            **{name: torch.stack([row.condition[name] for row in rows]) for name in rows[0].condition},
+        """Returns the predicted velocity of each row, float32 (B, C, H, W)."""
+        latents = torch.stack([row.latents for row in rows]).to(self.device)
+        timesteps = torch.stack([row.timestep for row in rows]).to(self.device)
+        condition = {name: torch.stack([row.condition[name] for row in rows]) for name in rows[0].condition}
+        estimate: Tensor = self._denoiser(
+            torch.cat([latents.to(self.dtype), condition.pop("guide")], dim=1),
+            timesteps,
+            encoder_hidden_states=None,
+            **condition,
         ).sample
-        return prediction.float()
+        noise_levels = timesteps.float() / self._schedulers.training_timesteps
+        return velocity_of(latents, estimate.float(), noise_levels[:, None, None, None])
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, 8H, 8W, 3) of clean latents (B, C, H, W)."""
+        """Returns the RGB pixels (B, height, width, 3) of clean latents (B, C, H, W)."""
         scaled = latents.to(self.device, self.dtype) / self._autoencoder.config.scaling_factor
         decoded = self._autoencoder.decode(scaled).sample.float()
         pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
@@ -97,7 +108,7 @@ class AudioConditionedModel:
     def _without_batch(self, condition: Condition) -> dict[str, Tensor]:
         return {
             "class_labels": condition.class_labels[0].to(self.device, self.dtype),
-            "encoder_hidden_states": condition.encoder_hidden_states[0].to(self.device, self.dtype),
+            "guide": condition.guide[0].to(self.device, self.dtype),
         }
 
 
@@ -127,17 +138,22 @@ def load_audio_conditioned_model(
         schedulers = SchedulerCatalog(_load_scheduler(files))
     except (OSError, ValueError) as error:
         raise ModelFilesError(f"Model {files.id!r} cannot be loaded: {error}") from error
-    channels = denoiser.config.in_channels
+    channels = autoencoder.config.latent_channels
+    if denoiser.config.in_channels != channels + GUIDE_CHANNELS:
+        raise ModelFilesError(
+            f"Model {files.id!r} does not take a guide of {GUIDE_CHANNELS} channels beside its {channels} "
+            f"latent ones: its UNet has {denoiser.config.in_channels} input channels."
+        )
     side = files.manifest["latents"]["height"]
     defaults = files.manifest["defaults"]
-    native_pixels = side * _PIXELS_PER_LATENT
+    native_pixels = side * autoencoder.spatial_compression_ratio
     description = ModelDescription(
         id=files.id,
         digest=files.digest,
         description=_SUMMARY,
         license=files.manifest.get("licence", ""),
         embedding_space=DESCRIPTOR_SPACE,
-        embedding_size=DESCRIPTOR_COUNT,
+        embedding_size=COMPONENT_COUNT,
         latent_shape=(channels, side, side),
         image_size_pixels=(native_pixels, native_pixels),
         sizes=_sizes_of(files, native_pixels),

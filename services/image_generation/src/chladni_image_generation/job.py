@@ -50,8 +50,8 @@ class GenerationJob:
         shape = model.description.latent_shape_of(request.width_pixels, request.height_pixels)
         noise = torch.randn(shape, generator=self._generator)
         self.latents = noise * getattr(self._scheduler, "init_noise_sigma", 1.0)
-        self._condition = model.encode(request.audio_embedding)
-        self._null_condition = model.null_condition() if request.is_guided else None
+        self._condition = model.encode(request.audio_embedding, noise)
+        self._null_condition = model.null_condition(shape) if request.is_guided else None
         self._step_options = _step_options(self._scheduler, self._generator)
         self._clean_estimate = self.latents
         self.steps_done = 0

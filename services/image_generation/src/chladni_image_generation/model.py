@@ -93,17 +93,22 @@ class LatentDiffusionModel(Protocol):
     device: torch.device
     dtype: torch.dtype
 
-    def encode(self, audio_embedding: NDArray[np.float32]) -> Mapping[str, Tensor]:
-        """Returns the condition that stands for an embedding of shape (D,)."""
+    def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
+        """Returns the condition that stands for an embedding of shape (D,).
 
-    def null_condition(self) -> Mapping[str, Tensor]:
+        Args:
+            audio_embedding: The embedding.
+            noise: (C, H, W) white noise that the picture starts from.
+        """
+
+    def null_condition(self, latent_shape: tuple[int, int, int]) -> Mapping[str, Tensor]:
         """Returns the condition that stands for nothing, for classifier-free guidance."""
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
         """Returns the denoiser's output for each row, float32 (B, C, H, W)."""
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, 8H, 8W, 3) of latents (B, C, H, W) without noise."""
+        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
 
     def clean_estimate(
         self, latents: Tensor, prediction: Tensor, timestep: Tensor, scheduler: SchedulerMixin

@@ -27,6 +27,11 @@ class SchedulerCatalog:
         self._default_name = type(default).__name__
 
     @property
+    def training_timesteps(self) -> int:
+        """The timestep of pure noise."""
+        return int(self._default.config.num_train_timesteps)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Diffusers class names, the default one first."""
         if self.is_flow:

@@ -25,6 +25,9 @@ from PIL import Image
 from torch import Tensor
 
 from chladni_image_generation.conditioning import Condition, encode_condition, null_condition
+from chladni_image_generation.flow import velocity_of
+from chladni_image_generation.jobs.denoiser_training import TRAINING_TIMESTEPS as _TRAINING_TIMESTEPS
+from chladni_image_generation.noise_grid import grids_of_noise
 from measurements.image_requests import random_embedding
 from measurements.programs.answering import answer_commands
 
@@ -74,11 +77,13 @@ class BareLoop:
         scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(self._scheduler_directory)
         scheduler.set_timesteps(steps)
         latents = torch.randn(_LATENT_SHAPE, generator=torch.Generator().manual_seed(seed))
-        condition = encode_condition(torch.from_numpy(random_embedding(seed))[None])
-        nothing = null_condition(1)
+        height, width = latents.shape[2:]
+        embedding = torch.from_numpy(random_embedding(seed))[None]
+        condition = encode_condition(embedding, grids_of_noise(latents), height=height, width=width)
+        nothing = null_condition(1, height=height, width=width)
         both = Condition(
             torch.cat([condition.class_labels, nothing.class_labels]),
-            torch.cat([condition.encoder_hidden_states, nothing.encoder_hidden_states]),
+            torch.cat([condition.guide, nothing.guide]),
         )
         for timestep in scheduler.timesteps:
             if guidance_scale == 1:
@@ -95,13 +100,13 @@ class BareLoop:
         return self._encoded(latents)
 
     def _velocity(self, latents: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
-        velocity: Tensor = self._denoiser(
-            latents.to(self._device, self._dtype),
+        clean: Tensor = self._denoiser(
+            torch.cat([latents, condition.guide], dim=1).to(self._device, self._dtype),
             timestep.to(self._device),
-            encoder_hidden_states=condition.encoder_hidden_states.to(self._device, self._dtype),
+            encoder_hidden_states=None,
             class_labels=condition.class_labels.to(self._device, self._dtype),
         ).sample
-        return velocity.float().cpu()
+        return velocity_of(latents, clean.float().cpu(), timestep / _TRAINING_TIMESTEPS)
 
     def _encoded(self, latents: Tensor) -> bytes:
         scaled = latents.to(self._device, self._dtype) / self._autoencoder.config.scaling_factor

@@ -1,4 +1,4 @@
-"""Jobs that make what the service ships: sample sounds and the calibration of the embedding.
+"""Jobs that make what the service ships, sample sounds and the calibration, and embeddings to train on.
 
 They import the serving code, never the reverse.
 """

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.embedding import COMPONENT_NAMES
+from chladni_audio_features.embedding import COURSE_FEATURES, DESCRIPTOR_NAMES
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -15,7 +15,7 @@ _DECILES = (0, 10, 25, 50, 75, 90, 100)
 
 
 def stack_by_kind(kinds: Sequence[str], embeddings: Sequence[Embeddings]) -> dict[str, Embeddings]:
-    """Group (24,) embeddings by kind into (n, 24) arrays."""
+    """Group (152,) embeddings by kind into (n, 152) arrays."""
     return {
         kind: np.stack([row for name, row in zip(kinds, embeddings, strict=True) if name == kind])
         for kind in sorted(set(kinds))
@@ -46,11 +46,15 @@ def nearest_neighbour_accuracy(groups: Mapping[str, Embeddings]) -> float:
 
 
 def format_report(groups: Mapping[str, Embeddings]) -> str:
-    """Format percentiles of each component and the mean distances as text."""
+    """Format percentiles and mean distances as text; the course counts by feature, whatever the segment."""
     everything = np.concatenate(list(groups.values()))
     lines = [f"{len(everything)} sounds", "", "percentiles" + "".join(f"{p:>7}" for p in _DECILES)]
-    for index, name in enumerate(COMPONENT_NAMES):
-        row = np.percentile(everything[:, index], _DECILES)
+    whole, course = np.split(everything, [len(DESCRIPTOR_NAMES)], axis=1)
+    columns = dict(zip(DESCRIPTOR_NAMES, whole.T, strict=True))
+    for index, feature in enumerate(COURSE_FEATURES):
+        columns[f"~{feature}"] = course[:, index :: len(COURSE_FEATURES)].reshape(-1)
+    for name, column in columns.items():
+        row = np.percentile(column, _DECILES)
         lines.append(f"{name:<14}" + "".join(f"{value:7.2f}" for value in row))
     names = list(groups)
     distances = mean_distances(groups)

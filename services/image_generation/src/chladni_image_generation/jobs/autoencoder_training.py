@@ -18,9 +18,9 @@ from torch.nn import functional
 from chladni_image_generation.jobs.art import render, render_each
 from chladni_image_generation.jobs.checkpoints import load_checkpoint, save_checkpoint
 from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
-from chladni_image_generation.jobs.noise_grid import draw_grids
 from chladni_image_generation.jobs.presets import AutoencoderPreset
 from chladni_image_generation.jobs.progress import ProgressLog
+from chladni_image_generation.noise_grid import draw_grids
 
 LATENT_CHANNELS = 4
 DOWNSAMPLING = 8
@@ -108,8 +108,8 @@ def held_out_pictures(count: int, *, size_pixels: int) -> Tensor:
 @torch.no_grad()
 def encode_pictures(autoencoder: AutoencoderDC, pictures: Tensor) -> Tensor:
     """(B, 3, H, W) pictures in [0, 1] to (B, 4, H / 8, W / 8) latents."""
-    latents: Tensor = autoencoder.encode(pictures * 2 - 1).latent
-    return latents.float()
+    latents: Tensor = autoencoder.encode(pictures * 2 - 1).latent.float()
+    return latents
 
 
 @torch.no_grad()
@@ -162,11 +162,16 @@ def _step(
         decoded = autoencoder.decode(latents + amount * noise).sample.float()
     latents = latents.float()
     spread = latents.std(dim=(0, 2, 3)) - 1
+    likeness = likeness_losses(decoded, crops)
+    return likeness | {"latents": 0.1 * (latents.mean(dim=(0, 2, 3)) ** 2 + spread**2).mean()}
+
+
+def likeness_losses(decoded: Tensor, pictures: Tensor) -> dict[str, Tensor]:
+    """How far pictures in [-1, 1] are from what they should be, by name."""
     return {
-        "pixels": (decoded - crops).abs().mean(),
-        "slopes": 0.5 * _slope_difference(decoded, crops),
-        "colours": _colour_difference(decoded, crops),
-        "latents": 0.1 * (latents.mean(dim=(0, 2, 3)) ** 2 + spread**2).mean(),
+        "pixels": (decoded - pictures).abs().mean(),
+        "slopes": 0.5 * _slope_difference(decoded, pictures),
+        "colours": _colour_difference(decoded, pictures),
     }
 
 

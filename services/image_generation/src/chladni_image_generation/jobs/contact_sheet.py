@@ -1,5 +1,6 @@
 """Contact sheets: what the model was taught, what it learned, and what each descriptor does."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,20 +9,20 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from chladni_image_generation.conditioning import DESCRIPTOR_NAMES
+from chladni_image_generation.descriptor_space import COMPONENT_NAMES, COURSE_SEGMENTS, GLOBAL_NAMES, silence
 from chladni_image_generation.jobs.art import render_each
-from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors, silence
-from chladni_image_generation.jobs.noise_grid import grids_of_noise
+from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
 from chladni_image_generation.jobs.sampling import (
     ImageModel,
     SamplingDefaults,
     initial_noise,
     sample_pictures,
 )
+from chladni_image_generation.noise_grid import grids_of_noise
 
 _SHEET_SEED = 77_000_000
 _THUMBNAIL_PIXELS = 256
-_VARIED = DESCRIPTOR_NAMES[: DESCRIPTOR_NAMES.index("chroma_c")]
+_VARIED = GLOBAL_NAMES[: GLOBAL_NAMES.index("chroma_c")]
 
 
 def write_comparison_sheet(
@@ -52,21 +53,24 @@ def write_variation_sheet(
     tiles = []
     for row, name in enumerate(_VARIED):
         embedding = typical_embedding().repeat(levels, 1)
-        embedding[:, DESCRIPTOR_NAMES.index(name)] = torch.linspace(0, 1, levels)
+        embedding[:, COMPONENT_NAMES.index(name)] = torch.linspace(0, 1, levels)
         noise = initial_noise([_SHEET_SEED + row] * levels, defaults.size_pixels)
         tiles.append(sample_pictures(model, embedding, noise, defaults))
     write_grid(torch.cat(tiles), path, columns=levels)
 
 
 def typical_embedding() -> Tensor:
-    """(24,) embedding of an ordinary tonal sound around A minor, every other component central."""
-    embedding = torch.full((len(DESCRIPTOR_NAMES),), 0.5)
-    embedding[len(_VARIED) :] = 0
-    for name, energy in (("a", 1.0), ("c", 0.7), ("e", 0.8), ("d", 0.3)):
-        embedding[DESCRIPTOR_NAMES.index(f"chroma_{name}")] = energy
-    embedding[DESCRIPTOR_NAMES.index("flatness")] = 0.3
-    embedding[DESCRIPTOR_NAMES.index("harmonicity")] = 0.6
-    return embedding
+    """(152,) embedding of an ordinary tonal sound around A minor that swells and dies away."""
+    values = dict.fromkeys(COMPONENT_NAMES, 0.5)
+    values |= dict.fromkeys(GLOBAL_NAMES[len(_VARIED) :], 0.0)
+    values |= {"chroma_a": 1.0, "chroma_c": 0.7, "chroma_e": 0.8, "chroma_d": 0.3}
+    values |= {"flatness": 0.3, "harmonicity": 0.6}
+    for segment in range(COURSE_SEGMENTS):
+        swell = math.sin(math.pi * (segment + 0.5) / COURSE_SEGMENTS)
+        values[f"course_{segment:02}_level"] = 0.4 + 0.6 * swell
+        values[f"course_{segment:02}_pitch_height"] = 0.35 + 0.3 * swell
+        values[f"course_{segment:02}_onset"] = 0.5 * (segment % 3 == 0)
+    return torch.tensor([values[name] for name in COMPONENT_NAMES])
 
 
 def write_grid(pictures: Tensor | Sequence[Tensor], path: Path, *, columns: int) -> None:

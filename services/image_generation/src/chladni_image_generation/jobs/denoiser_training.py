@@ -1,10 +1,11 @@
 """Training of the denoiser: flow matching in the autoencoder's latents.
 
-A noisy latent is x = (1 - s) z + s e, of a clean latent z and white noise e at noise level s; the
-UNet learns the velocity e - z (Lipman et al. 2023, "Flow matching for generative modeling"; Liu et
-al. 2023, "Flow straight and fast"). Noise levels follow a logit-normal distribution, moved towards
-noise for larger latents (Esser et al. 2024, "Scaling rectified flow transformers"). The noise of
-a picture holds the grid that its composition was made from (``noise_grid``). In one row of ten the
+A noisy latent is x = (1 - s) z + s e, of a clean latent z and white noise e at noise level s (Lipman et al.
+2023, "Flow matching for generative modeling"; Liu et al. 2023, "Flow straight and fast"). The UNet learns
+to tell z, not the velocity e - z that follows from it: a small network cannot pass all of the noise
+through and paint as well (Li & He 2025, "Back to basics: let denoising generative models denoise"). Noise
+levels are uniform, moved towards noise (Esser et al. 2024, "Scaling rectified flow transformers"). The
+noise of a picture holds the grid that its composition was made from (``noise_grid``). In some rows the
 condition is dropped, so that classifier-free guidance is possible.
 """
 
@@ -18,44 +19,35 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from chladni_image_generation.conditioning import (
     CLASS_LABEL_DIMENSION,
-    TOKEN_DIMENSION,
     encode_condition,
 )
+from chladni_image_generation.guide import GUIDE_CHANNELS
 from chladni_image_generation.jobs.autoencoder_training import DOWNSAMPLING, LATENT_CHANNELS
 from chladni_image_generation.jobs.checkpoints import load_checkpoint, save_checkpoint
 from chladni_image_generation.jobs.latent_dataset import LatentDataset
-from chladni_image_generation.jobs.noise_grid import couple_noise
 from chladni_image_generation.jobs.presets import DenoiserPhase, DenoiserPreset
 from chladni_image_generation.jobs.progress import ProgressLog
 from chladni_image_generation.jobs.replicas import Replicas
+from chladni_image_generation.noise_grid import couple_noise
 
 TRAINING_TIMESTEPS = 1000
-_REFERENCE_LATENT_SIZE = 32
 
 
 def build_denoiser(preset: DenoiserPreset) -> UNet2DConditionModel:
-    """A fresh UNet that takes both conditions of ``conditioning``."""
+    """A fresh UNet that takes the conditions of ``conditioning``, the guide under its latents."""
     denoiser: UNet2DConditionModel = UNet2DConditionModel(
         sample_size=preset.phases[-1].size_pixels // DOWNSAMPLING,
-        in_channels=LATENT_CHANNELS,
+        in_channels=LATENT_CHANNELS + GUIDE_CHANNELS,
         out_channels=LATENT_CHANNELS,
         layers_per_block=preset.layers_per_block,
         block_out_channels=preset.channels,
-        down_block_types=tuple(
-            "CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in preset.attention
-        ),
-        up_block_types=tuple(
-            "CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(preset.attention)
-        ),
+        down_block_types=("DownBlock2D",) * len(preset.channels),
+        mid_block_type=None,
+        up_block_types=("UpBlock2D",) * len(preset.channels),
         norm_num_groups=preset.norm_groups,
-        attention_head_dim=preset.attention_head_dimension,
-        cross_attention_dim=preset.cross_attention_dimension,
-        encoder_hid_dim=TOKEN_DIMENSION,
-        encoder_hid_dim_type="text_proj",
         class_embed_type="projection",
         projection_class_embeddings_input_dim=CLASS_LABEL_DIMENSION,
         resnet_time_scale_shift="scale_shift",
@@ -88,7 +80,7 @@ def train_phase(
     log = ProgressLog(f"denoiser at {phase.size_pixels} px", phase.steps, first_step, state.seconds)
     for step in range(first_step, phase.steps):
         generator = torch.Generator().manual_seed((seed * 101 + phase_index) * 1_000_003 + step)
-        loss = _loss(state.denoiser, dataset, phase, preset.condition_dropout, generator, replicas)
+        loss = _loss(state.denoiser, dataset, preset, phase, generator, replicas)
         state.optimizer.zero_grad()
         torch.autograd.backward(loss)
         replicas.average_gradients(state.denoiser)
@@ -155,45 +147,47 @@ class _DenoiserState:
         )
 
 
-def draw_noise_levels(count: int, latent_size: int, generator: torch.Generator) -> Tensor:
-    """(count,) noise levels in (0, 1): a logit-normal, shifted for latents larger than 32x32.
+def draw_noise_levels(count: int, shift: float, generator: torch.Generator) -> Tensor:
+    """(count,) noise levels in (0, 1): uniform ones, moved towards noise.
 
-    A larger picture shows the same noise less, because neighbouring pixels tell of one another; a
-    shift by the ratio of the sides keeps the difficulty alike (Esser et al. 2024, equation 23).
+    Half-way latents show what stands where; only where noise hides it must the denoiser take it from the
+    condition, and only where there is almost none does it learn to leave a clean surface. So both ends
+    get their share, more than a logit-normal would give them (for the shift: Esser et al. 2024, equation 23).
     """
-    levels = torch.sigmoid(torch.randn(count, generator=generator))
-    shift = max(latent_size / _REFERENCE_LATENT_SIZE, 1.0)
+    levels = torch.rand(count, generator=generator)
     return shift * levels / (1 + (shift - 1) * levels)
 
 
 def _loss(
     denoiser: UNet2DConditionModel,
     dataset: LatentDataset,
+    preset: DenoiserPreset,
     phase: DenoiserPhase,
-    condition_dropout: float,
     generator: torch.Generator,
     replicas: Replicas,
 ) -> Tensor:
     rows = torch.randint(len(dataset.latents), (phase.batch_size,), generator=generator)
     clean = dataset.latents[rows].float()
     noise = couple_noise(torch.randn(clean.shape, generator=generator), dataset.grids[rows])
-    level = draw_noise_levels(phase.batch_size, clean.shape[-1], generator)
-    present = torch.rand(phase.batch_size, generator=generator) >= condition_dropout
+    level = draw_noise_levels(phase.batch_size, preset.noise_shift, generator)
+    present = torch.rand(phase.batch_size, generator=generator) >= preset.condition_dropout
 
     # Every replica draws the whole batch and keeps its share, so their number changes no draw.
     rows, clean, noise, level, present = map(replicas.own_share, (rows, clean, noise, level, present))
     mix = level[:, None, None, None]
-    noisy = ((1 - mix) * clean + mix * noise).to(memory_format=torch.channels_last)
-    condition = encode_condition(dataset.embedding[rows], present=present)
-    # The plain attention kernel: on 64 tokens the fused one's backward pass takes several times longer.
-    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        velocity = denoiser(
-            noisy,
+    height, width = clean.shape[2:]
+    condition = encode_condition(
+        dataset.embedding[rows], dataset.grids[rows], height=height, width=width, present=present
+    )
+    noisy = torch.cat([(1 - mix) * clean + mix * noise, condition.guide], dim=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        estimate = denoiser(
+            noisy.to(memory_format=torch.channels_last),
             level * TRAINING_TIMESTEPS,
-            encoder_hidden_states=condition.encoder_hidden_states,
+            encoder_hidden_states=None,
             class_labels=condition.class_labels,
         ).sample
-    return functional.mse_loss(velocity.float(), noise - clean)
+    return functional.mse_loss(estimate.float(), clean)
 
 
 def _schedule(step: int, steps: int) -> float:

@@ -18,13 +18,13 @@ from chladni_image_generation.jobs.autoencoder_training import (
     reconstruction_psnr_db,
 )
 from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
-from chladni_image_generation.jobs.noise_grid import grids_of_noise
 from chladni_image_generation.jobs.sampling import (
     ImageModel,
     SamplingDefaults,
     initial_noise,
     sample_pictures,
 )
+from chladni_image_generation.noise_grid import grids_of_noise
 
 _EVALUATION_SEED = 88_000_000
 

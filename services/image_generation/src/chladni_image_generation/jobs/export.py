@@ -13,17 +13,16 @@ import torch
 
 from chladni_image_generation.conditioning import (
     CLASS_LABEL_DIMENSION,
-    DESCRIPTOR_NAMES,
-    DESCRIPTOR_SPACE,
-    TOKEN_COUNT,
-    TOKEN_DIMENSION,
 )
+from chladni_image_generation.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE
+from chladni_image_generation.guide import GUIDE_CHANNELS
 from chladni_image_generation.jobs.autoencoder_training import DOWNSAMPLING, LATENT_CHANNELS
 from chladni_image_generation.jobs.sampling import ImageModel, SamplingDefaults
 from chladni_image_generation.model_files import MANIFEST_NAME, file_digests
+from chladni_image_generation.noise_grid import GRID_SIZE
 
 MODEL_ID = "chladni-embedded"
-MODEL_VERSION = "1.0.0"
+MODEL_VERSION = "2.0.0"
 _LIBRARIES = ("torch", "diffusers", "safetensors")
 
 
@@ -54,16 +53,15 @@ def export_model(
         "licence": "Apache-2.0",
         "conditioning": {
             "descriptor_space": DESCRIPTOR_SPACE,
-            "components": list(DESCRIPTOR_NAMES),
+            "components": list(COMPONENT_NAMES),
             "class_label_dimension": CLASS_LABEL_DIMENSION,
-            "token_count": TOKEN_COUNT,
-            "token_dimension": TOKEN_DIMENSION,
+            "guide_channels": GUIDE_CHANNELS,
         },
         "latents": {
             "channels": LATENT_CHANNELS,
             "height": defaults.size_pixels // DOWNSAMPLING,
             "width": defaults.size_pixels // DOWNSAMPLING,
-            "scaling_factor": 1.0,
+            "scaling_factor": model.autoencoder.config.scaling_factor,
             "shift": 0.0,
         },
         "sizes": _sizes(model, defaults.size_pixels),
@@ -85,9 +83,9 @@ def export_model(
 
 
 def _sizes(model: ImageModel, native_pixels: int) -> dict[str, int]:
-    """The lengths of sides that keep their halves whole at every level of both networks."""
+    """The lengths of sides that the noise's grid divides, and each level of the denoiser."""
     levels = len(model.denoiser.config.block_out_channels)
-    multiple_pixels = DOWNSAMPLING * 2 ** (levels - 1)
+    multiple_pixels = DOWNSAMPLING * max(GRID_SIZE, 2 ** (levels - 1))
     return {
         "minimum_pixels": max(multiple_pixels, native_pixels // 2),
         "maximum_pixels": 2 * native_pixels,

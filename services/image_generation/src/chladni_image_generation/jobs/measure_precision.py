@@ -120,7 +120,7 @@ def measure(
 
     Args:
         models: One model by the names of its types, float32 among them.
-        embeddings: (N, 24) float32 in [0, 1].
+        embeddings: (N, 152) float32 in [0, 1].
         seeds: Seeds of the noise.
 
     Returns:
@@ -165,11 +165,12 @@ def _render(
     scheduler.set_timesteps(description.default_steps)
     generator = torch.Generator().manual_seed(seed)
     latents = torch.randn(description.latent_shape, generator=generator)
-    condition, nothing = model.encode(embedding), model.null_condition()
+    scale, shape = description.default_guidance_scale, description.latent_shape
+    conditions = [model.encode(embedding, latents), *([model.null_condition(shape)] if scale != 1 else [])]
     for timestep in scheduler.timesteps:
-        rows = [DenoiserRow(latents, timestep, condition), DenoiserRow(latents, timestep, nothing)]
-        conditional, unconditional = model.denoise(rows).cpu()
-        prediction = unconditional + description.default_guidance_scale * (conditional - unconditional)
+        predictions = model.denoise([DenoiserRow(latents, timestep, condition) for condition in conditions])
+        conditional, unconditional = predictions[0].cpu(), predictions[-1].cpu()
+        prediction = unconditional + scale * (conditional - unconditional)
         latents = scheduler.step(prediction[None], timestep, latents[None]).prev_sample[0]
     return latents, _decode(model, latents)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from chladni_image_generation.jobs import art_parameters
+from chladni_image_generation import correspondences
 from chladni_image_generation.jobs.presets import TrainingPreset
 from chladni_image_generation.jobs.sampling import SamplingDefaults
 
@@ -25,27 +25,28 @@ def write_model_card(
     figures = "\n".join(f"| `{name}` | {value:g} |" for name, value in metrics.items())
     return f"""# The embedded image model
 
-A small latent diffusion model that paints an abstract picture of a sound. It is conditioned on 24
-descriptors of the sound and on nothing else: no text, no photographs.
+A small latent diffusion model that paints an abstract picture of a sound. It is conditioned on
+descriptors of the sound and on their course in time, and on nothing else: no text, no photographs.
 
-- **Parts**: an `AutoencoderDC` (512x512 pixels to 4x64x64 latents, already at unit variance: no
-  scaling and no shift), a `UNet2DConditionModel` trained by flow matching, and a
-  `{scheduler}`.
+- **Parts**: an `AutoencoderDC` (512x512 pixels to 4x64x64 latents, already at unit variance: no scaling
+  and no shift), a `UNet2DConditionModel` of one level trained by flow matching, and a `{scheduler}`.
 - **Condition**: `chladni_image_generation.conditioning.encode_condition` turns an embedding in
-  `chladni-descriptors-v1` into `class_labels` and `encoder_hidden_states`.
+  `chladni-descriptors-v2` into `class_labels` and the guide, which is stacked under the latents: planes
+  that show where the sound's ridges, ribbons, bodies and nodal lines stand.
 - **Defaults**: {defaults.steps} steps, guidance scale {defaults.guidance_scale:g}.
 - **Licence**: Apache-2.0, the weights as well as the pictures it was trained on.
 
-## Data
+## From sound to picture
 
 Every training picture was rendered by the training job itself (`jobs/art.py`); none was taken from
 elsewhere. The descriptors decide its parameters by documented correspondences between the senses:
 
 {_correspondences()}
 
-Noise decides the rest, its composition: an 8x8 grid of four deviates, which are the block means of
-the latent noise that the picture is paired with (`jobs/noise_grid.py`). So the noise that sampling
-starts from holds a composition, and the same seed keeps it from sound to sound.
+Noise decides the rest: how the plane bends, where clouds gather, where the light falls. It is an 8x8
+grid of four deviates, the block means of the latent noise that the picture is paired with
+(`jobs/noise_grid.py`). So the same seed bends the plane alike from sound to sound, and
+another seed gives the same sound another picture of the same kind.
 
 ## Recipe
 
@@ -54,15 +55,17 @@ starts from holds a composition, and the same seed keeps it from sound to sound.
 1. Autoencoder: {autoencoder.steps} steps of {autoencoder.batch_size} crops of
    {autoencoder.crop_pixels} pixels, L1 on pixels, on slopes at three scales and on the colours of
    broad areas, noise of up to {autoencoder.latent_noise:g} standard deviations on the latents.
-2. Denoiser: channels {denoiser.channels}, logit-normal noise levels, condition dropped in
-   {denoiser.condition_dropout:.0%} of the rows, moving average of the weights:
+2. Denoiser: channels {denoiser.channels}, uniform noise levels with a shift of
+   {denoiser.noise_shift:g}, condition dropped in {denoiser.condition_dropout:.0%} of the rows, moving
+   average of the weights:
 {phases}
 
 {note}
 
 ## Figures
 
-Measured by the job on held-out descriptors and seeds; `manifest.json` has the full record.
+Measured by the job on held-out descriptors and seeds; `manifest.json` has the full record. `make quality`
+measures the whole way from sound to picture.
 
 | figure | value |
 |---|---|
@@ -70,16 +73,15 @@ Measured by the job on held-out descriptors and seeds; `manifest.json` has the f
 
 ## Limits
 
-- It paints one family of abstract art. It was trained at 512x512. From 384 to 1024 pixels a side, in
-  any shape, its pictures look as good; larger ones hold more and smaller forms, for forms keep their size
-  in pixels. At 256 a picture shows a quarter of a composition: few forms, sometimes almost none. The same
-  seed gives another composition at another size.
-- It sees averages over a sound, not its course in time.
-- Fine lines, small bodies and jagged edges come out softer than in the art that it learned from.
+- It paints one kind of abstract art: plates and rings over landscapes, ribbons, bodies, clouds.
+- It was trained at 512x512. Larger and smaller pictures show the same scene, wide and tall ones more around
+  it, with the sound from edge to edge; the same seed bends the plane in another way there.
+- The course has 16 segments: what changes faster within a sound shows as onsets, not one by one.
+- Bodies of a few pixels and the finest threads come out softer than in the art that it learned from.
 """
 
 
 def _correspondences() -> str:
     """The table of correspondences, from the module that applies it."""
-    lines = (art_parameters.__doc__ or "").splitlines()
+    lines = (correspondences.__doc__ or "").splitlines()
     return "\n".join(line for line in lines if line.startswith("|"))

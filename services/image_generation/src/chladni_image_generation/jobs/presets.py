@@ -34,12 +34,10 @@ class DenoiserPreset:
     """Denoiser and its training, phase by phase, small pictures first."""
 
     channels: tuple[int, ...]
-    attention: tuple[bool, ...]
     layers_per_block: int
-    attention_head_dimension: int
-    cross_attention_dimension: int
     norm_groups: int
     phases: tuple[DenoiserPhase, ...]
+    noise_shift: float
     condition_dropout: float
     average_decay: float
 
@@ -64,27 +62,24 @@ FULL = TrainingPreset(
         steps=3_000,
         batch_size=8,
         crop_pixels=128,
-        pictures_per_chapter=400,
+        pictures_per_chapter=300,
         steps_per_chapter=1000,
         learning_rate=1.5e-3,
         latent_noise=0.2,
     ),
     denoiser=DenoiserPreset(
-        channels=(48, 96, 160, 192),
-        attention=(False, False, False, True),
-        layers_per_block=1,
-        attention_head_dimension=32,
-        cross_attention_dimension=128,
+        channels=(80,),
+        layers_per_block=2,
         norm_groups=16,
         phases=(
-            DenoiserPhase(size_pixels=256, pictures=4_000, steps=4_000, batch_size=16, learning_rate=1e-3),
-            DenoiserPhase(size_pixels=512, pictures=2_000, steps=2_500, batch_size=8, learning_rate=8e-4),
+            DenoiserPhase(size_pixels=512, pictures=4_000, steps=3_700, batch_size=8, learning_rate=1.5e-3),
         ),
-        condition_dropout=0.1,
+        noise_shift=10.0,
+        condition_dropout=0.05,
         average_decay=0.999,
     ),
     held_out_pictures=32,
-    sampling_shift=2.0,
+    sampling_shift=10.0,
     checkpoint_every_steps=250,
 )
 
@@ -102,20 +97,18 @@ TINY = TrainingPreset(
         latent_noise=0.1,
     ),
     denoiser=DenoiserPreset(
-        channels=(16, 16, 32, 32),
-        attention=(False, False, False, True),
+        channels=(16,),
         layers_per_block=1,
-        attention_head_dimension=8,
-        cross_attention_dimension=16,
         norm_groups=8,
         phases=(
-            DenoiserPhase(size_pixels=64, pictures=4, steps=2, batch_size=2, learning_rate=1e-3),
             DenoiserPhase(size_pixels=128, pictures=4, steps=2, batch_size=2, learning_rate=1e-3),
+            DenoiserPhase(size_pixels=256, pictures=4, steps=2, batch_size=2, learning_rate=1e-3),
         ),
+        noise_shift=10.0,
         condition_dropout=0.1,
         average_decay=0.5,
     ),
     held_out_pictures=2,
-    sampling_shift=2.0,
+    sampling_shift=10.0,
     checkpoint_every_steps=2,
 )

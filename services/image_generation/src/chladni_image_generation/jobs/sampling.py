@@ -8,11 +8,13 @@ from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DCond
 from torch import Tensor
 
 from chladni_image_generation.conditioning import Condition, encode_condition, null_condition
+from chladni_image_generation.flow import velocity_of
 from chladni_image_generation.jobs.autoencoder_training import (
     DOWNSAMPLING,
     LATENT_CHANNELS,
     decode_latents,
 )
+from chladni_image_generation.noise_grid import grids_of_noise
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def initial_noise(seeds: list[int], size_pixels: int) -> Tensor:
 def sample_pictures(
     model: ImageModel, embedding: Tensor, noise: Tensor, defaults: SamplingDefaults
 ) -> Tensor:
-    """(B, 24) embeddings and (B, 4, h, h) noise to (B, 3, 8 h, 8 h) pictures in [0, 1], one by one."""
+    """(B, 152) embeddings and (B, 4, h, h) noise to (B, 3, 8 h, 8 h) pictures in [0, 1], one by one."""
     pairs = zip(torch.split(embedding, 1), torch.split(noise, 1), strict=True)
     return torch.cat([_sample_one(model, row, start, defaults) for row, start in pairs])
 
@@ -52,7 +54,9 @@ def sample_pictures(
 def _sample_one(model: ImageModel, embedding: Tensor, latents: Tensor, defaults: SamplingDefaults) -> Tensor:
     scheduler = copy.deepcopy(model.scheduler)
     scheduler.set_timesteps(defaults.steps)
-    condition, nothing = encode_condition(embedding), null_condition(1)
+    height, width = latents.shape[2:]
+    condition = encode_condition(embedding, grids_of_noise(latents), height=height, width=width)
+    nothing = null_condition(1, height=height, width=width)
     for timestep in scheduler.timesteps:
         velocity = _velocity(model, latents, timestep, condition)
         if defaults.guidance_scale != 1:
@@ -63,10 +67,10 @@ def _sample_one(model: ImageModel, embedding: Tensor, latents: Tensor, defaults:
 
 
 def _velocity(model: ImageModel, latents: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
-    velocity: Tensor = model.denoiser(
-        latents,
+    estimate: Tensor = model.denoiser(
+        torch.cat([latents, condition.guide], dim=1),
         timestep,
-        encoder_hidden_states=condition.encoder_hidden_states,
+        encoder_hidden_states=None,
         class_labels=condition.class_labels,
     ).sample
-    return velocity
+    return velocity_of(latents, estimate, timestep / model.scheduler.config.num_train_timesteps)

@@ -8,10 +8,10 @@ stage keeps a checkpoint, so a job that was stopped goes on where it was.
     python -m chladni_image_generation.jobs.train_image_model --tiny       # in a minute, for a test
     python -m chladni_image_generation.jobs.train_image_model --stages export
 
-Where other work shares the cores, the stage "denoiser" is quicker as replicas of one thread each:
+Where other work shares the cores, "pictures" and "denoiser" are quicker as replicas of one thread each:
 
     torchrun --standalone --nproc-per-node 2 -m chladni_image_generation.jobs.train_image_model \
-        --stages denoiser --threads 1
+        --stages pictures denoiser --threads 1
 """
 
 import argparse
@@ -36,15 +36,16 @@ from chladni_image_generation.jobs.denoiser_training import (
     build_denoiser,
     train_phase,
 )
+from chladni_image_generation.jobs.descriptor_sampling import load_recorded
 from chladni_image_generation.jobs.evaluation import evaluate
 from chladni_image_generation.jobs.export import export_model
-from chladni_image_generation.jobs.latent_dataset import build_latent_dataset
+from chladni_image_generation.jobs.latent_dataset import PictureSeries
 from chladni_image_generation.jobs.model_card import write_model_card
 from chladni_image_generation.jobs.presets import FULL, TINY, TrainingPreset
 from chladni_image_generation.jobs.replicas import Replicas, join_replicas
 from chladni_image_generation.jobs.sampling import ImageModel, SamplingDefaults
 
-STAGES = ("autoencoder", "denoiser", "sheets", "export")
+STAGES = ("pictures", "autoencoder", "denoiser", "sheets", "export")
 _SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "embedded"
 
 
@@ -58,6 +59,7 @@ class Job:
     seed: int
     defaults: SamplingDefaults
     replicas: Replicas
+    sounds: Path | None
     note: str
     command: str
 
@@ -89,12 +91,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             size_pixels=preset.denoiser.phases[-1].size_pixels,
         ),
         replicas=join_replicas(),
+        sounds=options.sounds,
         note=options.note,
         command=shlex.join(
             ["python", "-m", __spec__.name, "--seed", str(options.seed), "--stages", *options.stages]
         ),
     )
     stages = [stage for stage in STAGES if stage in options.stages]
+    if "pictures" in stages:
+        for series in _pictures(job):
+            series.render(job.replicas)
+    if stages == ["pictures"]:
+        return 0
     autoencoder = _autoencoder(job)
     if "denoiser" in stages:
         _train_denoiser(job, autoencoder)
@@ -120,7 +128,8 @@ def _parser() -> argparse.ArgumentParser:
         default=list(STAGES),
         metavar="STAGE",
         help=(
-            "what to do, of: autoencoder (train it), denoiser (render latents and train on them), "
+            "what to do, of: pictures (render those that the denoiser learns from), autoencoder (train it), "
+            "denoiser (encode the pictures and train on them), "
             "sheets (contact sheets into the build folder), export (measure, and write the model "
             "directory); default: all, in this order. A later stage needs the checkpoints of the "
             "earlier ones in the build folder."
@@ -145,12 +154,20 @@ def _parser() -> argparse.ArgumentParser:
         default=_SHIPPED_MODEL,
         help="the model directory to write (default: the one the service ships)",
     )
+    parser.add_argument(
+        "--sounds",
+        type=Path,
+        help=(
+            "embeddings of sounds, as chladni_audio_features.jobs.write_embeddings writes them; every other "
+            "picture is then of one of them (default: all are of made-up embeddings)"
+        ),
+    )
     parser.add_argument("--steps", type=int, default=8, help="default sampling steps to record (default: 8)")
     parser.add_argument(
         "--guidance-scale",
         type=float,
-        default=1.8,
-        help="default guidance scale to record (default: 1.8; 1 is none and halves the time)",
+        default=1.0,
+        help="default guidance scale to record (default: 1, which is none)",
     )
     parser.add_argument(
         "--note", default="", help="a remark on how it was trained, for the manifest and the card"
@@ -168,20 +185,27 @@ def _autoencoder(job: Job) -> AutoencoderDC:
     )
 
 
-def _train_denoiser(job: Job, autoencoder: AutoencoderDC) -> None:
-    for index, phase in enumerate(job.preset.denoiser.phases):
-        dataset = build_latent_dataset(
-            autoencoder,
+def _pictures(job: Job) -> list[PictureSeries]:
+    """The pictures of each phase of the denoiser's training."""
+    recorded = load_recorded(job.sounds) if job.sounds else None
+    return [
+        PictureSeries(
             count=phase.pictures,
             size_pixels=phase.size_pixels,
-            folder=job.build_folder / job.preset.name / "latents",
             seed=job.seed,
-            replicas=job.replicas,
+            folder=job.build_folder / job.preset.name / "pictures",
+            recorded=recorded,
         )
+        for phase in job.preset.denoiser.phases
+    ]
+
+
+def _train_denoiser(job: Job, autoencoder: AutoencoderDC) -> None:
+    for index, series in enumerate(_pictures(job)):
         train_phase(
             job.preset.denoiser,
             index,
-            dataset,
+            series.encode(autoencoder, job.replicas),
             checkpoint=job.denoiser_checkpoint,
             seed=job.seed,
             checkpoint_every_steps=job.preset.checkpoint_every_steps,

@@ -3,11 +3,11 @@
 A composition is an 8x8 grid of four normal deviates. The mean of white noise over a block of n x n
 pixels is normal with deviation 1 / n, and independent of how the noise varies inside the block. So
 a grid can be read from any latent noise, and a latent noise can be drawn that holds a given grid,
-and is still exactly white. Trained on such pairs (a data-dependent coupling: Albergo et al. 2023,
-"Stochastic interpolants with data-dependent couplings"), the denoiser finds the composition in the
-noise that it starts from, instead of having to invent one: its paths are almost straight, which is
-what few sampling steps need (Liu et al. 2023, "Flow straight and fast").
+and is still exactly white. The noise that a picture starts from thus tells its composition, which the
+guide shows (`guide`): the same seed, or the same latents, compose alike for every sound.
 """
+
+import math
 
 import torch
 from torch import Tensor
@@ -24,9 +24,9 @@ def draw_grids(seeds: list[int]) -> Tensor:
 
 
 def grids_of_noise(noise: Tensor) -> Tensor:
-    """(B, 4, h, h) white noise, h a multiple of 8, to the (B, 4, 8, 8) grids that it holds."""
-    block = noise.shape[-1] // GRID_SIZE
-    return functional.avg_pool2d(noise, block) * block
+    """(B, 4, h, w) white noise, h and w multiples of 8, to the (B, 4, 8, 8) grids that it holds."""
+    block = noise.shape[-2] // GRID_SIZE, noise.shape[-1] // GRID_SIZE
+    return functional.avg_pool2d(noise, block) * math.sqrt(block[0] * block[1])
 
 
 def couple_noise(noise: Tensor, grids: Tensor) -> Tensor:

@@ -1,0 +1,122 @@
+"""From a sound to the parameters of its picture."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chladni_image_generation.correspondences import PARAMETER_COUNT, parameters_from_descriptors
+from chladni_image_generation.descriptor_space import (
+    COMPONENT_COUNT,
+    COMPONENT_NAMES,
+    GLOBAL_NAMES,
+    course_of,
+    silence,
+)
+
+corners = st.integers(0, 2**COMPONENT_COUNT - 1).map(
+    lambda bits: torch.tensor([[float(bits >> place & 1) for place in range(COMPONENT_COUNT)]])
+)
+
+
+def sound_of(**components: float) -> torch.Tensor:
+    """(1, 152) embedding, 0.5 where nothing is said."""
+    values = dict.fromkeys(COMPONENT_NAMES, 0.5) | components
+    return torch.tensor([[values[name] for name in COMPONENT_NAMES]])
+
+
+@given(embedding=corners)
+@settings(max_examples=100, deadline=None)
+def test_every_corner_of_the_space_has_finite_parameters(embedding: torch.Tensor) -> None:
+    vectors = parameters_from_descriptors(embedding).as_vectors()
+    assert vectors.shape == (1, PARAMETER_COUNT)
+    assert torch.isfinite(vectors).all()
+
+
+@pytest.mark.parametrize("embedding", [torch.zeros(152), torch.ones(152), torch.full((152,), 0.5), silence()])
+def test_extreme_sounds_have_sensible_parameters(embedding: torch.Tensor) -> None:
+    sound = parameters_from_descriptors(embedding[None])
+    for name in ("plate_share", "ridge_share", "ribbon_share", "cell_share", "cloud", "jag", "contrast"):
+        share = getattr(sound, name)
+        assert 0 <= float(share) <= 1, name
+    assert sound.palette[..., 0].min() > 0
+    assert sound.palette[..., 0].max() < 1
+    assert (sound.palette[0, :, 0].diff() >= 0).all(), "a ramp goes from shadow to light"
+    assert sound.plate_weights.norm() < 1 + 1e-6
+    assert float(sound.body_radius) > 0
+
+
+def test_vectors_hold_every_parameter_but_the_course() -> None:
+    base = sound_of()
+    reference = parameters_from_descriptors(base).as_vectors()
+    for index, name in enumerate(COMPONENT_NAMES):
+        moved = base.clone()
+        moved[0, index] = 0.6
+        differs = not torch.equal(parameters_from_descriptors(moved).as_vectors(), reference)
+        assert differs is (name in GLOBAL_NAMES), name
+
+
+def test_the_course_comes_along_unchanged() -> None:
+    embedding = torch.rand(3, COMPONENT_COUNT, generator=torch.Generator().manual_seed(4))
+    assert torch.equal(parameters_from_descriptors(embedding).course, course_of(embedding))
+
+
+def test_rows_do_not_depend_on_their_companions() -> None:
+    embedding = torch.rand(4, COMPONENT_COUNT, generator=torch.Generator().manual_seed(5))
+    together = parameters_from_descriptors(embedding).as_vectors()
+    for row in range(4):
+        alone = parameters_from_descriptors(embedding[row : row + 1]).as_vectors()
+        assert torch.equal(alone[0], together[row])
+
+
+@pytest.mark.parametrize(
+    ("component", "parameter"),
+    [
+        ("loudness", "contrast"),
+        ("loudness", "body_radius"),
+        ("loudness", "band_depth"),
+        ("dynamics", "relief"),
+        ("dynamics", "vignette"),
+        ("brightness", "glow"),
+        ("pitch_height", "mass_y"),
+        ("pitch_height", "plate_scale"),
+        ("pitch_range", "swing"),
+        ("tempo", "band_frequency"),
+        ("onset_rate", "cell_frequency"),
+        ("onset_rate", "cell_share"),
+        ("harmonicity", "plate_share"),
+        ("harmonicity", "line_strength"),
+        ("mode", "plate_sign"),
+        ("flatness", "cloud"),
+        ("roughness", "jag"),
+    ],
+)
+def test_more_of_a_descriptor_is_more_of_what_it_stands_for(component: str, parameter: str) -> None:
+    levels = torch.cat([sound_of(**{component: level}) for level in (0.0, 0.25, 0.5, 0.75, 1.0)])
+    values = getattr(parameters_from_descriptors(levels), parameter)
+    assert (values.diff() >= 0).all()
+    assert values[-1] > values[0]
+
+
+def test_brighter_sounds_have_lighter_and_yellower_lights() -> None:
+    key = {"chroma_c": 1.0, "chroma_e": 0.5, "chroma_g": 0.8}
+    sounds = torch.cat([sound_of(brightness=level, **key) for level in (0.1, 0.5, 0.9)])
+    lightness, _, yellow = parameters_from_descriptors(sounds).palette[:, -1].unbind(1)
+    assert (lightness.diff() > 0).all()
+    assert (yellow.diff() > 0).all()
+
+
+def test_a_harmonic_sound_is_a_plate_and_a_noisy_one_a_landscape() -> None:
+    clear = parameters_from_descriptors(sound_of(harmonicity=0.9, chroma_c=1.0))
+    noisy = parameters_from_descriptors(sound_of(harmonicity=0.1))
+    assert clear.plate_share > 0.9
+    assert clear.ridge_share < 0.2
+    assert noisy.ridge_share > 0.9
+    assert noisy.plate_share < 0.2
+
+
+def test_each_pitch_class_excites_a_mode_of_its_own() -> None:
+    quiet = {name: 0.0 for name in GLOBAL_NAMES if name.startswith("chroma")}
+    sounds = torch.cat([sound_of(**(quiet | {name: 1.0})) for name in quiet])
+    assert torch.equal(parameters_from_descriptors(sounds).plate_weights, torch.eye(12))
+    assert not parameters_from_descriptors(sound_of(**quiet)).plate_weights.any()
