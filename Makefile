@@ -11,7 +11,7 @@ DISTRIBUTIONS := protos/gen/python services/runtime services/audio_features serv
 SOURCES := services/runtime/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py \
-	tests/load tests/fixtures/recordings.py
+	tests/load tests/fixtures/recordings.py tests/quality/quality.py tests/quality/appraisal
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
 
@@ -63,6 +63,10 @@ test: $(STAMP) ## Run all tests, with coverage of the services' code
 .PHONY: bench
 bench: $(STAMP) ## Measure this machine against the targets (5 minutes); writes build/bench.json and charts
 	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/load/bench.py
+
+.PHONY: quality
+quality: $(STAMP) ## Measure how well pictures carry sounds (5 minutes); writes build/quality.json and contact sheets
+	@PYTHONPATH=deploy/local:tests/fixtures:tests/load $(BIN)/python tests/quality/quality.py $(ARGUMENTS)
 
 .PHONY: screenshots
 screenshots: $(STAMP) ## Take pictures of the page's main states with Chromium; writes build/screenshots
@@ -118,6 +122,10 @@ samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)
 .PHONY: train-image-model
 train-image-model: $(STAMP) ## Train the embedded image model again (hours); continues where it stopped
 	$(BIN)/python -m chladni_image_generation.jobs.train_image_model
+
+.PHONY: train-alignment-model
+train-alignment-model: $(STAMP) ## Train the model that aligns sounds and pictures, on PAIRS (10 minutes); continues
+	$(BIN)/python -m chladni_similarity.jobs.train_alignment $(addprefix --pairs ,$(or $(PAIRS),build/alignment/pairs.safetensors)) $(ARGUMENTS)
 
 .PHONY: clean
 clean: ## Remove what can be made again, the environment included

@@ -35,7 +35,12 @@ class Service:
 SERVICES: Final = (
     Service("audio-features", "chladni_audio_features", {"grpc": 50051, "metrics": 9101}),
     Service("image-generation", "chladni_image_generation", {"grpc": 50052, "metrics": 9102}),
-    Service("similarity", "chladni_similarity", {"grpc": 50053, "metrics": 9103}),
+    Service(
+        "similarity",
+        "chladni_similarity",
+        {"grpc": 50053, "metrics": 9103},
+        backends=("audio-features",),
+    ),
     Service(
         "gateway",
         "chladni_gateway",

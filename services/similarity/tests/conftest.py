@@ -5,9 +5,13 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
+from chladni_similarity.embedders.alignment import AlignmentEmbedder
 from chladni_similarity.embedders.efficientnet_lite0 import EfficientNetLite0Embedder
+from chladni_similarity.jobs import train_alignment
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +51,50 @@ def random_picture():
         return np.clip(smooth + noise, 0, 255).astype(np.uint8)
 
     return picture
+
+
+@pytest.fixture(scope="session")
+def make_pairs():
+    """Makes pictures that show some of their sound: six values as colours, stripes and a fading."""
+
+    def pairs(count, seed):
+        generator = torch.Generator().manual_seed(seed)
+        shown = torch.rand(count, 6, generator=generator)
+        sounds = torch.full((count, 152), 0.5)
+        sounds[:, :150] = shown.repeat(1, 25)
+        place = torch.linspace(0, 1, 128)
+        angle = (
+            2
+            * torch.pi
+            * (place[None, :] * (1 + 4 * shown[:, 3:4]) + torch.rand(count, 1, generator=generator))
+        )
+        stripes = angle.sin()[:, None, None, :] * shown[:, 4, None, None, None]
+        fade = place[None, None, :, None] * shown[:, 5, None, None, None]
+        pictures = shown[:, :3, None, None] * (1 - 0.5 * fade) + 0.15 * stripes
+        return {
+            "pictures": (pictures.clamp(0, 1) * 255).to(torch.uint8).contiguous(),
+            "sounds": sounds,
+            "source": (torch.arange(count) % 2).to(torch.uint8),
+        }
+
+    return pairs
+
+
+@pytest.fixture(scope="session")
+def alignment_directory(make_pairs, tmp_path_factory):
+    """A directory of the alignment model, trained for some seconds to see colours."""
+    folder = tmp_path_factory.mktemp("alignment")
+    save_file(make_pairs(320, seed=1), folder / "pairs.safetensors")
+    words = ["--pairs", folder / "pairs.safetensors", "--out", folder / "my-alignment", "--held-out", 0.1]
+    words += ["--build-folder", folder / "build", "--steps", 60, "--batch-size", 32, "--threads", 1]
+    threads = torch.get_num_threads()
+    try:
+        assert train_alignment.main(list(map(str, words))) == 0
+    finally:
+        torch.set_num_threads(threads)
+    return folder / "my-alignment"
+
+
+@pytest.fixture(scope="session")
+def aligner_model(alignment_directory):
+    return AlignmentEmbedder.load(alignment_directory)

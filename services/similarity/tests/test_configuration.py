@@ -1,21 +1,22 @@
 """Settings, model names, and models by name."""
 
-import sys
-
 import pytest
 
 from chladni_runtime.errors import NotFoundError, Reason
 from chladni_runtime.settings import SettingsError, load_settings
 from chladni_similarity.config import SimilaritySettings
-from chladni_similarity.model_catalog import ModelCatalog, load_catalog
-from chladni_similarity.model_files import ModelLoadingError
+from chladni_similarity.model_catalog import ModelCatalog
 from chladni_similarity.model_references import ModelReference, parse_model_references
 
 
-def test_the_defaults_serve_the_embedded_model():
+def test_the_defaults_serve_the_embedded_models():
     settings = load_settings(SimilaritySettings, {})
     assert (settings.grpc_port, settings.metrics_port) == (50053, 9103)
-    assert [reference.model_id for reference in settings.models] == ["efficientnet-lite0"]
+    assert [reference.model_id for reference in settings.models] == [
+        "efficientnet-lite0",
+        "chladni-alignment",
+    ]
+    assert settings.audio_features_target == ""
     assert settings.image_limits.max_bytes == 10 * 1024 * 1024
     assert settings.image_limits.max_side_pixels == 4096
     assert settings.max_concurrent_requests > settings.max_images_in_progress
@@ -65,12 +66,6 @@ def test_models_are_listed_in_order_with_revisions():
 def test_a_wrong_list_of_models_says_what_is_wrong(text, complaint):
     with pytest.raises(ValueError, match=complaint):
         parse_model_references(text)
-
-
-def test_a_clip_without_transformers_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "chladni_similarity.embedders.clip", None)  # as if its imports failed
-    with pytest.raises(ModelLoadingError, match=r"chladni-similarity\[clip\]"):
-        load_catalog([ModelReference("openai/clip-vit-base-patch32")])
 
 
 def test_the_empty_name_finds_the_default(embedder):

@@ -1,11 +1,13 @@
-"""Cosine and score: ranges, identity and symmetry to the last bit, monotony."""
+"""Cosine, and the score without a calibration: ranges, identity and symmetry to the last bit, monotony."""
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from chladni_similarity.scoring import cosine_of, score_of
+from chladni_similarity.scoring import CosineScore, cosine_of
+
+score_of = CosineScore().score_of
 
 VECTORS = arrays(np.float32, 16, elements=st.floats(-1000, 1000, width=32, allow_subnormal=False)).filter(
     lambda vector: np.linalg.norm(vector.astype(np.float64)) > 1e-3

@@ -30,6 +30,7 @@ _BAD = WireStatus(grpc.StatusCode.INVALID_ARGUMENT, HTTPStatus.BAD_REQUEST)
 _MISSING = WireStatus(grpc.StatusCode.NOT_FOUND, HTTPStatus.NOT_FOUND)
 _DOWN = WireStatus(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE)
 _FAULT = WireStatus(grpc.StatusCode.INTERNAL, HTTPStatus.INTERNAL_SERVER_ERROR)
+_UNMET = WireStatus(grpc.StatusCode.FAILED_PRECONDITION, HTTPStatus.CONFLICT)
 _FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 WIRE_STATUS: Final[Mapping[Reason, WireStatus]] = {
@@ -58,7 +59,10 @@ WIRE_STATUS: Final[Mapping[Reason, WireStatus]] = {
     Reason.NON_FINITE_OUTPUT: _FAULT,
     Reason.STORAGE_UNAVAILABLE: _DOWN,
     Reason.INTERNAL: _FAULT,
-    Reason.RECIPE_UNAVAILABLE: WireStatus(grpc.StatusCode.FAILED_PRECONDITION, HTTPStatus.CONFLICT),
+    Reason.RECIPE_UNAVAILABLE: _UNMET,
+    Reason.UNKNOWN_COLLECTION: _MISSING,
+    Reason.COLLECTION_FULL: WireStatus(_FULL, HTTPStatus.INSUFFICIENT_STORAGE),
+    Reason.COLLECTION_OUTDATED: _UNMET,
 }
 
 _REASON_OF_BARE_CODE: Final[Mapping[grpc.StatusCode, Reason]] = {

@@ -25,12 +25,19 @@ from chladni_runtime.bindings import Binding
 from chladni_runtime.execution import WorkerPool
 from chladni_runtime.processors import available_processor_count
 from chladni_runtime.server import Compose
-from chladni_similarity.config import SimilaritySettings
+from chladni_similarity.alignment import Aligner
+from chladni_similarity.audio_features_client import audio_features_client
+from chladni_similarity.collections.interface import OpenStore
+from chladni_similarity.collections.metrics import CollectionMetrics
+from chladni_similarity.config import COLLECTIONS_OFF, SimilaritySettings
+from chladni_similarity.embedders.interface import SoundEmbedder
 from chladni_similarity.embedding import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
 from chladni_similarity.embedding_cache import EmbeddingCache
 from chladni_similarity.metrics import EmbeddingMetrics
 from chladni_similarity.model_catalog import ModelCatalog, load_catalog
+from chladni_similarity.neighbours import NeighbourEngine, SearchModels
 from chladni_similarity.servicer import AnomalyServicer, SimilarityServicer
+from chladni_similarity.sounds import SoundAnalyzer
 
 SERVICE_NAMES: Final = (
     similarity_service_pb2.DESCRIPTOR.services_by_name["SimilarityService"].full_name,
@@ -52,7 +59,11 @@ def composing(settings: SimilaritySettings) -> Compose:
         await asyncio.to_thread(_warm, catalog, settings, batch_count)
         metrics = EmbeddingMetrics(registry)
         cache = EmbeddingCache(settings.cache_capacity)
-        async with _workers(settings) as workers, _batcher(settings, metrics, batch_count) as batcher:
+        async with (
+            _workers(settings) as workers,
+            _batcher(settings, metrics, batch_count) as batcher,
+            _sound_analyzer(settings) as analyzer,
+        ):
             metrics.cached_embeddings.set_function(lambda: len(cache))
             metrics.queued_images.set_function(lambda: batcher.queued_items)
             engine = EmbeddingEngine(
@@ -62,11 +73,19 @@ def composing(settings: SimilaritySettings) -> Compose:
                 admission=_admission(settings),
                 metrics=metrics,
             )
-            similarity = SimilarityServicer(catalog=catalog, engine=engine, limits=settings.image_limits)
-            yield [
-                Binding(similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server, similarity),
-                Binding(anomaly_service_pb2_grpc.add_AnomalyServiceServicer_to_server, AnomalyServicer()),
-            ]
+            aligner = Aligner(engine=engine, workers=workers, analyzer=analyzer)
+            async with _neighbours(settings, registry, catalog, engine, aligner) as neighbours:
+                similarity = SimilarityServicer(
+                    catalog=catalog,
+                    engine=engine,
+                    aligner=aligner,
+                    neighbours=neighbours,
+                    limits=settings.image_limits,
+                )
+                yield [
+                    Binding(similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server, similarity),
+                    Binding(anomaly_service_pb2_grpc.add_AnomalyServiceServicer_to_server, AnomalyServicer()),
+                ]
 
     return compose
 
@@ -99,6 +118,55 @@ def _admission(settings: SimilaritySettings) -> Admission:
 def _workers(settings: SimilaritySettings) -> WorkerPool:
     thread_count = settings.decode_thread_count or available_processor_count()
     return WorkerPool(thread_count, admission=_admission(settings))
+
+
+@asynccontextmanager
+async def _sound_analyzer(settings: SimilaritySettings) -> AsyncIterator[SoundAnalyzer | None]:
+    """Gives who embeds recordings, `None` where the settings name no audio-features service."""
+    if not settings.audio_features_target:
+        yield None
+        return
+    async with audio_features_client(settings.audio_features_target) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _neighbours(
+    settings: SimilaritySettings,
+    registry: CollectorRegistry,
+    catalog: ModelCatalog,
+    engine: EmbeddingEngine,
+    aligner: Aligner,
+) -> AsyncIterator[NeighbourEngine | None]:
+    """Gives who searches collections, `None` where the settings say that the server keeps none."""
+    if settings.collections == COLLECTIONS_OFF:
+        yield None
+        return
+    hearing = (embedder for embedder in catalog if isinstance(embedder, SoundEmbedder))
+    models = SearchModels(by_image=catalog.default, by_sound=next(hearing, None))
+    open_store = await asyncio.to_thread(_load_open_store)
+    async with open_store(
+        settings.store_location,
+        spaces=models.spaces,
+        limits=settings.collection_limits,
+        max_waiting=settings.max_concurrent_requests,
+    ) as store:
+        neighbours = NeighbourEngine(
+            store=store,
+            engine=engine,
+            models=models,
+            sound_search=aligner,
+            metrics=CollectionMetrics(registry),
+        )
+        await neighbours.note_sizes()
+        yield neighbours
+
+
+def _load_open_store() -> OpenStore:
+    # qdrant-client takes half a second, in which the server should answer health checks.
+    from chladni_similarity.collections.opening import open_store  # noqa: PLC0415
+
+    return open_store
 
 
 def _batcher(settings: SimilaritySettings, metrics: EmbeddingMetrics, batch_count: int) -> EmbeddingBatcher:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from chladni_runtime.settings import Port, ServiceSettings
+from chladni_similarity.collections.interface import CollectionLimits, ServerAccess
 from chladni_similarity.image_decoding import ImageLimits
-from chladni_similarity.model_references import EMBEDDED_MODEL_ID, ModelReference, parse_model_references
+from chladni_similarity.model_references import EMBEDDED_MODEL_IDS, ModelReference, parse_model_references
+
+COLLECTIONS_IN_MEMORY: Final = "memory"
+COLLECTIONS_OFF: Final = "off"
 
 
 class SimilaritySettings(ServiceSettings):
@@ -37,9 +42,16 @@ class SimilaritySettings(ServiceSettings):
         NoDecode,
         BeforeValidator(lambda value: parse_model_references(value) if isinstance(value, str) else value),
     ] = Field(
-        (ModelReference(EMBEDDED_MODEL_ID),),
-        description="Models, separated by commas; the first is the default. Each is efficientnet-lite0, the "
-        "absolute path of a CLIP in transformers format, or owner/name[@revision] on the model hub.",
+        tuple(map(ModelReference, EMBEDDED_MODEL_IDS)),
+        description="Models, separated by commas; the first is the default. Each is efficientnet-lite0, "
+        "chladni-alignment, the absolute path of a CLIP in transformers format, or owner/name[@revision] on "
+        "the model hub.",
+    )
+    audio_features_target: str = Field(
+        "",
+        max_length=512,
+        description="gRPC target of audio-features, which embeds the recordings of ScoreAlignment and "
+        "SearchImages, such as dns:///audio-features:50051. Empty: sounds are taken as embeddings alone.",
     )
     torch_thread_count: int | None = Field(
         None,
@@ -53,7 +65,7 @@ class SimilaritySettings(ServiceSettings):
         ge=1,
         le=64,
         description="Batches computed at a time; by default as many as suit the models best: 2 for CLIPs, 1 "
-        "for efficientnet-lite0 and on a single processor.",
+        "for the models that come with the service and on a single processor.",
     )
     decode_thread_count: int | None = Field(
         None, ge=1, le=1024, description="Pictures decoded at a time; by default one a processor."
@@ -83,8 +95,62 @@ class SimilaritySettings(ServiceSettings):
     max_image_side_pixels: int = Field(
         4096, ge=1, le=16384, description="Largest width and height of a picture, in pixels."
     )
+    collections: str = Field(
+        COLLECTIONS_IN_MEMORY,
+        max_length=2048,
+        pattern=r"^(memory|off|/.*|https?://.+)$",
+        description="Where collections of pictures are kept: memory, the absolute path of a folder, the URL "
+        "of a Qdrant server (port 6333 unless it says another), or off. Replicas share nothing but a server.",
+    )
+    qdrant_api_key: SecretStr | None = Field(
+        None, min_length=1, description="Key of the Qdrant server; only with an https URL."
+    )
+    qdrant_ca_file: Path | None = Field(
+        None, description="Certificates in PEM format to trust of a Qdrant server, instead of the system's."
+    )
+    qdrant_timeout_seconds: int = Field(
+        5, ge=1, le=300, description="Time for one call of the Qdrant server."
+    )
+    max_collections: int = Field(8, ge=1, le=10_000, description="Collections at most.")
+    max_images_per_collection: int = Field(
+        10_000,
+        ge=64,
+        le=100_000_000,
+        description="Pictures in one collection at most. In this process each takes about 12 KiB of memory, "
+        "and its metadata.",
+    )
+
+    @model_validator(mode="after")
+    def _keep_key_secret(self) -> Self:
+        if self.qdrant_api_key is not None and self.collections.startswith("http://"):
+            raise ValueError(
+                "CHLADNI_SIMILARITY_QDRANT_API_KEY would travel unencrypted; give "
+                "CHLADNI_SIMILARITY_COLLECTIONS as an https URL"
+            )
+        return self
 
     @property
     def image_limits(self) -> ImageLimits:
         """Limits of one picture."""
         return ImageLimits(max_bytes=self.max_image_bytes, max_side_pixels=self.max_image_side_pixels)
+
+    @property
+    def collection_limits(self) -> CollectionLimits:
+        """Limits of what collections hold."""
+        return CollectionLimits(
+            max_collections=self.max_collections, max_images=self.max_images_per_collection
+        )
+
+    @property
+    def store_location(self) -> Path | ServerAccess | None:
+        """Where collections are kept: in a folder, on a server, or `None` for memory."""
+        if self.collections == COLLECTIONS_IN_MEMORY:
+            return None
+        if self.collections.startswith("/"):
+            return Path(self.collections)
+        return ServerAccess(
+            url=self.collections,
+            api_key=self.qdrant_api_key.get_secret_value() if self.qdrant_api_key else None,
+            ca_file=self.qdrant_ca_file,
+            timeout_seconds=self.qdrant_timeout_seconds,
+        )

@@ -51,7 +51,7 @@ def images_to_embed(request: similarity_pb2.EmbedImagesRequest, limits: ImageLim
         )
     validator.raise_if_invalid()
     return [
-        _encoded_image(image, f"encoded.images[{index}]", limits)
+        encoded_image(image, f"encoded.images[{index}]", limits)
         for index, image in enumerate(request.encoded.images)
     ]
 
@@ -69,11 +69,28 @@ def images_to_compare(
     for field in ("first", "second"):
         validator.require(field, present=request.HasField(field), hint="send a PNG, JPEG or WebP picture")
     validator.raise_if_invalid()
-    return _encoded_image(request.first, "first", limits), _encoded_image(request.second, "second", limits)
+    return encoded_image(request.first, "first", limits), encoded_image(request.second, "second", limits)
 
 
-def embed_images_response(card: ModelCard, embeddings: Embeddings) -> similarity_pb2.EmbedImagesResponse:
+def image_to_align(request: similarity_pb2.ScoreAlignmentRequest, limits: ImageLimits) -> ImageSource:
+    """Returns the picture of a request.
+
+    Raises:
+        InvalidFieldsError: It is missing.
+        InvalidInputError: It is of no known format.
+    """
+    validator = RequestValidator()
+    validator.require("image", present=request.HasField("image"), hint="send a PNG, JPEG or WebP picture")
+    validator.require("sound", present=request.HasField("sound"), hint="set sound.audio or sound.embedding")
+    validator.raise_if_invalid()
+    return encoded_image(request.image, "image", limits)
+
+
+def embed_images_response(
+    embedder: ImageEmbedder, embeddings: Embeddings
+) -> similarity_pb2.EmbedImagesResponse:
     """Returns the answer to a request for embeddings."""
+    card, curve = embedder.card, embedder.score_map.curve
     processing_time = duration_pb2.Duration()
     processing_time.FromMicroseconds(round(embeddings.processing_seconds * 1e6))
     return similarity_pb2.EmbedImagesResponse(
@@ -81,6 +98,7 @@ def embed_images_response(card: ModelCard, embeddings: Embeddings) -> similarity
         model=card.model_id,
         cached_count=embeddings.cached_count,
         processing_time=processing_time,
+        score_curve=similarity_pb2.ScoreCurve(midpoint=curve.midpoint, slope=curve.slope) if curve else None,
     )
 
 
@@ -101,12 +119,18 @@ def _model_info(card: ModelCard, *, is_default: bool) -> model_pb2.ModelInfo:
         license=card.license,
         is_default=is_default,
         is_ready=True,  # The service answers only once all its models are loaded and warm.
+        input_spaces=card.input_spaces,
         output_space=card.space,
         properties={"dimension": str(card.dimension), **card.properties},
     )
 
 
-def _encoded_image(image: media_pb2.Image, field: str, limits: ImageLimits) -> EncodedImage:
+def encoded_image(image: media_pb2.Image, field: str, limits: ImageLimits) -> EncodedImage:
+    """Returns a picture of a request, not decoded yet; `field` is its path.
+
+    Raises:
+        InvalidInputError: It says to be of no known format.
+    """
     if image.format not in _DECLARED_FORMATS:
         raise InvalidInputError(
             Reason.INVALID_FIELD,

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from chladni_similarity.embedding_cache import EmbeddingCache, Vector
 from chladni_similarity.image_sources import ImageSource
 from chladni_similarity.metrics import EmbeddingMetrics
 from chladni_similarity.preparation import PreparedImage, pass_ready_image, prepare_image
+
+_MAX_REPORTED_FAILURES: Final = 10
+"""gRPC carries an error of at most 8 KiB for sure, and ends the connection over some that are larger."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,7 +202,8 @@ class EmbeddingEngine:
 
 def _together(failures: Sequence[InvalidInputError]) -> InvalidFieldsError:
     """Returns one error of several; its message names each field before what is wrong with it."""
-    violations = [violation for failure in failures for violation in failure.violations]
+    reported = failures[:_MAX_REPORTED_FAILURES]
+    violations = [violation for failure in reported for violation in failure.violations]
     return InvalidFieldsError(
         failures[0].reason,
         [replace(item, description=item.description.removeprefix(f"{item.field} ")) for item in violations],

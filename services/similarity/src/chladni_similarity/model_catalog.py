@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
-from chladni_runtime.errors import FieldViolation, NotFoundError, Reason
-from chladni_similarity.embedders.interface import ImageEmbedder
-from chladni_similarity.model_files import ModelLoadingError
-from chladni_similarity.model_references import ModelReference
+from chladni_runtime.errors import FieldViolation, InvalidInputError, NotFoundError, NotOfferedError, Reason
+from chladni_similarity.embedders.interface import ImageEmbedder, SoundEmbedder
+from chladni_similarity.model_files import (
+    ModelAbsentError,
+    ModelLoadingError,
+    model_type_of,
+    shipped_model_directory,
+)
+from chladni_similarity.model_references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID, ModelReference
+
+_log = logging.getLogger(__name__)
 
 _MAX_SHOWN_LENGTH: Final = 80
 
@@ -43,25 +52,75 @@ class ModelCatalog:
         )
         raise NotFoundError(Reason.UNKNOWN_MODEL, message, violations=[FieldViolation("model", message)])
 
+    def find_sound_embedder(self, model_id: str) -> SoundEmbedder:
+        """Returns the model of a name that hears sounds, the first such model for the empty name.
+
+        Raises:
+            NotFoundError: No model has this name.
+            InvalidInputError: The model of this name sees pictures alone.
+            NotOfferedError: So do all models of this server.
+        """
+        hearing = [embedder for embedder in self if isinstance(embedder, SoundEmbedder)]
+        if not hearing:
+            raise NotOfferedError(
+                f"This server has no model that hears sounds; its operator may add {ALIGNMENT_MODEL_ID}."
+            )
+        embedder = self.find(model_id) if model_id else hearing[0]
+        if isinstance(embedder, SoundEmbedder):
+            return embedder
+        names = ", ".join(item.card.model_id for item in hearing)
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"{model_id} hears no sounds; use {names}, or leave the field empty.",
+            field="model",
+        )
+
 
 def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
     """Loads models; takes seconds.
 
+    An embedded model that has not been trained yet is left out with a warning, so that what paints pictures
+    to train it on can use the others.
+
     Raises:
-        ModelLoadingError: Some model cannot be loaded.
+        ModelLoadingError: Some model cannot be loaded, or none is there.
     """
-    return ModelCatalog([_load_embedder(reference) for reference in references])
+    embedders: list[ImageEmbedder] = []
+    for reference in references:
+        try:
+            embedders.append(_load_embedder(reference))
+        except ModelAbsentError as error:
+            if not reference.is_embedded:
+                raise
+            _log.warning(
+                "model left out: %s Train it with `make train-alignment-model`.",
+                error,
+                extra={"model": reference.model_id},
+            )
+    if not embedders:
+        names = ", ".join(reference.model_id for reference in references)
+        raise ModelLoadingError(f"None of the configured models is there: {names}.")
+    return ModelCatalog(embedders)
 
 
 def _load_embedder(reference: ModelReference) -> ImageEmbedder:
-    # Imported here: torch takes a second, in which the server should already answer health checks, and
-    # transformers takes two more and 100 MB, which only a CLIP is worth.
-    if reference.is_embedded:
+    # Imported here: torch takes a second and transformers two more, in which the server should already answer
+    # health checks; and a server of EfficientNet-Lite0 alone saves the 100 MB that transformers takes.
+    if reference.source == EFFICIENTNET_MODEL_ID:
         from chladni_similarity.embedders.efficientnet_lite0 import EfficientNetLite0Embedder  # noqa: PLC0415
 
         return EfficientNetLite0Embedder.load()
-    try:
-        from chladni_similarity.embedders.clip import ClipEmbedder  # noqa: PLC0415
-    except ImportError:
-        raise ModelLoadingError("A CLIP needs transformers; install chladni-similarity[clip].") from None
+    if reference.source == ALIGNMENT_MODEL_ID or _holds_alignment_model(reference):
+        from chladni_similarity.embedders.alignment import AlignmentEmbedder  # noqa: PLC0415
+
+        is_shipped = reference.is_embedded
+        return AlignmentEmbedder.load(
+            shipped_model_directory(ALIGNMENT_MODEL_ID) if is_shipped else Path(reference.source)
+        )
+    from chladni_similarity.embedders.clip import ClipEmbedder  # noqa: PLC0415
+
     return ClipEmbedder.load(reference)
+
+
+def _holds_alignment_model(reference: ModelReference) -> bool:
+    return reference.is_directory and model_type_of(Path(reference.source)) == ALIGNMENT_MODEL_ID

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, Final
 
+MANIFEST_NAME: Final = "manifest.json"
 _PACKAGE: Final = "chladni_similarity"
 
 
 class ModelLoadingError(Exception):
     """A configured model cannot be loaded; the service must not start without it."""
+
+
+class ModelAbsentError(ModelLoadingError):
+    """An embedded model was not made yet; the service may start without it where it has another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ class Manifest:
         space: Name of the space of the vectors.
         dimension: Length of a vector.
         input_side_pixels: Width and height of the model's input.
-        weights: Where the weights come from.
+        sha256: Digests, hexadecimal, of the files beside the manifest, by name.
+        weights: Where weights that are not beside the manifest come from.
     """
 
     model_id: str
@@ -53,16 +60,70 @@ class Manifest:
     space: str
     dimension: int
     input_side_pixels: int
-    weights: WeightsSource
+    sha256: Mapping[str, str]
+    weights: WeightsSource | None = None
+
+
+_REQUIRED_ENTRIES: Final = tuple(item.name for item in fields(Manifest) if item.name != "weights")
+
+
+def shipped_model_directory(model_id: str) -> Path:
+    """Returns where the files of an embedded model are."""
+    return Path(str(resources.files(_PACKAGE))) / "models" / model_id
 
 
 def read_manifest(model_id: str) -> Manifest:
     """Returns the manifest of an embedded model."""
-    file = resources.files(_PACKAGE) / "models" / model_id / "manifest.json"
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    weights = WeightsSource(**content["weights"])
-    names = ("model_id", "description", "license", "space", "dimension", "input_side_pixels")
-    return Manifest(**{name: content[name] for name in names}, weights=weights)
+    return read_directory_manifest(shipped_model_directory(model_id))
+
+
+def read_directory_manifest(directory: Path) -> Manifest:
+    """Returns the manifest in a directory.
+
+    Raises:
+        ModelAbsentError: There is none.
+    """
+    try:
+        content: dict[str, Any] = json.loads((directory / MANIFEST_NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelAbsentError(
+            f"The model {directory.name} is not there: it has no {MANIFEST_NAME}."
+        ) from None
+    weights = WeightsSource(**content["weights"]) if "weights" in content else None
+    return Manifest(**{name: content[name] for name in _REQUIRED_ENTRIES}, weights=weights)
+
+
+def read_model_file(directory: Path, manifest: Manifest, name: str) -> bytes:
+    """Returns the bytes of a file beside a manifest, the very ones whose digest was checked.
+
+    Raises:
+        ModelLoadingError: The file is not there, or holds other bytes.
+    """
+    try:
+        content = (directory / name).read_bytes()
+    except OSError:
+        raise ModelLoadingError(f"The file {name} of {manifest.model_id} is missing.") from None
+    if sha256_of(content) != manifest.sha256.get(name):
+        raise ModelLoadingError(
+            f"The file {name} of {manifest.model_id} is not the one that its manifest names; install the "
+            "service again."
+        )
+    return content
+
+
+def model_type_of(directory: Path) -> str | None:
+    """Returns what kind of model a transformers directory says that it holds; `None` if it does not say."""
+    try:
+        content = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    model_type = content.get("model_type") if isinstance(content, dict) else None
+    return model_type if isinstance(model_type, str) else None
+
+
+def sha256_of(content: bytes) -> str:
+    """Returns the SHA-256 of bytes, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def read_weights(source: WeightsSource) -> bytes:
@@ -77,7 +138,7 @@ def read_weights(source: WeightsSource) -> bytes:
         content = path.read_bytes()
     except (metadata.PackageNotFoundError, OSError):
         raise ModelLoadingError(f"The weights are missing; install {requirement}.") from None
-    if hashlib.sha256(content).hexdigest() != source.sha256:
+    if sha256_of(content) != source.sha256:
         raise ModelLoadingError(
             f"The weights {source.file} are not those that the manifest names; reinstall {requirement}."
         )

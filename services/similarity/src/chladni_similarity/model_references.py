@@ -1,7 +1,9 @@
 """How the configuration names models.
 
-``efficientnet-lite0``                    the embedded model
+``efficientnet-lite0``                    an embedded model
+``chladni-alignment``                     the embedded model that hears sounds as well
 ``/models/clip-vit-base-patch32``         a transformers directory of a CLIP; an absolute path
+``/models/my-alignment``                  a directory that `jobs.train_alignment` wrote; an absolute path
 ``openai/clip-vit-base-patch32``          a CLIP on the model hub
 ``openai/clip-vit-base-patch32@main``     the same at a revision: a branch, a tag or a commit
 """
@@ -13,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
-EMBEDDED_MODEL_ID: Final = "efficientnet-lite0"
+EFFICIENTNET_MODEL_ID: Final = "efficientnet-lite0"
+ALIGNMENT_MODEL_ID: Final = "chladni-alignment"
+EMBEDDED_MODEL_IDS: Final = (EFFICIENTNET_MODEL_ID, ALIGNMENT_MODEL_ID)
 
 _HUB_ID_PATTERN: Final = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
@@ -23,7 +27,8 @@ class ModelReference:
     """Where a model is to be had.
 
     Attributes:
-        source: `EMBEDDED_MODEL_ID`, an absolute path of a directory, or an identifier on the model hub.
+        source: One of `EMBEDDED_MODEL_IDS`, an absolute path of a directory, or an identifier on the model
+            hub.
         revision: Revision on the model hub; `None` means its default branch.
     """
 
@@ -32,8 +37,8 @@ class ModelReference:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether this is the model that comes with the service."""
-        return self.source == EMBEDDED_MODEL_ID
+        """Whether this is a model that comes with the service."""
+        return self.source in EMBEDDED_MODEL_IDS
 
     @property
     def is_directory(self) -> bool:
@@ -54,7 +59,7 @@ def parse_model_references(text: str) -> tuple[ModelReference, ...]:
     """
     references = tuple(_parse_reference(entry.strip()) for entry in text.split(",") if entry.strip())
     if not references:
-        raise ValueError(f"name at least one model, such as {EMBEDDED_MODEL_ID}")
+        raise ValueError(f"name at least one model, such as {EFFICIENTNET_MODEL_ID}")
     model_ids = [reference.model_id for reference in references]
     if repeated := sorted({name for name in model_ids if model_ids.count(name) > 1}):
         raise ValueError(f"two models have the name {repeated[0]}; names must differ")
@@ -69,6 +74,6 @@ def _parse_reference(entry: str) -> ModelReference:
     if _HUB_ID_PATTERN.fullmatch(source) and bool(separator) == bool(revision):
         return ModelReference(source, revision or None)
     raise ValueError(
-        f"{entry!r} is no model; give {EMBEDDED_MODEL_ID}, the absolute path of a transformers directory, "
-        "or owner/name[@revision] on the model hub"
+        f"{entry!r} is no model; give {' or '.join(EMBEDDED_MODEL_IDS)}, the absolute path of a CLIP's "
+        "directory, or owner/name[@revision] on the model hub"
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chladni_runtime.score_curve import ScoreCurve
 
 
 def cosine_of(first: NDArray[Any], second: NDArray[Any]) -> float:
@@ -24,13 +26,34 @@ def cosine_of(first: NDArray[Any], second: NDArray[Any]) -> float:
     return max(-1.0, min(1.0, cosine))
 
 
-def score_of(cosine: float) -> float:
-    """Returns how alike two pictures are, 0 (nothing in common) to 1, from the cosine of their vectors.
+class ScoreMap(Protocol):
+    """Turns cosines of one model into scores. Never falls as the cosine rises."""
 
-    That is the cosine itself, with negative ones as 0. The other customary map, (1 + cosine) / 2, would waste
-    half of the scale: features behind a ReLU are never negative, so neither is their cosine, and CLIP's
-    cosines of pictures hardly are. Measured with EfficientNet-Lite0, where the cosine already spreads well:
-    the two views of a stereo pair 0.94, unrelated photographs 0.16 (median), abstract pictures of different
-    sounds 0.53, of one sound with different seeds 0.79, a picture and its JPEG of quality 50 0.95.
+    @property
+    def description(self) -> str:
+        """What a score means, for people."""
+        ...
+
+    @property
+    def curve(self) -> ScoreCurve | None:
+        """The map as the contract tells it, `None` where it is the cosine, with negative ones as 0."""
+        ...
+
+    def score_of(self, cosine: float) -> float:
+        """Returns the score, 0 to 1, of a cosine, -1 to 1; exactly 1 for a cosine of 1."""
+        ...
+
+
+class CosineScore:
+    """The cosine itself, with negative ones as 0: for models of whose cosines nothing is known.
+
+    The other customary map, (1 + cosine) / 2, would waste half of the scale: cosines of CLIP's vectors of
+    pictures hardly are negative.
     """
-    return max(0.0, cosine)
+
+    description: Final = "not calibrated: the cosine, with negative ones as 0"
+    curve: Final = None
+
+    def score_of(self, cosine: float) -> float:
+        """Returns the cosine, or 0 where it is negative."""
+        return max(0.0, cosine)

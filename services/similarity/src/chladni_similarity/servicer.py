@@ -12,32 +12,48 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_runtime.contexts import cancellation_of
 from chladni_runtime.errors import NotOfferedError
-from chladni_similarity import conversion
+from chladni_similarity import collection_conversion, conversion
+from chladni_similarity.alignment import Aligner
 from chladni_similarity.embedding import EmbeddingEngine
 from chladni_similarity.image_decoding import ImageLimits
 from chladni_similarity.model_catalog import ModelCatalog
-from chladni_similarity.scoring import cosine_of, score_of
+from chladni_similarity.neighbours import NeighbourEngine
+from chladni_similarity.scoring import cosine_of
+from chladni_similarity.sound_conversion import to_sound
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _NO_COLLECTION: Final = (
-    "This server keeps no collections of pictures. Embed pictures with EmbedImages, keep the vectors, and "
-    "rank them by their dot product; or compare two pictures with CompareImages."
+    "This server keeps no collections of pictures; its operator may set CHLADNI_SIMILARITY_COLLECTIONS. "
+    "Embed pictures with EmbedImages, keep the vectors, and rank them by their dot product; or compare two "
+    "pictures with CompareImages."
 )
 
 
 class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
-    """Embeds and compares pictures.
+    """Embeds and compares pictures, with one another and with sounds.
 
     Args:
         catalog: The models.
         engine: Embeds pictures.
+        aligner: Scores how well pictures fit sounds.
+        neighbours: Searches collections; `None` where the server keeps none.
         limits: Limits of one picture.
     """
 
-    def __init__(self, *, catalog: ModelCatalog, engine: EmbeddingEngine, limits: ImageLimits) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: ModelCatalog,
+        engine: EmbeddingEngine,
+        aligner: Aligner,
+        neighbours: NeighbourEngine | None,
+        limits: ImageLimits,
+    ) -> None:
         self._catalog = catalog
         self._engine = engine
+        self._aligner = aligner
+        self._neighbours = neighbours
         self._limits = limits
 
     async def EmbedImages(
@@ -48,7 +64,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
         images = conversion.images_to_embed(request, self._limits)
         with cancellation_of(context) as token:
             embeddings = await self._engine.embed(embedder, images, token, own_batch=request.own_batch)
-        return conversion.embed_images_response(embedder.card, embeddings)
+        return conversion.embed_images_response(embedder, embeddings)
 
     async def CompareImages(
         self, request: similarity_pb2.CompareImagesRequest, context: Context
@@ -60,7 +76,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
             embeddings = await self._engine.embed(embedder, images, token)
         cosine = cosine_of(*embeddings.vectors)
         return similarity_pb2.CompareImagesResponse(
-            score=score_of(cosine), cosine=cosine, model=embedder.card.model_id
+            score=embedder.score_map.score_of(cosine), cosine=cosine, model=embedder.card.model_id
         )
 
     async def GetModels(
@@ -73,29 +89,55 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def ScoreAlignment(
         self, request: similarity_pb2.ScoreAlignmentRequest, context: Context
     ) -> similarity_pb2.ScoreAlignmentResponse:
-        """Is not offered."""
-        raise NotOfferedError(
-            "This server has no model that hears sounds and sees pictures. Compare pictures with "
-            "CompareImages: those made of like sounds are alike."
+        """Scores how well a picture fits a sound."""
+        embedder = self._catalog.find_sound_embedder(request.model)
+        image = conversion.image_to_align(request, self._limits)
+        sound = to_sound(request.sound, field="sound")
+        with cancellation_of(context) as token:
+            alignment = await self._aligner.score(embedder, sound, image, token)
+        return similarity_pb2.ScoreAlignmentResponse(
+            score=alignment.score, cosine=alignment.cosine, model=embedder.card.model_id
         )
 
     async def AddImages(
         self, request: similarity_pb2.AddImagesRequest, context: Context
     ) -> similarity_pb2.AddImagesResponse:
-        """Is not offered."""
-        raise NotOfferedError(_NO_COLLECTION)
+        """Adds pictures to a collection."""
+        neighbours = self._require_collections()
+        collection, images = collection_conversion.images_to_add(request, self._limits)
+        with cancellation_of(context) as token:
+            size = await neighbours.add(collection, images, token)
+        return similarity_pb2.AddImagesResponse(image_count=size)
 
     async def SearchImages(
         self, request: similarity_pb2.SearchImagesRequest, context: Context
     ) -> similarity_pb2.SearchImagesResponse:
-        """Is not offered."""
-        raise NotOfferedError(_NO_COLLECTION)
+        """Finds the pictures of a collection that are most like a picture, or fit a sound best."""
+        neighbours = self._require_collections()
+        collection, count = collection_conversion.search_scope(request)
+        with cancellation_of(context) as token:
+            if request.WhichOneof("query") == "image":
+                image = conversion.encoded_image(request.image, "image", self._limits)
+                found = await neighbours.search_by_image(collection, image, count, token)
+            else:
+                sound = to_sound(request.sound, field="sound")
+                found = await neighbours.search_by_sound(collection, sound, count, token)
+        return collection_conversion.search_images_response(found)
 
     async def DeleteImages(
         self, request: similarity_pb2.DeleteImagesRequest, context: Context
     ) -> similarity_pb2.DeleteImagesResponse:
-        """Is not offered."""
-        raise NotOfferedError(_NO_COLLECTION)
+        """Deletes pictures from a collection."""
+        neighbours = self._require_collections()
+        collection, image_ids = collection_conversion.ids_to_delete(request)
+        with cancellation_of(context) as token:
+            deleted = await neighbours.delete(collection, image_ids, token)
+        return similarity_pb2.DeleteImagesResponse(deleted_count=deleted)
+
+    def _require_collections(self) -> NeighbourEngine:
+        if self._neighbours is None:
+            raise NotOfferedError(_NO_COLLECTION)
+        return self._neighbours
 
 
 class AnomalyServicer(anomaly_grpc.AnomalyServiceServicer):

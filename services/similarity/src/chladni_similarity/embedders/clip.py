@@ -24,6 +24,7 @@ from chladni_similarity.embedders.tracing import traced
 from chladni_similarity.image_decoding import Pixels
 from chladni_similarity.model_files import ModelLoadingError, directory_digest
 from chladni_similarity.model_references import ModelReference
+from chladni_similarity.scoring import CosineScore
 
 _WEIGHT_PATTERN: Final = "*.safetensors"
 _FILE_PATTERNS: Final = (
@@ -50,6 +51,7 @@ class ClipEmbedder:
 
     def __init__(self, card: ModelCard, model: CLIPModel, processor: CLIPImageProcessorPil) -> None:
         self._card = card
+        self._score_map = CosineScore()
         self._processor = processor
         side = model.config.vision_config.image_size
         self._network = traced(_PictureTower(model, processor), (3, side, side))
@@ -88,6 +90,11 @@ class ClipEmbedder:
     def concurrent_batch_count(self) -> int:
         """Two: while one begins or ends the other computes, and fewer threads wait for their slowest."""
         return 2
+
+    @property
+    def score_map(self) -> CosineScore:
+        """Gives the cosine itself: no pairs of pictures were measured with whatever CLIP this is."""
+        return self._score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
         """Returns the picture resized and cropped to (3, side, side), 8 bits.
@@ -190,7 +197,7 @@ def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> M
         license="see the model's own card",
         space=f"{reference.model_id}@{digest[:12]}",
         dimension=model.config.projection_dim,
-        properties={"input": f"{side} x {side} pixels, centre"},
+        properties={"input": f"{side} x {side} pixels, centre", "score": CosineScore.description},
     )
 
 

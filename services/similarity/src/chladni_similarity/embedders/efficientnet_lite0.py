@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from chladni_similarity.calibration import read_calibrations
 from chladni_similarity.embedders.efficientnet import EfficientNetLite0
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
 from chladni_similarity.image_decoding import Pixels
-from chladni_similarity.model_files import Manifest, ModelLoadingError, read_manifest, read_weights
-from chladni_similarity.model_references import EMBEDDED_MODEL_ID
+from chladni_similarity.model_files import (
+    Manifest,
+    ModelLoadingError,
+    read_directory_manifest,
+    read_weights,
+    shipped_model_directory,
+)
+from chladni_similarity.model_references import EFFICIENTNET_MODEL_ID
+from chladni_similarity.scoring import CosineScore, ScoreMap
 
 _MEAN: Final = 127.0  # The Lite variants' own normalisation, not ImageNet's statistics.
 _SCALE: Final = 128.0
@@ -37,22 +45,30 @@ class EfficientNetLite0Embedder:
 
     Args:
         manifest: Describes the model.
+        digest: SHA-256 of its weights, hexadecimal.
         network: The network with its weights, ready for inference.
+        score_map: Turns cosines into scores.
     """
 
-    def __init__(self, manifest: Manifest, network: EfficientNetLite0) -> None:
+    def __init__(
+        self, manifest: Manifest, *, digest: str, network: EfficientNetLite0, score_map: ScoreMap
+    ) -> None:
         side = manifest.input_side_pixels
         self._side_pixels = side
         self._network = traced(_Features(network), (3, side, side))
         self._card = ModelCard(
             model_id=manifest.model_id,
-            digest=manifest.weights.sha256,
+            digest=digest,
             description=manifest.description,
             license=manifest.license,
             space=manifest.space,
             dimension=manifest.dimension,
-            properties={"input": f"{side} x {side} pixels, whole picture"},
+            properties={
+                "input": f"{side} x {side} pixels, whole picture",
+                "score": score_map.description,
+            },
         )
+        self._score_map = score_map
 
     @classmethod
     def load(cls) -> EfficientNetLite0Embedder:
@@ -61,7 +77,10 @@ class EfficientNetLite0Embedder:
         Raises:
             ModelLoadingError: The weights are not there or not those.
         """
-        manifest = read_manifest(EMBEDDED_MODEL_ID)
+        directory = shipped_model_directory(EFFICIENTNET_MODEL_ID)
+        manifest = read_directory_manifest(directory)
+        if manifest.weights is None:
+            raise ModelLoadingError(f"The manifest of {manifest.model_id} does not name its weights.")
         content = BytesIO(read_weights(manifest.weights))
         try:
             state = torch.load(content, map_location="cpu", weights_only=True)
@@ -69,7 +88,12 @@ class EfficientNetLite0Embedder:
             network.load_state_dict({key: state[key] for key in state if key not in _CLASSIFIER_KEYS})
         except (RuntimeError, pickle.UnpicklingError) as error:
             raise ModelLoadingError("The weights do not fit the network EfficientNet-Lite0.") from error
-        return cls(manifest, network.prepared_for_inference())
+        return cls(
+            manifest,
+            digest=manifest.weights.sha256,
+            network=network.prepared_for_inference(),
+            score_map=read_calibrations(directory, manifest).pictures or CosineScore(),
+        )
 
     @property
     def card(self) -> ModelCard:
@@ -80,6 +104,11 @@ class EfficientNetLite0Embedder:
     def concurrent_batch_count(self) -> int:
         """One: the activations of two would fight for the cache, and a picture take half as long again."""
         return 1
+
+    @property
+    def score_map(self) -> ScoreMap:
+        """Turns cosines of two of its vectors into scores."""
+        return self._score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
         """Returns the picture resized to (3, side, side), 8 bits; without copying where it is so already."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chladni_similarity.image_decoding import Pixels
+from chladni_similarity.scoring import ScoreMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class ModelCard:
         license: Licence of the weights.
         space: Name of the space of its vectors; changes with the weights and with the preparation.
         dimension: Length of a vector.
+        input_spaces: Spaces of the embeddings of sounds that it takes beside pictures.
         properties: Further facts for people.
     """
 
@@ -32,6 +34,7 @@ class ModelCard:
     license: str
     space: str
     dimension: int
+    input_spaces: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -46,6 +49,11 @@ class ImageEmbedder(Protocol):
     @property
     def concurrent_batch_count(self) -> int:
         """How many batches are best computed at a time, on processors enough."""
+        ...
+
+    @property
+    def score_map(self) -> ScoreMap:
+        """Turns cosines of two of its vectors of pictures into scores."""
         ...
 
     def prepare(self, pixels: Pixels) -> NDArray[Any]:
@@ -74,5 +82,26 @@ class ImageEmbedder(Protocol):
 
         Raises:
             MemoryError: There is too little memory for so many at once.
+        """
+        ...
+
+
+@runtime_checkable
+class SoundEmbedder(ImageEmbedder, Protocol):
+    """An image embedder into whose space sounds go as well."""
+
+    @property
+    def alignment_score_map(self) -> ScoreMap:
+        """Turns cosines of a sound and a picture into scores."""
+        ...
+
+    def embed_sounds(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the vectors, not normalised, of sounds.
+
+        Args:
+            sounds: (N, 152), embeddings in the first of its input spaces.
+
+        Returns:
+            (N, dimension), in the space of the pictures' vectors.
         """
         ...

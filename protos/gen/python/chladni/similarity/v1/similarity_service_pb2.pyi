@@ -32,16 +32,26 @@ class EmbedImagesRequest(_message.Message):
     def __init__(self, encoded: _Optional[_Union[ImageBatch, _Mapping]] = ..., pixels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., model: _Optional[str] = ..., own_batch: _Optional[bool] = ...) -> None: ...
 
 class EmbedImagesResponse(_message.Message):
-    __slots__ = ("embeddings", "model", "cached_count", "processing_time")
+    __slots__ = ("embeddings", "model", "cached_count", "processing_time", "score_curve")
     EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CACHED_COUNT_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    SCORE_CURVE_FIELD_NUMBER: _ClassVar[int]
     embeddings: _tensor_pb2.Embedding
     model: str
     cached_count: int
     processing_time: _duration_pb2.Duration
-    def __init__(self, embeddings: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., model: _Optional[str] = ..., cached_count: _Optional[int] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    score_curve: ScoreCurve
+    def __init__(self, embeddings: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., model: _Optional[str] = ..., cached_count: _Optional[int] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., score_curve: _Optional[_Union[ScoreCurve, _Mapping]] = ...) -> None: ...
+
+class ScoreCurve(_message.Message):
+    __slots__ = ("midpoint", "slope")
+    MIDPOINT_FIELD_NUMBER: _ClassVar[int]
+    SLOPE_FIELD_NUMBER: _ClassVar[int]
+    midpoint: float
+    slope: float
+    def __init__(self, midpoint: _Optional[float] = ..., slope: _Optional[float] = ...) -> None: ...
 
 class CompareImagesRequest(_message.Message):
     __slots__ = ("first", "second", "model")

@@ -1,0 +1,1 @@
+"""Collections of pictures: their vectors, identifiers and metadata, kept in Qdrant."""

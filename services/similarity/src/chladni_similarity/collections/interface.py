@@ -1,0 +1,182 @@
+"""What every store of collections offers, and what it keeps."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Protocol
+
+from chladni_runtime.cancellation import CancellationToken
+from chladni_similarity.embedders.interface import ModelCard
+from chladni_similarity.embedding_cache import Vector
+
+_FINGERPRINT_LENGTH: Final = 16
+_MAX_NAMED_LENGTH: Final = 80
+
+
+class VectorKind(StrEnum):
+    """What a vector of a picture is found by."""
+
+    PICTURE = "picture"
+    SOUND = "sound"
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSpace:
+    """A space that every picture of a collection has one vector in.
+
+    Attributes:
+        kind: What finds pictures in it.
+        model_id: Model that makes its vectors.
+        fingerprint: Another for other weights, and for another preparation of pictures.
+        dimension: Length of a vector.
+    """
+
+    kind: VectorKind
+    model_id: str
+    fingerprint: str
+    dimension: int
+
+    @classmethod
+    def of_model(cls, kind: VectorKind, card: ModelCard) -> VectorSpace:
+        """Returns the space of a model's vectors."""
+        fingerprint = hashlib.sha256(f"{card.digest} {card.space}".encode()).hexdigest()
+        return cls(kind, card.model_id, fingerprint[:_FINGERPRINT_LENGTH], card.dimension)
+
+    @property
+    def name(self) -> str:
+        """Name of its vectors in the store, such as ``picture@efficientnet-lite0@0123456789abcdef``.
+
+        A collection so says for itself which models made it.
+        """
+        model = re.sub(r"[^A-Za-z0-9._-]", "_", self.model_id)[:_MAX_NAMED_LENGTH]
+        return f"{self.kind}@{model}@{self.fingerprint}"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionLimits:
+    """Limits of what a store keeps.
+
+    Attributes:
+        max_collections: Collections at most.
+        max_images: Pictures in one collection at most.
+    """
+
+    max_collections: int
+    max_images: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccess:
+    """How a Qdrant server is reached.
+
+    Attributes:
+        url: ``http://`` or ``https://``, host, and a port unless it is 6333.
+        api_key: The server's key, `None` where it has none.
+        ca_file: Certificates in PEM format to trust instead of the system's.
+        timeout_seconds: Time for one call of the server.
+    """
+
+    url: str
+    api_key: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    timeout_seconds: int = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredImage:
+    """A picture as a collection keeps it.
+
+    Attributes:
+        image_id: Identifier, unique in the collection.
+        vectors: One vector of length 1, of shape (dimension,), for each space of the store.
+        metadata: A text to return with it, `None` for none.
+    """
+
+    image_id: str
+    vectors: Mapping[VectorKind, Vector]
+    metadata: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """A picture that a search found.
+
+    Attributes:
+        image_id: Identifier.
+        cosine: Of its vector and the query's, -1 to 1 but for rounding.
+        metadata: The text that was stored with it, `None` where none was.
+    """
+
+    image_id: str
+    cosine: float
+    metadata: str | None
+
+
+class CollectionStore(Protocol):
+    """Keeps collections. Lives on one event loop, which it never blocks.
+
+    Every call raises `UnavailableError` where the store cannot be reached or written, and `QueueFullError`
+    where too many calls wait for it.
+    """
+
+    async def add(self, collection: str, images: Sequence[StoredImage], token: CancellationToken) -> int:
+        """Adds pictures, replacing those of the same identifier; makes the collection where there is none.
+
+        Returns:
+            The number of pictures in the collection now.
+
+        Raises:
+            ChladniError: The collection is full, there are too many collections, or it is of other models.
+        """
+        ...
+
+    async def search(
+        self, collection: str, kind: VectorKind, vector: Vector, count: int, token: CancellationToken
+    ) -> Sequence[FoundImage]:
+        """Returns the pictures nearest to a vector, at most `count`, nearest first.
+
+        Args:
+            collection: Where to search.
+            kind: Which of the pictures' vectors to compare.
+            vector: (dimension,) of length 1.
+            count: Number of pictures, at least 1.
+            token: Says when nobody waits for the result any more.
+
+        Raises:
+            NotFoundError: There is no such collection.
+            ChladniError: Its vectors are of another model.
+        """
+        ...
+
+    async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
+        """Deletes pictures, whatever model made their vectors. What is not there is no error.
+
+        Returns:
+            How many were deleted.
+        """
+        ...
+
+    async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
+        """Returns the number of pictures in each collection."""
+        ...
+
+
+class OpenStore(Protocol):
+    """Opens stores; `chladni_similarity.collections.opening.open_store` does."""
+
+    def __call__(
+        self,
+        location: Path | ServerAccess | None,
+        *,
+        spaces: Sequence[VectorSpace],
+        limits: CollectionLimits,
+        max_waiting: int,
+    ) -> AbstractAsyncContextManager[CollectionStore]:
+        """Opens a store while the context lasts."""
+        ...

@@ -1,0 +1,188 @@
+"""Collections as Qdrant keeps them, in its local mode and on a server alike.
+
+A collection ``name`` is the Qdrant collection ``chladni-name``, a picture one of its points. The point's
+identifier is a UUID made of the picture's, its payload holds the identifier and the metadata, and its vectors
+are named after the spaces they are of.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
+
+from chladni_similarity.collections.interface import (
+    CollectionLimits,
+    FoundImage,
+    StoredImage,
+    VectorKind,
+    VectorSpace,
+)
+from chladni_similarity.collections.refusals import (
+    describe_spaces,
+    full_collection,
+    outdated_collection,
+    too_many_collections,
+    unknown_collection,
+)
+from chladni_similarity.embedding_cache import Vector
+
+PREFIX: Final = "chladni-"
+
+_ID_NAMESPACE: Final = uuid.UUID("5e0d0b9c-6a58-5f0e-9f0c-3a3d7a1f2c44")
+
+
+def qdrant_name(collection: str) -> str:
+    """Returns the name of a collection in Qdrant.
+
+    It may become a folder's, hence "." and ".." need the prefix, and on some file systems "Cats" and "cats"
+    would be one: capitals are written "~c".
+    """
+    return PREFIX + re.sub("[A-Z]", lambda found: f"~{found[0].lower()}", collection)
+
+
+def collection_name(name: str) -> str:
+    """Returns the collection that a name in Qdrant stands for."""
+    return re.sub("~(.)", lambda found: found[1].upper(), name.removeprefix(PREFIX))
+
+
+def point_id(image_id: str) -> str:
+    """Returns the identifier of a picture's point: Qdrant takes only numbers and UUIDs."""
+    return str(uuid.uuid5(_ID_NAMESPACE, image_id))
+
+
+class QdrantCollections:
+    """The calls of a store, as calls of a Qdrant client. Writes must not run at the same time.
+
+    Every call raises what the client raises besides.
+
+    Args:
+        client: The client.
+        spaces: Spaces of the models of this server, of different kinds.
+        limits: Limits of what is kept.
+    """
+
+    def __init__(
+        self, client: AsyncQdrantClient, *, spaces: Sequence[VectorSpace], limits: CollectionLimits
+    ) -> None:
+        self._client = client
+        self._spaces = {space.kind: space for space in spaces}
+        self._limits = limits
+
+    async def add(self, collection: str, images: Sequence[StoredImage]) -> int:
+        """Adds pictures of different identifiers; see `CollectionStore.add`."""
+        name = qdrant_name(collection)
+        await self._prepare(collection)
+        points = [self._point(image) for image in images]
+        known = await self._client.retrieve(
+            name, [point.id for point in points], with_payload=False, with_vectors=False
+        )
+        count, added = await self._count(name), len(points) - len(known)
+        if count + added > self._limits.max_images:
+            raise full_collection(collection, count=count, added=added, limits=self._limits)
+        await self._client.upsert(name, points, wait=True)
+        return await self._count(name)
+
+    async def search(
+        self, collection: str, kind: VectorKind, vector: Vector, count: int
+    ) -> Sequence[FoundImage]:
+        """Searches; see `CollectionStore.search`."""
+        name, space = qdrant_name(collection), self._spaces[kind]
+        present = await self._space_names(name)
+        if present is None:
+            raise unknown_collection(collection)
+        if space.name not in present:
+            raise self._outdated(collection, present)
+        response = await self._client.query_points(
+            name, query=vector, using=space.name, limit=count, with_payload=True
+        )
+        return [
+            FoundImage(payload["id"], point.score, payload.get("metadata"))
+            for point in response.points
+            if (payload := point.payload)
+        ]
+
+    async def delete(self, collection: str, image_ids: Sequence[str]) -> int:
+        """Deletes pictures of different identifiers; see `CollectionStore.delete`."""
+        name = qdrant_name(collection)
+        if await self._space_names(name) is None:
+            return 0
+        ids: list[models.ExtendedPointId] = [point_id(image_id) for image_id in image_ids]
+        present = await self._client.retrieve(name, ids, with_payload=False, with_vectors=False)
+        if present:
+            await self._client.delete(name, points_selector=[record.id for record in present], wait=True)
+        return len(present)
+
+    async def sizes(self) -> Mapping[str, int]:
+        """Returns the number of pictures in each collection."""
+        return {collection_name(name): await self._count(name) for name in await self._names()}
+
+    async def _prepare(self, collection: str) -> None:
+        """Sees to it that a collection exists and has vectors of this server's models."""
+        name = qdrant_name(collection)
+        wanted = {space.name for space in self._spaces.values()}
+        present = await self._space_names(name)
+        if present is None:
+            await self._make_room()
+        elif present != wanted:
+            if await self._count(name):
+                raise self._outdated(collection, present)
+            await self._client.delete_collection(name)
+        if present != wanted:
+            await self._create(name)
+
+    async def _create(self, name: str) -> None:
+        # The vectors have length 1, so their product is the cosine, and Qdrant need not scale them again.
+        vectors = {
+            space.name: models.VectorParams(size=space.dimension, distance=models.Distance.DOT)
+            for space in self._spaces.values()
+        }
+        try:
+            await self._client.create_collection(name, vectors_config=vectors)
+        except UnexpectedResponse as error:
+            if error.status_code != HTTPStatus.CONFLICT:  # another replica has made it in the meantime
+                raise
+
+    async def _make_room(self) -> None:
+        """Drops an empty collection where there is no room for another one."""
+        names = await self._names()
+        if len(names) < self._limits.max_collections:
+            return
+        for name in names:
+            if await self._count(name) == 0:
+                await self._client.delete_collection(name)
+                return
+        raise too_many_collections(self._limits)
+
+    async def _names(self) -> list[str]:
+        response = await self._client.get_collections()
+        return [item.name for item in response.collections if item.name.startswith(PREFIX)]
+
+    async def _space_names(self, name: str) -> set[str] | None:
+        """Returns the names of a collection's vectors, `None` where there is no such collection."""
+        if not await self._client.collection_exists(name):
+            return None
+        vectors = (await self._client.get_collection(name)).config.params.vectors
+        return set(vectors) if isinstance(vectors, dict) else set()
+
+    async def _count(self, name: str) -> int:
+        return int((await self._client.count(name, exact=True)).count)
+
+    def _point(self, image: StoredImage) -> models.PointStruct:
+        payload = {"id": image.image_id}
+        if image.metadata is not None:
+            payload["metadata"] = image.metadata
+        vectors = {self._spaces[kind].name: vector.tolist() for kind, vector in image.vectors.items()}
+        return models.PointStruct(id=point_id(image.image_id), vector=vectors, payload=payload)
+
+    def _outdated(self, collection: str, present: set[str]) -> Exception:
+        return outdated_collection(
+            collection,
+            made_with=describe_spaces(list(present)),
+            needed=describe_spaces([space.name for space in self._spaces.values()]),
+        )

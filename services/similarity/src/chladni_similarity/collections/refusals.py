@@ -1,0 +1,80 @@
+"""Errors about collections, with what the caller can do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chladni_runtime.errors import (
+    ChladniError,
+    FieldViolation,
+    NotFoundError,
+    Reason,
+    UnavailableError,
+)
+from chladni_similarity.collections.interface import CollectionLimits, VectorKind
+
+_RETRY_SECONDS: Final = 2.0
+
+
+def unknown_collection(collection: str) -> NotFoundError:
+    """Returns the error that there is no such collection."""
+    message = f"There is no collection {collection!r} here; AddImages makes one with its first pictures."
+    return NotFoundError(
+        Reason.UNKNOWN_COLLECTION, message, violations=[FieldViolation("collection", message)]
+    )
+
+
+def full_collection(collection: str, *, count: int, added: int, limits: CollectionLimits) -> ChladniError:
+    """Returns the error that pictures do not fit a collection."""
+    message = (
+        f"The collection {collection!r} holds {count} pictures, with these it would hold {count + added}; "
+        f"this server keeps at most {limits.max_images} in one. Delete some with DeleteImages, or add these "
+        "to another collection."
+    )
+    return ChladniError(Reason.COLLECTION_FULL, message, violations=[FieldViolation("images", message)])
+
+
+def too_many_collections(limits: CollectionLimits) -> ChladniError:
+    """Returns the error that there is no room for another collection."""
+    message = (
+        f"This server keeps at most {limits.max_collections} collections and has as many. Add the pictures "
+        "to one of them, or delete all pictures of one with DeleteImages."
+    )
+    return ChladniError(Reason.COLLECTION_FULL, message, violations=[FieldViolation("collection", message)])
+
+
+def outdated_collection(collection: str, *, made_with: str, needed: str) -> ChladniError:
+    """Returns the error that a collection was made with other models than this server now has.
+
+    Args:
+        collection: The collection.
+        made_with: The models that made it, in words.
+        needed: The models of this server, in words.
+    """
+    message = (
+        f"The collection {collection!r} was made with {made_with}; this server has {needed}. Vectors of "
+        "different models cannot be compared. Add the pictures again to another collection, or delete them "
+        "all with DeleteImages first."
+    )
+    return ChladniError(
+        Reason.COLLECTION_OUTDATED, message, violations=[FieldViolation("collection", message)]
+    )
+
+
+def store_unavailable(what: str, *, retry_after_seconds: float = _RETRY_SECONDS) -> UnavailableError:
+    """Returns the error that the store fails; `what` says how, without paths or addresses."""
+    return UnavailableError(
+        Reason.STORAGE_UNAVAILABLE,
+        f"The collections cannot be reached now: {what}. Try again later.",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def describe_spaces(names: list[str]) -> str:
+    """Returns names of vector spaces in words: "efficientnet-lite0 (0123456789abcdef) for pictures"."""
+    known = [name.split("@") for name in sorted(names) if name.count("@") == 2]
+    words = [
+        f"{model} ({fingerprint}) for {'sounds' if kind == VectorKind.SOUND else 'pictures'}"
+        for kind, model, fingerprint in known
+    ]
+    return " and ".join(words) or "nothing that this service knows"

@@ -1,0 +1,172 @@
+"""The embedded model that hears sounds as well as it sees pictures: `chladni-alignment`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import nn
+
+from chladni_similarity.calibration import ModelCalibrations, read_calibrations
+from chladni_similarity.embedders.alignment_network import MODEL_TYPE, AlignmentConfig, AlignmentModel
+from chladni_similarity.embedders.interface import ModelCard
+from chladni_similarity.embedders.memory import memory_errors
+from chladni_similarity.embedders.tracing import traced
+from chladni_similarity.image_decoding import Pixels
+from chladni_similarity.model_files import (
+    Manifest,
+    ModelLoadingError,
+    read_directory_manifest,
+    read_model_file,
+    sha256_of,
+)
+from chladni_similarity.model_references import ALIGNMENT_MODEL_ID
+from chladni_similarity.scoring import CosineScore, ScoreMap
+from chladni_similarity.sounds import SOUND_SPACE
+
+CONFIG_NAME: Final = "config.json"
+WEIGHTS_NAME: Final = "model.safetensors"
+_WHITE: Final = 255.0
+
+
+class AlignmentEmbedder:
+    """Embeds pictures, and sounds into the same space.
+
+    The whole picture is resized to the model's square input with a bicubic, antialiased filter.
+
+    Args:
+        manifest: Describes the model.
+        digest: SHA-256 over its configuration and weights, hexadecimal.
+        model: The model, ready for inference.
+        calibrations: What its cosines mean.
+    """
+
+    def __init__(
+        self, manifest: Manifest, *, digest: str, model: AlignmentModel, calibrations: ModelCalibrations
+    ) -> None:
+        side = manifest.input_side_pixels
+        self._side_pixels = side
+        self._picture_tower = traced(_Pictures(model.picture_tower), (3, side, side))
+        self._sound_tower = model.sound_tower
+        self._score_map = calibrations.pictures or CosineScore()
+        self._alignment_score_map = calibrations.alignment or CosineScore()
+        self._card = ModelCard(
+            model_id=manifest.model_id,
+            digest=digest,
+            description=manifest.description,
+            license=manifest.license,
+            space=manifest.space,
+            dimension=manifest.dimension,
+            input_spaces=(SOUND_SPACE,),
+            properties={
+                "input": f"{side} x {side} pixels, whole picture",
+                "score": self._score_map.description,
+                "alignment_score": self._alignment_score_map.description,
+            },
+        )
+
+    @classmethod
+    def load(cls, directory: Path) -> AlignmentEmbedder:
+        """Returns the embedder with the files that a directory's manifest names.
+
+        Args:
+            directory: Where they are; its name is what the model is called.
+
+        Raises:
+            ModelAbsentError: There is no manifest.
+            ModelLoadingError: A file is not there or not the one of the manifest, or holds another model.
+        """
+        manifest = read_directory_manifest(directory)
+        config = read_model_file(directory, manifest, CONFIG_NAME)
+        weights = read_model_file(directory, manifest, WEIGHTS_NAME)
+        return cls(
+            replace(manifest, model_id=directory.name),
+            digest=sha256_of(config + weights),
+            model=_build_model(config, weights),
+            calibrations=read_calibrations(directory, manifest),
+        )
+
+    @property
+    def card(self) -> ModelCard:
+        """What callers may know of the model."""
+        return self._card
+
+    @property
+    def concurrent_batch_count(self) -> int:
+        """One: a picture takes so little time that a second batch would only fight for the cache."""
+        return 1
+
+    @property
+    def score_map(self) -> ScoreMap:
+        """Turns cosines of two of its vectors of pictures into scores."""
+        return self._score_map
+
+    @property
+    def alignment_score_map(self) -> ScoreMap:
+        """Turns cosines of a sound and a picture into scores."""
+        return self._alignment_score_map
+
+    def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
+        """Returns the picture resized to (3, side, side), 8 bits; without copying where it is so already."""
+        if self.takes_as_is(pixels):
+            return np.ascontiguousarray(pixels)
+        side = self._side_pixels
+        picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
+        resized = picture.resize((side, side), Image.Resampling.BICUBIC)
+        return np.ascontiguousarray(np.moveaxis(np.asarray(resized), -1, 0))
+
+    def takes_as_is(self, pixels: Pixels) -> bool:
+        """Returns whether a picture has the model's size."""
+        return pixels.shape == (3, self._side_pixels, self._side_pixels)
+
+    def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Returns the (N, dimension) vectors, not normalised, of (N, 3, side, side) pixels."""
+        with torch.inference_mode(), memory_errors():
+            return self._picture_tower(torch.from_numpy(inputs)).numpy()
+
+    def embed_sounds(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the (N, dimension) vectors, not normalised, of (N, 152) embeddings of sounds."""
+        with torch.inference_mode(), memory_errors():
+            features: NDArray[np.float32] = self._sound_tower(torch.tensor(sounds)).numpy()
+            return features
+
+
+class _Pictures(nn.Module):
+    """From 8-bit pixels (N, 3, side, side) to vectors (N, dimension)."""
+
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        self._tower = tower
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Returns the vectors of pictures."""
+        values = pixels.to(torch.float32, memory_format=torch.channels_last)
+        vectors: torch.Tensor = self._tower(values.div_(_WHITE))
+        return vectors
+
+
+def _build_model(config: bytes, weights: bytes) -> AlignmentModel:
+    """Returns the model of a configuration and of weights, every one of them given.
+
+    It is built from the bytes whose digests were checked; `AlignmentModel.from_pretrained` would read the
+    files again.
+    """
+    try:
+        content = json.loads(config)
+        if content.get("model_type") != MODEL_TYPE:
+            raise ModelLoadingError(f"{CONFIG_NAME} describes no model of the type {MODEL_TYPE}.")
+        model: AlignmentModel = AlignmentModel(AlignmentConfig.from_dict(content)).float()
+        model.load_state_dict(load_safetensors(weights))
+    except (ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelLoadingError(f"The weights do not fit the network of {ALIGNMENT_MODEL_ID}.") from error
+    model.to(memory_format=torch.channels_last)
+    model.eval().requires_grad_(requires_grad=False)
+    return model

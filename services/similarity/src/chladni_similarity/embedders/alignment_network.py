@@ -1,0 +1,175 @@
+"""Two towers that bring sounds and pictures into one space.
+
+The design is CLIP's (Radford et al. 2021, "Learning transferable visual models from natural language
+supervision"): each tower ends in a projection to a vector of length 1, and a learnt temperature scales their
+cosines during training. Both towers are small, for what they see is of one kind: pictures painted by
+Chladni's image models, and embeddings of sounds in `chladni-descriptors-v2`.
+
+The model is a transformers one, saved and loaded by `save_pretrained` and `from_pretrained`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel, ResNetConfig, ResNetModel
+
+MODEL_TYPE: Final = "chladni-alignment"
+
+_PIXEL_MEAN: Final = 0.5
+_PIXEL_DEVIATION: Final = 0.25
+_FIRST_TEMPERATURE: Final = 0.07  # CLIP's, and so is the limit.
+_MAX_SCALE: Final = 100.0
+_STRIDE: Final = 32
+"""How many pixels of the picture one cell of the last feature map covers, each way."""
+
+
+class AlignmentConfig(PretrainedConfig):  # type: ignore[misc]  # transformers' classes are untyped
+    """Sizes of the towers.
+
+    Attributes:
+        sound_dimension: Components of a sound's embedding.
+        sound_harmonics: Sines and cosines taken of each component.
+        sound_width: Width of the sound tower.
+        sound_blocks: Residual blocks of the sound tower.
+        sound_dropout: Share of the values that a block drops in training.
+        image_side_pixels: Side of the pictures.
+        stem_channels: Channels after the first convolution of the picture tower.
+        stage_channels: Channels of its four stages.
+        stage_blocks: Residual blocks of each stage.
+        layout_channels: Channels kept of each cell of the last feature map.
+        projection_dimension: Dimension of the shared space.
+    """
+
+    model_type = MODEL_TYPE
+
+    sound_dimension: int = 152
+    sound_harmonics: int = 2
+    sound_width: int = 384
+    sound_blocks: int = 2
+    sound_dropout: float = 0.1
+    image_side_pixels: int = 128
+    stem_channels: int = 32
+    stage_channels: tuple[int, ...] | list[int] = (32, 64, 128, 224)
+    stage_blocks: tuple[int, ...] | list[int] = (1, 1, 2, 1)
+    layout_channels: int = 48
+    projection_dimension: int = 256
+
+
+class ResidualBlock(nn.Module):
+    """x + MLP(LayerNorm(x)), as in transformers' feed-forward parts.
+
+    Args:
+        width: Size of its input and output, and of the layer between.
+        dropout: Share of the values dropped in training.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, width)
+        self.contract = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Returns (N, width)."""
+        hidden = self.contract(self.dropout(F.gelu(self.expand(self.norm(inputs)))))
+        outputs: Tensor = inputs + self.dropout(hidden)
+        return outputs
+
+
+class SoundTower(nn.Module):
+    """From embeddings of sounds to the shared space.
+
+    Beside its value, each component enters as sines and cosines of multiples of it, so that the network can
+    tell near values apart (Tancik et al. 2020, "Fourier features let networks learn high frequency functions
+    in low dimensional domains").
+    """
+
+    def __init__(self, config: AlignmentConfig) -> None:
+        super().__init__()
+        self.harmonics = config.sound_harmonics
+        views = 1 + 2 * config.sound_harmonics
+        self.entry = nn.Linear(config.sound_dimension * views, config.sound_width)
+        self.blocks = nn.Sequential(
+            *(ResidualBlock(config.sound_width, config.sound_dropout) for _ in range(config.sound_blocks))
+        )
+        self.norm = nn.LayerNorm(config.sound_width)
+        self.projection = nn.Linear(config.sound_width, config.projection_dimension, bias=False)
+
+    def forward(self, sounds: Tensor) -> Tensor:
+        """Returns (N, projection dimension) of sounds (N, 152) in [0, 1]."""
+        views = [2 * sounds - 1]
+        for harmonic in range(1, self.harmonics + 1):
+            angles = harmonic * math.pi * sounds
+            views += [angles.sin(), angles.cos()]
+        features: Tensor = self.projection(self.norm(self.blocks(self.entry(torch.cat(views, dim=1)))))
+        return features
+
+
+class PictureTower(nn.Module):
+    """From pictures to the shared space: a residual network (He et al. 2016) with two ways out of it.
+
+    The mean of the last feature map tells what there is in the picture, a few channels of each of its cells
+    where it is: the course of a sound shows in the layout of its picture.
+    """
+
+    def __init__(self, config: AlignmentConfig) -> None:
+        super().__init__()
+        self.backbone = ResNetModel(
+            ResNetConfig(
+                embedding_size=config.stem_channels,
+                hidden_sizes=list(config.stage_channels),
+                depths=list(config.stage_blocks),
+                layer_type="basic",
+            )
+        )
+        self.backbone.loss_function = None  # Tracing asks for it, and transformers warns where there is none.
+        channels = config.stage_channels[-1]
+        cells = (config.image_side_pixels // _STRIDE) ** 2
+        width = channels + cells * config.layout_channels
+        self.layout = nn.Conv2d(channels, config.layout_channels, 1)
+        self.norm = nn.LayerNorm(width)
+        self.mix = nn.Linear(width, config.projection_dimension)
+        self.projection = nn.Linear(config.projection_dimension, config.projection_dimension, bias=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Returns (N, projection dimension) of pictures (N, 3, side, side), RGB in [0, 1]."""
+        cells = self.backbone((pixels - _PIXEL_MEAN) / _PIXEL_DEVIATION).last_hidden_state
+        parts = torch.cat([cells.mean(dim=(2, 3)), self.layout(cells).flatten(1)], dim=1)
+        features: Tensor = self.projection(F.gelu(self.mix(self.norm(parts))))
+        return features
+
+
+class AlignmentModel(PreTrainedModel):  # type: ignore[misc]  # transformers' classes are untyped
+    """Both towers, and the temperature between them."""
+
+    config_class = AlignmentConfig
+    base_model_prefix = "alignment"
+    main_input_name = "sounds"
+
+    def __init__(self, config: AlignmentConfig) -> None:
+        super().__init__(config)
+        self.sound_tower = SoundTower(config)
+        self.picture_tower = PictureTower(config)
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(_FIRST_TEMPERATURE)))
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leaves each layer as its own class initialises it, which suits both towers."""
+
+    @property
+    def scale(self) -> Tensor:
+        """By what cosines are multiplied in training: one over the temperature, at most 100."""
+        return self.log_scale.exp().clamp(max=_MAX_SCALE)
+
+    def forward(self, sounds: Tensor, pixels: Tensor, **_: Any) -> Tensor:
+        """Returns the scaled cosines (N, M) of N sounds with M pictures."""
+        heard = F.normalize(self.sound_tower(sounds), dim=1)
+        seen = F.normalize(self.picture_tower(pixels), dim=1)
+        logits: Tensor = self.scale * (heard @ seen.T)
+        return logits

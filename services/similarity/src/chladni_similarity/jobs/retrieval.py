@@ -1,0 +1,69 @@
+"""How often the right one is found: recall at 1 and at 5 among a hundred, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from chladni_similarity.embedders.alignment_network import AlignmentModel
+from chladni_similarity.jobs.pairs import SOURCE_NAMES, Pairs
+
+GALLERY_SIZE: Final = 100
+_RANKS: Final = (1, 5)
+_BATCH_SIZE: Final = 64
+
+
+@torch.inference_mode()
+def embed_pairs(model: AlignmentModel, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Returns the vectors of length 1, (N, dimension) each, of the sounds and of the pictures."""
+    heard = model.sound_tower(pairs.sounds.to(model.device))
+    seen = [
+        model.picture_tower(
+            pictures.to(model.device, torch.float32, memory_format=torch.channels_last).div_(255)
+        )
+        for pictures in torch.split(pairs.pictures, _BATCH_SIZE)
+    ]
+    return F.normalize(heard, dim=1).cpu(), F.normalize(torch.cat(seen), dim=1).cpu()
+
+
+def measure_retrieval(model: AlignmentModel, pairs: Pairs) -> dict[str, float]:
+    """Returns the recalls of a model, in inference mode, over all pairs and over those of each source.
+
+    Keys are such as ``sound_to_picture.r1`` and ``sampled.picture_to_sound.r5``; ``gallery`` is the number of
+    candidates among which was searched.
+    """
+    heard, seen = embed_pairs(model, pairs)
+    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))
+    figures: dict[str, float] = {"gallery": min(GALLERY_SIZE, len(pairs))}
+    figures |= _recalls(heard[order], seen[order], pairs.clip[order])
+    for number, name in enumerate(SOURCE_NAMES):
+        rows = order[pairs.source[order] == number]
+        if len(rows) >= GALLERY_SIZE and len(rows) < len(pairs):
+            recalls = _recalls(heard[rows], seen[rows], pairs.clip[rows])
+            figures |= {f"{name}.{key}": value for key, value in recalls.items()}
+    return figures
+
+
+def _recalls(heard: Tensor, seen: Tensor, clip: Tensor) -> Mapping[str, float]:
+    found: dict[str, list[Tensor]] = {}
+    for rows in _galleries(len(clip)):
+        is_right = clip[rows][:, None] == clip[rows][None]
+        cosines = heard[rows] @ seen[rows].T
+        for direction, table in (("sound_to_picture", cosines), ("picture_to_sound", cosines.T)):
+            best = table.topk(min(max(_RANKS), len(table)), dim=1).indices
+            hits = is_right.gather(1, best)
+            for rank in _RANKS:
+                found.setdefault(f"{direction}.r{rank}", []).append(hits[:, :rank].any(dim=1).float())
+    return {key: round(float(torch.cat(parts).mean()), 4) for key, parts in found.items()}
+
+
+def _galleries(count: int) -> Iterator[slice]:
+    """Yields the rows of each full gallery; all rows where they do not fill one."""
+    if count < GALLERY_SIZE:
+        yield slice(0, count)
+    for start in range(0, count - GALLERY_SIZE + 1, GALLERY_SIZE):
+        yield slice(start, start + GALLERY_SIZE)
