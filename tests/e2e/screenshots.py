@@ -123,6 +123,7 @@ async def show_figures(page: Page, camera: Photographer) -> None:
     await select(page, 0, 2)
     await page.locator("#compare").click()
     await expect(page.locator("#percentage")).to_contain_text("%")
+    await expect(page.locator("#pair .fit, #fit-note:visible").first).to_be_visible()
     await camera.take("05_pair", focus="#comparison")
     await camera.document("page_compare", focus="#comparison")
 

@@ -100,6 +100,7 @@ async def test_axe_finds_nothing_in_the_collection(
             backends.similarity.score = score
             await page.locator("#compare").click()
             await expect(page.locator("#percentage")).to_have_text(f"{round(score * 100)}%")
+            await expect(page.locator("#pair .fit")).to_have_count(4)
             await checker.check(f"gallery and pair at {score}")
         await select(page, 2)
         await page.locator("#compare").click()
@@ -112,6 +113,7 @@ async def test_axe_finds_nothing_in_the_collection(
         await checker.check("alike")
         await page.locator(".figure__open").first.click()
         await page.get_by_text("How it was made").click()
+        await expect(page.locator("#viewer-fit .fit")).to_be_visible()
         await checker.check("sheet")
         await page.keyboard.press("Escape")
         await page.locator("#help-open").click()

@@ -19,7 +19,8 @@ CELL_COLORS = """async () => {
     const label = { image: { image_url: "data:," }, number: "", name: "" };
     const scores = Array.from({ length: 101 }, (_, percent) => percent / 100);
     return scores.map((score) => {
-        const matrix = renderMatrix([label, label], [[1, score], [score, 1]], {});
+        const result = { scores: [[1, score], [score, 1]], percentages: [["", ""], ["", ""]] };
+        const matrix = renderMatrix([label, label], result, {});
         const { backgroundColor, color } = matrix.querySelectorAll(".matrix__cell")[1].style;
         return [backgroundColor, color];
     });
@@ -90,12 +91,15 @@ async def test_several_make_a_matrix_whose_cells_lead_to_their_pair(page, record
     await expect(page.locator("#selection-text")).to_have_text("Fig. 3 and Fig. 2")
     await select(page, 2)
     await expect(page.locator("#selection-text")).to_have_text("3 figures")
-    await page.get_by_role("button", name="Compare all").click()
+    async with page.expect_response("**/api/compare/matrix") as answer:
+        await page.get_by_role("button", name="Compare all").click()
     matrix = page.get_by_role("region", name="Similarity matrix")
     await expect(matrix.get_by_role("columnheader")).to_have_text(["Fig. 3", "Fig. 2", "Fig. 1"])
     await expect(matrix.get_by_role("rowheader")).to_have_text(["Fig. 3", "Fig. 2", "Fig. 1"])
     cells = [int(text) for text in await matrix.locator(".matrix__cell").all_text_contents()]
     rows = [cells[start : start + 3] for start in (0, 3, 6)]
+    told = (await (await answer.value).json())["percentages"]
+    assert [[f"{percent}%" for percent in row] for row in rows] == told
     assert [rows[i][i] for i in range(3)] == [100, 100, 100]
     assert rows == [list(column) for column in zip(*rows, strict=True)]
     backgrounds = [

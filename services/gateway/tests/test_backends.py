@@ -7,12 +7,13 @@ import grpc
 import pytest
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.clients import bare_error
 from chladni_gateway.backends.connections import RENEWAL_SECONDS, Connection, service_config
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.pictures import Picture
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, Reason
+from chladni_runtime.errors import ChladniError, Reason, UnavailableError
 
 SERVICE = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
 
@@ -89,6 +90,24 @@ async def test_nothing_is_asked_after_the_deadline(backends):
     with pytest.raises(ChladniError) as caught:
         await client.compare(Picture(b"a"), Picture(b"b"), Deadline.after(0))
     assert caught.value.reason is Reason.DEADLINE_EXCEEDED
+    await client.close()
+
+
+async def test_a_live_sound_that_is_refused_leaves_nothing_behind(backends):
+    async def sound_that_waits():
+        yield bytes(2)
+        await asyncio.Event().wait()
+
+    client = AudioFeaturesClient(backends.servers["audio-features"].target)
+    before = asyncio.all_tasks()
+    backends.audio_features.error = UnavailableError(Reason.MODEL_NOT_READY, "The model is loading.")
+    for _ in range(20):
+        with pytest.raises(ChladniError) as caught:
+            await anext(client.listen(16000, sound_that_waits(), Deadline.after(5)))
+        # gRPC may lose the status of a call that ends while a message is on its way.
+        assert caught.value.reason in {Reason.MODEL_NOT_READY, Reason.BACKEND_UNAVAILABLE}
+        names = {task.get_coro().__qualname__ for task in asyncio.all_tasks() - before}
+        assert {name for name in names if "Server" not in name} == set()
     await client.close()
 
 

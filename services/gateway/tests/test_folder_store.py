@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from chladni_gateway.folder_store import FolderImageStore
 from chladni_gateway.image_store import ImageRecord, parse_image_id
 from chladni_gateway.pictures import Provenance
-from chladni_gateway.recordings import AudioProperties, Descriptor
+from chladni_gateway.recordings import AudioProperties, Descriptor, Embedding
 from chladni_gateway.stages import STAGE_KEY
 from chladni_gateway.sweeping import swept
 from chladni_runtime.errors import InvalidInputError, NotFoundError, Reason, UnavailableError
@@ -86,6 +86,7 @@ async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path)
     facts = json.loads(path.read_text())
     del facts["is_reused"]
     del facts["owner"]
+    del facts["sound"]
     for name in ("exact", "device_capability", "decode_batch_size"):
         del facts["provenance"][name]
     path.write_text(json.dumps(facts | {"a_fact_of_later_versions": 1}))
@@ -98,6 +99,21 @@ async def test_what_is_known_of_a_picture_is_kept(open_store, clock):
     record = replace(record_at(clock.time), provenance=provenance, is_reused=True)
     await open_store().put(b"png", record)
     assert (await open_store().get(record.image_id)).record == record
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.binary(max_size=1024))
+def test_the_embedding_of_the_sound_is_kept_to_the_last_bit(tmp_path_factory, data):
+    folder, clock = tmp_path_factory.mktemp("images"), SteppedClock()
+    sound = Embedding("space", (len(data) // 4,), data)
+    record = replace(record_at(clock.time), sound=sound)
+
+    async def scenario():
+        await FolderImageStore(folder, max_images=1, retention=DAY, now=clock).put(b"png", record)
+        reopened = FolderImageStore(folder, max_images=1, retention=DAY, now=clock)
+        assert await reopened.describe(record.image_id) == record
+
+    asyncio.run(scenario())
 
 
 async def test_pictures_survive_a_restart(open_store, clock):

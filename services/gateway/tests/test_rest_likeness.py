@@ -45,7 +45,7 @@ async def compare(browser, image_ids):
 def test_scores_are_cosines_in_range_and_one_for_the_same_direction(rows):
     units = [unit_vector(tuple(row)) for row in rows]
     for row, unit in zip(rows, units, strict=True):
-        scores = scores_of(unit, units)
+        scores = scores_of(unit, units, None)
         assert all(0 <= score <= 1 for score in scores)
         for other, score in zip(rows, scores, strict=True):
             cosine = (
@@ -78,6 +78,7 @@ async def test_each_is_compared_with_each_and_looked_at_once(backends, open_sess
     assert (body["image_ids"], body["model"]) == (image_ids, "scripted-eye")
     scores = body["scores"]
     assert [len(row) for row in scores] == [20] * 20
+    assert body["percentages"] == [[f"{round(score * 100)}%" for score in row] for row in scores]
     for i, j in itertools.product(range(20), repeat=2):
         assert 0 <= scores[i][j] <= 1
         assert scores[i][j] == scores[j][i]

@@ -166,8 +166,9 @@ async def test_the_api_describes_itself(gateway):
     document = (await gateway.http.get("/api/openapi.json")).json()
     assert set(document["paths"]) == {
         "/api/generate", "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/events", "/api/images",
-        "/api/images/{image_id}", "/api/images/{image_id}/details", "/api/compare", "/api/compare/matrix",
-        "/api/search", "/api/spectrogram", "/api/health", "/api/recipes", "/api/limits",
+        "/api/images/{image_id}", "/api/images/{image_id}/details", "/api/images/{image_id}/alignment",
+        "/api/compare", "/api/compare/matrix", "/api/search", "/api/spectrogram", "/api/health",
+        "/api/recipes", "/api/limits",
     }  # fmt: skip
     operation = document["paths"]["/api/generate"]["post"]
     schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]

@@ -15,6 +15,7 @@ from chladni_gateway.live_sounds import LiveEvent
 from chladni_gateway.pictures import Picture
 from chladni_gateway.recordings import Embedding, Recording, SoundFeatures
 from chladni_runtime.deadlines import Deadline
+from chladni_runtime.score_curve import ScoreCurve
 
 
 class HealthState(StrEnum):
@@ -123,6 +124,21 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
+class Alignment:
+    """How well a picture fits a sound.
+
+    Attributes:
+        score: 0 to 1; at 0.5 the sound is as likely the picture's as another's.
+        cosine: Cosine of the two embeddings, -1 to 1.
+        model: Model that was used.
+    """
+
+    score: float
+    cosine: float
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpectrogramSize:
     """Size of a spectrogram; `None` leaves it to the service."""
 
@@ -137,10 +153,13 @@ class PictureVectors:
     Attributes:
         vectors: A vector each, all of one length, none of them zero.
         model: Model that made them.
+        score_curve: How scores follow from their cosines; `None` where the score is the cosine, negative ones
+            as 0.
     """
 
     vectors: tuple[Vector, ...]
     model: str
+    score_curve: ScoreCurve | None = None
 
 
 class Collaborator(Protocol):
@@ -213,4 +232,12 @@ class PictureEmbedder(Protocol):
 
     async def embed(self, pictures: Sequence[Picture], deadline: Deadline) -> PictureVectors:
         """Returns the vectors of 1 to 64 pictures, in their order."""
+        ...
+
+
+class AlignmentScorer(Protocol):
+    """Tells how well pictures fit sounds."""
+
+    async def score_alignment(self, sound: Embedding, picture: Picture, deadline: Deadline) -> Alignment:
+        """Returns how well a picture fits a sound."""
         ...

@@ -20,6 +20,7 @@ from chladni_gateway.collaborators import PreviewRequest
 from chladni_gateway.embedded_recipe import EmbeddedRecipe
 from chladni_gateway.folder_store import FolderImageStore, utc_now
 from chladni_gateway.http_server import http_server
+from chladni_gateway.image_alignment import ImageAligner
 from chladni_gateway.image_comparison import ImageComparator
 from chladni_gateway.image_creation import ImageCreator
 from chladni_gateway.image_matrix import MatrixMaker
@@ -154,6 +155,7 @@ def _furnish(
         comparator=ImageComparator(
             store=store, comparer=similarity, max_image_bytes=settings.max_image_bytes
         ),
+        aligner=ImageAligner(store=store, scorer=similarity, clock=time.monotonic),
         matrices=MatrixMaker(store=store, embedder=embedder),
         searcher=ImageSearcher(store=store, embedder=embedder),
         painter=audio_features,

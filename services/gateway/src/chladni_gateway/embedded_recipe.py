@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
 from chladni_gateway.collaborators import (
@@ -41,7 +42,8 @@ class EmbeddedRecipe:
         """Yields what happens on the way; see `Recipe`."""
         with at_stage(Stage.AUDIO_FEATURES):
             features = await self._analyzer.analyze(request.recording, deadline)
-        yield Analyzed(features.audio, features.descriptors)
+        sound = replace(features.embedding, component_names=())
+        yield Analyzed(features.audio, features.descriptors, sound)
         order = GenerationOrder(
             features.embedding, request.settings, self.name, features.audio.sha256, request.caller
         )

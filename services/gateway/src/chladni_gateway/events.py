@@ -11,18 +11,19 @@ from typing import ClassVar
 
 from chladni_gateway.image_store import ImageRecord
 from chladni_gateway.pictures import Picture, Provenance
-from chladni_gateway.recordings import AudioProperties, Descriptor
+from chladni_gateway.recordings import AudioProperties, Descriptor, Embedding
 from chladni_gateway.stages import Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Analyzed:
-    """The sound has been analysed."""
+    """The sound has been analysed; `embedding` has no names, and is `None` where the recipe does without."""
 
     stage: ClassVar[Stage] = Stage.AUDIO_FEATURES
 
     audio: AudioProperties
     descriptors: tuple[Descriptor, ...]
+    embedding: Embedding | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,7 @@ class ImageCreator:
             provenance=completed.provenance,
             is_reused=completed.is_reused,
             owner=request.owner,
+            sound=analyzed.embedding,
         )
 
 

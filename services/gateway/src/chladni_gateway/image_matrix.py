@@ -67,7 +67,9 @@ def _scores(embedded: EmbeddedImages) -> tuple[tuple[float, ...], ...]:
     return tuple(
         tuple(
             1.0 if digest == other else round(score, _DECIMALS)
-            for other, score in zip(digests, scores_of(vector, embedded.vectors), strict=True)
+            for other, score in zip(
+                digests, scores_of(vector, embedded.vectors, embedded.score_curve), strict=True
+            )
         )
         for digest, vector in zip(digests, embedded.vectors, strict=True)
     )

@@ -60,7 +60,7 @@ class ImageSearcher:
         embedded = await self._embedder.embed((given, *others), deadline)
         if not embedded.records or embedded.records[0].image_id != image_id:
             raise unknown_image(image_id)
-        scores = scores_of(embedded.vectors[0], embedded.vectors[1:])
+        scores = scores_of(embedded.vectors[0], embedded.vectors[1:], embedded.score_curve)
         matches = [
             Match(record, 1.0 if record.sha256 == given.sha256 else score)
             for record, score in zip(embedded.records[1:], scores, strict=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chladni_gateway.identifiers import parse_uuid
 from chladni_gateway.pictures import Provenance
-from chladni_gateway.recordings import AudioProperties, Descriptor
+from chladni_gateway.recordings import AudioProperties, Descriptor, Embedding
 from chladni_runtime.errors import NotFoundError, Reason
 
 
@@ -30,6 +30,7 @@ class ImageRecord:
         provenance: How it was made.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
         owner: Whose picture it is: the one who may list and delete it. Empty where it is nobody's.
+        sound: Embedding of the sound, without names; `None` where there is none, as of earlier versions.
     """
 
     image_id: UUID
@@ -46,6 +47,7 @@ class ImageRecord:
     provenance: Provenance
     is_reused: bool = False
     owner: str = ""
+    sound: Embedding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,18 @@ class ImageStore(Protocol):
     async def sweep(self) -> int:
         """Removes what has expired; returns how many pictures that were."""
         ...
+
+
+async def describe_owned(store: ImageStore, image_id: UUID, *, owner: str) -> ImageRecord:
+    """Returns what is kept with a picture of an owner.
+
+    Raises:
+        NotFoundError: The owner has none of this identifier, or it has expired.
+    """
+    record = await store.describe(image_id)
+    if not owner or record.owner != owner:
+        raise unknown_image(image_id)
+    return record
 
 
 def parse_image_id(text: str, *, field: str) -> UUID:

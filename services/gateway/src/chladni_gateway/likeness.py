@@ -6,6 +6,8 @@ from enum import StrEnum
 from operator import mul
 from typing import Final, TypeAlias
 
+from chladni_runtime.score_curve import ScoreCurve
+
 Vector: TypeAlias = tuple[float, ...]
 """Where a picture stands in a space in which like pictures are near each other."""
 
@@ -47,13 +49,13 @@ def unit_vector(vector: Vector) -> Vector:
     return tuple(value / length for value in vector)
 
 
-def scores_of(given: Vector, others: Sequence[Vector]) -> list[float]:
-    """Returns how alike a picture is to each of others, 0 to 1: the cosine, with negative ones as 0.
-
-    That is the score that `SimilarityService.CompareImages` gives.
+def scores_of(given: Vector, others: Sequence[Vector], curve: ScoreCurve | None) -> list[float]:
+    """Returns how alike a picture is to each of others, 0 to 1, as `CompareImages` scores it.
 
     Args:
         given: Its vector, of length 1.
         others: Their vectors, of length 1.
+        curve: How scores follow from cosines; `None` where they are the cosines, with negative ones as 0.
     """
-    return [min(1.0, max(0.0, sum(map(mul, given, other)))) for other in others]
+    cosines = (min(1.0, max(-1.0, sum(map(mul, given, other)))) for other in others)
+    return [max(0.0, cosine) if curve is None else curve.score_of(cosine) for cosine in cosines]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pydantic import Base64UrlBytes
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -63,13 +65,13 @@ class Embedding:
     Attributes:
         space: Name of the space.
         shape: Shape of the values.
-        data: The values, little-endian float32 in row-major order.
+        data: The values, little-endian float32 in row-major order; base64 where it is kept as JSON.
         component_names: What each component means; empty where they have no names.
     """
 
     space: str
     shape: tuple[int, ...]
-    data: bytes
+    data: Base64UrlBytes
     component_names: tuple[str, ...] = ()
 
 

@@ -12,6 +12,7 @@ from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.admission import Admission
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import NotFoundError, Reason, UnavailableError
+from chladni_runtime.score_curve import ScoreCurve
 
 _MAX_BATCH_PICTURES: Final = 16
 _MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # With one more picture still far below what a message may hold.
@@ -26,11 +27,13 @@ class EmbeddedImages:
         records: The pictures that are still there, in the order they were asked for.
         vectors: A vector each, of length 1.
         model: Model that made the vectors.
+        score_curve: How scores follow from their cosines, as in `PictureVectors`.
     """
 
     records: tuple[ImageRecord, ...]
     vectors: tuple[Vector, ...]
     model: str
+    score_curve: ScoreCurve | None = None
 
 
 class StoredImageEmbedder:
@@ -54,16 +57,16 @@ class StoredImageEmbedder:
             ChladniError: The service failed, the storage did, or too much is asked for.
         """
         with at_stage(Stage.SIMILARITY), self._admission.admit():
-            vectors, model = await self._vectors_by_digest(records, deadline)
+            vectors, (model, curve) = await self._vectors_by_digest(records, deadline)
         present = tuple(record for record in records if record.sha256 in vectors)
-        return EmbeddedImages(present, tuple(vectors[record.sha256] for record in present), model)
+        return EmbeddedImages(present, tuple(vectors[record.sha256] for record in present), model, curve)
 
     async def _vectors_by_digest(
         self, records: Sequence[ImageRecord], deadline: Deadline
-    ) -> tuple[dict[str, Vector], str]:
+    ) -> tuple[dict[str, Vector], tuple[str, ScoreCurve | None]]:
         distinct = list({record.sha256: record for record in records}.values())
         vectors: dict[str, Vector] = {}
-        models: set[str] = set()
+        models: set[tuple[str, ScoreCurve | None]] = set()
         batch: dict[str, Picture] = {}
         for record in distinct:
             if (picture := await self._load(record)) is not None:
@@ -71,11 +74,11 @@ class StoredImageEmbedder:
             if batch and (_is_full(batch) or record is distinct[-1]):
                 embedded = await self._embedder.embed(tuple(batch.values()), deadline)
                 vectors |= zip(batch, map(unit_vector, embedded.vectors), strict=True)
-                models.add(embedded.model)
+                models.add((embedded.model, embedded.score_curve))
                 batch.clear()
         if len(models) > 1:
             raise _changed_model()
-        return vectors, "".join(models)
+        return vectors, next(iter(models), ("", None))
 
     async def _load(self, record: ImageRecord) -> Picture | None:
         with at_stage(Stage.STORAGE):

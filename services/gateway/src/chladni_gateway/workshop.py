@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chladni_gateway.backend_health import HealthSurvey
 from chladni_gateway.collaborators import SoundListener, SpectrogramPainter
+from chladni_gateway.image_alignment import ImageAligner
 from chladni_gateway.image_comparison import ImageComparator
 from chladni_gateway.image_creation import ImageCreator
 from chladni_gateway.image_matrix import MatrixMaker
@@ -50,6 +51,7 @@ class Workshop:
         creator: Creates pictures.
         board: Creates pictures that do without their caller.
         comparator: Compares two pictures.
+        aligner: Tells how well a picture fits a sound.
         matrices: Compares several with each other.
         searcher: Finds like ones.
         painter: Draws spectrograms.
@@ -63,6 +65,7 @@ class Workshop:
     creator: ImageCreator
     board: JobBoard
     comparator: ImageComparator
+    aligner: ImageAligner
     matrices: MatrixMaker
     searcher: ImageSearcher
     painter: SpectrogramPainter

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
@@ -78,14 +82,17 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             ChladniError: The sound cannot be used, or the service failed.
         """
         async with self._call(deadline) as (stub, options):
-            requests = _live_requests(sample_rate_hz, chunks)
-            call = stub.StreamFeatures(requests, timeout=options.timeout, metadata=options.metadata)
+            call = stub.StreamFeatures(None, timeout=options.timeout, metadata=options.metadata)
+            # A task of our own, because gRPC forgets the one that it makes of an iterator when a call fails.
+            sending = asyncio.create_task(_send(_live_requests(sample_rate_hz, chunks), call))
             try:
                 async for response in call:
                     if event := to_live_event(response, sender=self.name):
                         yield event
             finally:
                 call.cancel()  # Does nothing where the call has ended.
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
 
     async def _get_models(
         self, stub: audio_grpc.AudioFeatureServiceAsyncStub, options: CallOptions
@@ -93,6 +100,17 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         return await stub.GetModels(
             audio_pb2.GetModelsRequest(), timeout=options.timeout, metadata=options.metadata
         )
+
+
+async def _send(
+    requests: AsyncIterator[audio_pb2.StreamFeaturesRequest],
+    call: grpc.aio.StreamStreamCall[audio_pb2.StreamFeaturesRequest, Any],
+) -> None:
+    """Sends requests as they come; where the call ends before them, whoever reads from it learns why."""
+    with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        async for request in requests:
+            await call.write(request)
+        await call.done_writing()
 
 
 async def _live_requests(

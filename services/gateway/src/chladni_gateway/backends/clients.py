@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from chladni_runtime.deadlines import Clock, Deadline
 
 _RETRY_AFTER_SECONDS: Final = 1.0
+# What a call says instead of its status where the service ended it while a message was on its way to there;
+# see https://github.com/grpc/grpc/issues/36066.
+_LOST_STATUS: Final = (grpc.StatusCode.INTERNAL, "Internal error from Core")
 
 StubT = TypeVar("StubT")
 
@@ -149,7 +152,8 @@ class BackendClient(ABC, Generic[StubT]):
         metadata: Any = error.trailing_metadata() or ()
         if STATUS_DETAILS_KEY in dict(metadata):
             return from_rpc_error(error)
-        return bare_error(error.code(), self.name)
+        is_lost = (error.code(), error.details()) == _LOST_STATUS
+        return bare_error(grpc.StatusCode.CANCELLED if is_lost else error.code(), self.name)
 
 
 def bare_error(code: grpc.StatusCode, name: str) -> ChladniError:

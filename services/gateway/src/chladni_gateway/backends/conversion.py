@@ -112,7 +112,7 @@ def to_generate_request(order: GenerationOrder) -> image_pb2.GenerateImageReques
     """Returns the request for an order."""
     settings = order.settings
     return image_pb2.GenerateImageRequest(
-        conditioning=image_pb2.Conditioning(audio_embedding=_to_embedding_message(order.embedding)),
+        conditioning=image_pb2.Conditioning(audio_embedding=to_embedding_message(order.embedding)),
         seed=settings.seed,
         steps=settings.steps,
         guidance_scale=settings.guidance_scale,
@@ -161,6 +161,17 @@ def to_image_message(picture: Picture) -> media_pb2.Image:
     )
 
 
+def to_embedding_message(embedding: Embedding) -> tensor_pb2.Embedding:
+    """Returns the message of an embedding."""
+    return tensor_pb2.Embedding(
+        space=embedding.space,
+        values=tensor_pb2.Tensor(
+            dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=embedding.shape, data=embedding.data
+        ),
+        component_names=embedding.component_names,
+    )
+
+
 def to_provenance(message: image_pb2.Provenance) -> Provenance:
     """Returns the provenance of a message, which has the same fields."""
     values = {field.name: getattr(message, field.name) for field in fields(Provenance)}
@@ -183,16 +194,6 @@ def _to_progressed(progress: image_pb2.GenerationProgress) -> Progressed:
         remaining_seconds=progress.remaining.ToTimedelta().total_seconds()
         if progress.HasField("remaining")
         else None,
-    )
-
-
-def _to_embedding_message(embedding: Embedding) -> tensor_pb2.Embedding:
-    return tensor_pb2.Embedding(
-        space=embedding.space,
-        values=tensor_pb2.Tensor(
-            dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=embedding.shape, data=embedding.data
-        ),
-        component_names=embedding.component_names,
     )
 
 

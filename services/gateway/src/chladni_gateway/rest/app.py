@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from chladni_gateway.rest.alignments import alignment_routes
 from chladni_gateway.rest.allowed_methods import AllowedMethods
 from chladni_gateway.rest.bodies import SmallBodies
 from chladni_gateway.rest.comparisons import comparison_routes
@@ -104,6 +105,7 @@ def create_app(
         job_routes(workshop, uploads=uploads, previews=previews),
         spectrogram_routes(workshop, uploads=uploads),
         comparison_routes(workshop),
+        alignment_routes(workshop),  # Before the route of pictures, which takes any address below its own.
         image_routes(workshop),
         fact_routes(workshop),
         live_routes(workshop, places=live_places, friends=frozenset(cors_origins)),

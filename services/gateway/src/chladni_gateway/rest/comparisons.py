@@ -64,7 +64,10 @@ def comparison_routes(workshop: Workshop) -> APIRouter:
         image_ids = [parse_image_id(text, field="image_ids") for text in body.image_ids]
         matrix = await while_connected(request.receive, workshop.matrices.compare(image_ids, deadline()))
         return Matrix(
-            image_ids=list(matrix.image_ids), scores=[list(row) for row in matrix.scores], model=matrix.model
+            image_ids=list(matrix.image_ids),
+            scores=[list(row) for row in matrix.scores],
+            percentages=[[to_percentage(score) for score in row] for row in matrix.scores],
+            model=matrix.model,
         )
 
     @router.post(

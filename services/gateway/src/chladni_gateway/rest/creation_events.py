@@ -45,7 +45,10 @@ def to_job_server_event(numbered: NumberedEvent, *, finished_at: datetime | None
 def _name_and_data(event: CreationEvent | Done) -> tuple[str, dict[str, Any]]:
     match event:
         case Analyzed():
-            return "analyzed", asdict(event)
+            return "analyzed", {
+                "audio": asdict(event.audio),
+                "descriptors": [asdict(descriptor) for descriptor in event.descriptors],
+            }
         case Queued():
             return "queued", asdict(event)
         case Started():

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from chladni_gateway.image_alignment import NoAlignmentError
 from chladni_gateway.job_board import UnknownJobError
 from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail
 from chladni_gateway.stages import STAGE_KEY, Stage
@@ -45,6 +46,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(UnknownJobError, _answer_unknown_job)
+    app.add_exception_handler(NoAlignmentError, _answer_no_alignment)
 
 
 def error_response(error: ChladniError) -> JSONResponse:
@@ -144,6 +146,12 @@ async def _answer_http_exception(_request: Request, error: Exception) -> JSONRes
 async def _answer_unknown_job(_request: Request, error: Exception) -> JSONResponse:
     return plain_error_response(
         HTTPStatus.NOT_FOUND, code="UNKNOWN_JOB", message=str(error), stage=Stage.VALIDATION.value
+    )
+
+
+async def _answer_no_alignment(_request: Request, error: Exception) -> JSONResponse:
+    return plain_error_response(
+        HTTPStatus.NOT_FOUND, code="NO_ALIGNMENT", message=str(error), stage=Stage.SIMILARITY.value
     )
 
 

@@ -96,9 +96,19 @@ COMPARISON: Final[dict[str, Any]] = {
     "cosine": 0.87,
     "model": "efficientnet-lite0",
 }
+ALIGNMENT: Final[dict[str, Any]] = {
+    "image_id": IMAGE_ID,
+    "sound_of": OTHER_IMAGE_ID,
+    "score": 0.93,
+    "percentage": "93%",
+    "level": "high",
+    "cosine": 0.41,
+    "model": "chladni-alignment",
+}
 MATRIX: Final[dict[str, Any]] = {
     "image_ids": [IMAGE_ID, OTHER_IMAGE_ID],
     "scores": [[1.0, 0.87], [0.87, 1.0]],
+    "percentages": [["100%", "87%"], ["87%", "100%"]],
     "model": "efficientnet-lite0",
 }
 MATCHES: Final[dict[str, Any]] = {
@@ -121,7 +131,7 @@ RECIPES: Final[dict[str, Any]] = {
             "is_default": True,
             "is_available": True,
             "unavailable_reason": "",
-            "models": ["chladni-descriptors-v1", "chladni-embedded"],
+            "models": ["chladni-descriptors-v2", "chladni-embedded"],
         }
     ]
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import WithJsonSchema
 
-from chladni_gateway.image_store import StoredImage, parse_image_id, unknown_image
+from chladni_gateway.image_store import StoredImage, describe_owned, parse_image_id
 from chladni_gateway.rest.examples import CREATED_IMAGE, IMAGE_ID, json_example
 from chladni_gateway.rest.schemas import CreatedImage, ImageList, to_created_image
 from chladni_gateway.rest.sessions import session_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_LISTED: Final = 200
 # The converter lets slashes into the identifier, so that it is refused as what it is.
-_PATH: Final = "/api/images/{image_id:path}"
+IMAGE_PATH: Final = "/api/images/{image_id:path}"
 
 ImageId = Annotated[
     str,
@@ -56,7 +56,7 @@ def image_routes(workshop: Workshop) -> APIRouter:
         return ImageList(images=[to_created_image(record) for record in records])
 
     @router.get(
-        f"{_PATH}/details",
+        f"{IMAGE_PATH}/details",
         summary="Describe a picture",
         responses={200: {"content": json_example(CREATED_IMAGE)}},
     )
@@ -66,14 +66,12 @@ def image_routes(workshop: Workshop) -> APIRouter:
         identifier = parse_image_id(image_id, field="image_id")
         owner = session_of(request).owner
         with at_stage(Stage.STORAGE):
-            record = await store.describe(identifier)
-            if not owner or record.owner != owner:
-                raise unknown_image(identifier)
+            record = await describe_owned(store, identifier, owner=owner)
         return to_created_image(record)
 
-    @router.head(_PATH, include_in_schema=False)
+    @router.head(IMAGE_PATH, include_in_schema=False)
     @router.get(
-        _PATH,
+        IMAGE_PATH,
         summary="Get a picture",
         response_class=Response,
         responses={

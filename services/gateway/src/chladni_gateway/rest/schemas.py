@@ -80,6 +80,20 @@ class Comparison(BaseModel):
     model: str = Field(description="Model that was used.", examples=["efficientnet-lite0"])
 
 
+class AlignmentBody(BaseModel):
+    """How well a picture fits a sound."""
+
+    image_id: UUID = Field(description="The picture.")
+    sound_of: UUID = Field(description="The picture whose sound it is; the same one for its own sound.")
+    score: float = Field(
+        ge=0, le=1, description="At 0.5 the sound is as likely the picture's as another's.", examples=[0.93]
+    )
+    percentage: str = Field(description="The score for people, in whole percent.", examples=["93%"])
+    level: Level = Field(description="The percentage in a word, as in a comparison.")
+    cosine: float = Field(description="Cosine of the two embeddings, -1 to 1.", examples=[0.41])
+    model: str = Field(description="Model that was used.", examples=["chladni-alignment"])
+
+
 class MatrixRequest(BaseModel):
     """Several pictures to compare with each other."""
 
@@ -101,6 +115,7 @@ class Matrix(BaseModel):
     scores: list[list[float]] = Field(
         description="Row i, column j: how alike pictures i and j are, 0 to 1. Symmetric; 1 on the diagonal."
     )
+    percentages: list[list[str]] = Field(description="The scores for people, in whole percent.")
     model: str = Field(description="Model that was used.")
 
 
@@ -126,7 +141,7 @@ class SearchRequest(BaseModel):
     def _refuse_sound(cls, value: Any) -> Any:
         if isinstance(value, dict) and "sound" in value:
             raise NotOfferedError(
-                "This server has no model that hears sounds and sees pictures, so it cannot search by sound. "
+                "This server cannot search by sound. "
                 "Create a picture of the sound and search by its image_id."
             )
         return value

@@ -19,8 +19,8 @@ from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_gateway.testing.servicers import (
     ScriptedAudioFeatures,
     ScriptedImageGeneration,
-    ScriptedSimilarity,
 )
+from chladni_gateway.testing.similarity import ScriptedSimilarity
 from chladni_runtime.calls import CallInterceptor
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Servicers whose answers are decided by plain attributes."""
+"""Services for sound and pictures whose answers are decided by plain attributes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
-from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
-from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
 from chladni_gateway.testing.drawings import colored_png, solid_png, with_text
 
@@ -279,55 +277,6 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
             content = self.draw(request.origin.audio_sha256, seed, size_pixels)
             progress.preview.CopyFrom(_png(content, size_pixels))
         return progress
-
-
-class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
-    """Finds equal pictures equal, and others as alike as it was told.
-
-    Attributes:
-        error: Raised by every call, if set.
-        score: Score of pictures that differ.
-        embedded: Content of every picture that was embedded so far.
-    """
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets everything that was set or remembered."""
-        self.error: ChladniError | None = None
-        self.score = 0.5
-        self.embedded: list[bytes] = []
-
-    async def EmbedImages(  # noqa: N802
-        self, request: similarity_pb2.EmbedImagesRequest, _context: Any
-    ) -> similarity_pb2.EmbedImagesResponse:
-        """Gives each picture the direction of its digest."""
-        if self.error is not None:
-            raise self.error
-        contents = [image.content for image in request.encoded.images]
-        self.embedded.extend(contents)
-        digests = [hashlib.sha256(content).digest() for content in contents]
-        values = [byte - 128.0 for digest in digests for byte in digest]
-        return similarity_pb2.EmbedImagesResponse(
-            embeddings=tensor_pb2.Embedding(
-                space="scripted-eye",
-                values=tensor_pb2.Tensor(
-                    dtype=tensor_pb2.DATA_TYPE_FLOAT32,
-                    shape=[len(contents), 32],
-                    data=struct.pack(f"<{len(values)}f", *values),
-                ),
-            ),
-            model="scripted-eye",
-        )
-
-    async def CompareImages(  # noqa: D102, N802
-        self, request: similarity_pb2.CompareImagesRequest, _context: Any
-    ) -> similarity_pb2.CompareImagesResponse:
-        if self.error is not None:
-            raise self.error
-        score = 1.0 if request.first.content == request.second.content else self.score
-        return similarity_pb2.CompareImagesResponse(score=score, cosine=2 * score - 1, model="scripted-eye")
 
 
 def _live_frame(number: int) -> audio_pb2.StreamFeaturesResponse:

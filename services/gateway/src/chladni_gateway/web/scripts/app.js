@@ -1,12 +1,13 @@
 // The page, put together: recordings go in, work goes on, figures come out.
 
 import { adviceFor } from "./advice.js";
+import { Alignments } from "./alignment.js";
 import { fetchLimits } from "./api.js";
 import { Catalogue } from "./catalogue.js";
 import { Clips } from "./clips.js";
 import { Comparison } from "./comparison.js";
 import { Connection } from "./connection.js";
-import { CHROMA_RULE } from "./correspondences.js";
+import { CHROMA_RULE, COURSE_RULE } from "./correspondences.js";
 import { installDialogs } from "./dialogs.js";
 import { FigureDeeds } from "./figure_deeds.js";
 import { Gallery } from "./gallery.js";
@@ -38,7 +39,8 @@ const plate = new Plate(element("plate"), element("sand"), element("preview"));
 const settings = new Settings(element("settings"), { list: element("recipes") });
 const sounds = new Sounds({ clips, listening, toasts });
 const catalogue = new Catalogue({ onChange: () => gallery.show() });
-const comparison = new Comparison(element("comparison"), { catalogue, onTrouble: report });
+const alignments = new Alignments({ label: (image) => catalogue.label(image) });
+const comparison = new Comparison(element("comparison"), { catalogue, alignments, onTrouble: report });
 const workshop = new Workshop({ clips, onChange: showWork, onCreated: receive, onFailed: reportFailure });
 const run = new Run(element("run"), { onCancel: (work) => workshop.cancel(work) });
 const queue = new Queue(element("queue"), {
@@ -69,7 +71,7 @@ const figureActions = {
   delete: (image) => deeds.remove([image]),
   findAlike: (image) => comparison.showKin(image),
 };
-const viewer = new Viewer(element("viewer"), { catalogue, sounds, actions: figureActions });
+const viewer = new Viewer(element("viewer"), { catalogue, alignments, sounds, actions: figureActions });
 const gallery = new Gallery(document.querySelector(".collection"), {
   catalogue,
   sounds,
@@ -165,7 +167,7 @@ async function refresh() {
 
 installTheme(element("theme"));
 installDialogs();
-element("help-rules").append(...ruleRows(CHROMA_RULE));
+element("help-rules").append(...ruleRows(CHROMA_RULE, COURSE_RULE));
 element("help-open").addEventListener("click", () => element("help").showModal());
 document.addEventListener(
   "visibilitychange",

@@ -1,11 +1,13 @@
 // The section that compares: two figures, many, those alike, or a figure and its reproduction.
 
+import { renderFit } from "./alignment.js";
 import { compareImages, compareMany, searchAlike } from "./api.js";
 import { nameOf } from "./catalogue.js";
 import { renderKin } from "./kin.js";
 import { renderMatrix } from "./matrix.js";
 
 const VIEWS = ["pair", "matrix", "kin", "proof"];
+const SIDES = ["first", "second"];
 const MOST_KIN = 12;
 const WORDS = {
   low: "Two different figures.",
@@ -18,8 +20,8 @@ export class Comparison {
   /** Most figures that the server compares at once. */
   mostImages = 24;
 
-  constructor(section, { catalogue, onTrouble }) {
-    Object.assign(this, { section, catalogue, onTrouble });
+  constructor(section, { catalogue, alignments, onTrouble }) {
+    Object.assign(this, { section, catalogue, alignments, onTrouble });
     this.part = (id) => section.querySelector(`#${id}`);
     this.asked = 0;
     this.part("comparison-close").addEventListener("click", () => this.close());
@@ -47,10 +49,8 @@ export class Comparison {
     if (!result) return;
     const percentage = Number.parseInt(result.percentage, 10);
     const { level } = result;
-    for (const [side, image] of [
-      ["first", first],
-      ["second", second],
-    ]) {
+    for (const [index, image] of [first, second].entries()) {
+      const side = SIDES[index];
       this.part(`${side}-image`).src = image.image_url;
       this.part(`${side}-image`).alt = `Picture of ${nameOf(image)}`;
       this.part(`${side}-name`).textContent = this.catalogue.label(image);
@@ -64,6 +64,29 @@ export class Comparison {
     requestAnimationFrame(() =>
       this.part("gauge").style.setProperty("--score", String(result.similarity_score)),
     );
+    await this.showFits(first, second);
+  }
+
+  /** Shows how well each of two fits its own sound and the other's, below them. */
+  async showFits(...images) {
+    const { asked } = this;
+    this.part("fit-note").hidden = true;
+    for (const side of SIDES) this.part(`${side}-fits`).replaceChildren();
+    const { sides, obstacles } = await this.alignments.ofPair(...images);
+    if (asked !== this.asked) return;
+    sides.forEach(({ own, crossed }, index) => {
+      const number = `Fig. ${this.catalogue.number(images[index].image_id)}`;
+      const meters = [
+        [own.figure, { words: "Fits its sound", name: `How well ${number} fits its sound` }],
+        [
+          crossed.figure,
+          { words: "Fits the other’s sound", name: `How well ${number} fits the other’s sound` },
+        ],
+      ].filter(([figure]) => figure);
+      this.part(`${SIDES[index]}-fits`).replaceChildren(...meters.map((meter) => renderFit(...meter)));
+    });
+    this.part("fit-note").textContent = obstacles.join(" ");
+    this.part("fit-note").hidden = obstacles.length === 0;
   }
 
   async showMatrix(images) {
@@ -77,7 +100,7 @@ export class Comparison {
       name: nameOf(image),
     }));
     this.part("matrix").replaceChildren(
-      renderMatrix(labels, result.scores, { onPick: (first, second) => this.showPair(first, second) }),
+      renderMatrix(labels, result, { onPick: (first, second) => this.showPair(first, second) }),
     );
     this.reveal("matrix");
   }

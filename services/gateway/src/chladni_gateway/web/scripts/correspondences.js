@@ -9,11 +9,11 @@ export const CORRESPONDENCES = [
     usual: [-28.4, -23, -18.2, -14.4],
     sound: ["quiet", "of middling loudness", "loud"],
     picture: [
-      "pale, with small forms",
+      "pale, with small bodies",
       "of middling contrast",
-      "full of contrast and colour, with large forms",
+      "full of contrast and colour, with large bodies",
     ],
-    rule: "Louder: more contrast and colour, larger forms",
+    rule: "Louder: more contrast and colour, larger bodies",
     after: "Marks 1987; Spence 2011",
   },
   {
@@ -29,7 +29,7 @@ export const CORRESPONDENCES = [
     usual: [591, 1330, 2020, 2940],
     sound: ["dark in timbre", "of ordinary brightness", "bright in timbre"],
     picture: ["dim, blue highlights", "neutral highlights", "luminous, yellow highlights"],
-    rule: "Brighter: luminous and yellow highlights, not dim and blue ones",
+    rule: "Brighter: luminous and yellow highlights, not dim and blue ones; without a key, it decides the hue",
     after: "Marks 1974; Ward et al. 2006",
   },
   {
@@ -44,24 +44,24 @@ export const CORRESPONDENCES = [
     name: "flatness",
     usual: [-49.6, -40, -28.8, -18],
     sound: ["made of tones", "between tone and noise", "made of noise"],
-    picture: ["clean forms", "somewhat soft forms", "clouds that dissolve the forms"],
-    rule: "More noise: forms dissolve into clouds",
+    picture: ["clear air and clean forms", "some haze", "clouds and mist that dissolve the forms"],
+    rule: "More noise: clouds and mist dissolve the forms",
     after: "Adeli et al. 2014",
   },
   {
     name: "roughness",
     usual: [0.0146, 0.0546, 0.123, 0.438],
     sound: ["smooth", "a little rough", "rough"],
-    picture: ["smooth edges", "slightly ridged edges", "jagged, ridged edges"],
-    rule: "Rougher: jagged, ridged edges",
+    picture: ["smooth ridges", "slightly jagged ridges", "jagged ridges"],
+    rule: "Rougher: the ridges are jagged",
     after: "Köhler 1947; Ramachandran & Hubbard 2001",
   },
   {
     name: "onset_rate",
     usual: [0.884, 2.4, 3.7, 4.72],
     sound: ["sparse", "moderately busy", "busy"],
-    picture: ["few bodies", "several bodies", "many separate bodies"],
-    rule: "More notes, syllables or strokes a second: more bodies",
+    picture: ["few bodies in a calm sky", "several bodies", "many bodies, and a sky full of cells"],
+    rule: "More notes, syllables or strokes a second: more bodies, and cells in the sky",
     after: "Spence 2011",
   },
   {
@@ -70,7 +70,7 @@ export const CORRESPONDENCES = [
     absent: 0,
     sound: ["slow", "of medium tempo", "fast"],
     picture: ["bands far apart", "bands at middling distance", "bands close together"],
-    rule: "Faster: repeated bands closer together",
+    rule: "Faster: rings and bands closer together",
     after: "Palmer et al. 2013; Spence 2011",
   },
   {
@@ -78,24 +78,32 @@ export const CORRESPONDENCES = [
     usual: [82.3, 124, 242, 471],
     absent: 0,
     sound: ["low in pitch", "of middle pitch", "high in pitch"],
-    picture: ["dark, with its mass low", "its mass in the middle", "light, with its mass high"],
-    rule: "Higher: lighter, and the mass stands higher",
+    picture: [
+      "dark, with its figure low",
+      "its figure in the middle",
+      "light, with a fine figure high up",
+    ],
+    rule: "Higher: lighter, forms stand higher, the figure is finer",
     after: "Marks 1974; Ward et al. 2006; Spence 2011",
   },
   {
     name: "pitch_range",
     usual: [0.0156, 3.35, 11.3, 29.4],
     sound: ["steady in pitch", "moving in pitch", "wide in pitch"],
-    picture: ["a flat, calm mass", "some swing", "a tall mass with a wide swing"],
-    rule: "Wider melody: taller mass, wider swing",
+    picture: ["calm lines", "some swing", "ridges and ribbons that swing widely"],
+    rule: "Wider melody: ridges and ribbons swing further",
     after: "Spence 2011",
   },
   {
     name: "harmonicity",
     usual: [0.349, 0.709, 0.899, 0.988],
     sound: ["aperiodic", "partly periodic", "periodic, like a tone"],
-    picture: ["open bands", "bands that begin to close", "rings with symmetry, nodal lines"],
-    rule: "More like a tone: bands close into symmetric rings, nodal lines show",
+    picture: [
+      "a landscape of ridges",
+      "a plate that shows faintly behind ridges",
+      "a vibrating plate with rings and nodal lines",
+    ],
+    rule: "More like a tone: a vibrating plate with rings and nodal lines, and less of the landscape",
     after: "Chladni 1787; Jenny 1967",
   },
   {
@@ -103,15 +111,21 @@ export const CORRESPONDENCES = [
     usual: [-0.2, -0.02, 0.02, 0.2],
     sound: ["in minor", "neither in major nor in minor", "in major"],
     picture: ["cool and dark", "undecided in warmth", "warm and light"],
-    rule: "Major: warm and light; minor: cool and dark",
+    rule: "Major: warm and light; minor: cool and dark; it also decides the symmetry of the plate",
     after: "Palmer et al. 2013",
   },
 ];
 
 export const CHROMA_RULE = {
   title: "pitch classes",
-  rule: "Which notes: the base hue, around the circle of fifths; how many: the number of colours",
-  after: "Scriabin, in Galeyev & Vanechkina 2001; Palmer et al. 2013",
+  rule: "Which notes: the base hue, around the circle of fifths, and the modes in which the plate vibrates; how many: the number of colours",
+  after: "Scriabin, in Galeyev & Vanechkina 2001; Palmer et al. 2013; Chladni 1787",
+};
+
+export const COURSE_RULE = {
+  title: "course in time",
+  rule: "From left to right: ridges follow brightness, pitch, level and onsets; the ribbon follows the pitch, each body is an onset, the hue goes with the key. From the centre outwards: the level of the rings",
+  after: "Spence 2011",
 };
 
 const BY_NAME = new Map(CORRESPONDENCES.map((correspondence) => [correspondence.name, correspondence]));

@@ -9,10 +9,10 @@ const DARK_TEXT_FROM = 0.53; // There black and white both have a contrast of 4.
 
 /**
  * @param {{image: object, number: string, name: string}[]} labels
- * @param {number[][]} scores in the order of the labels
+ * @param {{scores: number[][], percentages: string[][]}} result in the order of the labels
  * @param {{onPick: (first: object, second: object) => void}} listener
  */
-export function renderMatrix(labels, scores, { onPick }) {
+export function renderMatrix(labels, { scores, percentages }, { onPick }) {
   const head = make("tr", {}, [
     make("td", {}),
     ...labels.map((label) => make("th", { scope: "col", title: label.name }, [picture(label), label.number])),
@@ -20,7 +20,11 @@ export function renderMatrix(labels, scores, { onPick }) {
   const rows = labels.map((label, row) =>
     make("tr", {}, [
       make("th", { scope: "row", title: label.name }, [picture(label), label.number]),
-      ...labels.map((other, column) => cell(label, other, scores[row][column], row === column, onPick)),
+      ...labels.map((other, column) => {
+        const percentage = percentages[row][column].replace("%", "");
+        const text = row === column ? percentage : pairButton(label, other, percentage, onPick);
+        return cell(text, scores[row][column]);
+      }),
     ]),
   );
   const table = make("table", { className: "matrix__table" }, [
@@ -46,20 +50,18 @@ function picture({ image }) {
   return make("img", { src: image.image_url, alt: "", width: 48, height: 48 });
 }
 
-function cell(first, second, score, isSame, onPick) {
-  const percentage = String(Math.round(score * 100));
-  const element = make("td", { className: "matrix__cell" });
-  if (isSame) {
-    element.append(percentage);
-  } else {
-    const button = make("button", { type: "button", className: "matrix__button" }, [percentage]);
-    button.setAttribute(
-      "aria-label",
-      `${first.number} and ${second.number}: ${percentage} percent. Show side by side.`,
-    );
-    button.addEventListener("click", () => onPick(first.image, second.image));
-    element.append(button);
-  }
+function pairButton(first, second, percentage, onPick) {
+  const button = make("button", { type: "button", className: "matrix__button" }, [percentage]);
+  button.setAttribute(
+    "aria-label",
+    `${first.number} and ${second.number}: ${percentage} percent. Show side by side.`,
+  );
+  button.addEventListener("click", () => onPick(first.image, second.image));
+  return button;
+}
+
+function cell(content, score) {
+  const element = make("td", { className: "matrix__cell" }, [content]);
   element.style.backgroundColor = colorOf(score);
   element.style.color = score >= DARK_TEXT_FROM ? "#000" : "#fff";
   return element;

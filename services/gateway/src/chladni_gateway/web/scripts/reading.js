@@ -79,9 +79,9 @@ function listed(words) {
 }
 
 /** Returns the rows of the table of rules. */
-export function ruleRows(chromaRule) {
+export function ruleRows(...furtherRules) {
   const rows = CORRESPONDENCES.map(({ name, rule, after }) => [humanName(name), rule, after]);
-  rows.push([chromaRule.title, chromaRule.rule, chromaRule.after]);
+  rows.push(...furtherRules.map(({ title, rule, after }) => [title, rule, after]));
   return rows.map(([name, rule, after]) =>
     make("tr", {}, [make("th", { scope: "row" }, [name]), make("td", {}, [rule]), make("td", {}, [after])]),
   );

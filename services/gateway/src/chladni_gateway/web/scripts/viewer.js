@@ -1,5 +1,6 @@
 // The sheet of one figure: large, with its reading and how it was made.
 
+import { renderFit } from "./alignment.js";
 import { nameOf } from "./catalogue.js";
 import { make } from "./elements.js";
 import { renderActions } from "./figure_actions.js";
@@ -7,8 +8,8 @@ import { readingOf, summaryOf } from "./reading.js";
 import { describeImage, formatUntil, humanName } from "./wording.js";
 
 export class Viewer {
-  constructor(dialog, { catalogue, sounds, actions }) {
-    Object.assign(this, { dialog, catalogue, sounds, actions });
+  constructor(dialog, { catalogue, alignments, sounds, actions }) {
+    Object.assign(this, { dialog, catalogue, alignments, sounds, actions });
     this.part = (id) => dialog.querySelector(`#viewer-${id}`);
     this.image = null;
     this.part("newer").addEventListener("click", () => this.leaf(-1));
@@ -43,6 +44,8 @@ export class Viewer {
     const { images } = this.catalogue;
     this.part("newer").disabled = images[0] === image;
     this.part("older").disabled = images.at(-1) === image;
+    // A button that is disabled while it has the keyboard would keep the arrow keys to itself.
+    if (document.activeElement.disabled) this.dialog.querySelector("[data-close]").focus();
     this.part("image").src = image.image_url;
     this.part("image").alt = `Picture of ${nameOf(image)}`;
     this.part("number").textContent = `Fig. ${this.catalogue.number(image.image_id)}`;
@@ -66,6 +69,18 @@ export class Viewer {
     this.part("lead").textContent = summaryOf(image);
     this.part("reading").replaceChildren(...readingOf(image));
     this.part("provenance").replaceChildren(...provenanceOf(image));
+    this.showFit(image);
+  }
+
+  async showFit(image) {
+    this.part("fit").replaceChildren();
+    const answer = await this.alignments.of(image);
+    if (image !== this.image) return;
+    this.part("fit").replaceChildren(
+      ...(answer.obstacle
+        ? [make("p", { className: "fit__note" }, [answer.obstacle])]
+        : [renderFit(answer.figure, { words: "Fits its sound", name: "How well the picture fits its sound" })]),
+    );
   }
 }
 

@@ -1,0 +1,78 @@
+// How well pictures fit sounds: asked once for each, and shown as small meters.
+
+import { fetchAlignment } from "./api.js";
+import { make } from "./elements.js";
+
+const NOT_OFFERED = new Set(["NOT_IMPLEMENTED", "UNKNOWN_MODEL"]);
+const NO_MODEL =
+  "How well a picture fits its sound is not told here: this server has no model that hears and sees.";
+
+export class Alignments {
+  /** `label` names a figure. */
+  constructor({ label }) {
+    this.label = label;
+    this.known = new Map();
+    this.isOffered = true;
+  }
+
+  /**
+   * Returns how well a picture fits the sound of a picture: `{figure}`, or `{obstacle}`, a sentence on why it
+   * is not told. Never throws.
+   */
+  async of(image, { soundOf = image } = {}) {
+    if (!this.isOffered) return { obstacle: NO_MODEL };
+    const key = `${image.image_id} ${soundOf.image_id}`;
+    try {
+      if (!this.known.has(key))
+        this.known.set(key, await fetchAlignment(image.image_id, { soundOf: soundOf.image_id }));
+      return { figure: this.known.get(key) };
+    } catch (error) {
+      if (NOT_OFFERED.has(error.code)) this.isOffered = false;
+      return { obstacle: this.describe(error, soundOf) };
+    }
+  }
+
+  describe(error, soundOf) {
+    if (NOT_OFFERED.has(error.code)) return NO_MODEL;
+    if (error.code !== "NO_ALIGNMENT") return error.message;
+    const what = `What fits the sound of ${this.label(soundOf)} cannot be told`;
+    return `${what}: another version of the server drew it. Make it again from its recording.`;
+  }
+
+  /** Returns how well each of two fits its own sound and the other's, and whatever is in the way, each once. */
+  async ofPair(first, second) {
+    const sides = await Promise.all(
+      [
+        [first, second],
+        [second, first],
+      ].map(async ([image, other]) => ({
+        own: await this.of(image),
+        crossed: await this.of(image, { soundOf: other }),
+      })),
+    );
+    const answers = sides.flatMap(({ own, crossed }) => [own, crossed]);
+    return { sides, obstacles: [...new Set(answers.map(({ obstacle }) => obstacle).filter(Boolean))] };
+  }
+}
+
+/**
+ * Returns a meter with its words.
+ *
+ * @param {{score: number, percentage: string, level: string}} figure
+ * @param {{words: string, name: string}} texts what is written beside it, and what it is called when read out
+ */
+export function renderFit({ score, percentage, level }, { words, name }) {
+  const meter = make("div", { className: "fit__meter", role: "meter", ariaLabel: name });
+  meter.setAttribute("aria-valuemin", "0");
+  meter.setAttribute("aria-valuemax", "100");
+  meter.setAttribute("aria-valuenow", percentage.replace("%", ""));
+  meter.setAttribute("aria-valuetext", percentage);
+  meter.style.setProperty("--score", String(score));
+  const fit = make("div", { className: "fit" }, [
+    make("span", { className: "fit__words" }, [words]),
+    make("span", { className: "fit__percentage" }, [percentage]),
+    meter,
+  ]);
+  fit.dataset.level = level;
+  return fit;
+}
