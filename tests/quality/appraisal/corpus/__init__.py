@@ -1,0 +1,1 @@
+"""The clips: sounds with known parameters, another set for every seed, and small changes to make to them."""

@@ -1,0 +1,67 @@
+"""Progress on the terminal, and work that is done several pieces at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+class Display:
+    """Shows how far work has come.
+
+    Args:
+        console: Where.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def each(
+        self,
+        label: str,
+        items: Sequence[ItemT],
+        work: Callable[[ItemT], ResultT],
+        *,
+        at_once: int = 1,
+    ) -> list[ResultT]:
+        """Returns the results of work on every item, in order, with a bar meanwhile; in a file, with a line.
+
+        The first error ends it; work that has not begun is then left out.
+
+        Args:
+            label: What is being done.
+            items: What to work on.
+            work: The work; called in several threads where `at_once` is more than 1.
+            at_once: How many items are worked on at a time.
+        """
+        columns = (
+            TextColumn("  {task.description:<44}"),
+            BarColumn(24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+        )
+        with (
+            Progress(
+                *columns, console=self._console, transient=True, disable=not self._console.is_terminal
+            ) as progress,
+            ThreadPoolExecutor(at_once) as pool,
+        ):
+            if not self._console.is_terminal:
+                self._console.print(f"  {label} ({len(items)})", highlight=False)
+            task = progress.add_task(label, total=len(items))
+            futures = [pool.submit(work, item) for item in items]
+            results = []
+            try:
+                for future in futures:
+                    results.append(future.result())
+                    progress.advance(task)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+        return results
