@@ -198,6 +198,14 @@ def test_compose_publishes_the_gateway_on_loopback_alone(
     assert {int(port.rpartition(":")[2]) for port in ports} == {expected["http"], expected["grpc"]}
 
 
+def test_compose_tells_similarity_where_audio_features_is(
+    compose: Mapping[str, Any], services: Mapping[str, Any]
+) -> None:
+    environ = compose["services"]["similarity"]["environment"]
+    port = services["audio-features"].ports()["grpc"]
+    assert environ["CHLADNI_SIMILARITY_AUDIO_FEATURES_TARGET"] == f"dns:///audio-features:{port}"
+
+
 def test_compose_starts_the_gateway_after_the_models(
     compose: Mapping[str, Any], services: Mapping[str, Any]
 ) -> None:

@@ -201,7 +201,15 @@ def test_images_are_written_where_the_pod_may_write(
         assert {m["mountPath"] for m in _container(deployments[name])["volumeMounts"]} == {"/tmp"}
 
 
-def test_only_the_gateway_reaches_the_models(
+def test_similarity_knows_where_audio_features_is(
+    resources: list[dict[str, Any]], deployments: dict[str, Any], services: Mapping[str, Any]
+) -> None:
+    environ = _environ(resources, deployments["similarity"])
+    port = services["audio-features"].ports()["grpc"]
+    assert environ["CHLADNI_SIMILARITY_AUDIO_FEATURES_TARGET"] == f"dns:///audio-features:{port}"
+
+
+def test_the_models_are_reached_by_the_gateway_and_audio_features_by_similarity(
     resources: list[dict[str, Any]], services: Mapping[str, Any]
 ) -> None:
     policies = _of_kind(resources, "NetworkPolicy")
@@ -215,6 +223,21 @@ def test_only_the_gateway_reaches_the_models(
     (rule,) = models["ingress"]
     gateway = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "gateway"}}}
     assert rule == {"from": [gateway], "ports": [{"port": "grpc"}]}
+    pods = {
+        name: {"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}}
+        for name in ("audio-features", "similarity")
+    }
+    inward = policies["audio-features-from-similarity"]["spec"]
+    assert inward["podSelector"] == pods["audio-features"]["podSelector"]
+    assert inward["ingress"] == [{"from": [pods["similarity"]], "ports": [{"port": "grpc"}]}]
+    outward = policies["similarity-to-audio-features"]["spec"]
+    assert outward["podSelector"] == pods["similarity"]["podSelector"]
+    to_audio_features, to_name_service = outward["egress"]
+    assert to_audio_features == {"to": [pods["audio-features"]], "ports": [{"port": "grpc"}]}
+    assert {port["port"] for port in to_name_service["ports"]} == {53}
+    # Whoever may send to a pod needs a rule at both ends; nobody else has either.
+    reaching = {name for name, policy in policies.items() if "egress" in policy["spec"]}
+    assert reaching == {"gateway", "similarity-to-audio-features"}
 
 
 def test_the_gpu_overlay_moves_image_generation_alone(build: Build, repository: Path) -> None:
