@@ -149,7 +149,7 @@ async def test_the_sheet_shows_a_figure_large_and_explains_it(page, recording, d
 async def test_the_help_explains_every_rule(page):
     await page.get_by_role("button", name="How to read a figure").click()
     rules = page.get_by_role("dialog", name="How to read a figure").get_by_role("row")
-    await expect(rules).to_have_count(14)
+    await expect(rules).to_have_count(15)
     await page.get_by_role("button", name="Close").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
 

@@ -58,7 +58,7 @@ def environment_of(
 
     Args:
         service: The service.
-        ports: Ports in use, by service and purpose.
+        ports: Ports in use, by service and purpose; a backend that has none is not wired.
         environ: Environment to begin with; what it says of anything but ports and targets stays.
     """
     defaults = {
@@ -72,5 +72,6 @@ def environment_of(
     wiring = {service.port_variable(purpose): str(port) for purpose, port in ports[service.name].items()} | {
         service.variable(f"{backend}_target"): f"{LOOPBACK}:{ports[backend]['grpc']}"
         for backend in service.backends
+        if backend in ports
     }
     return defaults | dict(environ) | wiring

@@ -15,7 +15,6 @@ from chladni_similarity.model_files import ModelAbsentError, ModelLoadingError, 
 from chladni_similarity.model_references import ModelReference
 from chladni_similarity.scoring import cosine_of
 
-SHIPPED = shipped_model_directory("chladni-alignment")
 
 
 @pytest.fixture
@@ -86,12 +85,9 @@ def test_the_card_says_what_goes_in_and_what_scores_mean(aligner_model):
 
 
 def test_the_shipped_model_has_all_that_it_needs():
-    """Where it has been trained; else a start without it is what there is to see."""
     references = [ModelReference("efficientnet-lite0"), ModelReference("chladni-alignment")]
     names = [embedder.card.model_id for embedder in load_catalog(references)]
-    assert names == (
-        ["efficientnet-lite0", "chladni-alignment"] if SHIPPED.exists() else ["efficientnet-lite0"]
-    )
+    assert names == ["efficientnet-lite0", "chladni-alignment"]
 
 
 def test_a_model_that_was_never_trained_is_left_out_with_a_warning(monkeypatch, tmp_path, caplog):
