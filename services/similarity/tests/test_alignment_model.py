@@ -11,10 +11,9 @@ from chladni_runtime.errors import InvalidInputError, NotOfferedError
 from chladni_similarity.embedders.alignment import AlignmentEmbedder
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
 from chladni_similarity.model_catalog import ModelCatalog, load_catalog
-from chladni_similarity.model_files import ModelAbsentError, ModelLoadingError, shipped_model_directory
+from chladni_similarity.model_files import ModelAbsentError, ModelLoadingError
 from chladni_similarity.model_references import ModelReference
 from chladni_similarity.scoring import cosine_of
-
 
 
 @pytest.fixture
