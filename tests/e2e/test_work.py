@@ -64,7 +64,10 @@ async def test_the_stages_before_painting_are_told(page, backends, recording):
 async def test_several_at_once_queue_and_each_can_be_cancelled(page, backends, recording):
     go_on = hold(backends)
     files = [recording(f"{number}.wav", pitch_hz=200 + 50 * number) for number in range(5)]
-    await page.set_input_files("#file", files)
+    # The one that is painted first is shown first, so it begins before the others arrive.
+    await page.set_input_files("#file", files[:1])
+    await expect(page.locator("#status")).to_have_text("Step 1 of 8.")
+    await page.set_input_files("#file", files[1:])
     await expect(page.locator("#run-title")).to_have_text("0.wav")
     await expect(page.locator("#queue-title")).to_have_text("4 more")
     rows = page.locator(".work")

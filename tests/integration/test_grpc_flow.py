@@ -103,7 +103,7 @@ def test_calls_of_later_versions_say_that_they_are_not_offered(cluster):
     calls = {
         "audio-features": ("audio.v1.audio_feature_service", "AudioFeatureService", ["AnalyzeMusic"]),
         "image-generation": ("image.v1.prompt_service", "PromptService", ["WritePrompts", "ScorePrompts"]),
-        "similarity": ("similarity.v1.similarity_service", "SimilarityService", ["ScoreAlignment"]),
+        "similarity": ("similarity.v1.anomaly_service", "AnomalyService", ["ScoreAnomaly"]),
     }
     for service, (module, name, methods) in calls.items():
         messages = importlib.import_module(f"chladni.{module}_pb2")
