@@ -1,7 +1,7 @@
 """Where the things of a sound stand in a picture: fields over the plane.
 
 The same formulas serve twice. The art that the model learns from is painted over these fields, bent
-by noise; and the denoiser is given them, straight, as the guide beside its latents (`guide`). So it
+by noise; and the denoiser is given them, bent alike, as the guide beside its latents (`guide`). So it
 need not learn where a ridge of this sound runs, but only how to paint one.
 
 Time runs from left to right, and in rings from the centre outwards.

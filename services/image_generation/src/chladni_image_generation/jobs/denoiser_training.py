@@ -151,8 +151,7 @@ def draw_noise_levels(count: int, shift: float, generator: torch.Generator) -> T
     """(count,) noise levels in (0, 1): uniform ones, moved towards noise.
 
     Half-way latents show what stands where; only where noise hides it must the denoiser take it from the
-    condition, and only where there is almost none does it learn to leave a clean surface. So both ends
-    get their share, more than a logit-normal would give them (for the shift: Esser et al. 2024, equation 23).
+    condition (for the shift: Esser et al. 2024, equation 23).
     """
     levels = torch.rand(count, generator=generator)
     return shift * levels / (1 + (shift - 1) * levels)

@@ -29,7 +29,7 @@ from chladni_image_generation.audio_conditioned_model import (
     load_audio_conditioned_model,
 )
 from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
-from chladni_image_generation.model import DenoiserRow
+from chladni_image_generation.jobs.single_picture import denoise_alone
 from chladni_image_generation.model_files import EMBEDDED_MODEL_ID, MANIFEST_NAME, find_model_files
 
 _REFERENCE: Final = "float32"
@@ -160,18 +160,8 @@ def _render(
     model: AudioConditionedModel, embedding: NDArray[np.float32], *, seed: int
 ) -> tuple[Tensor, Pixels]:
     """Returns the clean latents (C, H, W) and the picture with the model's defaults."""
-    description = model.description
-    scheduler = model.new_scheduler(description.scheduler_names[0])
-    scheduler.set_timesteps(description.default_steps)
-    generator = torch.Generator().manual_seed(seed)
-    latents = torch.randn(description.latent_shape, generator=generator)
-    scale, shape = description.default_guidance_scale, description.latent_shape
-    conditions = [model.encode(embedding, latents), *([model.null_condition(shape)] if scale != 1 else [])]
-    for timestep in scheduler.timesteps:
-        predictions = model.denoise([DenoiserRow(latents, timestep, condition) for condition in conditions])
-        conditional, unconditional = predictions[0].cpu(), predictions[-1].cpu()
-        prediction = unconditional + scale * (conditional - unconditional)
-        latents = scheduler.step(prediction[None], timestep, latents[None]).prev_sample[0]
+    scale = model.description.default_guidance_scale
+    latents = denoise_alone(model, embedding, seed=seed, guidance_scale=scale)
     return latents, _decode(model, latents)
 
 

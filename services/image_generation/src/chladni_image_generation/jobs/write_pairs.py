@@ -30,7 +30,7 @@ from chladni_image_generation.jobs.descriptor_sampling import (
     vary_recorded,
 )
 from chladni_image_generation.jobs.progress import ProgressLog
-from chladni_image_generation.model import DenoiserRow
+from chladni_image_generation.jobs.single_picture import denoise_alone
 from chladni_image_generation.model_files import EMBEDDED_MODEL_ID, find_model_files
 from chladni_image_generation.noise_grid import draw_grids
 
@@ -78,15 +78,8 @@ def _art(sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
 def _samples(model: AudioConditionedModel, sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
     """Pictures by the model's defaults, but without guidance."""
     log = ProgressLog("samples", len(sounds), every_steps=50)
-    description = model.description
     for row, (sound, seed) in enumerate(zip(sounds, seeds, strict=True)):
-        scheduler = model.new_scheduler(description.scheduler_names[0])
-        scheduler.set_timesteps(description.default_steps)
-        latents = torch.randn(description.latent_shape, generator=torch.Generator().manual_seed(seed))
-        condition = model.encode(sound.numpy(), latents)
-        for timestep in scheduler.timesteps:
-            velocity = model.denoise([DenoiserRow(latents, timestep, condition)]).cpu()
-            latents = scheduler.step(velocity, timestep, latents[None]).prev_sample[0]
+        latents = denoise_alone(model, sound.numpy(), seed=seed, guidance_scale=1.0)
         picture = torch.from_numpy(model.decode(latents[None])).permute(0, 3, 1, 2)
         yield _small(picture.float() / 255)
         log.report(row + 1)

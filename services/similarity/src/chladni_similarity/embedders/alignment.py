@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import nn
@@ -20,6 +19,7 @@ from chladni_similarity.embedders.alignment_network import MODEL_TYPE, Alignment
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
+from chladni_similarity.embedders.whole_picture import WholePicture
 from chladni_similarity.image_decoding import Pixels
 from chladni_similarity.model_files import (
     Manifest,
@@ -53,7 +53,7 @@ class AlignmentEmbedder:
         self, manifest: Manifest, *, digest: str, model: AlignmentModel, calibrations: ModelCalibrations
     ) -> None:
         side = manifest.input_side_pixels
-        self._side_pixels = side
+        self._whole_picture = WholePicture(side)
         self._picture_tower = traced(_Pictures(model.picture_tower), (3, side, side))
         self._sound_tower = model.sound_tower
         self._score_map = calibrations.pictures or CosineScore()
@@ -116,16 +116,11 @@ class AlignmentEmbedder:
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
         """Returns the picture resized to (3, side, side), 8 bits; without copying where it is so already."""
-        if self.takes_as_is(pixels):
-            return np.ascontiguousarray(pixels)
-        side = self._side_pixels
-        picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
-        resized = picture.resize((side, side), Image.Resampling.BICUBIC)
-        return np.ascontiguousarray(np.moveaxis(np.asarray(resized), -1, 0))
+        return self._whole_picture.resized(pixels)
 
     def takes_as_is(self, pixels: Pixels) -> bool:
         """Returns whether a picture has the model's size."""
-        return pixels.shape == (3, self._side_pixels, self._side_pixels)
+        return self._whole_picture.is_ready(pixels)
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Returns the (N, dimension) vectors, not normalised, of (N, 3, side, side) pixels."""

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
 from chladni_similarity.calibration import read_calibrations
@@ -17,6 +16,7 @@ from chladni_similarity.embedders.efficientnet import EfficientNetLite0
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
+from chladni_similarity.embedders.whole_picture import WholePicture
 from chladni_similarity.image_decoding import Pixels
 from chladni_similarity.model_files import (
     Manifest,
@@ -54,7 +54,7 @@ class EfficientNetLite0Embedder:
         self, manifest: Manifest, *, digest: str, network: EfficientNetLite0, score_map: ScoreMap
     ) -> None:
         side = manifest.input_side_pixels
-        self._side_pixels = side
+        self._whole_picture = WholePicture(side)
         self._network = traced(_Features(network), (3, side, side))
         self._card = ModelCard(
             model_id=manifest.model_id,
@@ -112,16 +112,11 @@ class EfficientNetLite0Embedder:
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
         """Returns the picture resized to (3, side, side), 8 bits; without copying where it is so already."""
-        if self.takes_as_is(pixels):
-            return np.ascontiguousarray(pixels)
-        side = self._side_pixels
-        picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
-        resized = picture.resize((side, side), Image.Resampling.BICUBIC)
-        return np.ascontiguousarray(np.moveaxis(np.asarray(resized), -1, 0))
+        return self._whole_picture.resized(pixels)
 
     def takes_as_is(self, pixels: Pixels) -> bool:
         """Returns whether a picture has the model's size."""
-        return pixels.shape == (3, self._side_pixels, self._side_pixels)
+        return self._whole_picture.is_ready(pixels)
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Returns (N, 1280) features, each in [0, 6], of (N, 3, side, side) pixels."""
