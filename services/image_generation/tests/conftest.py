@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
+from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT
-from chladni_image_generation.engine import Engine, EngineLimits
+from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.jobs.untrained_model import save_untrained_model
 from chladni_image_generation.metrics import GenerationMetrics
@@ -46,8 +47,14 @@ def load_tiny_model(tiny_model_directory):
     return load
 
 
+@pytest.fixture(scope="session")
+def compute_thread():
+    with new_compute_thread(1) as thread:
+        yield thread
+
+
 @pytest.fixture
-def make_engine(load_tiny_model):
+def make_engine(load_tiny_model, compute_thread):
     """Returns a function that makes an engine, around a given model or the tiny one."""
 
     def make(model=None, **limits):
@@ -56,6 +63,7 @@ def make_engine(load_tiny_model):
             limits=EngineLimits(**limits),
             turns=FairTurns(),
             metrics=GenerationMetrics(CollectorRegistry()),
+            compute_thread=compute_thread,
             clock=time.monotonic,
         )
 
@@ -73,7 +81,7 @@ def request_for(embedding_seed=0, **fields):
         "width_pixels": TINY_SIZE_PIXELS,
         "height_pixels": TINY_SIZE_PIXELS,
     }
-    return GenerationRequest(audio_embedding=embedding, **(defaults | fields))
+    return GenerationRequest(conditioning=Conditioning(audio_embedding=embedding), **(defaults | fields))
 
 
 @pytest.fixture(name="request_for")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT
+from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
 from chladni_image_generation.model import DenoiserRow
 from chladni_image_generation.model_files import find_model_files
 

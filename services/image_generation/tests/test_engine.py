@@ -15,6 +15,7 @@ from PIL import Image
 from chladni_image_generation.conditioning import encode_condition, null_condition
 from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
 from chladni_image_generation.noise_grid import grids_of_noise
+from chladni_image_generation.origins import Origin
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import (
@@ -39,7 +40,7 @@ async def test_events_tell_of_every_step_and_end_with_the_picture(make_engine, r
 
 async def test_the_png_carries_the_provenance_that_the_event_has(make_engine, request_for, events_of):
     async with make_engine() as engine:
-        completed = (await events_of(engine, request_for(recipe="embedded", audio_sha256="ab" * 32)))[-1]
+        completed = (await events_of(engine, request_for(origin=Origin("embedded", "ab" * 32))))[-1]
     document = json.loads(Image.open(io.BytesIO(completed.png)).text["chladni"])
     provenance = completed.provenance
     assert document["seed"] == provenance.seed == 7
@@ -204,7 +205,7 @@ def plain_diffusers_picture(directory, request):
     vae = AutoencoderDC.from_pretrained(directory, subfolder="vae", torch_dtype=torch.float32)
     scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(directory, subfolder="scheduler")
     scheduler.set_timesteps(request.steps)
-    embedding = torch.tensor(request.audio_embedding)[None]
+    embedding = torch.tensor(request.conditioning.audio_embedding)[None]
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(request.seed))
     condition = encode_condition(embedding, grids_of_noise(latents), height=8, width=8)
     nothing = null_condition(1, height=8, width=8)

@@ -23,11 +23,11 @@ class FaultyModel:
     def __getattr__(self, name):
         return getattr(self._model, name)
 
-    def encode(self, audio_embedding, noise):
-        condition = self._model.encode(audio_embedding, noise)
-        if audio_embedding[0] == 1.0:
-            self.poison = condition["class_labels"]
-        return condition
+    def plan(self, request, generator):
+        plan = self._model.plan(request, generator)
+        if request.conditioning.audio_embedding[0] == 1.0:
+            self.poison = plan.legs[0].condition["class_labels"]
+        return plan
 
     def denoise(self, rows):
         output = self._model.denoise(rows)
@@ -86,7 +86,7 @@ async def test_one_bad_request_fails_alone(
     make_engine, load_tiny_model, request_for, events_of, picture_of, fault, reason, batch_size
 ):
     bad = request_for()
-    bad.audio_embedding[0] = 1.0
+    bad.conditioning.audio_embedding[0] = 1.0
     good = [request_for(embedding_seed=3 + index, seed=index) for index in range(3)]
     async with make_engine(FaultyModel(load_tiny_model(), fault), batch_size=batch_size) as engine:
         failed, *results = await asyncio.gather(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
+from chladni_image_generation.origins import Origin
 from chladni_image_generation.turns import Claim, Priority
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Deadline
@@ -44,8 +45,10 @@ async def test_a_repeated_request_is_answered_without_a_step(make_engine, reques
         {"scheduler": "UniPCMultistepScheduler"},
         {"embedding_seed": 1},
         {"exact": False},
-        {"recipe": "other"},
-        {"audio_sha256": "ab" * 32},
+        {"upscale": 2},
+        {"origin": Origin(recipe="other")},
+        {"origin": Origin(audio_sha256="ab" * 32)},
+        {"origin": Origin(options={"noise_mode": "raw"})},
     ],
 )
 async def test_whatever_the_bytes_depend_on_makes_another_request(

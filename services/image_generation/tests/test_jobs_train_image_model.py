@@ -10,9 +10,9 @@ import torch
 from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
 from safetensors.torch import load_file
 
-from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
 from chladni_image_generation.conditioning import encode_condition
 from chladni_image_generation.descriptor_space import COMPONENT_NAMES
+from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
 from chladni_image_generation.guide import GUIDE_CHANNELS
 from chladni_image_generation.jobs.autoencoder_training import (
     build_autoencoder,

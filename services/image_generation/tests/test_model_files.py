@@ -9,9 +9,9 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from chladni_image_generation.audio_conditioned_model import load_audio_conditioned_model
+from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
 from chladni_image_generation.guide import GUIDE_CHANNELS
-from chladni_image_generation.model import DenoiserRow
+from chladni_image_generation.model import DenoiserRow, EmbeddingSpace
 from chladni_image_generation.model_files import ModelFilesError, find_model_files
 from chladni_image_generation.schedulers import SchedulerCatalog
 
@@ -86,8 +86,9 @@ def test_a_model_without_a_guide_is_refused(copied_directory):
 
 def test_a_loaded_model_says_what_it_takes_and_makes(tiny_model_directory):
     description = load(tiny_model_directory).description
-    assert description.embedding_space == "chladni-descriptors-v2"
-    assert description.embedding_size == 152
+    assert description.embedding_space == EmbeddingSpace("chladni-descriptors-v2", 152, (0.0, 1.0))
+    assert description.required_inputs == {"audio_embedding"}
+    assert description.upscales == (1, 2)
     assert description.latent_shape == (4, 8, 8)
     assert description.image_size_pixels == (64, 64)
     assert description.latent_shape_of(128, 64) == (4, 8, 16)

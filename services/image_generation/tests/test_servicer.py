@@ -14,9 +14,10 @@ from chladni.image.v1 import (
 )
 from chladni.tensor.v1 import tensor_pb2
 from chladni_image_generation import composition
-from chladni_image_generation.composition import SERVICE_NAMES, composer, load_model
+from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
+from chladni_image_generation.loading import load_model
 from chladni_runtime.errors import Reason
 from chladni_runtime.status import from_rpc_error
 from chladni_runtime.tensors import to_tensor
@@ -221,9 +222,9 @@ async def test_prompts_are_not_offered_and_the_answer_says_why(channel):
 async def test_the_model_is_loaded_once_and_serves_every_request(tiny_model_directory, monkeypatch):
     loads = []
 
-    def counting(settings):
-        loads.append(settings.model)
-        return load_model(settings)
+    def counting(reference, options):
+        loads.append(reference)
+        return load_model(reference, options)
 
     monkeypatch.setattr(composition, "load_model", counting)
     settings = ImageGenerationSettings(model=str(tiny_model_directory), thread_count=1)

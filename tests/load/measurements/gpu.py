@@ -15,6 +15,7 @@ import io
 import random
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,7 +24,8 @@ import torch
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from chladni_image_generation.engine import Engine, EngineLimits
+from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.generation import Completed, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.turns import FairTurns
@@ -76,12 +78,22 @@ def measure_model(model: UntrainedStableDiffusion, effort: Effort, conditions: C
 
 
 async def _measure(model: UntrainedStableDiffusion, effort: Effort, conditions: Conditions) -> Figures:
+    with new_compute_thread(torch.get_num_threads()) as compute_thread:
+        return await _measure_engines(model, effort, conditions, compute_thread)
+
+
+async def _measure_engines(
+    model: UntrainedStableDiffusion, effort: Effort, conditions: Conditions, compute_thread: Executor
+) -> Figures:
     requests = [
         replace(_request(model, seed), steps=effort.steps, guidance_scale=_GUIDANCE_SCALE)
         for seed in range(IN_FLIGHT)
     ]
     at_once = [0.0] * IN_FLIGHT
-    async with _engine(model, IN_FLIGHT) as batched, _engine(model, 1) as unbatched:
+    async with (
+        _engine(model, IN_FLIGHT, compute_thread) as batched,
+        _engine(model, 1, compute_thread) as unbatched,
+    ):
         ways = {"batched": batched, "unbatched": unbatched}
         images_per_second: dict[str, list[float]] = {way: [] for way in ways}
         for number in range(1 + effort.rounds):
@@ -144,7 +156,7 @@ async def _differing_images(engine: Engine, model: UntrainedStableDiffusion, eff
 def _request(model: UntrainedStableDiffusion, seed: int) -> GenerationRequest:
     width_pixels, height_pixels = model.description.image_size_pixels
     return GenerationRequest(
-        audio_embedding=random_embedding(seed),
+        conditioning=Conditioning(audio_embedding=random_embedding(seed)),
         seed=seed,
         steps=1,
         guidance_scale=1.0,
@@ -154,12 +166,13 @@ def _request(model: UntrainedStableDiffusion, seed: int) -> GenerationRequest:
     )
 
 
-def _engine(model: UntrainedStableDiffusion, batch_size: int) -> Engine:
+def _engine(model: UntrainedStableDiffusion, batch_size: int, compute_thread: Executor) -> Engine:
     return Engine(
         model,
         limits=EngineLimits(batch_size=batch_size),
         turns=FairTurns(),
         metrics=GenerationMetrics(CollectorRegistry()),
+        compute_thread=compute_thread,
         clock=time.monotonic,
     )
 

@@ -6,7 +6,7 @@ the finished latents, so that comparing pictures compares latents to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,16 @@ from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor
 
-from chladni_image_generation.model import DenoiserRow, ImageSizes, ModelDescription
+from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.model import (
+    DenoiserRow,
+    EmbeddingSpace,
+    GenerationPlan,
+    ImageSizes,
+    Leg,
+    ModelDescription,
+)
+from chladni_image_generation.schedulers import step_options, timesteps_of
 
 EMBEDDING_SIZE: Final = 152
 _PIXELS_PER_LATENT: Final = 8
@@ -74,8 +83,10 @@ class UntrainedStableDiffusion:
             digest="0" * 64,
             description="A denoiser of random weights.",
             license="",
-            embedding_space="none",
-            embedding_size=EMBEDDING_SIZE,
+            family="stable-diffusion",
+            inputs=frozenset({"audio_embedding"}),
+            required_inputs=frozenset({"audio_embedding"}),
+            embedding_space=EmbeddingSpace("none", EMBEDDING_SIZE),
             latent_shape=(_LATENT_CHANNELS, shape.latent_side, shape.latent_side),
             image_size_pixels=(side_pixels, side_pixels),
             sizes=ImageSizes(side_pixels, side_pixels, _PIXELS_PER_LATENT),
@@ -96,16 +107,19 @@ class UntrainedStableDiffusion:
             )
         self._denoiser = denoiser.to(dtype=dtype, memory_format=torch.channels_last).eval()
 
-    def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
-        """Returns tokens that follow from an embedding, whatever the noise."""
-        del noise
-        generator = torch.Generator().manual_seed(int(audio_embedding.view(np.uint32).sum()))
-        return self._condition(torch.randn(_TOKEN_COUNT, self._token_width, generator=generator))
-
-    def null_condition(self, latent_shape: tuple[int, int, int]) -> Mapping[str, Tensor]:
-        """Returns tokens of zeros."""
-        del latent_shape
-        return self._condition(torch.zeros(_TOKEN_COUNT, self._token_width))
+    def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
+        """Returns the way from noise, under tokens that follow from the embedding."""
+        scheduler = self._new_scheduler(request.scheduler)
+        timesteps = timesteps_of(scheduler, request.steps)
+        noise = torch.randn(self.description.latent_shape, generator=generator)
+        leg = Leg(
+            scheduler,
+            timesteps,
+            self._tokens_for(request),
+            self._condition(torch.zeros(_TOKEN_COUNT, self._token_width)) if request.is_guided else None,
+            step_options(scheduler, generator),
+        )
+        return GenerationPlan(noise * scheduler.init_noise_sigma, (leg,))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
         """Returns the predicted noise of each row, float32 (B, C, H, W)."""
@@ -126,15 +140,23 @@ class UntrainedStableDiffusion:
         padding = -bits.shape[2] % 3
         return np.pad(bits, ((0, 0), (0, 0), (0, padding))).reshape(batch_size, height, -1, 3)
 
-    def clean_estimate(self, latents: Tensor, prediction: Tensor, timestep: Tensor, scheduler: Any) -> Tensor:
-        """Returns the latents as they are."""
-        del prediction, timestep, scheduler
-        return latents
+    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+        """Returns the bits of latents (C, H, W) likewise."""
+        del size_pixels
+        picture: NDArray[np.uint8] = self.decode(latents[None])[0]
+        return picture
 
-    def new_scheduler(self, name: str) -> Any:
+    def _new_scheduler(self, name: str) -> Any:
         """Returns a scheduler that no other request uses."""
         options = {"skip_prk_steps": True} if name == "PNDMScheduler" else {}  # as Stable Diffusion has it
         return getattr(diffusers, name)(**_NOISE_SCHEDULE, **options)
+
+    def _tokens_for(self, request: GenerationRequest) -> dict[str, Tensor]:
+        embedding = request.conditioning.audio_embedding
+        if embedding is None:
+            raise ValueError("this model needs an audio embedding")
+        generator = torch.Generator().manual_seed(int(embedding.view(np.uint32).sum()))
+        return self._condition(torch.randn(_TOKEN_COUNT, self._token_width, generator=generator))
 
     def _condition(self, tokens: Tensor) -> dict[str, Tensor]:
         return {"encoder_hidden_states": tokens.to(self.device, self.dtype)}

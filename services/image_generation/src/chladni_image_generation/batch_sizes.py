@@ -18,16 +18,18 @@ class BatchGroup:
         latent_shape: (C, H, W) of their latents.
         rows_per_request: Rows of a step of one request: 2 with guidance, else 1.
         exact: Whether their calls are padded.
+        network: The denoiser that they call; empty for the first one of the model.
     """
 
     latent_shape: tuple[int, int, int]
     rows_per_request: int
     exact: bool
+    network: str = ""
 
     @property
     def pictures(self) -> BatchGroup:
         """Returns the group in which the same requests are decoded: one row each."""
-        return replace(self, rows_per_request=1)
+        return replace(self, rows_per_request=1, network="")
 
 
 class BatchSizes:

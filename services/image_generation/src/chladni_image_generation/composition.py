@@ -1,9 +1,11 @@
 """What the service is made of, put together."""
 
 import asyncio
+import logging
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import numpy as np
@@ -18,21 +20,25 @@ from chladni.image.v1 import (
     prompt_service_pb2,
     prompt_service_pb2_grpc,
 )
-from chladni_image_generation.audio_conditioned_model import (
-    AudioConditionedModel,
-    load_audio_conditioned_model,
-)
+from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.engine import Engine, EngineLimits
+from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.loading import LoadingOptions, load_model, model_id_of
 from chladni_image_generation.metrics import GenerationMetrics
-from chladni_image_generation.model_files import find_model_files
-from chladni_image_generation.precision import capabilities_of, choose_dtype
+from chladni_image_generation.model import LatentDiffusionModel, ModelDescription
+from chladni_image_generation.model_files import ModelFilesError
 from chladni_image_generation.servicer import ImageGenerationServicer, PromptServicer
+from chladni_image_generation.shelf import ModelShelf, UnavailableModel
 from chladni_image_generation.turns import FairTurns
 from chladni_runtime.bindings import Binding
+from chladni_runtime.errors import ChladniError
 from chladni_runtime.processors import available_processor_count
 from chladni_runtime.server import Compose
+
+_log = logging.getLogger(__name__)
+_PATH: Final = re.compile(r"(?<![\w:/])(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
+"""An absolute path, which is no caller's business, and its last component."""
 
 SERVICE_NAMES: Final = (
     image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name,
@@ -41,31 +47,45 @@ SERVICE_NAMES: Final = (
 
 
 def composer(settings: ImageGenerationSettings) -> Compose:
-    """Returns the function that loads the model, warms it and gives the servicers."""
+    """Returns the function that loads the models, warms them and gives the servicers."""
 
     @asynccontextmanager
     async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
-        model = await asyncio.to_thread(load_model, settings)
-        engine = Engine(
-            model,
-            limits=EngineLimits(
-                batch_size=settings.batch_size,
-                decode_batch_size=settings.decode_batch_size,
-                max_active_requests=settings.max_active_requests,
-                max_queued_requests=settings.max_queued_requests,
-                cache_bytes=settings.cache_bytes,
-                thread_count=settings.thread_count or available_processor_count(),
-            ),
-            turns=FairTurns(oldest_share=settings.oldest_share, promotion_seconds=settings.promotion_seconds),
-            metrics=GenerationMetrics(registry),
-            clock=time.monotonic,
-        )
-        async with engine:
-            await engine.warm_up(_warm_up_request(model))
+        async with AsyncExitStack() as stack:
+            metrics = GenerationMetrics(registry)
+            thread_count = settings.thread_count or available_processor_count()
+            compute_thread = stack.enter_context(new_compute_thread(thread_count))
+
+            async def start(reference: str) -> Engine:
+                model = await asyncio.to_thread(load_configured_model, settings, reference)
+                engine = Engine(
+                    model,
+                    limits=_limits_of(settings, thread_count),
+                    turns=FairTurns(
+                        oldest_share=settings.oldest_share, promotion_seconds=settings.promotion_seconds
+                    ),
+                    metrics=metrics,
+                    compute_thread=compute_thread,
+                    clock=time.monotonic,
+                )
+                await stack.enter_async_context(engine)
+                await engine.warm_up(_warm_up_request(engine.description))
+                return engine
+
+            engines = [await start(settings.model)]
+            unavailable = []
+            for reference in settings.further_model_references:
+                try:
+                    engines.append(await start(reference))
+                except (ModelFilesError, ChladniError) as error:
+                    _log.error("model %s is not available: %s", reference, error)
+                    reason = _PATH.sub(r"\1", str(error))
+                    unavailable.append(UnavailableModel(model_id_of(reference), reason))
+            shelf = ModelShelf(engines, unavailable)
             yield [
                 Binding(
                     image_generation_service_pb2_grpc.add_ImageGenerationServiceServicer_to_server,
-                    ImageGenerationServicer(engine, max_steps=settings.max_steps),
+                    ImageGenerationServicer(shelf, max_steps=settings.max_steps),
                 ),
                 Binding(prompt_service_pb2_grpc.add_PromptServiceServicer_to_server, PromptServicer()),
             ]
@@ -73,8 +93,8 @@ def composer(settings: ImageGenerationSettings) -> Compose:
     return compose
 
 
-def load_model(settings: ImageGenerationSettings) -> AudioConditionedModel:
-    """Loads the configured model, and has kernels chosen the same way at every start.
+def load_configured_model(settings: ImageGenerationSettings, reference: str) -> LatentDiffusionModel:
+    """Loads one of the configured models, and has kernels chosen the same way at every start.
 
     Raises:
         ModelFilesError: The model cannot be had or its files are damaged.
@@ -86,21 +106,44 @@ def load_model(settings: ImageGenerationSettings) -> AudioConditionedModel:
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.cuda.set_per_process_memory_fraction(settings.gpu_memory_fraction, device)
-    files = find_model_files(settings.model)
-    dtype = choose_dtype(settings.dtype, manifest=files.manifest, capabilities=capabilities_of(device))
-    return load_audio_conditioned_model(files, device=device, dtype=dtype)
+    options = LoadingOptions(
+        device=device,
+        dtype=settings.dtype,
+        attention_slicing=settings.attention_slicing,
+        vae_slicing=settings.vae_slicing,
+        vae_tiling=settings.vae_tiling,
+        cpu_offload=settings.cpu_offload,
+        safety_checker=settings.safety_checker,
+        tiny_decoder_for_pictures=settings.tiny_decoder_for == "pictures",
+    )
+    return load_model(reference, options)
 
 
-def _warm_up_request(model: AudioConditionedModel) -> GenerationRequest:
+def _limits_of(settings: ImageGenerationSettings, thread_count: int) -> EngineLimits:
+    return EngineLimits(
+        batch_size=settings.batch_size,
+        decode_batch_size=settings.decode_batch_size,
+        max_active_requests=settings.max_active_requests,
+        max_queued_requests=settings.max_queued_requests,
+        cache_bytes=settings.cache_bytes,
+        thread_count=thread_count,
+    )
+
+
+def _warm_up_request(description: ModelDescription) -> GenerationRequest:
     """Returns the cheapest request that touches everything a real one does."""
-    description = model.description
     width_pixels, height_pixels = description.image_size_pixels
+    space = description.embedding_space
     return GenerationRequest(
-        audio_embedding=np.full(description.embedding_size, 0.5, np.float32),
+        conditioning=Conditioning(
+            audio_embedding=np.full(space.size, 0.5, np.float32) if space else None,
+            prompt="warm-up" if "prompt" in description.inputs else "",
+        ),
         seed=0,
         steps=2,
         guidance_scale=description.default_guidance_scale,
         scheduler=description.scheduler_names[0],
         width_pixels=width_pixels,
         height_pixels=height_pixels,
+        refiner_start=description.default_refiner_start,
     )

@@ -18,8 +18,32 @@ class ImageGenerationSettings(ServiceSettings):
     model: str = Field(
         "embedded",
         min_length=1,
-        description="Model to serve: 'embedded', a diffusers directory, or a hub id with an optional "
-        "revision ('owner/name@revision').",
+        description="Model that requests get which name none: 'embedded', a diffusers directory, or a hub id "
+        "with an optional revision ('owner/name@revision'). What follows a '+' is added to the model: a "
+        "refiner, an upscaler, a tiny decoder or an IP-Adapter.",
+    )
+    further_models: str = Field(
+        "",
+        description="More models, likewise, separated by commas. One that cannot be loaded is listed as "
+        "unavailable; the others are served.",
+    )
+    attention_slicing: bool = Field(
+        False, description="Computes attention in slices: less memory, slower. For models of gigabytes."
+    )
+    vae_slicing: bool = Field(False, description="Decodes the pictures of a batch one by one: less memory.")
+    vae_tiling: bool = Field(
+        False, description="Decodes large pictures in tiles: less memory, with faint seams at worst."
+    )
+    cpu_offload: bool = Field(
+        False, description="Keeps each network in main memory while it is not computing. Needs a GPU."
+    )
+    safety_checker: bool = Field(
+        True,
+        description="Withholds pictures to which a model's own safety checker objects, where it has one.",
+    )
+    tiny_decoder_for: Literal["previews", "pictures"] = Field(
+        "previews",
+        description="What a tiny decoder that was added to a model decodes: previews only, or pictures too.",
     )
     device: str = Field(
         "auto",
@@ -87,3 +111,8 @@ class ImageGenerationSettings(ServiceSettings):
         "computation while it is in progress. 0 computes each anew.",
     )
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")
+
+    @property
+    def further_model_references(self) -> tuple[str, ...]:
+        """The references of `further_models`."""
+        return tuple(reference.strip() for reference in self.further_models.split(",") if reference.strip())

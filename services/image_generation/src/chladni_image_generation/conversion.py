@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-import numpy as np
 from google.protobuf.duration_pb2 import Duration
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
+from chladni_image_generation.conditioning_messages import check_conditioning, to_conditioning
 from chladni_image_generation.generation import (
     MAX_SEED,
     Completed,
@@ -21,17 +21,12 @@ from chladni_image_generation.generation import (
     Started,
 )
 from chladni_image_generation.model import ImageSizes, ModelDescription
+from chladni_image_generation.origin_messages import check_origin, to_origin
+from chladni_image_generation.shelf import UnavailableModel
 from chladni_image_generation.turns import Claim, Priority
-from chladni_runtime.errors import NotFoundError, Reason
-from chladni_runtime.tensors import to_array
 from chladni_runtime.validation import RequestValidator
 
-_EMBEDDING: Final = "conditioning.audio_embedding"
 _MAX_GUIDANCE_SCALE: Final = 30
-_MAX_RECIPE_LENGTH: Final = 64
-# Fields of the contract that models of other families take; ignoring one would mislead the caller.
-_FOREIGN_CONDITIONS: Final = ("initial_latents", "initial_image", "strength")
-_FOREIGN_TEXTS: Final = ("prompt", "negative_prompt")
 _PRIORITIES: Final = {
     image_pb2.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
     image_pb2.PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
@@ -50,19 +45,14 @@ def to_generation_request(
 
     Args:
         message: The message.
-        model: The served model.
+        model: The model that it is for.
         max_steps: Denoising steps at most.
         draw_seed: Gives a seed where the message has none.
 
     Raises:
-        NotFoundError: The message names another model.
         InvalidFieldsError: Fields are missing or out of range; all are reported.
-        InvalidInputError: The embedding's tensor is malformed.
+        InvalidInputError: A tensor is malformed or the initial image cannot be used.
     """
-    if message.model not in {"", model.id}:
-        raise NotFoundError(
-            Reason.UNKNOWN_MODEL, f"There is no model {message.model!r} here; there is {model.id!r}."
-        )
     steps = message.steps if message.HasField("steps") else model.default_steps
     guidance_scale = (
         message.guidance_scale if message.HasField("guidance_scale") else model.default_guidance_scale
@@ -71,6 +61,7 @@ def to_generation_request(
     native_width, native_height = model.image_size_pixels
     width_pixels = message.width_pixels if message.HasField("width_pixels") else native_width
     height_pixels = message.height_pixels if message.HasField("height_pixels") else native_height
+    upscale = message.upscale if message.HasField("upscale") else 1
 
     validator = RequestValidator()
     validator.check_range("steps", steps, minimum=1, maximum=max_steps)
@@ -82,46 +73,30 @@ def to_generation_request(
     )
     _check_side(validator, "width_pixels", width_pixels, model.sizes)
     _check_side(validator, "height_pixels", height_pixels, model.sizes)
+    _check_upscale(validator, upscale, (width_pixels, height_pixels), model)
+    _check_refiner_start(validator, message, model)
     validator.check(
         "priority", valid=message.priority in _PRIORITIES, description="is no known priority; omit it."
     )
     _check_previews(validator, message.previews)
-    validator.check(
-        "origin.recipe",
-        valid=len(message.origin.recipe) <= _MAX_RECIPE_LENGTH,
-        description=f"must have at most {_MAX_RECIPE_LENGTH} characters.",
-    )
-    validator.check_pattern(
-        "origin.audio_sha256",
-        message.origin.audio_sha256,
-        pattern="([0-9a-f]{64})?",
-        meaning="64 lower-case hexadecimal digits, or empty",
-    )
-    _check_conditioning(validator, message.conditioning, model)
+    check_origin(validator, message.origin)
+    check_conditioning(validator, message.conditioning, model, steps=steps)
     validator.raise_if_invalid()
-    embedding = to_array(
-        message.conditioning.audio_embedding.values,
-        field=f"{_EMBEDDING}.values",
-        dtype=np.float32,
-        shape=(model.embedding_size,),
-    )
-    validator.check(
-        f"{_EMBEDDING}.values",
-        valid=bool(embedding.min() >= 0 and embedding.max() <= 1),
-        description="must hold values from 0 to 1.",
-    )
-    validator.raise_if_invalid()
+    latent_shape = model.latent_shape_of(width_pixels, height_pixels, upscale=upscale)
     return GenerationRequest(
-        audio_embedding=embedding,
+        conditioning=to_conditioning(message.conditioning, model, latent_shape=latent_shape),
         seed=message.seed if message.HasField("seed") else draw_seed() % (MAX_SEED + 1),
         steps=steps,
         guidance_scale=guidance_scale,
         scheduler=scheduler,
         width_pixels=width_pixels,
         height_pixels=height_pixels,
+        upscale=upscale,
+        refiner_start=(
+            message.refiner_start if message.HasField("refiner_start") else model.default_refiner_start
+        ),
         exact=message.exact if message.HasField("exact") else True,
-        recipe=message.origin.recipe,
-        audio_sha256=message.origin.audio_sha256,
+        origin=to_origin(message.origin),
     )
 
 
@@ -154,29 +129,39 @@ def _check_previews(validator: RequestValidator, previews: image_pb2.PreviewOpti
         )
 
 
-def _check_conditioning(
-    validator: RequestValidator, conditioning: image_pb2.Conditioning, model: ModelDescription
+def _check_upscale(
+    validator: RequestValidator, upscale: int, size_pixels: tuple[int, int], model: ModelDescription
 ) -> None:
-    foreign = [field for field in _FOREIGN_CONDITIONS if conditioning.HasField(field)]
-    foreign += [field for field in _FOREIGN_TEXTS if getattr(conditioning, field)]
-    for field in foreign:
-        validator.check(
-            f"conditioning.{field}",
-            valid=False,
-            description=f"is not taken by model {model.id!r}; leave it out.",
-        )
-    has_embedding = conditioning.HasField("audio_embedding")
-    validator.require(
-        _EMBEDDING,
-        present=has_embedding,
-        hint=f"send an embedding in space {model.embedding_space!r}, as ExtractFeatures returns it",
+    offered = " or ".join(map(str, model.upscales))
+    validator.check(
+        "upscale",
+        valid=upscale in model.upscales,
+        description=f"is {upscale}, must be {offered} for model {model.id!r}.",
     )
-    if has_embedding:
-        validator.check(
-            f"{_EMBEDDING}.space",
-            valid=conditioning.audio_embedding.space == model.embedding_space,
-            description=f"must be {model.embedding_space!r}, the space that model {model.id!r} takes.",
-        )
+    enlarged = [side * upscale for side in size_pixels]
+    validator.check(
+        "upscale",
+        valid=upscale == 1 or model.has_upscaler or all(side in model.sizes for side in enlarged),
+        description=f"would make {enlarged[0]} x {enlarged[1]} pixels of the picture; sides have at most "
+        f"{model.sizes.maximum_pixels}. Ask for a smaller width and height.",
+    )
+
+
+def _check_refiner_start(
+    validator: RequestValidator, message: image_pb2.GenerateImageRequest, model: ModelDescription
+) -> None:
+    if not message.HasField("refiner_start"):
+        return
+    validator.check(
+        "refiner_start",
+        valid=model.default_refiner_start is not None,
+        description=f"is not taken by model {model.id!r}, which has no refiner; leave it out.",
+    )
+    validator.check(
+        "refiner_start",
+        valid=0 < message.refiner_start <= 1,
+        description="must be more than 0 and at most 1.",
+    )
 
 
 def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_pb2.GenerateImageResponse:
@@ -216,8 +201,8 @@ def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_p
                     image=media_pb2.Image(
                         content=event.png,
                         format=media_pb2.IMAGE_FORMAT_PNG,
-                        width_pixels=event.provenance.width_pixels,
-                        height_pixels=event.provenance.height_pixels,
+                        width_pixels=event.provenance.width_pixels * event.provenance.upscale,
+                        height_pixels=event.provenance.height_pixels * event.provenance.upscale,
                     ),
                     provenance=image_pb2.Provenance(**asdict(event.provenance)),
                     queue_time=_duration(event.queue_seconds),
@@ -227,16 +212,25 @@ def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_p
             )
 
 
-def to_model_info(model: ModelDescription) -> model_pb2.ModelInfo:
+def to_model_info(model: ModelDescription, *, is_default: bool) -> model_pb2.ModelInfo:
     """Returns the message that describes a model."""
+    required = sorted(model.required_inputs)
+    optional = model.inputs - model.required_inputs
+    if len(model.upscales) > 1:
+        optional |= {"upscale"}
+    if model.default_refiner_start is not None:
+        optional |= {"refiner_start"}
     return model_pb2.ModelInfo(
         id=model.id,
         digest=model.digest,
         description=model.description,
         license=model.license,
-        is_default=True,
+        is_default=is_default,
         is_ready=True,
-        input_spaces=[model.embedding_space],
+        input_spaces=[model.embedding_space.name] if model.embedding_space else [],
+        family=model.family,
+        inputs=[*required, *sorted(optional)],
+        required_input_count=len(required),
         properties={
             "latent_shape": "x".join(map(str, model.latent_shape)),
             "image_size_pixels": "x".join(map(str, model.image_size_pixels)),
@@ -247,6 +241,11 @@ def to_model_info(model: ModelDescription) -> model_pb2.ModelInfo:
             "schedulers": " ".join(model.scheduler_names),
         },
     )
+
+
+def to_unavailable_model_info(model: UnavailableModel) -> model_pb2.ModelInfo:
+    """Returns the message that tells of a model which could not be loaded."""
+    return model_pb2.ModelInfo(id=model.id, is_ready=False, unavailable_reason=model.reason)
 
 
 def _duration(seconds: float) -> Duration:

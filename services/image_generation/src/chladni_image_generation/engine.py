@@ -6,7 +6,7 @@ A short request never waits for the end of a long one, and one whose callers hav
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ from chladni_image_generation.generation import (
     PreviewWish,
     Started,
 )
-from chladni_image_generation.metrics import GenerationMetrics
+from chladni_image_generation.metrics import GaugeShare, GenerationMetrics
 from chladni_image_generation.model import LatentDiffusionModel
 from chladni_image_generation.provenance import ProvenanceRecorder
 from chladni_image_generation.reuse import PictureCache, content_key
@@ -70,6 +70,8 @@ class Engine:
         limits: Limits.
         turns: Decides whose turn it is.
         metrics: Metrics.
+        compute_thread: The one thread that calls models, made by `new_compute_thread`; engines of one
+            process share it, so that they take turns on the device.
         clock: Monotonic clock in seconds.
     """
 
@@ -80,12 +82,16 @@ class Engine:
         limits: EngineLimits,
         turns: Turns[Ticket],
         metrics: GenerationMetrics,
+        compute_thread: Executor,
         clock: Clock,
     ) -> None:
         self.description = model.description
         self._limits = limits
         self._turns = turns
         self._metrics = metrics
+        self._queued, self._in_progress, self._cached_bytes = (
+            GaugeShare(gauge) for gauge in (metrics.queued, metrics.active, metrics.cached_bytes)
+        )
         self._clock = clock
         native_shape = model.description.latent_shape
         self._denoiser_batches = BatchSizes(limits.batch_size, native_shape)
@@ -106,9 +112,7 @@ class Engine:
         self._arrival = asyncio.Event()
         self._somebody_left = False
         self._positions_reported_at = 0.0
-        self._compute_thread = ThreadPoolExecutor(
-            1, thread_name_prefix="engine", initializer=partial(_prepare_compute_thread, thread_count)
-        )
+        self._compute_thread = compute_thread
         self._driver: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -121,7 +125,6 @@ class Engine:
             await asyncio.gather(self._driver, *self._finishing.values(), return_exceptions=True)
         for ticket in (*self._active, *self._waiting):
             ticket.report(UnavailableError(Reason.DRAINING, "The service has shut down."))
-        await asyncio.to_thread(self._compute_thread.shutdown)
         await self._finisher.close()
 
     async def generate(
@@ -204,8 +207,10 @@ class Engine:
                 f"{len(self._waiting)} requests wait already, the limit. Try again later.",
                 retry_after_seconds=self._forecast.seconds_until_place(self._active),
             )
-        latent_shape = self.description.latent_shape_of(request.width_pixels, request.height_pixels)
-        rows_per_request = 2 if request.is_guided else 1
+        latent_shape = self.description.latent_shape_of(
+            request.width_pixels, request.height_pixels, upscale=request.upscale
+        )
+        rows_per_request = self.description.guidance_rows if request.is_guided else 1
         flight = Flight(request, BatchGroup(latent_shape, rows_per_request, request.exact))
         ticket = Ticket(flight, claim, self._clock(), key, self._denoiser_batches)
         self._turns.join(ticket)
@@ -230,8 +235,8 @@ class Engine:
             order = self._order()
             self._report_positions(order)
             turn = self._next_turn(order)
-            self._metrics.queued.set(len(self._waiting))
-            self._metrics.active.set(len(self._active) + len(self._finishing))
+            self._queued.set(len(self._waiting))
+            self._in_progress.set(len(self._active) + len(self._finishing))
             if turn:
                 await self._advance(turn)
                 continue
@@ -346,12 +351,23 @@ class Engine:
         self._forget(ticket)
         ticket.report_result(result)
         self._metrics.finished.labels("completed").inc(len(ticket.subscriptions))
-        self._metrics.cached_bytes.set(self._cache.size_bytes)
+        self._cached_bytes.set(self._cache.size_bytes)
 
     def _fail(self, ticket: Ticket, error: ChladniError) -> None:
         self._metrics.finished.labels("failed").inc(len(ticket.subscriptions))
         ticket.report(error)
         self._forget(ticket)
+
+
+def new_compute_thread(thread_count: int) -> ThreadPoolExecutor:
+    """Returns the thread that engines compute on.
+
+    Args:
+        thread_count: Threads of a computation on the CPU.
+    """
+    return ThreadPoolExecutor(
+        1, thread_name_prefix="engine", initializer=partial(_prepare_compute_thread, thread_count)
+    )
 
 
 def _prepare_compute_thread(thread_count: int) -> None:

@@ -1,10 +1,9 @@
 """What a generation is asked for and what it reports."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
+from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.origins import Origin, Provenance
 
 MAX_SEED = 2**32 - 1
 
@@ -14,32 +13,34 @@ class GenerationRequest:
     """A picture to generate, with every default already filled in: all that its bytes depend on.
 
     Attributes:
-        audio_embedding: float32 (D,), in the model's embedding space.
+        conditioning: What the picture is made from.
         seed: Seed of the noise, 0 to ``MAX_SEED``.
         steps: Denoising steps, at least 1.
         guidance_scale: 1 for no guidance, more to follow the conditioning more closely.
         scheduler: Diffusers class name.
-        width_pixels: Width of the picture.
-        height_pixels: Height of the picture.
+        width_pixels: Width of the picture, before it is enlarged.
+        height_pixels: Height of the picture, before it is enlarged.
+        upscale: Factor by which it is enlarged.
+        refiner_start: Part of the steps after which the refiner takes over; `None` where there is none.
         exact: Whether the pixels must not depend on who shares the model.
-        recipe: Name of the recipe, for the provenance; empty for none.
-        audio_sha256: SHA-256 of the recording in hexadecimal, for the provenance; empty if unknown.
+        origin: Where the conditioning came from, for the provenance.
     """
 
-    audio_embedding: NDArray[np.float32]
+    conditioning: Conditioning
     seed: int
     steps: int
     guidance_scale: float
     scheduler: str
     width_pixels: int
     height_pixels: int
+    upscale: int = 1
+    refiner_start: float | None = None
     exact: bool = True
-    recipe: str = ""
-    audio_sha256: str = ""
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def is_guided(self) -> bool:
-        """Whether each step takes a second row, without the conditioning."""
+        """Whether the picture follows its conditioning more closely than the model would by itself."""
         return self.guidance_scale != 1
 
 
@@ -73,34 +74,6 @@ class Preview:
     jpeg: bytes
     width_pixels: int
     height_pixels: int
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Everything that decides the pixels. Equal provenance and conditioning give equal pixels, where exact.
-
-    Attributes are those of ``chladni.image.v1.Provenance``.
-    """
-
-    model: str
-    model_digest: str
-    recipe: str
-    seed: int
-    steps: int
-    guidance_scale: float
-    scheduler: str
-    width_pixels: int
-    height_pixels: int
-    audio_sha256: str
-    conditioning_sha256: str
-    dtype: str
-    device: str
-    batch_size: int
-    thread_count: int
-    library_versions: Mapping[str, str]
-    exact: bool
-    device_capability: str
-    decode_batch_size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,25 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from chladni_runtime.metrics import LATENCY_BUCKETS_SECONDS
 
 
+class GaugeShare:
+    """One engine's part of a gauge that several engines fill together.
+
+    Args:
+        gauge: Shows the sum of the parts.
+    """
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._value = 0.0
+
+    def set(self, value: float) -> None:
+        """Sets this engine's part."""
+        self._gauge.inc(value - self._value)
+        self._value = value
+
+
 class GenerationMetrics:
-    """Metrics of one engine.
+    """Metrics of the engines of a server.
 
     Args:
         registry: Registry that the metrics join.

@@ -1,14 +1,15 @@
 """The interface between the engine and a family of latent diffusion models."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from diffusers import SchedulerMixin
 from numpy.typing import NDArray
 from torch import Tensor
+
+from chladni_image_generation.generation import GenerationRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +34,79 @@ class ImageSizes:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingSpace:
+    """The embeddings that a model takes.
+
+    Attributes:
+        name: Name of the space.
+        size: Components of an embedding.
+        limits: Smallest and largest value of a component; `None` where any finite one will do.
+    """
+
+    name: str
+    size: int
+    limits: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDescription:
     """What a model is, for clients and for the provenance.
 
     Attributes:
         id: Identifier in requests.
+        family: Kind of model: those of one kind take the same inputs.
         digest: SHA-256 over the model's files.
         description: One sentence for people.
         license: SPDX identifier, or what the model card says.
-        embedding_space: Name of the space of its conditioning embeddings.
-        embedding_size: Components of such an embedding.
+        inputs: Fields of the conditioning that it takes.
+        required_inputs: Those that it cannot do without.
+        embedding_space: The embeddings that it takes; `None` for none.
         latent_shape: (C, H, W) of the native size.
         image_size_pixels: Native (width, height).
         sizes: Which other sizes it makes.
         default_steps: Denoising steps where a request names none.
         default_guidance_scale: Guidance scale where a request names none.
         scheduler_names: Diffusers class names of schedulers that fit, the default one first.
+        guidance_rows: Rows of the denoiser that a guided request takes; 1 where the network itself guides.
+        upscales: Factors by which it enlarges its pictures.
+        has_upscaler: Whether a network of its own enlarges them, whatever their size.
+        default_refiner_start: Part of the steps after which its refiner takes over where a request does not
+            say; `None` where it has no refiner.
     """
 
     id: str
+    family: str
     digest: str
     description: str
     license: str
-    embedding_space: str
-    embedding_size: int
+    inputs: frozenset[str]
+    required_inputs: frozenset[str]
+    embedding_space: EmbeddingSpace | None
     latent_shape: tuple[int, int, int]
     image_size_pixels: tuple[int, int]
     sizes: ImageSizes
     default_steps: int
     default_guidance_scale: float
     scheduler_names: tuple[str, ...]
+    guidance_rows: int = 2
+    upscales: tuple[int, ...] = (1,)
+    has_upscaler: bool = False
+    default_refiner_start: float | None = None
 
-    def latent_shape_of(self, width_pixels: int, height_pixels: int) -> tuple[int, int, int]:
-        """Returns the shape (C, H, W) of the latents of a picture of some size."""
+    def latent_shape_of(
+        self, width_pixels: int, height_pixels: int, *, upscale: int = 1
+    ) -> tuple[int, int, int]:
+        """Returns the shape (C, H, W) of the latents with which a picture of some size begins.
+
+        Args:
+            width_pixels: Width of the picture, before it is enlarged.
+            height_pixels: Height of the picture, before it is enlarged.
+            upscale: Factor by which it is enlarged; without an upscaler, by larger latents.
+        """
+        if upscale != 1 and not self.has_upscaler:
+            return self.latent_shape_of(width_pixels * upscale, height_pixels * upscale)
+        if (width_pixels, height_pixels) == self.image_size_pixels:
+            return self.latent_shape
         channels, height, _ = self.latent_shape
         pixels_per_latent = self.image_size_pixels[1] // height
         return (channels, height_pixels // pixels_per_latent, width_pixels // pixels_per_latent)
@@ -73,17 +114,59 @@ class ModelDescription:
 
 @dataclass(frozen=True, slots=True)
 class DenoiserRow:
-    """One row of a call of the denoiser.
+    """One row of a call of a denoiser.
 
     Attributes:
         latents: (C, H, W), as the scheduler scaled them.
         timestep: Scalar.
-        condition: Tensors by name, each without the batch axis, as the model's `encode` gave them.
+        condition: Tensors by name, each without the batch axis, as the leg holds them.
+        network: Which of the model's denoisers is meant; all rows of a call mean the same.
     """
 
     latents: Tensor
     timestep: Tensor
     condition: Mapping[str, Tensor]
+    network: str = ""
+
+
+def _unchanged(latents: Tensor) -> Tensor:
+    return latents
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leg:
+    """A stretch of the way from noise to a picture: one denoiser under one condition.
+
+    Attributes:
+        scheduler: A scheduler that nothing else uses, its timesteps set.
+        timesteps: (N,), those of the scheduler that are taken.
+        condition: What the denoiser takes beside latents and timestep: tensors by name, without batch axis.
+        null_condition: What stands for nothing, for classifier-free guidance; `None` without guidance.
+        step_options: Further arguments of the scheduler's steps.
+        network: Name of the denoiser; empty for the first one of the model.
+        enter: From the latents with which the leg before ended to those with which this one begins.
+    """
+
+    scheduler: Any
+    timesteps: Tensor
+    condition: Mapping[str, Tensor]
+    null_condition: Mapping[str, Tensor] | None = None
+    step_options: Mapping[str, Any] = field(default_factory=dict)
+    network: str = ""
+    enter: Callable[[Tensor], Tensor] = _unchanged
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenerationPlan:
+    """The way from noise to one picture.
+
+    Attributes:
+        latents: float32 (C, H, W) with which it begins, at the noise level of the first timestep.
+        legs: Its stretches, at least one.
+    """
+
+    latents: Tensor
+    legs: tuple[Leg, ...]
 
 
 class LatentDiffusionModel(Protocol):
@@ -93,27 +176,31 @@ class LatentDiffusionModel(Protocol):
     device: torch.device
     dtype: torch.dtype
 
-    def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
-        """Returns the condition that stands for an embedding of shape (D,).
+    def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
+        """Returns the way to a request's picture.
 
         Args:
-            audio_embedding: The embedding.
-            noise: (C, H, W) white noise that the picture starts from.
-        """
+            request: What to generate; its fields fit the model's description.
+            generator: Draws all that is random, on the CPU, so that a seed means the same on every device.
 
-    def null_condition(self, latent_shape: tuple[int, int, int]) -> Mapping[str, Tensor]:
-        """Returns the condition that stands for nothing, for classifier-free guidance."""
+        Raises:
+            InvalidInputError: The scheduler cannot take so few steps.
+        """
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
         """Returns the denoiser's output for each row, float32 (B, C, H, W)."""
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
+        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise.
 
-    def clean_estimate(
-        self, latents: Tensor, prediction: Tensor, timestep: Tensor, scheduler: SchedulerMixin
-    ) -> Tensor:
-        """Returns what the latents would be without noise, by the newest prediction."""
+        Raises:
+            ChladniError: PICTURE_WITHHELD, where a safety checker is configured and objects.
+        """
 
-    def new_scheduler(self, name: str) -> Any:
-        """Returns a scheduler that no other request uses."""
+    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+        """Returns RGB pixels (h, w, 3) that show what latents (C, H, W) are, quickly.
+
+        Args:
+            latents: Latents without noise.
+            size_pixels: Length that the longer side should have; it need not be met.
+        """

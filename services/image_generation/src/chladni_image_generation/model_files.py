@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -34,19 +34,31 @@ class ModelFiles:
     manifest: Mapping[str, Any]
     digest: str
 
+    def joined_with(self, additions: Sequence["ModelFiles"]) -> "ModelFiles":
+        """Returns these files with an identifier and a digest that tell of additions too."""
+        if not additions:
+            return self
+        digests = "\n".join(part.digest for part in (self, *additions))
+        return replace(
+            self,
+            id="+".join(part.id for part in (self, *additions)),
+            digest=hashlib.sha256(digests.encode()).hexdigest(),
+        )
 
-def find_model_files(reference: str) -> ModelFiles:
+
+def find_model_files(reference: str, *, is_addition: bool = False) -> ModelFiles:
     """Finds, and if need be downloads, a model, and checks its files against its manifest.
 
     Args:
         reference: 'embedded', a directory, or a hub id with an optional revision
             ('owner/name@revision').
+        is_addition: Whether it is added to a model, and so need not be a whole one.
 
     Raises:
         ModelFilesError: The model cannot be had, or a file differs from the manifest.
     """
     directory = _directory_of(reference)
-    if not (directory / "model_index.json").is_file():
+    if not is_addition and not (directory / "model_index.json").is_file():
         raise ModelFilesError(f"Model {reference!r} has no model_index.json: not a diffusers directory.")
     manifest_path = directory / MANIFEST_NAME
     manifest = json.loads(manifest_path.read_text()) if manifest_path.is_file() else {}

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from chladni_image_generation.generation import Preview, Provenance
+from chladni_image_generation.generation import Preview
+from chladni_image_generation.origins import Provenance
 
 PROVENANCE_CHUNK: Final = "chladni"
 """Keyword of the PNG text chunk that holds the provenance as JSON."""

@@ -1,15 +1,13 @@
 """The provenance of a picture: what decided its pixels."""
 
-import hashlib
 import platform
 from importlib.metadata import version
 from typing import Final
 
-import numpy as np
 import torch
 
-from chladni_image_generation.generation import Provenance
 from chladni_image_generation.model import LatentDiffusionModel
+from chladni_image_generation.origins import Provenance
 from chladni_image_generation.stepping import Flight
 
 _LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch")
@@ -35,19 +33,19 @@ class ProvenanceRecorder:
         """Returns the provenance of a request's picture."""
         request = flight.request
         description = self._model.description
-        embedding = np.ascontiguousarray(request.audio_embedding, dtype="<f4")
+        conditioning, origin = request.conditioning, request.origin
         return Provenance(
             model=description.id,
             model_digest=description.digest,
-            recipe=request.recipe,
+            recipe=origin.recipe,
             seed=request.seed,
             steps=request.steps,
             guidance_scale=request.guidance_scale,
             scheduler=request.scheduler,
             width_pixels=request.width_pixels,
             height_pixels=request.height_pixels,
-            audio_sha256=request.audio_sha256,
-            conditioning_sha256=hashlib.sha256(embedding.tobytes()).hexdigest(),
+            audio_sha256=origin.audio_sha256,
+            conditioning_sha256=conditioning.digest(),
             dtype=str(self._model.dtype).removeprefix("torch."),
             device=self._model.device.type,
             batch_size=flight.batch_size,
@@ -56,6 +54,18 @@ class ProvenanceRecorder:
             exact=request.exact,
             device_capability=self._device_capability,
             decode_batch_size=flight.decode_batch_size,
+            stage=origin.stage,
+            earlier=origin.earlier,
+            fallback=origin.fallback,
+            prompt=conditioning.prompt,
+            negative_prompt=conditioning.negative_prompt,
+            strength=None if conditioning.initial_image is None else conditioning.strength,
+            initial_latents_weight=(
+                None if conditioning.initial_latents is None else conditioning.initial_latents_weight
+            ),
+            upscale=request.upscale,
+            refiner_start=request.refiner_start,
+            recipe_options=dict(origin.options),
         )
 
 

@@ -8,22 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from chladni_image_generation.generation import GenerationRequest, Provenance
+    from chladni_image_generation.generation import GenerationRequest
+    from chladni_image_generation.origins import Provenance
 
 
 def content_key(request: GenerationRequest) -> str:
     """Returns what identical requests to one model have in common and no others: a SHA-256 in hexadecimal."""
     terms = {field.name: getattr(request, field.name) for field in fields(request)}
-    embedding = np.ascontiguousarray(terms.pop("audio_embedding"), dtype="<f4")
-    digest = hashlib.sha256(json.dumps(terms, sort_keys=True).encode())
-    digest.update(embedding.tobytes())
-    return digest.hexdigest()
+    terms["conditioning"] = request.conditioning.digest()
+    terms["origin"] = asdict(request.origin)
+    return hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

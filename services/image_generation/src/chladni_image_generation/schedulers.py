@@ -1,8 +1,13 @@
 """Schedulers by name: which of diffusers' fit a model, and a fresh one for each request."""
 
+import inspect
 from typing import Any, Final
 
 import diffusers
+import torch
+from torch import Tensor
+
+from chladni_runtime.errors import InvalidInputError, Reason
 
 # Multistep solvers that integrate a flow-matching model when told that its sigmas are those of a flow.
 _FLOW_SOLVERS: Final = ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler")
@@ -56,6 +61,62 @@ class SchedulerCatalog:
         if self.is_flow and name in _FLOW_SOLVERS:
             config |= _FLOW_OPTIONS | {"flow_shift": config.get("shift", config.get("flow_shift", 1.0))}
         return getattr(diffusers, name).from_config(config)
+
+
+def timesteps_of(scheduler: Any, steps: int) -> Tensor:
+    """Sets a scheduler's timesteps and returns them (N,); some schedulers need more than were asked for.
+
+    Raises:
+        InvalidInputError: The scheduler cannot take so few steps.
+    """
+    try:
+        scheduler.set_timesteps(steps)
+    except (ValueError, IndexError) as error:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"steps is {steps}, which {type(scheduler).__name__} cannot take; ask for more.",
+            field="steps",
+        ) from error
+    timesteps: Tensor = scheduler.timesteps
+    return timesteps
+
+
+def step_options(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:
+    """Returns the generator for schedulers that draw noise; others do not take one."""
+    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
+    return {"generator": generator} if takes_generator else {}
+
+
+def clean_estimate(
+    scheduler: Any, outcome: Any, *, latents: Tensor, prediction: Tensor, timestep: Tensor
+) -> Tensor:
+    """Returns what latents would be without noise, by the newest prediction.
+
+    Args:
+        scheduler: The scheduler that took the step.
+        outcome: What its `step` returned; most schedulers tell the estimate there.
+        latents: (C, H, W) before the step.
+        prediction: (C, H, W), the denoiser's.
+        timestep: Of the step.
+    """
+    for name in ("pred_original_sample", "denoised"):
+        told: Tensor | None = getattr(outcome, name, None)
+        if told is not None:
+            return told[0]
+    estimate: Tensor
+    if _is_flow(scheduler):
+        estimate = latents - timestep / scheduler.config.num_train_timesteps * prediction
+        return estimate
+    # Those that do not tell keep the variance of their samples, x = sqrt(a) x_0 + sqrt(1 - a) e.
+    kept: Tensor = scheduler.alphas_cumprod[timestep.long().cpu()]
+    match scheduler.config.prediction_type:
+        case "epsilon":
+            estimate = (latents - (1 - kept).sqrt() * prediction) / kept.sqrt()
+        case "v_prediction":
+            estimate = kept.sqrt() * latents - (1 - kept).sqrt() * prediction
+        case _:
+            estimate = prediction
+    return estimate
 
 
 def _is_flow(scheduler: Any) -> bool:

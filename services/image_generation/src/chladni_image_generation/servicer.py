@@ -1,8 +1,10 @@
 """The gRPC services of image generation: validate, call, convert."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import grpc
@@ -19,23 +21,24 @@ from chladni_image_generation.conversion import (
     to_generation_request,
     to_model_info,
     to_preview_wish,
+    to_unavailable_model_info,
 )
-from chladni_image_generation.engine import Engine
 from chladni_image_generation.generation import MAX_SEED
+from chladni_image_generation.shelf import ModelShelf
 from chladni_runtime.contexts import caller_of, cancellation_of
 from chladni_runtime.errors import NotOfferedError
 
 
 class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationServiceServicer):
-    """Serves one engine.
+    """Serves the models of a shelf.
 
     Args:
-        engine: The engine.
+        shelf: The models.
         max_steps: Denoising steps of a request at most.
     """
 
-    def __init__(self, engine: Engine, *, max_steps: int) -> None:
-        self._engine = engine
+    def __init__(self, shelf: ModelShelf, *, max_steps: int) -> None:
+        self._shelf = shelf
         self._max_steps = max_steps
 
     async def GenerateImage(
@@ -44,15 +47,20 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
         """Generates one picture and reports on the way."""
-        model = self._engine.description
-        wanted = to_generation_request(
+        engine = self._shelf.find(request.model)
+        model = engine.description
+        convert = partial(
+            to_generation_request,
             request,
             model,
             max_steps=self._max_steps,
             draw_seed=lambda: secrets.randbelow(MAX_SEED + 1),
         )
+        # Only pictures take long to decode; a thread for every other request would take longer than it does.
+        has_picture = request.conditioning.HasField("initial_image")
+        wanted = await asyncio.to_thread(convert) if has_picture else convert()
         with cancellation_of(context) as token:
-            generation = self._engine.generate(
+            generation = engine.generate(
                 wanted,
                 token,
                 claim=to_claim(request, caller_of(context)),
@@ -66,12 +74,17 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
     async def GetModels(
         self, request: image_pb2.GetModelsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> image_pb2.GetModelsResponse:
-        """Lists the served model."""
-        return image_pb2.GetModelsResponse(models=[to_model_info(self._engine.description)])
+        """Lists the models, those that could not be loaded last."""
+        usable = [
+            to_model_info(description, is_default=index == 0)
+            for index, description in enumerate(self._shelf.descriptions)
+        ]
+        unavailable = [to_unavailable_model_info(model) for model in self._shelf.unavailable]
+        return image_pb2.GetModelsResponse(models=[*usable, *unavailable])
 
 
 class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
-    """Answers that prompts are not written here: the served model is conditioned on sound alone."""
+    """Answers that prompts are not written here: prompts reach a model as the caller writes them."""
 
     async def WritePrompts(
         self,
@@ -92,6 +105,6 @@ class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
 
 def _no_prompts() -> NotOfferedError:
     return NotOfferedError(
-        "This server has no prompt writer. Its model is conditioned on the sound itself: call GenerateImage "
-        "with conditioning.audio_embedding."
+        "This server has no prompt writer. Write the prompt yourself and send it to GenerateImage as "
+        "conditioning.prompt, or send the sound's embedding as conditioning.audio_embedding."
     )

@@ -36,19 +36,29 @@ class Flight:
 
     Attributes:
         request: What to generate.
-        group: Whose calls it shares.
+        first_group: Whose calls its first step shares.
         previews: Which previews its callers want.
         job: Its state in the model; `None` before its first step.
-        batch_size: Rows of the calls that its steps were part of; 0 before the first.
+        batch_sizes: Rows of the calls that its steps were part of, by the group of the steps.
         decode_batch_size: Pictures of the call that decoded it; 0 before that.
     """
 
     request: GenerationRequest
-    group: BatchGroup
+    first_group: BatchGroup
     previews: frozenset[PreviewWish] = frozenset()
     job: GenerationJob | None = None
-    batch_size: int = 0
+    batch_sizes: dict[BatchGroup, int] = field(default_factory=dict)
     decode_batch_size: int = 0
+
+    @property
+    def group(self) -> BatchGroup:
+        """Whose calls its next step shares."""
+        return self.job.group if self.job else self.first_group
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of the largest call that a step of it was part of; 0 before the first."""
+        return max(self.batch_sizes.values(), default=0)
 
     @property
     def steps_done(self) -> int:
@@ -127,6 +137,7 @@ class Stepper:
             predictions = iter(
                 denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.exact)
             )
+            largest_call = self._denoiser_batches.largest_call(group, len(rows))
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:
@@ -139,7 +150,7 @@ class Stepper:
         outcomes: list[StepOutcome] = []
         for flight, job in zip(flights, jobs, strict=True):
             own_predictions = list(islice(predictions, group.rows_per_request))
-            flight.batch_size = max(flight.batch_size, self._denoiser_batches.largest_call(group, len(rows)))
+            flight.batch_sizes[group] = max(flight.batch_sizes.get(group, 0), largest_call)
             try:
                 job.advance(own_predictions)
                 outcomes.append(StepTaken(self._previews(flight, job)))
@@ -161,7 +172,7 @@ class Stepper:
         return sizes.rows_per_call(group)
 
     def _denoiser_ignores_slots(self, flight: Flight, row_count: int) -> bool:
-        example = GenerationJob(self._model, flight.request).rows()[0]
+        example = (flight.job or GenerationJob(self._model, flight.request)).rows()[0]
         return denoiser_ignores_slots(self._model, example, row_count)
 
     def _job_of(self, flight: Flight, rows_per_call: int) -> GenerationJob:
@@ -169,10 +180,11 @@ class Stepper:
 
         Only so does the result stay the one that the provenance promises.
         """
-        has_other_size = flight.request.exact and flight.batch_size not in {0, rows_per_call}
+        earlier_size = flight.batch_sizes.get(flight.group, rows_per_call)
+        has_other_size = flight.request.exact and earlier_size != rows_per_call
         if flight.job is None or has_other_size:
             flight.job = GenerationJob(self._model, flight.request)
-            flight.batch_size = 0
+            flight.batch_sizes.clear()
         return flight.job
 
     def _previews(self, flight: Flight, job: GenerationJob) -> dict[int, Preview]:
@@ -181,7 +193,7 @@ class Stepper:
         sizes = {wish.size_pixels for wish in flight.previews if wish.is_due(job.steps_done)}
         try:
             return {
-                size: encode_preview(self._model.decode(job.shrunk_estimate(size))[0], size) for size in sizes
+                size: encode_preview(self._model.sketch(job.clean_estimate, size), size) for size in sizes
             }
         except Exception:  # noqa: BLE001 - no preview is worth a picture
             _log.warning("a preview failed", exc_info=True)

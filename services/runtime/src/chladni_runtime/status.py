@@ -63,6 +63,9 @@ WIRE_STATUS: Final[Mapping[Reason, WireStatus]] = {
     Reason.UNKNOWN_COLLECTION: _MISSING,
     Reason.COLLECTION_FULL: WireStatus(_FULL, HTTPStatus.INSUFFICIENT_STORAGE),
     Reason.COLLECTION_OUTDATED: _UNMET,
+    Reason.MODEL_UNAVAILABLE: _UNMET,
+    Reason.PICTURE_WITHHELD: _UNMET,
+    Reason.UNKNOWN_CALIBRATION: _MISSING,
 }
 
 _REASON_OF_BARE_CODE: Final[Mapping[grpc.StatusCode, Reason]] = {

@@ -14,14 +14,16 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import diffusers
+import torch
 from prometheus_client import CollectorRegistry
 
-from chladni_image_generation.audio_conditioned_model import AudioConditionedModel
-from chladni_image_generation.composition import load_model
+from chladni_image_generation.composition import load_configured_model
+from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.engine import Engine, EngineLimits
+from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.generation import Completed, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
+from chladni_image_generation.model import LatentDiffusionModel
 from chladni_image_generation.tickets import Ticket
 from chladni_image_generation.turns import FairTurns, Turns
 from chladni_runtime.cancellation import CancellationToken
@@ -62,7 +64,7 @@ class TurnsReplay:
         settings: Settings of the service.
     """
 
-    def __init__(self, model: AudioConditionedModel, settings: ImageGenerationSettings) -> None:
+    def __init__(self, model: LatentDiffusionModel, settings: ImageGenerationSettings) -> None:
         self._model = model
         self._settings = settings
         self._orders: Final[dict[str, Callable[[], Turns[Ticket]]]] = {
@@ -88,6 +90,7 @@ class TurnsReplay:
         return asyncio.run(self._replay(self._orders[turns](), arrivals))
 
     async def _replay(self, turns: Turns[Ticket], arrivals: list[dict[str, Any]]) -> list[float]:
+        compute_thread = new_compute_thread(torch.get_num_threads())
         engine = Engine(
             self._model,
             limits=EngineLimits(
@@ -98,8 +101,13 @@ class TurnsReplay:
             ),
             turns=turns,
             metrics=GenerationMetrics(CollectorRegistry()),
+            compute_thread=compute_thread,
             clock=time.monotonic,
         )
+        with compute_thread:
+            return await self._run_all(engine, arrivals)
+
+    async def _run_all(self, engine: Engine, arrivals: list[dict[str, Any]]) -> list[float]:
         async with engine, asyncio.TaskGroup() as group:
             started_at = time.monotonic()
             jobs = [
@@ -113,7 +121,7 @@ class TurnsReplay:
     ) -> float:
         width_pixels, height_pixels = engine.description.image_size_pixels
         request = GenerationRequest(
-            audio_embedding=random_embedding(seed),
+            conditioning=Conditioning(audio_embedding=random_embedding(seed)),
             seed=seed,
             steps=steps,
             guidance_scale=1.0,
@@ -134,7 +142,7 @@ def main() -> None:
     """Loads the model and answers commands."""
     diffusers.logging.disable_progress_bar()
     settings = load_settings(ImageGenerationSettings, {})
-    replay = TurnsReplay(load_model(settings), settings)
+    replay = TurnsReplay(load_configured_model(settings, settings.model), settings)
     replay.step_seconds()
     answer_commands({"step_seconds": replay.step_seconds, "replay": replay.replay})
 

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from chladni_image_generation.audio_conditioned_model import (
+from chladni_image_generation.families.audio_conditioned import (
     AudioConditionedModel,
     load_audio_conditioned_model,
 )

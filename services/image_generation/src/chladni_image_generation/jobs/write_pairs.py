@@ -18,11 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from chladni_image_generation.audio_conditioned_model import (
+from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
+from chladni_image_generation.families.audio_conditioned import (
     AudioConditionedModel,
     load_audio_conditioned_model,
 )
-from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
 from chladni_image_generation.jobs.art import render
 from chladni_image_generation.jobs.descriptor_sampling import (
     load_recorded,

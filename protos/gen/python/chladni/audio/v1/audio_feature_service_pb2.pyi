@@ -21,6 +21,12 @@ class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_EMBEDDING: _ClassVar[Feature]
     FEATURE_INITIAL_LATENTS: _ClassVar[Feature]
 
+class LatentBasis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LATENT_BASIS_UNSPECIFIED: _ClassVar[LatentBasis]
+    LATENT_BASIS_MEL: _ClassVar[LatentBasis]
+    LATENT_BASIS_DCT: _ClassVar[LatentBasis]
+
 class PcmEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PCM_ENCODING_UNSPECIFIED: _ClassVar[PcmEncoding]
@@ -37,6 +43,9 @@ FEATURE_LOG_MEL: Feature
 FEATURE_DESCRIPTORS: Feature
 FEATURE_EMBEDDING: Feature
 FEATURE_INITIAL_LATENTS: Feature
+LATENT_BASIS_UNSPECIFIED: LatentBasis
+LATENT_BASIS_MEL: LatentBasis
+LATENT_BASIS_DCT: LatentBasis
 PCM_ENCODING_UNSPECIFIED: PcmEncoding
 PCM_ENCODING_INT16: PcmEncoding
 PCM_ENCODING_FLOAT32: PcmEncoding
@@ -76,18 +85,42 @@ class Descriptor(_message.Message):
     description: str
     def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., unit: _Optional[str] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., description: _Optional[str] = ...) -> None: ...
 
+class InitialLatentsOptions(_message.Message):
+    __slots__ = ("shape", "basis", "calibration", "is_unscaled")
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    IS_UNSCALED_FIELD_NUMBER: _ClassVar[int]
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    basis: LatentBasis
+    calibration: str
+    is_unscaled: bool
+    def __init__(self, shape: _Optional[_Iterable[int]] = ..., basis: _Optional[_Union[LatentBasis, str]] = ..., calibration: _Optional[str] = ..., is_unscaled: _Optional[bool] = ...) -> None: ...
+
 class ExtractFeaturesRequest(_message.Message):
-    __slots__ = ("audio", "features", "embedding_model")
+    __slots__ = ("audio", "features", "embedding_model", "initial_latents")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioClip
     features: _containers.RepeatedScalarFieldContainer[Feature]
     embedding_model: str
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., features: _Optional[_Iterable[_Union[Feature, str]]] = ..., embedding_model: _Optional[str] = ...) -> None: ...
+    initial_latents: InitialLatentsOptions
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., features: _Optional[_Iterable[_Union[Feature, str]]] = ..., embedding_model: _Optional[str] = ..., initial_latents: _Optional[_Union[InitialLatentsOptions, _Mapping]] = ...) -> None: ...
+
+class LatentCalibration(_message.Message):
+    __slots__ = ("name", "digest", "recording_count")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_COUNT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    recording_count: int
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., recording_count: _Optional[int] = ...) -> None: ...
 
 class ExtractFeaturesResponse(_message.Message):
-    __slots__ = ("audio", "log_mel", "mel_parameters", "descriptors", "embedding", "initial_latents", "processing_time")
+    __slots__ = ("audio", "log_mel", "mel_parameters", "descriptors", "embedding", "initial_latents", "processing_time", "latent_calibration")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     LOG_MEL_FIELD_NUMBER: _ClassVar[int]
     MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +128,7 @@ class ExtractFeaturesResponse(_message.Message):
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    LATENT_CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioProperties
     log_mel: _tensor_pb2.Tensor
     mel_parameters: MelParameters
@@ -102,7 +136,8 @@ class ExtractFeaturesResponse(_message.Message):
     embedding: _tensor_pb2.Embedding
     initial_latents: _tensor_pb2.Tensor
     processing_time: _duration_pb2.Duration
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    latent_calibration: LatentCalibration
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[LatentCalibration, _Mapping]] = ...) -> None: ...
 
 class PcmConfig(_message.Message):
     __slots__ = ("sample_rate_hz", "channel_count", "encoding")

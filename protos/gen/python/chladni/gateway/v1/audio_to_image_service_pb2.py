@@ -29,39 +29,47 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/chladni/gateway/v1/audio_to_image_service.proto\x12\x12\x63hladni.gateway.v1\x1a,chladni/audio/v1/audio_feature_service.proto\x1a/chladni/image/v1/image_generation_service.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x03\n\x12\x43reateImageRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x11\n\x04seed\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05steps\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x1b\n\x0eguidance_scale\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x32\n\x08previews\x18\x06 \x01(\x0b\x32 .chladni.image.v1.PreviewOptions\x12\x11\n\tscheduler\x18\x07 \x01(\t\x12\x19\n\x0cwidth_pixels\x18\x08 \x01(\rH\x03\x88\x01\x01\x12\x1a\n\rheight_pixels\x18\t \x01(\rH\x04\x88\x01\x01\x12,\n\x08priority\x18\n \x01(\x0e\x32\x1a.chladni.image.v1.Priority\x12\x12\n\x05\x65xact\x18\x0b \x01(\x08H\x05\x88\x01\x01\x12\x14\n\x0c\x62ypass_cache\x18\x0c \x01(\x08\x42\x07\n\x05_seedB\x08\n\x06_stepsB\x11\n\x0f_guidance_scaleB\x0f\n\r_width_pixelsB\x10\n\x0e_height_pixelsB\x08\n\x06_exact\"t\n\rAudioAnalyzed\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x31\n\x0b\x64\x65scriptors\x18\x02 \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\"\xf2\x01\n\x0cImageCreated\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\x30\n\nprovenance\x18\x03 \x01(\x0b\x32\x1c.chladni.image.v1.Provenance\x12\x32\n\x0fprocessing_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tis_reused\x18\x06 \x01(\x08\"\xdc\x02\n\x13\x43reateImageResponse\x12(\n\x05stage\x18\x01 \x01(\x0e\x32\x19.chladni.gateway.v1.Stage\x12\x35\n\x08\x61nalyzed\x18\x02 \x01(\x0b\x32!.chladni.gateway.v1.AudioAnalyzedH\x00\x12\x34\n\x06queued\x18\x03 \x01(\x0b\x32\".chladni.image.v1.GenerationQueuedH\x00\x12\x36\n\x07started\x18\x04 \x01(\x0b\x32#.chladni.image.v1.GenerationStartedH\x00\x12\x38\n\x08progress\x18\x05 \x01(\x0b\x32$.chladni.image.v1.GenerationProgressH\x00\x12\x33\n\x07\x63reated\x18\x06 \x01(\x0b\x32 .chladni.gateway.v1.ImageCreatedH\x00\x42\x07\n\x05\x65vent\"X\n\x0eImageReference\x12\x12\n\x08image_id\x18\x01 \x01(\tH\x00\x12(\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.ImageH\x00\x42\x08\n\x06source\"}\n\x14\x43ompareImagesRequest\x12\x31\n\x05\x66irst\x18\x01 \x01(\x0b\x32\".chladni.gateway.v1.ImageReference\x12\x32\n\x06second\x18\x02 \x01(\x0b\x32\".chladni.gateway.v1.ImageReference\"E\n\x15\x43ompareImagesResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\"#\n\x0fGetImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x9c\x01\n\x10GetImageResponse\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x06Recipe\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x14\n\x0cis_available\x18\x03 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\x12\x0e\n\x06models\x18\x06 \x03(\t\"\x14\n\x12ListRecipesRequest\"B\n\x13ListRecipesResponse\x12+\n\x07recipes\x18\x01 \x03(\x0b\x32\x1a.chladni.gateway.v1.Recipe*\x93\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10STAGE_VALIDATION\x10\x01\x12\x18\n\x14STAGE_AUDIO_FEATURES\x10\x02\x12\x1a\n\x16STAGE_IMAGE_GENERATION\x10\x03\x12\x11\n\rSTAGE_STORAGE\x10\x04\x12\x14\n\x10STAGE_SIMILARITY\x10\x05\x32\x94\x03\n\x13\x41udioToImageService\x12`\n\x0b\x43reateImage\x12&.chladni.gateway.v1.CreateImageRequest\x1a\'.chladni.gateway.v1.CreateImageResponse0\x01\x12\x64\n\rCompareImages\x12(.chladni.gateway.v1.CompareImagesRequest\x1a).chladni.gateway.v1.CompareImagesResponse\x12U\n\x08GetImage\x12#.chladni.gateway.v1.GetImageRequest\x1a$.chladni.gateway.v1.GetImageResponse\x12^\n\x0bListRecipes\x12&.chladni.gateway.v1.ListRecipesRequest\x1a\'.chladni.gateway.v1.ListRecipesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/chladni/gateway/v1/audio_to_image_service.proto\x12\x12\x63hladni.gateway.v1\x1a,chladni/audio/v1/audio_feature_service.proto\x1a/chladni/image/v1/image_generation_service.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x05\n\x12\x43reateImageRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x11\n\x04seed\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05steps\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x1b\n\x0eguidance_scale\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x32\n\x08previews\x18\x06 \x01(\x0b\x32 .chladni.image.v1.PreviewOptions\x12\x11\n\tscheduler\x18\x07 \x01(\t\x12\x19\n\x0cwidth_pixels\x18\x08 \x01(\rH\x03\x88\x01\x01\x12\x1a\n\rheight_pixels\x18\t \x01(\rH\x04\x88\x01\x01\x12,\n\x08priority\x18\n \x01(\x0e\x32\x1a.chladni.image.v1.Priority\x12\x12\n\x05\x65xact\x18\x0b \x01(\x08H\x05\x88\x01\x01\x12\x14\n\x0c\x62ypass_cache\x18\x0c \x01(\x08\x12\x0e\n\x06prompt\x18\r \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x0e \x01(\t\x12\x15\n\x08strength\x18\x0f \x01(\x01H\x06\x88\x01\x01\x12\r\n\x05model\x18\x10 \x01(\t\x12\x31\n\nnoise_mode\x18\x11 \x01(\x0e\x32\x1d.chladni.gateway.v1.NoiseMode\x12\x19\n\x0cnoise_weight\x18\x12 \x01(\x01H\x07\x88\x01\x01\x12\x14\n\x07upscale\x18\x13 \x01(\rH\x08\x88\x01\x01\x12\x1a\n\rrefiner_start\x18\x14 \x01(\x01H\t\x88\x01\x01\x42\x07\n\x05_seedB\x08\n\x06_stepsB\x11\n\x0f_guidance_scaleB\x0f\n\r_width_pixelsB\x10\n\x0e_height_pixelsB\x08\n\x06_exactB\x0b\n\t_strengthB\x0f\n\r_noise_weightB\n\n\x08_upscaleB\x10\n\x0e_refiner_start\"t\n\rAudioAnalyzed\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x31\n\x0b\x64\x65scriptors\x18\x02 \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\"h\n\x0cImageDrafted\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\x30\n\nprovenance\x18\x02 \x01(\x0b\x32\x1c.chladni.image.v1.Provenance\"-\n\x0eRecipeFellBack\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0b\n\x03way\x18\x02 \x01(\t\"\xf2\x01\n\x0cImageCreated\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\x30\n\nprovenance\x18\x03 \x01(\x0b\x32\x1c.chladni.image.v1.Provenance\x12\x32\n\x0fprocessing_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tis_reused\x18\x06 \x01(\x08\"\xe0\x03\n\x13\x43reateImageResponse\x12(\n\x05stage\x18\x01 \x01(\x0e\x32\x19.chladni.gateway.v1.Stage\x12\x35\n\x08\x61nalyzed\x18\x02 \x01(\x0b\x32!.chladni.gateway.v1.AudioAnalyzedH\x00\x12\x34\n\x06queued\x18\x03 \x01(\x0b\x32\".chladni.image.v1.GenerationQueuedH\x00\x12\x36\n\x07started\x18\x04 \x01(\x0b\x32#.chladni.image.v1.GenerationStartedH\x00\x12\x38\n\x08progress\x18\x05 \x01(\x0b\x32$.chladni.image.v1.GenerationProgressH\x00\x12\x33\n\x07\x63reated\x18\x06 \x01(\x0b\x32 .chladni.gateway.v1.ImageCreatedH\x00\x12\x33\n\x07\x64rafted\x18\x08 \x01(\x0b\x32 .chladni.gateway.v1.ImageDraftedH\x00\x12\x37\n\tfell_back\x18\t \x01(\x0b\x32\".chladni.gateway.v1.RecipeFellBackH\x00\x12\x14\n\x0crecipe_stage\x18\x07 \x01(\tB\x07\n\x05\x65vent\"X\n\x0eImageReference\x12\x12\n\x08image_id\x18\x01 \x01(\tH\x00\x12(\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.ImageH\x00\x42\x08\n\x06source\"}\n\x14\x43ompareImagesRequest\x12\x31\n\x05\x66irst\x18\x01 \x01(\x0b\x32\".chladni.gateway.v1.ImageReference\x12\x32\n\x06second\x18\x02 \x01(\x0b\x32\".chladni.gateway.v1.ImageReference\"E\n\x15\x43ompareImagesResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\"#\n\x0fGetImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x9c\x01\n\x10GetImageResponse\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdb\x01\n\x06Recipe\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x14\n\x0cis_available\x18\x03 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\x12\x0e\n\x06models\x18\x06 \x03(\t\x12-\n\x05needs\x18\x07 \x03(\x0b\x32\x1e.chladni.gateway.v1.RecipeNeed\x12\x0f\n\x07options\x18\x08 \x03(\t\x12\x18\n\x10required_options\x18\t \x03(\t\"e\n\nRecipeNeed\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x0e\n\x06is_met\x18\x02 \x01(\x08\x12\x13\n\x0bis_optional\x18\x03 \x01(\x08\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06remedy\x18\x05 \x01(\t\"\x14\n\x12ListRecipesRequest\"B\n\x13ListRecipesResponse\x12+\n\x07recipes\x18\x01 \x03(\x0b\x32\x1a.chladni.gateway.v1.Recipe*\x93\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10STAGE_VALIDATION\x10\x01\x12\x18\n\x14STAGE_AUDIO_FEATURES\x10\x02\x12\x1a\n\x16STAGE_IMAGE_GENERATION\x10\x03\x12\x11\n\rSTAGE_STORAGE\x10\x04\x12\x14\n\x10STAGE_SIMILARITY\x10\x05*e\n\tNoiseMode\x12\x1a\n\x16NOISE_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eNOISE_MODE_RAW\x10\x01\x12\x14\n\x10NOISE_MODE_BLEND\x10\x02\x12\x12\n\x0eNOISE_MODE_DCT\x10\x03\x32\x94\x03\n\x13\x41udioToImageService\x12`\n\x0b\x43reateImage\x12&.chladni.gateway.v1.CreateImageRequest\x1a\'.chladni.gateway.v1.CreateImageResponse0\x01\x12\x64\n\rCompareImages\x12(.chladni.gateway.v1.CompareImagesRequest\x1a).chladni.gateway.v1.CompareImagesResponse\x12U\n\x08GetImage\x12#.chladni.gateway.v1.GetImageRequest\x1a$.chladni.gateway.v1.GetImageResponse\x12^\n\x0bListRecipes\x12&.chladni.gateway.v1.ListRecipesRequest\x1a\'.chladni.gateway.v1.ListRecipesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.gateway.v1.audio_to_image_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STAGE']._serialized_start=2130
-  _globals['_STAGE']._serialized_end=2277
+  _globals['_STAGE']._serialized_start=2875
+  _globals['_STAGE']._serialized_end=3022
+  _globals['_NOISEMODE']._serialized_start=3024
+  _globals['_NOISEMODE']._serialized_end=3125
   _globals['_CREATEIMAGEREQUEST']._serialized_start=262
-  _globals['_CREATEIMAGEREQUEST']._serialized_end=707
-  _globals['_AUDIOANALYZED']._serialized_start=709
-  _globals['_AUDIOANALYZED']._serialized_end=825
-  _globals['_IMAGECREATED']._serialized_start=828
-  _globals['_IMAGECREATED']._serialized_end=1070
-  _globals['_CREATEIMAGERESPONSE']._serialized_start=1073
-  _globals['_CREATEIMAGERESPONSE']._serialized_end=1421
-  _globals['_IMAGEREFERENCE']._serialized_start=1423
-  _globals['_IMAGEREFERENCE']._serialized_end=1511
-  _globals['_COMPAREIMAGESREQUEST']._serialized_start=1513
-  _globals['_COMPAREIMAGESREQUEST']._serialized_end=1638
-  _globals['_COMPAREIMAGESRESPONSE']._serialized_start=1640
-  _globals['_COMPAREIMAGESRESPONSE']._serialized_end=1709
-  _globals['_GETIMAGEREQUEST']._serialized_start=1711
-  _globals['_GETIMAGEREQUEST']._serialized_end=1746
-  _globals['_GETIMAGERESPONSE']._serialized_start=1749
-  _globals['_GETIMAGERESPONSE']._serialized_end=1905
-  _globals['_RECIPE']._serialized_start=1908
-  _globals['_RECIPE']._serialized_end=2037
-  _globals['_LISTRECIPESREQUEST']._serialized_start=2039
-  _globals['_LISTRECIPESREQUEST']._serialized_end=2059
-  _globals['_LISTRECIPESRESPONSE']._serialized_start=2061
-  _globals['_LISTRECIPESRESPONSE']._serialized_end=2127
-  _globals['_AUDIOTOIMAGESERVICE']._serialized_start=2280
-  _globals['_AUDIOTOIMAGESERVICE']._serialized_end=2684
+  _globals['_CREATEIMAGEREQUEST']._serialized_end=974
+  _globals['_AUDIOANALYZED']._serialized_start=976
+  _globals['_AUDIOANALYZED']._serialized_end=1092
+  _globals['_IMAGEDRAFTED']._serialized_start=1094
+  _globals['_IMAGEDRAFTED']._serialized_end=1198
+  _globals['_RECIPEFELLBACK']._serialized_start=1200
+  _globals['_RECIPEFELLBACK']._serialized_end=1245
+  _globals['_IMAGECREATED']._serialized_start=1248
+  _globals['_IMAGECREATED']._serialized_end=1490
+  _globals['_CREATEIMAGERESPONSE']._serialized_start=1493
+  _globals['_CREATEIMAGERESPONSE']._serialized_end=1973
+  _globals['_IMAGEREFERENCE']._serialized_start=1975
+  _globals['_IMAGEREFERENCE']._serialized_end=2063
+  _globals['_COMPAREIMAGESREQUEST']._serialized_start=2065
+  _globals['_COMPAREIMAGESREQUEST']._serialized_end=2190
+  _globals['_COMPAREIMAGESRESPONSE']._serialized_start=2192
+  _globals['_COMPAREIMAGESRESPONSE']._serialized_end=2261
+  _globals['_GETIMAGEREQUEST']._serialized_start=2263
+  _globals['_GETIMAGEREQUEST']._serialized_end=2298
+  _globals['_GETIMAGERESPONSE']._serialized_start=2301
+  _globals['_GETIMAGERESPONSE']._serialized_end=2457
+  _globals['_RECIPE']._serialized_start=2460
+  _globals['_RECIPE']._serialized_end=2679
+  _globals['_RECIPENEED']._serialized_start=2681
+  _globals['_RECIPENEED']._serialized_end=2782
+  _globals['_LISTRECIPESREQUEST']._serialized_start=2784
+  _globals['_LISTRECIPESREQUEST']._serialized_end=2804
+  _globals['_LISTRECIPESRESPONSE']._serialized_start=2806
+  _globals['_LISTRECIPESRESPONSE']._serialized_end=2872
+  _globals['_AUDIOTOIMAGESERVICE']._serialized_start=3128
+  _globals['_AUDIOTOIMAGESERVICE']._serialized_end=3532
 # @@protoc_insertion_point(module_scope)

@@ -22,15 +22,26 @@ class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STAGE_IMAGE_GENERATION: _ClassVar[Stage]
     STAGE_STORAGE: _ClassVar[Stage]
     STAGE_SIMILARITY: _ClassVar[Stage]
+
+class NoiseMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NOISE_MODE_UNSPECIFIED: _ClassVar[NoiseMode]
+    NOISE_MODE_RAW: _ClassVar[NoiseMode]
+    NOISE_MODE_BLEND: _ClassVar[NoiseMode]
+    NOISE_MODE_DCT: _ClassVar[NoiseMode]
 STAGE_UNSPECIFIED: Stage
 STAGE_VALIDATION: Stage
 STAGE_AUDIO_FEATURES: Stage
 STAGE_IMAGE_GENERATION: Stage
 STAGE_STORAGE: Stage
 STAGE_SIMILARITY: Stage
+NOISE_MODE_UNSPECIFIED: NoiseMode
+NOISE_MODE_RAW: NoiseMode
+NOISE_MODE_BLEND: NoiseMode
+NOISE_MODE_DCT: NoiseMode
 
 class CreateImageRequest(_message.Message):
-    __slots__ = ("audio", "recipe", "seed", "steps", "guidance_scale", "previews", "scheduler", "width_pixels", "height_pixels", "priority", "exact", "bypass_cache")
+    __slots__ = ("audio", "recipe", "seed", "steps", "guidance_scale", "previews", "scheduler", "width_pixels", "height_pixels", "priority", "exact", "bypass_cache", "prompt", "negative_prompt", "strength", "model", "noise_mode", "noise_weight", "upscale", "refiner_start")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +54,14 @@ class CreateImageRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     EXACT_FIELD_NUMBER: _ClassVar[int]
     BYPASS_CACHE_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    NOISE_MODE_FIELD_NUMBER: _ClassVar[int]
+    NOISE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    UPSCALE_FIELD_NUMBER: _ClassVar[int]
+    REFINER_START_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioClip
     recipe: str
     seed: int
@@ -55,7 +74,15 @@ class CreateImageRequest(_message.Message):
     priority: _image_generation_service_pb2.Priority
     exact: bool
     bypass_cache: bool
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., previews: _Optional[_Union[_image_generation_service_pb2.PreviewOptions, _Mapping]] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., priority: _Optional[_Union[_image_generation_service_pb2.Priority, str]] = ..., exact: _Optional[bool] = ..., bypass_cache: _Optional[bool] = ...) -> None: ...
+    prompt: str
+    negative_prompt: str
+    strength: float
+    model: str
+    noise_mode: NoiseMode
+    noise_weight: float
+    upscale: int
+    refiner_start: float
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., previews: _Optional[_Union[_image_generation_service_pb2.PreviewOptions, _Mapping]] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., priority: _Optional[_Union[_image_generation_service_pb2.Priority, str]] = ..., exact: _Optional[bool] = ..., bypass_cache: _Optional[bool] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., model: _Optional[str] = ..., noise_mode: _Optional[_Union[NoiseMode, str]] = ..., noise_weight: _Optional[float] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ...) -> None: ...
 
 class AudioAnalyzed(_message.Message):
     __slots__ = ("audio", "descriptors")
@@ -64,6 +91,22 @@ class AudioAnalyzed(_message.Message):
     audio: _media_pb2.AudioProperties
     descriptors: _containers.RepeatedCompositeFieldContainer[_audio_feature_service_pb2.Descriptor]
     def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[_audio_feature_service_pb2.Descriptor, _Mapping]]] = ...) -> None: ...
+
+class ImageDrafted(_message.Message):
+    __slots__ = ("image", "provenance")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    image: _media_pb2.Image
+    provenance: _image_generation_service_pb2.Provenance
+    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[_image_generation_service_pb2.Provenance, _Mapping]] = ...) -> None: ...
+
+class RecipeFellBack(_message.Message):
+    __slots__ = ("reason", "way")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WAY_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    way: str
+    def __init__(self, reason: _Optional[str] = ..., way: _Optional[str] = ...) -> None: ...
 
 class ImageCreated(_message.Message):
     __slots__ = ("image_id", "image", "provenance", "processing_time", "expire_time", "is_reused")
@@ -82,20 +125,26 @@ class ImageCreated(_message.Message):
     def __init__(self, image_id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[_image_generation_service_pb2.Provenance, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_reused: _Optional[bool] = ...) -> None: ...
 
 class CreateImageResponse(_message.Message):
-    __slots__ = ("stage", "analyzed", "queued", "started", "progress", "created")
+    __slots__ = ("stage", "analyzed", "queued", "started", "progress", "created", "drafted", "fell_back", "recipe_stage")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     ANALYZED_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    DRAFTED_FIELD_NUMBER: _ClassVar[int]
+    FELL_BACK_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_STAGE_FIELD_NUMBER: _ClassVar[int]
     stage: Stage
     analyzed: AudioAnalyzed
     queued: _image_generation_service_pb2.GenerationQueued
     started: _image_generation_service_pb2.GenerationStarted
     progress: _image_generation_service_pb2.GenerationProgress
     created: ImageCreated
-    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., analyzed: _Optional[_Union[AudioAnalyzed, _Mapping]] = ..., queued: _Optional[_Union[_image_generation_service_pb2.GenerationQueued, _Mapping]] = ..., started: _Optional[_Union[_image_generation_service_pb2.GenerationStarted, _Mapping]] = ..., progress: _Optional[_Union[_image_generation_service_pb2.GenerationProgress, _Mapping]] = ..., created: _Optional[_Union[ImageCreated, _Mapping]] = ...) -> None: ...
+    drafted: ImageDrafted
+    fell_back: RecipeFellBack
+    recipe_stage: str
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., analyzed: _Optional[_Union[AudioAnalyzed, _Mapping]] = ..., queued: _Optional[_Union[_image_generation_service_pb2.GenerationQueued, _Mapping]] = ..., started: _Optional[_Union[_image_generation_service_pb2.GenerationStarted, _Mapping]] = ..., progress: _Optional[_Union[_image_generation_service_pb2.GenerationProgress, _Mapping]] = ..., created: _Optional[_Union[ImageCreated, _Mapping]] = ..., drafted: _Optional[_Union[ImageDrafted, _Mapping]] = ..., fell_back: _Optional[_Union[RecipeFellBack, _Mapping]] = ..., recipe_stage: _Optional[str] = ...) -> None: ...
 
 class ImageReference(_message.Message):
     __slots__ = ("image_id", "image")
@@ -140,20 +189,40 @@ class GetImageResponse(_message.Message):
     def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Recipe(_message.Message):
-    __slots__ = ("name", "description", "is_available", "unavailable_reason", "is_default", "models")
+    __slots__ = ("name", "description", "is_available", "unavailable_reason", "is_default", "models", "needs", "options", "required_options")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     IS_AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     UNAVAILABLE_REASON_FIELD_NUMBER: _ClassVar[int]
     IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    NEEDS_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     is_available: bool
     unavailable_reason: str
     is_default: bool
     models: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., is_available: _Optional[bool] = ..., unavailable_reason: _Optional[str] = ..., is_default: _Optional[bool] = ..., models: _Optional[_Iterable[str]] = ...) -> None: ...
+    needs: _containers.RepeatedCompositeFieldContainer[RecipeNeed]
+    options: _containers.RepeatedScalarFieldContainer[str]
+    required_options: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., is_available: _Optional[bool] = ..., unavailable_reason: _Optional[str] = ..., is_default: _Optional[bool] = ..., models: _Optional[_Iterable[str]] = ..., needs: _Optional[_Iterable[_Union[RecipeNeed, _Mapping]]] = ..., options: _Optional[_Iterable[str]] = ..., required_options: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RecipeNeed(_message.Message):
+    __slots__ = ("description", "is_met", "is_optional", "model", "remedy")
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    IS_MET_FIELD_NUMBER: _ClassVar[int]
+    IS_OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    description: str
+    is_met: bool
+    is_optional: bool
+    model: str
+    remedy: str
+    def __init__(self, description: _Optional[str] = ..., is_met: _Optional[bool] = ..., is_optional: _Optional[bool] = ..., model: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
 
 class ListRecipesRequest(_message.Message):
     __slots__ = ()

@@ -23,20 +23,22 @@ PRIORITY_INTERACTIVE: Priority
 PRIORITY_BATCH: Priority
 
 class Conditioning(_message.Message):
-    __slots__ = ("audio_embedding", "prompt", "negative_prompt", "initial_latents", "initial_image", "strength")
+    __slots__ = ("audio_embedding", "prompt", "negative_prompt", "initial_latents", "initial_image", "strength", "initial_latents_weight")
     AUDIO_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
     INITIAL_IMAGE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_LATENTS_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     audio_embedding: _tensor_pb2.Embedding
     prompt: str
     negative_prompt: str
     initial_latents: _tensor_pb2.Tensor
     initial_image: _media_pb2.Image
     strength: float
-    def __init__(self, audio_embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., initial_image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., strength: _Optional[float] = ...) -> None: ...
+    initial_latents_weight: float
+    def __init__(self, audio_embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., initial_image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ...) -> None: ...
 
 class PreviewOptions(_message.Message):
     __slots__ = ("interval_steps", "size_pixels")
@@ -47,15 +49,30 @@ class PreviewOptions(_message.Message):
     def __init__(self, interval_steps: _Optional[int] = ..., size_pixels: _Optional[int] = ...) -> None: ...
 
 class Origin(_message.Message):
-    __slots__ = ("recipe", "audio_sha256")
+    __slots__ = ("recipe", "audio_sha256", "stage", "earlier", "fallback", "options")
+    class OptionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_SHA256_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     audio_sha256: str
-    def __init__(self, recipe: _Optional[str] = ..., audio_sha256: _Optional[str] = ...) -> None: ...
+    stage: str
+    earlier: _containers.RepeatedCompositeFieldContainer[Provenance]
+    fallback: str
+    options: _containers.ScalarMap[str, str]
+    def __init__(self, recipe: _Optional[str] = ..., audio_sha256: _Optional[str] = ..., stage: _Optional[str] = ..., earlier: _Optional[_Iterable[_Union[Provenance, _Mapping]]] = ..., fallback: _Optional[str] = ..., options: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class GenerateImageRequest(_message.Message):
-    __slots__ = ("model", "conditioning", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "previews", "origin", "priority", "exact", "bypass_cache")
+    __slots__ = ("model", "conditioning", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "previews", "origin", "priority", "exact", "bypass_cache", "upscale", "refiner_start")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CONDITIONING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +86,8 @@ class GenerateImageRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     EXACT_FIELD_NUMBER: _ClassVar[int]
     BYPASS_CACHE_FIELD_NUMBER: _ClassVar[int]
+    UPSCALE_FIELD_NUMBER: _ClassVar[int]
+    REFINER_START_FIELD_NUMBER: _ClassVar[int]
     model: str
     conditioning: Conditioning
     seed: int
@@ -82,7 +101,9 @@ class GenerateImageRequest(_message.Message):
     priority: Priority
     exact: bool
     bypass_cache: bool
-    def __init__(self, model: _Optional[str] = ..., conditioning: _Optional[_Union[Conditioning, _Mapping]] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., previews: _Optional[_Union[PreviewOptions, _Mapping]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., priority: _Optional[_Union[Priority, str]] = ..., exact: _Optional[bool] = ..., bypass_cache: _Optional[bool] = ...) -> None: ...
+    upscale: int
+    refiner_start: float
+    def __init__(self, model: _Optional[str] = ..., conditioning: _Optional[_Union[Conditioning, _Mapping]] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., previews: _Optional[_Union[PreviewOptions, _Mapping]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., priority: _Optional[_Union[Priority, str]] = ..., exact: _Optional[bool] = ..., bypass_cache: _Optional[bool] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ...) -> None: ...
 
 class GenerationQueued(_message.Message):
     __slots__ = ("position",)
@@ -131,8 +152,15 @@ class GenerationCompleted(_message.Message):
     def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., queue_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., is_reused: _Optional[bool] = ...) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("model", "model_digest", "recipe", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "audio_sha256", "conditioning_sha256", "dtype", "device", "batch_size", "thread_count", "library_versions", "exact", "device_capability", "decode_batch_size")
+    __slots__ = ("model", "model_digest", "recipe", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "audio_sha256", "conditioning_sha256", "dtype", "device", "batch_size", "thread_count", "library_versions", "exact", "device_capability", "decode_batch_size", "stage", "earlier", "fallback", "prompt", "negative_prompt", "strength", "initial_latents_weight", "upscale", "refiner_start", "recipe_options")
     class LibraryVersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class RecipeOptionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +186,16 @@ class Provenance(_message.Message):
     EXACT_FIELD_NUMBER: _ClassVar[int]
     DEVICE_CAPABILITY_FIELD_NUMBER: _ClassVar[int]
     DECODE_BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_LATENTS_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    UPSCALE_FIELD_NUMBER: _ClassVar[int]
+    REFINER_START_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_digest: str
     recipe: str
@@ -177,7 +215,17 @@ class Provenance(_message.Message):
     exact: bool
     device_capability: str
     decode_batch_size: int
-    def __init__(self, model: _Optional[str] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., audio_sha256: _Optional[str] = ..., conditioning_sha256: _Optional[str] = ..., dtype: _Optional[str] = ..., device: _Optional[str] = ..., batch_size: _Optional[int] = ..., thread_count: _Optional[int] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., exact: _Optional[bool] = ..., device_capability: _Optional[str] = ..., decode_batch_size: _Optional[int] = ...) -> None: ...
+    stage: str
+    earlier: _containers.RepeatedCompositeFieldContainer[Provenance]
+    fallback: str
+    prompt: str
+    negative_prompt: str
+    strength: float
+    initial_latents_weight: float
+    upscale: int
+    refiner_start: float
+    recipe_options: _containers.ScalarMap[str, str]
+    def __init__(self, model: _Optional[str] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., audio_sha256: _Optional[str] = ..., conditioning_sha256: _Optional[str] = ..., dtype: _Optional[str] = ..., device: _Optional[str] = ..., batch_size: _Optional[int] = ..., thread_count: _Optional[int] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., exact: _Optional[bool] = ..., device_capability: _Optional[str] = ..., decode_batch_size: _Optional[int] = ..., stage: _Optional[str] = ..., earlier: _Optional[_Iterable[_Union[Provenance, _Mapping]]] = ..., fallback: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ..., recipe_options: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class GenerateImageResponse(_message.Message):
     __slots__ = ("queued", "started", "progress", "completed")

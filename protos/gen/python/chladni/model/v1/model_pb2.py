@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hladni/model/v1/model.proto\x12\x10\x63hladni.model.v1\"\x93\x02\n\tModelInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07license\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\x12\x10\n\x08is_ready\x18\x06 \x01(\x08\x12\x14\n\x0cinput_spaces\x18\x07 \x03(\t\x12\x14\n\x0coutput_space\x18\x08 \x01(\t\x12?\n\nproperties\x18\t \x03(\x0b\x32+.chladni.model.v1.ModelInfo.PropertiesEntry\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hladni/model/v1/model.proto\x12\x10\x63hladni.model.v1\"\xed\x02\n\tModelInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07license\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\x12\x10\n\x08is_ready\x18\x06 \x01(\x08\x12\x14\n\x0cinput_spaces\x18\x07 \x03(\t\x12\x14\n\x0coutput_space\x18\x08 \x01(\t\x12?\n\nproperties\x18\t \x03(\x0b\x32+.chladni.model.v1.ModelInfo.PropertiesEntry\x12\x0e\n\x06\x66\x61mily\x18\n \x01(\t\x12\x0e\n\x06inputs\x18\x0b \x03(\t\x12\x1c\n\x14required_input_count\x18\x0c \x01(\r\x12\x1a\n\x12unavailable_reason\x18\r \x01(\t\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELINFO_PROPERTIESENTRY']._loaded_options = None
   _globals['_MODELINFO_PROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_MODELINFO']._serialized_start=51
-  _globals['_MODELINFO']._serialized_end=326
-  _globals['_MODELINFO_PROPERTIESENTRY']._serialized_start=277
-  _globals['_MODELINFO_PROPERTIESENTRY']._serialized_end=326
+  _globals['_MODELINFO']._serialized_end=416
+  _globals['_MODELINFO_PROPERTIESENTRY']._serialized_start=367
+  _globals['_MODELINFO_PROPERTIESENTRY']._serialized_end=416
 # @@protoc_insertion_point(module_scope)

@@ -21,12 +21,24 @@ from chladni_image_generation.conditioning import (
 )
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_image_generation.flow import velocity_of
+from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.guide import GUIDE_CHANNELS
-from chladni_image_generation.model import DenoiserRow, ImageSizes, ModelDescription
+from chladni_image_generation.initial_noise import initial_noise
+from chladni_image_generation.loading import LoadingOptions, ModelSource
+from chladni_image_generation.model import (
+    DenoiserRow,
+    EmbeddingSpace,
+    GenerationPlan,
+    ImageSizes,
+    Leg,
+    ModelDescription,
+)
 from chladni_image_generation.model_files import ModelFiles, ModelFilesError
 from chladni_image_generation.noise_grid import grids_of_noise
-from chladni_image_generation.schedulers import SchedulerCatalog
+from chladni_image_generation.schedulers import SchedulerCatalog, step_options, timesteps_of
+from chladni_image_generation.sketches import shrunk_latents
 
+FAMILY: Final = "chladni-embedded"
 _SUMMARY: Final = (
     "Abstract pictures by latent diffusion, conditioned on the descriptors of a sound and their course."
 )
@@ -57,8 +69,34 @@ class AudioConditionedModel:
         self._autoencoder = autoencoder
         self._schedulers = schedulers
 
+    def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
+        """Returns the way from noise to the picture that the request's embedding of shape (152,) asks for."""
+        embedding = request.conditioning.audio_embedding
+        if embedding is None:
+            raise ValueError("this family needs an audio embedding")
+        # Enlarging is the same model on larger latents.
+        shape = self.description.latent_shape_of(
+            request.width_pixels, request.height_pixels, upscale=request.upscale
+        )
+        scheduler = self._schedulers.new(request.scheduler)
+        timesteps = timesteps_of(scheduler, request.steps)
+        noise = initial_noise(request.conditioning, shape, generator)
+        leg = Leg(
+            scheduler,
+            timesteps,
+            self.encode(embedding, noise),
+            self.null_condition(shape) if request.is_guided else None,
+            step_options(scheduler, generator),
+        )
+        return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (leg,))
+
     def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
-        """Returns the UNet's conditions for an embedding of shape (152,) in [0, 1]."""
+        """Returns the UNet's conditions for an embedding of shape (152,) in [0, 1].
+
+        Args:
+            audio_embedding: The embedding.
+            noise: (C, H, W) white noise that the picture starts from, which decides its composition.
+        """
         embedding = torch.tensor(audio_embedding, dtype=torch.float32)[None]
         grids = grids_of_noise(noise[None])
         _, height, width = noise.shape
@@ -91,19 +129,12 @@ class AudioConditionedModel:
         array: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).cpu().numpy()
         return array
 
-    def clean_estimate(self, latents: Tensor, prediction: Tensor, timestep: Tensor, scheduler: Any) -> Tensor:
-        """Returns x_0 of a flow: x_t - sigma v, with sigma = t / training timesteps.
-
-        For other parameterisations it returns the latents as they are.
-        """
-        if not self._schedulers.is_flow:
-            return latents
-        sigma: Tensor = timestep / scheduler.config.num_train_timesteps
-        return latents - sigma * prediction
-
-    def new_scheduler(self, name: str) -> Any:
-        """Returns a scheduler that no other request uses."""
-        return self._schedulers.new(name)
+    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        full_size_pixels = max(latents.shape[1:]) * self._autoencoder.spatial_compression_ratio
+        shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
+        picture: NDArray[np.uint8] = self.decode(shrunk[None])[0]
+        return picture
 
     def _without_batch(self, condition: Condition) -> dict[str, Tensor]:
         return {
@@ -112,13 +143,23 @@ class AudioConditionedModel:
         }
 
 
-def load_audio_conditioned_model(
-    files: ModelFiles, *, device: torch.device, dtype: torch.dtype
-) -> AudioConditionedModel:
+def load(source: ModelSource, options: LoadingOptions) -> AudioConditionedModel:
     """Loads a model of this family.
 
     Raises:
         ModelFilesError: The directory holds a model of another family or is incomplete.
+    """
+    source.refuse_additions()
+    return load_audio_conditioned_model(source.files, device=options.device, dtype=source.dtype)
+
+
+def load_audio_conditioned_model(
+    files: ModelFiles, *, device: torch.device, dtype: torch.dtype
+) -> AudioConditionedModel:
+    """Loads a model of this family from its files.
+
+    Raises:
+        ModelFilesError: As `load`.
     """
     conditioning = files.manifest.get("conditioning", {})
     if conditioning.get("descriptor_space") != DESCRIPTOR_SPACE:
@@ -147,19 +188,23 @@ def load_audio_conditioned_model(
     side = files.manifest["latents"]["height"]
     defaults = files.manifest["defaults"]
     native_pixels = side * autoencoder.spatial_compression_ratio
+    sizes = _sizes_of(files, native_pixels)
     description = ModelDescription(
         id=files.id,
         digest=files.digest,
         description=_SUMMARY,
         license=files.manifest.get("licence", ""),
-        embedding_space=DESCRIPTOR_SPACE,
-        embedding_size=COMPONENT_COUNT,
+        family=FAMILY,
+        inputs=frozenset({"audio_embedding", "initial_latents"}),
+        required_inputs=frozenset({"audio_embedding"}),
+        embedding_space=EmbeddingSpace(DESCRIPTOR_SPACE, COMPONENT_COUNT, (0.0, 1.0)),
         latent_shape=(channels, side, side),
         image_size_pixels=(native_pixels, native_pixels),
-        sizes=_sizes_of(files, native_pixels),
+        sizes=sizes,
         default_steps=defaults["steps"],
         default_guidance_scale=defaults["guidance_scale"],
         scheduler_names=schedulers.names,
+        upscales=(1, 2) if native_pixels * 2 in sizes else (1,),
     )
     return AudioConditionedModel(
         description=description,

@@ -1,0 +1,140 @@
+"""Models by reference: which family serves them, and where and how they compute."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Protocol
+
+import torch
+
+from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
+from chladni_image_generation.model import LatentDiffusionModel
+from chladni_image_generation.model_files import ModelFiles, ModelFilesError, find_model_files
+from chladni_image_generation.model_parts import SEPARATOR, PartKind, class_name_of, kind_of
+from chladni_image_generation.precision import capabilities_of, choose_dtype
+
+_FAMILIES: Final[Mapping[str, str]] = {
+    "StableDiffusionPipeline": "stable_diffusion",
+    "StableDiffusionImg2ImgPipeline": "stable_diffusion",
+    "LatentConsistencyModelPipeline": "stable_diffusion",
+    "StableDiffusionXLPipeline": "stable_diffusion_xl",
+    "AudioLDMPipeline": "audioldm",
+    "LDMTextToImagePipeline": "ldm_text_to_image",
+    "StableUnCLIPPipeline": "stable_unclip",
+    "StableUnCLIPImg2ImgPipeline": "stable_unclip",
+}
+"""Module of `chladni_image_generation.families` by the pipeline that a model's index names."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadingOptions:
+    """Where and how models compute.
+
+    Attributes:
+        device: Where.
+        dtype: Name of the numeric type, or ``auto``.
+        attention_slicing: Whether attention is computed in slices.
+        vae_slicing: Whether pictures of a batch are decoded one by one.
+        vae_tiling: Whether large pictures are decoded in tiles.
+        cpu_offload: Whether networks that do not compute are kept in main memory.
+        safety_checker: Whether a model's own safety checker is asked.
+        tiny_decoder_for_pictures: Whether a tiny decoder decodes pictures too, not only previews.
+    """
+
+    device: torch.device
+    dtype: str = "auto"
+    attention_slicing: bool = False
+    vae_slicing: bool = False
+    vae_tiling: bool = False
+    cpu_offload: bool = False
+    safety_checker: bool = True
+    tiny_decoder_for_pictures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model's files, and those of what is added to it.
+
+    Attributes:
+        files: The model itself; its `id` and `digest` tell of the additions too.
+        additions: What is added, by its kind.
+        dtype: Numeric type to compute in.
+    """
+
+    files: ModelFiles
+    additions: Mapping[PartKind, ModelFiles]
+    dtype: torch.dtype
+
+    def refuse_additions(self, *taken: PartKind) -> None:
+        """Demands that nothing is added but what a family takes.
+
+        Raises:
+            ModelFilesError: Something else is.
+        """
+        for kind in self.additions:
+            if kind not in taken:
+                raise ModelFilesError(f"Model {self.files.id!r}: this family takes no {kind}.")
+
+
+class Family(Protocol):
+    """A module of `chladni_image_generation.families`."""
+
+    def load(self, source: ModelSource, options: LoadingOptions) -> LatentDiffusionModel:
+        """Returns a loaded model.
+
+        Raises:
+            ModelFilesError: Files are missing, damaged or of another family.
+        """
+
+
+def model_id_of(reference: str) -> str:
+    """Returns the identifier that a reference's model has in requests, whether or not it can be loaded."""
+    parts = reference.split(SEPARATOR)
+    return SEPARATOR.join(Path(part).resolve().name if Path(part).is_dir() else part for part in parts)
+
+
+def load_model(reference: str, options: LoadingOptions) -> LatentDiffusionModel:
+    """Loads a model.
+
+    Args:
+        reference: 'embedded', a diffusers directory, or a hub id with an optional revision; what follows
+            a '+' is added to it.
+        options: Where and how it computes.
+
+    Raises:
+        ModelFilesError: It cannot be had, its files are damaged, or no family knows it.
+    """
+    source = _find_source(reference, options)
+    return _family_of(source.files).load(source, options)
+
+
+def _find_source(reference: str, options: LoadingOptions) -> ModelSource:
+    base_reference, *addition_references = reference.split(SEPARATOR)
+    base = find_model_files(base_reference)
+    found = [find_model_files(addition, is_addition=True) for addition in addition_references]
+    additions = {kind_of(files): files for files in found}
+    if len(additions) != len(found):
+        raise ModelFilesError(f"Model {reference!r} has two additions of one kind.")
+    files = base.joined_with(found)
+    dtype = choose_dtype(options.dtype, manifest=base.manifest, capabilities=capabilities_of(options.device))
+    return ModelSource(files, additions, dtype)
+
+
+def _family_of(files: ModelFiles) -> Family:
+    if files.manifest.get("conditioning", {}).get("descriptor_space"):
+        return _family("audio_conditioned")
+    pipeline = class_name_of(files)
+    if pipeline not in _FAMILIES:
+        known = ", ".join(sorted(_FAMILIES))
+        raise ModelFilesError(
+            f"Model {files.id!r} is of pipeline {pipeline or 'none'!r} and names no descriptor space such as "
+            f"{DESCRIPTOR_SPACE!r}; known pipelines: {known}."
+        )
+    return _family(_FAMILIES[pipeline])
+
+
+def _family(name: str) -> Family:
+    """Returns a family's module; only here is it imported, since most bring libraries that start slowly."""
+    module: Family = import_module(f"chladni_image_generation.families.{name}")
+    return module

@@ -1,0 +1,156 @@
+"""Conditions beyond the embedding, larger pictures and origins, over a real loopback server."""
+
+import io
+
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.image.v1 import image_generation_service_pb2_grpc
+from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.config import ImageGenerationSettings
+from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
+from chladni_runtime.errors import Reason
+from chladni_runtime.status import from_rpc_error
+from chladni_runtime.tensors import to_tensor
+from chladni_runtime.testing import loopback_service
+
+LATENTS = np.random.default_rng(4).standard_normal((4, 8, 8)).astype(np.float32)
+
+
+@pytest.fixture
+async def stub(tiny_model_directory, tmp_path):
+    settings = ImageGenerationSettings(
+        model=str(tiny_model_directory),
+        further_models=f"{tmp_path / 'broken'}, {tmp_path / 'empty'}, no-such-owner/no-such-model",
+        thread_count=1,
+    )
+    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+        yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
+
+
+@pytest.fixture(autouse=True)
+def _broken_model(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "model_index.json").write_text('{"_class_name": "NoSuchPipeline"}')
+
+
+def message_for(*, conditioning=None, **fields):
+    values = np.random.default_rng(0).random(COMPONENT_COUNT, dtype=np.float32)
+    embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
+    return image_pb2.GenerateImageRequest(
+        conditioning=image_pb2.Conditioning(audio_embedding=embedding, **(conditioning or {})),
+        **({"seed": 7, "steps": 2, "bypass_cache": True} | fields),
+    )
+
+
+async def completed(stub, message):
+    return [event async for event in stub.GenerateImage(message)][-1].completed
+
+
+async def error_of(stub, message):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await completed(stub, message)
+    return from_rpc_error(caught.value)
+
+
+def pixels_of(answer):
+    return np.asarray(Image.open(io.BytesIO(answer.image.content)))
+
+
+def latents(weight=None, values=LATENTS):
+    weighted = {} if weight is None else {"initial_latents_weight": weight}
+    return {"initial_latents": to_tensor(values), **weighted}
+
+
+async def test_initial_latents_take_the_place_of_the_noise_as_far_as_their_weight_says(stub):
+    seeded = pixels_of(await completed(stub, message_for()))
+    untouched = await completed(stub, message_for(conditioning=latents(0.0)))
+    assert np.array_equal(pixels_of(untouched), seeded)
+    raw = await completed(stub, message_for(conditioning=latents()))
+    other_seed = await completed(stub, message_for(conditioning=latents(), seed=8))
+    assert np.array_equal(pixels_of(raw), pixels_of(other_seed))
+    assert not np.array_equal(pixels_of(raw), seeded)
+    blend = await completed(stub, message_for(conditioning=latents(0.3)))
+    assert blend.provenance.initial_latents_weight == 0.3
+    assert raw.provenance.conditioning_sha256 != blend.provenance.conditioning_sha256
+
+
+async def test_enlarging_is_the_model_on_larger_latents(stub):
+    enlarged = await completed(stub, message_for(upscale=2))
+    large = await completed(stub, message_for(width_pixels=128, height_pixels=128))
+    assert (enlarged.image.width_pixels, enlarged.provenance.width_pixels) == (128, 64)
+    assert enlarged.provenance.upscale == 2
+    assert np.array_equal(pixels_of(enlarged), pixels_of(large))
+
+
+async def test_the_origin_reaches_the_provenance_and_so_the_file(stub):
+    earlier = (await completed(stub, message_for())).provenance
+    origin = image_pb2.Origin(
+        recipe="audioldm",
+        stage="sd_refined",
+        earlier=[earlier],
+        fallback="none was needed",
+        options={"noise_mode": "blend"},
+    )
+    answer = await completed(stub, message_for(origin=origin))
+    assert answer.provenance.stage == "sd_refined"
+    assert answer.provenance.fallback == "none was needed"
+    assert answer.provenance.recipe_options == {"noise_mode": "blend"}
+    assert list(answer.provenance.earlier) == [earlier]
+    chunk = Image.open(io.BytesIO(answer.image.content)).text["chladni"]
+    assert earlier.conditioning_sha256 in chunk
+
+
+async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stub, tmp_path):
+    models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
+    assert [model.is_ready for model in models] == [True, False, False, False]
+    assert models[0].family == "chladni-embedded"
+    assert list(models[0].inputs) == ["audio_embedding", "initial_latents", "upscale"]
+    assert models[0].required_input_count == 1
+    assert "NoSuchPipeline" in models[1].unavailable_reason
+    assert "model_index.json" in models[2].unavailable_reason
+    assert not any(str(tmp_path) in model.unavailable_reason for model in models)
+    error = await error_of(stub, message_for(model="broken"))
+    assert error.reason is Reason.MODEL_UNAVAILABLE
+    assert "NoSuchPipeline" in error.message
+    assert (await completed(stub, message_for())).image.content
+
+
+def provenance(**fields):
+    return image_pb2.Provenance(model="m", **fields)
+
+
+PICTURE = media_pb2.Image(content=b"no picture")
+BAD_MESSAGES = [
+    (message_for(conditioning=latents(values=LATENTS[:, :4])), "conditioning.initial_latents.shape"),
+    (message_for(conditioning=latents(1.5)), "conditioning.initial_latents_weight"),
+    (message_for(conditioning={"initial_latents_weight": 0.5}), "conditioning.initial_latents_weight"),
+    (message_for(conditioning=latents(values=LATENTS * np.inf)), "conditioning.initial_latents.data"),
+    (message_for(conditioning={"initial_image": PICTURE}), "conditioning.initial_image"),
+    (message_for(conditioning={"strength": 0.5}), "conditioning.strength"),
+    (message_for(conditioning={"prompt": "a cat"}), "conditioning.prompt"),
+    (message_for(upscale=3), "upscale"),
+    (message_for(upscale=0), "upscale"),
+    (message_for(upscale=2, width_pixels=128), "upscale"),
+    (message_for(refiner_start=0.5), "refiner_start"),
+    (message_for(origin=image_pb2.Origin(stage="x" * 65)), "origin.stage"),
+    (message_for(origin=image_pb2.Origin(fallback="x" * 1025)), "origin.fallback"),
+    (message_for(origin=image_pb2.Origin(earlier=[provenance()] * 5)), "origin.earlier"),
+    (message_for(origin=image_pb2.Origin(earlier=[provenance(earlier=[provenance()])])), "origin.earlier"),
+    (message_for(origin=image_pb2.Origin(options={"x": "y" * 257})), "origin.options"),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "field"), BAD_MESSAGES, ids=[f"{n}-{field}" for n, (_, field) in enumerate(BAD_MESSAGES)]
+)
+async def test_a_bad_field_is_named(stub, message, field):
+    error = await error_of(stub, message)
+    assert error.reason in {Reason.INVALID_FIELD, Reason.MISSING_FIELD}
+    assert field in {violation.field for violation in error.violations}
