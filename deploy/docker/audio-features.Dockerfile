@@ -1,6 +1,8 @@
 # The image of audio-features: sound to spectrogram, descriptors and embedding.
 # The build context is the root of the repository:
 #     docker build -f deploy/docker/audio-features.Dockerfile -t chladni/audio-features:0.1.0 .
+# EXTRAS="[clap]" adds what CLAP needs, PyTorch and transformers. INDEX_ARGUMENTS then chooses the build of PyTorch:
+# "--extra-index-url URL" with the URL that PyTorch's own installation page gives for CPU or for a CUDA version.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
@@ -11,8 +13,12 @@ COPY requirements/constraints.txt requirements/
 COPY protos/gen/python protos/gen/python
 COPY services/runtime services/runtime
 COPY services/audio_features services/audio_features
+# An argument may be several words, so it stays unquoted.
+ARG EXTRAS=""
+ARG INDEX_ARGUMENTS=""
+# hadolint ignore=SC2086
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
-    ./protos/gen/python ./services/runtime ./services/audio_features
+    ${INDEX_ARGUMENTS} ./protos/gen/python ./services/runtime "./services/audio_features${EXTRAS}"
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 chladni \

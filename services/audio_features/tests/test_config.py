@@ -3,9 +3,25 @@
 import pytest
 
 from chladni_audio_features.config import AudioFeaturesSettings
+from chladni_audio_features.pretrained_files import ModelReference
 from chladni_runtime.settings import SettingsError, load_settings
 
 PREFIX = "CHLADNI_AUDIO_FEATURES_"
+
+
+def test_models_and_calibrations_come_from_the_environment():
+    settings = load_settings(AudioFeaturesSettings, {})
+    assert settings.calibration_references == ()
+    assert settings.clap_reference is None
+    settings = load_settings(
+        AudioFeaturesSettings,
+        {
+            PREFIX + "LATENT_CALIBRATIONS": f"/calibrations/voices,/calibrations/birds@{'0a' * 6}",
+            PREFIX + "CLAP_MODEL": "laion/clap-htsat-unfused@main",
+        },
+    )
+    assert [reference.digest for reference in settings.calibration_references] == ["", "0a" * 6]
+    assert settings.clap_reference == ModelReference("laion/clap-htsat-unfused", "main")
 
 
 def test_defaults_are_the_documented_limits():
@@ -37,6 +53,9 @@ def test_limits_come_from_the_environment():
         {"MAX_CHANNELS": "0"},
         {"MIN_AUDIO_SECONDS": "0"},
         {"MAX_AUDIO_BYTE": "5000"},
+        {"LATENT_CALIBRATIONS": "/calibrations/voices@abc"},
+        {"CLAP_MODEL": "clap"},
+        {"CLAP_DEVICE": "tpu"},
     ],
 )
 def test_faulty_settings_are_refused(environment):

@@ -4,6 +4,8 @@ The domain modules (everything but `servicer`, `conversion`, `config` and `__mai
 of gRPC. The path of a recording through them::
 
     bytes --decoding--> AudioClip --+--> spectrogram --> rendering (PNG)
+                                    |         +--------> initial_latents
                                     +--> descriptors --> embedding
+                                    +--> clap --> clap_to_clip
     PCM chunks --streaming--> frames of the same spectrogram, as they arrive
 """

@@ -6,17 +6,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from prometheus_client import CollectorRegistry
 
 from chladni.audio.v1 import audio_feature_service_pb2, audio_feature_service_pb2_grpc
+from chladni_audio_features.calibration_catalog import load_calibrations
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.descriptors import DescriptorAnalyser
 from chladni_audio_features.embedding import load_embedder
+from chladni_audio_features.embedding_model_loading import PretrainedModels, load_embedding_models
 from chladni_audio_features.extraction import FeatureExtractor
+from chladni_audio_features.latent_calibration import CalibrationReference
 from chladni_audio_features.memory import keep_freed_memory
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.servicer import AudioFeatureServicer
@@ -35,16 +39,21 @@ _MAX_WORKERS: Final = 4  # each may hold some 50 MB of a long recording
 
 
 def composer(settings: AudioFeaturesSettings) -> Compose:
-    """Returns the function that loads the embedding, warms the analyses and gives the servicer."""
+    """Returns the function that loads the models, warms the analyses and gives the servicer."""
 
     @asynccontextmanager
     async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         keep_freed_memory()
-        extractor = await asyncio.to_thread(load_extractor, settings.decoding_limits)
+        thread_count = settings.worker_count or min(_MAX_WORKERS, available_processor_count())
+        extractor = await asyncio.to_thread(
+            load_extractor,
+            settings.decoding_limits,
+            pretrained=_pretrained_models(settings, thread_count),
+            calibrations=settings.calibration_references,
+        )
         metrics = AudioMetrics(registry)
         admission = Admission(settings.max_queued_requests, clock=time.monotonic)
         metrics.work_in_progress.set_function(lambda: admission.in_progress)
-        thread_count = settings.worker_count or min(_MAX_WORKERS, available_processor_count())
         async with WorkerPool(thread_count, admission=admission) as workers:
             servicer = AudioFeatureServicer(
                 extractor,
@@ -59,19 +68,43 @@ def composer(settings: AudioFeaturesSettings) -> Compose:
     return compose
 
 
-def load_extractor(limits: DecodingLimits) -> FeatureExtractor:
+def load_extractor(
+    limits: DecodingLimits,
+    *,
+    pretrained: PretrainedModels | None = None,
+    calibrations: Sequence[CalibrationReference] = (),
+) -> FeatureExtractor:
     """Loads everything that the analyses need and runs them once, so that no caller waits for that.
+
+    Args:
+        limits: What a recording may be.
+        pretrained: Which pretrained models to load; `None` means none. One that cannot be loaded is listed
+            as unavailable.
+        calibrations: Calibrations of initial latents beside the embedded ones.
 
     Raises:
         ModelFileError: The embedding's files are missing or altered.
+        CalibrationError: A calibration cannot be used.
     """
     transform = MelTransform()
+    embedder = load_embedder()
     extractor = FeatureExtractor(
         decoder=AudioDecoder(limits),
         transform=transform,
         analyser=DescriptorAnalyser(transform),
-        embedder=load_embedder(),
+        embedder=embedder,
+        embedding_models=load_embedding_models(embedder, pretrained or PretrainedModels()),
+        calibrations=load_calibrations(calibrations),
     )
     noise = np.random.default_rng(0).standard_normal(transform.settings.sample_rate_hz)
     extractor.embedder.embed(extractor.analyser.describe(noise.astype(np.float32)))
     return extractor
+
+
+def _pretrained_models(settings: AudioFeaturesSettings, worker_count: int) -> PretrainedModels:
+    return PretrainedModels(
+        clap=settings.clap_reference,
+        clap_to_clip_map=Path(settings.clap_to_clip_map) if settings.clap_to_clip_map else None,
+        device=settings.clap_device,
+        thread_count=max(1, available_processor_count() // worker_count),
+    )

@@ -2,11 +2,13 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chladni_audio_features.decoding import DecodingLimits
+from chladni_audio_features.latent_calibration import CalibrationReference, parse_calibration_references
 from chladni_audio_features.live import LiveLimits
+from chladni_audio_features.pretrained_files import ModelReference, parse_model_reference
 from chladni_runtime.settings import Port, ServiceSettings
 
 
@@ -36,6 +38,37 @@ class AudioFeaturesSettings(ServiceSettings):
     min_sample_rate_hz: int = Field(8_000, ge=1_000, description="Lowest sample rate.")
     max_sample_rate_hz: int = Field(192_000, le=768_000, description="Highest sample rate.")
     max_channels: int = Field(8, ge=1, le=64, description="Most channels.")
+    latent_calibrations: str = Field(
+        "",
+        description="Calibrations of initial latents beside the embedded ones: directories, separated by "
+        "commas, each with @ and its digest or the first 12 digits of it where only that one will do.",
+    )
+    clap_model: str = Field(
+        "",
+        description="CLAP for the embedding model `clap`: the absolute path of a transformers directory, or "
+        "owner/name[@revision] on the model hub. Empty: none.",
+    )
+    clap_to_clip_map: str = Field(
+        "",
+        description="Directory of a map that jobs.fit_clap_to_clip wrote, for the embedding model "
+        "`clap-to-clip`. Empty: none.",
+    )
+    clap_device: str = Field(
+        "cpu", pattern=r"^(cpu|cuda(:\d{1,3})?)$", description="Device of CLAP: cpu, cuda or cuda:<number>."
+    )
+
+    @field_validator("latent_calibrations")
+    @classmethod
+    def _check_calibrations(cls, text: str) -> str:
+        parse_calibration_references(text)
+        return text
+
+    @field_validator("clap_model")
+    @classmethod
+    def _check_clap_model(cls, text: str) -> str:
+        if text:
+            parse_model_reference(text)
+        return text
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -61,3 +94,13 @@ class AudioFeaturesSettings(ServiceSettings):
     def live_limits(self) -> LiveLimits:
         """What a live sound may be."""
         return LiveLimits(min_summary_seconds=self.min_audio_seconds, max_seconds=self.max_stream_seconds)
+
+    @property
+    def calibration_references(self) -> tuple[CalibrationReference, ...]:
+        """Which calibrations of initial latents to load beside the embedded ones."""
+        return parse_calibration_references(self.latent_calibrations)
+
+    @property
+    def clap_reference(self) -> ModelReference | None:
+        """Which CLAP to load; `None` for none."""
+        return parse_model_reference(self.clap_model) if self.clap_model else None

@@ -11,26 +11,20 @@ from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.media.v1 import media_pb2
-from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_audio_features.colormap import Colormap
 from chladni_audio_features.containers import Container
 from chladni_audio_features.definitions import DescriptorDefinition
 from chladni_audio_features.descriptors import Descriptors
-from chladni_audio_features.embedding import (
-    COMPONENT_NAMES,
-    COURSE_FEATURES,
-    DESCRIPTOR_NAMES,
-    EMBEDDING_SPACE,
-    DescriptorEmbedder,
-)
+from chladni_audio_features.embedding_models import ModelCard
 from chladni_audio_features.extraction import Features, SourceProperties
+from chladni_audio_features.initial_latents import LatentsPlan
+from chladni_audio_features.latents_conversion import to_calibration_message
 from chladni_audio_features.live import LiveSummary
 from chladni_audio_features.pcm import PcmEncoding, PcmFormat
-from chladni_audio_features.segments import SEGMENTS
 from chladni_audio_features.spectrogram import MelSettings, power_to_decibels
 from chladni_audio_features.streaming import StreamedFrames
-from chladni_runtime.errors import InvalidInputError, NotFoundError, NotOfferedError, Reason
+from chladni_runtime.errors import InvalidInputError, Reason
 from chladni_runtime.tensors import to_tensor
 from chladni_runtime.validation import RequestValidator
 
@@ -59,10 +53,21 @@ _COMPUTED: Final = (
     audio_pb2.FEATURE_LOG_MEL,
     audio_pb2.FEATURE_DESCRIPTORS,
     audio_pb2.FEATURE_EMBEDDING,
+    audio_pb2.FEATURE_INITIAL_LATENTS,
 )
 _DEFAULT_FEATURES: Final = (audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING)
 
 _RecordingRequest = audio_pb2.ExtractFeaturesRequest | audio_pb2.RenderSpectrogramRequest
+
+
+@dataclass(frozen=True)
+class WantedFeatures:
+    """Which features a caller wants."""
+
+    log_mel: bool
+    descriptors: bool
+    embedding: bool
+    initial_latents: bool
 
 
 @dataclass(frozen=True)
@@ -94,38 +99,34 @@ def read_recording(request: _RecordingRequest) -> bytes:
     return request.audio.content
 
 
-def read_wanted_features(request: audio_pb2.ExtractFeaturesRequest) -> dict[str, bool]:
-    """Return what `FeatureExtractor.extract` takes.
+def read_wanted_features(request: audio_pb2.ExtractFeaturesRequest) -> WantedFeatures:
+    """Return which features a request wants.
 
     Raises:
-        InvalidFieldsError: a feature is unspecified or unknown.
-        NotOfferedError: a feature needs a model that this server does not have.
-        NotFoundError: no embedding model has the requested name.
+        InvalidFieldsError: a feature is unspecified or unknown, or there are options of one that is not
+            asked for.
     """
     wanted = tuple(request.features) or _DEFAULT_FEATURES
-    if audio_pb2.FEATURE_INITIAL_LATENTS in wanted:
-        raise NotOfferedError(
-            "This server makes no initial latents; ask for FEATURE_EMBEDDING and let image "
-            "generation draw the noise from a seed."
-        )
     validator = RequestValidator()
     for index, feature in enumerate(wanted):
         validator.check(
             f"features[{index}]",
             valid=feature in _COMPUTED,
-            description=f"is {feature}, must be FEATURE_LOG_MEL, FEATURE_DESCRIPTORS or FEATURE_EMBEDDING.",
+            description=f"is {feature}, must be FEATURE_LOG_MEL, FEATURE_DESCRIPTORS, FEATURE_EMBEDDING or "
+            "FEATURE_INITIAL_LATENTS.",
         )
+    validator.check(
+        "initial_latents",
+        valid=audio_pb2.FEATURE_INITIAL_LATENTS in wanted or not request.HasField("initial_latents"),
+        description="is set but not asked for; add FEATURE_INITIAL_LATENTS to features, or leave it out.",
+    )
     validator.raise_if_invalid()
-    if request.embedding_model not in ("", EMBEDDING_SPACE):
-        raise NotFoundError(
-            Reason.UNKNOWN_MODEL,
-            f"No embedding model has this name; leave it empty or send {EMBEDDING_SPACE}.",
-        )
-    return {
-        "wants_log_mel": audio_pb2.FEATURE_LOG_MEL in wanted,
-        "wants_descriptors": audio_pb2.FEATURE_DESCRIPTORS in wanted,
-        "wants_embedding": audio_pb2.FEATURE_EMBEDDING in wanted,
-    }
+    return WantedFeatures(
+        log_mel=audio_pb2.FEATURE_LOG_MEL in wanted,
+        descriptors=audio_pb2.FEATURE_DESCRIPTORS in wanted,
+        embedding=audio_pb2.FEATURE_EMBEDDING in wanted,
+        initial_latents=audio_pb2.FEATURE_INITIAL_LATENTS in wanted,
+    )
 
 
 def read_picture(request: audio_pb2.RenderSpectrogramRequest) -> PictureRequest:
@@ -200,9 +201,11 @@ def to_features_message(
     *,
     settings: MelSettings,
     definitions: tuple[DescriptorDefinition, ...],
+    embedding_card: ModelCard,
+    latents_plan: LatentsPlan | None,
     processing_seconds: float,
 ) -> audio_pb2.ExtractFeaturesResponse:
-    """Convert the features of a recording."""
+    """Convert the features of a recording, with what made its embedding and its initial latents."""
     processing_time = Duration()
     processing_time.FromNanoseconds(round(processing_seconds * 1e9))
     has_mel = features.log_mel is not None
@@ -211,8 +214,12 @@ def to_features_message(
         log_mel=None if features.log_mel is None else to_tensor(features.log_mel),
         mel_parameters=to_mel_parameters(settings) if has_mel else None,
         descriptors=to_descriptor_messages(features.descriptors, definitions),
-        embedding=None if features.embedding is None else _to_embedding(features.embedding),
+        embedding=None if features.embedding is None else _to_embedding(features.embedding, embedding_card),
+        initial_latents=None if features.initial_latents is None else to_tensor(features.initial_latents),
         processing_time=processing_time,
+        latent_calibration=to_calibration_message(latents_plan.calibration)
+        if latents_plan is not None and latents_plan.calibration is not None
+        else None,
     )
 
 
@@ -250,15 +257,16 @@ def to_summary_message(
     *,
     settings: MelSettings,
     definitions: tuple[DescriptorDefinition, ...],
+    embedding_card: ModelCard,
 ) -> audio_pb2.StreamFeaturesResponse:
-    """Convert the end of a live sound."""
+    """Convert the end of a live sound; the card is that of the embedding of descriptors."""
     return audio_pb2.StreamFeaturesResponse(
         summary=audio_pb2.StreamSummary(
             frame_count=summary.frame_count,
             duration_seconds=summary.duration_seconds,
             mel_parameters=to_mel_parameters(settings),
             descriptors=to_descriptor_messages(summary.descriptors, definitions),
-            embedding=None if summary.embedding is None else _to_embedding(summary.embedding),
+            embedding=None if summary.embedding is None else _to_embedding(summary.embedding, embedding_card),
         )
     )
 
@@ -306,27 +314,7 @@ def to_descriptor_messages(
     ]
 
 
-def to_model_message(embedder: DescriptorEmbedder) -> model_pb2.ModelInfo:
-    """Describe the embedding model."""
-    return model_pb2.ModelInfo(
-        id=EMBEDDING_SPACE,
-        digest=embedder.digest,
-        description="Descriptors of the sound as a whole, each mapped to [0, 1] by its quantiles, and its "
-        f"course in {SEGMENTS} segments of {len(COURSE_FEATURES)} local values each.",
-        license="Apache-2.0",
-        is_default=True,
-        is_ready=True,
-        output_space=EMBEDDING_SPACE,
-        properties={
-            "dimensions": str(len(COMPONENT_NAMES)),
-            "whole_dimensions": str(len(DESCRIPTOR_NAMES)),
-            "course_segments": str(SEGMENTS),
-            "course_features": ",".join(COURSE_FEATURES),
-        },
-    )
-
-
-def _to_embedding(values: npt.NDArray[np.float32]) -> tensor_pb2.Embedding:
+def _to_embedding(values: npt.NDArray[np.float32], card: ModelCard) -> tensor_pb2.Embedding:
     return tensor_pb2.Embedding(
-        space=EMBEDDING_SPACE, values=to_tensor(values), component_names=COMPONENT_NAMES
+        space=card.space, values=to_tensor(values), component_names=card.component_names
     )

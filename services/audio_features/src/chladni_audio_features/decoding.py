@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,17 +65,28 @@ class AudioDecoder:
         self._sample_rate_hz = sample_rate_hz
 
     def decode(self, data: bytes) -> AudioClip:
-        """Decode a file.
+        """Decode a file and resample it; see `read`.
+
+        Returns:
+            The sound in mono at the decoder's sample rate. Silence is a sound.
+
+        Raises:
+            AudioError: one of its subclasses, by the fault; see `chladni_audio_features.errors`.
+        """
+        return resampled(self.read(data), self._sample_rate_hz)
+
+    def read(self, data: bytes) -> AudioClip:
+        """Decode a file at the sample rate it has.
 
         The limits are checked against the header before anything is decoded, and again block by
         block while decoding, because headers can lie: memory stays bounded by the longest allowed
-        sound whatever the file contains. Channels are averaged, then resampled.
+        sound whatever the file contains. Channels are averaged.
 
         Args:
             data: the whole file; its kind is recognised by content.
 
         Returns:
-            The sound in mono at the decoder's sample rate. Silence is a sound.
+            The sound in mono at the file's sample rate. Silence is a sound.
 
         Raises:
             AudioError: one of its subclasses, by the fault; see `chladni_audio_features.errors`.
@@ -87,8 +98,8 @@ class AudioDecoder:
         samples = self._read_mono(data, header)
         self._check_decoded_length(samples, header)
         return AudioClip(
-            samples=self._resample(samples, header.sample_rate_hz),
-            sample_rate_hz=self._sample_rate_hz,
+            samples=samples,
+            sample_rate_hz=header.sample_rate_hz,
             source=SourceFormat(
                 container=header.container,
                 codec=header.codec,
@@ -154,13 +165,15 @@ class AudioDecoder:
             f"{self._limits.max_duration_seconds:g} s; cut it or send a part of it"
         )
 
-    def _resample(self, samples: npt.NDArray[np.float32], source_rate_hz: int) -> npt.NDArray[np.float32]:
-        if source_rate_hz == self._sample_rate_hz:
-            return samples
-        resampled: npt.NDArray[np.float32] = soxr.resample(
-            samples, source_rate_hz, self._sample_rate_hz, quality=_RESAMPLING_QUALITY
-        )
-        return resampled
+
+def resampled(clip: AudioClip, sample_rate_hz: int) -> AudioClip:
+    """Return the same sound at another sample rate."""
+    if clip.sample_rate_hz == sample_rate_hz:
+        return clip
+    samples: npt.NDArray[np.float32] = soxr.resample(
+        clip.samples, clip.sample_rate_hz, sample_rate_hz, quality=_RESAMPLING_QUALITY
+    )
+    return replace(clip, samples=samples, sample_rate_hz=sample_rate_hz)
 
 
 def check_layout(

@@ -9,12 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from chladni_audio_features.audio import SourceFormat
+from chladni_audio_features.calibration_catalog import CalibrationCatalog
 from chladni_audio_features.colormap import Colormap
 from chladni_audio_features.decoding import AudioDecoder
 from chladni_audio_features.descriptors import DescriptorAnalyser, Descriptors
 from chladni_audio_features.embedding import DescriptorEmbedder
+from chladni_audio_features.embedding_models import EmbeddingModel, EmbeddingModels
+from chladni_audio_features.initial_latents import LatentsPlan
+from chladni_audio_features.recording import Recording
 from chladni_audio_features.rendering import render_spectrogram
-from chladni_audio_features.spectrogram import MelTransform, log_mel_spectrogram
+from chladni_audio_features.spectrogram import MelTransform
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,15 @@ class Features:
         properties: what was found in the file.
         log_mel: (mel_bins, frames) float32 in [0, 1].
         descriptors: the descriptors.
-        embedding: (152,) float32 in [0, 1].
+        embedding: (D,) float32; the default model's is (152,) in [0, 1].
+        initial_latents: (C, H, W) float32.
     """
 
     properties: SourceProperties
     log_mel: npt.NDArray[np.float32] | None
     descriptors: Descriptors | None
     embedding: npt.NDArray[np.float32] | None
+    initial_latents: npt.NDArray[np.float32] | None = None
 
 
 class FeatureExtractor:
@@ -55,12 +61,25 @@ class FeatureExtractor:
         transform: MelTransform,
         analyser: DescriptorAnalyser,
         embedder: DescriptorEmbedder,
+        embedding_models: EmbeddingModels,
+        calibrations: CalibrationCatalog,
     ) -> None:
-        """Create an extractor from its parts, which must agree on the sample rate."""
+        """Create an extractor from its parts, which must agree on the sample rate.
+
+        Args:
+            decoder: decodes recordings.
+            transform: computes mel spectrograms.
+            analyser: computes descriptors.
+            embedder: embeds descriptors, of live sound too.
+            embedding_models: embed recordings.
+            calibrations: scale initial latents.
+        """
         self._decoder = decoder
         self._analyser = analyser
         self.transform = transform
         self.embedder = embedder
+        self.embedding_models = embedding_models
+        self.calibrations = calibrations
 
     @property
     def analyser(self) -> DescriptorAnalyser:
@@ -74,28 +93,31 @@ class FeatureExtractor:
         wants_log_mel: bool,
         wants_descriptors: bool,
         wants_embedding: bool,
+        embedding_model: EmbeddingModel | None = None,
+        latents_plan: LatentsPlan | None = None,
     ) -> Features:
-        """Compute features of a recording.
+        """Compute features of a recording; it is decoded once, however many they are.
 
         Args:
             content: the file.
-            wants_log_mel: whether to compute the spectrogram.
+            wants_log_mel: whether to return the spectrogram.
             wants_descriptors: whether to return the descriptors.
             wants_embedding: whether to compute the embedding.
+            embedding_model: which embedding; `None` means the default model's.
+            latents_plan: how to make initial latents; `None` means not at all.
 
         Raises:
             AudioError: the recording cannot be used.
+            ChladniError: the embedding model failed.
         """
-        clip = self._decoder.decode(content)
-        log_mel = (
-            log_mel_spectrogram(self.transform.power_of_clip(clip.samples)).scaled if wants_log_mel else None
-        )
-        descriptors = self._analyser.describe(clip.samples) if wants_descriptors or wants_embedding else None
+        recording = self._read(content)
+        model = embedding_model or self.embedding_models.default
         return Features(
-            properties=_properties(content, clip.source),
-            log_mel=log_mel,
-            descriptors=descriptors if wants_descriptors else None,
-            embedding=self.embedder.embed(descriptors) if descriptors and wants_embedding else None,
+            properties=_properties(content, recording.source),
+            log_mel=recording.scaled_log_mel if wants_log_mel else None,
+            descriptors=recording.descriptors if wants_descriptors else None,
+            embedding=model.embed(recording) if wants_embedding else None,
+            initial_latents=None if latents_plan is None else latents_plan.make(recording.scaled_log_mel),
         )
 
     def render(
@@ -106,15 +128,17 @@ class FeatureExtractor:
         Raises:
             AudioError: the recording cannot be used.
         """
-        clip = self._decoder.decode(content)
-        spectrogram = log_mel_spectrogram(self.transform.power_of_clip(clip.samples))
+        recording = self._read(content)
         picture = render_spectrogram(
-            spectrogram.scaled,
+            recording.scaled_log_mel,
             width_pixels=width_pixels,
             height_pixels=height_pixels,
             colormap=colormap,
         )
-        return _properties(content, clip.source), picture
+        return _properties(content, recording.source), picture
+
+    def _read(self, content: bytes) -> Recording:
+        return Recording(self._decoder.read(content), transform=self.transform, analyser=self._analyser)
 
 
 def _properties(content: bytes, source: SourceFormat) -> SourceProperties:

@@ -18,14 +18,15 @@ from chladni_audio_features.conversion import (
     read_wanted_features,
     to_features_message,
     to_frames_message,
-    to_model_message,
     to_picture_message,
     to_summary_message,
 )
 from chladni_audio_features.decoding import DecodingLimits
 from chladni_audio_features.extraction import FeatureExtractor, SourceProperties
+from chladni_audio_features.latents_conversion import read_latents_request
 from chladni_audio_features.live import LiveAnalysis, LiveLimits
 from chladni_audio_features.metrics import AudioMetrics
+from chladni_audio_features.models_conversion import to_models_message
 from chladni_audio_features.pcm import PcmReader
 from chladni_runtime.contexts import cancellation_of
 from chladni_runtime.errors import NotOfferedError
@@ -66,15 +67,30 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         """Computes the chosen features of a recording."""
         content = read_recording(request)
         wanted = read_wanted_features(request)
+        model = self._extractor.embedding_models.find(request.embedding_model)
+        plan = (
+            self._extractor.calibrations.plan(read_latents_request(request.initial_latents))
+            if wanted.initial_latents
+            else None
+        )
 
         def work() -> audio_pb2.ExtractFeaturesResponse:
             started_at = time.perf_counter()
-            features = self._extractor.extract(content, **wanted)
+            features = self._extractor.extract(
+                content,
+                wants_log_mel=wanted.log_mel,
+                wants_descriptors=wanted.descriptors,
+                wants_embedding=wanted.embedding,
+                embedding_model=model,
+                latents_plan=plan,
+            )
             self._count(features.properties)
             return to_features_message(
                 features,
                 settings=self._extractor.transform.settings,
                 definitions=self._extractor.analyser.definitions,
+                embedding_card=model.card,
+                latents_plan=plan,
                 processing_seconds=time.perf_counter() - started_at,
             )
 
@@ -122,13 +138,14 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
             summary,
             settings=self._extractor.transform.settings,
             definitions=self._extractor.analyser.definitions,
+            embedding_card=self._extractor.embedding_models.default.card,
         )
 
     async def GetModels(
         self, request: audio_pb2.GetModelsRequest, context: Context
     ) -> audio_pb2.GetModelsResponse:
-        """Lists the embedding model."""
-        return audio_pb2.GetModelsResponse(models=[to_model_message(self._extractor.embedder)])
+        """Lists the embedding models, and the calibrations of initial latents with the default one."""
+        return to_models_message(self._extractor.embedding_models, self._extractor.calibrations)
 
     async def AnalyzeMusic(
         self, request: audio_pb2.AnalyzeMusicRequest, context: Context
