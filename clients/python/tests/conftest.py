@@ -1,9 +1,12 @@
 """A scripted server: the other side of the wire, on loopback."""
 
+import hashlib
+import math
 import os
 import struct
 import sys
 import threading
+import wave
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
+import numpy as np
 import pytest
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
@@ -170,6 +174,55 @@ def bare_error(code, message=""):
     return SimpleNamespace(code=code, message=message, details=None)
 
 
+def creation_events_in_two_parts():
+    """Returns the messages of a recipe of two parts, whose second one takes another way."""
+    response = gateway_pb2.CreateImageResponse
+    mel = provenance()
+    mel.model, mel.stage, mel.seed = "audioldm", "audioldm_mel", 7
+    analyzed, _, _, _, progress, _, created = creation_events()
+    progress.recipe_stage = "audioldm_mel"
+    made = created.created.provenance
+    made.recipe, made.stage, made.prompt, made.strength = "audioldm", "fallback", "ink in water", 0.7
+    made.fallback = "No Stable Diffusion here; configure one."
+    made.earlier.append(mel)
+    return [
+        analyzed,
+        response(
+            started=image_pb2.GenerationStarted(seed=7, total_steps=2, model="audioldm", guidance_scale=7.5),
+            recipe_stage="audioldm_mel",
+        ),
+        progress,
+        response(
+            drafted=gateway_pb2.ImageDrafted(
+                image=media_pb2.Image(content=png_of(), width_pixels=512, height_pixels=512), provenance=mel
+            ),
+            recipe_stage="audioldm_mel",
+        ),
+        response(
+            drafted=gateway_pb2.ImageDrafted(image=media_pb2.Image(content=png_of())),
+            recipe_stage="../no name",
+        ),
+        response(
+            fell_back=gateway_pb2.RecipeFellBack(
+                reason="No Stable Diffusion here; configure one.", way="audioldm_mel"
+            ),
+            recipe_stage="sd_refined",
+        ),
+        created,
+    ]
+
+
+def raw_latents_of(recording, value_count):
+    """Returns the unscaled latents that the scripted server makes of a recording: they follow from its bytes.
+
+    The first value is the same for all recordings.
+    """
+    digest = hashlib.sha256(recording).digest()
+    values = np.random.default_rng(list(digest)).normal(3, 2, value_count).astype("<f4")
+    values[0] = 0.25
+    return values
+
+
 class Script:
     """What the server answers, and what it was asked.
 
@@ -183,6 +236,9 @@ class Script:
         self.metadata = []
         self.remaining_seconds = []
         self.events = creation_events()
+        self.further_recipes = []
+        self.pcm = bytearray()
+        self.pcm_config = None
         self.error_after = None
         self.stops_after = None
         self.was_cancelled = threading.Event()
@@ -249,7 +305,22 @@ class ScriptedGateway(gateway_grpc.AudioToImageServiceServicer):
                         name="clap",
                         description="CLAP decides the image.",
                         unavailable_reason="No CLAP weights here; configure some.",
+                        needs=[
+                            gateway_pb2.RecipeNeed(
+                                description="a CLAP model in audio-features",
+                                remedy="Name one in CHLADNI_AUDIO_FEATURES_CLAP_MODEL.",
+                            ),
+                            gateway_pb2.RecipeNeed(
+                                description="a Stable Diffusion in image-generation",
+                                is_met=True,
+                                is_optional=True,
+                                model="sd",
+                            ),
+                        ],
+                        options=["prompt", "noise_weight"],
+                        required_options=["prompt"],
                     ),
+                    *self.script.further_recipes,
                 ]
             )
 
@@ -292,7 +363,53 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
                         data=struct.pack("<4f", 0, 0.5, 1, 0),
                     )
                 )
+            if audio_pb2.FEATURE_INITIAL_LATENTS in request.features:
+                self._add_latents(request, response, context)
             return response
+
+    def _add_latents(self, request, response, context):
+        """Adds latents that follow from the recording; recordings that begin with "broken" cannot be read."""
+        options, content = request.initial_latents, request.audio.content
+        if content.startswith(b"broken"):
+            self.script.fail(
+                rich_error(grpc.StatusCode.INVALID_ARGUMENT, "UNDECODABLE_AUDIO", "This is no sound."),
+                context,
+            )
+        shape = list(options.shape) or [4, 32, 32]
+        values = raw_latents_of(content, math.prod(shape))
+        if not options.is_unscaled:
+            response.latent_calibration.name = options.calibration or "default"
+            response.latent_calibration.recording_count = 3
+        response.audio.sha256 = hashlib.sha256(content).hexdigest()
+        response.initial_latents.CopyFrom(
+            tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=shape, data=values.tobytes())
+        )
+
+    def StreamFeatures(self, requests, context):
+        """Answers each chunk with one frame of four mel bins, and the end with the summary."""
+        first = next(requests)
+        with self.script.answering(first, context):
+            self.script.pcm_config = first.config
+            frame_count = 0
+            for request in requests:
+                self.script.pcm += request.pcm
+                powers = struct.pack("<4f", -80, -40, -20, -20 - frame_count)
+                yield audio_pb2.StreamFeaturesResponse(
+                    frames=audio_pb2.MelFrames(
+                        first_frame=frame_count,
+                        power_db=tensor_pb2.Tensor(
+                            dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=[4, 1], data=powers
+                        ),
+                        level=audio_pb2.Level(rms_dbfs=-20, peak_dbfs=-10),
+                    )
+                )
+                frame_count += 1
+            seconds = len(self.script.pcm) / 2 / first.config.sample_rate_hz
+            yield audio_pb2.StreamFeaturesResponse(
+                summary=audio_pb2.StreamSummary(
+                    frame_count=frame_count, duration_seconds=seconds, descriptors=descriptors()
+                )
+            )
 
 
 @pytest.fixture
@@ -357,6 +474,35 @@ def bare_error_fixture():
 @pytest.fixture(name="png_of", scope="session")
 def png_of_fixture():
     return png_of
+
+
+@pytest.fixture(name="raw_latents_of", scope="session")
+def raw_latents_of_fixture():
+    return raw_latents_of
+
+
+@pytest.fixture(name="creation_events_in_two_parts")
+def creation_events_in_two_parts_fixture():
+    return creation_events_in_two_parts
+
+
+def write_wav(path, samples, *, sample_rate_hz=8000, channel_count=1, sample_bytes=2):
+    """Writes integer samples, of which each is `sample_bytes` little-endian bytes, as a WAV file."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channel_count)
+        file.setsampwidth(sample_bytes)
+        file.setframerate(sample_rate_hz)
+        file.writeframes(
+            b"".join(
+                int(sample).to_bytes(sample_bytes, "little", signed=sample_bytes > 1) for sample in samples
+            )
+        )
+    return path
+
+
+@pytest.fixture(name="write_wav", scope="session")
+def write_wav_fixture():
+    return write_wav
 
 
 @pytest.fixture(name="start_server")

@@ -54,6 +54,12 @@ async def test_both_clients_return_the_same(client, async_client, method, argume
     assert getattr(client, method)(*arguments) == await getattr(async_client, method)(*arguments)
 
 
+async def test_both_clients_stream_sounds_alike(client, async_client):
+    pcm = chladni.PcmFormat(8000)
+    events = [event async for event in async_client.stream_features([b"ab", b"cd"], pcm)]
+    assert [type(event) for event in client.stream_features([b"ab", b"cd"], pcm)] == list(map(type, events))
+
+
 async def test_both_clients_yield_the_same_events(client, async_client):
     events = [event async for event in async_client.stream_image(SOUND, preview_interval_steps=1)]
     assert list(client.stream_image(SOUND, preview_interval_steps=1)) == events

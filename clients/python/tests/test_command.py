@@ -10,6 +10,7 @@ import subprocess
 import grpc
 import pytest
 
+from chladni_client.command.app import build_app
 from chladni_client.command.comparison import colour_of
 from chladni_client.command.failures import EXIT_STATUS_MEANINGS, ExitStatus
 
@@ -262,7 +263,9 @@ def test_help_teaches(run):
     assert ended.exit_code == 0
     for status, meaning in EXIT_STATUS_MEANINGS.items():
         assert f"{status:d}  {meaning}" in ended.stdout
-    for name in ("create", "compare", "inspect", "reproduce", "spectrogram", "descriptors"):
+    names = [command.callback.__name__ for command in build_app().registered_commands]
+    assert len(names) == 10
+    for name in names:
         text = run(name, "--help").stdout
         assert "Examples" in text
         assert f"chladni {name} " in text

@@ -16,17 +16,20 @@ COMMANDS = re.search(r"```\n(chladni create.*?)```", README, flags=re.DOTALL)[1]
 
 
 @pytest.fixture
-def sounds(folder, target, monkeypatch):
-    """A folder with two sounds, and an environment that names the scripted server."""
-    (folder / "voice.wav").write_bytes(b"a voice")
+def sounds(folder, target, monkeypatch, write_wav):
+    """A folder with sounds, and an environment that names the scripted server."""
+    write_wav(folder / "voice.wav", [0, 1000, -1000] * 300)
     (folder / "flute.ogg").write_bytes(b"a flute")
+    for name in ("recordings/1.wav", "recordings/more/2.ogg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
     monkeypatch.setenv("CHLADNI_CLIENT_TARGET", target)
     monkeypatch.setenv("CHLADNI_CLIENT_AUDIO_FEATURES_TARGET", target)
     return folder
 
 
 @pytest.fixture
-def made_of_a_voice(png_of, script):
+def made_of_a_voice(png_of, script, sounds):
     """The image that the scripted server makes of the sound voice.wav, with its provenance."""
     facts = {
         "seed": 7,
@@ -35,7 +38,7 @@ def made_of_a_voice(png_of, script):
         "scheduler": "DDIMScheduler",
         "width_pixels": 1,
         "height_pixels": 1,
-        "audio_sha256": hashlib.sha256(b"a voice").hexdigest(),
+        "audio_sha256": hashlib.sha256((sounds / "voice.wav").read_bytes()).hexdigest(),
     }
     png = png_of((b"tEXt", b"chladni\0" + json.dumps(facts).encode()))
     script.events[-1].created.image.content = png
@@ -54,6 +57,9 @@ def test_the_readmes_commands_run(sounds, run, line, made_of_a_voice):
     for name in ("voice.png", "flute.png"):
         (sounds / name).write_bytes(made_of_a_voice)
     _, *arguments = shlex.split(line, comments=True)
+    if "--merge" in arguments:
+        for number in (1, 2):
+            run("calibrate", "recordings", "--out", f"shard-{number}", "--shard", f"{number}/2", "-q")
     ended = run(*arguments)
     assert ended.exit_code == 0, ended.stderr
 

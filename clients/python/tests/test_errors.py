@@ -34,10 +34,16 @@ def reasons_of_contract():
     return [(reason, code) for code, reason in found]
 
 
+CLASS_OF_REASON = {
+    "OUT_OF_MEMORY": chladni.FaultError,
+    "PICTURE_WITHHELD": chladni.InvalidInputError,
+}
+
+
 @pytest.mark.parametrize(("reason", "code"), reasons_of_contract())
 async def test_every_reason_of_the_contract_has_its_exception(target, script, rich_error, reason, code):
     script.errors.append(rich_error(grpc.StatusCode[code], reason, "Exactly this.", stage="similarity"))
-    expected = chladni.FaultError if reason == "OUT_OF_MEMORY" else CLASS_OF_CODE[code]
+    expected = CLASS_OF_REASON.get(reason, CLASS_OF_CODE[code])
     async with chladni.AsyncClient(target, retry_policy=chladni.RetryPolicy(max_attempts=1)) as client:
         with pytest.raises(chladni.ChladniError) as caught:
             await client.compare_images(b"1", b"2")

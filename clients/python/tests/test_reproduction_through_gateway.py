@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import random
+import shlex
 import threading
 
 import pytest
@@ -13,7 +14,7 @@ import chladni_client as chladni
 from chladni_client.command.failures import ExitStatus
 from chladni_gateway.composition import SERVICE_NAMES, composition
 from chladni_gateway.config import GatewaySettings
-from chladni_gateway.testing import scripted_backends
+from chladni_gateway.testing import families, scripted_backends
 from chladni_runtime.testing import loopback_service
 
 SIDE_PIXELS = 32
@@ -257,3 +258,104 @@ def test_progress_is_told(run):
     ended = run("reproduce", "voice.png", "voice.wav")
     assert "voice.wav: step 3 of 3" in ended.stderr
     assert ended.stderr.endswith("voice.wav: done\n")
+
+
+REFINED_BY = "--prompt ink --strength 0.35 --scheduler DDIMScheduler --width 640 --height 640 --steps 30"
+SMALL = "--width 256 --height 256"
+WAYS = """
+                        | embedded --steps 3                                                      |
+    stable_diffusion    | spectrogram                                                             |
+    stable_diffusion    | spectrogram --guidance 5.25 --model scripted-sd {refined}               |
+                        | latent-noise                                                            |
+    stable_diffusion    | latent-noise --model scripted-sd --prompt ink --noise-weight 0.12345678 |
+    ldm                 | latent-noise --model scripted-ldm --noise-mode dct {small}              |
+    ldm                 | latent-noise --model scripted-ldm --noise-mode raw --noise-weight 0 {small} |
+    stable_diffusion_xl | music-prompts --prompt '[dawn]' --negative-prompt mud --refiner-start 0.625 |
+    clap audioldm stable_diffusion | audioldm                                       | sd_refined
+    clap audioldm stable_diffusion | audioldm {refined}                             | sd_refined
+    clap audioldm few_step_model   | audioldm --strength 0.5                        | sd_refined
+    clap audioldm                  | audioldm --steps 20                            | audioldm_mel
+    stable_diffusion               | audioldm --prompt ink --guidance 4.5           | fallback
+    clap clap_to_clip unclip       | clap-unclip --prompt ink                       |
+"""
+
+
+def few_step_model():
+    properties = {"is_few_step": "true", "default_steps": "2", "default_guidance_scale": "1.0"}
+    return families.stable_diffusion("scripted-turbo", **properties)
+
+
+def made_known(gateway, names):
+    """Gives the scripted services these models beside their own."""
+    models = [few_step_model() if name == "few_step_model" else getattr(families, name)() for name in names]
+    ears = [model for model in models if model.family.startswith("clap")]
+    gateway.backends.audio_features.models = [families.ear(), *ears]
+    gateway.generation.models = [families.hand(), *(model for model in models if model not in ears)]
+
+
+@pytest.mark.parametrize("way", WAYS.strip("\n").format(refined=REFINED_BY, small=SMALL).splitlines())
+def test_every_recipe_is_asked_for_again_as_it_was(run, gateway, folder, way):
+    models, arguments, stage = (part.strip() for part in way.split("|"))
+    made_known(gateway, models.split())
+    assert run("recipes").exit_code == 0  # looks which models there are
+    made = run("create", "voice.wav", "--seed", 7, "-q", "--recipe", *shlex.split(arguments))
+    assert made.exit_code == 0, made.stderr
+    provenance = chladni.read_provenance(folder / "voice.png")
+    assert (provenance.stage, bool(provenance.fallback)) == (stage, "Notice: " in made.stderr)
+    assert len(provenance.earlier) == (stage == "sd_refined")
+    ended = run("reproduce", "voice.png", "voice.wav", "-q", "--json")
+    assert ended.exit_code == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    assert (report["verdict"], report["differing_terms"]) == ("identical", [])
+    requests = [request for request, _ in gateway.generation.requests]
+    first, second = requests[: len(requests) // 2], requests[len(requests) // 2 :]
+    for one, other in zip(first, second, strict=True):
+        assert not one.bypass_cache
+        assert other.bypass_cache
+        assert one.conditioning == other.conditioning
+        assert one.origin == other.origin
+        assert (one.model, one.seed) == (other.model, other.seed)
+
+
+def test_a_model_that_came_since_is_told_as_the_term_that_differs(run, gateway, folder):
+    gateway.generation.models = [families.hand(), families.stable_diffusion()]
+    run("recipes")
+    assert "Notice: " in run("create", "voice.wav", "-q", "--recipe", "audioldm").stderr
+    made_known(gateway, ("clap", "audioldm", "stable_diffusion"))
+    ended = run("reproduce", "voice.png", "voice.wav", "-q", "--json")
+    assert ended.exit_code == 1
+    report = json.loads(ended.stdout)
+    assert report["verdict"] == "explained"
+    terms = {term["name"]: term for term in report["differing_terms"]}
+    assert (terms["stage"]["original"], terms["stage"]["rendering"]) == ("fallback", "sd_refined")
+    assert "CLAP" in terms["fallback"]["original"]
+    assert terms["earlier.1.model"]["rendering"] == "scripted-audioldm"
+
+
+def test_an_enlarged_image_is_asked_for_enlarged(run, gateway, folder):
+    gateway.generation.models = [families.hand(), families.stable_diffusion()]
+    gateway.generation.draw = lambda subject, seed, size_pixels: noise_png(subject, seed, 2 * size_pixels)
+    run("recipes")
+    size = ("--width", SIDE_PIXELS, "--height", SIDE_PIXELS)
+    made = run("create", "voice.wav", "-q", "--recipe", "spectrogram", "--upscale", 2, *size)
+    assert made.exit_code == 0, made.stderr
+    ended = run("reproduce", "voice.png", "voice.wav", "-q")
+    assert ended.stdout == "identical: all 4096 pixels (64 x 64), bit for bit\n"
+    assert [request.upscale for request, _ in gateway.generation.requests] == [2, 2]
+
+
+def test_the_list_of_recipes_is_whole(run, gateway):
+    gateway.generation.models = [families.hand(), families.broken(families.stable_diffusion())]
+    listed = {item["name"]: item for item in json.loads(run("recipes", "--json").stdout)["recipes"]}
+    assert set(listed) == {
+        "embedded", "audioldm", "spectrogram", "latent-noise", "music-prompts", "clap-unclip",
+    }  # fmt: skip
+    assert listed["embedded"]["is_available"]
+    assert not listed["spectrogram"]["is_available"]
+    assert "Its weights are cut off." in listed["spectrogram"]["unavailable_reason"]
+    assert "prompt" in listed["music-prompts"]["required_options"]
+    shown = flat(run("recipes").stdout)
+    assert "--noise-mode" in shown
+    ended = run("create", "voice.wav", "-q", "--recipe", "spectrogram")
+    assert ended.exit_code == ExitStatus.UNAVAILABLE
+    assert "Its weights are cut off." in ended.stderr

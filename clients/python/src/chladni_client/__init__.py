@@ -20,6 +20,7 @@ from chladni_client.errors import (
     FieldViolation,
     InvalidInputError,
     NotFoundError,
+    NotInstalledError,
     NotOfferedError,
     ProvenanceError,
     QueueFullError,
@@ -30,18 +31,30 @@ from chladni_client.errors import (
 from chladni_client.events import (
     CreationEvent,
     ImageCreated,
+    ImageDrafted,
     Progress,
     Queued,
+    RecipeFellBack,
     Retrying,
     SoundAnalyzed,
     Started,
 )
 from chladni_client.images import Comparison, CreatedImage, Priority, Provenance, StoredImage
+from chladni_client.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
+from chladni_client.live_sounds import (
+    LiveEvent,
+    LiveSummary,
+    MelFrames,
+    PcmEncoding,
+    PcmFormat,
+    SoundLevel,
+)
+from chladni_client.options import CreationOptions, NoiseMode
 from chladni_client.pixels import PixelComparison, draw_difference
 from chladni_client.provenance import read_provenance
 from chladni_client.reproduction import Reproduction, ReproductionReport, Verdict, compare_renderings
 from chladni_client.retries import RetryPolicy
-from chladni_client.services import Recipe, ServiceHealth, ServiceState
+from chladni_client.services import Recipe, RecipeNeed, ServiceHealth, ServiceState
 from chladni_client.sounds import (
     Colormap,
     Descriptor,
@@ -63,6 +76,7 @@ __all__ = [
     "Comparison",
     "CreatedImage",
     "CreationEvent",
+    "CreationOptions",
     "DeadlineExceededError",
     "Descriptor",
     "DifferingTerm",
@@ -71,9 +85,20 @@ __all__ = [
     "Feature",
     "FieldViolation",
     "ImageCreated",
+    "ImageDrafted",
+    "InitialLatentsOptions",
     "InvalidInputError",
+    "LatentBasis",
+    "LatentCalibration",
+    "LiveEvent",
+    "LiveSummary",
+    "MelFrames",
+    "NoiseMode",
     "NotFoundError",
+    "NotInstalledError",
     "NotOfferedError",
+    "PcmEncoding",
+    "PcmFormat",
     "PixelComparison",
     "Priority",
     "Progress",
@@ -82,6 +107,8 @@ __all__ = [
     "QueueFullError",
     "Queued",
     "Recipe",
+    "RecipeFellBack",
+    "RecipeNeed",
     "RecipeUnavailableError",
     "Reproduction",
     "ReproductionReport",
@@ -91,6 +118,7 @@ __all__ = [
     "ServiceState",
     "SoundAnalyzed",
     "SoundFeatures",
+    "SoundLevel",
     "SoundProperties",
     "Spectrogram",
     "Started",

@@ -7,18 +7,17 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
-from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
-from chladni_client import conversion, requests
+from chladni_client import conversion, requests, sound_conversion
 from chladni_client.connection import Connection
 from chladni_client.creation import created_events
 from chladni_client.events import CreationEvent, ImageCreated
 from chladni_client.health import health_of
-from chladni_client.images import Priority
+from chladni_client.live_features import PcmChunks, live_events
 from chladni_client.reproduction import Reproduction, reproduce
 from chladni_client.retries import Attempts, RetryPolicy
 from chladni_client.services import Recipe, ServiceHealth
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 
     from chladni_client.files import FileSource
     from chladni_client.images import Comparison, CreatedImage, StoredImage
+    from chladni_client.initial_latents import InitialLatentsOptions
+    from chladni_client.live_sounds import LiveEvent, PcmFormat
+    from chladni_client.options import CreationOptions
     from chladni_client.requests import ImageSource
 
 DEFAULT_TARGET: Final = "localhost:50050"
@@ -53,8 +55,9 @@ class AsyncClient:
     Args:
         target: Gateway, ``host:port``; if absent, the environment variable ``CHLADNI_CLIENT_TARGET``, else
             ``localhost:50050``.
-        audio_features_target: Audio-feature service, which `render_spectrogram` and `extract_features`
-            call; if absent, ``CHLADNI_CLIENT_AUDIO_FEATURES_TARGET``, else ``localhost:50051``.
+        audio_features_target: Audio-feature service, which `render_spectrogram`, `extract_features` and
+            `stream_features` call; if absent, ``CHLADNI_CLIENT_AUDIO_FEATURES_TARGET``, else
+            ``localhost:50051``.
         credentials: TLS credentials from `grpc.ssl_channel_credentials`; `None` connects in clear text.
         timeouts: How long calls may take.
         retry_policy: How often and how patiently to try again.
@@ -103,53 +106,21 @@ class AsyncClient:
         self,
         audio: FileSource,
         *,
-        recipe: str = "",
-        seed: int | None = None,
-        steps: int | None = None,
-        guidance_scale: float | None = None,
-        scheduler: str = "",
-        width_pixels: int | None = None,
-        height_pixels: int | None = None,
-        priority: Priority = Priority.INTERACTIVE,
-        exact: bool = True,
-        bypass_cache: bool = False,
         timeout_seconds: float | None = None,
         on_event: Callable[[CreationEvent], object] | None = None,
+        **options: Unpack[CreationOptions],
     ) -> CreatedImage:
         """Returns the image of a sound.
 
         Args:
             audio: A recording (WAV, MP3, FLAC or OGG/Vorbis): its path, its bytes or an open binary file.
-            recipe: Way from sound to image, one of `list_recipes`; empty takes the server's default.
-            seed: Seed of the noise, 0 to 4294967295; the server draws one if absent.
-            steps: Denoising steps, 1 to 150; the model's default if absent.
-            guidance_scale: How closely to follow the sound, 1 (no guidance) to 30; the model's default if
-                absent.
-            scheduler: Scheduler by its diffusers class name; the model's default if empty.
-            width_pixels: Width, one that the model takes; its native width if absent.
-            height_pixels: Height, likewise.
-            priority: How urgent it is.
-            exact: Whether the same request must give the same pixels whatever else the server does; without
-                it, the image may be made faster.
-            bypass_cache: Whether it must be computed anew, even where an identical request gave it before.
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
             on_event: Called on the event loop with each event on the way; what it raises ends the call. To
                 get previews, or to do more than report, use `stream_image`.
+            **options: What is chosen for the image: recipe, seed, steps, prompt and more; see
+                `CreationOptions`.
         """
-        events = self.stream_image(
-            audio,
-            recipe=recipe,
-            seed=seed,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            scheduler=scheduler,
-            width_pixels=width_pixels,
-            height_pixels=height_pixels,
-            priority=priority,
-            exact=exact,
-            bypass_cache=bypass_cache,
-            timeout_seconds=timeout_seconds,
-        )
+        events = self.stream_image(audio, timeout_seconds=timeout_seconds, **options)
         async with aclosing(events):
             async for event in events:
                 last = event
@@ -162,19 +133,10 @@ class AsyncClient:
         self,
         audio: FileSource,
         *,
-        recipe: str = "",
-        seed: int | None = None,
-        steps: int | None = None,
-        guidance_scale: float | None = None,
-        scheduler: str = "",
-        width_pixels: int | None = None,
-        height_pixels: int | None = None,
-        priority: Priority = Priority.INTERACTIVE,
-        exact: bool = True,
-        bypass_cache: bool = False,
         preview_interval_steps: int = 0,
         preview_size_pixels: int | None = None,
         timeout_seconds: float | None = None,
+        **options: Unpack[CreationOptions],
     ) -> AsyncGenerator[CreationEvent, None]:
         """Yields what happens on the way from a sound to its image, and the image last.
 
@@ -182,34 +144,16 @@ class AsyncClient:
 
         Args:
             audio: As for `create_image`.
-            recipe: As for `create_image`.
-            seed: As for `create_image`.
-            steps: As for `create_image`.
-            guidance_scale: As for `create_image`.
-            scheduler: As for `create_image`.
-            width_pixels: As for `create_image`.
-            height_pixels: As for `create_image`.
-            priority: As for `create_image`.
-            exact: As for `create_image`.
-            bypass_cache: As for `create_image`.
             preview_interval_steps: Steps between previews in `Progress`; 0 for none.
             preview_size_pixels: Longer side of a preview, 16 to 512; the server's default if absent.
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
+            **options: As for `create_image`.
         """
         request = requests.to_create_image_request(
             await requests.to_audio_clip(audio),
-            recipe=recipe,
-            seed=seed,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            scheduler=scheduler,
-            width_pixels=width_pixels,
-            height_pixels=height_pixels,
-            priority=priority,
-            exact=exact,
-            bypass_cache=bypass_cache,
             preview_interval_steps=preview_interval_steps,
             preview_size_pixels=preview_size_pixels,
+            **options,
         )
         attempts = self._attempts(timeout_seconds, self._timeouts.creation_seconds)
         async with aclosing(created_events(self._gateway, request, attempts)) as events:
@@ -238,7 +182,7 @@ class AsyncClient:
             FaultError: The server gave an image that it had kept, although it was asked to compute it anew.
         """
         create = partial(self.create_image, timeout_seconds=timeout_seconds, on_event=on_event)
-        return await reproduce(image, audio, create)
+        return await reproduce(image, audio, create, self.list_recipes)
 
     async def compare_images(
         self, first: ImageSource, second: ImageSource, *, timeout_seconds: float | None = None
@@ -305,13 +249,14 @@ class AsyncClient:
         )
         attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
         response = await self._audio_features.call(self._audio_stub.RenderSpectrogram, request, attempts)
-        return conversion.to_spectrogram(response)
+        return sound_conversion.to_spectrogram(response)
 
     async def extract_features(
         self,
         audio: FileSource,
         *,
         features: Iterable[Feature] = (Feature.DESCRIPTORS, Feature.EMBEDDING),
+        initial_latents: InitialLatentsOptions | None = None,
         timeout_seconds: float | None = None,
     ) -> SoundFeatures:
         """Returns what a sound is like in numbers; asks the audio-feature service.
@@ -319,19 +264,39 @@ class AsyncClient:
         Args:
             audio: As for `create_image`.
             features: What to compute, at least one.
+            initial_latents: How initial latents are made; only where `features` has them, and the server's
+                defaults if absent.
             timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
         """
-        request = audio_pb2.ExtractFeaturesRequest(
-            audio=await requests.to_audio_clip(audio), features=map(requests.to_feature, features)
+        request = requests.to_extract_features_request(
+            await requests.to_audio_clip(audio), features=features, initial_latents=initial_latents
         )
         attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
         response = await self._audio_features.call(self._audio_stub.ExtractFeatures, request, attempts)
-        return conversion.to_sound_features(response)
+        return sound_conversion.to_sound_features(response)
+
+    async def stream_features(
+        self, chunks: PcmChunks, pcm: PcmFormat, *, timeout_seconds: float | None = None
+    ) -> AsyncGenerator[LiveEvent, None]:
+        """Yields the mel frames of a live sound as they become complete, and its summary last.
+
+        Asks the audio-feature service. Nothing is tried again, since a sound is heard only once; leaving the
+        loop early ends the call.
+
+        Args:
+            chunks: The sound, whole sample frames and at most 1 MiB a chunk. A plain iterable is advanced on
+                another thread, so that it may wait for the sound to happen.
+            pcm: What the bytes mean.
+            timeout_seconds: Time for the whole sound; no limit if absent.
+        """
+        async with aclosing(live_events(self._audio_features, chunks, pcm, timeout_seconds)) as events:
+            async for event in events:
+                yield event
 
     async def health(self, *, timeout_seconds: float = 5.0) -> tuple[ServiceHealth, ...]:
         """Returns what the gateway and the audio-feature service say of themselves; asks once.
 
-        Only `render_spectrogram` and `extract_features` need to reach the audio-feature service.
+        Only the methods of sounds themselves need to reach the audio-feature service.
         """
         return tuple(
             await asyncio.gather(

@@ -111,6 +111,7 @@ class Client:
     list_recipes = _blocking(AsyncClient.list_recipes)
     render_spectrogram = _blocking(AsyncClient.render_spectrogram)
     extract_features = _blocking(AsyncClient.extract_features)
+    stream_features = _iterating(AsyncClient.stream_features)
     health = _blocking(AsyncClient.health)
 
 

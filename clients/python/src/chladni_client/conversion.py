@@ -1,35 +1,27 @@
-"""From messages to results."""
+"""From messages to results: images, their events and recipes."""
 
 from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni.media.v1 import media_pb2
-from chladni.tensor.v1 import tensor_pb2
-from chladni_client.errors import FaultError
-from chladni_client.events import CreationEvent, ImageCreated, Progress, Queued, SoundAnalyzed, Started
-from chladni_client.images import Comparison, CreatedImage, Provenance, StoredImage
-from chladni_client.services import Recipe
-from chladni_client.sounds import (
-    Descriptor,
-    Embedding,
-    SoundFeatures,
-    SoundProperties,
-    Spectrogram,
-    Tensor,
+from chladni_client.events import (
+    CreationEvent,
+    ImageCreated,
+    ImageDrafted,
+    Progress,
+    Queued,
+    RecipeFellBack,
+    SoundAnalyzed,
+    Started,
 )
+from chladni_client.images import Comparison, CreatedImage, Provenance, StoredImage
+from chladni_client.services import Recipe, RecipeNeed
+from chladni_client.sound_conversion import to_descriptor, to_sound_properties
 
-_DTYPES: Final = {
-    tensor_pb2.DATA_TYPE_FLOAT32: "<f4",
-    tensor_pb2.DATA_TYPE_FLOAT16: "<f2",
-    tensor_pb2.DATA_TYPE_UINT8: "|u1",
-    tensor_pb2.DATA_TYPE_INT16: "<i2",
-    tensor_pb2.DATA_TYPE_INT64: "<i8",
-}
+_OPTIONAL_FACTS: Final = ("strength", "initial_latents_weight", "refiner_start")
 
 
 class EventConversion:
@@ -43,23 +35,27 @@ class EventConversion:
 
     def to_event(self, response: gateway_pb2.CreateImageResponse) -> CreationEvent | None:
         """Returns the event of a message; `None` for one that this client does not know yet."""
+        event: CreationEvent | None = None
+        part = response.recipe_stage
         match response.WhichOneof("event"):
             case "analyzed":
-                self._analyzed = SoundAnalyzed(
+                event = self._analyzed = SoundAnalyzed(
                     to_sound_properties(response.analyzed.audio),
                     tuple(map(to_descriptor, response.analyzed.descriptors)),
                 )
-                return self._analyzed
             case "queued":
-                return Queued(response.queued.position)
+                event = Queued(response.queued.position, part)
             case "started":
-                return _to_started(response.started)
+                event = _to_started(response.started, part)
             case "progress":
-                return _to_progress(response.progress)
+                event = _to_progress(response.progress, part)
+            case "drafted":
+                event = _to_drafted(response.drafted, part)
+            case "fell_back":
+                event = RecipeFellBack(response.fell_back.reason, response.fell_back.way, part)
             case "created":
-                return ImageCreated(self._to_created_image(response.created))
-            case _:
-                return None
+                event = ImageCreated(self._to_created_image(response.created), part)
+        return event
 
     def _to_created_image(self, created: gateway_pb2.ImageCreated) -> CreatedImage:
         return CreatedImage(
@@ -76,11 +72,11 @@ class EventConversion:
         )
 
 
-def _to_started(started: image_pb2.GenerationStarted) -> Started:
-    return Started(started.seed, started.total_steps, started.model, started.guidance_scale)
+def _to_started(started: image_pb2.GenerationStarted, recipe_stage: str) -> Started:
+    return Started(started.seed, started.total_steps, started.model, started.guidance_scale, recipe_stage)
 
 
-def _to_progress(progress: image_pb2.GenerationProgress) -> Progress:
+def _to_progress(progress: image_pb2.GenerationProgress, recipe_stage: str) -> Progress:
     return Progress(
         step=progress.step,
         total_steps=progress.total_steps,
@@ -89,13 +85,30 @@ def _to_progress(progress: image_pb2.GenerationProgress) -> Progress:
         remaining_seconds=(
             progress.remaining.ToNanoseconds() / 1e9 if progress.HasField("remaining") else None
         ),
+        recipe_stage=recipe_stage,
+    )
+
+
+def _to_drafted(drafted: gateway_pb2.ImageDrafted, recipe_stage: str) -> ImageDrafted:
+    return ImageDrafted(
+        png=drafted.image.content,
+        width_pixels=drafted.image.width_pixels,
+        height_pixels=drafted.image.height_pixels,
+        provenance=to_provenance(drafted.provenance) if drafted.HasField("provenance") else None,
+        recipe_stage=recipe_stage,
     )
 
 
 def to_provenance(message: image_pb2.Provenance) -> Provenance:
     """Returns the provenance that a message holds."""
     values = {name: getattr(message, name) for name in Provenance.__dataclass_fields__}
-    return Provenance(**values | {"library_versions": dict(message.library_versions)})
+    values |= {name: None for name in _OPTIONAL_FACTS if not message.HasField(name)}
+    values |= {
+        "library_versions": dict(message.library_versions),
+        "recipe_options": dict(message.recipe_options),
+        "earlier": tuple(map(to_provenance, message.earlier)),
+    }
+    return Provenance(**values)
 
 
 def to_comparison(message: gateway_pb2.CompareImagesResponse) -> Comparison:
@@ -122,67 +135,20 @@ def to_recipe(message: gateway_pb2.Recipe) -> Recipe:
         unavailable_reason=message.unavailable_reason,
         is_default=message.is_default,
         models=tuple(message.models),
+        needs=tuple(map(_to_recipe_need, message.needs)),
+        options=tuple(message.options),
+        required_options=tuple(message.required_options),
     )
 
 
-def to_sound_properties(message: media_pb2.AudioProperties) -> SoundProperties:
-    """Returns the properties of a recording that a message holds."""
-    name = (
-        media_pb2.AudioFormat.Name(message.format)
-        if message.format in media_pb2.AudioFormat.values()
-        else "AUDIO_FORMAT_UNSPECIFIED"
-    )
-    return SoundProperties(
-        format=name.removeprefix("AUDIO_FORMAT_").lower(),
-        sample_rate_hz=message.sample_rate_hz,
-        channel_count=message.channel_count,
-        duration_seconds=message.duration_seconds,
-        sha256=message.sha256,
-    )
-
-
-def to_descriptor(message: audio_pb2.Descriptor) -> Descriptor:
-    """Returns the descriptor that a message holds."""
-    return Descriptor(
-        name=message.name,
-        value=message.value,
-        unit=message.unit,
-        minimum=message.minimum,
-        maximum=message.maximum,
+def _to_recipe_need(message: gateway_pb2.RecipeNeed) -> RecipeNeed:
+    return RecipeNeed(
         description=message.description,
+        is_met=message.is_met,
+        is_optional=message.is_optional,
+        model=message.model,
+        remedy=message.remedy,
     )
-
-
-def to_spectrogram(message: audio_pb2.RenderSpectrogramResponse) -> Spectrogram:
-    """Returns the spectrogram that a message holds."""
-    return Spectrogram(
-        png=message.image.content,
-        width_pixels=message.image.width_pixels,
-        height_pixels=message.image.height_pixels,
-        sound=to_sound_properties(message.audio),
-    )
-
-
-def to_sound_features(message: audio_pb2.ExtractFeaturesResponse) -> SoundFeatures:
-    """Returns the features that a message holds."""
-    return SoundFeatures(
-        sound=to_sound_properties(message.audio),
-        descriptors=tuple(map(to_descriptor, message.descriptors)),
-        embedding=_to_embedding(message.embedding) if message.HasField("embedding") else None,
-        log_mel=_to_tensor(message.log_mel) if message.HasField("log_mel") else None,
-        processing_seconds=message.processing_time.ToNanoseconds() / 1e9,
-    )
-
-
-def _to_embedding(message: tensor_pb2.Embedding) -> Embedding:
-    return Embedding(message.space, _to_tensor(message.values).values, tuple(message.component_names))
-
-
-def _to_tensor(message: tensor_pb2.Tensor) -> Tensor:
-    dtype = _DTYPES.get(message.dtype)
-    if dtype is None:
-        raise FaultError("The server sent an array of a type unknown to this client.", reason="INTERNAL")
-    return Tensor(dtype, tuple(message.shape), message.data)
 
 
 def _to_datetime(timestamp: Timestamp) -> datetime:

@@ -1,16 +1,17 @@
 """What can go wrong, as exceptions.
 
     ChladniError                  a reason, a message for people, the stage that failed
-    ├── InvalidInputError         the recording, the image or a parameter must change
+    ├── InvalidInputError         the recording, the image, the prompt or a parameter must change
     │   └── ProvenanceError       the file is not a PNG, or carries no provenance
-    ├── NotFoundError             no such recipe, model or image; images expire
-    ├── RecipeUnavailableError    the recipe exists, but this server lacks what it needs
+    ├── NotFoundError             no such recipe, model, calibration or image; images expire
+    ├── RecipeUnavailableError    the recipe or the model exists, but this server lacks what it needs
     ├── TemporaryError            the same call may succeed later
     │   ├── QueueFullError        too much work waits already
     │   └── UnavailableError      not reachable, still loading, or shutting down
     ├── DeadlineExceededError     no result in time, or none possible in time
     ├── CallCancelledError        the client was closed, or the server cancelled
     ├── NotOfferedError           the server does not implement the call
+    ├── NotInstalledError         an optional package, or a library or device that it needs, is missing
     └── FaultError                the server failed; nothing the caller can change
 
 A file that cannot be read raises the `OSError` that Python raises for it.
@@ -67,7 +68,7 @@ class ChladniError(Exception):
 
 
 class InvalidInputError(ChladniError):
-    """The recording, the image or a parameter must change; `violations` says how."""
+    """The recording, the image, the prompt or a parameter must change; `violations` says how."""
 
 
 class ProvenanceError(InvalidInputError):
@@ -75,11 +76,11 @@ class ProvenanceError(InvalidInputError):
 
 
 class NotFoundError(ChladniError):
-    """No such recipe, model or image, or the image has expired."""
+    """No such recipe, model, calibration or image, or the image has expired."""
 
 
 class RecipeUnavailableError(ChladniError):
-    """The recipe exists, but this server lacks what it needs."""
+    """The recipe or the model exists, but this server lacks what it needs."""
 
 
 class TemporaryError(ChladniError):
@@ -104,6 +105,10 @@ class CallCancelledError(ChladniError):
 
 class NotOfferedError(ChladniError):
     """The server does not implement the call."""
+
+
+class NotInstalledError(ChladniError):
+    """An optional package, or a library or device that it needs, is missing here."""
 
 
 class FaultError(ChladniError):

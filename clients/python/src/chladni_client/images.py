@@ -1,5 +1,7 @@
 """Images, how they came to be, and how alike they are."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,6 +46,17 @@ class Provenance:
             where it was not recorded.
         decode_batch_size: Images in every call of the decoder, padding included; 0 where it was not
             recorded.
+        stage: Part of the recipe that this image is, such as ``sd_refined``; empty where it is all of it.
+        earlier: How the images that this one starts from were made, the first one first.
+        fallback: Why another way than the recipe's own was taken; empty where it was not.
+        prompt: Text that was followed; empty for none.
+        negative_prompt: Text that was avoided; empty for none.
+        strength: How far the image went from its initial one; `None` where it had none.
+        initial_latents_weight: How much of given initial latents it started from; `None` where none were.
+        upscale: Factor by which it was enlarged after `width_pixels` and `height_pixels`; 0 where it was not
+            recorded.
+        refiner_start: Part of the steps after which the refiner took over; `None` where there is none.
+        recipe_options: Options of the recipe by name, in words.
     """
 
     model: str
@@ -65,6 +78,16 @@ class Provenance:
     exact: bool = False
     device_capability: str = ""
     decode_batch_size: int = 0
+    stage: str = ""
+    earlier: tuple[Provenance, ...] = ()
+    fallback: str = ""
+    prompt: str = ""
+    negative_prompt: str = ""
+    strength: float | None = None
+    initial_latents_weight: float | None = None
+    upscale: int = 0
+    refiner_start: float | None = None
+    recipe_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -13,11 +13,10 @@ from chladni_client.files import FileSource, Upload, read_upload
 from chladni_client.images import CreatedImage, Provenance
 from chladni_client.pixels import PixelComparison, compare_pixels, read_pixels
 from chladni_client.provenance import provenance_of
+from chladni_client.repetition import options_asked_again
+from chladni_client.services import Recipe
 
 _NEEDED: Final = ("audio_sha256", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels")
-_ASKED_AGAIN: Final = (
-    "recipe", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "exact",
-)  # fmt: skip
 _SHOWN_DIGITS: Final = 12
 
 
@@ -107,10 +106,15 @@ def read_original(image: FileSource) -> Original:
             reason="NO_PROVENANCE",
         )
     width_pixels, height_pixels = read_pixels(file.content, name).size
-    if (width_pixels, height_pixels) != (provenance.width_pixels, provenance.height_pixels):
+    factor = max(1, provenance.upscale)
+    made_width_pixels, made_height_pixels = (
+        provenance.width_pixels * factor,
+        provenance.height_pixels * factor,
+    )
+    if (width_pixels, height_pixels) != (made_width_pixels, made_height_pixels):
         raise InvalidInputError(
             f"{name} has {width_pixels} x {height_pixels} pixels, but was made with "
-            f"{provenance.width_pixels} x {provenance.height_pixels}: another program has changed it.",
+            f"{made_width_pixels} x {made_height_pixels}: another program has changed it.",
             reason="INVALID_IMAGE",
         )
     return Original(file, provenance)
@@ -133,7 +137,10 @@ def check_recording(original: Original, recording: Upload) -> None:
 
 
 async def reproduce(
-    image: FileSource, audio: FileSource, create: Callable[..., Awaitable[CreatedImage]]
+    image: FileSource,
+    audio: FileSource,
+    create: Callable[..., Awaitable[CreatedImage]],
+    list_recipes: Callable[[], Awaitable[Sequence[Recipe]]],
 ) -> Reproduction:
     """Makes an image again as its provenance says, and compares both.
 
@@ -141,9 +148,10 @@ async def reproduce(
         image: A PNG that Chladni made.
         audio: The recording that it was made of.
         create: Makes an image, as `AsyncClient.create_image` does.
+        list_recipes: Lists the server's recipes, as `AsyncClient.list_recipes` does.
 
     Raises:
-        ProvenanceError: The image does not say all that is needed to make it again.
+        ProvenanceError: The image does not say all that is needed to make it again, or says it wrongly.
         InvalidInputError: The recording is another one, or the image was changed since it was made.
         FaultError: The server gave an image that it had kept, although it was asked to compute it anew.
         ChladniError: Whatever `create` raises.
@@ -152,7 +160,7 @@ async def reproduce(
     original = await asyncio.to_thread(read_original, image)
     recording = await asyncio.to_thread(read_upload, audio)
     check_recording(original, recording)
-    asked = {name: getattr(original.provenance, name) for name in _ASKED_AGAIN}
+    asked = options_asked_again(original.provenance, await list_recipes())
     rendering = await create(recording.content, **asked, bypass_cache=True)
     if rendering.is_reused:
         raise FaultError(

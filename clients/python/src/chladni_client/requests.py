@@ -1,6 +1,7 @@
 """From arguments to messages."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
@@ -10,6 +11,9 @@ from chladni.media.v1 import media_pb2
 from chladni_client.errors import FieldViolation, InvalidInputError
 from chladni_client.files import FileSource, is_image_id, read_upload
 from chladni_client.images import CreatedImage, Priority, StoredImage
+from chladni_client.initial_latents import InitialLatentsOptions, LatentBasis
+from chladni_client.live_sounds import PcmEncoding, PcmFormat
+from chladni_client.options import NoiseMode
 from chladni_client.sounds import Colormap, Feature
 
 ImageSource: TypeAlias = CreatedImage | StoredImage | FileSource
@@ -23,10 +27,24 @@ _FEATURES: Final = {
     Feature.LOG_MEL: audio_pb2.FEATURE_LOG_MEL,
     Feature.DESCRIPTORS: audio_pb2.FEATURE_DESCRIPTORS,
     Feature.EMBEDDING: audio_pb2.FEATURE_EMBEDDING,
+    Feature.INITIAL_LATENTS: audio_pb2.FEATURE_INITIAL_LATENTS,
 }
 _PRIORITIES: Final = {
     Priority.INTERACTIVE: image_pb2.PRIORITY_INTERACTIVE,
     Priority.BATCH: image_pb2.PRIORITY_BATCH,
+}
+_NOISE_MODES: Final = {
+    NoiseMode.RAW: gateway_pb2.NOISE_MODE_RAW,
+    NoiseMode.BLEND: gateway_pb2.NOISE_MODE_BLEND,
+    NoiseMode.DCT: gateway_pb2.NOISE_MODE_DCT,
+}
+_BASES: Final = {
+    LatentBasis.MEL: audio_pb2.LATENT_BASIS_MEL,
+    LatentBasis.DCT: audio_pb2.LATENT_BASIS_DCT,
+}
+_PCM_ENCODINGS: Final = {
+    PcmEncoding.INT16: audio_pb2.PCM_ENCODING_INT16,
+    PcmEncoding.FLOAT32: audio_pb2.PCM_ENCODING_FLOAT32,
 }
 _COLORMAPS: Final = {
     Colormap.VIRIDIS: audio_pb2.COLORMAP_VIRIDIS,
@@ -71,18 +89,26 @@ async def to_image_reference(image: ImageSource) -> gateway_pb2.ImageReference:
 def to_create_image_request(
     audio: media_pb2.AudioClip,
     *,
-    recipe: str,
-    seed: int | None,
-    steps: int | None,
-    guidance_scale: float | None,
-    scheduler: str,
-    width_pixels: int | None,
-    height_pixels: int | None,
-    priority: Priority,
-    exact: bool,
-    bypass_cache: bool,
-    preview_interval_steps: int,
-    preview_size_pixels: int | None,
+    recipe: str = "",
+    seed: int | None = None,
+    steps: int | None = None,
+    guidance_scale: float | None = None,
+    scheduler: str = "",
+    width_pixels: int | None = None,
+    height_pixels: int | None = None,
+    priority: Priority = Priority.INTERACTIVE,
+    exact: bool = True,
+    bypass_cache: bool = False,
+    prompt: str = "",
+    negative_prompt: str = "",
+    strength: float | None = None,
+    model: str = "",
+    noise_mode: NoiseMode | None = None,
+    noise_weight: float | None = None,
+    upscale: int | None = None,
+    refiner_start: float | None = None,
+    preview_interval_steps: int = 0,
+    preview_size_pixels: int | None = None,
 ) -> gateway_pb2.CreateImageRequest:
     """Returns the request for an image.
 
@@ -101,6 +127,14 @@ def to_create_image_request(
         priority=_PRIORITIES[Priority(priority)],
         exact=exact,
         bypass_cache=bypass_cache,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        strength=strength,
+        model=model,
+        noise_mode=None if noise_mode is None else _NOISE_MODES[NoiseMode(noise_mode)],
+        noise_weight=noise_weight,
+        upscale=_uint32("upscale", upscale),
+        refiner_start=refiner_start,
         previews=image_pb2.PreviewOptions(
             interval_steps=_uint32("preview_interval_steps", preview_interval_steps),
             size_pixels=_uint32("preview_size_pixels", preview_size_pixels),
@@ -130,9 +164,43 @@ def to_render_spectrogram_request(
     )
 
 
-def to_feature(feature: Feature) -> audio_pb2.Feature:
-    """Returns the message's name of a feature."""
-    return _FEATURES[feature]
+def to_extract_features_request(
+    audio: media_pb2.AudioClip,
+    *,
+    features: Iterable[Feature],
+    initial_latents: InitialLatentsOptions | None,
+) -> audio_pb2.ExtractFeaturesRequest:
+    """Returns the request for features.
+
+    Raises:
+        InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
+    """
+    options = initial_latents
+    return audio_pb2.ExtractFeaturesRequest(
+        audio=audio,
+        features=[_FEATURES[Feature(feature)] for feature in features],
+        initial_latents=None
+        if options is None
+        else audio_pb2.InitialLatentsOptions(
+            shape=[_uint32("initial_latents.shape", size) or 0 for size in options.shape],
+            basis=_BASES[LatentBasis(options.basis)],
+            calibration=options.calibration,
+            is_unscaled=options.is_unscaled,
+        ),
+    )
+
+
+def to_pcm_config(pcm: PcmFormat) -> audio_pb2.PcmConfig:
+    """Returns the description of a live sound.
+
+    Raises:
+        InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
+    """
+    return audio_pb2.PcmConfig(
+        sample_rate_hz=_uint32("sample_rate_hz", pcm.sample_rate_hz),
+        channel_count=_uint32("channel_count", pcm.channel_count),
+        encoding=_PCM_ENCODINGS[PcmEncoding(pcm.encoding)],
+    )
 
 
 def _uint32(field: str, value: int | None) -> int | None:

@@ -5,6 +5,25 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
+class RecipeNeed:
+    """Something that a recipe needs.
+
+    Attributes:
+        description: What, one phrase.
+        is_met: Whether it is there.
+        is_optional: Whether the recipe goes another way without it.
+        model: Model that meets it; empty where none does, or where it is no model.
+        remedy: What to do about it; empty where it is met.
+    """
+
+    description: str
+    is_met: bool
+    is_optional: bool
+    model: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A named way from sound to image.
 
@@ -15,6 +34,10 @@ class Recipe:
         unavailable_reason: Why not, and what to do about it; empty where it is available.
         is_default: Whether requests that name no recipe get this one.
         models: Models that it uses.
+        needs: What it needs, in the order in which it is used.
+        options: What may be chosen for its images beyond what may be for all, such as ``prompt``: names of
+            `CreationOptions`.
+        required_options: Those of `options` that it cannot do without.
     """
 
     name: str
@@ -23,6 +46,9 @@ class Recipe:
     unavailable_reason: str
     is_default: bool
     models: tuple[str, ...]
+    needs: tuple[RecipeNeed, ...] = ()
+    options: tuple[str, ...] = ()
+    required_options: tuple[str, ...] = ()
 
 
 class ServiceState(StrEnum):

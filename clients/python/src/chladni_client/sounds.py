@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from chladni_client.files import PngFile
+from chladni_client.initial_latents import LatentCalibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Feature(StrEnum):
     LOG_MEL = "log_mel"
     DESCRIPTORS = "descriptors"
     EMBEDDING = "embedding"
+    INITIAL_LATENTS = "initial_latents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class SoundFeatures:
         log_mel: Log-mel spectrogram of shape (mel bins, frames), in [0, 1], where 1 is the loudest cell
             and 0 is 80 dB or more below it.
         processing_seconds: Time spent decoding and analysing.
+        initial_latents: Initial latents of shape (C, H, W).
+        latent_calibration: What scaled `initial_latents`; `None` where nothing did.
     """
 
     sound: SoundProperties
@@ -142,3 +146,5 @@ class SoundFeatures:
     embedding: Embedding | None
     log_mel: Tensor | None
     processing_seconds: float
+    initial_latents: Tensor | None = None
+    latent_calibration: LatentCalibration | None = None

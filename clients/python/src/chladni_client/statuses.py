@@ -43,6 +43,11 @@ _ERROR_OF_CODE: Final[Mapping[grpc.StatusCode, type[ChladniError]]] = {
     grpc.StatusCode.UNIMPLEMENTED: NotOfferedError,
 }
 
+_ERROR_OF_REASON: Final[Mapping[str, type[ChladniError]]] = {
+    "OUT_OF_MEMORY": FaultError,  # its status is that of a full queue, but waiting does not help
+    "PICTURE_WITHHELD": InvalidInputError,  # its status is that of a missing model, but another seed may pass
+}
+
 
 @contextmanager
 def translated_errors(target: str) -> Iterator[None]:
@@ -101,9 +106,7 @@ def _from_rich_status(code: grpc.StatusCode, status: status_pb2.Status) -> Chlad
                 retry_after_seconds = message.retry_delay.ToMilliseconds() / 1000
     if info is None or info.domain != _ERROR_DOMAIN:
         return None
-    error_class = _ERROR_OF_CODE.get(code, FaultError)
-    if info.reason == "OUT_OF_MEMORY":  # its status is that of a full queue, but waiting does not help
-        error_class = FaultError
+    error_class = _ERROR_OF_REASON.get(info.reason) or _ERROR_OF_CODE.get(code, FaultError)
     return error_class(
         status.message,
         reason=info.reason,

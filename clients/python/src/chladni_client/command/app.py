@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
+from chladni_client.command.calibration import calibrate
 from chladni_client.command.comparison import compare
 from chladni_client.command.creation import create
 from chladni_client.command.failures import EXIT_STATUS_MEANINGS
+from chladni_client.command.health import health
 from chladni_client.command.inspection import inspect
 from chladni_client.command.invocation import Invocation
+from chladni_client.command.live import live
+from chladni_client.command.recipes import recipes
 from chladni_client.command.reproduction import reproduce
-from chladni_client.command.server import health, recipes
 from chladni_client.command.sounds import descriptors, spectrogram
 
 
@@ -34,11 +37,13 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_choose_server)
     app.command()(create)
+    app.command()(live)
     app.command()(compare)
     app.command()(inspect)
     app.command()(reproduce)
     app.command()(spectrogram)
     app.command()(descriptors)
+    app.command()(calibrate)
     app.command()(recipes)
     app.command()(health)
     return app
@@ -102,6 +107,7 @@ def _choose_server(
     [bold]Examples[/]
 
       chladni create voice.wav -o voice.png
+      chladni live --prompt "a voice as ink in water"
       chladni compare voice.png flute.png
       chladni inspect voice.png
       chladni reproduce voice.png voice.wav

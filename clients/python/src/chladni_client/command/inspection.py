@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from chladni_client.command.failures import reported_failures
@@ -32,6 +33,15 @@ _TITLES: Final = {
     "device_capability": "Device capability",
     "decode_batch_size": "Decoder batch size",
 }
+_TITLES_OF_PARTICULARS: Final = {
+    "stage": "Part of the recipe",
+    "fallback": "[yellow]Another way, because[/]",
+    "prompt": "Prompt",
+    "negative_prompt": "Negative prompt",
+    "strength": "Strength",
+    "initial_latents_weight": "Weight of the sound in the noise",
+    "refiner_start": "Refiner takes over after",
+}
 _COUNTS: Final = frozenset({"batch_size", "decode_batch_size"})
 
 
@@ -41,7 +51,9 @@ def inspect(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Show how an image was made: model, seed, steps, recording. Needs no server.
+    """Show how an image was made: model, seed, steps, recording, prompt. Needs no server.
+
+    Where a recipe made it in several parts, the images that it was made from follow.
 
     [bold]Examples[/]
 
@@ -53,19 +65,28 @@ def inspect(
     if as_json:
         print_json(asdict(provenance))
     else:
-        Console(highlight=False).print(_table(image.name, provenance))
+        console = Console(highlight=False)
+        console.print(_table(image.name, provenance))
+        for number, earlier in enumerate(provenance.earlier, start=1):
+            console.print(_table(f"Made from image {number}", earlier))
 
 
 def _table(name: str, provenance: Provenance) -> Table:
-    table = Table(title=name, show_header=False, title_justify="left", title_style="bold", box=SIMPLE)
+    table = Table(title=escape(name), show_header=False, title_justify="left", title_style="bold", box=SIMPLE)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     values = asdict(provenance)
     for field, title in _TITLES.items():
         table.add_row(title, _in_words(field, values[field]))
-    table.add_row("Size", f"{provenance.width_pixels} x {provenance.height_pixels} pixels")
+    for field, title in _TITLES_OF_PARTICULARS.items():
+        if values[field] not in ("", None):
+            table.add_row(title, _in_words(field, values[field]))
+    for option, value in sorted(provenance.recipe_options.items()):
+        table.add_row(f"Option {escape(option)}", escape(value))
+    enlarged = f", enlarged {provenance.upscale} times" if provenance.upscale > 1 else ""
+    table.add_row("Size", f"{provenance.width_pixels} x {provenance.height_pixels} pixels{enlarged}")
     for library, version in sorted(provenance.library_versions.items()):
-        table.add_row(library, version)
+        table.add_row(escape(library), escape(version))
     return table
 
 
@@ -74,4 +95,4 @@ def _in_words(field: str, value: object) -> str:
         return "[dim]not known[/]"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return escape(str(value))

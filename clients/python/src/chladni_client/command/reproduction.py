@@ -59,6 +59,7 @@ def reproduce(
 ) -> None:
     """Make an image again as its provenance says, and compare both bit for bit.
 
+    Recipe, prompt, strength, noise and everything else that was chosen is asked for again.
     Identical pixels exit with 0, others with 1 and a table of what differs between the two renderings: model
     files, versions, device, batch size and the like. The server computes anew whatever it has kept.
 

@@ -1,4 +1,4 @@
-"""`chladni recipes` and `chladni health`: what a server offers, and whether it serves."""
+"""`chladni health`: whether a server serves."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -21,33 +21,16 @@ _STATE_STYLE: Final = {
 }
 
 
-def recipes(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the ways from sound to image that the server knows."""
-    with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        found = client.list_recipes()
-    if as_json:
-        print_json({"recipes": [asdict(recipe) for recipe in found]})
-        return
-    table = Table(box=SIMPLE)
-    table.add_column("Recipe", style="cyan", no_wrap=True)
-    table.add_column("Available")
-    table.add_column("What it does")
-    table.add_column("Models", style="dim", overflow="fold")
-    for recipe in found:
-        reason = f" [dim]{escape(recipe.unavailable_reason)}[/]" if recipe.unavailable_reason else ""
-        table.add_row(
-            escape(recipe.name) + (" [dim](default)[/]" if recipe.is_default else ""),
-            "[green]yes[/]" if recipe.is_available else f"[red]no[/]{reason}",
-            escape(recipe.description),
-            escape(", ".join(recipe.models)),
-        )
-    Console(highlight=False).print(table)
-
-
 def health(context: typer.Context, as_json: JsonOption = False) -> None:
     """Say whether the server can be reached and is ready; the exit status is 4 if the gateway is not.
 
-    Only `spectrogram`, `descriptors` and `create --spectrogram` need to reach the audio-feature service.
+    Only `spectrogram`, `descriptors`, `calibrate` and `create --spectrogram` need to reach the audio-feature
+    service; `live` shows a spectrum where it can be reached.
+
+    [bold]Examples[/]
+
+      chladni health
+      chladni --target chladni.example.org:443 --tls health --json | jq '.services[].state'
     """
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
         found = client.health()

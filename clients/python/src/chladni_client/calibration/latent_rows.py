@@ -1,0 +1,124 @@
+"""Latents of any number of recordings in one file.
+
+The format is safetensors (https://github.com/huggingface/safetensors#format): the length of the header, the
+header as JSON, the values. How many rows there will be and what scales them is known only at the end, so rows
+wait in a temporary file, and memory holds one of them at a time.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chladni_client.calibration.moments import Moments
+from chladni_client.errors import InvalidInputError
+
+SMALLEST_DEVIATION: Final = 1e-6
+"""Values that do not vary more than this never varied, and are 0 when scaled."""
+
+_MAX_HEADER_BYTES: Final = 100_000_000  # what readers of the format accept
+_BYTES_BESIDE_LABELS: Final = 4096
+
+
+def scaled(values: NDArray[np.float32], moments: Moments) -> NDArray[np.float32]:
+    """Returns values z-scored as the audio-feature service does it, (V,) float32."""
+    mean = moments.mean.astype(np.float32)
+    deviation = moments.standard_deviation.astype(np.float32)
+    varies = deviation > SMALLEST_DEVIATION
+    z_scores = (values - mean) / np.where(varies, deviation, np.float32(1))
+    return np.where(varies, z_scores, np.float32(0)).astype("<f4")
+
+
+class LatentRows:
+    """Rows that wait for the calibration of all of them; to be used in a `with` statement.
+
+    Args:
+        folder: Where they wait; the place needs as much room as the finished file.
+        value_count: Values in a row.
+
+    Raises:
+        OSError: Nothing can be written there.
+    """
+
+    def __init__(self, folder: Path, value_count: int) -> None:
+        self._row_bytes = 4 * value_count
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._names: list[str] = []
+        self._digests: list[str] = []
+        self._label_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def append(self, values: NDArray[np.float32], *, name: str, sha256: str) -> None:
+        """Adds the row of a recording, (V,).
+
+        Raises:
+            InvalidInputError: There are more names than one file can hold.
+            OSError: It cannot be written.
+        """
+        # Each list is a JSON text inside a JSON text, where quotes are escaped.
+        self._label_bytes += len(json.dumps(json.dumps([name, sha256])))
+        if self._label_bytes + _BYTES_BESIDE_LABELS > _MAX_HEADER_BYTES:
+            raise InvalidInputError(
+                f"A file of latents can name {len(self._names)} of these recordings and no more; write the "
+                "latents of fewer recordings, folder by folder.",
+                reason="INVALID_FIELD",
+            )
+        self._file.write(values.astype("<f4").tobytes())
+        self._names.append(name)
+        self._digests.append(sha256)
+
+    def save(self, path: Path, *, shape: tuple[int, ...], moments: Moments, calibration_digest: str) -> None:
+        """Writes the rows as ``latents`` of shape (N, C, H, W), scaled by the moments; all or nothing.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        count = len(self._names)
+        header = {
+            "__metadata__": {
+                "calibration_digest": calibration_digest,
+                "names": json.dumps(self._names),
+                "audio_sha256": json.dumps(self._digests),
+            },
+            "latents": {
+                "dtype": "F32",
+                "shape": [count, *shape],
+                "data_offsets": [0, count * self._row_bytes],
+            },
+        }
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        target = path.resolve()
+        temporary = target.with_name(f".{uuid4().hex}.part")
+        try:
+            with temporary.open("xb") as file:
+                file.write(len(text).to_bytes(8, "little") + text)
+                for row in self._rows():
+                    file.write(scaled(row, moments).tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _rows(self) -> Iterator[NDArray[np.float32]]:
+        self._file.seek(0)
+        while row := self._file.read(self._row_bytes):
+            yield np.frombuffer(row, "<f4")
