@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from chladni_gateway.testing import families
+
 AXE_VERSION = "4.14.1"
 AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 TOOLS = Path(__file__).parents[2] / "build" / "tools"
@@ -162,4 +164,26 @@ async def test_axe_finds_nothing_in_proofs_and_questions(
         await page.locator(".figure").get_by_role("button", name="Delete").click()
         await expect(page.locator("#confirmation")).to_be_visible()
         await checker.check("question")
+        assert checker.found == []
+
+
+async def test_axe_finds_nothing_among_the_recipes(visit, address, backends, recording, axe_source):
+    backends.audio_features.models.append(families.clap())
+    backends.image_generation.models += [
+        families.broken(families.audioldm()), families.stable_diffusion(), families.stable_diffusion_xl(),
+    ]  # fmt: skip
+    async with visit(address) as page:
+        checker = Checker(page, axe_source)
+        await page.locator("#settings-panel summary").click()
+        for name in ("latent-noise", "music-prompts", "audioldm"):
+            await page.get_by_role("radio", name=name).check()
+            await checker.check(name)
+        await page.set_input_files("#file", recording())
+        await expect(page.locator(".figure")).to_have_count(1)
+        await expect(page.locator("#draft")).to_be_visible()
+        await expect(page.locator("#fallback")).to_be_visible()
+        await checker.check("another way")
+        await page.locator(".figure__open").click()
+        await page.get_by_text("How it was made").click()
+        await checker.check("sheet of another way")
         assert checker.found == []

@@ -89,6 +89,7 @@ async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> As
         "audio_features_target": backends.servers["audio-features"].target,
         "image_generation_target": backends.servers["image-generation"].target,
         "rate_limit_per_minute": 0,
+        "model_listing_seconds": 0,
         "similarity_target": backends.servers["similarity"].target,
     }
     settings = GatewaySettings(**(values | overrides))

@@ -10,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from chladni_gateway.collaborators import GenerationSettings, ModelSummary
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.embedded_recipe import EmbeddedRecipe
 from chladni_gateway.events import Completed, Created, Progressed, Queued, Started
+from chladni_gateway.generation_orders import GenerationSettings
 from chladni_gateway.image_creation import ImageCreator
+from chladni_gateway.inventory import Stock
 from chladni_gateway.metrics import CreationMetrics
+from chladni_gateway.model_listing import ModelListing
+from chladni_gateway.model_summary import ModelSummary
 from chladni_gateway.pictures import Picture, Provenance
-from chladni_gateway.recipes import RecipeBook
+from chladni_gateway.recipes import Ingredients, RecipeBook
 from chladni_gateway.recordings import AudioProperties, Embedding, Recording, SoundFeatures
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.admission import Admission
@@ -38,14 +41,14 @@ class Diary:
         self.stored = {}
         self._failing = failing
         self._steps = steps
-        self.summaries = ()
 
     def _write(self, stage):
         self.entries.append(f"{stage} begins")
         if self._failing is stage:
             raise RuntimeError("nobody foresaw this")
 
-    async def analyze(self, recording, _deadline):
+    async def analyze(self, recording, _deadline, *, embedding_model):
+        assert embedding_model == "ear"
         self._write(Stage.AUDIO_FEATURES)
         await asyncio.sleep(0)
         self.entries.append("audio_features ends")
@@ -53,6 +56,7 @@ class Diary:
         return SoundFeatures(audio, (), Embedding("space", (0,), b""))
 
     async def generate(self, order, _deadline):
+        assert order.model == "hand"
         self._write(Stage.IMAGE_GENERATION)
         yield Queued(0)
         yield Started(1, self._steps, "model", 1.0)
@@ -61,7 +65,7 @@ class Diary:
             yield Progressed(step + 1, self._steps, None, 0.0, None)
         self.entries.append("image_generation ends")
         if self._steps:
-            yield Completed(Picture(b"png " + order.audio_sha256.encode()), Provenance())
+            yield Completed(Picture(b"png " + order.origin.audio_sha256.encode()), Provenance())
 
     async def put(self, content, record):
         self._write(Stage.STORAGE)
@@ -69,12 +73,24 @@ class Diary:
         self.entries.append("storage ends")
 
     async def models(self, _deadline):
-        return self.summaries
+        ear = ModelSummary(name="ear", output_space="space")
+        hand = ModelSummary(
+            name="hand", family="chladni-embedded", inputs=("audio_embedding",), input_spaces=("space",)
+        )
+        return ear, hand
+
+
+def recipe_over(diary):
+    listing = ModelListing(diary, lifetime_seconds=60, clock=time.monotonic)
+    stock = Stock(sounds=listing, pictures=[listing])
+    recipe = EmbeddedRecipe(Ingredients(stock=stock, analyzer=diary, painter=diary, generator=diary))
+    return recipe, stock
 
 
 def creator_over(diary):
+    recipe, stock = recipe_over(diary)
     return ImageCreator(
-        recipes=RecipeBook([EmbeddedRecipe(analyzer=diary, generator=diary)]),
+        recipes=RecipeBook([recipe], stock=stock, default="embedded"),
         store=diary,
         admission=Admission(4, clock=time.monotonic),
         max_audio_bytes=1000,
@@ -177,27 +193,6 @@ async def test_an_error_keeps_the_first_stage_that_it_was_given():
 
 
 def test_two_recipes_of_one_name_are_a_mistake():
-    recipe = EmbeddedRecipe(analyzer=Diary(), generator=Diary())
+    recipe, stock = recipe_over(Diary())
     with pytest.raises(ValueError, match="same name"):
-        RecipeBook([recipe, recipe])
-
-
-def summary(name="m", *, is_ready=True, takes=(), makes=""):
-    return ModelSummary(name, is_default=True, is_ready=is_ready, input_spaces=takes, output_space=makes)
-
-
-@pytest.mark.parametrize(
-    ("ear", "hand", "words"),
-    [
-        ((), (), ""),
-        ((summary(makes="a"),), (summary(takes=("a", "b")),), ""),
-        ((summary(makes="a"),), (summary(takes=("b",)),), "takes embeddings of b"),
-        ((summary("ear", is_ready=False),), (), "ear is still loading"),
-    ],
-)
-async def test_a_recipe_is_available_where_its_models_are_ready_and_fit(ear, hand, words):
-    analyzer, generator = Diary(), Diary()
-    analyzer.summaries, generator.summaries = ear, hand
-    availability = await EmbeddedRecipe(analyzer=analyzer, generator=generator).availability(NO_LIMIT)
-    assert words in availability.obstacle
-    assert bool(availability.obstacle) == bool(words)
+        RecipeBook([recipe, recipe], stock=stock, default="embedded")

@@ -232,7 +232,7 @@ async def test_a_full_queue_says_when_to_come_back(backends, gateway, error_of):
         ({"guidance": "nan"}, 400, "INVALID_FIELD", "guidance"),
         ({"guidance": "0.9"}, 400, "INVALID_FIELD", "guidance: is 0.9, must be from 1 to 30"),
         ({"guidance": "1e3"}, 400, "INVALID_FIELD", "guidance"),
-        ({"recipe": "alchemy"}, 404, "UNKNOWN_RECIPE", "known: embedded"),
+        ({"recipe": "alchemy"}, 404, "UNKNOWN_RECIPE", "known: embedded, audioldm, spectrogram"),
         ({"recipe": "a" * 65}, 400, "INVALID_FIELD", "recipe"),
         ({"sead": "1"}, 400, "INVALID_FIELD", "did you mean seed?"),
         ({"scheduler": "s" * 65}, 400, "INVALID_FIELD", "scheduler: has 65 characters, at most 64"),
@@ -243,6 +243,19 @@ async def test_a_full_queue_says_when_to_come_back(backends, gateway, error_of):
         ({"priority": "BATCH"}, 400, "INVALID_FIELD", "priority"),
         ({"exact": "perhaps"}, 400, "INVALID_FIELD", "exact: is 'perhaps', must be true or false."),
         ({"bypass_cache": "1"}, 400, "INVALID_FIELD", "bypass_cache: is '1', must be true or false."),
+        ({"prompt": "p" * 2001}, 400, "INVALID_FIELD", "prompt: has 2001 characters, at most 2000"),
+        ({"prompt": "p" * 8001}, 400, "INVALID_FIELD", "prompt is longer than 8000 bytes"),
+        ({"negative_prompt": "p" * 2001}, 400, "INVALID_FIELD", "negative_prompt: has 2001 characters"),
+        ({"strength": "0"}, 400, "INVALID_FIELD", "strength: is 0.0, must be above 0 and at most 1."),
+        ({"strength": "1.1"}, 400, "INVALID_FIELD", "strength"),
+        ({"strength": "nan"}, 400, "INVALID_FIELD", "strength: is 'nan', must be a decimal number."),
+        ({"model": "m" * 257}, 400, "INVALID_FIELD", "model: has 257 characters, at most 256"),
+        ({"noise_mode": "pink"}, 400, "INVALID_FIELD", "noise_mode: is 'pink', must be raw or blend or dct."),
+        ({"noise_weight": "1.5"}, 400, "INVALID_FIELD", "noise_weight: is 1.5, must be from 0 to 1."),
+        ({"upscale": "3"}, 400, "INVALID_FIELD", "upscale: is 3, must be 1 or 2."),
+        ({"refiner_start": "0"}, 400, "INVALID_FIELD", "refiner_start: is 0.0, must be above 0"),
+        ({"prompt": "a reef"}, 400, "INVALID_FIELD", "prompt: the recipe embedded does not take it; its "),
+        ({"recipe": "music-prompts"}, 400, "MISSING_FIELD", "prompt: is missing; the recipe music-prompts"),
     ],
 )
 async def test_a_wrong_field_is_named_with_its_limit(gateway, error_of, fields, status, code, words):
@@ -262,7 +275,8 @@ async def test_all_wrong_fields_are_told_together(gateway, error_of):
 async def test_empty_text_fields_count_as_absent(backends, gateway):
     names = [
         "seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "height_pixels", "priority",
-        "exact", "bypass_cache",
+        "exact", "bypass_cache", "prompt", "negative_prompt", "strength", "model", "noise_mode",
+        "noise_weight", "upscale", "refiner_start",
     ]  # fmt: skip
     assert (await gateway.create(**dict.fromkeys(names, ""))).status_code == 200
     await gateway.create()

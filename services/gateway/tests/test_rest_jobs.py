@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chladni_gateway.jobs import MAX_FOLLOWERS
+from chladni_gateway.testing import families
 from chladni_runtime.errors import FaultError, InvalidInputError, Reason
 
 EXAMPLES = settings(
@@ -17,7 +18,7 @@ EXAMPLES = settings(
 )
 JOB_FIELDS = {
     "job_id", "state", "stage", "file_name", "created_at", "finished_at", "position", "step", "total_steps",
-    "elapsed_seconds", "remaining_seconds", "image", "error", "events_url",
+    "elapsed_seconds", "remaining_seconds", "recipe_stage", "fallback", "image", "error", "events_url",
 }  # fmt: skip
 
 
@@ -333,3 +334,40 @@ async def test_followers_that_leave_make_room_and_too_many_are_refused(
     backends.image_generation.may_go_on.set()
     await eventually(lambda: backends.image_generation.running == 0)
     assert (await read(browser, job))["state"] in {"running", "completed"}
+
+
+async def test_a_job_of_several_parts_tells_of_each_and_keeps_its_draft_while_it_goes_on(
+    backends, gateway, open_session, eventually
+):
+    backends.audio_features.models.append(families.clap())
+    backends.image_generation.models += [families.audioldm(), families.stable_diffusion()]
+    browser = await open_session()
+    job = await start(browser, recipe="audioldm", steps="2")
+    events = await follow(browser, job)
+    names = [(name, data.get("recipe_stage")) for _, name, data in events]
+    assert names == [
+        ("analyzed", None),
+        *[(name, "audioldm_mel") for name in ("queued", "started", "progress", "progress", "drafted")],
+        *[(name, "sd_refined") for name in ("queued", "started", "progress", "progress", "created")],
+    ]
+    done = await read(browser, job)
+    assert (done["state"], done["recipe_stage"], done["fallback"]) == ("completed", "sd_refined", "")
+    again = await follow(browser, job, last_id=0)
+    [(_, _, drafted)] = [event for event in again if event[1] == "drafted"]
+    assert drafted["image"] is None
+    assert drafted["provenance"]["stage"] == "audioldm_mel"
+
+
+async def test_a_job_tells_of_another_way_and_of_the_part_that_failed(backends, gateway, open_session):
+    backends.image_generation.models.append(families.stable_diffusion())
+    browser = await open_session()
+    job = await start(browser, recipe="audioldm")
+    await follow(browser, job)
+    done = await read(browser, job)
+    assert "a CLAP model in audio-features" in done["fallback"]
+    assert done["image"]["provenance"]["fallback"] == done["fallback"]
+    backends.image_generation.errors["scripted-sd"] = FaultError(Reason.OUT_OF_MEMORY, "Too big.")
+    job = await start(browser, recipe="audioldm")
+    _, name, data = (await follow(browser, job))[-1]
+    assert (name, data["error"]["recipe_stage"]) == ("failed", "fallback")
+    assert (await read(browser, job))["error"]["recipe_stage"] == "fallback"

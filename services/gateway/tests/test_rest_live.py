@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chladni_gateway.rest.live_messages import MAX_MESSAGE_BYTES, parse_chunk, parse_opening
-from chladni_gateway.testing.servicers import LIVE_BINS, LIVE_POWER_DB
+from chladni_gateway.testing.sounds import LIVE_BINS, LIVE_POWER_DB
 from chladni_runtime.errors import FaultError, InvalidInputError, Reason, UnavailableError
 
 EXAMPLES = settings(

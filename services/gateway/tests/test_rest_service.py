@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from chladni_gateway.testing import ScriptedBackends
+from chladni_gateway.testing import ScriptedBackends, families
 from chladni_runtime.errors import Reason, UnavailableError
 
 
@@ -32,7 +32,7 @@ async def test_health_is_what_the_services_say_now(backends: ScriptedBackends, g
 
 async def test_recipes_are_listed_with_their_models(gateway):
     body = (await gateway.http.get("/api/recipes")).json()
-    [recipe] = body["recipes"]
+    recipe = body["recipes"][0]
     assert recipe["description"]
     del recipe["description"]
     assert recipe == {
@@ -41,20 +41,38 @@ async def test_recipes_are_listed_with_their_models(gateway):
         "is_available": True,
         "unavailable_reason": "",
         "models": ["scripted-ear", "scripted-hand"],
+        "needs": [
+            {
+                "description": "a model in audio-features that describes sounds",
+                "is_met": True,
+                "is_optional": False,
+                "model": "scripted-ear",
+                "remedy": "",
+            },
+            {
+                "description": "an audio-conditioned model in image-generation",
+                "is_met": True,
+                "is_optional": False,
+                "model": "scripted-hand",
+                "remedy": "",
+            },
+        ],
+        "options": ["model", "upscale"],
+        "required_options": [],
     }
 
 
 async def test_a_recipe_whose_models_do_not_fit_says_so(backends, gateway):
-    backends.image_generation.input_space = "another-space"
-    [recipe] = (await gateway.http.get("/api/recipes")).json()["recipes"]
+    backends.image_generation.models = [families.hand("another-space")]
+    recipe = (await gateway.http.get("/api/recipes")).json()["recipes"][0]
     assert not recipe["is_available"]
     assert "another-space" in recipe["unavailable_reason"]
     assert "Configure image-generation" in recipe["unavailable_reason"]
 
 
 async def test_a_recipe_whose_service_is_not_ready_says_so(backends, gateway):
-    backends.audio_features.error = UnavailableError(Reason.MODEL_NOT_READY, "The model is loading.")
-    [recipe] = (await gateway.http.get("/api/recipes")).json()["recipes"]
+    backends.audio_features.models_error = UnavailableError(Reason.MODEL_NOT_READY, "The model is loading.")
+    recipe = (await gateway.http.get("/api/recipes")).json()["recipes"][0]
     assert not recipe["is_available"]
     assert recipe["unavailable_reason"] == "The model is loading."
 
@@ -69,6 +87,7 @@ async def test_limits_are_told(gateway):
         "guidance": {"minimum": 1, "maximum": 30.0},
         "width_pixels": {"minimum": 16, "maximum": 4096},
         "height_pixels": {"minimum": 16, "maximum": 4096},
+        "prompt_characters": 2000,
         "max_unfinished_jobs": 16,
         "matrix_images": {"minimum": 2, "maximum": 24},
         "live_sample_rate_hz": {"minimum": 16000, "maximum": 48000},
@@ -174,7 +193,8 @@ async def test_the_api_describes_itself(gateway):
     schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(schema["properties"]) == {
         "file", "seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "height_pixels",
-        "priority", "exact", "bypass_cache",
+        "priority", "exact", "bypass_cache", "prompt", "negative_prompt", "strength", "model", "noise_mode",
+        "noise_weight", "upscale", "refiner_start",
     }  # fmt: skip
     assert all("examples" in field for name, field in schema["properties"].items() if name != "file")
     assert [parameter["name"] for parameter in operation["parameters"]] == ["X-Caller-Id"]

@@ -263,10 +263,10 @@ async def test_a_picture_that_is_not_there_is_not_found(gateway):
 
 
 async def test_recipes_are_listed_the_default_one_first(backends, gateway):
-    [recipe] = (await gateway.stub.ListRecipes(gateway_pb2.ListRecipesRequest())).recipes
+    recipe = (await gateway.stub.ListRecipes(gateway_pb2.ListRecipesRequest())).recipes[0]
     assert (recipe.name, recipe.is_default, recipe.is_available) == ("embedded", True, True)
     assert list(recipe.models) == ["scripted-ear", "scripted-hand"]
     await backends.servers["image-generation"].kill()
-    [recipe] = (await gateway.stub.ListRecipes(gateway_pb2.ListRecipesRequest())).recipes
+    recipe = (await gateway.stub.ListRecipes(gateway_pb2.ListRecipesRequest())).recipes[0]
     assert not recipe.is_available
     assert "image-generation" in recipe.unavailable_reason

@@ -1,8 +1,11 @@
 """Settings from the environment."""
 
+from typing import get_args
+
 import pytest
 
-from chladni_gateway.config import GatewaySettings
+from chladni_gateway.composition import RECIPES
+from chladni_gateway.config import GatewaySettings, RecipeName
 from chladni_runtime.settings import SettingsError, load_settings
 
 
@@ -23,6 +26,24 @@ def test_origins_are_separated_by_commas():
         "https://a.example/",
         "https://b.example:8443/",
     ]
+
+
+def test_further_servers_are_separated_by_commas():
+    settings = load_settings(
+        GatewaySettings,
+        {"CHLADNI_GATEWAY_FURTHER_IMAGE_GENERATION_TARGETS": "dns:///sdxl:50052, 10.0.0.7:50052,"},
+    )
+    assert settings.further_image_generation_targets == ("dns:///sdxl:50052", "10.0.0.7:50052")
+    assert load_settings(GatewaySettings, {}).further_image_generation_targets == ()
+
+
+def test_the_default_recipe_is_one_of_the_recipes():
+    variable = "CHLADNI_GATEWAY_DEFAULT_RECIPE"
+    for recipe in RECIPES:
+        assert load_settings(GatewaySettings, {variable: recipe.name}).default_recipe == recipe.name
+    assert get_args(RecipeName) == tuple(recipe.name for recipe in RECIPES)
+    with pytest.raises(SettingsError, match=variable):
+        load_settings(GatewaySettings, {variable: "alchemy"})
 
 
 def test_all_faults_are_told_together():

@@ -10,10 +10,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from chladni_gateway.events import GenerationEvent
+from chladni_gateway.generation_orders import GenerationOrder
 from chladni_gateway.likeness import Vector
 from chladni_gateway.live_sounds import LiveEvent
+from chladni_gateway.model_summary import ModelSummary
 from chladni_gateway.pictures import Picture
-from chladni_gateway.recordings import Embedding, Recording, SoundFeatures
+from chladni_gateway.recordings import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.score_curve import ScoreCurve
 
@@ -24,88 +26,6 @@ class HealthState(StrEnum):
     SERVING = "serving"
     NOT_SERVING = "not_serving"
     UNREACHABLE = "unreachable"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSummary:
-    """A model that a service offers.
-
-    Attributes:
-        name: Identifier.
-        is_default: Whether requests that name no model get this one.
-        is_ready: Whether it is loaded.
-        input_spaces: Embedding spaces that it takes.
-        output_space: Embedding space that it produces; empty for none.
-    """
-
-    name: str
-    is_default: bool
-    is_ready: bool
-    input_spaces: tuple[str, ...]
-    output_space: str
-
-
-class Priority(StrEnum):
-    """How urgent a picture is."""
-
-    INTERACTIVE = "interactive"
-    BATCH = "batch"
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewRequest:
-    """How previews are wanted: one every `interval_steps` steps, `size_pixels` on the longer side."""
-
-    interval_steps: int
-    size_pixels: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationSettings:
-    """How a picture is generated; `None`, and an empty name, leave the choice to the model.
-
-    Attributes:
-        seed: Seed of the noise, 0 to 4294967295.
-        steps: Denoising steps, 1 to 150.
-        guidance_scale: Guidance scale, 1 to 30; 1 means none.
-        scheduler: Scheduler by its diffusers class name.
-        width_pixels: Width.
-        height_pixels: Height.
-        previews: How previews are wanted; `None` for none.
-        priority: How urgent it is.
-        exact: Whether the same request must give the same pixels whatever else the server does.
-        bypass_cache: Whether the picture must be computed anew.
-    """
-
-    seed: int | None = None
-    steps: int | None = None
-    guidance_scale: float | None = None
-    scheduler: str = ""
-    width_pixels: int | None = None
-    height_pixels: int | None = None
-    previews: PreviewRequest | None = None
-    priority: Priority = Priority.INTERACTIVE
-    exact: bool = True
-    bypass_cache: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationOrder:
-    """What image generation is asked for.
-
-    Attributes:
-        embedding: Embedding of the sound.
-        settings: How to generate.
-        recipe: Name of the recipe, for the provenance.
-        audio_sha256: SHA-256 of the recording, for the provenance.
-        caller: Who asks, for the fair share; empty where that is not known.
-    """
-
-    embedding: Embedding
-    settings: GenerationSettings
-    recipe: str
-    audio_sha256: str
-    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +102,20 @@ class Collaborator(Protocol):
 class SoundAnalyzer(Collaborator, Protocol):
     """Analyses recordings."""
 
-    async def analyze(self, recording: Recording, deadline: Deadline) -> SoundFeatures:
-        """Returns descriptors and embedding of a recording."""
+    async def analyze(
+        self, recording: Recording, deadline: Deadline, *, embedding_model: str = ""
+    ) -> SoundFeatures:
+        """Returns descriptors and embedding of a recording; the default model's where none is named."""
+        ...
+
+    async def embed(self, recording: Recording, model: str, deadline: Deadline) -> Embedding:
+        """Returns the embedding of a recording by a model."""
+        ...
+
+    async def initial_latents(
+        self, recording: Recording, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
+    ) -> InitialLatents:
+        """Returns initial latents of the shape (C, H, W) made from a recording's mel spectrogram."""
         ...
 
 
@@ -211,12 +143,16 @@ class SoundListener(Protocol):
         ...
 
 
-class PictureGenerator(Collaborator, Protocol):
+class PictureSource(Protocol):
     """Generates pictures."""
 
     def generate(self, order: GenerationOrder, deadline: Deadline) -> AsyncGenerator[GenerationEvent, None]:
         """Yields what happens until the picture is completed; closing the generator stops the work."""
         ...
+
+
+class PictureGenerator(Collaborator, PictureSource, Protocol):
+    """A service that generates pictures."""
 
 
 class PictureComparer(Collaborator, Protocol):

@@ -12,26 +12,34 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni_gateway.audioldm_recipe import AudioLdmRecipe
 from chladni_gateway.backend_health import HealthSurvey
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.image_generation import ImageGenerationClient
 from chladni_gateway.backends.similarity import SimilarityClient
-from chladni_gateway.collaborators import PreviewRequest
+from chladni_gateway.clap_unclip_recipe import ClapUnclipRecipe
 from chladni_gateway.embedded_recipe import EmbeddedRecipe
 from chladni_gateway.folder_store import FolderImageStore, utc_now
+from chladni_gateway.generation_orders import PreviewRequest
 from chladni_gateway.http_server import http_server
 from chladni_gateway.image_alignment import ImageAligner
 from chladni_gateway.image_comparison import ImageComparator
 from chladni_gateway.image_creation import ImageCreator
 from chladni_gateway.image_matrix import MatrixMaker
 from chladni_gateway.image_search import ImageSearcher
+from chladni_gateway.inventory import Stock
 from chladni_gateway.job_board import JobBoard, JobLimits
+from chladni_gateway.latent_noise_recipe import LatentNoiseRecipe
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
+from chladni_gateway.model_listing import ModelListing
+from chladni_gateway.music_prompts_recipe import MusicPromptsRecipe
+from chladni_gateway.picture_servers import PictureServers
 from chladni_gateway.places import Places
 from chladni_gateway.rate_limit import RateLimit
-from chladni_gateway.recipes import RecipeBook
+from chladni_gateway.recipes import Ingredients, RecipeBook
 from chladni_gateway.rest.app import create_app
 from chladni_gateway.servicer import AudioToImageServicer
+from chladni_gateway.spectrogram_recipe import SpectrogramRecipe
 from chladni_gateway.stored_image_embedding import StoredImageEmbedder
 from chladni_gateway.sweeping import swept
 from chladni_gateway.token_buckets import Rate
@@ -44,10 +52,19 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from chladni_gateway.collaborators import Collaborator
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.image_store import ImageStore
     from chladni_runtime.server import Compose
 
+RECIPES: Final = (
+    EmbeddedRecipe,
+    AudioLdmRecipe,
+    SpectrogramRecipe,
+    LatentNoiseRecipe,
+    MusicPromptsRecipe,
+    ClapUnclipRecipe,
+)
 SERVICE_NAMES: Final = (gateway_pb2.DESCRIPTOR.services_by_name["AudioToImageService"].full_name,)
 
 
@@ -124,11 +141,17 @@ def _furnish(
 ) -> Workshop:
     audio_features = AudioFeaturesClient(settings.audio_features_target)
     image_generation = ImageGenerationClient(settings.image_generation_target)
+    further = [
+        ImageGenerationClient(target, name=f"image-generation-{number}")
+        for number, target in enumerate(settings.further_image_generation_targets, start=2)
+    ]
     similarity = SimilarityClient(settings.similarity_target)
     clients = (audio_features, image_generation, similarity)
     for client in clients:
         stack.push_async_callback(client.close)
-    recipes = RecipeBook([EmbeddedRecipe(analyzer=audio_features, generator=image_generation)])
+    for server in further:
+        stack.push_async_callback(server.close)
+    recipes = _recipes(settings, audio_features, [image_generation, *further])
     metrics = CreationMetrics(registry)
 
     def creator(max_concurrent: int) -> ImageCreator:
@@ -162,7 +185,7 @@ def _furnish(
         listener=audio_features,
         store=store,
         recipes=recipes,
-        survey=HealthSurvey(clients, timeout_seconds=settings.health_timeout_seconds),
+        survey=HealthSurvey(clients, further=further, timeout_seconds=settings.health_timeout_seconds),
         limits=Limits(
             creation_timeout_seconds=settings.creation_timeout_seconds,
             comparison_timeout_seconds=settings.comparison_timeout_seconds,
@@ -176,6 +199,23 @@ def _furnish(
             max_live_seconds=settings.max_live_seconds,
         ),
     )
+
+
+def _recipes(
+    settings: GatewaySettings,
+    audio_features: AudioFeaturesClient,
+    generators: Sequence[ImageGenerationClient],
+) -> RecipeBook:
+    def listing(server: Collaborator) -> ModelListing:
+        return ModelListing(server, lifetime_seconds=settings.model_listing_seconds, clock=time.monotonic)
+
+    servers = [(generator, listing(generator)) for generator in generators]
+    stock = Stock(sounds=listing(audio_features), pictures=[models for _, models in servers])
+    ingredients = Ingredients(
+        stock=stock, analyzer=audio_features, painter=audio_features, generator=PictureServers(servers)
+    )
+    recipes = [make(ingredients) for make in RECIPES]
+    return RecipeBook(recipes, stock=stock, default=settings.default_recipe)
 
 
 def _job_limits(settings: GatewaySettings) -> JobLimits:

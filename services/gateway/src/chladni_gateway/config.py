@@ -1,7 +1,7 @@
 """Settings of the gateway, from variables named `CHLADNI_GATEWAY_<FIELD>`."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, HttpUrl
 from pydantic_settings import SettingsConfigDict
@@ -26,6 +26,9 @@ Target = Annotated[str, Field(min_length=1, max_length=512)]
 """gRPC target, such as `127.0.0.1:50051` or `dns:///audio-features:50051`."""
 
 
+RecipeName = Literal["embedded", "audioldm", "spectrogram", "latent-noise", "music-prompts", "clap-unclip"]
+
+
 class GatewaySettings(ServiceSettings):
     """Where the gateway listens, where the services behind it are, and its limits."""
 
@@ -37,7 +40,20 @@ class GatewaySettings(ServiceSettings):
 
     audio_features_target: Target = "127.0.0.1:50051"
     image_generation_target: Target = "127.0.0.1:50052"
+    further_image_generation_targets: Annotated[tuple[Target, ...], BeforeValidator(_split)] = Field(
+        (),
+        description="Further servers of image generation, separated by commas, so that models may have "
+        "machines of their own; one that is down takes its models along, not the gateway.",
+    )
     similarity_target: Target = "127.0.0.1:50053"
+
+    default_recipe: RecipeName = Field("embedded", description="Recipe of requests that name none.")
+    model_listing_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=600,
+        description="Time for which what a service told of its models is used for the next pictures.",
+    )
 
     creation_timeout_seconds: float = Field(
         60.0, gt=0, le=3600, description="Time for one picture, the wait in queues included."

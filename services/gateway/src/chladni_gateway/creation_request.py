@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from chladni_gateway.collaborators import GenerationSettings, PreviewRequest
+from chladni_gateway.generation_orders import GenerationSettings, PreviewRequest
+from chladni_gateway.recipe_options import RecipeOptions
 from chladni_gateway.recordings import Recording
 from chladni_runtime.errors import InvalidInputError, Reason
 from chladni_runtime.validation import RequestValidator
@@ -15,6 +16,9 @@ MAX_GUIDANCE_SCALE: Final = 30.0
 MIN_SIDE_PIXELS: Final = 16
 MAX_SIDE_PIXELS: Final = 4096
 MAX_SCHEDULER_NAME_LENGTH: Final = 64
+MAX_PROMPT_LENGTH: Final = 2000
+MAX_MODEL_NAME_LENGTH: Final = 256
+UPSCALES: Final = (1, 2)
 _MAX_FILE_NAME_LENGTH: Final = 255
 _MIN_PREVIEW_PIXELS: Final = 16
 _MAX_PREVIEW_PIXELS: Final = 512
@@ -28,6 +32,7 @@ class CreationRequest:
         recording: The sound.
         recipe: Name of the recipe; empty for the default one.
         settings: How to generate.
+        options: What the recipe is to do otherwise than by itself.
         caller: Who asks: callers share image generation fairly. Empty where that is not known.
         owner: Whose picture it becomes; empty for nobody's.
     """
@@ -35,6 +40,7 @@ class CreationRequest:
     recording: Recording
     recipe: str = ""
     settings: GenerationSettings = field(default_factory=GenerationSettings)
+    options: RecipeOptions = field(default_factory=RecipeOptions)
     caller: str = ""
     owner: str = ""
 
@@ -49,13 +55,9 @@ def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
             more than `max_audio_bytes`.
     """
     validator = RequestValidator()
-    length = len(request.recording.name)
-    validator.check(
-        "audio.display_name",
-        valid=length <= _MAX_FILE_NAME_LENGTH,
-        description=f"has {length} characters, at most {_MAX_FILE_NAME_LENGTH} are allowed.",
-    )
+    _check_length(validator, "audio.display_name", request.recording.name, _MAX_FILE_NAME_LENGTH)
     _check_settings(validator, request.settings)
+    _check_options(validator, request.options)
     if request.settings.previews:
         _check_previews(validator, request.settings.previews)
     validator.raise_if_invalid()
@@ -81,15 +83,38 @@ def _check_settings(validator: RequestValidator, settings: GenerationSettings) -
         validator.check_range(
             "guidance_scale", settings.guidance_scale, minimum=1, maximum=MAX_GUIDANCE_SCALE
         )
-    length = len(settings.scheduler)
-    validator.check(
-        "scheduler",
-        valid=length <= MAX_SCHEDULER_NAME_LENGTH,
-        description=f"has {length} characters, at most {MAX_SCHEDULER_NAME_LENGTH} are allowed.",
-    )
+    _check_length(validator, "scheduler", settings.scheduler, MAX_SCHEDULER_NAME_LENGTH)
     for name, side in (("width_pixels", settings.width_pixels), ("height_pixels", settings.height_pixels)):
         if side is not None:
             validator.check_range(name, side, minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS, unit="pixels")
+
+
+def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:
+    """Checks the values that are given; which of them a recipe takes, the recipe knows."""
+    _check_length(validator, "prompt", options.prompt, MAX_PROMPT_LENGTH)
+    _check_length(validator, "negative_prompt", options.negative_prompt, MAX_PROMPT_LENGTH)
+    _check_length(validator, "model", options.model, MAX_MODEL_NAME_LENGTH)
+    for name, part in (("strength", options.strength), ("refiner_start", options.refiner_start)):
+        validator.check(
+            name,
+            valid=part is None or 0 < part <= 1,
+            description=f"is {part}, must be above 0 and at most 1.",
+        )
+    if options.noise_weight is not None:
+        validator.check_range("noise_weight", options.noise_weight, minimum=0, maximum=1)
+    validator.check(
+        "upscale",
+        valid=options.upscale is None or options.upscale in UPSCALES,
+        description=f"is {options.upscale}, must be {' or '.join(map(str, UPSCALES))}.",
+    )
+
+
+def _check_length(validator: RequestValidator, name: str, text: str, limit: int) -> None:
+    validator.check(
+        name,
+        valid=len(text) <= limit,
+        description=f"has {len(text)} characters, at most {limit} are allowed.",
+    )
 
 
 def _check_previews(validator: RequestValidator, previews: PreviewRequest) -> None:

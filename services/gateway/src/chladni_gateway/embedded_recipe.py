@@ -1,31 +1,48 @@
 """The recipe of the embedded models: descriptors of the sound condition the image model."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Final
 
-from chladni_gateway.collaborators import (
-    GenerationOrder,
-    ModelSummary,
-    PictureGenerator,
-    SoundAnalyzer,
-)
 from chladni_gateway.creation_request import CreationRequest
-from chladni_gateway.events import Analyzed, RecipeEvent
-from chladni_gateway.recipes import Availability
+from chladni_gateway.events import RecipeEvent
+from chladni_gateway.generation_orders import Conditioning, GenerationOrder, Origin
+from chladni_gateway.inventory import Inventory
+from chladni_gateway.model_choice import ModelNeed, PairNeed, Wish
+from chladni_gateway.needs import Availability
+from chladni_gateway.picture_orders import (
+    analyzed,
+    check_model_takes,
+    inputs_asked_of_model,
+    paint,
+    settings_for,
+)
+from chladni_gateway.recipes import Ingredients
 from chladni_gateway.stages import Stage, at_stage
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError
+
+EMBEDDED_FAMILY: Final = "chladni-embedded"
+DESCRIPTORS: Final = ModelNeed(
+    description="a model in audio-features that describes sounds",
+    families=(),
+    remedy="Use an audio-features service that has its embedded model.",
+)
+_MODELS: Final = PairNeed(
+    DESCRIPTORS,
+    ModelNeed(
+        description="an audio-conditioned model in image-generation",
+        families=(EMBEDDED_FAMILY,),
+        remedy="Add embedded to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS.",
+        takes=("audio_embedding",),
+    ),
+)
 
 
 class EmbeddedRecipe:
     """Describes the sound by an embedding and generates a picture from that alone.
 
     Args:
-        analyzer: Gives the embedding.
-        generator: Generates from it.
+        ingredients: What it is made with.
     """
 
     name: Final = "embedded"
@@ -33,51 +50,34 @@ class EmbeddedRecipe:
         "Describes the sound by its loudness, timbre, rhythm and harmony, "
         "and lets a diffusion model paint what these values ask for."
     )
+    options: Final = ("model", "upscale")
+    required_options: Final[tuple[str, ...]] = ()
 
-    def __init__(self, *, analyzer: SoundAnalyzer, generator: PictureGenerator) -> None:
-        self._analyzer = analyzer
-        self._generator = generator
+    def __init__(self, ingredients: Ingredients) -> None:
+        self._with = ingredients
 
     async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens on the way; see `Recipe`."""
+        options = request.options
+        inventory = await self._with.stock.recent(deadline)
+        models = _MODELS.choose(inventory, Wish(options.model, inputs_asked_of_model(options)))
+        check_model_takes(options, models.picture)
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await self._analyzer.analyze(request.recording, deadline)
-        sound = replace(features.embedding, component_names=())
-        yield Analyzed(features.audio, features.descriptors, sound)
-        order = GenerationOrder(
-            features.embedding, request.settings, self.name, features.audio.sha256, request.caller
-        )
-        with at_stage(Stage.IMAGE_GENERATION):
-            async with aclosing(self._generator.generate(order, deadline)) as events:
-                async for event in events:
-                    yield event
-
-    async def availability(self, deadline: Deadline) -> Availability:
-        """Returns whether both services are there and their models fit together."""
-        try:
-            sound_models, image_models = await asyncio.gather(
-                self._analyzer.models(deadline), self._generator.models(deadline)
+            features = await self._with.analyzer.analyze(
+                request.recording, deadline, embedding_model=models.sound.name
             )
-        except ChladniError as error:
-            return Availability(obstacle=error.message)
-        used = [model for model in (_default(sound_models), _default(image_models)) if model]
-        names = tuple(model.name for model in used)
-        for model in used:
-            if not model.is_ready:
-                return Availability(names, f"The model {model.name} is still loading. Try again shortly.")
-        return Availability(names, _mismatch(used))
+        yield analyzed(features)
+        order = GenerationOrder(
+            model=models.picture.name,
+            conditioning=Conditioning(audio_embedding=features.embedding),
+            settings=settings_for(request, models.picture),
+            origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
+            caller=request.caller,
+        )
+        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+            async for event in events:
+                yield event
 
-
-def _default(models: Sequence[ModelSummary]) -> ModelSummary | None:
-    return next((model for model in models if model.is_default), None)
-
-
-def _mismatch(used: Sequence[ModelSummary]) -> str:
-    made = {model.output_space for model in used if model.output_space}
-    taken = {space for model in used for space in model.input_spaces}
-    if not made or not taken or made & taken:
-        return ""
-    return (
-        f"The image model takes embeddings of {', '.join(sorted(taken))}, but the sound is described in "
-        f"{', '.join(sorted(made))}. Configure image-generation with a model that takes these."
-    )
+    def availability(self, inventory: Inventory) -> Availability:
+        """Returns whether both models are there and fit together."""
+        return Availability.of(*_MODELS.met_in(inventory))

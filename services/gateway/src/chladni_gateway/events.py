@@ -1,9 +1,9 @@
 """What happens on the way from sound to picture.
 
-    Analyzed  Queued*  Started  Progressed*  Completed  Created
+    Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Completed  Created
 
 A recipe yields all but the last; creation swallows `Completed`, stores the picture and yields `Created`.
-Each event knows the stage that it belongs to.
+Each event knows the stage that it belongs to and, where the recipe has several parts, that part.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ class Queued:
     stage: ClassVar[Stage] = Stage.IMAGE_GENERATION
 
     position: int
+    recipe_stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Started:
     total_steps: int
     model: str
     guidance_scale: float
+    recipe_stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Progressed:
     preview: Picture | None
     elapsed_seconds: float
     remaining_seconds: float | None
+    recipe_stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,41 @@ class Completed:
     picture: Picture
     provenance: Provenance
     is_reused: bool = False
+    recipe_stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A picture is there from which the next part of the recipe starts.
+
+    The picture is `None` where it is not kept any more, and the provenance where no model made the picture.
+    """
+
+    picture: Picture | None
+    provenance: Provenance | None = None
+    recipe_stage: str = ""
+
+    @property
+    def stage(self) -> Stage:
+        """Stage that made it."""
+        return Stage.IMAGE_GENERATION if self.provenance else Stage.AUDIO_FEATURES
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """The recipe takes another way than its own.
+
+    Attributes:
+        reason: What the way that was left needs and did not get, and what to do about it.
+        way: Way that is taken now: a recipe, or a part of this one after which it ends.
+        recipe_stage: Part of the recipe that is left.
+    """
+
+    stage: ClassVar[Stage] = Stage.IMAGE_GENERATION
+
+    reason: str
+    way: str
+    recipe_stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +117,9 @@ class Created:
 
     picture: Picture
     record: ImageRecord
+    recipe_stage: str = ""
 
 
 GenerationEvent = Queued | Started | Progressed | Completed
-RecipeEvent = Analyzed | GenerationEvent
-CreationEvent = Analyzed | Queued | Started | Progressed | Created
+RecipeEvent = Analyzed | Drafted | FellBack | GenerationEvent
+CreationEvent = Analyzed | Drafted | FellBack | Queued | Started | Progressed | Created

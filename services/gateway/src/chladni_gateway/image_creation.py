@@ -8,9 +8,10 @@ from typing import Final
 from uuid import uuid4
 
 from chladni_gateway.creation_request import CreationRequest, check_request
-from chladni_gateway.events import Analyzed, Completed, Created, CreationEvent
+from chladni_gateway.events import Analyzed, Completed, Created, CreationEvent, FellBack
 from chladni_gateway.image_store import ImageRecord, ImageStore
 from chladni_gateway.metrics import CreationMetrics
+from chladni_gateway.recipe_options import check_taken
 from chladni_gateway.recipes import Recipe, RecipeBook
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.admission import Admission
@@ -57,11 +58,11 @@ class ImageCreator:
         """Demands that a request keeps its limits, as `create` does before anything else.
 
         Raises:
-            ChladniError: It does not, or no recipe has the name that it gives.
+            ChladniError: It does not, or no recipe has the name that it gives, or the recipe does not take an
+                option that it gives.
         """
         with at_stage(Stage.VALIDATION):
-            self._recipe_of(request)
-            check_request(request, max_audio_bytes=self._max_audio_bytes)
+            self._check(request, self._recipe_of(request))
 
     async def create(
         self, request: CreationRequest, deadline: Deadline
@@ -78,7 +79,7 @@ class ImageCreator:
             with at_stage(Stage.VALIDATION):
                 recipe = self._recipe_of(request)
                 tally.recipe = recipe.name
-                check_request(request, max_audio_bytes=self._max_audio_bytes)
+                self._check(request, recipe)
             with at_stage(Stage.VALIDATION), self._admission.admit():
                 async with aclosing(self._work(recipe, request, deadline)) as events:
                     async for event in events:
@@ -97,6 +98,8 @@ class ImageCreator:
                 if isinstance(event, Completed):
                     completed = event
                     continue
+                if isinstance(event, FellBack):
+                    self._metrics.count_fallback(recipe.name, event.way)
                 if isinstance(event, Analyzed):
                     analyzed = event
                     timer.lap(Stage.AUDIO_FEATURES)
@@ -109,7 +112,7 @@ class ImageCreator:
             record = self._describe(request, recipe, analyzed, completed, self._clock() - started_at)
             await self._store.put(completed.picture.content, record)
         timer.lap(Stage.STORAGE)
-        yield Created(completed.picture, record)
+        yield Created(completed.picture, record, recipe_stage=completed.recipe_stage)
 
     def _recipe_of(self, request: CreationRequest) -> Recipe:
         validator = RequestValidator()
@@ -121,6 +124,15 @@ class ImageCreator:
         )
         validator.raise_if_invalid()
         return self._recipes.find(request.recipe)
+
+    def _check(self, request: CreationRequest, recipe: Recipe) -> None:
+        check_request(request, max_audio_bytes=self._max_audio_bytes)
+        check_taken(
+            request.options.given,
+            recipe=recipe.name,
+            options=recipe.options,
+            required_options=recipe.required_options,
+        )
 
     def _describe(
         self,

@@ -1,10 +1,10 @@
 """A job: a picture in the making that does not end with the request that asked for it.
 
-    Analyzed  Queued*  Started  Progressed*  Done          and, instead of what is missing,
-                                             Failed | Cancelled
+    Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Done     and, instead of what is missing,
+                                                                     Failed | Cancelled
 
 Events are numbered from 1. A job keeps them, so that a follower that lost its connection goes on where it
-was; only the newest preview is kept.
+was; only the newest preview is kept, and the draft only while the job goes on.
 """
 
 import asyncio
@@ -16,13 +16,22 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
-from chladni_gateway.events import Analyzed, Created, CreationEvent, Progressed, Queued, Started
+from chladni_gateway.events import (
+    Analyzed,
+    Created,
+    CreationEvent,
+    Drafted,
+    FellBack,
+    Progressed,
+    Queued,
+    Started,
+)
 from chladni_gateway.image_store import ImageRecord
 from chladni_gateway.stages import STAGE_KEY, Stage
 from chladni_runtime.errors import ChladniError, QueueFullError
 
 MAX_EVENTS: Final = 512
-"""Events kept of a job; the longest way to a picture takes 150 steps and some places in a queue."""
+"""Events kept of a job; the longest way to a picture takes two times 150 steps and some places in queues."""
 MAX_FOLLOWERS: Final = 8
 """Followers of a job at the same time."""
 _RETRY_AFTER_SECONDS: Final = 2.0
@@ -51,6 +60,7 @@ class Done:
     stage: ClassVar[Stage] = Stage.STORAGE
 
     record: ImageRecord
+    recipe_stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class Cancelled:
     stage: Stage
 
 
-JobEvent = Analyzed | Queued | Started | Progressed | Done | Failed | Cancelled
+JobEvent = Analyzed | Drafted | FellBack | Queued | Started | Progressed | Done | Failed | Cancelled
 
 
 class NumberedEvent(NamedTuple):
@@ -96,6 +106,8 @@ class JobStatus:
         remaining_seconds: Time that it is expected to take.
         record: What is kept with the picture, once it is there.
         error: Why there is none.
+        recipe_stage: Part of the recipe in progress, or that it ended in; empty where it has one part.
+        fallback: Why another way than the recipe's own was taken; empty where it was not.
     """
 
     state: JobState = JobState.ANALYZING
@@ -107,10 +119,22 @@ class JobStatus:
     remaining_seconds: float | None = None
     record: ImageRecord | None = None
     error: ChladniError | None = None
+    recipe_stage: str = ""
+    fallback: str = ""
 
     def after(self, event: JobEvent) -> "JobStatus":
         """Returns the status once an event has happened."""
-        return replace(self, **_changes_by(event))
+        return replace(self, **_part_by(event), **_changes_by(event))
+
+
+def _part_by(event: JobEvent) -> dict[str, Any]:
+    """Returns which part of its recipe an event finds the job in."""
+    match event:
+        case FellBack():
+            return {"recipe_stage": event.recipe_stage, "fallback": event.reason}
+        case Drafted() | Queued() | Started() | Progressed():
+            return {"recipe_stage": event.recipe_stage}
+    return {}
 
 
 def _changes_by(event: JobEvent) -> dict[str, Any]:
@@ -118,8 +142,10 @@ def _changes_by(event: JobEvent) -> dict[str, Any]:
     match event:
         case Analyzed():
             return {"state": JobState.QUEUED, "stage": Stage.IMAGE_GENERATION.value}
-        case Queued(position):
-            return {"state": JobState.QUEUED, "position": position}
+        case Drafted() | FellBack():
+            return {}
+        case Queued():
+            return {"state": JobState.QUEUED, "position": event.position}
         case Started():
             return {
                 "state": JobState.RUNNING,
@@ -187,6 +213,7 @@ class Job:
         self.status = self.status.after(event)
         if self.is_over:
             self.finished_at = now
+            self._drop_drafts()
         self._has_changed.set()
         self._has_changed = asyncio.Event()
 
@@ -225,7 +252,12 @@ class Job:
             if isinstance(event, Progressed) and event.preview is not None:
                 self._events[index] = NumberedEvent(number, replace(event, preview=None))
 
+    def _drop_drafts(self) -> None:
+        for index, (number, event) in enumerate(self._events):
+            if isinstance(event, Drafted):
+                self._events[index] = NumberedEvent(number, replace(event, picture=None))
+
 
 def to_job_event(event: CreationEvent) -> JobEvent:
     """Returns the event of a job for one of its creation: the picture itself is left to the store."""
-    return Done(event.record) if isinstance(event, Created) else event
+    return Done(event.record, event.recipe_stage) if isinstance(event, Created) else event

@@ -63,6 +63,12 @@ class CreationMetrics:
             ["recipe", "outcome"],
             registry=registry,
         )
+        self._fallbacks = Counter(
+            "chladni_recipe_fallbacks_total",
+            "Creations that took another way than their recipe's own.",
+            ["recipe", "way"],
+            registry=registry,
+        )
         self._stage_durations = Histogram(
             "chladni_creation_stage_duration_seconds",
             "Time of each stage of a creation.",
@@ -89,6 +95,10 @@ class CreationMetrics:
             raise
         finally:
             self._creations.labels(tally.recipe, _CREATED if tally.is_created else outcome).inc()
+
+    def count_fallback(self, recipe: str, way: str) -> None:
+        """Counts that a recipe took another way than its own."""
+        self._fallbacks.labels(recipe, way).inc()
 
     def stage_timer(self, clock: Clock) -> StageTimer:
         """Returns a timer whose first stage starts now."""

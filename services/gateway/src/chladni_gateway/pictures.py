@@ -1,5 +1,7 @@
 """What is known about a picture."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 
@@ -47,3 +49,13 @@ class Provenance:
     exact: bool = False
     device_capability: str = ""
     decode_batch_size: int = 0
+    stage: str = ""
+    earlier: tuple[Provenance, ...] = ()
+    fallback: str = ""
+    prompt: str = ""
+    negative_prompt: str = ""
+    strength: float | None = None
+    initial_latents_weight: float | None = None
+    upscale: int = 1
+    refiner_start: float | None = None
+    recipe_options: dict[str, str] = field(default_factory=dict)

@@ -4,23 +4,13 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from chladni_gateway.collaborators import PictureSource, SoundAnalyzer, SpectrogramPainter
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import RecipeEvent
+from chladni_gateway.inventory import Inventory, Stock
+from chladni_gateway.needs import Availability
 from chladni_runtime.deadlines import Deadline
 from chladni_runtime.errors import NotFoundError, Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Availability:
-    """Whether a recipe can be used here and now.
-
-    Attributes:
-        models: Models that it uses, as far as known.
-        obstacle: Why it cannot be used and what to do about it; empty where it can.
-    """
-
-    models: tuple[str, ...] = ()
-    obstacle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +20,8 @@ class RecipeDescription:
     name: str
     description: str
     is_default: bool
+    options: tuple[str, ...]
+    required_options: tuple[str, ...]
     availability: Availability
 
 
@@ -46,31 +38,62 @@ class Recipe(Protocol):
         """One sentence for people."""
         ...
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options that it takes, by the names of the fields of `RecipeOptions`."""
+        ...
+
+    @property
+    def required_options(self) -> tuple[str, ...]:
+        """Those of them that it cannot do without."""
+        ...
+
     def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens, `Analyzed` first and `Completed` last; closing the generator stops the work.
 
         Raises:
-            ChladniError: Some stage failed; the metadata names it.
+            ChladniError: Something that it needs is missing, or some stage failed; the metadata names it, and
+                the part of the recipe where it has several.
         """
         ...
 
-    async def availability(self, deadline: Deadline) -> Availability:
-        """Returns whether the recipe can be used now; never raises."""
+    def availability(self, inventory: Inventory) -> Availability:
+        """Returns whether the recipe can be used with the models that there are; never raises."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredients:
+    """What recipes are made with.
+
+    Attributes:
+        stock: Knows which models there are.
+        analyzer: Describes sounds.
+        painter: Draws their spectrograms.
+        generator: Generates pictures.
+    """
+
+    stock: Stock
+    analyzer: SoundAnalyzer
+    painter: SpectrogramPainter
+    generator: PictureSource
 
 
 class RecipeBook:
     """The recipes that a gateway knows.
 
     Args:
-        recipes: The recipes, the default one first; names are unique.
+        recipes: The recipes; names are unique.
+        stock: Knows which models there are.
+        default: Name of the recipe for requests that name none.
     """
 
-    def __init__(self, recipes: Sequence[Recipe]) -> None:
+    def __init__(self, recipes: Sequence[Recipe], *, stock: Stock, default: str) -> None:
         self._recipes = {recipe.name: recipe for recipe in recipes}
-        self._default = recipes[0]
         if len(self._recipes) != len(recipes):
             raise ValueError("two recipes have the same name")
+        self._default = self._recipes[default]
+        self._stock = stock
 
     def find(self, name: str) -> Recipe:
         """Returns a recipe; the default one for an empty name.
@@ -85,15 +108,17 @@ class RecipeBook:
         return recipe
 
     async def describe(self, deadline: Deadline) -> tuple[RecipeDescription, ...]:
-        """Returns what there is to know about every recipe, the default one first."""
+        """Returns what there is to know about every recipe, the default one first; never raises."""
+        inventory = await self._stock.look(deadline)
+        recipes = sorted(self._recipes.values(), key=lambda recipe: recipe is not self._default)
         return tuple(
-            [
-                RecipeDescription(
-                    name=recipe.name,
-                    description=recipe.description,
-                    is_default=recipe is self._default,
-                    availability=await recipe.availability(deadline),
-                )
-                for recipe in self._recipes.values()
-            ]
+            RecipeDescription(
+                name=recipe.name,
+                description=recipe.description,
+                is_default=recipe is self._default,
+                options=recipe.options,
+                required_options=recipe.required_options,
+                availability=recipe.availability(inventory),
+            )
+            for recipe in recipes
         )

@@ -1,6 +1,7 @@
 """What is known about a sound."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pydantic import Base64UrlBytes
 
@@ -88,3 +89,27 @@ class SoundFeatures:
     audio: AudioProperties
     descriptors: tuple[Descriptor, ...]
     embedding: Embedding
+
+
+class LatentBasis(StrEnum):
+    """In which numbers a mel spectrogram becomes initial latents: its cells, or their cosine transform."""
+
+    MEL = "mel"
+    DCT = "dct"
+
+
+@dataclass(frozen=True, slots=True)
+class InitialLatents:
+    """Initial latents x_T made from a sound, which the gateway passes on without looking into them.
+
+    Attributes:
+        shape: Shape (C, H, W).
+        data: The values, little-endian float32 in row-major order.
+        calibration: Name of the calibration by which they were z-scored; empty where none did.
+        calibration_digest: SHA-256 over the calibration's files, in hexadecimal digits.
+    """
+
+    shape: tuple[int, ...]
+    data: bytes
+    calibration: str = ""
+    calibration_digest: str = ""

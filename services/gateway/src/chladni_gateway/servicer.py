@@ -10,11 +10,11 @@ from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni_gateway.conversion import (
     to_comparison_message,
     to_creation_request,
-    to_event_message,
     to_picture_source,
     to_recipe_message,
     to_stored_image_message,
 )
+from chladni_gateway.event_messages import to_event_message
 from chladni_gateway.image_store import parse_image_id
 from chladni_gateway.stages import Stage, at_stage
 from chladni_runtime.contexts import caller_of

@@ -9,6 +9,8 @@ from chladni_runtime.errors import ChladniError, FaultError, Reason
 
 STAGE_KEY: Final = "stage"
 """Key of the stage in the metadata of an error."""
+RECIPE_STAGE_KEY: Final = "recipe_stage"
+"""Key of the part of a recipe in the metadata of an error; absent where the recipe has one part."""
 
 
 class Stage(StrEnum):
@@ -56,3 +58,14 @@ def at_stage(stage: Stage) -> Iterator[None]:
             f"The stage {stage.value} failed unexpectedly. The operator's log has the details.",
             metadata={STAGE_KEY: stage.value},
         ) from error
+
+
+@contextmanager
+def at_recipe_stage(part: str) -> Iterator[None]:
+    """Makes every error that leaves the context name a part of a recipe; none for an empty one."""
+    try:
+        yield
+    except ChladniError as error:
+        if part:
+            error.metadata.setdefault(RECIPE_STAGE_KEY, part)
+        raise

@@ -12,7 +12,14 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni_gateway.backends.clients import BackendClient, CallOptions
-from chladni_gateway.backends.conversion import to_live_event, to_picture, to_sound_features
+from chladni_gateway.backends.conversion import (
+    LATENT_BASES,
+    to_embedding,
+    to_initial_latents,
+    to_live_event,
+    to_picture,
+    to_sound_features,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from chladni_gateway.collaborators import SpectrogramSize
     from chladni_gateway.live_sounds import LiveEvent
     from chladni_gateway.pictures import Picture
-    from chladni_gateway.recordings import Recording, SoundFeatures
+    from chladni_gateway.recordings import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
     from chladni_runtime.deadlines import Deadline
 
 
@@ -42,19 +49,41 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             make_stub=audio_grpc.AudioFeatureServiceStub,
         )
 
-    async def analyze(self, recording: Recording, deadline: Deadline) -> SoundFeatures:
-        """Returns descriptors and embedding of a recording.
+    async def analyze(
+        self, recording: Recording, deadline: Deadline, *, embedding_model: str = ""
+    ) -> SoundFeatures:
+        """Returns descriptors and embedding of a recording; the default model's where none is named.
 
         Raises:
             ChladniError: The recording cannot be used, or the service failed.
         """
-        request = audio_pb2.ExtractFeaturesRequest(
-            audio=media_pb2.AudioClip(content=recording.content, display_name=recording.name),
-            features=(audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING),
+        features = (audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING)
+        return to_sound_features(
+            await self._extract(recording, deadline, features=features, embedding_model=embedding_model)
         )
-        async with self._call(deadline) as (stub, options):
-            response = await stub.ExtractFeatures(request, timeout=options.timeout, metadata=options.metadata)
-        return to_sound_features(response)
+
+    async def embed(self, recording: Recording, model: str, deadline: Deadline) -> Embedding:
+        """Returns the embedding of a recording by a model.
+
+        Raises:
+            ChladniError: The recording cannot be used, or the service failed.
+        """
+        features = (audio_pb2.FEATURE_EMBEDDING,)
+        response = await self._extract(recording, deadline, features=features, embedding_model=model)
+        return to_embedding(response.embedding)
+
+    async def initial_latents(
+        self, recording: Recording, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
+    ) -> InitialLatents:
+        """Returns initial latents of the shape (C, H, W) made from a recording's mel spectrogram.
+
+        Raises:
+            ChladniError: The recording cannot be used, no calibration fits the shape, or the service failed.
+        """
+        options = audio_pb2.InitialLatentsOptions(shape=shape, basis=LATENT_BASES[basis])
+        features = (audio_pb2.FEATURE_INITIAL_LATENTS,)
+        response = await self._extract(recording, deadline, features=features, initial_latents=options)
+        return to_initial_latents(response)
 
     async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Picture:
         """Returns the spectrogram of a recording, as PNG.
@@ -93,6 +122,14 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
                 call.cancel()  # Does nothing where the call has ended.
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
+
+    async def _extract(
+        self, recording: Recording, deadline: Deadline, **fields: Any
+    ) -> audio_pb2.ExtractFeaturesResponse:
+        clip = media_pb2.AudioClip(content=recording.content, display_name=recording.name)
+        request = audio_pb2.ExtractFeaturesRequest(audio=clip, **fields)
+        async with self._call(deadline) as (stub, options):
+            return await stub.ExtractFeatures(request, timeout=options.timeout, metadata=options.metadata)
 
     async def _get_models(
         self, stub: audio_grpc.AudioFeatureServiceAsyncStub, options: CallOptions

@@ -14,7 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chladni_gateway.backends.connections import Connection
 from chladni_gateway.backends.conversion import ModelsResponse, to_model_summaries
-from chladni_gateway.collaborators import HealthState, ModelSummary
+from chladni_gateway.collaborators import HealthState
+from chladni_gateway.model_summary import ModelSummary
 from chladni_runtime.calls import REQUEST_ID_KEY
 from chladni_runtime.contexts import CALLER_ID_KEY
 from chladni_runtime.errors import (

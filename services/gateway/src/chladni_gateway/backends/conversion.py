@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_gateway.backends.tensors import to_rows
-from chladni_gateway.collaborators import GenerationOrder, ModelSummary, PreviewRequest, Priority
-from chladni_gateway.events import Completed, GenerationEvent, Progressed, Queued, Started
 from chladni_gateway.live_sounds import LiveEvent, LiveFrames, LiveSummary
-from chladni_gateway.pictures import Picture, Provenance
-from chladni_gateway.recordings import AudioProperties, Descriptor, Embedding, SoundFeatures
+from chladni_gateway.model_summary import ModelSummary
+from chladni_gateway.pictures import Picture
+from chladni_gateway.recordings import (
+    AudioProperties,
+    Descriptor,
+    Embedding,
+    InitialLatents,
+    LatentBasis,
+    SoundFeatures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,9 +31,9 @@ _MEDIA_TYPES: Final = {
     media_pb2.IMAGE_FORMAT_JPEG: "image/jpeg",
 }
 _IMAGE_FORMATS: Final = {media_type: number for number, media_type in _MEDIA_TYPES.items()}
-_PRIORITIES: Final = {
-    Priority.INTERACTIVE: image_pb2.PRIORITY_INTERACTIVE,
-    Priority.BATCH: image_pb2.PRIORITY_BATCH,
+LATENT_BASES: Final = {
+    LatentBasis.MEL: audio_pb2.LATENT_BASIS_MEL,
+    LatentBasis.DCT: audio_pb2.LATENT_BASIS_DCT,
 }
 
 
@@ -49,8 +53,13 @@ def to_model_summaries(response: ModelsResponse) -> tuple[ModelSummary, ...]:
             name=model.id,
             is_default=model.is_default,
             is_ready=model.is_ready,
+            unavailable_reason=model.unavailable_reason,
+            family=model.family,
+            inputs=tuple(model.inputs),
+            required_inputs=tuple(model.inputs[: model.required_input_count]),
             input_spaces=tuple(model.input_spaces),
             output_space=model.output_space,
+            properties=dict(model.properties),
         )
         for model in response.models
     )
@@ -58,7 +67,7 @@ def to_model_summaries(response: ModelsResponse) -> tuple[ModelSummary, ...]:
 
 def to_sound_features(response: audio_pb2.ExtractFeaturesResponse) -> SoundFeatures:
     """Returns the features of a response."""
-    audio, embedding = response.audio, response.embedding
+    audio = response.audio
     return SoundFeatures(
         audio=AudioProperties(
             format=media_pb2.AudioFormat.Name(audio.format).removeprefix("AUDIO_FORMAT_").lower(),
@@ -68,12 +77,27 @@ def to_sound_features(response: audio_pb2.ExtractFeaturesResponse) -> SoundFeatu
             sha256=audio.sha256,
         ),
         descriptors=_to_descriptors(response.descriptors),
-        embedding=Embedding(
-            space=embedding.space,
-            shape=tuple(embedding.values.shape),
-            data=embedding.values.data,
-            component_names=tuple(embedding.component_names),
-        ),
+        embedding=to_embedding(response.embedding),
+    )
+
+
+def to_embedding(message: tensor_pb2.Embedding) -> Embedding:
+    """Returns the embedding of a message."""
+    return Embedding(
+        space=message.space,
+        shape=tuple(message.values.shape),
+        data=message.values.data,
+        component_names=tuple(message.component_names),
+    )
+
+
+def to_initial_latents(response: audio_pb2.ExtractFeaturesResponse) -> InitialLatents:
+    """Returns the initial latents of a response."""
+    return InitialLatents(
+        shape=tuple(response.initial_latents.shape),
+        data=response.initial_latents.data,
+        calibration=response.latent_calibration.name,
+        calibration_digest=response.latent_calibration.digest,
     )
 
 
@@ -108,44 +132,6 @@ def to_live_event(response: audio_pb2.StreamFeaturesResponse, *, sender: str) ->
             return None
 
 
-def to_generate_request(order: GenerationOrder) -> image_pb2.GenerateImageRequest:
-    """Returns the request for an order."""
-    settings = order.settings
-    return image_pb2.GenerateImageRequest(
-        conditioning=image_pb2.Conditioning(audio_embedding=to_embedding_message(order.embedding)),
-        seed=settings.seed,
-        steps=settings.steps,
-        guidance_scale=settings.guidance_scale,
-        scheduler=settings.scheduler,
-        width_pixels=settings.width_pixels,
-        height_pixels=settings.height_pixels,
-        previews=_to_preview_options(settings.previews),
-        origin=image_pb2.Origin(recipe=order.recipe, audio_sha256=order.audio_sha256),
-        priority=_PRIORITIES[settings.priority],
-        exact=settings.exact,
-        bypass_cache=settings.bypass_cache,
-    )
-
-
-def to_generation_event(response: image_pb2.GenerateImageResponse) -> GenerationEvent | None:
-    """Returns the event of a response; `None` for one that this gateway does not know."""
-    match response.WhichOneof("event"):
-        case "queued":
-            return Queued(response.queued.position)
-        case "started":
-            started = response.started
-            return Started(started.seed, started.total_steps, started.model, started.guidance_scale)
-        case "progress":
-            return _to_progressed(response.progress)
-        case "completed":
-            completed = response.completed
-            return Completed(
-                to_picture(completed.image), to_provenance(completed.provenance), completed.is_reused
-            )
-        case _:
-            return None
-
-
 def to_picture(image: media_pb2.Image) -> Picture:
     """Returns the picture of a message."""
     return Picture(image.content, _MEDIA_TYPES.get(image.format, ""), image.width_pixels, image.height_pixels)
@@ -165,17 +151,14 @@ def to_embedding_message(embedding: Embedding) -> tensor_pb2.Embedding:
     """Returns the message of an embedding."""
     return tensor_pb2.Embedding(
         space=embedding.space,
-        values=tensor_pb2.Tensor(
-            dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=embedding.shape, data=embedding.data
-        ),
+        values=to_tensor_message(embedding.shape, embedding.data),
         component_names=embedding.component_names,
     )
 
 
-def to_provenance(message: image_pb2.Provenance) -> Provenance:
-    """Returns the provenance of a message, which has the same fields."""
-    values = {field.name: getattr(message, field.name) for field in fields(Provenance)}
-    return Provenance(**{**values, "library_versions": dict(message.library_versions)})
+def to_tensor_message(shape: Iterable[int], data: bytes) -> tensor_pb2.Tensor:
+    """Returns the message of a float32 tensor."""
+    return tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=shape, data=data)
 
 
 def _to_descriptors(messages: Iterable[audio_pb2.Descriptor]) -> tuple[Descriptor, ...]:
@@ -183,21 +166,3 @@ def _to_descriptors(messages: Iterable[audio_pb2.Descriptor]) -> tuple[Descripto
         Descriptor(item.name, item.value, item.unit, item.minimum, item.maximum, item.description)
         for item in messages
     )
-
-
-def _to_progressed(progress: image_pb2.GenerationProgress) -> Progressed:
-    return Progressed(
-        step=progress.step,
-        total_steps=progress.total_steps,
-        preview=to_picture(progress.preview) if progress.HasField("preview") else None,
-        elapsed_seconds=progress.elapsed.ToTimedelta().total_seconds(),
-        remaining_seconds=progress.remaining.ToTimedelta().total_seconds()
-        if progress.HasField("remaining")
-        else None,
-    )
-
-
-def _to_preview_options(previews: PreviewRequest | None) -> image_pb2.PreviewOptions | None:
-    if previews is None:
-        return None
-    return image_pb2.PreviewOptions(interval_steps=previews.interval_steps, size_pixels=previews.size_pixels)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_gateway.backends.clients import BackendClient, CallOptions
-from chladni_gateway.backends.conversion import to_generate_request, to_generation_event
+from chladni_gateway.backends.generations import to_generate_request, to_generation_event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from chladni_gateway.collaborators import GenerationOrder
     from chladni_gateway.events import GenerationEvent
+    from chladni_gateway.generation_orders import GenerationOrder
     from chladni_runtime.deadlines import Deadline
 
 _SERVICE: Final = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
@@ -24,11 +24,12 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
 
     Args:
         target: gRPC target of the service.
+        name: Name of the server, for people.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, name: str = "image-generation") -> None:
         super().__init__(
-            name="image-generation",
+            name=name,
             service=_SERVICE,
             target=target,
             make_stub=image_grpc.ImageGenerationServiceStub,

@@ -33,7 +33,7 @@ from chladni_runtime.admission import Admission
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chladni_gateway.collaborators import PreviewRequest
+    from chladni_gateway.generation_orders import PreviewRequest
     from chladni_gateway.metrics import HttpMetrics
     from chladni_gateway.places import Places
     from chladni_gateway.rate_limit import RateLimit

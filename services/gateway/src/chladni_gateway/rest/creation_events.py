@@ -6,7 +6,16 @@ import base64
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chladni_gateway.events import Analyzed, Created, CreationEvent, Progressed, Queued, Started
+from chladni_gateway.events import (
+    Analyzed,
+    Created,
+    CreationEvent,
+    Drafted,
+    FellBack,
+    Progressed,
+    Queued,
+    Started,
+)
 from chladni_gateway.jobs import Cancelled, Done, Failed, NumberedEvent
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.event_stream import ServerEvent
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
 def to_server_event(event: CreationEvent) -> ServerEvent:
     """Returns an event of a creation as the REST API sends it."""
     name, data = _name_and_data(event)
-    return ServerEvent(name, {"stage": event.stage.value, **data})
+    return ServerEvent(name, {**_stages_of(event), **data})
 
 
 def to_job_server_event(numbered: NumberedEvent, *, finished_at: datetime | None) -> ServerEvent:
@@ -39,7 +48,12 @@ def to_job_server_event(numbered: NumberedEvent, *, finished_at: datetime | None
         case Cancelled(stage):
             return ServerEvent("cancelled", {"stage": stage.value}, number)
     name, data = _name_and_data(event)
-    return ServerEvent(name, {"stage": event.stage.value, **data}, number)
+    return ServerEvent(name, {**_stages_of(event), **data}, number)
+
+
+def _stages_of(event: CreationEvent | Done) -> dict[str, str]:
+    part = "" if isinstance(event, Analyzed) else event.recipe_stage
+    return {"stage": event.stage.value} | ({"recipe_stage": part} if part else {})
 
 
 def _name_and_data(event: CreationEvent | Done) -> tuple[str, dict[str, Any]]:
@@ -50,7 +64,7 @@ def _name_and_data(event: CreationEvent | Done) -> tuple[str, dict[str, Any]]:
                 "descriptors": [asdict(descriptor) for descriptor in event.descriptors],
             }
         case Queued():
-            return "queued", asdict(event)
+            return "queued", {"position": event.position}
         case Started():
             return "started", {
                 "seed": event.seed,
@@ -66,8 +80,19 @@ def _name_and_data(event: CreationEvent | Done) -> tuple[str, dict[str, Any]]:
                 "remaining_seconds": event.remaining_seconds,
                 "preview": None if event.preview is None else _data_url(event.preview),
             }
+        case Drafted() | FellBack():
+            return _turn(event)
         case Created() | Done():
             return "created", to_created_image(event.record).model_dump(mode="json")
+
+
+def _turn(event: Drafted | FellBack) -> tuple[str, dict[str, Any]]:
+    if isinstance(event, FellBack):
+        return "fell_back", {"reason": event.reason, "way": event.way}
+    return "drafted", {
+        "image": None if event.picture is None else _data_url(event.picture),
+        "provenance": None if event.provenance is None else asdict(event.provenance),
+    }
 
 
 def _data_url(picture: Picture) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from chladni_gateway.collaborators import GenerationSettings, PreviewRequest, Priority
-from chladni_gateway.creation_request import CreationRequest
+from chladni_gateway.creation_request import MAX_MODEL_NAME_LENGTH, MAX_PROMPT_LENGTH, CreationRequest
+from chladni_gateway.generation_orders import GenerationSettings, PreviewRequest, Priority
+from chladni_gateway.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.rest.callers import caller_of
 from chladni_gateway.rest.sessions import session_of
 from chladni_gateway.rest.uploads import ANY_TEXT, NUMBER, TRUTH, WHOLE_NUMBER, TextForm
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
     from chladni_gateway.rest.uploads import Upload, UploadReader
 
+_MAX_BYTES_PER_CHARACTER: Final = 4  # In UTF-8.
+_PROMPT: Final = replace(ANY_TEXT, limit_bytes=MAX_PROMPT_LENGTH * _MAX_BYTES_PER_CHARACTER)
+_MODEL: Final = replace(ANY_TEXT, limit_bytes=MAX_MODEL_NAME_LENGTH * _MAX_BYTES_PER_CHARACTER)
 _TEXT_FORMS: Final = {
     "recipe": ANY_TEXT,
     "scheduler": ANY_TEXT,
@@ -27,6 +32,14 @@ _TEXT_FORMS: Final = {
     "priority": TextForm(re.compile("|".join(Priority)), " or ".join(Priority)),
     "exact": TRUTH,
     "bypass_cache": TRUTH,
+    "prompt": _PROMPT,
+    "negative_prompt": _PROMPT,
+    "strength": NUMBER,
+    "model": _MODEL,
+    "noise_mode": TextForm(re.compile("|".join(NoiseMode)), " or ".join(NoiseMode)),
+    "noise_weight": NUMBER,
+    "upscale": WHOLE_NUMBER,
+    "refiner_start": NUMBER,
 }
 
 
@@ -49,6 +62,7 @@ async def read_creation_request(
         recording=upload.recording,
         recipe=upload.texts["recipe"],
         settings=_to_settings(upload, previews),
+        options=_to_options(upload),
         caller=caller,
         owner=session_of(request).owner,
     )
@@ -66,4 +80,18 @@ def _to_settings(upload: Upload, previews: PreviewRequest | None) -> GenerationS
         priority=Priority(upload.texts["priority"] or Priority.INTERACTIVE),
         exact=upload.texts["exact"].lower() != "false",
         bypass_cache=upload.texts["bypass_cache"].lower() == "true",
+    )
+
+
+def _to_options(upload: Upload) -> RecipeOptions:
+    noise_mode = upload.texts["noise_mode"]
+    return RecipeOptions(
+        prompt=upload.texts["prompt"],
+        negative_prompt=upload.texts["negative_prompt"],
+        strength=upload.number("strength"),
+        model=upload.texts["model"],
+        noise_mode=NoiseMode(noise_mode) if noise_mode else None,
+        noise_weight=upload.number("noise_weight"),
+        upscale=upload.whole_number("upscale"),
+        refiner_start=upload.number("refiner_start"),
     )

@@ -23,23 +23,30 @@ from chladni_runtime.errors import FaultError, Reason
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from chladni_gateway.collaborators import PreviewRequest
+    from chladni_gateway.generation_orders import PreviewRequest
     from chladni_gateway.rest.uploads import UploadReader
     from chladni_gateway.workshop import Workshop
 
 _DESCRIPTION: Final = """Turns a recording into a picture.
 
+Each recipe takes some of the fields from `prompt` to `refiner_start`; `GET /api/recipes` says which. One that
+the recipe does not take is an error.
+
 With `Accept: text/event-stream` the answer is a stream of server-sent events: `analyzed`, `queued`,
 `started`, `progress` (some with a `preview` as a data URL), and `created`, whose data is this call's usual
-answer, or `error`. The data of each names its `stage`. Errors before the sound is analysed are ordinary
-answers in both cases.
+answer, or `error`. A picture from which the next part of a recipe starts is told by `drafted` (its `image` as
+a data URL, its `provenance` or null), and another way than the recipe's own by `fell_back` (`reason`, `way`).
+The data of each names its `stage` and, where the recipe has several parts, its `recipe_stage`. Errors before
+the sound is analysed are ordinary answers in both cases.
 Closing the connection stops the work; `POST /api/jobs` starts work that goes on without its client."""
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The picture.",
         "content": {
             **json_example(CREATED_IMAGE),
-            **event_stream_content("analyzed", "queued", "started", "progress", "created", "error"),
+            **event_stream_content(
+                "analyzed", "fell_back", "drafted", "queued", "started", "progress", "created", "error"
+            ),
         },
     }
 }

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from chladni_gateway.image_alignment import NoAlignmentError
 from chladni_gateway.job_board import UnknownJobError
 from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail
-from chladni_gateway.stages import STAGE_KEY, Stage
+from chladni_gateway.stages import RECIPE_STAGE_KEY, STAGE_KEY, Stage
 from chladni_runtime.errors import ChladniError, FieldViolation, InvalidFieldsError, Reason
 from chladni_runtime.status import WIRE_STATUS
 
@@ -58,7 +58,10 @@ def error_response(error: ChladniError) -> JSONResponse:
 
 
 def error_body(error: ChladniError) -> dict[str, Any]:
-    """Returns the body of an error: ``{"error": {code, message, stage, timestamp}}``."""
+    """Returns the body of an error: ``{"error": {code, message, stage, timestamp}}``.
+
+    Where the recipe has several parts, the error names its `recipe_stage` too.
+    """
     if error.reason is Reason.INTERNAL:
         _log.error("a request failed", exc_info=error, extra={"reason": error.reason.value})
     return ErrorBody(error=error_detail(error)).model_dump(mode="json")
@@ -74,7 +77,9 @@ def error_detail(error: ChladniError, *, at: datetime | None = None) -> ErrorDet
     status = WIRE_STATUS[error.reason].http
     default_stage = _NO_STAGE if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Stage.VALIDATION.value
     stage = error.metadata.get(STAGE_KEY, default_stage)
-    return _detail(error.reason.value, _message_of(error), stage, at)
+    return _detail(
+        error.reason.value, _message_of(error), stage, at, part=error.metadata.get(RECIPE_STAGE_KEY)
+    )
 
 
 def plain_error_response(
@@ -100,9 +105,11 @@ def internal_error() -> ChladniError:
     )
 
 
-def _detail(code: str, message: str, stage: str, at: datetime | None) -> ErrorDetail:
+def _detail(
+    code: str, message: str, stage: str, at: datetime | None, *, part: str | None = None
+) -> ErrorDetail:
     moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return ErrorDetail(code=code, message=message, stage=stage, timestamp=moment)
+    return ErrorDetail(code=code, message=message, stage=stage, timestamp=moment, recipe_stage=part)
 
 
 def _message_of(error: ChladniError) -> str:

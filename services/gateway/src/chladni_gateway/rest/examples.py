@@ -47,6 +47,16 @@ CREATED_IMAGE: Final[dict[str, Any]] = {
         "exact": True,
         "device_capability": "AVX512",
         "decode_batch_size": 1,
+        "stage": "",
+        "earlier": [],
+        "fallback": "",
+        "prompt": "",
+        "negative_prompt": "",
+        "strength": None,
+        "initial_latents_weight": None,
+        "upscale": 1,
+        "refiner_start": None,
+        "recipe_options": {},
     },
     "audio": {
         "format": "wav",
@@ -69,6 +79,8 @@ JOB: Final[dict[str, Any]] = {
     "total_steps": 20,
     "elapsed_seconds": 0.9,
     "remaining_seconds": 1.3,
+    "recipe_stage": "",
+    "fallback": "",
     "image": None,
     "error": None,
     "events_url": f"/api/jobs/{JOB_ID}/events",
@@ -132,6 +144,17 @@ RECIPES: Final[dict[str, Any]] = {
             "is_available": True,
             "unavailable_reason": "",
             "models": ["chladni-descriptors-v2", "chladni-embedded"],
+            "needs": [
+                {
+                    "description": "an audio-conditioned model in image-generation",
+                    "is_met": True,
+                    "is_optional": False,
+                    "model": "chladni-embedded",
+                    "remedy": "",
+                }
+            ],
+            "options": ["model", "upscale"],
+            "required_options": [],
         }
     ]
 }
@@ -144,6 +167,7 @@ LIMITS: Final[dict[str, Any]] = {
     "guidance": {"minimum": 1, "maximum": 30.0},
     "width_pixels": {"minimum": 16, "maximum": 4096},
     "height_pixels": {"minimum": 16, "maximum": 4096},
+    "prompt_characters": 2000,
     "max_unfinished_jobs": 16,
     "matrix_images": {"minimum": 2, "maximum": 24},
     "live_sample_rate_hz": {"minimum": 16000, "maximum": 48000},

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 
 from chladni_gateway.creation_request import (
     MAX_GUIDANCE_SCALE,
+    MAX_PROMPT_LENGTH,
     MAX_SEED,
     MAX_SIDE_PIXELS,
     MAX_STEPS,
@@ -50,15 +51,16 @@ def fact_routes(workshop: Workshop) -> APIRouter:
         if not report.is_healthy:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         response.headers["Cache-Control"] = "no-store"
+        states = report.services | report.further
         return Health(
             status="healthy" if report.is_healthy else "degraded",
             models_loaded=report.is_healthy,
-            services={name: ServiceStatus(status=state) for name, state in report.services.items()},
+            services={name: ServiceStatus(status=state) for name, state in states.items()},
         )
 
     @router.get("/api/recipes", summary="Recipes", responses={200: {"content": json_example(RECIPES)}})
     async def recipes() -> RecipeList:
-        """Lists the ways from sound to picture, and whether each can be used now."""
+        """Lists the ways from sound to picture: what each needs and takes, and whether it can be used now."""
         described = await workshop.recipes.describe(Deadline.after(limits.health_timeout_seconds))
         return RecipeList(recipes=[to_recipe_body(recipe) for recipe in described])
 
@@ -74,6 +76,7 @@ def fact_routes(workshop: Workshop) -> APIRouter:
             guidance=Range(minimum=1, maximum=MAX_GUIDANCE_SCALE),
             width_pixels=Range(minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS),
             height_pixels=Range(minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS),
+            prompt_characters=MAX_PROMPT_LENGTH,
             max_unfinished_jobs=workshop.board.limits.max_unfinished_per_owner,
             matrix_images=Range(minimum=MIN_MATRIX_IMAGES, maximum=MAX_MATRIX_IMAGES),
             live_sample_rate_hz=Range(minimum=MIN_LIVE_SAMPLE_RATE_HZ, maximum=MAX_LIVE_SAMPLE_RATE_HZ),

@@ -32,6 +32,11 @@ class JobBody(BaseModel):
     total_steps: int | None = Field(None, description="Denoising steps in all.")
     elapsed_seconds: float | None = Field(None, description="Time since denoising started.")
     remaining_seconds: float | None = Field(None, description="Time that denoising is expected to take.")
+    recipe_stage: str = Field(
+        "",
+        description="Part of the recipe in progress, or that it ended in; empty if it has one part.",
+    )
+    fallback: str = Field("", description="Why another way than the recipe's own was taken; empty if not.")
     image: CreatedImage | None = Field(None, description="The picture, of a completed job.")
     error: ErrorDetail | None = Field(None, description="Why there is no picture, of a failed job.")
     events_url: str = Field(description="Where to follow it, relative to this host.")
@@ -58,6 +63,8 @@ def to_job_body(job: Job) -> JobBody:
         total_steps=status.total_steps,
         elapsed_seconds=status.elapsed_seconds,
         remaining_seconds=status.remaining_seconds,
+        recipe_stage=status.recipe_stage,
+        fallback=status.fallback,
         image=None if status.record is None else to_created_image(status.record),
         error=None if status.error is None else error_detail(status.error, at=job.finished_at),
         events_url=f"/api/jobs/{job.job_id}/events",

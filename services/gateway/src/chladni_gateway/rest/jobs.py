@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from uuid import UUID
 
-    from chladni_gateway.collaborators import PreviewRequest
+    from chladni_gateway.generation_orders import PreviewRequest
     from chladni_gateway.jobs import Job, NumberedEvent
     from chladni_gateway.rest.uploads import UploadReader
     from chladni_gateway.workshop import Workshop
@@ -48,7 +48,9 @@ LastEventIdQuery = Annotated[
     Query(ge=0, le=_MAX_EVENT_NUMBER, description="The same, for clients that cannot send the header."),
 ]
 
-_EVENT_NAMES: Final = ("analyzed", "queued", "started", "progress", "created", "failed", "cancelled")
+_EVENT_NAMES: Final = (
+    "analyzed", "fell_back", "drafted", "queued", "started", "progress", "created", "failed", "cancelled",
+)  # fmt: skip
 _START: Final = """Starts a job that turns a recording into a picture, and answers at once.
 
 The work goes on if the client leaves. It belongs to the session, that is, to the cookie that the answer
@@ -58,9 +60,10 @@ _EVENTS: Final = """Follows a job by server-sent events, from its first event on
 
 Events have numbers. After a connection that broke, send the last number in the header `Last-Event-ID`, as
 browsers do, or as `last_event_id`: what was missed comes, what was seen does not come again. `analyzed`,
-`queued`, `started`, `progress`, and at the end one of `created`, `failed`, `cancelled`; the data is that of
-`POST /api/generate`. Only the newest preview is kept. Where nothing is left to tell, the answer is 204, by
-which browsers know not to connect again."""
+`fell_back`, `drafted`, `queued`, `started`, `progress`, and at the end one of `created`, `failed`,
+`cancelled`; the data is that of `POST /api/generate`. Only the newest preview is kept, and drafts only while
+the job goes on. Where nothing is left to tell, the answer is 204, by which browsers know not to connect
+again."""
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     202: {
         "description": "The job has started.",

@@ -176,6 +176,16 @@ class Health(BaseModel):
     services: dict[str, ServiceStatus]
 
 
+class RecipeNeedBody(BaseModel):
+    """Something that a recipe needs."""
+
+    description: str = Field(description="What, for people.", examples=["a CLAP model in audio-features"])
+    is_met: bool = Field(description="Whether it is there.")
+    is_optional: bool = Field(description="Whether the recipe goes another way without it.")
+    model: str = Field(description="Model that meets it; empty if none does, or if it is no model.")
+    remedy: str = Field(description="Why it is not there and what to do about it; empty if it is.")
+
+
 class RecipeBody(BaseModel):
     """A named way from sound to picture."""
 
@@ -185,6 +195,11 @@ class RecipeBody(BaseModel):
     is_available: bool = Field(description="Whether it can be used here and now.")
     unavailable_reason: str = Field(description="Why not, and what to do about it; empty if available.")
     models: list[str]
+    needs: list[RecipeNeedBody] = Field(description="What it needs, in the order in which it is used.")
+    options: list[str] = Field(
+        description="Form fields that it takes beyond those that every recipe takes.", examples=[["prompt"]]
+    )
+    required_options: list[str] = Field(description="Those of them that it cannot do without.")
 
 
 class RecipeList(BaseModel):
@@ -211,6 +226,7 @@ class LimitsBody(BaseModel):
     guidance: Range
     width_pixels: Range = Field(description="Of pictures and of spectrograms.")
     height_pixels: Range
+    prompt_characters: int = Field(description="Longest prompt, and longest negative prompt.")
     max_unfinished_jobs: int = Field(description="Jobs of one session that have not ended.")
     matrix_images: Range = Field(description="Pictures that a matrix may compare.")
     live_sample_rate_hz: Range
@@ -224,6 +240,12 @@ class ErrorDetail(BaseModel):
     message: str = Field(description="What is wrong, the limit, and what to do, for people.")
     stage: str = Field(description="Stage that failed.", examples=["validation"])
     timestamp: str = Field(description="When, in UTC.", examples=["2026-01-15T10:30:00.000Z"])
+    recipe_stage: str | None = Field(
+        None,
+        description="Part of the recipe that failed; absent where the recipe has one part.",
+        examples=["audioldm_mel"],
+        exclude_if=lambda part: part is None,
+    )
 
 
 class ErrorBody(BaseModel):
@@ -274,4 +296,16 @@ def to_recipe_body(recipe: RecipeDescription) -> RecipeBody:
         is_available=not recipe.availability.obstacle,
         unavailable_reason=recipe.availability.obstacle,
         models=list(recipe.availability.models),
+        needs=[
+            RecipeNeedBody(
+                description=need.description,
+                is_met=need.is_met,
+                is_optional=need.is_optional,
+                model=need.model,
+                remedy=need.remedy,
+            )
+            for need in recipe.availability.needs
+        ],
+        options=list(recipe.options),
+        required_options=list(recipe.required_options),
     )

@@ -2,15 +2,19 @@
 
 from typing import Any, Final
 
-from chladni_gateway.collaborators import Priority
 from chladni_gateway.creation_request import (
     MAX_GUIDANCE_SCALE,
+    MAX_MODEL_NAME_LENGTH,
+    MAX_PROMPT_LENGTH,
     MAX_SCHEDULER_NAME_LENGTH,
     MAX_SEED,
     MAX_SIDE_PIXELS,
     MAX_STEPS,
     MIN_SIDE_PIXELS,
+    UPSCALES,
 )
+from chladni_gateway.generation_orders import Priority
+from chladni_gateway.recipe_options import NoiseMode
 
 _FILE: Final[dict[str, Any]] = {
     "type": "string",
@@ -19,6 +23,64 @@ _FILE: Final[dict[str, Any]] = {
     "description": "The recording: WAV, MP3, FLAC or OGG; GET /api/limits tells the limits.",
 }
 _ENCODING: Final[dict[str, Any]] = {"file": {"contentType": "audio/wav, audio/mpeg, audio/flac, audio/ogg"}}
+_OPTIONS: Final[dict[str, Any]] = {
+    "prompt": {
+        "type": "string",
+        "maxLength": MAX_PROMPT_LENGTH,
+        "description": "Text to follow, for recipes that take one. Absent: the recipe's default.",
+        "examples": ["abstract visualization, colorful, artistic, detailed"],
+    },
+    "negative_prompt": {
+        "type": "string",
+        "maxLength": MAX_PROMPT_LENGTH,
+        "description": "Text to avoid, for recipes that take one.",
+        "examples": ["text, watermark"],
+    },
+    "strength": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 1,
+        "description": "How far to go from the picture of the sound, for recipes that start from one. "
+        "Absent: 0.7.",
+        "examples": [0.7],
+    },
+    "model": {
+        "type": "string",
+        "maxLength": MAX_MODEL_NAME_LENGTH,
+        "description": "Image model by its identifier, where the recipe can use several. "
+        "Absent: the recipe's choice.",
+        "examples": ["chladni-embedded"],
+    },
+    "noise_mode": {
+        "type": "string",
+        "enum": [mode.value for mode in NoiseMode],
+        "description": "How the sound becomes initial noise: `blend` mixes it into seeded noise, `raw` takes "
+        "its mel image as it is, `dct` the cosine transform of that. Absent: blend.",
+        "examples": ["blend"],
+    },
+    "noise_weight": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "description": "How much of the sound the noise holds. Absent: 0.3 for `blend`, 1 for the others.",
+        "examples": [0.3],
+    },
+    "upscale": {
+        "type": "integer",
+        "enum": list(UPSCALES),
+        "description": "Factor by which the finished picture is larger than its width and height say, for "
+        "models that can. Absent: 1.",
+        "examples": [2],
+    },
+    "refiner_start": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 1,
+        "description": "Part of the steps after which the refiner takes over, for models with one; 1 leaves "
+        "it out. Absent: the model's default.",
+        "examples": [0.8],
+    },
+}
 _CREATION_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "additionalProperties": False,
@@ -94,6 +156,7 @@ _CREATION_SCHEMA: Final[dict[str, Any]] = {
             "it before.",
             "examples": [False],
         },
+        **_OPTIONS,
     },
 }
 
@@ -102,6 +165,19 @@ _CREATION_EXAMPLES: Final[dict[str, Any]] = {
     "again": {
         "summary": "A picture that can be made again, bit for bit",
         "value": {"file": "voice.wav", "seed": 7, "steps": 20, "guidance": 2.5},
+    },
+    "noise": {
+        "summary": "The sound as the noise from which the picture is denoised",
+        "value": {"file": "voice.wav", "recipe": "latent-noise", "noise_mode": "blend", "noise_weight": 0.3},
+    },
+    "prompt": {
+        "summary": "A picture that follows a prompt, from the spectrogram",
+        "value": {
+            "file": "voice.wav",
+            "recipe": "spectrogram",
+            "prompt": "a coral reef, oil on canvas",
+            "strength": 0.6,
+        },
     },
     "many": {
         "summary": "One of many, that may wait for those someone waits for",

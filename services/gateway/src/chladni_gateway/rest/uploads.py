@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from chladni_runtime.errors import ChladniError
 
 FILE_FIELD: Final = "file"
-_MAX_TEXT_BYTES: Final = 256
-_FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and text fields.
+_FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and short text fields.
 
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """How a text field is written: a pattern for all of it, and what that means in words."""
+    """How a text field is written: a pattern for all of it, what that means in words, and its most bytes."""
 
     pattern: re.Pattern[str]
     meaning: str
+    limit_bytes: int = 256
 
 
 ANY_TEXT: Final = TextForm(re.compile(r".*", re.DOTALL), "text")
@@ -84,15 +84,19 @@ class UploadReader:
                 or too many uploads are in progress.
         """
         with self._admission.admit(), at_stage(Stage.VALIDATION):
-            return _to_upload(await self._read_form(request, list(text_forms)), text_forms)
+            return _to_upload(await self._read_form(request, text_forms), text_forms)
 
-    async def _read_form(self, request: Request, text_fields: list[str]) -> dict[str, FormField]:
+    async def _read_form(self, request: Request, text_forms: Mapping[str, TextForm]) -> dict[str, FormField]:
         rules = {FILE_FIELD: FieldRule(self._max_audio_bytes, self._too_large)}
-        rules |= {name: FieldRule(_MAX_TEXT_BYTES, _text_too_long(name)) for name in text_fields}
+        rules |= {
+            name: FieldRule(form.limit_bytes, _text_too_long(name, form.limit_bytes))
+            for name, form in text_forms.items()
+        }
+        text_bytes = sum(form.limit_bytes for form in text_forms.values())
         pieces = read_body(
             request.receive,
             request.headers,
-            limit_bytes=self._max_audio_bytes + _FORM_OVERHEAD_BYTES,
+            limit_bytes=self._max_audio_bytes + text_bytes + _FORM_OVERHEAD_BYTES,
             too_large=self._too_large,
         )
         try:
@@ -122,10 +126,10 @@ def _to_upload(form: Mapping[str, FormField], text_forms: Mapping[str, TextForm]
     return Upload(Recording(bytes(file.content), file.file_name), texts)
 
 
-def _text_too_long(name: str) -> Callable[[], ChladniError]:
+def _text_too_long(name: str, limit_bytes: int) -> Callable[[], ChladniError]:
     def too_long() -> ChladniError:
         return InvalidInputError(
-            Reason.INVALID_FIELD, f"{name} is longer than {_MAX_TEXT_BYTES} bytes, the limit.", field=name
+            Reason.INVALID_FIELD, f"{name} is longer than {limit_bytes} bytes, the limit.", field=name
         )
 
     return too_long

@@ -4,7 +4,8 @@ For tests of the gateway and of what talks to it, and for work on the page witho
 gRPC server on loopback with health; what it answers is decided by plain attributes.
 """
 
+from chladni_gateway.testing import families
 from chladni_gateway.testing.drawings import colored_png, solid_png, with_text
 from chladni_gateway.testing.servers import ScriptedBackends, scripted_backends
 
-__all__ = ["ScriptedBackends", "colored_png", "scripted_backends", "solid_png", "with_text"]
+__all__ = ["ScriptedBackends", "colored_png", "families", "scripted_backends", "solid_png", "with_text"]

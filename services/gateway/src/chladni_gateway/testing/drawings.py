@@ -5,6 +5,8 @@ import struct
 import zlib
 from typing import Final
 
+from chladni.media.v1 import media_pb2
+
 _END: Final = b"IEND"
 
 
@@ -28,6 +30,16 @@ def with_text(png: bytes, keyword: str, text: str) -> bytes:
     # No compression, no language, no translated keyword.
     data = keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
     return png.removesuffix(end) + _chunk(b"iTXt", data) + end
+
+
+def png_message(content: bytes, width_pixels: int, height_pixels: int | None = None) -> media_pb2.Image:
+    """Returns the message of a PNG; a square one where no height is given."""
+    return media_pb2.Image(
+        content=content,
+        format=media_pb2.IMAGE_FORMAT_PNG,
+        width_pixels=width_pixels,
+        height_pixels=height_pixels or width_pixels,
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -36,7 +36,7 @@ const clips = new Clips();
 const listening = new Listening();
 const tabs = new Tabs((news) => hear(news));
 const plate = new Plate(element("plate"), element("sand"), element("preview"));
-const settings = new Settings(element("settings"), { list: element("recipes") });
+const settings = new Settings(element("settings"), { list: element("recipes"), options: element("options") });
 const sounds = new Sounds({ clips, listening, toasts });
 const catalogue = new Catalogue({ onChange: () => gallery.show() });
 const alignments = new Alignments({ label: (image) => catalogue.label(image) });

@@ -25,7 +25,8 @@ export class Connection {
       const recipes = await fetchRecipes();
       this.onRecipes(recipes);
       const usual = recipes.find(({ is_default: isDefault }) => isDefault);
-      if (usual && !usual.is_available) obstacle = `Pictures cannot be made now. ${usual.unavailable_reason}`;
+      const isHelpless = recipes.every(({ is_available: isAvailable }) => !isAvailable);
+      if (usual && isHelpless) obstacle = `Pictures cannot be made now. ${usual.unavailable_reason}`;
       if (this.isAway) this.onBack();
       this.isAway = false;
     } catch (error) {

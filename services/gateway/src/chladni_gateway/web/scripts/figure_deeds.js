@@ -2,8 +2,8 @@
 
 import { deleteImage } from "./api.js";
 import { confirmed } from "./dialogs.js";
+import { settingsOf } from "./repetition.js";
 import { comparePixels, describeProof, renderProof } from "./reproduction.js";
-import { settingsOf } from "./settings.js";
 
 const REPRODUCTION = "reproduction";
 

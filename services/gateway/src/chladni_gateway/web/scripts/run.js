@@ -4,7 +4,7 @@ import { announce } from "./announcer.js";
 import { isAbsent, rankOf } from "./correspondences.js";
 import { make } from "./elements.js";
 import { describeDescriptor, formatSeconds, humanName } from "./wording.js";
-import { shareOf, stageOf, statusOf } from "./work_wording.js";
+import { fallbackOf, shareOf, stageOf, statusOf } from "./work_wording.js";
 
 const STAGES = ["send", "listen", "wait", "paint", "keep"];
 const CLOCK_INTERVAL_MS = 100;
@@ -28,6 +28,7 @@ export class Run {
     this.reach(stageOf(work));
     this.advance(shareOf(work));
     this.part("status").textContent = statusOf(work);
+    this.showTurns(work);
     if (work.descriptors && !this.hasHeard) {
       this.hasHeard = true;
       this.part("heard").replaceChildren(
@@ -74,6 +75,16 @@ export class Run {
     this.work = null;
     this.panel.hidden = true;
     if (hadFocus) document.getElementById("file").focus();
+  }
+
+  /** Shows the picture from which the next part starts, and another way than the recipe's own. */
+  showTurns(work) {
+    const fallback = fallbackOf(work);
+    if (this.part("fallback").textContent !== fallback) this.part("fallback").textContent = fallback;
+    this.part("fallback").hidden = fallback === "";
+    this.part("draft").hidden = work.draft === null;
+    const image = this.part("draft-image");
+    if (work.draft !== null && image.getAttribute("src") !== work.draft) image.src = work.draft;
   }
 
   /** Marks the stages before one as done; all of them for null. */

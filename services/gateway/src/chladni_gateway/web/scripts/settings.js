@@ -1,16 +1,24 @@
 // How pictures are to be made, and by which recipe.
 
-import { make } from "./elements.js";
+import { OptionFields } from "./option_fields.js";
+import { recipeToChoose, renderRecipe } from "./recipe_list.js";
 
 const FIELDS = ["seed", "steps", "guidance", "width_pixels", "height_pixels", "scheduler"];
+const FAULTS_OF_FIELDS = new Set(["INVALID_FIELD", "MISSING_FIELD", "UNKNOWN_MODEL"]);
 
 export class Settings {
-  constructor(form, { list }) {
+  constructor(form, { list, options }) {
     this.form = form;
     this.list = list;
+    this.options = new OptionFields(options);
+    this.recipes = [];
+    list.addEventListener("change", () => this.showOptions());
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => event.target.removeAttribute("aria-invalid"));
-    form.addEventListener("reset", () => this.unmark());
+    form.addEventListener("reset", () => {
+      this.unmark();
+      setTimeout(() => this.showOptions()); // The form is as it was only after this event.
+    });
   }
 
   /** Says in the hints what the server accepts. */
@@ -25,12 +33,22 @@ export class Settings {
 
   /** Shows what the server offers; a recipe that cannot be used says why and what to do. */
   offer(recipes) {
-    const before = this.form.elements.recipe?.value;
-    const chosen =
-      recipes.find(({ name }) => name === before) ?? recipes.find(({ is_default: isDefault }) => isDefault);
+    this.recipes = recipes;
+    const chosen = recipeToChoose(recipes, this.recipe);
     this.list.replaceChildren(
-      ...recipes.map((recipe, index) => renderRecipe(recipe, index, recipe === chosen)),
+      ...recipes.map((recipe, index) => renderRecipe(recipe, index, { isChosen: recipe === chosen })),
     );
+    this.showOptions();
+  }
+
+  /** Name of the recipe that is chosen. */
+  get recipe() {
+    return this.list.querySelector(":checked")?.value;
+  }
+
+  showOptions() {
+    const chosen = this.recipes.find(({ name }) => name === this.recipe);
+    if (chosen) this.options.show(chosen);
   }
 
   /** Returns what was set; what was left open is left out. */
@@ -41,62 +59,18 @@ export class Settings {
 
   /** Marks the fields that an error names, and shows them. */
   mark(error) {
-    if (error.code !== "INVALID_FIELD") return;
-    for (const name of FIELDS) {
-      if (!new RegExp(`\\b${name}\\b`).test(error.message)) continue;
+    if (!FAULTS_OF_FIELDS.has(error.code)) return;
+    const named = error.code === "UNKNOWN_MODEL" ? ["model"] : [...FIELDS, ...this.options.names];
+    for (const name of named) {
+      // A fault begins with the name of its field; further names in it are hints.
+      const isMeant = error.code === "UNKNOWN_MODEL" || new RegExp(`(^|\\. )${name}\\b`).test(error.message);
+      if (!isMeant) continue;
       this.form.elements[name].setAttribute("aria-invalid", "true");
       this.form.closest("details").open = true;
     }
   }
 
   unmark() {
-    for (const name of FIELDS) this.form.elements[name].removeAttribute("aria-invalid");
+    for (const field of this.form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   }
-}
-
-/** Returns the settings that make a picture again: all of them, but the seed only where it is to be the same. */
-export function settingsOf({ provenance, recipe, seed }, { withSeed }) {
-  return {
-    recipe,
-    steps: provenance.steps,
-    guidance: provenance.guidance_scale,
-    scheduler: provenance.scheduler,
-    width_pixels: provenance.width_pixels,
-    height_pixels: provenance.height_pixels,
-    exact: provenance.exact,
-    ...(withSeed && { seed }),
-  };
-}
-
-function renderRecipe(recipe, index, isChosen) {
-  const isUsable = recipe.is_available || recipe.is_default;
-  const input = make("input", {
-    type: "radio",
-    name: "recipe",
-    value: recipe.name,
-    defaultChecked: recipe.is_default, // What a reset goes back to.
-    checked: isChosen,
-    disabled: !isUsable,
-  });
-  const hint = make("span", { className: "recipe__hint", id: `recipe-${index}-hint` }, [
-    make("span", {}, [recipe.description]),
-    ...(recipe.models.length > 0
-      ? [make("span", { className: "recipe__models" }, [recipe.models.join(" · ")])]
-      : []),
-    ...(recipe.is_available
-      ? []
-      : [make("span", { className: "recipe__obstacle" }, [recipe.unavailable_reason])]),
-  ]);
-  input.setAttribute("aria-describedby", hint.id);
-  const state = make("span", { className: "recipe__state" }, [
-    recipe.is_available ? "ready" : "not available here",
-  ]);
-  const label = make("label", { className: "recipe__label" }, [
-    input,
-    make("span", { className: "recipe__name" }, [recipe.name]),
-    state,
-  ]);
-  const row = make("div", { className: "recipe" }, [label, hint]);
-  row.dataset.available = String(recipe.is_available);
-  return row;
 }

@@ -51,6 +51,8 @@ export class Viewer {
     this.part("number").textContent = `Fig. ${this.catalogue.number(image.image_id)}`;
     this.part("name").textContent = nameOf(image);
     this.part("facts").textContent = describeImage(image);
+    this.part("fallback").textContent = image.provenance.fallback;
+    this.part("fallback").hidden = !image.provenance.fallback;
     this.player?.unload();
     this.player = this.sounds.playerFor(image);
     this.part("player").replaceChildren(this.player.element);
@@ -84,9 +86,16 @@ export class Viewer {
   }
 }
 
+/** Tells whether a fact says something: what is empty, or enlarges by 1, does not. */
+const isTold = ([name, value]) => ![null, "", 0].includes(value) && !(name === "upscale" && value === 1);
+
 function provenanceOf(image) {
-  const { library_versions: versions, ...facts } = image.provenance;
-  const rows = Object.entries(facts).filter(([, value]) => value !== "" && value !== 0);
+  const { library_versions: versions, earlier, recipe_options: options, ...facts } = image.provenance;
+  const rows = Object.entries({ ...facts, ...options }).filter(isTold);
+  for (const part of earlier) {
+    const { stage, model, seed, steps, guidance_scale: guidance } = part;
+    rows.push([`before: ${stage}`, `${model}, seed ${seed}, ${steps} steps, guidance ${guidance}`]);
+  }
   rows.push([
     "libraries",
     Object.entries(versions)

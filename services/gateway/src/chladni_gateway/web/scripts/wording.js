@@ -56,5 +56,6 @@ export function describeImage(image) {
   const facts = [formatSeconds(image.processing_time), `seed ${image.seed}`, `${steps} steps`];
   facts.push(`guidance ${Number(guidance.toFixed(2))}`);
   if (image.is_reused) facts.push("drawn before");
+  if (image.provenance.fallback) facts.push("by another way");
   return facts.map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
 }

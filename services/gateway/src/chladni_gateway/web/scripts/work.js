@@ -22,6 +22,9 @@ export class Work {
   remainingSeconds = null;
   descriptors = null;
   preview = null;
+  part = "";
+  draft = null;
+  fallback = null;
   image = null;
   error = null;
   jobId = null;
@@ -43,6 +46,12 @@ export class Work {
 
   get isFinished() {
     return FINISHED.has(this.state);
+  }
+
+  /** Whether it has come as far as a picture, be it one that a later part of the recipe starts from. */
+  get isPainted() {
+    const isBetweenParts = this.state === "queued" && this.part !== "" && this.draft !== null;
+    return this.state === "running" || this.state === "interrupted" || isBetweenParts;
   }
 
   /** Takes up a job that the server has already. */
@@ -126,16 +135,28 @@ export class Work {
       totalSteps: 0,
       remainingSeconds: null,
       preview: null,
+      part: "",
+      draft: null,
+      fallback: null,
       error: null,
     });
   }
 
   take({ name, data }) {
+    this.part = data.recipe_stage ?? this.part;
     switch (name) {
       case "analyzed":
         this.descriptors = data.descriptors;
         this.audio = data.audio;
         this.change("queued");
+        break;
+      case "fell_back":
+        this.fallback = { reason: data.reason, way: data.way };
+        this.beginPart();
+        break;
+      case "drafted":
+        this.draft = this.preview = data.image ?? this.draft;
+        this.beginPart();
         break;
       case "queued":
         this.position = data.position;
@@ -167,6 +188,12 @@ export class Work {
         this.fail(new ApiError(data.error));
         break;
     }
+  }
+
+  /** Forgets how far the part of the recipe came that is over. */
+  beginPart() {
+    Object.assign(this, { position: null, step: 0, totalSteps: 0, remainingSeconds: null });
+    this.change("queued");
   }
 
   fail(error) {

@@ -2,6 +2,16 @@
 
 import { formatSeconds } from "./wording.js";
 
+const PARTS = {
+  audioldm_mel: "mel image",
+  sd_refined: "refinement",
+  fallback: "from the spectrogram",
+};
+const WAYS = {
+  spectrogram: "from the spectrogram",
+  audioldm_mel: "to the mel image alone",
+};
+
 /** Returns the stage that is under way; null where all are done. */
 export function stageOf(work) {
   switch (work.state) {
@@ -37,6 +47,12 @@ export function shareOf(work) {
   }
 }
 
+/** Returns what to say of another way than the recipe's own; nothing where it keeps to its own. */
+export const fallbackOf = ({ fallback }) =>
+  fallback ? `The recipe takes another way, ${WAYS[fallback.way] ?? fallback.way}. ${fallback.reason}` : "";
+
+const inPart = ({ part }) => (part ? `, ${PARTS[part] ?? part}` : "");
+
 export function statusOf(work) {
   switch (work.state) {
     case "waiting":
@@ -48,6 +64,8 @@ export function statusOf(work) {
     case "listening":
       return "Listening to the recording.";
     case "queued":
+      if (work.position === null && work.draft)
+        return "The first picture is there; the next one starts from it.";
       if (work.position === null)
         return work.audio
           ? `Heard ${formatSeconds(work.audio.duration_seconds)} of sound.`
@@ -55,8 +73,8 @@ export function statusOf(work) {
       return work.position === 0 ? "Next in line." : `Waiting behind ${work.position}.`;
     case "running":
       return work.step === 0
-        ? `Painting in ${work.totalSteps} steps.`
-        : `Step ${work.step} of ${work.totalSteps}.`;
+        ? `Painting in ${work.totalSteps} steps${inPart(work)}.`
+        : `Step ${work.step} of ${work.totalSteps}${inPart(work)}.`;
     case "interrupted":
       return "The connection broke; taking it up again.";
     case "completed":

@@ -25,7 +25,7 @@ export class Workshop {
   /** The work that the plate shows: one that is painted, and stays so until it is done; or else the next one. */
   get foremost() {
     const going = this.works.filter(({ isFinished }) => !isFinished);
-    const painted = going.filter(({ state }) => state === "running" || state === "interrupted");
+    const painted = going.filter(({ isPainted }) => isPainted);
     const candidates =
       [painted, going.filter(({ state }) => state !== "waiting"), going].find(({ length }) => length > 0) ??
       [];

@@ -1,0 +1,212 @@
+"""A service for pictures whose answers are decided by plain attributes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf import json_format
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni_gateway.testing.drawings import colored_png, png_message, with_text
+from chladni_gateway.testing.families import hand
+from chladni_runtime.errors import ChladniError, InvalidInputError, NotFoundError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from chladni.model.v1 import model_pb2
+
+_SIDE_PIXELS: Final = 512
+_SETTINGS_OF_INPUTS: Final = {"strength": "initial_image", "initial_latents_weight": "initial_latents"}
+
+
+class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
+    """Generates pictures of one colour, step by step.
+
+    Like the real service it refuses what a model does not take, and models that are not ready.
+
+    Attributes:
+        error: Raised by every call but GetModels, if set.
+        models_error: Raised by GetModels, if set.
+        errors: Raised by models, by their names.
+        error_after_steps: Number of steps after which these errors are raised.
+        models: Descriptions of its models, the default one first.
+        default_steps: Steps where the request names none.
+        step_seconds: Time of a step.
+        may_go_on: Generation stands still while this is not set.
+        pause_after_step: Step after which it does.
+        draw: Makes a picture from the recording's digest, the seed and the width.
+        provenance: Fields of the provenance that are to differ from what the request led to.
+        carries_provenance: Whether pictures carry their provenance, as those of the real service do.
+        is_reused: Whether pictures are said to be those of identical requests.
+        requests: Every request so far, with its metadata.
+        cancelled: Number of generations that their callers cancelled.
+        running: Number of generations in progress.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything that was set or remembered."""
+        self.error: ChladniError | None = None
+        self.models_error: ChladniError | None = None
+        self.errors: dict[str, ChladniError] = {}
+        self.models = [hand()]
+        self.error_after_steps = 0
+        self.default_steps = 4
+        self.step_seconds = 0.0
+        self.pause_after_step = 1
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self.draw: Callable[[str, int, int], bytes] = colored_png
+        self.provenance: dict[str, Any] = {}
+        self.carries_provenance = False
+        self.is_reused = False
+        self.requests: list[tuple[image_pb2.GenerateImageRequest, dict[str, Any]]] = []
+        self.remaining_seconds: list[float | None] = []
+        self.cancelled = 0
+        self.running = 0
+
+    async def GenerateImage(  # noqa: N802
+        self, request: image_pb2.GenerateImageRequest, context: Any
+    ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
+        """Generates a picture and counts how that ends."""
+        self.requests.append((request, dict(context.invocation_metadata())))
+        self.remaining_seconds.append(context.time_remaining())
+        self.running += 1
+        try:
+            async for response in self._generate(request):
+                yield response
+        except (asyncio.CancelledError, GeneratorExit):  # While it works, or while a response is sent.
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+
+    async def GetModels(  # noqa: D102, N802
+        self, _request: image_pb2.GetModelsRequest, _context: Any
+    ) -> image_pb2.GetModelsResponse:
+        if self.models_error is not None:
+            raise self.models_error
+        return image_pb2.GetModelsResponse(models=self.models)
+
+    async def _generate(
+        self, request: image_pb2.GenerateImageRequest
+    ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
+        model = self._model_for(request)
+        error = self.error or self.errors.get(model.id)
+        if error is not None and self.error_after_steps == 0:
+            raise error
+        seed = request.seed if request.HasField("seed") else 4711
+        steps = request.steps or self.default_steps
+        guidance = request.guidance_scale if request.HasField("guidance_scale") else 3.0
+        yield image_pb2.GenerateImageResponse(queued=image_pb2.GenerationQueued(position=0))
+        yield image_pb2.GenerateImageResponse(
+            started=image_pb2.GenerationStarted(
+                seed=seed, total_steps=steps, model=model.id, guidance_scale=guidance
+            )
+        )
+        for step in range(1, steps + 1):
+            yield image_pb2.GenerateImageResponse(progress=self._progress(request, seed, step, steps))
+            await asyncio.sleep(self.step_seconds)
+            if step >= self.pause_after_step:
+                await self.may_go_on.wait()
+            if error is not None and step >= self.error_after_steps:
+                raise error
+        chosen = {"model": model.id, "seed": seed, "steps": steps, "guidance_scale": guidance}
+        yield image_pb2.GenerateImageResponse(completed=self._completed(request, chosen))
+
+    def _model_for(self, request: image_pb2.GenerateImageRequest) -> model_pb2.ModelInfo:
+        """Returns the model of a request, which must be ready and take what the request gives."""
+        name = request.model or self.models[0].id
+        model = next((model for model in self.models if model.id == name), None)
+        if model is None:
+            raise NotFoundError(Reason.UNKNOWN_MODEL, f"No image model is called {name!r}.")
+        if not model.is_ready:
+            raise ChladniError(Reason.MODEL_UNAVAILABLE, model.unavailable_reason or "It is loading.")
+        given = _inputs_given(request)
+        for field in sorted(given - set(model.inputs)):
+            raise InvalidInputError(Reason.INVALID_FIELD, f"{name} takes no {field}.", field=field)
+        for field in model.inputs[: model.required_input_count]:
+            if field not in given:
+                raise InvalidInputError(Reason.MISSING_FIELD, f"{name} needs {field}.", field=field)
+        return model
+
+    def _completed(
+        self, request: image_pb2.GenerateImageRequest, chosen: dict[str, Any]
+    ) -> image_pb2.GenerationCompleted:
+        seed = chosen["seed"]
+        facts: dict[str, Any] = chosen | {
+            "model_digest": "0" * 64,
+            "recipe": request.origin.recipe,
+            "scheduler": request.scheduler or "EulerDiscreteScheduler",
+            "width_pixels": request.width_pixels or _SIDE_PIXELS,
+            "height_pixels": request.height_pixels or _SIDE_PIXELS,
+            "audio_sha256": request.origin.audio_sha256,
+            "library_versions": {"scripted": "1"},
+            "exact": request.exact if request.HasField("exact") else True,
+            "device_capability": "pencil",
+            "decode_batch_size": 1,
+        }
+        facts |= _conditions(request) | self.provenance
+        content = self.draw(_subject(request), seed, facts["width_pixels"])
+        if self.carries_provenance:
+            content = with_text(content, "chladni", json.dumps(facts))
+        return image_pb2.GenerationCompleted(
+            image=png_message(content, facts["width_pixels"], facts["height_pixels"]),
+            provenance=image_pb2.Provenance(**facts),
+            is_reused=self.is_reused,
+        )
+
+    def _progress(
+        self, request: image_pb2.GenerateImageRequest, seed: int, step: int, steps: int
+    ) -> image_pb2.GenerationProgress:
+        progress = image_pb2.GenerationProgress(step=step, total_steps=steps)
+        progress.elapsed.FromMilliseconds(round(step * self.step_seconds * 1000))
+        progress.remaining.FromMilliseconds(round((steps - step) * self.step_seconds * 1000))
+        previews = request.previews
+        if previews.interval_steps and step % previews.interval_steps == 0:
+            size_pixels = previews.size_pixels or 64
+            content = self.draw(_subject(request), seed, size_pixels)
+            progress.preview.CopyFrom(png_message(content, size_pixels))
+        return progress
+
+
+def _inputs_given(request: image_pb2.GenerateImageRequest) -> set[str]:
+    given = {field.name for field, _ in request.conditioning.ListFields()}
+    given = {_SETTINGS_OF_INPUTS.get(name, name) for name in given}
+    return given | {name for name in ("upscale", "refiner_start") if request.HasField(name)}
+
+
+def _subject(request: image_pb2.GenerateImageRequest) -> str:
+    """Returns what the colour of a picture follows from, beside the seed: each part of a recipe has one."""
+    origin = request.origin
+    return f"{origin.audio_sha256}/{origin.stage}" if origin.stage else origin.audio_sha256
+
+
+def _conditions(request: image_pb2.GenerateImageRequest) -> dict[str, Any]:
+    """Returns what the provenance tells of the conditioning and its origin, as far as they were given."""
+    conditioning, origin = request.conditioning, request.origin
+    facts: dict[str, Any] = {
+        "stage": origin.stage,
+        "fallback": origin.fallback,
+        "recipe_options": dict(origin.options),
+        "prompt": conditioning.prompt,
+        "negative_prompt": conditioning.negative_prompt,
+        "earlier": [
+            json_format.MessageToDict(earlier, preserving_proto_field_name=True) for earlier in origin.earlier
+        ],
+        "upscale": request.upscale or 1,
+    }
+    for message, name in (
+        (conditioning, "strength"),
+        (conditioning, "initial_latents_weight"),
+        (request, "refiner_start"),
+    ):
+        if message.HasField(name):
+            facts[name] = getattr(message, name)
+    return facts

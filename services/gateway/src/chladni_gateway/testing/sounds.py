@@ -1,0 +1,201 @@
+"""A service for sounds whose answers are decided by plain attributes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_gateway.testing.drawings import png_message, solid_png
+from chladni_gateway.testing.families import SPACE, ear
+from chladni_runtime.errors import NotFoundError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from chladni_runtime.errors import ChladniError
+
+LIVE_BINS: Final = 4
+LIVE_POWER_DB: Final = -20.0
+CALIBRATION: Final = "scripted-calibration"
+VIRIDIS_DARK: Final = (68, 1, 84)
+_SIDE_PIXELS: Final = 512
+_DESCRIPTOR_NAMES: Final = ("loudness", "brightness", "roughness", "tempo", "pitch_height", "harmonicity")
+_MAGIC: Final = (
+    (b"RIFF", media_pb2.AUDIO_FORMAT_WAV),
+    (b"fLaC", media_pb2.AUDIO_FORMAT_FLAC),
+    (b"OggS", media_pb2.AUDIO_FORMAT_OGG),
+)
+
+
+class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
+    """Describes any bytes; features follow from their digest.
+
+    Attributes:
+        error: Raised by every call but GetModels, if set.
+        models_error: Raised by GetModels, if set.
+        errors: Raised instead of an answer, by what is asked for: the name of a model, ``latents`` or
+            ``spectrogram``.
+        models: Descriptions of its models, the default one first.
+        may_go_on: Analysis stands still while this is not set.
+        requests: Every request for features so far.
+        spectrogram_requests: Every request for a spectrogram so far.
+        listening: Live sounds in progress.
+        heard_bytes: Live sound that has come, in bytes.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything that was set or remembered."""
+        self.error: ChladniError | None = None
+        self.models_error: ChladniError | None = None
+        self.errors: dict[str, ChladniError] = {}
+        self.models = [ear()]
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self.requests: list[audio_pb2.ExtractFeaturesRequest] = []
+        self.spectrogram_requests: list[audio_pb2.RenderSpectrogramRequest] = []
+        self.listening = 0
+        self.heard_bytes = 0
+
+    async def RenderSpectrogram(  # noqa: D102, N802
+        self, request: audio_pb2.RenderSpectrogramRequest, _context: Any
+    ) -> audio_pb2.RenderSpectrogramResponse:
+        self.spectrogram_requests.append(request)
+        self._check("spectrogram")
+        width_pixels = request.width_pixels or _SIDE_PIXELS
+        height_pixels = request.height_pixels or _SIDE_PIXELS
+        content = solid_png(width_pixels, height_pixels, VIRIDIS_DARK)
+        return audio_pb2.RenderSpectrogramResponse(image=png_message(content, width_pixels, height_pixels))
+
+    async def StreamFeatures(  # noqa: N802
+        self, request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest], _context: Any
+    ) -> AsyncIterator[audio_pb2.StreamFeaturesResponse]:
+        """Answers each piece of sound with one frame, of as many bins as `LIVE_BINS`, all at one level."""
+        if self.error is not None:
+            raise self.error
+        config = (await anext(request_iterator)).config
+        self.listening += 1
+        try:
+            frame_count = 0
+            async for request in request_iterator:
+                self.heard_bytes += len(request.pcm)
+                await self.may_go_on.wait()
+                yield _live_frame(frame_count)
+                frame_count += 1
+            seconds = self.heard_bytes / 2 / config.sample_rate_hz
+            yield audio_pb2.StreamFeaturesResponse(
+                summary=audio_pb2.StreamSummary(
+                    frame_count=frame_count,
+                    duration_seconds=seconds,
+                    descriptors=[
+                        audio_pb2.Descriptor(name="loudness", value=0.5, unit="1", minimum=0, maximum=1)
+                    ],
+                )
+            )
+        finally:
+            self.listening -= 1
+
+    async def ExtractFeatures(  # noqa: D102, N802
+        self, request: audio_pb2.ExtractFeaturesRequest, _context: Any
+    ) -> audio_pb2.ExtractFeaturesResponse:
+        self.requests.append(request)
+        await self.may_go_on.wait()
+        self._check()
+        content = request.audio.content
+        kinds = [kind for magic, kind in _MAGIC if content.startswith(magic)]
+        response = audio_pb2.ExtractFeaturesResponse(
+            audio=media_pb2.AudioProperties(
+                format=kinds[0] if kinds else media_pb2.AUDIO_FORMAT_MP3,
+                sample_rate_hz=44100,
+                channel_count=2,
+                duration_seconds=1.5,
+                sha256=hashlib.sha256(content).hexdigest(),
+            )
+        )
+        if audio_pb2.FEATURE_DESCRIPTORS in request.features:
+            response.descriptors.extend(_descriptors(content))
+        if audio_pb2.FEATURE_EMBEDDING in request.features:
+            response.embedding.CopyFrom(self._embedding(request))
+        if audio_pb2.FEATURE_INITIAL_LATENTS in request.features:
+            self._check("latents")
+            response.initial_latents.CopyFrom(_latents(request.initial_latents))
+            response.latent_calibration.name = CALIBRATION
+            response.latent_calibration.digest = "c" * 64
+        return response
+
+    async def GetModels(  # noqa: D102, N802
+        self, _request: audio_pb2.GetModelsRequest, _context: Any
+    ) -> audio_pb2.GetModelsResponse:
+        if self.models_error is not None:
+            raise self.models_error
+        return audio_pb2.GetModelsResponse(models=self.models)
+
+    def _check(self, asked: str = "") -> None:
+        """Raises what is to be raised for what is asked for."""
+        error = self.error or self.errors.get(asked)
+        if error is not None:
+            raise error
+
+    def _embedding(self, request: audio_pb2.ExtractFeaturesRequest) -> tensor_pb2.Embedding:
+        name = request.embedding_model or self.models[0].id
+        model = next((model for model in self.models if model.id == name), None)
+        if model is None:
+            raise NotFoundError(Reason.UNKNOWN_MODEL, f"No embedding model is called {name!r}.")
+        self._check(name)
+        values = _values(request.audio.content)
+        is_own = model.output_space == SPACE
+        return tensor_pb2.Embedding(
+            space=model.output_space,
+            values=float_tensor((len(values),), values),
+            component_names=_DESCRIPTOR_NAMES if is_own else (),
+        )
+
+
+def _live_frame(number: int) -> audio_pb2.StreamFeaturesResponse:
+    return audio_pb2.StreamFeaturesResponse(
+        frames=audio_pb2.MelFrames(
+            first_frame=number,
+            power_db=float_tensor((LIVE_BINS, 1), [LIVE_POWER_DB] * LIVE_BINS),
+            level=audio_pb2.Level(rms_dbfs=-20.0, peak_dbfs=-10.0),
+        )
+    )
+
+
+def _values(content: bytes) -> list[float]:
+    digest = hashlib.sha256(content).digest()
+    return [byte / 255 for byte in digest[: len(_DESCRIPTOR_NAMES)]]
+
+
+def _descriptors(content: bytes) -> list[audio_pb2.Descriptor]:
+    return [
+        audio_pb2.Descriptor(
+            name=name,
+            value=value,
+            unit="1",
+            minimum=0,
+            maximum=1,
+            description=f"How much {name} the sound has.",
+        )
+        for name, value in zip(_DESCRIPTOR_NAMES, _values(content), strict=True)
+    ]
+
+
+def _latents(options: audio_pb2.InitialLatentsOptions) -> tensor_pb2.Tensor:
+    """Returns latents that tell in which numbers they were asked for: all of them are that number."""
+    return float_tensor(options.shape, [float(options.basis)] * math.prod(options.shape))
+
+
+def float_tensor(shape: Sequence[int], values: Sequence[float]) -> tensor_pb2.Tensor:
+    """Returns the message of a tensor."""
+    return tensor_pb2.Tensor(
+        dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=shape, data=struct.pack(f"<{len(values)}f", *values)
+    )

@@ -1,0 +1,69 @@
+"""How a picture was made, through every form that the gateway gives it."""
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_gateway.backends.generations import to_provenance, to_provenance_message
+from chladni_gateway.image_store import ImageRecord
+from chladni_gateway.pictures import Provenance
+from chladni_gateway.recordings import AudioProperties
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
+PARTS = st.none() | st.floats(0, 1)
+OWN_FACTS = {
+    "model": TEXTS,
+    "seed": st.integers(0, 2**32 - 1),
+    "guidance_scale": st.floats(1, 30),
+    "library_versions": st.dictionaries(TEXTS, TEXTS, max_size=3),
+    "exact": st.booleans(),
+    "stage": TEXTS,
+    "fallback": TEXTS,
+    "prompt": TEXTS,
+    "negative_prompt": TEXTS,
+    "strength": PARTS,
+    "initial_latents_weight": PARTS,
+    "upscale": st.integers(1, 2),
+    "refiner_start": PARTS,
+    "recipe_options": st.dictionaries(TEXTS, TEXTS, max_size=3),
+}
+PROVENANCES = st.recursive(
+    st.builds(Provenance, **OWN_FACTS),
+    lambda earlier: st.builds(Provenance, **OWN_FACTS, earlier=st.lists(earlier, max_size=2).map(tuple)),
+    max_leaves=4,
+)
+
+
+def test_it_has_the_fields_of_the_contract():
+    assert [field.name for field in fields(Provenance)] == [
+        field.name for field in image_pb2.Provenance.DESCRIPTOR.fields
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(provenance=PROVENANCES)
+def test_a_message_carries_all_of_it(provenance):
+    message = image_pb2.Provenance.FromString(to_provenance_message(provenance).SerializeToString())
+    assert to_provenance(message) == provenance
+
+
+@settings(max_examples=100, deadline=None)
+@given(provenance=PROVENANCES)
+def test_the_store_keeps_all_of_it(provenance):
+    now = datetime.now(UTC)
+    record = ImageRecord(
+        image_id=uuid4(), created_at=now, expires_at=now, sha256="", width_pixels=1, height_pixels=1,
+        source_name="", recipe="", processing_seconds=0.0, descriptors=(), provenance=provenance,
+        audio=AudioProperties("wav", 8000, 1, 1.0, ""),
+    )  # fmt: skip
+    records = TypeAdapter(ImageRecord)
+    assert records.validate_json(records.dump_json(record)) == record
+
+
+def test_a_server_that_says_nothing_of_enlarging_did_not_enlarge():
+    assert to_provenance(image_pb2.Provenance()).upscale == 1

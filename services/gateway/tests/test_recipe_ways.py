@@ -1,0 +1,233 @@
+"""What each recipe asks the services for, over gRPC with services that follow a script."""
+
+import struct
+
+import pytest
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.media.v1 import media_pb2
+from chladni_gateway.testing import families
+
+SOUND = b"fLaC sound"
+DEFAULT_PROMPT = "abstract visualization, colorful, artistic, detailed"
+
+
+@pytest.fixture
+def create(gateway):
+    """Creates a picture over gRPC; returns its events."""
+
+    async def creating(recipe, **fields):
+        request = gateway_pb2.CreateImageRequest(
+            audio=media_pb2.AudioClip(content=SOUND), recipe=recipe, **fields
+        )
+        return [event async for event in gateway.stub.CreateImage(request)]
+
+    return creating
+
+
+def outline(events):
+    """Returns the kinds of events with their parts, each run of equal ones once."""
+    steps = [(event.WhichOneof("event"), event.recipe_stage) for event in events]
+    return [step for index, step in enumerate(steps) if index == 0 or steps[index - 1] != step]
+
+
+def work_of(part):
+    return [("queued", part), ("started", part), ("progress", part)]
+
+
+def orders(backends):
+    return [request for request, _ in backends.image_generation.requests]
+
+
+async def test_audioldm_draws_a_mel_image_and_stable_diffusion_refines_it(backends, create):
+    backends.audio_features.models.append(families.clap())
+    backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
+    events = await create("audioldm", seed=7, width_pixels=768, scheduler="DDIMScheduler")
+    assert outline(events) == [
+        ("analyzed", ""),
+        *work_of("audioldm_mel"),
+        ("drafted", "audioldm_mel"),
+        *work_of("sd_refined"),
+        ("created", "sd_refined"),
+    ]
+    mel, refined = orders(backends)
+    assert (mel.model, mel.origin.stage, mel.seed) == ("scripted-audioldm", "audioldm_mel", 7)
+    assert (mel.guidance_scale, mel.steps) == (7.5, 50)
+    assert mel.conditioning.audio_embedding.space == families.CLAP_SPACE
+    assert not mel.HasField("width_pixels")
+    assert not mel.scheduler
+    draft = next(event.drafted for event in events if event.HasField("drafted"))
+    assert (refined.model, refined.origin.stage, refined.seed) == ("scripted-sd", "sd_refined", 7)
+    assert (refined.width_pixels, refined.scheduler) == (768, "DDIMScheduler")
+    assert (refined.guidance_scale, refined.steps) == (7.5, 50)
+    assert refined.conditioning.initial_image.content == draft.image.content
+    assert refined.conditioning.strength == 0.7
+    assert refined.conditioning.prompt == DEFAULT_PROMPT
+    assert list(refined.origin.earlier) == [draft.provenance]
+    created = events[-1].created
+    assert [earlier.stage for earlier in created.provenance.earlier] == ["audioldm_mel"]
+    assert (created.provenance.recipe, created.provenance.stage) == ("audioldm", "sd_refined")
+    assert (created.provenance.prompt, created.provenance.strength) == (DEFAULT_PROMPT, 0.7)
+    assert not created.provenance.fallback
+
+
+async def test_a_seed_that_is_drawn_is_that_of_both_parts(backends, create):
+    backends.audio_features.models.append(families.clap())
+    backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
+    await create("audioldm")
+    mel, refined = orders(backends)
+    assert not mel.HasField("seed")
+    assert refined.seed == 4711
+
+
+async def test_the_picture_of_another_recipe_keeps_the_embedding_that_alignment_takes(backends, gateway):
+    backends.audio_features.models.append(families.clap())
+    backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
+    async with gateway.browser() as browser:
+        files = {"file": ("a.wav", SOUND)}
+        body = (await browser.post("/api/generate", files=files, data={"recipe": "audioldm"})).json()
+        assert (await browser.get(f"/api/images/{body['image_id']}/alignment")).status_code == 200
+
+
+async def test_the_spectrogram_is_what_stable_diffusion_starts_from(backends, create):
+    backends.image_generation.models.append(families.stable_diffusion())
+    events = await create(
+        "spectrogram",
+        prompt=" a reef ",
+        negative_prompt="text",
+        strength=0.5,
+        upscale=2,
+        width_pixels=640,
+        guidance_scale=4,
+    )
+    assert outline(events) == [("analyzed", ""), ("drafted", ""), *work_of(""), ("created", "")]
+    drafted = events[1]
+    assert drafted.stage == gateway_pb2.STAGE_AUDIO_FEATURES
+    assert not drafted.drafted.HasField("provenance")
+    [drawing] = backends.audio_features.spectrogram_requests
+    assert (drawing.width_pixels, drawing.height_pixels) == (640, 512)
+    [order] = orders(backends)
+    assert order.conditioning.initial_image.content == drafted.drafted.image.content
+    assert (order.conditioning.prompt, order.conditioning.negative_prompt) == ("a reef", "text")
+    assert (order.conditioning.strength, order.upscale) == (0.5, 2)
+    assert (order.guidance_scale, order.steps) == (4, 50)
+    provenance = events[-1].created.provenance
+    assert (provenance.upscale, provenance.negative_prompt) == (2, "text")
+
+
+@pytest.mark.parametrize(
+    ("properties", "strength", "steps"),
+    [
+        ({"default_steps": "1", "default_guidance_scale": "1"}, None, 2),
+        ({"default_steps": "4", "default_guidance_scale": "1"}, None, 0),
+        ({"default_steps": "4", "default_guidance_scale": "2"}, 0.1, 10),
+        ({"default_steps": "50"}, 0.01, 100),
+    ],
+)
+async def test_models_of_few_steps_are_asked_for_as_many_as_the_strength_needs(
+    backends, create, properties, strength, steps
+):
+    backends.image_generation.models.append(families.stable_diffusion(**properties))
+    await create("spectrogram", strength=strength)
+    [order] = orders(backends)
+    assert order.steps == steps
+    is_few_step = properties["default_steps"] != "50"
+    assert order.HasField("guidance_scale") == (not is_few_step)
+
+
+@pytest.mark.parametrize(
+    ("fields", "weight", "basis", "options"),
+    [
+        ({}, 0.3, audio_pb2.LATENT_BASIS_MEL, {"noise_mode": "blend", "noise_weight": "0.3"}),
+        (
+            {"noise_mode": gateway_pb2.NOISE_MODE_RAW},
+            1,
+            audio_pb2.LATENT_BASIS_MEL,
+            {"noise_mode": "raw", "noise_weight": "1"},
+        ),
+        (
+            {"noise_mode": gateway_pb2.NOISE_MODE_DCT, "noise_weight": 0.25},
+            0.25,
+            audio_pb2.LATENT_BASIS_DCT,
+            {"noise_mode": "dct", "noise_weight": "0.25"},
+        ),
+    ],
+)
+async def test_the_sound_becomes_the_noise_that_the_embedded_model_starts_from(
+    backends, create, fields, weight, basis, options
+):
+    events = await create("latent-noise", **fields)
+    [order] = orders(backends)
+    assert order.model == families.HAND
+    assert order.conditioning.audio_embedding.space == families.SPACE
+    latents = order.conditioning.initial_latents
+    assert list(latents.shape) == [4, 64, 64]
+    assert struct.unpack_from("<f", latents.data) == (float(basis),)
+    assert order.conditioning.initial_latents_weight == weight
+    described = options | {"calibration": "scripted-calibration@cccccccccccc"}
+    assert dict(order.origin.options) == described
+    provenance = events[-1].created.provenance
+    assert dict(provenance.recipe_options) == described
+    assert provenance.initial_latents_weight == weight
+
+
+async def test_latent_noise_prefers_the_first_kind_of_model_and_obeys(backends, create):
+    backends.image_generation.models += [families.stable_diffusion(), families.ldm()]
+    await create("latent-noise")
+    await create("latent-noise", prompt="a reef", width_pixels=512, height_pixels=512)
+    await create("latent-noise", model="scripted-sd")
+    await create("latent-noise", model=families.HAND)
+    first, second, third, fourth = orders(backends)
+    assert [first.model, second.model] == ["scripted-ldm"] * 2
+    assert list(first.conditioning.initial_latents.shape) == [4, 32, 32]
+    assert list(second.conditioning.initial_latents.shape) == [4, 64, 64]
+    assert not first.conditioning.HasField("audio_embedding")
+    assert (first.conditioning.prompt, second.conditioning.prompt) == ("", "a reef")
+    assert (third.model, third.conditioning.prompt) == ("scripted-sd", DEFAULT_PROMPT)
+    assert (fourth.model, fourth.conditioning.prompt) == (families.HAND, "")
+
+
+async def test_a_prompt_becomes_a_picture_of_music(backends, create):
+    backends.image_generation.models.append(families.stable_diffusion_xl())
+    events = await create("music-prompts", prompt="a slow blue river", refiner_start=0.8, width_pixels=1024)
+    [order] = orders(backends)
+    assert order.model == "scripted-xl"
+    assert order.conditioning.prompt == "a slow blue river"
+    assert (order.refiner_start, order.width_pixels) == (0.8, 1024)
+    assert not order.HasField("steps")
+    assert events[-1].created.provenance.refiner_start == 0.8
+
+
+@pytest.mark.parametrize(
+    ("model", "prompt"), [(families.unclip(), ""), (families.ip_adapter(), DEFAULT_PROMPT)]
+)
+async def test_a_sound_is_painted_from_the_space_of_images(backends, create, model, prompt):
+    backends.audio_features.models += [families.clap(), families.clap_to_clip()]
+    backends.image_generation.models.append(model)
+    await create("clap-unclip")
+    [order] = orders(backends)
+    assert order.model == model.id
+    assert order.conditioning.audio_embedding.space == families.CLIP_SPACE
+    assert order.conditioning.prompt == prompt
+
+
+async def test_embedded_takes_its_own_kind_of_model_whichever_is_the_default(backends, create):
+    own, other = families.hand(), families.stable_diffusion()
+    own.is_default, other.is_default = False, True
+    backends.image_generation.models = [other, own]
+    await create("embedded")
+    assert [order.model for order in orders(backends)] == [families.HAND]
+
+
+async def test_a_model_that_takes_what_is_given_is_preferred(backends, create):
+    plain, able = families.stable_diffusion("plain"), families.stable_diffusion("able")
+    del plain.inputs[-1]
+    backends.image_generation.models += [plain, able]
+    await create("spectrogram")
+    await create("spectrogram", upscale=2)
+    await create("spectrogram", upscale=1)
+    assert [order.model for order in orders(backends)] == ["plain", "able", "plain"]
+    assert not orders(backends)[2].HasField("upscale"), (
+        "what changes nothing is not sent to who does not know it"
+    )
