@@ -37,6 +37,14 @@ def test_further_servers_are_separated_by_commas():
     assert load_settings(GatewaySettings, {}).further_image_generation_targets == ()
 
 
+def test_lists_are_read_from_the_environment_of_the_process(monkeypatch):
+    monkeypatch.setenv("CHLADNI_GATEWAY_FURTHER_IMAGE_GENERATION_TARGETS", "a:50052,b:50052")
+    monkeypatch.setenv("CHLADNI_GATEWAY_CORS_ORIGINS", "https://a.example")
+    settings = load_settings(GatewaySettings)
+    assert settings.further_image_generation_targets == ("a:50052", "b:50052")
+    assert [str(origin) for origin in settings.cors_origins] == ["https://a.example/"]
+
+
 def test_the_default_recipe_is_one_of_the_recipes():
     variable = "CHLADNI_GATEWAY_DEFAULT_RECIPE"
     for recipe in RECIPES:

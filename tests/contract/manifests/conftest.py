@@ -1,10 +1,11 @@
 """What the manifests are compared with: the services' own settings and stubs."""
 
 import importlib
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,7 +43,7 @@ class Service:
         return f"chladni_{self.folder}"
 
     def settings(self, environ: dict[str, str] | None = None) -> ServiceSettings:
-        """Returns the settings that the service would read from `environ`.
+        """Returns the settings that the service would read from `environ` as its process's environment.
 
         Raises:
             SettingsError: The service would refuse to start.
@@ -53,7 +54,10 @@ class Service:
             for item in vars(config).values()
             if isinstance(item, type) and issubclass(item, ServiceSettings) and item is not ServiceSettings
         ]
-        return load_settings(settings_class, environ or {})
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (environ or {}).items():
+                patch.setenv(name, value)
+            return load_settings(settings_class, environ or {})
 
     def ports(self) -> dict[str, int]:
         """Returns its ports by the names that the manifests use."""
@@ -95,6 +99,21 @@ def services() -> dict[str, Service]:
 
 
 @pytest.fixture(scope="session")
+def service_of() -> Callable[[str], Service]:
+    """Returns the service that an image holds, given the image's name with its tag."""
+    by_image = {f"chladni/{name}": service for name, service in SERVICES.items()}
+    return lambda image: by_image[image.partition(":")[0]]
+
+
+@pytest.fixture(scope="session")
+def model_folders() -> Callable[[Mapping[str, str]], set[str]]:
+    """Returns the folders of models that settings name, such as ``/models/sdxl-base``."""
+    return lambda environ: {
+        folder for value in environ.values() for folder in re.findall(r"/models/[\w.-]+", value)
+    }
+
+
+@pytest.fixture(scope="session")
 def tool() -> Callable[[str], str]:
     """Finds a program beside the interpreter or on the path, and skips the test where it is absent."""
     return _tool
@@ -107,9 +126,12 @@ def build() -> Callable[[Path], list[Resource]]:
 
 
 def _kustomizations() -> list[Path]:
-    """Returns the folders that can be built by themselves; components cannot."""
-    files = sorted((DEPLOY / "kustomize").glob("**/kustomization.yaml"))
-    return [file.parent for file in files if yaml.safe_load(file.read_text())["kind"] == "Kustomization"]
+    """Returns the folders that deploy all services; components and their parts do not."""
+    kustomize = DEPLOY / "kustomize"
+    return [
+        kustomize / "base",
+        *sorted(file.parent for file in kustomize.glob("overlays/*/kustomization.yaml")),
+    ]
 
 
 def _tool(*names: str) -> str:

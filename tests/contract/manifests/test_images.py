@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +42,28 @@ def _values(instructions: list[tuple[str, str]], name: str) -> list[str]:
 def compose(repository: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((repository / "deploy/compose.yaml").read_text())
     return loaded
+
+
+@pytest.fixture(scope="module")
+def compose_with_recipes(compose: Mapping[str, Any], repository: Path) -> dict[str, Any]:
+    """The services of `compose.yaml` and `compose.recipes.yaml` together."""
+    added = yaml.safe_load((repository / "deploy/compose.recipes.yaml").read_text())["services"]
+    services = dict(compose["services"])
+    for name, described in added.items():
+        extended = described.pop("extends", {"file": "compose.yaml", "service": name})
+        assert extended["file"] == "compose.yaml"
+        services[name] = _merged(compose["services"][extended["service"]], described)
+    return services
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Returns two parts of compose files as one: maps by key, lists joined, of other values the later."""
+    if isinstance(one, dict):
+        return {
+            key: _merged(one[key], other[key]) if key in one and key in other else (one | other)[key]
+            for key in one | other
+        }
+    return one + other if isinstance(one, list) else other
 
 
 def test_hadolint_has_nothing_to_say(dockerfile: Path, tool: Callable[[str], str]) -> None:
@@ -215,3 +238,49 @@ def test_compose_starts_the_gateway_after_the_models(
     for name in others:
         target = gateway["environment"][f"CHLADNI_GATEWAY_{services[name].folder.upper()}_TARGET"]
         assert target == f"dns:///{name}:{services[name].ports()['grpc']}"
+
+
+def test_compose_with_recipes_accepts_every_environment(
+    compose_with_recipes: Mapping[str, Any], service_of: Callable[[str], Any]
+) -> None:
+    for described in compose_with_recipes.values():
+        service_of(described["image"]).settings(described["environment"])
+
+
+def test_compose_with_recipes_adds_one_image_generation_that_the_gateway_knows(
+    compose: Mapping[str, Any], compose_with_recipes: Mapping[str, Any], services: Mapping[str, Any]
+) -> None:
+    (added,) = compose_with_recipes.keys() - compose["services"].keys()
+    assert compose_with_recipes[added]["image"] == compose["services"]["image-generation"]["image"]
+    environ = compose_with_recipes["gateway"]["environment"]
+    port = services["image-generation"].ports()["grpc"]
+    assert environ["CHLADNI_GATEWAY_FURTHER_IMAGE_GENERATION_TARGETS"] == f"dns:///{added}:{port}"
+    assert compose_with_recipes[added]["networks"] == ["models"]
+    assert "ports" not in compose_with_recipes[added]
+
+
+def test_compose_with_recipes_mounts_models_where_settings_name_them(
+    compose_with_recipes: Mapping[str, Any],
+    model_folders: Callable[[Mapping[str, str]], set[str]],
+) -> None:
+    having = {
+        name for name, described in compose_with_recipes.items() if model_folders(described["environment"])
+    }
+    assert having == {"audio-features", "image-generation-recipes"}
+    for name, described in compose_with_recipes.items():
+        mounted = [volume for volume in described.get("volumes", []) if ":/models" in volume]
+        assert bool(mounted) == (name in having)
+        assert all(volume.startswith("${CHLADNI_MODELS:?") for volume in mounted)
+        assert all(volume.endswith(":/models:ro") for volume in mounted)
+
+
+def test_compose_with_recipes_builds_clap_into_audio_features(
+    compose_with_recipes: Mapping[str, Any], repository: Path
+) -> None:
+    described = compose_with_recipes["audio-features"]
+    assert described["image"].endswith("-clap")
+    assert described["build"]["args"]["EXTRAS"] == "[clap]"
+    dockerfile = (repository / described["build"]["dockerfile"]).read_text()
+    assert all(f"ARG {name}=" in dockerfile for name in described["build"]["args"])
+    project = tomllib.loads((repository / "services/audio_features/pyproject.toml").read_text())["project"]
+    assert "clap" in project["optional-dependencies"]

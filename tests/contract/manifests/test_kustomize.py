@@ -2,7 +2,7 @@
 
 import importlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 Build = Callable[[Path], list[dict[str, Any]]]
+ServiceOf = Callable[[str], Any]
+ModelFolders = Callable[[Mapping[str, str]], set[str]]
 
 
 def _of_kind(resources: list[dict[str, Any]], kind: str) -> dict[str, Any]:
@@ -24,6 +26,11 @@ def _pod(deployment: Mapping[str, Any]) -> Any:
 def _container(deployment: Mapping[str, Any]) -> Any:
     (container,) = _pod(deployment)["containers"]
     return container
+
+
+def _image(deployment: Mapping[str, Any]) -> str:
+    image: str = _container(deployment)["image"]
+    return image
 
 
 def _environ(resources: list[dict[str, Any]], deployment: Mapping[str, Any]) -> dict[str, str]:
@@ -67,38 +74,49 @@ def test_every_component_is_part_of_something_that_is_built(repository: Path) ->
     assert used == {file.parent for file in (kustomize / "components").glob("*/kustomization.yaml")}
 
 
-def test_each_service_is_deployed(deployments: dict[str, Any], services: Mapping[str, Any]) -> None:
-    assert deployments.keys() == services.keys()
+def test_each_service_is_deployed_under_its_name(
+    deployments: dict[str, Any], services: Mapping[str, Any], service_of: ServiceOf
+) -> None:
+    assert deployments.keys() >= services.keys()
+    assert all(service_of(_image(deployments[name])) is service for name, service in services.items())
 
 
 def test_images_are_those_that_the_repository_builds(
-    deployments: dict[str, Any], services: Mapping[str, Any], repository: Path
+    resources: list[dict[str, Any]], deployments: dict[str, Any], service_of: ServiceOf, repository: Path
 ) -> None:
-    for name, deployment in deployments.items():
-        image, tag = _container(deployment)["image"].split(":")
-        project = tomllib.loads((repository / f"services/{services[name].folder}/pyproject.toml").read_text())
-        assert image == f"chladni/{name}"
-        assert tag.removesuffix("-cuda") == project["project"]["version"]
+    for deployment in deployments.values():
+        _, _, tag = _image(deployment).partition(":")
+        service = service_of(_image(deployment))
+        project = tomllib.loads((repository / f"services/{service.folder}/pyproject.toml").read_text())
+        version, _, build = tag.partition("-")
+        assert version == project["project"]["version"]
+        environ = _environ(resources, deployment)
+        if "CHLADNI_AUDIO_FEATURES_CLAP_MODEL" in environ:
+            assert build == "clap"
+        elif environ.get("CHLADNI_IMAGE_GENERATION_DEVICE") == "cuda":
+            assert build == "cuda"
+        else:
+            assert build == ""
 
 
 def test_services_accept_their_environment(
-    resources: list[dict[str, Any]], deployments: dict[str, Any], services: Mapping[str, Any]
+    resources: list[dict[str, Any]], deployments: dict[str, Any], service_of: ServiceOf
 ) -> None:
-    for name, deployment in deployments.items():
+    for deployment in deployments.values():
         # Links to Services would add variables under the services' own prefixes, which they refuse.
         assert _pod(deployment)["enableServiceLinks"] is False
-        settings = services[name].settings(_environ(resources, deployment))
+        settings = service_of(_image(deployment)).settings(_environ(resources, deployment))
         drain_seconds = settings.drain_delay_seconds + settings.drain_timeout_seconds
         assert drain_seconds + 5 <= _pod(deployment)["terminationGracePeriodSeconds"]
 
 
 def test_ports_are_those_that_the_services_listen_on(
-    deployments: dict[str, Any], services: Mapping[str, Any]
+    deployments: dict[str, Any], service_of: ServiceOf
 ) -> None:
-    for name, deployment in deployments.items():
+    for deployment in deployments.values():
         container = _container(deployment)
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-        assert ports == services[name].ports()
+        assert ports == service_of(_image(deployment)).ports()
         assert deployment["spec"]["template"]["metadata"]["annotations"] == {
             "prometheus.io/scrape": "true",
             "prometheus.io/port": str(ports["metrics"]),
@@ -106,15 +124,22 @@ def test_ports_are_those_that_the_services_listen_on(
         }
 
 
-def test_probes_ask_the_service_for_its_health(
-    deployments: dict[str, Any], services: Mapping[str, Any]
-) -> None:
+def test_probes_ask_the_service_for_its_health(deployments: dict[str, Any], service_of: ServiceOf) -> None:
     for name, deployment in deployments.items():
-        container, service = _container(deployment), services[name]
+        container, service = _container(deployment), service_of(_image(deployment))
         for probe in ("startupProbe", "readinessProbe"):
             expected = {"port": service.ports()["grpc"], "service": service.grpc_service}
             assert container[probe]["grpc"] == expected, (name, probe)
         assert container["livenessProbe"]["grpc"] == {"port": service.ports()["grpc"]}
+
+
+def test_models_of_gigabytes_have_time_to_load(
+    resources: list[dict[str, Any]], deployments: dict[str, Any], model_folders: ModelFolders
+) -> None:
+    for name, deployment in deployments.items():
+        probe = _container(deployment)["startupProbe"]
+        needed_seconds = 600 if model_folders(_environ(resources, deployment)) else 120
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= needed_seconds, name
 
 
 def test_health_is_asked_for_services_of_the_contract(services: Mapping[str, Any]) -> None:
@@ -149,19 +174,29 @@ def test_pods_are_hardened(resources: list[dict[str, Any]], deployments: dict[st
         assert accounts[name]["automountServiceAccountToken"] is False
 
 
+def test_everything_is_in_the_namespace(resources: list[dict[str, Any]]) -> None:
+    (namespace,) = _of_kind(resources, "Namespace")
+    for resource in resources:
+        if resource["kind"] != "Namespace":
+            assert resource["metadata"]["namespace"] == namespace
+        assert resource["metadata"]["labels"]["app.kubernetes.io/part-of"] == "chladni"
+
+
 def test_resources_are_bounded(deployments: dict[str, Any]) -> None:
     for deployment in deployments.values():
         requested = _container(deployment)["resources"]
         assert {"cpu", "memory"} <= requested["requests"].keys()
         assert {"cpu", "memory"} <= requested["limits"].keys()
-        assert all("sizeLimit" in volume["emptyDir"] for volume in _pod(deployment)["volumes"])
+        folders = [volume["emptyDir"] for volume in _pod(deployment)["volumes"] if "emptyDir" in volume]
+        assert folders
+        assert all("sizeLimit" in folder for folder in folders)
 
 
 def test_each_service_can_be_found_by_its_clients(
-    resources: list[dict[str, Any]], deployments: dict[str, Any], services: Mapping[str, Any]
+    resources: list[dict[str, Any]], deployments: dict[str, Any], service_of: ServiceOf
 ) -> None:
     found = _of_kind(resources, "Service")
-    assert found.keys() == {*services, "gateway-http"}
+    assert found.keys() == {*deployments, "gateway-http"}
     for name, service in found.items():
         selected = [
             deployment
@@ -172,33 +207,59 @@ def test_each_service_can_be_found_by_its_clients(
         (deployment,) = selected
         port_names = {port["name"] for port in _container(deployment)["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= port_names
-        if name in services:
+        if name in deployments:
+            assert deployment is deployments[name]
             (port,) = service["spec"]["ports"]
             # Clients of a headless Service connect to the pods' own port.
-            assert (service["spec"]["clusterIP"], port["port"]) == ("None", services[name].ports()["grpc"])
+            expected = service_of(_image(deployment)).ports()["grpc"]
+            assert (service["spec"]["clusterIP"], port["port"]) == ("None", expected)
 
 
 def test_the_gateway_knows_where_the_others_are(
-    resources: list[dict[str, Any]], deployments: dict[str, Any], services: Mapping[str, Any]
+    resources: list[dict[str, Any]],
+    deployments: dict[str, Any],
+    services: Mapping[str, Any],
+    service_of: ServiceOf,
 ) -> None:
     environ = _environ(resources, deployments["gateway"])
-    expected = {
-        f"CHLADNI_GATEWAY_{service.folder.upper()}_TARGET": f"dns:///{name}:{service.ports()['grpc']}"
-        for name, service in services.items()
+    targets = {
+        name: f"dns:///{name}:{service_of(_image(deployment)).ports()['grpc']}"
+        for name, deployment in deployments.items()
         if name != "gateway"
     }
-    assert expected.items() <= environ.items()
+    for name in services.keys() - {"gateway"}:
+        assert environ[f"CHLADNI_GATEWAY_{services[name].folder.upper()}_TARGET"] == targets.pop(name)
+    further = services["gateway"].settings(environ).further_image_generation_targets
+    assert set(further) == set(targets.values())
+    assert all(service_of(_image(deployments[name])) is services["image-generation"] for name in targets)
 
 
-def test_images_are_written_where_the_pod_may_write(
-    resources: list[dict[str, Any]], deployments: dict[str, Any], services: Mapping[str, Any]
+def test_pods_write_to_their_own_folders_alone(
+    resources: list[dict[str, Any]], deployments: dict[str, Any]
 ) -> None:
-    mounted = {mount["mountPath"] for mount in _container(deployments["gateway"])["volumeMounts"]}
-    assert mounted == {"/tmp", "/var/lib/chladni/images"}
+    claims = _of_kind(resources, "PersistentVolumeClaim")
+    for name, deployment in deployments.items():
+        volumes = {volume["name"]: volume for volume in _pod(deployment)["volumes"]}
+        mounts = _container(deployment)["volumeMounts"]
+        writable = {mount["mountPath"] for mount in mounts if not mount.get("readOnly")}
+        assert writable == {"/tmp", *(["/var/lib/chladni/images"] if name == "gateway" else [])}
+        for mount in mounts:
+            volume = volumes[mount["name"]]
+            if mount["mountPath"] in writable:
+                assert "emptyDir" in volume
+            else:
+                assert volume["persistentVolumeClaim"]["readOnly"] is True
+                assert volume["persistentVolumeClaim"]["claimName"] in claims
     # Ids are looked up in the pod's own folder, so a second replica would not find them.
     assert deployments["gateway"]["spec"]["replicas"] == 1
-    for name in services.keys() - {"gateway"}:
-        assert {m["mountPath"] for m in _container(deployments[name])["volumeMounts"]} == {"/tmp"}
+
+
+def test_models_that_settings_name_are_on_a_volume(
+    resources: list[dict[str, Any]], deployments: dict[str, Any], model_folders: ModelFolders
+) -> None:
+    for name, deployment in deployments.items():
+        mounted = {mount["mountPath"] for mount in _container(deployment)["volumeMounts"]}
+        assert ("/models" in mounted) == bool(model_folders(_environ(resources, deployment))), name
 
 
 def test_similarity_knows_where_audio_features_is(
@@ -210,57 +271,147 @@ def test_similarity_knows_where_audio_features_is(
 
 
 def test_the_models_are_reached_by_the_gateway_and_audio_features_by_similarity(
-    resources: list[dict[str, Any]], services: Mapping[str, Any]
+    resources: list[dict[str, Any]], deployments: dict[str, Any]
 ) -> None:
     policies = _of_kind(resources, "NetworkPolicy")
     assert policies["deny-by-default"]["spec"] == {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
     }
-    models = policies["models-from-gateway"]["spec"]
-    (selected,) = models["podSelector"]["matchExpressions"]
-    assert set(selected["values"]) == services.keys() - {"gateway"}
-    (rule,) = models["ingress"]
-    gateway = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "gateway"}}}
-    assert rule == {"from": [gateway], "ports": [{"port": "grpc"}]}
-    pods = {
-        name: {"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}}
-        for name in ("audio-features", "similarity")
+    reached = {
+        (sender, receiver)
+        for sender in deployments
+        for receiver in deployments
+        if _may_call(policies.values(), deployments[sender], deployments[receiver], "grpc")
     }
-    inward = policies["audio-features-from-similarity"]["spec"]
-    assert inward["podSelector"] == pods["audio-features"]["podSelector"]
-    assert inward["ingress"] == [{"from": [pods["similarity"]], "ports": [{"port": "grpc"}]}]
-    outward = policies["similarity-to-audio-features"]["spec"]
-    assert outward["podSelector"] == pods["similarity"]["podSelector"]
-    to_audio_features, to_name_service = outward["egress"]
-    assert to_audio_features == {"to": [pods["audio-features"]], "ports": [{"port": "grpc"}]}
-    assert {port["port"] for port in to_name_service["ports"]} == {53}
-    # Whoever may send to a pod needs a rule at both ends; nobody else has either.
-    reaching = {name for name, policy in policies.items() if "egress" in policy["spec"]}
-    assert reaching == {"gateway", "similarity-to-audio-features"}
+    # The gateway takes calls from anywhere, but of the pods here none may make them, itself included.
+    models = deployments.keys() - {"gateway"}
+    assert reached == {*(("gateway", model) for model in models), ("similarity", "audio-features")}
+    called_on_other_ports = {
+        (sender, receiver, port)
+        for sender in deployments
+        for receiver in deployments
+        for port in ("metrics", "http")
+        if _may_call(policies.values(), deployments[sender], deployments[receiver], port)
+    }
+    assert called_on_other_ports == set()
 
 
-def test_the_gpu_overlay_moves_image_generation_alone(build: Build, repository: Path) -> None:
-    resources = build(repository / "deploy/kustomize/overlays/gpu")
-    for name, deployment in _of_kind(resources, "Deployment").items():
-        pod, container = _pod(deployment), _container(deployment)
-        on_gpu = name == "image-generation"
-        assert container["resources"]["limits"].get("nvidia.com/gpu") == ("1" if on_gpu else None)
-        assert ("nodeSelector" in pod, "tolerations" in pod) == (on_gpu, on_gpu)
-        assert container["image"].endswith("-cuda") == on_gpu
-        assert (_environ(resources, deployment).get("CHLADNI_IMAGE_GENERATION_DEVICE") == "cuda") == on_gpu
+def test_pods_send_nothing_out_of_the_namespace_but_questions_to_its_name_service(
+    resources: list[dict[str, Any]],
+) -> None:
+    for policy in _of_kind(resources, "NetworkPolicy").values():
+        for rule in policy["spec"].get("egress", []):
+            for peer in rule["to"]:
+                if "namespaceSelector" in peer:
+                    assert peer["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}
+                    assert {port["port"] for port in rule["ports"]} == {53}
+                else:
+                    assert peer.keys() == {"podSelector"}
+
+
+def test_from_elsewhere_come_calls_of_the_gateway_and_scrapes_alone(resources: list[dict[str, Any]]) -> None:
+    for policy in _of_kind(resources, "NetworkPolicy").values():
+        for rule in policy["spec"].get("ingress", []):
+            ports = {port["port"] for port in rule["ports"]}
+            if "from" not in rule:
+                gateway = {"matchLabels": {"app.kubernetes.io/name": "gateway"}}
+                assert policy["spec"]["podSelector"] == gateway
+                assert ports == {"http", "grpc"}
+                continue
+            for peer in rule["from"]:
+                if "namespaceSelector" in peer:
+                    monitoring = {"kubernetes.io/metadata.name": "monitoring"}
+                    assert peer["namespaceSelector"] == {"matchLabels": monitoring}
+                    assert ports == {"metrics"}
+                else:
+                    assert peer.keys() == {"podSelector"}
+
+
+def _may_call(
+    policies: Iterable[Mapping[str, Any]], sender: Mapping[str, Any], receiver: Mapping[str, Any], port: str
+) -> bool:
+    """Returns whether policies let one pod out to, and into, a port of another of the same namespace."""
+    specs = [policy["spec"] for policy in policies]
+    return _is_let(specs, "egress", "to", sender, receiver, port) and _is_let(
+        specs, "ingress", "from", receiver, sender, port
+    )
+
+
+def _is_let(
+    specs: Iterable[Mapping[str, Any]],
+    direction: str,
+    peers: str,
+    pod: Mapping[str, Any],
+    other: Mapping[str, Any],
+    port: str,
+) -> bool:
+    return any(
+        {"port": port} in rule["ports"]
+        and (
+            peers not in rule
+            or any(
+                peer.keys() == {"podSelector"} and _selects(peer["podSelector"], other)
+                for peer in rule[peers]
+            )
+        )
+        for spec in specs
+        if _selects(spec["podSelector"], pod)
+        for rule in spec.get(direction, [])
+    )
+
+
+def _selects(selector: Mapping[str, Any], deployment: Mapping[str, Any]) -> bool:
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert selector.keys() <= {"matchLabels", "matchExpressions"}
+    expressions = selector.get("matchExpressions", [])
+    assert all(expression["operator"] == "In" for expression in expressions)
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(expression["key"]) in expression["values"] for expression in expressions
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "variable"),
+    ("folder", "on_gpu"),
+    [
+        ("base", set()),
+        ("overlays/local", set()),
+        ("overlays/gpu", {"image-generation"}),
+        ("overlays/recipes", {"image-generation", "image-generation-recipes"}),
+    ],
+)
+def test_image_generation_alone_moves_to_gpu_nodes(
+    build: Build, repository: Path, folder: str, on_gpu: set[str]
+) -> None:
+    resources = build(repository / "deploy/kustomize" / folder)
+    for name, deployment in _of_kind(resources, "Deployment").items():
+        pod, container = _pod(deployment), _container(deployment)
+        is_there = name in on_gpu
+        assert container["resources"]["limits"].get("nvidia.com/gpu") == ("1" if is_there else None)
+        assert ("nodeSelector" in pod, "tolerations" in pod) == (is_there, is_there)
+        assert container["image"].endswith("-cuda") == is_there
+        environ = _environ(resources, deployment)
+        assert (environ.get("CHLADNI_IMAGE_GENERATION_DEVICE") == "cuda") == is_there
+        # A pod that waits for a GPU that its predecessor has would wait for ever.
+        assert (deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0) == is_there
+
+
+@pytest.mark.parametrize(
+    ("image", "variable"),
     [
         ("audio-features", "CHLADNI_AUDIO_FEATURES_WORKER_COUNT"),
         ("image-generation", "CHLADNI_IMAGE_GENERATION_THREAD_COUNT"),
     ],
 )
 def test_threads_are_as_many_as_the_pod_has_cpus(
-    resources: list[dict[str, Any]], deployments: dict[str, Any], name: str, variable: str
+    resources: list[dict[str, Any]],
+    deployments: dict[str, Any],
+    service_of: ServiceOf,
+    image: str,
+    variable: str,
 ) -> None:
     # By default these services take a thread for each CPU of the node, and then are throttled.
-    limits = _container(deployments[name])["resources"]["limits"]
-    assert _environ(resources, deployments[name])[variable] == limits["cpu"]
+    for deployment in deployments.values():
+        if service_of(_image(deployment)).name == image:
+            limits = _container(deployment)["resources"]["limits"]
+            assert _environ(resources, deployment)[variable] == limits["cpu"]

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -40,6 +40,19 @@ class ServiceSettings(BaseSettings):
     drain_timeout_seconds: float = Field(
         30.0, ge=0, le=3600, description="After that, how long requests in progress may take."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leaves the environment to `load_settings`; pydantic would read it a second time, lists as JSON."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
