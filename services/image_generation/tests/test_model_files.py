@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from huggingface_hub.utils import filter_repo_objects
 
 from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
 from chladni_image_generation.guide import GUIDE_CHANNELS
@@ -48,6 +49,43 @@ def test_a_missing_file_is_named(copied_directory):
 def test_a_directory_of_something_else_is_refused(tmp_path):
     with pytest.raises(ModelFilesError, match="model_index"):
         find_model_files(str(tmp_path))
+
+
+REPOSITORY = [
+    "README.md",
+    "model_index.json",
+    "sd_xl_base_1.0.safetensors",
+    "tokenizer/merges.txt",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.bin",
+    "unet/diffusion_pytorch_model.fp16.safetensors",
+    "unet/diffusion_pytorch_model.safetensors",
+    "unet/openvino_model.bin",
+]
+
+
+@pytest.mark.parametrize("is_addition", [False, True])
+def test_of_a_hub_model_only_what_is_loaded_is_downloaded(tiny_model_directory, monkeypatch, is_addition):
+    """The hub is not there in tests; which files would come, its own library tells."""
+    wanted = []
+
+    def download(repository, *, revision, allow_patterns, ignore_patterns):
+        assert (repository, revision) == ("owner/name", "v1")
+        wanted.extend(
+            filter_repo_objects(REPOSITORY, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns)
+        )
+        return str(tiny_model_directory)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert find_model_files("owner/name@v1", is_addition=is_addition).id == "owner/name@v1"
+    left_out = {
+        "unet/diffusion_pytorch_model.bin",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/openvino_model.bin",
+    }
+    # A single file is all of a tiny decoder or an IP-Adapter, and a copy of everything in a whole model.
+    left_out |= set() if is_addition else {"sd_xl_base_1.0.safetensors"}
+    assert set(wanted) == set(REPOSITORY) - left_out
 
 
 def test_a_name_that_is_neither_directory_nor_hub_id_is_refused():

@@ -56,8 +56,8 @@ def test_a_device_gets_the_type_that_it_does_fast(capabilities, expected):
 @pytest.mark.parametrize(
     ("manifest", "capabilities", "expected"),
     [
-        ({}, FAST_CPU, torch.float32),
-        ({}, cuda(8), torch.float32),
+        ({"conditioning": {}}, FAST_CPU, torch.float32),
+        ({"conditioning": {}}, cuda(8), torch.float32),
         (manifest_of(bfloat16=44.9), FAST_CPU, torch.float32),
         (manifest_of(bfloat16=45.0), FAST_CPU, torch.bfloat16),
         (manifest_of(float16=60.0), FAST_CPU, torch.float32),
@@ -66,6 +66,20 @@ def test_a_device_gets_the_type_that_it_does_fast(capabilities, expected):
     ],
 )
 def test_only_a_type_measured_to_be_good_enough_is_taken(manifest, capabilities, expected):
+    assert choose_dtype(AUTO, manifest=manifest, capabilities=capabilities) == expected
+
+
+@pytest.mark.parametrize("manifest", [{}, {"defaults": {"steps": 1}, "licence": "Apache-2.0"}])
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        (FAST_CPU, torch.float32),
+        (cuda(8), torch.bfloat16),
+        (cuda(7), torch.float16),
+        (cuda(6), torch.float32),
+    ],
+)
+def test_a_public_checkpoint_gets_what_a_gpu_does_fast(manifest, capabilities, expected):
     assert choose_dtype(AUTO, manifest=manifest, capabilities=capabilities) == expected
 
 

@@ -1,6 +1,8 @@
 """Conditions beyond the embedding, larger pictures and origins, over a real loopback server."""
 
 import io
+import json
+import shutil
 
 import grpc
 import numpy as np
@@ -154,3 +156,21 @@ async def test_a_bad_field_is_named(stub, message, field):
     error = await error_of(stub, message)
     assert error.reason in {Reason.INVALID_FIELD, Reason.MISSING_FIELD}
     assert field in {violation.field for violation in error.violations}
+
+
+async def test_the_family_of_a_broken_model_is_told_where_its_files_tell(tiny_model_directory, tmp_path):
+    broken = shutil.copytree(tiny_model_directory, tmp_path / "without-weights")
+    (broken / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    manifest = json.loads((broken / "manifest.json").read_text())
+    manifest.pop("sha256")
+    (broken / "manifest.json").write_text(json.dumps(manifest))
+    settings = ImageGenerationSettings(
+        model=str(tiny_model_directory), further_models=str(broken), thread_count=1
+    )
+    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+        stub = image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
+        models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
+    assert [(model.id, model.is_ready, model.family) for model in models[1:]] == [
+        ("without-weights", False, "chladni-embedded")
+    ]
+    assert "cannot be loaded" in models[1].unavailable_reason

@@ -49,16 +49,19 @@ class BatchSizes:
 
     def rows_per_call(self, group: BatchGroup) -> int:
         """Returns the rows of a call at most, and exactly where calls are padded."""
-        rows = self._halved.get(group, self._configured(group))
+        rows = self._halved.get(_any_network(group), self._configured(group))
         return min(rows, group.rows_per_request) if group in self._alone else rows
 
     def is_halved(self, group: BatchGroup) -> bool:
         """Whether memory was too short for as many rows as configured."""
-        return group in self._halved
+        return _any_network(group) in self._halved
 
     def halve(self, group: BatchGroup) -> None:
-        """Makes calls smaller from now on, until `restore`."""
-        self._halved[group] = self._whole_requests(group, self.rows_per_call(group) // 2)
+        """Makes calls smaller from now on, until `restore`: those of all networks.
+
+        A picture that several networks paint so has calls of one size, which its provenance can tell.
+        """
+        self._halved[_any_network(group)] = self._whole_requests(group, self.rows_per_call(group) // 2)
 
     def restore(self) -> None:
         """Makes calls as large as configured again."""
@@ -101,3 +104,7 @@ class BatchSizes:
     def _whole_requests(self, group: BatchGroup, rows: int) -> int:
         """Returns at most so many rows: those of whole requests, or one where not even one request fits."""
         return rows - rows % group.rows_per_request if rows >= group.rows_per_request else 1
+
+
+def _any_network(group: BatchGroup) -> BatchGroup:
+    return replace(group, network="")

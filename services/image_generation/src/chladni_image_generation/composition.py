@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 _PATH: Final = re.compile(r"(?<![\w:/])(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
 """An absolute path, which is no caller's business, and its last component."""
 
+_UNEXPECTED: Final = "it failed in an unexpected way when it was loaded; the service's log tells how"
 SERVICE_NAMES: Final = (
     image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name,
     prompt_service_pb2.DESCRIPTOR.services_by_name["PromptService"].full_name,
@@ -68,19 +69,25 @@ def composer(settings: ImageGenerationSettings) -> Compose:
                     compute_thread=compute_thread,
                     clock=time.monotonic,
                 )
-                await stack.enter_async_context(engine)
-                await engine.warm_up(_warm_up_request(engine.description))
+                async with AsyncExitStack() as warming:
+                    await warming.enter_async_context(engine)
+                    await engine.warm_up(_warm_up_request(engine.description))
+                    stack.push_async_exit(warming.pop_all())
                 return engine
 
             engines = [await start(settings.model)]
             unavailable = []
-            for reference in settings.further_model_references:
+            for reference in _named_once(settings.model, *settings.further_model_references):
                 try:
                     engines.append(await start(reference))
                 except (ModelFilesError, ChladniError) as error:
                     _log.error("model %s is not available: %s", reference, error)
                     reason = _PATH.sub(r"\1", str(error))
-                    unavailable.append(UnavailableModel(model_id_of(reference), reason))
+                    family = error.family if isinstance(error, ModelFilesError) else ""
+                    unavailable.append(UnavailableModel(model_id_of(reference), reason, family))
+                except Exception:  # noqa: BLE001 - whatever is wrong with it, the others are served
+                    _log.exception("model %s is not available", reference)
+                    unavailable.append(UnavailableModel(model_id_of(reference), _UNEXPECTED))
             shelf = ModelShelf(engines, unavailable)
             yield [
                 Binding(
@@ -91,6 +98,17 @@ def composer(settings: ImageGenerationSettings) -> Compose:
             ]
 
     return compose
+
+
+def _named_once(default: str, *further: str) -> list[str]:
+    """Returns the further references without those whose model would have the name of an earlier one."""
+    references = {model_id_of(default): default}
+    for reference in further:
+        name = model_id_of(reference)
+        if name in references:
+            _log.error("two models are called %s; the second one is left out", name)
+        references.setdefault(name, reference)
+    return list(references.values())[1:]
 
 
 def load_configured_model(settings: ImageGenerationSettings, reference: str) -> LatentDiffusionModel:

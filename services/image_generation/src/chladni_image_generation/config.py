@@ -39,7 +39,8 @@ class ImageGenerationSettings(ServiceSettings):
     )
     safety_checker: bool = Field(
         True,
-        description="Withholds pictures to which a model's own safety checker objects, where it has one.",
+        description="Withholds pictures and previews to which a model's own safety checker objects, where it "
+        "has one.",
     )
     tiny_decoder_for: Literal["previews", "pictures"] = Field(
         "previews",

@@ -245,7 +245,9 @@ def to_model_info(model: ModelDescription, *, is_default: bool) -> model_pb2.Mod
 
 def to_unavailable_model_info(model: UnavailableModel) -> model_pb2.ModelInfo:
     """Returns the message that tells of a model which could not be loaded."""
-    return model_pb2.ModelInfo(id=model.id, is_ready=False, unavailable_reason=model.reason)
+    return model_pb2.ModelInfo(
+        id=model.id, is_ready=False, unavailable_reason=model.reason, family=model.family
+    )
 
 
 def _duration(seconds: float) -> Duration:

@@ -7,7 +7,7 @@ A short request never waits for the end of a long one, and one whose callers hav
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
@@ -26,10 +26,10 @@ from chladni_image_generation.generation import (
     Started,
 )
 from chladni_image_generation.metrics import GaugeShare, GenerationMetrics
-from chladni_image_generation.model import LatentDiffusionModel
+from chladni_image_generation.model import LatentDiffusionModel, PicturesWithheldError
 from chladni_image_generation.provenance import ProvenanceRecorder
 from chladni_image_generation.reuse import PictureCache, content_key
-from chladni_image_generation.stepping import Flight, Postponed, Stepper, StepTaken
+from chladni_image_generation.stepping import Flight, Postponed, Regrouped, Stepper, StepTaken
 from chladni_image_generation.tickets import Subscription, Ticket
 from chladni_image_generation.turns import Claim, Turns
 from chladni_runtime.cancellation import CancellationToken
@@ -180,9 +180,12 @@ class Engine:
     async def warm_up(self, request: GenerationRequest) -> None:
         """Generates a picture, so that no caller pays for what happens only the first time."""
         wish = PreviewWish(interval_steps=1)
-        async with aclosing(self.generate(request, CancellationToken(), wish=wish, reuse=False)) as events:
-            async for _ in events:
-                pass
+        events = self.generate(request, CancellationToken(), wish=wish, reuse=False)
+        # Nobody sees the picture: everything has run once, whatever a safety checker thinks of it.
+        with suppress(PicturesWithheldError):
+            async with aclosing(events):
+                async for _ in events:
+                    pass
 
     def _follow(
         self, request: GenerationRequest, key: str | None, claim: Claim, subscription: Subscription
@@ -299,7 +302,7 @@ class Engine:
         """Takes one step of each of these requests, and sees to those for which it was the last."""
         flights = [ticket.flight for ticket in turn]
         group = flights[0].group
-        work = self._denoiser_batches.work_of(group, len(flights) * group.rows_per_request)
+        step_work = group.rows_per_request * self._denoiser_batches.work_of_row(group)
         started_at = self._clock()
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(self._compute_thread, self._stepper.step, flights)
@@ -308,12 +311,15 @@ class Engine:
         if isinstance(outcomes[0], Postponed):
             self._metrics.shortages.inc()
             return
-        self._forecast.observe_denoising(now - started_at, work)
+        computed = [outcome for outcome in outcomes if not isinstance(outcome, Regrouped)]
+        if computed:
+            work = self._denoiser_batches.work_of(group, len(computed) * group.rows_per_request)
+            self._forecast.observe_denoising(now - started_at, work, network=group.network)
         for ticket, outcome in zip(turn, outcomes, strict=True):
             match outcome:
                 case StepTaken():
                     self._metrics.steps.inc()
-                    self._turns.charge(ticket, ticket.step_work)
+                    self._turns.charge(ticket, step_work)
                     ticket.report_step(outcome, now=now)
                 case ChladniError():
                     self._fail(ticket, outcome)

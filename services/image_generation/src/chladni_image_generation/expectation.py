@@ -9,7 +9,7 @@ from chladni_image_generation.forecast import MIN_RETRY_SECONDS
 from chladni_runtime.errors import DeadlineExceededError, QueueFullError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
     from chladni_image_generation.forecast import Forecast
@@ -33,19 +33,20 @@ class Expectation:
 
     def seconds_alone(self, ticket: Ticket) -> float:
         """Returns the time of a request that has the model for itself; 0 while nothing was measured."""
-        return self._forecast.seconds_for(self._work_alone(ticket), 1)
+        return self._seconds_for(self._work_alone(ticket), pictures=1)
 
     def seconds_in_line(self, ticket: Ticket) -> float:
         """Returns the time until a request of `order` is done; 0 while nothing was measured."""
         before = self._order[: self._order.index(ticket)]
         rows: Counter[BatchGroup] = Counter()
         for one in (*before, ticket):
-            rows[one.flight.group] += one.remaining_steps * one.flight.group.rows_per_request
+            for group, steps in one.flight.remaining:
+                rows[group] += steps * group.rows_per_request
         work = {group: self._sizes.work_of(group, count) for group, count in rows.items()}
-        group = ticket.flight.group
         # However many share its calls, it needs one for each of its steps.
-        work[group] = max(work[group], self._work_alone(ticket))
-        return self._forecast.seconds_for(sum(work.values()), 1 + len(before))
+        for group, work_alone in self._work_alone(ticket).items():
+            work[group] = max(work[group], work_alone)
+        return self._seconds_for(work, pictures=1 + len(before))
 
     def check_deadline(self, ticket: Ticket, deadline: Deadline) -> None:
         """Refuses a request at once that would miss its deadline, instead of working in vain.
@@ -71,6 +72,15 @@ class Expectation:
                 retry_after_seconds=max(MIN_RETRY_SECONDS, expected_seconds - remaining_seconds),
             )
 
-    def _work_alone(self, ticket: Ticket) -> float:
-        group = ticket.flight.group
-        return ticket.remaining_steps * self._sizes.work_of(group, group.rows_per_request)
+    def _work_alone(self, ticket: Ticket) -> dict[BatchGroup, float]:
+        work: dict[BatchGroup, float] = {}
+        for group, steps in ticket.flight.remaining:
+            step_work = self._sizes.work_of(group, group.rows_per_request)
+            work[group] = work.get(group, 0.0) + steps * step_work
+        return work
+
+    def _seconds_for(self, work: Mapping[BatchGroup, float], *, pictures: int) -> float:
+        denoising_seconds = sum(
+            self._forecast.seconds_for(part, 0, network=group.network) for group, part in work.items()
+        )
+        return denoising_seconds + self._forecast.seconds_for(0, pictures)

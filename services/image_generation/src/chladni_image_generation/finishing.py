@@ -61,7 +61,7 @@ class Finisher:
         except Exception:  # noqa: BLE001 - whatever happened, the callers hear of it
             _log.exception("a picture could not be encoded")
             return FaultError(Reason.INTERNAL, "The picture could not be encoded.")
-        if ticket.key and not ticket.sizes.is_halved(ticket.flight.group):
+        if ticket.key and not any(map(ticket.sizes.is_halved, ticket.flight.batch_sizes)):
             self._cache.put(ticket.key, FinishedPicture(png, provenance, ticket.flight.total_steps))
         queue_seconds = ticket.begun_at - ticket.arrived_at
         return Completed(png, provenance, queue_seconds, self._clock() - ticket.begun_at)

@@ -33,20 +33,36 @@ class Forecast:
     """Predicts when a picture can be done, by the measured times of denoising and of finishing."""
 
     def __init__(self) -> None:
-        self._seconds_per_work = RunningMean()
+        self._seconds_per_work: dict[str, RunningMean] = {}
         self._finish_seconds = RunningMean()
 
-    def observe_denoising(self, seconds: float, work: float) -> None:
-        """Takes the time of a call of the denoiser into account."""
-        self._seconds_per_work.observe(seconds / work)
+    def observe_denoising(self, seconds: float, work: float, *, network: str = "") -> None:
+        """Takes the time of a call of a denoiser into account.
+
+        Args:
+            seconds: Its time.
+            work: Its work.
+            network: Name of the denoiser; empty for the first one of the model.
+        """
+        self._seconds_per_work.setdefault(network, RunningMean()).observe(seconds / work)
 
     def observe_finishing(self, seconds: float) -> None:
         """Takes the time of decoding one picture into account."""
         self._finish_seconds.observe(seconds)
 
-    def seconds_for(self, work: float, pictures: int) -> float:
-        """Returns the time of denoising so much work and finishing so many pictures."""
-        return work * self._seconds_per_work.value + pictures * self._finish_seconds.value
+    def seconds_for(self, work: float, pictures: int, *, network: str = "") -> float:
+        """Returns the time of denoising so much work and finishing so many pictures.
+
+        A network that was not measured yet is taken to be as fast as the model's first one.
+
+        Args:
+            work: Work of one network.
+            pictures: Pictures to decode.
+            network: Name of the network.
+        """
+        measured = self._seconds_per_work.get(network) or self._seconds_per_work.get("")
+        denoising_seconds = work * measured.value if measured else 0.0
+        return denoising_seconds + pictures * self._finish_seconds.value
 
     def seconds_until_place(self, active: Iterable[Contender]) -> float:
         """Returns when the first of these requests can be done, and a place free."""

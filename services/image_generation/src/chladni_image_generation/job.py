@@ -55,8 +55,17 @@ class GenerationJob:
     def group(self) -> BatchGroup:
         """Whose calls the next step shares."""
         channels, height, width = self.latents.shape
-        rows_per_request = 1 if self._leg.null_condition is None else 2
-        return BatchGroup((channels, height, width), rows_per_request, self.request.exact, self._leg.network)
+        return self._group_of(self._leg, (channels, height, width))
+
+    @property
+    def remaining(self) -> list[tuple[BatchGroup, int]]:
+        """Whose calls the steps to the end share, and how many steps of each there are, in order."""
+        stretches = [(self.group, len(self._leg.timesteps) - self._steps_of_leg)]
+        channels, height, width = self.latents.shape
+        for leg in self._legs[self._leg_index + 1 :]:
+            height, width = height * leg.enlargement, width * leg.enlargement
+            stretches.append((self._group_of(leg, (channels, height, width)), len(leg.timesteps)))
+        return stretches
 
     def rows(self) -> list[DenoiserRow]:
         """Returns the denoiser's input for the next step: one row, or two with guidance."""
@@ -99,6 +108,10 @@ class GenerationJob:
             self._leg_index += 1
             self._steps_of_leg = 0
             self.latents = self._leg.enter(self.latents)
+
+    def _group_of(self, leg: Leg, latent_shape: tuple[int, int, int]) -> BatchGroup:
+        rows_per_request = 1 if leg.null_condition is None else 2
+        return BatchGroup(latent_shape, rows_per_request, self.request.exact, leg.network)
 
     @property
     def _leg(self) -> Leg:

@@ -1,7 +1,7 @@
 """Models by reference: which family serves them, and where and how they compute."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Final, Protocol
@@ -25,6 +25,12 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "StableUnCLIPImg2ImgPipeline": "stable_unclip",
 }
 """Module of `chladni_image_generation.families` by the pipeline that a model's index names."""
+
+_FAMILIES_WITH_IP_ADAPTER: Final[Mapping[str, str]] = {"stable_diffusion": "ip_adapter"}
+"""Module that serves a family's models once an IP-Adapter is added to them, by the family's own module."""
+
+_PUBLIC_NAMES: Final[Mapping[str, str]] = {"audio_conditioned": "chladni-embedded"}
+"""Names of families for callers, where they are not those of the modules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,11 @@ class ModelSource:
     additions: Mapping[PartKind, ModelFiles]
     dtype: torch.dtype
 
+    def without(self, addition: PartKind) -> "ModelSource":
+        """Returns the same source less an addition, for the family on which one with the addition builds."""
+        rest = {kind: files for kind, files in self.additions.items() if kind is not addition}
+        return replace(self, additions=rest)
+
     def refuse_additions(self, *taken: PartKind) -> None:
         """Demands that nothing is added but what a family takes.
 
@@ -106,7 +117,12 @@ def load_model(reference: str, options: LoadingOptions) -> LatentDiffusionModel:
         ModelFilesError: It cannot be had, its files are damaged, or no family knows it.
     """
     source = _find_source(reference, options)
-    return _family_of(source.files).load(source, options)
+    name = _family_name(source)
+    try:
+        return _family(name).load(source, options)
+    except ModelFilesError as error:
+        error.family = _PUBLIC_NAMES.get(name, name.replace("_", "-"))
+        raise
 
 
 def _find_source(reference: str, options: LoadingOptions) -> ModelSource:
@@ -121,9 +137,11 @@ def _find_source(reference: str, options: LoadingOptions) -> ModelSource:
     return ModelSource(files, additions, dtype)
 
 
-def _family_of(files: ModelFiles) -> Family:
+def _family_name(source: ModelSource) -> str:
+    """Returns the name of the module of a model's family."""
+    files = source.files
     if files.manifest.get("conditioning", {}).get("descriptor_space"):
-        return _family("audio_conditioned")
+        return "audio_conditioned"
     pipeline = class_name_of(files)
     if pipeline not in _FAMILIES:
         known = ", ".join(sorted(_FAMILIES))
@@ -131,7 +149,11 @@ def _family_of(files: ModelFiles) -> Family:
             f"Model {files.id!r} is of pipeline {pipeline or 'none'!r} and names no descriptor space such as "
             f"{DESCRIPTOR_SPACE!r}; known pipelines: {known}."
         )
-    return _family(_FAMILIES[pipeline])
+    family = _FAMILIES[pipeline]
+    if PartKind.IP_ADAPTER in source.additions:
+        # Other families refuse it by themselves.
+        family = _FAMILIES_WITH_IP_ADAPTER.get(family, family)
+    return family
 
 
 def _family(name: str) -> Family:

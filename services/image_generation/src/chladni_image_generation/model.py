@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chladni_image_generation.generation import GenerationRequest
+from chladni_runtime.errors import ChladniError, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ class Leg:
         step_options: Further arguments of the scheduler's steps.
         network: Name of the denoiser; empty for the first one of the model.
         enter: From the latents with which the leg before ended to those with which this one begins.
+        enlargement: Factor by which `enter` makes the sides of the latents longer.
     """
 
     scheduler: Any
@@ -154,6 +156,7 @@ class Leg:
     step_options: Mapping[str, Any] = field(default_factory=dict)
     network: str = ""
     enter: Callable[[Tensor], Tensor] = _unchanged
+    enlargement: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,6 +170,22 @@ class GenerationPlan:
 
     latents: Tensor
     legs: tuple[Leg, ...]
+
+
+class PicturesWithheldError(ChladniError):
+    """A safety checker objects to at least one picture of a call; which one, the call with it alone tells.
+
+    Attributes:
+        pictures: RGB pixels (B, height, width, 3) of all of them, which nobody may see.
+    """
+
+    def __init__(self, pictures: NDArray[np.uint8]) -> None:
+        super().__init__(
+            Reason.PICTURE_WITHHELD,
+            "The model's safety checker objects to the picture, which is withheld. Another prompt or seed "
+            "may do better.",
+        )
+        self.pictures = pictures
 
 
 class LatentDiffusionModel(Protocol):
@@ -194,7 +213,7 @@ class LatentDiffusionModel(Protocol):
         """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise.
 
         Raises:
-            ChladniError: PICTURE_WITHHELD, where a safety checker is configured and objects.
+            PicturesWithheldError: A safety checker is configured and objects.
         """
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
@@ -203,4 +222,7 @@ class LatentDiffusionModel(Protocol):
         Args:
             latents: Latents without noise.
             size_pixels: Length that the longer side should have; it need not be met.
+
+        Raises:
+            PicturesWithheldError: As `decode`.
         """

@@ -10,12 +10,24 @@ from typing import Any, Final
 
 EMBEDDED_MODEL_ID: Final = "embedded"
 MANIFEST_NAME: Final = "manifest.json"
-_HUB_PATTERNS: Final = ["*.json", "*.safetensors", "*.txt"]
+_HUB_PATTERNS: Final = ["*.json", "*.txt", "README.md"]
+_HUB_PATTERNS_LEFT_OUT: Final = ["*.fp16.safetensors", "*.non_ema.safetensors", "*/openvino_*", "*/flax_*"]
+"""Second copies of weights, in a numeric type or form that is not loaded."""
+_WEIGHTS: Final = "*.safetensors"
+_WEIGHTS_OF_A_WHOLE_MODEL: Final = "*/*.safetensors"
+"""Where a model's networks are; beside their folders lie copies of all of them in one file."""
+
 _DECISIVE_SUFFIXES: Final = frozenset({".json", ".safetensors", ".txt"})
 
 
 class ModelFilesError(Exception):
-    """The files of a model are missing or damaged; the message says which and what to do."""
+    """The files of a model are missing or damaged; the message says which and what to do.
+
+    Attributes:
+        family: Kind of model, where that was known already; else empty.
+    """
+
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ def find_model_files(reference: str, *, is_addition: bool = False) -> ModelFiles
     Raises:
         ModelFilesError: The model cannot be had, or a file differs from the manifest.
     """
-    directory = _directory_of(reference)
+    directory = _directory_of(reference, is_addition=is_addition)
     if not is_addition and not (directory / "model_index.json").is_file():
         raise ModelFilesError(f"Model {reference!r} has no model_index.json: not a diffusers directory.")
     manifest_path = directory / MANIFEST_NAME
@@ -73,24 +85,33 @@ def find_model_files(reference: str, *, is_addition: bool = False) -> ModelFiles
     return ModelFiles(model_id, directory, manifest, _combined_digest(digests))
 
 
-def _directory_of(reference: str) -> Path:
+def _directory_of(reference: str, *, is_addition: bool) -> Path:
     if reference == EMBEDDED_MODEL_ID:
         return Path(str(files("chladni_image_generation") / "models" / "embedded"))
     if Path(reference).is_dir():
         return Path(reference)
-    return _download(reference)
+    return _download(reference, is_addition=is_addition)
 
 
-def _download(reference: str) -> Path:
+def _download(reference: str, *, is_addition: bool) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - only where a hub id is configured
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415
 
     repository, _, revision = reference.partition("@")
+    weights = _WEIGHTS if is_addition else _WEIGHTS_OF_A_WHOLE_MODEL
     try:
-        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=_HUB_PATTERNS))
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision or None,
+                allow_patterns=[*_HUB_PATTERNS, weights],
+                ignore_patterns=_HUB_PATTERNS_LEFT_OUT,
+            )
+        )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelFilesError(
-            f"Model {reference!r} is neither a directory nor can it be downloaded: {error}"
+            f"Model {reference!r} is neither a directory nor can it be downloaded: {reason}"
         ) from error
 
 

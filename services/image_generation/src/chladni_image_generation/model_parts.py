@@ -5,8 +5,9 @@ its files say.
 """
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from chladni_image_generation.model_files import ModelFiles, ModelFilesError
 
@@ -29,11 +30,30 @@ _PIPELINES: Final = {
 
 
 def class_name_of(files: ModelFiles, name: str = "model_index.json") -> str:
-    """Returns the diffusers class that a model's index, or another of its files, names; empty for none."""
+    """Returns the diffusers class that a model's index, or another of its files, names; empty for none.
+
+    Raises:
+        ModelFilesError: The file is damaged.
+    """
+    return str(json_object(files, name).get("_class_name", ""))
+
+
+def json_object(files: ModelFiles, name: str) -> Mapping[str, Any]:
+    """Returns the JSON object that one of a model's files holds; an empty one where there is no such file.
+
+    Raises:
+        ModelFilesError: The file holds something else.
+    """
     path = files.directory / name
     if not path.is_file():
-        return ""
-    return str(json.loads(path.read_text()).get("_class_name", ""))
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise ModelFilesError(f"{name} of {files.id!r} is damaged; install the model again.")
+    return content
 
 
 def kind_of(files: ModelFiles) -> PartKind:

@@ -4,6 +4,9 @@ A type with fewer bits is worth taking only where the processor multiplies it fa
 whose manifest says that its pictures hardly change. `jobs.measure_precision` measures that and writes
 the manifest's section ``precision``: the PSNR to the pictures of float32 that a type must reach
 (``min_psnr_db``), and for each type what it reached (``dtypes.<name>.psnr_db_min``).
+
+Public checkpoints have no such manifest. They are trained and published for half precision on a GPU, so there
+they get the type that it does fast; on a CPU they get float32.
 """
 
 import logging
@@ -17,6 +20,9 @@ AUTO: Final = "auto"
 """The request for `choose_dtype` to decide."""
 
 _BFLOAT16_INSTRUCTIONS: Final = ("avx512_bf16", "amx_bf16")
+_OWN_SECTIONS: Final = frozenset({"conditioning", "precision"})
+"""Sections that the manifest of a model of this project has, and what comes with a public one lacks."""
+
 _AMPERE: Final = 8
 _VOLTA: Final = 7
 
@@ -64,20 +70,24 @@ def choose_dtype(requested: str, *, manifest: Mapping[str, Any], capabilities: C
 
     Args:
         requested: Name of one of torch's floating-point types, which is obeyed, or `AUTO`.
-        manifest: The model's manifest; where it tells nothing of a type, that type is not taken.
+        manifest: The model's manifest; where a model of this project tells nothing of a type in its own,
+            that type is not taken.
         capabilities: What the device can do.
     """
-    dtype, reason = _decide(requested, manifest.get("precision", {}), capabilities)
+    is_published = not manifest.keys() & _OWN_SECTIONS
+    dtype, reason = _decide(requested, manifest.get("precision", {}), capabilities, is_published=is_published)
     _log.info("the model computes in %s: %s", _name_of(dtype), reason)
     return dtype
 
 
 def _decide(
-    requested: str, precision: Mapping[str, Any], capabilities: Capabilities
+    requested: str, precision: Mapping[str, Any], capabilities: Capabilities, *, is_published: bool
 ) -> tuple[torch.dtype, str]:
     if requested != AUTO:
         dtype: torch.dtype = getattr(torch, requested)
         return dtype, "it is configured so"
+    if is_published and capabilities.device_type == "cuda" and capabilities.fast_dtypes:
+        return capabilities.fast_dtypes[0], "such checkpoints are published for it, and the GPU does it fast"
     refusals = []
     for dtype in capabilities.fast_dtypes:
         reached = precision.get("dtypes", {}).get(_name_of(dtype), {}).get("psnr_db_min")

@@ -10,7 +10,7 @@ from chladni_image_generation.model import LatentDiffusionModel
 from chladni_image_generation.origins import Provenance
 from chladni_image_generation.stepping import Flight
 
-_LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch")
+_LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch", "transformers")
 
 
 class ProvenanceRecorder:

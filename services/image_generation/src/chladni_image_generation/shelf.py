@@ -20,10 +20,12 @@ class UnavailableModel:
     Attributes:
         id: Identifier in requests.
         reason: Why, and what to do about it.
+        family: Kind of model, where its files tell; empty where they do not.
     """
 
     id: str
     reason: str
+    family: str = ""
 
 
 class ModelShelf:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +17,7 @@ from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
 from chladni_image_generation.denoising import decode_latents, denoise_rows
 from chladni_image_generation.generation import GenerationRequest, Preview, PreviewWish
 from chladni_image_generation.job import GenerationJob
+from chladni_image_generation.model import PicturesWithheldError
 from chladni_image_generation.pictures import encode_preview
 from chladni_image_generation.slot_check import decoder_ignores_slots, denoiser_ignores_slots
 from chladni_runtime.errors import ChladniError, FaultError, Reason
@@ -36,7 +37,7 @@ class Flight:
 
     Attributes:
         request: What to generate.
-        first_group: Whose calls its first step shares.
+        first_group: Whose calls its first step shares, as far as is known before it.
         previews: Which previews its callers want.
         job: Its state in the model; `None` before its first step.
         batch_sizes: Rows of the calls that its steps were part of, by the group of the steps.
@@ -71,6 +72,11 @@ class Flight:
         return self.job.total_steps if self.job else self.request.steps
 
     @property
+    def remaining(self) -> list[tuple[BatchGroup, int]]:
+        """Whose calls its steps to the end share, and how many of each; a guess before the first."""
+        return self.job.remaining if self.job else [(self.first_group, self.request.steps)]
+
+    @property
     def is_denoised(self) -> bool:
         """Whether every step is taken."""
         return self.job is not None and self.job.is_denoised
@@ -92,7 +98,16 @@ class Postponed:
     """A request took no step: memory was too short for its batch, which is smaller from now on."""
 
 
-StepOutcome = StepTaken | Postponed | ChladniError
+@dataclass(frozen=True, slots=True)
+class Regrouped:
+    """A request took no step: its next one is part of other calls than was thought before the request began.
+
+    That is so where it begins with another network than the model's first one, and where it goes back from a
+    later network to the start.
+    """
+
+
+StepOutcome = StepTaken | Postponed | Regrouped | ChladniError
 DecodeOutcome = NDArray[np.uint8] | ChladniError
 
 
@@ -129,11 +144,14 @@ class Stepper:
         group = flights[0].group
         rows_per_call = self._denoiser_batches.rows_per_call(group)
         try:
+            jobs = [self._job_of(flight) for flight in flights]
+            stepping = [job for job in jobs if job.group == group]
+            if not stepping:
+                return [Regrouped()] * len(flights)
             rows_per_call = self._checked_rows_per_call(
-                self._denoiser_batches, group, partial(self._denoiser_ignores_slots, flights[0])
+                self._denoiser_batches, group, partial(self._denoiser_ignores_slots, stepping[0])
             )
-            jobs = [self._job_of(flight, rows_per_call) for flight in flights]
-            rows = [row for job in jobs for row in job.rows()]
+            rows = [row for job in stepping for row in job.rows()]
             predictions = iter(
                 denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.exact)
             )
@@ -142,13 +160,16 @@ class Stepper:
             _free_memory()
             if rows_per_call == 1:
                 return _each_alone(self._step, flights, error)
-            self._denoiser_batches.halve(group)
+            self._halve(flights, group)
             _log.warning("out of memory: calls of the denoiser had %d rows, now half", rows_per_call)
             return [Postponed()] * len(flights)
         except Exception as error:  # noqa: BLE001 - any fault of a model ends one request, not the engine
             return _each_alone(self._step, flights, error)
         outcomes: list[StepOutcome] = []
         for flight, job in zip(flights, jobs, strict=True):
+            if job.group != group:
+                outcomes.append(Regrouped())
+                continue
             own_predictions = list(islice(predictions, group.rows_per_request))
             flight.batch_sizes[group] = max(flight.batch_sizes.get(group, 0), largest_call)
             try:
@@ -171,17 +192,27 @@ class Stepper:
                 _log.warning(_ALONE, row_count, group.latent_shape)
         return sizes.rows_per_call(group)
 
-    def _denoiser_ignores_slots(self, flight: Flight, row_count: int) -> bool:
-        example = (flight.job or GenerationJob(self._model, flight.request)).rows()[0]
-        return denoiser_ignores_slots(self._model, example, row_count)
+    def _halve(self, flights: Sequence[Flight], group: BatchGroup) -> None:
+        """Makes the calls of a group smaller, and those that led these requests to it.
 
-    def _job_of(self, flight: Flight, rows_per_call: int) -> GenerationJob:
+        A request that starts again so has calls of the sizes that a smaller batch size gives from the start.
+        """
+        earlier_groups = {earlier for flight in flights for earlier in flight.batch_sizes}
+        # Networks share a size.
+        for one in {replace(one, network="") for one in (group, *earlier_groups)}:
+            self._denoiser_batches.halve(one)
+
+    def _denoiser_ignores_slots(self, job: GenerationJob, row_count: int) -> bool:
+        return denoiser_ignores_slots(self._model, job.rows()[0], row_count)
+
+    def _job_of(self, flight: Flight) -> GenerationJob:
         """Returns a request's job: from the start again where its earlier steps had calls of another size.
 
         Only so does the result stay the one that the provenance promises.
         """
-        earlier_size = flight.batch_sizes.get(flight.group, rows_per_call)
-        has_other_size = flight.request.exact and earlier_size != rows_per_call
+        has_other_size = flight.request.exact and any(
+            rows != self._denoiser_batches.rows_per_call(group) for group, rows in flight.batch_sizes.items()
+        )
         if flight.job is None or has_other_size:
             flight.job = GenerationJob(self._model, flight.request)
             flight.batch_sizes.clear()
@@ -195,6 +226,8 @@ class Stepper:
             return {
                 size: encode_preview(self._model.sketch(job.clean_estimate, size), size) for size in sizes
             }
+        except PicturesWithheldError:
+            return {}
         except Exception:  # noqa: BLE001 - no preview is worth a picture
             _log.warning("a preview failed", exc_info=True)
             return {}

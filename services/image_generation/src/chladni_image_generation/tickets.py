@@ -97,20 +97,17 @@ class Ticket:
         return self.arrived_at if self.started_at is None else self.started_at
 
     @property
-    def step_work(self) -> float:
-        """Work of one step without its padding, in rows of the native size."""
-        group = self.flight.group
-        return group.rows_per_request * self.sizes.work_of_row(group)
-
-    @property
     def remaining_steps(self) -> int:
         """Denoising steps to its end."""
         return self.flight.total_steps - self.flight.steps_done
 
     @property
     def remaining_work(self) -> float:
-        """Work to its end, in rows of the native size."""
-        return self.remaining_steps * self.step_work
+        """Work to its end without padding, in rows of the native size."""
+        return sum(
+            steps * group.rows_per_request * self.sizes.work_of_row(group)
+            for group, steps in self.flight.remaining
+        )
 
     def follow(self, subscription: Subscription, now: float) -> None:
         """Adds a caller, who first learns where the request stands."""

@@ -1,0 +1,278 @@
+"""Stable Diffusion XL and its distilled kin (Turbo, LCM), with text and from pictures, with a refiner or not.
+
+Podell et al. (2023), "SDXL: Improving latent diffusion models for high-resolution image synthesis".
+
+What is random is drawn from one generator in the order in which the pipelines of diffusers draw when the base
+model's and then the refiner's are called with the same generator: what stands for the initial image, the
+noise, then whatever each step of the base model's scheduler needs, then each of the refiner's. The refiner
+itself begins with latents as they are and draws nothing for them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
+
+from chladni_image_generation.families.beginnings import begin, last_timesteps
+from chladni_image_generation.families.defaults import (
+    SamplingDefaults,
+    is_guided_by_input,
+    sampling_defaults,
+)
+from chladni_image_generation.families.licences import licence_of
+from chladni_image_generation.families.pipelines import load_pipeline, load_pipeline_files, place
+from chladni_image_generation.families.text_time_experts import (
+    TextTimeExpert,
+    timesteps_after,
+    timesteps_before,
+)
+from chladni_image_generation.families.tiny_decoders import load_autoencoding
+from chladni_image_generation.model import GenerationPlan, ImageSizes, ModelDescription
+from chladni_image_generation.model_files import ModelFilesError
+from chladni_image_generation.model_parts import PartKind
+from chladni_image_generation.schedulers import SchedulerCatalog, timesteps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from chladni_image_generation.families.autoencoding import Autoencoding
+    from chladni_image_generation.generation import GenerationRequest
+    from chladni_image_generation.loading import LoadingOptions, ModelSource
+    from chladni_image_generation.model import DenoiserRow
+
+FAMILY: Final = "stable-diffusion-xl"
+REFINER: Final = "refiner"
+"""The refiner's network; the base model's is the first one, without a name."""
+
+_USUAL: Final = SamplingDefaults(steps=50, guidance_scale=5.0)
+_DEFAULT_REFINER_START: Final = 0.8
+
+
+class StableDiffusionXLModel:
+    """A loaded model of this family; see `LatentDiffusionModel` for what its methods promise.
+
+    Args:
+        description: What the model is.
+        base: The expert for all noise levels.
+        refiner: The expert for low noise levels; `None` for none.
+        autoencoding: Between pixels and latents.
+        device: Where it computes.
+        dtype: In which numeric type its denoisers compute.
+    """
+
+    def __init__(
+        self,
+        *,
+        description: ModelDescription,
+        base: TextTimeExpert,
+        refiner: TextTimeExpert | None,
+        autoencoding: Autoencoding,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.description = description
+        self.device = device
+        self.dtype = dtype
+        self._base = base
+        self._refiner = refiner
+        self._experts = {expert.network: expert for expert in (base, refiner) if expert}
+        self._autoencoding = autoencoding
+
+    def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
+        """Returns the way from noise, or from the initial image, to what the prompt says.
+
+        With a refiner, the base model takes the timesteps up to `refiner_start` and the refiner the others:
+        an ensemble of experts. Where the way is so short that all its timesteps are the refiner's, such as
+        from a picture with little noise, the refiner goes it alone.
+        """
+        start = request.refiner_start
+        if self._refiner is None or start is None or start >= 1:
+            return self._plan_alone(self._base, request, generator)
+        training_timesteps = self._base.schedulers.training_timesteps
+        boundary = round(training_timesteps - start * training_timesteps)
+        if not len(timesteps_before(self._timesteps(request), boundary)):
+            return self._plan_alone(self._refiner, request, generator)
+        return self._plan_together(self._refiner, request, generator, boundary=boundary)
+
+    def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
+        """Returns the output of the rows' expert for each row, float32 (B, C, H, W)."""
+        return self._experts[rows[0].network].denoise(rows)
+
+    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
+        return self._autoencoding.decode(latents)
+
+    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        return self._autoencoding.sketch(latents, size_pixels)
+
+    def _plan_alone(
+        self, expert: TextTimeExpert, request: GenerationRequest, generator: torch.Generator
+    ) -> GenerationPlan:
+        scheduler = expert.schedulers.new(request.scheduler)
+        latents, timesteps = self._begin(request, scheduler, generator)
+        size_pixels = self._size_pixels(latents)
+        leg = expert.leg(request, scheduler, timesteps, generator, size_pixels=size_pixels)
+        return GenerationPlan(latents, (leg,))
+
+    def _plan_together(
+        self,
+        refiner: TextTimeExpert,
+        request: GenerationRequest,
+        generator: torch.Generator,
+        *,
+        boundary: int,
+    ) -> GenerationPlan:
+        scheduler = self._base.schedulers.new(request.scheduler)
+        latents, all_timesteps = self._begin(request, scheduler, generator)
+        refining_scheduler = refiner.schedulers.new(request.scheduler)
+        last = timesteps_after(refining_scheduler, request.steps, boundary)
+        stretches = (
+            (self._base, scheduler, timesteps_before(all_timesteps, boundary)),
+            (refiner, refining_scheduler, last),
+        )
+        size_pixels = self._size_pixels(latents)
+        legs = tuple(
+            expert.leg(request, its_scheduler, timesteps, generator, size_pixels=size_pixels)
+            for expert, its_scheduler, timesteps in stretches
+            if len(timesteps)
+        )
+        return GenerationPlan(latents, legs)
+
+    def _begin(
+        self, request: GenerationRequest, scheduler: Any, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        latents, timesteps = begin(
+            request, scheduler, generator, description=self.description, autoencoding=self._autoencoding
+        )
+        if request.conditioning.initial_image is None:
+            timesteps = last_timesteps(scheduler, timesteps, request.steps, 1.0)
+        return latents, timesteps
+
+    def _timesteps(self, request: GenerationRequest) -> Tensor:
+        """Returns the timesteps (N,) that the base model would take alone; nothing is drawn for that."""
+        scheduler = self._base.schedulers.new(request.scheduler)
+        timesteps = timesteps_of(scheduler, request.steps)
+        conditioning = request.conditioning
+        share = 1.0 if conditioning.initial_image is None else conditioning.strength
+        return last_timesteps(scheduler, timesteps, request.steps, share)
+
+    def _size_pixels(self, latents: Tensor) -> tuple[int, int]:
+        """Returns (height, width) of the picture that latents (C, H, W) stand for."""
+        _, height, width = latents.shape
+        return height * self._autoencoding.pixels_per_latent, width * self._autoencoding.pixels_per_latent
+
+
+def load(source: ModelSource, options: LoadingOptions) -> StableDiffusionXLModel:
+    """Loads a model of this family.
+
+    Raises:
+        ModelFilesError: Files are missing, damaged or of another family, or an addition does not fit.
+    """
+    source.refuse_additions(PartKind.REFINER, PartKind.TINY_DECODER)
+    pipeline: Any = load_pipeline(StableDiffusionXLPipeline, source, options, add_watermarker=False)
+    refining_pipeline = _load_refiner(pipeline, source, options)
+    base = TextTimeExpert(pipeline, SchedulerCatalog(pipeline.scheduler), network="", device=options.device)
+    refiner = None
+    if refining_pipeline is not None:
+        catalog = SchedulerCatalog(refining_pipeline.scheduler)
+        refiner = TextTimeExpert(refining_pipeline, catalog, network=REFINER, device=options.device)
+    autoencoding = load_autoencoding(pipeline.vae, source, options)
+    return StableDiffusionXLModel(
+        description=_describe(source, pipeline, refining_pipeline, autoencoding),
+        base=base,
+        refiner=refiner,
+        autoencoding=autoencoding,
+        device=options.device,
+        dtype=pipeline.unet.dtype,
+    )
+
+
+def _load_refiner(base: Any, source: ModelSource, options: LoadingOptions) -> Any:
+    """Returns the pipeline of the refiner that is added to a base model's, `None` where none is.
+
+    Raises:
+        ModelFilesError: It is missing files, or made for other latents or schedulers.
+    """
+    files = source.additions.get(PartKind.REFINER)
+    if files is None:
+        return None
+    refiner: Any = load_pipeline_files(
+        StableDiffusionXLImg2ImgPipeline, files, source, vae=base.vae, add_watermarker=False
+    )
+    # It refines the base model's latents, and so shares the autoencoder, which the base's pipeline keeps.
+    refiner.register_modules(vae=None)
+    channels, base_channels = refiner.unet.config.in_channels, base.unet.config.in_channels
+    if channels != base_channels:
+        raise ModelFilesError(
+            f"Refiner {files.id!r} is made for latents of {channels} channels, the base model's have "
+            f"{base_channels}."
+        )
+    if not _shared_schedulers(base, refiner):
+        raise ModelFilesError(
+            f"Refiner {files.id!r} cannot take the base model's scheduler, {type(base.scheduler).__name__}."
+        )
+    if not options.cpu_offload and _are_equal(refiner.text_encoder_2, base.text_encoder_2):
+        # Those of the published models are, and large.
+        refiner.register_modules(text_encoder_2=base.text_encoder_2)
+    place(refiner, options)
+    return refiner
+
+
+def _shared_schedulers(pipeline: Any, refining_pipeline: Any) -> tuple[str, ...]:
+    """Returns the schedulers that fit both, the base model's own first; none where that is not among them."""
+    names = SchedulerCatalog(pipeline.scheduler).names
+    refining_names = SchedulerCatalog(refining_pipeline.scheduler).names
+    return tuple(name for name in names if name in refining_names) if names[0] in refining_names else ()
+
+
+def _are_equal(network: torch.nn.Module, other: torch.nn.Module) -> bool:
+    weights, others = network.state_dict(), other.state_dict()
+    return weights.keys() == others.keys() and all(
+        torch.equal(weights[name].cpu(), others[name].cpu()) for name in weights
+    )
+
+
+def _describe(
+    source: ModelSource, pipeline: Any, refining_pipeline: Any, autoencoding: Autoencoding
+) -> ModelDescription:
+    unet = pipeline.unet.config
+    native_pixels = unet.sample_size * autoencoding.pixels_per_latent
+    resolutions = len(unet.block_out_channels)
+    has_refiner = refining_pipeline is not None
+    if has_refiner:
+        resolutions = max(resolutions, len(refining_pipeline.unet.config.block_out_channels))
+    # Each resolution of a UNet has half the sides of the one above.
+    multiple_pixels = autoencoding.pixels_per_latent * 2 ** (resolutions - 1)
+    defaults = sampling_defaults(
+        source.files, scheduler=pipeline.scheduler, of_family=_USUAL, unet=pipeline.unet
+    )
+    return ModelDescription(
+        id=source.files.id,
+        family=FAMILY,
+        digest=source.files.digest,
+        description="Large pictures of what a text says, from noise or from another picture"
+        + (", refined by a second denoiser." if has_refiner else "."),
+        license=licence_of(source.files),
+        inputs=frozenset({"prompt", "negative_prompt", "initial_image", "initial_latents"}),
+        required_inputs=frozenset({"prompt"}),
+        embedding_space=None,
+        latent_shape=(unet.in_channels, unet.sample_size, unet.sample_size),
+        image_size_pixels=(native_pixels, native_pixels),
+        sizes=ImageSizes(
+            minimum_pixels=max(multiple_pixels, native_pixels // 2 // multiple_pixels * multiple_pixels),
+            maximum_pixels=native_pixels * 2,
+            multiple_pixels=multiple_pixels,
+        ),
+        default_steps=defaults.steps,
+        default_guidance_scale=defaults.guidance_scale,
+        scheduler_names=_shared_schedulers(pipeline, refining_pipeline or pipeline),
+        guidance_rows=1 if is_guided_by_input(pipeline.unet) else 2,
+        default_refiner_start=_DEFAULT_REFINER_START if has_refiner else None,
+    )
