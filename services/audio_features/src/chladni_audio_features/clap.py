@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from chladni_audio_features.recording import Recording
 from chladni_runtime.errors import FaultError, Reason, UnavailableError
 from chladni_runtime.weight_fingerprint import fingerprint
 
+ModelT = TypeVar("ModelT")
 CLAP_FILE_PATTERNS: Final = (
     "config.json",
     "preprocessor_config.json",
@@ -153,17 +154,33 @@ def middle_window(samples: npt.NDArray[np.float32], count: int) -> npt.NDArray[n
 
 
 def load_clap(directory: Path) -> ClapModel:
-    """Returns a CLAP, with every weight from its files: transformers would make missing ones up.
+    """Returns a CLAP, with every weight from its files.
 
     Raises:
         ModelLoadingError: It is no CLAP, or its files lack weights.
     """
+    return load_whole(ClapModel, directory, model_type="clap")
+
+
+def load_whole(model_class: type[ModelT], directory: Path, *, model_type: str) -> ModelT:
+    """Returns a model for inference, with every weight from its files: transformers makes missing ones up.
+
+    Args:
+        model_class: Its class.
+        directory: Its files.
+        model_type: What its configuration must name.
+
+    Raises:
+        ModelLoadingError: It is of another type, or its files lack weights.
+    """
     configuration = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    model_type = configuration.get("model_type") if isinstance(configuration, dict) else None
-    if model_type != "clap":
-        raise ModelLoadingError(f"{directory.name} is no CLAP: its model_type is {str(model_type)[:40]}.")
-    model: ClapModel
-    model, loading = ClapModel.from_pretrained(
+    found = configuration.get("model_type") if isinstance(configuration, dict) else None
+    if found != model_type:
+        raise ModelLoadingError(
+            f"{directory.name} is no {model_type.upper()}: its model_type is {str(found)[:40]}."
+        )
+    loader: Any = model_class
+    model, loading = loader.from_pretrained(
         directory,
         dtype=torch.float32,
         use_safetensors=True,
@@ -176,7 +193,8 @@ def load_clap(directory: Path) -> ClapModel:
             f"The files of {directory.name} lack {len(missing)} weights, the first of them {missing[0]}."
         )
     model.eval().requires_grad_(requires_grad=False)
-    return model
+    whole: ModelT = model
+    return whole
 
 
 def text_space(model: ClapModel) -> str:

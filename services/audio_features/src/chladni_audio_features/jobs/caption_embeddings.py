@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ import torch
 from PIL import Image
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 
-from chladni_audio_features.clap import ClapEmbedder, load_clap, text_space
+from chladni_audio_features.clap import ClapEmbedder, load_clap, load_whole, text_space
 from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.descriptors import DescriptorAnalyser
-from chladni_audio_features.pretrained_files import ModelLoadingError, ModelReference
+from chladni_audio_features.pretrained_files import ModelReference
 from chladni_audio_features.recording import Recording
 from chladni_audio_features.spectrogram import MelTransform
 from chladni_runtime.weight_fingerprint import fingerprint
@@ -65,7 +64,7 @@ class ClipSpace:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._model = _load_clip(directory)
+        self._model = load_whole(CLIPModel, directory, model_type="clip")
         self._directory = directory
         self._tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         weights = {
@@ -128,26 +127,3 @@ def _embed_texts(
 def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
     with Image.open(path) as picture:
         return np.asarray(picture.convert("RGB"))
-
-
-def _load_clip(directory: Path) -> CLIPModel:
-    configuration = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    if configuration.get("model_type") != "clip":
-        raise ModelLoadingError(
-            f"{directory.name} is no CLIP: its model_type is {configuration.get('model_type')}."
-        )
-    model: CLIPModel
-    model, loading = CLIPModel.from_pretrained(
-        directory,
-        dtype=torch.float32,
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
-    if missing := sorted(loading["missing_keys"]):
-        raise ModelLoadingError(
-            f"The files of {directory.name} lack {len(missing)} weights, such as {missing[0]}."
-        )
-    model.eval().requires_grad_(requires_grad=False)
-    return model
