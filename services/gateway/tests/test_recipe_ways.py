@@ -188,6 +188,17 @@ async def test_latent_noise_prefers_the_first_kind_of_model_and_obeys(backends, 
     assert (fourth.model, fourth.conditioning.prompt) == (families.HAND, "")
 
 
+async def test_the_noise_of_an_enlarged_picture_is_as_large_as_its_latents(backends, create):
+    hand = families.hand()
+    hand.inputs.append("upscale")
+    hand.properties["upscaling"] = "latents"
+    backends.image_generation.models[:] = [hand]
+    await create("latent-noise", upscale=2)
+    [order] = orders(backends)
+    assert order.upscale == 2
+    assert list(order.conditioning.initial_latents.shape) == [4, 128, 128]
+
+
 async def test_a_prompt_becomes_a_picture_of_music(backends, create):
     backends.image_generation.models.append(families.stable_diffusion_xl())
     events = await create("music-prompts", prompt="a slow blue river", refiner_start=0.8, width_pixels=1024)

@@ -21,6 +21,12 @@ def test_the_fewest_steps_leave_one_and_fewer_leave_none(strength):
     assert steps == 1 or int((steps - 1) * strength) < 1
 
 
+@settings(max_examples=200, deadline=None)
+@given(strength=st.floats(0, 1e-4, exclude_min=True))
+def test_of_the_smallest_strengths_no_number_of_steps_that_can_be_asked_for_leaves_one(strength):
+    assert fewest_steps(strength) >= 10_000
+
+
 def model(shape="4x64x64", size="512x512", **properties):
     return ModelSummary(name="m", properties={"latent_shape": shape, "image_size_pixels": size} | properties)
 
@@ -38,6 +44,14 @@ def test_latents_have_the_shape_of_the_size_that_is_asked_for(factor, native, si
     asked = GenerationSettings(width_pixels=wanted, height_pixels=wanted)
     length = native if side is None else side
     assert latent_shape(asked, able) == (channels, length, length)
+
+
+@pytest.mark.parametrize(
+    ("upscaling", "length"), [({"upscaling": "latents"}, 128), ({"upscaling": "network"}, 64), ({}, 64)]
+)
+def test_a_model_that_enlarges_by_its_latents_begins_with_larger_ones(upscaling, length):
+    assert latent_shape(GenerationSettings(), model(**upscaling), upscale=2) == (4, length, length)
+    assert latent_shape(GenerationSettings(), model(**upscaling)) == (4, 64, 64)
 
 
 @settings(max_examples=200, deadline=None)

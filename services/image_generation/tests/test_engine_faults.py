@@ -73,13 +73,22 @@ def out_of_memory():
     raise torch.OutOfMemoryError("no memory")
 
 
+def out_of_main_memory():
+    torch.empty(2**52)
+
+
 def bug():
     raise ZeroDivisionError("a bug")
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [(nan, Reason.NON_FINITE_OUTPUT), (out_of_memory, Reason.OUT_OF_MEMORY), (bug, Reason.INTERNAL)],
+    [
+        (nan, Reason.NON_FINITE_OUTPUT),
+        (out_of_memory, Reason.OUT_OF_MEMORY),
+        (out_of_main_memory, Reason.OUT_OF_MEMORY),
+        (bug, Reason.INTERNAL),
+    ],
 )
 @pytest.mark.parametrize("batch_size", [1, 4])
 async def test_one_bad_request_fails_alone(

@@ -235,6 +235,12 @@ def test_a_missing_file_is_told(directory, tmp_path, missing):
         load_model(str(tmp_path / "copy"), CPU)
 
 
+def test_the_model_card_gives_the_licence(directory, tmp_path):
+    shutil.copytree(directory, tmp_path / "copy")
+    (tmp_path / "copy" / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    assert load_model(str(tmp_path / "copy"), CPU).description.license == "apache-2.0"
+
+
 def test_additions_are_refused(directory, tmp_path):
     AutoencoderTiny(encoder_block_out_channels=(4,) * 4, decoder_block_out_channels=(4,) * 4).save_pretrained(
         tmp_path / "tiny"

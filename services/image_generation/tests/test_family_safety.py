@@ -166,6 +166,8 @@ def test_a_checker_without_its_weights_is_refused(directory_of, tmp_path):
     ):
         loaded(directory)
     path.unlink()
-    with pytest.raises(ModelFilesError, match="turn the setting safety_checker off"):
+    with pytest.raises(ModelFilesError, match="turn the setting safety_checker off") as caught:
         loaded(directory)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
     assert loaded(directory, safety_checker=False)

@@ -13,7 +13,7 @@ from huggingface_hub.utils import filter_repo_objects
 from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
 from chladni_image_generation.guide import GUIDE_CHANNELS
 from chladni_image_generation.model import DenoiserRow, EmbeddingSpace
-from chladni_image_generation.model_files import ModelFilesError, find_model_files
+from chladni_image_generation.model_files import ModelFilesError, find_model_files, name_of
 from chladni_image_generation.schedulers import SchedulerCatalog
 
 
@@ -49,6 +49,29 @@ def test_a_missing_file_is_named(copied_directory):
 def test_a_directory_of_something_else_is_refused(tmp_path):
     with pytest.raises(ModelFilesError, match="model_index"):
         find_model_files(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '"text"'])
+def test_a_damaged_manifest_is_told_as_such(copied_directory, content):
+    (copied_directory / "manifest.json").write_text(content)
+    with pytest.raises(ModelFilesError, match=r"manifest\.json of model 'model' is damaged"):
+        find_model_files(str(copied_directory))
+
+
+@pytest.mark.parametrize("reference", ["{folder}/nothing", "./nothing", "../nothing", "~/nothing"])
+def test_of_a_directory_only_its_name_is_told_even_where_there_is_none(tmp_path, reference):
+    reference = reference.format(folder=tmp_path)
+    assert name_of(reference) == "nothing"
+    with pytest.raises(ModelFilesError, match="'nothing': there is no such directory"):
+        find_model_files(reference)
+
+
+def test_what_is_no_directory_is_an_identifier_on_the_hub():
+    assert [name_of(name) for name in ("owner/name", "owner/name@v1", "embedded")] == [
+        "owner/name",
+        "owner/name@v1",
+        "embedded",
+    ]
 
 
 REPOSITORY = [

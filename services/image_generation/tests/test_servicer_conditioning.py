@@ -28,7 +28,8 @@ LATENTS = np.random.default_rng(4).standard_normal((4, 8, 8)).astype(np.float32)
 async def stub(tiny_model_directory, tmp_path):
     settings = ImageGenerationSettings(
         model=str(tiny_model_directory),
-        further_models=f"{tmp_path / 'broken'}, {tmp_path / 'empty'}, no-such-owner/no-such-model",
+        further_models=f"{tmp_path / 'broken'}, {tmp_path / 'empty'}, no-such-owner/no-such-model, "
+        f"{tmp_path / 'absent'}+{tmp_path / 'absent-too'}",
         thread_count=1,
     )
     async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
@@ -91,6 +92,14 @@ async def test_enlarging_is_the_model_on_larger_latents(stub):
     assert np.array_equal(pixels_of(enlarged), pixels_of(large))
 
 
+async def test_initial_latents_of_an_enlarged_picture_are_as_large_as_the_model_says(stub):
+    [model, *_] = (await stub.GetModels(image_pb2.GetModelsRequest())).models
+    assert model.properties["upscaling"] == "latents"
+    wide = np.random.default_rng(5).standard_normal((4, 16, 16)).astype(np.float32)
+    answer = await completed(stub, message_for(conditioning=latents(values=wide), upscale=2))
+    assert (answer.image.width_pixels, answer.image.height_pixels) == (128, 128)
+
+
 async def test_the_origin_reaches_the_provenance_and_so_the_file(stub):
     earlier = (await completed(stub, message_for())).provenance
     origin = image_pb2.Origin(
@@ -111,12 +120,19 @@ async def test_the_origin_reaches_the_provenance_and_so_the_file(stub):
 
 async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stub, tmp_path):
     models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
-    assert [model.is_ready for model in models] == [True, False, False, False]
+    assert [model.is_ready for model in models] == [True, False, False, False, False]
+    assert [model.id for model in models[1:]] == [
+        "broken",
+        "empty",
+        "no-such-owner/no-such-model",
+        "absent+absent-too",
+    ]
     assert models[0].family == "chladni-embedded"
     assert list(models[0].inputs) == ["audio_embedding", "initial_latents", "upscale"]
     assert models[0].required_input_count == 1
     assert "NoSuchPipeline" in models[1].unavailable_reason
     assert "model_index.json" in models[2].unavailable_reason
+    assert "no such directory" in models[4].unavailable_reason
     assert not any(str(tmp_path) in model.unavailable_reason for model in models)
     error = await error_of(stub, message_for(model="broken"))
     assert error.reason is Reason.MODEL_UNAVAILABLE

@@ -66,7 +66,7 @@ class LatentNoiseRecipe:
         inventory = await self._with.stock.recent(deadline)
         sound, model = _choose(inventory, Wish(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, model)
-        shape = latent_shape(request.settings, model)
+        shape = latent_shape(request.settings, model, upscale=options.upscale or 1)
         mode = options.noise_mode or NoiseMode.BLEND
         basis = LatentBasis.DCT if mode is NoiseMode.DCT else LatentBasis.MEL
         with at_stage(Stage.AUDIO_FEATURES):
@@ -110,8 +110,15 @@ class LatentNoiseRecipe:
         return Availability.of(heard, Need(description=_MODEL.description, model=model.name))
 
 
-def latent_shape(settings: GenerationSettings, model: ModelSummary) -> tuple[int, int, int]:
-    """Returns the shape (C, H, W) of a model's latents for the size that is asked for.
+def latent_shape(
+    settings: GenerationSettings, model: ModelSummary, *, upscale: int = 1
+) -> tuple[int, int, int]:
+    """Returns the shape (C, H, W) of the latents with which a model begins a picture.
+
+    Args:
+        settings: The size that is asked for.
+        model: The model.
+        upscale: Factor by which the picture is enlarged; some models begin with larger latents for that.
 
     Raises:
         InvalidInputError: They would have no square number of values, which the mel image must be cut into.
@@ -129,6 +136,8 @@ def latent_shape(settings: GenerationSettings, model: ModelSummary) -> tuple[int
     if len(sides_pixels) == _LATENT_RANK - 1:
         width = _scaled(width, settings.width_pixels, sides_pixels[0])
         height = _scaled(height, settings.height_pixels, sides_pixels[1])
+    if model.upscales_by_latents:
+        width, height = width * upscale, height * upscale
     count = channels * height * width
     if math.isqrt(count) ** 2 != count:
         raise InvalidInputError(

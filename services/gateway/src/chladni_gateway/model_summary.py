@@ -49,6 +49,11 @@ class ModelSummary:
         is_unguided = self.properties.get("default_guidance_scale") == "1"
         return is_unguided or (steps is not None and steps <= _FEW_STEPS)
 
+    @property
+    def upscales_by_latents(self) -> bool:
+        """Whether it begins an enlarged picture with larger latents, and has no upscaler for what is done."""
+        return self.properties.get("upscaling") == "latents"
+
     def sizes_of(self, name: str) -> tuple[int, ...]:
         """Returns the whole numbers of a property such as ``4x64x64``; none where it is not one."""
         parts = self.properties.get(name, "").split("x")

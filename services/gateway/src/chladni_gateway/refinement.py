@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_STRENGTH: Final = 0.7
 DEFAULT_STEPS: Final = 50
 DEFAULT_GUIDANCE_SCALE: Final = 7.5
+_OUT_OF_REACH: Final = 1e9
+"""Steps that nobody takes; the number that the smallest strengths would need has no end."""
 
 STABLE_DIFFUSION: Final = ModelNeed(
     description="a Stable Diffusion model in image-generation",
@@ -82,8 +84,11 @@ def refinement_order(
 
 
 def fewest_steps(strength: float) -> int:
-    """Returns the fewest steps of which a strength leaves one: diffusers does ``int(steps * strength)``."""
-    steps = math.ceil(1 / strength)
+    """Returns the fewest steps of which a strength leaves one: diffusers does ``int(steps * strength)``.
+
+    Of strengths below one billionth it only tells that they need too many.
+    """
+    steps = math.ceil(min(1 / strength, _OUT_OF_REACH))
     return steps if int(steps * strength) >= 1 else steps + 1
 
 

@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 _PATH: Final = re.compile(r"(?<![\w:/])(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
 """An absolute path, which is no caller's business, and its last component."""
 
+_MAX_REASON_LENGTH: Final = 1000
 _UNEXPECTED: Final = "it failed in an unexpected way when it was loaded; the service's log tells how"
 SERVICE_NAMES: Final = (
     image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name,
@@ -82,7 +83,7 @@ def composer(settings: ImageGenerationSettings) -> Compose:
                     engines.append(await start(reference))
                 except (ModelFilesError, ChladniError) as error:
                     _log.error("model %s is not available: %s", reference, error)
-                    reason = _PATH.sub(r"\1", str(error))
+                    reason = _PATH.sub(r"\1", str(error))[:_MAX_REASON_LENGTH]
                     family = error.family if isinstance(error, ModelFilesError) else ""
                     unavailable.append(UnavailableModel(model_id_of(reference), reason, family))
                 except Exception:  # noqa: BLE001 - whatever is wrong with it, the others are served

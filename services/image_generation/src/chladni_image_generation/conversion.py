@@ -216,8 +216,11 @@ def to_model_info(model: ModelDescription, *, is_default: bool) -> model_pb2.Mod
     """Returns the message that describes a model."""
     required = sorted(model.required_inputs)
     optional = model.inputs - model.required_inputs
+    upscaling = {}
     if len(model.upscales) > 1:
         optional |= {"upscale"}
+        # The shape of initial latents depends on it.
+        upscaling = {"upscaling": "network" if model.has_upscaler else "latents"}
     if model.default_refiner_start is not None:
         optional |= {"refiner_start"}
     return model_pb2.ModelInfo(
@@ -239,6 +242,7 @@ def to_model_info(model: ModelDescription, *, is_default: bool) -> model_pb2.Mod
             "default_steps": str(model.default_steps),
             "default_guidance_scale": f"{model.default_guidance_scale:g}",
             "schedulers": " ".join(model.scheduler_names),
+            **upscaling,
         },
     )
 

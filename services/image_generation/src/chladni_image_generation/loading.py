@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from pathlib import Path
 from typing import Final, Protocol
 
 import torch
 
 from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
 from chladni_image_generation.model import LatentDiffusionModel
-from chladni_image_generation.model_files import ModelFiles, ModelFilesError, find_model_files
+from chladni_image_generation.model_files import ModelFiles, ModelFilesError, find_model_files, name_of
 from chladni_image_generation.model_parts import SEPARATOR, PartKind, class_name_of, kind_of
 from chladni_image_generation.precision import capabilities_of, choose_dtype
 
@@ -101,8 +100,7 @@ class Family(Protocol):
 
 def model_id_of(reference: str) -> str:
     """Returns the identifier that a reference's model has in requests, whether or not it can be loaded."""
-    parts = reference.split(SEPARATOR)
-    return SEPARATOR.join(Path(part).resolve().name if Path(part).is_dir() else part for part in parts)
+    return SEPARATOR.join(map(name_of, reference.split(SEPARATOR)))
 
 
 def load_model(reference: str, options: LoadingOptions) -> LatentDiffusionModel:

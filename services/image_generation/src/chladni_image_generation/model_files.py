@@ -71,18 +71,48 @@ def find_model_files(reference: str, *, is_addition: bool = False) -> ModelFiles
     """
     directory = _directory_of(reference, is_addition=is_addition)
     if not is_addition and not (directory / "model_index.json").is_file():
-        raise ModelFilesError(f"Model {reference!r} has no model_index.json: not a diffusers directory.")
-    manifest_path = directory / MANIFEST_NAME
-    manifest = json.loads(manifest_path.read_text()) if manifest_path.is_file() else {}
+        raise ModelFilesError(
+            f"Model {name_of(reference)!r} has no model_index.json: not a diffusers directory."
+        )
+    manifest = _read_manifest(directory, reference)
     digests = file_digests(directory)
     for name, expected in manifest.get("sha256", {}).items():
         if digests.get(name) != expected:
             raise ModelFilesError(
-                f"File {name} of model {reference!r} is missing or differs from its manifest. "
+                f"File {name} of model {name_of(reference)!r} is missing or differs from its manifest. "
                 "Install the model again."
             )
-    model_id = directory.resolve().name if Path(reference).is_dir() else reference
-    return ModelFiles(model_id, directory, manifest, _combined_digest(digests))
+    return ModelFiles(name_of(reference), directory, manifest, _combined_digest(digests))
+
+
+def name_of(reference: str) -> str:
+    """Returns the identifier of a reference's model in requests, whether or not it can be had.
+
+    Of a directory that is its name, never its path, which is nobody's business.
+    """
+    if Path(reference).is_dir():
+        return Path(reference).resolve().name
+    return Path(reference).name if _is_path(reference) else reference
+
+
+def _is_path(reference: str) -> bool:
+    """Whether a reference can be nothing but a path: identifiers on the hub begin otherwise."""
+    return reference.startswith(("/", ".", "~"))
+
+
+def _read_manifest(directory: Path, reference: str) -> Mapping[str, Any]:
+    path = directory / MANIFEST_NAME
+    if not path.is_file():
+        return {}
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise ModelFilesError(
+            f"{MANIFEST_NAME} of model {name_of(reference)!r} is damaged; install the model again."
+        )
+    return manifest
 
 
 def _directory_of(reference: str, *, is_addition: bool) -> Path:
@@ -90,6 +120,10 @@ def _directory_of(reference: str, *, is_addition: bool) -> Path:
         return Path(str(files("chladni_image_generation") / "models" / "embedded"))
     if Path(reference).is_dir():
         return Path(reference)
+    if _is_path(reference):
+        raise ModelFilesError(
+            f"Model {name_of(reference)!r}: there is no such directory. Check the setting and the volume."
+        )
     return _download(reference, is_addition=is_addition)
 
 

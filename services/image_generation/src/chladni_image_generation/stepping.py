@@ -17,6 +17,7 @@ from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
 from chladni_image_generation.denoising import decode_latents, denoise_rows
 from chladni_image_generation.generation import GenerationRequest, Preview, PreviewWish
 from chladni_image_generation.job import GenerationJob
+from chladni_image_generation.memory_shortage import memory_shortage_told
 from chladni_image_generation.model import PicturesWithheldError
 from chladni_image_generation.pictures import encode_preview
 from chladni_image_generation.slot_check import decoder_ignores_slots, denoiser_ignores_slots
@@ -144,18 +145,19 @@ class Stepper:
         group = flights[0].group
         rows_per_call = self._denoiser_batches.rows_per_call(group)
         try:
-            jobs = [self._job_of(flight) for flight in flights]
-            stepping = [job for job in jobs if job.group == group]
-            if not stepping:
-                return [Regrouped()] * len(flights)
-            rows_per_call = self._checked_rows_per_call(
-                self._denoiser_batches, group, partial(self._denoiser_ignores_slots, stepping[0])
-            )
-            rows = [row for job in stepping for row in job.rows()]
-            predictions = iter(
-                denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.exact)
-            )
-            largest_call = self._denoiser_batches.largest_call(group, len(rows))
+            with memory_shortage_told():
+                jobs = [self._job_of(flight) for flight in flights]
+                stepping = [job for job in jobs if job.group == group]
+                if not stepping:
+                    return [Regrouped()] * len(flights)
+                rows_per_call = self._checked_rows_per_call(
+                    self._denoiser_batches, group, partial(self._denoiser_ignores_slots, stepping[0])
+                )
+                rows = [row for job in stepping for row in job.rows()]
+                predictions = iter(
+                    denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.exact)
+                )
+                largest_call = self._denoiser_batches.largest_call(group, len(rows))
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:
@@ -236,11 +238,16 @@ class Stepper:
         group = flights[0].group.pictures
         rows_per_call = self._decoder_batches.rows_per_call(group)
         try:
-            rows_per_call = self._checked_rows_per_call(
-                self._decoder_batches, group, partial(decoder_ignores_slots, self._model, group.latent_shape)
-            )
-            latents = [flight.job.latents for flight in flights if flight.job is not None]
-            pictures = decode_latents(self._model, latents, rows_per_call=rows_per_call, padded=group.exact)
+            with memory_shortage_told():
+                rows_per_call = self._checked_rows_per_call(
+                    self._decoder_batches,
+                    group,
+                    partial(decoder_ignores_slots, self._model, group.latent_shape),
+                )
+                latents = [flight.job.latents for flight in flights if flight.job is not None]
+                pictures = decode_latents(
+                    self._model, latents, rows_per_call=rows_per_call, padded=group.exact
+                )
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:
@@ -277,7 +284,9 @@ def _as_answer(error: Exception) -> ChladniError:
     if isinstance(error, _OUT_OF_MEMORY):
         return ChladniError(
             Reason.OUT_OF_MEMORY,
-            "The model ran out of memory for this request. Try again when fewer requests are in progress.",
+            "The model ran out of memory for this request. Try again when fewer requests are in progress, or "
+            "ask for a smaller picture. Where a GPU is too small, its operator can set "
+            "CHLADNI_IMAGE_GENERATION_CPU_OFFLOAD=true, or CHLADNI_IMAGE_GENERATION_DEVICE=cpu.",
             retry_after_seconds=1.0,
         )
     return FaultError(Reason.INTERNAL, "The model failed on this request.")

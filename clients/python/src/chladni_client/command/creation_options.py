@@ -28,7 +28,7 @@ StepsOption: TypeAlias = Annotated[
 GuidanceOption: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        metavar="NUMBER", help="How closely to follow the sound or the prompt; 1 is not at all.", min=1
+        metavar="NUMBER", help="How closely to follow the sound or the prompt; 1 adds nothing.", min=1
     ),
 ]
 SchedulerOption: TypeAlias = Annotated[

@@ -89,7 +89,8 @@ def live(
 
     ENTER starts the recording and ENTER stops it; where no keyboard is there, it starts at once and lasts as
     long as --seconds says. Without --recipe, the sound becomes the initial noise of the image (latent-noise),
-    or the server's default recipe is taken where it does not have that.
+    or the server's default recipe is taken where it does not have that. A --prompt needs a model that
+    follows texts, which the one that ships does not.
 
     Needs PortAudio and [bold]pip install 'chladni-client\[live]'[/], or a file in place of the microphone.
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, LDMTextToImagePipeline
 
+from chladni_image_generation.families.licences import licence_of
 from chladni_image_generation.families.pipelines import load_pipeline, save_decoding_memory
 from chladni_image_generation.initial_noise import initial_noise
 from chladni_image_generation.model import GenerationPlan, ImageSizes, Leg, ModelDescription
@@ -138,7 +139,7 @@ def _describe(pipeline: Any, source: ModelSource, schedulers: SchedulerCatalog) 
         family=FAMILY,
         digest=source.files.digest,
         description="Pictures of what a text says, or of none, from noise or from given latents.",
-        license=source.files.manifest.get("licence", ""),
+        license=licence_of(source.files),
         inputs=frozenset({"prompt", "negative_prompt", "initial_latents"}),
         required_inputs=frozenset(),
         embedding_space=None,

@@ -56,7 +56,7 @@ def load_pipeline_files(
     except Exception as error:
         # What a damaged file makes the libraries raise is anything from OSError to AttributeError.
         raise ModelFilesError(
-            f"Model {files.id!r} cannot be loaded: {_first_line(error, files.directory)}"
+            f"Model {files.id!r} cannot be loaded: {first_line(error, files.directory)}"
         ) from error
     for name, component in vars(pipeline).items():
         if isinstance(component, torch.nn.Module) and name not in components:
@@ -87,7 +87,7 @@ def load_network(network_class: type[NetworkT], directory: Path, dtype: torch.dt
         )
     except Exception as error:
         raise ModelFilesError(
-            f"{directory.name!r} cannot be loaded: {_first_line(error, directory)}"
+            f"{directory.name!r} cannot be loaded: {first_line(error, directory)}"
         ) from error
     _require_weights(network, directory, owner=directory.name)
     loaded: NetworkT = network.eval()
@@ -173,7 +173,7 @@ def _require_weights(network: torch.nn.Module, directory: Path, *, owner: str) -
         )
 
 
-def _first_line(error: Exception, directory: Path) -> str:
+def first_line(error: Exception, directory: Path) -> str:
     """Returns what an error says first; what follows in diffusers' errors is a list of files.
 
     Of the directory its name is told alone: where a model lies is nobody's business.

@@ -13,7 +13,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from PIL import Image
 from transformers import CLIPImageProcessorPil
 
-from chladni_image_generation.families.pipelines import quiet_libraries
+from chladni_image_generation.families.pipelines import first_line, quiet_libraries
 from chladni_image_generation.model import PicturesWithheldError
 from chladni_image_generation.model_files import ModelFilesError
 
@@ -82,8 +82,9 @@ def load_safety_checker(source: ModelSource, options: LoadingOptions) -> SafetyC
         processor = CLIPImageProcessorPil.from_pretrained(directory / "feature_extractor")
     except Exception as error:
         raise ModelFilesError(
-            f"The safety checker of model {source.files.id!r} cannot be loaded: {error}. "
-            "Install the model again, or turn the setting safety_checker off."
+            f"The safety checker of model {source.files.id!r} cannot be loaded: "
+            f"{first_line(error, directory)}. Install the model again, or turn the setting safety_checker "
+            "off."
         ) from error
     if report["missing_keys"]:
         raise ModelFilesError(

@@ -9,6 +9,7 @@ from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionM
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion import (
+    SAMPLE_SIZE,
     TRAINING_SCHEDULE,
     WIDTH,
     new_scheduler,
@@ -41,6 +42,7 @@ def save_untrained_stable_diffusion_xl(
     scheduler: str = "EulerDiscreteScheduler",
     scheduler_options: Mapping[str, Any] | None = None,
     autoencoder_options: Mapping[str, Any] | None = None,
+    sample_size: int = SAMPLE_SIZE,
     guidance_embedding_size: int | None = None,
     force_zeros_for_empty_prompt: bool = True,
 ) -> None:
@@ -52,6 +54,7 @@ def save_untrained_stable_diffusion_xl(
         scheduler: Diffusers class name of its default scheduler.
         scheduler_options: Options of the scheduler beside those of the training.
         autoencoder_options: Options of the autoencoder, such as ``latents_mean`` and ``latents_std``.
+        sample_size: Sides of the latents at the native size.
         guidance_embedding_size: Size of the embedded guidance scale that the UNet takes, as those of latent
             consistency models do; `None` for a UNet that takes none.
         force_zeros_for_empty_prompt: Whether zeros stand for no negative prompt, or the embedding of an
@@ -65,7 +68,7 @@ def save_untrained_stable_diffusion_xl(
             text_encoder_2=untrained_second_text_encoder(),
             tokenizer=byte_level_clip_tokenizer(),
             tokenizer_2=second_tokenizer(),
-            unet=untrained_xl_unet(time_cond_proj_dim=guidance_embedding_size),
+            unet=untrained_xl_unet(sample_size=sample_size, time_cond_proj_dim=guidance_embedding_size),
             scheduler=new_scheduler(scheduler, {**XL_SCHEDULE, **(scheduler_options or {})}),
             force_zeros_for_empty_prompt=force_zeros_for_empty_prompt,
             add_watermarker=False,
