@@ -11,7 +11,7 @@ DISTRIBUTIONS := protos/gen/python services/runtime services/audio_features serv
 SOURCES := services/runtime/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py \
-	tests/load tests/fixtures/recordings.py tests/quality/quality.py tests/quality/appraisal
+	tests/load tests/fixtures/recordings.py tests/fixtures/tiny_checkpoints.py tests/quality/quality.py tests/quality/appraisal
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
 

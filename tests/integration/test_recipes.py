@@ -3,16 +3,27 @@
 import io
 import json
 import os
+import re
+from contextlib import contextmanager
+from dataclasses import asdict
 
 import httpx
 import numpy as np
 import pytest
+import tiny_checkpoints
 from chladni_local.cluster import LocalCluster
+from chladni_local.services import SERVICES
 from PIL import Image
 from recordings import encoded, melody
+from typer.testing import CliRunner
+
+from chladni_client import Client, ImageDrafted, RecipeFellBack, RecipeUnavailableError, Started
+from chladni_client.command.app import build_app
 
 EMBEDDED = ("embedded", "latent-noise")
 SOUND = encoded(melody(0.6))
+OTHER_SOUND = encoded(melody(0.6, pitch_hz=180.0))
+DEFAULT_PROMPT = "abstract visualization, colorful, artistic, detailed"
 
 
 async def recipes_of(client):
@@ -77,14 +88,33 @@ async def test_the_same_request_gives_the_same_pixels(client, recipe):
 
 # --- every family, in little ---------------------------------------------------------------------------
 
+WAYS = {
+    "embedded": ("embedded", {"steps": 2}),
+    "audioldm": (tiny_checkpoints.STABLE_DIFFUSION, {"steps": 4, "prompt": "a reef"}),
+    "spectrogram": (tiny_checkpoints.STABLE_DIFFUSION, {"steps": 4, "strength": 0.5}),
+    "latent-noise": (tiny_checkpoints.LDM, {"steps": 2, "prompt": "a reef"}),
+    "music-prompts": (tiny_checkpoints.XL, {"steps": 2, "prompt": "a slow river", "refiner_start": 0.5}),
+    "clap-unclip": (tiny_checkpoints.UNCLIP, {"steps": 2}),
+}
+"""The model that makes the picture of each recipe, and what is asked for."""
+PARTS = {"audioldm": ["audioldm_mel", "sd_refined"]}
+TEXTS = {"embedded": "", "clap-unclip": "", "spectrogram": DEFAULT_PROMPT}
+"""The prompt of the picture, where none is asked for."""
+
 
 @pytest.fixture(scope="module")
-def complete_cluster(tmp_path_factory):
+def checkpoints(tmp_path_factory):
+    """Where the checkpoints of `complete_cluster` are."""
+    return tmp_path_factory.mktemp("checkpoints")
+
+
+@pytest.fixture(scope="module")
+def complete_cluster(checkpoints, tmp_path_factory):
     """A cluster with a tiny checkpoint for every recipe."""
-    tiny_checkpoints = pytest.importorskip("tiny_checkpoints")
+    environ = os.environ | tiny_checkpoints.recipe_environment(checkpoints)
     folder = tmp_path_factory.mktemp("complete")
-    environ = os.environ | tiny_checkpoints.recipe_environment(folder / "checkpoints")
-    with LocalCluster(folder=folder / "cluster", ports="free", environ=environ) as cluster:
+    services = [service for service in SERVICES if service.name != "similarity"]  # no recipe calls it
+    with LocalCluster(folder=folder, ports="free", environ=environ, services=services) as cluster:
         yield cluster
 
 
@@ -94,33 +124,221 @@ async def complete(complete_cluster):
         yield client
 
 
-async def test_with_a_model_of_every_family_every_recipe_is_there(complete):
-    for recipe in (await recipes_of(complete)).values():
-        assert recipe["is_available"], recipe["unavailable_reason"]
-        assert all(need["is_met"] for need in recipe["needs"]), recipe["needs"]
+@pytest.fixture
+def sdk(complete_cluster):
+    with Client(complete_cluster.target("gateway")) as client:
+        yield client
+
+
+@pytest.fixture
+def run(complete_cluster):
+    """Runs the command and returns what it printed."""
+
+    def run(*words):
+        servers = ["--target", complete_cluster.target("gateway")]
+        servers += ["--audio-features-target", complete_cluster.target("audio-features")]
+        ended = CliRunner().invoke(build_app(), [*servers, *map(str, words)])
+        assert ended.exit_code == 0, ended.output
+        return json.loads(ended.stdout)
+
+    return run
+
+
+def pixels_in(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def colours_of(png):
+    return len(np.unique(pixels_in(png).reshape(-1, 3), axis=0))
+
+
+def assert_made_as_it_should(recipe, provenance):
+    model, fields = WAYS[recipe]
+    *earlier, last = PARTS.get(recipe, [""])
+    assert (provenance["recipe"], provenance["stage"], provenance["model"]) == (recipe, last, model)
+    assert [part["stage"] for part in provenance["earlier"]] == earlier
+    assert provenance["prompt"] == fields.get("prompt", TEXTS.get(recipe))
+    assert (provenance["seed"], provenance["steps"]) == (5, fields["steps"])
+    assert not provenance["fallback"]
+
+
+def test_with_a_model_of_every_family_every_recipe_is_there(sdk):
+    recipes = sdk.list_recipes()
+    assert {recipe.name for recipe in recipes} == WAYS.keys()
+    for recipe in recipes:
+        assert recipe.is_available, recipe.unavailable_reason
+        assert not any(need.remedy for need in recipe.needs), recipe.needs
+
+
+@pytest.mark.parametrize("recipe", WAYS)
+def test_every_recipe_makes_its_picture_over_grpc(sdk, recipe):
+    _, fields = WAYS[recipe]
+    events = list(sdk.stream_image(SOUND, recipe=recipe, seed=5, **fields))
+    assert not any(isinstance(event, RecipeFellBack) for event in events)
+    image = events[-1].image
+    assert_made_as_it_should(recipe, asdict(image.provenance))
+    assert colours_of(image.png) > 1
+    started = [event.recipe_stage for event in events if isinstance(event, Started)]
+    assert started == PARTS.get(recipe, [""])
+    drafts = [event for event in events if isinstance(event, ImageDrafted)]
+    assert [draft.recipe_stage for draft in drafts] == (
+        ["audioldm_mel"] if recipe == "audioldm" else [""] if recipe == "spectrogram" else []
+    )
+    if recipe == "audioldm":
+        assert (drafts[0].width_pixels, drafts[0].height_pixels) == (512, 512)
+        assert drafts[0].provenance == image.provenance.earlier[0]
+        assert drafts[0].provenance.model == tiny_checkpoints.AUDIOLDM
+    other = sdk.create_image(OTHER_SOUND, recipe=recipe, seed=5, **fields)
+    is_the_same = np.array_equal(pixels_in(other.png), pixels_in(image.png))
+    assert is_the_same == (recipe == "music-prompts"), "of the sound, nothing is in a picture of a prompt"
+
+
+@pytest.mark.parametrize("recipe", WAYS)
+async def test_every_recipe_makes_its_picture_over_rest(complete, recipe):
+    answer = await create(complete, recipe, **WAYS[recipe][1])
+    pixels, told = await pixels_of(complete, answer)
+    assert_made_as_it_should(recipe, answer["provenance"])
+    assert told.get("stage", "") == answer["provenance"]["stage"]
+    assert [part["stage"] for part in told.get("earlier", [])] == PARTS.get(recipe, [""])[:-1]
+    provenance = answer["provenance"]
+    assert pixels.shape == (provenance["height_pixels"], provenance["width_pixels"], 3)
+
+
+@pytest.mark.parametrize("recipe", WAYS)
+def test_every_recipe_is_a_command_away_and_its_picture_can_be_made_again(run, tmp_path, recipe):
+    sound, picture = tmp_path / "voice.wav", tmp_path / "voice.png"
+    sound.write_bytes(SOUND)
+    options = [
+        word for name, value in WAYS[recipe][1].items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    told = run("create", sound, "-o", picture, "--recipe", recipe, "--seed", 5, *options, "--json", "-q")
+    assert_made_as_it_should(recipe, told["provenance"])
+    again = run("reproduce", picture, sound, "--json", "-q")
+    assert (again["verdict"], again["differing_pixel_count"]) == ("identical", 0)
 
 
 @pytest.mark.parametrize(
-    ("recipe", "fields", "stage"),
+    ("recipe", "model", "fields"),
     [
-        ("audioldm", {"steps": 4, "prompt": "a reef"}, "sd_refined"),
-        ("spectrogram", {"steps": 4, "strength": 0.5}, ""),
-        ("latent-noise", {"steps": 2, "prompt": "a reef"}, ""),
-        (
-            "music-prompts",
-            {"steps": 2, "prompt": "a slow river", "width_pixels": 512, "height_pixels": 512},
-            "",
-        ),
-        ("clap-unclip", {"steps": 2}, ""),
+        ("clap-unclip", tiny_checkpoints.IP_ADAPTER, {"prompt": "a reef"}),
+        ("latent-noise", tiny_checkpoints.STABLE_DIFFUSION, {"noise_mode": "dct"}),
+        ("latent-noise", tiny_checkpoints.STABLE_DIFFUSION, {"noise_mode": "raw"}),
     ],
 )
-async def test_every_recipe_makes_a_picture_that_can_be_made_again(complete, recipe, fields, stage):
-    answer = await create(complete, recipe, **fields)
-    pixels, told = await pixels_of(complete, answer)
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1
-    provenance = answer["provenance"]
-    assert (provenance["recipe"], provenance["stage"], provenance["fallback"]) == (recipe, stage, "")
-    assert provenance["prompt"] or recipe == "clap-unclip"
-    assert [part["stage"] for part in told.get("earlier", [])] == (["audioldm_mel"] if stage else [])
-    again, _ = await pixels_of(complete, await create(complete, recipe, bypass_cache="true", **fields))
-    assert np.array_equal(pixels, again)
+def test_a_recipe_uses_another_model_that_it_can(sdk, recipe, model, fields):
+    image = sdk.create_image(SOUND, recipe=recipe, model=model, seed=5, steps=2, **fields)
+    assert (image.provenance.model, image.provenance.fallback) == (model, "")
+    basis = {"raw": "mel"}.get(fields.get("noise_mode"), fields.get("noise_mode"))
+    assert image.provenance.recipe_options.get("calibration", "").partition("@")[0] == (
+        f"tiny-{basis}" if basis else ""
+    )
+    assert colours_of(image.png) > 1
+
+
+# --- what is missing -----------------------------------------------------------------------------------
+
+
+def test_an_audioldm_of_another_clap_is_not_told_embeddings_that_it_would_misread(sdk):
+    events = list(
+        sdk.stream_image(SOUND, recipe="audioldm", model=tiny_checkpoints.FOREIGN_AUDIOLDM, seed=5, steps=4)
+    )
+    (turn,) = (event for event in events if isinstance(event, RecipeFellBack))
+    assert (turn.way, turn.recipe_stage) == ("spectrogram", "audioldm_mel")
+    provenance = events[-1].image.provenance
+    assert (provenance.stage, provenance.fallback) == ("fallback", turn.reason)
+    assert (provenance.model, provenance.earlier) == (tiny_checkpoints.STABLE_DIFFUSION, ())
+    spaces = re.findall(r"clap-[0-9a-f]{16}", turn.reason)
+    assert len(set(spaces)) == 2, turn.reason
+    own = sdk.create_image(SOUND, recipe="spectrogram", seed=5, steps=4)
+    assert np.array_equal(pixels_in(own.png), pixels_in(events[-1].image.png))
+
+
+@pytest.fixture
+def joined_with(complete_cluster, tmp_path):
+    """Starts a gateway and another server of some kind; the other kinds are those of `complete_cluster`."""
+
+    @contextmanager
+    def join(service, **settings):
+        kept = {"audio-features", "image-generation"} - {service}
+        targets = {
+            f"CHLADNI_GATEWAY_{name.replace('-', '_').upper()}_TARGET": complete_cluster.target(name)
+            for name in kept
+        }
+        with (
+            LocalCluster(
+                folder=tmp_path,
+                ports="free",
+                environ=os.environ | targets | settings,
+                services=[found for found in SERVICES if found.name in {service, "gateway"}],
+            ) as cluster,
+            Client(cluster.target("gateway")) as client,
+        ):
+            yield client
+
+    return join
+
+
+def needs_met(sdk, recipe):
+    (found,) = (found for found in sdk.list_recipes() if found.name == recipe)
+    return found.is_available, [not need.remedy for need in found.needs]
+
+
+def test_without_clap_audioldm_falls_back_to_the_spectrogram(joined_with):
+    with joined_with("audio-features") as sdk:
+        assert needs_met(sdk, "audioldm") == (True, [False, True, True])
+        image = sdk.create_image(SOUND, recipe="audioldm", seed=5, steps=4)
+        provenance = image.provenance
+        assert (provenance.recipe, provenance.stage) == ("audioldm", "fallback")
+        assert provenance.model == tiny_checkpoints.STABLE_DIFFUSION
+        assert provenance.fallback.startswith("Missing: a CLAP model in audio-features.")
+        own = sdk.create_image(SOUND, recipe="spectrogram", seed=5, steps=4)
+        assert np.array_equal(pixels_in(own.png), pixels_in(image.png))
+        assert needs_met(sdk, "clap-unclip") == (False, [False, True])
+        with pytest.raises(RecipeUnavailableError, match="CHLADNI_AUDIO_FEATURES_CLAP_TO_CLIP_MAP"):
+            sdk.create_image(SOUND, recipe="clap-unclip", steps=2)
+        for recipe in ("embedded", "latent-noise", "music-prompts"):
+            image = sdk.create_image(SOUND, recipe=recipe, seed=5, **WAYS[recipe][1])
+            assert_made_as_it_should(recipe, asdict(image.provenance))
+
+
+def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_picture(
+    joined_with, checkpoints, tmp_path
+):
+    lost = tmp_path / "lost" / "stable-diffusion"
+    models = f"{lost},{checkpoints / tiny_checkpoints.AUDIOLDM}"
+    with joined_with("image-generation", CHLADNI_IMAGE_GENERATION_FURTHER_MODELS=models) as sdk:
+        assert needs_met(sdk, "audioldm") == (True, [True, True, False])
+        events = list(sdk.stream_image(SOUND, recipe="audioldm", seed=5, steps=4, prompt="a reef"))
+        (turn,) = (event for event in events if isinstance(event, RecipeFellBack))
+        assert (turn.way, turn.recipe_stage) == ("audioldm_mel", "sd_refined")
+        assert "stable-diffusion" in turn.reason
+        assert str(tmp_path) not in turn.reason
+        assert turn.reason.endswith("Unused without it: prompt.")
+        image = events[-1].image
+        assert (image.width_pixels, image.height_pixels) == (512, 512)
+        provenance = image.provenance
+        assert (provenance.recipe, provenance.stage) == ("audioldm", "audioldm_mel")
+        assert (provenance.model, provenance.earlier) == (tiny_checkpoints.AUDIOLDM, ())
+        assert provenance.fallback == turn.reason
+        assert needs_met(sdk, "spectrogram") == (False, [True, False])
+        with pytest.raises(RecipeUnavailableError, match="a Stable Diffusion model"):
+            sdk.create_image(SOUND, recipe="spectrogram", steps=4)
+        image = sdk.create_image(SOUND, recipe="embedded", seed=5, **WAYS["embedded"][1])
+        assert_made_as_it_should("embedded", asdict(image.provenance))
+
+
+def test_a_calibration_of_own_recordings_changes_the_noise(run, sdk, joined_with, tmp_path):
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    for pitch_hz in (150, 300, 600):
+        (recordings / f"{pitch_hz}.wav").write_bytes(encoded(melody(0.6, pitch_hz=pitch_hz)))
+    made = run("calibrate", recordings, "--out", tmp_path / "voices", "--shape", "4,32,32", "--json", "-q")
+    assert (made["recording_count"], made["value_count"]) == (3, 4096)
+    fields = {"recipe": "latent-noise", "seed": 5, "steps": 2, "noise_weight": 1}
+    usual = sdk.create_image(SOUND, **fields)
+    folder = str(tmp_path / "voices")
+    with joined_with("audio-features", CHLADNI_AUDIO_FEATURES_LATENT_CALIBRATIONS=folder) as other:
+        own = other.create_image(SOUND, **fields)
+    assert own.provenance.recipe_options["calibration"] == f"voices@{made['digest'][:12]}"
+    assert usual.provenance.recipe_options["calibration"].startswith("embedded-mel-4096@")
+    assert not np.array_equal(pixels_in(own.png), pixels_in(usual.png))

@@ -7,21 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import (
-    ClapConfig,
-    ClapFeatureExtractor,
-    ClapModel,
-    CLIPConfig,
-    CLIPImageProcessorPil,
-    CLIPModel,
-    PreTrainedTokenizerFast,
-)
 
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.decoding import DecodingLimits
 from chladni_audio_features.descriptors import DescriptorAnalyser
-from chladni_audio_features.jobs.caption_grammar import draw_captions
+from chladni_audio_features.jobs.untrained_clap import save_untrained_clap, save_untrained_clip
 from chladni_audio_features.spectrogram import MelTransform
 
 RATE_HZ = 22050
@@ -150,54 +140,12 @@ def own_torch_threads():
 
 
 @pytest.fixture(scope="session")
-def caption_tokenizer():
-    """A tokenizer that knows the words of some captions, with the special tokens of CLAP's."""
-    words = sorted({word for caption in draw_captions(count=1500, seed=3) for word in caption.split()})
-    vocabulary = {word: index for index, word in enumerate(["<s>", "<pad>", "<unk>", *words, "</s>"])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", vocabulary["</s>"])]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-    )
-
-
-@pytest.fixture(scope="session")
-def make_clap(tmp_path_factory, caption_tokenizer):
+def make_clap(tmp_path_factory):
     """Makes a directory of a small CLAP of the true architecture, with random weights by seed."""
 
-    def clap(seed=1, name="tiny-clap", truncation="rand_trunc", **audio_options):
-        torch.manual_seed(seed)
-        config = ClapConfig(
-            audio_config={
-                "patch_embeds_hidden_size": 4,
-                "hidden_size": 8,
-                "depths": [1, 1],
-                "num_attention_heads": [1, 2],
-                "num_hidden_layers": 2,
-                **audio_options,
-            },
-            text_config={
-                "hidden_size": 16,
-                "intermediate_size": 16,
-                "num_hidden_layers": 1,
-                "num_attention_heads": 2,
-                "vocab_size": len(caption_tokenizer),
-                "max_position_embeddings": 40,
-                "initializer_factor": 20.0,
-            },
-            initializer_factor=20.0,
-        )
+    def clap(seed=1, name="tiny-clap", **options):
         directory = tmp_path_factory.mktemp("models") / name
-        ClapModel(config).save_pretrained(directory)
-        ClapFeatureExtractor(truncation=truncation).save_pretrained(directory)
-        caption_tokenizer.save_pretrained(directory)
+        save_untrained_clap(directory, seed=seed, **options)
         return directory
 
     return clap
@@ -209,28 +157,8 @@ def clap_directory(make_clap):
 
 
 @pytest.fixture(scope="session")
-def clip_directory(tmp_path_factory, caption_tokenizer):
+def clip_directory(tmp_path_factory):
     """A small CLIP whose width, projection and text tower differ in size, so that none passes for another."""
-    torch.manual_seed(2)
-    tower = {"intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = CLIPConfig(
-        text_config={
-            **tower,
-            "hidden_size": 20,
-            "vocab_size": len(caption_tokenizer),
-            "max_position_embeddings": 32,
-            "bos_token_id": 0,
-            "pad_token_id": 1,
-            "eos_token_id": caption_tokenizer.eos_token_id,
-        },
-        vision_config={**tower, "hidden_size": 16, "image_size": 32, "patch_size": 8, "projection_dim": 12},
-        projection_dim=12,
-        initializer_factor=20.0,
-    )
     directory = tmp_path_factory.mktemp("models") / "tiny-clip"
-    CLIPModel(config).save_pretrained(directory)
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(
-        directory
-    )
-    caption_tokenizer.save_pretrained(directory)
+    save_untrained_clip(directory)
     return directory

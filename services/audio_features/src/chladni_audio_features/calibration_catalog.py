@@ -23,6 +23,10 @@ EMBEDDED_CALIBRATIONS: Final = (
     "embedded-dct-4096",
     "embedded-mel-16384",
     "embedded-dct-16384",
+    "embedded-mel-36864",
+    "embedded-dct-36864",
+    "embedded-mel-65536",
+    "embedded-dct-65536",
 )
 
 _MAX_SHOWN_CHARACTERS: Final = 80

@@ -22,7 +22,7 @@ from chladni_audio_features.jobs.latent_moments import LatentMoments, write_cali
 from chladni_audio_features.jobs.synthesis.corpus import draw_corpus
 from chladni_audio_features.spectrogram import MelTransform, log_mel_spectrogram
 
-_SIDES = (64, 128)
+_SIDES = (64, 128, 192, 256)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
