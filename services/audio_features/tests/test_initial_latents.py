@@ -293,9 +293,10 @@ def test_the_embedded_calibrations_are_whole_and_small():
         _, basis, count = calibration.name.split("-")
         assert (calibration.basis, calibration.value_count) == (basis, int(count))
         assert calibration.recording_count >= 500
-        assert (calibration.deviation > 1e-3).all()
+        # An image with more rows than there are mel bins has a few coefficients that never vary.
+        assert (calibration.deviation > 1e-6).mean() > (0.97 if count in {"36864", "65536"} else 0.9999)
     files = [path for path in CALIBRATION_DIRECTORY.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 400_000
+    assert sum(path.stat().st_size for path in files) < 2_200_000
 
 
 def lag_1_correlation(latents):
@@ -322,7 +323,7 @@ def test_embedded_calibrations_whiten_sounds_they_have_not_seen(transform):
 
 def test_the_job_writes_what_it_can_load(tmp_path, capsys):
     calibrate_latents.main(["--count", "3", "--seed", "4", "--output", str(tmp_path)])
-    assert capsys.readouterr().out.count("3 sounds") == 4
+    assert capsys.readouterr().out.count("3 sounds") == len(EMBEDDED_CALIBRATIONS)
     for name in EMBEDDED_CALIBRATIONS:
         calibration = load(tmp_path / name)
         assert (calibration.name, calibration.recording_count) == (name, 3)
