@@ -60,13 +60,18 @@ class ModelNeed:
     def kind_in(self, shelf: Shelf) -> tuple[ModelSummary, ...]:
         """Returns the models of this kind, ready or not, in the order of preference."""
         if not self.families:
-            makers = (model for model in shelf.models if model.output_space)
+            makers = (
+                model
+                for model in shelf.models
+                if model.output_space or (model.is_default and model.unavailable_reason)
+            )
             return tuple(sorted(makers, key=lambda model: not model.is_default))
         return tuple(
             model
             for family in self.families
             for model in shelf.models
-            if model.family == family and set(self.takes) <= set(model.inputs)
+            # One that could not be loaded tells its family at best, not what it would take.
+            if model.family == family and (model.unavailable_reason or set(self.takes) <= set(model.inputs))
         )
 
     def usable_in(self, shelf: Shelf, wish: Wish = ANY_WISH) -> tuple[ModelSummary, ...]:

@@ -79,17 +79,17 @@ def ip_adapter(space: str = CLIP_SPACE) -> model_pb2.ModelInfo:
 
 
 def broken(info: model_pb2.ModelInfo) -> model_pb2.ModelInfo:
-    """Makes a model one that could not be loaded, and returns it."""
-    info.is_ready = False
+    """Makes a model one that could not be loaded, of which only the family is known, and returns it."""
+    name, family, is_default = info.id, info.family, info.is_default
+    info.Clear()
+    info.id, info.family, info.is_default = name, family, is_default
     info.unavailable_reason = "Its weights are cut off."
     return info
 
 
 def lost(info: model_pb2.ModelInfo) -> model_pb2.ModelInfo:
     """Makes a model one of which not even the family could be found out, and returns it."""
-    name = info.id
-    info.Clear()
-    info.id = name
+    info.family = ""
     return broken(info)
 
 
