@@ -89,7 +89,7 @@ def broken(info: model_pb2.ModelInfo) -> model_pb2.ModelInfo:
 
 def lost(info: model_pb2.ModelInfo) -> model_pb2.ModelInfo:
     """Makes a model one of which not even the family could be found out, and returns it."""
-    info.family = ""
+    info.family, info.is_default = "", False
     return broken(info)
 
 
