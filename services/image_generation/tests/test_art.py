@@ -41,7 +41,10 @@ def tonal_embedding(**changes: float | Tensor) -> Tensor:
 def landscape(**changes: float | Tensor) -> Tensor:
     """(152,) a noisy sound without pitch, onsets, clouds or jags: ridges alone."""
     plain = {"harmonicity": 0.0, "chroma_c": 0, "chroma_e": 0, "chroma_g": 0, "flatness": 0, "roughness": 0}
-    return tonal_embedding(**(plain | {"onset_rate": 0, "course_onset": 0, "pitch_range": 1} | changes))
+    smooth = {"brightness": 0, "bandwidth": 0}
+    return tonal_embedding(
+        **(plain | smooth | {"onset_rate": 0, "course_onset": 0, "pitch_range": 1} | changes)
+    )
 
 
 def paint(embedding: Tensor) -> Tensor:

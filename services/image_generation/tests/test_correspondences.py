@@ -106,13 +106,42 @@ def test_brighter_sounds_have_lighter_and_yellower_lights() -> None:
     assert (yellow.diff() > 0).all()
 
 
-def test_a_harmonic_sound_is_a_plate_and_a_noisy_one_a_landscape() -> None:
-    clear = parameters_from_descriptors(sound_of(harmonicity=0.9, chroma_c=1.0))
-    noisy = parameters_from_descriptors(sound_of(harmonicity=0.1))
-    assert clear.plate_share > 0.9
-    assert clear.ridge_share < 0.2
+def test_a_clean_tone_is_a_plate_and_noise_a_landscape() -> None:
+    clean = parameters_from_descriptors(sound_of(harmonicity=0.95, flatness=0.05, chroma_c=1.0))
+    noisy = parameters_from_descriptors(sound_of(harmonicity=0.1, flatness=0.9))
+    assert clean.plate_share > 0.85
+    assert clean.ridge_share < 0.2
     assert noisy.ridge_share > 0.9
-    assert noisy.plate_share < 0.2
+    assert noisy.plate_share < 0.1
+
+
+def test_quiet_sounds_keep_their_forms_and_silence_has_none() -> None:
+    quiet = parameters_from_descriptors(sound_of(loudness=0.0))
+    loud = parameters_from_descriptors(sound_of(loudness=1.0))
+    nothing = parameters_from_descriptors(silence()[None])
+    for name in ("contrast", "ridge_share", "cell_share", "ribbon_share", "plate_share"):
+        assert getattr(quiet, name) >= 0.5 * getattr(loud, name) > 0, name
+        assert getattr(nothing, name) == 0, name
+
+
+@pytest.mark.parametrize("component", GLOBAL_NAMES)
+def test_small_changes_of_a_sound_are_small_changes_of_its_picture(component: str) -> None:
+    generator = torch.Generator().manual_seed(6)
+    sounds = torch.rand(200, COMPONENT_COUNT, generator=generator)
+    moved = sounds.clone()
+    moved[:, GLOBAL_NAMES.index(component)] = (moved[:, GLOBAL_NAMES.index(component)] + 0.01).clamp(max=1)
+    vectors, neighbours = (parameters_from_descriptors(each).as_vectors() for each in (sounds, moved))
+    assert (vectors - neighbours).abs().max() < 0.1
+
+
+def test_the_order_of_two_strong_notes_hardly_shows() -> None:
+    """A shade more of one note or of the other leaves key, mode and figure nearly as they are."""
+    quiet = {name: 0.0 for name in GLOBAL_NAMES if name.startswith("chroma")}
+    first, second = (
+        parameters_from_descriptors(sound_of(**(quiet | {"chroma_g": g, "chroma_g_sharp": a, "mode": mode})))
+        for g, a, mode in ((1.0, 0.95, 0.48), (0.95, 1.0, 0.52))
+    )
+    assert (first.as_vectors() - second.as_vectors()).abs().max() < 0.1
 
 
 def test_each_pitch_class_excites_a_mode_of_its_own() -> None:

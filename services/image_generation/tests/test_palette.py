@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from chladni_image_generation.palette import (
+    SEMITONE,
     active_pitch_classes,
     chroma_phase,
     sample_ramp,
@@ -17,6 +18,13 @@ def test_keys_a_fifth_apart_take_neighbouring_hues() -> None:
     distance = (phases[0] - phases).norm(dim=1)
     nearest = distance.argsort()[1:3].tolist()
     assert sorted(nearest) == [5, 7], "F and G lie beside C"
+
+
+def test_both_circles_together_tell_pitch_classes_apart() -> None:
+    fifths, semitones = chroma_phase(torch.eye(12)), chroma_phase(torch.eye(12), step=SEMITONE)
+    assert sorted((semitones[0] - semitones).norm(dim=1).argsort()[1:3].tolist()) == [1, 11]
+    places = torch.cat([fifths, semitones], dim=1)
+    assert torch.pdist(places).min() > 1.4
 
 
 def test_an_even_spread_and_no_pitch_at_all_have_no_hue() -> None:

@@ -8,13 +8,14 @@
 | dynamics | depth of light: relief, shadow and vignette | Palmer et al. 2013 |
 | brightness | luminous, yellow highlights; without a key, the hue | Marks 1974; Ward et al. 2006 |
 | bandwidth | spread of the palette's hues | Ward et al. 2006 |
-| flatness | mist and clouds that dissolve clean forms | Adeli et al. 2014 (timbre and softness of form) |
-| roughness | jagged edges against smooth ones | Koehler 1947; Ramachandran & Hubbard 2001 |
+| flatness | mist and clouds that dissolve clean forms; the plate sinks in noise | Adeli et al. 2014 |
+| roughness, brightness, bandwidth | jagged edges against smooth ones | Koehler 1947; Adeli et al. 2014 |
 | onset rate | number of separate bodies, cells in the sky | Spence 2011 (density) |
 | tempo | spacing of the repeated bands; fast is close | Palmer et al. 2013; Spence 2011 |
-| harmonicity | a vibrating plate with nodal lines, against a landscape of ridges | Chladni 1787; Jenny 1967 |
+| harmonicity | a vibrating plate with nodal lines, against a landscape | Chladni 1787; Jenny 1967 |
 | mode | major is warm and light, minor cool and dark; symmetry of the figure | Palmer et al. 2013 |
 | chroma, mean on the circle of fifths | base hue and its purity | Scriabin, in Galeyev & Vanechkina 2001 |
+| chroma, mean on the circle of semitones | how the hue of the lights departs from it | Shepard 1982 |
 | chroma, each pitch class | a mode of the plate: each chord has its own figure | Chladni 1787; Ritz 1909 |
 | chroma, number of pitch classes | number of colours in the palette | Palmer et al. 2013 |
 | course of level, brightness, pitch, onsets | ridges, ribbons, bodies from left to right | Spence 2011 |
@@ -22,14 +23,17 @@
 | course of the key | hue from left to right | Galeyev & Vanechkina 2001 |
 
 Sources: Marks (1974, 1987), loudness, pitch and brightness; Ward, Huckstep & Tsakanikos (2006),
-sound-colour synaesthesia; Spence (2011), "Crossmodal correspondences: a tutorial review"; Palmer,
+sound-colour synaesthesia; Shepard (1982), "Geometrical approximations to the structure of musical pitch",
+the two circles; Spence (2011), "Crossmodal correspondences: a tutorial review"; Palmer,
 Schloss, Xu & Prado-Leon (2013), "Music-color associations are mediated by emotion"; Koehler (1947)
 and Ramachandran & Hubbard (2001), sharp sounds and sharp shapes; Adeli, Rouat & Molotchnikoff (2014),
 "Audiovisual correspondence between musical timbre and visual shapes"; Chladni (1787), Ritz (1909) and
 Jenny (1967), figures of vibration.
 
 Every parameter is a continuous function of the descriptors, so that sounds that are nearly alike get
-pictures that are.
+pictures that are. No gate opens at a loudness or a harmonicity: what shows most, the plate and the
+contrast, grows evenly over the whole range of what it stands for, so that the distances between pictures
+follow those between sounds. Noises, whose descriptors lie close together, share a sober family of hues.
 """
 
 import math
@@ -39,7 +43,13 @@ import torch
 from torch import Tensor
 
 from chladni_image_generation.descriptor_space import GLOBAL_NAMES, course_of
-from chladni_image_generation.palette import ANCHOR_COUNT, active_pitch_classes, chroma_phase
+from chladni_image_generation.palette import (
+    ANCHOR_COUNT,
+    FIFTH,
+    SEMITONE,
+    active_pitch_classes,
+    chroma_phase,
+)
 
 _CHROMA_START = GLOBAL_NAMES.index("chroma_c")
 
@@ -122,16 +132,18 @@ def parameters_from_descriptors(embedding: Tensor) -> PictureParameters:
     chroma = overall[:, _CHROMA_START:]
     loudness, dynamics, flatness = named["loudness"], named["dynamics"], named["flatness"]
     pitch_height, pitch_range = named["pitch_height"], named["pitch_range"]
-    tonal = chroma.amax(dim=1)
-    plate_share = _smooth((named["harmonicity"] - 0.25) / 0.55) * (0.25 + 0.75 * tonal)
-    clarity = _smooth((named["harmonicity"] - 0.3) / 0.6)
-    sounding = _smooth(loudness / 0.06)
+    tonality = _tonality(named, chroma)
+    sounding = _presence(named)
+    plate = (_cleanness(named) - 0.05).clamp(min=0) * (0.45 + 0.55 * tonality) * sounding
+    # Somewhat steeper in the middle: a plate or a landscape is clearer than half of each.
+    plate_share = 0.4 * plate + 0.6 * _smooth(plate / 0.8)
+    sharpness = 0.70 * named["roughness"] + 0.15 * (named["brightness"] + named["bandwidth"])
     return PictureParameters(
         palette=_palette(named, chroma),
         accent=_accent(named, chroma),
         plate_weights=_plate_weights(chroma),
         course=course_of(embedding),
-        contrast=(0.60 + 0.40 * loudness) * sounding,
+        contrast=(0.50 + 0.50 * loudness) * sounding,
         relief=(0.10 + 0.20 * dynamics) * (0.3 + 0.7 * sounding),
         vignette=0.10 + 0.20 * dynamics,
         glow=(0.05 + 0.15 * named["brightness"]) * (0.4 + 0.6 * loudness),
@@ -143,44 +155,61 @@ def parameters_from_descriptors(embedding: Tensor) -> PictureParameters:
         plate_share=plate_share,
         ridge_share=(1 - 0.95 * plate_share) * sounding,
         ribbon_share=_smooth((named["harmonicity"] - 0.15) / 0.4) * _smooth(pitch_range / 0.35) * sounding,
-        cell_share=_smooth((named["onset_rate"] - 0.15) / 0.6) * (1 - 0.8 * plate_share) * sounding,
+        cell_share=0.50 * named["onset_rate"] * (1 - 0.8 * plate_share) * sounding,
         cell_frequency=1.6 + 1.8 * named["onset_rate"] + 0.8 * named["bandwidth"],
-        line_strength=clarity * (1 - 0.5 * flatness) * (0.3 + 0.7 * tonal),
+        line_strength=(0.50 + 0.50 * named["harmonicity"]) * (1 - 0.95 * flatness) * (0.3 + 0.7 * tonality),
         plate_scale=0.75 + 0.65 * pitch_height,
-        plate_sign=torch.sin((named["mode"] - 0.5) * math.pi),
+        plate_sign=2 * (named["mode"] - 0.5),
         cloud=flatness**1.5,
-        jag=named["roughness"] ** 1.5,
+        jag=sharpness * sounding,
         body_radius=(0.06 + 0.09 * loudness) * (1.3 - 0.65 * named["onset_rate"]),
         body_softness=0.06 + 0.30 * flatness**2.5,
     )
 
 
+def _presence(named: dict[str, Tensor]) -> Tensor:
+    """0 for silence, 1 for all but the faintest: a quiet sound is there as long as it has a timbre."""
+    names = ("loudness", "brightness", "bandwidth", "flatness", "harmonicity")
+    return _smooth(torch.stack([named[name] for name in names]).sum(dim=0) / 0.3)
+
+
+def _cleanness(named: dict[str, Tensor]) -> Tensor:
+    """How little noise there is in a sound, and how exactly it repeats."""
+    return 0.75 * (1 - named["flatness"]) + 0.25 * named["harmonicity"]
+
+
+def _tonality(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
+    """1 for clean tones, 0 without any; less for tones in noise, which small changes may hide or bare."""
+    return chroma.amax(dim=1) * (0.35 + 0.65 * _cleanness(named))
+
+
 def _plate_weights(chroma: Tensor) -> Tensor:
-    """Amplitudes of the modes: the strong pitch classes, as far as the chroma is clear."""
-    weights = chroma**2
-    length: Tensor = weights.norm(dim=1, keepdim=True)
-    return weights / length.clamp(min=0.5)
+    """Amplitudes of the modes: those of the pitch classes, as far as the chroma is clear."""
+    length: Tensor = chroma.norm(dim=1, keepdim=True)
+    return chroma / length.clamp(min=0.5)
 
 
 def _palette(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
     """Five OKLab anchors from shadow to light."""
     base = _base_colour(named, chroma)
-    hue = torch.atan2(base[:, 1], base[:, 0])
     purity = base.norm(dim=1).clamp(max=1)
-    saturation = (0.060 + 0.075 * purity + 0.055 * named["loudness"]) * (1 - 0.25 * named["flatness"])
+    direction = _direction(base)
+    departure = _tonality(named, chroma)[:, None] * _clear_phase(chroma, SEMITONE)
+    saturation = (0.050 + 0.095 * purity + 0.040 * named["loudness"]) * (1 - 0.20 * named["flatness"])
     # Dark yellow is olive: yellow needs light to be itself.
-    yellowness = torch.cos(hue - math.radians(105)).clamp(min=0) * purity
+    yellow = math.radians(105)
+    yellowness = (direction @ direction.new_tensor([math.cos(yellow), math.sin(yellow)])).clamp(min=0)
     middle = (
         0.34
         + 0.22 * named["pitch_height"]
         + 0.10 * named["brightness"]
         + 0.06 * named["loudness"]
         + 0.08 * (named["mode"] - 0.5)
-        + 0.15 * yellowness
+        + 0.15 * yellowness * purity
     )
     reach = 0.20 + 0.20 * named["loudness"]
     colours = (active_pitch_classes(chroma**2) / 7).clamp(max=1)
-    spread = 0.5 + 2.0 * named["bandwidth"]
+    spread = 0.5 + 1.0 * named["bandwidth"]
     swing = 0.20 + 1.0 * colours
 
     stops = torch.linspace(-1, 1, ANCHOR_COUNT)
@@ -189,10 +218,12 @@ def _palette(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
     for stop, side in zip(stops.tolist(), zigzag.tolist(), strict=True):
         shine = max(stop, 0.0) * (named["brightness"] - 0.5)
         lightness = middle + reach * stop * (1.0 if stop < 0 else 1.25) + 0.08 * shine
-        angle = hue + spread * 0.5 * stop + swing * 0.5 * side
+        towards = direction + (0.5 + 0.5 * stop) * departure
+        towards = towards / towards.norm(dim=1, keepdim=True).clamp(min=1)
+        turned = _turned(towards, spread * 0.5 * stop + swing * 0.5 * side)
         strength = saturation * (1.05 - 0.40 * stop**2)
-        a = strength * angle.cos() + 0.012 * shine
-        b = strength * angle.sin() + 0.100 * shine
+        a = strength * turned[:, 0] + 0.012 * shine
+        b = strength * turned[:, 1] + 0.100 * shine
         anchors.append(torch.stack([lightness.clamp(0.06, 0.97), a, b], dim=1))
     return torch.stack(anchors, dim=1)
 
@@ -200,22 +231,41 @@ def _palette(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
 def _accent(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
     """(B, 3) OKLab colour of the bodies: across the hue circle, as far as the bandwidth says."""
     base = _base_colour(named, chroma)
-    angle = torch.atan2(base[:, 1], base[:, 0]) + math.pi * (0.45 + 0.55 * named["bandwidth"])
+    across = _turned(_direction(base), math.pi * (0.45 + 0.55 * named["bandwidth"]))
     lightness = 0.60 + 0.16 * named["pitch_height"] + 0.10 * named["brightness"]
     strength = 0.07 + 0.07 * named["loudness"] + 0.03 * base.norm(dim=1).clamp(max=1)
-    return torch.stack([lightness, strength * angle.cos(), strength * angle.sin()], dim=1)
+    return torch.stack([lightness, strength * across[:, 0], strength * across[:, 1]], dim=1)
 
 
 def _base_colour(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
     """(B, 2) direction in the a-b plane: the key's hue, pulled warm by major and cool by minor."""
-    tonal = chroma_phase(chroma**3) * chroma.amax(dim=1, keepdim=True)
     warm_angle = math.radians(55)
-    warmth = 0.9 * (named["mode"] - 0.5) + 0.45 * (named["brightness"] - 0.5) - 0.08
+    warmth = 0.9 * (named["mode"] - 0.5) + 0.2 * (named["brightness"] - 0.5) - 0.08
     pull = torch.stack([warmth * math.cos(warm_angle), warmth * math.sin(warm_angle)], dim=1)
-    # Without a key the timbre decides: from indigo for dull sounds over teal to amber for bright ones.
-    angle = math.radians(275) - math.radians(215) * named["brightness"]
-    keyless = 0.55 * (1 - chroma.amax(dim=1))[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
-    return 1.15 * tonal + pull + keyless
+    # Without a key the timbre decides: dull is purple, then come blue and sea green, and bright is moss.
+    angle = math.radians(325) - math.radians(225) * named["brightness"]
+    tonality = _tonality(named, chroma)[:, None]
+    keyless = 0.50 * (1 - tonality) * torch.stack([angle.cos(), angle.sin()], dim=1)
+    return 1.15 * tonality * _clear_phase(chroma, FIFTH) + pull + keyless
+
+
+def _clear_phase(chroma: Tensor, step: int) -> Tensor:
+    """(B, 2) mean direction of the strong pitch classes; longer than their mean, or chords had no hue."""
+    phase = chroma_phase(chroma**2, step=step)
+    length: Tensor = phase.norm(dim=1, keepdim=True)
+    return phase / (length + 0.05).sqrt()
+
+
+def _direction(vector: Tensor) -> Tensor:
+    """(B, 2) of about unit length, shrinking to 0 where there is no direction."""
+    length: Tensor = vector.norm(dim=1, keepdim=True)
+    return vector / (length + 0.03)
+
+
+def _turned(vector: Tensor, angle: Tensor) -> Tensor:
+    """(B, 2) vectors turned by (B,) angles."""
+    a, b = vector.unbind(1)
+    return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], dim=1)
 
 
 def _smooth(value: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 ANCHOR_COUNT = 5
+FIFTH, SEMITONE = 7, 1
 
 _LMS_FROM_LAB = (
     (1.0, 0.3963377774, 0.2158037573),
@@ -32,15 +33,21 @@ def srgb_from_oklab(lab: Tensor) -> Tensor:
     ).clamp(0, 1)
 
 
-def chroma_phase(chroma: Tensor) -> Tensor:
-    """Mean direction of (B, 12) pitch-class energies on the circle of fifths, as (B, 2).
+def chroma_phase(chroma: Tensor, *, step: int = FIFTH) -> Tensor:
+    """Mean direction of (B, 12) pitch-class energies on a circle of pitch classes, as (B, 2).
 
     Keys a fifth apart share all but one of their notes; on the circle of fifths they are
     neighbours, as they are in Scriabin's colour table (Galeyev & Vanechkina 2001), so related keys
-    take related hues. The length of the vector is in [0, 1]: 1 for a single pitch class, 0 for an
+    take related hues. On the circle of semitones neighbours are those that are close in pitch. The two
+    together tell all pitch classes apart (Shepard 1982, "Geometrical approximations to the structure of
+    musical pitch"). The length of the vector is in [0, 1]: 1 for a single pitch class, 0 for an
     even spread or for no pitch at all.
+
+    Args:
+        chroma: (B, 12) energies, from C.
+        step: semitones between neighbours on the circle, `FIFTH` or `SEMITONE`.
     """
-    positions = (torch.arange(12) * 7) % 12
+    positions = (torch.arange(12) * step) % 12
     angles = positions.to(chroma) * (2 * math.pi / 12)
     weights = chroma / chroma.sum(dim=1, keepdim=True).clamp(min=1e-6)
     return torch.stack([(weights * angles.cos()).sum(1), (weights * angles.sin()).sum(1)], dim=1)

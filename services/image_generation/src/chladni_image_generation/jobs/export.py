@@ -22,7 +22,7 @@ from chladni_image_generation.model_files import MANIFEST_NAME, file_digests
 from chladni_image_generation.noise_grid import GRID_SIZE
 
 MODEL_ID = "chladni-embedded"
-MODEL_VERSION = "2.0.0"
+MODEL_VERSION = "2.1.0"
 _LIBRARIES = ("torch", "diffusers", "safetensors")
 
 

@@ -78,7 +78,7 @@ measures the whole way from sound to picture.
   it, with the sound from edge to edge; the same seed bends the plane in another way there.
 - The course has 16 segments: what changes faster within a sound shows as onsets, not one by one.
 - Bodies of a few pixels and the finest threads come out softer than in the art that it learned from, and
-  surfaces that are smooth there come out mottled, like paint: it wants more training.
+  surfaces that are smooth there have a faint grain, like paint.
 """
 
 
