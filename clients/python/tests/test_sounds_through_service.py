@@ -14,13 +14,18 @@ from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_client.live.recording import Recording
 from chladni_client.live.spectrum import LiveSpectrum
 from chladni_client.live_sounds import PcmFormat
+from chladni_runtime.settings import load_settings
 from chladni_runtime.testing import loopback_service
 
 RATE_HZ = 22050
 
 
-def running_service():
-    settings = AudioFeaturesSettings(grpc_port=0, metrics_port=0, drain_delay_seconds=0.0, worker_count=1)
+def running_service(**variables):
+    """Returns a running service that reads these variables beside its usual ones."""
+    prefix = "CHLADNI_AUDIO_FEATURES_"
+    usual = {"GRPC_PORT": "0", "METRICS_PORT": "0", "DRAIN_DELAY_SECONDS": "0", "WORKER_COUNT": "1"}
+    environ = {prefix + name: value for name, value in usual.items()} | variables
+    settings = load_settings(AudioFeaturesSettings, environ)
     return loopback_service(composer(settings), service_names=SERVICE_NAMES, settings=settings)
 
 
@@ -42,9 +47,7 @@ def recordings(folder):
 
 
 @pytest.mark.parametrize("basis", ["mel", "dct"])
-async def test_a_service_scales_by_a_calibration_as_the_command_did(
-    run, folder, recordings, monkeypatch, basis
-):
+async def test_a_service_scales_by_a_calibration_as_the_command_did(run, folder, recordings, basis):
     async with running_service() as (service, _):
         ended = await asyncio.to_thread(
             run, "--audio-features-target", service.address, "calibrate", "recordings", "--out", "voices",
@@ -54,7 +57,7 @@ async def test_a_service_scales_by_a_calibration_as_the_command_did(
     assert "voices: 4096 values" in ended.stdout
     assert "of 5 recordings, 1 skipped" in ended.stdout
     assert ended.stderr.startswith("Notice: skipped recordings/torn.wav: ")
-    monkeypatch.setenv(*ended.stdout.splitlines()[-1].split("=", 1))
+    setting = dict([ended.stdout.splitlines()[-1].split("=", 1)])
     latents = load_file(folder / "voices.safetensors")["latents"]
     with safe_open(folder / "voices.safetensors", "np") as file:
         names = json.loads(file.metadata()["names"])
@@ -64,7 +67,7 @@ async def test_a_service_scales_by_a_calibration_as_the_command_did(
     np.testing.assert_allclose(latents.reshape(5, -1)[:, varying].mean(axis=0), 0, atol=1e-4)
     options = chladni.InitialLatentsOptions(basis=chladni.LatentBasis(basis))
     async with (
-        running_service() as (service, _),
+        running_service(**setting) as (service, _),
         chladni.AsyncClient(audio_features_target=service.address) as client,
     ):
         for name, expected in zip(names, latents, strict=True):

@@ -26,6 +26,15 @@ TINY_SIZE_PIXELS = 64
 DEFAULT_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Lets references be computed as engines compute in these tests: the last bits depend on the threads."""
+    thread_count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(thread_count)
+
+
 @pytest.fixture(scope="session")
 def tiny_model_directory(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("models") / "tiny"

@@ -169,8 +169,8 @@ def parameters_from_descriptors(embedding: Tensor) -> PictureParameters:
 
 def _presence(named: dict[str, Tensor]) -> Tensor:
     """0 for silence, 1 for all but the faintest: a quiet sound is there as long as it has a timbre."""
-    names = ("loudness", "brightness", "bandwidth", "flatness", "harmonicity")
-    return _smooth(torch.stack([named[name] for name in names]).sum(dim=0) / 0.3)
+    timbre = named["brightness"] + named["bandwidth"] + named["flatness"] + named["harmonicity"]
+    return _smooth((named["loudness"] + timbre) / 0.3)
 
 
 def _cleanness(named: dict[str, Tensor]) -> Tensor:
@@ -198,7 +198,7 @@ def _palette(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
     saturation = (0.050 + 0.095 * purity + 0.040 * named["loudness"]) * (1 - 0.20 * named["flatness"])
     # Dark yellow is olive: yellow needs light to be itself.
     yellow = math.radians(105)
-    yellowness = (direction @ direction.new_tensor([math.cos(yellow), math.sin(yellow)])).clamp(min=0)
+    yellowness = (direction[:, 0] * math.cos(yellow) + direction[:, 1] * math.sin(yellow)).clamp(min=0)
     middle = (
         0.34
         + 0.22 * named["pitch_height"]

@@ -68,12 +68,16 @@ class GenerationJob:
         return stretches
 
     def rows(self) -> list[DenoiserRow]:
-        """Returns the denoiser's input for the next step: one row, or two with guidance."""
+        """Returns the denoiser's input for the next step: one row, or two with guidance.
+
+        The row without the condition comes first, as in diffusers' pipelines: where the last bit of a row
+        depends on its place in a call, the pictures are theirs all the same.
+        """
         leg, timestep = self._leg, self._timestep
         latents = self.latents
         if hasattr(leg.scheduler, "scale_model_input"):
             latents = leg.scheduler.scale_model_input(latents, timestep)
-        conditions = [leg.condition] if leg.null_condition is None else [leg.condition, leg.null_condition]
+        conditions = [leg.condition] if leg.null_condition is None else [leg.null_condition, leg.condition]
         return [DenoiserRow(latents, timestep, condition, leg.network) for condition in conditions]
 
     def advance(self, predictions: Sequence[Tensor]) -> None:
@@ -85,10 +89,10 @@ class GenerationJob:
         Raises:
             FaultError: The latents are no longer finite.
         """
-        prediction = predictions[0].cpu()
+        prediction = predictions[-1].cpu()
         if len(predictions) > 1:
             # Classifier-free guidance, https://arxiv.org/abs/2207.12598, equation 6 with s = w + 1.
-            unconditional = predictions[1].cpu()
+            unconditional = predictions[0].cpu()
             prediction = unconditional + self.request.guidance_scale * (prediction - unconditional)
         leg, timestep = self._leg, self._timestep
         outcome = leg.scheduler.step(prediction[None], timestep, self.latents[None], **leg.step_options)
