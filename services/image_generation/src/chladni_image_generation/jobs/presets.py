@@ -72,7 +72,7 @@ FULL = TrainingPreset(
         layers_per_block=2,
         norm_groups=16,
         phases=(
-            DenoiserPhase(size_pixels=512, pictures=4_000, steps=11_500, batch_size=8, learning_rate=1.5e-3),
+            DenoiserPhase(size_pixels=512, pictures=4_000, steps=14_500, batch_size=8, learning_rate=1.5e-3),
         ),
         noise_shift=10.0,
         condition_dropout=0.05,
