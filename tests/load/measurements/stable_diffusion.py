@@ -152,9 +152,7 @@ class UntrainedStableDiffusion:
         return getattr(diffusers, name)(**_NOISE_SCHEDULE, **options)
 
     def _tokens_for(self, request: GenerationRequest) -> dict[str, Tensor]:
-        embedding = request.conditioning.audio_embedding
-        if embedding is None:
-            raise ValueError("this model needs an audio embedding")
+        embedding = request.conditioning.required_audio_embedding
         generator = torch.Generator().manual_seed(int(embedding.view(np.uint32).sum()))
         return self._condition(torch.randn(_TOKEN_COUNT, self._token_width, generator=generator))
 

@@ -30,6 +30,17 @@ class Conditioning:
     initial_image: NDArray[np.uint8] | None = None
     strength: float = 0.7
 
+    @property
+    def required_audio_embedding(self) -> NDArray[np.float32]:
+        """The embedding, for models that cannot do without.
+
+        Raises:
+            ValueError: There is none; requests for such models are refused before they come so far.
+        """
+        if self.audio_embedding is None:
+            raise ValueError("this model needs an audio embedding")
+        return self.audio_embedding
+
     def digest(self) -> str:
         """Returns the SHA-256 over all values in hexadecimal."""
         digest = hashlib.sha256()

@@ -9,8 +9,14 @@ import torch
 
 from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
 from chladni_image_generation.model import LatentDiffusionModel
-from chladni_image_generation.model_files import ModelFiles, ModelFilesError, find_model_files, name_of
-from chladni_image_generation.model_parts import SEPARATOR, PartKind, class_name_of, kind_of
+from chladni_image_generation.model_files import (
+    SEPARATOR,
+    ModelFiles,
+    ModelFilesError,
+    find_model_files,
+    name_of,
+)
+from chladni_image_generation.model_parts import PartKind, class_name_of, kind_of
 from chladni_image_generation.precision import capabilities_of, choose_dtype
 
 _FAMILIES: Final[Mapping[str, str]] = {

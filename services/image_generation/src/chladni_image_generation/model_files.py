@@ -9,6 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 EMBEDDED_MODEL_ID: Final = "embedded"
+SEPARATOR: Final = "+"
+"""Between the parts of a reference, and of the identifier of a model that is put together from them."""
+
 MANIFEST_NAME: Final = "manifest.json"
 _HUB_PATTERNS: Final = ["*.json", "*.txt", "README.md"]
 _HUB_PATTERNS_LEFT_OUT: Final = ["*.fp16.safetensors", "*.non_ema.safetensors", "*/openvino_*", "*/flax_*"]
@@ -53,7 +56,7 @@ class ModelFiles:
         digests = "\n".join(part.digest for part in (self, *additions))
         return replace(
             self,
-            id="+".join(part.id for part in (self, *additions)),
+            id=SEPARATOR.join(part.id for part in (self, *additions)),
             digest=hashlib.sha256(digests.encode()).hexdigest(),
         )
 

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from chladni_image_generation.model_files import ModelFiles, ModelFilesError
 
-SEPARATOR: Final = "+"
-
 
 class PartKind(StrEnum):
     """What can be added to a model."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from chladni_runtime.settings import Port, ServiceSettings
 from chladni_similarity.collections.interface import CollectionLimits, ServerAccess
@@ -39,7 +39,6 @@ class SimilaritySettings(ServiceSettings):
     )
     models: Annotated[
         tuple[ModelReference, ...],
-        NoDecode,
         BeforeValidator(lambda value: parse_model_references(value) if isinstance(value, str) else value),
     ] = Field(
         tuple(map(ModelReference, EMBEDDED_MODEL_IDS)),

@@ -71,9 +71,7 @@ class AudioConditionedModel:
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
         """Returns the way from noise to the picture that the request's embedding of shape (152,) asks for."""
-        embedding = request.conditioning.audio_embedding
-        if embedding is None:
-            raise ValueError("this family needs an audio embedding")
+        embedding = request.conditioning.required_audio_embedding
         # Enlarging is the same model on larger latents.
         shape = self.description.latent_shape_of(
             request.width_pixels, request.height_pixels, upscale=request.upscale

@@ -79,15 +79,13 @@ class AudioLdmModel:
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
         """Returns the way from noise to the spectrogram of a sound with the request's embedding, (512,)."""
         conditioning = request.conditioning
-        if conditioning.audio_embedding is None:
-            raise ValueError("this family needs an audio embedding")
         scheduler = self._schedulers.new(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
         noise = initial_noise(conditioning, self.description.latent_shape, generator)
         leg = Leg(
             scheduler,
             timesteps,
-            {"class_labels": torch.tensor(conditioning.audio_embedding).to(self.device, self.dtype)},
+            {"class_labels": torch.tensor(conditioning.required_audio_embedding).to(self.device, self.dtype)},
             self._condition_of_text(conditioning.negative_prompt) if request.is_guided else None,
             step_options(scheduler, generator),
         )

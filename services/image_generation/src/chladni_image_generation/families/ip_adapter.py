@@ -61,9 +61,7 @@ class IpAdapterModel:
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
         """Returns the base model's way, each step of its UNet under the embedding too."""
-        if request.conditioning.audio_embedding is None:
-            raise ValueError("this family needs an audio embedding")
-        embedding = torch.tensor(request.conditioning.audio_embedding).to(self.device, self.dtype)
+        embedding = torch.tensor(request.conditioning.required_audio_embedding).to(self.device, self.dtype)
         return with_condition(self._base.plan(request, generator), _EMBEDDING, embedding)
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:

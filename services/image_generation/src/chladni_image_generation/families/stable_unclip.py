@@ -60,7 +60,7 @@ class StableUnclipModel:
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
         """Returns the way from noise to a picture of the embedding, in the light of the prompt."""
         # The noise of the embedding is drawn before that of the latents, as in the pipeline.
-        labels = self._class_labels(request.conditioning.audio_embedding, generator)
+        labels = self._class_labels(request.conditioning.required_audio_embedding, generator)
         return with_condition(self._base.plan(request, generator), "class_labels", labels)
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
@@ -75,16 +75,12 @@ class StableUnclipModel:
         """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
         return self._base.sketch(latents, size_pixels)
 
-    def _class_labels(
-        self, audio_embedding: NDArray[np.float32] | None, generator: torch.Generator
-    ) -> Tensor:
+    def _class_labels(self, audio_embedding: NDArray[np.float32], generator: torch.Generator) -> Tensor:
         """Returns (2 D,): the embedding (D,), noised a little, and how much, as sines and cosines.
 
         The embedding is taken as it comes. The model's own mean and standard deviation scale it for the noise
         and back again, so its norm should be that of the embeddings that the image encoder makes.
         """
-        if audio_embedding is None:
-            raise ValueError("this family needs an audio embedding")
         embedding = torch.tensor(audio_embedding)[None]
         noise = torch.randn(embedding.shape, generator=generator)
         labels: Tensor = self._base.pipeline.noise_image_embeddings(

@@ -30,8 +30,7 @@ from chladni_image_generation.jobs.published_pipelines import COMPARABLE_FAMILIE
 from chladni_image_generation.jobs.trial_requests import FIRST, trial_requests
 from chladni_image_generation.loading import LoadingOptions
 from chladni_image_generation.model import ModelDescription
-from chladni_image_generation.model_files import ModelFilesError, find_model_files
-from chladni_image_generation.model_parts import SEPARATOR
+from chladni_image_generation.model_files import SEPARATOR, ModelFilesError, find_model_files
 from chladni_runtime.errors import ChladniError
 
 _CANNOT_BE_USED, _DIFFERS = 1, 3
