@@ -11,6 +11,7 @@ RUN python -m venv --without-pip /opt/chladni
 WORKDIR /build
 COPY requirements/constraints.txt requirements/
 COPY protos/gen/python protos/gen/python
+COPY protos/contract protos/contract
 COPY services/runtime services/runtime
 COPY services/audio_features services/audio_features
 # An argument may be several words, so it stays unquoted.
@@ -18,7 +19,7 @@ ARG EXTRAS=""
 ARG INDEX_ARGUMENTS=""
 # hadolint ignore=SC2086
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
-    ${INDEX_ARGUMENTS} ./protos/gen/python ./services/runtime "./services/audio_features${EXTRAS}"
+    ${INDEX_ARGUMENTS} ./protos/gen/python ./protos/contract ./services/runtime "./services/audio_features${EXTRAS}"
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 chladni \

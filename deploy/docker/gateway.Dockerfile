@@ -9,10 +9,11 @@ RUN python -m venv --without-pip /opt/chladni
 WORKDIR /build
 COPY requirements/constraints.txt requirements/
 COPY protos/gen/python protos/gen/python
+COPY protos/contract protos/contract
 COPY services/runtime services/runtime
 COPY services/gateway services/gateway
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
-    ./protos/gen/python ./services/runtime ./services/gateway
+    ./protos/gen/python ./protos/contract ./services/runtime ./services/gateway
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 chladni \

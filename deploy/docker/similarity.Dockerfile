@@ -17,10 +17,11 @@ ARG TORCH_INDEX_ARGUMENTS=""
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
     ${TORCH_INDEX_ARGUMENTS} torch
 COPY protos/gen/python protos/gen/python
+COPY protos/contract protos/contract
 COPY services/runtime services/runtime
 COPY services/similarity services/similarity
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
-    ./protos/gen/python ./services/runtime ./services/similarity
+    ./protos/gen/python ./protos/contract ./services/runtime ./services/similarity
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 chladni \

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.async_api import expect
 
-from chladni_runtime.errors import NotFoundError, NotOfferedError, Reason, UnavailableError
+from chladni_contract.errors import NotFoundError, NotOfferedError, Reason, UnavailableError
 
 SEED = 4711
 OTHERS_SOUND = "the other\N{RIGHT SINGLE QUOTATION MARK}s sound"

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from chladni_contract.errors import FaultError, Reason
 from chladni_gateway.testing import families
-from chladni_runtime.errors import FaultError, Reason
 
 OPTIONS = "#options [data-option]:visible"
 DATA_URL = re.compile(r"^data:image/png;base64,")

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from playwright.async_api import expect
 
-from chladni_runtime.errors import Reason, UnavailableError
+from chladni_contract.errors import Reason, UnavailableError
 
 LIT_PIXELS = """canvas => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -5,7 +5,7 @@ import re
 
 from playwright.async_api import expect
 
-from chladni_runtime.errors import QueueFullError
+from chladni_contract.errors import QueueFullError
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 DATA_URL = "data:image/png;base64,"

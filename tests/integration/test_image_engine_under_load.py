@@ -15,9 +15,9 @@ from PIL import Image
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.errors import Reason
-from chladni_runtime.status import from_rpc_error
-from chladni_runtime.tensors import to_tensor
+from chladni_contract.errors import Reason
+from chladni_contract.status import from_rpc_error
+from chladni_contract.tensors import to_tensor
 
 SERVICE = "image-generation"
 EMBEDDING_SIZE = 152

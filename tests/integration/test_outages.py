@@ -11,8 +11,8 @@ from recordings import encoded, melody
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
-from chladni_runtime.errors import Reason
-from chladni_runtime.status import from_rpc_error
+from chladni_contract.errors import Reason
+from chladni_contract.status import from_rpc_error
 
 
 async def generate(cluster, **fields):

@@ -28,7 +28,7 @@ from PIL import Image
 from rich.console import Console
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
-from chladni_runtime.tensors import to_array
+from chladni_contract.tensors import to_array
 
 BENCH = Path(__file__).with_name("bench.py")
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.tensors import to_array, to_tensor
+from chladni_contract.tensors import to_array, to_tensor
 
 SEED_COUNT = 2
 POSITIONS = [2, 5, 8, 9]

@@ -30,11 +30,11 @@ from chladni_audio_features.pretrained_files import (
     parse_model_reference,
 )
 from chladni_audio_features.recording import Recording
-from chladni_runtime.errors import Reason, UnavailableError
-from chladni_runtime.status import from_rpc_error
-from chladni_runtime.tensors import to_array
+from chladni_contract.errors import Reason, UnavailableError
+from chladni_contract.status import from_rpc_error
+from chladni_contract.tensors import to_array
+from chladni_contract.weight_fingerprint import fingerprint
 from chladni_runtime.testing import loopback_service
-from chladni_runtime.weight_fingerprint import fingerprint
 
 RATE_HZ = 48_000
 

@@ -26,9 +26,9 @@ from chladni_audio_features.jobs.caption_embeddings import ClapTexts
 from chladni_audio_features.jobs.caption_grammar import draw_captions
 from chladni_audio_features.jobs.ridge_regression import fit_ridge, measure_fit
 from chladni_audio_features.pretrained_files import ModelLoadingError, ModelReference
-from chladni_runtime.tensors import to_array
+from chladni_contract.tensors import to_array
+from chladni_contract.weight_fingerprint import fingerprint
 from chladni_runtime.testing import loopback_service
-from chladni_runtime.weight_fingerprint import fingerprint
 
 CAPTIONS = 1500
 

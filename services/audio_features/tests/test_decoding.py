@@ -24,7 +24,7 @@ from chladni_audio_features.errors import (
     SampleValueError,
     TruncatedAudioError,
 )
-from chladni_runtime.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, Reason
 
 LIMITS = DecodingLimits()
 DECODER = AudioDecoder(LIMITS)

@@ -32,7 +32,7 @@ from chladni_audio_features.latent_calibration import (
     parse_calibration_references,
 )
 from chladni_audio_features.spectrogram import log_mel_spectrogram
-from chladni_runtime.errors import NotFoundError, Reason
+from chladni_contract.errors import NotFoundError, Reason
 
 UNIT_CELLS = st.floats(0, 1, width=32)
 

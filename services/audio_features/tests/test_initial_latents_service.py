@@ -14,9 +14,9 @@ from chladni_audio_features.initial_latents import LatentBasis, latent_values
 from chladni_audio_features.jobs.latent_moments import LatentMoments, write_calibration
 from chladni_audio_features.latent_calibration import CalibrationError
 from chladni_audio_features.spectrogram import log_mel_spectrogram
-from chladni_runtime.errors import Reason
-from chladni_runtime.status import from_rpc_error
-from chladni_runtime.tensors import to_array
+from chladni_contract.errors import Reason
+from chladni_contract.status import from_rpc_error
+from chladni_contract.tensors import to_array
 from chladni_runtime.testing import loopback_service
 
 

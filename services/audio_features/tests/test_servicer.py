@@ -17,9 +17,9 @@ from chladni_audio_features.composition import SERVICE_NAMES, composer
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.embedding import COMPONENT_NAMES, DESCRIPTOR_NAMES, EMBEDDING_SPACE
 from chladni_audio_features.spectrogram import log_mel_spectrogram
-from chladni_runtime.errors import Reason
-from chladni_runtime.status import from_rpc_error
-from chladni_runtime.tensors import to_array
+from chladni_contract.errors import Reason
+from chladni_contract.status import from_rpc_error
+from chladni_contract.tensors import to_array
 from chladni_runtime.testing import LoopbackSettings, loopback_service
 
 

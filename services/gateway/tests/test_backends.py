@@ -7,13 +7,13 @@ import grpc
 import pytest
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.clients import bare_error
 from chladni_gateway.backends.connections import RENEWAL_SECONDS, Connection, service_config
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.pictures import Picture
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, Reason, UnavailableError
 
 SERVICE = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.embedded_recipe import EmbeddedRecipe
 from chladni_gateway.events import Completed, Created, Progressed, Queued, Started
@@ -25,7 +26,6 @@ from chladni_gateway.recordings import AudioProperties, Embedding, Recording, So
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.admission import Admission
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, Reason
 
 NO_LIMIT = Deadline()
 

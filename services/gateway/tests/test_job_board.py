@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import Analyzed, Created, Progressed, Queued, Started
 from chladni_gateway.image_store import ImageRecord
@@ -18,7 +19,6 @@ from chladni_gateway.jobs import MAX_EVENTS, MAX_FOLLOWERS, Cancelled, Done, Fai
 from chladni_gateway.pictures import Picture, Provenance
 from chladni_gateway.recordings import AudioProperties, Recording
 from chladni_gateway.stages import Stage
-from chladni_runtime.errors import ChladniError, FaultError, QueueFullError, Reason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AUDIO = AudioProperties("wav", 8000, 1, 1.0, "00" * 32)

@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni_contract.errors import DeadlineExceededError, Reason, UnavailableError
 from chladni_gateway.generation_orders import Conditioning, GenerationOrder, GenerationSettings, Origin
 from chladni_gateway.inventory import Stock
 from chladni_gateway.model_listing import ModelListing
@@ -15,7 +16,6 @@ from chladni_gateway.testing import families
 from chladni_gateway.testing.images import ScriptedImageGeneration
 from chladni_gateway.testing.servers import ScriptedService
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import DeadlineExceededError, Reason, UnavailableError
 
 NO_LIMIT = Deadline()
 

@@ -3,8 +3,7 @@
 import pytest
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
-from chladni_gateway.testing import families
-from chladni_runtime.errors import (
+from chladni_contract.errors import (
     ChladniError,
     DeadlineExceededError,
     FaultError,
@@ -12,6 +11,7 @@ from chladni_runtime.errors import (
     QueueFullError,
     Reason,
 )
+from chladni_gateway.testing import families
 
 TOO_BIG = FaultError(Reason.OUT_OF_MEMORY, "The device has too little memory for this picture.")
 

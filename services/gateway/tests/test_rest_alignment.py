@@ -9,11 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chladni_contract.errors import (
+    InvalidInputError,
+    NotFoundError,
+    NotOfferedError,
+    Reason,
+    UnavailableError,
+)
 from chladni_gateway.collaborators import Alignment
 from chladni_gateway.image_alignment import REMEMBERED_SECONDS, AlignmentMemory
 from chladni_gateway.likeness import level_of
 from chladni_gateway.recordings import Embedding
-from chladni_runtime.errors import InvalidInputError, NotFoundError, NotOfferedError, Reason, UnavailableError
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

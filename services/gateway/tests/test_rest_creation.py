@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_contract.errors import ChladniError, FaultError, InvalidInputError, QueueFullError, Reason
+from chladni_contract.status import WIRE_STATUS
 from chladni_gateway.testing import colored_png
-from chladni_runtime.errors import ChladniError, FaultError, InvalidInputError, QueueFullError, Reason
-from chladni_runtime.status import WIRE_STATUS
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -11,11 +11,11 @@ from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
+from chladni_contract.errors import FaultError, InvalidInputError, Reason
+from chladni_contract.status import from_rpc_error
 from chladni_gateway.testing import colored_png, solid_png
 from chladni_runtime.calls import REQUEST_ID_KEY
 from chladni_runtime.contexts import CALLER_ID_KEY
-from chladni_runtime.errors import FaultError, InvalidInputError, Reason
-from chladni_runtime.status import from_rpc_error
 
 SOUND = b"fLaC sound"
 

@@ -12,6 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.errors import (
+    FaultError,
+    InvalidInputError,
+    NotFoundError,
+    QueueFullError,
+    Reason,
+    UnavailableError,
+)
 from chladni_gateway.backends.tensors import to_rows
 from chladni_gateway.collaborators import PictureVectors
 from chladni_gateway.image_matrix import MatrixMaker
@@ -22,14 +30,6 @@ from chladni_gateway.recordings import AudioProperties
 from chladni_gateway.stored_image_embedding import StoredImageEmbedder
 from chladni_runtime.admission import Admission
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import (
-    FaultError,
-    InvalidInputError,
-    NotFoundError,
-    QueueFullError,
-    Reason,
-    UnavailableError,
-)
 
 NO_LIMIT = Deadline()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from chladni_contract.errors import ChladniError, Reason
 from chladni_image_generation.generation import Completed, PreviewWish, Progress
-from chladni_runtime.errors import ChladniError, Reason
 
 
 class FaultyModel:

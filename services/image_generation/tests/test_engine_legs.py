@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from chladni_contract.errors import ChladniError
 from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
 from chladni_image_generation.expectation import Expectation
 from chladni_image_generation.forecast import Forecast
@@ -19,7 +20,6 @@ from chladni_image_generation.stepping import Flight
 from chladni_image_generation.tickets import Ticket
 from chladni_image_generation.turns import Claim, FairTurns
 from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.errors import ChladniError
 
 SECOND = "second"
 NATIVE = (4, 8, 8)

@@ -7,8 +7,8 @@ import diffusers
 import numpy as np
 import pytest
 
+from chladni_contract.errors import InvalidInputError
 from chladni_image_generation.schedulers import SchedulerCatalog
-from chladni_runtime.errors import InvalidInputError
 
 CATALOG = SchedulerCatalog(diffusers.DDIMScheduler())
 

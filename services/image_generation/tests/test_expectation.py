@@ -2,6 +2,7 @@
 
 import pytest
 
+from chladni_contract.errors import DeadlineExceededError, QueueFullError
 from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
 from chladni_image_generation.expectation import Expectation
 from chladni_image_generation.forecast import Forecast
@@ -9,7 +10,6 @@ from chladni_image_generation.stepping import Flight
 from chladni_image_generation.tickets import Ticket
 from chladni_image_generation.turns import Claim
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import DeadlineExceededError, QueueFullError
 
 NATIVE = (4, 8, 8)
 

@@ -9,6 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
+from chladni_contract.errors import ChladniError, Reason
 from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
 from chladni_image_generation.job import GenerationJob
@@ -20,7 +21,6 @@ from chladni_image_generation.model import PicturesWithheldError
 from chladni_image_generation.model_files import ModelFilesError
 from chladni_image_generation.slot_check import decoder_ignores_slots
 from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.errors import ChladniError, Reason
 
 PREVIEWS = PreviewWish(interval_steps=1, size_pixels=16)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chladni_contract.errors import QueueFullError
 from chladni_runtime.batch_queue import BatchLimits, BatchQueue
-from chladni_runtime.errors import QueueFullError
 
 
 def make_queue(abandoned=(), **limits):

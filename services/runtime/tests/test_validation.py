@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chladni_runtime.errors import InvalidFieldsError, Reason
+from chladni_contract.errors import InvalidFieldsError, Reason
 from chladni_runtime.validation import RequestValidator
 
 

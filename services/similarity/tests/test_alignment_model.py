@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from chladni_runtime.errors import InvalidInputError, NotOfferedError
+from chladni_contract.errors import InvalidInputError, NotOfferedError
 from chladni_similarity.embedders.alignment import AlignmentEmbedder
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
 from chladni_similarity.model_catalog import ModelCatalog, load_catalog

@@ -13,11 +13,11 @@ from chladni.media.v1 import media_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.errors import InvalidInputError, Reason
-from chladni_runtime.score_curve import ScoreCurve
+from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.score_curve import ScoreCurve
+from chladni_contract.status import from_rpc_error, trailing_metadata
+from chladni_contract.tensors import to_array, to_tensor
 from chladni_runtime.settings import load_settings
-from chladni_runtime.status import from_rpc_error, trailing_metadata
-from chladni_runtime.tensors import to_array, to_tensor
 from chladni_runtime.testing import loopback_service
 from chladni_similarity.composition import SERVICE_NAMES, composing
 from chladni_similarity.config import SimilaritySettings

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from chladni_contract.errors import Reason, UnavailableError
 from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.errors import Reason, UnavailableError
 from chladni_runtime.settings import SettingsError, load_settings
 from chladni_similarity.collections.interface import (
     CollectionLimits,

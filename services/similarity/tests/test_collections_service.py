@@ -20,10 +20,10 @@ from chladni.media.v1 import media_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.errors import Reason
+from chladni_contract.errors import Reason
+from chladni_contract.status import from_rpc_error
+from chladni_contract.tensors import to_tensor
 from chladni_runtime.settings import load_settings
-from chladni_runtime.status import from_rpc_error
-from chladni_runtime.tensors import to_tensor
 from chladni_runtime.testing import loopback_service
 from chladni_similarity import composition
 from chladni_similarity.config import SimilaritySettings

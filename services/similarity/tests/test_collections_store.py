@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chladni_contract.errors import ChladniError, NotFoundError, Reason, UnavailableError
 from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.errors import ChladniError, NotFoundError, Reason, UnavailableError
 from chladni_similarity.collections import local_store
 from chladni_similarity.collections.interface import (
     CollectionLimits,

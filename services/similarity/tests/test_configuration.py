@@ -2,7 +2,7 @@
 
 import pytest
 
-from chladni_runtime.errors import NotFoundError, Reason
+from chladni_contract.errors import NotFoundError, Reason
 from chladni_runtime.settings import SettingsError, load_settings
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.model_catalog import ModelCatalog

@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from chladni_runtime.admission import Admission
-from chladni_runtime.batch_queue import BatchLimits
-from chladni_runtime.batching import DynamicBatcher
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import (
+from chladni_contract.errors import (
     ChladniError,
     DeadlineExceededError,
     InvalidFieldsError,
@@ -21,6 +16,11 @@ from chladni_runtime.errors import (
     QueueFullError,
     Reason,
 )
+from chladni_runtime.admission import Admission
+from chladni_runtime.batch_queue import BatchLimits
+from chladni_runtime.batching import DynamicBatcher
+from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.deadlines import Deadline
 from chladni_runtime.execution import WorkerPool
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedding import EmbeddingEngine, compute_batch

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chladni_runtime.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, Reason
 from chladni_similarity.image_decoding import ImageFormat, ImageLimits
 from chladni_similarity.image_sources import EncodedImage
 

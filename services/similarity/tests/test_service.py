@@ -19,10 +19,10 @@ from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.errors import Reason
+from chladni_contract.errors import Reason
+from chladni_contract.status import from_rpc_error
+from chladni_contract.tensors import to_array, to_tensor
 from chladni_runtime.settings import load_settings
-from chladni_runtime.status import from_rpc_error
-from chladni_runtime.tensors import to_array, to_tensor
 from chladni_runtime.testing import loopback_service
 from chladni_similarity.composition import SERVICE_NAMES, composing
 from chladni_similarity.config import SimilaritySettings

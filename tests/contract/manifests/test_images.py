@@ -109,6 +109,7 @@ def test_an_image_holds_its_own_service_only(
     assert sources == {
         "requirements/constraints.txt",
         "protos/gen/python",
+        "protos/contract",
         "services/runtime",
         f"services/{service.folder}",
         "deploy/docker/healthcheck.py",

@@ -19,7 +19,7 @@ from chladni.media.v1 import media_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.tensors import to_array
+from chladni_contract.tensors import to_array
 from measurements.charts import BarChart, Chart
 from measurements.conditions import Conditions
 from measurements.figures import Figures, MeasurementError, median

@@ -13,7 +13,7 @@ from PIL import Image
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.tensors import to_tensor
+from chladni_contract.tensors import to_tensor
 from measurements.figures import MeasurementError
 
 EMBEDDING_SPACE: Final = "chladni-descriptors-v2"

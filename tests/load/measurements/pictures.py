@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
-from chladni_runtime.tensors import to_tensor
+from chladni_contract.tensors import to_tensor
 
 
 def random_pictures(count: int, *, side_pixels: int, seed: int = 0) -> NDArray[np.uint8]:

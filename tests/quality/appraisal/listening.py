@@ -14,7 +14,7 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.tensors import to_array
+from chladni_contract.tensors import to_array
 
 GLOBAL_COMPONENTS: Final = 24
 """The first components of an embedding, which describe the sound as a whole."""

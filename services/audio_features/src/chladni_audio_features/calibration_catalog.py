@@ -15,7 +15,7 @@ from chladni_audio_features.latent_calibration import (
     LatentCalibration,
     load_calibration,
 )
-from chladni_runtime.errors import FieldViolation, NotFoundError, Reason
+from chladni_contract.errors import FieldViolation, NotFoundError, Reason
 
 CALIBRATION_DIRECTORY: Final = Path(__file__).parent / "models" / "latents"
 EMBEDDED_CALIBRATIONS: Final = (

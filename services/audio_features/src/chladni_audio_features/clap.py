@@ -31,8 +31,8 @@ from chladni_audio_features.pretrained_files import (
     locate,
 )
 from chladni_audio_features.recording import Recording
-from chladni_runtime.errors import FaultError, Reason, UnavailableError
-from chladni_runtime.weight_fingerprint import fingerprint
+from chladni_contract.errors import FaultError, Reason, UnavailableError
+from chladni_contract.weight_fingerprint import fingerprint
 
 ModelT = TypeVar("ModelT")
 CLAP_FILE_PATTERNS: Final = (

@@ -7,7 +7,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from chladni_runtime.colormaps import GRAY, VIRIDIS, color_table
+from chladni_contract.colormaps import GRAY, VIRIDIS, color_table
 
 
 class Colormap(Enum):

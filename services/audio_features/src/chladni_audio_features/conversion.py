@@ -24,8 +24,8 @@ from chladni_audio_features.live import LiveSummary
 from chladni_audio_features.pcm import PcmEncoding, PcmFormat
 from chladni_audio_features.spectrogram import MelSettings, power_to_decibels
 from chladni_audio_features.streaming import StreamedFrames
-from chladni_runtime.errors import InvalidInputError, Reason
-from chladni_runtime.tensors import to_tensor
+from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.tensors import to_tensor
 from chladni_runtime.validation import RequestValidator
 
 MIN_PICTURE_PIXELS: Final = 16

@@ -23,7 +23,7 @@ from chladni_audio_features.embedding_models import (
     UnavailableModel,
 )
 from chladni_audio_features.pretrained_files import ModelLoadingError, ModelReference
-from chladni_runtime.errors import ChladniError
+from chladni_contract.errors import ChladniError
 
 _log = logging.getLogger(__name__)
 

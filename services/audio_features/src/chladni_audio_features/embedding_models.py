@@ -18,7 +18,7 @@ from chladni_audio_features.embedding import (
 )
 from chladni_audio_features.recording import Recording
 from chladni_audio_features.segments import SEGMENTS
-from chladni_runtime.errors import FieldViolation, NotFoundError, Reason, UnavailableError
+from chladni_contract.errors import FieldViolation, NotFoundError, Reason, UnavailableError
 
 DESCRIPTORS_FAMILY: Final = "descriptors"
 CLAP_MODEL_ID: Final = "clap"

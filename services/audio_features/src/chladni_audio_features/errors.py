@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from chladni_runtime.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, Reason
 
 AUDIO_FIELD = "audio.content"
 

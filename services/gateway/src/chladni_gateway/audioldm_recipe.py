@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
+from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import Completed, Drafted, FellBack, RecipeEvent
 from chladni_gateway.generation_orders import Conditioning, GenerationOrder, GenerationSettings, Origin
@@ -29,7 +30,6 @@ from chladni_gateway.refinement import (
 from chladni_gateway.spectrogram_recipe import SpectrogramWay
 from chladni_gateway.stages import Stage, at_recipe_stage, at_stage
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, Reason
 
 _MEL: Final = "audioldm_mel"
 _REFINED: Final = "sd_refined"

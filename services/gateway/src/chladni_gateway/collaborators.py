@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from chladni_contract.score_curve import ScoreCurve
 from chladni_gateway.events import GenerationEvent
 from chladni_gateway.generation_orders import GenerationOrder
 from chladni_gateway.likeness import Vector
@@ -17,7 +18,6 @@ from chladni_gateway.model_summary import ModelSummary
 from chladni_gateway.pictures import Picture
 from chladni_gateway.recordings import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.score_curve import ScoreCurve
 
 
 class HealthState(StrEnum):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.backends.conversion import to_image_message, to_picture
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.event_messages import to_timestamp
@@ -14,7 +15,6 @@ from chladni_gateway.image_store import StoredImage, parse_image_id
 from chladni_gateway.pictures import Picture
 from chladni_gateway.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.recordings import Recording
-from chladni_runtime.errors import InvalidInputError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

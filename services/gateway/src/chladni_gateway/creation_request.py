@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.generation_orders import GenerationSettings, PreviewRequest
 from chladni_gateway.recipe_options import RecipeOptions
 from chladni_gateway.recordings import Recording
-from chladni_runtime.errors import InvalidInputError, Reason
 from chladni_runtime.validation import RequestValidator
 
 AUDIO_FIELD: Final = "audio.content"

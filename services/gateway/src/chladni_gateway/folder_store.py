@@ -23,9 +23,9 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_gateway.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.record_owners import RecordOwners
-from chladni_runtime.errors import ChladniError, Reason, UnavailableError
 
 _RECORDS: Final = TypeAdapter(ImageRecord)
 _TEMPORARY_SUFFIX: Final = ".tmp"

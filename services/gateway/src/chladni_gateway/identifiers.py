@@ -4,8 +4,8 @@ import re
 from typing import Final
 from uuid import UUID
 
+from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.stages import STAGE_KEY, Stage
-from chladni_runtime.errors import InvalidInputError, Reason
 
 _UUID_PATTERN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 

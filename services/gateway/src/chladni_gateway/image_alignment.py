@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from chladni_contract.errors import ChladniError
 from chladni_gateway.image_store import describe_owned
 from chladni_gateway.pictures import Picture
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.errors import ChladniError
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
+from chladni_contract.errors import FaultError, Reason
 from chladni_gateway.creation_request import CreationRequest, check_request
 from chladni_gateway.events import Analyzed, Completed, Created, CreationEvent, FellBack
 from chladni_gateway.image_store import ImageRecord, ImageStore
@@ -16,7 +17,6 @@ from chladni_gateway.recipes import Recipe, RecipeBook
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.admission import Admission
 from chladni_runtime.deadlines import Clock, Deadline
-from chladni_runtime.errors import FaultError, Reason
 from chladni_runtime.validation import RequestValidator
 
 _MAX_RECIPE_NAME_LENGTH: Final = 64

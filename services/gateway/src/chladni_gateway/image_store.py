@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from chladni_contract.errors import NotFoundError, Reason
 from chladni_gateway.identifiers import parse_uuid
 from chladni_gateway.pictures import Provenance
 from chladni_gateway.recordings import AudioProperties, Descriptor, Embedding
-from chladni_runtime.errors import NotFoundError, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

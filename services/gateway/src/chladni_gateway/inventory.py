@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from chladni_contract.errors import ChladniError
 from chladni_gateway.needs import Need
 from chladni_gateway.stages import STAGE_KEY, Stage
-from chladni_runtime.errors import ChladniError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

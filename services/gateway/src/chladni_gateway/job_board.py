@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
+from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import CreationEvent
 from chladni_gateway.jobs import Cancelled, Failed, Job, JobEvent, to_job_event
 from chladni_gateway.stages import Stage
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, FaultError, QueueFullError, Reason
 
 _RETRY_AFTER_SECONDS: Final = 2.0
 

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
+from chladni_contract.errors import ChladniError, QueueFullError
 from chladni_gateway.events import (
     Analyzed,
     Created,
@@ -28,7 +29,6 @@ from chladni_gateway.events import (
 )
 from chladni_gateway.image_store import ImageRecord
 from chladni_gateway.stages import STAGE_KEY, Stage
-from chladni_runtime.errors import ChladniError, QueueFullError
 
 MAX_EVENTS: Final = 512
 """Events kept of a job; the longest way to a picture takes two times 150 steps and some places in queues."""

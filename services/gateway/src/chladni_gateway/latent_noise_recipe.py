@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.embedded_recipe import DESCRIPTORS, EMBEDDED_FAMILY
 from chladni_gateway.events import RecipeEvent
@@ -26,7 +27,6 @@ from chladni_gateway.recipes import Ingredients
 from chladni_gateway.recordings import InitialLatents, LatentBasis
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, InvalidInputError, Reason
 
 _DEFAULT_WEIGHTS: Final = {NoiseMode.RAW: 1.0, NoiseMode.BLEND: 0.3, NoiseMode.DCT: 1.0}
 _DIGEST_DIGITS: Final = 12

@@ -6,7 +6,7 @@ from enum import StrEnum
 from operator import mul
 from typing import Final, TypeAlias
 
-from chladni_runtime.score_curve import ScoreCurve
+from chladni_contract.score_curve import ScoreCurve
 
 Vector: TypeAlias = tuple[float, ...]
 """Where a picture stands in a space in which like pictures are near each other."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from chladni_gateway.needs import Need, united
-from chladni_gateway.stages import STAGE_KEY, Stage
-from chladni_runtime.errors import (
+from chladni_contract.errors import (
     ChladniError,
     InvalidInputError,
     NotFoundError,
     Reason,
     UnavailableError,
 )
+from chladni_gateway.needs import Need, united
+from chladni_gateway.stages import STAGE_KEY, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

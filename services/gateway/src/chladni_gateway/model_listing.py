@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, Reason, UnavailableError
 
 if TYPE_CHECKING:
     from chladni_gateway.collaborators import Collaborator

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chladni_runtime.errors import ChladniError, Reason
+from chladni_contract.errors import ChladniError, Reason
 
 _FAULTS_OF_THE_REQUEST: Final = frozenset(
     {Reason.INVALID_FIELD, Reason.MISSING_FIELD, Reason.UNKNOWN_MODEL, Reason.MODEL_UNAVAILABLE}

@@ -6,9 +6,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
 from chladni_gateway.events import Analyzed
 from chladni_gateway.stages import Stage, at_recipe_stage, at_stage
-from chladni_runtime.errors import FieldViolation, InvalidFieldsError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from chladni_runtime.errors import QueueFullError
+from chladni_contract.errors import QueueFullError
 
 _RETRY_AFTER_SECONDS: Final = 5.0
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
-from chladni_runtime.errors import FieldViolation, InvalidFieldsError, Reason
+from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
 
 
 class NoiseMode(StrEnum):

@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from chladni_contract.errors import NotFoundError, Reason
 from chladni_gateway.collaborators import PictureSource, SoundAnalyzer, SpectrogramPainter
 from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import RecipeEvent
 from chladni_gateway.inventory import Inventory, Stock
 from chladni_gateway.needs import Availability
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import NotFoundError, Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
-from chladni_runtime.errors import ChladniError, FaultError, Reason
+from chladni_contract.errors import ChladniError, FaultError, Reason
 
 STAGE_KEY: Final = "stage"
 """Key of the stage in the metadata of an error."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chladni_contract.errors import NotFoundError, Reason, UnavailableError
+from chladni_contract.score_curve import ScoreCurve
 from chladni_gateway.collaborators import PictureEmbedder
 from chladni_gateway.image_store import ImageRecord, ImageStore
 from chladni_gateway.likeness import Vector, unit_vector
@@ -11,8 +13,6 @@ from chladni_gateway.pictures import Picture
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.admission import Admission
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import NotFoundError, Reason, UnavailableError
-from chladni_runtime.score_curve import ScoreCurve
 
 _MAX_BATCH_PICTURES: Final = 16
 _MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # With one more picture still far below what a message may hold.

@@ -5,8 +5,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from chladni_contract.errors import ChladniError
 from chladni_gateway.image_store import ImageStore
-from chladni_runtime.errors import ChladniError
 
 _log = logging.getLogger(__name__)
 

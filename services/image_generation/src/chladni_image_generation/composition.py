@@ -20,6 +20,7 @@ from chladni.image.v1 import (
     prompt_service_pb2,
     prompt_service_pb2_grpc,
 )
+from chladni_contract.errors import ChladniError
 from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
@@ -32,7 +33,6 @@ from chladni_image_generation.servicer import ImageGenerationServicer, PromptSer
 from chladni_image_generation.shelf import ModelShelf, UnavailableModel
 from chladni_image_generation.turns import FairTurns
 from chladni_runtime.bindings import Binding
-from chladni_runtime.errors import ChladniError
 from chladni_runtime.processors import available_processor_count
 from chladni_runtime.server import Compose
 

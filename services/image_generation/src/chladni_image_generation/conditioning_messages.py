@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_contract.tensors import to_array
 from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.initial_images import decode_initial_image
 from chladni_image_generation.model import ModelDescription
-from chladni_runtime.tensors import to_array
 from chladni_runtime.validation import RequestValidator
 
 MAX_PROMPT_LENGTH: Final = 2000

@@ -14,6 +14,7 @@ from typing import Final, Self
 
 import torch
 
+from chladni_contract.errors import ChladniError, QueueFullError, Reason, UnavailableError
 from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
 from chladni_image_generation.expectation import Expectation
 from chladni_image_generation.finishing import Finisher
@@ -34,7 +35,6 @@ from chladni_image_generation.tickets import Subscription, Ticket
 from chladni_image_generation.turns import Claim, Turns
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Clock
-from chladni_runtime.errors import ChladniError, QueueFullError, Reason, UnavailableError
 from chladni_runtime.threads import yield_to_event_loop
 
 _POSITION_INTERVAL_SECONDS: Final = 0.25

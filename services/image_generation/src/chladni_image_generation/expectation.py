@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from chladni_contract.errors import DeadlineExceededError, QueueFullError
 from chladni_image_generation.forecast import MIN_RETRY_SECONDS
-from chladni_runtime.errors import DeadlineExceededError, QueueFullError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,20 +7,20 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from chladni_contract.errors import FaultError, Reason
 from chladni_image_generation.generation import Completed
 from chladni_image_generation.pictures import encode_png
 from chladni_image_generation.reuse import FinishedPicture
-from chladni_runtime.errors import FaultError, Reason
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from chladni_contract.errors import ChladniError
     from chladni_image_generation.provenance import ProvenanceRecorder
     from chladni_image_generation.reuse import PictureCache
     from chladni_image_generation.tickets import Ticket
     from chladni_runtime.deadlines import Clock
-    from chladni_runtime.errors import ChladniError
 
 _ENCODING_THREADS: Final = 2
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from chladni_runtime.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, Reason
 
 _FORMATS: Final = ("PNG", "JPEG")
 _MAX_PIXELS: Final = 4096 * 4096

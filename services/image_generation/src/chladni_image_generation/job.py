@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from chladni_contract.errors import FaultError, Reason
 from chladni_image_generation.batch_sizes import BatchGroup
 from chladni_image_generation.model import DenoiserRow
 from chladni_image_generation.schedulers import clean_estimate
-from chladni_runtime.errors import FaultError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from chladni_contract.errors import ChladniError, Reason
 from chladni_image_generation.generation import GenerationRequest
-from chladni_runtime.errors import ChladniError, Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import diffusers
 import torch
 from torch import Tensor
 
-from chladni_runtime.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, Reason
 
 # Multistep solvers that integrate a flow-matching model when told that its sigmas are those of a flow.
 _FLOW_SOLVERS: Final = ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler")

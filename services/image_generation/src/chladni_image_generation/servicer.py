@@ -15,6 +15,7 @@ from chladni.image.v1 import (
     prompt_service_pb2,
     prompt_service_pb2_grpc,
 )
+from chladni_contract.errors import NotOfferedError
 from chladni_image_generation.conversion import (
     to_claim,
     to_event_message,
@@ -26,7 +27,6 @@ from chladni_image_generation.conversion import (
 from chladni_image_generation.generation import MAX_SEED
 from chladni_image_generation.shelf import ModelShelf
 from chladni_runtime.contexts import caller_of, cancellation_of
-from chladni_runtime.errors import NotOfferedError
 
 
 class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationServiceServicer):

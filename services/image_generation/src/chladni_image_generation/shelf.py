@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chladni_runtime.errors import ChladniError, NotFoundError, Reason
+from chladni_contract.errors import ChladniError, NotFoundError, Reason
 
 if TYPE_CHECKING:
     from chladni_image_generation.engine import Engine

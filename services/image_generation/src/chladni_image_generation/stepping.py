@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from chladni_contract.errors import ChladniError, FaultError, Reason
 from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
 from chladni_image_generation.denoising import decode_latents, denoise_rows
 from chladni_image_generation.generation import GenerationRequest, Preview, PreviewWish
@@ -21,7 +22,6 @@ from chladni_image_generation.memory_shortage import memory_shortage_told
 from chladni_image_generation.model import PicturesWithheldError
 from chladni_image_generation.pictures import encode_preview
 from chladni_image_generation.slot_check import decoder_ignores_slots, denoiser_ignores_slots
-from chladni_runtime.errors import ChladniError, FaultError, Reason
 
 if TYPE_CHECKING:
     from chladni_image_generation.model import LatentDiffusionModel

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from chladni_contract.errors import ChladniError
 from chladni_image_generation.generation import (
     Completed,
     GenerationEvent,
@@ -16,7 +17,6 @@ from chladni_image_generation.generation import (
     Queued,
     Started,
 )
-from chladni_runtime.errors import ChladniError
 
 if TYPE_CHECKING:
     from chladni_image_generation.batch_sizes import BatchSizes

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from chladni_runtime.errors import QueueFullError
+from chladni_contract.errors import QueueFullError
 
 ItemT = TypeVar("ItemT")
 

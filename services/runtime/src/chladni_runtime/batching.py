@@ -10,10 +10,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Self, TypeVar
 
+from chladni_contract.errors import ChladniError, DeadlineExceededError, FaultError, Reason
 from chladni_runtime.batch_queue import BatchLimits, BatchQueue
 from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.deadlines import Clock
-from chladni_runtime.errors import ChladniError, DeadlineExceededError, FaultError, Reason
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")

@@ -19,9 +19,9 @@ from typing import Any, Final, Protocol, Self, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
-from chladni_runtime.errors import ChladniError, Reason
+from chladni_contract.errors import ChladniError, Reason
+from chladni_contract.status import WIRE_STATUS, trailing_metadata
 from chladni_runtime.logs import REQUEST_ID
-from chladni_runtime.status import WIRE_STATUS, trailing_metadata
 
 REQUEST_ID_KEY: Final = "x-request-id"
 _MAX_REQUEST_ID_LENGTH: Final = 128

@@ -5,8 +5,8 @@ A thread cannot be stopped from outside, so long work asks between its steps whe
 
 from typing import Self
 
+from chladni_contract.errors import ChladniError, Reason
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, Reason
 
 
 class CancellationToken:

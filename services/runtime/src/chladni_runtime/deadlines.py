@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chladni_runtime.errors import DeadlineExceededError
+from chladni_contract.errors import DeadlineExceededError
 
 Clock = Callable[[], float]
 

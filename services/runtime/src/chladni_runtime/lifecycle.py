@@ -4,9 +4,9 @@ import asyncio
 from contextlib import suppress
 from enum import Enum, auto
 
+from chladni_contract.errors import Reason, UnavailableError
 from chladni_runtime.admission import Admission
 from chladni_runtime.calls import Call
-from chladni_runtime.errors import Reason, UnavailableError
 
 
 class Phase(Enum):

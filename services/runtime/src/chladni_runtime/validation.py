@@ -3,7 +3,7 @@
 import math
 import re
 
-from chladni_runtime.errors import FieldViolation, InvalidFieldsError, Reason
+from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
 
 
 class RequestValidator:

@@ -13,9 +13,7 @@ import numpy as np
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
-from chladni_runtime.calls import REQUEST_ID_KEY
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.errors import (
+from chladni_contract.errors import (
     ChladniError,
     DeadlineExceededError,
     FaultError,
@@ -25,9 +23,11 @@ from chladni_runtime.errors import (
     Reason,
     UnavailableError,
 )
+from chladni_contract.status import STATUS_DETAILS_KEY, from_rpc_error
+from chladni_contract.tensors import to_array
+from chladni_runtime.calls import REQUEST_ID_KEY
+from chladni_runtime.cancellation import CancellationToken
 from chladni_runtime.logs import REQUEST_ID
-from chladni_runtime.status import STATUS_DETAILS_KEY, from_rpc_error
-from chladni_runtime.tensors import to_array
 from chladni_similarity.sounds import SOUND_DIMENSION, SOUND_SPACE, RecordedSound, SoundVector
 
 _LONGEST_SECONDS: Final = 30.0

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from chladni_runtime.score_curve import ScoreCurve
+from chladni_contract.score_curve import ScoreCurve
 from chladni_similarity.model_files import Manifest, ModelLoadingError, read_model_file
 
 CALIBRATION_NAME: Final = "calibration.json"

@@ -15,10 +15,10 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chladni_contract.errors import FaultError, InvalidFieldsError, InvalidInputError, Reason
 from chladni_runtime.admission import Admission
 from chladni_runtime.batching import DynamicBatcher
 from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.errors import FaultError, InvalidFieldsError, InvalidInputError, Reason
 from chladni_runtime.execution import WorkerPool
 from chladni_similarity.embedders.interface import ImageEmbedder
 from chladni_similarity.embedding_cache import EmbeddingCache, Vector

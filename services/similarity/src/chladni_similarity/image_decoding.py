@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from chladni_runtime.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, Reason
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """A picture: RGB, 8 bits, of shape (3, H, W)."""

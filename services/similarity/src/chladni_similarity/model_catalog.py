@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from chladni_runtime.errors import FieldViolation, InvalidInputError, NotFoundError, NotOfferedError, Reason
+from chladni_contract.errors import FieldViolation, InvalidInputError, NotFoundError, NotOfferedError, Reason
 from chladni_similarity.embedders.interface import ImageEmbedder, SoundEmbedder
 from chladni_similarity.model_files import (
     ModelAbsentError,

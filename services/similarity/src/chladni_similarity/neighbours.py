@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from chladni_contract.errors import NotOfferedError, UnavailableError
 from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.errors import NotOfferedError, UnavailableError
 from chladni_similarity.collections.interface import (
     CollectionStore,
     FoundImage,

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chladni_runtime.score_curve import ScoreCurve
+from chladni_contract.score_curve import ScoreCurve
 
 
 def cosine_of(first: NDArray[Any], second: NDArray[Any]) -> float:

@@ -8,8 +8,8 @@ import numpy as np
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.errors import InvalidInputError, Reason
-from chladni_runtime.tensors import to_array
+from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.tensors import to_array
 from chladni_runtime.validation import RequestValidator
 from chladni_similarity.sounds import SOUND_DIMENSION, SOUND_SPACE, EmbeddedSound, RecordedSound, Sound
 

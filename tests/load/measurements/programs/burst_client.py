@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from chladni_runtime.status import STATUS_DETAILS_KEY
+from chladni_contract.status import STATUS_DETAILS_KEY
 from measurements.image_requests import generation_request
 from measurements.programs.answering import answer_commands
 from measurements.service import CHANNEL_OPTIONS

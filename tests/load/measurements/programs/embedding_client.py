@@ -16,7 +16,7 @@ import grpc
 import numpy as np
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
-from chladni_runtime.tensors import to_array
+from chladni_contract.tensors import to_array
 from measurements.pictures import embedding_request, random_pictures
 from measurements.programs.answering import answer_commands
 from measurements.service import CHANNEL_OPTIONS

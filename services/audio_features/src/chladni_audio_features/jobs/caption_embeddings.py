@@ -18,7 +18,7 @@ from chladni_audio_features.descriptors import DescriptorAnalyser
 from chladni_audio_features.pretrained_files import ModelReference
 from chladni_audio_features.recording import Recording
 from chladni_audio_features.spectrogram import MelTransform
-from chladni_runtime.weight_fingerprint import fingerprint
+from chladni_contract.weight_fingerprint import fingerprint
 
 Vectors = npt.NDArray[np.float64]
 

@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from chladni_gateway.backends.connections import Connection
-from chladni_gateway.backends.conversion import ModelsResponse, to_model_summaries
-from chladni_gateway.collaborators import HealthState
-from chladni_gateway.model_summary import ModelSummary
-from chladni_runtime.calls import REQUEST_ID_KEY
-from chladni_runtime.contexts import CALLER_ID_KEY
-from chladni_runtime.errors import (
+from chladni_contract.errors import (
     ChladniError,
     DeadlineExceededError,
     FaultError,
@@ -27,8 +21,14 @@ from chladni_runtime.errors import (
     Reason,
     UnavailableError,
 )
+from chladni_contract.status import STATUS_DETAILS_KEY, from_rpc_error
+from chladni_gateway.backends.connections import Connection
+from chladni_gateway.backends.conversion import ModelsResponse, to_model_summaries
+from chladni_gateway.collaborators import HealthState
+from chladni_gateway.model_summary import ModelSummary
+from chladni_runtime.calls import REQUEST_ID_KEY
+from chladni_runtime.contexts import CALLER_ID_KEY
 from chladni_runtime.logs import REQUEST_ID
-from chladni_runtime.status import STATUS_DETAILS_KEY, from_rpc_error
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
+from chladni_contract.errors import FaultError, Reason
+from chladni_contract.score_curve import ScoreCurve
 from chladni_gateway.backends.clients import BackendClient, CallOptions
 from chladni_gateway.backends.conversion import to_embedding_message, to_image_message
 from chladni_gateway.backends.tensors import to_rows
 from chladni_gateway.collaborators import Alignment, Likeness, PictureVectors
-from chladni_runtime.errors import FaultError, Reason
-from chladni_runtime.score_curve import ScoreCurve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

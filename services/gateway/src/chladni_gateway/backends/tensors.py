@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.errors import FaultError, Reason
+from chladni_contract.errors import FaultError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

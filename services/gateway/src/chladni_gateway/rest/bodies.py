@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 from chladni_gateway.rest.errors import error_response
-from chladni_runtime.errors import ChladniError, InvalidInputError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

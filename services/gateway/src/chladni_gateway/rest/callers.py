@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.stages import STAGE_KEY, Stage
 from chladni_runtime.contexts import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
-from chladni_runtime.errors import InvalidInputError, Reason
 
 if TYPE_CHECKING:
     from starlette.requests import Request

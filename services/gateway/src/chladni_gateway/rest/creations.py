@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from chladni_contract.errors import FaultError, Reason
 from chladni_gateway.events import Created, CreationEvent
 from chladni_gateway.rest.callers import CALLER_PARAMETER
 from chladni_gateway.rest.creation_events import to_server_event
@@ -18,7 +19,6 @@ from chladni_gateway.rest.examples import CREATED_IMAGE, event_stream_content, j
 from chladni_gateway.rest.schemas import CreatedImage, to_created_image
 from chladni_gateway.rest.upload_schema import CREATION_BODY
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import FaultError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chladni_runtime.errors import ChladniError, Reason
+from chladni_contract.errors import ChladniError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from chladni_runtime.errors import ChladniError, InvalidInputError, Reason
+from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason
+from chladni_contract.status import WIRE_STATUS
 from chladni_gateway.rest.errors import error_response, internal_error, plain_error_response
 from chladni_gateway.rest.live_messages import (
     encode,
@@ -31,8 +33,6 @@ from chladni_gateway.rest.origins import is_welcome
 from chladni_gateway.rest.sessions import session_of
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.deadlines import Deadline
-from chladni_runtime.errors import ChladniError, InvalidInputError, QueueFullError, Reason
-from chladni_runtime.status import WIRE_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 from chladni_gateway.live_sounds import (
     BYTES_PER_SAMPLE,
     MAX_LIVE_SAMPLE_RATE_HZ,
@@ -17,7 +18,6 @@ from chladni_gateway.live_sounds import (
 )
 from chladni_gateway.rest.errors import error_body
 from chladni_gateway.stages import STAGE_KEY, Stage
-from chladni_runtime.errors import ChladniError, InvalidInputError, Reason
 
 if TYPE_CHECKING:
     from chladni_gateway.live_sounds import LiveEvent

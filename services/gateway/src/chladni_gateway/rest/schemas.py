@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from chladni_contract.errors import NotOfferedError
 from chladni_gateway.collaborators import HealthState
 from chladni_gateway.image_matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
 from chladni_gateway.image_search import MAX_MATCHES
@@ -15,7 +16,6 @@ from chladni_gateway.likeness import Level, level_of, percent_of
 from chladni_gateway.pictures import Provenance
 from chladni_gateway.recordings import AudioProperties, Descriptor
 from chladni_gateway.rest.examples import IMAGE_ID, OTHER_IMAGE_ID
-from chladni_runtime.errors import NotOfferedError
 
 if TYPE_CHECKING:
     from chladni_gateway.image_search import Match

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from chladni_contract.errors import DeadlineExceededError, InvalidInputError, Reason
 from chladni_gateway.creation_request import recording_too_large
 from chladni_gateway.recordings import Recording
 from chladni_gateway.rest.bodies import read_body
 from chladni_gateway.rest.forms import FieldRule, FormField, read_form
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.errors import DeadlineExceededError, InvalidInputError, Reason
 from chladni_runtime.validation import RequestValidator
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from chladni_contract.errors import ChladniError
     from chladni_runtime.admission import Admission
-    from chladni_runtime.errors import ChladniError
 
 FILE_FIELD: Final = "file"
 _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and short text fields.

@@ -10,9 +10,9 @@ from google.protobuf import json_format
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
 from chladni_gateway.testing.drawings import colored_png, png_message, with_text
 from chladni_gateway.testing.families import hand
-from chladni_runtime.errors import ChladniError, InvalidInputError, NotFoundError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -13,7 +13,7 @@ from chladni.tensor.v1 import tensor_pb2
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chladni_runtime.errors import ChladniError
+    from chladni_contract.errors import ChladniError
 
 
 class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):

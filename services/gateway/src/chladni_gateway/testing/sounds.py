@@ -12,14 +12,14 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.errors import NotFoundError, Reason
 from chladni_gateway.testing.drawings import png_message, solid_png
 from chladni_gateway.testing.families import SPACE, ear
-from chladni_runtime.errors import NotFoundError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from chladni_runtime.errors import ChladniError
+    from chladni_contract.errors import ChladniError
 
 LIVE_BINS: Final = 4
 LIVE_POWER_DB: Final = -20.0

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from transformers import ClapTextModelWithProjection
 
+from chladni_contract.weight_fingerprint import fingerprint
 from chladni_image_generation.families.pipelines import quiet_libraries
 from chladni_image_generation.model import EmbeddingSpace
 from chladni_image_generation.model_files import ModelFiles, ModelFilesError
-from chladni_runtime.weight_fingerprint import fingerprint
 
 _TENSORS: Final = ("text_model.", "text_projection.")
 _UNUSED_POSITIONS: Final = 2

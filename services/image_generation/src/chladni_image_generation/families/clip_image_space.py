@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import torch
 from transformers import CLIPVisionModelWithProjection
 
+from chladni_contract.weight_fingerprint import fingerprint
 from chladni_image_generation.families.pipelines import quiet_libraries
 from chladni_image_generation.model import EmbeddingSpace
 from chladni_image_generation.model_files import ModelFilesError
-from chladni_runtime.weight_fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from chladni_image_generation.model_files import ModelFiles

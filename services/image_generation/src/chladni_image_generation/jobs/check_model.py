@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from chladni_contract.errors import ChladniError
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.jobs.model_measurement import measure_loading, measure_picture
 from chladni_image_generation.jobs.published_pipelines import COMPARABLE_FAMILIES, published_picture
@@ -31,7 +32,6 @@ from chladni_image_generation.jobs.trial_requests import FIRST, trial_requests
 from chladni_image_generation.loading import LoadingOptions
 from chladni_image_generation.model import ModelDescription
 from chladni_image_generation.model_files import SEPARATOR, ModelFilesError, find_model_files
-from chladni_runtime.errors import ChladniError
 
 _CANNOT_BE_USED, _DIFFERS = 1, 3
 _ALLOWED_DIFFERENCE: Final = 1

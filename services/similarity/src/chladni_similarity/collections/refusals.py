@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chladni_runtime.errors import (
+from chladni_contract.errors import (
     ChladniError,
     FieldViolation,
     NotFoundError,

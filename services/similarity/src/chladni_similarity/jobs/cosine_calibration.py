@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chladni_runtime.score_curve import ScoreCurve
+from chladni_contract.score_curve import ScoreCurve
 from chladni_similarity.calibration import Calibration, CalibrationError
 
 _LOWEST_SLOPE: Final = 0.1

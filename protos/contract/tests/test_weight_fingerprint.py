@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chladni_runtime.weight_fingerprint import fingerprint
+from chladni_contract.weight_fingerprint import fingerprint
 
 
 def weights(seed=0):

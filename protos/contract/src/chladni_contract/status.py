@@ -12,7 +12,7 @@ import grpc
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from chladni_runtime.errors import ChladniError, FieldViolation, Reason
+from chladni_contract.errors import ChladniError, FieldViolation, Reason
 
 ERROR_DOMAIN: Final = "chladni"
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, Reason
 
 _DTYPES: Final[Mapping[tensor_pb2.DataType, np.dtype[Any]]] = {
     tensor_pb2.DATA_TYPE_FLOAT32: np.dtype("<f4"),

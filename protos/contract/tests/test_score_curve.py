@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_runtime.score_curve import ScoreCurve
+from chladni_contract.score_curve import ScoreCurve
 
 MIDPOINTS = st.floats(-0.95, 0.99)
 COSINES = st.floats(-1, 1)

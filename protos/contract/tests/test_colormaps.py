@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chladni_runtime.colormaps import GRAY, VIRIDIS, color_table
+from chladni_contract.colormaps import GRAY, VIRIDIS, color_table
 
 
 @pytest.mark.parametrize(

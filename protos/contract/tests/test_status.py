@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chladni.errors.v1 import error_reason_pb2
-from chladni_runtime.errors import ChladniError, FieldViolation, Reason
-from chladni_runtime.status import WIRE_STATUS, from_status, to_status
+from chladni_contract.errors import ChladniError, FieldViolation, Reason
+from chladni_contract.status import WIRE_STATUS, from_status, to_status
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40)
 

@@ -9,7 +9,7 @@
     ├── NotOfferedError         this server does not implement the call
     └── FaultError              the service failed; nothing the caller can change
 
-Domain code raises these; `chladni_runtime.status` turns them into gRPC statuses and the gateway into
+Domain code raises these; `chladni_contract.status` turns them into gRPC statuses and the gateway into
 HTTP answers. Any other exception reaches the caller as INTERNAL without its text.
 """
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from chladni.tensor.v1 import tensor_pb2
-from chladni_runtime.errors import InvalidInputError
-from chladni_runtime.tensors import to_array, to_tensor
+from chladni_contract.errors import InvalidInputError
+from chladni_contract.tensors import to_array, to_tensor
 
 FINITE = {"allow_nan": False, "allow_infinity": False}
 DTYPES = [np.float32, np.float16, np.uint8, np.int16, np.int64]

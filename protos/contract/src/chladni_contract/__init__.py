@@ -1,0 +1,1 @@
+"""What both ends of a connection agree on: errors, statuses, tensors, scores. Knows no service."""
