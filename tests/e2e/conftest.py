@@ -15,7 +15,7 @@ from recordings import encoded, melody
 from chladni_gateway.composition import open_gateway
 from chladni_gateway.config import GatewaySettings
 from chladni_gateway.testing import scripted_backends
-from chladni_runtime.metrics import new_registry
+from chladni_runtime.server.metrics import new_registry
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MICROPHONE_PITCH_HZ = 440.0

@@ -33,7 +33,7 @@ from measurements.targets import missed
 from rich.console import Console
 from rich.markup import escape
 
-from chladni_runtime.processors import available_processor_count
+from chladni_runtime.execution.processors import available_processor_count
 
 REPOSITORY: Final = Path(__file__).parents[2]
 BUSY_LOAD: Final = 0.5

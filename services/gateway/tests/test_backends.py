@@ -13,7 +13,7 @@ from chladni_gateway.backends.clients import bare_error
 from chladni_gateway.backends.connections import RENEWAL_SECONDS, Connection, service_config
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.pictures import Picture
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 SERVICE = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
 

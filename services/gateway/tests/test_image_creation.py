@@ -24,8 +24,8 @@ from chladni_gateway.pictures import Picture, Provenance
 from chladni_gateway.recipes import Ingredients, RecipeBook
 from chladni_gateway.recordings import AudioProperties, Embedding, Recording, SoundFeatures
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
-from chladni_runtime.admission import Admission
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.deadlines import Deadline
 
 NO_LIMIT = Deadline()
 

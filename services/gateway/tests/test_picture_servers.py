@@ -15,7 +15,7 @@ from chladni_gateway.picture_servers import PictureServers
 from chladni_gateway.testing import families
 from chladni_gateway.testing.images import ScriptedImageGeneration
 from chladni_gateway.testing.servers import ScriptedService
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 NO_LIMIT = Deadline()
 

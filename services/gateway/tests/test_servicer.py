@@ -14,8 +14,8 @@ from chladni.media.v1 import media_pb2
 from chladni_contract.errors import FaultError, InvalidInputError, Reason
 from chladni_contract.status import from_rpc_error
 from chladni_gateway.testing import colored_png, solid_png
-from chladni_runtime.calls import REQUEST_ID_KEY
-from chladni_runtime.contexts import CALLER_ID_KEY
+from chladni_runtime.server.interceptor import REQUEST_ID_KEY
+from chladni_runtime.server.request_context import CALLER_ID_KEY
 
 SOUND = b"fLaC sound"
 

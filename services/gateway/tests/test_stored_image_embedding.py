@@ -28,8 +28,8 @@ from chladni_gateway.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.pictures import Provenance
 from chladni_gateway.recordings import AudioProperties
 from chladni_gateway.stored_image_embedding import StoredImageEmbedder
-from chladni_runtime.admission import Admission
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.deadlines import Deadline
 
 NO_LIMIT = Deadline()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

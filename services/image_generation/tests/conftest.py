@@ -20,7 +20,7 @@ from chladni_image_generation.jobs.untrained_model import save_untrained_model
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.model_files import find_model_files
 from chladni_image_generation.turns import FairTurns
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 
 TINY_SIZE_PIXELS = 64
 DEFAULT_SCHEDULER = "FlowMatchEulerDiscreteScheduler"

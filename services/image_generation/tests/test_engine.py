@@ -21,8 +21,8 @@ from chladni_image_generation.conditioning import encode_condition, null_conditi
 from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
 from chladni_image_generation.noise_grid import grids_of_noise
 from chladni_image_generation.origins import Origin
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Deadline
 
 
 async def test_events_tell_of_every_step_and_end_with_the_picture(make_engine, request_for, events_of):

@@ -19,7 +19,7 @@ from chladni_image_generation.model import GenerationPlan
 from chladni_image_generation.stepping import Flight
 from chladni_image_generation.tickets import Ticket
 from chladni_image_generation.turns import Claim, FairTurns
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 
 SECOND = "second"
 NATIVE = (4, 8, 8)

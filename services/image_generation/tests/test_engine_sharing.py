@@ -10,8 +10,8 @@ from chladni_contract.errors import ChladniError, DeadlineExceededError, Reason
 from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
 from chladni_image_generation.origins import Origin
 from chladni_image_generation.turns import Claim, Priority
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Deadline
 
 CACHE_BYTES = 1_000_000
 

@@ -9,7 +9,7 @@ from chladni_image_generation.forecast import Forecast
 from chladni_image_generation.stepping import Flight
 from chladni_image_generation.tickets import Ticket
 from chladni_image_generation.turns import Claim
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 NATIVE = (4, 8, 8)
 

@@ -20,7 +20,7 @@ from chladni_image_generation.loading import LoadingOptions, load_model
 from chladni_image_generation.model import PicturesWithheldError
 from chladni_image_generation.model_files import ModelFilesError
 from chladni_image_generation.slot_check import decoder_ignores_slots
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 
 PREVIEWS = PreviewWish(interval_steps=1, size_pixels=16)
 

@@ -36,7 +36,7 @@ from chladni_image_generation.jobs.untrained_checkpoints.tiny_decoder import sav
 from chladni_image_generation.loading import LoadingOptions, load_model
 from chladni_image_generation.model_files import ModelFilesError
 from chladni_image_generation.schedulers import SchedulerCatalog
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.testing import loopback_service
 
 # Schedulers of diffusers hand tensors to functions of NumPy, by a protocol that NumPy 2 wants extended.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chladni_contract.errors import QueueFullError
-from chladni_runtime.batch_queue import BatchLimits, BatchQueue
+from chladni_runtime.batching.queue import BatchLimits, BatchQueue
 
 
 def make_queue(abandoned=(), **limits):

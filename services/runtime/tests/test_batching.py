@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chladni_contract.errors import ChladniError, DeadlineExceededError, QueueFullError, Reason
-from chladni_runtime.batch_queue import BatchLimits
-from chladni_runtime.batching import DynamicBatcher
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.batching.batcher import DynamicBatcher
+from chladni_runtime.batching.queue import BatchLimits
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Deadline
 
 
 class Recorder:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chladni_runtime.contexts import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH, caller_of
+from chladni_runtime.server.request_context import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH, caller_of
 
 
 class Context:

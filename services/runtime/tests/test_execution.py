@@ -7,10 +7,10 @@ import time
 import pytest
 
 from chladni_contract.errors import ChladniError, DeadlineExceededError, QueueFullError, Reason
-from chladni_runtime.admission import Admission
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Deadline
-from chladni_runtime.execution import WorkerPool
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.logs import REQUEST_ID
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from chladni_runtime.processors import available_processor_count
+from chladni_runtime.execution.processors import available_processor_count
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason
 from chladni_contract.status import STATUS_DETAILS_KEY, WIRE_STATUS, from_rpc_error
-from chladni_runtime.bindings import Binding
-from chladni_runtime.calls import REQUEST_ID_KEY
 from chladni_runtime.logs import configure_logging
-from chladni_runtime.server import running_service
+from chladni_runtime.server.interceptor import REQUEST_ID_KEY
+from chladni_runtime.server.late_binding import Binding
+from chladni_runtime.server.server import running_service
 from chladni_runtime.testing import LoopbackSettings, loopback_service
 
 SERVICE_NAME = "chladni.image.v1.ImageGenerationService"
@@ -375,7 +375,7 @@ def free_port():
 
 PROCESS = """
 import asyncio, contextlib, sys
-from chladni_runtime.server import run_service
+from chladni_runtime.server.server import run_service
 from chladni_runtime.testing import LoopbackSettings
 
 @contextlib.asynccontextmanager

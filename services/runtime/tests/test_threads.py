@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from chladni_runtime.threads import yield_to_event_loop
+from chladni_runtime.execution.threads import yield_to_event_loop
 
 
 def niceness():

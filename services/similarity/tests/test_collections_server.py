@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from chladni_contract.errors import Reason, UnavailableError
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.settings import SettingsError, load_settings
 from chladni_similarity.collections.interface import (
     CollectionLimits,

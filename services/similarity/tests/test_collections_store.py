@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import ChladniError, NotFoundError, Reason, UnavailableError
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.collections import local_store
 from chladni_similarity.collections.interface import (
     CollectionLimits,
@@ -250,7 +250,7 @@ FILLING = """
 import asyncio, sys
 from pathlib import Path
 import numpy as np
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.collections.interface import *
 from chladni_similarity.collections.local_store import open_local_store
 

@@ -16,12 +16,12 @@ from chladni_contract.errors import (
     QueueFullError,
     Reason,
 )
-from chladni_runtime.admission import Admission
-from chladni_runtime.batch_queue import BatchLimits
-from chladni_runtime.batching import DynamicBatcher
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Deadline
-from chladni_runtime.execution import WorkerPool
+from chladni_runtime.batching.batcher import DynamicBatcher
+from chladni_runtime.batching.queue import BatchLimits
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedding import EmbeddingEngine, compute_batch
 from chladni_similarity.embedding_cache import EmbeddingCache

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from chladni.image.v1 import image_generation_service_pb2
 from chladni_image_generation.metrics import GenerationMetrics
-from chladni_runtime.metrics import ServerMetrics
+from chladni_runtime.server.metrics import ServerMetrics
 
 Tool = Callable[[str], str]
 

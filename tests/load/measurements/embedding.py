@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chladni_runtime.processors import available_processor_count
+from chladni_runtime.execution.processors import available_processor_count
 from measurements.charts import BarChart, Chart
 from measurements.conditions import Conditions
 from measurements.figures import Figures, MeasurementError, latency_figures, median, throughput_ceiling

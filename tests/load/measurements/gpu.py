@@ -29,7 +29,7 @@ from chladni_image_generation.engine import Engine, EngineLimits, new_compute_th
 from chladni_image_generation.generation import Completed, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.turns import FairTurns
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from measurements.charts import BarChart, Chart
 from measurements.conditions import Conditions, NotMeasurableError
 from measurements.figures import Figures, MeasurementError, median

@@ -23,7 +23,7 @@ import numpy as np
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
-from chladni_runtime.contexts import CALLER_ID_KEY
+from chladni_runtime.server.request_context import CALLER_ID_KEY
 from measurements.charts import BarChart, Chart
 from measurements.conditions import Conditions
 from measurements.figures import Figures, MeasurementError

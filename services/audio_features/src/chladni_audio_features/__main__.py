@@ -2,7 +2,7 @@
 
 from chladni_audio_features.composition import SERVICE_NAMES, composer
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_runtime.server import run_service
+from chladni_runtime.server.server import run_service
 from chladni_runtime.settings import load_settings_or_exit
 
 

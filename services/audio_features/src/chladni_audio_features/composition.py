@@ -25,11 +25,11 @@ from chladni_audio_features.memory import keep_freed_memory
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.servicer import AudioFeatureServicer
 from chladni_audio_features.spectrogram import MelTransform
-from chladni_runtime.admission import Admission
-from chladni_runtime.bindings import Binding
-from chladni_runtime.execution import WorkerPool
-from chladni_runtime.processors import available_processor_count
-from chladni_runtime.server import Compose
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.processors import available_processor_count
+from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.server.late_binding import Binding
+from chladni_runtime.server.server import Compose
 
 SERVICE_NAMES: Final = (
     audio_feature_service_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"].full_name,

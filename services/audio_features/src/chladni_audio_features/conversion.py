@@ -26,7 +26,7 @@ from chladni_audio_features.spectrogram import MelSettings, power_to_decibels
 from chladni_audio_features.streaming import StreamedFrames
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_tensor
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 
 MIN_PICTURE_PIXELS: Final = 16
 MAX_PICTURE_PIXELS: Final = 4096

@@ -9,7 +9,7 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni_audio_features.calibration_catalog import LatentsRequest
 from chladni_audio_features.initial_latents import DEFAULT_LATENT_SHAPE, MAX_IMAGE_SIDE, LatentBasis
 from chladni_audio_features.latent_calibration import LatentCalibration
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 
 _BASES: Final = {
     audio_pb2.LATENT_BASIS_UNSPECIFIED: LatentBasis.MEL,

@@ -29,8 +29,8 @@ from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.models_conversion import to_models_message
 from chladni_audio_features.pcm import PcmReader
 from chladni_contract.errors import NotOfferedError
-from chladni_runtime.contexts import cancellation_of
-from chladni_runtime.execution import WorkerPool
+from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.server.request_context import cancellation_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

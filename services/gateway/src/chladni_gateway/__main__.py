@@ -2,7 +2,7 @@
 
 from chladni_gateway.composition import SERVICE_NAMES, composition
 from chladni_gateway.config import GatewaySettings
-from chladni_runtime.server import run_service
+from chladni_runtime.server.server import run_service
 from chladni_runtime.settings import load_settings_or_exit
 
 

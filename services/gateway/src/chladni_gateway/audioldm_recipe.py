@@ -29,7 +29,7 @@ from chladni_gateway.refinement import (
 )
 from chladni_gateway.spectrogram_recipe import SpectrogramWay
 from chladni_gateway.stages import Stage, at_recipe_stage, at_stage
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 _MEL: Final = "audioldm_mel"
 _REFINED: Final = "sd_refined"

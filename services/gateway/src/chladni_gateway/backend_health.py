@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chladni_gateway.collaborators import Collaborator, HealthState
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 
 @dataclass(frozen=True, slots=True)

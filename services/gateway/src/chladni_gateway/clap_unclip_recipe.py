@@ -20,7 +20,7 @@ from chladni_gateway.picture_orders import (
 )
 from chladni_gateway.recipes import Ingredients
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 _MODELS: Final = PairNeed(
     ModelNeed(

@@ -17,7 +17,7 @@ from chladni_gateway.live_sounds import LiveEvent
 from chladni_gateway.model_summary import ModelSummary
 from chladni_gateway.pictures import Picture
 from chladni_gateway.recordings import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 
 class HealthState(StrEnum):

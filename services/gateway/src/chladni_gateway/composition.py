@@ -44,8 +44,8 @@ from chladni_gateway.stored_image_embedding import StoredImageEmbedder
 from chladni_gateway.sweeping import swept
 from chladni_gateway.token_buckets import Rate
 from chladni_gateway.workshop import Limits, Workshop
-from chladni_runtime.admission import Admission
-from chladni_runtime.bindings import Binding
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.server.late_binding import Binding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from chladni_gateway.collaborators import Collaborator
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.image_store import ImageStore
-    from chladni_runtime.server import Compose
+    from chladni_runtime.server.server import Compose
 
 RECIPES: Final = (
     EmbeddedRecipe,
@@ -82,7 +82,7 @@ class Gateway:
 
 
 def composition(settings: GatewaySettings) -> Compose:
-    """Returns what `chladni_runtime.server` opens: the gateway, behind its gRPC servicer."""
+    """Returns what `chladni_runtime.server.server` opens: the gateway, behind its gRPC servicer."""
 
     @asynccontextmanager
     async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:

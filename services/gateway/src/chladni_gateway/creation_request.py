@@ -7,7 +7,7 @@ from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.generation_orders import GenerationSettings, PreviewRequest
 from chladni_gateway.recipe_options import RecipeOptions
 from chladni_gateway.recordings import Recording
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 
 AUDIO_FIELD: Final = "audio.content"
 MAX_SEED: Final = 2**32 - 1

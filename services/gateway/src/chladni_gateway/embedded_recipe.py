@@ -19,7 +19,7 @@ from chladni_gateway.picture_orders import (
 )
 from chladni_gateway.recipes import Ingredients
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 EMBEDDED_FAMILY: Final = "chladni-embedded"
 DESCRIPTORS: Final = ModelNeed(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chladni_gateway.collaborators import Alignment, AlignmentScorer
     from chladni_gateway.image_store import ImageStore
     from chladni_gateway.recordings import Embedding
-    from chladni_runtime.deadlines import Clock, Deadline
+    from chladni_runtime.execution.deadlines import Clock, Deadline
 
 REMEMBERED_SECONDS: Final = 600.0
 """Time for which an alignment is remembered. It never changes for one model; this lets a new one in."""

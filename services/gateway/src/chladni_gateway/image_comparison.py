@@ -8,7 +8,7 @@ from chladni_gateway.collaborators import Likeness, PictureComparer
 from chladni_gateway.image_store import ImageStore
 from chladni_gateway.pictures import Picture
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 PictureSource = UUID | Picture
 """A stored picture by its identifier, or a picture itself."""

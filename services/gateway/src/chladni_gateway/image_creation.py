@@ -15,9 +15,9 @@ from chladni_gateway.metrics import CreationMetrics
 from chladni_gateway.recipe_options import check_taken
 from chladni_gateway.recipes import Recipe, RecipeBook
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
-from chladni_runtime.admission import Admission
-from chladni_runtime.deadlines import Clock, Deadline
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.deadlines import Clock, Deadline
+from chladni_runtime.server.validation import RequestValidator
 
 _MAX_RECIPE_NAME_LENGTH: Final = 64
 

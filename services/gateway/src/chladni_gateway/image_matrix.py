@@ -10,7 +10,7 @@ from chladni_gateway.image_store import ImageStore, unknown_image
 from chladni_gateway.likeness import scores_of
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.stored_image_embedding import EmbeddedImages, StoredImageEmbedder
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 MIN_MATRIX_IMAGES: Final = 2
 MAX_MATRIX_IMAGES: Final = 24

@@ -8,7 +8,7 @@ from chladni_gateway.image_store import ImageRecord, ImageStore, unknown_image
 from chladni_gateway.likeness import scores_of
 from chladni_gateway.stages import Stage, at_stage
 from chladni_gateway.stored_image_embedding import StoredImageEmbedder
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 MAX_MATCHES: Final = 50
 MAX_SEARCHED_IMAGES: Final = 500

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.model_listing import Listed, ModelListing
     from chladni_gateway.model_summary import ModelSummary
-    from chladni_runtime.deadlines import Deadline
+    from chladni_runtime.execution.deadlines import Deadline
 
 
 @dataclass(frozen=True, slots=True)

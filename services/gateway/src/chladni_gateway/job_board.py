@@ -14,7 +14,7 @@ from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import CreationEvent
 from chladni_gateway.jobs import Cancelled, Failed, Job, JobEvent, to_job_event
 from chladni_gateway.stages import Stage
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 _RETRY_AFTER_SECONDS: Final = 2.0
 

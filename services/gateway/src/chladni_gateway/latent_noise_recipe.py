@@ -26,7 +26,7 @@ from chladni_gateway.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.recipes import Ingredients
 from chladni_gateway.recordings import InitialLatents, LatentBasis
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 _DEFAULT_WEIGHTS: Final = {NoiseMode.RAW: 1.0, NoiseMode.BLEND: 0.3, NoiseMode.DCT: 1.0}
 _DIGEST_DIGITS: Final = 12

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.stages import Stage
-from chladni_runtime.deadlines import Clock
-from chladni_runtime.metrics import LATENCY_BUCKETS_SECONDS
+from chladni_runtime.execution.deadlines import Clock
+from chladni_runtime.server.metrics import LATENCY_BUCKETS_SECONDS
 
 _CREATED: Final = "CREATED"
 

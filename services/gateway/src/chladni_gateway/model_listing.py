@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import ChladniError, Reason, UnavailableError
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
     from chladni_gateway.collaborators import Collaborator
     from chladni_gateway.model_summary import ModelSummary
-    from chladni_runtime.deadlines import Clock
+    from chladni_runtime.execution.deadlines import Clock
 
 _PATIENCE_SECONDS: Final = 5.0
 _RETRY_AFTER_SECONDS: Final = 1.0

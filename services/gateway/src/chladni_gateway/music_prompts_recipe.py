@@ -19,8 +19,8 @@ from chladni_gateway.picture_orders import (
 )
 from chladni_gateway.recipes import Ingredients
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.deadlines import Deadline
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.validation import RequestValidator
 
 _MIN_SIDE_PIXELS: Final = 512
 _MAX_SIDE_PIXELS: Final = 1024

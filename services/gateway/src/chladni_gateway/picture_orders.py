@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chladni_gateway.model_summary import ModelSummary
     from chladni_gateway.recipe_options import RecipeOptions
     from chladni_gateway.recordings import SoundFeatures
-    from chladni_runtime.deadlines import Deadline
+    from chladni_runtime.execution.deadlines import Deadline
 
 DEFAULT_PROMPT: Final = "abstract visualization, colorful, artistic, detailed"
 """What models that cannot do without a prompt are asked for where the request has none."""

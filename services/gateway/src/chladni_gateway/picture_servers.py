@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chladni_gateway.events import GenerationEvent
     from chladni_gateway.generation_orders import GenerationOrder
     from chladni_gateway.model_listing import ModelListing
-    from chladni_runtime.deadlines import Deadline
+    from chladni_runtime.execution.deadlines import Deadline
 
 
 class PictureServers:

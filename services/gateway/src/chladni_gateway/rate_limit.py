@@ -3,7 +3,7 @@
 import hashlib
 
 from chladni_gateway.token_buckets import Rate, TokenBuckets
-from chladni_runtime.deadlines import Clock
+from chladni_runtime.execution.deadlines import Clock
 
 
 class RateLimit:

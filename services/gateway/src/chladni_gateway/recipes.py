@@ -10,7 +10,7 @@ from chladni_gateway.creation_request import CreationRequest
 from chladni_gateway.events import RecipeEvent
 from chladni_gateway.inventory import Inventory, Stock
 from chladni_gateway.needs import Availability
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from chladni_gateway.generation_orders import Conditioning, GenerationOrder
 from chladni_gateway.model_choice import ModelNeed
 from chladni_gateway.picture_orders import DEFAULT_PROMPT, check_model_takes, settings_for
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:
     from chladni_gateway.creation_request import CreationRequest

@@ -17,8 +17,8 @@ from chladni_gateway.conversion import (
 from chladni_gateway.event_messages import to_event_message
 from chladni_gateway.image_store import parse_image_id
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.contexts import caller_of
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.request_context import caller_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

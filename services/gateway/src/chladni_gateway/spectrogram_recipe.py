@@ -16,7 +16,7 @@ from chladni_gateway.picture_orders import analyzed, inputs_asked_of_model, pain
 from chladni_gateway.recipes import Ingredients
 from chladni_gateway.refinement import STABLE_DIFFUSION, check_refinement, refinement_order
 from chladni_gateway.stages import Stage, at_recipe_stage, at_stage
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 _DRAWING: Final = "audio-features, which draws the spectrogram"
 _SIDE_PIXELS: Final = 512

@@ -11,8 +11,8 @@ from chladni_gateway.image_store import ImageRecord, ImageStore
 from chladni_gateway.likeness import Vector, unit_vector
 from chladni_gateway.pictures import Picture
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
-from chladni_runtime.admission import Admission
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.deadlines import Deadline
 
 _MAX_BATCH_PICTURES: Final = 16
 _MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # With one more picture still far below what a message may hold.

@@ -7,7 +7,7 @@ nothing, so it is forgotten: memory holds only those who came lately.
 from dataclasses import dataclass
 from typing import Final
 
-from chladni_runtime.deadlines import Clock
+from chladni_runtime.execution.deadlines import Clock
 
 _MAX_BUCKETS: Final = 10_000
 

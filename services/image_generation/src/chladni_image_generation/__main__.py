@@ -2,7 +2,7 @@
 
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_runtime.server import run_service
+from chladni_runtime.server.server import run_service
 from chladni_runtime.settings import load_settings_or_exit
 
 

@@ -32,9 +32,9 @@ from chladni_image_generation.model_files import ModelFilesError
 from chladni_image_generation.servicer import ImageGenerationServicer, PromptServicer
 from chladni_image_generation.shelf import ModelShelf, UnavailableModel
 from chladni_image_generation.turns import FairTurns
-from chladni_runtime.bindings import Binding
-from chladni_runtime.processors import available_processor_count
-from chladni_runtime.server import Compose
+from chladni_runtime.execution.processors import available_processor_count
+from chladni_runtime.server.late_binding import Binding
+from chladni_runtime.server.server import Compose
 
 _log = logging.getLogger(__name__)
 _PATH: Final = re.compile(r"(?<![\w:/])(?:/[^\s/'\"]+)+/([^\s/'\"]+)")

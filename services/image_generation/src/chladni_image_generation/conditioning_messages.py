@@ -9,7 +9,7 @@ from chladni_contract.tensors import to_array
 from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.initial_images import decode_initial_image
 from chladni_image_generation.model import ModelDescription
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 
 MAX_PROMPT_LENGTH: Final = 2000
 DEFAULT_STRENGTH: Final = 0.7

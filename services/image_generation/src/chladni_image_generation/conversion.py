@@ -24,7 +24,7 @@ from chladni_image_generation.model import ImageSizes, ModelDescription
 from chladni_image_generation.origin_messages import check_origin, to_origin
 from chladni_image_generation.shelf import UnavailableModel
 from chladni_image_generation.turns import Claim, Priority
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 
 _MAX_GUIDANCE_SCALE: Final = 30
 _PRIORITIES: Final = {

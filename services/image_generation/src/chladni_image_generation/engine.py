@@ -33,9 +33,9 @@ from chladni_image_generation.reuse import PictureCache, content_key
 from chladni_image_generation.stepping import Flight, Postponed, Regrouped, Stepper, StepTaken
 from chladni_image_generation.tickets import Subscription, Ticket
 from chladni_image_generation.turns import Claim, Turns
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Clock
-from chladni_runtime.threads import yield_to_event_loop
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Clock
+from chladni_runtime.execution.threads import yield_to_event_loop
 
 _POSITION_INTERVAL_SECONDS: Final = 0.25
 """Whoever waits learns a new position no more often than this."""

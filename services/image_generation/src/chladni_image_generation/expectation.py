@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
     from chladni_image_generation.forecast import Forecast
     from chladni_image_generation.tickets import Ticket
-    from chladni_runtime.deadlines import Deadline
+    from chladni_runtime.execution.deadlines import Deadline
 
 
 class Expectation:

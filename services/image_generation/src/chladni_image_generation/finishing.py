@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chladni_image_generation.provenance import ProvenanceRecorder
     from chladni_image_generation.reuse import PictureCache
     from chladni_image_generation.tickets import Ticket
-    from chladni_runtime.deadlines import Clock
+    from chladni_runtime.execution.deadlines import Clock
 
 _ENCODING_THREADS: Final = 2
 

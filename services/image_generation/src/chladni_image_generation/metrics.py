@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from chladni_runtime.metrics import LATENCY_BUCKETS_SECONDS
+from chladni_runtime.server.metrics import LATENCY_BUCKETS_SECONDS
 
 
 class GaugeShare:

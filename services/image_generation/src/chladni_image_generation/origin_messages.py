@@ -4,7 +4,7 @@ from typing import Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_image_generation.origins import Origin, Provenance
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 
 _MAX_NAME_LENGTH: Final = 64
 _MAX_FALLBACK_LENGTH: Final = 1024

@@ -26,7 +26,7 @@ from chladni_image_generation.conversion import (
 )
 from chladni_image_generation.generation import MAX_SEED
 from chladni_image_generation.shelf import ModelShelf
-from chladni_runtime.contexts import caller_of, cancellation_of
+from chladni_runtime.server.request_context import caller_of, cancellation_of
 
 
 class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationServiceServicer):

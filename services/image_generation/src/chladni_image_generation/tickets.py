@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chladni_image_generation.generation import GenerationRequest
     from chladni_image_generation.stepping import Flight, StepTaken
     from chladni_image_generation.turns import Claim
-    from chladni_runtime.cancellation import CancellationToken
+    from chladni_runtime.execution.cancellation import CancellationToken
 
 _MAX_PENDING_PREVIEWS: Final = 4
 _MAX_PENDING_POSITIONS: Final = 4

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import grpc
 from pydantic_settings import SettingsConfigDict
 
-from chladni_runtime.server import Compose, RunningService, running_service
+from chladni_runtime.server.server import Compose, RunningService, running_service
 from chladni_runtime.settings import ServiceSettings
 
 

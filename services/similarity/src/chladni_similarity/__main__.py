@@ -2,7 +2,7 @@
 
 import os
 
-from chladni_runtime.server import run_service
+from chladni_runtime.server.server import run_service
 from chladni_runtime.settings import load_settings_or_exit
 from chladni_similarity.composition import SERVICE_NAMES, composing
 from chladni_similarity.config import SimilaritySettings

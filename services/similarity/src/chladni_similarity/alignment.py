@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chladni_contract.errors import FaultError, NotOfferedError, Reason
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.execution import WorkerPool
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import SoundEmbedder
 from chladni_similarity.embedding import EmbeddingEngine
 from chladni_similarity.embedding_cache import Vector

@@ -25,9 +25,9 @@ from chladni_contract.errors import (
 )
 from chladni_contract.status import STATUS_DETAILS_KEY, from_rpc_error
 from chladni_contract.tensors import to_array
-from chladni_runtime.calls import REQUEST_ID_KEY
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.logs import REQUEST_ID
+from chladni_runtime.server.interceptor import REQUEST_ID_KEY
 from chladni_similarity.sounds import SOUND_DIMENSION, SOUND_SPACE, RecordedSound, SoundVector
 
 _LONGEST_SECONDS: Final = 30.0

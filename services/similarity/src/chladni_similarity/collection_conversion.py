@@ -10,7 +10,7 @@ from typing import Any, Final
 from google.protobuf import struct_pb2
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 from chladni_similarity.conversion import MAX_IMAGES_PER_REQUEST, encoded_image
 from chladni_similarity.image_decoding import ImageLimits
 from chladni_similarity.neighbours import Neighbour, NewImage

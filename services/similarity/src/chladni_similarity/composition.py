@@ -18,13 +18,13 @@ from chladni.similarity.v1 import (
     similarity_service_pb2,
     similarity_service_pb2_grpc,
 )
-from chladni_runtime.admission import Admission
-from chladni_runtime.batch_queue import BatchLimits
-from chladni_runtime.batching import DynamicBatcher
-from chladni_runtime.bindings import Binding
-from chladni_runtime.execution import WorkerPool
-from chladni_runtime.processors import available_processor_count
-from chladni_runtime.server import Compose
+from chladni_runtime.batching.batcher import DynamicBatcher
+from chladni_runtime.batching.queue import BatchLimits
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.processors import available_processor_count
+from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.server.late_binding import Binding
+from chladni_runtime.server.server import Compose
 from chladni_similarity.alignment import Aligner
 from chladni_similarity.audio_features_client import audio_features_client
 from chladni_similarity.collections.interface import OpenStore

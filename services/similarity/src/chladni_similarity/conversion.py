@@ -14,7 +14,7 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_array, to_tensor
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 from chladni_similarity.embedders.interface import ImageEmbedder, ModelCard
 from chladni_similarity.embedding import Embeddings
 from chladni_similarity.image_decoding import ImageFormat, ImageLimits

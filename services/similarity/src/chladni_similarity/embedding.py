@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chladni_contract.errors import FaultError, InvalidFieldsError, InvalidInputError, Reason
-from chladni_runtime.admission import Admission
-from chladni_runtime.batching import DynamicBatcher
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.execution import WorkerPool
+from chladni_runtime.batching.batcher import DynamicBatcher
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import ImageEmbedder
 from chladni_similarity.embedding_cache import EmbeddingCache, Vector
 from chladni_similarity.image_sources import ImageSource

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from chladni_contract.errors import NotOfferedError, UnavailableError
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.collections.interface import (
     CollectionStore,
     FoundImage,

@@ -11,7 +11,7 @@ from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_contract.errors import NotOfferedError
-from chladni_runtime.contexts import cancellation_of
+from chladni_runtime.server.request_context import cancellation_of
 from chladni_similarity import collection_conversion, conversion
 from chladni_similarity.alignment import Aligner
 from chladni_similarity.embedding import EmbeddingEngine

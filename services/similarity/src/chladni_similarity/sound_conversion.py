@@ -10,7 +10,7 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_array
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 from chladni_similarity.sounds import SOUND_DIMENSION, SOUND_SPACE, EmbeddedSound, RecordedSound, Sound
 
 _MAX_SHOWN_LENGTH: Final = 80

@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 
 SOUND_SPACE: Final = "chladni-descriptors-v2"
 """Space of the embeddings of sounds that the alignment model hears."""

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from transformers.utils.logging import disable_progress_bar
 
-from chladni_runtime.processors import available_processor_count
+from chladni_runtime.execution.processors import available_processor_count
 from chladni_similarity.embedders.interface import ImageEmbedder
 from chladni_similarity.model_catalog import load_catalog
 from chladni_similarity.model_references import parse_model_references

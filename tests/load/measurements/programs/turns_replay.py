@@ -26,7 +26,7 @@ from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.model import LatentDiffusionModel
 from chladni_image_generation.tickets import Ticket
 from chladni_image_generation.turns import FairTurns, Turns
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.settings import load_settings
 from measurements.image_requests import random_embedding
 from measurements.programs.answering import answer_commands

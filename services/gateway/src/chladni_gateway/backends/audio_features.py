@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chladni_gateway.live_sounds import LiveEvent
     from chladni_gateway.pictures import Picture
     from chladni_gateway.recordings import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
-    from chladni_runtime.deadlines import Deadline
+    from chladni_runtime.execution.deadlines import Deadline
 
 
 _SERVICE: Final = audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"]

@@ -26,14 +26,14 @@ from chladni_gateway.backends.connections import Connection
 from chladni_gateway.backends.conversion import ModelsResponse, to_model_summaries
 from chladni_gateway.collaborators import HealthState
 from chladni_gateway.model_summary import ModelSummary
-from chladni_runtime.calls import REQUEST_ID_KEY
-from chladni_runtime.contexts import CALLER_ID_KEY
 from chladni_runtime.logs import REQUEST_ID
+from chladni_runtime.server.interceptor import REQUEST_ID_KEY
+from chladni_runtime.server.request_context import CALLER_ID_KEY
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
-    from chladni_runtime.deadlines import Clock, Deadline
+    from chladni_runtime.execution.deadlines import Clock, Deadline
 
 _RETRY_AFTER_SECONDS: Final = 1.0
 # What a call says instead of its status where the service ended it while a message was on its way to there;

@@ -20,7 +20,7 @@ import grpc
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
-    from chladni_runtime.deadlines import Clock
+    from chladni_runtime.execution.deadlines import Clock
 
 RENEWAL_SECONDS: Final = 2.0
 

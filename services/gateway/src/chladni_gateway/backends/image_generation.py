@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.events import GenerationEvent
     from chladni_gateway.generation_orders import GenerationOrder
-    from chladni_runtime.deadlines import Deadline
+    from chladni_runtime.execution.deadlines import Deadline
 
 _SERVICE: Final = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
 

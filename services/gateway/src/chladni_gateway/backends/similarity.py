@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.pictures import Picture
     from chladni_gateway.recordings import Embedding
-    from chladni_runtime.deadlines import Deadline
+    from chladni_runtime.execution.deadlines import Deadline
 
 _SERVICE: Final = similarity_pb2.DESCRIPTOR.services_by_name["SimilarityService"]
 

@@ -15,7 +15,7 @@ from chladni_gateway.rest.examples import ALIGNMENT, OTHER_IMAGE_ID, json_exampl
 from chladni_gateway.rest.images import IMAGE_PATH, ImageId
 from chladni_gateway.rest.schemas import AlignmentBody, to_percentage
 from chladni_gateway.rest.sessions import session_of
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
     from chladni_gateway.workshop import Workshop

@@ -28,7 +28,7 @@ from chladni_gateway.rest.security import SecurityHeaders
 from chladni_gateway.rest.sessions import Sessions
 from chladni_gateway.rest.spectrograms import spectrogram_routes
 from chladni_gateway.rest.uploads import UploadReader
-from chladni_runtime.admission import Admission
+from chladni_runtime.execution.admission import Admission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

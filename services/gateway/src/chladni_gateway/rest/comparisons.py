@@ -21,7 +21,7 @@ from chladni_gateway.rest.schemas import (
     to_percentage,
 )
 from chladni_gateway.rest.sessions import session_of
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
     from chladni_gateway.workshop import Workshop

@@ -18,7 +18,7 @@ from chladni_gateway.rest.event_stream import EventStreamResponse, ServerEvent, 
 from chladni_gateway.rest.examples import CREATED_IMAGE, event_stream_content, json_example
 from chladni_gateway.rest.schemas import CreatedImage, to_created_image
 from chladni_gateway.rest.upload_schema import CREATION_BODY
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

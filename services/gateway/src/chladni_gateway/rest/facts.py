@@ -26,7 +26,7 @@ from chladni_gateway.rest.schemas import (
     ServiceStatus,
     to_recipe_body,
 )
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
     from chladni_gateway.workshop import Workshop

@@ -32,7 +32,7 @@ from chladni_gateway.rest.live_messages import (
 from chladni_gateway.rest.origins import is_welcome
 from chladni_gateway.rest.sessions import session_of
 from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection

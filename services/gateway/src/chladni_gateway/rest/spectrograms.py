@@ -12,8 +12,8 @@ from chladni_gateway.rest.disconnection import while_connected
 from chladni_gateway.rest.upload_schema import SPECTROGRAM_BODY
 from chladni_gateway.rest.uploads import WHOLE_NUMBER
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.deadlines import Deadline
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:
     from chladni_gateway.pictures import Picture

@@ -13,7 +13,7 @@ from chladni_gateway.recordings import Recording
 from chladni_gateway.rest.bodies import read_body
 from chladni_gateway.rest.forms import FieldRule, FormField, read_form
 from chladni_gateway.stages import Stage, at_stage
-from chladni_runtime.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from chladni_contract.errors import ChladniError
-    from chladni_runtime.admission import Admission
+    from chladni_runtime.execution.admission import Admission
 
 FILE_FIELD: Final = "file"
 _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and short text fields.

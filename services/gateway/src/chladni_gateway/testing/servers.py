@@ -19,7 +19,7 @@ from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_gateway.testing.images import ScriptedImageGeneration
 from chladni_gateway.testing.similarity import ScriptedSimilarity
 from chladni_gateway.testing.sounds import ScriptedAudioFeatures
-from chladni_runtime.calls import CallInterceptor
+from chladni_runtime.server.interceptor import CallInterceptor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

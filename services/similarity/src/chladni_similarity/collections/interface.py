@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedding_cache import Vector
 

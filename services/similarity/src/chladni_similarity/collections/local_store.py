@@ -18,9 +18,9 @@ from typing import Any, Final, TypeVar
 
 from qdrant_client import AsyncQdrantClient, models
 
-from chladni_runtime.admission import Admission
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.execution import WorkerPool
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.collections.interface import (
     CollectionLimits,
     FoundImage,

@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from chladni_runtime.metrics import LATENCY_BUCKETS_SECONDS
+from chladni_runtime.server.metrics import LATENCY_BUCKETS_SECONDS
 from chladni_similarity.collections.interface import VectorKind
 
 _LARGEST: Final = "largest"

@@ -15,7 +15,7 @@ from qdrant_client import AsyncQdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.collections.interface import (
     CollectionLimits,
     FoundImage,

@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.collections.interface import (
     CollectionLimits,
     CollectionStore,

@@ -22,12 +22,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from chladni_runtime.admission import Admission
-from chladni_runtime.bindings import Binding, LateHandlers
-from chladni_runtime.calls import CallInterceptor, CallLog
-from chladni_runtime.lifecycle import Phase, RequestGate
+from chladni_runtime.execution.admission import Admission
 from chladni_runtime.logs import configure_logging
-from chladni_runtime.metrics import CallMeter, ServerMetrics, metrics_endpoint, new_registry
+from chladni_runtime.server.interceptor import CallInterceptor, CallLog
+from chladni_runtime.server.late_binding import Binding, LateHandlers
+from chladni_runtime.server.lifecycle import Phase, RequestGate
+from chladni_runtime.server.metrics import CallMeter, ServerMetrics, metrics_endpoint, new_registry
 from chladni_runtime.settings import ServiceSettings
 
 _log = logging.getLogger(__name__)

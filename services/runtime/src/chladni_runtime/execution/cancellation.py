@@ -6,7 +6,7 @@ A thread cannot be stopped from outside, so long work asks between its steps whe
 from typing import Self
 
 from chladni_contract.errors import ChladniError, Reason
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.deadlines import Deadline
 
 
 class CancellationToken:

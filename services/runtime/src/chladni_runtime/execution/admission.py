@@ -1,7 +1,7 @@
 """Bounded admission: a limit on the work in progress, and a truthful answer beyond it."""
 
 from chladni_contract.errors import QueueFullError
-from chladni_runtime.deadlines import Clock
+from chladni_runtime.execution.deadlines import Clock
 
 _SMOOTHING = 0.1  # Weight of the newest duration in the running mean.
 _MIN_RETRY_SECONDS = 0.05

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import ParamSpec, Self, TypeVar
 
-from chladni_runtime.admission import Admission
-from chladni_runtime.cancellation import CancellationToken
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.cancellation import CancellationToken
 
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")

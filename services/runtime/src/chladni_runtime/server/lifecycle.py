@@ -5,8 +5,8 @@ from contextlib import suppress
 from enum import Enum, auto
 
 from chladni_contract.errors import Reason, UnavailableError
-from chladni_runtime.admission import Admission
-from chladni_runtime.calls import Call
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.server.interceptor import Call
 
 
 class Phase(Enum):

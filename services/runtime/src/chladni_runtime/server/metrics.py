@@ -23,7 +23,7 @@ from prometheus_client import (
 if TYPE_CHECKING:
     import grpc
 
-    from chladni_runtime.calls import Call
+    from chladni_runtime.server.interceptor import Call
 
 _SHUTDOWN_POLL_SECONDS: Final = 0.05
 

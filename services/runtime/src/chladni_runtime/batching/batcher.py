@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Generic, Self, TypeVar
 
 from chladni_contract.errors import ChladniError, DeadlineExceededError, FaultError, Reason
-from chladni_runtime.batch_queue import BatchLimits, BatchQueue
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Clock
+from chladni_runtime.batching.queue import BatchLimits, BatchQueue
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Clock
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import grpc
 
-from chladni_runtime.cancellation import CancellationToken
-from chladni_runtime.deadlines import Deadline
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Deadline
 
 CALLER_ID_KEY: Final = "x-caller-id"
 """Metadata key by which a caller, or a gateway for it, says who shares the service with others."""

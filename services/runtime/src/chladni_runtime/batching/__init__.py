@@ -1,0 +1,1 @@
+"""Dynamic batching: the policy, and the task that drives it."""

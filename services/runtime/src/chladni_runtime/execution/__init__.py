@@ -1,0 +1,1 @@
+"""Bounded work, deadlines and cancellation."""
