@@ -6,9 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/audio_features services/image_generation \
+DISTRIBUTIONS := protos/gen/python protos/contract tests/fakes services/runtime services/audio_features services/image_generation \
 	services/similarity services/gateway clients/python
-SOURCES := protos/contract/src services/runtime/src services/audio_features/src services/image_generation/src \
+SOURCES := protos/contract/src tests/fakes/src services/runtime/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py \
 	tests/load tests/fixtures/recordings.py tests/fixtures/tiny_checkpoints.py tests/quality/quality.py tests/quality/appraisal

@@ -12,9 +12,9 @@ import pytest_asyncio
 from playwright.async_api import async_playwright, expect
 from recordings import encoded, melody
 
+from chladni_fakes import scripted_backends
 from chladni_gateway.composition import open_gateway
 from chladni_gateway.config import GatewaySettings
-from chladni_gateway.testing import scripted_backends
 from chladni_runtime.server.metrics import new_registry
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

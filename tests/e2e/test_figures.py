@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import expect
 
-from chladni_gateway.testing import solid_png
+from chladni_fakes import solid_png
 
 FORGET_RECORDINGS = """() => new Promise((resolve, reject) => {
     const request = indexedDB.open("chladni");

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from chladni_contract.errors import FaultError, Reason
-from chladni_gateway.testing import families
+from chladni_fakes import families
 
 OPTIONS = "#options [data-option]:visible"
 DATA_URL = re.compile(r"^data:image/png;base64,")

@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import expect
 
-from chladni_gateway.testing import families
+from chladni_fakes import families
 
 HAND_OVER = """([contents, kind]) => {
     const transfer = new DataTransfer();

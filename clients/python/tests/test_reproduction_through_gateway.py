@@ -12,10 +12,10 @@ from PIL import Image
 
 import chladni_client as chladni
 from chladni_client.command.failures import ExitStatus
+from chladni_fakes import families, scripted_backends
+from chladni_fakes.loopback import loopback_service
 from chladni_gateway.composition import SERVICE_NAMES, composition
 from chladni_gateway.config import GatewaySettings
-from chladni_gateway.testing import families, scripted_backends
-from chladni_runtime.testing import loopback_service
 
 SIDE_PIXELS = 32
 

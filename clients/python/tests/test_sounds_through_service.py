@@ -14,8 +14,8 @@ from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_client.live.recording import Recording
 from chladni_client.live.spectrum import LiveSpectrum
 from chladni_client.live_sounds import PcmFormat
+from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
-from chladni_runtime.testing import loopback_service
 
 RATE_HZ = 22050
 

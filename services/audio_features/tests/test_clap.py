@@ -34,7 +34,7 @@ from chladni_contract.errors import Reason, UnavailableError
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array
 from chladni_contract.weight_fingerprint import fingerprint
-from chladni_runtime.testing import loopback_service
+from chladni_fakes.loopback import loopback_service
 
 RATE_HZ = 48_000
 

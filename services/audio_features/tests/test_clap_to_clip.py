@@ -28,7 +28,7 @@ from chladni_audio_features.jobs.ridge_regression import fit_ridge, measure_fit
 from chladni_audio_features.pretrained_files import ModelLoadingError, ModelReference
 from chladni_contract.tensors import to_array
 from chladni_contract.weight_fingerprint import fingerprint
-from chladni_runtime.testing import loopback_service
+from chladni_fakes.loopback import loopback_service
 
 CAPTIONS = 1500
 

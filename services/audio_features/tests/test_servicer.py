@@ -20,7 +20,7 @@ from chladni_audio_features.spectrogram import log_mel_spectrogram
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array
-from chladni_runtime.testing import LoopbackSettings, loopback_service
+from chladni_fakes.loopback import LoopbackSettings, loopback_service
 
 
 def loopback_settings(**changes):

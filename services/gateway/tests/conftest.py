@@ -14,10 +14,10 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni_fakes import ScriptedBackends, scripted_backends
+from chladni_fakes.loopback import loopback_service
 from chladni_gateway.composition import SERVICE_NAMES, composition
 from chladni_gateway.config import GatewaySettings
-from chladni_gateway.testing import ScriptedBackends, scripted_backends
-from chladni_runtime.testing import loopback_service
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 

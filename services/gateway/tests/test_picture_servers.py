@@ -7,14 +7,14 @@ import pytest_asyncio
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_contract.errors import DeadlineExceededError, Reason, UnavailableError
+from chladni_fakes import families
+from chladni_fakes.image_generation import ScriptedImageGeneration
+from chladni_fakes.servers import ScriptedService
 from chladni_gateway.generation_orders import Conditioning, GenerationOrder, GenerationSettings, Origin
 from chladni_gateway.inventory import Stock
 from chladni_gateway.model_listing import ModelListing
 from chladni_gateway.model_summary import ModelSummary
 from chladni_gateway.picture_servers import PictureServers
-from chladni_gateway.testing import families
-from chladni_gateway.testing.images import ScriptedImageGeneration
-from chladni_gateway.testing.servers import ScriptedService
 from chladni_runtime.execution.deadlines import Deadline
 
 NO_LIMIT = Deadline()

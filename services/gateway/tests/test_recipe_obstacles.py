@@ -11,7 +11,7 @@ from chladni_contract.errors import (
     QueueFullError,
     Reason,
 )
-from chladni_gateway.testing import families
+from chladni_fakes import families
 
 TOO_BIG = FaultError(Reason.OUT_OF_MEMORY, "The device has too little memory for this picture.")
 

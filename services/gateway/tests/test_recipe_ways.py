@@ -7,7 +7,7 @@ import pytest
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.media.v1 import media_pb2
-from chladni_gateway.testing import families
+from chladni_fakes import families
 
 SOUND = b"fLaC sound"
 DEFAULT_PROMPT = "abstract visualization, colorful, artistic, detailed"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_contract.errors import ChladniError, FaultError, InvalidInputError, QueueFullError, Reason
 from chladni_contract.status import WIRE_STATUS
-from chladni_gateway.testing import colored_png
+from chladni_fakes import colored_png
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import FaultError, InvalidInputError, Reason
+from chladni_fakes import families
 from chladni_gateway.jobs import MAX_FOLLOWERS
-from chladni_gateway.testing import families
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -11,8 +11,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chladni_contract.errors import FaultError, InvalidInputError, Reason, UnavailableError
+from chladni_fakes.audio_features import LIVE_BINS, LIVE_POWER_DB
 from chladni_gateway.rest.live_messages import MAX_MESSAGE_BYTES, parse_chunk, parse_opening
-from chladni_gateway.testing.sounds import LIVE_BINS, LIVE_POWER_DB
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

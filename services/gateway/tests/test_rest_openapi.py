@@ -6,7 +6,7 @@ import sys
 import jsonschema
 import pytest
 
-from chladni_gateway.testing import families
+from chladni_fakes import families
 
 UPLOADS = ("/api/generate", "/api/jobs", "/api/spectrogram")
 SESSION = f"chladni_session={'s' * 43}"

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_gateway.testing import solid_png
+from chladni_fakes import solid_png
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

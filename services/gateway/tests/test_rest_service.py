@@ -6,7 +6,7 @@ import re
 import pytest
 
 from chladni_contract.errors import Reason, UnavailableError
-from chladni_gateway.testing import ScriptedBackends, families
+from chladni_fakes import ScriptedBackends, families
 
 
 async def test_health_is_what_the_services_say_now(backends: ScriptedBackends, gateway):

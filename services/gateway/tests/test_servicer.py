@@ -13,7 +13,7 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni_contract.errors import FaultError, InvalidInputError, Reason
 from chladni_contract.status import from_rpc_error
-from chladni_gateway.testing import colored_png, solid_png
+from chladni_fakes import colored_png, solid_png
 from chladni_runtime.server.interceptor import REQUEST_ID_KEY
 from chladni_runtime.server.request_context import CALLER_ID_KEY
 

@@ -21,6 +21,7 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_contract.weight_fingerprint import fingerprint
+from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
@@ -30,7 +31,6 @@ from chladni_image_generation.jobs.untrained_checkpoints.audioldm import save_un
 from chladni_image_generation.loading import LoadingOptions, load_model
 from chladni_image_generation.model_files import ModelFilesError
 from chladni_image_generation.schedulers import SchedulerCatalog
-from chladni_runtime.testing import loopback_service
 
 CPU = LoadingOptions(torch.device("cpu"), dtype="float32")
 STEPS = 4

@@ -18,6 +18,7 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
@@ -29,7 +30,6 @@ from chladni_image_generation.jobs.untrained_checkpoints.ldm_text_to_image impor
 from chladni_image_generation.loading import LoadingOptions, load_model
 from chladni_image_generation.model_files import ModelFilesError
 from chladni_image_generation.schedulers import SchedulerCatalog
-from chladni_runtime.testing import loopback_service
 
 CPU = LoadingOptions(torch.device("cpu"), dtype="float32")
 SIDE = 64

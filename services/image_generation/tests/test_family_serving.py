@@ -17,6 +17,7 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion import (
@@ -24,7 +25,6 @@ from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion import
 )
 from chladni_image_generation.jobs.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
 from chladni_image_generation.jobs.untrained_checkpoints.upscaler import save_untrained_upscaler
-from chladni_runtime.testing import loopback_service
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.status import from_rpc_error
+from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.conditions import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
@@ -37,7 +38,6 @@ from chladni_image_generation.loading import LoadingOptions, load_model
 from chladni_image_generation.model_files import ModelFilesError
 from chladni_image_generation.schedulers import SchedulerCatalog
 from chladni_runtime.execution.cancellation import CancellationToken
-from chladni_runtime.testing import loopback_service
 
 # Schedulers of diffusers hand tensors to functions of NumPy, by a protocol that NumPy 2 wants extended.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")

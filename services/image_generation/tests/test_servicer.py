@@ -16,12 +16,12 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.loopback import loopback_service
 from chladni_image_generation import composition
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_image_generation.loading import load_model
-from chladni_runtime.testing import loopback_service
 
 
 @pytest.fixture

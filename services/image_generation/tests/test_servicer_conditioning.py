@@ -16,10 +16,10 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
-from chladni_runtime.testing import loopback_service
 
 LATENTS = np.random.default_rng(4).standard_normal((4, 8, 8)).astype(np.float32)
 

@@ -23,11 +23,11 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason
 from chladni_contract.status import STATUS_DETAILS_KEY, WIRE_STATUS, from_rpc_error
+from chladni_fakes.loopback import LoopbackSettings, loopback_service
 from chladni_runtime.logs import configure_logging
 from chladni_runtime.server.interceptor import REQUEST_ID_KEY
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import running_service
-from chladni_runtime.testing import LoopbackSettings, loopback_service
 
 SERVICE_NAME = "chladni.image.v1.ImageGenerationService"
 
@@ -376,7 +376,7 @@ def free_port():
 PROCESS = """
 import asyncio, contextlib, sys
 from chladni_runtime.server.server import run_service
-from chladni_runtime.testing import LoopbackSettings
+from chladni_fakes.loopback import LoopbackSettings
 
 @contextlib.asynccontextmanager
 async def compose(registry):

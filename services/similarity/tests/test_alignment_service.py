@@ -17,8 +17,8 @@ from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.score_curve import ScoreCurve
 from chladni_contract.status import from_rpc_error, trailing_metadata
 from chladni_contract.tensors import to_array, to_tensor
+from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
-from chladni_runtime.testing import loopback_service
 from chladni_similarity.composition import SERVICE_NAMES, composing
 from chladni_similarity.config import SimilaritySettings
 

@@ -13,8 +13,8 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
+from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
-from chladni_runtime.testing import loopback_service
 from chladni_similarity.composition import SERVICE_NAMES, composing
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.embedders import clip

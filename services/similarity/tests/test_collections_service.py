@@ -23,8 +23,8 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
-from chladni_runtime.testing import loopback_service
 from chladni_similarity import composition
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.embedders.interface import ModelCard

@@ -40,7 +40,7 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         self.embedded: list[bytes] = []
         self.aligned: list[similarity_pb2.ScoreAlignmentRequest] = []
 
-    async def EmbedImages(  # noqa: N802
+    async def EmbedImages(
         self, request: similarity_pb2.EmbedImagesRequest, _context: Any
     ) -> similarity_pb2.EmbedImagesResponse:
         """Gives each picture the direction of its digest."""
@@ -62,7 +62,7 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
             model="scripted-eye",
         )
 
-    async def CompareImages(  # noqa: D102, N802
+    async def CompareImages(
         self, request: similarity_pb2.CompareImagesRequest, _context: Any
     ) -> similarity_pb2.CompareImagesResponse:
         if self.error is not None:
@@ -70,7 +70,7 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         score = 1.0 if request.first.content == request.second.content else self.score
         return similarity_pb2.CompareImagesResponse(score=score, cosine=2 * score - 1, model="scripted-eye")
 
-    async def ScoreAlignment(  # noqa: D102, N802
+    async def ScoreAlignment(
         self, request: similarity_pb2.ScoreAlignmentRequest, _context: Any
     ) -> similarity_pb2.ScoreAlignmentResponse:
         self.aligned.append(request)

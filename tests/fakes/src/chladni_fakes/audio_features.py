@@ -13,8 +13,8 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import NotFoundError, Reason
-from chladni_gateway.testing.drawings import png_message, solid_png
-from chladni_gateway.testing.families import SPACE, ear
+from chladni_fakes.families import SPACE, ear
+from chladni_fakes.images import png_message, solid_png
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -66,7 +66,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         self.listening = 0
         self.heard_bytes = 0
 
-    async def RenderSpectrogram(  # noqa: D102, N802
+    async def RenderSpectrogram(
         self, request: audio_pb2.RenderSpectrogramRequest, _context: Any
     ) -> audio_pb2.RenderSpectrogramResponse:
         self.spectrogram_requests.append(request)
@@ -76,7 +76,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         content = solid_png(width_pixels, height_pixels, VIRIDIS_DARK)
         return audio_pb2.RenderSpectrogramResponse(image=png_message(content, width_pixels, height_pixels))
 
-    async def StreamFeatures(  # noqa: N802
+    async def StreamFeatures(
         self, request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest], _context: Any
     ) -> AsyncIterator[audio_pb2.StreamFeaturesResponse]:
         """Answers each piece of sound with one frame, of as many bins as `LIVE_BINS`, all at one level."""
@@ -104,7 +104,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         finally:
             self.listening -= 1
 
-    async def ExtractFeatures(  # noqa: D102, N802
+    async def ExtractFeatures(
         self, request: audio_pb2.ExtractFeaturesRequest, _context: Any
     ) -> audio_pb2.ExtractFeaturesResponse:
         self.requests.append(request)
@@ -132,7 +132,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
             response.latent_calibration.digest = "c" * 64
         return response
 
-    async def GetModels(  # noqa: D102, N802
+    async def GetModels(
         self, _request: audio_pb2.GetModelsRequest, _context: Any
     ) -> audio_pb2.GetModelsResponse:
         if self.models_error is not None:

@@ -11,8 +11,8 @@ from google.protobuf import json_format
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
-from chladni_gateway.testing.drawings import colored_png, png_message, with_text
-from chladni_gateway.testing.families import hand
+from chladni_fakes.families import hand
+from chladni_fakes.images import colored_png, png_message, with_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -71,7 +71,7 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         self.cancelled = 0
         self.running = 0
 
-    async def GenerateImage(  # noqa: N802
+    async def GenerateImage(
         self, request: image_pb2.GenerateImageRequest, context: Any
     ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
         """Generates a picture and counts how that ends."""
@@ -87,7 +87,7 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         finally:
             self.running -= 1
 
-    async def GetModels(  # noqa: D102, N802
+    async def GetModels(
         self, _request: image_pb2.GetModelsRequest, _context: Any
     ) -> image_pb2.GetModelsResponse:
         if self.models_error is not None:

@@ -16,9 +16,9 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
-from chladni_gateway.testing.images import ScriptedImageGeneration
-from chladni_gateway.testing.similarity import ScriptedSimilarity
-from chladni_gateway.testing.sounds import ScriptedAudioFeatures
+from chladni_fakes.audio_features import ScriptedAudioFeatures
+from chladni_fakes.image_generation import ScriptedImageGeneration
+from chladni_fakes.similarity import ScriptedSimilarity
 from chladni_runtime.server.interceptor import CallInterceptor
 
 if TYPE_CHECKING:
