@@ -9,10 +9,10 @@ import pytest
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
-from chladni_gateway.backends.clients import bare_error
-from chladni_gateway.backends.connections import RENEWAL_SECONDS, Connection, service_config
 from chladni_gateway.backends.similarity import SimilarityClient
-from chladni_gateway.pictures import Picture
+from chladni_gateway.domain.images import Picture
+from chladni_runtime.client.backend_client import bare_error
+from chladni_runtime.client.channel import RENEWAL_SECONDS, Connection, service_config
 from chladni_runtime.execution.deadlines import Deadline
 
 SERVICE = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]

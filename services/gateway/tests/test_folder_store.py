@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import InvalidInputError, NotFoundError, Reason, UnavailableError
-from chladni_gateway.folder_store import FolderImageStore
-from chladni_gateway.image_store import ImageRecord, parse_image_id
-from chladni_gateway.pictures import Provenance
-from chladni_gateway.recordings import AudioProperties, Descriptor, Embedding
-from chladni_gateway.stages import STAGE_KEY
+from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
+from chladni_gateway.domain.image_store import ImageRecord, parse_image_id
+from chladni_gateway.domain.images import Provenance
+from chladni_gateway.domain.stages import STAGE_KEY
+from chladni_gateway.image_folder import FolderImageStore
 from chladni_gateway.sweeping import swept
 
 DAY = timedelta(days=1)

@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from chladni_contract.errors import ChladniError, Reason
-from chladni_gateway.creation_request import CreationRequest
-from chladni_gateway.embedded_recipe import EmbeddedRecipe
-from chladni_gateway.events import Completed, Created, Progressed, Queued, Started
-from chladni_gateway.generation_orders import GenerationSettings
-from chladni_gateway.image_creation import ImageCreator
-from chladni_gateway.inventory import Stock
+from chladni_gateway.creation.creator import ImageCreator
+from chladni_gateway.domain.audio import AudioProperties, Embedding, Recording, SoundFeatures
+from chladni_gateway.domain.events import Completed, Created, Progressed, Queued, Started
+from chladni_gateway.domain.generation import GenerationSettings
+from chladni_gateway.domain.images import Picture, Provenance
+from chladni_gateway.domain.models import ModelSummary
+from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.metrics import CreationMetrics
-from chladni_gateway.model_listing import ModelListing
-from chladni_gateway.model_summary import ModelSummary
-from chladni_gateway.pictures import Picture, Provenance
-from chladni_gateway.recipes import Ingredients, RecipeBook
-from chladni_gateway.recordings import AudioProperties, Embedding, Recording, SoundFeatures
-from chladni_gateway.stages import STAGE_KEY, Stage, at_stage
+from chladni_gateway.models.catalog import Stock
+from chladni_gateway.models.listing import ModelListing
+from chladni_gateway.recipes.base import Ingredients, RecipeBook
+from chladni_gateway.recipes.embedded import EmbeddedRecipe
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Deadline
 

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason
-from chladni_gateway.creation_request import CreationRequest
-from chladni_gateway.events import Analyzed, Created, Progressed, Queued, Started
-from chladni_gateway.image_store import ImageRecord
-from chladni_gateway.job_board import JobBoard, JobLimits, UnknownJobError
-from chladni_gateway.jobs import MAX_EVENTS, MAX_FOLLOWERS, Cancelled, Done, Failed, Job, JobState
-from chladni_gateway.pictures import Picture, Provenance
-from chladni_gateway.recordings import AudioProperties, Recording
-from chladni_gateway.stages import Stage
+from chladni_gateway.creation.job import MAX_EVENTS, MAX_FOLLOWERS, Cancelled, Done, Failed, Job, JobState
+from chladni_gateway.creation.job_runner import JobBoard, JobLimits, UnknownJobError
+from chladni_gateway.domain.audio import AudioProperties, Recording
+from chladni_gateway.domain.events import Analyzed, Created, Progressed, Queued, Started
+from chladni_gateway.domain.image_store import ImageRecord
+from chladni_gateway.domain.images import Picture, Provenance
+from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.stages import Stage
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AUDIO = AudioProperties("wav", 8000, 1, 1.0, "00" * 32)

@@ -10,11 +10,11 @@ from chladni_contract.errors import DeadlineExceededError, Reason, UnavailableEr
 from chladni_fakes import families
 from chladni_fakes.image_generation import ScriptedImageGeneration
 from chladni_fakes.servers import ScriptedService
-from chladni_gateway.generation_orders import Conditioning, GenerationOrder, GenerationSettings, Origin
-from chladni_gateway.inventory import Stock
-from chladni_gateway.model_listing import ModelListing
-from chladni_gateway.model_summary import ModelSummary
-from chladni_gateway.picture_servers import PictureServers
+from chladni_gateway.backends.image_generation_pool import PictureServers
+from chladni_gateway.domain.generation import Conditioning, GenerationOrder, GenerationSettings, Origin
+from chladni_gateway.domain.models import ModelSummary
+from chladni_gateway.models.catalog import Stock
+from chladni_gateway.models.listing import ModelListing
 from chladni_runtime.execution.deadlines import Deadline
 
 NO_LIMIT = Deadline()

@@ -108,5 +108,5 @@ def test_it_does_without_heavy_libraries():
 
 
 def test_what_it_does_knows_nothing_of_its_transports():
-    modules = "chladni_gateway.workshop, chladni_gateway.embedded_recipe, chladni_gateway.folder_store"
+    modules = "chladni_gateway.application, chladni_gateway.recipes.embedded, chladni_gateway.image_folder"
     assert not {"grpc", "chladni", "fastapi", "starlette"} & imported_with(modules)

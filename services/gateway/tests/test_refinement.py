@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import ChladniError, Reason
-from chladni_gateway.generation_orders import GenerationSettings
-from chladni_gateway.latent_noise_recipe import latent_shape
-from chladni_gateway.model_summary import ModelSummary
-from chladni_gateway.refinement import fewest_steps
+from chladni_gateway.domain.generation import GenerationSettings
+from chladni_gateway.domain.models import ModelSummary
+from chladni_gateway.recipes.latent_noise import latent_shape
+from chladni_gateway.recipes.refinement import fewest_steps
 
 
 @settings(max_examples=500, deadline=None)

@@ -16,10 +16,10 @@ from chladni_contract.errors import (
     Reason,
     UnavailableError,
 )
-from chladni_gateway.collaborators import Alignment
-from chladni_gateway.image_alignment import REMEMBERED_SECONDS, AlignmentMemory
-from chladni_gateway.likeness import level_of
-from chladni_gateway.recordings import Embedding
+from chladni_gateway.domain.audio import Embedding
+from chladni_gateway.domain.ports import Alignment
+from chladni_gateway.domain.scores import level_of
+from chladni_gateway.similarity.alignment import REMEMBERED_SECONDS, AlignmentMemory
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -468,7 +468,7 @@ async def test_a_store_that_fails_is_the_stage_storage(open_gateway_with, error_
 
 
 async def test_silence_on_an_event_stream_is_bridged(backends, gateway, monkeypatch):
-    monkeypatch.setattr("chladni_gateway.rest.event_stream._HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("chladni_gateway.rest.sse._HEARTBEAT_SECONDS", 0.02)
     backends.image_generation.may_go_on.clear()
     async with gateway.http.stream(
         "POST", "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": "text/event-stream"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chladni_contract.errors import FaultError, InvalidInputError, Reason
 from chladni_fakes import families
-from chladni_gateway.jobs import MAX_FOLLOWERS
+from chladni_gateway.creation.job import MAX_FOLLOWERS
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -299,7 +299,7 @@ async def test_a_job_that_takes_too_long_fails(backends, open_gateway_with, open
 
 
 async def test_silence_is_bridged_and_resumed_streams_repeat_nothing(backends, open_session, monkeypatch):
-    monkeypatch.setattr("chladni_gateway.rest.event_stream._HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("chladni_gateway.rest.sse._HEARTBEAT_SECONDS", 0.02)
     browser = await open_session()
     backends.image_generation.may_go_on.clear()
     job = await start(browser)

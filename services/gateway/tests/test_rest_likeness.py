@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chladni_contract.errors import FaultError, InvalidInputError, Reason, UnavailableError
 from chladni_fakes import solid_png
-from chladni_gateway.likeness import level_of, scores_of, unit_vector
+from chladni_gateway.domain.scores import level_of, scores_of, unit_vector
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

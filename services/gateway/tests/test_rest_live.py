@@ -169,8 +169,8 @@ async def test_a_second_sound_needs_a_second_connection(gateway, backends):
 
 
 async def test_silence_on_the_line_ends_it(gateway, monkeypatch):
-    monkeypatch.setattr("chladni_gateway.rest.live._IDLE_SECONDS", 0.1)
-    monkeypatch.setattr("chladni_gateway.rest.live._OPENING_SECONDS", 0.2)
+    monkeypatch.setattr("chladni_gateway.rest.routes.live._IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("chladni_gateway.rest.routes.live._OPENING_SECONDS", 0.2)
     for is_begun in (False, True):
         async with open_live(gateway) as socket:
             if is_begun:
@@ -244,7 +244,7 @@ async def test_a_client_that_sends_too_fast_waits(backends, gateway):
 
 
 async def test_a_client_that_reads_nothing_does_not_stay_for_ever(backends, open_gateway_with, monkeypatch):
-    monkeypatch.setattr("chladni_gateway.rest.live._ENDING_SECONDS", 0.3)
+    monkeypatch.setattr("chladni_gateway.rest.routes.live._ENDING_SECONDS", 0.3)
     backends.audio_features.may_go_on.clear()
     async with open_gateway_with(max_live_seconds=0.1) as gateway, open_live(gateway) as socket:
         await begin(socket)

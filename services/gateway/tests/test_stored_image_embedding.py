@@ -21,13 +21,13 @@ from chladni_contract.errors import (
     UnavailableError,
 )
 from chladni_gateway.backends.tensors import to_rows
-from chladni_gateway.collaborators import PictureVectors
-from chladni_gateway.image_matrix import MatrixMaker
-from chladni_gateway.image_search import ImageSearcher
-from chladni_gateway.image_store import ImageRecord, StoredImage, unknown_image
-from chladni_gateway.pictures import Provenance
-from chladni_gateway.recordings import AudioProperties
-from chladni_gateway.stored_image_embedding import StoredImageEmbedder
+from chladni_gateway.domain.audio import AudioProperties
+from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
+from chladni_gateway.domain.images import Provenance
+from chladni_gateway.domain.ports import PictureVectors
+from chladni_gateway.similarity.embedding import StoredImageEmbedder
+from chladni_gateway.similarity.matrix import MatrixMaker
+from chladni_gateway.similarity.search import ImageSearcher
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Deadline
 

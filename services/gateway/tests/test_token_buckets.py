@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_gateway.rate_limit import RateLimit
-from chladni_gateway.token_buckets import Rate, TokenBuckets
+from chladni_gateway.rest.middleware.rate_policy import RateLimit
+from chladni_gateway.rest.middleware.token_buckets import Rate, TokenBuckets
 
 
 class Clock:

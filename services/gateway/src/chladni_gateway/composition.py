@@ -12,38 +12,38 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
-from chladni_gateway.audioldm_recipe import AudioLdmRecipe
-from chladni_gateway.backend_health import HealthSurvey
+from chladni_gateway.application import Limits, Workshop
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
+from chladni_gateway.backends.health import HealthSurvey
 from chladni_gateway.backends.image_generation import ImageGenerationClient
+from chladni_gateway.backends.image_generation_pool import PictureServers
 from chladni_gateway.backends.similarity import SimilarityClient
-from chladni_gateway.clap_unclip_recipe import ClapUnclipRecipe
-from chladni_gateway.embedded_recipe import EmbeddedRecipe
-from chladni_gateway.folder_store import FolderImageStore, utc_now
-from chladni_gateway.generation_orders import PreviewRequest
-from chladni_gateway.http_server import http_server
-from chladni_gateway.image_alignment import ImageAligner
-from chladni_gateway.image_comparison import ImageComparator
-from chladni_gateway.image_creation import ImageCreator
-from chladni_gateway.image_matrix import MatrixMaker
-from chladni_gateway.image_search import ImageSearcher
-from chladni_gateway.inventory import Stock
-from chladni_gateway.job_board import JobBoard, JobLimits
-from chladni_gateway.latent_noise_recipe import LatentNoiseRecipe
+from chladni_gateway.creation.creator import ImageCreator
+from chladni_gateway.creation.job_runner import JobBoard, JobLimits
+from chladni_gateway.domain.generation import PreviewRequest
+from chladni_gateway.grpc_api.servicer import AudioToImageServicer
+from chladni_gateway.image_folder import FolderImageStore, utc_now
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
-from chladni_gateway.model_listing import ModelListing
-from chladni_gateway.music_prompts_recipe import MusicPromptsRecipe
-from chladni_gateway.picture_servers import PictureServers
-from chladni_gateway.places import Places
-from chladni_gateway.rate_limit import RateLimit
-from chladni_gateway.recipes import Ingredients, RecipeBook
+from chladni_gateway.models.catalog import Stock
+from chladni_gateway.models.listing import ModelListing
+from chladni_gateway.recipes.audioldm import AudioLdmRecipe
+from chladni_gateway.recipes.base import Ingredients, RecipeBook
+from chladni_gateway.recipes.clap_unclip import ClapUnclipRecipe
+from chladni_gateway.recipes.embedded import EmbeddedRecipe
+from chladni_gateway.recipes.latent_noise import LatentNoiseRecipe
+from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
+from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
-from chladni_gateway.servicer import AudioToImageServicer
-from chladni_gateway.spectrogram_recipe import SpectrogramRecipe
-from chladni_gateway.stored_image_embedding import StoredImageEmbedder
+from chladni_gateway.rest.connection_limiter import Places
+from chladni_gateway.rest.middleware.rate_policy import RateLimit
+from chladni_gateway.rest.middleware.token_buckets import Rate
+from chladni_gateway.rest.server import http_server
+from chladni_gateway.similarity.alignment import ImageAligner
+from chladni_gateway.similarity.comparison import ImageComparator
+from chladni_gateway.similarity.embedding import StoredImageEmbedder
+from chladni_gateway.similarity.matrix import MatrixMaker
+from chladni_gateway.similarity.search import ImageSearcher
 from chladni_gateway.sweeping import swept
-from chladni_gateway.token_buckets import Rate
-from chladni_gateway.workshop import Limits, Workshop
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.server.late_binding import Binding
 
@@ -52,9 +52,9 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from chladni_gateway.collaborators import Collaborator
     from chladni_gateway.config import GatewaySettings
-    from chladni_gateway.image_store import ImageStore
+    from chladni_gateway.domain.image_store import ImageStore
+    from chladni_gateway.domain.ports import Collaborator
     from chladni_runtime.server.server import Compose
 
 RECIPES: Final = (

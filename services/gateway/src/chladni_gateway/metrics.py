@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chladni_contract.errors import ChladniError, Reason
-from chladni_gateway.stages import Stage
+from chladni_gateway.domain.stages import Stage
 from chladni_runtime.execution.deadlines import Clock
 from chladni_runtime.server.metrics import LATENCY_BUCKETS_SECONDS
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from chladni_contract.errors import ChladniError
-from chladni_gateway.image_store import ImageStore
+from chladni_gateway.domain.image_store import ImageStore
 
 _log = logging.getLogger(__name__)
 

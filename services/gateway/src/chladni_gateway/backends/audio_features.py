@@ -11,8 +11,7 @@ import grpc
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
-from chladni_gateway.backends.clients import BackendClient, CallOptions
-from chladni_gateway.backends.conversion import (
+from chladni_gateway.backends.messages import (
     LATENT_BASES,
     to_embedding,
     to_initial_latents,
@@ -20,14 +19,15 @@ from chladni_gateway.backends.conversion import (
     to_picture,
     to_sound_features,
 )
+from chladni_runtime.client.backend_client import BackendClient, CallOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from chladni_gateway.collaborators import SpectrogramSize
-    from chladni_gateway.live_sounds import LiveEvent
-    from chladni_gateway.pictures import Picture
-    from chladni_gateway.recordings import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
+    from chladni_gateway.domain.audio import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
+    from chladni_gateway.domain.images import Picture
+    from chladni_gateway.domain.live import LiveEvent
+    from chladni_gateway.domain.ports import SpectrogramSize
     from chladni_runtime.execution.deadlines import Deadline
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
-from chladni_gateway.backends.clients import BackendClient, CallOptions
-from chladni_gateway.backends.generations import to_generate_request, to_generation_event
+from chladni_gateway.backends.generation_messages import to_generate_request, to_generation_event
+from chladni_runtime.client.backend_client import BackendClient, CallOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from chladni_gateway.events import GenerationEvent
-    from chladni_gateway.generation_orders import GenerationOrder
+    from chladni_gateway.domain.events import GenerationEvent
+    from chladni_gateway.domain.generation import GenerationOrder
     from chladni_runtime.execution.deadlines import Deadline
 
 _SERVICE: Final = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]

@@ -8,16 +8,16 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_contract.errors import FaultError, Reason
 from chladni_contract.score_curve import ScoreCurve
-from chladni_gateway.backends.clients import BackendClient, CallOptions
-from chladni_gateway.backends.conversion import to_embedding_message, to_image_message
+from chladni_gateway.backends.messages import to_embedding_message, to_image_message
 from chladni_gateway.backends.tensors import to_rows
-from chladni_gateway.collaborators import Alignment, Likeness, PictureVectors
+from chladni_gateway.domain.ports import Alignment, Likeness, PictureVectors
+from chladni_runtime.client.backend_client import BackendClient, CallOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chladni_gateway.pictures import Picture
-    from chladni_gateway.recordings import Embedding
+    from chladni_gateway.domain.audio import Embedding
+    from chladni_gateway.domain.images import Picture
     from chladni_runtime.execution.deadlines import Deadline
 
 _SERVICE: Final = similarity_pb2.DESCRIPTOR.services_by_name["SimilarityService"]

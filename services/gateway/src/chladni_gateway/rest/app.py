@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from chladni_gateway.rest.alignments import alignment_routes
-from chladni_gateway.rest.allowed_methods import AllowedMethods
-from chladni_gateway.rest.bodies import SmallBodies
-from chladni_gateway.rest.comparisons import comparison_routes
-from chladni_gateway.rest.creations import creation_routes
 from chladni_gateway.rest.errors import install_error_handlers
 from chladni_gateway.rest.examples import ERROR, UNAVAILABLE, json_example
-from chladni_gateway.rest.facts import fact_routes
-from chladni_gateway.rest.images import image_routes
-from chladni_gateway.rest.jobs import job_routes
-from chladni_gateway.rest.live import live_routes
-from chladni_gateway.rest.observation import Observation
-from chladni_gateway.rest.page import page_routes
-from chladni_gateway.rest.rate_limiting import RateLimiting
+from chladni_gateway.rest.middleware.access_log import Observation
+from chladni_gateway.rest.middleware.allow_header import AllowedMethods
+from chladni_gateway.rest.middleware.body_limit import SmallBodies
+from chladni_gateway.rest.middleware.rate_limit import RateLimiting
+from chladni_gateway.rest.middleware.security_headers import SecurityHeaders
+from chladni_gateway.rest.middleware.sessions import Sessions
+from chladni_gateway.rest.routes.alignment import alignment_routes
+from chladni_gateway.rest.routes.comparison import comparison_routes
+from chladni_gateway.rest.routes.generate import creation_routes
+from chladni_gateway.rest.routes.images import image_routes
+from chladni_gateway.rest.routes.info import fact_routes
+from chladni_gateway.rest.routes.jobs import job_routes
+from chladni_gateway.rest.routes.live import live_routes
+from chladni_gateway.rest.routes.page import page_routes
+from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
 from chladni_gateway.rest.schemas import ErrorBody
-from chladni_gateway.rest.security import SecurityHeaders
-from chladni_gateway.rest.sessions import Sessions
-from chladni_gateway.rest.spectrograms import spectrogram_routes
 from chladni_gateway.rest.uploads import UploadReader
 from chladni_runtime.execution.admission import Admission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chladni_gateway.generation_orders import PreviewRequest
+    from chladni_gateway.application import Workshop
+    from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.metrics import HttpMetrics
-    from chladni_gateway.places import Places
-    from chladni_gateway.rate_limit import RateLimit
-    from chladni_gateway.workshop import Workshop
+    from chladni_gateway.rest.connection_limiter import Places
+    from chladni_gateway.rest.middleware.rate_policy import RateLimit
 
 _MAX_JSON_BYTES: Final = 64 * 1024
 _UPLOAD_PATHS: Final = frozenset({"/api/generate", "/api/jobs", "/api/spectrogram"})

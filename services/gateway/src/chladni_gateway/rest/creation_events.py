@@ -6,7 +6,8 @@ import base64
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chladni_gateway.events import (
+from chladni_gateway.creation.job import Cancelled, Done, Failed, NumberedEvent
+from chladni_gateway.domain.events import (
     Analyzed,
     Created,
     CreationEvent,
@@ -16,15 +17,14 @@ from chladni_gateway.events import (
     Queued,
     Started,
 )
-from chladni_gateway.jobs import Cancelled, Done, Failed, NumberedEvent
 from chladni_gateway.rest.errors import error_detail
-from chladni_gateway.rest.event_stream import ServerEvent
 from chladni_gateway.rest.schemas import to_created_image
+from chladni_gateway.rest.sse import ServerEvent
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chladni_gateway.pictures import Picture
+    from chladni_gateway.domain.images import Picture
 
 
 def to_server_event(event: CreationEvent) -> ServerEvent:

@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 
 from chladni_contract.errors import ChladniError, FieldViolation, InvalidFieldsError, Reason
 from chladni_contract.status import WIRE_STATUS
-from chladni_gateway.image_alignment import NoAlignmentError
-from chladni_gateway.job_board import UnknownJobError
+from chladni_gateway.creation.job_runner import UnknownJobError
+from chladni_gateway.domain.stages import RECIPE_STAGE_KEY, STAGE_KEY, Stage
 from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail
-from chladni_gateway.stages import RECIPE_STAGE_KEY, STAGE_KEY, Stage
+from chladni_gateway.similarity.alignment import NoAlignmentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

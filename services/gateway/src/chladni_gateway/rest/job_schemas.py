@@ -8,12 +8,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from chladni_gateway.jobs import JobState
+from chladni_gateway.creation.job import JobState
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.schemas import CreatedImage, ErrorDetail, to_created_image
 
 if TYPE_CHECKING:
-    from chladni_gateway.jobs import Job
+    from chladni_gateway.creation.job import Job
 
 
 class JobBody(BaseModel):

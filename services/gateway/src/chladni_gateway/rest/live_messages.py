@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
-from chladni_gateway.live_sounds import (
+from chladni_gateway.domain.live import (
     BYTES_PER_SAMPLE,
     MAX_LIVE_SAMPLE_RATE_HZ,
     MIN_LIVE_SAMPLE_RATE_HZ,
     LiveFrames,
 )
+from chladni_gateway.domain.stages import STAGE_KEY, Stage
 from chladni_gateway.rest.errors import error_body
-from chladni_gateway.stages import STAGE_KEY, Stage
 
 if TYPE_CHECKING:
-    from chladni_gateway.live_sounds import LiveEvent
+    from chladni_gateway.domain.live import LiveEvent
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 # The loudest sound within full scale reaches some 43 dB; below the lower end lies the noise of a room.

@@ -9,18 +9,18 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from chladni_contract.errors import NotOfferedError
-from chladni_gateway.collaborators import HealthState
-from chladni_gateway.image_matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
-from chladni_gateway.image_search import MAX_MATCHES
-from chladni_gateway.likeness import Level, level_of, percent_of
-from chladni_gateway.pictures import Provenance
-from chladni_gateway.recordings import AudioProperties, Descriptor
+from chladni_gateway.domain.audio import AudioProperties, Descriptor
+from chladni_gateway.domain.images import Provenance
+from chladni_gateway.domain.ports import HealthState
+from chladni_gateway.domain.scores import Level, level_of, percent_of
 from chladni_gateway.rest.examples import IMAGE_ID, OTHER_IMAGE_ID
+from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
+from chladni_gateway.similarity.search import MAX_MATCHES
 
 if TYPE_CHECKING:
-    from chladni_gateway.image_search import Match
-    from chladni_gateway.image_store import ImageRecord
-    from chladni_gateway.recipes import RecipeDescription
+    from chladni_gateway.domain.image_store import ImageRecord
+    from chladni_gateway.recipes.base import RecipeDescription
+    from chladni_gateway.similarity.search import Match
 
 
 class CreatedImage(BaseModel):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import DeadlineExceededError, InvalidInputError, Reason
-from chladni_gateway.creation_request import recording_too_large
-from chladni_gateway.recordings import Recording
-from chladni_gateway.rest.bodies import read_body
-from chladni_gateway.rest.forms import FieldRule, FormField, read_form
-from chladni_gateway.stages import Stage, at_stage
+from chladni_gateway.domain.audio import Recording
+from chladni_gateway.domain.request import recording_too_large
+from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.rest.middleware.body_limit import read_body
+from chladni_gateway.rest.multipart import FieldRule, FormField, read_form
 from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:

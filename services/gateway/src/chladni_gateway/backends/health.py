@@ -1,0 +1,59 @@
+"""How the services behind the gateway are."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chladni_gateway.domain.ports import Collaborator, HealthState
+from chladni_runtime.execution.deadlines import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """How each service is, by name.
+
+    Attributes:
+        services: The services that the gateway cannot do without.
+        further: Servers without which it lacks their models alone.
+    """
+
+    services: dict[str, HealthState]
+    further: dict[str, HealthState]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every service serves, which each does once its models are loaded and warm.
+
+        Further servers do not count: what they lack, the recipes tell.
+        """
+        return all(state is HealthState.SERVING for state in self.services.values())
+
+
+class HealthSurvey:
+    """Asks all services at the same time.
+
+    Args:
+        collaborators: The services.
+        further: Servers that the gateway can do without.
+        timeout_seconds: Time for an answer.
+    """
+
+    def __init__(
+        self,
+        collaborators: Sequence[Collaborator],
+        *,
+        further: Sequence[Collaborator] = (),
+        timeout_seconds: float,
+    ) -> None:
+        self._collaborators = tuple(collaborators)
+        self._further = tuple(further)
+        self._timeout_seconds = timeout_seconds
+
+    async def take(self) -> HealthReport:
+        """Returns how every service is."""
+        deadline = Deadline.after(self._timeout_seconds)
+        asked = (*self._collaborators, *self._further)
+        states = await asyncio.gather(*(service.health(deadline) for service in asked))
+        answers = [(service.name, state) for service, state in zip(asked, states, strict=True)]
+        count = len(self._collaborators)
+        return HealthReport(dict(answers[:count]), dict(answers[count:]))

@@ -1,0 +1,168 @@
+"""Messages of the services behind the gateway, to and from the domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_gateway.backends.tensors import to_rows
+from chladni_gateway.domain.audio import (
+    AudioProperties,
+    Descriptor,
+    Embedding,
+    InitialLatents,
+    LatentBasis,
+    SoundFeatures,
+)
+from chladni_gateway.domain.images import Picture
+from chladni_gateway.domain.live import LiveEvent, LiveFrames, LiveSummary
+from chladni_gateway.domain.models import ModelSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chladni.model.v1 import model_pb2
+
+_MEDIA_TYPES: Final = {
+    media_pb2.IMAGE_FORMAT_UNSPECIFIED: "",
+    media_pb2.IMAGE_FORMAT_PNG: "image/png",
+    media_pb2.IMAGE_FORMAT_JPEG: "image/jpeg",
+}
+_IMAGE_FORMATS: Final = {media_type: number for number, media_type in _MEDIA_TYPES.items()}
+LATENT_BASES: Final = {
+    LatentBasis.MEL: audio_pb2.LATENT_BASIS_MEL,
+    LatentBasis.DCT: audio_pb2.LATENT_BASIS_DCT,
+}
+
+
+class ModelsResponse(Protocol):
+    """Response of any service's GetModels."""
+
+    @property
+    def models(self) -> Iterable[model_pb2.ModelInfo]:
+        """The models."""
+        ...
+
+
+def to_model_summaries(response: ModelsResponse) -> tuple[ModelSummary, ...]:
+    """Returns the models of a response."""
+    return tuple(
+        ModelSummary(
+            name=model.id,
+            is_default=model.is_default,
+            is_ready=model.is_ready,
+            unavailable_reason=model.unavailable_reason,
+            family=model.family,
+            inputs=tuple(model.inputs),
+            required_inputs=tuple(model.inputs[: model.required_input_count]),
+            input_spaces=tuple(model.input_spaces),
+            output_space=model.output_space,
+            properties=dict(model.properties),
+        )
+        for model in response.models
+    )
+
+
+def to_sound_features(response: audio_pb2.ExtractFeaturesResponse) -> SoundFeatures:
+    """Returns the features of a response."""
+    audio = response.audio
+    return SoundFeatures(
+        audio=AudioProperties(
+            format=media_pb2.AudioFormat.Name(audio.format).removeprefix("AUDIO_FORMAT_").lower(),
+            sample_rate_hz=audio.sample_rate_hz,
+            channel_count=audio.channel_count,
+            duration_seconds=audio.duration_seconds,
+            sha256=audio.sha256,
+        ),
+        descriptors=_to_descriptors(response.descriptors),
+        embedding=to_embedding(response.embedding),
+    )
+
+
+def to_embedding(message: tensor_pb2.Embedding) -> Embedding:
+    """Returns the embedding of a message."""
+    return Embedding(
+        space=message.space,
+        shape=tuple(message.values.shape),
+        data=message.values.data,
+        component_names=tuple(message.component_names),
+    )
+
+
+def to_initial_latents(response: audio_pb2.ExtractFeaturesResponse) -> InitialLatents:
+    """Returns the initial latents of a response."""
+    return InitialLatents(
+        shape=tuple(response.initial_latents.shape),
+        data=response.initial_latents.data,
+        calibration=response.latent_calibration.name,
+        calibration_digest=response.latent_calibration.digest,
+    )
+
+
+def to_live_event(response: audio_pb2.StreamFeaturesResponse, *, sender: str) -> LiveEvent | None:
+    """Returns the event of a response; `None` for one that this gateway does not know.
+
+    Args:
+        response: The response.
+        sender: Name of the service that sent it, for the error.
+
+    Raises:
+        FaultError: Its numbers are not what the contract says.
+    """
+    match response.WhichOneof("event"):
+        case "frames":
+            frames = response.frames
+            has_level = frames.HasField("level")
+            bins = to_rows(frames.power_db, sender=sender)
+            return LiveFrames(
+                first_frame=frames.first_frame,
+                mel_bin_count=len(bins),
+                power_db=tuple(zip(*bins, strict=True)),
+                level_dbfs=frames.level.rms_dbfs if has_level else None,
+                peak_dbfs=frames.level.peak_dbfs if has_level else None,
+            )
+        case "summary":
+            summary = response.summary
+            return LiveSummary(
+                summary.frame_count, summary.duration_seconds, _to_descriptors(summary.descriptors)
+            )
+        case _:
+            return None
+
+
+def to_picture(image: media_pb2.Image) -> Picture:
+    """Returns the picture of a message."""
+    return Picture(image.content, _MEDIA_TYPES.get(image.format, ""), image.width_pixels, image.height_pixels)
+
+
+def to_image_message(picture: Picture) -> media_pb2.Image:
+    """Returns the message of a picture."""
+    return media_pb2.Image(
+        content=picture.content,
+        format=_IMAGE_FORMATS.get(picture.media_type, media_pb2.IMAGE_FORMAT_UNSPECIFIED),
+        width_pixels=picture.width_pixels,
+        height_pixels=picture.height_pixels,
+    )
+
+
+def to_embedding_message(embedding: Embedding) -> tensor_pb2.Embedding:
+    """Returns the message of an embedding."""
+    return tensor_pb2.Embedding(
+        space=embedding.space,
+        values=to_tensor_message(embedding.shape, embedding.data),
+        component_names=embedding.component_names,
+    )
+
+
+def to_tensor_message(shape: Iterable[int], data: bytes) -> tensor_pb2.Tensor:
+    """Returns the message of a float32 tensor."""
+    return tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=shape, data=data)
+
+
+def _to_descriptors(messages: Iterable[audio_pb2.Descriptor]) -> tuple[Descriptor, ...]:
+    return tuple(
+        Descriptor(item.name, item.value, item.unit, item.minimum, item.maximum, item.description)
+        for item in messages
+    )

@@ -1,0 +1,1 @@
+"""The creation of images: at once, and as jobs."""

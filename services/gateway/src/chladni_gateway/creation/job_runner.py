@@ -1,0 +1,204 @@
+"""The jobs of all owners: started, found, cancelled, and remembered for a while."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from uuid import UUID, uuid4
+
+from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason
+from chladni_gateway.creation.job import Cancelled, Failed, Job, JobEvent, to_job_event
+from chladni_gateway.domain.events import CreationEvent
+from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.stages import Stage
+from chladni_runtime.execution.deadlines import Deadline
+
+_RETRY_AFTER_SECONDS: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Creator(Protocol):
+    """Creates pictures, as `ImageCreator` does."""
+
+    def check(self, request: CreationRequest) -> None:
+        """Demands that a request keeps its limits."""
+
+    def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[CreationEvent, None]:
+        """Yields what happens on the way to the picture."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLimits:
+    """Bounds of the board.
+
+    Attributes:
+        max_unfinished: Unfinished jobs in all.
+        max_unfinished_per_owner: Unfinished jobs of one owner.
+        max_remembered: Finished jobs in all; the oldest are forgotten first.
+        retention: Time for which a finished job is remembered.
+        timeout_seconds: Time for one job, its wait in queues included.
+    """
+
+    max_unfinished: int
+    max_unfinished_per_owner: int
+    max_remembered: int
+    retention: timedelta
+    timeout_seconds: float
+
+
+class UnknownJobError(Exception):
+    """The owner has no such job.
+
+    Args:
+        job_id: The identifier that was asked for.
+    """
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"No job has the identifier {job_id}, or it has been forgotten. Start it again.")
+
+
+class JobBoard:
+    """Runs jobs and remembers them in memory. One event loop owns it.
+
+    Args:
+        creator: Creates the pictures.
+        limits: Bounds.
+        now: Clock for dates.
+    """
+
+    def __init__(self, *, creator: Creator, limits: JobLimits, now: Callable[[], datetime]) -> None:
+        self.limits: Final = limits
+        self._creator = creator
+        self._now = now
+        self._jobs: dict[UUID, Job] = {}  # In the order of their start.
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+
+    @property
+    def unfinished_count(self) -> int:
+        """Unfinished jobs of all owners."""
+        return sum(not job.is_over for job in self._jobs.values())
+
+    def start(self, request: CreationRequest) -> Job:
+        """Starts a job of the request's owner and returns it.
+
+        Raises:
+            QueueFullError: Too many jobs are unfinished.
+            ChladniError: The request breaks a limit.
+        """
+        self._creator.check(request)
+        self.check_room(request.owner)
+        self._forget_old()
+        job = Job(
+            job_id=uuid4(),
+            owner=request.owner,
+            file_name=request.recording.name,
+            created_at=self._now(),
+        )
+        self._jobs[job.job_id] = job
+        task = asyncio.create_task(self._work(job, request))
+        self._tasks[job.job_id] = task
+        task.add_done_callback(lambda ended: self._end(job, ended))
+        return job
+
+    def check_room(self, owner: str) -> None:
+        """Demands that an owner may start a job, which the start demands again.
+
+        Raises:
+            QueueFullError: Too many jobs are unfinished.
+        """
+        own_count = sum(job.owner == owner and not job.is_over for job in self._jobs.values())
+        if own_count >= self.limits.max_unfinished_per_owner:
+            raise _no_room(f"You have {own_count} unfinished jobs, the limit")
+        if (count := self.unfinished_count) >= self.limits.max_unfinished:
+            raise _no_room(f"The server works on {count} jobs, the limit")
+
+    def find(self, job_id: UUID, *, owner: str) -> Job:
+        """Returns a job.
+
+        Raises:
+            UnknownJobError: The owner has none of this identifier.
+        """
+        self._forget_old()
+        job = self._jobs.get(job_id)
+        if job is None or not owner or job.owner != owner:
+            raise UnknownJobError(job_id)
+        return job
+
+    def list_owned(self, owner: str) -> tuple[Job, ...]:
+        """Returns the jobs of an owner, the newest first."""
+        self._forget_old()
+        return tuple(job for job in reversed(self._jobs.values()) if owner and job.owner == owner)
+
+    async def cancel(self, job_id: UUID, *, owner: str) -> None:
+        """Stops an unfinished job, which is remembered as cancelled; forgets a finished one.
+
+        Returns once the work has stopped.
+
+        Raises:
+            UnknownJobError: The owner has none of this identifier.
+        """
+        job = self.find(job_id, owner=owner)
+        if job.is_over:
+            del self._jobs[job_id]
+            return
+        task = self._tasks[job_id]
+        task.cancel()
+        await asyncio.wait((task,))
+
+    async def close(self) -> None:
+        """Cancels all jobs."""
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self, job: Job, request: CreationRequest) -> None:
+        deadline = Deadline.after(self.limits.timeout_seconds)
+        async with aclosing(self._creator.create(request, deadline)) as events:
+            async for event in events:
+                job.add(to_job_event(event), now=self._now())
+
+    def _end(self, job: Job, task: asyncio.Task[None]) -> None:
+        """Takes down how a task ended, whatever ended it."""
+        del self._tasks[job.job_id]
+        end = _end_of(job, task)
+        if not job.is_over:
+            job.add(end, now=self._now())
+
+    def _forget_old(self) -> None:
+        """Forgets finished jobs that are too old or too many."""
+        finished = sorted(
+            ((job.finished_at, job.job_id) for job in self._jobs.values() if job.finished_at is not None),
+        )
+        excess_count = len(finished) - self.limits.max_remembered
+        for rank, (finished_at, job_id) in enumerate(finished):
+            if rank < excess_count or finished_at + self.limits.retention <= self._now():
+                del self._jobs[job_id]
+
+
+def _end_of(job: Job, task: asyncio.Task[None]) -> JobEvent:
+    if task.cancelled():
+        return Cancelled(Stage(job.status.stage))
+    match task.exception():
+        case ChladniError() as error:
+            return Failed(error)
+        case BaseException() as error:
+            _log.error("a job failed unexpectedly", exc_info=error)
+            return Failed(
+                FaultError(
+                    Reason.INTERNAL, "The service failed unexpectedly. The operator's log has the details."
+                )
+            )
+        case None:
+            return Failed(FaultError(Reason.INTERNAL, "The job ended without a picture."))
+
+
+def _no_room(problem: str) -> QueueFullError:
+    return QueueFullError(
+        f"{problem}. Wait for one to end, or cancel one.", retry_after_seconds=_RETRY_AFTER_SECONDS
+    )

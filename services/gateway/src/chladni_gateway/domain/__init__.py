@@ -1,0 +1,1 @@
+"""What the gateway is about: types and interfaces without I/O."""

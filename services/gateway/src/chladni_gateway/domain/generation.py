@@ -1,0 +1,113 @@
+"""What image generation is asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from chladni_gateway.domain.audio import Embedding, InitialLatents
+from chladni_gateway.domain.images import Picture, Provenance
+
+
+class Priority(StrEnum):
+    """How urgent a picture is."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRequest:
+    """How previews are wanted: one every `interval_steps` steps, `size_pixels` on the longer side."""
+
+    interval_steps: int
+    size_pixels: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSettings:
+    """How a picture is generated; `None`, and an empty name, leave the choice to the model.
+
+    Attributes:
+        seed: Seed of the noise, 0 to 4294967295.
+        steps: Denoising steps, 1 to 150.
+        guidance_scale: Guidance scale, 1 to 30; 1 means none.
+        scheduler: Scheduler by its diffusers class name.
+        width_pixels: Width.
+        height_pixels: Height.
+        previews: How previews are wanted; `None` for none.
+        priority: How urgent it is.
+        exact: Whether the same request must give the same pixels whatever else the server does.
+        bypass_cache: Whether the picture must be computed anew.
+        upscale: Factor by which the finished picture is larger than its width and height.
+        refiner_start: Part of the steps after which the refiner takes over, in (0, 1].
+    """
+
+    seed: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    scheduler: str = ""
+    width_pixels: int | None = None
+    height_pixels: int | None = None
+    previews: PreviewRequest | None = None
+    priority: Priority = Priority.INTERACTIVE
+    exact: bool = True
+    bypass_cache: bool = False
+    upscale: int | None = None
+    refiner_start: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditioning:
+    """What a picture is made from; models take some of it.
+
+    The fields are those of ``chladni.image.v1.Conditioning``, which describes them; `None` and empty texts
+    leave a field out.
+    """
+
+    audio_embedding: Embedding | None = None
+    prompt: str = ""
+    negative_prompt: str = ""
+    initial_latents: InitialLatents | None = None
+    initial_latents_weight: float | None = None
+    initial_image: Picture | None = None
+    strength: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where the conditioning came from, for the provenance.
+
+    Attributes:
+        recipe: Name of the recipe.
+        audio_sha256: SHA-256 of the recording.
+        stage: Part of the recipe that the picture is; empty for all of it.
+        earlier: How the pictures that it starts from were made, the first one first.
+        fallback: Why another way than the recipe's own was taken; empty where it was not.
+        options: Options of the recipe by name.
+    """
+
+    recipe: str
+    audio_sha256: str
+    stage: str = ""
+    earlier: tuple[Provenance, ...] = ()
+    fallback: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationOrder:
+    """What image generation is asked for.
+
+    Attributes:
+        model: Model by its identifier.
+        conditioning: What the picture is made from.
+        settings: How to generate.
+        origin: Where the conditioning came from.
+        caller: Who asks, for the fair share; empty where that is not known.
+    """
+
+    model: str
+    conditioning: Conditioning
+    settings: GenerationSettings
+    origin: Origin
+    caller: str = ""

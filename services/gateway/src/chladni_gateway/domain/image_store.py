@@ -1,0 +1,149 @@
+"""Where pictures are kept: the interface, and what is kept with each picture."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from chladni_contract.errors import NotFoundError, Reason
+from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
+from chladni_gateway.domain.identifiers import parse_uuid
+from chladni_gateway.domain.images import Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRecord:
+    """What is kept with a picture.
+
+    Attributes:
+        image_id: Identifier of the picture.
+        created_at: When it was made.
+        expires_at: When it expires.
+        sha256: SHA-256 of the PNG, in hexadecimal digits.
+        width_pixels: Width.
+        height_pixels: Height.
+        source_name: Name of the recording, for people; empty where it had none.
+        recipe: Name of the recipe.
+        processing_seconds: Time that it took to make.
+        audio: What was found in the recording.
+        descriptors: Descriptors of the sound.
+        provenance: How it was made.
+        is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
+        owner: Whose picture it is: the one who may list and delete it. Empty where it is nobody's.
+        sound: Embedding of the sound, without names; `None` where there is none, as of earlier versions.
+    """
+
+    image_id: UUID
+    created_at: datetime
+    expires_at: datetime
+    sha256: str
+    width_pixels: int
+    height_pixels: int
+    source_name: str
+    recipe: str
+    processing_seconds: float
+    audio: AudioProperties
+    descriptors: tuple[Descriptor, ...]
+    provenance: Provenance
+    is_reused: bool = False
+    owner: str = ""
+    sound: Embedding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A picture from the store.
+
+    Attributes:
+        record: What is kept with it.
+        content: The PNG's bytes.
+    """
+
+    record: ImageRecord
+    content: bytes
+
+
+class ImageStore(Protocol):
+    """Keeps a bounded number of pictures for a bounded time.
+
+    Identifiers are `UUID` objects, so nothing that a caller wrote can become part of a path or a key. All
+    methods raise `UnavailableError` (STORAGE_UNAVAILABLE) where the storage fails.
+    """
+
+    @property
+    def retention(self) -> timedelta:
+        """Time after which a picture expires."""
+        ...
+
+    async def put(self, content: bytes, record: ImageRecord) -> None:
+        """Keeps a picture, whole or not at all; the oldest ones make room for it."""
+
+    async def get(self, image_id: UUID) -> StoredImage:
+        """Returns a picture.
+
+        Raises:
+            NotFoundError: There is none of this identifier, or it has expired.
+        """
+        ...
+
+    async def describe(self, image_id: UUID) -> ImageRecord:
+        """Returns what is kept with a picture, without the picture.
+
+        Raises:
+            NotFoundError: There is none of this identifier, or it has expired.
+        """
+        ...
+
+    async def list_owned(
+        self, owner: str, *, limit: int, before: UUID | None = None
+    ) -> tuple[ImageRecord, ...]:
+        """Returns what is kept with the pictures of an owner, the newest first.
+
+        Args:
+            owner: The owner; no picture is an empty owner's.
+            limit: Pictures at most.
+            before: Only pictures older than this one of the same owner.
+
+        Raises:
+            NotFoundError: `before` is no picture of the owner.
+        """
+        ...
+
+    async def delete(self, image_id: UUID, *, owner: str) -> None:
+        """Removes a picture.
+
+        Raises:
+            NotFoundError: The owner has none of this identifier.
+        """
+
+    async def sweep(self) -> int:
+        """Removes what has expired; returns how many pictures that were."""
+        ...
+
+
+async def describe_owned(store: ImageStore, image_id: UUID, *, owner: str) -> ImageRecord:
+    """Returns what is kept with a picture of an owner.
+
+    Raises:
+        NotFoundError: The owner has none of this identifier, or it has expired.
+    """
+    record = await store.describe(image_id)
+    if not owner or record.owner != owner:
+        raise unknown_image(image_id)
+    return record
+
+
+def parse_image_id(text: str, *, field: str) -> UUID:
+    """Returns the identifier that a caller wrote.
+
+    Raises:
+        InvalidInputError: It is not a UUID; `field` is named.
+    """
+    return parse_uuid(text, field=field, hint="send the identifier that the creation of the image returned")
+
+
+def unknown_image(image_id: UUID) -> NotFoundError:
+    """Returns the error for an identifier that the store does not hold."""
+    return NotFoundError(
+        Reason.UNKNOWN_IMAGE, f"No image has the identifier {image_id}, or it has expired. Create it again."
+    )

@@ -1,0 +1,49 @@
+"""Live sound: what is sent and what comes back."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chladni_gateway.domain.audio import Descriptor
+
+MIN_LIVE_SAMPLE_RATE_HZ: Final = 16_000
+MAX_LIVE_SAMPLE_RATE_HZ: Final = 48_000
+BYTES_PER_SAMPLE: Final = 2
+"""Live sound is mono, in little-endian 16-bit integers."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFrames:
+    """Mel frames that became complete.
+
+    Attributes:
+        first_frame: Index in the sound of the first of them.
+        mel_bin_count: Mel bins of a frame.
+        power_db: Each frame's mel power in dB relative to a power of 1, the lowest bin first.
+        level_dbfs: Root mean square of the sound since the previous ones, in dB relative to full scale;
+            `None` where no sound came with them.
+        peak_dbfs: Its largest magnitude, likewise.
+    """
+
+    first_frame: int
+    mel_bin_count: int
+    power_db: tuple[tuple[float, ...], ...]
+    level_dbfs: float | None
+    peak_dbfs: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSummary:
+    """A live sound as a whole.
+
+    Attributes:
+        frame_count: Mel frames in all.
+        duration_seconds: Length of the sound.
+        descriptors: Descriptors of the sound; none where it was too short.
+    """
+
+    frame_count: int
+    duration_seconds: float
+    descriptors: tuple[Descriptor, ...]
+
+
+LiveEvent = LiveFrames | LiveSummary

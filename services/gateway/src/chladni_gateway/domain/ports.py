@@ -1,0 +1,179 @@
+"""What the gateway needs of the services behind it, without a word on how they are reached.
+
+Every method raises `ChladniError`: what the service answered with, or BACKEND_UNAVAILABLE where it cannot
+be reached, or DEADLINE_EXCEEDED.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from chladni_contract.score_curve import ScoreCurve
+from chladni_gateway.domain.audio import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
+from chladni_gateway.domain.events import GenerationEvent
+from chladni_gateway.domain.generation import GenerationOrder
+from chladni_gateway.domain.images import Picture
+from chladni_gateway.domain.live import LiveEvent
+from chladni_gateway.domain.models import ModelSummary
+from chladni_gateway.domain.scores import Vector
+from chladni_runtime.execution.deadlines import Deadline
+
+
+class HealthState(StrEnum):
+    """How a service is."""
+
+    SERVING = "serving"
+    NOT_SERVING = "not_serving"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two pictures are.
+
+    Attributes:
+        score: 0 to 1; exactly 1 for equal pictures.
+        cosine: Cosine of the two embeddings, -1 to 1.
+        model: Model that was used.
+    """
+
+    score: float
+    cosine: float
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How well a picture fits a sound.
+
+    Attributes:
+        score: 0 to 1; at 0.5 the sound is as likely the picture's as another's.
+        cosine: Cosine of the two embeddings, -1 to 1.
+        model: Model that was used.
+    """
+
+    score: float
+    cosine: float
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrogramSize:
+    """Size of a spectrogram; `None` leaves it to the service."""
+
+    width_pixels: int | None = None
+    height_pixels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureVectors:
+    """Vectors of pictures.
+
+    Attributes:
+        vectors: A vector each, all of one length, none of them zero.
+        model: Model that made them.
+        score_curve: How scores follow from their cosines; `None` where the score is the cosine, negative ones
+            as 0.
+    """
+
+    vectors: tuple[Vector, ...]
+    model: str
+    score_curve: ScoreCurve | None = None
+
+
+class Collaborator(Protocol):
+    """A service behind the gateway."""
+
+    @property
+    def name(self) -> str:
+        """Name of the service, such as ``audio-features``."""
+        ...
+
+    async def health(self, deadline: Deadline) -> HealthState:
+        """Returns how the service is; never raises."""
+        ...
+
+    async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
+        """Returns the models of the service, none where it does not tell."""
+        ...
+
+
+class SoundAnalyzer(Collaborator, Protocol):
+    """Analyses recordings."""
+
+    async def analyze(
+        self, recording: Recording, deadline: Deadline, *, embedding_model: str = ""
+    ) -> SoundFeatures:
+        """Returns descriptors and embedding of a recording; the default model's where none is named."""
+        ...
+
+    async def embed(self, recording: Recording, model: str, deadline: Deadline) -> Embedding:
+        """Returns the embedding of a recording by a model."""
+        ...
+
+    async def initial_latents(
+        self, recording: Recording, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
+    ) -> InitialLatents:
+        """Returns initial latents of the shape (C, H, W) made from a recording's mel spectrogram."""
+        ...
+
+
+class SpectrogramPainter(Protocol):
+    """Draws spectrograms."""
+
+    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Picture:
+        """Returns the spectrogram of a recording, time to the right and frequency upwards."""
+        ...
+
+
+class SoundListener(Protocol):
+    """Listens to live sound."""
+
+    def listen(
+        self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
+    ) -> AsyncGenerator[LiveEvent, None]:
+        """Yields mel frames while sound comes, and a summary at its end; closing the generator stops it.
+
+        Args:
+            sample_rate_hz: Sample rate.
+            chunks: The sound: mono, little-endian 16-bit integers, whole samples in each chunk.
+            deadline: When it must have ended.
+        """
+        ...
+
+
+class PictureSource(Protocol):
+    """Generates pictures."""
+
+    def generate(self, order: GenerationOrder, deadline: Deadline) -> AsyncGenerator[GenerationEvent, None]:
+        """Yields what happens until the picture is completed; closing the generator stops the work."""
+        ...
+
+
+class PictureGenerator(Collaborator, PictureSource, Protocol):
+    """A service that generates pictures."""
+
+
+class PictureComparer(Collaborator, Protocol):
+    """Compares pictures."""
+
+    async def compare(self, first: Picture, second: Picture, deadline: Deadline) -> Likeness:
+        """Returns how alike two pictures are."""
+        ...
+
+
+class PictureEmbedder(Protocol):
+    """Gives pictures a place in a space where like ones are near each other."""
+
+    async def embed(self, pictures: Sequence[Picture], deadline: Deadline) -> PictureVectors:
+        """Returns the vectors of 1 to 64 pictures, in their order."""
+        ...
+
+
+class AlignmentScorer(Protocol):
+    """Tells how well pictures fit sounds."""
+
+    async def score_alignment(self, sound: Embedding, picture: Picture, deadline: Deadline) -> Alignment:
+        """Returns how well a picture fits a sound."""
+        ...

@@ -1,0 +1,145 @@
+"""What a caller asks for, and whether it keeps the limits."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from chladni_contract.errors import InvalidInputError, Reason
+from chladni_gateway.domain.audio import Recording
+from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest
+from chladni_gateway.domain.recipe_options import RecipeOptions
+from chladni_runtime.server.validation import RequestValidator
+
+AUDIO_FIELD: Final = "audio.content"
+MAX_SEED: Final = 2**32 - 1
+MAX_STEPS: Final = 150
+MAX_GUIDANCE_SCALE: Final = 30.0
+MIN_SIDE_PIXELS: Final = 16
+MAX_SIDE_PIXELS: Final = 4096
+MAX_SCHEDULER_NAME_LENGTH: Final = 64
+MAX_PROMPT_LENGTH: Final = 2000
+MAX_MODEL_NAME_LENGTH: Final = 256
+UPSCALES: Final = (1, 2)
+_MAX_FILE_NAME_LENGTH: Final = 255
+_MIN_PREVIEW_PIXELS: Final = 16
+_MAX_PREVIEW_PIXELS: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class CreationRequest:
+    """What a caller asks for.
+
+    Attributes:
+        recording: The sound.
+        recipe: Name of the recipe; empty for the default one.
+        settings: How to generate.
+        options: What the recipe is to do otherwise than by itself.
+        caller: Who asks: callers share image generation fairly. Empty where that is not known.
+        owner: Whose picture it becomes; empty for nobody's.
+    """
+
+    recording: Recording
+    recipe: str = ""
+    settings: GenerationSettings = field(default_factory=GenerationSettings)
+    options: RecipeOptions = field(default_factory=RecipeOptions)
+    caller: str = ""
+    owner: str = ""
+
+
+def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
+    """Demands that a request keeps the limits that no model decides.
+
+    Which schedulers and sizes a model takes, image generation knows.
+
+    Raises:
+        InvalidInputError: Fields are wrong, and all of them are named; or the recording has no bytes, or
+            more than `max_audio_bytes`.
+    """
+    validator = RequestValidator()
+    _check_length(validator, "audio.display_name", request.recording.name, _MAX_FILE_NAME_LENGTH)
+    _check_settings(validator, request.settings)
+    _check_options(validator, request.options)
+    if request.settings.previews:
+        _check_previews(validator, request.settings.previews)
+    validator.raise_if_invalid()
+    check_recording(request.recording, max_audio_bytes=max_audio_bytes)
+
+
+def recording_too_large(max_audio_bytes: int) -> InvalidInputError:
+    """Returns the error for a recording of too many bytes."""
+    return InvalidInputError(
+        Reason.FILE_TOO_LARGE,
+        f"{AUDIO_FIELD} is larger than {max_audio_bytes / 2**20:g} MiB, the limit; "
+        "shorten the recording or compress it, for example as OGG.",
+        field=AUDIO_FIELD,
+    )
+
+
+def _check_settings(validator: RequestValidator, settings: GenerationSettings) -> None:
+    if settings.seed is not None:
+        validator.check_range("seed", settings.seed, minimum=0, maximum=MAX_SEED)
+    if settings.steps is not None:
+        validator.check_range("steps", settings.steps, minimum=1, maximum=MAX_STEPS)
+    if settings.guidance_scale is not None:
+        validator.check_range(
+            "guidance_scale", settings.guidance_scale, minimum=1, maximum=MAX_GUIDANCE_SCALE
+        )
+    _check_length(validator, "scheduler", settings.scheduler, MAX_SCHEDULER_NAME_LENGTH)
+    for name, side in (("width_pixels", settings.width_pixels), ("height_pixels", settings.height_pixels)):
+        if side is not None:
+            validator.check_range(name, side, minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS, unit="pixels")
+
+
+def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:
+    """Checks the values that are given; which of them a recipe takes, the recipe knows."""
+    _check_length(validator, "prompt", options.prompt, MAX_PROMPT_LENGTH)
+    _check_length(validator, "negative_prompt", options.negative_prompt, MAX_PROMPT_LENGTH)
+    _check_length(validator, "model", options.model, MAX_MODEL_NAME_LENGTH)
+    for name, part in (("strength", options.strength), ("refiner_start", options.refiner_start)):
+        validator.check(
+            name,
+            valid=part is None or 0 < part <= 1,
+            description=f"is {part}, must be above 0 and at most 1.",
+        )
+    if options.noise_weight is not None:
+        validator.check_range("noise_weight", options.noise_weight, minimum=0, maximum=1)
+    validator.check(
+        "upscale",
+        valid=options.upscale is None or options.upscale in UPSCALES,
+        description=f"is {options.upscale}, must be {' or '.join(map(str, UPSCALES))}.",
+    )
+
+
+def _check_length(validator: RequestValidator, name: str, text: str, limit: int) -> None:
+    validator.check(
+        name,
+        valid=len(text) <= limit,
+        description=f"has {len(text)} characters, at most {limit} are allowed.",
+    )
+
+
+def _check_previews(validator: RequestValidator, previews: PreviewRequest) -> None:
+    validator.check_range("previews.interval_steps", previews.interval_steps, minimum=0, maximum=MAX_STEPS)
+    if previews.size_pixels is not None:
+        validator.check_range(
+            "previews.size_pixels",
+            previews.size_pixels,
+            minimum=_MIN_PREVIEW_PIXELS,
+            maximum=_MAX_PREVIEW_PIXELS,
+            unit="pixels",
+        )
+
+
+def check_recording(recording: Recording, *, max_audio_bytes: int) -> None:
+    """Demands that a recording has bytes, and at most `max_audio_bytes`.
+
+    Raises:
+        InvalidInputError: It does not.
+    """
+    if not recording.content:
+        raise InvalidInputError(
+            Reason.EMPTY_AUDIO,
+            f"{AUDIO_FIELD} is empty; send the bytes of a WAV, MP3, FLAC or OGG file.",
+            field=AUDIO_FIELD,
+        )
+    if len(recording.content) > max_audio_bytes:
+        raise recording_too_large(max_audio_bytes)

@@ -1,0 +1,83 @@
+"""`chladni.gateway.v1.AudioToImageService`."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni_gateway.domain.image_store import parse_image_id
+from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.grpc_api.event_messages import to_event_message
+from chladni_gateway.grpc_api.messages import (
+    to_comparison_message,
+    to_creation_request,
+    to_picture_source,
+    to_recipe_message,
+    to_stored_image_message,
+)
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.request_context import caller_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import grpc
+
+    from chladni_gateway.application import Workshop
+
+
+class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
+    """Offers the gateway over gRPC.
+
+    Args:
+        workshop: What the gateway does.
+    """
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+
+    async def CreateImage(
+        self, request: gateway_pb2.CreateImageRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[gateway_pb2.CreateImageResponse]:
+        """Yields what happens on the way to the picture."""
+        deadline = _deadline(context, self._workshop.limits.creation_timeout_seconds)
+        with at_stage(Stage.VALIDATION):
+            asked = to_creation_request(request, caller=caller_of(context))
+        async with aclosing(self._workshop.creator.create(asked, deadline)) as events:
+            async for event in events:
+                yield to_event_message(event)
+
+    async def CompareImages(
+        self, request: gateway_pb2.CompareImagesRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> gateway_pb2.CompareImagesResponse:
+        """Returns how alike two pictures are."""
+        deadline = _deadline(context, self._workshop.limits.comparison_timeout_seconds)
+        with at_stage(Stage.VALIDATION):
+            first = to_picture_source(request.first, field="first")
+            second = to_picture_source(request.second, field="second")
+        return to_comparison_message(await self._workshop.comparator.compare(first, second, deadline))
+
+    async def GetImage(
+        self, request: gateway_pb2.GetImageRequest, _context: grpc.aio.ServicerContext[Any, Any]
+    ) -> gateway_pb2.GetImageResponse:
+        """Returns a stored picture."""
+        image_id = parse_image_id(request.image_id, field="image_id")
+        with at_stage(Stage.STORAGE):
+            return to_stored_image_message(await self._workshop.store.get(image_id))
+
+    async def ListRecipes(
+        self, _request: gateway_pb2.ListRecipesRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> gateway_pb2.ListRecipesResponse:
+        """Lists the recipes."""
+        deadline = _deadline(context, self._workshop.limits.health_timeout_seconds)
+        recipes = await self._workshop.recipes.describe(deadline)
+        return gateway_pb2.ListRecipesResponse(recipes=map(to_recipe_message, recipes))
+
+
+def _deadline(context: grpc.aio.ServicerContext[Any, Any], limit_seconds: float) -> Deadline:
+    remaining_seconds = context.time_remaining()
+    if remaining_seconds is None:
+        return Deadline.after(limit_seconds)
+    return Deadline.after(min(remaining_seconds, limit_seconds))

@@ -1,0 +1,239 @@
+"""Pictures in a folder of the local file system.
+
+    <uuid>.png     the picture
+    <uuid>.json    its record; a picture exists when its record does
+
+Files are written under another name, flushed to the disk and then renamed, the record last: whenever the
+process or the machine stops, a picture is there whole or not at all. The modification time of a record is
+the creation time of its picture, so that the limit and the expiry are kept without opening a file.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from chladni_contract.errors import ChladniError, Reason, UnavailableError
+from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
+from chladni_gateway.record_owners import RecordOwners
+
+_RECORDS: Final = TypeAdapter(ImageRecord)
+_TEMPORARY_SUFFIX: Final = ".tmp"
+_ABANDONED_AFTER: Final = timedelta(hours=1)  # Longer than any write takes, for any process on this folder.
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+_log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Returns the time."""
+    return datetime.now(UTC)
+
+
+class FolderImageStore:
+    """Keeps pictures in a folder. File work runs on threads.
+
+    Args:
+        folder: The folder; made, with its parents, if absent.
+        max_images: Pictures kept at most; the oldest go first.
+        retention: Time after which a picture expires.
+        now: Clock.
+
+    Raises:
+        UnavailableError: The folder cannot be made or written to.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_images: int,
+        retention: timedelta,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.retention = retention
+        self._folder = folder
+        self._max_images = max_images
+        self._now = now
+        self._lock = threading.Lock()
+        self._owners = RecordOwners()
+        with _answering("opened"):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._write_temporary(b"", now()).unlink()
+
+    async def put(self, content: bytes, record: ImageRecord) -> None:
+        """Keeps a picture; see `ImageStore`."""
+        await asyncio.to_thread(self._put, content, record)
+
+    async def get(self, image_id: UUID) -> StoredImage:
+        """Returns a picture; see `ImageStore`."""
+        return await asyncio.to_thread(self._get, image_id)
+
+    async def describe(self, image_id: UUID) -> ImageRecord:
+        """Returns what is kept with a picture; see `ImageStore`."""
+        return await asyncio.to_thread(self._describe, image_id)
+
+    async def list_owned(
+        self, owner: str, *, limit: int, before: UUID | None = None
+    ) -> tuple[ImageRecord, ...]:
+        """Returns what is kept with the pictures of an owner; see `ImageStore`."""
+        return await asyncio.to_thread(self._list_owned, owner, limit, before)
+
+    async def delete(self, image_id: UUID, *, owner: str) -> None:
+        """Removes a picture; see `ImageStore`."""
+        await asyncio.to_thread(self._delete, image_id, owner)
+
+    async def sweep(self) -> int:
+        """Removes what has expired and what was abandoned half-written; see `ImageStore`."""
+        return await asyncio.to_thread(self._sweep)
+
+    def _put(self, content: bytes, record: ImageRecord) -> None:
+        temporary: list[Path] = []
+        try:
+            with _answering("written"):
+                temporary.append(self._write_temporary(content, record.created_at))
+                temporary.append(self._write_temporary(_RECORDS.dump_json(record), record.created_at))
+                with self._lock:
+                    self._make_room()
+                    for source, path in zip(temporary, self._paths(record.image_id), strict=True):
+                        source.replace(path)
+                    self._flush_folder()
+        finally:
+            for path in temporary:
+                path.unlink(missing_ok=True)
+
+    def _get(self, image_id: UUID) -> StoredImage:
+        record = self._describe(image_id)
+        picture_path, _ = self._paths(image_id)
+        with _answering("read"):
+            try:
+                return StoredImage(record, picture_path.read_bytes())
+            except FileNotFoundError:
+                raise unknown_image(image_id) from None
+
+    def _describe(self, image_id: UUID) -> ImageRecord:
+        _, record_path = self._paths(image_id)
+        with _answering("read"):
+            try:
+                record = _RECORDS.validate_json(record_path.read_bytes())
+            except FileNotFoundError:
+                raise unknown_image(image_id) from None
+        if record.expires_at <= self._now():
+            raise unknown_image(image_id)
+        return record
+
+    def _list_owned(self, owner: str, limit: int, before: UUID | None) -> tuple[ImageRecord, ...]:
+        with _answering("listed"), self._lock:
+            paths = [path for _, path in reversed(self._records())]
+            owned = self._owners.owned_by(owner, paths)
+        identifiers = [UUID(path.stem) for path in owned]
+        if before is not None:
+            if before not in identifiers:
+                raise unknown_image(before)
+            identifiers = identifiers[identifiers.index(before) + 1 :]
+        records: list[ImageRecord] = []
+        for image_id in identifiers:
+            if len(records) == limit:
+                break
+            with suppress(ChladniError):  # Removed since it was listed, expired, or damaged and logged.
+                records.append(self._describe(image_id))
+        return tuple(records)
+
+    def _delete(self, image_id: UUID, owner: str) -> None:
+        record = self._describe(image_id)
+        if not owner or record.owner != owner:
+            raise unknown_image(image_id)
+        _, record_path = self._paths(image_id)
+        with _answering("changed"), self._lock:
+            self._remove(record_path)
+
+    def _sweep(self) -> int:
+        now = self._now()
+        with _answering("swept"), self._lock:
+            expired = [path for created_at, path in self._records() if created_at + self.retention <= now]
+            for path in expired:
+                self._remove(path)
+            for path in self._abandoned(now):
+                path.unlink(missing_ok=True)
+        return len(expired)
+
+    def _make_room(self) -> None:
+        records = self._records()
+        for _, path in records[: max(0, len(records) - self._max_images + 1)]:
+            self._remove(path)
+
+    def _records(self) -> list[tuple[datetime, Path]]:
+        """Returns the creation time and the path of each record, the oldest first."""
+        return sorted((_modified_at(path), path) for path in self._folder.glob("*.json"))
+
+    def _abandoned(self, now: datetime) -> Iterator[Path]:
+        for path in self._folder.iterdir():
+            is_remnant = path.suffix == _TEMPORARY_SUFFIX or (
+                path.suffix == ".png" and not path.with_suffix(".json").exists()
+            )
+            if is_remnant and _modified_at(path) + _ABANDONED_AFTER <= now:
+                yield path
+
+    def _remove(self, record_path: Path) -> None:
+        record_path.unlink(missing_ok=True)
+        record_path.with_suffix(".png").unlink(missing_ok=True)
+        _log.debug("image removed", extra={"image_id": record_path.stem})
+
+    def _paths(self, image_id: UUID) -> tuple[Path, Path]:
+        return self._folder / f"{image_id}.png", self._folder / f"{image_id}.json"
+
+    def _write_temporary(self, data: bytes, modified_at: datetime) -> Path:
+        descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=_TEMPORARY_SUFFIX)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.utime(name, (modified_at.timestamp(), modified_at.timestamp()))
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        return Path(name)
+
+    def _flush_folder(self) -> None:
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _modified_at(path: Path) -> datetime:
+    with suppress(FileNotFoundError):  # Another process may have removed it since it was listed.
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return datetime.fromtimestamp(0, UTC)
+
+
+@contextmanager
+def _answering(verb: str) -> Iterator[None]:
+    """Turns faults of the file system into errors that callers may see."""
+    try:
+        yield
+    except OSError as error:
+        _log.exception("the image folder failed")
+        hint = "the disk is full" if error.errno in _DISK_FULL else "the file system refused it"
+        raise UnavailableError(
+            Reason.STORAGE_UNAVAILABLE,
+            f"The image storage cannot be {verb}: {hint}. Try again later.",
+            retry_after_seconds=30.0,
+        ) from error
+    except ValueError as error:
+        _log.exception("a stored record is damaged")
+        raise UnavailableError(
+            Reason.STORAGE_UNAVAILABLE, "The stored image is damaged. Create it again."
+        ) from error

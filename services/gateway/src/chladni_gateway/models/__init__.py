@@ -1,0 +1,1 @@
+"""Which models the services have, and which of them a recipe can use."""

@@ -1,0 +1,1 @@
+"""Recipes: named ways from audio to an image."""

@@ -1,0 +1,124 @@
+"""Recipes: named ways from sound to picture."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chladni_contract.errors import NotFoundError, Reason
+from chladni_gateway.domain.events import RecipeEvent
+from chladni_gateway.domain.ports import PictureSource, SoundAnalyzer, SpectrogramPainter
+from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.models.availability import Availability
+from chladni_gateway.models.catalog import Inventory, Stock
+from chladni_runtime.execution.deadlines import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeDescription:
+    """What callers learn about a recipe."""
+
+    name: str
+    description: str
+    is_default: bool
+    options: tuple[str, ...]
+    required_options: tuple[str, ...]
+    availability: Availability
+
+
+class Recipe(Protocol):
+    """A way from sound to picture."""
+
+    @property
+    def name(self) -> str:
+        """Stable name, at most 64 characters."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """One sentence for people."""
+        ...
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options that it takes, by the names of the fields of `RecipeOptions`."""
+        ...
+
+    @property
+    def required_options(self) -> tuple[str, ...]:
+        """Those of them that it cannot do without."""
+        ...
+
+    def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
+        """Yields what happens, `Analyzed` first and `Completed` last; closing the generator stops the work.
+
+        Raises:
+            ChladniError: Something that it needs is missing, or some stage failed; the metadata names it, and
+                the part of the recipe where it has several.
+        """
+        ...
+
+    def availability(self, inventory: Inventory) -> Availability:
+        """Returns whether the recipe can be used with the models that there are; never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredients:
+    """What recipes are made with.
+
+    Attributes:
+        stock: Knows which models there are.
+        analyzer: Describes sounds.
+        painter: Draws their spectrograms.
+        generator: Generates pictures.
+    """
+
+    stock: Stock
+    analyzer: SoundAnalyzer
+    painter: SpectrogramPainter
+    generator: PictureSource
+
+
+class RecipeBook:
+    """The recipes that a gateway knows.
+
+    Args:
+        recipes: The recipes; names are unique.
+        stock: Knows which models there are.
+        default: Name of the recipe for requests that name none.
+    """
+
+    def __init__(self, recipes: Sequence[Recipe], *, stock: Stock, default: str) -> None:
+        self._recipes = {recipe.name: recipe for recipe in recipes}
+        if len(self._recipes) != len(recipes):
+            raise ValueError("two recipes have the same name")
+        self._default = self._recipes[default]
+        self._stock = stock
+
+    def find(self, name: str) -> Recipe:
+        """Returns a recipe; the default one for an empty name.
+
+        Raises:
+            NotFoundError: No recipe has this name.
+        """
+        recipe = self._recipes.get(name) if name else self._default
+        if recipe is None:
+            known = ", ".join(self._recipes)
+            raise NotFoundError(Reason.UNKNOWN_RECIPE, f"No recipe is called {name!r}; known: {known}.")
+        return recipe
+
+    async def describe(self, deadline: Deadline) -> tuple[RecipeDescription, ...]:
+        """Returns what there is to know about every recipe, the default one first; never raises."""
+        inventory = await self._stock.look(deadline)
+        recipes = sorted(self._recipes.values(), key=lambda recipe: recipe is not self._default)
+        return tuple(
+            RecipeDescription(
+                name=recipe.name,
+                description=recipe.description,
+                is_default=recipe is self._default,
+                options=recipe.options,
+                required_options=recipe.required_options,
+                availability=recipe.availability(inventory),
+            )
+            for recipe in recipes
+        )

@@ -1,0 +1,88 @@
+"""Orders of pictures, and their execution: what the recipes have in common."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
+from chladni_gateway.domain.events import Analyzed
+from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from chladni_gateway.domain.audio import SoundFeatures
+    from chladni_gateway.domain.events import GenerationEvent
+    from chladni_gateway.domain.generation import GenerationOrder, GenerationSettings
+    from chladni_gateway.domain.models import ModelSummary
+    from chladni_gateway.domain.ports import PictureSource
+    from chladni_gateway.domain.recipe_options import RecipeOptions
+    from chladni_gateway.domain.request import CreationRequest
+    from chladni_runtime.execution.deadlines import Deadline
+
+DEFAULT_PROMPT: Final = "abstract visualization, colorful, artistic, detailed"
+"""What models that cannot do without a prompt are asked for where the request has none."""
+_INPUTS_OF_MODELS: Final = frozenset({"prompt", "negative_prompt", "upscale", "refiner_start"})
+_NO_EFFECT: Final = 1
+"""Value of `upscale` and `refiner_start` that changes nothing, so that every model takes it."""
+
+
+def inputs_asked_of_model(options: RecipeOptions) -> tuple[str, ...]:
+    """Returns the options that a model must take, by their names among its inputs."""
+    return tuple(
+        name for name in options.given if name in _INPUTS_OF_MODELS and getattr(options, name) != _NO_EFFECT
+    )
+
+
+def check_model_takes(options: RecipeOptions, model: ModelSummary) -> None:
+    """Demands that a model takes every option that is for it.
+
+    Raises:
+        InvalidFieldsError: It does not take some; all of them are named.
+    """
+    violations = [
+        FieldViolation(name, f"the model {model.name} does not take it; leave it out or name another model.")
+        for name in inputs_asked_of_model(options)
+        if name not in model.inputs
+    ]
+    if violations:
+        error = InvalidFieldsError(Reason.INVALID_FIELD, violations)
+        with at_stage(Stage.VALIDATION):
+            raise error
+
+
+def settings_for(request: CreationRequest, model: ModelSummary) -> GenerationSettings:
+    """Returns how a request wants its picture generated, with the options that the model takes."""
+    options = request.options
+    return replace(
+        request.settings,
+        upscale=options.upscale if "upscale" in model.inputs else None,
+        refiner_start=options.refiner_start if "refiner_start" in model.inputs else None,
+    )
+
+
+def prompt_for(options: RecipeOptions, model: ModelSummary) -> str:
+    """Returns the prompt of a request, or the default one where the model cannot do without any."""
+    return options.prompt or (DEFAULT_PROMPT if "prompt" in model.required_inputs else "")
+
+
+def analyzed(features: SoundFeatures) -> Analyzed:
+    """Returns the event for the analysis of a sound."""
+    return Analyzed(features.audio, features.descriptors, replace(features.embedding, component_names=()))
+
+
+async def paint(
+    generator: PictureSource, order: GenerationOrder, deadline: Deadline
+) -> AsyncGenerator[GenerationEvent, None]:
+    """Yields what happens until an ordered picture is completed, with the part of the recipe.
+
+    Raises:
+        ChladniError: Image generation refused or failed; the metadata names the stage and the part.
+    """
+    part = order.origin.stage
+    with at_recipe_stage(part), at_stage(Stage.IMAGE_GENERATION):
+        async with aclosing(generator.generate(order, deadline)) as events:
+            async for event in events:
+                yield replace(event, recipe_stage=part) if part else event

@@ -1,0 +1,176 @@
+"""The recipe of the sounding noise: the mel spectrogram becomes the noise from which a model denoises."""
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+from chladni_contract.errors import ChladniError, InvalidInputError, Reason
+from chladni_gateway.domain.audio import InitialLatents, LatentBasis
+from chladni_gateway.domain.events import RecipeEvent
+from chladni_gateway.domain.generation import Conditioning, GenerationOrder, GenerationSettings, Origin
+from chladni_gateway.domain.models import ModelSummary
+from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
+from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
+from chladni_gateway.models.availability import Availability, Need
+from chladni_gateway.models.catalog import Inventory
+from chladni_gateway.models.requirements import ModelNeed, PairNeed, Wish
+from chladni_gateway.recipes.base import Ingredients
+from chladni_gateway.recipes.embedded import DESCRIPTORS, EMBEDDED_FAMILY
+from chladni_gateway.recipes.generation import (
+    analyzed,
+    check_model_takes,
+    inputs_asked_of_model,
+    paint,
+    prompt_for,
+    settings_for,
+)
+from chladni_runtime.execution.deadlines import Deadline
+
+_DEFAULT_WEIGHTS: Final = {NoiseMode.RAW: 1.0, NoiseMode.BLEND: 0.3, NoiseMode.DCT: 1.0}
+_DIGEST_DIGITS: Final = 12
+_LATENT_RANK: Final = 3
+_EMBEDDING: Final = "audio_embedding"
+_NOISE: Final = "audio-features, which turns the sound into noise"
+_MODEL: Final = ModelNeed(
+    description="a latent diffusion model in image-generation that takes initial latents",
+    families=("ldm-text-to-image", "stable-diffusion", EMBEDDED_FAMILY),
+    remedy="Add one to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS.",
+    takes=("initial_latents",),
+)
+_WITH_EMBEDDING: Final = PairNeed(DESCRIPTORS, _MODEL)
+
+
+class LatentNoiseRecipe:
+    """Turns the sound into the initial latents x_T of a latent diffusion model.
+
+    Args:
+        ingredients: What it is made with.
+    """
+
+    name: Final = "latent-noise"
+    description: Final = (
+        "Turns the sound's mel spectrogram into the noise from which a latent diffusion model starts, "
+        "all of it or some."
+    )
+    options: Final = ("prompt", "negative_prompt", "model", "noise_mode", "noise_weight", "upscale")
+    required_options: Final[tuple[str, ...]] = ()
+
+    def __init__(self, ingredients: Ingredients) -> None:
+        self._with = ingredients
+
+    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
+        """Yields what happens on the way; see `Recipe`."""
+        options, analyzer = request.options, self._with.analyzer
+        inventory = await self._with.stock.recent(deadline)
+        sound, model = _choose(inventory, Wish(options.model, inputs_asked_of_model(options)))
+        check_model_takes(options, model)
+        shape = latent_shape(request.settings, model, upscale=options.upscale or 1)
+        mode = options.noise_mode or NoiseMode.BLEND
+        basis = LatentBasis.DCT if mode is NoiseMode.DCT else LatentBasis.MEL
+        with at_stage(Stage.AUDIO_FEATURES):
+            features = await analyzer.analyze(
+                request.recording, deadline, embedding_model=sound.name if sound else ""
+            )
+            latents = await analyzer.initial_latents(request.recording, shape, basis, deadline)
+        yield analyzed(features)
+        weight = _weight_of(options, mode)
+        order = GenerationOrder(
+            model=model.name,
+            conditioning=Conditioning(
+                audio_embedding=features.embedding if sound else None,
+                prompt=prompt_for(options, model),
+                negative_prompt=options.negative_prompt,
+                initial_latents=latents,
+                initial_latents_weight=weight,
+            ),
+            settings=settings_for(request, model),
+            origin=Origin(
+                recipe=self.name,
+                audio_sha256=features.audio.sha256,
+                options=_described(mode, weight, latents),
+            ),
+            caller=request.caller,
+        )
+        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+            async for event in events:
+                yield event
+
+    def availability(self, inventory: Inventory) -> Availability:
+        """Returns whether there is a model that takes initial latents."""
+        needs = inventory.sounds.service_need(_NOISE), _MODEL.met_in(inventory.pictures)
+        if not all(need.is_met for need in needs):
+            return Availability.of(*needs)
+        try:
+            sound, model = _choose(inventory, Wish())
+        except ChladniError as error:
+            return Availability.of(needs[0], Need(description=_MODEL.description, remedy=error.message))
+        heard = Need(description=_NOISE, model=sound.name if sound else "")
+        return Availability.of(heard, Need(description=_MODEL.description, model=model.name))
+
+
+def latent_shape(
+    settings: GenerationSettings, model: ModelSummary, *, upscale: int = 1
+) -> tuple[int, int, int]:
+    """Returns the shape (C, H, W) of the latents with which a model begins a picture.
+
+    Args:
+        settings: The size that is asked for.
+        model: The model.
+        upscale: Factor by which the picture is enlarged; some models begin with larger latents for that.
+
+    Raises:
+        InvalidInputError: They would have no square number of values, which the mel image must be cut into.
+        ChladniError: The model does not tell its shape (RECIPE_UNAVAILABLE).
+    """
+    native = model.sizes_of("latent_shape")
+    if len(native) != _LATENT_RANK or not all(native):
+        raise ChladniError(
+            Reason.RECIPE_UNAVAILABLE,
+            f"The model {model.name} does not tell the shape of its latents; use another model.",
+            metadata={STAGE_KEY: Stage.IMAGE_GENERATION.value},
+        )
+    channels, height, width = native
+    sides_pixels = model.sizes_of("image_size_pixels")
+    if len(sides_pixels) == _LATENT_RANK - 1:
+        width = _scaled(width, settings.width_pixels, sides_pixels[0])
+        height = _scaled(height, settings.height_pixels, sides_pixels[1])
+    if model.upscales_by_latents:
+        width, height = width * upscale, height * upscale
+    count = channels * height * width
+    if math.isqrt(count) ** 2 != count:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"width_pixels and height_pixels give latents of {channels} x {height} x {width} values, "
+            "which is no square number; give equal sides.",
+            field="width_pixels",
+            metadata={STAGE_KEY: Stage.VALIDATION.value},
+        )
+    return channels, height, width
+
+
+def _scaled(length: int, side_pixels: int | None, native_pixels: int) -> int:
+    if side_pixels is None or native_pixels == 0:
+        return length
+    return max(1, length * side_pixels // native_pixels)
+
+
+def _choose(inventory: Inventory, wish: Wish) -> tuple[ModelSummary | None, ModelSummary]:
+    """Returns the image model and, where it needs an embedding too, the model that makes it."""
+    model = _MODEL.usable_in(inventory.pictures, wish)[0]
+    if _EMBEDDING not in model.required_inputs:
+        return None, model
+    return _WITH_EMBEDDING.choose(inventory, wish)
+
+
+def _weight_of(options: RecipeOptions, mode: NoiseMode) -> float:
+    return _DEFAULT_WEIGHTS[mode] if options.noise_weight is None else options.noise_weight
+
+
+def _described(mode: NoiseMode, weight: float, latents: InitialLatents) -> dict[str, str]:
+    """Returns what the provenance is to tell of the noise."""
+    described = {"noise_mode": mode.value, "noise_weight": f"{weight:g}"}
+    if latents.calibration:
+        described["calibration"] = f"{latents.calibration}@{latents.calibration_digest[:_DIGEST_DIGITS]}"
+    return described

@@ -1,0 +1,88 @@
+"""The recipe for music: a prompt that tells of it becomes a picture by Stable Diffusion XL."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+from chladni_gateway.domain.events import RecipeEvent
+from chladni_gateway.domain.generation import Conditioning, GenerationOrder, GenerationSettings, Origin
+from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.models.availability import Availability
+from chladni_gateway.models.catalog import Inventory
+from chladni_gateway.models.requirements import ModelNeed, Wish
+from chladni_gateway.recipes.base import Ingredients
+from chladni_gateway.recipes.generation import (
+    analyzed,
+    check_model_takes,
+    inputs_asked_of_model,
+    paint,
+    settings_for,
+)
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.validation import RequestValidator
+
+_MIN_SIDE_PIXELS: Final = 512
+_MAX_SIDE_PIXELS: Final = 1024
+_LISTENING: Final = "audio-features, which describes the sound"
+_SDXL: Final = ModelNeed(
+    description="a Stable Diffusion XL model in image-generation",
+    families=("stable-diffusion-xl",),
+    remedy="Add one to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS, as BASE+REFINER for one with a refiner.",
+    takes=("prompt",),
+)
+
+
+class MusicPromptsRecipe:
+    """Generates a picture of a prompt that is given with the sound.
+
+    Args:
+        ingredients: What it is made with.
+    """
+
+    name: Final = "music-prompts"
+    description: Final = (
+        "Paints a prompt that tells of the music, with Stable Diffusion XL "
+        "and, where there is one, its refiner; 512 to 1024 pixels."
+    )
+    options: Final = ("prompt", "negative_prompt", "model", "upscale", "refiner_start")
+    required_options: Final = ("prompt",)
+
+    def __init__(self, ingredients: Ingredients) -> None:
+        self._with = ingredients
+
+    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
+        """Yields what happens on the way; see `Recipe`."""
+        options = request.options
+        with at_stage(Stage.VALIDATION):
+            _check_size(request.settings)
+        inventory = await self._with.stock.recent(deadline)
+        model = _SDXL.usable_in(inventory.pictures, Wish(options.model, inputs_asked_of_model(options)))[0]
+        check_model_takes(options, model)
+        with at_stage(Stage.AUDIO_FEATURES):
+            features = await self._with.analyzer.analyze(request.recording, deadline)
+        yield analyzed(features)
+        order = GenerationOrder(
+            model=model.name,
+            conditioning=Conditioning(prompt=options.prompt, negative_prompt=options.negative_prompt),
+            settings=settings_for(request, model),
+            origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
+            caller=request.caller,
+        )
+        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+            async for event in events:
+                yield event
+
+    def availability(self, inventory: Inventory) -> Availability:
+        """Returns whether there is a model of the one family that it uses."""
+        return Availability.of(inventory.sounds.service_need(_LISTENING), _SDXL.met_in(inventory.pictures))
+
+
+def _check_size(settings: GenerationSettings) -> None:
+    validator = RequestValidator()
+    for name, side in (("width_pixels", settings.width_pixels), ("height_pixels", settings.height_pixels)):
+        if side is not None:
+            validator.check_range(
+                name, side, minimum=_MIN_SIDE_PIXELS, maximum=_MAX_SIDE_PIXELS, unit="pixels"
+            )
+    validator.raise_if_invalid()

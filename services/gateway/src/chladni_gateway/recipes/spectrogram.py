@@ -1,0 +1,100 @@
+"""The recipe of the spectrogram: its picture is what Stable Diffusion starts from."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+from chladni_gateway.domain.events import Drafted, RecipeEvent
+from chladni_gateway.domain.generation import GenerationSettings, Origin
+from chladni_gateway.domain.models import ModelSummary
+from chladni_gateway.domain.ports import SpectrogramSize
+from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
+from chladni_gateway.models.availability import Availability
+from chladni_gateway.models.catalog import Inventory
+from chladni_gateway.models.requirements import Wish
+from chladni_gateway.recipes.base import Ingredients
+from chladni_gateway.recipes.generation import analyzed, inputs_asked_of_model, paint
+from chladni_gateway.recipes.refinement import STABLE_DIFFUSION, check_refinement, refinement_order
+from chladni_runtime.execution.deadlines import Deadline
+
+_DRAWING: Final = "audio-features, which draws the spectrogram"
+_SIDE_PIXELS: Final = 512
+
+
+class SpectrogramWay:
+    """The way from a sound over its spectrogram, once the model is chosen; other recipes fall back to it.
+
+    Args:
+        ingredients: What it is made with.
+    """
+
+    name: Final = "spectrogram"
+
+    def __init__(self, ingredients: Ingredients) -> None:
+        self._with = ingredients
+
+    async def follow(
+        self, request: CreationRequest, model: ModelSummary, origin: Origin, deadline: Deadline
+    ) -> AsyncGenerator[RecipeEvent, None]:
+        """Yields `Drafted` with the spectrogram, and what happens until Stable Diffusion has completed.
+
+        Raises:
+            ChladniError: A stage failed; the metadata names it.
+        """
+        with at_recipe_stage(origin.stage), at_stage(Stage.AUDIO_FEATURES):
+            size = _size_of(request.settings, model)
+            picture = await self._with.painter.paint(request.recording, size, deadline)
+        yield Drafted(picture, recipe_stage=origin.stage)
+        order = refinement_order(request, model, picture, origin)
+        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+            async for event in events:
+                yield event
+
+
+class SpectrogramRecipe:
+    """Draws the sound's mel spectrogram in the colours of viridis and lets Stable Diffusion go on from there.
+
+    Args:
+        ingredients: What it is made with.
+    """
+
+    name: Final = SpectrogramWay.name
+    description: Final = (
+        "Draws the sound's mel spectrogram in colour and lets Stable Diffusion "
+        "make a picture of it that follows a prompt."
+    )
+    options: Final = ("prompt", "negative_prompt", "strength", "model", "upscale")
+    required_options: Final[tuple[str, ...]] = ()
+
+    def __init__(self, ingredients: Ingredients) -> None:
+        self._with = ingredients
+        self._way = SpectrogramWay(ingredients)
+
+    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
+        """Yields what happens on the way; see `Recipe`."""
+        options = request.options
+        inventory = await self._with.stock.recent(deadline)
+        wish = Wish(options.model, inputs_asked_of_model(options))
+        model = STABLE_DIFFUSION.usable_in(inventory.pictures, wish)[0]
+        check_refinement(request, model)
+        with at_stage(Stage.AUDIO_FEATURES):
+            features = await self._with.analyzer.analyze(request.recording, deadline)
+        yield analyzed(features)
+        origin = Origin(recipe=self.name, audio_sha256=features.audio.sha256)
+        async with aclosing(self._way.follow(request, model, origin, deadline)) as events:
+            async for event in events:
+                yield event
+
+    def availability(self, inventory: Inventory) -> Availability:
+        """Returns whether there is a Stable Diffusion model."""
+        return Availability.of(
+            inventory.sounds.service_need(_DRAWING), STABLE_DIFFUSION.met_in(inventory.pictures)
+        )
+
+
+def _size_of(settings: GenerationSettings, model: ModelSummary) -> SpectrogramSize:
+    """Returns the size that the picture will have, so that nothing is lost by resizing."""
+    native = model.sizes_of("image_size_pixels")
+    width_pixels, height_pixels = native if len(native) == 2 else (_SIDE_PIXELS, _SIDE_PIXELS)
+    return SpectrogramSize(settings.width_pixels or width_pixels, settings.height_pixels or height_pixels)

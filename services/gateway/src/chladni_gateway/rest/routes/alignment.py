@@ -1,0 +1,70 @@
+"""`/api/images/{image_id}/alignment`: how well a picture fits a sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import WithJsonSchema
+
+from chladni_gateway.domain.image_store import parse_image_id
+from chladni_gateway.domain.scores import level_of
+from chladni_gateway.rest.disconnection import while_connected
+from chladni_gateway.rest.examples import ALIGNMENT, OTHER_IMAGE_ID, json_example
+from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.routes.images import IMAGE_PATH, ImageId
+from chladni_gateway.rest.schemas import AlignmentBody, to_percentage
+from chladni_gateway.similarity.alignment import REMEMBERED_SECONDS
+from chladni_runtime.execution.deadlines import Deadline
+
+if TYPE_CHECKING:
+    from chladni_gateway.application import Workshop
+
+_CACHE_HEADERS: Final = {"Cache-Control": f"private, max-age={REMEMBERED_SECONDS:.0f}", "Vary": "Cookie"}
+
+SoundOf = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "format": "uuid", "examples": [OTHER_IMAGE_ID]}),
+    Query(description="The picture of this session whose sound it is; by default the picture itself."),
+]
+
+
+def alignment_routes(workshop: Workshop) -> APIRouter:
+    """Returns the route of alignment."""
+    router = APIRouter()
+
+    @router.get(
+        f"{IMAGE_PATH}/alignment",
+        summary="Score how well a picture fits a sound",
+        responses={200: {"content": json_example(ALIGNMENT)}},
+    )
+    async def alignment(
+        image_id: ImageId, request: Request, response: Response, sound_of: SoundOf = None
+    ) -> AlignmentBody:
+        """Scores how well a picture of this session fits its sound, or that of another one of this session.
+
+        A picture that was made before the server kept descriptions of sounds is answered with 404 and the
+        code NO_ALIGNMENT; a server without a model for this answers 501, NOT_IMPLEMENTED, or 404,
+        UNKNOWN_MODEL.
+        """
+        picture = parse_image_id(image_id, field="image_id")
+        source = picture if sound_of is None else parse_image_id(sound_of, field="sound_of")
+        score = workshop.aligner.score(
+            picture,
+            sound_of=source,
+            owner=session_of(request).owner,
+            deadline=Deadline.after(workshop.limits.comparison_timeout_seconds),
+        )
+        found = await while_connected(request.receive, score)
+        response.headers.update(_CACHE_HEADERS)
+        return AlignmentBody(
+            image_id=picture,
+            sound_of=source,
+            score=found.score,
+            percentage=to_percentage(found.score),
+            level=level_of(found.score),
+            cosine=found.cosine,
+            model=found.model,
+        )
+
+    return router

@@ -1,0 +1,89 @@
+"""How alike pictures are: two, several with each other, or one with all of a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request
+
+from chladni_gateway.domain.image_store import parse_image_id
+from chladni_gateway.domain.scores import level_of
+from chladni_gateway.rest.disconnection import while_connected
+from chladni_gateway.rest.examples import COMPARISON, MATCHES, MATRIX, json_example
+from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.schemas import (
+    CompareRequest,
+    Comparison,
+    MatchList,
+    Matrix,
+    MatrixRequest,
+    SearchRequest,
+    to_match_body,
+    to_percentage,
+)
+from chladni_runtime.execution.deadlines import Deadline
+
+if TYPE_CHECKING:
+    from chladni_gateway.application import Workshop
+
+
+def comparison_routes(workshop: Workshop) -> APIRouter:
+    """Returns the routes of comparison and search."""
+    router = APIRouter()
+
+    def deadline() -> Deadline:
+        return Deadline.after(workshop.limits.comparison_timeout_seconds)
+
+    @router.post(
+        "/api/compare",
+        summary="Compare two pictures",
+        responses={200: {"content": json_example(COMPARISON)}},
+    )
+    async def compare(body: CompareRequest, request: Request) -> Comparison:
+        """Scores how alike two pictures are that were created here."""
+        first = parse_image_id(body.image_id_1, field="image_id_1")
+        second = parse_image_id(body.image_id_2, field="image_id_2")
+        likeness = await while_connected(
+            request.receive, workshop.comparator.compare(first, second, deadline())
+        )
+        return Comparison(
+            similarity_score=likeness.score,
+            percentage=to_percentage(likeness.score),
+            level=level_of(likeness.score),
+            cosine=likeness.cosine,
+            model=likeness.model,
+        )
+
+    @router.post(
+        "/api/compare/matrix",
+        summary="Compare several pictures",
+        responses={200: {"content": json_example(MATRIX)}},
+    )
+    async def compare_all(body: MatrixRequest, request: Request) -> Matrix:
+        """Scores how alike each of several pictures is to each other; each is looked at once."""
+        image_ids = [parse_image_id(text, field="image_ids") for text in body.image_ids]
+        matrix = await while_connected(request.receive, workshop.matrices.compare(image_ids, deadline()))
+        return Matrix(
+            image_ids=list(matrix.image_ids),
+            scores=[list(row) for row in matrix.scores],
+            percentages=[[to_percentage(score) for score in row] for row in matrix.scores],
+            model=matrix.model,
+        )
+
+    @router.post(
+        "/api/search",
+        summary="Find like pictures",
+        responses={200: {"content": json_example(MATCHES)}},
+    )
+    async def search(body: SearchRequest, request: Request) -> MatchList:
+        """Finds the pictures of this session that are most like a given one, best first, without that one."""
+        search = workshop.searcher.search(
+            parse_image_id(body.image_id, field="image_id"),
+            owner=session_of(request).owner,
+            limit=body.limit,
+            deadline=deadline(),
+        )
+        matches = await while_connected(request.receive, search)
+        return MatchList(matches=[to_match_body(match) for match in matches])
+
+    return router

@@ -1,0 +1,105 @@
+"""`POST /api/generate`: a recording goes in, a picture comes out."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from chladni_contract.errors import FaultError, Reason
+from chladni_gateway.domain.events import Created, CreationEvent
+from chladni_gateway.rest.client_identity import CALLER_PARAMETER
+from chladni_gateway.rest.creation_events import to_server_event
+from chladni_gateway.rest.disconnection import while_connected
+from chladni_gateway.rest.examples import CREATED_IMAGE, event_stream_content, json_example
+from chladni_gateway.rest.openapi import CREATION_BODY
+from chladni_gateway.rest.requests import read_creation_request
+from chladni_gateway.rest.schemas import CreatedImage, to_created_image
+from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent, accepts_events
+from chladni_runtime.execution.deadlines import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from chladni_gateway.application import Workshop
+    from chladni_gateway.domain.generation import PreviewRequest
+    from chladni_gateway.rest.uploads import UploadReader
+
+_DESCRIPTION: Final = """Turns a recording into a picture.
+
+Each recipe takes some of the fields from `prompt` to `refiner_start`; `GET /api/recipes` says which. One that
+the recipe does not take is an error.
+
+With `Accept: text/event-stream` the answer is a stream of server-sent events: `analyzed`, `queued`,
+`started`, `progress` (some with a `preview` as a data URL), and `created`, whose data is this call's usual
+answer, or `error`. A picture from which the next part of a recipe starts is told by `drafted` (its `image` as
+a data URL, its `provenance` or null), and another way than the recipe's own by `fell_back` (`reason`, `way`).
+The data of each names its `stage` and, where the recipe has several parts, its `recipe_stage`. Errors before
+the sound is analysed are ordinary answers in both cases.
+Closing the connection stops the work; `POST /api/jobs` starts work that goes on without its client."""
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The picture.",
+        "content": {
+            **json_example(CREATED_IMAGE),
+            **event_stream_content(
+                "analyzed", "fell_back", "drafted", "queued", "started", "progress", "created", "error"
+            ),
+        },
+    }
+}
+
+
+def creation_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRequest) -> APIRouter:
+    """Returns the routes of creation.
+
+    Args:
+        workshop: What the gateway does.
+        uploads: Reads recordings.
+        previews: Previews of event streams.
+    """
+    router = APIRouter()
+
+    @router.post(
+        "/api/generate",
+        summary="Create a picture",
+        description=_DESCRIPTION,
+        response_model=CreatedImage,
+        responses=_RESPONSES,
+        openapi_extra={"requestBody": CREATION_BODY, "parameters": [CALLER_PARAMETER]},
+    )
+    async def generate(request: Request) -> Response:
+        is_stream = accepts_events(request.headers.get("accept", ""))
+        asked = await read_creation_request(request, uploads, previews=previews if is_stream else None)
+        deadline = Deadline.after(workshop.limits.creation_timeout_seconds)
+        events = workshop.creator.create(asked, deadline)
+        if not is_stream:
+            created = await while_connected(request.receive, _last(events))
+            return JSONResponse(to_created_image(created.record).model_dump(mode="json"))
+        first = await while_connected(request.receive, _next(events))
+        return EventStreamResponse(_server_events(first, events))
+
+    return router
+
+
+async def _next(events: AsyncGenerator[CreationEvent, None]) -> CreationEvent:
+    return await anext(events)
+
+
+async def _last(events: AsyncGenerator[CreationEvent, None]) -> Created:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Created):
+                return event
+    raise FaultError(Reason.INTERNAL, "The creation ended without a picture.")
+
+
+async def _server_events(
+    first: CreationEvent, events: AsyncGenerator[CreationEvent, None]
+) -> AsyncGenerator[ServerEvent, None]:
+    async with aclosing(events):
+        yield to_server_event(first)
+        async for event in events:
+            yield to_server_event(event)

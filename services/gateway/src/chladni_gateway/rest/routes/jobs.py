@@ -1,0 +1,168 @@
+"""`/api/jobs`: pictures in the making that do without their client."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import WithJsonSchema
+
+from chladni_gateway.domain.identifiers import parse_uuid
+from chladni_gateway.rest.client_identity import CALLER_PARAMETER
+from chladni_gateway.rest.creation_events import to_job_server_event
+from chladni_gateway.rest.examples import JOB, JOB_ID, event_stream_content, json_example
+from chladni_gateway.rest.job_schemas import JobBody, JobList, to_job_body
+from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.openapi import CREATION_BODY
+from chladni_gateway.rest.requests import read_creation_request
+from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from uuid import UUID
+
+    from chladni_gateway.application import Workshop
+    from chladni_gateway.creation.job import Job, NumberedEvent
+    from chladni_gateway.domain.generation import PreviewRequest
+    from chladni_gateway.rest.uploads import UploadReader
+
+JobId = Annotated[
+    str,
+    Path(
+        description="Identifier of a job of this session.",
+        examples=[JOB_ID],
+        json_schema_extra={"format": "uuid"},
+    ),
+]
+_MAX_EVENT_NUMBER: Final = 2**31 - 1
+LastEventId = Annotated[
+    int | None,
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": _MAX_EVENT_NUMBER}),
+    Header(alias="Last-Event-ID", ge=0, le=_MAX_EVENT_NUMBER, description="Number of the last event seen."),
+]
+LastEventIdQuery = Annotated[
+    int,
+    Query(ge=0, le=_MAX_EVENT_NUMBER, description="The same, for clients that cannot send the header."),
+]
+
+_EVENT_NAMES: Final = (
+    "analyzed", "fell_back", "drafted", "queued", "started", "progress", "created", "failed", "cancelled",
+)  # fmt: skip
+_START: Final = """Starts a job that turns a recording into a picture, and answers at once.
+
+The work goes on if the client leaves. It belongs to the session, that is, to the cookie that the answer
+sets: send it along to look after the job. Unfinished jobs are limited in number; finished ones are
+remembered for an hour, their pictures for as long as others."""
+_EVENTS: Final = """Follows a job by server-sent events, from its first event on.
+
+Events have numbers. After a connection that broke, send the last number in the header `Last-Event-ID`, as
+browsers do, or as `last_event_id`: what was missed comes, what was seen does not come again. `analyzed`,
+`fell_back`, `drafted`, `queued`, `started`, `progress`, and at the end one of `created`, `failed`,
+`cancelled`; the data is that of `POST /api/generate`. Only the newest preview is kept, and drafts only while
+the job goes on. Where nothing is left to tell, the answer is 204, by which browsers know not to connect
+again."""
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    202: {
+        "description": "The job has started.",
+        "content": json_example(JOB),
+        "headers": {"Location": {"description": "Where the job is.", "schema": {"type": "string"}}},
+    }
+}
+
+
+def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRequest) -> APIRouter:
+    """Returns the routes of jobs.
+
+    Args:
+        workshop: What the gateway does.
+        uploads: Reads recordings.
+        previews: Previews of event streams.
+    """
+    router = APIRouter()
+    board = workshop.board
+
+    def find(job_id: str, request: Request) -> Job:
+        return board.find(_parse_job_id(job_id), owner=session_of(request).owner)
+
+    @router.post(
+        "/api/jobs",
+        status_code=HTTPStatus.ACCEPTED,
+        summary="Start a job",
+        description=_START,
+        response_model=JobBody,
+        responses=_RESPONSES,
+        openapi_extra={"requestBody": CREATION_BODY, "parameters": [CALLER_PARAMETER]},
+    )
+    async def start(request: Request) -> Response:
+        board.check_room(session_of(request).owner)  # Who may not start one need not send its recording.
+        body = to_job_body(board.start(await read_creation_request(request, uploads, previews=previews)))
+        return JSONResponse(
+            body.model_dump(mode="json"),
+            status_code=HTTPStatus.ACCEPTED,
+            headers={"Location": f"/api/jobs/{body.job_id}", "Cache-Control": "no-store"},
+        )
+
+    @router.get("/api/jobs", summary="List jobs", responses={200: {"content": json_example({"jobs": [JOB]})}})
+    async def list_jobs(request: Request, response: Response) -> JobList:
+        """Lists the jobs of this session, the newest first: unfinished ones, and those of the last hour."""
+        response.headers["Cache-Control"] = "no-store"
+        jobs = board.list_owned(session_of(request).owner)
+        return JobList(jobs=[to_job_body(job) for job in jobs])
+
+    @router.get("/api/jobs/{job_id}", summary="Get a job", responses={200: {"content": json_example(JOB)}})
+    async def job(job_id: JobId, request: Request, response: Response) -> JobBody:
+        """Tells how far a job of this session is."""
+        response.headers["Cache-Control"] = "no-store"
+        return to_job_body(find(job_id, request))
+
+    @router.delete(
+        "/api/jobs/{job_id}",
+        status_code=HTTPStatus.NO_CONTENT,
+        summary="Cancel or forget a job",
+        responses={204: {"description": "The work has stopped, or the finished job is forgotten."}},
+    )
+    async def cancel(job_id: JobId, request: Request) -> None:
+        """Stops an unfinished job, which stays to be seen as cancelled; forgets a finished one.
+
+        A picture that the job made stays.
+        """
+        await board.cancel(_parse_job_id(job_id), owner=session_of(request).owner)
+
+    @router.get(
+        "/api/jobs/{job_id}/events",
+        summary="Follow a job",
+        description=_EVENTS,
+        response_class=Response,
+        responses={
+            200: {"description": "The events.", "content": event_stream_content(*_EVENT_NAMES)},
+            204: {"description": "The job is over, and all of its events have been seen."},
+        },
+    )
+    async def events(
+        job_id: JobId,
+        request: Request,
+        last_event_id_header: LastEventId = None,
+        last_event_id: LastEventIdQuery = 0,
+    ) -> Response:
+        followed = find(job_id, request)
+        after = last_event_id if last_event_id_header is None else last_event_id_header
+        if followed.has_told_all(after):
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
+        return EventStreamResponse(_server_events(followed, followed.follow(after=after)))
+
+    return router
+
+
+async def _server_events(
+    job: Job, events: AsyncGenerator[NumberedEvent, None]
+) -> AsyncGenerator[ServerEvent, None]:
+    async with aclosing(events):
+        async for numbered in events:
+            yield to_job_server_event(numbered, finished_at=job.finished_at)
+
+
+def _parse_job_id(text: str) -> UUID:
+    return parse_uuid(text, field="job_id", hint="send the identifier that the start of the job returned")

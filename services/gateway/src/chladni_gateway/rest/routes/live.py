@@ -1,0 +1,184 @@
+"""`/api/live`: mel frames of live sound, over a WebSocket.
+
+    client   {"sample_rate_hz": 48000}   then sound   ...            {"type": "end"}
+    server   {"type": "ready", ...}      then {"type": "frames"} ... {"type": "summary"}, and closes
+
+Sound is mono, little-endian 16-bit integers. Reading waits for the analysis, so that what a client sends
+too fast stays in its own hands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing, suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason
+from chladni_contract.status import WIRE_STATUS
+from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
+from chladni_gateway.rest.allowed_origins import is_welcome
+from chladni_gateway.rest.errors import error_response, internal_error, plain_error_response
+from chladni_gateway.rest.live_messages import (
+    encode,
+    error_message,
+    event_message,
+    parse_chunk,
+    parse_opening,
+    ready_message,
+)
+from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_runtime.execution.deadlines import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Collection
+
+    from chladni_gateway.application import Workshop
+    from chladni_gateway.domain.live import LiveEvent
+    from chladni_gateway.rest.connection_limiter import Places
+
+_OPENING_SECONDS: Final = 5.0
+_IDLE_SECONDS: Final = 15.0
+_ENDING_SECONDS: Final = 30.0
+_WAITING_CHUNKS: Final = 4
+_CLOSE_DONE: Final = 1000
+_CLOSE_REFUSED: Final = 1008
+_CLOSE_FAILED: Final = 1011
+_CLOSE_TRY_LATER: Final = 1013
+
+_log = logging.getLogger(__name__)
+
+
+def live_routes(workshop: Workshop, *, places: Places, friends: Collection[str]) -> APIRouter:
+    """Returns the route of live sound.
+
+    Args:
+        workshop: What the gateway does.
+        places: Bounds the live sounds at a time.
+        friends: Other origins whose pages may use the API.
+    """
+    router = APIRouter()
+
+    @router.websocket("/api/live")
+    async def live(socket: WebSocket) -> None:
+        if not is_welcome(socket, friends=friends):
+            await socket.send_denial_response(
+                plain_error_response(
+                    HTTPStatus.FORBIDDEN,
+                    code="FORBIDDEN_ORIGIN",
+                    message="Pages of other origins may not listen here.",
+                    stage=Stage.VALIDATION.value,
+                )
+            )
+            return
+        try:
+            with places.hold(_client_of(socket)):
+                await socket.accept()
+                await _serve(socket, workshop)
+        except QueueFullError as error:
+            if socket.application_state is WebSocketState.CONNECTING:
+                await socket.send_denial_response(error_response(error))
+
+    return router
+
+
+async def _serve(socket: WebSocket, workshop: Workshop) -> None:
+    """Serves an accepted connection, and ends it with a reason."""
+    code = _CLOSE_DONE
+    try:
+        await _converse(socket, workshop)
+    except WebSocketDisconnect:
+        return
+    except ChladniError as error:
+        code = await _report(socket, error)
+    except Exception as error:  # noqa: BLE001 - the connection is open; what is left is to say so
+        _log.error("a live sound failed", exc_info=error)
+        code = await _report(socket, internal_error())
+    _log.info("live sound ended", extra={"close_code": code})
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await socket.close(code)
+
+
+async def _converse(socket: WebSocket, workshop: Workshop) -> None:
+    limits = workshop.limits
+    sample_rate_hz = parse_opening((await _receive(socket, _OPENING_SECONDS)).get("text"))
+    await socket.send_text(encode(ready_message(max_seconds=limits.max_live_seconds)))
+    chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_CHUNKS)
+    deadline = Deadline.after(limits.max_live_seconds + _ENDING_SECONDS)
+    events = workshop.listener.listen(sample_rate_hz, _until_end(chunks), deadline)
+    receiving = asyncio.create_task(_receive_all(socket, chunks))
+    sending = asyncio.create_task(_send_all(socket, events))
+    try:
+        done, _ = await asyncio.wait(
+            (receiving, sending), timeout=deadline.remaining_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:  # A client that reads nothing could hold its place for ever.
+            raise _refused(f"a live sound may last {limits.max_live_seconds:g} s, the limit.")
+        (sending if sending.done() else receiving).result()
+    finally:
+        for task in (receiving, sending):
+            task.cancel()
+        await asyncio.gather(receiving, sending, return_exceptions=True)
+
+
+async def _receive_all(socket: WebSocket, chunks: asyncio.Queue[bytes | None]) -> None:
+    """Takes the sound as it comes; ends only with an error, such as that the client left."""
+    while (chunk := parse_chunk(await _receive(socket, _IDLE_SECONDS))) is not None:
+        await chunks.put(chunk)
+    await chunks.put(None)
+    await _receive(socket, _ENDING_SECONDS)
+    raise _refused("the sound has ended; open another connection for another one.")
+
+
+async def _send_all(socket: WebSocket, events: AsyncGenerator[LiveEvent, None]) -> None:
+    with at_stage(Stage.AUDIO_FEATURES):
+        async with aclosing(events):
+            async for event in events:
+                await socket.send_text(encode(event_message(event)))
+
+
+async def _until_end(chunks: asyncio.Queue[bytes | None]) -> AsyncGenerator[bytes, None]:
+    while (chunk := await chunks.get()) is not None:
+        yield chunk
+
+
+async def _receive(socket: WebSocket, timeout_seconds: float) -> dict[str, Any]:
+    """Returns the next message.
+
+    Raises:
+        WebSocketDisconnect: The client left.
+        InvalidInputError: Nothing came in time.
+    """
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            message = await socket.receive()
+    except TimeoutError:
+        raise _refused(f"nothing came for {timeout_seconds:g} s, the limit.") from None
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", _CLOSE_DONE))
+    return dict(message)
+
+
+async def _report(socket: WebSocket, error: ChladniError) -> int:
+    """Tells an error; returns the code to close with."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await socket.send_text(encode(error_message(error)))
+    status = WIRE_STATUS[error.reason].http
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        return _CLOSE_TRY_LATER
+    return _CLOSE_FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _CLOSE_REFUSED
+
+
+def _client_of(socket: WebSocket) -> str:
+    host = socket.client.host if socket.client else ""
+    return f"{host} {session_of(socket).owner}"
+
+
+def _refused(message: str) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.INVALID_FIELD, message, field="message", metadata={STAGE_KEY: Stage.VALIDATION.value}
+    )

@@ -1,0 +1,69 @@
+"""`POST /api/spectrogram`: what a recording looks like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter, Request, Response
+
+from chladni_gateway.domain.ports import SpectrogramSize
+from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_recording
+from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.rest.disconnection import while_connected
+from chladni_gateway.rest.openapi import SPECTROGRAM_BODY
+from chladni_gateway.rest.uploads import WHOLE_NUMBER
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.validation import RequestValidator
+
+if TYPE_CHECKING:
+    from chladni_gateway.application import Workshop
+    from chladni_gateway.domain.audio import Recording
+    from chladni_gateway.domain.images import Picture
+    from chladni_gateway.rest.uploads import UploadReader
+
+_SIZE_FIELDS: Final = {"width_pixels": WHOLE_NUMBER, "height_pixels": WHOLE_NUMBER}
+
+
+def spectrogram_routes(workshop: Workshop, *, uploads: UploadReader) -> APIRouter:
+    """Returns the routes of spectrograms.
+
+    Args:
+        workshop: What the gateway does.
+        uploads: Reads recordings.
+    """
+    router = APIRouter()
+    limits = workshop.limits
+
+    async def paint(recording: Recording, size: SpectrogramSize) -> Picture:
+        deadline = Deadline.after(limits.spectrogram_timeout_seconds)
+        with at_stage(Stage.AUDIO_FEATURES):
+            return await workshop.painter.paint(recording, size, deadline)
+
+    @router.post(
+        "/api/spectrogram",
+        summary="Draw a spectrogram",
+        response_class=Response,
+        responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
+        openapi_extra={"requestBody": SPECTROGRAM_BODY},
+    )
+    async def spectrogram(request: Request) -> Response:
+        """Draws a recording's log-mel spectrogram: time to the right, frequency upwards, bright is loud."""
+        upload = await uploads.read(request, _SIZE_FIELDS)
+        with at_stage(Stage.VALIDATION):
+            check_recording(upload.recording, max_audio_bytes=limits.max_audio_bytes)
+            size = _checked(
+                SpectrogramSize(upload.whole_number("width_pixels"), upload.whole_number("height_pixels"))
+            )
+        picture = await while_connected(request.receive, paint(upload.recording, size))
+        return Response(picture.content, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+    return router
+
+
+def _checked(size: SpectrogramSize) -> SpectrogramSize:
+    validator = RequestValidator()
+    for name, side in (("width_pixels", size.width_pixels), ("height_pixels", size.height_pixels)):
+        if side is not None:
+            validator.check_range(name, side, minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS, unit="pixels")
+    validator.raise_if_invalid()
+    return size

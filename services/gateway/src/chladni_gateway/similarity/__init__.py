@@ -1,0 +1,1 @@
+"""Comparison, search and alignment of stored images."""

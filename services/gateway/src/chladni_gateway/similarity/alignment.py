@@ -1,0 +1,122 @@
+"""How well a stored picture fits the sound of a stored picture: its own, or another's."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from chladni_contract.errors import ChladniError
+from chladni_gateway.domain.image_store import describe_owned
+from chladni_gateway.domain.images import Picture
+from chladni_gateway.domain.stages import Stage, at_stage
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from chladni_gateway.domain.audio import Embedding
+    from chladni_gateway.domain.image_store import ImageStore
+    from chladni_gateway.domain.ports import Alignment, AlignmentScorer
+    from chladni_runtime.execution.deadlines import Clock, Deadline
+
+REMEMBERED_SECONDS: Final = 600.0
+"""Time for which an alignment is remembered. It never changes for one model; this lets a new one in."""
+
+_MAX_REMEMBERED: Final = 4096
+_SOUND_FIELD: Final = "sound"
+
+
+class NoAlignmentError(Exception):
+    """There is no telling how well a picture fits a sound, because of what is known of the sound."""
+
+
+class ImageAligner:
+    """Tells how well pictures fit sounds. One for all transports.
+
+    Args:
+        store: Holds the pictures, each with the embedding of its sound.
+        scorer: Tells how well they fit.
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(self, *, store: ImageStore, scorer: AlignmentScorer, clock: Clock) -> None:
+        self._store = store
+        self._scorer = scorer
+        self._memory = AlignmentMemory(clock)
+
+    async def score(self, image_id: UUID, *, sound_of: UUID, owner: str, deadline: Deadline) -> Alignment:
+        """Returns how well a picture fits the sound of a picture, which may be the same one.
+
+        Args:
+            image_id: The picture.
+            sound_of: The picture whose sound it is.
+            owner: Whose pictures both must be.
+            deadline: When the answer must be there.
+
+        Raises:
+            NotFoundError: The owner has no picture of an identifier.
+            NoAlignmentError: The sound's embedding was not kept, or is none that the model takes.
+            ChladniError: A service failed, or does not offer this.
+        """
+        with at_stage(Stage.STORAGE):
+            record = await describe_owned(self._store, image_id, owner=owner)
+            source = await describe_owned(self._store, sound_of, owner=owner)
+        if source.sound is None:
+            raise NoAlignmentError(
+                f"The image {sound_of} was made before descriptions of sounds were kept, so what fits its "
+                "sound cannot be told. Create it again from its recording."
+            )
+        known = self._memory.find(record.sha256, source.sound)
+        if known is not None:
+            return known
+        with at_stage(Stage.STORAGE):
+            picture = Picture((await self._store.get(image_id)).content, "image/png")
+        alignment = await self._ask(source.sound, picture, deadline)
+        self._memory.keep(record.sha256, source.sound, alignment)
+        return alignment
+
+    async def _ask(self, sound: Embedding, picture: Picture, deadline: Deadline) -> Alignment:
+        try:
+            with at_stage(Stage.SIMILARITY):
+                return await self._scorer.score_alignment(sound, picture, deadline)
+        except ChladniError as error:
+            # The caller did not choose the embedding, so nothing is wrong with the request.
+            if any(violation.field.startswith(_SOUND_FIELD) for violation in error.violations):
+                raise NoAlignmentError(
+                    f"The sound is described in the space {sound.space}, which the alignment model does not "
+                    "take. Create the image again from its recording."
+                ) from error
+            raise
+
+
+class AlignmentMemory:
+    """Remembers a bounded number of alignments for a while; those asked for least recently go first.
+
+    Args:
+        clock: Monotonic clock in seconds.
+        max_remembered: Alignments remembered at most.
+    """
+
+    def __init__(self, clock: Clock, *, max_remembered: int = _MAX_REMEMBERED) -> None:
+        self._clock = clock
+        self._max_remembered = max_remembered
+        self._kept: OrderedDict[tuple[str, Embedding], tuple[float, Alignment]] = OrderedDict()
+
+    def find(self, picture_sha256: str, sound: Embedding) -> Alignment | None:
+        """Returns the alignment of a picture with a sound, if it is remembered."""
+        key = (picture_sha256, sound)
+        if key not in self._kept:
+            return None
+        expires_at, alignment = self._kept[key]
+        if expires_at <= self._clock():
+            del self._kept[key]
+            return None
+        self._kept.move_to_end(key)
+        return alignment
+
+    def keep(self, picture_sha256: str, sound: Embedding, alignment: Alignment) -> None:
+        """Remembers an alignment."""
+        key = (picture_sha256, sound)
+        self._kept[key] = (self._clock() + REMEMBERED_SECONDS, alignment)
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._max_remembered:
+            self._kept.popitem(last=False)

@@ -1,0 +1,1 @@
+"""The resilient gRPC client with which services call each other."""

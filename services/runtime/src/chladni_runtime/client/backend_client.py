@@ -1,0 +1,187 @@
+"""What the clients of all services behind the gateway have in common."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from chladni_contract.errors import (
+    ChladniError,
+    DeadlineExceededError,
+    FaultError,
+    NotOfferedError,
+    QueueFullError,
+    Reason,
+    UnavailableError,
+)
+from chladni_contract.status import STATUS_DETAILS_KEY, from_rpc_error
+from chladni_gateway.backends.messages import ModelsResponse, to_model_summaries
+from chladni_gateway.domain.models import ModelSummary
+from chladni_gateway.domain.ports import HealthState
+from chladni_runtime.client.channel import Connection
+from chladni_runtime.logs import REQUEST_ID
+from chladni_runtime.server.interceptor import REQUEST_ID_KEY
+from chladni_runtime.server.request_context import CALLER_ID_KEY
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import ServiceDescriptor
+
+    from chladni_runtime.execution.deadlines import Clock, Deadline
+
+_RETRY_AFTER_SECONDS: Final = 1.0
+# What a call says instead of its status where the service ended it while a message was on its way to there;
+# see https://github.com/grpc/grpc/issues/36066.
+_LOST_STATUS: Final = (grpc.StatusCode.INTERNAL, "Internal error from Core")
+
+StubT = TypeVar("StubT")
+
+
+@dataclass(frozen=True, slots=True)
+class Stubs(Generic[StubT]):
+    """The stubs of one channel."""
+
+    service: StubT
+    health: health_pb2_grpc.HealthAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What goes with every call.
+
+    Attributes:
+        timeout: Seconds that the caller's request has left; `None` for no limit.
+        metadata: Metadata of the call: the request identifier, and who asks where the service shares by that.
+    """
+
+    timeout: float | None
+    metadata: tuple[tuple[str, str], ...]
+
+
+class BackendClient(ABC, Generic[StubT]):
+    """Base of the typed clients.
+
+    Args:
+        name: Name of the service, for people, such as ``audio-features``.
+        service: Descriptor of the service.
+        target: gRPC target.
+        make_stub: Makes the stub of the service.
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        service: ServiceDescriptor,
+        target: str,
+        make_stub: Callable[[grpc.aio.Channel], StubT],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.name = name
+        self._service_name = service.full_name
+        self._connection: Connection[Stubs[StubT]] = Connection(
+            target=target,
+            service=service,
+            make_stub=lambda channel: Stubs(make_stub(channel), health_pb2_grpc.HealthStub(channel)),
+            clock=clock,
+        )
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._connection.close()
+
+    async def health(self, deadline: Deadline) -> HealthState:
+        """Returns what the health service of the backend says; never raises."""
+        request = health_pb2.HealthCheckRequest(service=self._service_name)
+        try:
+            async with self._connection.stub() as stubs:
+                response = await stubs.health.Check(request, timeout=deadline.remaining_seconds)
+        except grpc.aio.AioRpcError:
+            return HealthState.UNREACHABLE
+        is_serving = response.status == health_pb2.HealthCheckResponse.SERVING
+        return HealthState.SERVING if is_serving else HealthState.NOT_SERVING
+
+    async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
+        """Returns the models of the backend, none where it does not tell.
+
+        Raises:
+            ChladniError: It could not be asked.
+        """
+        try:
+            async with self._call(deadline) as (stub, options):
+                return to_model_summaries(await self._get_models(stub, options))
+        except ChladniError as error:
+            if error.reason is Reason.NOT_IMPLEMENTED:
+                return ()
+            raise
+
+    @abstractmethod
+    async def _get_models(self, stub: StubT, options: CallOptions) -> ModelsResponse:
+        """Calls the backend's own GetModels."""
+
+    @asynccontextmanager
+    async def _call(
+        self, deadline: Deadline, *, caller: str = ""
+    ) -> AsyncIterator[tuple[StubT, CallOptions]]:
+        """Surrounds a call: gives stub and options, and turns gRPC's errors into the gateway's.
+
+        Args:
+            deadline: When the answer must be there.
+            caller: For whom the gateway calls; empty leaves it to the service to tell.
+
+        Raises:
+            ChladniError: What the service answered with, or why it could not be asked.
+        """
+        deadline.check(f"before {self.name} was asked")
+        entries = ((REQUEST_ID_KEY, REQUEST_ID.get()), (CALLER_ID_KEY, caller))
+        metadata = tuple((key, value) for key, value in entries if value)
+        try:
+            async with self._connection.stub() as stubs:
+                yield stubs.service, CallOptions(deadline.remaining_seconds, metadata)
+        except grpc.aio.AioRpcError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: grpc.aio.AioRpcError) -> ChladniError:
+        """Returns the service's own error, or, where gRPC itself failed, one without addresses in it."""
+        metadata: Any = error.trailing_metadata() or ()
+        if STATUS_DETAILS_KEY in dict(metadata):
+            return from_rpc_error(error)
+        is_lost = (error.code(), error.details()) == _LOST_STATUS
+        return bare_error(grpc.StatusCode.CANCELLED if is_lost else error.code(), self.name)
+
+
+def bare_error(code: grpc.StatusCode, name: str) -> ChladniError:
+    """Returns the error for a status that gRPC, or something on the way, gave without details.
+
+    Args:
+        code: The status.
+        name: Name of the service that was called.
+    """
+    match code:
+        case grpc.StatusCode.UNAVAILABLE:
+            return _unavailable(f"The service {name} cannot be reached. Try again shortly.")
+        case grpc.StatusCode.CANCELLED:
+            # A caller who cancels gets no status at all, so it was the service that let go.
+            return _unavailable(f"The service {name} stopped before it had answered. Try again shortly.")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceededError(f"The deadline passed before the service {name} had answered.")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return QueueFullError(
+                f"The service {name} has too much to do. Try again later.",
+                retry_after_seconds=_RETRY_AFTER_SECONDS,
+            )
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return NotOfferedError(f"The service {name} does not offer this call; is it of another version?")
+        case _:
+            return FaultError(Reason.INTERNAL, f"The service {name} failed unexpectedly.")
+
+
+def _unavailable(message: str) -> UnavailableError:
+    return UnavailableError(Reason.BACKEND_UNAVAILABLE, message, retry_after_seconds=_RETRY_AFTER_SECONDS)
