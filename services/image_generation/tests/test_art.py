@@ -14,9 +14,9 @@ from chladni_image_generation.descriptor_space import (
     GLOBAL_NAMES,
     silence,
 )
-from chladni_image_generation.jobs.art import render, render_each
-from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
-from chladni_image_generation.noise_grid import draw_grids
+from chladni_image_generation.families.embedded.noise_grid import draw_grids
+from chladni_image_generation.training.data.art import render, render_each
+from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
 
 SIZE_PIXELS = 64
 SEEDS = list(range(100, 108))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
+from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
 
 NATIVE = (4, 64, 64)
 SIDES = st.sampled_from([32, 64, 96, 128])

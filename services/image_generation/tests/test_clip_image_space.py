@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 from transformers import CLIPConfig, CLIPModel
 
 from chladni_contract.weight_fingerprint import fingerprint
-from chladni_image_generation.families.clip_image_space import clip_image_space
-from chladni_image_generation.jobs.untrained_checkpoints.stable_unclip import vision_tower
-from chladni_image_generation.model_files import ModelFilesError, find_model_files
+from chladni_image_generation.families.common.clip_image_space import clip_image_space
+from chladni_image_generation.models.files import ModelFilesError, find_model_files
+from chladni_image_generation.testing.untrained_checkpoints.stable_unclip import vision_tower
 
 LAYERS = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT
-from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
-from chladni_image_generation.model import DenoiserRow
-from chladni_image_generation.model_files import find_model_files
+from chladni_image_generation.families.embedded.model import load_audio_conditioned_model
+from chladni_image_generation.models.files import find_model_files
+from chladni_image_generation.models.interface import DenoiserRow
 
 NATIVE = (4, 64, 64)
 OTHER_SHAPES = [(4, 32, 32), (4, 40, 40), (4, 40, 56), (4, 88, 72)]

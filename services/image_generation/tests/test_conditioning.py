@@ -5,20 +5,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_image_generation.conditioning import (
-    CLASS_LABEL_DIMENSION,
-    Condition,
-    encode_condition,
-    null_condition,
-)
-from chladni_image_generation.correspondences import parameters_from_descriptors
 from chladni_image_generation.descriptor_space import (
     COMPONENT_COUNT,
     GLOBAL_NAMES,
     silence,
 )
-from chladni_image_generation.guide import GUIDE_CHANNELS, draw_guide
-from chladni_image_generation.noise_grid import draw_grids
+from chladni_image_generation.families.embedded.conditioning import (
+    CLASS_LABEL_DIMENSION,
+    Condition,
+    encode_condition,
+    null_condition,
+)
+from chladni_image_generation.families.embedded.correspondences import parameters_from_descriptors
+from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS, draw_guide
+from chladni_image_generation.families.embedded.noise_grid import draw_grids
 
 PARTS = ("class_labels", "guide")
 

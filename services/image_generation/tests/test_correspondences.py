@@ -5,13 +5,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_image_generation.correspondences import PARAMETER_COUNT, parameters_from_descriptors
 from chladni_image_generation.descriptor_space import (
     COMPONENT_COUNT,
     COMPONENT_NAMES,
     GLOBAL_NAMES,
     course_of,
     silence,
+)
+from chladni_image_generation.families.embedded.correspondences import (
+    PARAMETER_COUNT,
+    parameters_from_descriptors,
 )
 
 corners = st.integers(0, 2**COMPONENT_COUNT - 1).map(

@@ -17,10 +17,10 @@ from chladni_contract.errors import (
     QueueFullError,
     UnavailableError,
 )
-from chladni_image_generation.conditioning import encode_condition, null_condition
+from chladni_image_generation.families.embedded.conditioning import encode_condition, null_condition
+from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
-from chladni_image_generation.noise_grid import grids_of_noise
-from chladni_image_generation.origins import Origin
+from chladni_image_generation.provenance import Origin
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 

@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 
 from chladni_contract.errors import ChladniError
-from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
-from chladni_image_generation.expectation import Expectation
-from chladni_image_generation.forecast import Forecast
+from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
+from chladni_image_generation.engine.eta import Forecast
+from chladni_image_generation.engine.executor import Flight
+from chladni_image_generation.engine.expectation import Expectation
+from chladni_image_generation.engine.sampler import GenerationJob
+from chladni_image_generation.engine.scheduler import Claim, FairTurns
+from chladni_image_generation.engine.tracking import Ticket
 from chladni_image_generation.generation import PreviewWish, Progress
-from chladni_image_generation.job import GenerationJob
-from chladni_image_generation.model import GenerationPlan
-from chladni_image_generation.stepping import Flight
-from chladni_image_generation.tickets import Ticket
-from chladni_image_generation.turns import Claim, FairTurns
+from chladni_image_generation.models.interface import GenerationPlan
 from chladni_runtime.execution.cancellation import CancellationToken
 
 SECOND = "second"

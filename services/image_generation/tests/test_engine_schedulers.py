@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chladni_contract.errors import InvalidInputError
-from chladni_image_generation.schedulers import SchedulerCatalog
+from chladni_image_generation.models.schedulers import SchedulerCatalog
 
 CATALOG = SchedulerCatalog(diffusers.DDIMScheduler())
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from chladni_contract.errors import ChladniError, DeadlineExceededError, Reason
+from chladni_image_generation.engine.scheduler import Claim, Priority
 from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
-from chladni_image_generation.origins import Origin
-from chladni_image_generation.turns import Claim, Priority
+from chladni_image_generation.provenance import Origin
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 

@@ -3,12 +3,12 @@
 import pytest
 
 from chladni_contract.errors import DeadlineExceededError, QueueFullError
-from chladni_image_generation.batch_sizes import BatchGroup, BatchSizes
-from chladni_image_generation.expectation import Expectation
-from chladni_image_generation.forecast import Forecast
-from chladni_image_generation.stepping import Flight
-from chladni_image_generation.tickets import Ticket
-from chladni_image_generation.turns import Claim
+from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
+from chladni_image_generation.engine.eta import Forecast
+from chladni_image_generation.engine.executor import Flight
+from chladni_image_generation.engine.expectation import Expectation
+from chladni_image_generation.engine.scheduler import Claim
+from chladni_image_generation.engine.tracking import Ticket
 from chladni_runtime.execution.deadlines import Deadline
 
 NATIVE = (4, 8, 8)

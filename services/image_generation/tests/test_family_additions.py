@@ -14,17 +14,17 @@ from diffusers import (
 )
 from PIL import Image
 
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
+from chladni_image_generation.engine.sampler import GenerationJob
 from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
-from chladni_image_generation.job import GenerationJob
-from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion import (
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.loading import LoadingOptions, load_model
+from chladni_image_generation.models.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     save_untrained_stable_diffusion,
 )
-from chladni_image_generation.jobs.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
-from chladni_image_generation.jobs.untrained_checkpoints.upscaler import save_untrained_upscaler
-from chladni_image_generation.loading import LoadingOptions, load_model
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
+from chladni_image_generation.testing.untrained_checkpoints.upscaler import save_untrained_upscaler
 
 UPSCALER_STEPS = 5
 INITIAL_IMAGE = np.random.default_rng(0).integers(0, 256, (24, 16, 3), np.uint8)

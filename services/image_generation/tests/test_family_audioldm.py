@@ -23,14 +23,14 @@ from chladni_contract.tensors import to_tensor
 from chladni_contract.weight_fingerprint import fingerprint
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.families.mel_pictures import mel_picture
+from chladni_image_generation.families.common.mel_images import mel_picture
 from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
-from chladni_image_generation.jobs.untrained_checkpoints.audioldm import save_untrained_audioldm
-from chladni_image_generation.loading import LoadingOptions, load_model
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.schedulers import SchedulerCatalog
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.loading import LoadingOptions, load_model
+from chladni_image_generation.models.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.audioldm import save_untrained_audioldm
 
 CPU = LoadingOptions(torch.device("cpu"), dtype="float32")
 STEPS = 4

@@ -20,16 +20,16 @@ from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
+from chladni_image_generation.engine.sampler import GenerationJob
 from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
-from chladni_image_generation.job import GenerationJob
-from chladni_image_generation.jobs.untrained_checkpoints.ldm_text_to_image import (
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.loading import LoadingOptions, load_model
+from chladni_image_generation.models.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.ldm_text_to_image import (
     save_untrained_ldm_text_to_image,
 )
-from chladni_image_generation.loading import LoadingOptions, load_model
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.schedulers import SchedulerCatalog
 
 CPU = LoadingOptions(torch.device("cpu"), dtype="float32")
 SIDE = 64

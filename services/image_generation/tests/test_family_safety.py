@@ -10,16 +10,16 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from chladni_contract.errors import ChladniError, Reason
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
+from chladni_image_generation.engine.batch_invariance import decoder_ignores_slots
+from chladni_image_generation.engine.sampler import GenerationJob
 from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
-from chladni_image_generation.job import GenerationJob
-from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion import (
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.interface import PicturesWithheldError
+from chladni_image_generation.models.loading import LoadingOptions, load_model
+from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     save_untrained_stable_diffusion,
 )
-from chladni_image_generation.loading import LoadingOptions, load_model
-from chladni_image_generation.model import PicturesWithheldError
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.slot_check import decoder_ignores_slots
 from chladni_runtime.execution.cancellation import CancellationToken
 
 PREVIEWS = PreviewWish(interval_steps=1, size_pixels=16)

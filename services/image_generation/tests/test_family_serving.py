@@ -20,11 +20,11 @@ from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion import (
+from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     save_untrained_stable_diffusion,
 )
-from chladni_image_generation.jobs.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
-from chladni_image_generation.jobs.untrained_checkpoints.upscaler import save_untrained_upscaler
+from chladni_image_generation.testing.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
+from chladni_image_generation.testing.untrained_checkpoints.upscaler import save_untrained_upscaler
 
 
 @pytest.fixture(scope="module")

@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
+from chladni_image_generation.engine.sampler import GenerationJob
 from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
-from chladni_image_generation.job import GenerationJob
-from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion import (
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.loading import LoadingOptions, load_model
+from chladni_image_generation.models.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     TRAINING_SCHEDULE,
     new_scheduler,
     save_untrained_stable_diffusion,
 )
-from chladni_image_generation.loading import LoadingOptions, load_model
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.schedulers import SchedulerCatalog
 
 # Some schedulers of diffusers give tensors to functions of NumPy.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")

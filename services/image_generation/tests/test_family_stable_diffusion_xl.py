@@ -21,22 +21,22 @@ from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.status import from_rpc_error
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
+from chladni_image_generation.engine.sampler import GenerationJob
 from chladni_image_generation.generation import Completed, GenerationRequest, PreviewWish, Progress
-from chladni_image_generation.job import GenerationJob
-from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion import new_scheduler
-from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion_xl import (
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.loading import LoadingOptions, load_model
+from chladni_image_generation.models.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import new_scheduler
+from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion_xl import (
     XL_SCHEDULE,
     save_untrained_stable_diffusion_xl,
 )
-from chladni_image_generation.jobs.untrained_checkpoints.stable_diffusion_xl_refiner import (
+from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion_xl_refiner import (
     save_untrained_stable_diffusion_xl_refiner,
 )
-from chladni_image_generation.jobs.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
-from chladni_image_generation.loading import LoadingOptions, load_model
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
 from chladni_runtime.execution.cancellation import CancellationToken
 
 # Schedulers of diffusers hand tensors to functions of NumPy, by a protocol that NumPy 2 wants extended.

@@ -23,18 +23,18 @@ from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.generation import GenerationRequest
-from chladni_image_generation.jobs.untrained_checkpoints.stable_unclip import (
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.loading import LoadingOptions, load_model
+from chladni_image_generation.models.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.stable_unclip import (
     EMBEDDING_SIZE,
     save_untrained_stable_unclip,
 )
-from chladni_image_generation.jobs.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
-from chladni_image_generation.jobs.untrained_checkpoints.upscaler import save_untrained_upscaler
-from chladni_image_generation.loading import LoadingOptions, load_model
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.schedulers import SchedulerCatalog
+from chladni_image_generation.testing.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
+from chladni_image_generation.testing.untrained_checkpoints.upscaler import save_untrained_upscaler
 
 # Schedulers of diffusers hand tensors to functions of NumPy, by a protocol that NumPy 2 wants extended.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chladni_image_generation.jobs import check_model
-from chladni_image_generation.jobs.untrained_checkpoints import __main__ as untrained_checkpoints
+from chladni_image_generation.testing.untrained_checkpoints import __main__ as untrained_checkpoints
+from chladni_image_generation.tools import check_model
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from chladni_image_generation.descriptor_space import (
     course_of,
     silence,
 )
-from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors, vary_recorded
+from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors, vary_recorded
 
 COUNT = 600
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from chladni_image_generation.noise_grid import (
+from chladni_image_generation.families.embedded.noise_grid import (
     GRID_CHANNELS,
     GRID_SIZE,
     couple_noise,

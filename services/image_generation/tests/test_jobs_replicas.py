@@ -7,11 +7,11 @@ import sys
 
 import torch
 
-from chladni_image_generation.jobs.replicas import Replicas, join_replicas
+from chladni_image_generation.training.replicas import Replicas, join_replicas
 
 REPLICA = """
 import torch
-from chladni_image_generation.jobs.replicas import join_replicas
+from chladni_image_generation.training.replicas import join_replicas
 
 replicas = join_replicas()
 layer = torch.nn.Linear(2, 1)

@@ -9,19 +9,19 @@ from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DCond
 
 import chladni_image_generation
 from chladni_image_generation.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE, silence
-from chladni_image_generation.guide import GUIDE_CHANNELS
-from chladni_image_generation.jobs.art import render_each
-from chladni_image_generation.jobs.contact_sheet import typical_embedding
-from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
-from chladni_image_generation.jobs.evaluation import neighbour_correlation
-from chladni_image_generation.jobs.sampling import (
+from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
+from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
+from chladni_image_generation.models.files import file_digests
+from chladni_image_generation.training.data.art import render_each
+from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
+from chladni_image_generation.training.reports.contact_sheet import typical_embedding
+from chladni_image_generation.training.reports.evaluation import neighbour_correlation
+from chladni_image_generation.training.reports.sampling import (
     ImageModel,
     SamplingDefaults,
     initial_noise,
     sample_pictures,
 )
-from chladni_image_generation.model_files import file_digests
-from chladni_image_generation.noise_grid import grids_of_noise
 
 FOLDER = Path(chladni_image_generation.__file__).parent / "models" / "embedded"
 LIMIT_BYTES = 40_000_000

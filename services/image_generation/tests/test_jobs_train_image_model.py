@@ -10,24 +10,24 @@ import torch
 from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
 from safetensors.torch import load_file
 
-from chladni_image_generation.conditioning import encode_condition
 from chladni_image_generation.descriptor_space import COMPONENT_NAMES
-from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
-from chladni_image_generation.guide import GUIDE_CHANNELS
-from chladni_image_generation.jobs.autoencoder_training import (
+from chladni_image_generation.families.embedded.conditioning import encode_condition
+from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
+from chladni_image_generation.families.embedded.model import load_audio_conditioned_model
+from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
+from chladni_image_generation.models.files import file_digests, find_model_files
+from chladni_image_generation.training.autoencoder import (
     build_autoencoder,
     decode_latents,
     encode_pictures,
     held_out_pictures,
     normalise_latents,
 )
-from chladni_image_generation.jobs.checkpoints import load_checkpoint, save_checkpoint
-from chladni_image_generation.jobs.denoiser_training import draw_noise_levels
-from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
-from chladni_image_generation.jobs.presets import TINY
-from chladni_image_generation.jobs.train_image_model import main
-from chladni_image_generation.model_files import file_digests, find_model_files
-from chladni_image_generation.noise_grid import grids_of_noise
+from chladni_image_generation.training.checkpoints import load_checkpoint, save_checkpoint
+from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
+from chladni_image_generation.training.denoiser import draw_noise_levels
+from chladni_image_generation.training.presets import TINY
+from chladni_image_generation.training.train_image_model import main
 
 
 @pytest.fixture(scope="module")

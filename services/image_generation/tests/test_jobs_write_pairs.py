@@ -8,10 +8,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from chladni_image_generation.jobs.art import render
-from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
-from chladni_image_generation.jobs.write_pairs import main
-from chladni_image_generation.noise_grid import draw_grids
+from chladni_image_generation.families.embedded.noise_grid import draw_grids
+from chladni_image_generation.training.data.art import render
+from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
+from chladni_image_generation.training.write_pairs import main
 
 
 def run(out: Path, *more: str) -> dict[str, torch.Tensor]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chladni_image_generation.families.mel_pictures import mel_levels, mel_picture
+from chladni_image_generation.families.common.mel_images import mel_levels, mel_picture
 
 FRAMES, BINS = 1024, 64
 SILENCE = math.log(1e-5)

@@ -10,11 +10,11 @@ import torch
 from diffusers import UNet2DConditionModel
 from huggingface_hub.utils import filter_repo_objects
 
-from chladni_image_generation.families.audio_conditioned import load_audio_conditioned_model
-from chladni_image_generation.guide import GUIDE_CHANNELS
-from chladni_image_generation.model import DenoiserRow, EmbeddingSpace
-from chladni_image_generation.model_files import ModelFilesError, find_model_files, name_of
-from chladni_image_generation.schedulers import SchedulerCatalog
+from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
+from chladni_image_generation.families.embedded.model import load_audio_conditioned_model
+from chladni_image_generation.models.files import ModelFilesError, find_model_files, name_of
+from chladni_image_generation.models.interface import DenoiserRow, EmbeddingSpace
+from chladni_image_generation.models.schedulers import SchedulerCatalog
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from chladni_image_generation.palette import (
+from chladni_image_generation.families.embedded.palette import (
     SEMITONE,
     active_pitch_classes,
     chroma_phase,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from chladni_image_generation.jobs import measure_precision
-from chladni_image_generation.model_files import find_model_files
-from chladni_image_generation.precision import AUTO, Capabilities, capabilities_of, choose_dtype
+from chladni_image_generation.models.files import find_model_files
+from chladni_image_generation.models.precision import AUTO, Capabilities, capabilities_of, choose_dtype
+from chladni_image_generation.tools import measure_precision
 
 PLAIN_CPU = Capabilities("cpu")
 FAST_CPU = Capabilities("cpu", has_bfloat16_products=True)

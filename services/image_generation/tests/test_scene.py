@@ -6,8 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from chladni_image_generation.bending import bent_scene, noise_fields
-from chladni_image_generation.correspondences import PictureParameters, parameters_from_descriptors
 from chladni_image_generation.descriptor_space import (
     COMPONENT_NAMES,
     COURSE_FEATURES,
@@ -15,11 +13,16 @@ from chladni_image_generation.descriptor_space import (
     GLOBAL_NAMES,
     silence,
 )
-from chladni_image_generation.fields import pixel_grid
-from chladni_image_generation.guide import GUIDE_CHANNELS, draw_guide
-from chladni_image_generation.jobs.descriptor_sampling import sample_descriptors
-from chladni_image_generation.noise_grid import GRID_CHANNELS, GRID_SIZE, draw_grids
-from chladni_image_generation.scene import RIDGE_COUNT, Scene, feature, lay_out
+from chladni_image_generation.families.embedded.bending import bent_scene, noise_fields
+from chladni_image_generation.families.embedded.correspondences import (
+    PictureParameters,
+    parameters_from_descriptors,
+)
+from chladni_image_generation.families.embedded.fields import pixel_grid
+from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS, draw_guide
+from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS, GRID_SIZE, draw_grids
+from chladni_image_generation.families.embedded.scene import RIDGE_COUNT, Scene, feature, lay_out
+from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
 
 SIZES = [(4, 4), (8, 8), (16, 20), (20, 12)]
 

@@ -21,7 +21,7 @@ from chladni_image_generation import composition
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
-from chladni_image_generation.loading import load_model
+from chladni_image_generation.models.loading import load_model
 
 
 @pytest.fixture

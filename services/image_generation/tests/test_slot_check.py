@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from chladni_image_generation.job import GenerationJob
-from chladni_image_generation.slot_check import decoder_ignores_slots, denoiser_ignores_slots
+from chladni_image_generation.engine.batch_invariance import decoder_ignores_slots, denoiser_ignores_slots
+from chladni_image_generation.engine.sampler import GenerationJob
 
 
 class CrowdedModel:

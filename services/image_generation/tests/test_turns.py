@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_image_generation.turns import Claim, FairTurns, Priority
+from chladni_image_generation.engine.scheduler import Claim, FairTurns, Priority
 
 WORK_PER_SECOND = 10.0
 

@@ -24,11 +24,11 @@ import torch
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from chladni_image_generation.conditions import Conditioning
-from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.conditioning import Conditioning
+from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.scheduler import FairTurns
 from chladni_image_generation.generation import Completed, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
-from chladni_image_generation.turns import FairTurns
 from chladni_runtime.execution.cancellation import CancellationToken
 from measurements.charts import BarChart, Chart
 from measurements.conditions import Conditions, NotMeasurableError

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chladni_image_generation.generation import GenerationRequest
-from chladni_image_generation.model import (
+from chladni_image_generation.models.interface import (
     DenoiserRow,
     EmbeddingSpace,
     GenerationPlan,
@@ -26,7 +26,7 @@ from chladni_image_generation.model import (
     Leg,
     ModelDescription,
 )
-from chladni_image_generation.schedulers import step_options, timesteps_of
+from chladni_image_generation.models.schedulers import step_options, timesteps_of
 
 EMBEDDING_SIZE: Final = 152
 _PIXELS_PER_LATENT: Final = 8

@@ -9,7 +9,7 @@ def save_tiny_model(directory: Path) -> None:
     """Saves it; only the process that does imports torch."""
     import diffusers  # noqa: PLC0415
 
-    from chladni_image_generation.jobs.untrained_model import save_untrained_model  # noqa: PLC0415
+    from chladni_image_generation.testing.untrained_model import save_untrained_model  # noqa: PLC0415
 
     diffusers.logging.set_verbosity_error()  # saving in half precision is meant
     save_untrained_model(directory)

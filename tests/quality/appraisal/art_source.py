@@ -26,7 +26,7 @@ def held_out_art(count: int, size_pixels: int) -> NDArray[np.uint8]:
         NotMeasurableError: The art cannot be rendered here.
     """
     with _rendering():
-        from chladni_image_generation.jobs.autoencoder_training import held_out_pictures  # noqa: PLC0415
+        from chladni_image_generation.training.autoencoder import held_out_pictures  # noqa: PLC0415
 
         return _pixels(held_out_pictures(count, size_pixels=size_pixels))
 
@@ -44,8 +44,8 @@ def training_art(count: int, size_pixels: int) -> NDArray[np.uint8]:
         NotMeasurableError: The art cannot be rendered here.
     """
     with _rendering():
-        from chladni_image_generation.jobs.art import render_each  # noqa: PLC0415
-        from chladni_image_generation.jobs.latent_dataset import PictureSeries  # noqa: PLC0415
+        from chladni_image_generation.training.data.art import render_each  # noqa: PLC0415
+        from chladni_image_generation.training.data.latent_dataset import PictureSeries  # noqa: PLC0415
 
         series = PictureSeries(2 * count, _TRAINING_PIXELS, _TRAINING_SEED, Path())
         embeddings, grids = series.drawn()
@@ -68,9 +68,9 @@ def art_of_sounds(
     with _rendering():
         import torch  # noqa: PLC0415
 
-        from chladni_image_generation.jobs.art import render_each  # noqa: PLC0415
-        from chladni_image_generation.jobs.sampling import initial_noise  # noqa: PLC0415
-        from chladni_image_generation.noise_grid import grids_of_noise  # noqa: PLC0415
+        from chladni_image_generation.families.embedded.noise_grid import grids_of_noise  # noqa: PLC0415
+        from chladni_image_generation.training.data.art import render_each  # noqa: PLC0415
+        from chladni_image_generation.training.reports.sampling import initial_noise  # noqa: PLC0415
 
         grids = grids_of_noise(initial_noise(list(seeds), size_pixels))
         return _pixels(render_each(torch.tensor(embeddings), grids, size_pixels=size_pixels))

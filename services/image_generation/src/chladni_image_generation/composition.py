@@ -21,17 +21,17 @@ from chladni.image.v1 import (
     prompt_service_pb2_grpc,
 )
 from chladni_contract.errors import ChladniError
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.registry import ModelShelf, UnavailableModel
+from chladni_image_generation.engine.scheduler import FairTurns
 from chladni_image_generation.generation import GenerationRequest
-from chladni_image_generation.loading import LoadingOptions, load_model, model_id_of
+from chladni_image_generation.grpc_api.servicer import ImageGenerationServicer, PromptServicer
 from chladni_image_generation.metrics import GenerationMetrics
-from chladni_image_generation.model import LatentDiffusionModel, ModelDescription
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.servicer import ImageGenerationServicer, PromptServicer
-from chladni_image_generation.shelf import ModelShelf, UnavailableModel
-from chladni_image_generation.turns import FairTurns
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.interface import LatentDiffusionModel, ModelDescription
+from chladni_image_generation.models.loading import LoadingOptions, load_model, model_id_of
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose

@@ -1,121 +1,64 @@
-"""How a descriptor embedding of a sound becomes the conditions of the embedded UNet.
+"""What a picture is made from."""
 
-It reaches the UNet twice:
-
-* as ``class_labels``: the components of the whole sound and the picture's parameters in one vector, which
-  the UNet's own projection (``class_embed_type="projection"``) adds to its timestep embedding, and
-* as the guide: planes under the latents that show where things stand, and with them the course (`guide`).
-
-Components are expanded by a fixed bank of Fourier features (Tancik et al. 2020, "Fourier features let
-networks learn high frequency functions in low dimensional domains"), because a convolutional denoiser
-learns slowly from raw scalars. Nothing here is learned and nothing is random: the same embedding gives
-the same floats.
-"""
-
-import math
+import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
-from chladni_image_generation.correspondences import PARAMETER_COUNT, parameters_from_descriptors
-from chladni_image_generation.descriptor_space import (
-    COMPONENT_COUNT,
-    GLOBAL_NAMES,
-)
-from chladni_image_generation.guide import draw_guide
-from chladni_image_generation.noise_grid import GRID_CHANNELS, GRID_SIZE
-
-FOURIER_FREQUENCIES: Final = 3
-FEATURES_PER_COMPONENT: Final = 1 + 2 * FOURIER_FREQUENCIES
-
-_ALIGNMENT: Final = 16
-"""Widths are rounded up to a multiple of this: where a row of a matrix does not begin on a vector's
-boundary, its product rounds differently from that of the row before, so that a picture would depend on
-its place in the batch."""
+import numpy as np
+from numpy.typing import NDArray
 
 
-def _aligned(width: int) -> int:
-    return math.ceil(width / _ALIGNMENT) * _ALIGNMENT
-
-
-CLASS_LABEL_DIMENSION: Final = _aligned(len(GLOBAL_NAMES) * FEATURES_PER_COMPONENT + PARAMETER_COUNT + 1)
-"""Features of the global components, the picture's parameters, the presence flag, and zeros."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What the UNet takes beside the latents and the timestep.
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditioning:
+    """What a picture is made from; every model takes some of these.
 
     Attributes:
-        class_labels: float32 (B, ``CLASS_LABEL_DIMENSION``).
-        guide: float32 (B, ``GUIDE_CHANNELS``, h, w), to be stacked under the latents.
+        audio_embedding: float32 (D,), in the model's embedding space.
+        prompt: Text to follow.
+        negative_prompt: Text to avoid.
+        initial_latents: float32 (C, H, W), to start from in place of noise, or with it.
+        initial_latents_weight: How much of them, w in [0, 1]: x_T = sqrt(1 - w^2) noise + w latents.
+        initial_image: uint8 RGB (height, width, 3), of any size, to start from.
+        strength: How far to go from it, in (0, 1].
     """
 
-    class_labels: Tensor
-    guide: Tensor
+    audio_embedding: NDArray[np.float32] | None = None
+    prompt: str = ""
+    negative_prompt: str = ""
+    initial_latents: NDArray[np.float32] | None = None
+    initial_latents_weight: float = 1.0
+    initial_image: NDArray[np.uint8] | None = None
+    strength: float = 0.7
+
+    @property
+    def required_audio_embedding(self) -> NDArray[np.float32]:
+        """The embedding, for models that cannot do without.
+
+        Raises:
+            ValueError: There is none; requests for such models are refused before they come so far.
+        """
+        if self.audio_embedding is None:
+            raise ValueError("this model needs an audio embedding")
+        return self.audio_embedding
+
+    def digest(self) -> str:
+        """Returns the SHA-256 over all values in hexadecimal."""
+        digest = hashlib.sha256()
+        for name, values in (
+            ("audio_embedding", self.audio_embedding),
+            ("initial_latents", self.initial_latents),
+            ("initial_image", self.initial_image),
+        ):
+            if values is not None:
+                digest.update(f"{name} {values.shape}\n".encode())
+                digest.update(_little_endian(values))
+        digest.update(f"{self.prompt!r} {self.negative_prompt!r}\n".encode())
+        if self.initial_latents is not None:
+            digest.update(f"weight {self.initial_latents_weight!r}\n".encode())
+        if self.initial_image is not None:
+            digest.update(f"strength {self.strength!r}\n".encode())
+        return digest.hexdigest()
 
 
-def encode_condition(
-    embedding: Tensor, grids: Tensor, *, height: int, width: int, present: Tensor | None = None
-) -> Condition:
-    """Expand descriptor embeddings into the UNet's conditions.
-
-    Args:
-        embedding: (B, 152) floats in [0, 1], components ordered as ``COMPONENT_NAMES``.
-        grids: (B, 4, 8, 8), what the noise decides (`noise_grid`).
-        height: Height of the latents.
-        width: Their width.
-        present: optional bool (B,); a False row becomes the null condition. Absent means all True.
-
-    Raises:
-        ValueError: the shape is not (B, 152), or a component is not finite or outside [0, 1].
-    """
-    _check(embedding)
-    batch_size = embedding.shape[0]
-    flag = torch.ones(batch_size, 1) if present is None else present.float().reshape(batch_size, 1)
-    embedding, flag = embedding.float(), flag.to(embedding.device)
-    overall = _fourier_features(embedding[:, : len(GLOBAL_NAMES)])
-    parameters = parameters_from_descriptors(embedding)
-
-    class_labels = torch.cat([overall.flatten(1), parameters.as_vectors()], dim=1) * flag
-    return Condition(
-        class_labels=_zero_padded(torch.cat([class_labels, flag], dim=1), CLASS_LABEL_DIMENSION),
-        guide=draw_guide(parameters, grids, height=height, width=width) * flag[:, :, None, None],
-    )
-
-
-def null_condition(batch_size: int, *, height: int, width: int) -> Condition:
-    """The condition that says nothing, for classifier-free guidance (Ho & Salimans 2022)."""
-    return encode_condition(
-        torch.zeros(batch_size, COMPONENT_COUNT),
-        torch.zeros(batch_size, GRID_CHANNELS, GRID_SIZE, GRID_SIZE),
-        height=height,
-        width=width,
-        present=torch.zeros(batch_size, dtype=torch.bool),
-    )
-
-
-def _zero_padded(features: Tensor, width: int) -> Tensor:
-    return functional.pad(features, (0, width - features.shape[-1]))
-
-
-def _fourier_features(components: Tensor) -> Tensor:
-    """(B, K) -> (B, K, ``FEATURES_PER_COMPONENT``): the value from -1 to 1, then sines and cosines."""
-    octaves = 2.0 ** torch.arange(FOURIER_FREQUENCIES, device=components.device)
-    angles = components[:, :, None] * (math.pi / 2) * octaves
-    centred = 2 * components[:, :, None] - 1
-    return torch.cat([centred, torch.sin(angles), torch.cos(angles)], dim=2)
-
-
-def _check(embedding: Tensor) -> None:
-    if embedding.ndim != 2 or embedding.shape[1] != COMPONENT_COUNT:
-        raise ValueError(
-            f"a descriptor embedding has shape (batch, {COMPONENT_COUNT}), not {tuple(embedding.shape)}"
-        )
-    if not torch.isfinite(embedding).all():
-        raise ValueError("a descriptor embedding holds finite numbers only")
-    if embedding.numel() and (embedding.min() < 0 or embedding.max() > 1):
-        raise ValueError("every component of a descriptor embedding lies in [0, 1]")
+def _little_endian(values: NDArray[Any]) -> bytes:
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from chladni_image_generation.conditions import Conditioning
-from chladni_image_generation.origins import Origin, Provenance
+from chladni_image_generation.conditioning import Conditioning
+from chladni_image_generation.provenance import Origin, Provenance
 
 MAX_SEED = 2**32 - 1
 

@@ -1,77 +1,63 @@
-"""The provenance of a picture: what decided its pixels."""
+"""Where a picture came from: what its maker says of it, and what decided its pixels."""
 
-import platform
-from importlib.metadata import version
-from typing import Final
-
-import torch
-
-from chladni_image_generation.model import LatentDiffusionModel
-from chladni_image_generation.origins import Provenance
-from chladni_image_generation.stepping import Flight
-
-_LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch", "transformers")
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
-class ProvenanceRecorder:
-    """Writes provenance for the pictures of one engine.
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Everything that decides the pixels. Equal provenance and conditioning give equal pixels, where exact.
 
-    Args:
-        model: The model.
-        thread_count: Threads of a computation on the CPU.
+    Attributes are those of ``chladni.image.v1.Provenance``.
     """
 
-    def __init__(self, model: LatentDiffusionModel, *, thread_count: int) -> None:
-        self._model = model
-        self._device_capability = _capability_of(model.device)
-        self._thread_count = thread_count if model.device.type == "cpu" else 0
-        self._library_versions = {name: version(name) for name in _LIBRARIES} | {
-            "python": platform.python_version()
-        }
-
-    def record(self, flight: Flight) -> Provenance:
-        """Returns the provenance of a request's picture."""
-        request = flight.request
-        description = self._model.description
-        conditioning, origin = request.conditioning, request.origin
-        return Provenance(
-            model=description.id,
-            model_digest=description.digest,
-            recipe=origin.recipe,
-            seed=request.seed,
-            steps=request.steps,
-            guidance_scale=request.guidance_scale,
-            scheduler=request.scheduler,
-            width_pixels=request.width_pixels,
-            height_pixels=request.height_pixels,
-            audio_sha256=origin.audio_sha256,
-            conditioning_sha256=conditioning.digest(),
-            dtype=str(self._model.dtype).removeprefix("torch."),
-            device=self._model.device.type,
-            batch_size=flight.batch_size,
-            thread_count=self._thread_count,
-            library_versions=self._library_versions,
-            exact=request.exact,
-            device_capability=self._device_capability,
-            decode_batch_size=flight.decode_batch_size,
-            stage=origin.stage,
-            earlier=origin.earlier,
-            fallback=origin.fallback,
-            prompt=conditioning.prompt,
-            negative_prompt=conditioning.negative_prompt,
-            strength=None if conditioning.initial_image is None else conditioning.strength,
-            initial_latents_weight=(
-                None if conditioning.initial_latents is None else conditioning.initial_latents_weight
-            ),
-            upscale=request.upscale,
-            refiner_start=request.refiner_start,
-            recipe_options=dict(origin.options),
-        )
+    model: str
+    model_digest: str
+    recipe: str
+    seed: int
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    width_pixels: int
+    height_pixels: int
+    audio_sha256: str
+    conditioning_sha256: str
+    dtype: str
+    device: str
+    batch_size: int
+    thread_count: int
+    library_versions: Mapping[str, str]
+    exact: bool
+    device_capability: str
+    decode_batch_size: int
+    stage: str
+    earlier: tuple["Provenance", ...]
+    fallback: str
+    prompt: str
+    negative_prompt: str
+    strength: float | None
+    initial_latents_weight: float | None
+    upscale: int
+    refiner_start: float | None
+    recipe_options: Mapping[str, str]
 
 
-def _capability_of(device: torch.device) -> str:
-    """Returns what a device's kernels are chosen by."""
-    if device.type == "cuda":
-        major, minor = torch.cuda.get_device_capability(device)
-        return f"sm_{major}{minor}"
-    return str(torch.backends.cpu.get_cpu_capability())
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a conditioning came from, copied into the provenance and otherwise unused.
+
+    Attributes:
+        recipe: Name of the recipe; empty for none.
+        audio_sha256: SHA-256 of the recording in hexadecimal; empty if unknown.
+        stage: Part of the recipe that the picture is; empty for all of it.
+        earlier: How the pictures that this one starts from were made, the first one first.
+        fallback: Why another way than the recipe's own was taken; empty where it was not.
+        options: Options of the recipe by name.
+    """
+
+    recipe: str = ""
+    audio_sha256: str = ""
+    stage: str = ""
+    earlier: tuple[Provenance, ...] = ()
+    fallback: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)

@@ -24,10 +24,14 @@ from diffusers.utils.logging import disable_progress_bar
 from PIL import Image
 from torch import Tensor
 
-from chladni_image_generation.conditioning import Condition, encode_condition, null_condition
-from chladni_image_generation.flow import velocity_of
-from chladni_image_generation.jobs.denoiser_training import TRAINING_TIMESTEPS as _TRAINING_TIMESTEPS
-from chladni_image_generation.noise_grid import grids_of_noise
+from chladni_image_generation.families.embedded.conditioning import (
+    Condition,
+    encode_condition,
+    null_condition,
+)
+from chladni_image_generation.families.embedded.flow import velocity_of
+from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
+from chladni_image_generation.training.denoiser import TRAINING_TIMESTEPS as _TRAINING_TIMESTEPS
 from measurements.image_requests import random_embedding
 from measurements.programs.answering import answer_commands
 

@@ -18,14 +18,14 @@ import torch
 from prometheus_client import CollectorRegistry
 
 from chladni_image_generation.composition import load_configured_model
-from chladni_image_generation.conditions import Conditioning
+from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.scheduler import FairTurns, Turns
+from chladni_image_generation.engine.tracking import Ticket
 from chladni_image_generation.generation import Completed, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
-from chladni_image_generation.model import LatentDiffusionModel
-from chladni_image_generation.tickets import Ticket
-from chladni_image_generation.turns import FairTurns, Turns
+from chladni_image_generation.models.interface import LatentDiffusionModel
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.settings import load_settings
 from measurements.image_requests import random_embedding

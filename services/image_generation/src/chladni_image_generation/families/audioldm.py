@@ -16,19 +16,19 @@ import torch
 from diffusers import AudioLDMPipeline
 from transformers import SpeechT5HifiGanConfig
 
-from chladni_image_generation.families.clap_text import embed_text, load_text_encoder, space_of
-from chladni_image_generation.families.mel_pictures import mel_picture
-from chladni_image_generation.families.pipelines import load_pipeline
-from chladni_image_generation.initial_noise import initial_noise
-from chladni_image_generation.model import (
+from chladni_image_generation.engine.initial_noise import initial_noise
+from chladni_image_generation.families.common.clap_text import embed_text, load_text_encoder, space_of
+from chladni_image_generation.families.common.mel_images import mel_picture
+from chladni_image_generation.families.common.pipelines import load_pipeline
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.interface import (
     EmbeddingSpace,
     GenerationPlan,
     ImageSizes,
     Leg,
     ModelDescription,
 )
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.schedulers import SchedulerCatalog, step_options, timesteps_of
+from chladni_image_generation.models.schedulers import SchedulerCatalog, step_options, timesteps_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chladni_image_generation.generation import GenerationRequest
-    from chladni_image_generation.loading import LoadingOptions, ModelSource
-    from chladni_image_generation.model import DenoiserRow
-    from chladni_image_generation.model_files import ModelFiles
+    from chladni_image_generation.models.files import ModelFiles
+    from chladni_image_generation.models.interface import DenoiserRow
+    from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 
 FAMILY: Final = "audioldm"
 IMAGE_SIZE_PIXELS: Final = 512

@@ -17,11 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from chladni_image_generation.families import stable_diffusion
-from chladni_image_generation.families.added_conditions import with_condition
-from chladni_image_generation.families.clip_image_space import clip_image_space
-from chladni_image_generation.families.licences import licence_of
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.model_parts import PartKind
+from chladni_image_generation.families.common.clip_image_space import clip_image_space
+from chladni_image_generation.families.common.conditions import with_condition
+from chladni_image_generation.families.common.licences import licence_of
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.references import PartKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from chladni_image_generation.families.stable_diffusion import StableDiffusionModel
     from chladni_image_generation.generation import GenerationRequest
-    from chladni_image_generation.loading import LoadingOptions, ModelSource
-    from chladni_image_generation.model import DenoiserRow, GenerationPlan, ModelDescription
-    from chladni_image_generation.model_files import ModelFiles
+    from chladni_image_generation.models.files import ModelFiles
+    from chladni_image_generation.models.interface import DenoiserRow, GenerationPlan, ModelDescription
+    from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 
 FAMILY: Final = "ip-adapter"
 SETTINGS_NAME: Final = "ip_adapter.json"

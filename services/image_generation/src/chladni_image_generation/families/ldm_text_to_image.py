@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, LDMTextToImagePipeline
 
-from chladni_image_generation.families.licences import licence_of
-from chladni_image_generation.families.pipelines import load_pipeline, save_decoding_memory
-from chladni_image_generation.initial_noise import initial_noise
-from chladni_image_generation.model import GenerationPlan, ImageSizes, Leg, ModelDescription
-from chladni_image_generation.schedulers import SchedulerCatalog, step_options, timesteps_of
-from chladni_image_generation.sketches import shrunk_latents
+from chladni_image_generation.engine.initial_noise import initial_noise
+from chladni_image_generation.families.common.licences import licence_of
+from chladni_image_generation.families.common.pipelines import load_pipeline, save_decoding_memory
+from chladni_image_generation.families.common.sketches import shrunk_latents
+from chladni_image_generation.models.interface import GenerationPlan, ImageSizes, Leg, ModelDescription
+from chladni_image_generation.models.schedulers import SchedulerCatalog, step_options, timesteps_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chladni_image_generation.generation import GenerationRequest
-    from chladni_image_generation.loading import LoadingOptions, ModelSource
-    from chladni_image_generation.model import DenoiserRow
+    from chladni_image_generation.models.interface import DenoiserRow
+    from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 
 FAMILY: Final = "ldm-text-to-image"
 _DEFAULT_STEPS, _DEFAULT_GUIDANCE_SCALE = 50, 6.0

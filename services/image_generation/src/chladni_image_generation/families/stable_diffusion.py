@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from diffusers import StableDiffusionPipeline
 
-from chladni_image_generation.families.beginnings import begin
-from chladni_image_generation.families.defaults import (
+from chladni_image_generation.families.common.defaults import (
     SamplingDefaults,
     is_guided_by_input,
     sampling_defaults,
 )
-from chladni_image_generation.families.licences import licence_of
-from chladni_image_generation.families.pipelines import load_pipeline
-from chladni_image_generation.families.safety import load_safety_checker
-from chladni_image_generation.families.tiny_decoders import load_autoencoding
-from chladni_image_generation.families.upscaling import FACTOR, NETWORK, load_upscaler
-from chladni_image_generation.model import GenerationPlan, ImageSizes, Leg, ModelDescription
-from chladni_image_generation.model_parts import PartKind
-from chladni_image_generation.schedulers import SchedulerCatalog, step_options
+from chladni_image_generation.families.common.latents import begin
+from chladni_image_generation.families.common.licences import licence_of
+from chladni_image_generation.families.common.pipelines import load_pipeline
+from chladni_image_generation.families.common.safety import load_safety_checker
+from chladni_image_generation.families.common.tiny_decoders import load_autoencoding
+from chladni_image_generation.families.common.upscaling import FACTOR, NETWORK, load_upscaler
+from chladni_image_generation.models.interface import GenerationPlan, ImageSizes, Leg, ModelDescription
+from chladni_image_generation.models.references import PartKind
+from chladni_image_generation.models.schedulers import SchedulerCatalog, step_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chladni_image_generation.families.autoencoding import Autoencoding
-    from chladni_image_generation.families.safety import SafetyChecker
-    from chladni_image_generation.families.upscaling import Upscaler
+    from chladni_image_generation.families.common.safety import SafetyChecker
+    from chladni_image_generation.families.common.upscaling import Upscaler
+    from chladni_image_generation.families.common.vae import Autoencoding
     from chladni_image_generation.generation import GenerationRequest
-    from chladni_image_generation.loading import LoadingOptions, ModelSource
-    from chladni_image_generation.model import DenoiserRow
+    from chladni_image_generation.models.interface import DenoiserRow
+    from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 
 FAMILY: Final = "stable-diffusion"
 _USUAL: Final = SamplingDefaults(steps=50, guidance_scale=7.5)

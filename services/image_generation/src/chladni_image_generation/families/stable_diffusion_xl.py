@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
 
-from chladni_image_generation.families.beginnings import begin, last_timesteps
-from chladni_image_generation.families.defaults import (
+from chladni_image_generation.families.common.defaults import (
     SamplingDefaults,
     is_guided_by_input,
     sampling_defaults,
 )
-from chladni_image_generation.families.licences import licence_of
-from chladni_image_generation.families.pipelines import load_pipeline, load_pipeline_files, place
-from chladni_image_generation.families.text_time_experts import (
+from chladni_image_generation.families.common.latents import begin, last_timesteps
+from chladni_image_generation.families.common.licences import licence_of
+from chladni_image_generation.families.common.pipelines import load_pipeline, load_pipeline_files, place
+from chladni_image_generation.families.common.tiny_decoders import load_autoencoding
+from chladni_image_generation.families.sdxl_denoiser import (
     TextTimeExpert,
     timesteps_after,
     timesteps_before,
 )
-from chladni_image_generation.families.tiny_decoders import load_autoencoding
-from chladni_image_generation.model import GenerationPlan, ImageSizes, ModelDescription
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.model_parts import PartKind
-from chladni_image_generation.schedulers import SchedulerCatalog, timesteps_of
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.interface import GenerationPlan, ImageSizes, ModelDescription
+from chladni_image_generation.models.references import PartKind
+from chladni_image_generation.models.schedulers import SchedulerCatalog, timesteps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chladni_image_generation.families.autoencoding import Autoencoding
+    from chladni_image_generation.families.common.vae import Autoencoding
     from chladni_image_generation.generation import GenerationRequest
-    from chladni_image_generation.loading import LoadingOptions, ModelSource
-    from chladni_image_generation.model import DenoiserRow
+    from chladni_image_generation.models.interface import DenoiserRow
+    from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 
 FAMILY: Final = "stable-diffusion-xl"
 REFINER: Final = "refiner"

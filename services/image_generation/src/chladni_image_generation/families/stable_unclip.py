@@ -13,12 +13,12 @@ import torch
 from diffusers import StableUnCLIPImg2ImgPipeline
 
 from chladni_image_generation.families import stable_diffusion
-from chladni_image_generation.families.added_conditions import with_condition
-from chladni_image_generation.families.clip_image_space import clip_image_space
-from chladni_image_generation.families.defaults import SamplingDefaults, sampling_defaults
-from chladni_image_generation.families.pipelines import load_pipeline
-from chladni_image_generation.model_files import ModelFilesError
-from chladni_image_generation.model_parts import PartKind
+from chladni_image_generation.families.common.clip_image_space import clip_image_space
+from chladni_image_generation.families.common.conditions import with_condition
+from chladni_image_generation.families.common.defaults import SamplingDefaults, sampling_defaults
+from chladni_image_generation.families.common.pipelines import load_pipeline
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.references import PartKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
     from chladni_image_generation.families.stable_diffusion import StableDiffusionModel
     from chladni_image_generation.generation import GenerationRequest
-    from chladni_image_generation.loading import LoadingOptions, ModelSource
-    from chladni_image_generation.model import (
+    from chladni_image_generation.models.interface import (
         DenoiserRow,
         EmbeddingSpace,
         GenerationPlan,
         ModelDescription,
     )
+    from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 
 FAMILY: Final = "stable-unclip"
 _USUAL: Final = SamplingDefaults(steps=20, guidance_scale=10.0)

@@ -1,0 +1,1 @@
+"""The engine: step-level batching of the requests in flight."""

@@ -1,0 +1,292 @@
+"""The computing half of the engine: steps and decoding of several requests, on the engine's thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from chladni_contract.errors import ChladniError, FaultError, Reason
+from chladni_image_generation.engine.batch_invariance import decoder_ignores_slots, denoiser_ignores_slots
+from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
+from chladni_image_generation.engine.denoising import decode_latents, denoise_rows
+from chladni_image_generation.engine.memory_shortage import memory_shortage_told
+from chladni_image_generation.engine.sampler import GenerationJob
+from chladni_image_generation.generation import GenerationRequest, Preview, PreviewWish
+from chladni_image_generation.image_codec import encode_preview
+from chladni_image_generation.models.interface import PicturesWithheldError
+
+if TYPE_CHECKING:
+    from chladni_image_generation.models.interface import LatentDiffusionModel
+
+_log = logging.getLogger(__name__)
+_ALONE = "a row depends on its place in a call of %d rows of %s; exact requests go alone"
+_OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+OutcomeT = TypeVar("OutcomeT")
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """A request on its way through the model.
+
+    Attributes:
+        request: What to generate.
+        first_group: Whose calls its first step shares, as far as is known before it.
+        previews: Which previews its callers want.
+        job: Its state in the model; `None` before its first step.
+        batch_sizes: Rows of the calls that its steps were part of, by the group of the steps.
+        decode_batch_size: Pictures of the call that decoded it; 0 before that.
+    """
+
+    request: GenerationRequest
+    first_group: BatchGroup
+    previews: frozenset[PreviewWish] = frozenset()
+    job: GenerationJob | None = None
+    batch_sizes: dict[BatchGroup, int] = field(default_factory=dict)
+    decode_batch_size: int = 0
+
+    @property
+    def group(self) -> BatchGroup:
+        """Whose calls its next step shares."""
+        return self.job.group if self.job else self.first_group
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of the largest call that a step of it was part of; 0 before the first."""
+        return max(self.batch_sizes.values(), default=0)
+
+    @property
+    def steps_done(self) -> int:
+        """Denoising steps taken so far."""
+        return self.job.steps_done if self.job else 0
+
+    @property
+    def total_steps(self) -> int:
+        """Denoising steps in all; known exactly once the first is taken."""
+        return self.job.total_steps if self.job else self.request.steps
+
+    @property
+    def remaining(self) -> list[tuple[BatchGroup, int]]:
+        """Whose calls its steps to the end share, and how many of each; a guess before the first."""
+        return self.job.remaining if self.job else [(self.first_group, self.request.steps)]
+
+    @property
+    def is_denoised(self) -> bool:
+        """Whether every step is taken."""
+        return self.job is not None and self.job.is_denoised
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """A request is one step further.
+
+    Attributes:
+        previews: What was wanted after this step, by the length of the longer side in pixels.
+    """
+
+    previews: Mapping[int, Preview] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A request took no step: memory was too short for its batch, which is smaller from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regrouped:
+    """A request took no step: its next one is part of other calls than was thought before the request began.
+
+    That is so where it begins with another network than the model's first one, and where it goes back from a
+    later network to the start.
+    """
+
+
+StepOutcome = StepTaken | Postponed | Regrouped | ChladniError
+DecodeOutcome = NDArray[np.uint8] | ChladniError
+
+
+class Stepper:
+    """Advances and decodes requests, the rows of several sharing the calls of the model.
+
+    A request that fails does so alone; the others' outcomes are as if it had not been there. Where memory is
+    too short for a batch, the batch is halved, down to one row.
+
+    Args:
+        model: The model.
+        denoiser_batches: Rows of the denoiser's calls.
+        decoder_batches: Pictures of the decoder's calls.
+    """
+
+    def __init__(
+        self, model: LatentDiffusionModel, *, denoiser_batches: BatchSizes, decoder_batches: BatchSizes
+    ) -> None:
+        self._model = model
+        self._denoiser_batches = denoiser_batches
+        self._decoder_batches = decoder_batches
+
+    def step(self, flights: Sequence[Flight]) -> list[StepOutcome]:
+        """Takes one denoising step of each of these requests of one group."""
+        with torch.inference_mode():
+            return self._step(flights)
+
+    def decode(self, flights: Sequence[Flight]) -> list[DecodeOutcome]:
+        """Returns the RGB pixels (H, W, 3) of denoised requests of one group."""
+        with torch.inference_mode():
+            return self._decode(flights)
+
+    def _step(self, flights: Sequence[Flight]) -> list[StepOutcome]:
+        group = flights[0].group
+        rows_per_call = self._denoiser_batches.rows_per_call(group)
+        try:
+            with memory_shortage_told():
+                jobs = [self._job_of(flight) for flight in flights]
+                stepping = [job for job in jobs if job.group == group]
+                if not stepping:
+                    return [Regrouped()] * len(flights)
+                rows_per_call = self._checked_rows_per_call(
+                    self._denoiser_batches, group, partial(self._denoiser_ignores_slots, stepping[0])
+                )
+                rows = [row for job in stepping for row in job.rows()]
+                predictions = iter(
+                    denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.exact)
+                )
+                largest_call = self._denoiser_batches.largest_call(group, len(rows))
+        except _OUT_OF_MEMORY as error:
+            _free_memory()
+            if rows_per_call == 1:
+                return _each_alone(self._step, flights, error)
+            self._halve(flights, group)
+            _log.warning("out of memory: calls of the denoiser had %d rows, now half", rows_per_call)
+            return [Postponed()] * len(flights)
+        except Exception as error:  # noqa: BLE001 - any fault of a model ends one request, not the engine
+            return _each_alone(self._step, flights, error)
+        outcomes: list[StepOutcome] = []
+        for flight, job in zip(flights, jobs, strict=True):
+            if job.group != group:
+                outcomes.append(Regrouped())
+                continue
+            own_predictions = list(islice(predictions, group.rows_per_request))
+            flight.batch_sizes[group] = max(flight.batch_sizes.get(group, 0), largest_call)
+            try:
+                job.advance(own_predictions)
+                outcomes.append(StepTaken(self._previews(flight, job)))
+            except Exception as error:  # noqa: BLE001 - as above
+                outcomes.append(_as_answer(error))
+        return outcomes
+
+    def _checked_rows_per_call(
+        self, sizes: BatchSizes, group: BatchGroup, ignores_slots: Callable[[int], bool]
+    ) -> int:
+        """Returns the rows of a group's calls, once it is sure that they do not depend on each other."""
+        row_count = sizes.rows_per_call(group)
+        if group.exact and row_count > group.rows_per_request and not sizes.is_safe(group):
+            if ignores_slots(row_count):
+                sizes.note_safe(group)
+            else:
+                sizes.leave_alone(group)
+                _log.warning(_ALONE, row_count, group.latent_shape)
+        return sizes.rows_per_call(group)
+
+    def _halve(self, flights: Sequence[Flight], group: BatchGroup) -> None:
+        """Makes the calls of a group smaller, and those that led these requests to it.
+
+        A request that starts again so has calls of the sizes that a smaller batch size gives from the start.
+        """
+        earlier_groups = {earlier for flight in flights for earlier in flight.batch_sizes}
+        # Networks share a size.
+        for one in {replace(one, network="") for one in (group, *earlier_groups)}:
+            self._denoiser_batches.halve(one)
+
+    def _denoiser_ignores_slots(self, job: GenerationJob, row_count: int) -> bool:
+        return denoiser_ignores_slots(self._model, job.rows()[0], row_count)
+
+    def _job_of(self, flight: Flight) -> GenerationJob:
+        """Returns a request's job: from the start again where its earlier steps had calls of another size.
+
+        Only so does the result stay the one that the provenance promises.
+        """
+        has_other_size = flight.request.exact and any(
+            rows != self._denoiser_batches.rows_per_call(group) for group, rows in flight.batch_sizes.items()
+        )
+        if flight.job is None or has_other_size:
+            flight.job = GenerationJob(self._model, flight.request)
+            flight.batch_sizes.clear()
+        return flight.job
+
+    def _previews(self, flight: Flight, job: GenerationJob) -> dict[int, Preview]:
+        if job.is_denoised:
+            return {}
+        sizes = {wish.size_pixels for wish in flight.previews if wish.is_due(job.steps_done)}
+        try:
+            return {
+                size: encode_preview(self._model.sketch(job.clean_estimate, size), size) for size in sizes
+            }
+        except PicturesWithheldError:
+            return {}
+        except Exception:  # noqa: BLE001 - no preview is worth a picture
+            _log.warning("a preview failed", exc_info=True)
+            return {}
+
+    def _decode(self, flights: Sequence[Flight]) -> list[DecodeOutcome]:
+        group = flights[0].group.pictures
+        rows_per_call = self._decoder_batches.rows_per_call(group)
+        try:
+            with memory_shortage_told():
+                rows_per_call = self._checked_rows_per_call(
+                    self._decoder_batches,
+                    group,
+                    partial(decoder_ignores_slots, self._model, group.latent_shape),
+                )
+                latents = [flight.job.latents for flight in flights if flight.job is not None]
+                pictures = decode_latents(
+                    self._model, latents, rows_per_call=rows_per_call, padded=group.exact
+                )
+        except _OUT_OF_MEMORY as error:
+            _free_memory()
+            if rows_per_call == 1:
+                return _each_alone(self._decode, flights, error)
+            self._decoder_batches.halve(group)
+            _log.warning("out of memory: calls of the decoder had %d pictures, now half", rows_per_call)
+            return self._decode(flights)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _each_alone(self._decode, flights, error)
+        for flight in flights:
+            flight.decode_batch_size = self._decoder_batches.largest_call(group, len(flights))
+        return list(pictures)
+
+
+def _each_alone(
+    work: Callable[[Sequence[Flight]], list[OutcomeT]], flights: Sequence[Flight], error: Exception
+) -> list[OutcomeT | ChladniError]:
+    """Does again one by one what failed for several, so that only the culprit fails."""
+    if len(flights) == 1:
+        return [_as_answer(error)]
+    return [outcome for flight in flights for outcome in work([flight])]
+
+
+def _free_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _as_answer(error: Exception) -> ChladniError:
+    """Returns the error that the caller of a failed request gets."""
+    if isinstance(error, ChladniError):
+        return error
+    _log.error("a generation failed", exc_info=error)
+    if isinstance(error, _OUT_OF_MEMORY):
+        return ChladniError(
+            Reason.OUT_OF_MEMORY,
+            "The model ran out of memory for this request. Try again when fewer requests are in progress, or "
+            "ask for a smaller picture. Where a GPU is too small, its operator can set "
+            "CHLADNI_IMAGE_GENERATION_CPU_OFFLOAD=true, or CHLADNI_IMAGE_GENERATION_DEVICE=cpu.",
+            retry_after_seconds=1.0,
+        )
+    return FaultError(Reason.INTERNAL, "The model failed on this request.")

@@ -1,0 +1,67 @@
+"""The last part of a request's way: its pixels become a PNG that says how it was made."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from chladni_contract.errors import FaultError, Reason
+from chladni_image_generation.engine.cache import FinishedPicture
+from chladni_image_generation.generation import Completed
+from chladni_image_generation.image_codec import encode_png
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chladni_contract.errors import ChladniError
+    from chladni_image_generation.engine.cache import PictureCache
+    from chladni_image_generation.engine.provenance import ProvenanceRecorder
+    from chladni_image_generation.engine.tracking import Ticket
+    from chladni_runtime.execution.deadlines import Clock
+
+_ENCODING_THREADS: Final = 2
+
+_log = logging.getLogger(__name__)
+
+
+class Finisher:
+    """Encodes pictures on threads of its own, while the model works on other requests.
+
+    Args:
+        recorder: Writes the provenance.
+        cache: Keeps the pictures for identical requests.
+        clock: The engine's clock.
+    """
+
+    def __init__(
+        self,
+        recorder: ProvenanceRecorder,
+        *,
+        cache: PictureCache,
+        clock: Clock,
+    ) -> None:
+        self._recorder = recorder
+        self._cache = cache
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(_ENCODING_THREADS, thread_name_prefix="encoder")
+
+    async def close(self) -> None:
+        """Waits for the threads to end."""
+        await asyncio.to_thread(self._threads.shutdown)
+
+    async def finish(self, ticket: Ticket, pixels: NDArray[np.uint8]) -> Completed | ChladniError:
+        """Returns what everybody who follows the request gets for its RGB pixels (H, W, 3)."""
+        provenance = self._recorder.record(ticket.flight)
+        loop = asyncio.get_running_loop()
+        try:
+            png = await loop.run_in_executor(self._threads, encode_png, pixels, provenance)
+        except Exception:  # noqa: BLE001 - whatever happened, the callers hear of it
+            _log.exception("a picture could not be encoded")
+            return FaultError(Reason.INTERNAL, "The picture could not be encoded.")
+        if ticket.key and not any(map(ticket.sizes.is_halved, ticket.flight.batch_sizes)):
+            self._cache.put(ticket.key, FinishedPicture(png, provenance, ticket.flight.total_steps))
+        queue_seconds = ticket.begun_at - ticket.arrived_at
+        return Completed(png, provenance, queue_seconds, self._clock() - ticket.begun_at)

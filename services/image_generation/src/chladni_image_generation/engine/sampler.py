@@ -1,0 +1,126 @@
+"""One generation in flight: its noise, its schedulers, its place among the timesteps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from chladni_contract.errors import FaultError, Reason
+from chladni_image_generation.engine.batching import BatchGroup
+from chladni_image_generation.models.interface import DenoiserRow
+from chladni_image_generation.models.schedulers import clean_estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from chladni_image_generation.generation import GenerationRequest
+    from chladni_image_generation.models.interface import LatentDiffusionModel, Leg
+
+
+class GenerationJob:
+    """Advances one request, one denoising step at a time. Owned by one thread at a time.
+
+    A step is `rows` -> the denoiser -> `advance`, so that the rows of several jobs can share a call.
+    Each job has a generator and schedulers of its own: most schedulers keep state between steps.
+
+    Args:
+        model: The model.
+        request: What to generate.
+
+    Raises:
+        InvalidInputError: The scheduler cannot take so few steps.
+    """
+
+    def __init__(self, model: LatentDiffusionModel, request: GenerationRequest) -> None:
+        self.request = request
+        # The generator stays on the CPU, so that a seed means the same noise on every device.
+        plan = model.plan(request, torch.Generator("cpu").manual_seed(request.seed))
+        self._legs = plan.legs
+        self._leg_index = 0
+        self._steps_of_leg = 0
+        self.latents = plan.latents
+        self.clean_estimate = plan.latents
+        self.total_steps = sum(len(leg.timesteps) for leg in plan.legs)
+        self.steps_done = 0
+
+    @property
+    def is_denoised(self) -> bool:
+        """Whether every step is done."""
+        return self.steps_done == self.total_steps
+
+    @property
+    def group(self) -> BatchGroup:
+        """Whose calls the next step shares."""
+        channels, height, width = self.latents.shape
+        return self._group_of(self._leg, (channels, height, width))
+
+    @property
+    def remaining(self) -> list[tuple[BatchGroup, int]]:
+        """Whose calls the steps to the end share, and how many steps of each there are, in order."""
+        stretches = [(self.group, len(self._leg.timesteps) - self._steps_of_leg)]
+        channels, height, width = self.latents.shape
+        for leg in self._legs[self._leg_index + 1 :]:
+            height, width = height * leg.enlargement, width * leg.enlargement
+            stretches.append((self._group_of(leg, (channels, height, width)), len(leg.timesteps)))
+        return stretches
+
+    def rows(self) -> list[DenoiserRow]:
+        """Returns the denoiser's input for the next step: one row, or two with guidance.
+
+        The row without the condition comes first, as in diffusers' pipelines: where the last bit of a row
+        depends on its place in a call, the pictures are theirs all the same.
+        """
+        leg, timestep = self._leg, self._timestep
+        latents = self.latents
+        if hasattr(leg.scheduler, "scale_model_input"):
+            latents = leg.scheduler.scale_model_input(latents, timestep)
+        conditions = [leg.condition] if leg.null_condition is None else [leg.null_condition, leg.condition]
+        return [DenoiserRow(latents, timestep, condition, leg.network) for condition in conditions]
+
+    def advance(self, predictions: Sequence[Tensor]) -> None:
+        """Takes the step for which `rows` gave the input.
+
+        Args:
+            predictions: The denoiser's output (C, H, W) for each of the rows.
+
+        Raises:
+            FaultError: The latents are no longer finite.
+        """
+        prediction = predictions[-1].cpu()
+        if len(predictions) > 1:
+            # Classifier-free guidance, https://arxiv.org/abs/2207.12598, equation 6 with s = w + 1.
+            unconditional = predictions[0].cpu()
+            prediction = unconditional + self.request.guidance_scale * (prediction - unconditional)
+        leg, timestep = self._leg, self._timestep
+        outcome = leg.scheduler.step(prediction[None], timestep, self.latents[None], **leg.step_options)
+        self.clean_estimate = clean_estimate(
+            leg.scheduler, outcome, latents=self.latents, prediction=prediction, timestep=timestep
+        )
+        self.latents = outcome.prev_sample[0]
+        if not torch.isfinite(self.latents).all():
+            raise FaultError(
+                Reason.NON_FINITE_OUTPUT,
+                f"The model gave values that are not finite at step {self.steps_done + 1}. "
+                "A lower guidance scale or another scheduler may help.",
+            )
+        self.steps_done += 1
+        self._steps_of_leg += 1
+        if self._steps_of_leg == len(leg.timesteps) and not self.is_denoised:
+            self._leg_index += 1
+            self._steps_of_leg = 0
+            self.latents = self._leg.enter(self.latents)
+
+    def _group_of(self, leg: Leg, latent_shape: tuple[int, int, int]) -> BatchGroup:
+        rows_per_request = 1 if leg.null_condition is None else 2
+        return BatchGroup(latent_shape, rows_per_request, self.request.exact, leg.network)
+
+    @property
+    def _leg(self) -> Leg:
+        return self._legs[self._leg_index]
+
+    @property
+    def _timestep(self) -> Tensor:
+        return self._leg.timesteps[self._steps_of_leg]

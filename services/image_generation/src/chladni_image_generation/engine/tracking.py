@@ -1,0 +1,167 @@
+"""Requests inside the engine, and the callers who follow them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from chladni_contract.errors import ChladniError
+from chladni_image_generation.generation import (
+    Completed,
+    GenerationEvent,
+    PreviewWish,
+    Progress,
+    Queued,
+    Started,
+)
+
+if TYPE_CHECKING:
+    from chladni_image_generation.engine.batching import BatchSizes
+    from chladni_image_generation.engine.executor import Flight, StepTaken
+    from chladni_image_generation.engine.scheduler import Claim
+    from chladni_image_generation.generation import GenerationRequest
+    from chladni_runtime.execution.cancellation import CancellationToken
+
+_MAX_PENDING_PREVIEWS: Final = 4
+_MAX_PENDING_POSITIONS: Final = 4
+
+
+@dataclass(eq=False, slots=True)
+class Subscription:
+    """A caller who follows a request, and the events that the caller has not taken yet.
+
+    Attributes:
+        token: Says when the caller has gone.
+        wish: Which previews the caller wants.
+    """
+
+    token: CancellationToken
+    wish: PreviewWish
+    _pending: deque[GenerationEvent | ChladniError] = field(default_factory=deque)
+    _has_pending: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def report(self, event: GenerationEvent | ChladniError) -> None:
+        """Hands an event over; a caller that does not keep up loses previews and positions, nothing else."""
+        if len(self._pending) >= _MAX_PENDING_PREVIEWS and isinstance(event, Progress):
+            event = replace(event, preview=None)
+        if len(self._pending) >= _MAX_PENDING_POSITIONS and isinstance(event, Queued):
+            return
+        self._pending.append(event)
+        self._has_pending.set()
+
+    async def next_event(self) -> GenerationEvent | ChladniError:
+        """Waits for the next event."""
+        while not self._pending:
+            self._has_pending.clear()
+            await self._has_pending.wait()
+        return self._pending.popleft()
+
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """A request inside the engine; several callers may follow it.
+
+    Attributes:
+        flight: Its state in the model.
+        claim: Who asked first, and how urgently.
+        arrived_at: When it came, on the engine's clock.
+        key: What identical requests have in common; `None` where it is not shared.
+        sizes: Rows of calls, for its share of the model's work.
+        started_at: When it got its first turn; `None` while it waits.
+        is_announced: Whether its callers know that it has started.
+        position: Requests before it, as last reported; `None` before that.
+        subscriptions: Who follows it.
+    """
+
+    flight: Flight
+    claim: Claim
+    arrived_at: float
+    key: str | None
+    sizes: BatchSizes
+    started_at: float | None = None
+    is_announced: bool = False
+    position: int | None = None
+    subscriptions: list[Subscription] = field(default_factory=list)
+
+    @property
+    def request(self) -> GenerationRequest:
+        """What is to be generated."""
+        return self.flight.request
+
+    @property
+    def begun_at(self) -> float:
+        """When it got its first turn; while it waits, when it came."""
+        return self.arrived_at if self.started_at is None else self.started_at
+
+    @property
+    def remaining_steps(self) -> int:
+        """Denoising steps to its end."""
+        return self.flight.total_steps - self.flight.steps_done
+
+    @property
+    def remaining_work(self) -> float:
+        """Work to its end without padding, in rows of the native size."""
+        return sum(
+            steps * group.rows_per_request * self.sizes.work_of_row(group)
+            for group, steps in self.flight.remaining
+        )
+
+    def follow(self, subscription: Subscription, now: float) -> None:
+        """Adds a caller, who first learns where the request stands."""
+        self.subscriptions.append(subscription)
+        self._note_wishes()
+        if self.position is not None:
+            subscription.report(Queued(self.position))
+        if self.is_announced:
+            subscription.report(Started(self.request, self.flight.total_steps))
+            subscription.report(self._progress(now))
+
+    def drop_gone(self) -> Iterator[Subscription]:
+        """Drops and gives the callers who have left or whose deadline has passed."""
+        for subscription in [one for one in self.subscriptions if one.token.should_stop]:
+            self.subscriptions.remove(subscription)
+            self._note_wishes()
+            yield subscription
+
+    def report_position(self, position: int) -> None:
+        """Tells everybody how many requests are before this one, where that has changed."""
+        if self.position != position:
+            self.position = position
+            self.report(Queued(position))
+
+    def report_step(self, step: StepTaken, *, now: float) -> None:
+        """Tells everybody of a step, each with the preview that was wished for."""
+        if not self.is_announced:
+            self.is_announced = True
+            self.report(Started(self.request, self.flight.total_steps))
+        progress = self._progress(now)
+        for subscription in self.subscriptions:
+            wish = subscription.wish
+            preview = step.previews.get(wish.size_pixels) if wish.is_due(progress.step) else None
+            subscription.report(replace(progress, preview=preview))
+
+    def report_result(self, result: Completed) -> None:
+        """Hands the picture to everybody; to all but the first as reused."""
+        for subscription in self.subscriptions:
+            subscription.report(replace(result, is_reused=subscription is not self.subscriptions[0]))
+
+    def report(self, event: GenerationEvent | ChladniError) -> None:
+        """Tells everybody the same."""
+        for subscription in self.subscriptions:
+            subscription.report(event)
+
+    def _progress(self, now: float) -> Progress:
+        elapsed_seconds = now - self.begun_at
+        return Progress(
+            step=self.flight.steps_done,
+            total_steps=self.flight.total_steps,
+            preview=None,
+            elapsed_seconds=elapsed_seconds,
+            remaining_seconds=elapsed_seconds / max(1, self.flight.steps_done) * self.remaining_steps,
+        )
+
+    def _note_wishes(self) -> None:
+        self.flight.previews = frozenset(one.wish for one in self.subscriptions)

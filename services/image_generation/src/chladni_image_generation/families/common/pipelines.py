@@ -1,0 +1,182 @@
+"""Diffusers pipelines as holders of a model's networks: loaded, placed and configured."""
+
+from collections.abc import Container
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import diffusers
+import torch
+import transformers
+from safetensors import safe_open
+
+from chladni_image_generation.models.files import ModelFiles, ModelFilesError
+from chladni_image_generation.models.loading import LoadingOptions, ModelSource
+from chladni_image_generation.models.references import json_object
+
+_VOCABULARIES: Final = ("tokenizer.json", "vocab.json", "vocab.txt")
+PipelineT = TypeVar("PipelineT")
+NetworkT = TypeVar("NetworkT")
+
+
+def load_pipeline(
+    pipeline_class: type[PipelineT], source: ModelSource, options: LoadingOptions, **components: object
+) -> PipelineT:
+    """Returns a pipeline with its networks loaded, in evaluation mode, where and how the options say.
+
+    Args:
+        pipeline_class: Class of the pipeline.
+        source: The model's files.
+        options: Where and how it computes.
+        components: Components that take the place of those in the directory, such as ``safety_checker=None``.
+
+    Raises:
+        ModelFilesError: Files are missing or damaged, or of another pipeline; or memory is too short.
+    """
+    pipeline = load_pipeline_files(pipeline_class, source.files, source, **components)
+    place(pipeline, options)
+    return pipeline
+
+
+def load_pipeline_files(
+    pipeline_class: type[PipelineT], files: ModelFiles, source: ModelSource, **components: object
+) -> PipelineT:
+    """Returns a pipeline of some of a source's files, not yet placed; see `load_pipeline`."""
+    quiet_libraries()
+    _require_vocabularies(files, without=components)
+    loader: Any = pipeline_class
+    try:
+        pipeline: PipelineT = loader.from_pretrained(
+            files.directory,
+            dtype=source.dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            low_cpu_mem_usage=False,
+            **components,
+        )
+    except Exception as error:
+        # What a damaged file makes the libraries raise is anything from OSError to AttributeError.
+        raise ModelFilesError(
+            f"Model {files.id!r} cannot be loaded: {first_line(error, files.directory)}"
+        ) from error
+    for name, component in vars(pipeline).items():
+        if isinstance(component, torch.nn.Module) and name not in components:
+            _require_weights(component, files.directory / name, owner=files.id)
+    return pipeline
+
+
+def load_network(network_class: type[NetworkT], directory: Path, dtype: torch.dtype) -> NetworkT:
+    """Returns one network of a directory of its own, in evaluation mode, on the CPU.
+
+    Args:
+        network_class: A class of diffusers.
+        directory: Its directory.
+        dtype: Numeric type of its weights.
+
+    Raises:
+        ModelFilesError: Files are missing or damaged.
+    """
+    quiet_libraries()
+    loader: Any = network_class
+    try:
+        network: Any = loader.from_pretrained(
+            directory,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            low_cpu_mem_usage=False,
+        )
+    except Exception as error:
+        raise ModelFilesError(
+            f"{directory.name!r} cannot be loaded: {first_line(error, directory)}"
+        ) from error
+    _require_weights(network, directory, owner=directory.name)
+    loaded: NetworkT = network.eval()
+    return loaded
+
+
+def place(pipeline: Any, options: LoadingOptions) -> None:
+    """Moves a pipeline's networks to the device, and saves memory as the options say.
+
+    Raises:
+        ModelFilesError: Networks cannot be kept in main memory where there is no GPU, or the GPU's is too
+            short for them.
+    """
+    pipeline.set_progress_bar_config(disable=True)
+    if options.cpu_offload and options.device.type == "cpu":
+        raise ModelFilesError("cpu_offload needs a GPU; leave it out on a CPU.")
+    try:
+        if options.cpu_offload:
+            pipeline.enable_model_cpu_offload(device=options.device)
+        else:
+            pipeline.to(options.device)
+    except torch.OutOfMemoryError as error:
+        raise ModelFilesError(
+            "The device has too little memory for the model; turn cpu_offload on, or take a smaller dtype."
+        ) from error
+    if options.attention_slicing:
+        pipeline.enable_attention_slicing()
+    autoencoder = getattr(pipeline, "vae", None)
+    if autoencoder is not None:
+        save_decoding_memory(autoencoder, options)
+
+
+def save_decoding_memory(autoencoder: Any, options: LoadingOptions) -> None:
+    """Has an autoencoder decode one picture, or one part of one, at a time, where the options say so."""
+    if options.vae_slicing:
+        autoencoder.enable_slicing()
+    if options.vae_tiling:
+        autoencoder.enable_tiling()
+
+
+def quiet_libraries() -> None:
+    """Keeps the libraries' warnings and progress bars, made for a terminal, out of a server's log."""
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+
+
+def _require_vocabularies(files: ModelFiles, *, without: Container[str]) -> None:
+    """Demands the files of tokenizers, in whose absence transformers makes ones that know no words.
+
+    Raises:
+        ModelFilesError: A tokenizer that the index names has no vocabulary.
+    """
+    index = json_object(files, "model_index.json")
+    for name in index:
+        if not name.startswith("tokenizer") or name in without or not any(index[name]):
+            continue
+        if not any((files.directory / name / vocabulary).is_file() for vocabulary in _VOCABULARIES):
+            raise ModelFilesError(
+                f"Model {files.id!r} cannot be loaded: {name} has none of {', '.join(_VOCABULARIES)}."
+            )
+
+
+def _require_weights(network: torch.nn.Module, directory: Path, *, owner: str) -> None:
+    """Demands as many tensors as a network of diffusers has; it makes up those that its files lack.
+
+    Only their number is compared, since tensors of older checkpoints have other names.
+
+    Raises:
+        ModelFilesError: There are fewer.
+    """
+    if not isinstance(network, diffusers.ModelMixin):
+        return
+    found = 0
+    for path in directory.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            found += len(file.keys())
+    needed = len(network.state_dict())
+    if found < needed:
+        raise ModelFilesError(
+            f"Model {owner!r} cannot be loaded: {directory.name} has {found} tensors, must have {needed}. "
+            "Install the model again."
+        )
+
+
+def first_line(error: Exception, directory: Path) -> str:
+    """Returns what an error says first; what follows in diffusers' errors is a list of files.
+
+    Of the directory its name is told alone: where a model lies is nobody's business.
+    """
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line.replace(str(directory), directory.name)

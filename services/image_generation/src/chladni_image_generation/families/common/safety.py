@@ -1,0 +1,94 @@
+"""A model's own safety checker, which looks at each finished picture and at each preview of it.
+
+Rando et al. (2022), "Red-teaming the Stable Diffusion safety filter", describe the one of Stable Diffusion:
+a picture whose CLIP embedding is too similar to those of some concepts is objected to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from PIL import Image
+from transformers import CLIPImageProcessorPil
+
+from chladni_image_generation.families.common.pipelines import first_line, quiet_libraries
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.interface import PicturesWithheldError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chladni_image_generation.models.loading import LoadingOptions, ModelSource
+
+
+class SafetyChecker:
+    """Objects to pictures.
+
+    Args:
+        network: Embeds pictures and compares them with concepts.
+        processor: Prepares them.
+        device: Where it computes.
+    """
+
+    def __init__(
+        self,
+        network: StableDiffusionSafetyChecker,
+        processor: CLIPImageProcessorPil,
+        *,
+        device: torch.device,
+    ) -> None:
+        self._network = network
+        self._processor = processor
+        self._device = device
+
+    def check(self, pictures: NDArray[np.uint8]) -> None:
+        """Looks at RGB pixels (B, height, width, 3).
+
+        Raises:
+            PicturesWithheldError: It objects to at least one of them.
+        """
+        prepared = self._processor([Image.fromarray(picture) for picture in pictures], return_tensors="pt")
+        # The network blackens the pictures that come with the embeddings' source. These stay as they are.
+        blackened = torch.zeros(len(pictures), 1)
+        _, objections = self._network(
+            clip_input=prepared.pixel_values.to(self._device, self._network.dtype), images=blackened
+        )
+        if any(objections):
+            raise PicturesWithheldError(pictures)
+
+
+def load_safety_checker(source: ModelSource, options: LoadingOptions) -> SafetyChecker | None:
+    """Returns a model's safety checker; `None` where it has none or the options leave it out.
+
+    Raises:
+        ModelFilesError: Its files are damaged.
+    """
+    directory = source.files.directory
+    if not options.safety_checker or not (directory / "safety_checker" / "config.json").is_file():
+        return None
+    quiet_libraries()
+    network_class: Any = StableDiffusionSafetyChecker
+    try:
+        network, report = network_class.from_pretrained(
+            directory / "safety_checker",
+            dtype=source.dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+        processor = CLIPImageProcessorPil.from_pretrained(directory / "feature_extractor")
+    except Exception as error:
+        raise ModelFilesError(
+            f"The safety checker of model {source.files.id!r} cannot be loaded: "
+            f"{first_line(error, directory)}. Install the model again, or turn the setting safety_checker "
+            "off."
+        ) from error
+    if report["missing_keys"]:
+        raise ModelFilesError(
+            f"The safety checker of model {source.files.id!r} lacks weights: "
+            f"{', '.join(sorted(report['missing_keys'])[:3])} ..."
+        )
+    return SafetyChecker(network.eval().to(options.device), processor, device=options.device)

@@ -1,0 +1,130 @@
+"""Between pixels and latents, by a diffusers autoencoder and, for speed, a tiny one beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from diffusers.image_processor import VaeImageProcessor
+from PIL import Image
+
+from chladni_image_generation.families.common.sketches import shrunk_latents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+class Autoencoding:
+    """Encodes and decodes pictures.
+
+    An autoencoder whose configuration says ``force_upcast`` has activations beyond the range of float16. In
+    that type alone it is kept in float32, from the start: what a picture becomes must not depend on which
+    pictures came before it.
+
+    Args:
+        autoencoder: An ``AutoencoderKL`` or another that encodes to a distribution.
+        device: Where it computes.
+        tiny_decoder: An ``AutoencoderTiny`` of the same latents; `None` for none.
+        tiny_decodes_pictures: Whether it decodes pictures too, not only sketches.
+    """
+
+    def __init__(
+        self,
+        autoencoder: Any,
+        *,
+        device: torch.device,
+        tiny_decoder: Any = None,
+        tiny_decodes_pictures: bool = False,
+    ) -> None:
+        if autoencoder.dtype == torch.float16 and autoencoder.config.get("force_upcast", False):
+            autoencoder.to(torch.float32)
+        self._autoencoder = autoencoder
+        self._device = device
+        self._sketching = tiny_decoder or autoencoder
+        self._decoding = self._sketching if tiny_decodes_pictures else autoencoder
+        self.pixels_per_latent = pixels_per_latent(autoencoder)
+        self._processor = VaeImageProcessor(vae_scale_factor=self.pixels_per_latent)
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latents."""
+        return int(self._autoencoder.config.latent_channels)
+
+    @property
+    def scaling_factor(self) -> float:
+        """What the autoencoder's latents are multiplied with to get the denoiser's."""
+        return float(self._autoencoder.config.scaling_factor)
+
+    def encode(
+        self, image: NDArray[np.uint8], generator: torch.Generator, *, width_pixels: int, height_pixels: int
+    ) -> Tensor:
+        """Returns float32 latents (C, H, W), drawn from the distribution that stands for a picture.
+
+        Args:
+            image: RGB pixels (height, width, 3) of any size; it is scaled.
+            generator: Draws them.
+            width_pixels: Width to which it is scaled.
+            height_pixels: Height likewise.
+        """
+        pixels = self._processor.preprocess(Image.fromarray(image), height_pixels, width_pixels)
+        distribution = self._autoencoder.encode(pixels.to(self._device, self._autoencoder.dtype)).latent_dist
+        latents = normalised(distribution.sample(generator), self._autoencoder)
+        return latents[0].float().cpu()
+
+    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
+        return self._pixels(self._decoding, latents)
+
+    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        full_size_pixels = max(latents.shape[1:]) * self.pixels_per_latent
+        shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
+        picture: NDArray[np.uint8] = self._pixels(self._sketching, shrunk[None])[0]
+        return picture
+
+    def _pixels(self, decoder: Any, latents: Tensor) -> NDArray[np.uint8]:
+        scaled = denormalised(latents.to(self._device), decoder)
+        decoded = decoder.decode(scaled.to(decoder.dtype)).sample
+        array = self._processor.postprocess(decoded.float(), output_type="np")
+        pixels: NDArray[np.uint8] = (array * 255).round().astype(np.uint8)
+        return pixels
+
+
+def pixels_per_latent(autoencoder: Any) -> int:
+    """Returns the sides in pixels of the square for which a latent of an autoencoder stands."""
+    return int(2 ** (len(autoencoder.config.block_out_channels) - 1))
+
+
+def normalised(latents: Tensor, autoencoder: Any) -> Tensor:
+    """Returns a denoiser's latents (B, C, H, W) of an autoencoder's: of about unit variance.
+
+    Where the autoencoder's configuration tells mean and deviation of each channel, they are taken out first.
+    """
+    config = autoencoder.config
+    scaling_factor: float = config.scaling_factor
+    if not _has_statistics(config):
+        return latents * scaling_factor
+    mean, deviation = _per_channel(config.latents_mean, latents), _per_channel(config.latents_std, latents)
+    return (latents - mean) * scaling_factor / deviation
+
+
+def denormalised(latents: Tensor, autoencoder: Any) -> Tensor:
+    """Returns an autoencoder's latents (B, C, H, W) of a denoiser's; the inverse of `normalised`."""
+    config = autoencoder.config
+    scaling_factor: float = config.scaling_factor
+    if not _has_statistics(config):
+        return latents / scaling_factor
+    mean, deviation = _per_channel(config.latents_mean, latents), _per_channel(config.latents_std, latents)
+    return latents * deviation / scaling_factor + mean
+
+
+def _has_statistics(config: Any) -> bool:
+    return config.get("latents_mean") is not None and config.get("latents_std") is not None
+
+
+def _per_channel(values: Sequence[float], latents: Tensor) -> Tensor:
+    return latents.new_tensor(values).view(1, -1, 1, 1)

@@ -1,0 +1,1 @@
+"""The embedded model: latent diffusion conditioned on the descriptors of audio."""

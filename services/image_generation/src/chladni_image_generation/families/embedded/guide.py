@@ -1,0 +1,67 @@
+"""The guide: where the things of a picture stand, as planes at the resolution of the latents.
+
+A convolutional denoiser finds it hard to place things by numbers alone, and easy to paint what it sees.
+So it is shown the sound's own scene, bent as the noise will have it, like the layouts and edge maps of
+Zhang et al. (2023, "Adding conditional control to text-to-image diffusion models").
+"""
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from chladni_image_generation.descriptor_space import COURSE_FEATURES
+from chladni_image_generation.families.embedded.bending import bent_scene, gather_clouds, noise_fields
+from chladni_image_generation.families.embedded.correspondences import PictureParameters
+from chladni_image_generation.families.embedded.fields import pixel_grid
+from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS
+from chladni_image_generation.families.embedded.scene import RIDGE_COUNT
+
+_COORDINATE_PLANES: Final = 4
+_FIELD_PLANES: Final = 7
+GUIDE_CHANNELS: Final = (
+    _COORDINATE_PLANES + 2 * len(COURSE_FEATURES) + _FIELD_PLANES + 2 * RIDGE_COUNT + GRID_CHANNELS
+)
+
+_NEAR: Final = 0.12
+"""Height, in half pictures, within which a ridge is shown finely."""
+
+
+def draw_guide(sound: PictureParameters, grids: Tensor, *, height: int, width: int) -> Tensor:
+    """Draw the guides of B sounds and of the noise that bends their pictures.
+
+    Args:
+        sound: what the sounds decide.
+        grids: (B, 4, 8, 8), what the noise decides (`noise_grid`).
+        height: of the latents.
+        width: of the latents.
+
+    Returns:
+        float32 (B, `GUIDE_CHANNELS`, height, width), about unit scale.
+    """
+    noise = noise_fields(grids, height, width)
+    x, y = (axis.to(noise.device) for axis in pixel_grid(len(noise), height, width))
+    scene = bent_scene(sound, noise)
+    phase = 2 * math.pi * scene.ring_phase
+    planes = [
+        x,
+        y,
+        scene.above,
+        (scene.across**2 + scene.above**2).sqrt(),
+        scene.figure,
+        phase.cos(),
+        phase.sin(),
+        torch.tanh(scene.ribbon / 2),
+        scene.cells,
+        scene.bodies / 3,
+        gather_clouds(x, y, noise),
+    ]
+    stacks = [
+        2 * scene.course - 1,
+        2 * scene.ring_course - 1,
+        scene.ridges,
+        torch.tanh(scene.ridges / _NEAR),
+        noise,
+    ]
+    return torch.cat([torch.stack(planes, dim=1), *stacks], dim=1)

@@ -1,0 +1,231 @@
+"""The family of latent diffusion models that are conditioned on descriptor embeddings of sounds.
+
+A model of this family is a diffusers directory with a ``UNet2DConditionModel``, an ``AutoencoderDC``
+and a scheduler, and a manifest that names the embedding space and the defaults.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import diffusers
+import numpy as np
+import torch
+from diffusers import AutoencoderDC, UNet2DConditionModel
+from numpy.typing import NDArray
+from torch import Tensor
+
+from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
+from chladni_image_generation.engine.initial_noise import initial_noise
+from chladni_image_generation.families.common.sketches import shrunk_latents
+from chladni_image_generation.families.embedded.conditioning import (
+    Condition,
+    encode_condition,
+    null_condition,
+)
+from chladni_image_generation.families.embedded.flow import velocity_of
+from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
+from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
+from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.models.files import ModelFiles, ModelFilesError
+from chladni_image_generation.models.interface import (
+    DenoiserRow,
+    EmbeddingSpace,
+    GenerationPlan,
+    ImageSizes,
+    Leg,
+    ModelDescription,
+)
+from chladni_image_generation.models.loading import LoadingOptions, ModelSource
+from chladni_image_generation.models.schedulers import SchedulerCatalog, step_options, timesteps_of
+
+FAMILY: Final = "chladni-embedded"
+_SUMMARY: Final = (
+    "Abstract pictures by latent diffusion, conditioned on the descriptors of a sound and their course."
+)
+
+
+class AudioConditionedModel:
+    """A loaded model of this family; see `LatentDiffusionModel` for what its methods promise.
+
+    Args:
+        description: What the model is.
+        denoiser: Its UNet, in evaluation mode on the device.
+        autoencoder: Its autoencoder, likewise.
+        schedulers: Its schedulers.
+    """
+
+    def __init__(
+        self,
+        *,
+        description: ModelDescription,
+        denoiser: UNet2DConditionModel,
+        autoencoder: AutoencoderDC,
+        schedulers: SchedulerCatalog,
+    ) -> None:
+        self.description = description
+        self.device: torch.device = denoiser.device
+        self.dtype: torch.dtype = denoiser.dtype
+        self._denoiser = denoiser
+        self._autoencoder = autoencoder
+        self._schedulers = schedulers
+
+    def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
+        """Returns the way from noise to the picture that the request's embedding of shape (152,) asks for."""
+        embedding = request.conditioning.required_audio_embedding
+        # Enlarging is the same model on larger latents.
+        shape = self.description.latent_shape_of(
+            request.width_pixels, request.height_pixels, upscale=request.upscale
+        )
+        scheduler = self._schedulers.new(request.scheduler)
+        timesteps = timesteps_of(scheduler, request.steps)
+        noise = initial_noise(request.conditioning, shape, generator)
+        leg = Leg(
+            scheduler,
+            timesteps,
+            self.encode(embedding, noise),
+            self.null_condition(shape) if request.is_guided else None,
+            step_options(scheduler, generator),
+        )
+        return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (leg,))
+
+    def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
+        """Returns the UNet's conditions for an embedding of shape (152,) in [0, 1].
+
+        Args:
+            audio_embedding: The embedding.
+            noise: (C, H, W) white noise that the picture starts from, which decides its composition.
+        """
+        embedding = torch.tensor(audio_embedding, dtype=torch.float32)[None]
+        grids = grids_of_noise(noise[None])
+        _, height, width = noise.shape
+        return self._without_batch(encode_condition(embedding, grids, height=height, width=width))
+
+    def null_condition(self, latent_shape: tuple[int, int, int]) -> Mapping[str, Tensor]:
+        """Returns the conditions that the UNet learned to mean nothing."""
+        _, height, width = latent_shape
+        return self._without_batch(null_condition(1, height=height, width=width))
+
+    def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
+        """Returns the predicted velocity of each row, float32 (B, C, H, W)."""
+        latents = torch.stack([row.latents for row in rows]).to(self.device)
+        timesteps = torch.stack([row.timestep for row in rows]).to(self.device)
+        condition = {name: torch.stack([row.condition[name] for row in rows]) for name in rows[0].condition}
+        estimate: Tensor = self._denoiser(
+            torch.cat([latents.to(self.dtype), condition.pop("guide")], dim=1),
+            timesteps,
+            encoder_hidden_states=None,
+            **condition,
+        ).sample
+        noise_levels = timesteps.float() / self._schedulers.training_timesteps
+        return velocity_of(latents, estimate.float(), noise_levels[:, None, None, None])
+
+    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Returns the RGB pixels (B, height, width, 3) of clean latents (B, C, H, W)."""
+        scaled = latents.to(self.device, self.dtype) / self._autoencoder.config.scaling_factor
+        decoded = self._autoencoder.decode(scaled).sample.float()
+        pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+        array: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).cpu().numpy()
+        return array
+
+    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        full_size_pixels = max(latents.shape[1:]) * self._autoencoder.spatial_compression_ratio
+        shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
+        picture: NDArray[np.uint8] = self.decode(shrunk[None])[0]
+        return picture
+
+    def _without_batch(self, condition: Condition) -> dict[str, Tensor]:
+        return {
+            "class_labels": condition.class_labels[0].to(self.device, self.dtype),
+            "guide": condition.guide[0].to(self.device, self.dtype),
+        }
+
+
+def load(source: ModelSource, options: LoadingOptions) -> AudioConditionedModel:
+    """Loads a model of this family.
+
+    Raises:
+        ModelFilesError: The directory holds a model of another family or is incomplete.
+    """
+    source.refuse_additions()
+    return load_audio_conditioned_model(source.files, device=options.device, dtype=source.dtype)
+
+
+def load_audio_conditioned_model(
+    files: ModelFiles, *, device: torch.device, dtype: torch.dtype
+) -> AudioConditionedModel:
+    """Loads a model of this family from its files.
+
+    Raises:
+        ModelFilesError: As `load`.
+    """
+    conditioning = files.manifest.get("conditioning", {})
+    if conditioning.get("descriptor_space") != DESCRIPTOR_SPACE:
+        raise ModelFilesError(
+            f"Model {files.id!r} does not take embeddings of {DESCRIPTOR_SPACE}: its manifest names "
+            f"{conditioning.get('descriptor_space')!r}."
+        )
+    options = {
+        "torch_dtype": dtype,
+        "use_safetensors": True,
+        "local_files_only": True,
+        "low_cpu_mem_usage": False,  # True needs accelerate, which pays only for models of gigabytes.
+    }
+    try:
+        denoiser = UNet2DConditionModel.from_pretrained(files.directory, subfolder="unet", **options)
+        autoencoder = AutoencoderDC.from_pretrained(files.directory, subfolder="vae", **options)
+        schedulers = SchedulerCatalog(_load_scheduler(files))
+    except (OSError, ValueError) as error:
+        raise ModelFilesError(f"Model {files.id!r} cannot be loaded: {error}") from error
+    channels = autoencoder.config.latent_channels
+    if denoiser.config.in_channels != channels + GUIDE_CHANNELS:
+        raise ModelFilesError(
+            f"Model {files.id!r} does not take a guide of {GUIDE_CHANNELS} channels beside its {channels} "
+            f"latent ones: its UNet has {denoiser.config.in_channels} input channels."
+        )
+    side = files.manifest["latents"]["height"]
+    defaults = files.manifest["defaults"]
+    native_pixels = side * autoencoder.spatial_compression_ratio
+    sizes = _sizes_of(files, native_pixels)
+    description = ModelDescription(
+        id=files.id,
+        digest=files.digest,
+        description=_SUMMARY,
+        license=files.manifest.get("licence", ""),
+        family=FAMILY,
+        inputs=frozenset({"audio_embedding", "initial_latents"}),
+        required_inputs=frozenset({"audio_embedding"}),
+        embedding_space=EmbeddingSpace(DESCRIPTOR_SPACE, COMPONENT_COUNT, (0.0, 1.0)),
+        latent_shape=(channels, side, side),
+        image_size_pixels=(native_pixels, native_pixels),
+        sizes=sizes,
+        default_steps=defaults["steps"],
+        default_guidance_scale=defaults["guidance_scale"],
+        scheduler_names=schedulers.names,
+        upscales=(1, 2) if native_pixels * 2 in sizes else (1,),
+    )
+    return AudioConditionedModel(
+        description=description,
+        # Convolutions run a fifth faster on a CPU where the channels of a pixel lie together.
+        denoiser=denoiser.to(device, memory_format=torch.channels_last).eval(),
+        autoencoder=autoencoder.to(device, memory_format=torch.channels_last).eval(),
+        schedulers=schedulers,
+    )
+
+
+def _sizes_of(files: ModelFiles, native_pixels: int) -> ImageSizes:
+    """Returns the sizes that the manifest names; only the native one where it names none."""
+    sizes = files.manifest.get("sizes", {})
+    return ImageSizes(
+        minimum_pixels=sizes.get("minimum_pixels", native_pixels),
+        maximum_pixels=sizes.get("maximum_pixels", native_pixels),
+        multiple_pixels=sizes.get("multiple_pixels", 1),
+    )
+
+
+def _load_scheduler(files: ModelFiles) -> Any:
+    name = files.manifest["defaults"]["scheduler"]
+    scheduler_class = getattr(diffusers, name, None)
+    if scheduler_class is None:
+        raise ModelFilesError(f"Model {files.id!r} names scheduler {name!r}, which diffusers lacks.")
+    return scheduler_class.from_pretrained(files.directory, subfolder="scheduler")

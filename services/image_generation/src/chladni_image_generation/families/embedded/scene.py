@@ -1,0 +1,185 @@
+"""Where the things of a sound stand in a picture: fields over the plane.
+
+The same formulas serve twice. The art that the model learns from is painted over these fields, bent
+by noise; and the denoiser is given them, bent alike, as the guide beside its latents (`guide`). So it
+need not learn where a ridge of this sound runs, but only how to paint one.
+
+Time runs from left to right, and in rings from the centre outwards.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from chladni_image_generation.descriptor_space import COURSE_FEATURES, COURSE_SEGMENTS, course_at
+from chladni_image_generation.families.embedded.correspondences import PictureParameters
+from chladni_image_generation.families.embedded.fields import plane, smooth_step
+
+RIDGE_COUNT: Final = 4
+
+_MODES: Final = (
+    (0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3), (0, 4), (1, 4), (2, 4), (3, 4), (1, 5), (2, 5),
+)  # fmt: skip
+"""Orders of the mode that each pitch class excites, from C: higher notes, higher modes."""
+
+_RIDGE_FEATURES: Final = ("brightness", "pitch_height", "level", "onset")
+_TABLE_MOMENTS: Final = 256
+_RING_REACH: Final = 1.3
+"""Distance from the focus, in half pictures, at which the rings have come to the end of the sound."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Fields of (B, H, W), or (B, K, H, W) where K things or features are stacked.
+
+    Attributes:
+        across: horizontal distance from the focus.
+        above: vertical distance from the focus, upwards.
+        course: the features of the moment that the horizontal position stands for.
+        ring_course: the features of the moment that the distance from the focus stands for.
+        ring_phase: phase of the rings, in cycles.
+        figure: displacement of the plate, about 1 at most; sand lies where it is 0.
+        ridges: height above each ridge, the farthest first; negative below it.
+        ribbon: height above the ribbon, in widths of it.
+        cells: a hexagonal lattice: 1 at the centres of the cells, near -0.5 at their borders.
+        bodies: 1 at the centre of a body, 0 at its edge, negative outside, at least -3.
+    """
+
+    across: Tensor
+    above: Tensor
+    course: Tensor
+    ring_course: Tensor
+    ring_phase: Tensor
+    figure: Tensor
+    ridges: Tensor
+    ribbon: Tensor
+    cells: Tensor
+    bodies: Tensor
+
+
+def lay_out(sound: PictureParameters, x: Tensor, y: Tensor, *, half_width: float = 1.0) -> Scene:
+    """Evaluate all fields of B sounds.
+
+    Args:
+        sound: what the sounds decide.
+        x: (B, H, W) coordinates to the right; the sound lasts from -half_width to half_width.
+        y: (B, H, W) coordinates upwards.
+        half_width: of the picture; a square one has 1.
+    """
+    across, above = x, y - plane(0.6 * sound.mass_y)
+    radius = (across**2 + above**2 + 1e-4).sqrt()
+    moments = (torch.arange(_TABLE_MOMENTS, device=x.device) + 0.5) / _TABLE_MOMENTS
+    table = course_at(sound.course, moments)
+    course = _at(table, (x / half_width + 1) / 2)
+    ring_course = _at(table, radius / _RING_REACH)
+    figure = _figure(sound, across, above)
+    return Scene(
+        across=across,
+        above=above,
+        course=course,
+        ring_course=ring_course,
+        ring_phase=plane(sound.band_frequency) * (radius + 0.10 * figure),
+        figure=figure,
+        ridges=_ridges(sound, course, x, y),
+        ribbon=_ribbon(sound, course, y),
+        cells=_cells(sound, x, y),
+        bodies=_bodies(sound, x, y, half_width),
+    )
+
+
+def feature(course: Tensor, name: str) -> Tensor:
+    """One feature of a stack of (B, features, ...), as (B, ...)."""
+    return course[:, COURSE_FEATURES.index(name)]
+
+
+def _at(table: Tensor, positions: Tensor) -> Tensor:
+    """Values (B, K, H, W) of a (B, P, K) table at positions (B, H, W) in [0, 1], between its entries."""
+    where = torch.stack([positions * 2 - 1, torch.zeros_like(positions)], dim=3)
+    rows = table.transpose(1, 2)[:, :, None, :]
+    return functional.grid_sample(rows, where, padding_mode="border", align_corners=False)
+
+
+def _figure(sound: PictureParameters, across: Tensor, above: Tensor) -> Tensor:
+    """Superposed modes of a square plate, cos(m u) cos(n v) + s cos(n u) cos(m v) each.
+
+    Chladni (1787) found the figures and Ritz (1909) this approximation of them. Orders need not be
+    whole: the plate is as large as the register of the sound makes it.
+    """
+    orders = 1 + max(max(mode) for mode in _MODES)
+    along_u = _cosines(math.pi * plane(sound.plate_scale) * across, orders)
+    along_v = _cosines(math.pi * plane(sound.plate_scale) * above, orders)
+    total = torch.zeros_like(across)
+    for (m, n), weight in zip(_MODES, sound.plate_weights.unbind(1), strict=True):
+        mode = along_u[m] * along_v[n] + plane(sound.plate_sign) * along_u[n] * along_v[m]
+        total = total + plane(weight) * mode
+    return total * 0.6
+
+
+def _cosines(angle: Tensor, count: int) -> list[Tensor]:
+    """cos(k angle) for k below count, by Chebyshev's recurrence."""
+    values = [torch.ones_like(angle), angle.cos()]
+    while len(values) < count:
+        values.append(2 * values[1] * values[-1] - values[-2])
+    return values
+
+
+def _ridges(sound: PictureParameters, course: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Silhouettes that follow a feature each; where the landscape has no share they sink."""
+    ridges = []
+    for index, name in enumerate(_RIDGE_FEATURES):
+        rise = (0.16 + 0.9 * sound.swing) * (1 + 0.15 * index)
+        base = 0.75 * sound.mass_y + 0.22 - 0.27 * index - 0.75 * (1 - sound.ridge_share)
+        jagged = _triangle(4.5 * x + 0.37 * index) + 0.6 * _triangle(7.5 * x + 0.61 * index)
+        silhouette = plane(base) + plane(rise) * (_emphasised(sound, course, name) - 0.5)
+        ridges.append(y - silhouette - 0.055 * plane(sound.jag) * jagged)
+    return torch.stack(ridges, dim=1)
+
+
+def _emphasised(sound: PictureParameters, course: Tensor, name: str) -> Tensor:
+    """A feature whose changes show more than its mean does."""
+    mean = plane(sound.course[:, :, COURSE_FEATURES.index(name)].mean(dim=1))
+    return 0.5 + 0.7 * (mean - 0.5) + 1.8 * (feature(course, name) - mean)
+
+
+def _triangle(cycles: Tensor) -> Tensor:
+    """Triangle wave of unit amplitude."""
+    return 4 * (cycles - (cycles + 0.5).floor()).abs() - 1
+
+
+def _ribbon(sound: PictureParameters, course: Tensor, y: Tensor) -> Tensor:
+    height = plane(0.35 * sound.mass_y) + (0.45 + plane(sound.swing)) * (
+        _emphasised(sound, course, "pitch_height") - 0.45
+    )
+    width = 0.05 + 0.16 * feature(course, "level")
+    return ((y - height) / width).clamp(-6, 6)
+
+
+def _cells(sound: PictureParameters, x: Tensor, y: Tensor) -> Tensor:
+    """Three plane waves at angles of 60 degrees: an interference pattern with hexagonal cells."""
+    waves = [
+        torch.cos(2 * math.pi * plane(sound.cell_frequency) * (math.cos(angle) * x + math.sin(angle) * y))
+        for angle in (0.2, 0.2 + math.pi / 3, 0.2 + 2 * math.pi / 3)
+    ]
+    return torch.stack(waves).mean(dim=0)
+
+
+def _bodies(sound: PictureParameters, x: Tensor, y: Tensor, half_width: float) -> Tensor:
+    """A body for each segment in which something begins: when, how bright, how strongly."""
+    onsets = sound.course[:, :, COURSE_FEATURES.index("onset")]
+    brightness = sound.course[:, :, COURSE_FEATURES.index("brightness")]
+    pitch = sound.course[:, :, COURSE_FEATURES.index("pitch_height")]
+    strength = (onsets / 0.6).clamp(max=1)
+    radii = sound.body_radius[:, None] * (0.40 + 0.60 * strength**2) * smooth_step(onsets, 0.06, 0.18)
+    nearest = torch.full_like(x, -3.0)
+    for segment in range(COURSE_SEGMENTS):
+        centre_x = half_width * ((segment + 0.5) * 2 / COURSE_SEGMENTS - 1)
+        # Neighbours stand at different heights, or the strokes of a drum would hang on a string.
+        swing = 0.22 * math.sin(2.4 * segment)
+        height = -0.42 + 0.55 * brightness[:, segment] + 0.40 * pitch[:, segment] + swing
+        distance = (x - centre_x) ** 2 + (y - plane(height)) ** 2
+        nearest = torch.maximum(nearest, 1 - distance / plane(radii[:, segment] ** 2 + 1e-6))
+    return nearest

@@ -1,0 +1,147 @@
+"""Between the contract's `Conditioning` and the domain's."""
+
+from typing import Final
+
+import numpy as np
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_contract.tensors import to_array
+from chladni_image_generation.conditioning import Conditioning
+from chladni_image_generation.initial_images import decode_initial_image
+from chladni_image_generation.models.interface import ModelDescription
+from chladni_runtime.server.validation import RequestValidator
+
+MAX_PROMPT_LENGTH: Final = 2000
+DEFAULT_STRENGTH: Final = 0.7
+_MESSAGES: Final = ("audio_embedding", "initial_latents", "initial_image")
+_TEXTS: Final = ("prompt", "negative_prompt")
+_EMBEDDING: Final = "conditioning.audio_embedding"
+_HINTS: Final = {
+    "prompt": "say in words what the picture should show",
+    "initial_image": "send a PNG or JPEG",
+    "initial_latents": "send latents, as ExtractFeatures of audio-features returns them",
+}
+
+
+def check_conditioning(
+    validator: RequestValidator,
+    message: image_pb2.Conditioning,
+    model: ModelDescription,
+    *,
+    steps: int,
+) -> None:
+    """Notes which parts of a conditioning are missing, foreign to the model or out of range."""
+    given = {name for name in _MESSAGES if message.HasField(name)}
+    given |= {name for name in _TEXTS if getattr(message, name)}
+    for name in sorted(given - model.inputs):
+        validator.check(
+            f"conditioning.{name}",
+            valid=False,
+            description=f"is not taken by model {model.id!r}; leave it out.",
+        )
+    for name in sorted(model.required_inputs):
+        hint = _HINTS.get(name, "")
+        if name == "audio_embedding" and model.embedding_space:
+            hint = f"send an embedding in space {model.embedding_space.name!r}, as ExtractFeatures returns it"
+        validator.require(f"conditioning.{name}", present=name in given, hint=hint)
+    if "audio_embedding" in given and model.embedding_space:
+        validator.check(
+            f"{_EMBEDDING}.space",
+            valid=message.audio_embedding.space == model.embedding_space.name,
+            description=f"must be {model.embedding_space.name!r}, the space that model {model.id!r} takes.",
+        )
+    for name in _TEXTS:
+        length = len(getattr(message, name))
+        validator.check(
+            f"conditioning.{name}",
+            valid=length <= MAX_PROMPT_LENGTH,
+            description=f"has {length} characters, at most {MAX_PROMPT_LENGTH} are allowed.",
+        )
+    _check_weight(validator, message, given)
+    _check_strength(validator, message, given, steps=steps)
+
+
+def to_conditioning(
+    message: image_pb2.Conditioning, model: ModelDescription, *, latent_shape: tuple[int, int, int]
+) -> Conditioning:
+    """Returns the conditioning that a checked message holds.
+
+    Args:
+        message: The message.
+        model: The model that it is for.
+        latent_shape: (C, H, W) of the picture's latents.
+
+    Raises:
+        InvalidFieldsError: Values are out of range.
+        InvalidInputError: A tensor is malformed or the initial image cannot be used.
+    """
+    validator = RequestValidator()
+    embedding = latents = image = None
+    if message.HasField("audio_embedding") and model.embedding_space:
+        space = model.embedding_space
+        field = f"{_EMBEDDING}.values"
+        embedding = to_array(
+            message.audio_embedding.values, field=field, dtype=np.float32, shape=(space.size,)
+        )
+        if space.limits:
+            lowest, highest = space.limits
+            validator.check(
+                field,
+                valid=bool(embedding.min() >= lowest and embedding.max() <= highest),
+                description=f"must hold values from {lowest:g} to {highest:g}.",
+            )
+    if message.HasField("initial_latents"):
+        latents = to_array(
+            message.initial_latents,
+            field="conditioning.initial_latents",
+            dtype=np.float32,
+            shape=latent_shape,
+        )
+    validator.raise_if_invalid()
+    if message.HasField("initial_image"):
+        image = decode_initial_image(message.initial_image.content, field="conditioning.initial_image")
+    return Conditioning(
+        audio_embedding=embedding,
+        prompt=message.prompt,
+        negative_prompt=message.negative_prompt,
+        initial_latents=latents,
+        initial_latents_weight=(
+            message.initial_latents_weight if message.HasField("initial_latents_weight") else 1.0
+        ),
+        initial_image=image,
+        strength=message.strength if message.HasField("strength") else DEFAULT_STRENGTH,
+    )
+
+
+def _check_weight(validator: RequestValidator, message: image_pb2.Conditioning, given: set[str]) -> None:
+    if not message.HasField("initial_latents_weight"):
+        return
+    field = "conditioning.initial_latents_weight"
+    validator.check(
+        field,
+        valid="initial_latents" in given,
+        description="needs initial_latents; leave it out.",
+    )
+    validator.check(field, valid=0 <= message.initial_latents_weight <= 1, description="must be from 0 to 1.")
+
+
+def _check_strength(
+    validator: RequestValidator, message: image_pb2.Conditioning, given: set[str], *, steps: int
+) -> None:
+    field = "conditioning.strength"
+    if message.HasField("strength"):
+        validator.check(
+            field,
+            valid="initial_image" in given,
+            description="needs initial_image; leave it out.",
+        )
+    if "initial_image" not in given:
+        return
+    strength = message.strength if message.HasField("strength") else DEFAULT_STRENGTH
+    is_in_range = 0 < strength <= 1
+    validator.check(field, valid=is_in_range, description="must be more than 0 and at most 1.")
+    validator.check(
+        field,
+        valid=not is_in_range or int(steps * strength) >= 1,
+        description=f"is {strength:g}: of {steps} steps that leaves none; raise strength or steps.",
+    )

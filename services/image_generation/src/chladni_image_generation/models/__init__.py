@@ -1,0 +1,1 @@
+"""Models as the engine sees them: interface, files, loading, precision, schedulers."""

@@ -1,0 +1,1 @@
+"""Programs for operators and developers: check a model, measure its precision."""

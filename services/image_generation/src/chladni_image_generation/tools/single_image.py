@@ -1,0 +1,33 @@
+"""One picture from a model that is loaded as the service loads it, without an engine."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from chladni_image_generation.conditioning import Conditioning
+from chladni_image_generation.engine.sampler import GenerationJob
+from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.models.interface import LatentDiffusionModel
+
+
+@torch.inference_mode()
+def denoise_alone(
+    model: LatentDiffusionModel, embedding: NDArray[np.float32], *, seed: int, guidance_scale: float
+) -> Tensor:
+    """Returns the clean latents (C, H, W) of a picture of the native size, by the model's default steps."""
+    description = model.description
+    width_pixels, height_pixels = description.image_size_pixels
+    request = GenerationRequest(
+        conditioning=Conditioning(audio_embedding=embedding),
+        seed=seed,
+        steps=description.default_steps,
+        guidance_scale=guidance_scale,
+        scheduler=description.scheduler_names[0],
+        width_pixels=width_pixels,
+        height_pixels=height_pixels,
+    )
+    job = GenerationJob(model, request)
+    while not job.is_denoised:
+        job.advance(list(model.denoise(job.rows())))
+    return job.latents

@@ -1,0 +1,1 @@
+"""Training data of the embedded model: descriptors, art and latents."""

@@ -1,0 +1,1 @@
+"""What a training run reports: figures, contact sheets and the model card."""

@@ -1,0 +1,123 @@
+"""Write pairs of sounds and pictures, for whoever learns to tell which picture belongs to which sound.
+
+    python -m chladni_image_generation.training.write_pairs --sounds sounds.npz --art 6000 --samples 600 \
+        --out pairs.safetensors
+
+The file holds `pictures` (uint8, N x 3 x 128 x 128), `sounds` (float32, N x 152) and `source` (uint8, N):
+0 for art as the image model was taught it, 1 for pictures that the model made itself. Each pair has noise
+of its own, so that the same sound comes with different pictures.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
+from chladni_image_generation.families.embedded.model import (
+    AudioConditionedModel,
+    load_audio_conditioned_model,
+)
+from chladni_image_generation.families.embedded.noise_grid import draw_grids
+from chladni_image_generation.models.files import EMBEDDED_MODEL_ID, find_model_files
+from chladni_image_generation.tools.single_image import denoise_alone
+from chladni_image_generation.training.data.art import render
+from chladni_image_generation.training.data.descriptor_sampling import (
+    load_recorded,
+    sample_descriptors,
+    vary_recorded,
+)
+from chladni_image_generation.training.progress import ProgressLog
+
+_PICTURE_PIXELS = 128
+_RENDERED_PIXELS = 256
+_ART, _SAMPLE = 0, 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    count = options.art + options.samples
+    sounds = _sounds(options.sounds, count, seed=options.seed)
+    seeds = [options.seed * 1_000_003 + row for row in range(count)]
+    pictures = [*_art(sounds[: options.art], seeds[: options.art])]
+    if options.samples:
+        model = load_audio_conditioned_model(
+            find_model_files(options.model), device=torch.device("cpu"), dtype=getattr(torch, options.dtype)
+        )
+        pictures.extend(_samples(model, sounds[options.art :], seeds[options.art :]))
+    source = torch.tensor([_ART] * options.art + [_SAMPLE] * options.samples, dtype=torch.uint8)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {"pictures": torch.stack(pictures), "sounds": sounds, "source": source}
+    save_file(tensors, options.out, metadata={"sound_space": DESCRIPTOR_SPACE, "seed": str(options.seed)})
+    print(f"{options.out}: {count} pairs", flush=True)
+    return 0
+
+
+def _sounds(path: Path | None, count: int, *, seed: int) -> Tensor:
+    """(count, 152) embeddings: of recorded sounds, moved a little, or made-up ones."""
+    if path is None:
+        return sample_descriptors(count, seed=seed)
+    return vary_recorded(load_recorded(path), count, seed=seed)
+
+
+def _art(sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
+    log = ProgressLog("art", len(sounds), every_steps=250)
+    for row, (sound, grid) in enumerate(zip(sounds, draw_grids(seeds), strict=True) if seeds else ()):
+        yield _small(render(sound[None], grid[None], size_pixels=_RENDERED_PIXELS))
+        log.report(row + 1)
+
+
+@torch.inference_mode()
+def _samples(model: AudioConditionedModel, sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
+    """Pictures by the model's defaults, but without guidance."""
+    log = ProgressLog("samples", len(sounds), every_steps=50)
+    for row, (sound, seed) in enumerate(zip(sounds, seeds, strict=True)):
+        latents = denoise_alone(model, sound.numpy(), seed=seed, guidance_scale=1.0)
+        picture = torch.from_numpy(model.decode(latents[None])).permute(0, 3, 1, 2)
+        yield _small(picture.float() / 255)
+        log.report(row + 1)
+
+
+def _small(picture: Tensor) -> Tensor:
+    """(1, 3, H, W) picture in [0, 1] to (3, 128, 128) uint8."""
+    small = functional.interpolate(picture, size=(_PICTURE_PIXELS, _PICTURE_PIXELS), mode="area")
+    return (small[0] * 255).round().byte()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m chladni_image_generation.training.write_pairs",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--sounds",
+        type=Path,
+        help=(
+            "embeddings of sounds, as chladni_audio_features.jobs.write_embeddings writes them "
+            "(default: made-up ones)"
+        ),
+    )
+    parser.add_argument("--art", type=int, default=6000, help="pictures to render (default: 6000)")
+    parser.add_argument("--samples", type=int, default=600, help="pictures by the model (default: 600)")
+    parser.add_argument(
+        "--model", default=EMBEDDED_MODEL_ID, help="model that samples (default: the one the service ships)"
+    )
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16"), default="float32", help="its type (default: float32)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of everything (default: 1)")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads (default: 2)")
+    parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
