@@ -122,7 +122,7 @@ protos: $(STAMP) ## Format the contracts and generate the Python stubs again
 
 .PHONY: samples
 samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)
-	$(BIN)/python -m chladni_audio_features.jobs.make_samples
+	$(BIN)/python -m chladni_audio_features.tools.make_samples
 
 .PHONY: train-image-model
 train-image-model: $(STAMP) ## Train the embedded image model again (hours); continues where it stopped

@@ -13,7 +13,7 @@ from appraisal.material import evenly
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chladni_audio_features.jobs.synthesis.speech import has_speech
+from chladni_audio_features.training.synthesis.speech import has_speech
 
 needs_speech = pytest.mark.skipif(not has_speech(), reason="espeak-ng is not installed")
 

@@ -8,11 +8,11 @@ import pytest
 import soundfile
 import torch
 
+from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
+from chladni_audio_features.analysis.spectrogram import MelTransform
+from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.composition import load_extractor
-from chladni_audio_features.decoding import DecodingLimits
-from chladni_audio_features.descriptors import DescriptorAnalyser
-from chladni_audio_features.jobs.untrained_clap import save_untrained_clap, save_untrained_clip
-from chladni_audio_features.spectrogram import MelTransform
+from chladni_audio_features.testing.untrained_clap import save_untrained_clap, save_untrained_clip
 
 RATE_HZ = 22050
 

@@ -16,20 +16,20 @@ from transformers import ClapFeatureExtractor, ClapModel, ClapTextModelWithProje
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
-from chladni_audio_features import pretrained_files
-from chladni_audio_features.clap import ClapEmbedder, middle_window
+from chladni_audio_features.analysis.recording import Recording
+from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.composition import SERVICE_NAMES, composer
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
-from chladni_audio_features.embedding import load_embedder
-from chladni_audio_features.embedding_model_loading import PretrainedModels, load_embedding_models
-from chladni_audio_features.pretrained_files import (
+from chladni_audio_features.embeddings import pretrained_files
+from chladni_audio_features.embeddings.clap import ClapEmbedder, middle_window
+from chladni_audio_features.embeddings.descriptors import load_embedder
+from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
+from chladni_audio_features.embeddings.pretrained_files import (
     ModelLoadingError,
     ModelReference,
     locate,
     parse_model_reference,
 )
-from chladni_audio_features.recording import Recording
 from chladni_contract.errors import Reason, UnavailableError
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array
@@ -222,9 +222,9 @@ def test_without_torch_the_service_offers_the_descriptors():
 import sys
 sys.modules["torch"] = sys.modules["transformers"] = sys.modules["safetensors"] = None
 from chladni_audio_features.composition import load_extractor
-from chladni_audio_features.decoding import DecodingLimits
-from chladni_audio_features.embedding_model_loading import PretrainedModels
-from chladni_audio_features.pretrained_files import ModelReference
+from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.embeddings.loading import PretrainedModels
+from chladni_audio_features.embeddings.pretrained_files import ModelReference
 extractor = load_extractor(DecodingLimits(), pretrained=PretrainedModels(clap=ModelReference("/clap")))
 print(*(model.card.model_id for model in extractor.embedding_models))
 print(*(missing.reason for missing in extractor.embedding_models.unavailable))

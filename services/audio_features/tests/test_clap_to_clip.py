@@ -15,17 +15,17 @@ from transformers import AutoTokenizer, ClapModel, CLIPModel, CLIPVisionModelWit
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
-from chladni_audio_features.clap import ClapEmbedder
-from chladni_audio_features.clap_to_clip import ClapToClipEmbedder, load_map
 from chladni_audio_features.composition import SERVICE_NAMES, composer
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.embedding import load_embedder
-from chladni_audio_features.embedding_model_loading import PretrainedModels, load_embedding_models
-from chladni_audio_features.jobs import fit_clap_to_clip
-from chladni_audio_features.jobs.caption_embeddings import ClapTexts
-from chladni_audio_features.jobs.caption_grammar import draw_captions
-from chladni_audio_features.jobs.ridge_regression import fit_ridge, measure_fit
-from chladni_audio_features.pretrained_files import ModelLoadingError, ModelReference
+from chladni_audio_features.embeddings.clap import ClapEmbedder
+from chladni_audio_features.embeddings.clap_to_clip import ClapToClipEmbedder, load_map
+from chladni_audio_features.embeddings.descriptors import load_embedder
+from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
+from chladni_audio_features.embeddings.pretrained_files import ModelLoadingError, ModelReference
+from chladni_audio_features.training import fit_clap_to_clip
+from chladni_audio_features.training.caption_embeddings import ClapTexts
+from chladni_audio_features.training.caption_grammar import draw_captions
+from chladni_audio_features.training.ridge_regression import fit_ridge, measure_fit
 from chladni_contract.tensors import to_array
 from chladni_contract.weight_fingerprint import fingerprint
 from chladni_fakes.loopback import loopback_service

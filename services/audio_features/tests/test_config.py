@@ -3,7 +3,7 @@
 import pytest
 
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.pretrained_files import ModelReference
+from chladni_audio_features.embeddings.pretrained_files import ModelReference
 from chladni_runtime.settings import SettingsError, load_settings
 
 PREFIX = "CHLADNI_AUDIO_FEATURES_"

@@ -9,14 +9,14 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.containers import (
+from chladni_audio_features.audio.containers import (
     Container,
     read_header,
     recognise_container,
     with_declared_length,
 )
-from chladni_audio_features.containers.mp3 import id3v2_length
-from chladni_audio_features.errors import (
+from chladni_audio_features.audio.containers.mp3 import id3v2_length
+from chladni_audio_features.audio.errors import (
     AudioError,
     CorruptAudioError,
     TruncatedAudioError,

@@ -9,10 +9,10 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.audio import mix_channels
-from chladni_audio_features.containers import Container
-from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
-from chladni_audio_features.errors import (
+from chladni_audio_features.audio.clip import mix_channels
+from chladni_audio_features.audio.containers import Container
+from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.errors import (
     AudioError,
     AudioTooLargeError,
     AudioTooLongError,
@@ -250,7 +250,7 @@ def test_a_decoder_that_delivers_more_than_declared_is_stopped(files, monkeypatc
         while True:
             yield np.zeros((65536, 1), np.float32)
 
-    monkeypatch.setattr("chladni_audio_features.decoding._decoded_blocks", endless)
+    monkeypatch.setattr("chladni_audio_features.audio.decoding._decoded_blocks", endless)
     with pytest.raises(AudioTooLongError, match="longer than its header says"):
         DECODER.decode(files.encode(np.zeros(22050)))
 

@@ -7,19 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from chladni_audio_features.definitions import define_descriptors
-from chladni_audio_features.loudness import integrated_loudness, k_weighted
-from chladni_audio_features.pitch import summarise_pitch, track_pitch
-from chladni_audio_features.rhythm import analyse_rhythm
-from chladni_audio_features.roughness import measure_roughness
-from chladni_audio_features.spectrogram import bin_frequencies
-from chladni_audio_features.timbre import (
+from chladni_audio_features.analysis.definitions import define_descriptors
+from chladni_audio_features.analysis.loudness import integrated_loudness, k_weighted
+from chladni_audio_features.analysis.pitch import summarise_pitch, track_pitch
+from chladni_audio_features.analysis.rhythm import analyse_rhythm
+from chladni_audio_features.analysis.roughness import measure_roughness
+from chladni_audio_features.analysis.spectral_peaks import TonalPeaks, find_tonal_peaks
+from chladni_audio_features.analysis.spectral_shape import (
     spectral_bandwidths,
     spectral_centroids,
     spectral_flatness_decibels,
 )
-from chladni_audio_features.tonal_peaks import TonalPeaks, find_tonal_peaks
-from chladni_audio_features.tonality import analyse_tonality, estimate_keys
+from chladni_audio_features.analysis.spectrogram import bin_frequencies
+from chladni_audio_features.analysis.tonality import analyse_tonality, estimate_keys
 
 RATE_HZ = 22050
 C, E, G, A = 0, 4, 7, 9

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.embedding import (
+from chladni_audio_features.embeddings.descriptors import (
     CALIBRATED,
     CALIBRATION_FILE,
     COMPONENT_NAMES,
@@ -24,7 +24,7 @@ from chladni_audio_features.embedding import (
     QuantileMap,
     load_embedder,
 )
-from chladni_audio_features.jobs.calibrate_embedding import fit_maps, fit_quantile_map
+from chladni_audio_features.training.calibrate_embedding import fit_maps, fit_quantile_map
 
 INDEX = {name: position for position, name in enumerate(COMPONENT_NAMES)}
 

@@ -12,18 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from chladni_audio_features.calibration_catalog import (
-    CALIBRATION_DIRECTORY,
-    EMBEDDED_CALIBRATIONS,
-    CalibrationCatalog,
-    LatentsRequest,
-    load_calibrations,
-)
-from chladni_audio_features.initial_latents import LatentBasis, LatentsPlan, latent_values, mel_image
-from chladni_audio_features.jobs import calibrate_latents
-from chladni_audio_features.jobs.latent_moments import LatentMoments, write_calibration
-from chladni_audio_features.jobs.synthesis.corpus import draw_corpus
-from chladni_audio_features.latent_calibration import (
+from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
+from chladni_audio_features.latents.calibration import (
     CalibrationError,
     CalibrationReference,
     LatentCalibration,
@@ -31,7 +21,17 @@ from chladni_audio_features.latent_calibration import (
     load_calibration,
     parse_calibration_references,
 )
-from chladni_audio_features.spectrogram import log_mel_spectrogram
+from chladni_audio_features.latents.catalog import (
+    CALIBRATION_DIRECTORY,
+    EMBEDDED_CALIBRATIONS,
+    CalibrationCatalog,
+    LatentsRequest,
+    load_calibrations,
+)
+from chladni_audio_features.latents.initial_latents import LatentBasis, LatentsPlan, latent_values, mel_image
+from chladni_audio_features.training import calibrate_latents
+from chladni_audio_features.training.latent_moments import LatentMoments, write_calibration
+from chladni_audio_features.training.synthesis.corpus import draw_corpus
 from chladni_contract.errors import NotFoundError, Reason
 
 UNIT_CELLS = st.floats(0, 1, width=32)

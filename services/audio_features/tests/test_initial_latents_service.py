@@ -7,13 +7,13 @@ import pytest
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
-from chladni_audio_features.calibration_catalog import EMBEDDED_CALIBRATIONS, load_calibrations
+from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.composition import SERVICE_NAMES, composer
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.initial_latents import LatentBasis, latent_values
-from chladni_audio_features.jobs.latent_moments import LatentMoments, write_calibration
-from chladni_audio_features.latent_calibration import CalibrationError
-from chladni_audio_features.spectrogram import log_mel_spectrogram
+from chladni_audio_features.latents.calibration import CalibrationError
+from chladni_audio_features.latents.catalog import EMBEDDED_CALIBRATIONS, load_calibrations
+from chladni_audio_features.latents.initial_latents import LatentBasis, latent_values
+from chladni_audio_features.training.latent_moments import LatentMoments, write_calibration
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array

@@ -6,29 +6,29 @@ import numpy as np
 import pytest
 import soundfile
 
-from chladni_audio_features.containers import read_header
-from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
-from chladni_audio_features.jobs import (
+from chladni_audio_features.audio.containers import read_header
+from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.tools.make_samples import SAMPLES, encode
+from chladni_audio_features.tools.ogg_serials import with_serial
+from chladni_audio_features.training import (
     calibrate_embedding,
     evaluate_embedding,
     make_samples,
     write_embeddings,
 )
-from chladni_audio_features.jobs.evaluation import (
+from chladni_audio_features.training.evaluation import (
     format_report,
     mean_distances,
     nearest_neighbour_accuracy,
     stack_by_kind,
 )
-from chladni_audio_features.jobs.make_samples import SAMPLES, encode
-from chladni_audio_features.jobs.ogg_serials import with_serial
-from chladni_audio_features.jobs.synthesis import speech
-from chladni_audio_features.jobs.synthesis.corpus import SHARES, draw_corpus, draw_sound
-from chladni_audio_features.jobs.synthesis.effects import faded, normalised
-from chladni_audio_features.jobs.synthesis.music import Piece, render_piece
-from chladni_audio_features.jobs.synthesis.percussion import PATTERNS, render_pattern
-from chladni_audio_features.jobs.synthesis.speech import Utterance, has_speech, speak
-from chladni_audio_features.jobs.synthesis.timbres import HARP, INSTRUMENTS, PLUCK, render_tone
+from chladni_audio_features.training.synthesis import speech
+from chladni_audio_features.training.synthesis.corpus import SHARES, draw_corpus, draw_sound
+from chladni_audio_features.training.synthesis.effects import faded, normalised
+from chladni_audio_features.training.synthesis.music import Piece, render_piece
+from chladni_audio_features.training.synthesis.percussion import PATTERNS, render_pattern
+from chladni_audio_features.training.synthesis.speech import Utterance, has_speech, speak
+from chladni_audio_features.training.synthesis.timbres import HARP, INSTRUMENTS, PLUCK, render_tone
 
 RATE_HZ = 22050
 needs_speech = pytest.mark.skipif(not has_speech(), reason="espeak-ng is not installed")
@@ -95,7 +95,7 @@ def test_unknown_kinds_are_refused():
 
 
 def test_the_corpus_leaves_speech_out_where_there_is_none(monkeypatch):
-    monkeypatch.setattr("chladni_audio_features.jobs.synthesis.corpus.has_speech", lambda: False)
+    monkeypatch.setattr("chladni_audio_features.training.synthesis.corpus.has_speech", lambda: False)
     kinds = [sound.kind for sound in draw_corpus(count=12, seed=0, rate_hz=RATE_HZ)]
     assert len(kinds) == 12
     assert "speech" not in kinds

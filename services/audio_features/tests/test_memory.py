@@ -9,7 +9,7 @@ import pytest
 _PROBE = """
 import resource
 import numpy as np
-from chladni_audio_features.memory import keep_freed_memory
+from chladni_runtime.execution.allocator import keep_freed_memory
 
 def faults_of_reuse():
     np.ones(2**20)  # 8 MB

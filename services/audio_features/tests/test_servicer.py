@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
+from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.composition import SERVICE_NAMES, composer
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.embedding import COMPONENT_NAMES, DESCRIPTOR_NAMES, EMBEDDING_SPACE
-from chladni_audio_features.spectrogram import log_mel_spectrogram
+from chladni_audio_features.embeddings.descriptors import COMPONENT_NAMES, DESCRIPTOR_NAMES, EMBEDDING_SPACE
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.mel import hz_to_mel, mel_filter_bank, mel_to_hz
-from chladni_audio_features.spectrogram import (
+from chladni_audio_features.analysis.mel import hz_to_mel, mel_filter_bank, mel_to_hz
+from chladni_audio_features.analysis.spectrogram import (
     MelSettings,
     MelTransform,
     hann_window,

@@ -6,18 +6,18 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.decoding import DecodingLimits
-from chladni_audio_features.errors import (
+from chladni_audio_features.analysis.levels import measure_level
+from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
+from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.audio.errors import (
     AudioTooLongError,
     ChannelCountError,
     CorruptAudioError,
     SampleRateError,
     SampleValueError,
 )
-from chladni_audio_features.levels import measure_level
+from chladni_audio_features.audio.pcm import PcmEncoding, PcmFormat, PcmReader
 from chladni_audio_features.live import LiveAnalysis, LiveLimits
-from chladni_audio_features.pcm import PcmEncoding, PcmFormat, PcmReader
-from chladni_audio_features.spectrogram import log_mel_spectrogram
 from chladni_audio_features.streaming import MelStream
 
 LIMITS = DecodingLimits()

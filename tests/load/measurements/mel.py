@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from recordings import RATE_HZ, melody
 
-from chladni_audio_features.spectrogram import MelTransform, log_mel_spectrogram
+from chladni_audio_features.analysis.spectrogram import MelTransform, log_mel_spectrogram
 from measurements.charts import BarChart, Chart
 from measurements.conditions import Conditions
 from measurements.figures import Figures, MeasurementError, median

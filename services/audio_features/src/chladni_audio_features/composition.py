@@ -13,19 +13,19 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from chladni.audio.v1 import audio_feature_service_pb2, audio_feature_service_pb2_grpc
-from chladni_audio_features.calibration_catalog import load_calibrations
+from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
+from chladni_audio_features.analysis.spectrogram import MelTransform
+from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.decoding import AudioDecoder, DecodingLimits
-from chladni_audio_features.descriptors import DescriptorAnalyser
-from chladni_audio_features.embedding import load_embedder
-from chladni_audio_features.embedding_model_loading import PretrainedModels, load_embedding_models
+from chladni_audio_features.embeddings.descriptors import load_embedder
+from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
 from chladni_audio_features.extraction import FeatureExtractor
-from chladni_audio_features.latent_calibration import CalibrationReference
-from chladni_audio_features.memory import keep_freed_memory
+from chladni_audio_features.grpc_api.servicer import AudioFeatureServicer
+from chladni_audio_features.latents.calibration import CalibrationReference
+from chladni_audio_features.latents.catalog import load_calibrations
 from chladni_audio_features.metrics import AudioMetrics
-from chladni_audio_features.servicer import AudioFeatureServicer
-from chladni_audio_features.spectrogram import MelTransform
 from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.allocator import keep_freed_memory
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.late_binding import Binding

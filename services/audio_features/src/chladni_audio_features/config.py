@@ -5,10 +5,10 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from chladni_audio_features.decoding import DecodingLimits
-from chladni_audio_features.latent_calibration import CalibrationReference, parse_calibration_references
+from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.embeddings.pretrained_files import ModelReference, parse_model_reference
+from chladni_audio_features.latents.calibration import CalibrationReference, parse_calibration_references
 from chladni_audio_features.live import LiveLimits
-from chladni_audio_features.pretrained_files import ModelReference, parse_model_reference
 from chladni_runtime.settings import Port, ServiceSettings
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.audio import SourceFormat
-from chladni_audio_features.calibration_catalog import CalibrationCatalog
+from chladni_audio_features.analysis.descriptors import DescriptorAnalyser, Descriptors
+from chladni_audio_features.analysis.recording import Recording
+from chladni_audio_features.analysis.spectrogram import MelTransform
+from chladni_audio_features.audio.clip import SourceFormat
+from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.colormap import Colormap
-from chladni_audio_features.decoding import AudioDecoder
-from chladni_audio_features.descriptors import DescriptorAnalyser, Descriptors
-from chladni_audio_features.embedding import DescriptorEmbedder
-from chladni_audio_features.embedding_models import EmbeddingModel, EmbeddingModels
-from chladni_audio_features.initial_latents import LatentsPlan
-from chladni_audio_features.recording import Recording
+from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
+from chladni_audio_features.embeddings.registry import EmbeddingModel, EmbeddingModels
+from chladni_audio_features.latents.catalog import CalibrationCatalog
+from chladni_audio_features.latents.initial_latents import LatentsPlan
 from chladni_audio_features.rendering import render_spectrogram
-from chladni_audio_features.spectrogram import MelTransform
 
 
 @dataclass(frozen=True)

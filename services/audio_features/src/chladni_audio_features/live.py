@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.descriptors import Descriptors
-from chladni_audio_features.errors import AudioTooLongError
+from chladni_audio_features.analysis.descriptors import Descriptors
+from chladni_audio_features.audio.errors import AudioTooLongError
+from chladni_audio_features.audio.pcm import PCM_FIELD, PcmReader
 from chladni_audio_features.extraction import FeatureExtractor
-from chladni_audio_features.pcm import PCM_FIELD, PcmReader
 from chladni_audio_features.streaming import MelStream, StreamedFrames
 
 

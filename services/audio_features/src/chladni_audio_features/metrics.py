@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from chladni_audio_features.containers import Container
+from chladni_audio_features.audio.containers import Container
 
 
 class AudioMetrics:

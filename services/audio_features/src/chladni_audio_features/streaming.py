@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from chladni_audio_features.levels import Level, measure_level
-from chladni_audio_features.spectrogram import MelTransform
+from chladni_audio_features.analysis.levels import Level, measure_level
+from chladni_audio_features.analysis.spectrogram import MelTransform
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from typing import Any
 
 from recordings import encoded, melody
 
+from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.composition import load_extractor
-from chladni_audio_features.decoding import DecodingLimits
 from chladni_audio_features.extraction import FeatureExtractor
 from measurements.programs.answering import answer_commands
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from recordings import encoded
 
-from chladni_audio_features.jobs.synthesis.effects import faded, normalised
-from chladni_audio_features.jobs.synthesis.timbres import Samples
+from chladni_audio_features.training.synthesis.effects import faded, normalised
+from chladni_audio_features.training.synthesis.timbres import Samples
 
 RATE_HZ: Final = 22050
 _FADE_SECONDS: Final = 0.005

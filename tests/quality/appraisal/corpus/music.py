@@ -9,15 +9,15 @@ from typing import Final
 import numpy as np
 
 from appraisal.corpus.clips import RATE_HZ, ClipPlan, dealt, spread
-from chladni_audio_features.jobs.synthesis import timbres
-from chladni_audio_features.jobs.synthesis.music import (
+from chladni_audio_features.training.synthesis import timbres
+from chladni_audio_features.training.synthesis.music import (
     MAJOR_PROGRESSIONS,
     MINOR_PROGRESSIONS,
     Piece,
     render_piece,
 )
-from chladni_audio_features.jobs.synthesis.percussion import PATTERNS
-from chladni_audio_features.jobs.synthesis.timbres import Samples
+from chladni_audio_features.training.synthesis.percussion import PATTERNS
+from chladni_audio_features.training.synthesis.timbres import Samples
 
 _TIMBRES: Final = {
     "piano": timbres.PIANO,

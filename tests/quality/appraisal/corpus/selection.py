@@ -11,7 +11,7 @@ from appraisal.corpus.clips import ClipPlan
 from appraisal.corpus.music import plan_melodies, plan_polyphony
 from appraisal.corpus.speech import plan_speech
 from appraisal.corpus.unpitched import plan_machines, plan_noises, plan_percussion, plan_silence
-from chladni_audio_features.jobs.synthesis.speech import has_speech
+from chladni_audio_features.training.synthesis.speech import has_speech
 
 KINDS: Final[Mapping[str, Callable[[int, np.random.Generator], list[ClipPlan]]]] = {
     "speech": plan_speech,

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from appraisal.corpus.clips import RATE_HZ, ClipPlan, dealt
-from chladni_audio_features.jobs.synthesis.speech import SENTENCES, Utterance, speak
-from chladni_audio_features.jobs.synthesis.timbres import Samples
+from chladni_audio_features.training.synthesis.speech import SENTENCES, Utterance, speak
+from chladni_audio_features.training.synthesis.timbres import Samples
 
 _MORE_SENTENCES: Final = (
     ("en-us", "Call me when the kettle sings, and please, do not be late again."),

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 
 from appraisal.corpus.clips import RATE_HZ, ClipPlan, dealt, spread
-from chladni_audio_features.jobs.synthesis.effects import with_room
-from chladni_audio_features.jobs.synthesis.machines import Machine, render_machine
-from chladni_audio_features.jobs.synthesis.noises import NOISES, Noise
-from chladni_audio_features.jobs.synthesis.percussion import DRUMS, render_pattern
-from chladni_audio_features.jobs.synthesis.timbres import Samples
+from chladni_audio_features.training.synthesis.effects import with_room
+from chladni_audio_features.training.synthesis.machines import Machine, render_machine
+from chladni_audio_features.training.synthesis.noises import NOISES, Noise
+from chladni_audio_features.training.synthesis.percussion import DRUMS, render_pattern
+from chladni_audio_features.training.synthesis.timbres import Samples
 
 _STEPS: Final = 16
 _SECONDS: Final = (3.0, 6.0)

@@ -158,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sounds",
         type=Path,
         help=(
-            "embeddings of sounds, as chladni_audio_features.jobs.write_embeddings writes them; every other "
+            "embeddings of sounds, as chladni_audio_features.training.write_embeddings writes them; every other "
             "picture is then of one of them (default: all are of made-up embeddings)"
         ),
     )

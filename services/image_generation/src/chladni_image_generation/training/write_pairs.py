@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sounds",
         type=Path,
         help=(
-            "embeddings of sounds, as chladni_audio_features.jobs.write_embeddings writes them "
+            "embeddings of sounds, as chladni_audio_features.training.write_embeddings writes them "
             "(default: made-up ones)"
         ),
     )

@@ -43,7 +43,7 @@ def sample_descriptors(count: int, *, seed: int) -> Tensor:
 
 
 def load_recorded(path: Path) -> Tensor:
-    """(N, 152) embeddings of real sounds, as `chladni_audio_features.jobs.write_embeddings` writes them.
+    """(N, 152) embeddings of real sounds, as `chladni_audio_features.training.write_embeddings` writes them.
 
     Raises:
         ValueError: they are embeddings of another space.

@@ -1,0 +1,241 @@
+"""The course of a sound: how it changes from its beginning to its end, in sixteen segments.
+
+Descriptors tell what a sound is like as a whole; the course tells when. It is made of what the
+descriptors' analyses found frame by frame, hence costs next to nothing.
+
+A segment that is quiet or has no pitch says little about itself: its values are drawn towards those
+of the whole sound, as if it went on for a moment there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from chladni_audio_features.analysis.pitch import VOICED_APERIODICITY, PitchSummary, PitchTrack
+from chladni_audio_features.analysis.rhythm import Rhythm
+from chladni_audio_features.analysis.segments import SEGMENTS, SegmentWindows, Values
+from chladni_audio_features.analysis.spectral_peaks import MIN_TONAL_SHARE, TonalPeaks
+from chladni_audio_features.analysis.spectral_shape import Timbre, TimbreFrames
+from chladni_audio_features.analysis.tonality import places_among_fifths
+
+MIN_LEVEL_DB = -40.0
+MAX_ONSET_DB = 15.0
+
+_LEVEL_BLOCKS = 8 * SEGMENTS
+_EDGE_FRAMES = 2  # spectra whose window reaches over an end of the sound
+_ONSET_FRAMES = 5  # of the spectrum's rise: as long as a window takes to pass
+_DRAWN = 0.05  # amplitude of the whole sound that is mixed in, relative to the mean
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """Local values of a sound, each (16,) float64.
+
+    Attributes:
+        level_decibels: root mean square relative to the loudest segment, from -40 to 0.
+        brightness_hz: spectral centroid.
+        flatness_decibels: spectral flatness.
+        onset_decibels: how far the spectrum rises at the strongest beginning, from 0 to 15.
+        pitch_height_hz: pitch, or the register of chords; None for sound without pitch.
+        harmonicity: share of the sound that repeats with the best period.
+        tonal_x: cosine, and
+        tonal_y: sine of the place on the circle of fifths (C at 0 degrees, G at 30), times how
+            distinct the place is: at most 1 in magnitude, 0 where there is no tonal content.
+    """
+
+    level_decibels: Values
+    brightness_hz: Values
+    flatness_decibels: Values
+    onset_decibels: Values
+    pitch_height_hz: Values | None
+    harmonicity: Values
+    tonal_x: Values
+    tonal_y: Values
+
+
+@dataclass(frozen=True, eq=False)
+class SoundAnalyses:
+    """What the descriptors' analyses found in a sound.
+
+    Attributes:
+        frames_per_second: rate of the frames of timbre and rhythm; frame 0 is centred on time 0.
+        timbre_frames: shape of the spectrum, frame by frame.
+        timbre: their mean.
+        rhythm: onsets and tempo.
+        pitch_track: pitch, frame by frame.
+        pitch: its summary.
+        peaks: the tonal peaks.
+    """
+
+    frames_per_second: float
+    timbre_frames: TimbreFrames
+    timbre: Timbre
+    rhythm: Rhythm
+    pitch_track: PitchTrack
+    pitch: PitchSummary
+    peaks: TonalPeaks
+
+
+def trace_course(samples: npt.NDArray[np.float32], sample_rate_hz: int, *, analyses: SoundAnalyses) -> Course:
+    """Trace the course of a sound that is not silent.
+
+    Args:
+        samples: (n,) float32, at least 0.1 s, without a constant offset.
+        sample_rate_hz: their rate.
+        analyses: of the same samples.
+    """
+    windows = SegmentWindows(len(samples) / sample_rate_hz)
+    brightness_hz, flatness_decibels = _trace_timbre(windows, analyses)
+    track = analyses.pitch_track
+    tonal = _trace_tonality(windows, analyses.peaks)
+    return Course(
+        level_decibels=_trace_level(windows, samples, sample_rate_hz),
+        brightness_hz=brightness_hz,
+        flatness_decibels=flatness_decibels,
+        onset_decibels=_trace_onsets(windows, analyses),
+        pitch_height_hz=_trace_pitch(windows, analyses),
+        harmonicity=_drawn_mean(
+            windows.weights(track.times_seconds),
+            1.0 - track.aperiodicity,
+            amplitudes=track.amplitudes,
+            whole=analyses.pitch.harmonicity,
+            mean_amplitude=track.amplitudes.mean(),
+        ),
+        tonal_x=tonal.real,
+        tonal_y=tonal.imag,
+    )
+
+
+def _trace_level(windows: SegmentWindows, samples: npt.NDArray[np.float32], sample_rate_hz: int) -> Values:
+    edges = np.linspace(0, len(samples), _LEVEL_BLOCKS + 1).astype(np.intp)
+    energies = np.add.reduceat(np.square(samples, dtype=np.float64), edges[:-1])
+    middles_seconds = 0.5 * (edges[:-1] + edges[1:]) / sample_rate_hz
+    power = windows.weights(middles_seconds) @ (energies / np.diff(edges))
+    lowest = 10.0 ** (MIN_LEVEL_DB / 10.0)
+    decibels: Values = 10.0 * np.log10(np.maximum(power / power.max(), lowest))
+    return decibels
+
+
+def _trace_timbre(windows: SegmentWindows, analyses: SoundAnalyses) -> tuple[Values, Values]:
+    """Brightness and flatness; spectra of the sound's abrupt ends count only where there are no others."""
+    frames, whole = analyses.timbre_frames, analyses.timbre
+    count = len(frames.amplitudes)
+    skipped = min(_EDGE_FRAMES, (count - 1) // 2)
+    inner = slice(skipped, count - skipped)
+    weights = windows.weights(_frame_times(count, analyses)[inner])
+    brightness_hz, flatness_decibels = (
+        _drawn_mean(
+            weights,
+            values[inner],
+            amplitudes=frames.amplitudes[inner],
+            whole=mean,
+            mean_amplitude=frames.amplitudes.mean(),
+        )
+        for values, mean in (
+            (frames.brightness_hz, whole.brightness_hz),
+            (frames.flatness_decibels, whole.flatness_decibels),
+        )
+    )
+    return brightness_hz, flatness_decibels
+
+
+def _trace_onsets(windows: SegmentWindows, analyses: SoundAnalyses) -> Values:
+    """The rise of the spectrum within a window's length, at its strongest.
+
+    A beginning may fall on one frame or across several: only their sum does not depend on that.
+    """
+    excess = analyses.rhythm.flux_excess_decibels
+    start = _ONSET_FRAMES // 2
+    rises = np.convolve(excess, np.ones(_ONSET_FRAMES))[start : start + len(excess)]
+    # A frame's rise is the one from the frame before.
+    times_seconds = _frame_times(len(excess), analyses) - 0.5 / analyses.frames_per_second
+    strongest: Values = (windows.heights(times_seconds) * np.clip(rises, 0.0, MAX_ONSET_DB)).max(axis=1)
+    return strongest
+
+
+def _frame_times(count: int, analyses: SoundAnalyses) -> Values:
+    return np.arange(count, dtype=np.float64) * (1.0 / analyses.frames_per_second)
+
+
+def _trace_pitch(windows: SegmentWindows, analyses: SoundAnalyses) -> Values | None:
+    """The single pitch or the register; where it is in doubt which one is heard, something in between."""
+    pitch = analyses.pitch
+    octaves = np.zeros(SEGMENTS)
+    if pitch.median_hz is not None and pitch.chord_likelihood < 1.0:
+        melody = _trace_melody(windows, analyses.pitch_track, pitch.median_hz)
+        octaves += (1.0 - pitch.chord_likelihood) * melody
+    if pitch.register_hz is not None and pitch.chord_likelihood > 0.0:
+        octaves += pitch.chord_likelihood * _trace_register(windows, analyses.peaks, pitch.register_hz)
+    return None if pitch.height_hz is None else np.exp2(octaves)
+
+
+def _trace_melody(windows: SegmentWindows, track: PitchTrack, median_hz: float) -> Values:
+    """Mean pitch of the voiced frames in octaves above 1 Hz."""
+    voiced = track.voiced
+    clarity = 1.0 - track.aperiodicity[voiced] / VOICED_APERIODICITY
+    return _drawn_mean(
+        windows.weights(track.times_seconds)[:, voiced],
+        np.log2(track.melody_hz()),
+        amplitudes=track.amplitudes[voiced] * clarity,
+        whole=float(np.log2(median_hz)),
+        mean_amplitude=track.amplitudes.mean(),
+    )
+
+
+def _trace_register(windows: SegmentWindows, peaks: TonalPeaks, register_hz: float) -> Values:
+    """The register in octaves above 1 Hz.
+
+    It moves as the mean of the partials does: their quartile would jump from note to note.
+    """
+    chosen = peaks.is_fundamental
+    amplitudes = peaks.amplitudes[chosen]
+    octaves = np.log2(peaks.frequencies_hz[chosen])
+    octaves -= np.average(octaves, weights=amplitudes)
+    return float(np.log2(register_hz)) + _drawn_mean(
+        windows.weights(peaks.frame_times_seconds)[:, peaks.frames[chosen]],
+        octaves,
+        amplitudes=amplitudes,
+        whole=0.0,
+        mean_amplitude=amplitudes.sum() / len(peaks.frame_times_seconds),
+    )
+
+
+def _trace_tonality(windows: SegmentWindows, peaks: TonalPeaks) -> npt.NDArray[np.complex128]:
+    """Mean place of the notes on the circle of fifths, times the segment's tonal share.
+
+    The place of a single note lies on the circle, that of a chord within it, and that of a cluster
+    near its centre. Quiet segments count as having no tonal content.
+    """
+    if not peaks.is_tonal:
+        return np.zeros(SEGMENTS, dtype=np.complex128)
+    weights = windows.weights(peaks.frame_times_seconds)
+    frame_places, frame_totals = places_among_fifths(peaks)
+    totals = weights @ frame_totals
+    places = (weights @ frame_places) / np.where(totals > 0.0, totals, 1.0)
+    energies = weights @ peaks.frame_energies + _DRAWN**2 * peaks.frame_energies.mean()
+    shares = (weights @ peaks.frame_tonal_energies) / energies
+    clarity = np.clip((shares - MIN_TONAL_SHARE) / (1.0 - MIN_TONAL_SHARE), 0.0, 1.0)
+    tonal: npt.NDArray[np.complex128] = places * clarity
+    return tonal
+
+
+def _drawn_mean(
+    weights: Values, values: Values, *, amplitudes: Values, whole: float, mean_amplitude: float
+) -> Values:
+    """Mean of `values` in each segment by amplitude, drawn towards the value of the whole sound.
+
+    Args:
+        weights: (16, frames) of the frames in each segment.
+        values: (frames,) what is averaged.
+        amplitudes: (frames,) how much each frame counts.
+        whole: the value of the whole sound.
+        mean_amplitude: of all frames, also of those that are not given here.
+    """
+    if mean_amplitude == 0.0:  # all that sounds lies beyond the last frame
+        return np.full(len(weights), whole)
+    drawn = _DRAWN * mean_amplitude
+    mean: Values = (weights @ (amplitudes * values) + drawn * whole) / (weights @ amplitudes + drawn)
+    return mean

@@ -1,0 +1,1 @@
+"""Audio as data: clips, their decoding and their containers."""

@@ -1,0 +1,161 @@
+"""The embedding models of this server, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from chladni_audio_features.analysis.recording import Recording
+from chladni_audio_features.analysis.segments import SEGMENTS
+from chladni_audio_features.embeddings.descriptors import (
+    COMPONENT_NAMES,
+    COURSE_FEATURES,
+    DESCRIPTOR_NAMES,
+    EMBEDDING_SPACE,
+    DescriptorEmbedder,
+)
+from chladni_contract.errors import FieldViolation, NotFoundError, Reason, UnavailableError
+
+DESCRIPTORS_FAMILY: Final = "descriptors"
+CLAP_MODEL_ID: Final = "clap"
+CLAP_TO_CLIP_MODEL_ID: Final = "clap-to-clip"
+
+_FIELD: Final = "embedding_model"
+_MAX_SHOWN_CHARACTERS: Final = 80
+_SETTINGS: Final = {
+    CLAP_MODEL_ID: "CHLADNI_AUDIO_FEATURES_CLAP_MODEL",
+    CLAP_TO_CLIP_MODEL_ID: "CHLADNI_AUDIO_FEATURES_CLAP_TO_CLIP_MAP",
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What callers may know of a model.
+
+    Attributes:
+        model_id: Name for requests.
+        family: Kind of model.
+        description: One sentence for people.
+        space: Name of the space of its embeddings.
+        digest: SHA-256 over its files, 64 hexadecimal digits.
+        license: Licence of the weights.
+        component_names: What the components mean; empty where they have no names.
+        properties: Further facts for people.
+    """
+
+    model_id: str
+    family: str
+    description: str
+    space: str = ""
+    digest: str = ""
+    license: str = ""
+    component_names: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+class EmbeddingModel(Protocol):
+    """Embeds recordings. Safe to share between threads; the same recording gives the same floats."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What callers may know of it."""
+        ...
+
+    def embed(self, recording: Recording) -> npt.NDArray[np.float32]:
+        """Returns the embedding of a recording, (D,) float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class UnavailableModel:
+    """A model that is configured and cannot be used.
+
+    Attributes:
+        card: What is known of it all the same.
+        reason: Why it cannot be used and what to do about it, without paths.
+    """
+
+    card: ModelCard
+    reason: str
+
+
+class DescriptorModel:
+    """The calibrated embedding as an embedding model.
+
+    Args:
+        embedder: Maps descriptors to the embedding.
+    """
+
+    def __init__(self, embedder: DescriptorEmbedder) -> None:
+        self._embedder = embedder
+        self._card = ModelCard(
+            model_id=EMBEDDING_SPACE,
+            family=DESCRIPTORS_FAMILY,
+            description="Descriptors of the sound as a whole, each mapped to [0, 1] by its quantiles, and "
+            f"its course in {SEGMENTS} segments of {len(COURSE_FEATURES)} local values each.",
+            space=EMBEDDING_SPACE,
+            digest=embedder.digest,
+            license="Apache-2.0",
+            component_names=COMPONENT_NAMES,
+            properties={
+                "dimensions": str(len(COMPONENT_NAMES)),
+                "whole_dimensions": str(len(DESCRIPTOR_NAMES)),
+                "course_segments": str(SEGMENTS),
+                "course_features": ",".join(COURSE_FEATURES),
+            },
+        )
+
+    @property
+    def card(self) -> ModelCard:
+        """What callers may know of it."""
+        return self._card
+
+    def embed(self, recording: Recording) -> npt.NDArray[np.float32]:
+        """Returns the embedding of a recording, (152,) float32 in [0, 1]."""
+        return self._embedder.embed(recording.descriptors)
+
+
+class EmbeddingModels:
+    """Finds embedding models by name.
+
+    Args:
+        models: At least one; the first is the default.
+        unavailable: Models that are configured and cannot be used.
+    """
+
+    def __init__(
+        self, models: Sequence[EmbeddingModel], unavailable: Sequence[UnavailableModel] = ()
+    ) -> None:
+        self._models = {model.card.model_id: model for model in models}
+        self.default = models[0]
+        self.unavailable = tuple(unavailable)
+
+    def __iter__(self) -> Iterator[EmbeddingModel]:
+        return iter(self._models.values())
+
+    def find(self, model_id: str) -> EmbeddingModel:
+        """Returns the model of a name, the default one for the empty name.
+
+        Raises:
+            NotFoundError: No model has this name.
+            UnavailableError: The model is configured and cannot be used.
+        """
+        if not model_id:
+            return self.default
+        if (model := self._models.get(model_id)) is not None:
+            return model
+        for missing in self.unavailable:
+            if missing.card.model_id == model_id:
+                message = f"The embedding model {model_id!r} cannot be used: {missing.reason}"
+                violation = FieldViolation(_FIELD, message)
+                raise UnavailableError(Reason.MODEL_UNAVAILABLE, message, violations=[violation])
+        setting = f" {_SETTINGS[model_id]} adds it." if model_id in _SETTINGS else ""
+        message = (
+            f"No embedding model is named {model_id[:_MAX_SHOWN_CHARACTERS]!r}; this server has "
+            f"{', '.join(self._models)}.{setting}"
+        )
+        raise NotFoundError(Reason.UNKNOWN_MODEL, message, violations=[FieldViolation(_FIELD, message)])

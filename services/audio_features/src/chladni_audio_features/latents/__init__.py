@@ -1,0 +1,1 @@
+"""Initial latents of diffusion models, made from clips."""

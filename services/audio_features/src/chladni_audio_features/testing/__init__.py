@@ -1,0 +1,1 @@
+"""Untrained, tiny models for tests."""

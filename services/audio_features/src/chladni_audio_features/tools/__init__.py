@@ -1,0 +1,1 @@
+"""Programs for operators and developers: sample audio, evaluation, measurements."""
