@@ -130,7 +130,7 @@ train-image-model: $(STAMP) ## Train the embedded image model again (hours); con
 
 .PHONY: train-alignment-model
 train-alignment-model: $(STAMP) ## Train the model that aligns sounds and pictures, on PAIRS (10 minutes); continues
-	$(BIN)/python -m chladni_similarity.jobs.train_alignment $(addprefix --pairs ,$(or $(PAIRS),build/alignment/pairs.safetensors)) $(ARGUMENTS)
+	$(BIN)/python -m chladni_similarity.training.train_alignment $(addprefix --pairs ,$(or $(PAIRS),build/alignment/pairs.safetensors)) $(ARGUMENTS)
 
 .PHONY: clean
 clean: ## Remove what can be made again, the environment included

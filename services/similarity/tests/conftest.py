@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from chladni_similarity.embedders.alignment import AlignmentEmbedder
 from chladni_similarity.embedders.efficientnet_lite0 import EfficientNetLite0Embedder
-from chladni_similarity.jobs import train_alignment
+from chladni_similarity.training import train_alignment
 
 
 @pytest.fixture(scope="session")

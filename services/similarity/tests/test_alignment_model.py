@@ -10,10 +10,10 @@ import torch
 from chladni_contract.errors import InvalidInputError, NotOfferedError
 from chladni_similarity.embedders.alignment import AlignmentEmbedder
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
-from chladni_similarity.model_catalog import ModelCatalog, load_catalog
-from chladni_similarity.model_files import ModelAbsentError, ModelLoadingError
-from chladni_similarity.model_references import ModelReference
-from chladni_similarity.scoring import cosine_of
+from chladni_similarity.models.catalog import ModelCatalog, load_catalog
+from chladni_similarity.models.files import ModelAbsentError, ModelLoadingError
+from chladni_similarity.models.references import ModelReference
+from chladni_similarity.models.scoring import cosine_of
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_the_shipped_model_has_all_that_it_needs():
 
 def test_a_model_that_was_never_trained_is_left_out_with_a_warning(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(
-        "chladni_similarity.model_catalog.shipped_model_directory", lambda name: tmp_path / name
+        "chladni_similarity.models.catalog.shipped_model_directory", lambda name: tmp_path / name
     )
     references = [ModelReference("efficientnet-lite0"), ModelReference("chladni-alignment")]
     with caplog.at_level("WARNING"):
@@ -143,7 +143,7 @@ def test_a_configuration_of_another_network_is_refused(copied, monkeypatch, chan
     content = json.dumps(config | change).encode()
     (copied / "config.json").write_bytes(content)
     manifest = json.loads((copied / "manifest.json").read_text())
-    monkeypatch.setattr("chladni_similarity.model_files.sha256_of", lambda _: "same")
+    monkeypatch.setattr("chladni_similarity.models.files.sha256_of", lambda _: "same")
     manifest["sha256"] = dict.fromkeys(manifest["sha256"], "same")
     (copied / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelLoadingError, match=complaint):

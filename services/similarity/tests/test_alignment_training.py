@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from chladni_similarity.embedders.alignment_network import AlignmentConfig
-from chladni_similarity.jobs import alignment_training, train_alignment
-from chladni_similarity.jobs.alignment_training import (
+from chladni_similarity.training import alignment_training, train_alignment
+from chladni_similarity.training.alignment_training import (
     CheckpointError,
     Recipe,
     Training,
@@ -20,8 +20,8 @@ from chladni_similarity.jobs.alignment_training import (
     contrastive_loss,
     train,
 )
-from chladni_similarity.jobs.augmentation import augment_pictures, augment_sounds, compress
-from chladni_similarity.jobs.pairs import PairsError, group_sounds, read_pairs, split_pairs
+from chladni_similarity.training.augmentation import augment_pictures, augment_sounds, compress
+from chladni_similarity.training.pairs import PairsError, group_sounds, read_pairs, split_pairs
 
 SMALL = AlignmentConfig(
     sound_width=32,

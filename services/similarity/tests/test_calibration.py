@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chladni_similarity.calibration import (
+from chladni_similarity.models.calibration import (
     Calibration,
     CalibrationError,
     ModelCalibrations,
@@ -16,13 +16,13 @@ from chladni_similarity.calibration import (
     parse_calibrations,
     read_calibrations,
 )
-from chladni_similarity.jobs import calibrate_scores
-from chladni_similarity.jobs.cosine_calibration import RocCurve, calibrate
-from chladni_similarity.model_files import (
+from chladni_similarity.models.files import (
     ModelLoadingError,
     read_directory_manifest,
     shipped_model_directory,
 )
+from chladni_similarity.training import calibrate_scores
+from chladni_similarity.training.cosine_calibration import RocCurve, calibrate
 
 PAIRS = st.lists(st.integers(-100, 100).map(lambda value: value / 100), min_size=2, max_size=40)
 

@@ -19,8 +19,8 @@ from chladni_similarity.composition import SERVICE_NAMES, composing
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.embedders import clip
 from chladni_similarity.embedders.clip import ClipEmbedder
-from chladni_similarity.model_files import ModelLoadingError
-from chladni_similarity.model_references import ModelReference
+from chladni_similarity.models.files import ModelLoadingError
+from chladni_similarity.models.references import ModelReference
 
 SIDE_PIXELS = 32
 

@@ -28,8 +28,8 @@ from chladni_runtime.settings import load_settings
 from chladni_similarity import composition
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.embedders.interface import ModelCard
-from chladni_similarity.model_catalog import ModelCatalog
-from chladni_similarity.scoring import CosineScore
+from chladni_similarity.models.catalog import ModelCatalog
+from chladni_similarity.models.scoring import CosineScore
 from chladni_similarity.sounds import SOUND_DIMENSION, SOUND_SPACE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

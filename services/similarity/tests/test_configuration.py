@@ -5,8 +5,8 @@ import pytest
 from chladni_contract.errors import NotFoundError, Reason
 from chladni_runtime.settings import SettingsError, load_settings
 from chladni_similarity.config import SimilaritySettings
-from chladni_similarity.model_catalog import ModelCatalog
-from chladni_similarity.model_references import ModelReference, parse_model_references
+from chladni_similarity.models.catalog import ModelCatalog
+from chladni_similarity.models.references import ModelReference, parse_model_references
 
 
 def test_the_defaults_serve_the_embedded_models():

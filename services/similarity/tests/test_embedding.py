@@ -23,10 +23,10 @@ from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import ModelCard
-from chladni_similarity.embedding import EmbeddingEngine, compute_batch
-from chladni_similarity.embedding_cache import EmbeddingCache
-from chladni_similarity.image_decoding import ImageFormat, ImageLimits
-from chladni_similarity.image_sources import EncodedImage, RawImage
+from chladni_similarity.embedding.cache import EmbeddingCache
+from chladni_similarity.embedding.engine import EmbeddingEngine, compute_batch
+from chladni_similarity.images.decoding import ImageFormat, ImageLimits
+from chladni_similarity.images.sources import EncodedImage, RawImage
 from chladni_similarity.metrics import EmbeddingMetrics
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_similarity.image_decoding import ImageFormat, ImageLimits
-from chladni_similarity.image_sources import EncodedImage
+from chladni_similarity.images.decoding import ImageFormat, ImageLimits
+from chladni_similarity.images.sources import EncodedImage
 
 FIELD = "encoded.images[3].content"
 LOSSLESS = [("PNG", {}), ("WEBP", {"lossless": True})]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from chladni_similarity.scoring import CosineScore, cosine_of
+from chladni_similarity.models.scoring import CosineScore, cosine_of
 
 score_of = CosineScore().score_of
 

@@ -14,10 +14,10 @@ from chladni_contract.errors import FaultError, NotOfferedError, Reason
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import SoundEmbedder
-from chladni_similarity.embedding import EmbeddingEngine
-from chladni_similarity.embedding_cache import Vector
-from chladni_similarity.image_sources import ImageSource
-from chladni_similarity.scoring import cosine_of
+from chladni_similarity.embedding.cache import Vector
+from chladni_similarity.embedding.engine import EmbeddingEngine
+from chladni_similarity.images.sources import ImageSource
+from chladni_similarity.models.scoring import cosine_of
 from chladni_similarity.sounds import EmbeddedSound, Sound, SoundAnalyzer, SoundVector
 
 

@@ -26,17 +26,17 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
 from chladni_similarity.alignment import Aligner
-from chladni_similarity.audio_features_client import audio_features_client
+from chladni_similarity.audio_features import audio_features_client
 from chladni_similarity.collections.interface import OpenStore
 from chladni_similarity.collections.metrics import CollectionMetrics
 from chladni_similarity.config import COLLECTIONS_OFF, SimilaritySettings
 from chladni_similarity.embedders.interface import SoundEmbedder
-from chladni_similarity.embedding import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
-from chladni_similarity.embedding_cache import EmbeddingCache
+from chladni_similarity.embedding.cache import EmbeddingCache
+from chladni_similarity.embedding.engine import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
+from chladni_similarity.grpc_api.servicer import AnomalyServicer, SimilarityServicer
 from chladni_similarity.metrics import EmbeddingMetrics
-from chladni_similarity.model_catalog import ModelCatalog, load_catalog
-from chladni_similarity.neighbours import NeighbourEngine, SearchModels
-from chladni_similarity.servicer import AnomalyServicer, SimilarityServicer
+from chladni_similarity.models.catalog import ModelCatalog, load_catalog
+from chladni_similarity.search import NeighbourEngine, SearchModels
 from chladni_similarity.sounds import SoundAnalyzer
 
 SERVICE_NAMES: Final = (

@@ -10,8 +10,8 @@ from pydantic_settings import SettingsConfigDict
 
 from chladni_runtime.settings import Port, ServiceSettings
 from chladni_similarity.collections.interface import CollectionLimits, ServerAccess
-from chladni_similarity.image_decoding import ImageLimits
-from chladni_similarity.model_references import EMBEDDED_MODEL_IDS, ModelReference, parse_model_references
+from chladni_similarity.images.decoding import ImageLimits
+from chladni_similarity.models.references import EMBEDDED_MODEL_IDS, ModelReference, parse_model_references
 
 COLLECTIONS_IN_MEMORY: Final = "memory"
 COLLECTIONS_OFF: Final = "off"

@@ -19,8 +19,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_similarity.embedders.interface import ImageEmbedder
-from chladni_similarity.model_catalog import load_catalog
-from chladni_similarity.model_references import parse_model_references
+from chladni_similarity.models.catalog import load_catalog
+from chladni_similarity.models.references import parse_model_references
 from measurements.pictures import random_pictures
 from measurements.programs.answering import answer_commands
 

@@ -1,7 +1,7 @@
 """Whether scores tell pictures of one clip (of other seeds) from those of different clips (of any seeds).
 
 `compare.auc` and `compare.eer` are those of the model that CompareImages takes by default. The curves are
-those of cosines, of all pairs, which are kept as pairs.json for `chladni_similarity.jobs.calibrate_scores`;
+those of cosines, of all pairs, which are kept as pairs.json for `chladni_similarity.training.calibrate_scores`;
 scores are a monotone map of them, so that theirs are the same. Some pairs of both kinds are sent through
 CompareImages: its cosines should be those of the embeddings, and at the score of 0.5 about as many pairs of
 one kind should err as of the other.

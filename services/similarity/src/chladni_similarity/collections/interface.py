@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.embedders.interface import ModelCard
-from chladni_similarity.embedding_cache import Vector
+from chladni_similarity.embedding.cache import Vector
 
 _FINGERPRINT_LENGTH: Final = 16
 _MAX_NAMED_LENGTH: Final = 80

@@ -30,7 +30,7 @@ from chladni_similarity.collections.interface import (
 )
 from chladni_similarity.collections.qdrant_collections import QdrantCollections
 from chladni_similarity.collections.refusals import store_unavailable
-from chladni_similarity.embedding_cache import Vector
+from chladni_similarity.embedding.cache import Vector
 
 _MIN_VACATED_SLOTS: Final = 1024
 _COPIED_POINTS: Final = 256

@@ -30,7 +30,7 @@ from chladni_similarity.collections.refusals import (
     too_many_collections,
     unknown_collection,
 )
-from chladni_similarity.embedding_cache import Vector
+from chladni_similarity.embedding.cache import Vector
 
 PREFIX: Final = "chladni-"
 

@@ -14,22 +14,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import nn
 
-from chladni_similarity.calibration import ModelCalibrations, read_calibrations
 from chladni_similarity.embedders.alignment_network import MODEL_TYPE, AlignmentConfig, AlignmentModel
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
-from chladni_similarity.embedders.whole_picture import WholePicture
-from chladni_similarity.image_decoding import Pixels
-from chladni_similarity.model_files import (
+from chladni_similarity.embedders.whole_image import WholePicture
+from chladni_similarity.images.decoding import Pixels
+from chladni_similarity.models.calibration import ModelCalibrations, read_calibrations
+from chladni_similarity.models.files import (
     Manifest,
     ModelLoadingError,
     read_directory_manifest,
     read_model_file,
     sha256_of,
 )
-from chladni_similarity.model_references import ALIGNMENT_MODEL_ID
-from chladni_similarity.scoring import CosineScore, ScoreMap
+from chladni_similarity.models.references import ALIGNMENT_MODEL_ID
+from chladni_similarity.models.scoring import CosineScore, ScoreMap
 from chladni_similarity.sounds import SOUND_SPACE
 
 CONFIG_NAME: Final = "config.json"

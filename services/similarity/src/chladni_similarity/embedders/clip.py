@@ -21,10 +21,10 @@ from transformers import CLIPImageProcessorPil, CLIPModel
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
-from chladni_similarity.image_decoding import Pixels
-from chladni_similarity.model_files import ModelLoadingError, directory_digest
-from chladni_similarity.model_references import ModelReference
-from chladni_similarity.scoring import CosineScore
+from chladni_similarity.images.decoding import Pixels
+from chladni_similarity.models.files import ModelLoadingError, directory_digest
+from chladni_similarity.models.references import ModelReference
+from chladni_similarity.models.scoring import CosineScore
 
 _WEIGHT_PATTERN: Final = "*.safetensors"
 _FILE_PATTERNS: Final = (

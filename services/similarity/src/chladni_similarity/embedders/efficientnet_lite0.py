@@ -11,22 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from chladni_similarity.calibration import read_calibrations
 from chladni_similarity.embedders.efficientnet import EfficientNetLite0
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
-from chladni_similarity.embedders.whole_picture import WholePicture
-from chladni_similarity.image_decoding import Pixels
-from chladni_similarity.model_files import (
+from chladni_similarity.embedders.whole_image import WholePicture
+from chladni_similarity.images.decoding import Pixels
+from chladni_similarity.models.calibration import read_calibrations
+from chladni_similarity.models.files import (
     Manifest,
     ModelLoadingError,
     read_directory_manifest,
     read_weights,
     shipped_model_directory,
 )
-from chladni_similarity.model_references import EFFICIENTNET_MODEL_ID
-from chladni_similarity.scoring import CosineScore, ScoreMap
+from chladni_similarity.models.references import EFFICIENTNET_MODEL_ID
+from chladni_similarity.models.scoring import CosineScore, ScoreMap
 
 _MEAN: Final = 127.0  # The Lite variants' own normalisation, not ImageNet's statistics.
 _SCALE: Final = 128.0

@@ -9,8 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from chladni_similarity.image_decoding import Pixels
-from chladni_similarity.scoring import ScoreMap
+from chladni_similarity.images.decoding import Pixels
+from chladni_similarity.models.scoring import ScoreMap
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from chladni_similarity.embedders.alignment_network import AlignmentModel
-from chladni_similarity.jobs.pairs import SOURCE_NAMES, Pairs
+from chladni_similarity.training.pairs import SOURCE_NAMES, Pairs
 
 GALLERY_SIZE: Final = 100
 _RANKS: Final = (1, 5)

@@ -12,14 +12,15 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_contract.errors import NotOfferedError
 from chladni_runtime.server.request_context import cancellation_of
-from chladni_similarity import collection_conversion, conversion
 from chladni_similarity.alignment import Aligner
-from chladni_similarity.embedding import EmbeddingEngine
-from chladni_similarity.image_decoding import ImageLimits
-from chladni_similarity.model_catalog import ModelCatalog
-from chladni_similarity.neighbours import NeighbourEngine
-from chladni_similarity.scoring import cosine_of
-from chladni_similarity.sound_conversion import to_sound
+from chladni_similarity.embedding.engine import EmbeddingEngine
+from chladni_similarity.grpc_api import collections as collection_conversion
+from chladni_similarity.grpc_api import messages as conversion
+from chladni_similarity.grpc_api.sounds import to_sound
+from chladni_similarity.images.decoding import ImageLimits
+from chladni_similarity.models.catalog import ModelCatalog
+from chladni_similarity.models.scoring import cosine_of
+from chladni_similarity.search import NeighbourEngine
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 

@@ -11,8 +11,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from chladni_similarity.embedders.interface import ImageEmbedder
-from chladni_similarity.embedding_cache import CacheKey, EmbeddingCache, Vector
-from chladni_similarity.image_sources import ImageSource, RawImage
+from chladni_similarity.embedding.cache import CacheKey, EmbeddingCache, Vector
+from chladni_similarity.images.sources import ImageSource, RawImage
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from chladni_similarity.image_decoding import (
+from chladni_similarity.images.decoding import (
     ImageFormat,
     ImageLimits,
     Pixels,

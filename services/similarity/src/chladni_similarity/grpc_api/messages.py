@@ -16,9 +16,9 @@ from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_array, to_tensor
 from chladni_runtime.server.validation import RequestValidator
 from chladni_similarity.embedders.interface import ImageEmbedder, ModelCard
-from chladni_similarity.embedding import Embeddings
-from chladni_similarity.image_decoding import ImageFormat, ImageLimits
-from chladni_similarity.image_sources import EncodedImage, ImageSource, RawImage
+from chladni_similarity.embedding.engine import Embeddings
+from chladni_similarity.images.decoding import ImageFormat, ImageLimits
+from chladni_similarity.images.sources import EncodedImage, ImageSource, RawImage
 
 MAX_IMAGES_PER_REQUEST: Final = 64
 

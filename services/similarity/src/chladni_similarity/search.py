@@ -23,10 +23,10 @@ from chladni_similarity.collections.interface import (
 )
 from chladni_similarity.collections.metrics import CollectionMetrics
 from chladni_similarity.embedders.interface import ImageEmbedder, SoundEmbedder
-from chladni_similarity.embedding import EmbeddingEngine
-from chladni_similarity.embedding_cache import Vector
-from chladni_similarity.image_sources import ImageSource
-from chladni_similarity.scoring import ScoreMap
+from chladni_similarity.embedding.cache import Vector
+from chladni_similarity.embedding.engine import EmbeddingEngine
+from chladni_similarity.images.sources import ImageSource
+from chladni_similarity.models.scoring import ScoreMap
 from chladni_similarity.sounds import Sound
 
 _COSINE_TOLERANCE: Final = 1e-6

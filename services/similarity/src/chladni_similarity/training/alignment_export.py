@@ -12,21 +12,21 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from chladni_similarity.calibration import (
+from chladni_similarity.embedders.alignment import CONFIG_NAME, WEIGHTS_NAME
+from chladni_similarity.embedders.alignment_network import AlignmentModel
+from chladni_similarity.models.calibration import (
     CALIBRATION_NAME,
     CalibrationError,
     ModelCalibrations,
     format_calibrations,
 )
-from chladni_similarity.embedders.alignment import CONFIG_NAME, WEIGHTS_NAME
-from chladni_similarity.embedders.alignment_network import AlignmentModel
-from chladni_similarity.jobs.alignment_card import write_model_card
-from chladni_similarity.jobs.cosine_calibration import calibrate
-from chladni_similarity.jobs.model_directory import git_commit, write_manifest
-from chladni_similarity.jobs.pairs import Pairs
-from chladni_similarity.jobs.retrieval import embed_pairs, measure_retrieval
-from chladni_similarity.model_files import sha256_of
-from chladni_similarity.model_references import ALIGNMENT_MODEL_ID
+from chladni_similarity.models.files import sha256_of
+from chladni_similarity.models.references import ALIGNMENT_MODEL_ID
+from chladni_similarity.training.alignment_card import write_model_card
+from chladni_similarity.training.cosine_calibration import calibrate
+from chladni_similarity.training.model_directory import git_commit, write_manifest
+from chladni_similarity.training.pairs import Pairs
+from chladni_similarity.training.retrieval import embed_pairs, measure_retrieval
 
 _WRONG_PAIRS_A_ROW: Final = 10
 _LIBRARIES: Final = ("torch", "transformers", "safetensors", "numpy", "pillow")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chladni_similarity.calibration import CALIBRATION_NAME, ModelCalibrations, format_calibrations
-from chladni_similarity.model_files import MANIFEST_NAME, sha256_of
+from chladni_similarity.models.calibration import CALIBRATION_NAME, ModelCalibrations, format_calibrations
+from chladni_similarity.models.files import MANIFEST_NAME, sha256_of
 
 
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> None:

@@ -9,13 +9,13 @@ from typing import Final
 
 from chladni_contract.errors import FieldViolation, InvalidInputError, NotFoundError, NotOfferedError, Reason
 from chladni_similarity.embedders.interface import ImageEmbedder, SoundEmbedder
-from chladni_similarity.model_files import (
+from chladni_similarity.models.files import (
     ModelAbsentError,
     ModelLoadingError,
     model_type_of,
     shipped_model_directory,
 )
-from chladni_similarity.model_references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID, ModelReference
+from chladni_similarity.models.references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID, ModelReference
 
 _log = logging.getLogger(__name__)
 

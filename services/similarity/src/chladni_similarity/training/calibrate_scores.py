@@ -5,8 +5,8 @@ unlike pairs is taken for alike; a logistic curve through it gives the others, 0
 exactly 1 at 1.
 
     make quality                                                # measures pairs: build/quality/pairs.json
-    python -m chladni_similarity.jobs.calibrate_scores
-    python -m chladni_similarity.jobs.calibrate_scores --pairs my-pairs.json --out build/trial
+    python -m chladni_similarity.training.calibrate_scores
+    python -m chladni_similarity.training.calibrate_scores --pairs my-pairs.json --out build/trial
 
 The file of pairs is JSON: for each model the cosines of pictures of one sound (painted with different
 seeds) and of different sounds; under "alignment" the cosines of sounds with their own and with other sounds'
@@ -34,12 +34,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from chladni_similarity.calibration import Calibration, CalibrationError, ModelCalibrations, read_calibrations
-from chladni_similarity.jobs.cosine_calibration import RocCurve, calibrate
-from chladni_similarity.jobs.model_directory import write_calibrations
-from chladni_similarity.jobs.roc_chart import write_roc_chart
-from chladni_similarity.model_files import ModelLoadingError, read_directory_manifest, shipped_model_directory
-from chladni_similarity.model_references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID
+from chladni_similarity.models.calibration import (
+    Calibration,
+    CalibrationError,
+    ModelCalibrations,
+    read_calibrations,
+)
+from chladni_similarity.models.files import (
+    ModelLoadingError,
+    read_directory_manifest,
+    shipped_model_directory,
+)
+from chladni_similarity.models.references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID
+from chladni_similarity.training.cosine_calibration import RocCurve, calibrate
+from chladni_similarity.training.model_directory import write_calibrations
+from chladni_similarity.training.roc_chart import write_roc_chart
 
 ALIGNMENT_ENTRY: Final = "alignment"
 CHART_NAME: Final = "roc.png"
@@ -151,7 +160,7 @@ def _write(directory: Path, calibrations: ModelCalibrations, measurements: Seque
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m chladni_similarity.jobs.calibrate_scores",
+        prog="python -m chladni_similarity.training.calibrate_scores",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from chladni_similarity.jobs.cosine_calibration import RocCurve
+from chladni_similarity.training.cosine_calibration import RocCurve
 
 _SIDE_PIXELS: Final = 420
 _MARGIN_PIXELS: Final = 46

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chladni_contract.score_curve import ScoreCurve
-from chladni_similarity.calibration import Calibration, CalibrationError
+from chladni_similarity.models.calibration import Calibration, CalibrationError
 
 _LOWEST_SLOPE: Final = 0.1
 _BISECTIONS: Final = 60

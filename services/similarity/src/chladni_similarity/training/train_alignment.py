@@ -5,9 +5,9 @@ picture near its own sound and away from the other sounds of a batch. Some of th
 every checkpoint is measured by how often the right picture, or the right sound, is the first (R@1) or
 among the first five (R@5) of a hundred.
 
-    python -m chladni_similarity.jobs.train_alignment --pairs build/alignment/pairs.safetensors
-    python -m chladni_similarity.jobs.train_alignment --pairs rendered.safetensors --pairs sampled.safetensors
-    python -m chladni_similarity.jobs.train_alignment --pairs pairs.safetensors --steps 100 --out build/trial
+    python -m chladni_similarity.training.train_alignment --pairs build/alignment/pairs.safetensors
+    python -m chladni_similarity.training.train_alignment --pairs rendered.safetensors --pairs sampled.safetensors
+    python -m chladni_similarity.training.train_alignment --pairs pairs.safetensors --steps 100 --out build/trial
 
 A file of pairs is a safetensors file with the tensors pictures (uint8, N x 3 x 128 x 128, RGB), sounds
 (float32, N x 152, chladni-descriptors-v2) and source (uint8, N; 0 for rendered art, 1 for samples of the
@@ -16,7 +16,7 @@ apart, below a thousand it learns the pictures by heart.
 
 A training that was stopped goes on from its checkpoint when the same command runs again; --fresh begins
 anew. Nothing but the model's own directory is written outside the build folder. Scores are calibrated
-afterwards by chladni_similarity.jobs.calibrate_scores.
+afterwards by chladni_similarity.training.calibrate_scores.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from pathlib import Path
 import torch
 
 from chladni_similarity.embedders.alignment_network import AlignmentConfig
-from chladni_similarity.jobs.alignment_export import export_model
-from chladni_similarity.jobs.alignment_training import CheckpointError, Recipe, Training, Watch, train
-from chladni_similarity.jobs.pairs import SOURCE_NAMES, Pairs, PairsError, read_pairs, split_pairs
-from chladni_similarity.model_files import shipped_model_directory
-from chladni_similarity.model_references import ALIGNMENT_MODEL_ID
+from chladni_similarity.models.files import shipped_model_directory
+from chladni_similarity.models.references import ALIGNMENT_MODEL_ID
+from chladni_similarity.training.alignment_export import export_model
+from chladni_similarity.training.alignment_training import CheckpointError, Recipe, Training, Watch, train
+from chladni_similarity.training.pairs import SOURCE_NAMES, Pairs, PairsError, read_pairs, split_pairs
 
 _FEWEST_PAIRS = 8
 
@@ -114,12 +114,12 @@ def _command(options: argparse.Namespace) -> str:
         for name in ("steps", "batch_size", "learning_rate", "seed", "held_out")
         for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))
     ]
-    return shlex.join(["python", "-m", "chladni_similarity.jobs.train_alignment", *files, *numbers])
+    return shlex.join(["python", "-m", "chladni_similarity.training.train_alignment", *files, *numbers])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m chladni_similarity.jobs.train_alignment",
+        prog="python -m chladni_similarity.training.train_alignment",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

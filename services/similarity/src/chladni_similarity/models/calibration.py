@@ -2,7 +2,7 @@
 
 A cosine alone says little: pictures of different sounds reach 0.5 with one model and 0.2 with another. So
 each model that comes with the service has a map from cosines to scores, fitted once to pairs that are known
-to belong together and to pairs that are not. `chladni_similarity.jobs.calibrate_scores` fits it and writes
+to belong together and to pairs that are not. `chladni_similarity.training.calibrate_scores` fits it and writes
 ``calibration.json`` beside the model's manifest.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chladni_contract.score_curve import ScoreCurve
-from chladni_similarity.model_files import Manifest, ModelLoadingError, read_model_file
+from chladni_similarity.models.files import Manifest, ModelLoadingError, read_model_file
 
 CALIBRATION_NAME: Final = "calibration.json"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chladni_similarity.calibration import CALIBRATION_NAME, ModelCalibrations
 from chladni_similarity.embedders.alignment_network import AlignmentModel
+from chladni_similarity.models.calibration import CALIBRATION_NAME, ModelCalibrations
 
 
 def write_model_card(
@@ -58,7 +58,7 @@ On the held-out pairs, recall at 1 and at 5 in galleries of {manifest["metrics"]
 {figures}
 
 {_separation(calibrations)}`{CALIBRATION_NAME}` holds the map from cosines to scores;
-`python -m chladni_similarity.jobs.calibrate_scores` makes it again from the pairs of `make quality`.
+`python -m chladni_similarity.training.calibrate_scores` makes it again from the pairs of `make quality`.
 
 ## Limits
 

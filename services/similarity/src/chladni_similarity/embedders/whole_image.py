@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chladni_similarity.image_decoding import Pixels
+from chladni_similarity.images.decoding import Pixels
 
 
 @dataclass(frozen=True, slots=True)

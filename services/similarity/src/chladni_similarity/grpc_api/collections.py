@@ -11,9 +11,9 @@ from google.protobuf import struct_pb2
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni_runtime.server.validation import RequestValidator
-from chladni_similarity.conversion import MAX_IMAGES_PER_REQUEST, encoded_image
-from chladni_similarity.image_decoding import ImageLimits
-from chladni_similarity.neighbours import Neighbour, NewImage
+from chladni_similarity.grpc_api.messages import MAX_IMAGES_PER_REQUEST, encoded_image
+from chladni_similarity.images.decoding import ImageLimits
+from chladni_similarity.search import Neighbour, NewImage
 
 DEFAULT_COLLECTION: Final = "default"
 DEFAULT_NEIGHBOR_COUNT: Final = 10

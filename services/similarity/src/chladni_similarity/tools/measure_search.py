@@ -1,7 +1,7 @@
 """Measure how well and how fast collections of pictures are searched.
 
-    python -m chladni_similarity.jobs.measure_neighbours
-    python -m chladni_similarity.jobs.measure_neighbours --collections https://qdrant.example.com:6333
+    python -m chladni_similarity.tools.measure_search
+    python -m chladni_similarity.tools.measure_search --collections https://qdrant.example.com:6333
 
 Random unit vectors are added as requests would add them. Queries are some of them with noise, so that each
 has one near neighbour and the others far away. Recall is the share of the true nearest, found by multiplying

@@ -21,10 +21,10 @@ from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import ImageEmbedder
-from chladni_similarity.embedding_cache import EmbeddingCache, Vector
-from chladni_similarity.image_sources import ImageSource
+from chladni_similarity.embedding.cache import EmbeddingCache, Vector
+from chladni_similarity.embedding.preparation import PreparedImage, pass_ready_image, prepare_image
+from chladni_similarity.images.sources import ImageSource
 from chladni_similarity.metrics import EmbeddingMetrics
-from chladni_similarity.preparation import PreparedImage, pass_ready_image, prepare_image
 
 _MAX_REPORTED_FAILURES: Final = 10
 """gRPC carries an error of at most 8 KiB for sure, and ends the connection over some that are larger."""

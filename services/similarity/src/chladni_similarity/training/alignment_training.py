@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
-from chladni_similarity.jobs.augmentation import augment_pictures, augment_sounds
-from chladni_similarity.jobs.pairs import Pairs
-from chladni_similarity.jobs.retrieval import measure_retrieval
+from chladni_similarity.training.augmentation import augment_pictures, augment_sounds
+from chladni_similarity.training.pairs import Pairs
+from chladni_similarity.training.retrieval import measure_retrieval
 
 _BETAS: Final = (0.9, 0.98)  # CLIP's
 _MAX_GRADIENT: Final = 1.0

@@ -1,0 +1,1 @@
+"""From images to vectors: prepare, look up, batch, remember."""

@@ -1,0 +1,1 @@
+"""Images as requests bring them, and their decoding."""
