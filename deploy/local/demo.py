@@ -32,7 +32,7 @@ from chladni_local.tables import closest_pairs, pieces_table, scores_table
 from rich.console import Console
 
 from chladni_client import ChladniError, Client, InvalidInputError
-from chladni_client.command.progress import creation_display
+from chladni_client.cli.progress import creation_display
 
 _REPOSITORY = Path(__file__).parents[2]
 _LARGEST_MATRIX = 10  # more columns than that do not fit on a terminal

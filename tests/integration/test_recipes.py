@@ -18,7 +18,7 @@ from recordings import encoded, melody
 from typer.testing import CliRunner
 
 from chladni_client import Client, ImageDrafted, RecipeFellBack, RecipeUnavailableError, Started
-from chladni_client.command.app import build_app
+from chladni_client.cli.app import build_app
 
 EMBEDDED = ("embedded", "latent-noise")
 SOUND = encoded(melody(0.6))

@@ -32,7 +32,7 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client import AsyncClient, Client, RetryPolicy
-from chladni_client.command.app import build_app
+from chladni_client.cli.app import build_app
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 SHA256 = "ab" * 32

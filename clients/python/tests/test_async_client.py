@@ -13,7 +13,7 @@ import chladni_client as chladni
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_client import sound_conversion
+from chladni_client._messages import audio_results as sound_conversion
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 SOUND = b"RIFF, or so"

@@ -17,7 +17,7 @@ from chladni_client.calibration.artefact import read_calibration
 from chladni_client.calibration.latent_rows import scaled
 from chladni_client.calibration.moments import Moments
 from chladni_client.calibration.recordings import Shard, find_recordings
-from chladni_client.command.failures import ExitStatus
+from chladni_client.cli.failures import ExitStatus
 
 SHAPE = ("--shape", "1,4,4")
 VALUE_COUNT = 16
@@ -321,6 +321,6 @@ def test_without_numpy_it_says_what_to_install(run, monkeypatch):
 def test_the_other_commands_do_without_the_extras():
     code = (
         "import sys; sys.modules['numpy'] = sys.modules['sounddevice'] = None; "
-        "from chladni_client.command.app import build_app; build_app()"
+        "from chladni_client.cli.app import build_app; build_app()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONWARNINGS": "error"})

@@ -10,9 +10,9 @@ import subprocess
 import grpc
 import pytest
 
-from chladni_client.command.app import build_app
-from chladni_client.command.comparison import colour_of
-from chladni_client.command.failures import EXIT_STATUS_MEANINGS, ExitStatus
+from chladni_client.cli.app import build_app
+from chladni_client.cli.compare import colour_of
+from chladni_client.cli.failures import EXIT_STATUS_MEANINGS, ExitStatus
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 import chladni_client as chladni
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
-from chladni_client.command.failures import ExitStatus
-from chladni_client.command.recording_display import meter
-from chladni_client.live.enter_key import EnterKey
-from chladni_client.live.levels import level_of
-from chladni_client.live.microphone import Microphone
-from chladni_client.live.recording import record
-from chladni_client.live.sources import WavSource
-from chladni_client.live.spectrum import LiveSpectrum
+from chladni_client.cli.failures import ExitStatus
+from chladni_client.cli.recording_display import meter
+from chladni_client.recording.enter_key import EnterKey
+from chladni_client.recording.levels import level_of
+from chladni_client.recording.microphone import Microphone
+from chladni_client.recording.recorder import record
+from chladni_client.recording.sources import WavSource
+from chladni_client.recording.spectrum import LiveSpectrum
 
 RATE_HZ = 8000
 
@@ -423,7 +423,7 @@ class TestMicrophone:
 
     def test_one_that_gives_nothing_is_told(self, port_audio, monkeypatch):
         port_audio.is_mute = True
-        monkeypatch.setattr("chladni_client.live.microphone._SILENT_SECONDS", 0.05)
+        monkeypatch.setattr("chladni_client.recording.microphone._SILENT_SECONDS", 0.05)
         with pytest.raises(chladni.NotInstalledError, match=r"it gave nothing for 0\.05 s"):
             next(Microphone().chunks())
 

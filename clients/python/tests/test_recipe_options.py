@@ -7,9 +7,9 @@ import shlex
 import pytest
 
 import chladni_client as chladni
-from chladni_client.command.destinations import draft_path_of
-from chladni_client.contract_terms import MEANINGS, differing_terms
-from chladni_client.repetition import options_asked_again
+from chladni_client.cli.destinations import draft_path_of
+from chladni_client.reproduction.contract_terms import MEANINGS, differing_terms
+from chladni_client.reproduction.options import options_asked_again
 
 SOUND = b"RIFF, or so"
 CHOSEN = {

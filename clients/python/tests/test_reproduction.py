@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import chladni_client as chladni
-from chladni_client.contract_terms import MEANINGS, differing_terms
 from chladni_client.files import Upload
-from chladni_client.reproduction import check_recording, read_original
+from chladni_client.reproduction.contract_terms import MEANINGS, differing_terms
+from chladni_client.reproduction.reproduce import check_recording, read_original
 
 SOUND = b"RIFF, or so"
 FACTS = {

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import chladni_client as chladni
-from chladni_client.command.failures import ExitStatus
+from chladni_client.cli.failures import ExitStatus
 from chladni_fakes import families, scripted_backends
 from chladni_fakes.loopback import loopback_service
 from chladni_gateway.composition import SERVICE_NAMES, composition

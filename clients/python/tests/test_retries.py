@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chladni_client as chladni
-from chladni_client.retries import Attempts
+from chladni_client._transport.retries import Attempts
 
 SOUND = b"RIFF, or so"
 policies = st.builds(

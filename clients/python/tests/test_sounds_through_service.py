@@ -11,9 +11,9 @@ from safetensors.numpy import load_file
 import chladni_client as chladni
 from chladni_audio_features.composition import SERVICE_NAMES, composer
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_client.live.recording import Recording
-from chladni_client.live.spectrum import LiveSpectrum
-from chladni_client.live_sounds import PcmFormat
+from chladni_client.recording.recorder import Recording
+from chladni_client.recording.spectrum import LiveSpectrum
+from chladni_client.types.live import PcmFormat
 from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
 

@@ -9,9 +9,9 @@
 `AsyncClient` does the same on an event loop; `chladni_client.errors` draws the tree of exceptions.
 """
 
+from chladni_client._transport.retries import RetryPolicy
 from chladni_client.async_client import AsyncClient
 from chladni_client.client import Client
-from chladni_client.contract_terms import DifferingTerm
 from chladni_client.errors import (
     CallCancelledError,
     ChladniError,
@@ -28,7 +28,26 @@ from chladni_client.errors import (
     TemporaryError,
     UnavailableError,
 )
-from chladni_client.events import (
+from chladni_client.reproduction.contract_terms import DifferingTerm
+from chladni_client.reproduction.pixels import PixelComparison, draw_difference
+from chladni_client.reproduction.provenance import read_provenance
+from chladni_client.reproduction.reproduce import (
+    Reproduction,
+    ReproductionReport,
+    Verdict,
+    compare_renderings,
+)
+from chladni_client.types.audio import (
+    Colormap,
+    Descriptor,
+    Embedding,
+    Feature,
+    SoundFeatures,
+    SoundProperties,
+    Spectrogram,
+    Tensor,
+)
+from chladni_client.types.events import (
     CreationEvent,
     ImageCreated,
     ImageDrafted,
@@ -39,9 +58,9 @@ from chladni_client.events import (
     SoundAnalyzed,
     Started,
 )
-from chladni_client.images import Comparison, CreatedImage, Priority, Provenance, StoredImage
-from chladni_client.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
-from chladni_client.live_sounds import (
+from chladni_client.types.images import Comparison, CreatedImage, Priority, Provenance, StoredImage
+from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
+from chladni_client.types.live import (
     LiveEvent,
     LiveSummary,
     MelFrames,
@@ -49,23 +68,9 @@ from chladni_client.live_sounds import (
     PcmFormat,
     SoundLevel,
 )
-from chladni_client.options import CreationOptions, NoiseMode
-from chladni_client.pixels import PixelComparison, draw_difference
-from chladni_client.provenance import read_provenance
-from chladni_client.reproduction import Reproduction, ReproductionReport, Verdict, compare_renderings
-from chladni_client.retries import RetryPolicy
-from chladni_client.services import Recipe, RecipeNeed, ServiceHealth, ServiceState
-from chladni_client.sounds import (
-    Colormap,
-    Descriptor,
-    Embedding,
-    Feature,
-    SoundFeatures,
-    SoundProperties,
-    Spectrogram,
-    Tensor,
-)
-from chladni_client.timeouts import Timeouts
+from chladni_client.types.options import CreationOptions, NoiseMode
+from chladni_client.types.services import Recipe, RecipeNeed, ServiceHealth, ServiceState
+from chladni_client.types.timeouts import Timeouts
 
 __all__ = [
     "AsyncClient",

@@ -12,27 +12,29 @@ from typing import TYPE_CHECKING, Final, Self, Unpack
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
-from chladni_client import conversion, requests, sound_conversion
-from chladni_client.connection import Connection
-from chladni_client.creation import created_events
-from chladni_client.events import CreationEvent, ImageCreated
-from chladni_client.health import health_of
-from chladni_client.live_features import PcmChunks, live_events
-from chladni_client.reproduction import Reproduction, reproduce
-from chladni_client.retries import Attempts, RetryPolicy
-from chladni_client.services import Recipe, ServiceHealth
-from chladni_client.sounds import Colormap, Feature, SoundFeatures, Spectrogram
-from chladni_client.timeouts import Timeouts
+from chladni_client._calls.creation import created_events
+from chladni_client._calls.health import health_of
+from chladni_client._calls.live import PcmChunks, live_events
+from chladni_client._messages import audio_results as sound_conversion
+from chladni_client._messages import requests
+from chladni_client._messages import results as conversion
+from chladni_client._transport.connection import Connection
+from chladni_client._transport.retries import Attempts, RetryPolicy
+from chladni_client.reproduction.reproduce import Reproduction, reproduce
+from chladni_client.types.audio import Colormap, Feature, SoundFeatures, Spectrogram
+from chladni_client.types.events import CreationEvent, ImageCreated
+from chladni_client.types.services import Recipe, ServiceHealth
+from chladni_client.types.timeouts import Timeouts
 
 if TYPE_CHECKING:
     import grpc
 
+    from chladni_client._messages.requests import ImageSource
     from chladni_client.files import FileSource
-    from chladni_client.images import Comparison, CreatedImage, StoredImage
-    from chladni_client.initial_latents import InitialLatentsOptions
-    from chladni_client.live_sounds import LiveEvent, PcmFormat
-    from chladni_client.options import CreationOptions
-    from chladni_client.requests import ImageSource
+    from chladni_client.types.images import Comparison, CreatedImage, StoredImage
+    from chladni_client.types.initial_latents import InitialLatentsOptions
+    from chladni_client.types.live import LiveEvent, PcmFormat
+    from chladni_client.types.options import CreationOptions
 
 DEFAULT_TARGET: Final = "localhost:50050"
 DEFAULT_AUDIO_FEATURES_TARGET: Final = "localhost:50051"

@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
+from chladni_client._transport.event_loop_thread import EventLoopThread
 from chladni_client.async_client import AsyncClient
-from chladni_client.event_loop_thread import EventLoopThread
-from chladni_client.timeouts import Timeouts
+from chladni_client.types.timeouts import Timeouts
 
 if TYPE_CHECKING:
     import grpc
 
-    from chladni_client.retries import RetryPolicy
+    from chladni_client._transport.retries import RetryPolicy
 
 ParametersT = ParamSpec("ParametersT")
 ResultT = TypeVar("ResultT")

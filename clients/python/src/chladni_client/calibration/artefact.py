@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from chladni_client.calibration.moments import LongSum, Moments
 from chladni_client.errors import InvalidInputError
-from chladni_client.initial_latents import LatentBasis
+from chladni_client.types.initial_latents import LatentBasis
 
 MANIFEST: Final = "manifest.json"
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

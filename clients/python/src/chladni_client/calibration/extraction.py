@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from chladni_client.client import Client
 from chladni_client.errors import ChladniError, FaultError, InvalidInputError, NotOfferedError
-from chladni_client.initial_latents import InitialLatentsOptions
-from chladni_client.sounds import Feature
+from chladni_client.types.audio import Feature
+from chladni_client.types.initial_latents import InitialLatentsOptions
 
 _OPTIONS_FIELD: Final = "initial_latents"
 

@@ -18,7 +18,7 @@ from chladni_client.calibration.artefact import (
 from chladni_client.calibration.latent_rows import LatentRows
 from chladni_client.calibration.moments import Moments, merged
 from chladni_client.errors import InvalidInputError
-from chladni_client.initial_latents import LatentBasis
+from chladni_client.types.initial_latents import LatentBasis
 
 SETTING: Final = "CHLADNI_AUDIO_FEATURES_LATENT_CALIBRATIONS"
 

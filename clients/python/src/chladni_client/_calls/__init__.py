@@ -1,0 +1,1 @@
+"""Calls that are more than one request and one answer."""

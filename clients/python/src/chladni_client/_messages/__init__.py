@@ -1,0 +1,1 @@
+"""From arguments to messages, and from messages to results."""

@@ -1,0 +1,122 @@
+"""From messages to results: sounds and arrays."""
+
+from typing import Final
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_client.errors import FaultError
+from chladni_client.types.audio import (
+    Descriptor,
+    Embedding,
+    SoundFeatures,
+    SoundProperties,
+    Spectrogram,
+    Tensor,
+)
+from chladni_client.types.initial_latents import LatentCalibration
+from chladni_client.types.live import LiveEvent, LiveSummary, MelFrames, SoundLevel
+
+_DTYPES: Final = {
+    tensor_pb2.DATA_TYPE_FLOAT32: "<f4",
+    tensor_pb2.DATA_TYPE_FLOAT16: "<f2",
+    tensor_pb2.DATA_TYPE_UINT8: "|u1",
+    tensor_pb2.DATA_TYPE_INT16: "<i2",
+    tensor_pb2.DATA_TYPE_INT64: "<i8",
+}
+
+
+def to_sound_properties(message: media_pb2.AudioProperties) -> SoundProperties:
+    """Returns the properties of a recording that a message holds."""
+    name = (
+        media_pb2.AudioFormat.Name(message.format)
+        if message.format in media_pb2.AudioFormat.values()
+        else "AUDIO_FORMAT_UNSPECIFIED"
+    )
+    return SoundProperties(
+        format=name.removeprefix("AUDIO_FORMAT_").lower(),
+        sample_rate_hz=message.sample_rate_hz,
+        channel_count=message.channel_count,
+        duration_seconds=message.duration_seconds,
+        sha256=message.sha256,
+    )
+
+
+def to_descriptor(message: audio_pb2.Descriptor) -> Descriptor:
+    """Returns the descriptor that a message holds."""
+    return Descriptor(
+        name=message.name,
+        value=message.value,
+        unit=message.unit,
+        minimum=message.minimum,
+        maximum=message.maximum,
+        description=message.description,
+    )
+
+
+def to_spectrogram(message: audio_pb2.RenderSpectrogramResponse) -> Spectrogram:
+    """Returns the spectrogram that a message holds."""
+    return Spectrogram(
+        png=message.image.content,
+        width_pixels=message.image.width_pixels,
+        height_pixels=message.image.height_pixels,
+        sound=to_sound_properties(message.audio),
+    )
+
+
+def to_sound_features(message: audio_pb2.ExtractFeaturesResponse) -> SoundFeatures:
+    """Returns the features that a message holds."""
+    return SoundFeatures(
+        sound=to_sound_properties(message.audio),
+        descriptors=tuple(map(to_descriptor, message.descriptors)),
+        embedding=_to_embedding(message.embedding) if message.HasField("embedding") else None,
+        log_mel=_to_tensor(message.log_mel) if message.HasField("log_mel") else None,
+        initial_latents=_to_tensor(message.initial_latents) if message.HasField("initial_latents") else None,
+        latent_calibration=(
+            _to_latent_calibration(message.latent_calibration)
+            if message.HasField("latent_calibration")
+            else None
+        ),
+        processing_seconds=message.processing_time.ToNanoseconds() / 1e9,
+    )
+
+
+def to_live_event(message: audio_pb2.StreamFeaturesResponse) -> LiveEvent | None:
+    """Returns the event of a message; `None` for one that this client does not know yet."""
+    match message.WhichOneof("event"):
+        case "frames":
+            frames = message.frames
+            return MelFrames(
+                first_frame=frames.first_frame,
+                power_db=_to_tensor(frames.power_db),
+                level=(
+                    SoundLevel(frames.level.rms_dbfs, frames.level.peak_dbfs)
+                    if frames.HasField("level")
+                    else None
+                ),
+            )
+        case "summary":
+            summary = message.summary
+            return LiveSummary(
+                frame_count=summary.frame_count,
+                duration_seconds=summary.duration_seconds,
+                descriptors=tuple(map(to_descriptor, summary.descriptors)),
+                embedding=_to_embedding(summary.embedding) if summary.HasField("embedding") else None,
+            )
+        case _:
+            return None
+
+
+def _to_latent_calibration(message: audio_pb2.LatentCalibration) -> LatentCalibration:
+    return LatentCalibration(message.name, message.digest, message.recording_count)
+
+
+def _to_embedding(message: tensor_pb2.Embedding) -> Embedding:
+    return Embedding(message.space, _to_tensor(message.values).values, tuple(message.component_names))
+
+
+def _to_tensor(message: tensor_pb2.Tensor) -> Tensor:
+    dtype = _DTYPES.get(message.dtype)
+    if dtype is None:
+        raise FaultError("The server sent an array of a type unknown to this client.", reason="INTERNAL")
+    return Tensor(dtype, tuple(message.shape), message.data)

@@ -1,0 +1,1 @@
+"""Connections, retries and statuses."""

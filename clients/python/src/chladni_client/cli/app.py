@@ -1,0 +1,116 @@
+"""The command line as a whole."""
+
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chladni_client.cli.audio import descriptors, spectrogram
+from chladni_client.cli.calibrate import calibrate
+from chladni_client.cli.compare import compare
+from chladni_client.cli.create import create
+from chladni_client.cli.failures import EXIT_STATUS_MEANINGS
+from chladni_client.cli.health import health
+from chladni_client.cli.inspect import inspect
+from chladni_client.cli.invocation import Invocation
+from chladni_client.cli.live import live
+from chladni_client.cli.recipes import recipes
+from chladni_client.cli.reproduce import reproduce
+
+
+def main() -> None:
+    """Runs the command `chladni`."""
+    build_app()()
+
+
+def build_app() -> typer.Typer:
+    """Returns the command with its subcommands."""
+    statuses = "  \n".join(f"{status:d}  {meaning}" for status, meaning in EXIT_STATUS_MEANINGS.items())
+    app = typer.Typer(
+        name="chladni",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        epilog=f"[bold]Exit statuses[/]\n\n{statuses}",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_choose_server)
+    app.command()(create)
+    app.command()(live)
+    app.command()(compare)
+    app.command()(inspect)
+    app.command()(reproduce)
+    app.command()(spectrogram)
+    app.command()(descriptors)
+    app.command()(calibrate)
+    app.command()(recipes)
+    app.command()(health)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chladni {metadata.version('chladni-client')}")
+        raise typer.Exit
+
+
+def _choose_server(
+    context: typer.Context,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            envvar="CHLADNI_CLIENT_TARGET",
+            help="Gateway.",
+            show_default="localhost:50050",
+        ),
+    ] = None,
+    audio_features_target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            envvar="CHLADNI_CLIENT_AUDIO_FEATURES_TARGET",
+            help="Audio-feature service.",
+            show_default="localhost:50051",
+        ),
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Connect with TLS.")] = False,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="CHLADNI_CA_FILE",
+            help="Certificate authorities to trust (PEM) in place of the system's; implies --tls.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Time that a call may take.",
+            min=0.001,
+            show_default="120 to create, 30 otherwise",
+        ),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Turn sound into images, and measure how alike images are.
+
+    These commands talk to a Chladni server; `make up` starts one on this machine.
+
+    [bold]Examples[/]
+
+      chladni create voice.wav -o voice.png
+      chladni live --prompt "a voice as ink in water"
+      chladni compare voice.png flute.png
+      chladni inspect voice.png
+      chladni reproduce voice.png voice.wav
+      chladni --target chladni.example.org:443 --tls create voice.wav
+    """
+    context.obj = Invocation(target, audio_features_target, tls, ca_file, timeout)

@@ -1,0 +1,107 @@
+"""`chladni spectrogram` and `chladni descriptors`: what a sound looks like, in pixels and in numbers."""
+
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from chladni_client.cli.failures import reported_failures
+from chladni_client.cli.invocation import JsonOption, SoundArgument, invocation_of, print_json
+from chladni_client.types.audio import Colormap, Feature, SoundFeatures
+
+
+def spectrogram(
+    context: typer.Context,
+    sound: SoundArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="PNG to write. Without it: NAME.spectrogram.png, here."
+        ),
+    ] = None,
+    width: Annotated[int | None, typer.Option(metavar="PIXELS", help="Width, 16 to 4096.", min=1)] = None,
+    height: Annotated[int | None, typer.Option(metavar="PIXELS", help="Height, 16 to 4096.", min=1)] = None,
+    colormap: Annotated[Colormap, typer.Option(help="Colours.")] = Colormap.VIRIDIS,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw the log-mel spectrogram of a sound: time to the right, frequency upwards.
+
+    [bold]Examples[/]
+
+      chladni spectrogram voice.wav
+      chladni spectrogram voice.wav -o wide.png --width 1200 --height 300 --colormap gray
+    """
+    destination = output or Path(f"{sound.stem}.spectrogram.png")
+    with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        picture = client.render_spectrogram(
+            sound, width_pixels=width, height_pixels=height, colormap=colormap
+        )
+        picture.save(destination)
+    if as_json:
+        document = {name: value for name, value in asdict(picture).items() if name != "png"}
+        print_json({"audio": str(sound), "path": str(destination)} | document)
+        return
+    Console(highlight=False, soft_wrap=True).print(
+        f"{destination}  {picture.width_pixels} x {picture.height_pixels}, "
+        f"{picture.sound.duration_seconds:.1f} s of {picture.sound.format.upper()}",
+        markup=False,
+    )
+
+
+def descriptors(
+    context: typer.Context,
+    sound: SoundArgument,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each one measures.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List what a sound is like: loudness, brightness, tempo, pitch and more. They decide the image.
+
+    [bold]Examples[/]
+
+      chladni descriptors voice.wav --explain
+      chladni descriptors voice.wav --json | jq '.descriptors[] | select(.name == "tempo")'
+    """
+    with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        features = client.extract_features(sound, features=[Feature.DESCRIPTORS])
+    if as_json:
+        print_json(
+            {
+                "audio": str(sound),
+                "sound": asdict(features.sound),
+                "descriptors": [asdict(item) for item in features.descriptors],
+            }
+        )
+    else:
+        Console(highlight=False).print(_table(sound.name, features, with_meaning=explain))
+
+
+def _table(name: str, features: SoundFeatures, *, with_meaning: bool) -> Table:
+    found = features.sound
+    table = Table(
+        title=f"{name}: {found.duration_seconds:.1f} s of {found.format.upper()}, "
+        f"{found.sample_rate_hz} Hz, {found.channel_count} channel(s)",
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE,
+    )
+    table.add_column("Descriptor", style="cyan", no_wrap=True)
+    table.add_column("Value", justify="right", no_wrap=True)
+    table.add_column("Unit", no_wrap=True)
+    table.add_column("In its range", min_width=16)
+    if with_meaning:
+        table.add_column("Meaning", style="dim")
+    for item in features.descriptors:
+        table.add_row(
+            item.name,
+            f"{item.value:.4g}",
+            "" if item.unit == "1" else item.unit,
+            ProgressBar(total=1.0, completed=item.position, width=16),
+            *([item.description] if with_meaning else []),
+        )
+    return table

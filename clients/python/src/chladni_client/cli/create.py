@@ -1,0 +1,149 @@
+"""`chladni create`: sounds become images."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chladni_client.cli.creation_options import (
+    DraftsOption,
+    ExactOption,
+    GuidanceOption,
+    HeightOption,
+    ModelOption,
+    NegativePromptOption,
+    NoCacheOption,
+    NoiseModeOption,
+    NoiseWeightOption,
+    PriorityOption,
+    PromptsOption,
+    RecipeOption,
+    RefinerStartOption,
+    SchedulerOption,
+    SeedOption,
+    StepsOption,
+    StrengthOption,
+    UpscaleOption,
+    WidthOption,
+)
+from chladni_client.cli.destinations import destinations_of
+from chladni_client.cli.failures import ExitStatus, exit_status_of, report, reported_failures
+from chladni_client.cli.invocation import JsonOption, invocation_of
+from chladni_client.cli.making import make_image, print_made, print_made_as_json
+from chladni_client.cli.progress import creation_display
+from chladni_client.errors import ChladniError, UnavailableError
+from chladni_client.types.images import Priority
+from chladni_client.types.options import CreationOptions
+
+
+def create(
+    context: typer.Context,
+    sounds: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOUND", help="Recordings: WAV, MP3, FLAC or OGG.", exists=True, dir_okay=False
+        ),
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="File that ends in .png, or a folder. Without it: SOUND's name with .png, here. "
+            "An existing file is replaced.",
+        ),
+    ] = None,
+    recipe: RecipeOption = "",
+    seed: SeedOption = None,
+    steps: StepsOption = None,
+    guidance: GuidanceOption = None,
+    scheduler: SchedulerOption = "",
+    width: WidthOption = None,
+    height: HeightOption = None,
+    prompts: PromptsOption = None,
+    negative_prompt: NegativePromptOption = "",
+    strength: StrengthOption = None,
+    model: ModelOption = "",
+    noise_mode: NoiseModeOption = None,
+    noise_weight: NoiseWeightOption = None,
+    upscale: UpscaleOption = None,
+    refiner_start: RefinerStartOption = None,
+    drafts: DraftsOption = False,
+    priority: PriorityOption = Priority.INTERACTIVE,
+    exact: ExactOption = True,
+    no_cache: NoCacheOption = False,
+    spectrogram: Annotated[
+        bool, typer.Option("--spectrogram", help="Also write NAME.spectrogram.png beside each image.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open what was made in the desktop's viewer.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn sounds into images.
+
+    One sound that is refused does not stop the others; the exit status is that of the first failure.
+    With --json, each image gives one line with what it is, or its error. Which of the options below each
+    recipe takes, `chladni recipes` tells.
+
+    [bold]Examples[/]
+
+      chladni create voice.wav
+      chladni create voice.wav -o portrait.png --seed 7 --steps 30
+      chladni create *.ogg -o images/ --spectrogram --priority batch
+      chladni create song.ogg --recipe music-prompts --prompt "a harbour at dawn" --prompt "neon rain"
+      chladni create voice.wav --recipe audioldm --drafts
+      chladni create voice.wav --recipe latent-noise --noise-mode blend --noise-weight 0.5
+      chladni create voice.wav --json | jq .seed
+    """
+    texts = prompts or [""]
+    destinations = destinations_of(sounds, output, images_per_sound=len(texts))
+    options = CreationOptions(
+        recipe=recipe,
+        seed=seed,
+        steps=steps,
+        guidance_scale=guidance,
+        scheduler=scheduler,
+        width_pixels=width,
+        height_pixels=height,
+        priority=priority,
+        exact=exact,
+        bypass_cache=no_cache,
+        negative_prompt=negative_prompt,
+        strength=strength,
+        model=model,
+        noise_mode=noise_mode,
+        noise_weight=noise_weight,
+        upscale=upscale,
+        refiner_start=refiner_start,
+    )
+    failures: list[ExitStatus] = []
+    orders = [(sound, number, text) for sound in sounds for number, text in enumerate(texts, start=1)]
+    with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        for (sound, number, text), destination in zip(orders, destinations, strict=True):
+            name = f"{sound.name} {number}/{len(texts)}" if len(texts) > 1 else sound.name
+            spectrogram_path = None
+            try:
+                with creation_display(is_quiet=quiet) as display:
+                    display.begin(name)
+                    chosen = options | CreationOptions(prompt=text)
+                    made = make_image(client, sound, destination, chosen, display, keeps_drafts=drafts)
+                if spectrogram:
+                    spectrogram_path = destination.with_name(f"{destination.stem}.spectrogram.png")
+                    client.render_spectrogram(sound).save(spectrogram_path)
+            except (ChladniError, OSError) as error:
+                report(error, subject=str(sound), as_json=as_json)
+                failures.append(exit_status_of(error))
+                if isinstance(error, UnavailableError):
+                    break  # the others would meet the same closed door
+                continue
+            if as_json:
+                print_made_as_json(sound, made, spectrogram_path=spectrogram_path)
+            else:
+                print_made(made)
+            if show:
+                typer.launch(str(made.image_path))
+    if failures:
+        raise typer.Exit(failures[0])

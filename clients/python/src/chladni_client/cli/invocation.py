@@ -1,0 +1,78 @@
+"""What every subcommand shares: where the server is, and how results are printed."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import grpc
+import typer
+
+from chladni_client.client import Client
+from chladni_client.types.timeouts import Timeouts
+
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+SoundArgument: TypeAlias = Annotated[
+    Path,
+    typer.Argument(metavar="SOUND", help="Recording: WAV, MP3, FLAC or OGG.", exists=True, dir_okay=False),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """Options that come before the subcommand.
+
+    Attributes:
+        target: Gateway; `None` for the environment's or the default one.
+        audio_features_target: Audio-feature service; likewise.
+        is_secure: Whether to connect with TLS.
+        ca_path: Certificate authorities to trust; `None` for the system's.
+        timeout_seconds: Time for each call; `None` for the client's defaults.
+    """
+
+    target: str | None = None
+    audio_features_target: str | None = None
+    is_secure: bool = False
+    ca_path: Path | None = None
+    timeout_seconds: float | None = None
+
+    def open_client(self) -> Client:
+        """Returns a client, to be closed.
+
+        Raises:
+            OSError: The file of certificate authorities cannot be read.
+        """
+        credentials = None
+        if self.is_secure or self.ca_path is not None:
+            authorities = self.ca_path.read_bytes() if self.ca_path is not None else None
+            credentials = grpc.ssl_channel_credentials(authorities)
+        timeouts = (
+            Timeouts(self.timeout_seconds, self.timeout_seconds)
+            if self.timeout_seconds is not None
+            else Timeouts()
+        )
+        return Client(
+            self.target,
+            audio_features_target=self.audio_features_target,
+            credentials=credentials,
+            timeouts=timeouts,
+        )
+
+
+def invocation_of(context: typer.Context) -> Invocation:
+    """Returns what stands before the subcommand."""
+    invocation: Invocation = context.obj
+    return invocation
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Prints one JSON object on one line of standard output."""
+    sys.stdout.write(json.dumps(document, default=_plain) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,176 @@
+"""Progress of a creation, on standard error: a bar on a terminal, plain lines elsewhere."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from chladni_client.types import events
+
+
+class CreationDisplay(Protocol):
+    """Shows how creations get on, one after the other."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def begin(self, name: str) -> None:
+        """Turns to the next sound."""
+
+    def show(self, event: events.CreationEvent) -> None:
+        """Shows what happened to it."""
+
+
+def creation_display(*, is_quiet: bool = False) -> CreationDisplay:
+    """Returns the display that suits standard error."""
+    console = Console(stderr=True)
+    if is_quiet:
+        return NoticeDisplay(console)
+    return BarDisplay(console) if console.is_terminal else LineDisplay(console)
+
+
+class NoticeDisplay:
+    """Nothing but what must not be missed: that a recipe takes another way than its own."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Does nothing: every line is out."""
+
+    def begin(self, name: str) -> None:
+        """Notes the name that the notices begin with."""
+        self._name = name
+
+    def show(self, event: events.CreationEvent) -> None:
+        """Prints a notice."""
+        if isinstance(event, events.RecipeFellBack):
+            print_notice(self._console, f"{self._name}: {describe(event)}")
+
+
+class BarDisplay:
+    """A bar for each sound, with its state, the steps and the time."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓[/]"),
+            TextColumn("[bold]{task.fields[name]}", markup=True),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.description}"),
+            console=console,
+        )
+        self._task = TaskID(0)
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, name: str) -> None:
+        """Adds a bar."""
+        self._name = name
+        self._task = self._progress.add_task("listening", name=name, total=None)
+
+    def show(self, event: events.CreationEvent) -> None:
+        """Moves the current bar, which begins anew with each part of a recipe."""
+        match event:
+            case events.RecipeFellBack():
+                print_notice(self._progress.console, f"{self._name}: {describe(event)}")
+            case events.Started(total_steps=total_steps):
+                self._progress.update(self._task, completed=0, total=total_steps, description=describe(event))
+            case events.Progress(step=step, total_steps=total_steps):
+                self._progress.update(
+                    self._task, completed=step, total=total_steps, description=describe(event)
+                )
+            case events.Retrying():
+                self._progress.update(self._task, completed=0, total=None, description=describe(event))
+            case _:
+                self._progress.update(self._task, description=describe(event))
+
+
+class LineDisplay:
+    """A line for each change, for logs; of the steps only every quarter."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Does nothing: every line is out."""
+
+    def begin(self, name: str) -> None:
+        """Notes the name that the lines begin with."""
+        self._name = name
+
+    def show(self, event: events.CreationEvent) -> None:
+        """Prints a line."""
+        if isinstance(event, events.RecipeFellBack):
+            print_notice(self._console, f"{self._name}: {describe(event)}")
+            return
+        if isinstance(event, events.Progress):
+            quarter = max(1, event.total_steps // 4)
+            if event.step % quarter and event.step != event.total_steps:
+                return
+        self._console.print(f"{self._name}: {describe(event)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_notice(console: Console, text: str) -> None:
+    """Prints what must not be missed, although the work goes on."""
+    console.print(f"[bold yellow]Notice:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def describe(event: events.CreationEvent) -> str:
+    """Returns an event in words, with the part of the recipe that it belongs to."""
+    part = "" if isinstance(event, events.SoundAnalyzed | events.Retrying) else event.recipe_stage
+    return f"{part}: {_in_words(event)}" if part else _in_words(event)
+
+
+def _in_words(event: events.CreationEvent) -> str:
+    match event:
+        case events.SoundAnalyzed(sound=sound):
+            text = f"analysed {sound.duration_seconds:.1f} s of {sound.format.upper()}"
+        case events.Queued(position=position):
+            text = f"waiting, {position} ahead in the queue" if position else "next in the queue"
+        case events.Started(seed=seed, total_steps=total_steps):
+            text = f"denoising in {total_steps} steps with seed {seed}"
+        case events.Progress(step=step, total_steps=total_steps, remaining_seconds=remaining_seconds):
+            text = f"step {step} of {total_steps}"
+            if remaining_seconds is not None:
+                text += f", {remaining_seconds:.1f} s to go"
+        case events.Retrying(delay_seconds=delay_seconds, error=error):
+            text = f"trying again in {delay_seconds:.1f} s: {error.message}"
+        case events.ImageDrafted(width_pixels=width_pixels, height_pixels=height_pixels):
+            text = f"drafted {width_pixels} x {height_pixels} pixels"
+        case events.RecipeFellBack(reason=reason, way=way):
+            text = f"another way is taken ({way}): {reason}"
+        case events.ImageCreated():
+            text = "done"
+    return text

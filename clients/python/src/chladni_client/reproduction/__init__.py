@@ -1,0 +1,1 @@
+"""Whether an image can be made again, bit for bit."""

@@ -1,0 +1,99 @@
+"""The provenance inside a PNG, read without a server.
+
+PNG (https://www.w3.org/TR/png-3/) is a sequence of chunks: length, type, data, CRC-32. The provenance is
+JSON in a text chunk (``tEXt``, ``zTXt`` or ``iTXt``) with the keyword ``chladni``.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from google.protobuf import json_format
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_client._messages.results import to_provenance
+from chladni_client.errors import ProvenanceError
+from chladni_client.files import FileSource, Upload, read_upload
+from chladni_client.types.images import Provenance
+
+_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_KEYWORD: Final = b"chladni"
+_MAX_TEXT_BYTES: Final = 1024 * 1024
+
+
+def read_provenance(source: FileSource) -> Provenance:
+    """Returns how an image was made.
+
+    Args:
+        source: A PNG: its path, its bytes, or an open binary file.
+
+    Raises:
+        ProvenanceError: It is not a PNG, is damaged, or carries no provenance.
+        OSError: The file cannot be read.
+    """
+    return provenance_of(read_upload(source))
+
+
+def provenance_of(upload: Upload) -> Provenance:
+    """Returns how an image was made, as `read_provenance` does, from a file that has been read.
+
+    Raises:
+        ProvenanceError: It is not a PNG, is damaged, or carries no provenance.
+    """
+    name = upload.display_name or "The image"
+    if not upload.content.startswith(_SIGNATURE):
+        raise ProvenanceError(
+            f"{name} is not a PNG; only the PNG files that Chladni writes tell how they were made.",
+            reason="INVALID_IMAGE",
+        )
+    try:
+        text = next(_texts(upload.content), None)
+        if text is None:
+            raise ProvenanceError(
+                f"{name} carries no provenance: it was not made by Chladni, or another program has "
+                "written it anew and dropped its text.",
+                reason="NO_PROVENANCE",
+            )
+        message = json_format.Parse(text, image_pb2.Provenance(), ignore_unknown_fields=True)
+    except (struct.error, zlib.error, ValueError, json_format.ParseError) as error:
+        raise ProvenanceError(
+            f"{name} is damaged: its provenance cannot be read.", reason="INVALID_IMAGE"
+        ) from error
+    return to_provenance(message)
+
+
+def _texts(png: bytes) -> Iterator[str]:
+    for kind, data in _chunks(png):
+        keyword, _, rest = data.partition(b"\0")
+        if keyword != _KEYWORD:
+            continue
+        if kind == b"tEXt":
+            yield rest.decode("latin-1")
+        elif kind == b"zTXt":  # one byte names the compression, of which there is one
+            yield _inflate(rest[1:]).decode("latin-1")
+        elif kind == b"iTXt":
+            is_compressed = rest[0:1] == b"\x01"
+            _language, _translated, text = rest[2:].split(b"\0", 2)
+            yield (_inflate(text) if is_compressed else text).decode("utf-8")
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    offset = len(_SIGNATURE)
+    while offset < len(png):
+        length, kind = struct.unpack_from(">I4s", png, offset)
+        data = png[offset + 8 : offset + 8 + length]
+        (checksum,) = struct.unpack_from(">I", png, offset + 8 + length)
+        if kind in {b"tEXt", b"zTXt", b"iTXt"}:
+            if zlib.crc32(kind + data) != checksum:
+                raise ValueError("the checksum of a text chunk is wrong")
+            yield kind, data
+        offset += 12 + length
+
+
+def _inflate(data: bytes) -> bytes:
+    decompressor = zlib.decompressobj()
+    text = decompressor.decompress(data, _MAX_TEXT_BYTES)
+    if not decompressor.eof:
+        raise ValueError("a text chunk is incomplete or too long")
+    return text

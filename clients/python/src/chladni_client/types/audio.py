@@ -1,0 +1,150 @@
+"""Sounds: what was found in a recording, and what it is like."""
+
+import struct
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from chladni_client.files import PngFile
+from chladni_client.types.initial_latents import LatentCalibration
+
+
+@dataclass(frozen=True, slots=True)
+class SoundProperties:
+    """What was found in a recording.
+
+    Attributes:
+        format: Container and codec: ``wav``, ``mp3``, ``flac`` or ``ogg``.
+        sample_rate_hz: Sample rate of the file.
+        channel_count: Channels of the file.
+        duration_seconds: Length of the sound.
+        sha256: SHA-256 of the file's bytes, hexadecimal.
+    """
+
+    format: str
+    sample_rate_hz: int
+    channel_count: int
+    duration_seconds: float
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """One named quantity of a sound.
+
+    Attributes:
+        name: Stable name, such as ``brightness``.
+        value: The value, in `unit`, within [minimum, maximum].
+        unit: Such as ``Hz`` or ``dB``; ``1`` for a plain number.
+        minimum: Smallest value that can occur.
+        maximum: Largest value that can occur.
+        description: What it measures.
+    """
+
+    name: str
+    value: float
+    unit: str
+    minimum: float
+    maximum: float
+    description: str
+
+    @property
+    def position(self) -> float:
+        """Where the value lies in its range: 0 at the minimum, 1 at the maximum."""
+        span = self.maximum - self.minimum
+        return min(1.0, max(0.0, (self.value - self.minimum) / span)) if span > 0 else 0.0
+
+
+class Colormap(StrEnum):
+    """Colours of a spectrogram."""
+
+    VIRIDIS = "viridis"
+    GRAY = "gray"
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrogram(PngFile):
+    """The log-mel spectrogram of a sound as an image: time to the right, frequency upwards.
+
+    Attributes:
+        png: The image, an encoded PNG.
+        width_pixels: Width.
+        height_pixels: Height.
+        sound: What was found in the recording.
+    """
+
+    png: bytes = field(repr=False)
+    width_pixels: int
+    height_pixels: int
+    sound: SoundProperties
+
+
+_STRUCT_CODES: Final = {"<f4": "f", "<f2": "e", "|u1": "B", "<i2": "h", "<i8": "q"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An array in row-major order; ``numpy.frombuffer(t.data, t.dtype).reshape(t.shape)`` costs no copy.
+
+    Attributes:
+        dtype: Element type in NumPy's notation: ``<f4``, ``<f2``, ``|u1``, ``<i2`` or ``<i8``.
+        shape: Size of each axis, outermost first.
+        data: The elements.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes = field(repr=False)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The elements as Python numbers, flat, in row-major order."""
+        return tuple(item for (item,) in struct.iter_unpack("<" + _STRUCT_CODES[self.dtype], self.data))
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A vector in a named space; only vectors of one space may be compared.
+
+    Attributes:
+        space: Name of the space, such as ``chladni-descriptors-v2``.
+        values: The components.
+        component_names: What each component means; empty where they have no names.
+    """
+
+    space: str
+    values: tuple[float, ...] = field(repr=False)
+    component_names: tuple[str, ...] = field(repr=False)
+
+
+class Feature(StrEnum):
+    """What `extract_features` can compute."""
+
+    LOG_MEL = "log_mel"
+    DESCRIPTORS = "descriptors"
+    EMBEDDING = "embedding"
+    INITIAL_LATENTS = "initial_latents"
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFeatures:
+    """Features of a recording; those that were not asked for are empty.
+
+    Attributes:
+        sound: What was found in the file.
+        descriptors: Descriptors, in a fixed order.
+        embedding: Embedding of the sound.
+        log_mel: Log-mel spectrogram of shape (mel bins, frames), in [0, 1], where 1 is the loudest cell
+            and 0 is 80 dB or more below it.
+        processing_seconds: Time spent decoding and analysing.
+        initial_latents: Initial latents of shape (C, H, W).
+        latent_calibration: What scaled `initial_latents`; `None` where nothing did.
+    """
+
+    sound: SoundProperties
+    descriptors: tuple[Descriptor, ...]
+    embedding: Embedding | None
+    log_mel: Tensor | None
+    processing_seconds: float
+    initial_latents: Tensor | None = None
+    latent_calibration: LatentCalibration | None = None

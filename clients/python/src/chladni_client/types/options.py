@@ -1,0 +1,68 @@
+"""What may be chosen for an image."""
+
+from enum import StrEnum
+from typing import TypedDict
+
+from chladni_client.types.images import Priority
+
+
+class NoiseMode(StrEnum):
+    """How a sound becomes the initial noise x_T of a latent diffusion model."""
+
+    RAW = "raw"
+    """The z-scored mel image itself: the sound alone, and far from white, so that models make mud of it."""
+    BLEND = "blend"
+    """Seeded noise with some of the z-scored mel image in it: clean images in which the sound shows."""
+    DCT = "dct"
+    """The z-scored coefficients of the mel image's cosine transform: the sound alone, and nearly white."""
+
+
+class CreationOptions(TypedDict, total=False):
+    """What `create_image` and `stream_image` take by keyword; what is left out, the server chooses.
+
+    Those from `prompt` on are for recipes that take them; `Recipe.options` says which do.
+
+    Attributes:
+        recipe: Way from sound to image, one of `list_recipes`; empty takes the server's default.
+        seed: Seed of the noise, 0 to 4294967295; the server draws one if absent.
+        steps: Denoising steps, 1 to 150; the model's default if absent.
+        guidance_scale: How closely to follow the sound or the prompt, 1 (no guidance) to 30; the model's
+            default if absent.
+        scheduler: Scheduler by its diffusers class name; the model's default if empty.
+        width_pixels: Width, one that the model takes; its native width if absent.
+        height_pixels: Height, likewise.
+        priority: How urgent it is; interactive if absent.
+        exact: Whether the same request must give the same pixels whatever else the server does; without it,
+            the image may be made faster. True if absent.
+        bypass_cache: Whether it must be computed anew, even where an identical request gave it before; false
+            if absent.
+        prompt: Text to follow, at most 2000 characters.
+        negative_prompt: Text to avoid, at most 2000 characters.
+        strength: How far to go from the picture of the sound, above 0 to 1; the recipe's default if absent.
+        model: Image model by its identifier; the recipe's choice if empty.
+        noise_mode: How the sound becomes initial noise; blend if absent.
+        noise_weight: How much of the sound the noise holds, w from 0 to 1: x_T = sqrt(1 - w^2) noise + w
+            sound. If absent, 0.3 to blend, else 1.
+        upscale: Factor by which the finished image is larger than width and height say, 1 or 2; 1 if absent.
+        refiner_start: Part of the steps after which the refiner takes over, above 0 to 1; 1 leaves it out.
+            The model's default if absent.
+    """
+
+    recipe: str
+    seed: int | None
+    steps: int | None
+    guidance_scale: float | None
+    scheduler: str
+    width_pixels: int | None
+    height_pixels: int | None
+    priority: Priority
+    exact: bool
+    bypass_cache: bool
+    prompt: str
+    negative_prompt: str
+    strength: float | None
+    model: str
+    noise_mode: NoiseMode | None
+    noise_weight: float | None
+    upscale: int | None
+    refiner_start: float | None
