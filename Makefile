@@ -11,7 +11,7 @@ DISTRIBUTIONS := protos/gen/python protos/contract tests/fakes services/runtime 
 SOURCES := protos/contract/src tests/fakes/src services/runtime/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py \
-	tests/load tests/fixtures/recordings.py tests/fixtures/tiny_checkpoints.py tests/quality/quality.py tests/quality/appraisal
+	tests/benchmarks tests/fixtures/recordings.py tests/fixtures/tiny_checkpoints.py tests/evaluation/quality.py tests/evaluation/appraisal
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
 
@@ -44,7 +44,7 @@ $(STAMP): requirements/constraints.txt requirements/development.txt $(addsuffix 
 # --- use ---------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: $(STAMP) ## Turn the sample sounds into pictures, compare them, draw a contact sheet
+demo: $(STAMP) ## Turn the sample sounds into images, compare them, draw a contact sheet
 	@$(BIN)/python deploy/local/demo.py
 
 .PHONY: up
@@ -62,14 +62,14 @@ test: $(STAMP) ## Run all tests, with coverage of the services' code
 
 .PHONY: bench
 bench: $(STAMP) ## Measure this machine against the targets (5 minutes); writes build/bench.json and charts
-	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/load/bench.py
+	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/benchmarks/bench.py
 
 .PHONY: quality
-quality: $(STAMP) ## Measure how well pictures carry sounds (5 minutes); writes build/quality.json and contact sheets
-	@PYTHONPATH=deploy/local:tests/fixtures:tests/load $(BIN)/python tests/quality/quality.py $(ARGUMENTS)
+quality: $(STAMP) ## Measure how well images carry sounds (5 minutes); writes build/quality.json and contact sheets
+	@PYTHONPATH=deploy/local:tests/fixtures:tests/benchmarks $(BIN)/python tests/evaluation/quality.py $(ARGUMENTS)
 
 .PHONY: screenshots
-screenshots: $(STAMP) ## Take pictures of the page's main states with Chromium; writes build/screenshots
+screenshots: $(STAMP) ## Take images of the page's main states with Chromium; writes build/screenshots
 	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/e2e/screenshots.py
 
 .PHONY: models-check
@@ -129,7 +129,7 @@ train-image-model: $(STAMP) ## Train the embedded image model again (hours); con
 	$(BIN)/python -m chladni_image_generation.training.train_image_model
 
 .PHONY: train-alignment-model
-train-alignment-model: $(STAMP) ## Train the model that aligns sounds and pictures, on PAIRS (10 minutes); continues
+train-alignment-model: $(STAMP) ## Train the model that aligns sounds and images, on PAIRS (10 minutes); continues
 	$(BIN)/python -m chladni_similarity.training.train_alignment $(addprefix --pairs ,$(or $(PAIRS),build/alignment/pairs.safetensors)) $(ARGUMENTS)
 
 .PHONY: clean

@@ -1,7 +1,7 @@
 """Shows what Chladni does: every sample sound becomes an image, and the images are compared.
 
     python deploy/local/demo.py
-    python deploy/local/demo.py --sounds ~/recordings --output ~/pictures --same-seed
+    python deploy/local/demo.py --sounds ~/recordings --output ~/images --same-seed
 
 Starts the four services on free ports of this machine, makes an image of every WAV, FLAC, OGG and MP3 file
 of a folder through the public Python client, compares all pairs, and stops the services again.

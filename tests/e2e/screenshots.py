@@ -1,4 +1,4 @@
-"""Takes pictures of the page in its main states, over the real services.
+"""Takes images of the page in its main states, over the real services.
 
     make screenshots
     PYTHONPATH=deploy/local python tests/e2e/screenshots.py --widths 390 --schemes dark
@@ -227,7 +227,7 @@ def main() -> int:
         help="colour schemes (default: both)",
     )
     parser.add_argument(
-        "--document", action="store_true", help="also take the two pictures of services/gateway/docs"
+        "--document", action="store_true", help="also take the two images of services/gateway/docs"
     )
     arguments = parser.parse_args()
     found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))

@@ -1,4 +1,4 @@
-"""How well pictures fit sounds: beside each other, in the sheet of one, and where it cannot be told."""
+"""How well images fit sounds: beside each other, in the sheet of one, and where it cannot be told."""
 
 import json
 
@@ -12,13 +12,13 @@ OTHERS_SOUND = "the other\N{RIGHT SINGLE QUOTATION MARK}s sound"
 
 
 def prefer_own_sounds(backends, *, own, crossed):
-    """Makes every picture fit the sound that it was drawn of, and others less."""
+    """Makes every image fit the sound that it was drawn of, and others less."""
     images = backends.image_generation
     sounds = {
         images.draw(request.origin.audio_sha256, SEED, 512): request.conditioning.audio_embedding.values.data
         for request, _ in images.requests
     }
-    backends.similarity.fit = lambda picture, sound: own if sounds[picture] == sound else crossed
+    backends.similarity.fit = lambda image, sound: own if sounds[image] == sound else crossed
 
 
 async def compare(page):
@@ -62,12 +62,12 @@ async def test_the_meters_stay_within_the_page(page, backends, recording, draw, 
     await expect(page.locator("#pair .fit")).to_have_count(4)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     for side in ("first", "second"):
-        picture = await page.locator(f"#{side}-image").bounding_box()
+        image = await page.locator(f"#{side}-image").bounding_box()
         for fit in await page.locator(f"#{side}-fits .fit").all():
             box = await fit.bounding_box()
-            assert box["y"] >= picture["y"] + picture["height"]
-            assert picture["x"] - 1 <= box["x"]
-            assert box["x"] + box["width"] <= picture["x"] + picture["width"] + 1
+            assert box["y"] >= image["y"] + image["height"]
+            assert image["x"] - 1 <= box["x"]
+            assert box["x"] + box["width"] <= image["x"] + image["width"] + 1
 
 
 async def test_the_sheet_of_a_figure_tells_how_well_it_fits_its_sound(page, backends, recording, draw):
@@ -75,10 +75,10 @@ async def test_the_sheet_of_a_figure_tells_how_well_it_fits_its_sound(page, back
     await draw(page, recording("b.wav", pitch_hz=331))
     prefer_own_sounds(backends, own=0.5, crossed=0.0)
     await page.locator(".figure__open").first.click()
-    meter = page.get_by_role("meter", name="How well the picture fits its sound")
+    meter = page.get_by_role("meter", name="How well the image fits its sound")
     await expect(meter).to_have_attribute("aria-valuetext", "50%")
     await expect(page.locator("#viewer-fit .fit")).to_have_attribute("data-level", "medium")
-    backends.similarity.fit = lambda _picture, _sound: 0.99
+    backends.similarity.fit = lambda _image, _sound: 0.99
     await page.keyboard.press("ArrowRight")
     await expect(meter).to_have_attribute("aria-valuetext", "99%")
     await page.keyboard.press("ArrowLeft")

@@ -67,7 +67,7 @@ async def test_the_gauge_is_red_below_30_yellow_to_70_and_green_above(
     await expect(captions).to_have_text(["Fig. 2, b.wav", "Fig. 1, a.wav"])
 
 
-async def test_equal_pictures_are_one_and_the_same(page, recording, draw, select):
+async def test_equal_images_are_one_and_the_same(page, recording, draw, select):
     await draw(page, recording())
     await draw(page, recording())
     await select(page, 0, 1)

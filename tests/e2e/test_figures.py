@@ -23,15 +23,15 @@ async def stored_images(page):
     )
 
 
-async def test_a_picture_is_downloaded_with_its_provenance(page, backends, recording, draw, tmp_path):
+async def test_a_image_is_downloaded_with_its_provenance(page, backends, recording, draw, tmp_path):
     backends.image_generation.carries_provenance = True
     await draw(page, recording("my voice.wav"))
     async with page.expect_download() as download:
         await page.locator(".figure").get_by_role("link", name="Download").click()
     file = await download.value
     assert file.suggested_filename == "my voice-4711.png"
-    await file.save_as(tmp_path / "picture.png")
-    content = (tmp_path / "picture.png").read_bytes()
+    await file.save_as(tmp_path / "image.png")
+    content = (tmp_path / "image.png").read_bytes()
     assert content.startswith(b"\x89PNG")
     assert b'"model": "scripted-hand"' in content
 
@@ -130,7 +130,7 @@ async def test_the_sheet_shows_a_figure_large_and_explains_it(page, recording, d
     await draw(page, recording("b.wav", pitch_hz=300))
     await page.get_by_role("button", name="Look at Fig. 2, b.wav").click()
     sheet = page.get_by_role("dialog", name="b.wav")
-    await expect(sheet.get_by_role("img", name="Picture of b.wav")).to_be_visible()
+    await expect(sheet.get_by_role("img", name="Image of b.wav")).to_be_visible()
     await expect(sheet.locator("#viewer-lead")).to_contain_text("the sound is")
     rows = sheet.locator("#viewer-reading li")
     await expect(rows).to_have_count(6)

@@ -135,9 +135,7 @@ async def test_another_recipe_is_chosen_where_the_usual_one_cannot_be_used(
         assert backends.image_generation.requests[-1][0].model == "scripted-sd"
 
 
-async def test_the_draft_is_shown_before_the_picture_that_starts_from_it(
-    visit, address, everything, recording
-):
+async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, address, everything, recording):
     generation = everything.image_generation
     generation.pause_after_step = 3
     async with visit(address) as page:
@@ -182,7 +180,7 @@ async def test_another_way_is_told_while_it_is_taken_and_afterwards(visit, addre
         await expect(page.locator("#viewer-fallback")).to_contain_text("The device has too little memory.")
 
 
-async def test_a_picture_of_any_recipe_is_made_again_as_it_was(visit, address, everything, recording, draw):
+async def test_a_image_of_any_recipe_is_made_again_as_it_was(visit, address, everything, recording, draw):
     generation = everything.image_generation
     async with visit(address) as page:
         await open_settings(page)

@@ -39,7 +39,7 @@ async def test_a_sound_is_recorded_seen_measured_heard_and_drawn(listen, backend
         await page.get_by_role("button", name="Record a sound").click()
         recorder = page.get_by_role("region", name="Recording")
         await expect(recorder).to_be_visible()
-        await expect(page.locator("#recorder-source")).to_have_text("Heard by the server, as pictures are.")
+        await expect(page.locator("#recorder-source")).to_have_text("Heard by the server, as images are.")
         await eventually(lambda: backends.audio_features.listening == 1)
         meter = page.get_by_role("meter", name="Level")
         await expect(meter).to_have_attribute("aria-valuetext", "-20 decibels")

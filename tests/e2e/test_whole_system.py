@@ -26,7 +26,7 @@ async def denoising_steps(cluster):
     return await cluster.metric("image-generation", "chladni_denoising_steps_total")
 
 
-async def test_two_recordings_become_pictures_and_are_compared(visit, cluster, samples, figures_appear):
+async def test_two_recordings_become_images_and_are_compared(visit, cluster, samples, figures_appear):
     async with visit(cluster.http_url) as page:
         await page.set_input_files("#file", samples[:2])
         await figures_appear(page, 2)
@@ -68,7 +68,7 @@ async def test_cancel_frees_the_engine(visit, cluster, samples, figures_appear, 
         assert await denoising_steps(cluster) == steps + 1, "the cancelled work went on"
 
 
-async def test_a_picture_is_reproduced_to_the_pixel(visit, cluster, samples, figures_appear):
+async def test_a_image_is_reproduced_to_the_pixel(visit, cluster, samples, figures_appear):
     async with visit(cluster.http_url) as page:
         await page.set_input_files("#file", samples[-1])
         await figures_appear(page, 1)
@@ -81,7 +81,7 @@ async def test_the_microphone_is_heard_by_the_service_that_describes_sounds(visi
     async with visit(cluster.http_url, permissions=["microphone"]) as page:
         await page.get_by_role("button", name="Record a sound").click()
         await expect(page.locator("#recorder-time")).to_have_text(re.compile(r"^0:0[1-9] of 0:30$"))
-        await expect(page.locator("#recorder-source")).to_have_text("Heard by the server, as pictures are.")
+        await expect(page.locator("#recorder-source")).to_have_text("Heard by the server, as images are.")
         await expect(page.locator("#level")).to_have_attribute(
             "aria-valuetext", re.compile(r"^-[12]\d decibels$")
         )
@@ -102,7 +102,7 @@ async def test_a_service_that_is_killed_and_restarted_is_told_and_used_again(
         cluster.kill("image-generation")
         try:
             await expect(page.locator(".toast")).to_contain_text("image-generation")
-            await expect(page.locator("#notice")).to_contain_text("Pictures cannot be made now.")
+            await expect(page.locator("#notice")).to_contain_text("Images cannot be made now.")
         finally:
             await asyncio.to_thread(cluster.restart, "image-generation")
         await expect(page.locator("#notice")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""The way to a picture: progress, previews, queues, cancelling, and everything that may go wrong on it."""
+"""The way to an image: progress, previews, queues, cancelling, and everything that may go wrong on it."""
 
 import base64
 import re
@@ -113,12 +113,12 @@ async def test_cancel_all_stops_everything(page, backends, recording, eventually
 
 
 async def test_a_failure_is_told_with_what_to_do_and_can_be_tried_again(page, backends, recording):
-    backends.image_generation.error = QueueFullError("Eight pictures wait already.", retry_after_seconds=2)
+    backends.image_generation.error = QueueFullError("Eight images wait already.", retry_after_seconds=2)
     await page.set_input_files("#file", recording())
-    await expect(page.locator(".toast__text")).to_have_text("Eight pictures wait already.")
+    await expect(page.locator(".toast__text")).to_have_text("Eight images wait already.")
     await expect(page.locator(".toast__advice")).to_have_text("Try again in a moment.")
     await expect(page.locator("#queue-title")).to_have_text("Failed")
-    await expect(page.locator(".work__status")).to_have_text("Eight pictures wait already.")
+    await expect(page.locator(".work__status")).to_have_text("Eight images wait already.")
     backends.image_generation.error = None
     await page.get_by_role("button", name="Try again voice.wav").click()
     await expect(page.locator(".figure")).to_have_count(1)
@@ -143,7 +143,7 @@ async def test_a_service_that_is_killed_and_comes_back_is_told_and_used_again(pa
     await expect(page.locator("#status")).to_have_text("Step 1 of 8.")
     await backends.servers["image-generation"].kill()
     await expect(page.locator(".toast")).to_contain_text("image-generation")
-    await expect(page.locator("#notice")).to_contain_text("Pictures cannot be made now.")
+    await expect(page.locator("#notice")).to_contain_text("Images cannot be made now.")
     backends.image_generation.may_go_on.set()
     await backends.servers["image-generation"].start()
     await expect(page.locator("#notice")).to_be_hidden()

@@ -123,14 +123,14 @@ async def test_companions_of_all_kinds_change_no_bit(stub):
         asyncio.gather(*(completed(stub, request) for request in requests)),
         *(abandoned(request_for(1000 + index, steps=20)) for index in range(6)),
     )
-    for request, picture in zip(requests, together, strict=True):
+    for request, image in zip(requests, together, strict=True):
         alone = await completed(stub, request)
         assert not alone.is_reused
-        assert pixels(alone) == pixels(picture)
+        assert pixels(alone) == pixels(image)
 
 
-def pixels(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.image.content))).tobytes()
+def pixels(image):
+    return np.asarray(Image.open(io.BytesIO(image.image.content))).tobytes()
 
 
 async def test_a_burst_is_answered_or_refused_and_the_service_stays_well(cluster, stub):

@@ -39,7 +39,7 @@ async def create(client, recipe, **fields):
 
 
 async def pixels_of(client, answer):
-    """Returns a picture's pixels and what its file tells of how it was made."""
+    """Returns an image's pixels and what its file tells of how it was made."""
     image = Image.open(io.BytesIO((await client.get(answer["image_url"])).content))
     return np.asarray(image, np.int16), json.loads(image.text["chladni"])
 
@@ -59,7 +59,7 @@ async def test_on_the_models_that_ship_two_recipes_are_there_and_the_others_say_
 
 async def test_the_sound_is_in_the_noise_as_far_as_the_mode_says(client):
     silent, _ = await pixels_of(client, await create(client, "latent-noise", steps=4, noise_weight=0))
-    pictures = {}
+    images = {}
     for mode, weight in (("blend", 0.3), ("raw", 1), ("dct", 1)):
         answer = await create(client, "latent-noise", steps=4, noise_mode=mode)
         pixels, told = await pixels_of(client, answer)
@@ -73,8 +73,8 @@ async def test_the_sound_is_in_the_noise_as_far_as_the_mode_says(client):
         assert len(digest) == 12
         assert told["recipe_options"] == options
         assert not np.array_equal(pixels, silent)
-        pictures[mode] = pixels
-    assert np.abs(pictures["blend"] - silent).mean() < np.abs(pictures["raw"] - silent).mean()
+        images[mode] = pixels
+    assert np.abs(images["blend"] - silent).mean() < np.abs(images["raw"] - silent).mean()
     embedded, _ = await pixels_of(client, await create(client, "embedded", steps=4))
     assert np.array_equal(silent, embedded), "with none of the sound in it, the noise is that of the seed"
 
@@ -96,10 +96,10 @@ WAYS = {
     "music-prompts": (tiny_checkpoints.XL, {"steps": 2, "prompt": "a slow river", "refiner_start": 0.5}),
     "clap-unclip": (tiny_checkpoints.UNCLIP, {"steps": 2}),
 }
-"""The model that makes the picture of each recipe, and what is asked for."""
+"""The model that makes the image of each recipe, and what is asked for."""
 PARTS = {"audioldm": ["audioldm_mel", "sd_refined"]}
 TEXTS = {"embedded": "", "clap-unclip": "", "spectrogram": DEFAULT_PROMPT}
-"""The prompt of the picture, where none is asked for."""
+"""The prompt of the image, where none is asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_with_a_model_of_every_family_every_recipe_is_there(sdk):
 
 
 @pytest.mark.parametrize("recipe", WAYS)
-def test_every_recipe_makes_its_picture_over_grpc(sdk, recipe):
+def test_every_recipe_makes_its_image_over_grpc(sdk, recipe):
     _, fields = WAYS[recipe]
     events = list(sdk.stream_image(SOUND, recipe=recipe, seed=5, **fields))
     assert not any(isinstance(event, RecipeFellBack) for event in events)
@@ -190,11 +190,11 @@ def test_every_recipe_makes_its_picture_over_grpc(sdk, recipe):
         assert drafts[0].provenance.model == tiny_checkpoints.AUDIOLDM
     other = sdk.create_image(OTHER_SOUND, recipe=recipe, seed=5, **fields)
     is_the_same = np.array_equal(pixels_in(other.png), pixels_in(image.png))
-    assert is_the_same == (recipe == "music-prompts"), "of the sound, nothing is in a picture of a prompt"
+    assert is_the_same == (recipe == "music-prompts"), "of the sound, nothing is in an image of a prompt"
 
 
 @pytest.mark.parametrize("recipe", WAYS)
-async def test_every_recipe_makes_its_picture_over_rest(complete, recipe):
+async def test_every_recipe_makes_its_image_over_rest(complete, recipe):
     answer = await create(complete, recipe, **WAYS[recipe][1])
     pixels, told = await pixels_of(complete, answer)
     assert_made_as_it_should(recipe, answer["provenance"])
@@ -205,15 +205,15 @@ async def test_every_recipe_makes_its_picture_over_rest(complete, recipe):
 
 
 @pytest.mark.parametrize("recipe", WAYS)
-def test_every_recipe_is_a_command_away_and_its_picture_can_be_made_again(run, tmp_path, recipe):
-    sound, picture = tmp_path / "voice.wav", tmp_path / "voice.png"
+def test_every_recipe_is_a_command_away_and_its_image_can_be_made_again(run, tmp_path, recipe):
+    sound, image = tmp_path / "voice.wav", tmp_path / "voice.png"
     sound.write_bytes(SOUND)
     options = [
         word for name, value in WAYS[recipe][1].items() for word in (f"--{name.replace('_', '-')}", value)
     ]
-    told = run("create", sound, "-o", picture, "--recipe", recipe, "--seed", 5, *options, "--json", "-q")
+    told = run("create", sound, "-o", image, "--recipe", recipe, "--seed", 5, *options, "--json", "-q")
     assert_made_as_it_should(recipe, told["provenance"])
-    again = run("reproduce", picture, sound, "--json", "-q")
+    again = run("reproduce", image, sound, "--json", "-q")
     assert (again["verdict"], again["differing_pixel_count"]) == ("identical", 0)
 
 
@@ -301,9 +301,7 @@ def test_without_clap_audioldm_falls_back_to_the_spectrogram(joined_with):
             assert_made_as_it_should(recipe, asdict(image.provenance))
 
 
-def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_picture(
-    joined_with, checkpoints, tmp_path
-):
+def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_image(joined_with, checkpoints, tmp_path):
     lost = tmp_path / "lost" / "stable-diffusion"
     models = f"{lost},{checkpoints / tiny_checkpoints.AUDIOLDM}"
     with joined_with("image-generation", CHLADNI_IMAGE_GENERATION_FURTHER_MODELS=models) as sdk:

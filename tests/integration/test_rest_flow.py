@@ -23,7 +23,7 @@ async def generate(client, content, name="sound.wav", **fields):
     return await client.post("/api/generate", files={"file": (name, content)}, data=form)
 
 
-async def picture(client, answer):
+async def png_of(client, answer):
     response = await client.get(answer["image_url"])
     assert response.status_code == 200
     assert response.headers["content-type"] == "image/png"
@@ -31,58 +31,58 @@ async def picture(client, answer):
 
 
 @pytest.mark.parametrize("container", ["WAV", "MP3", "FLAC", "OGG"])
-async def test_every_format_gives_a_picture_of_512_pixels(client, container):
+async def test_every_format_gives_a_image_of_512_pixels(client, container):
     response = await generate(client, encoded(melody(), container=container), steps=4)
     assert response.status_code == 200, response.text
     answer = response.json()
     assert uuid.UUID(answer["image_id"]).version == 4
     assert answer["processing_time"] > 0
-    image = Image.open(io.BytesIO(await picture(client, answer)))
+    image = Image.open(io.BytesIO(await png_of(client, answer)))
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (512, 512))
     provenance = json.loads(image.text["chladni"])
     assert provenance["steps"] == 4
     assert provenance["recipe"] == "embedded"
 
 
-async def test_the_samples_give_rich_and_different_pictures(client, samples):
+async def test_the_samples_give_rich_and_different_images(client, samples):
     images = []
     for path in samples[:3]:
         response = await generate(client, path.read_bytes(), path.name, seed=1)
         assert response.status_code == 200, response.text
-        image = Image.open(io.BytesIO(await picture(client, response.json())))
+        image = Image.open(io.BytesIO(await png_of(client, response.json())))
         images.append(np.asarray(image, np.float64))
     for image in images:
         assert len(np.unique(image.reshape(-1, 3), axis=0)) > 5000
         smooth = np.corrcoef(image[:, 1:].ravel(), image[:, :-1].ravel())[0, 1]
-        assert smooth > 0.8, "neighbouring pixels of a picture, unlike those of noise, are alike"
+        assert smooth > 0.8, "neighbouring pixels of an image, unlike those of noise, are alike"
     for first, second in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(images[first] - images[second]).mean() > 10
 
 
-async def test_same_file_and_seed_same_bytes_other_seed_other_picture(client):
+async def test_same_file_and_seed_same_bytes_other_seed_other_png_of(client):
     content = encoded(melody())
     answers = [
         (await generate(client, content, seed=seed, steps=3, bypass_cache="true")).json()
         for seed in (5, 5, 6)
     ]
     assert not any(answer["is_reused"] for answer in answers)
-    first, again, other = [await picture(client, answer) for answer in answers]
+    first, again, other = [await png_of(client, answer) for answer in answers]
     assert first == again
     assert first != other
     assert len({answer["image_id"] for answer in answers}) == 3
 
 
-async def test_the_same_request_again_gets_the_same_picture_at_once(client):
+async def test_the_same_request_again_gets_the_same_image_at_once(client):
     content = encoded(melody(pitch_hz=333))
     first, again = [(await generate(client, content, seed=9, steps=3)).json() for _ in range(2)]
     assert [first["is_reused"], again["is_reused"]] == [False, True]
     assert first["image_id"] != again["image_id"]
-    assert await picture(client, first) == await picture(client, again)
+    assert await png_of(client, first) == await png_of(client, again)
 
 
 async def test_other_sizes_are_painted_too(client):
     response = await generate(client, encoded(melody()), steps=2, width_pixels=320, height_pixels=640)
-    image = Image.open(io.BytesIO(await picture(client, response.json())))
+    image = Image.open(io.BytesIO(await png_of(client, response.json())))
     assert image.size == (320, 640)
     refused = await generate(client, encoded(melody()), steps=2, width_pixels=321)
     assert refused.status_code == 400
@@ -109,7 +109,7 @@ async def test_eight_requests_at_once_are_correct_and_independent(client):
             client, contents[index], seed=index, steps=2 + index % 3, bypass_cache="true"
         )
         assert not response.json()["is_reused"]
-        return await picture(client, response.json())
+        return await png_of(client, response.json())
 
     together = await asyncio.gather(*(one(index) for index in range(8)))
     assert len(set(together)) == 8
@@ -117,7 +117,7 @@ async def test_eight_requests_at_once_are_correct_and_independent(client):
         assert await one(index) == together[index]
 
 
-async def test_comparing_is_symmetric_and_one_for_the_same_picture(client):
+async def test_comparing_is_symmetric_and_one_for_the_same_png_of(client):
     ids = [
         (await generate(client, encoded(melody(pitch_hz=pitch)), seed=1, steps=3)).json()["image_id"]
         for pitch in (220, 1760)
@@ -195,7 +195,7 @@ def at_rate(rate_hz):
 
 BAD_RECORDINGS = {
     "text": (lambda: b"This is no sound at all. " * 100, "UNSUPPORTED_AUDIO_FORMAT"),
-    "a picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(500), "UNSUPPORTED_AUDIO_FORMAT"),
+    "an image": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(500), "UNSUPPORTED_AUDIO_FORMAT"),
     "empty": (lambda: b"", "EMPTY_AUDIO"),
     "truncated": (lambda: encoded(melody(), container="FLAC")[:3000], "CORRUPT_AUDIO"),
     "too long": (lambda: encoded(melody(30.5)), "AUDIO_TOO_LONG"),

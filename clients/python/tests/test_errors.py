@@ -36,7 +36,7 @@ def reasons_of_contract():
 
 CLASS_OF_REASON = {
     "OUT_OF_MEMORY": chladni.FaultError,
-    "PICTURE_WITHHELD": chladni.InvalidInputError,
+    "IMAGE_WITHHELD": chladni.InvalidInputError,
 }
 
 

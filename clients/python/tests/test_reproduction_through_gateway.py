@@ -21,13 +21,13 @@ SIDE_PIXELS = 32
 
 
 def noise_png(digest, seed, size_pixels):
-    """Returns a picture of noise, which follows from a recording and a seed."""
+    """Returns an image of noise, which follows from a recording and a seed."""
     pixels = random.Random(f"{digest}/{seed}").randbytes(3 * size_pixels**2)
     return encoded(pixels, size_pixels)
 
 
 def disturbed_png(digest, seed, size_pixels):
-    """Returns the same picture with seven values changed by one and one by forty."""
+    """Returns the same image with seven values changed by one and one by forty."""
     pixels = bytearray(random.Random(f"{digest}/{seed}").randbytes(3 * size_pixels**2))
     for position in range(0, 70, 10):
         pixels[position] ^= 1
@@ -64,7 +64,7 @@ class RunningGateway:
         self._loop.close()
 
     def reset(self):
-        """Makes the scripted services as new; their pictures are noise that carries its provenance."""
+        """Makes the scripted services as new; their images are noise that carries its provenance."""
         asyncio.run_coroutine_threadsafe(self.backends.reset(), self._loop).result(10)
         self.generation.draw = noise_png
         self.generation.carries_provenance = True

@@ -26,9 +26,9 @@ class Card:
     """One sound on the sheet.
 
     Attributes:
-        name: Large line under the pictures.
+        name: Large line under the images.
         detail: Small line under the name.
-        spectrogram: Encoded picture of the sound.
+        spectrogram: Encoded image of the sound.
         image: Encoded image made from it.
     """
 
@@ -68,5 +68,5 @@ def draw_contact_sheet(cards: Sequence[Card], *, title: str, subtitle: str) -> I
 
 
 def _tile(encoded: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(encoded)) as picture:
-        return picture.convert("RGB").resize((TILE_PIXELS, TILE_PIXELS), Image.Resampling.LANCZOS)
+    with Image.open(io.BytesIO(encoded)) as image:
+        return image.convert("RGB").resize((TILE_PIXELS, TILE_PIXELS), Image.Resampling.LANCZOS)

@@ -13,7 +13,7 @@ from rich.console import Console
 from chladni_client import CreatedImage, Descriptor, Provenance, Spectrogram
 
 
-def picture(colour, size=(64, 64)):
+def png_of(colour, size=(64, 64)):
     file = io.BytesIO()
     Image.new("RGB", size, colour).save(file, format="PNG")
     return file.getvalue()
@@ -25,7 +25,7 @@ def piece(name, **descriptors):
     )
     image = CreatedImage(
         image_id="1",
-        png=picture("red"),
+        png=png_of("red"),
         width_pixels=64,
         height_pixels=64,
         provenance=provenance,
@@ -35,7 +35,7 @@ def piece(name, **descriptors):
         expires_at=None,
     )
     return Piece(
-        Path(f"{name}.wav"), Path(f"out/{name}.png"), image, Spectrogram(picture("blue"), 64, 64, None)
+        Path(f"{name}.wav"), Path(f"out/{name}.png"), image, Spectrogram(png_of("blue"), 64, 64, None)
     )
 
 
@@ -69,7 +69,7 @@ def test_tables_hold_every_piece_and_score():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_every_card_is_on_the_sheet(count):
-    cards = [Card(f"sound {n}", "+tempo", picture("#0000ff"), picture("#ff0000")) for n in range(count)]
+    cards = [Card(f"sound {n}", "+tempo", png_of("#0000ff"), png_of("#ff0000")) for n in range(count)]
     sheet = draw_contact_sheet(cards, title="Title", subtitle="Subtitle")
     colours = {colour: number for number, colour in sheet.getcolors(1 << 20)}
     assert colours[0, 0, 255] == colours[255, 0, 0] == count * TILE_PIXELS**2

@@ -109,7 +109,7 @@ def test_the_job_fits_text_to_text(map_directory, clap_directory, clip_directory
     vision = CLIPVisionModelWithProjection.from_pretrained(clip_directory)
     weights = {name: value.numpy() for name, value in vision.state_dict().items()}
     assert manifest["clip_space"] == f"clip-{fingerprint(weights)}"
-    assert (manifest["captions"], manifest["held_out_captions"], manifest["pictures"]) == (1500, 150, 0)
+    assert (manifest["captions"], manifest["held_out_captions"], manifest["images"]) == (1500, 150, 0)
     assert manifest["held_out"]["r_squared"] > 0.1
     assert manifest["held_out"]["recall_at_1"] > 3 / 150
 
@@ -134,16 +134,16 @@ def test_the_same_seed_gives_the_same_map(map_directory, fit_map):
     assert manifest_of(again) == manifest_of(map_directory)
 
 
-def test_pictures_move_the_results_to_their_side(fit_map, map_directory, tmp_path, clip_directory):
+def test_images_move_the_results_to_their_side(fit_map, map_directory, tmp_path, clip_directory):
     rng = np.random.default_rng(4)
     for index in range(3):
         Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(tmp_path / f"{index}.png")
-    moved = fit_map("--pictures", tmp_path)
+    moved = fit_map("--images", tmp_path)
     plain_tensors, moved_tensors = (load_file(d / "map.safetensors") for d in (map_directory, moved))
     np.testing.assert_array_equal(plain_tensors["weight"], moved_tensors["weight"])
     assert np.abs(plain_tensors["bias"] - moved_tensors["bias"]).max() > 1e-3
     manifest = manifest_of(moved)
-    assert manifest["pictures"] == 3
+    assert manifest["images"] == 3
     assert manifest["held_out"] == manifest_of(map_directory)["held_out"]
     assert manifest["norm"] != manifest_of(map_directory)["norm"]
 
@@ -183,7 +183,7 @@ def test_norm_and_ridge_can_be_given(fit_map):
         (["--captions", "3"], "--captions must be at least 20, but is 3"),
         (["--ridge", "0"], "--ridge must be more than 0"),
         (["--norm", "-1"], "--norm must be more than 0"),
-        (["--pictures", "EMPTY"], "--pictures has no .jpg"),
+        (["--images", "EMPTY"], "--images has no .jpg"),
         (["--recordings", "EMPTY"], "--recordings has no .wav"),
     ],
 )

@@ -8,14 +8,10 @@ import soundfile
 
 from chladni_audio_features.audio.containers import read_header
 from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.tools import evaluate_embedding, make_samples
 from chladni_audio_features.tools.make_samples import SAMPLES, encode
 from chladni_audio_features.tools.ogg_serials import with_serial
-from chladni_audio_features.training import (
-    calibrate_embedding,
-    evaluate_embedding,
-    make_samples,
-    write_embeddings,
-)
+from chladni_audio_features.training import calibrate_embedding, write_embeddings
 from chladni_audio_features.training.evaluation import (
     format_report,
     mean_distances,

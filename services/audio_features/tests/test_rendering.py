@@ -1,4 +1,4 @@
-"""Pictures of spectrograms."""
+"""Images of spectrograms."""
 
 import io
 
@@ -14,9 +14,9 @@ from chladni_audio_features.rendering import render_spectrogram
 
 
 def pixels(png):
-    with Image.open(io.BytesIO(png)) as picture:
-        assert (picture.format, picture.mode) == ("PNG", "RGB")
-        return np.asarray(picture)
+    with Image.open(io.BytesIO(png)) as image:
+        assert (image.format, image.mode) == ("PNG", "RGB")
+        return np.asarray(image)
 
 
 @given(
@@ -26,7 +26,7 @@ def pixels(png):
     colormap=st.sampled_from(list(Colormap)),
 )
 @settings(max_examples=100, deadline=None)
-def test_pictures_have_the_size_asked_for(width, height, frames, colormap):
+def test_images_have_the_size_asked_for(width, height, frames, colormap):
     scaled = np.random.default_rng(frames).random((128, frames), dtype=np.float32)
     arguments = {"width_pixels": width, "height_pixels": height, "colormap": colormap}
     png = render_spectrogram(scaled, **arguments)
@@ -64,7 +64,7 @@ def test_colour_maps():
     assert Colormap.GRAY.table().tolist() == [[level] * 3 for level in range(256)]
 
 
-def test_pictures_of_silence_are_dark():
+def test_images_of_silence_are_dark():
     image = pixels(render_spectrogram(np.zeros((128, 5), np.float32), width_pixels=32, height_pixels=16))
     assert (image == [68, 1, 84]).all()
 

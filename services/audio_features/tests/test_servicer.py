@@ -196,19 +196,19 @@ async def test_faulty_requests_name_their_fields(stub, files):
         assert [violation.field for violation in error.violations] == fields
 
 
-async def test_spectrogram_pictures(stub, files, sounds):
+async def test_spectrogram_images(stub, files, sounds):
     content = files.encode(sounds.noise(1.0))
     for sizes, expected in [({}, (512, 512)), ({"width_pixels": 300, "height_pixels": 100}, (300, 100))]:
         request = audio_pb2.RenderSpectrogramRequest(audio=clip(content), **sizes)
         response = await stub.RenderSpectrogram(request)
-        with Image.open(io.BytesIO(response.image.content)) as picture:
-            assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", expected)
+        with Image.open(io.BytesIO(response.image.content)) as image:
+            assert (image.format, image.mode, image.size) == ("PNG", "RGB", expected)
         assert (response.image.width_pixels, response.image.height_pixels) == expected
         assert response.image.format == media_pb2.IMAGE_FORMAT_PNG
         assert response.audio.duration_seconds == pytest.approx(1.0)
 
 
-async def test_faulty_pictures_are_refused(stub, files):
+async def test_faulty_images_are_refused(stub, files):
     content = files.encode(np.zeros(22050))
     request = audio_pb2.RenderSpectrogramRequest(
         audio=clip(content), width_pixels=0, height_pixels=5000, colormap=9

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import grpc
 import pytest
@@ -10,7 +11,8 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.similarity import SimilarityClient
-from chladni_gateway.domain.images import Picture
+from chladni_gateway.domain.images import Image
+from chladni_gateway.models.listing import Listed, ModelListing
 from chladni_runtime.client.backend_client import bare_error
 from chladni_runtime.client.channel import RENEWAL_SECONDS, Connection, service_config
 from chladni_runtime.execution.deadlines import Deadline
@@ -79,16 +81,17 @@ def test_a_status_without_details_gets_a_reason_and_names_the_service(code, reas
 async def test_a_service_without_the_call_says_so(backends):
     client = SimilarityClient(backends.servers["audio-features"].target)
     with pytest.raises(ChladniError) as caught:
-        await client.compare(Picture(b"a"), Picture(b"b"), Deadline.after(5))
+        await client.compare(Image(b"a"), Image(b"b"), Deadline.after(5))
     assert caught.value.reason is Reason.NOT_IMPLEMENTED
-    assert await client.models(Deadline.after(5)) == ()
+    listing = ModelListing(client, lifetime_seconds=1, clock=time.monotonic)
+    assert await listing.ask(Deadline.after(5)) == Listed()
     await client.close()
 
 
 async def test_nothing_is_asked_after_the_deadline(backends):
     client = SimilarityClient(backends.servers["similarity"].target)
     with pytest.raises(ChladniError) as caught:
-        await client.compare(Picture(b"a"), Picture(b"b"), Deadline.after(0))
+        await client.compare(Image(b"a"), Image(b"b"), Deadline.after(0))
     assert caught.value.reason is Reason.DEADLINE_EXCEEDED
     await client.close()
 
@@ -144,6 +147,6 @@ async def test_a_channel_without_a_working_replica_is_replaced_but_serves_its_ca
 
 async def test_a_name_that_resolves_to_a_working_service_is_used_at_once(backends):
     client = SimilarityClient(backends.servers["similarity"].target.replace("127.0.0.1", "dns:///localhost"))
-    likeness = await client.compare(Picture(b"a"), Picture(b"a"), Deadline.after(5))
+    likeness = await client.compare(Image(b"a"), Image(b"a"), Deadline.after(5))
     assert likeness.score == 1.0
     await client.close()

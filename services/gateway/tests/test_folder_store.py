@@ -1,4 +1,4 @@
-"""The folder of pictures: limit, expiry, restarts, faults of the disk."""
+"""The folder of images: limit, expiry, restarts, faults of the disk."""
 
 import asyncio
 import errno
@@ -72,7 +72,7 @@ async def put(store, clock, content=b"png", owner=""):
     return record
 
 
-async def test_a_picture_comes_back_as_it_went_in(open_store, clock):
+async def test_a_image_comes_back_as_it_went_in(open_store, clock):
     store = open_store()
     record = await put(store, clock, b"\x89PNG content")
     stored = await store.get(record.image_id)
@@ -93,7 +93,7 @@ async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path)
     assert (await open_store().get(record.image_id)).record == record
 
 
-async def test_what_is_known_of_a_picture_is_kept(open_store, clock):
+async def test_what_is_known_of_a_image_is_kept(open_store, clock):
     clock.time += timedelta(seconds=1)
     provenance = Provenance(model="m", exact=True, device_capability="AVX512", decode_batch_size=4)
     record = replace(record_at(clock.time), provenance=provenance, is_reused=True)
@@ -116,7 +116,7 @@ def test_the_embedding_of_the_sound_is_kept_to_the_last_bit(tmp_path_factory, da
     asyncio.run(scenario())
 
 
-async def test_pictures_survive_a_restart(open_store, clock):
+async def test_images_survive_a_restart(open_store, clock):
     record = await put(open_store(), clock)
     assert (await open_store().get(record.image_id)).record == record
 
@@ -147,7 +147,7 @@ async def test_the_limit_holds_when_many_come_at_once(open_store, clock, tmp_pat
     assert len(list(tmp_path.glob("*.png"))) == 5
 
 
-async def test_an_expired_picture_is_unknown_before_and_after_it_is_swept(open_store, clock, tmp_path):
+async def test_an_expired_image_is_unknown_before_and_after_it_is_swept(open_store, clock, tmp_path):
     store = open_store()
     old, new = await put(store, clock), await put(store, clock)
     clock.time = old.expires_at
@@ -195,7 +195,7 @@ async def test_a_full_disk_is_told_and_leaves_nothing_behind(
     await put(store, clock)
 
 
-async def test_a_write_that_stops_between_its_files_leaves_no_picture(open_store, clock, tmp_path):
+async def test_a_write_that_stops_between_its_files_leaves_no_image(open_store, clock, tmp_path):
     store = open_store()
     record = await put(store, clock)
     (tmp_path / f"{record.image_id}.json").unlink()
@@ -304,7 +304,7 @@ async def test_only_the_owner_deletes(open_store, clock, tmp_path):
     assert await store.describe(nobodys.image_id) == nobodys
 
 
-async def test_a_page_can_only_begin_after_a_picture_of_the_owner(open_store, clock):
+async def test_a_page_can_only_begin_after_a_image_of_the_owner(open_store, clock):
     store = open_store()
     await put(store, clock, owner="ann")
     strange = await put(store, clock, owner="bob")

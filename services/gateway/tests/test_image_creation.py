@@ -15,7 +15,7 @@ from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.domain.audio import AudioProperties, Embedding, Recording, SoundFeatures
 from chladni_gateway.domain.events import Completed, Created, Progressed, Queued, Started
 from chladni_gateway.domain.generation import GenerationSettings
-from chladni_gateway.domain.images import Picture, Provenance
+from chladni_gateway.domain.images import Image, Provenance
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
@@ -65,7 +65,7 @@ class Diary:
             yield Progressed(step + 1, self._steps, None, 0.0, None)
         self.entries.append("image_generation ends")
         if self._steps:
-            yield Completed(Picture(b"png " + order.origin.audio_sha256.encode()), Provenance())
+            yield Completed(Image(b"png " + order.origin.audio_sha256.encode()), Provenance())
 
     async def put(self, content, record):
         self._write(Stage.STORAGE)
@@ -82,7 +82,7 @@ class Diary:
 
 def recipe_over(diary):
     listing = ModelListing(diary, lifetime_seconds=60, clock=time.monotonic)
-    stock = Stock(sounds=listing, pictures=[listing])
+    stock = Stock(sounds=listing, images=[listing])
     recipe = EmbeddedRecipe(Ingredients(stock=stock, analyzer=diary, painter=diary, generator=diary))
     return recipe, stock
 
@@ -172,7 +172,7 @@ async def test_sizes_and_names_pass_exactly_within_their_limits(width, height, n
     assert diary.entries == [], "a wrong request reaches no service"
 
 
-async def test_every_picture_has_an_identifier_of_its_own():
+async def test_every_image_has_an_identifier_of_its_own():
     diary = Diary()
     for _ in range(200):
         await create(diary)
@@ -180,7 +180,7 @@ async def test_every_picture_has_an_identifier_of_its_own():
     assert {image_id.version for image_id in diary.stored} == {4}
 
 
-async def test_a_generation_without_a_picture_is_a_fault_of_its_stage():
+async def test_a_generation_without_a_image_is_a_fault_of_its_stage():
     with pytest.raises(ChladniError) as caught:
         await create(Diary(steps=0))
     assert caught.value.metadata[STAGE_KEY] == "image_generation"

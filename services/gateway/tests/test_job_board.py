@@ -16,13 +16,13 @@ from chladni_gateway.creation.job_runner import JobBoard, JobLimits, UnknownJobE
 from chladni_gateway.domain.audio import AudioProperties, Recording
 from chladni_gateway.domain.events import Analyzed, Created, Progressed, Queued, Started
 from chladni_gateway.domain.image_store import ImageRecord
-from chladni_gateway.domain.images import Picture, Provenance
+from chladni_gateway.domain.images import Image, Provenance
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AUDIO = AudioProperties("wav", 8000, 1, 1.0, "00" * 32)
-PREVIEW = Picture(b"preview", "image/png")
+PREVIEW = Image(b"preview", "image/png")
 RECORD = ImageRecord(
     image_id=uuid.uuid4(),
     created_at=NOW,
@@ -85,7 +85,7 @@ class Script:
             await self.may_go_on.wait()
             if self.error is not None:
                 raise self.error
-            yield Created(Picture(b"png"), RECORD)
+            yield Created(Image(b"png"), RECORD)
         finally:
             self.running -= 1
 
@@ -226,7 +226,7 @@ async def test_followers_are_few():
         await follower.aclose()
 
 
-async def test_a_job_ends_with_its_picture():
+async def test_a_job_ends_with_its_image():
     script = Script()
     board = board_over(script)
     job = board.start(request_of("ann"))

@@ -1,4 +1,4 @@
-"""How a picture was made, through every form that the gateway gives it."""
+"""How an image was made, through every form that the gateway gives it."""
 
 from dataclasses import fields
 from datetime import UTC, datetime

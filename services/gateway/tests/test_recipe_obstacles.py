@@ -13,7 +13,7 @@ from chladni_contract.errors import (
 )
 from chladni_fakes import families
 
-TOO_BIG = FaultError(Reason.OUT_OF_MEMORY, "The device has too little memory for this picture.")
+TOO_BIG = FaultError(Reason.OUT_OF_MEMORY, "The device has too little memory for this image.")
 
 
 @pytest.fixture
@@ -164,11 +164,11 @@ async def test_a_model_that_still_loads_is_worth_waiting_for(
         ),
         (
             lambda all_: all_.audio_features.errors.update({"scripted-clap": TOO_BIG}),
-            "The part audioldm_mel failed: The device has too little memory for this picture.",
+            "The part audioldm_mel failed: The device has too little memory for this image.",
         ),
         (
             lambda all_: all_.image_generation.errors.update({"scripted-audioldm": TOO_BIG}),
-            "The part audioldm_mel failed: The device has too little memory for this picture.",
+            "The part audioldm_mel failed: The device has too little memory for this image.",
         ),
     ],
     ids=[
@@ -201,7 +201,7 @@ async def test_audioldm_falls_back_to_the_spectrogram_and_says_why(everything, g
 
 
 @pytest.mark.parametrize("make", [remove, damage])
-async def test_without_stable_diffusion_the_mel_image_is_the_picture(everything, gateway, make):
+async def test_without_stable_diffusion_the_mel_image_is_the_image(everything, gateway, make):
     make(everything, "scripted-sd")
     events = await gateway.create_events(recipe="audioldm", strength="0.5")
     told = dict(events)

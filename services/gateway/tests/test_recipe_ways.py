@@ -15,7 +15,7 @@ DEFAULT_PROMPT = "abstract visualization, colorful, artistic, detailed"
 
 @pytest.fixture
 def create(gateway):
-    """Creates a picture over gRPC; returns its events."""
+    """Creates an image over gRPC; returns its events."""
 
     async def creating(recipe, **fields):
         request = gateway_pb2.CreateImageRequest(
@@ -81,7 +81,7 @@ async def test_a_seed_that_is_drawn_is_that_of_both_parts(backends, create):
     assert refined.seed == 4711
 
 
-async def test_the_picture_of_another_recipe_keeps_the_embedding_that_alignment_takes(backends, gateway):
+async def test_the_image_of_another_recipe_keeps_the_embedding_that_alignment_takes(backends, gateway):
     backends.audio_features.models.append(families.clap())
     backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
     async with gateway.browser() as browser:
@@ -188,7 +188,7 @@ async def test_latent_noise_prefers_the_first_kind_of_model_and_obeys(backends, 
     assert (fourth.model, fourth.conditioning.prompt) == (families.HAND, "")
 
 
-async def test_the_noise_of_an_enlarged_picture_is_as_large_as_its_latents(backends, create):
+async def test_the_noise_of_an_enlarged_image_is_as_large_as_its_latents(backends, create):
     hand = families.hand()
     hand.inputs.append("upscale")
     hand.properties["upscaling"] = "latents"
@@ -199,7 +199,7 @@ async def test_the_noise_of_an_enlarged_picture_is_as_large_as_its_latents(backe
     assert list(order.conditioning.initial_latents.shape) == [4, 128, 128]
 
 
-async def test_a_prompt_becomes_a_picture_of_music(backends, create):
+async def test_a_prompt_becomes_a_image_of_music(backends, create):
     backends.image_generation.models.append(families.stable_diffusion_xl())
     events = await create("music-prompts", prompt="a slow blue river", refiner_start=0.8, width_pixels=1024)
     [order] = orders(backends)

@@ -1,4 +1,4 @@
-"""How well pictures fit sounds, over REST."""
+"""How well images fit sounds, over REST."""
 
 import json
 import struct
@@ -28,7 +28,7 @@ NOT_OFFERED = NotOfferedError("This server has no model that hears and sees.")
 
 
 async def create(browser, **fields):
-    """Makes a picture of a sound that no other test has: what is remembered of others does not count."""
+    """Makes an image of a sound that no other test has: what is remembered of others does not count."""
     content = b"RIFF" + uuid.uuid4().bytes
     fields = {"width_pixels": "16", "steps": "1"} | fields
     response = await browser.post("/api/generate", files={"file": ("a.wav", content)}, data=fields)
@@ -40,11 +40,11 @@ async def align(browser, image_id, **query):
     return await browser.get(f"/api/images/{image_id}/alignment", params=query)
 
 
-async def test_a_picture_is_scored_against_its_own_sound_without_another_analysis(backends, open_session):
+async def test_a_image_is_scored_against_its_own_sound_without_another_analysis(backends, open_session):
     browser = await open_session()
     image_id = await create(browser)
     analyses = len(backends.audio_features.requests)
-    backends.similarity.fit = lambda _picture, _sound: 0.926
+    backends.similarity.fit = lambda _image, _sound: 0.926
     response = await align(browser, image_id)
     assert response.status_code == 200
     assert response.json() == {
@@ -74,12 +74,12 @@ async def test_own_and_crossed_sounds_are_told_apart_and_asked_once(backends, op
     ]
     contents = [(await browser.get(f"/api/images/{image_id}")).content for image_id in image_ids]
     own = dict(zip(contents, sounds, strict=True))
-    backends.similarity.fit = lambda picture, sound: 0.9 if own[picture] == sound else 0.2
+    backends.similarity.fit = lambda image, sound: 0.9 if own[image] == sound else 0.2
     for _ in range(3):
-        for picture, source in product(image_ids, repeat=2):
-            body = (await align(browser, picture, sound_of=source)).json()
-            assert (body["image_id"], body["sound_of"]) == (picture, source)
-            assert body["score"] == (0.9 if picture == source else 0.2)
+        for image, source in product(image_ids, repeat=2):
+            body = (await align(browser, image, sound_of=source)).json()
+            assert (body["image_id"], body["sound_of"]) == (image, source)
+            assert body["score"] == (0.9 if image == source else 0.2)
     assert len(backends.similarity.aligned) == 4
     assert (await align(browser, image_ids[0])).json()["score"] == 0.9
     assert len(backends.similarity.aligned) == 4
@@ -88,7 +88,7 @@ async def test_own_and_crossed_sounds_are_told_apart_and_asked_once(backends, op
 @EXAMPLES
 @given(score=st.floats(0, 1))
 async def test_what_people_see_is_the_score_rounded(backends, open_session, score):
-    backends.similarity.fit = lambda _picture, _sound: score
+    backends.similarity.fit = lambda _image, _sound: score
     browser = await open_session()
     body = (await align(browser, await create(browser))).json()
     assert body["score"] == score
@@ -103,16 +103,16 @@ async def test_an_answer_may_be_kept_by_the_browser_of_its_session(open_session)
     assert "cookie" in response.headers["vary"].lower()
 
 
-@pytest.mark.parametrize("place", ["picture", "sound"])
-async def test_strangers_pictures_and_sounds_are_as_those_that_are_not_there(
+@pytest.mark.parametrize("place", ["image", "sound"])
+async def test_strangers_images_and_sounds_are_as_those_that_are_not_there(
     backends, open_session, error_of, place
 ):
     ann, bob, nobody = [await open_session() for _ in range(3)]
     strange, mine = await create(ann), await create(bob)
     for other in (strange, str(uuid.uuid4())):
-        picture, source = (other, mine) if place == "picture" else (mine, other)
+        image, source = (other, mine) if place == "image" else (mine, other)
         for browser in (bob, nobody):
-            response = await align(browser, picture, sound_of=source)
+            response = await align(browser, image, sound_of=source)
             assert response.status_code == 404
             error = error_of(response)
             assert (error["code"], error["stage"]) == ("UNKNOWN_IMAGE", "storage")
@@ -147,7 +147,7 @@ async def test_what_is_no_identifier_is_refused_by_name(gateway, error_of, path,
     assert error["message"].startswith(field)
 
 
-async def test_pictures_of_earlier_versions_say_that_their_sound_is_not_known(
+async def test_images_of_earlier_versions_say_that_their_sound_is_not_known(
     backends, open_gateway_with, open_session, error_of
 ):
     async with open_gateway_with() as gateway:

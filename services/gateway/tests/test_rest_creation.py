@@ -23,7 +23,7 @@ EXAMPLES = settings(
 )
 
 
-async def test_a_recording_becomes_a_picture_that_can_be_fetched(gateway):
+async def test_a_recording_becomes_a_image_that_can_be_fetched(gateway):
     response = await gateway.create(b"RIFF and some sound", seed="7", steps="3", guidance="2.5")
     assert response.status_code == 200
     body = response.json()
@@ -92,7 +92,7 @@ async def test_what_is_given_reaches_image_generation(backends, gateway):
 
 
 @pytest.mark.parametrize("is_reused", [True, False])
-async def test_a_reused_picture_is_told(backends, gateway, is_reused):
+async def test_a_reused_image_is_told(backends, gateway, is_reused):
     backends.image_generation.is_reused = is_reused
     assert (await gateway.create()).json()["is_reused"] is is_reused
     assert dict(await gateway.create_events())["created"]["is_reused"] is is_reused
@@ -304,7 +304,7 @@ JUNK_FIELDS = st.dictionaries(
 
 @EXAMPLES
 @given(fields=JUNK_FIELDS)
-async def test_whatever_the_fields_hold_the_answer_is_a_picture_or_a_documented_error(
+async def test_whatever_the_fields_hold_the_answer_is_a_image_or_a_documented_error(
     gateway, error_of, fields
 ):
     response = await gateway.create(**fields)

@@ -1,4 +1,4 @@
-"""`/api/jobs` over real connections: pictures in the making that do without their client."""
+"""`/api/jobs` over real connections: images in the making that do without their client."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ async def follow(browser, job, last_id=None, count=None):
     return events
 
 
-async def test_a_job_gives_the_picture_that_a_request_gives(backends, open_session):
+async def test_a_job_gives_the_image_that_a_request_gives(backends, open_session):
     browser = await open_session()
     job = await start(browser, b"RIFF sound", seed="9", steps="4")
     assert (job["state"], job["image"], job["error"], job["file_name"]) == ("analyzing", None, None, "a.wav")
@@ -167,7 +167,7 @@ async def test_a_cancelled_analysis_never_reaches_image_generation(backends, eve
     assert backends.image_generation.requests == []
 
 
-async def test_forgetting_a_finished_job_leaves_its_picture(open_session):
+async def test_forgetting_a_finished_job_leaves_its_image(open_session):
     browser = await open_session()
     job = await start(browser)
     created = (await follow(browser, job))[-1][2]

@@ -103,7 +103,7 @@ async def five_ids(gateway):
     return await create_many(gateway.http, 5)
 
 
-async def test_equal_pictures_are_equal_and_looked_at_once(backends, open_session):
+async def test_equal_images_are_equal_and_looked_at_once(backends, open_session):
     browser = await open_session()
     content = solid_png(16, 16, (1, 2, 3))
     backends.image_generation.draw = lambda _digest, _seed, _size: content
@@ -114,7 +114,7 @@ async def test_equal_pictures_are_equal_and_looked_at_once(backends, open_sessio
     assert [match["score"] for match in matches] == [1.0, 1.0]
 
 
-async def test_a_matrix_of_strangers_pictures_is_made_by_their_identifiers(open_session):
+async def test_a_matrix_of_strangers_images_is_made_by_their_identifiers(open_session):
     ann, bob = await open_session(), await open_session()
     response = await compare(bob, await create_many(ann, 2))
     assert response.status_code == 200

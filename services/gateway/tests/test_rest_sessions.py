@@ -1,4 +1,4 @@
-"""Sessions: whose pictures and jobs are whose."""
+"""Sessions: whose images and jobs are whose."""
 
 import asyncio
 import hashlib
@@ -84,7 +84,7 @@ async def test_the_server_keeps_only_a_digest_of_the_cookie(open_session, gatewa
     assert json.loads(text)["owner"] not in json.dumps(image)
 
 
-async def test_a_session_lists_its_pictures_newest_first(open_session):
+async def test_a_session_lists_its_images_newest_first(open_session):
     browser = await open_session()
     assert await listed(browser) == []
     images = [await create(browser, seed=str(number)) for number in range(4)]
@@ -108,7 +108,7 @@ async def test_a_session_lists_its_pictures_newest_first(open_session):
         ({"before": str(uuid.uuid4())}, 404, "UNKNOWN_IMAGE"),
     ],
 )
-async def test_a_wrong_question_for_pictures_is_refused_by_name(gateway, error_of, query, status, code):
+async def test_a_wrong_question_for_images_is_refused_by_name(gateway, error_of, query, status, code):
     response = await gateway.http.get("/api/images", params=query)
     assert response.status_code == status
     assert error_of(response)["code"] == code
@@ -117,7 +117,7 @@ async def test_a_wrong_question_for_pictures_is_refused_by_name(gateway, error_o
 
 @EXAMPLES
 @given(makers=st.lists(st.integers(0, 1), min_size=1, max_size=3), data=st.data())
-async def test_two_sessions_never_see_or_delete_each_others_pictures(gateway, makers, data):
+async def test_two_sessions_never_see_or_delete_each_others_images(gateway, makers, data):
     async with (
         gateway.browser() as ann,
         gateway.browser() as bob,
@@ -165,7 +165,7 @@ async def test_details_are_what_the_creation_told(open_session, error_of):
     assert error_of(await browser.delete("/api/images/x"))["code"] == "INVALID_FIELD"
 
 
-async def test_pictures_and_sessions_survive_a_restart(open_gateway_with, open_session):
+async def test_images_and_sessions_survive_a_restart(open_gateway_with, open_session):
     async with open_gateway_with() as gateway:
         browser = await open_session(gateway)
         image = await create(browser)

@@ -12,10 +12,9 @@ from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni_contract.errors import FaultError, InvalidInputError, Reason
+from chladni_contract.metadata import CALLER_ID_KEY, REQUEST_ID_KEY
 from chladni_contract.status import from_rpc_error
 from chladni_fakes import colored_png, solid_png
-from chladni_runtime.server.interceptor import REQUEST_ID_KEY
-from chladni_runtime.server.request_context import CALLER_ID_KEY
 
 SOUND = b"fLaC sound"
 
@@ -35,7 +34,7 @@ async def failure_of(call):
     return caught.value.code(), from_rpc_error(caught.value)
 
 
-async def test_a_recording_becomes_a_picture_with_events_on_the_way(gateway):
+async def test_a_recording_becomes_a_image_with_events_on_the_way(gateway):
     request = creation(
         seed=5,
         steps=2,
@@ -205,7 +204,7 @@ async def test_the_callers_deadline_travels_through_all_hops(backends, gateway, 
     await eventually(lambda: backends.image_generation.running == 0)
 
 
-async def test_pictures_are_compared_by_identifier_and_as_files(backends, gateway):
+async def test_images_are_compared_by_identifier_and_as_files(backends, gateway):
     backends.similarity.score = 0.25
     image_id = (await events_of(gateway, creation()))[-1].created.image_id
     stored = gateway_pb2.ImageReference(image_id=image_id)
@@ -248,7 +247,7 @@ async def test_a_wrong_comparison_is_refused_by_name(gateway, first, reason, fie
     assert error.metadata["stage"] == stage
 
 
-async def test_a_picture_that_is_not_there_is_not_found(gateway):
+async def test_a_image_that_is_not_there_is_not_found(gateway):
     unknown = str(uuid.uuid4())
     code, error = await failure_of(gateway.stub.GetImage(gateway_pb2.GetImageRequest(image_id=unknown)))
     assert code is grpc.StatusCode.NOT_FOUND

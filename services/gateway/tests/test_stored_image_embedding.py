@@ -1,4 +1,4 @@
-"""Vectors of stored pictures, over a store and an embedder in memory."""
+"""Vectors of stored images, over a store and an embedder in memory."""
 
 import hashlib
 import struct
@@ -24,7 +24,7 @@ from chladni_gateway.backends.tensors import to_rows
 from chladni_gateway.domain.audio import AudioProperties
 from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.domain.images import Provenance
-from chladni_gateway.domain.ports import PictureVectors
+from chladni_gateway.domain.ports import ImageVectors
 from chladni_gateway.similarity.embedding import StoredImageEmbedder
 from chladni_gateway.similarity.matrix import MatrixMaker
 from chladni_gateway.similarity.search import ImageSearcher
@@ -51,7 +51,7 @@ TEMPLATE = ImageRecord(
 
 
 class Shelf:
-    """A store whose pictures can be gone although they are listed."""
+    """A store whose images can be gone although they are listed."""
 
     def __init__(self, contents):
         self.contents = {uuid.UUID(int=number): content for number, content in enumerate(contents, start=1)}
@@ -74,16 +74,16 @@ class Shelf:
 
 
 class Eye:
-    """An embedder that sees the first two bytes of a picture, and notes what it is given."""
+    """An embedder that sees the first two bytes of an image, and notes what it is given."""
 
     def __init__(self, models=("eye",)):
         self.models = list(models)
         self.batches = []
 
-    async def embed(self, pictures, deadline):
-        self.batches.append([picture.content for picture in pictures])
+    async def embed(self, images, deadline):
+        self.batches.append([image.content for image in images])
         model = self.models.pop(0) if len(self.models) > 1 else self.models[0]
-        return PictureVectors(tuple((1.0 + p.content[0], float(p.content[1])) for p in pictures), model)
+        return ImageVectors(tuple((1.0 + p.content[0], float(p.content[1])) for p in images), model)
 
 
 def embedder_over(shelf, eye, capacity=4):
@@ -109,7 +109,7 @@ async def test_each_content_is_looked_at_once_in_bounded_batches_and_what_is_gon
         assert vector == pytest.approx(((1 + content[0]) / length, content[1] / length))
 
 
-async def test_large_pictures_travel_in_smaller_batches():
+async def test_large_images_travel_in_smaller_batches():
     shelf, eye = Shelf([bytes([number]) * 9 * 2**20 for number in range(5)]), Eye()
     await embedder_over(shelf, eye).embed(shelf.records, NO_LIMIT)
     assert [len(batch) for batch in eye.batches] == [2, 2, 1]
@@ -129,7 +129,7 @@ async def test_too_many_at_once_are_refused():
     await embedder.embed(shelf.records, NO_LIMIT)
 
 
-async def test_a_picture_that_is_removed_meanwhile_is_told_or_left_out():
+async def test_a_image_that_is_removed_meanwhile_is_told_or_left_out():
     shelf = Shelf([b"ab", b"cd", b"ef"])
     first, second, third = shelf.contents
     embedder = embedder_over(shelf, Eye())

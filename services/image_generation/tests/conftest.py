@@ -108,15 +108,15 @@ def _events_of():
     return events_of
 
 
-@pytest.fixture(name="picture_of")
-def _picture_of():
-    """Returns a function that generates a picture and returns its pixels."""
+@pytest.fixture(name="image_of")
+def _image_of():
+    """Returns a function that generates an image and returns its pixels."""
 
-    async def picture_of(engine, request, **options):
+    async def image_of(engine, request, **options):
         events = await events_of(engine, request, **options)
         return np.asarray(Image.open(io.BytesIO(events[-1].png)))
 
-    return picture_of
+    return image_of
 
 
 @pytest.fixture(name="until")

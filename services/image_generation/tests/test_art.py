@@ -48,17 +48,17 @@ def landscape(**changes: float | Tensor) -> Tensor:
 
 
 def paint(embedding: Tensor) -> Tensor:
-    """One picture of a sound for each seed."""
+    """One image of a sound for each seed."""
     return render(embedding.repeat(len(SEEDS), 1), draw_grids(SEEDS), size_pixels=SIZE_PIXELS)
 
 
-def pictures(**changes: float | Tensor) -> Tensor:
-    """One picture of the changed sound for each seed."""
+def images(**changes: float | Tensor) -> Tensor:
+    """One image of the changed sound for each seed."""
     return paint(tonal_embedding(**changes))
 
 
 def without_noise(embedding: Tensor) -> Tensor:
-    """(1, 3, H, W) picture of the grid of zeros."""
+    """(1, 3, H, W) image of the grid of zeros."""
     return render(embedding[None], torch.zeros(1, 4, 8, 8), size_pixels=SIZE_PIXELS)
 
 
@@ -118,25 +118,25 @@ def difference(first: Tensor, second: Tensor) -> float:
 def test_descriptor_raises_what_its_correspondence_names(
     descriptor: str, measure: Callable[[Tensor], float]
 ) -> None:
-    low, high = (measure(pictures(**{descriptor: value})) for value in (0.1, 0.9))
+    low, high = (measure(images(**{descriptor: value})) for value in (0.1, 0.9))
     assert high > low * 1.02 + 1e-3
 
 
 @pytest.mark.parametrize("descriptor", GLOBAL_NAMES)
 def test_every_descriptor_of_the_whole_sound_is_seen(descriptor: str) -> None:
-    low, high = (pictures(**{descriptor: value}) for value in (0.1, 0.9))
+    low, high = (images(**{descriptor: value}) for value in (0.1, 0.9))
     assert difference(low, high) > 0.012
 
 
 @pytest.mark.parametrize("feature", ["level", "brightness", "onset", "pitch_height", "tonal_x", "tonal_y"])
 def test_the_course_is_seen(feature: str) -> None:
-    steady = pictures(**{f"course_{feature}": 0.5})
-    moving = pictures(**{f"course_{feature}": RISING})
+    steady = images(**{f"course_{feature}": 0.5})
+    moving = images(**{f"course_{feature}": RISING})
     assert difference(steady, moving) > 0.012
 
 
 def test_flatness_takes_colour_and_clean_edges_away() -> None:
-    clean, cloudy = pictures(flatness=0.0), pictures(flatness=1.0)
+    clean, cloudy = images(flatness=0.0), images(flatness=1.0)
     assert saturation(cloudy) < saturation(clean)
     assert fine_detail(cloudy) < fine_detail(clean)
 
@@ -151,8 +151,8 @@ def test_higher_sounds_lift_the_landscape() -> None:
 
 
 def test_another_key_is_another_colour() -> None:
-    in_c = pictures().mean(dim=(0, 2, 3))
-    in_f_sharp = pictures(chroma_c=0, chroma_f_sharp=1, chroma_g=0, chroma_c_sharp=0.8).mean(dim=(0, 2, 3))
+    in_c = images().mean(dim=(0, 2, 3))
+    in_f_sharp = images(chroma_c=0, chroma_f_sharp=1, chroma_g=0, chroma_c_sharp=0.8).mean(dim=(0, 2, 3))
     assert (in_c - in_f_sharp).abs().max() > 0.1
 
 
@@ -180,8 +180,8 @@ def test_an_onset_is_a_body_where_it_happens() -> None:
 def test_silence_is_dark_calm_and_not_black() -> None:
     quiet = paint(silence())
     assert 0.03 < mean_lightness(quiet) < 0.3
-    assert 0.005 < contrast(quiet) < contrast(pictures()) / 2
-    assert fine_detail(quiet) < fine_detail(pictures()) / 2
+    assert 0.005 < contrast(quiet) < contrast(images()) / 2
+    assert fine_detail(quiet) < fine_detail(images()) / 2
     assert lightness(quiet).min() > 0.005
 
 
@@ -205,7 +205,7 @@ def test_noise_changes_the_composition_but_not_the_palette() -> None:
 
 @given(row=st.integers(0, 2**20), seed=st.integers(0, 2**40))
 @settings(max_examples=100, deadline=None)
-def test_any_picture_is_in_range_and_alone(row: int, seed: int) -> None:
+def test_any_image_is_in_range_and_alone(row: int, seed: int) -> None:
     embedding = sample_descriptors(2, seed=row)
     grids = draw_grids([seed, seed + 1])
     together = render(embedding, grids, size_pixels=24)
@@ -218,17 +218,17 @@ def test_any_picture_is_in_range_and_alone(row: int, seed: int) -> None:
 
 @given(bits=st.integers(0, 2**152 - 1))
 @settings(max_examples=100, deadline=None)
-def test_every_corner_of_the_space_has_a_picture(bits: int) -> None:
+def test_every_corner_of_the_space_has_a_image(bits: int) -> None:
     corner = torch.tensor([[float(bits >> place & 1) for place in range(152)]])
-    picture = render(corner, torch.zeros(1, 4, 8, 8), size_pixels=24)
-    assert torch.isfinite(picture).all()
-    assert picture.min() >= 0
-    assert picture.max() <= 1
+    image = render(corner, torch.zeros(1, 4, 8, 8), size_pixels=24)
+    assert torch.isfinite(image).all()
+    assert image.min() >= 0
+    assert image.max() <= 1
 
 
 @given(row=st.integers(0, 2**20), direction=st.integers(0, 2**20))
 @settings(max_examples=100, deadline=None)
-def test_sounds_that_are_nearly_alike_have_pictures_that_are(row: int, direction: int) -> None:
+def test_sounds_that_are_nearly_alike_have_images_that_are(row: int, direction: int) -> None:
     """Components that are 0 stay so: a sound without pitch does not gain a key by a small change."""
     embedding = sample_descriptors(1, seed=row)
     step = 0.002 * torch.randn(embedding.shape, generator=torch.Generator().manual_seed(direction))
@@ -238,7 +238,7 @@ def test_sounds_that_are_nearly_alike_have_pictures_that_are(row: int, direction
     assert difference(before, after) < 0.1
 
 
-def test_a_small_change_of_a_sound_is_a_small_change_of_its_picture_on_average() -> None:
+def test_a_small_change_of_a_sound_is_a_small_change_of_its_image_on_average() -> None:
     sounds, grids = sample_descriptors(24, seed=3), draw_grids(list(range(24)))
     step = 0.002 * torch.randn(sounds.shape, generator=torch.Generator().manual_seed(0))
     moved = torch.where(sounds > 0.02, sounds + step, sounds).clamp(0, 1)
@@ -246,7 +246,7 @@ def test_a_small_change_of_a_sound_is_a_small_change_of_its_picture_on_average()
     assert 0 < difference(before, after) < 0.01
 
 
-def test_pictures_agree_across_sizes() -> None:
+def test_images_agree_across_sizes() -> None:
     embedding = tonal_embedding().repeat(4, 1)
     grids = draw_grids([1, 2, 3, 4])
     small = render(embedding, grids, size_pixels=64)
@@ -255,14 +255,14 @@ def test_pictures_agree_across_sizes() -> None:
     assert difference(small, halved) < 0.04
 
 
-def test_the_same_sound_and_grid_give_the_same_picture() -> None:
+def test_the_same_sound_and_grid_give_the_same_image() -> None:
     embedding, grids = sample_descriptors(3, seed=9), draw_grids([1, 2, 3])
     first, second = (render(embedding, grids, size_pixels=32) for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(embedding, sample_descriptors(3, seed=9)), "rendering leaves its input alone"
 
 
-def test_rendering_one_by_one_gives_the_same_pictures() -> None:
+def test_rendering_one_by_one_gives_the_same_images() -> None:
     embedding, grids = sample_descriptors(3, seed=9), draw_grids([1, 2, 3])
     together = render(embedding, grids, size_pixels=32)
     assert torch.allclose(render_each(embedding, grids, size_pixels=32), together, atol=1e-5)

@@ -10,7 +10,7 @@ SIDES = st.sampled_from([32, 64, 96, 128])
 
 
 @given(batch_size=st.integers(1, 64), height=SIDES, width=SIDES)
-def test_larger_pictures_never_need_more_memory_than_native_ones(batch_size, height, width):
+def test_larger_images_never_need_more_memory_than_native_ones(batch_size, height, width):
     sizes = BatchSizes(batch_size, NATIVE)
     for rows_per_request in (1, 2):
         rows = sizes.rows_per_call(BatchGroup((4, height, width), rows_per_request, exact=True))
@@ -23,7 +23,7 @@ def test_the_two_rows_of_a_guided_request_share_a_call():
     assert sizes.rows_per_call(BatchGroup(NATIVE, 1, exact=True)) == 1
     guided = BatchGroup(NATIVE, 2, exact=True)
     assert sizes.rows_per_call(guided) == 2
-    assert sizes.rows_per_call(guided.pictures) == 1
+    assert sizes.rows_per_call(guided.images) == 1
 
 
 @given(batch_size=st.integers(1, 64), row_count=st.integers(1, 200))

@@ -1,7 +1,7 @@
 """The shipped model to the bit: a row's result depends neither on its place nor on its companions.
 
 One thread computes each call here. With several, torch splits tensors where it likes, the numbers at a
-split's end are rounded by other instructions than the rest, and a split that falls inside of a picture
+split's end are rounded by other instructions than the rest, and a split that falls inside of an image
 depends on its place in the batch.
 """
 
@@ -73,15 +73,15 @@ def test_companions_never_change_a_denoised_row_of_another_size(model, shape):
 
 
 @pytest.mark.parametrize(("count", "shape"), [(1, (4, 32, 32)), (2, (4, 40, 56)), (4, (4, 32, 32))])
-def test_companions_never_change_a_decoded_picture(model, count, shape):
+def test_companions_never_change_a_decoded_image(model, count, shape):
     generator = torch.Generator().manual_seed(count)
     latents = torch.randn((count, *shape), generator=generator)
-    pictures = model.decode(latents)
-    assert pictures.shape == (count, PIXELS_PER_LATENT * shape[1], PIXELS_PER_LATENT * shape[2], 3)
-    assert np.array_equal(model.decode(latents.flip(0))[::-1], pictures)
+    images = model.decode(latents)
+    assert images.shape == (count, PIXELS_PER_LATENT * shape[1], PIXELS_PER_LATENT * shape[2], 3)
+    assert np.array_equal(model.decode(latents.flip(0))[::-1], images)
     strangers = torch.randn((count, *shape), generator=generator)
     strangers[0] = latents[-1]
-    assert np.array_equal(model.decode(strangers)[0], pictures[-1])
+    assert np.array_equal(model.decode(strangers)[0], images[-1])
 
 
 @pytest.mark.parametrize(("width_pixels", "height_pixels"), [(256, 256), (1024, 256), (320, 768)])

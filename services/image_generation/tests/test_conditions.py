@@ -1,4 +1,4 @@
-"""What pictures are made from: digests, blends with given latents, files of callers."""
+"""What images are made from: digests, blends with given latents, files of callers."""
 
 import io
 import math
@@ -73,7 +73,7 @@ def file_of(size=(32, 16), mode="RGB", **options):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "1"])
-def test_a_picture_of_any_mode_becomes_rgb(mode):
+def test_a_image_of_any_mode_becomes_rgb(mode):
     assert decode_initial_image(file_of(mode=mode), field="image").shape == (16, 32, 3)
 
 
@@ -94,9 +94,9 @@ def test_a_photograph_is_turned_as_its_exif_data_says():
         (file_of(size=(4, 4)), "at least 8"),
         (file_of(size=(8192, 4096), mode="1"), "at most"),
     ],
-    ids=["empty", "no-picture", "cut-off", "gif", "tiny", "huge"],
+    ids=["empty", "no-image", "cut-off", "gif", "tiny", "huge"],
 )
-def test_a_picture_that_cannot_be_used_is_refused_with_its_field(content, words):
+def test_a_image_that_cannot_be_used_is_refused_with_its_field(content, words):
     with pytest.raises(InvalidInputError, match=words) as caught:
         decode_initial_image(content, field="conditioning.initial_image")
     assert caught.value.reason is Reason.INVALID_IMAGE

@@ -1,4 +1,4 @@
-"""From a sound to the parameters of its picture."""
+"""From a sound to the parameters of its image."""
 
 import pytest
 import torch
@@ -128,7 +128,7 @@ def test_quiet_sounds_keep_their_forms_and_silence_has_none() -> None:
 
 
 @pytest.mark.parametrize("component", GLOBAL_NAMES)
-def test_small_changes_of_a_sound_are_small_changes_of_its_picture(component: str) -> None:
+def test_small_changes_of_a_sound_are_small_changes_of_its_image(component: str) -> None:
     generator = torch.Generator().manual_seed(6)
     sounds = torch.rand(200, COMPONENT_COUNT, generator=generator)
     moved = sounds.clone()

@@ -25,7 +25,7 @@ from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 
 
-async def test_events_tell_of_every_step_and_end_with_the_picture(make_engine, request_for, events_of):
+async def test_events_tell_of_every_step_and_end_with_the_image(make_engine, request_for, events_of):
     async with make_engine() as engine:
         events = await events_of(engine, request_for(steps=5), wish=PreviewWish(2, 32))
     assert [type(event) for event in events] == [Queued, Started, *[Progress] * 5, Completed]
@@ -34,8 +34,8 @@ async def test_events_tell_of_every_step_and_end_with_the_picture(make_engine, r
     assert previews == [2, 4]
     preview = Image.open(io.BytesIO(events[3].preview.jpeg))
     assert (preview.format, preview.size) == ("JPEG", (32, 32))
-    picture = Image.open(io.BytesIO(events[-1].png))
-    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (64, 64))
+    image = Image.open(io.BytesIO(events[-1].png))
+    assert (image.format, image.mode, image.size) == ("PNG", "RGB", (64, 64))
 
 
 async def test_the_png_carries_the_provenance_that_the_event_has(make_engine, request_for, events_of):
@@ -51,7 +51,7 @@ async def test_the_png_carries_the_provenance_that_the_event_has(make_engine, re
     assert len(provenance.conditioning_sha256) == 64
 
 
-async def test_same_request_same_bytes_other_seed_or_sound_other_picture(make_engine, request_for, events_of):
+async def test_same_request_same_bytes_other_seed_or_sound_other_image(make_engine, request_for, events_of):
     async with make_engine() as engine:
         first = (await events_of(engine, request_for()))[-1].png
         assert (await events_of(engine, request_for()))[-1].png == first
@@ -77,16 +77,14 @@ async def test_same_request_same_bytes_other_seed_or_sound_other_picture(make_en
     ),
     batch_size=st.sampled_from([1, 2, 4]),
 )
-async def test_companions_never_change_a_picture(
-    make_engine, request_for, companions, batch_size, picture_of
-):
+async def test_companions_never_change_a_image(make_engine, request_for, companions, batch_size, image_of):
     requests = [
         request_for(embedding_seed=index, seed=index, steps=steps, guidance_scale=scale, scheduler=name)
         for index, (steps, scale, name) in enumerate(companions)
     ]
     async with make_engine(batch_size=batch_size, max_active_requests=3) as engine:
-        together = await asyncio.gather(*(picture_of(engine, request) for request in requests))
-        alone = [await picture_of(engine, request) for request in requests]
+        together = await asyncio.gather(*(image_of(engine, request) for request in requests))
+        alone = [await image_of(engine, request) for request in requests]
     for one, other in zip(together, alone, strict=True):
         assert np.array_equal(one, other)
 
@@ -140,7 +138,7 @@ async def test_a_deadline_ends_a_running_and_a_waiting_request(make_engine, requ
 async def test_a_request_that_cannot_end_in_time_is_refused_at_once(make_engine, request_for, events_of):
     async with make_engine() as engine:
         await events_of(engine, request_for())
-        step_seconds = engine._forecast.seconds_for(work=1, pictures=0)
+        step_seconds = engine._forecast.seconds_for(work=1, images=0)
         token = CancellationToken(Deadline.after(500 * step_seconds))
         with pytest.raises(DeadlineExceededError, match="fewer steps"):
             await events_of(engine, request_for(steps=10_000), token)
@@ -199,7 +197,7 @@ async def test_requests_that_are_left_at_shutdown_learn_it(make_engine, request_
 
 
 @torch.inference_mode()
-def plain_diffusers_picture(directory, request):
+def plain_diffusers_image(directory, request):
     """What a user of diffusers would write, with guidance in one batch of two."""
     unet = UNet2DConditionModel.from_pretrained(directory, subfolder="unet", torch_dtype=torch.float32)
     vae = AutoencoderDC.from_pretrained(directory, subfolder="vae", torch_dtype=torch.float32)
@@ -222,9 +220,9 @@ def plain_diffusers_picture(directory, request):
 
 
 async def test_the_engine_agrees_with_a_plain_diffusers_loop(
-    make_engine, tiny_model_directory, request_for, picture_of
+    make_engine, tiny_model_directory, request_for, image_of
 ):
     request = request_for(steps=6, guidance_scale=2.0)
     async with make_engine() as engine:
-        served = await picture_of(engine, request)
-    assert np.abs(served - plain_diffusers_picture(tiny_model_directory, request)).max() <= 1
+        served = await image_of(engine, request)
+    assert np.abs(served - plain_diffusers_image(tiny_model_directory, request)).max() <= 1

@@ -92,7 +92,7 @@ def bug():
 )
 @pytest.mark.parametrize("batch_size", [1, 4])
 async def test_one_bad_request_fails_alone(
-    make_engine, load_tiny_model, request_for, events_of, picture_of, fault, reason, batch_size
+    make_engine, load_tiny_model, request_for, events_of, image_of, fault, reason, batch_size
 ):
     bad = request_for()
     bad.conditioning.audio_embedding[0] = 1.0
@@ -103,7 +103,7 @@ async def test_one_bad_request_fails_alone(
         )
         assert isinstance(failed, ChladniError)
         assert failed.reason is reason
-        again = [await picture_of(engine, request) for request in good]
+        again = [await image_of(engine, request) for request in good]
     for events, request, later in zip(results, good, again, strict=True):
         terms = events[-1].provenance
         async with make_engine(batch_size=terms.batch_size) as engine:
@@ -185,7 +185,7 @@ async def test_a_preview_that_fails_costs_only_itself(make_engine, load_tiny_mod
     assert isinstance(events[-1], Completed)
 
 
-async def test_a_picture_that_cannot_be_encoded_is_told(make_engine, load_tiny_model, request_for, events_of):
+async def test_a_image_that_cannot_be_encoded_is_told(make_engine, load_tiny_model, request_for, events_of):
     model = load_tiny_model()
     decode = model.decode
     model.decode = lambda latents: decode(latents).astype(np.float64)

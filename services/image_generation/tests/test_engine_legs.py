@@ -1,4 +1,4 @@
-"""Ways to a picture that lead through several networks: calls, sizes, shortage of memory, forecasts."""
+"""Ways to an image that lead through several networks: calls, sizes, shortage of memory, forecasts."""
 
 import asyncio
 import io

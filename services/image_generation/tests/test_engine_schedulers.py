@@ -39,8 +39,8 @@ def test_the_well_known_schedulers_are_offered():
 
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # diffusers', with LMS
 @pytest.mark.parametrize("batch_size", [1, 4])
-async def test_companions_never_change_a_picture_with_any_scheduler(
-    make_engine, noise_predicting_model, request_for, picture_of, batch_size
+async def test_companions_never_change_a_image_with_any_scheduler(
+    make_engine, noise_predicting_model, request_for, image_of, batch_size
 ):
     requests = [
         request_for(
@@ -53,9 +53,9 @@ async def test_companions_never_change_a_picture_with_any_scheduler(
         for index, name in enumerate(CATALOG.names)
     ]
     async with make_engine(noise_predicting_model, batch_size=batch_size) as engine:
-        together = await asyncio.gather(*(picture_of(engine, request) for request in requests))
-        for request, picture in zip(requests, together, strict=True):
-            assert np.array_equal(picture, await picture_of(engine, request)), request.scheduler
+        together = await asyncio.gather(*(image_of(engine, request) for request in requests))
+        for request, image in zip(requests, together, strict=True):
+            assert np.array_equal(image, await image_of(engine, request)), request.scheduler
 
 
 async def test_too_few_steps_for_a_scheduler_are_told(

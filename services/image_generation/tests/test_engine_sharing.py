@@ -166,7 +166,7 @@ async def test_interactive_requests_go_before_those_of_a_batch(make_engine, requ
     assert finished[:3] == [Priority.INTERACTIVE] * 3
 
 
-async def test_sizes_share_the_model_and_each_picture_is_as_it_is_alone(make_engine, request_for, picture_of):
+async def test_sizes_share_the_model_and_each_image_is_as_it_is_alone(make_engine, request_for, image_of):
     sizes = [(64, 64), (128, 64), (64, 128), (128, 128)]
     requests = [
         request_for(width_pixels=width, height_pixels=height, seed=index, steps=3 + index % 3, exact=exact)
@@ -176,12 +176,12 @@ async def test_sizes_share_the_model_and_each_picture_is_as_it_is_alone(make_eng
     ]
     async with make_engine(batch_size=4) as engine:
         together = await asyncio.gather(
-            *(picture_of(engine, request, wish=PreviewWish(1, 32)) for request in requests)
+            *(image_of(engine, request, wish=PreviewWish(1, 32)) for request in requests)
         )
-        for picture, request in zip(together, requests, strict=True):
-            assert picture.shape == (request.height_pixels, request.width_pixels, 3)
+        for image, request in zip(together, requests, strict=True):
+            assert image.shape == (request.height_pixels, request.width_pixels, 3)
             if request.exact:
-                assert np.array_equal(picture, await picture_of(engine, request))
+                assert np.array_equal(image, await image_of(engine, request))
 
 
 async def test_what_is_not_exact_is_not_padded_and_says_so(
@@ -200,7 +200,7 @@ async def test_what_is_not_exact_is_not_padded_and_says_so(
         assert set(calls) == {1, 4}
 
 
-async def test_callers_that_leave_at_random_change_no_picture_and_leave_nothing_behind(
+async def test_callers_that_leave_at_random_change_no_image_and_leave_nothing_behind(
     make_engine, request_for, events_of, until
 ):
     """Half of 60 requests are given up at random moments; the rest are compared with their solo rendering."""

@@ -26,7 +26,7 @@ def ticket_for(request_for):
 
 @pytest.fixture
 def forecast():
-    """A model that does ten rows a second and decodes a picture in half a second."""
+    """A model that does ten rows a second and decodes an image in half a second."""
     forecast = Forecast()
     forecast.observe_denoising(1.0, work=10)
     forecast.observe_finishing(0.5)
@@ -42,9 +42,9 @@ def test_nothing_is_expected_before_anything_was_measured(ticket_for):
 
 
 def test_the_forecast_forgets_slowly(forecast):
-    assert forecast.seconds_for(work=1, pictures=0) == pytest.approx(1 / 10)
+    assert forecast.seconds_for(work=1, images=0) == pytest.approx(1 / 10)
     forecast.observe_denoising(2.0, work=10)
-    assert forecast.seconds_for(work=1, pictures=0) == pytest.approx(0.11)
+    assert forecast.seconds_for(work=1, images=0) == pytest.approx(0.11)
 
 
 def test_one_after_the_other_where_a_call_has_one_row(ticket_for, forecast):

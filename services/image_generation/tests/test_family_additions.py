@@ -83,7 +83,7 @@ def request_for(conditioning=None, **fields):
     return GenerationRequest(conditioning=conditioning, **(defaults | fields))
 
 
-def picture_of(model, request):
+def image_of(model, request):
     with torch.inference_mode():
         job = GenerationJob(model, request)
         while not job.is_denoised:
@@ -123,29 +123,29 @@ def enlarged_by_two_pipelines(base_pipeline, upscaling_pipeline, request):
     ("seed", "scheduler"),
     [(0, "DDIMScheduler"), (1, "EulerAncestralDiscreteScheduler"), (2, "DPMSolverMultistepScheduler")],
 )
-def test_an_enlarged_picture_is_that_of_the_two_pipelines(
+def test_an_enlarged_image_is_that_of_the_two_pipelines(
     model, base_pipeline, upscaling_pipeline, seed, scheduler, guidance_scale
 ):
     request = request_for(seed=seed, scheduler=scheduler, guidance_scale=guidance_scale, upscale=2)
-    picture = picture_of(model, request)
-    assert picture.shape == (48, 32, 3)
+    image = image_of(model, request)
+    assert image.shape == (48, 32, 3)
     expected = enlarged_by_two_pipelines(base_pipeline, upscaling_pipeline, request)
-    np.testing.assert_array_equal(picture, expected)
+    np.testing.assert_array_equal(image, expected)
 
 
-def test_a_picture_made_from_a_picture_is_enlarged_too(model, base_pipeline, upscaling_pipeline):
+def test_a_image_made_from_a_image_is_enlarged_too(model, base_pipeline, upscaling_pipeline):
     conditioning = Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE, strength=0.6)
     request = request_for(conditioning, upscale=2)
     expected = enlarged_by_two_pipelines(base_pipeline, upscaling_pipeline, request)
-    np.testing.assert_array_equal(picture_of(model, request), expected)
+    np.testing.assert_array_equal(image_of(model, request), expected)
 
 
-def test_the_upscaler_follows_the_text_and_leaves_other_pictures_as_they_are(parts, model):
+def test_the_upscaler_follows_the_text_and_leaves_other_images_as_they_are(parts, model):
     assert model.description.upscales == (1, 2)
     assert model.description.has_upscaler
     alone = loaded(parts, "base")
     assert alone.description.upscales == (1,)
-    np.testing.assert_array_equal(picture_of(model, request_for()), picture_of(alone, request_for()))
+    np.testing.assert_array_equal(image_of(model, request_for()), image_of(alone, request_for()))
     with torch.inference_mode():
         jobs = [
             GenerationJob(model, request_for(Conditioning(prompt=prompt), upscale=2))
@@ -155,19 +155,19 @@ def test_the_upscaler_follows_the_text_and_leaves_other_pictures_as_they_are(par
     assert torch.any(legs[0].condition["encoder_hidden_states"] != legs[1].condition["encoder_hidden_states"])
 
 
-async def test_large_and_small_pictures_share_the_engine(model, make_engine, events_of, picture_of):
+async def test_large_and_small_images_share_the_engine(model, make_engine, events_of, image_of):
     requests = [request_for(upscale=2), request_for(), request_for(upscale=2, seed=8, guidance_scale=1.0)]
     async with make_engine(model, batch_size=4, decode_batch_size=2) as engine:
         events = await events_of(engine, requests[0], wish=PreviewWish(interval_steps=4, size_pixels=16))
-        pictures = [await picture_of(engine, request) for request in requests]
+        images = [await image_of(engine, request) for request in requests]
     progress = [event for event in events if isinstance(event, Progress)]
     assert len(progress) == progress[-1].total_steps == 4 + UPSCALER_STEPS
     assert {event.preview.height_pixels for event in progress if event.preview} == {16}
-    assert [picture.shape for picture in pictures] == [(48, 32, 3), (24, 16, 3), (48, 32, 3)]
+    assert [image.shape for image in images] == [(48, 32, 3), (24, 16, 3), (48, 32, 3)]
     provenance = events[-1].provenance
     assert (provenance.width_pixels, provenance.upscale) == (16, 2)
     shown = np.asarray(Image.open(io.BytesIO(events[-1].png)))
-    np.testing.assert_array_equal(shown, pictures[0])
+    np.testing.assert_array_equal(shown, images[0])
 
 
 def test_an_upscaler_takes_twenty_steps_unless_its_manifest_says_otherwise(parts, tmp_path):
@@ -180,11 +180,11 @@ def test_an_upscaler_takes_twenty_steps_unless_its_manifest_says_otherwise(parts
 
 
 def test_the_upscaler_saves_memory_and_computes_in_half_precision_where_told(parts, model):
-    whole = picture_of(model, request_for(upscale=2)).astype(int)
+    whole = image_of(model, request_for(upscale=2)).astype(int)
     slicing = loaded(parts, "base", "upscaler", attention_slicing=True)
-    assert np.abs(picture_of(slicing, request_for(upscale=2)) - whole).max() <= 1
+    assert np.abs(image_of(slicing, request_for(upscale=2)) - whole).max() <= 1
     half = loaded(parts, "base", "upscaler", dtype="bfloat16")
-    assert 0 < np.abs(picture_of(half, request_for(upscale=2)) - whole).mean() < 25
+    assert 0 < np.abs(image_of(half, request_for(upscale=2)) - whole).mean() < 25
 
 
 @pytest.mark.parametrize(
@@ -210,9 +210,9 @@ def test_a_damaged_upscaler_is_refused(parts, tmp_path):
 # --- the tiny decoder ----------------------------------------------------------------------------------
 
 
-def test_a_tiny_decoder_makes_the_previews_and_not_the_pictures(parts):
+def test_a_tiny_decoder_makes_the_previews_and_not_the_images(parts):
     model, alone = loaded(parts, "base", "tiny"), loaded(parts, "base")
-    np.testing.assert_array_equal(picture_of(model, request_for()), picture_of(alone, request_for()))
+    np.testing.assert_array_equal(image_of(model, request_for()), image_of(alone, request_for()))
     latents = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(0))
     decoder = AutoencoderTiny.from_pretrained(parts / "tiny")
     with torch.inference_mode():
@@ -222,8 +222,8 @@ def test_a_tiny_decoder_makes_the_previews_and_not_the_pictures(parts):
     np.testing.assert_allclose(sketch, (expected.numpy() + 1) * 127.5, atol=0.51)
 
 
-def test_a_tiny_decoder_makes_pictures_where_it_is_told_to(parts, base_pipeline):
-    model = loaded(parts, "base", "tiny", tiny_decoder_for_pictures=True)
+def test_a_tiny_decoder_makes_images_where_it_is_told_to(parts, base_pipeline):
+    model = loaded(parts, "base", "tiny", tiny_decoder_for_images=True)
     tiny = AutoencoderTiny.from_pretrained(parts / "tiny")
     pipeline = StableDiffusionPipeline(
         **(base_pipeline.components | {"vae": tiny}), requires_safety_checker=False
@@ -238,7 +238,7 @@ def test_a_tiny_decoder_makes_pictures_where_it_is_told_to(parts, base_pipeline)
         height=24,
         generator=torch.Generator().manual_seed(request.seed),
     ).images[0]
-    np.testing.assert_array_equal(picture_of(model, request), np.asarray(expected))
+    np.testing.assert_array_equal(image_of(model, request), np.asarray(expected))
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_both_can_be_added_and_the_name_and_the_digest_tell(parts, base_pipeline
     assert model.description.digest != loaded(parts, "base").description.digest
     request = request_for(upscale=2)
     expected = enlarged_by_two_pipelines(base_pipeline, upscaling_pipeline, request)
-    np.testing.assert_array_equal(picture_of(model, request), expected)
+    np.testing.assert_array_equal(image_of(model, request), expected)
 
 
 def test_what_is_nothing_to_add_is_refused(parts):

@@ -25,7 +25,7 @@ from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, composer
 from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.families.common.mel_images import mel_picture
+from chladni_image_generation.families.common.mel_images import mel_image
 from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
@@ -87,13 +87,13 @@ def request_for(seed=0, *, negative_prompt="", scheduler="DDIMScheduler", guidan
 
 
 @pytest.fixture(scope="module")
-def published_picture(directory):
+def published_image(directory):
     """Returns a function that draws the spectrogram which diffusers' pipeline computes."""
     pipeline = SpectrogramPipeline.from_pretrained(directory)
     pipeline.set_progress_bar_config(disable=True)
     schedulers = SchedulerCatalog(pipeline.scheduler)
 
-    def picture(request):
+    def image(request):
         conditioning = request.conditioning
         pipeline.scheduler = schedulers.new(request.scheduler)
         with torch.inference_mode():
@@ -110,51 +110,51 @@ def published_picture(directory):
                 output_type="pt",
             ).audios
         assert mels.shape == (1, 1, 1024, 64)
-        return mel_picture(mels[0, 0].numpy(), size_pixels=512)
+        return mel_image(mels[0, 0].numpy(), size_pixels=512)
 
-    return picture
+    return image
 
 
 @pytest.mark.parametrize(("scheduler", "seed", "guidance_scale"), RUNS)
-async def test_pictures_are_of_the_published_pipelines_spectrograms(
-    make_engine, model, published_picture, picture_of, scheduler, seed, guidance_scale
+async def test_images_are_of_the_published_pipelines_spectrograms(
+    make_engine, model, published_image, image_of, scheduler, seed, guidance_scale
 ):
     request = request_for(seed, scheduler=scheduler, guidance_scale=guidance_scale)
     async with make_engine(model) as engine:
-        picture = await picture_of(engine, request)
-    expected = published_picture(request)
+        image = await image_of(engine, request)
+    expected = published_image(request)
     assert expected.std() > 5
-    assert np.array_equal(picture, expected)
+    assert np.array_equal(image, expected)
 
 
 @pytest.mark.parametrize("negative_prompt", ["rain on a tin roof", "é", "x" * 2000])
 async def test_a_negative_prompt_is_embedded_as_the_published_pipeline_embeds_prompts(
-    make_engine, model, published_picture, picture_of, negative_prompt
+    make_engine, model, published_image, image_of, negative_prompt
 ):
     request = request_for(3, negative_prompt=negative_prompt)
     async with make_engine(model) as engine:
-        picture = await picture_of(engine, request)
-        without = await picture_of(engine, request_for(3))
-    assert np.array_equal(picture, published_picture(request))
-    assert not np.array_equal(picture, without)
+        image = await image_of(engine, request)
+        without = await image_of(engine, request_for(3))
+    assert np.array_equal(image, published_image(request))
+    assert not np.array_equal(image, without)
 
 
-async def test_companions_do_not_change_a_picture(make_engine, model, picture_of):
+async def test_companions_do_not_change_a_image(make_engine, model, image_of):
     requests = [
         request_for(seed, steps=2 + seed, guidance_scale=(1.0, 3.0)[seed % 2], negative_prompt="rain" * seed)
         for seed in range(3)
     ]
     async with make_engine(model, batch_size=4) as engine:
-        together = await asyncio.gather(*(picture_of(engine, request) for request in requests))
-        for request, picture in zip(requests, together, strict=True):
-            assert np.array_equal(picture, await picture_of(engine, request))
+        together = await asyncio.gather(*(image_of(engine, request) for request in requests))
+        for request, image in zip(requests, together, strict=True):
+            assert np.array_equal(image, await image_of(engine, request))
 
 
-async def test_the_picture_follows_the_embedding(make_engine, model, picture_of):
+async def test_the_image_follows_the_embedding(make_engine, model, image_of):
     async with make_engine(model) as engine:
-        one = await picture_of(engine, request_for(1))
+        one = await image_of(engine, request_for(1))
         other = Conditioning(audio_embedding=embedding_of(2))
-        assert not np.array_equal(one, await picture_of(engine, replace(request_for(1), conditioning=other)))
+        assert not np.array_equal(one, await image_of(engine, replace(request_for(1), conditioning=other)))
 
 
 @pytest.mark.parametrize("size_pixels", [16, 50, 64, 512])
@@ -165,12 +165,12 @@ async def test_previews_are_coarse_spectrograms(make_engine, model, events_of, s
     assert [(preview.width_pixels, preview.height_pixels) for preview in previews] == [(size_pixels,) * 2]
 
 
-def test_the_largest_sketch_is_the_picture(model):
+def test_the_largest_sketch_is_the_image(model):
     latents = torch.randn(model.description.latent_shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         sketch = Image.fromarray(model.sketch(latents, 1024)).resize((512, 512), Image.Resampling.BICUBIC)
-        picture = model.decode(latents[None])[0]
-    assert np.abs(np.asarray(sketch).astype(int) - picture).mean() < 8
+        image = model.decode(latents[None])[0]
+    assert np.abs(np.asarray(sketch).astype(int) - image).mean() < 8
 
 
 def test_the_model_is_described(model):
@@ -286,7 +286,7 @@ def message_for(request, space, **fields):
     )
 
 
-async def test_the_service_answers_with_the_published_pipelines_spectrogram(stub, model, published_picture):
+async def test_the_service_answers_with_the_published_pipelines_spectrogram(stub, model, published_image):
     (info,) = (await stub.GetModels(image_pb2.GetModelsRequest())).models
     assert info.family == "audioldm"
     assert list(info.inputs) == ["audio_embedding", "negative_prompt"]
@@ -295,8 +295,8 @@ async def test_the_service_answers_with_the_published_pipelines_spectrogram(stub
     assert info.license == "CC-BY-NC-SA-4.0"
     request = request_for(8)
     events = [event async for event in stub.GenerateImage(message_for(request, info.input_spaces[0]))]
-    picture = np.asarray(Image.open(io.BytesIO(events[-1].completed.image.content)))
-    assert np.array_equal(picture, published_picture(request))
+    image = np.asarray(Image.open(io.BytesIO(events[-1].completed.image.content)))
+    assert np.array_equal(image, published_image(request))
 
 
 async def test_bad_fields_are_named(stub, model):

@@ -1,4 +1,4 @@
-"""Stable Diffusion with an IP-Adapter: the pictures of diffusers' pipelines with the same adapter loaded."""
+"""Stable Diffusion with an IP-Adapter: the images of diffusers' pipelines with the same adapter loaded."""
 
 import asyncio
 import io
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarnin
 DEFAULT_SCHEDULER = "DDIMScheduler"
 SCHEDULERS = SchedulerCatalog(diffusers.DDIMScheduler()).names
 WEIGHTS = "ip-adapter_sd15.safetensors"
-PICTURE = np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def request_for(*, embedding=None, prompt="", negative_prompt="", initial_image=
     return GenerationRequest(conditioning=conditioning, **(defaults | fields))
 
 
-def pipeline_picture(pipelines, request):
+def pipeline_image(pipelines, request):
     conditioning = request.conditioning
     embedding = torch.from_numpy(conditioning.audio_embedding)[None, None]
     if request.guidance_scale > 1:
@@ -126,7 +126,7 @@ def pipeline_picture(pipelines, request):
     scheduler = pipeline.scheduler
     pipeline.scheduler = SchedulerCatalog(scheduler).new(request.scheduler)
     try:
-        picture = pipeline(
+        image = pipeline(
             conditioning.prompt,
             negative_prompt=conditioning.negative_prompt or None,
             ip_adapter_image_embeds=[embedding],
@@ -139,13 +139,13 @@ def pipeline_picture(pipelines, request):
         ).images[0]
     finally:
         pipeline.scheduler = scheduler
-    return np.asarray(picture)
+    return np.asarray(image)
 
 
-@pytest.mark.parametrize("initial_image", [None, PICTURE], ids=["noise", "picture"])
+@pytest.mark.parametrize("initial_image", [None, IMAGE], ids=["noise", "image"])
 @pytest.mark.parametrize(("seed", "scheduler"), list(enumerate(SCHEDULERS)))
-async def test_pictures_are_those_of_the_pipelines(
-    model, pipelines, make_engine, picture_of, scheduler, seed, initial_image
+async def test_images_are_those_of_the_pipelines(
+    model, pipelines, make_engine, image_of, scheduler, seed, initial_image
 ):
     requests = [
         request_for(
@@ -162,38 +162,38 @@ async def test_pictures_are_those_of_the_pipelines(
     ]
     async with make_engine(model) as engine:
         for request in requests:
-            assert np.array_equal(await picture_of(engine, request), pipeline_picture(pipelines, request))
+            assert np.array_equal(await image_of(engine, request), pipeline_image(pipelines, request))
 
 
-async def test_each_part_of_a_request_shows_in_the_picture(model, make_engine, picture_of):
+async def test_each_part_of_a_request_shows_in_the_image(model, make_engine, image_of):
     # The adapter normalises what it projects, so of an embedding the direction counts more than the norm.
     requests = [
         request_for(),
         request_for(embedding=embedding_of(1)),
         request_for(prompt="a cathedral of glass"),
         request_for(negative_prompt="people"),
-        request_for(initial_image=PICTURE),
+        request_for(initial_image=IMAGE),
         request_for(seed=8),
     ]
     async with make_engine(model) as engine:
-        pictures = [(await picture_of(engine, request)).tobytes() for request in requests]
-    assert len(set(pictures)) == len(pictures)
+        images = [(await image_of(engine, request)).tobytes() for request in requests]
+    assert len(set(images)) == len(images)
 
 
-async def test_companions_do_not_change_a_picture(model, make_engine, picture_of):
+async def test_companions_do_not_change_a_image(model, make_engine, image_of):
     requests = [
         request_for(embedding=embedding_of(seed), seed=seed, steps=3 + seed % 3, prompt="fog" * (seed % 2))
         for seed in range(6)
     ]
     async with make_engine(model, batch_size=4) as engine:
-        together = await asyncio.gather(*(picture_of(engine, request) for request in requests))
-        alone = [await picture_of(engine, request) for request in requests]
+        together = await asyncio.gather(*(image_of(engine, request) for request in requests))
+        alone = [await image_of(engine, request) for request in requests]
     for one, other in zip(together, alone, strict=True):
         assert np.array_equal(one, other)
 
 
 async def test_the_scale_is_the_adapters_and_part_of_the_digest(
-    models, copied, model, pipelines, make_engine, picture_of
+    models, copied, model, pipelines, make_engine, image_of
 ):
     (copied / "adapter" / "ip_adapter.json").write_text(json.dumps({"scale": 0.4}))
     weaker = load(copied)
@@ -201,50 +201,50 @@ async def test_the_scale_is_the_adapters_and_part_of_the_digest(
     request = request_for(prompt="fog")
     pipelines[0].set_ip_adapter_scale(0.4)
     try:
-        expected = pipeline_picture(pipelines, request)
+        expected = pipeline_image(pipelines, request)
     finally:
         pipelines[0].set_ip_adapter_scale(1.0)
     async with make_engine(weaker) as engine:
-        assert np.array_equal(await picture_of(engine, request), expected)
+        assert np.array_equal(await image_of(engine, request), expected)
     async with make_engine(model) as engine:
-        assert not np.array_equal(await picture_of(engine, request), expected)
+        assert not np.array_equal(await image_of(engine, request), expected)
 
 
-async def test_a_type_of_fewer_bits_changes_the_picture_little_and_the_space_not(
-    model, models, make_engine, picture_of
+async def test_a_type_of_fewer_bits_changes_the_image_little_and_the_space_not(
+    model, models, make_engine, image_of
 ):
     half = load(models, dtype="bfloat16")
     assert half.dtype is torch.bfloat16
     assert half.description.embedding_space == model.description.embedding_space
-    pictures = []
+    images = []
     for each in (model, half):
         async with make_engine(each) as engine:
-            pictures.append((await picture_of(engine, request_for(guidance_scale=1.0))).astype(int))
-    assert np.abs(pictures[0] - pictures[1]).mean() < 8
+            images.append((await image_of(engine, request_for(guidance_scale=1.0))).astype(int))
+    assert np.abs(images[0] - images[1]).mean() < 8
 
 
-async def test_slicing_of_attention_leaves_the_adapter_in_place(models, model, make_engine, picture_of):
-    pictures = []
+async def test_slicing_of_attention_leaves_the_adapter_in_place(models, model, make_engine, image_of):
+    images = []
     for each in (model, load(models, attention_slicing=True)):
         async with make_engine(each) as engine:
-            pictures.append(await picture_of(engine, request_for()))
-    assert np.array_equal(*pictures)
+            images.append(await image_of(engine, request_for()))
+    assert np.array_equal(*images)
 
 
-async def test_other_parts_can_be_added_too(models, model, tmp_path, make_engine, picture_of):
+async def test_other_parts_can_be_added_too(models, model, tmp_path, make_engine, image_of):
     save_untrained_tiny_decoder(tmp_path / "tiny")
     save_untrained_upscaler(tmp_path / "upscaler")
     parts = [models / "base", tmp_path / "upscaler", models / "adapter", tmp_path / "tiny"]
     whole = load_model("+".join(map(str, parts)), LoadingOptions(torch.device("cpu"), dtype="float32"))
     assert whole.description.id == "base+upscaler+adapter+tiny"
     async with make_engine(model) as engine:
-        expected = await picture_of(engine, request_for())
+        expected = await image_of(engine, request_for())
     async with make_engine(whole) as engine:
-        assert np.array_equal(await picture_of(engine, request_for()), expected)
+        assert np.array_equal(await image_of(engine, request_for()), expected)
         enlarged = [
-            await picture_of(engine, request_for(embedding=embedding_of(seed), upscale=2)) for seed in (0, 1)
+            await image_of(engine, request_for(embedding=embedding_of(seed), upscale=2)) for seed in (0, 1)
         ]
-    assert [picture.shape for picture in enlarged] == [(32, 32, 3)] * 2
+    assert [image.shape for image in enlarged] == [(32, 32, 3)] * 2
     assert not np.array_equal(*enlarged)
 
 
@@ -370,7 +370,7 @@ async def error_of(stub, message):
     return from_rpc_error(caught.value)
 
 
-async def test_it_serves_requests_with_previews(stub, model, make_engine, picture_of):
+async def test_it_serves_requests_with_previews(stub, model, make_engine, image_of):
     space = model.description.embedding_space.name
     events = await events_of(stub, message_for(space, embedding_of(2), prompt="fog"))
     previews = [event.progress.HasField("preview") for event in events if event.HasField("progress")]
@@ -379,7 +379,7 @@ async def test_it_serves_requests_with_previews(stub, model, make_engine, pictur
     assert completed.provenance.model == "base+adapter"
     request = request_for(embedding=embedding_of(2), prompt="fog", guidance_scale=7.5)
     async with make_engine(model) as engine:
-        expected = await picture_of(engine, request)
+        expected = await image_of(engine, request)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(completed.image.content))), expected)
 
 

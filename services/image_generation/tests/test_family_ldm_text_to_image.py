@@ -1,4 +1,4 @@
-"""CompVis's text-to-image models: pictures equal to those of diffusers' own pipeline."""
+"""CompVis's text-to-image models: images equal to those of diffusers' own pipeline."""
 
 import asyncio
 import io
@@ -59,12 +59,12 @@ def model(directory):
 
 
 @pytest.fixture(scope="module")
-def published_picture(directory):
-    """Returns a function that makes diffusers' pipeline generate a picture.
+def published_image(directory):
+    """Returns a function that makes diffusers' pipeline generate an image.
 
     The pipeline lacks what was added to others later: it neither brings the noise to a scheduler's first
     noise level nor scales what the UNet sees of it. With most schedulers both change nothing, and it is done
-    for the pipeline here, so that it can be asked for the pictures of the others too.
+    for the pipeline here, so that it can be asked for the images of the others too.
     """
     pipeline = LDMTextToImagePipeline.from_pretrained(directory)
     pipeline.set_progress_bar_config(disable=True)
@@ -76,7 +76,7 @@ def published_picture(directory):
 
     pipeline.unet.register_forward_pre_hook(scale)
 
-    def picture(request, start=None):
+    def publish(request, start=None):
         pipeline.scheduler = schedulers.new(request.scheduler)
         pipeline.scheduler.set_timesteps(request.steps)
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
@@ -95,7 +95,7 @@ def published_picture(directory):
             ).images
         return np.asarray(image)
 
-    return picture
+    return publish
 
 
 def request_for(seed=0, *, prompt="a lighthouse in a storm", **fields):
@@ -110,8 +110,8 @@ def request_for(seed=0, *, prompt="a lighthouse in a storm", **fields):
     return GenerationRequest(seed=seed, **(defaults | fields))
 
 
-def picture_by_steps(model, request):
-    """The picture of a model, taken through its steps without an engine."""
+def image_by_steps(model, request):
+    """The image of a model, taken through its steps without an engine."""
     with torch.inference_mode():
         job = GenerationJob(model, request)
         while not job.is_denoised:
@@ -121,14 +121,14 @@ def picture_by_steps(model, request):
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
-async def test_pictures_are_those_of_the_published_pipeline(
-    make_engine, model, published_picture, picture_of, scheduler, guidance_scale
+async def test_images_are_those_of_the_published_pipeline(
+    make_engine, model, published_image, image_of, scheduler, guidance_scale
 ):
     request = request_for(len(scheduler), scheduler=scheduler, guidance_scale=guidance_scale)
     async with make_engine(model) as engine:
-        picture = await picture_of(engine, request)
-    assert picture.std() > 5
-    assert np.array_equal(picture, published_picture(request))
+        image = await image_of(engine, request)
+    assert image.std() > 5
+    assert np.array_equal(image, published_image(request))
 
 
 @settings(max_examples=100, deadline=None)
@@ -142,7 +142,7 @@ async def test_pictures_are_those_of_the_published_pipeline(
     sides=st.tuples(*[st.sampled_from([32, 64])] * 2),
 )
 def test_so_they_are_whatever_is_asked_for(
-    model, published_picture, seed, prompt, steps, guidance_scale, sides
+    model, published_image, seed, prompt, steps, guidance_scale, sides
 ):
     request = request_for(
         seed,
@@ -152,10 +152,10 @@ def test_so_they_are_whatever_is_asked_for(
         width_pixels=sides[0],
         height_pixels=sides[1],
     )
-    assert np.array_equal(picture_by_steps(model, request), published_picture(request))
+    assert np.array_equal(image_by_steps(model, request), published_image(request))
 
 
-async def test_given_latents_are_where_it_starts(make_engine, model, published_picture, picture_of):
+async def test_given_latents_are_where_it_starts(make_engine, model, published_image, image_of):
     latents = np.random.default_rng(0).standard_normal(model.description.latent_shape).astype(np.float32)
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).numpy()
     async with make_engine(model) as engine:
@@ -163,25 +163,25 @@ async def test_given_latents_are_where_it_starts(make_engine, model, published_p
             conditioning = Conditioning(initial_latents=latents, initial_latents_weight=weight)
             request = request_for(conditioning=conditioning)
             start = np.float32(np.sqrt(1 - weight**2)) * noise + np.float32(weight) * latents
-            expected = published_picture(request, torch.from_numpy(start)[None])
+            expected = published_image(request, torch.from_numpy(start)[None])
             # Rounding of the blend is all in which the two can differ, and it can decide a pixel's rounding.
-            assert np.abs((await picture_of(engine, request)).astype(int) - expected).max() <= (weight != 1)
+            assert np.abs((await image_of(engine, request)).astype(int) - expected).max() <= (weight != 1)
 
 
-async def test_a_negative_prompt_takes_the_place_of_the_empty_one(make_engine, model, picture_of):
+async def test_a_negative_prompt_takes_the_place_of_the_empty_one(make_engine, model, image_of):
     async with make_engine(model) as engine:
-        plain = await picture_of(engine, request_for())
+        plain = await image_of(engine, request_for())
         conditioning = Conditioning(prompt="a lighthouse in a storm", negative_prompt="rain")
         guided = request_for(conditioning=conditioning)
-        assert not np.array_equal(plain, await picture_of(engine, guided))
+        assert not np.array_equal(plain, await image_of(engine, guided))
         # Guided by the difference to itself, a prompt has no scale.
         same = Conditioning(prompt="rain", negative_prompt="rain")
-        alone = await picture_of(engine, request_for(prompt="rain", guidance_scale=1.0))
-        both = await picture_of(engine, request_for(conditioning=same))
+        alone = await image_of(engine, request_for(prompt="rain", guidance_scale=1.0))
+        both = await image_of(engine, request_for(conditioning=same))
         assert np.abs(alone.astype(int) - both).max() <= 1
 
 
-async def test_companions_do_not_change_a_picture(make_engine, model, picture_of):
+async def test_companions_do_not_change_a_image(make_engine, model, image_of):
     requests = [
         request_for(
             seed,
@@ -193,12 +193,12 @@ async def test_companions_do_not_change_a_picture(make_engine, model, picture_of
         for seed in range(5)
     ]
     async with make_engine(model, batch_size=4) as engine:
-        together = await asyncio.gather(*(picture_of(engine, request) for request in requests))
-        for request, picture in zip(requests, together, strict=True):
-            assert np.array_equal(picture, await picture_of(engine, request))
+        together = await asyncio.gather(*(image_of(engine, request) for request in requests))
+        for request, image in zip(requests, together, strict=True):
+            assert np.array_equal(image, await image_of(engine, request))
 
 
-async def test_previews_are_small_pictures(make_engine, model, events_of):
+async def test_previews_are_small_images(make_engine, model, events_of):
     async with make_engine(model) as engine:
         events = await events_of(engine, request_for(), wish=PreviewWish(2, 32))
     previews = [event.preview for event in events if isinstance(event, Progress) and event.preview]
@@ -222,7 +222,7 @@ def test_memory_is_saved_where_it_can_be(directory, autoencoder):
     assert (
         getattr(vqvae, "use_slicing", False) == getattr(vqvae, "use_tiling", False) == (autoencoder == "kl")
     )
-    assert picture_by_steps(saving, request_for()).shape == (SIDE, SIDE, 3)
+    assert image_by_steps(saving, request_for()).shape == (SIDE, SIDE, 3)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ async def stub(directory):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 
-async def test_the_service_answers_with_the_published_pipelines_pictures(stub, published_picture):
+async def test_the_service_answers_with_the_published_pipelines_images(stub, published_image):
     (info,) = (await stub.GetModels(image_pb2.GetModelsRequest())).models
     assert info.family == "ldm-text-to-image"
     assert list(info.inputs) == ["initial_latents", "negative_prompt", "prompt"]
@@ -271,8 +271,8 @@ async def test_the_service_answers_with_the_published_pipelines_pictures(stub, p
             conditioning=image_pb2.Conditioning(prompt=prompt), seed=6, steps=4, guidance_scale=5.0
         )
         events = [event async for event in stub.GenerateImage(message)]
-        picture = np.asarray(Image.open(io.BytesIO(events[-1].completed.image.content)))
-        assert np.array_equal(picture, published_picture(request_for(6, prompt=prompt)))
+        image = np.asarray(Image.open(io.BytesIO(events[-1].completed.image.content)))
+        assert np.array_equal(image, published_image(request_for(6, prompt=prompt)))
 
 
 async def test_bad_fields_are_named(stub):

@@ -1,4 +1,4 @@
-"""A safety checker withholds a picture and its previews, and no other request's."""
+"""A safety checker withholds an image and its previews, and no other request's."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ from chladni_image_generation.engine.batch_invariance import decoder_ignores_slo
 from chladni_image_generation.engine.sampler import GenerationJob
 from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
 from chladni_image_generation.models.files import ModelFilesError
-from chladni_image_generation.models.interface import PicturesWithheldError
+from chladni_image_generation.models.interface import ImagesWithheldError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     save_untrained_stable_diffusion,
@@ -56,7 +56,7 @@ def request_for(**fields):
 
 
 def pixels_of(model, request):
-    """Returns the pixels of a request's picture, which the checker sees too."""
+    """Returns the pixels of a request's image, which the checker sees too."""
     with torch.inference_mode():
         job = GenerationJob(model, request)
         while not job.is_denoised:
@@ -65,7 +65,7 @@ def pixels_of(model, request):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-async def test_a_flagged_picture_is_withheld_and_so_are_its_previews(directory_of, make_engine, dtype):
+async def test_a_flagged_image_is_withheld_and_so_are_its_previews(directory_of, make_engine, dtype):
     model = loaded(directory_of(1.0), dtype=dtype)
     seen = []
     async with make_engine(model) as engine:
@@ -73,14 +73,14 @@ async def test_a_flagged_picture_is_withheld_and_so_are_its_previews(directory_o
         with pytest.raises(ChladniError) as caught:  # noqa: PT012 - the events before the error count
             async for event in engine.generate(request_for(), CancellationToken(), wish=PREVIEWS):
                 seen.append(event)  # noqa: PERF401 - likewise
-        assert caught.value.reason is Reason.PICTURE_WITHHELD
+        assert caught.value.reason is Reason.IMAGE_WITHHELD
         assert "safety checker" in str(caught.value)
     progress = [event for event in seen if isinstance(event, Progress)]
     assert len(progress) == 3
     assert all(event.preview is None for event in progress)
 
 
-async def test_a_picture_without_objection_is_the_unchecked_one(directory_of, make_engine, events_of):
+async def test_a_image_without_objection_is_the_unchecked_one(directory_of, make_engine, events_of):
     pngs = []
     for options in ({}, {"safety_checker": False}):
         async with make_engine(loaded(directory_of(0.0), **options)) as engine:
@@ -96,32 +96,30 @@ async def test_a_checker_that_is_turned_off_withholds_nothing(directory_of, make
 
 
 @pytest.mark.parametrize("decode_batch_size", [1, 4])
-async def test_companions_of_a_flagged_picture_finish(
-    directory_of, make_engine, events_of, decode_batch_size
-):
+async def test_companions_of_a_flagged_image_finish(directory_of, make_engine, events_of, decode_batch_size):
     model = loaded(directory_of(0.0))
     requests = [request_for(seed=seed) for seed in range(4)]
     async with make_engine(model, batch_size=4, decode_batch_size=decode_batch_size) as engine:
         before = [(await events_of(engine, request))[-1].png for request in requests]
     flagged = pixels_of(model, requests[2])
 
-    def check(pictures):
-        if any(np.array_equal(picture, flagged) for picture in pictures):
-            raise PicturesWithheldError(pictures)
+    def check(images):
+        if any(np.array_equal(image, flagged) for image in images):
+            raise ImagesWithheldError(images)
 
     model._safety_checker.check = check
     async with make_engine(model, batch_size=4, decode_batch_size=decode_batch_size) as engine:
         outcomes = await asyncio.gather(
             *(events_of(engine, request) for request in requests), return_exceptions=True
         )
-    assert isinstance(outcomes[2], PicturesWithheldError)
+    assert isinstance(outcomes[2], ImagesWithheldError)
     for index in (0, 1, 3):
         assert outcomes[index][-1].png == before[index]
 
 
 @torch.inference_mode()
 def test_what_is_thought_of_noise_makes_no_difference_to_sharing_calls(directory_of):
-    """Whether pictures can share a call is tried out with noise, to which this checker objects as well."""
+    """Whether images can share a call is tried out with noise, to which this checker objects as well."""
     outcomes = []
     for flagged_share in (0.0, 1.0):
         model = loaded(directory_of(flagged_share))

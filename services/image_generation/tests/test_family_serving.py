@@ -120,7 +120,7 @@ async def test_a_request_for_a_model_that_is_not_available_is_told_why_and_other
     assert pixels_of(await completed(stub, message_for())).shape == (16, 16, 3)
 
 
-async def test_pictures_over_the_wire_are_the_pipelines(stub, models):
+async def test_images_over_the_wire_are_the_pipelines(stub, models):
     pipeline = StableDiffusionPipeline.from_pretrained(models / "plain", safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)
     arguments = {"negative_prompt": "a dog", "num_inference_steps": 3, "guidance_scale": 3.0}
@@ -147,7 +147,7 @@ async def test_pictures_over_the_wire_are_the_pipelines(stub, models):
 
 async def test_latents_to_start_from_take_the_place_of_the_noise(stub):
     latents = np.random.default_rng(0).standard_normal((4, 8, 8)).astype(np.float32)
-    pictures = [
+    images = [
         pixels_of(
             await completed(
                 stub,
@@ -163,8 +163,8 @@ async def test_latents_to_start_from_take_the_place_of_the_noise(stub):
         )
         for weight, seed in ((1.0, 1), (1.0, 2), (0.3, 1), (0.3, 2))
     ]
-    assert np.array_equal(pictures[0], pictures[1])
-    assert np.any(pictures[2] != pictures[3])
+    assert np.array_equal(images[0], images[1])
+    assert np.any(images[2] != images[3])
 
 
 async def test_an_upscaler_doubles_the_sides_and_only_where_it_is(stub):
@@ -175,14 +175,14 @@ async def test_an_upscaler_doubles_the_sides_and_only_where_it_is(stub):
     assert [violation.field for violation in error.violations] == ["upscale"]
 
 
-async def test_a_withheld_picture_is_an_error_that_says_so_and_the_service_goes_on(stub):
+async def test_a_withheld_image_is_an_error_that_says_so_and_the_service_goes_on(stub):
     events = []
     message = message_for(model="strict", previews=image_pb2.PreviewOptions(interval_steps=1))
     message.steps = 3
     with pytest.raises(grpc.aio.AioRpcError) as caught:  # noqa: PT012 - the events before the error count
         async for event in stub.GenerateImage(message):
             events.append(event)  # noqa: PERF401 - likewise
-    assert from_rpc_error(caught.value).reason is Reason.PICTURE_WITHHELD
+    assert from_rpc_error(caught.value).reason is Reason.IMAGE_WITHHELD
     assert not any(event.progress.HasField("preview") for event in events)
     assert pixels_of(await completed(stub, message_for())).any()
 

@@ -1,4 +1,4 @@
-"""Stable Diffusion: the pictures of its diffusers pipelines, bit for bit."""
+"""Stable Diffusion: the images of its diffusers pipelines, bit for bit."""
 
 import asyncio
 import io
@@ -87,7 +87,7 @@ def request_for(conditioning=None, **fields):
     return GenerationRequest(conditioning=conditioning, **(defaults | fields))
 
 
-def picture_of(model, request):
+def image_of(model, request):
     with torch.inference_mode():
         job = GenerationJob(model, request)
         while not job.is_denoised:
@@ -129,35 +129,35 @@ def called_directly(pipeline, request, **options):
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 4.0])
 @pytest.mark.parametrize(("seed", "name"), list(enumerate(SCHEDULERS)))
-def test_a_text_gives_the_pipelines_picture(model, pipeline, seed, name, guidance_scale):
+def test_a_text_gives_the_pipelines_image(model, pipeline, seed, name, guidance_scale):
     request = request_for(seed=seed, scheduler=name, guidance_scale=guidance_scale)
-    np.testing.assert_array_equal(picture_of(model, request), expected_of(pipeline, request))
+    np.testing.assert_array_equal(image_of(model, request), expected_of(pipeline, request))
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_a_picture_and_a_text_give_the_pipelines_picture(model, pipeline, name):
+def test_a_image_and_a_text_give_the_pipelines_image(model, pipeline, name):
     conditioning = Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE, strength=0.6)
     request = request_for(conditioning, scheduler=name, steps=7)
-    np.testing.assert_array_equal(picture_of(model, request), expected_of(pipeline, request))
+    np.testing.assert_array_equal(image_of(model, request), expected_of(pipeline, request))
 
 
 @pytest.mark.parametrize("prediction_type", ["v_prediction", "sample"])
-def test_other_kinds_of_predictions_give_the_pipelines_picture(directory_of, model_of, prediction_type):
+def test_other_kinds_of_predictions_give_the_pipelines_image(directory_of, model_of, prediction_type):
     options = {"prediction_type": prediction_type, "seed": 3}
     pipeline = quiet(StableDiffusionPipeline.from_pretrained(directory_of(**options), safety_checker=None))
     request = request_for(scheduler="DPMSolverMultistepScheduler")
     expected = expected_of(pipeline, request)
-    np.testing.assert_array_equal(picture_of(model_of(**options), request), expected)
+    np.testing.assert_array_equal(image_of(model_of(**options), request), expected)
 
 
 @st.composite
 def requests(draw):
-    from_picture = draw(st.booleans())
+    from_image = draw(st.booleans())
     conditioning = Conditioning(
         prompt=draw(st.text(max_size=100)),
         negative_prompt=draw(st.text(max_size=20)),
-        initial_image=INITIAL_IMAGE if from_picture else None,
-        strength=draw(st.floats(0.3, 1.0)) if from_picture else 0.7,
+        initial_image=INITIAL_IMAGE if from_image else None,
+        strength=draw(st.floats(0.3, 1.0)) if from_image else 0.7,
     )
     return request_for(
         conditioning,
@@ -172,8 +172,8 @@ def requests(draw):
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(request=requests())
-def test_any_request_gives_the_pipelines_picture(model, pipeline, request):
-    difference = picture_of(model, request).astype(int) - expected_of(pipeline, request)
+def test_any_request_gives_the_pipelines_image(model, pipeline, request):
+    difference = image_of(model, request).astype(int) - expected_of(pipeline, request)
     # The pipelines put the row without the prompt first, here it comes second: a kernel may round a row
     # differently by its place, and a large guidance scale enlarges that.
     assert np.abs(difference).max() <= 1
@@ -190,13 +190,13 @@ def test_latents_to_start_from_are_the_pipelines(model, pipeline, name, weight):
     noise = torch.randn(1, *latents.shape, generator=generator)
     given_latents = (1 - weight**2) ** 0.5 * noise + weight * torch.from_numpy(latents)[None]
     expected = expected_of(pipeline, request, latents=given_latents, generator=generator)
-    np.testing.assert_array_equal(picture_of(model, request), expected)
+    np.testing.assert_array_equal(image_of(model, request), expected)
 
 
 # --- models for few steps ------------------------------------------------------------------------------
 
 
-def test_a_turbo_checkpoint_is_recognised_and_gives_the_pipelines_picture(directory_of, model_of):
+def test_a_turbo_checkpoint_is_recognised_and_gives_the_pipelines_image(directory_of, model_of):
     model = model_of(**TURBO)
     assert (model.description.default_steps, model.description.default_guidance_scale) == (4, 1.0)
     pipeline = quiet(StableDiffusionPipeline.from_pretrained(directory_of(**TURBO), safety_checker=None))
@@ -204,7 +204,7 @@ def test_a_turbo_checkpoint_is_recognised_and_gives_the_pipelines_picture(direct
         request = request_for(steps=steps, guidance_scale=1.0, scheduler="EulerDiscreteScheduler")
         # Those who call the pipeline directly turn guidance off by a scale of 0.
         expected = expected_of(pipeline, request, guidance_scale=0.0)
-        np.testing.assert_array_equal(picture_of(model, request), expected)
+        np.testing.assert_array_equal(image_of(model, request), expected)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_the_defaults_are_those_of_the_checkpoints_kind(model_of, options, steps
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 8.5])
-def test_a_latent_consistency_model_takes_one_row_and_gives_the_pipelines_picture(
+def test_a_latent_consistency_model_takes_one_row_and_gives_the_pipelines_image(
     directory_of, model_of, guidance_scale
 ):
     options = {"scheduler": "LCMScheduler", "guidance_embedding_size": 8}
@@ -234,7 +234,7 @@ def test_a_latent_consistency_model_takes_one_row_and_gives_the_pipelines_pictur
     text = Conditioning(prompt="a cat")
     request = request_for(text, steps=4, guidance_scale=guidance_scale, scheduler="LCMScheduler")
     assert len(GenerationJob(model, request).rows()) == 1
-    picture = picture_of(model, request)
+    image = image_of(model, request)
     own = quiet(LatentConsistencyModelPipeline.from_pretrained(directory, safety_checker=None))
     expected = own(
         "a cat",
@@ -244,21 +244,21 @@ def test_a_latent_consistency_model_takes_one_row_and_gives_the_pipelines_pictur
         height=SIZE_PIXELS,
         generator=torch.Generator().manual_seed(request.seed),
     ).images[0]
-    np.testing.assert_array_equal(picture, np.asarray(expected))
+    np.testing.assert_array_equal(image, np.asarray(expected))
     general = quiet(StableDiffusionPipeline.from_pretrained(directory, safety_checker=None))
-    np.testing.assert_array_equal(picture, expected_of(general, request))
+    np.testing.assert_array_equal(image, expected_of(general, request))
     from_image = Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE, strength=0.6)
     request = request_for(from_image, steps=4, guidance_scale=guidance_scale, scheduler="LCMScheduler")
-    np.testing.assert_array_equal(picture_of(model, request), expected_of(general, request))
+    np.testing.assert_array_equal(image_of(model, request), expected_of(general, request))
 
 
 def test_the_scale_of_a_latent_consistency_model_matters(model_of):
     model = model_of(scheduler="LCMScheduler", guidance_embedding_size=8)
-    pictures = [
-        picture_of(model, request_for(steps=4, guidance_scale=scale, scheduler="LCMScheduler"))
+    images = [
+        image_of(model, request_for(steps=4, guidance_scale=scale, scheduler="LCMScheduler"))
         for scale in (1.0, 8.5)
     ]
-    assert np.any(pictures[0] != pictures[1])
+    assert np.any(images[0] != images[1])
 
 
 # --- what a directory says -----------------------------------------------------------------------------
@@ -346,8 +346,8 @@ def test_the_index_may_name_a_kindred_pipeline_and_classes_that_are_gone(fresh_d
     path = fresh_directory / "model_index.json"
     old = {"_class_name": name, "feature_extractor": ["transformers", "CLIPFeatureExtractor"]}
     path.write_text(json.dumps(json.loads(path.read_text()) | old))
-    picture = picture_of(loaded(fresh_directory), request_for())
-    np.testing.assert_array_equal(picture, picture_of(model, request_for()))
+    image = image_of(loaded(fresh_directory), request_for())
+    np.testing.assert_array_equal(image, image_of(model, request_for()))
 
 
 def test_a_model_of_another_family_is_refused(fresh_directory, tmp_path):
@@ -370,7 +370,7 @@ def test_attention_in_slices_and_decoding_in_slices_and_tiles_are_switched_on_an
     assert saving.pipeline.vae.use_tiling
     assert not model.pipeline.vae.use_tiling
     request = request_for()
-    difference = np.abs(picture_of(saving, request).astype(int) - picture_of(model, request))
+    difference = np.abs(image_of(saving, request).astype(int) - image_of(model, request))
     # Slices are summed in another order, which may round the other way.
     assert difference.max() <= 1
 
@@ -390,7 +390,7 @@ def test_networks_cannot_be_kept_in_main_memory_without_a_gpu(directory_of):
         loaded(directory_of(), cpu_offload=True)
 
 
-def test_bfloat16_runs_from_text_and_from_a_picture(directory_of, model):
+def test_bfloat16_runs_from_text_and_from_a_image(directory_of, model):
     half = loaded(directory_of(), dtype="bfloat16")
     assert half.dtype == torch.bfloat16
     for conditioning in (
@@ -398,16 +398,16 @@ def test_bfloat16_runs_from_text_and_from_a_picture(directory_of, model):
         Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE, strength=0.6),
     ):
         request = request_for(conditioning)
-        difference = picture_of(half, request).astype(int) - picture_of(model, request)
-        # bfloat16 has 8 bits of significand: it shows, and the picture stays recognisable.
+        difference = image_of(half, request).astype(int) - image_of(model, request)
+        # bfloat16 has 8 bits of significand: it shows, and the image stays recognisable.
         assert 0 < np.abs(difference).mean() < 25
 
 
-def test_a_picture_does_not_depend_on_what_was_encoded_before(directory_of):
+def test_a_image_does_not_depend_on_what_was_encoded_before(directory_of):
     half = loaded(directory_of(), dtype="bfloat16")
-    before = picture_of(half, request_for())
-    picture_of(half, request_for(Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE)))
-    np.testing.assert_array_equal(picture_of(half, request_for()), before)
+    before = image_of(half, request_for())
+    image_of(half, request_for(Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE)))
+    np.testing.assert_array_equal(image_of(half, request_for()), before)
     assert half.pipeline.vae.dtype == torch.bfloat16
 
 
@@ -420,13 +420,13 @@ def test_an_autoencoder_beyond_the_range_of_float16_is_kept_in_float32(
     model = loaded(fresh_directory, dtype="float16")
     assert model.pipeline.unet.dtype == torch.float16
     assert model.pipeline.vae.dtype == expected
-    assert picture_of(model, request_for()).shape == (SIZE_PIXELS, SIZE_PIXELS, 3)
+    assert image_of(model, request_for()).shape == (SIZE_PIXELS, SIZE_PIXELS, 3)
 
 
 # --- through the engine --------------------------------------------------------------------------------
 
 
-async def test_companions_do_not_change_a_picture(model, pipeline, make_engine, events_of):
+async def test_companions_do_not_change_a_image(model, pipeline, make_engine, events_of):
     requests = [
         request_for(seed=seed, guidance_scale=scale, steps=3 + seed % 3)
         for seed, scale in enumerate([1.0, 4.0, 4.0, 1.0, 4.0])
@@ -438,7 +438,7 @@ async def test_companions_do_not_change_a_picture(model, pipeline, make_engine, 
             assert events[-1].png == alone[-1].png
 
 
-async def test_the_engines_picture_is_the_pipelines(model, pipeline, make_engine, events_of):
+async def test_the_engines_image_is_the_pipelines(model, pipeline, make_engine, events_of):
     async with make_engine(model) as engine:
         events = await events_of(engine, request_for(), wish=PreviewWish(interval_steps=1, size_pixels=8))
     previews = [event.preview for event in events if isinstance(event, Progress)]

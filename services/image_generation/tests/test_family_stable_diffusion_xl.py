@@ -1,4 +1,4 @@
-"""Stable Diffusion XL and its refiner: the pictures of their diffusers pipelines, bit for bit."""
+"""Stable Diffusion XL and its refiner: the images of their diffusers pipelines, bit for bit."""
 
 import asyncio
 import io
@@ -131,7 +131,7 @@ def request_for(conditioning=None, **fields):
     return GenerationRequest(conditioning=conditioning or conditioning_of(), **(defaults | fields))
 
 
-def picture_of(model, request):
+def image_of(model, request):
     with torch.inference_mode():
         job = GenerationJob(model, request)
         while not job.is_denoised:
@@ -140,7 +140,7 @@ def picture_of(model, request):
 
 
 def scheduler_for(pipeline, request):
-    """Returns a scheduler that leaves latents of an initial picture with one channel after the other.
+    """Returns a scheduler that leaves latents of an initial image with one channel after the other.
 
     The autoencoder leaves the channels of a pixel together, the rows of the engine's calls never have them
     so, and convolutions round differently for the one and the other.
@@ -194,32 +194,32 @@ def expected_of(pipeline, request, *, refiner=None):
     return np.asarray(images[0])
 
 
-def assert_equal_pictures(picture, expected):
-    np.testing.assert_array_equal(picture, expected)
-    assert picture.std() > 1, "a picture of nothing proves nothing"
+def assert_equal_images(image, expected):
+    np.testing.assert_array_equal(image, expected)
+    assert image.std() > 1, "an image of nothing proves nothing"
 
 
 @pytest.mark.parametrize(("seed", "name"), list(enumerate(CATALOG.names)))
-def test_a_text_gives_the_pipelines_picture(model, pipeline, seed, name):
+def test_a_text_gives_the_pipelines_image(model, pipeline, seed, name):
     request = request_for(seed=seed, scheduler=name, guidance_scale=(1.0, 4.0)[seed % 2])
-    assert_equal_pictures(picture_of(model, request), expected_of(pipeline, request))
+    assert_equal_images(image_of(model, request), expected_of(pipeline, request))
 
 
 @pytest.mark.parametrize(("seed", "name"), list(enumerate(CATALOG.names)))
-def test_a_picture_and_a_text_give_the_pipelines_picture(model, pipeline, seed, name):
+def test_a_image_and_a_text_give_the_pipelines_image(model, pipeline, seed, name):
     conditioning = conditioning_of(initial_image=INITIAL_IMAGE, strength=0.6)
     request = request_for(
         conditioning, seed=seed, scheduler=name, steps=7, guidance_scale=(4.0, 1.0)[seed % 2]
     )
-    assert_equal_pictures(picture_of(model, request), expected_of(pipeline, request))
+    assert_equal_images(image_of(model, request), expected_of(pipeline, request))
 
 
 @pytest.mark.parametrize(("seed", "name"), list(enumerate(CATALOG.names)))
-def test_base_and_refiner_give_the_ensembles_picture(refined_model, pipeline, refiner, seed, name):
+def test_base_and_refiner_give_the_ensembles_image(refined_model, pipeline, refiner, seed, name):
     request = request_for(seed=seed, scheduler=name, steps=6, refiner_start=(0.6, 0.8)[seed % 2])
-    picture = picture_of(refined_model, request)
-    assert_equal_pictures(picture, expected_of(pipeline, request, refiner=refiner))
-    assert not np.array_equal(picture, expected_of(pipeline, request))
+    image = image_of(refined_model, request)
+    assert_equal_images(image, expected_of(pipeline, request, refiner=refiner))
+    assert not np.array_equal(image, expected_of(pipeline, request))
 
 
 @settings(
@@ -243,7 +243,7 @@ def test_base_and_refiner_give_the_ensembles_picture(refined_model, pipeline, re
     name=st.sampled_from(["EulerDiscreteScheduler", *NOISY_SCHEDULERS]),
     sides=st.sampled_from([(16, 16), (32, 16)]),
 )
-def test_whatever_is_asked_for_the_pipelines_picture_comes(
+def test_whatever_is_asked_for_the_pipelines_image_comes(
     refined_model, pipeline, refiner, conditioning, start_and_strength, sides, name, **fields
 ):
     start, strength = start_and_strength
@@ -260,17 +260,17 @@ def test_whatever_is_asked_for_the_pipelines_picture_comes(
         **fields,
     )
     expected = expected_of(pipeline, request, refiner=refiner if start else None)
-    np.testing.assert_array_equal(picture_of(refined_model, request), expected)
+    np.testing.assert_array_equal(image_of(refined_model, request), expected)
 
 
-def test_a_picture_with_little_noise_is_the_refiners_alone(refined_model, refiner):
+def test_a_image_with_little_noise_is_the_refiners_alone(refined_model, refiner):
     conditioning = conditioning_of(initial_image=INITIAL_IMAGE, strength=0.2)
     request = request_for(conditioning, steps=10, refiner_start=0.5)
     assert [leg.network for leg in legs_of(refined_model, request)] == ["refiner"]
     refiner.scheduler = scheduler_for(refiner, request)
     arguments = arguments_of(request, torch.Generator().manual_seed(request.seed))
     expected = refiner(**arguments, image=Image.fromarray(INITIAL_IMAGE), strength=0.2).images[0]
-    assert_equal_pictures(picture_of(refined_model, request), np.asarray(expected))
+    assert_equal_images(image_of(refined_model, request), np.asarray(expected))
 
 
 def legs_of(model, request):
@@ -279,9 +279,9 @@ def legs_of(model, request):
 
 
 @pytest.mark.parametrize("start", [1.0, None])
-def test_a_refiner_that_is_left_out_leaves_the_base_models_picture(model, refined_model, start):
+def test_a_refiner_that_is_left_out_leaves_the_base_models_image(model, refined_model, start):
     request = request_for(refiner_start=start)
-    np.testing.assert_array_equal(picture_of(refined_model, request), picture_of(model, request_for()))
+    np.testing.assert_array_equal(image_of(refined_model, request), image_of(model, request_for()))
 
 
 @pytest.mark.parametrize(
@@ -306,24 +306,23 @@ def test_every_timestep_is_taken_once(refined_model, steps, start, expected):
     ],
     ids=["empty negative prompt", "latent statistics", "latent consistency", "turbo", "v prediction"],
 )
-@pytest.mark.parametrize("image", [None, INITIAL_IMAGE], ids=["text", "picture"])
-def test_other_kinds_of_checkpoints_give_the_pipelines_picture(directory_of, options, image):
+@pytest.mark.parametrize("image", [None, INITIAL_IMAGE], ids=["text", "image"])
+def test_other_kinds_of_checkpoints_give_the_pipelines_image(directory_of, options, image):
     directory = directory_of(**options)
     model = load(directory)
     conditioning = Conditioning(prompt="a cat", initial_image=image)
     request = request_for(conditioning, scheduler=model.description.scheduler_names[0])
-    picture = picture_of(model, request)
-    assert_equal_pictures(picture, expected_of(base_pipeline(directory), request))
+    assert_equal_images(image_of(model, request), expected_of(base_pipeline(directory), request))
 
 
-def test_a_refiner_that_is_told_the_target_size_gives_its_pipelines_picture(directory_of, pipeline, tmp_path):
+def test_a_refiner_that_is_told_the_target_size_gives_its_pipelines_image(directory_of, pipeline, tmp_path):
     save_untrained_stable_diffusion_xl_refiner(tmp_path / "refiner", requires_aesthetics_score=False)
     refiner = StableDiffusionXLImg2ImgPipeline.from_pretrained(
         tmp_path / "refiner", vae=pipeline.vae, add_watermarker=False
     )
     request = request_for(refiner_start=0.6)
-    picture = picture_of(load(directory_of(), tmp_path / "refiner"), request)
-    assert_equal_pictures(picture, expected_of(pipeline, request, refiner=quiet(refiner)))
+    image = image_of(load(directory_of(), tmp_path / "refiner"), request)
+    assert_equal_images(image, expected_of(pipeline, request, refiner=quiet(refiner)))
 
 
 def test_a_base_model_that_is_told_its_guidance_is_refined_by_one_that_needs_two_rows(
@@ -335,20 +334,20 @@ def test_a_base_model_that_is_told_its_guidance_is_refined_by_one_that_needs_two
     with torch.inference_mode():
         job = GenerationJob(model, request)
         assert [group.rows_per_request for group, _ in job.remaining] == [1, 2]
-    picture = picture_of(model, request)
-    assert_equal_pictures(picture, expected_of(base_pipeline(directory), request, refiner=refiner))
+    image = image_of(model, request)
+    assert_equal_images(image, expected_of(base_pipeline(directory), request, refiner=refiner))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("image", [None, INITIAL_IMAGE], ids=["text", "picture"])
-def test_half_precision_gives_nearly_the_same_picture(
+@pytest.mark.parametrize("image", [None, INITIAL_IMAGE], ids=["text", "image"])
+def test_half_precision_gives_nearly_the_same_image(
     directory_of, refiner_directory, refined_model, dtype, image
 ):
     model = load(directory_of(), refiner_directory, dtype=dtype)
     assert model.dtype is getattr(torch, dtype)
     request = request_for(conditioning_of(initial_image=image), refiner_start=0.6)
-    picture, exact = (picture_of(one, request).astype(int) for one in (model, refined_model))
-    assert 0 < np.abs(picture - exact).mean() < 1.5
+    rounded, exact = (image_of(one, request).astype(int) for one in (model, refined_model))
+    assert 0 < np.abs(rounded - exact).mean() < 1.5
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
@@ -357,7 +356,7 @@ def test_texts_decide_in_both_legs(refined_model, field, start):
     requests = [
         request_for(conditioning_of(**{field: text}), refiner_start=start) for text in ("red", "blue")
     ]
-    first, second = (picture_of(refined_model, request) for request in requests)
+    first, second = (image_of(refined_model, request) for request in requests)
     assert not np.array_equal(first, second)
 
 
@@ -367,7 +366,7 @@ def test_given_latents_take_the_place_of_noise(model, pipeline):
     pipeline.scheduler = scheduler_for(pipeline, request)
     arguments = arguments_of(request, torch.Generator())
     expected = pipeline(**arguments, latents=torch.from_numpy(latents)[None], width=16, height=16).images[0]
-    assert_equal_pictures(picture_of(model, request), np.asarray(expected))
+    assert_equal_images(image_of(model, request), np.asarray(expected))
 
 
 def test_the_description_tells_what_is_taken_and_made(model, refined_model, directory_of):
@@ -417,11 +416,11 @@ def test_a_tiny_decoder_sketches_and_decodes_where_wanted(
     save_untrained_tiny_decoder(tmp_path / "tiny", seed=4)
     parts = (directory_of(), refiner_directory, tmp_path / "tiny")
     latents = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(0))
-    previewing, decoding = load(*parts), load(*parts, tiny_decoder_for_pictures=True)
+    previewing, decoding = load(*parts), load(*parts, tiny_decoder_for_images=True)
     with torch.inference_mode():
-        sketch, picture = previewing.sketch(latents[0], 16), refined_model.decode(latents)[0]
+        sketch, image = previewing.sketch(latents[0], 16), refined_model.decode(latents)[0]
         assert not np.array_equal(sketch, refined_model.sketch(latents[0], 16))
-        np.testing.assert_array_equal(previewing.decode(latents)[0], picture)
+        np.testing.assert_array_equal(previewing.decode(latents)[0], image)
         np.testing.assert_array_equal(decoding.decode(latents)[0], sketch)
 
 
@@ -472,27 +471,27 @@ def companions():
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-async def test_companions_never_change_a_picture(make_engine, picture_of_engine, refined_model, batch_size):
+async def test_companions_never_change_a_image(make_engine, image_of_engine, refined_model, batch_size):
     requests = companions()
     async with make_engine(refined_model, batch_size=batch_size) as engine:
-        together = await asyncio.gather(*(picture_of_engine(engine, request) for request in requests))
-        for request, picture in zip(requests, together, strict=True):
-            np.testing.assert_array_equal(picture, await picture_of_engine(engine, request))
+        together = await asyncio.gather(*(image_of_engine(engine, request) for request in requests))
+        for request, image in zip(requests, together, strict=True):
+            np.testing.assert_array_equal(image, await image_of_engine(engine, request))
 
 
-async def test_the_engine_gives_the_ensembles_picture(
-    make_engine, picture_of_engine, refined_model, pipeline, refiner
+async def test_the_engine_gives_the_ensembles_image(
+    make_engine, image_of_engine, refined_model, pipeline, refiner
 ):
     requests = [request for request in companions() if request.refiner_start < 1]
     async with make_engine(refined_model) as engine:
-        pictures = await asyncio.gather(*(picture_of_engine(engine, request) for request in requests))
-    for request, picture in zip(requests, pictures, strict=True):
-        assert_equal_pictures(picture, expected_of(pipeline, request, refiner=refiner))
+        images = await asyncio.gather(*(image_of_engine(engine, request) for request in requests))
+    for request, image in zip(requests, images, strict=True):
+        assert_equal_images(image, expected_of(pipeline, request, refiner=refiner))
 
 
-@pytest.fixture(name="picture_of_engine")
-def _picture_of_engine(picture_of):
-    return picture_of
+@pytest.fixture(name="image_of_engine")
+def _image_of_engine(image_of):
+    return image_of
 
 
 async def test_progress_counts_the_steps_of_both_legs_with_previews_in_each(
@@ -555,14 +554,14 @@ def pixels_of(completed):
     return np.asarray(Image.open(io.BytesIO(completed.image.content)))
 
 
-async def test_the_service_gives_the_ensembles_picture(stub, pipeline, refiner):
+async def test_the_service_gives_the_ensembles_image(stub, pipeline, refiner):
     completed = await completed_of(stub, message_for())
     request = request_for(refiner_start=0.8)
-    assert_equal_pictures(pixels_of(completed), expected_of(pipeline, request, refiner=refiner))
+    assert_equal_images(pixels_of(completed), expected_of(pipeline, request, refiner=refiner))
     assert completed.provenance.refiner_start == 0.8
     for fields in ({"refiner_start": 1.0}, {"model": "tiny-xl"}):
         base = await completed_of(stub, message_for(**fields))
-        assert_equal_pictures(pixels_of(base), expected_of(pipeline, request_for()))
+        assert_equal_images(pixels_of(base), expected_of(pipeline, request_for()))
 
 
 async def test_the_service_describes_the_models(stub):

@@ -1,4 +1,4 @@
-"""Stable unCLIP: the pictures of its diffusers pipeline, from embeddings in CLIP's image space."""
+"""Stable unCLIP: the images of its diffusers pipeline, from embeddings in CLIP's image space."""
 
 import asyncio
 import io
@@ -94,13 +94,13 @@ def request_for(*, embedding=None, prompt="", negative_prompt="", initial_latent
     return GenerationRequest(conditioning=conditioning, **(defaults | fields))
 
 
-def pipeline_picture(pipeline, request):
+def pipeline_image(pipeline, request):
     conditioning = request.conditioning
     scheduler = pipeline.scheduler
     pipeline.scheduler = SchedulerCatalog(scheduler).new(request.scheduler)
     latents = conditioning.initial_latents
     try:
-        picture = pipeline(
+        image = pipeline(
             image_embeds=torch.from_numpy(conditioning.audio_embedding)[None],
             prompt=conditioning.prompt,
             negative_prompt=conditioning.negative_prompt or None,
@@ -115,13 +115,13 @@ def pipeline_picture(pipeline, request):
         ).images[0]
     finally:
         pipeline.scheduler = scheduler
-    return np.asarray(picture)
+    return np.asarray(image)
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 6.5])
 @pytest.mark.parametrize(("seed", "scheduler"), list(enumerate(SCHEDULERS)))
-async def test_pictures_are_those_of_the_pipeline(
-    model, pipeline, make_engine, picture_of, scheduler, seed, guidance_scale
+async def test_images_are_those_of_the_pipeline(
+    model, pipeline, make_engine, image_of, scheduler, seed, guidance_scale
 ):
     request = request_for(
         embedding=embedding_of(seed),
@@ -133,28 +133,28 @@ async def test_pictures_are_those_of_the_pipeline(
         guidance_scale=guidance_scale,
     )
     async with make_engine(model) as engine:
-        assert np.array_equal(await picture_of(engine, request), pipeline_picture(pipeline, request))
+        assert np.array_equal(await image_of(engine, request), pipeline_image(pipeline, request))
 
 
 @pytest.mark.parametrize(("width_pixels", "height_pixels"), [(8, 32), (24, 16), (32, 32)])
 async def test_so_are_those_of_other_sizes(
-    model, pipeline, make_engine, picture_of, width_pixels, height_pixels
+    model, pipeline, make_engine, image_of, width_pixels, height_pixels
 ):
     request = request_for(width_pixels=width_pixels, height_pixels=height_pixels, prompt="fog")
     async with make_engine(model) as engine:
-        picture = await picture_of(engine, request)
-    assert picture.shape == (height_pixels, width_pixels, 3)
-    assert np.array_equal(picture, pipeline_picture(pipeline, request))
+        image = await image_of(engine, request)
+    assert image.shape == (height_pixels, width_pixels, 3)
+    assert np.array_equal(image, pipeline_image(pipeline, request))
 
 
-async def test_so_are_those_from_given_latents(model, pipeline, make_engine, picture_of):
+async def test_so_are_those_from_given_latents(model, pipeline, make_engine, image_of):
     latents = np.random.default_rng(5).standard_normal((4, 8, 8)).astype(np.float32)
     request = request_for(initial_latents=latents, scheduler="DDIMScheduler")
     async with make_engine(model) as engine:
-        assert np.array_equal(await picture_of(engine, request), pipeline_picture(pipeline, request))
+        assert np.array_equal(await image_of(engine, request), pipeline_image(pipeline, request))
 
 
-async def test_each_part_of_a_request_shows_in_the_picture(model, make_engine, picture_of):
+async def test_each_part_of_a_request_shows_in_the_image(model, make_engine, image_of):
     # The norm of the embedding too: it is not normalised.
     requests = [
         request_for(),
@@ -165,33 +165,33 @@ async def test_each_part_of_a_request_shows_in_the_picture(model, make_engine, p
         request_for(seed=8),
     ]
     async with make_engine(model) as engine:
-        pictures = [(await picture_of(engine, request)).tobytes() for request in requests]
-    assert len(set(pictures)) == len(pictures)
+        images = [(await image_of(engine, request)).tobytes() for request in requests]
+    assert len(set(images)) == len(images)
 
 
-async def test_companions_do_not_change_a_picture(model, make_engine, picture_of):
+async def test_companions_do_not_change_a_image(model, make_engine, image_of):
     requests = [
         request_for(embedding=embedding_of(seed), seed=seed, steps=3 + seed % 3, prompt="fog" * (seed % 2))
         for seed in range(6)
     ]
     async with make_engine(model, batch_size=4) as engine:
-        together = await asyncio.gather(*(picture_of(engine, request) for request in requests))
-        alone = [await picture_of(engine, request) for request in requests]
+        together = await asyncio.gather(*(image_of(engine, request) for request in requests))
+        alone = [await image_of(engine, request) for request in requests]
     for one, other in zip(together, alone, strict=True):
         assert np.array_equal(one, other)
 
 
-async def test_a_type_of_fewer_bits_changes_the_picture_little_and_the_space_not(
-    model, directory, make_engine, picture_of
+async def test_a_type_of_fewer_bits_changes_the_image_little_and_the_space_not(
+    model, directory, make_engine, image_of
 ):
     half = load(directory, dtype="bfloat16")
     assert half.dtype is torch.bfloat16
     assert half.description.embedding_space == model.description.embedding_space
-    pictures = []
+    images = []
     for each in (model, half):
         async with make_engine(each) as engine:
-            pictures.append((await picture_of(engine, request_for(guidance_scale=1.0))).astype(int))
-    assert np.abs(pictures[0] - pictures[1]).mean() < 8
+            images.append((await image_of(engine, request_for(guidance_scale=1.0))).astype(int))
+    assert np.abs(images[0] - images[1]).mean() < 8
 
 
 def test_it_says_what_it_takes(model):
@@ -238,17 +238,17 @@ def test_an_image_encoder_of_another_size_is_refused(copied_directory):
         load(copied_directory)
 
 
-async def test_a_tiny_decoder_and_an_upscaler_can_be_added(directory, tmp_path, make_engine, picture_of):
+async def test_a_tiny_decoder_and_an_upscaler_can_be_added(directory, tmp_path, make_engine, image_of):
     save_untrained_tiny_decoder(tmp_path / "tiny")
     save_untrained_upscaler(tmp_path / "upscaler")
     model = load(f"{directory}+{tmp_path / 'tiny'}+{tmp_path / 'upscaler'}")
     assert model.description.id == "unclip+tiny+upscaler"
     async with make_engine(model) as engine:
-        pictures = [
-            await picture_of(engine, request_for(embedding=embedding_of(seed), upscale=2)) for seed in (0, 1)
+        images = [
+            await image_of(engine, request_for(embedding=embedding_of(seed), upscale=2)) for seed in (0, 1)
         ]
-    assert [picture.shape for picture in pictures] == [(32, 32, 3)] * 2
-    assert not np.array_equal(*pictures)
+    assert [image.shape for image in images] == [(32, 32, 3)] * 2
+    assert not np.array_equal(*images)
 
 
 @pytest.fixture
@@ -281,7 +281,7 @@ async def error_of(stub, message):
     return from_rpc_error(caught.value)
 
 
-async def test_it_serves_requests_with_previews(stub, model, make_engine, picture_of):
+async def test_it_serves_requests_with_previews(stub, model, make_engine, image_of):
     space = model.description.embedding_space.name
     events = await events_of(stub, message_for(space, embedding_of(2), prompt="fog"))
     previews = [event.progress.HasField("preview") for event in events if event.HasField("progress")]
@@ -291,7 +291,7 @@ async def test_it_serves_requests_with_previews(stub, model, make_engine, pictur
     assert completed.provenance.guidance_scale == 10
     request = request_for(embedding=embedding_of(2), prompt="fog", guidance_scale=10.0)
     async with make_engine(model) as engine:
-        expected = await picture_of(engine, request)
+        expected = await image_of(engine, request)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(completed.image.content))), expected)
 
 

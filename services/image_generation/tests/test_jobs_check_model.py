@@ -33,33 +33,33 @@ def test_a_model_is_tried_measured_and_compared(write_checkpoint, tmp_path, caps
     assert run(directory, tmp_path / "out", "--steps", "3") == 0
     report = json.loads((tmp_path / "out" / "stable-diffusion.json").read_text())
     assert (report["family"], report["dtype"], report["device"]) == ("stable-diffusion", "float32", "cpu")
-    assert list(report["pictures"]) == ["first", "from-picture"]
-    assert [figures["steps"] for figures in report["pictures"].values()] == [3, 2]
-    for kind, figures in report["pictures"].items():
+    assert list(report["images"]) == ["first", "from-image"]
+    assert [figures["steps"] for figures in report["images"].values()] == [3, 2]
+    for kind, figures in report["images"].items():
         assert figures["seconds_per_step"] > 0
         assert figures["peak_memory_bytes"] > 1e7
-        with Image.open(tmp_path / "out" / f"stable-diffusion-{kind}.png") as picture:
-            assert picture.size == (16, 16)
+        with Image.open(tmp_path / "out" / f"stable-diffusion-{kind}.png") as image:
+            assert image.size == (16, 16)
     assert report["comparison"] == {"largest_difference": 0, "allowed_difference": 1, "is_equal": True}
     printed = capsys.readouterr().out
     assert "is as that of the family's own pipeline" in printed
-    assert "from-picture" in printed
+    assert "from-image" in printed
 
 
 def test_additions_are_tried_too(write_checkpoint, tmp_path, capsys):
     parts = [write_checkpoint(family) for family in ("stable-diffusion", "upscaler", "tiny-decoder")]
     assert run("+".join(map(str, parts)), tmp_path / "out", "--steps", "1") == 0
     report = json.loads((tmp_path / "out" / "stable-diffusion_upscaler_tiny-decoder.json").read_text())
-    assert list(report["pictures"]) == ["first", "from-picture", "enlarged-2x"]
+    assert list(report["images"]) == ["first", "from-image", "enlarged-2x"]
     assert "without them" in report["comparison"]["left_out"]
     path = tmp_path / "out" / "stable-diffusion_upscaler_tiny-decoder-enlarged-2x.png"
-    with Image.open(path) as picture:
-        assert picture.size == (32, 32)
+    with Image.open(path) as image:
+        assert image.size == (32, 32)
 
 
-def test_another_picture_than_the_pipelines_is_a_failure(write_checkpoint, tmp_path, monkeypatch, capsys):
+def test_another_image_than_the_pipelines_is_a_failure(write_checkpoint, tmp_path, monkeypatch, capsys):
     directory = write_checkpoint("stable-diffusion", "--seed", "1")
-    monkeypatch.setattr(check_model, "published_picture", lambda *_, **__: np.zeros((16, 16, 3), np.uint8))
+    monkeypatch.setattr(check_model, "published_image", lambda *_, **__: np.zeros((16, 16, 3), np.uint8))
     assert run(directory, tmp_path / "out", "--steps", "1") == 3
     assert "is NOT as that" in capsys.readouterr().out
 

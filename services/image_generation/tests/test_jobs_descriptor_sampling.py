@@ -1,4 +1,4 @@
-"""Embeddings to draw pictures for."""
+"""Embeddings to draw images for."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The model that ships: whole, small enough, and painting pictures instead of noise."""
+"""The model that ships: whole, small enough, and painting images instead of noise."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from chladni_image_generation.training.reports.sampling import (
     ImageModel,
     SamplingDefaults,
     initial_noise,
-    sample_pictures,
+    sample_images,
 )
 
 FOLDER = Path(chladni_image_generation.__file__).parent / "models" / "embedded"
@@ -40,12 +40,12 @@ def model() -> ImageModel:
 
 
 def paint(model: ImageModel, embedding: torch.Tensor, seeds: list[int]) -> torch.Tensor:
-    return sample_pictures(model, embedding, initial_noise(seeds, 512), FEW_STEPS)
+    return sample_images(model, embedding, initial_noise(seeds, 512), FEW_STEPS)
 
 
 @pytest.fixture(scope="module")
 def painted(model: ImageModel) -> torch.Tensor:
-    """A picture of each of some sounds, all with seed 1."""
+    """An image of each of some sounds, all with seed 1."""
     return paint(model, sample_descriptors(SOUNDS, seed=SOUND_SEED), [1] * SOUNDS)
 
 
@@ -71,12 +71,12 @@ def test_the_manifest_tells_of_the_space_and_the_sizes_of_this_code() -> None:
     }
 
 
-def test_a_sample_is_a_picture_and_not_noise(model: ImageModel) -> None:
-    picture = paint(model, typical_embedding()[None], [3])
-    colours = (picture[0] * 255).round().byte().flatten(1).unique(dim=1).shape[1]
+def test_a_sample_is_a_image_and_not_noise(model: ImageModel) -> None:
+    image = paint(model, typical_embedding()[None], [3])
+    colours = (image[0] * 255).round().byte().flatten(1).unique(dim=1).shape[1]
     assert colours > 2000
-    assert neighbour_correlation(picture) > 0.95
-    assert picture.std() > 0.05
+    assert neighbour_correlation(image) > 0.95
+    assert image.std() > 0.05
 
 
 def test_different_sounds_differ_more_than_different_seeds(model: ImageModel, painted: torch.Tensor) -> None:
@@ -92,7 +92,7 @@ def test_a_sample_is_nearer_to_the_art_of_its_own_sound_than_to_any_other(painte
     assert distance.argmin(dim=1).tolist() == list(range(SOUNDS))
 
 
-def test_silence_paints_a_calm_dark_picture(model: ImageModel) -> None:
+def test_silence_paints_a_calm_dark_image(model: ImageModel) -> None:
     quiet, busy = paint(model, torch.stack([silence(), typical_embedding()]), [4, 4])
     assert 0.02 < quiet.mean() < 0.35
     assert 0 < quiet.std() < busy.std()

@@ -19,8 +19,8 @@ from chladni_image_generation.models.files import file_digests, find_model_files
 from chladni_image_generation.training.autoencoder import (
     build_autoencoder,
     decode_latents,
-    encode_pictures,
-    held_out_pictures,
+    encode_images,
+    held_out_images,
     normalise_latents,
 )
 from chladni_image_generation.training.checkpoints import load_checkpoint, save_checkpoint
@@ -45,7 +45,7 @@ def run_tiny(build: Path, output: Path, *more: str) -> None:
     assert main([*arguments, *folders, *more]) == 0
 
 
-def test_export_loads_as_diffusers_parts_and_makes_a_picture(tiny_run: tuple[Path, Path]) -> None:
+def test_export_loads_as_diffusers_parts_and_makes_a_image(tiny_run: tuple[Path, Path]) -> None:
     _, output = tiny_run
     denoiser = UNet2DConditionModel.from_pretrained(output, subfolder="unet")
     autoencoder = AutoencoderDC.from_pretrained(output, subfolder="vae")
@@ -155,17 +155,17 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_other_picture_is_of_a_recorded_sound(tmp_path: Path, archive: Path) -> None:
-    run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "pictures", "--sounds", str(archive))
+def test_every_other_image_is_of_a_recorded_sound(tmp_path: Path, archive: Path) -> None:
+    run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "images", "--sounds", str(archive))
     assert not (tmp_path / "model").exists()
     recorded = sample_descriptors(3, seed=70)
-    shards = sorted((tmp_path / "build" / "tiny" / "pictures").glob("pictures-*.pt"))
+    shards = sorted((tmp_path / "build" / "tiny" / "images").glob("images-*.pt"))
     assert len(shards) == 2, "one for each phase"
     for path in shards:
         shard = load_checkpoint(path)
         assert shard is not None
-        assert shard["pictures"].dtype == torch.uint8
-        assert shard["pictures"].shape[:2] == (4, 3)
+        assert shard["images"].dtype == torch.uint8
+        assert shard["images"].shape[:2] == (4, 3)
         assert shard["grids"].shape == (4, 4, 8, 8)
         distance = (shard["embedding"][:, None] - recorded).abs().mean(dim=2).amin(dim=1)
         assert (distance < 0.03).tolist() == [True, False, True, False]
@@ -175,7 +175,7 @@ def test_sounds_of_another_space_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.npz"
     np.savez_compressed(path, embeddings=np.zeros((3, 24), np.float32))
     with pytest.raises(ValueError, match=r"old\.npz.*\(N, 152\).*\(3, 24\)"):
-        run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "pictures", "--sounds", str(path))
+        run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "images", "--sounds", str(path))
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,13 +186,13 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert "goes on where it was" in shown
 
 
-def test_normalising_latents_leaves_the_pictures_as_they_were() -> None:
+def test_normalising_latents_leaves_the_images_as_they_were() -> None:
     torch.manual_seed(0)
     autoencoder = build_autoencoder(TINY.autoencoder).eval()
-    pictures = held_out_pictures(2, size_pixels=64)
-    before = decode_latents(autoencoder, encode_pictures(autoencoder, pictures))
-    normalise_latents(autoencoder, pictures)
-    latents = encode_pictures(autoencoder, pictures)
+    images = held_out_images(2, size_pixels=64)
+    before = decode_latents(autoencoder, encode_images(autoencoder, images))
+    normalise_latents(autoencoder, images)
+    latents = encode_images(autoencoder, images)
     assert latents.shape == (2, 4, 8, 8)
     assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)
     after = decode_latents(autoencoder, latents)

@@ -1,4 +1,4 @@
-"""Pairs of sounds and pictures for other models to learn from."""
+"""Pairs of sounds and images for other models to learn from."""
 
 from pathlib import Path
 
@@ -23,22 +23,22 @@ def test_pairs_of_art_and_of_samples_are_told_apart(tmp_path: Path, tiny_model_d
     out = tmp_path / "deep" / "pairs.safetensors"
     pairs = run(out, "--art", "3", "--samples", "2", "--seed", "4", "--model", str(tiny_model_directory))
     assert pairs["source"].tolist() == [0, 0, 0, 1, 1]
-    assert pairs["pictures"].dtype == pairs["source"].dtype == torch.uint8
-    assert pairs["pictures"].shape == (5, 3, 128, 128)
+    assert pairs["images"].dtype == pairs["source"].dtype == torch.uint8
+    assert pairs["images"].shape == (5, 3, 128, 128)
     assert pairs["sounds"].dtype == torch.float32
     assert torch.equal(pairs["sounds"], sample_descriptors(5, seed=4))
-    flat = pairs["pictures"].float().flatten(1)
-    assert flat.std(dim=1).min() > 1, "no picture is empty"
+    flat = pairs["images"].float().flatten(1)
+    assert flat.std(dim=1).min() > 1, "no image is empty"
     assert torch.pdist(flat).min() > 0, "each has noise of its own"
     with safe_open(out, framework="pt") as file:
         assert file.metadata()["sound_space"] == "chladni-descriptors-v2"
 
 
-def test_a_row_of_art_is_the_picture_of_its_sound(tmp_path: Path) -> None:
+def test_a_row_of_art_is_the_image_of_its_sound(tmp_path: Path) -> None:
     pairs = run(tmp_path / "pairs.safetensors", "--art", "2", "--samples", "0", "--seed", "4")
-    picture = render(pairs["sounds"][1:], draw_grids([4 * 1_000_003 + 1]), size_pixels=256)
-    small = torch.nn.functional.avg_pool2d(picture, 2)[0] * 255
-    assert (pairs["pictures"][1] - small).abs().max() < 0.6
+    image = render(pairs["sounds"][1:], draw_grids([4 * 1_000_003 + 1]), size_pixels=256)
+    small = torch.nn.functional.avg_pool2d(image, 2)[0] * 255
+    assert (pairs["images"][1] - small).abs().max() < 0.6
 
 
 def test_recorded_sounds_are_taken_and_moved_a_little(tmp_path: Path) -> None:

@@ -124,10 +124,10 @@ def test_the_job_measures_and_writes_only_the_manifests_section(copied_directory
     assert after.digest == before.digest
     precision = after.manifest["precision"]
     assert {key: after.manifest[key] for key in before.manifest} == before.manifest
-    assert precision["pictures"] == 2
+    assert precision["images"] == 2
     for figures in precision["dtypes"].values():
         assert 0 < figures["psnr_db_min"] <= figures["psnr_db_mean"] <= 99
         # Half as many bits always show somewhere, and the two parts together at least as much as one.
         assert 1 <= figures["largest_difference"] <= 255
-        assert figures["seconds_per_picture"] > 0
+        assert figures["seconds_per_image"] > 0
     json.dumps(precision, allow_nan=False)

@@ -15,7 +15,7 @@ from chladni_image_generation.descriptor_space import (
 )
 from chladni_image_generation.families.embedded.bending import bent_scene, noise_fields
 from chladni_image_generation.families.embedded.correspondences import (
-    PictureParameters,
+    ImageParameters,
     parameters_from_descriptors,
 )
 from chladni_image_generation.families.embedded.fields import pixel_grid
@@ -27,7 +27,7 @@ from chladni_image_generation.training.data.descriptor_sampling import sample_de
 SIZES = [(4, 4), (8, 8), (16, 20), (20, 12)]
 
 
-def sound_of(**components: float | Tensor) -> PictureParameters:
+def sound_of(**components: float | Tensor) -> ImageParameters:
     """Parameters of a loud sound without pitch; a course feature takes 16 values, one a segment."""
     values = dict(zip(COMPONENT_NAMES, silence().tolist(), strict=True))
     values |= {"loudness": 0.8, "pitch_range": 0.5}
@@ -40,12 +40,12 @@ def sound_of(**components: float | Tensor) -> PictureParameters:
     return parameters_from_descriptors(torch.tensor([[values[name] for name in COMPONENT_NAMES]]))
 
 
-def scene_of(sound: PictureParameters, height: int = 64, width: int = 64) -> Scene:
+def scene_of(sound: ImageParameters, height: int = 64, width: int = 64) -> Scene:
     x, y = pixel_grid(len(sound.course), height, width)
     return lay_out(sound, x, y, half_width=max(width / height, 1.0))
 
 
-def level_grids(sound: PictureParameters) -> Tensor:
+def level_grids(sound: ImageParameters) -> Tensor:
     """Noise that bends nothing."""
     return torch.zeros(len(sound.course), GRID_CHANNELS, GRID_SIZE, GRID_SIZE)
 

@@ -87,7 +87,7 @@ async def test_eight_requests_at_once_get_what_they_would_get_alone(stub):
         assert events[-1].completed.image.content == alone[-1].completed.image.content
 
 
-async def test_an_identical_request_gets_the_picture_again_unless_it_wants_it_anew(stub):
+async def test_an_identical_request_gets_the_image_again_unless_it_wants_it_anew(stub):
     first, again, anew = [
         (await events_of(stub, message_for(seed=3, bypass_cache=bypass)))[-1].completed
         for bypass in (False, False, True)

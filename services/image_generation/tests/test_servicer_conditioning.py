@@ -1,4 +1,4 @@
-"""Conditions beyond the embedding, larger pictures and origins, over a real loopback server."""
+"""Conditions beyond the embedding, larger images and origins, over a real loopback server."""
 
 import io
 import json
@@ -92,7 +92,7 @@ async def test_enlarging_is_the_model_on_larger_latents(stub):
     assert np.array_equal(pixels_of(enlarged), pixels_of(large))
 
 
-async def test_initial_latents_of_an_enlarged_picture_are_as_large_as_the_model_says(stub):
+async def test_initial_latents_of_an_enlarged_image_are_as_large_as_the_model_says(stub):
     [model, *_] = (await stub.GetModels(image_pb2.GetModelsRequest())).models
     assert model.properties["upscaling"] == "latents"
     wide = np.random.default_rng(5).standard_normal((4, 16, 16)).astype(np.float32)
@@ -144,13 +144,13 @@ def provenance(**fields):
     return image_pb2.Provenance(model="m", **fields)
 
 
-PICTURE = media_pb2.Image(content=b"no picture")
+IMAGE = media_pb2.Image(content=b"no image")
 BAD_MESSAGES = [
     (message_for(conditioning=latents(values=LATENTS[:, :4])), "conditioning.initial_latents.shape"),
     (message_for(conditioning=latents(1.5)), "conditioning.initial_latents_weight"),
     (message_for(conditioning={"initial_latents_weight": 0.5}), "conditioning.initial_latents_weight"),
     (message_for(conditioning=latents(values=LATENTS * np.inf)), "conditioning.initial_latents.data"),
-    (message_for(conditioning={"initial_image": PICTURE}), "conditioning.initial_image"),
+    (message_for(conditioning={"initial_image": IMAGE}), "conditioning.initial_image"),
     (message_for(conditioning={"strength": 0.5}), "conditioning.strength"),
     (message_for(conditioning={"prompt": "a cat"}), "conditioning.prompt"),
     (message_for(upscale=3), "upscale"),

@@ -59,12 +59,12 @@ def example(load_tiny_model, request_for):
 def test_a_dependence_on_place_or_companions_is_found(load_tiny_model, example, count, fault, verdict):
     model = CrowdedModel(load_tiny_model(), **fault)
     assert denoiser_ignores_slots(model, example, count) is verdict
-    fault = {name: 10 * amount for name, amount in fault.items()}  # A picture has only 256 levels.
+    fault = {name: 10 * amount for name, amount in fault.items()}  # An image has only 256 levels.
     assert decoder_ignores_slots(CrowdedModel(load_tiny_model(), **fault), (4, 8, 8), count) is verdict
 
 
 async def test_where_rows_disturb_each_other_exact_requests_go_alone(
-    make_engine, load_tiny_model, request_for, events_of, picture_of
+    make_engine, load_tiny_model, request_for, events_of, image_of
 ):
     model = CrowdedModel(load_tiny_model(), by_companion=0.1)
     requests = [request_for(embedding_seed=index, seed=index, steps=3 + index) for index in range(5)]

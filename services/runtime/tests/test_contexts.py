@@ -2,7 +2,8 @@
 
 import pytest
 
-from chladni_runtime.server.request_context import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH, caller_of
+from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
+from chladni_runtime.server.request_context import caller_of
 
 
 class Context:

@@ -22,10 +22,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason
+from chladni_contract.metadata import REQUEST_ID_KEY
 from chladni_contract.status import STATUS_DETAILS_KEY, WIRE_STATUS, from_rpc_error
 from chladni_fakes.loopback import LoopbackSettings, loopback_service
 from chladni_runtime.logs import configure_logging
-from chladni_runtime.server.interceptor import REQUEST_ID_KEY
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import running_service
 

@@ -1,4 +1,4 @@
-"""Pictures to try things on: synthetic ones, and scikit-image's photographs."""
+"""Images to try things on: synthetic ones, and scikit-image's photographs."""
 
 from importlib import resources
 from io import BytesIO
@@ -30,8 +30,8 @@ def photograph():
 def encode():
     """Encodes an array or a Pillow image."""
 
-    def encoded(picture, image_format="PNG", **options):
-        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    def encoded(source, image_format="PNG", **options):
+        image = source if isinstance(source, Image.Image) else Image.fromarray(source)
         file = BytesIO()
         image.save(file, image_format, **options)
         return file.getvalue()
@@ -40,22 +40,22 @@ def encode():
 
 
 @pytest.fixture(scope="session")
-def random_picture():
+def random_image():
     """Gives (H, W, 3) pixels that are smooth in places and busy in others; each seed another."""
 
-    def picture(seed, height=48, width=64):
+    def image(seed, height=48, width=64):
         rng = np.random.default_rng(seed)
         coarse = Image.fromarray(rng.integers(0, 256, (4, 5, 3), np.uint8))
         smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.int16)
         noise = rng.integers(-30, 31, (height, width, 3)) * rng.integers(0, 2, (height, 1, 1))
         return np.clip(smooth + noise, 0, 255).astype(np.uint8)
 
-    return picture
+    return image
 
 
 @pytest.fixture(scope="session")
 def make_pairs():
-    """Makes pictures that show some of their sound: six values as colours, stripes and a fading."""
+    """Makes images that show some of their sound: six values as colours, stripes and a fading."""
 
     def pairs(count, seed):
         generator = torch.Generator().manual_seed(seed)
@@ -70,9 +70,9 @@ def make_pairs():
         )
         stripes = angle.sin()[:, None, None, :] * shown[:, 4, None, None, None]
         fade = place[None, None, :, None] * shown[:, 5, None, None, None]
-        pictures = shown[:, :3, None, None] * (1 - 0.5 * fade) + 0.15 * stripes
+        images = shown[:, :3, None, None] * (1 - 0.5 * fade) + 0.15 * stripes
         return {
-            "pictures": (pictures.clamp(0, 1) * 255).to(torch.uint8).contiguous(),
+            "images": (images.clamp(0, 1) * 255).to(torch.uint8).contiguous(),
             "sounds": sounds,
             "source": (torch.arange(count) % 2).to(torch.uint8),
         }

@@ -21,7 +21,7 @@ def copied(alignment_directory, tmp_path):
     return shutil.copytree(alignment_directory, tmp_path / "copied")
 
 
-def pictures(count, side=128):
+def images(count, side=128):
     return np.random.default_rng(1).integers(0, 256, (count, 3, side, side), np.uint8)
 
 
@@ -35,21 +35,21 @@ def test_transformers_loads_the_directory_and_computes_the_same(
     assert not loading["unexpected_keys"]
     pairs = make_pairs(3, seed=9)
     with torch.inference_mode():
-        logits = model.eval()(pairs["sounds"], pairs["pictures"].float() / 255)
+        logits = model.eval()(pairs["sounds"], pairs["images"].float() / 255)
     heard = aligner_model.embed_sounds(pairs["sounds"].numpy())
-    seen = aligner_model.embed(pairs["pictures"].numpy())
-    cosines = [[cosine_of(sound, picture) for picture in seen] for sound in heard]
+    seen = aligner_model.embed(pairs["images"].numpy())
+    cosines = [[cosine_of(sound, image) for image in seen] for sound in heard]
     np.testing.assert_allclose((logits / model.scale.detach()).numpy(), cosines, atol=1e-5)
 
 
-def test_the_layout_of_a_picture_counts(aligner_model):
-    (picture,) = pictures(1, side=4).repeat(32, axis=2).repeat(32, axis=3)
-    upright, mirrored = aligner_model.embed(np.stack([picture, picture[:, :, ::-1]]))
+def test_the_layout_of_a_image_counts(aligner_model):
+    (image,) = images(1, side=4).repeat(32, axis=2).repeat(32, axis=3)
+    upright, mirrored = aligner_model.embed(np.stack([image, image[:, :, ::-1]]))
     assert cosine_of(upright, mirrored) < 0.99
 
 
-def test_a_batch_gives_the_same_as_its_pictures_alone(aligner_model):
-    inputs = pictures(6)
+def test_a_batch_gives_the_same_as_its_images_alone(aligner_model):
+    inputs = images(6)
     together = aligner_model.embed(inputs)
     alone = np.concatenate([aligner_model.embed(inputs[index : index + 1]) for index in range(6)])
     np.testing.assert_allclose(together, alone, atol=1e-4)
@@ -57,8 +57,8 @@ def test_a_batch_gives_the_same_as_its_pictures_alone(aligner_model):
     assert together.dtype == np.float32
 
 
-def test_pictures_of_other_sizes_are_resized_as_a_whole(aligner_model, random_picture):
-    pixels = random_picture(1, 300, 400).transpose(2, 0, 1)
+def test_images_of_other_sizes_are_resized_as_a_whole(aligner_model, random_image):
+    pixels = random_image(1, 300, 400).transpose(2, 0, 1)
     prepared = aligner_model.prepare(pixels)
     assert prepared.shape == (3, 128, 128)
     framed = pixels.copy()
@@ -67,7 +67,7 @@ def test_pictures_of_other_sizes_are_resized_as_a_whole(aligner_model, random_pi
     assert np.shares_memory(aligner_model.prepare(prepared), prepared)
 
 
-def test_weights_are_small_and_a_picture_is_cheap(alignment_directory):
+def test_weights_are_small_and_a_image_is_cheap(alignment_directory):
     assert (alignment_directory / "model.safetensors").stat().st_size < 6_000_000
     model = AlignmentModel(AlignmentConfig())
     assert 2e6 < sum(weight.numel() for weight in model.parameters()) < 3e6

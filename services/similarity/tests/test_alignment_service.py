@@ -1,4 +1,4 @@
-"""Sounds and pictures over loopback: ScoreAlignment, with embeddings and with recordings."""
+"""Sounds and images over loopback: ScoreAlignment, with embeddings and with recordings."""
 
 import asyncio
 
@@ -99,8 +99,8 @@ def recorded(content):
     return similarity_pb2.SoundQuery(audio=media_pb2.AudioClip(content=content, display_name="a door.wav"))
 
 
-def request_of(sound, picture, encode, model=""):
-    image = media_pb2.Image(content=encode(np.moveaxis(picture, 0, -1)))
+def request_of(sound, pixels, encode, model=""):
+    image = media_pb2.Image(content=encode(np.moveaxis(pixels, 0, -1)))
     return similarity_pb2.ScoreAlignmentRequest(sound=sound, image=image, model=model)
 
 
@@ -110,11 +110,11 @@ async def refusal(call):
     return caught.value.code(), from_rpc_error(caught.value)
 
 
-async def test_pictures_fit_their_own_sounds_best(stub, encode, pairs):
+async def test_images_fit_their_own_sounds_best(stub, encode, pairs):
     scores = np.empty((12, 12))
     for row, sound in enumerate(pairs["sounds"]):
-        for column, picture in enumerate(pairs["pictures"]):
-            response = await stub.ScoreAlignment(request_of(embedded(sound), picture, encode))
+        for column, image in enumerate(pairs["images"]):
+            response = await stub.ScoreAlignment(request_of(embedded(sound), image, encode))
             assert 0 <= response.score <= 1
             assert -1 <= response.cosine <= 1
             assert response.model == "my-alignment"
@@ -126,9 +126,9 @@ async def test_pictures_fit_their_own_sounds_best(stub, encode, pairs):
 
 async def test_the_cosine_is_that_of_the_two_towers(stub, encode, pairs, aligner_model):
     heard = aligner_model.embed_sounds(pairs["sounds"][:1])[0]
-    seen = aligner_model.embed(pairs["pictures"][:1])[0]
+    seen = aligner_model.embed(pairs["images"][:1])[0]
     expected = heard @ seen / np.linalg.norm(heard) / np.linalg.norm(seen)
-    request = request_of(embedded(pairs["sounds"][0]), pairs["pictures"][0], encode, model="my-alignment")
+    request = request_of(embedded(pairs["sounds"][0]), pairs["images"][0], encode, model="my-alignment")
     response = await stub.ScoreAlignment(request)
     assert response.cosine == pytest.approx(expected, abs=1e-5)
     assert response.score == aligner_model.alignment_score_map.score_of(response.cosine)
@@ -138,11 +138,11 @@ async def test_a_recording_scores_as_its_embedding(stub, encode, pairs, analyzer
     content = bytes(np.random.default_rng(1).integers(0, 256, 152, np.uint8))
     vector = np.frombuffer(content, np.uint8).astype(np.float32) / 255
     by_recording = await stub.ScoreAlignment(
-        request_of(recorded(content), pairs["pictures"][0], encode),
+        request_of(recorded(content), pairs["images"][0], encode),
         timeout=20,
         metadata=(("x-request-id", "request-77"),),
     )
-    by_embedding = await stub.ScoreAlignment(request_of(embedded(vector), pairs["pictures"][0], encode))
+    by_embedding = await stub.ScoreAlignment(request_of(embedded(vector), pairs["images"][0], encode))
     assert by_recording == by_embedding
     (request,) = analyzer.requests
     assert request.audio.display_name == "a door.wav"
@@ -155,7 +155,7 @@ async def test_what_is_wrong_with_a_recording_is_passed_on_with_its_place_in_thi
     stub, encode, pairs, analyzer
 ):
     code, error = await refusal(
-        stub.ScoreAlignment(request_of(recorded(b"noise"), pairs["pictures"][0], encode))
+        stub.ScoreAlignment(request_of(recorded(b"noise"), pairs["images"][0], encode))
     )
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert error.reason is Reason.CORRUPT_AUDIO
@@ -164,7 +164,7 @@ async def test_what_is_wrong_with_a_recording_is_passed_on_with_its_place_in_thi
 
 async def test_a_fault_of_the_other_service_says_no_more_than_that(stub, encode, pairs, analyzer):
     code, error = await refusal(
-        stub.ScoreAlignment(request_of(recorded(b"crash"), pairs["pictures"][0], encode))
+        stub.ScoreAlignment(request_of(recorded(b"crash"), pairs["images"][0], encode))
     )
     assert code is grpc.StatusCode.INTERNAL
     assert "audio-features" in error.message
@@ -176,7 +176,7 @@ async def test_a_fault_of_the_other_service_says_no_more_than_that(stub, encode,
 )
 async def test_an_embedding_of_another_kind_is_a_fault(stub, encode, pairs, analyzer, change, complaint):
     vars(analyzer).update(change)
-    request = request_of(recorded(bytes(152)), pairs["pictures"][0], encode)
+    request = request_of(recorded(bytes(152)), pairs["images"][0], encode)
     code, error = await refusal(stub.ScoreAlignment(request))
     assert code is grpc.StatusCode.INTERNAL
     assert complaint in error.message
@@ -184,7 +184,7 @@ async def test_an_embedding_of_another_kind_is_a_fault(stub, encode, pairs, anal
 
 async def test_the_callers_deadline_ends_the_analysis(stub, encode, pairs, analyzer):
     analyzer.delay_seconds = 30
-    request = request_of(recorded(bytes(152)), pairs["pictures"][0], encode)
+    request = request_of(recorded(bytes(152)), pairs["images"][0], encode)
     code, _ = await refusal(stub.ScoreAlignment(request, timeout=0.5))
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
 
@@ -193,7 +193,7 @@ async def test_an_unreachable_service_is_unavailable(alignment_directory, encode
     settings = settings_of(alignment_directory, AUDIO_FEATURES_TARGET="127.0.0.1:1")
     async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)
-        request = request_of(recorded(bytes(152)), pairs["pictures"][0], encode)
+        request = request_of(recorded(bytes(152)), pairs["images"][0], encode)
         code, error = await refusal(stub.ScoreAlignment(request, timeout=20))
     assert code is grpc.StatusCode.UNAVAILABLE
     assert error.reason is Reason.BACKEND_UNAVAILABLE
@@ -204,12 +204,12 @@ async def test_without_audio_features_recordings_are_not_taken(alignment_directo
     settings = settings_of(alignment_directory)
     async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)
-        picture = pairs["pictures"][0]
-        code, error = await refusal(stub.ScoreAlignment(request_of(recorded(b"RIFF"), picture, encode)))
+        image = pairs["images"][0]
+        code, error = await refusal(stub.ScoreAlignment(request_of(recorded(b"RIFF"), image, encode)))
         assert code is grpc.StatusCode.UNIMPLEMENTED
         assert "sound.embedding" in error.message
         assert "CHLADNI_SIMILARITY_AUDIO_FEATURES_TARGET" in error.message
-        assert (await stub.ScoreAlignment(request_of(embedded(np.zeros(152)), picture, encode))).model
+        assert (await stub.ScoreAlignment(request_of(embedded(np.zeros(152)), image, encode))).model
 
 
 GOOD = np.full(152, 0.5, np.float32)
@@ -233,7 +233,7 @@ GOOD = np.full(152, 0.5, np.float32)
     ],
 )
 async def test_a_sound_that_is_none_is_refused(stub, encode, pairs, sound, field, hint):
-    code, error = await refusal(stub.ScoreAlignment(request_of(sound, pairs["pictures"][0], encode)))
+    code, error = await refusal(stub.ScoreAlignment(request_of(sound, pairs["images"][0], encode)))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert [item.field for item in error.violations] == [field]
     assert hint in error.message
@@ -243,11 +243,11 @@ async def test_whatever_else_is_wrong_is_named(stub, encode, pairs):
     code, error = await refusal(stub.ScoreAlignment(similarity_pb2.ScoreAlignmentRequest()))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert {item.field for item in error.violations} == {"image", "sound"}
-    request = request_of(embedded(GOOD), pairs["pictures"][0], encode)
+    request = request_of(embedded(GOOD), pairs["images"][0], encode)
     request.image.content = b"bad"
     _, error = await refusal(stub.ScoreAlignment(request))
     assert [item.field for item in error.violations] == ["image.content"]
-    request = request_of(embedded(GOOD), pairs["pictures"][0], encode, model="efficientnet-lite0")
+    request = request_of(embedded(GOOD), pairs["images"][0], encode, model="efficientnet-lite0")
     code, error = await refusal(stub.ScoreAlignment(request))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert [item.field for item in error.violations] == ["model"]
@@ -257,8 +257,8 @@ async def test_whatever_else_is_wrong_is_named(stub, encode, pairs):
     assert code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_the_model_compares_and_embeds_pictures_as_well(stub, encode, pairs):
-    contents = [encode(np.moveaxis(picture, 0, -1)) for picture in pairs["pictures"][:2]]
+async def test_the_model_compares_and_embeds_images_as_well(stub, encode, pairs):
+    contents = [encode(np.moveaxis(image, 0, -1)) for image in pairs["images"][:2]]
     images = [media_pb2.Image(content=content) for content in contents]
     same = await stub.CompareImages(
         similarity_pb2.CompareImagesRequest(first=images[0], second=images[0], model="my-alignment")
@@ -274,7 +274,7 @@ async def test_the_model_compares_and_embeds_pictures_as_well(stub, encode, pair
 
 
 async def test_embeddings_come_with_the_curve_that_makes_scores_of_their_cosines(stub, encode, pairs):
-    contents = [encode(np.moveaxis(picture, 0, -1)) for picture in pairs["pictures"][:2]]
+    contents = [encode(np.moveaxis(image, 0, -1)) for image in pairs["images"][:2]]
     images = [media_pb2.Image(content=content) for content in contents]
     request = similarity_pb2.EmbedImagesRequest(encoded=similarity_pb2.ImageBatch(images=images))
     embedded_images = await stub.EmbedImages(request)
@@ -283,7 +283,7 @@ async def test_embeddings_come_with_the_curve_that_makes_scores_of_their_cosines
         similarity_pb2.CompareImagesRequest(first=images[0], second=images[1])
     )
     assert curve.score_of(compared.cosine) == compared.score
-    request.model = "my-alignment"  # of whose pictures no pairs were measured
+    request.model = "my-alignment"  # of whose images no pairs were measured
     assert not (await stub.EmbedImages(request)).HasField("score_curve")
 
 

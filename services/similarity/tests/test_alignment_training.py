@@ -20,7 +20,7 @@ from chladni_similarity.training.alignment_training import (
     contrastive_loss,
     train,
 )
-from chladni_similarity.training.augmentation import augment_pictures, augment_sounds, compress
+from chladni_similarity.training.augmentation import augment_images, augment_sounds, compress
 from chladni_similarity.training.pairs import PairsError, group_sounds, read_pairs, split_pairs
 
 SMALL = AlignmentConfig(
@@ -43,11 +43,11 @@ def write_pairs(make_pairs, tmp_path):
     return write
 
 
-def test_unseen_sounds_and_pictures_find_each_other(alignment_directory):
+def test_unseen_sounds_and_images_find_each_other(alignment_directory):
     manifest = json.loads((alignment_directory / "manifest.json").read_text())
     metrics = manifest["metrics"]
     assert metrics["gallery"] == 32  # chance: 0.03 and 0.16
-    for direction in ("sound_to_picture", "picture_to_sound"):
+    for direction in ("sound_to_image", "image_to_sound"):
         assert metrics[f"{direction}.r1"] > 0.25
         assert metrics[f"{direction}.r5"] > 0.6
 
@@ -120,7 +120,7 @@ def test_the_loss_is_the_mean_of_both_cross_entropies():
     torch.testing.assert_close(contrastive_loss(logits, torch.arange(5)), (rows + columns) / 2)
 
 
-def test_pictures_of_one_sound_are_right_for_each_other():
+def test_images_of_one_sound_are_right_for_each_other():
     clip = torch.tensor([0, 0, 1])
     blocks = torch.tensor([[9.0, 9.0, 0.0], [9.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
     diagonal = 9 * torch.eye(3)
@@ -132,17 +132,17 @@ def test_pictures_of_one_sound_are_right_for_each_other():
 @given(seed=st.integers(0, 2**31))
 def test_augmentation_keeps_colours_and_sides(seed):
     torch.manual_seed(seed)
-    pictures = torch.zeros(4, 3, 128, 128, dtype=torch.uint8)
-    pictures[:, 0, :, :64] = 200  # red on the left
-    pictures[:, 2, :, 64:] = 200  # blue on the right
-    changed = augment_pictures(pictures)
-    assert changed.shape == pictures.shape
+    images = torch.zeros(4, 3, 128, 128, dtype=torch.uint8)
+    images[:, 0, :, :64] = 200  # red on the left
+    images[:, 2, :, 64:] = 200  # blue on the right
+    changed = augment_images(images)
+    assert changed.shape == images.shape
     assert changed.min() >= 0
     assert changed.max() <= 1
     left, right = changed[:, :, :, :40].mean(dim=(2, 3)), changed[:, :, :, -40:].mean(dim=(2, 3))
     assert (left.argmax(dim=1) == 0).all()
     assert (right.argmax(dim=1) == 2).all()
-    assert not torch.equal(changed, pictures / 255)
+    assert not torch.equal(changed, images / 255)
 
 
 @settings(max_examples=100, deadline=None)
@@ -156,9 +156,9 @@ def test_noise_on_sounds_stays_small_and_in_range(seed, noise):
     assert (changed - sounds).abs().max() <= 6 * noise
 
 
-def test_compression_costs_more_the_lower_the_quality(random_picture):
-    pictures = torch.from_numpy(random_picture(3, 128, 128)).permute(2, 0, 1)[None] / 255
-    errors = [float((compress(pictures, quality) - pictures).pow(2).mean()) for quality in (100, 75, 30, 5)]
+def test_compression_costs_more_the_lower_the_quality(random_image):
+    images = torch.from_numpy(random_image(3, 128, 128)).permute(2, 0, 1)[None] / 255
+    errors = [float((compress(images, quality) - images).pow(2).mean()) for quality in (100, 75, 30, 5)]
     assert errors[0] < 1e-5
     assert errors == sorted(errors)
 
@@ -195,8 +195,8 @@ def test_variants_of_a_sound_count_as_that_sound():
     [
         ({"source": None}, "lacks the tensor 'source'"),
         ({"sounds": torch.zeros(8, 24)}, r"must be torch\.float32 of shape \(N, \*\(152,\)\)"),
-        ({"pictures": torch.zeros(8, 3, 64, 64, dtype=torch.uint8)}, "pictures is"),
-        ({"pictures": torch.zeros(8, 3, 128, 128)}, "pictures is"),
+        ({"images": torch.zeros(8, 3, 64, 64, dtype=torch.uint8)}, "images is"),
+        ({"images": torch.zeros(8, 3, 128, 128)}, "images is"),
         ({"source": torch.zeros(7, dtype=torch.uint8)}, "equally many"),
         ({"source": torch.full((8,), 2, dtype=torch.uint8)}, "source holds 2"),
         ({"sounds": torch.full((8, 152), 1.01)}, "outside 0 to 1"),

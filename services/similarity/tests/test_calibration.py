@@ -106,23 +106,21 @@ def test_a_map_that_would_not_rise_is_refused(change):
 
 
 def test_calibrations_survive_their_file():
-    pictures = calibrate([0.8, 0.9], [0.1, 0.2], data="pictures")
+    images = calibrate([0.8, 0.9], [0.1, 0.2], data="images")
     for alignment in (None, calibrate([0.5, 0.6], [0.1, 0.2], data="alignment")):
-        calibrations = ModelCalibrations(pictures=pictures, alignment=alignment)
+        calibrations = ModelCalibrations(images=images, alignment=alignment)
         assert parse_calibrations(format_calibrations(calibrations)) == calibrations
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[1]", b'{"pictures": {"midpoint": 1}}', b'{"others": {}}', b"\xff"]
-)
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"images": {"midpoint": 1}}', b'{"others": {}}', b"\xff"])
 def test_a_file_of_something_else_is_no_calibration(content):
     with pytest.raises(CalibrationError, match=r"calibration\.json"):
         parse_calibrations(content)
 
 
-def test_the_shipped_model_of_pictures_is_calibrated():
+def test_the_shipped_model_of_images_is_calibrated():
     directory = shipped_model_directory("efficientnet-lite0")
-    calibration = read_calibrations(directory, read_directory_manifest(directory)).pictures
+    calibration = read_calibrations(directory, read_directory_manifest(directory)).images
     assert calibration is not None
     assert calibration.auc > 0.9
     assert calibration.like_pairs >= 50
@@ -154,13 +152,13 @@ def test_the_job_writes_what_the_service_reads(models, capsys):
     }
     assert calibrate_file(models, content) == 0
     told = capsys.readouterr().out
-    assert "efficientnet-lite0, pictures: 0.5 at the cosine" in told
+    assert "efficientnet-lite0, images: 0.5 at the cosine" in told
     assert "3 like and 4 unlike pairs" in told
     assert calibrate_file(models, {"chladni-alignment": content["efficientnet-lite0"]}) == 0
     for name, has_alignment in (("efficientnet-lite0", False), ("chladni-alignment", True)):
         directory = models / name
         calibrations = read_calibrations(directory, read_directory_manifest(directory))
-        assert calibrations.pictures.data == "test pairs"
+        assert calibrations.images.data == "test pairs"
         assert (calibrations.alignment is not None) == has_alignment
         with Image.open(directory / "roc.png") as chart:
             assert chart.size == (420, 420)

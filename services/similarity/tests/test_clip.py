@@ -48,14 +48,14 @@ def tiny_clip(clip_directory):
     return ClipEmbedder.load(ModelReference(str(clip_directory)))
 
 
-def test_vectors_are_what_transformers_computes(clip_directory, tiny_clip, random_picture):
+def test_vectors_are_what_transformers_computes(clip_directory, tiny_clip, random_image):
     model = CLIPModel.from_pretrained(clip_directory).eval()
     processor = CLIPImageProcessorPil.from_pretrained(clip_directory)
-    pictures = [random_picture(seed) for seed in range(3)]
+    images = [random_image(seed) for seed in range(3)]
     with torch.inference_mode():
-        pixel_values = processor(pictures, return_tensors="pt")["pixel_values"]
+        pixel_values = processor(images, return_tensors="pt")["pixel_values"]
         expected = model.get_image_features(pixel_values).pooler_output.numpy()
-    prepared = np.stack([tiny_clip.prepare(picture.transpose(2, 0, 1)) for picture in pictures])
+    prepared = np.stack([tiny_clip.prepare(image.transpose(2, 0, 1)) for image in images])
     vectors = tiny_clip.embed(prepared)
     assert vectors.shape == (3, 12)
     np.testing.assert_allclose(vectors, expected, atol=1e-5)
@@ -70,21 +70,19 @@ def test_every_shape_is_prepared_to_the_models_size(tiny_clip, size):
     assert prepared.flags.c_contiguous
 
 
-def test_a_picture_of_the_models_size_is_taken_as_it_is(tiny_clip):
+def test_a_image_of_the_models_size_is_taken_as_it_is(tiny_clip):
     pixels = np.random.default_rng(1).integers(0, 256, (3, SIDE_PIXELS, SIDE_PIXELS), np.uint8)
     assert tiny_clip.takes_as_is(pixels)
     assert tiny_clip.prepare(pixels) is pixels
     assert not tiny_clip.takes_as_is(pixels[:, 1:])
 
 
-def test_a_processor_that_cuts_the_rim_off_leaves_no_picture_as_it_is(
-    clip_directory, tmp_path, random_picture
-):
+def test_a_processor_that_cuts_the_rim_off_leaves_no_image_as_it_is(clip_directory, tmp_path, random_image):
     directory = copied(clip_directory, tmp_path)
     crop = {"height": SIDE_PIXELS, "width": SIDE_PIXELS}
     CLIPImageProcessorPil(size={"shortest_edge": 40}, crop_size=crop).save_pretrained(directory)
     embedder = ClipEmbedder.load(ModelReference(str(directory)))
-    pixels = random_picture(1, SIDE_PIXELS, SIDE_PIXELS).transpose(2, 0, 1)
+    pixels = random_image(1, SIDE_PIXELS, SIDE_PIXELS).transpose(2, 0, 1)
     assert not embedder.takes_as_is(pixels)
     assert not np.array_equal(embedder.prepare(pixels), pixels)
 
@@ -107,7 +105,7 @@ def test_a_processor_may_leave_values_as_they_are(clip_directory, tmp_path):
 @pytest.mark.parametrize(
     ("size", "kept"), [((4096, 1), (4, 1)), ((2, 4095), (2, 8)), ((10, 40), (10, 40)), ((3, 3), (3, 3))]
 )
-def test_pictures_are_at_most_four_times_as_long_as_wide_when_they_are_resized(size, kept):
+def test_images_are_at_most_four_times_as_long_as_wide_when_they_are_resized(size, kept):
     pixels = np.zeros((3, *size), np.uint8)
     pixels[:, size[0] // 2, size[1] // 2] = 1
     assert clip._without_far_ends(pixels).shape == (3, *kept)
@@ -115,12 +113,12 @@ def test_pictures_are_at_most_four_times_as_long_as_wide_when_they_are_resized(s
 
 
 @pytest.mark.parametrize("size", [(40, 400), (400, 40)])
-def test_cutting_off_far_ends_changes_nothing(clip_directory, tiny_clip, random_picture, size):
-    picture = random_picture(5, *size)
+def test_cutting_off_far_ends_changes_nothing(clip_directory, tiny_clip, random_image, size):
+    image = random_image(5, *size)
     whole = CLIPImageProcessorPil.from_pretrained(clip_directory)(
-        picture, do_rescale=False, do_normalize=False, return_tensors="np"
+        image, do_rescale=False, do_normalize=False, return_tensors="np"
     )
-    prepared = tiny_clip.prepare(picture.transpose(2, 0, 1))
+    prepared = tiny_clip.prepare(image.transpose(2, 0, 1))
     np.testing.assert_allclose(prepared, whole["pixel_values"][0], atol=2)
 
 
@@ -141,11 +139,11 @@ def copied(clip_directory, tmp_path):
     return shutil.copytree(clip_directory, tmp_path / "copy")
 
 
-def test_weights_stored_in_half_precision_serve_too(clip_directory, tiny_clip, tmp_path, random_picture):
+def test_weights_stored_in_half_precision_serve_too(clip_directory, tiny_clip, tmp_path, random_image):
     directory = copied(clip_directory, tmp_path)
     CLIPModel.from_pretrained(clip_directory, dtype=torch.float16).save_pretrained(directory)
     halved = ClipEmbedder.load(ModelReference(str(directory)))
-    inputs = tiny_clip.prepare(random_picture(1).transpose(2, 0, 1))[None]
+    inputs = tiny_clip.prepare(random_image(1).transpose(2, 0, 1))[None]
     np.testing.assert_allclose(halved.embed(inputs), tiny_clip.embed(inputs), atol=0.02)
     assert halved.card.digest != tiny_clip.card.digest
 
@@ -220,10 +218,10 @@ def test_a_hub_that_cannot_be_reached_is_a_clear_error(monkeypatch):
         ClipEmbedder.load(ModelReference("openai/clip-vit-base-patch32", "abc"))
 
 
-async def test_a_request_chooses_among_the_configured_models(clip_directory, random_picture):
+async def test_a_request_chooses_among_the_configured_models(clip_directory, random_image):
     environ = {"CHLADNI_SIMILARITY_MODELS": f"{clip_directory}, efficientnet-lite0"}
     settings = load_settings(SimilaritySettings, environ)
-    pixels = random_picture(1).transpose(2, 0, 1)[None]
+    pixels = random_image(1).transpose(2, 0, 1)[None]
     tensor = tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_UINT8, shape=pixels.shape, data=pixels.tobytes())
     async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)

@@ -23,7 +23,7 @@ from chladni_similarity.collections.interface import (
 from chladni_similarity.collections.opening import open_store
 from chladni_similarity.config import SimilaritySettings
 
-SPACE = VectorSpace(VectorKind.PICTURE, "see", "0123456789abcdef", 2)
+SPACE = VectorSpace(VectorKind.IMAGE, "see", "0123456789abcdef", 2)
 LIMITS = CollectionLimits(max_collections=3, max_images=100)
 VECTOR = np.array([1, 0], np.float32)
 
@@ -66,7 +66,7 @@ def answering(status, headers=(), *, certificate=None):
 
 async def failure_of(store):
     with pytest.raises(UnavailableError) as caught:
-        await store.search("things", VectorKind.PICTURE, VECTOR, 10, CancellationToken())
+        await store.search("things", VectorKind.IMAGE, VECTOR, 10, CancellationToken())
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
     assert "127.0.0.1" not in caught.value.message
     return caught.value
@@ -77,7 +77,7 @@ async def test_a_server_that_is_down_is_an_outage_and_no_reason_not_to_start(unu
         error = await failure_of(store)
         assert "does not answer" in error.message
         assert error.retry_after_seconds > 0
-        image = StoredImage("a", {VectorKind.PICTURE: VECTOR})
+        image = StoredImage("a", {VectorKind.IMAGE: VECTOR})
         calls = (
             store.add("things", [image], CancellationToken()),
             store.delete("things", ["a"], CancellationToken()),

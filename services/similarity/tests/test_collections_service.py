@@ -36,7 +36,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Colours:
-    """Embeds a picture as its mean colour, and a sound as its first three components."""
+    """Embeds an image as its mean colour, and a sound as its first three components."""
 
     concurrent_batch_count = 1
     score_map = CosineScore()
@@ -122,11 +122,11 @@ async def refusal(call):
     return caught.value.code(), from_rpc_error(caught.value)
 
 
-async def test_pictures_are_found_by_pictures_with_the_score_of_a_comparison(stub, coloured):
+async def test_images_are_found_by_images_with_the_score_of_a_comparison(stub, coloured):
     colours = {"red": (250, 0, 0), "orange": (250, 120, 0), "blue": (0, 0, 250)}
     items = [item(name, coloured(*colour), {"name": name}) for name, colour in colours.items()]
-    assert (await stub.AddImages(add_request("by-picture", *items))).image_count == 3
-    response = await stub.SearchImages(search_request("by-picture", coloured(250, 0, 0)))
+    assert (await stub.AddImages(add_request("by-image", *items))).image_count == 3
+    response = await stub.SearchImages(search_request("by-image", coloured(250, 0, 0)))
     assert ids_of(response) == ["red", "orange", "blue"]
     assert response.neighbors[0].score == 1.0
     assert [neighbor.metadata["name"] for neighbor in response.neighbors] == ids_of(response)
@@ -137,10 +137,10 @@ async def test_pictures_are_found_by_pictures_with_the_score_of_a_comparison(stu
             )
         )
         assert neighbor.score == pytest.approx(comparison.score, abs=1e-6)
-    assert ids_of(await stub.SearchImages(search_request("by-picture", coloured(0, 0, 9), 1))) == ["blue"]
+    assert ids_of(await stub.SearchImages(search_request("by-image", coloured(0, 0, 9), 1))) == ["blue"]
 
 
-async def test_pictures_are_found_by_sounds_with_the_score_of_their_alignment(stub, coloured):
+async def test_images_are_found_by_sounds_with_the_score_of_their_alignment(stub, coloured):
     items = [item("red", coloured(250, 0, 0)), item("purple", coloured(120, 0, 250))]
     await stub.AddImages(add_request("by-sound", *items))
     response = await stub.SearchImages(sound_request("by-sound", 0.1, 0, 0.9))
@@ -211,24 +211,24 @@ async def test_metadata_comes_back_as_it_was(stub, coloured, metadata):
     assert neighbor.metadata == added.metadata
 
 
-async def test_one_bad_picture_keeps_all_out(stub, coloured):
+async def test_one_bad_image_keeps_all_out(stub, coloured):
     items = [item(str(index), coloured(index, 0, 9)) for index in range(5)]
     items[3].image.content = b"\x89PNG\r\n\x1a\n and then nothing"
-    code, error = await refusal(stub.AddImages(add_request("bad-picture", *items)))
+    code, error = await refusal(stub.AddImages(add_request("bad-image", *items)))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert error.reason is Reason.INVALID_IMAGE
     assert [violation.field for violation in error.violations] == ["images[3].image.content"]
-    code, error = await refusal(stub.SearchImages(search_request("bad-picture", coloured(0, 0, 9))))
+    code, error = await refusal(stub.SearchImages(search_request("bad-image", coloured(0, 0, 9))))
     assert code is grpc.StatusCode.NOT_FOUND
     assert error.violations[0].field == "collection"
     assert "AddImages" in error.message
 
 
 async def test_however_much_is_wrong_the_error_stays_within_what_grpc_carries(stub, coloured):
-    no_picture = media_pb2.Image(content=b"no picture")
+    no_image = media_pb2.Image(content=b"no image")
     nothing_right = similarity_pb2.CollectionImage(id="not good" * 20, metadata={"text": "x" * 16_400})
     calls = [
-        (stub.AddImages(add_request("", *(item(f"{n}", no_picture) for n in range(64)))), 10),
+        (stub.AddImages(add_request("", *(item(f"{n}", no_image) for n in range(64)))), 10),
         (stub.AddImages(add_request("n o", *[nothing_right] * 64)), 21),
         (stub.DeleteImages(similarity_pb2.DeleteImagesRequest(collection="n o", ids=["n/o"] * 1000)), 6),
     ]
@@ -338,7 +338,7 @@ async def test_operators_see_sizes_and_times_and_no_names(service, stub, coloure
     assert samples["chladni_collections",] >= 1
     assert samples["chladni_collection_images", "all"] >= samples["chladni_collection_images", "largest"] >= 1
     assert samples["chladni_collection_images_added_total",] >= 1
-    assert samples["chladni_collection_search_seconds_count", "picture"] >= 1
+    assert samples["chladni_collection_search_seconds_count", "image"] >= 1
     assert samples["chladni_collection_search_seconds_count", "sound"] >= 1
     assert "secret-name" not in text
 

@@ -29,7 +29,7 @@ from chladni_similarity.collections.opening import open_store
 from chladni_similarity.collections.qdrant_collections import collection_name, qdrant_name
 
 LIMITS = CollectionLimits(max_collections=3, max_images=100)
-PICTURES = VectorSpace(VectorKind.PICTURE, "see", "0123456789abcdef", 4)
+IMAGES = VectorSpace(VectorKind.IMAGE, "see", "0123456789abcdef", 4)
 SOUNDS = VectorSpace(VectorKind.SOUND, "hear", "fedcba9876543210", 3)
 SERVER_URL = os.environ.get("CHLADNI_TEST_QDRANT_URL")
 
@@ -52,7 +52,7 @@ def opened(location):
 
 
 @asynccontextmanager
-async def opened_store(location, spaces=(PICTURES,), limits=LIMITS):
+async def opened_store(location, spaces=(IMAGES,), limits=LIMITS):
     async with open_store(location, spaces=spaces, limits=limits, max_waiting=100) as store:
         if isinstance(location, ServerAccess):
             await drop_all(store)
@@ -74,14 +74,14 @@ def unit(*components):
 
 
 def image(image_id, *components, metadata=None):
-    return StoredImage(image_id, {VectorKind.PICTURE: unit(*components)}, metadata)
+    return StoredImage(image_id, {VectorKind.IMAGE: unit(*components)}, metadata)
 
 
 async def add(store, collection, *images):
     return await store.add(collection, images, CancellationToken())
 
 
-async def search(store, collection, vector, count=10, kind=VectorKind.PICTURE):
+async def search(store, collection, vector, count=10, kind=VectorKind.IMAGE):
     found = await store.search(collection, kind, vector, count, CancellationToken())
     return [item.image_id for item in found]
 
@@ -104,18 +104,18 @@ async def test_the_nearest_come_first_with_their_cosines_and_metadata(opened):
             image("same", 1, 0, 0, 0, metadata="{}"),
         )
         assert count == 3
-        found = await store.search("things", VectorKind.PICTURE, unit(1, 0, 0, 0), 10, CancellationToken())
+        found = await store.search("things", VectorKind.IMAGE, unit(1, 0, 0, 0), 10, CancellationToken())
         assert [item.image_id for item in found] == ["same", "near", "far"]
         assert [item.cosine for item in found] == pytest.approx([1, unit(1, 0.2)[0], 0], abs=1e-6)
         assert [item.metadata for item in found] == ["{}", None, '{"note": "ä"}']
         assert await search(store, "things", unit(0, 0, 1, 0), count=1) == ["far"]
 
 
-async def test_a_picture_of_the_same_identifier_replaces_the_first(opened):
+async def test_a_image_of_the_same_identifier_replaces_the_first(opened):
     async with opened() as store:
         await add(store, "things", image("a", 1, 0, 0, 0, metadata='"old"'), image("b", 0, 1, 0, 0))
         assert await add(store, "things", image("a", 0, 0, 0, 1)) == 2
-        found = await store.search("things", VectorKind.PICTURE, unit(0, 0, 0, 1), 1, CancellationToken())
+        found = await store.search("things", VectorKind.IMAGE, unit(0, 0, 0, 1), 1, CancellationToken())
         assert (found[0].image_id, found[0].metadata) == ("a", None)
 
 
@@ -138,7 +138,7 @@ async def test_searching_what_was_never_made_is_refused(opened):
 async def test_a_full_collection_takes_replacements_and_no_more(opened):
     async with opened() as store:
         await add(store, "things", *(image(str(index), 1, index, 0, 0) for index in range(99)))
-        with pytest.raises(ChladniError, match=r"holds 99 pictures.*would hold 101.*at most 100"):
+        with pytest.raises(ChladniError, match=r"holds 99 images.*would hold 101.*at most 100"):
             await add(store, "things", image("a", 1, 0, 0, 0), image("b", 1, 0, 0, 0), image("5", 0, 0, 0, 1))
         assert await search(store, "things", unit(0, 0, 0, 1), count=100) != ["5"]
         assert await sizes(store) == {"things": 99}
@@ -158,11 +158,11 @@ async def test_an_empty_collection_makes_room_for_another(opened):
         assert await sizes(store) == {"one": 1, "three": 1, "four": 1}
 
 
-async def test_sounds_find_pictures_by_the_vectors_of_their_own_model(opened):
-    async with opened(spaces=(PICTURES, SOUNDS)) as store:
+async def test_sounds_find_images_by_the_vectors_of_their_own_model(opened):
+    async with opened(spaces=(IMAGES, SOUNDS)) as store:
         vectors = {
-            "a": {VectorKind.PICTURE: unit(1, 0, 0, 0), VectorKind.SOUND: unit(0, 1, 0)},
-            "b": {VectorKind.PICTURE: unit(0, 1, 0, 0), VectorKind.SOUND: unit(1, 0, 0)},
+            "a": {VectorKind.IMAGE: unit(1, 0, 0, 0), VectorKind.SOUND: unit(0, 1, 0)},
+            "b": {VectorKind.IMAGE: unit(0, 1, 0, 0), VectorKind.SOUND: unit(1, 0, 0)},
         }
         await add(store, "things", *(StoredImage(name, item) for name, item in vectors.items()))
         assert await search(store, "things", unit(1, 0, 0, 0)) == ["a", "b"]
@@ -214,7 +214,7 @@ def test_whatever_is_added_and_deleted_searches_find_the_true_neighbours(operati
                 else:
                     assert await delete(store, "things", image_id) == (kept.pop(image_id, None) is not None)
             query = vector_of(query_seed)
-            found = await store.search("things", VectorKind.PICTURE, query, count, CancellationToken())
+            found = await store.search("things", VectorKind.IMAGE, query, count, CancellationToken())
         cosines = {image_id: float(query @ vector) for image_id, vector in kept.items()}
         assert len(found) == min(count, len(kept))
         assert {item.image_id: item.cosine for item in found} == pytest.approx(
@@ -226,20 +226,20 @@ def test_whatever_is_added_and_deleted_searches_find_the_true_neighbours(operati
     asyncio.run(play())
 
 
-@pytest.mark.parametrize("changed", [VectorSpace(VectorKind.PICTURE, "see", "another", 4), SOUNDS])
+@pytest.mark.parametrize("changed", [VectorSpace(VectorKind.IMAGE, "see", "another", 4), SOUNDS])
 async def test_a_collection_of_other_models_is_refused_until_it_is_empty(tmp_path, changed):
     async with opened_store(tmp_path) as store:
         await add(store, "things", image("a", 1, 0, 0, 0))
-    spaces = (PICTURES, changed) if changed.kind is VectorKind.SOUND else (changed,)
+    spaces = (IMAGES, changed) if changed.kind is VectorKind.SOUND else (changed,)
     vectors = {space.kind: unit(*range(1, space.dimension + 1)) for space in spaces}
     async with opened_store(tmp_path, spaces=spaces) as store:
         with pytest.raises(ChladniError) as caught:
             await add(store, "things", StoredImage("b", vectors))
-        assert "made with see (0123456789abcdef) for pictures; this server has" in caught.value.message
+        assert "made with see (0123456789abcdef) for images; this server has" in caught.value.message
         assert f"{changed.model_id} ({changed.fingerprint})" in caught.value.message
         with pytest.raises(ChladniError, match="made with see"):
             await search(store, "things", vectors[changed.kind], kind=changed.kind)
-        if changed is SOUNDS:  # the vectors of pictures are still of this server's model
+        if changed is SOUNDS:  # the vectors of images are still of this server's model
             assert await search(store, "things", unit(1, 0, 0, 0)) == ["a"]
         assert await delete(store, "things", "a") == 1
         assert await add(store, "things", StoredImage("b", vectors)) == 1
@@ -255,10 +255,10 @@ from chladni_similarity.collections.interface import *
 from chladni_similarity.collections.local_store import open_local_store
 
 async def fill():
-    space = VectorSpace(VectorKind.PICTURE, "see", "0123456789abcdef", 4)
+    space = VectorSpace(VectorKind.IMAGE, "see", "0123456789abcdef", 4)
     limits = CollectionLimits(max_collections=3, max_images=100)
     async with open_local_store(Path(sys.argv[1]), spaces=[space], limits=limits, max_waiting=9) as store:
-        images = [StoredImage(str(i), {VectorKind.PICTURE: np.eye(4, dtype=np.float32)[i]}, f"[{i}]")
+        images = [StoredImage(str(i), {VectorKind.IMAGE: np.eye(4, dtype=np.float32)[i]}, f"[{i}]")
                   for i in range(4)]
         await store.add("things", images, CancellationToken())
         await store.delete("things", ["2"], CancellationToken())
@@ -284,7 +284,7 @@ async def test_a_folder_outlives_its_process_and_serves_one_at_a_time(tmp_path):
     await process.communicate()
     async with opened_store(tmp_path) as store:
         assert await sizes(store) == {"things": 3}
-        found = await store.search("things", VectorKind.PICTURE, unit(0, 0, 0, 1), 1, CancellationToken())
+        found = await store.search("things", VectorKind.IMAGE, unit(0, 0, 0, 1), 1, CancellationToken())
         assert [(item.image_id, item.metadata) for item in found] == [("3", "[3]")]
 
 
@@ -300,13 +300,13 @@ async def test_a_folder_of_other_things_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kept", ["memory", "folder"])
-async def test_the_memory_of_deleted_pictures_comes_free(tmp_path, monkeypatch, kept):
+async def test_the_memory_of_deleted_images_comes_free(tmp_path, monkeypatch, kept):
     monkeypatch.setattr(local_store, "_MIN_VACATED_SLOTS", 40)  # every write to the folder waits for the disk
     rng = np.random.default_rng(7)
-    async with opened_store(tmp_path if kept == "folder" else None, spaces=(PICTURES, SOUNDS)) as store:
+    async with opened_store(tmp_path if kept == "folder" else None, spaces=(IMAGES, SOUNDS)) as store:
         vectors = {
             str(index): {
-                VectorKind.PICTURE: unit(*rng.standard_normal(4)),
+                VectorKind.IMAGE: unit(*rng.standard_normal(4)),
                 VectorKind.SOUND: unit(*rng.standard_normal(3)),
             }
             for index in range(70)
@@ -350,7 +350,7 @@ async def test_many_at_once_are_all_kept(opened):
 
 
 async def test_a_caller_that_has_gone_writes_nothing():
-    async with open_local_store(None, spaces=[PICTURES], limits=LIMITS, max_waiting=9) as store:
+    async with open_local_store(None, spaces=[IMAGES], limits=LIMITS, max_waiting=9) as store:
         token = CancellationToken()
         token.cancel()
         with pytest.raises(ChladniError):

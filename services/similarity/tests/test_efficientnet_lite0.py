@@ -52,8 +52,8 @@ def test_two_views_of_a_motorcycle_are_alike_and_nothing_else_is(features_of):
 def test_features_are_those_of_another_implementation(embedder):
     """The values were computed with the PyTorch code that the weights were published for."""
     channel, row, column = np.ogrid[:3, :224, :224]
-    picture = (column * (channel + 1) + row * row // 16 + column * row // 64) % 256
-    features = embedder.embed(picture.astype(np.uint8)[None])[0]
+    image = (column * (channel + 1) + row * row // 16 + column * row // 64) % 256
+    features = embedder.embed(image.astype(np.uint8)[None])[0]
     strongest = [113, 714, 332, 576, 31, 761]
     expected = [5.81603, 4.19124, 3.79986, 3.74562, 3.60072, 3.47618]
     np.testing.assert_allclose(features[strongest], expected, atol=1e-4)
@@ -92,13 +92,13 @@ def test_padding_makes_the_size_the_ceiling_and_gives_the_end_one_more(size, ker
     expected = -(-size // stride)
     assert output.shape[-2:] == (expected, expected)
     if stride == 2 and size % 2 == 0 and kernel_size > 1:
-        # Of the first window only what lies before the picture is padding: one row less than at the end.
+        # Of the first window only what lies before the image is padding: one row less than at the end.
         before, after = convolution._padding(size)
         assert after == before + 1
 
 
-def test_a_batch_gives_the_same_as_its_pictures_alone(embedder, random_picture):
-    inputs = np.stack([embedder.prepare(random_picture(seed).transpose(2, 0, 1)) for seed in range(7)])
+def test_a_batch_gives_the_same_as_its_images_alone(embedder, random_image):
+    inputs = np.stack([embedder.prepare(random_image(seed).transpose(2, 0, 1)) for seed in range(7)])
     together = embedder.embed(inputs)
     alone = np.concatenate([embedder.embed(inputs[index : index + 1]) for index in range(7)])
     together /= np.linalg.norm(together, axis=1, keepdims=True)
@@ -111,8 +111,8 @@ def test_pixels_of_the_models_size_are_taken_without_copying(embedder):
     assert np.shares_memory(embedder.prepare(pixels), pixels)
 
 
-def test_the_whole_picture_counts(embedder, random_picture):
-    pixels = random_picture(1, 300, 400).transpose(2, 0, 1)
+def test_the_whole_image_counts(embedder, random_image):
+    pixels = random_image(1, 300, 400).transpose(2, 0, 1)
     framed = pixels.copy()
     framed[:, :12] = framed[:, -12:] = 0
     assert not np.array_equal(embedder.prepare(framed), embedder.prepare(pixels))

@@ -31,7 +31,7 @@ from chladni_similarity.metrics import EmbeddingMetrics
 
 
 class MeanColourEmbedder:
-    """Embeds a picture as its mean colour; refuses black, for which it has no direction."""
+    """Embeds an image as its mean colour; refuses black, for which it has no direction."""
 
     card = ModelCard(
         model_id="mean-colour", digest="0" * 64, description="", license="", space="colours", dimension=3
@@ -95,7 +95,7 @@ def counted(engine, name):
     return engine.registry.get_sample_value(name, {"model": "mean-colour"})
 
 
-async def test_vectors_have_length_one_and_the_order_of_the_pictures():
+async def test_vectors_have_length_one_and_the_order_of_the_images():
     async with running_engine() as engine:
         images = [plain((9, 0, 0)), plain((0, 3, 4)), plain((0, 0, 7))]
         result = await engine.embed(MeanColourEmbedder(), images, CancellationToken())
@@ -107,7 +107,7 @@ async def test_vectors_have_length_one_and_the_order_of_the_pictures():
 
 @pytest.fixture
 def file_of(encode):
-    """Gives a picture of one colour as a PNG file."""
+    """Gives an image of one colour as a PNG file."""
 
     def encoded(colour, size=(2, 3)):
         pixels = np.broadcast_to(np.array(colour, np.uint8), (*size, 3))
@@ -127,7 +127,7 @@ async def test_equal_files_of_a_request_are_computed_once(file_of):
     np.testing.assert_array_equal(result.vectors[0], result.vectors[3])
 
 
-async def test_a_picture_that_comes_again_is_not_computed_again(file_of):
+async def test_a_image_that_comes_again_is_not_computed_again(file_of):
     embedder = MeanColourEmbedder()
     async with running_engine() as engine:
         first = await engine.embed(embedder, [file_of((1, 2, 3))], CancellationToken())
@@ -159,7 +159,7 @@ async def test_raw_pixels_of_another_size_are_prepared():
     np.testing.assert_allclose(result.vectors[1], [0, 0.6, 0.8], atol=1e-7)
 
 
-async def test_pictures_with_a_batch_of_their_own_share_it_with_nobody(file_of):
+async def test_images_with_a_batch_of_their_own_share_it_with_nobody(file_of):
     embedder = MeanColourEmbedder()
     async with running_engine() as engine:
 
@@ -199,9 +199,9 @@ async def test_a_batch_that_does_not_fit_the_memory_is_computed_in_parts():
     np.testing.assert_allclose(result.vectors, [[1, 0, 0]] * 4)
 
 
-async def test_a_file_that_comes_again_is_not_even_decoded(encode, random_picture):
+async def test_a_file_that_comes_again_is_not_even_decoded(encode, random_image):
     embedder = MeanColourEmbedder()
-    image = EncodedImage(encode(random_picture(1)), "image", ImageLimits())
+    image = EncodedImage(encode(random_image(1)), "image", ImageLimits())
     async with running_engine() as engine:
         await engine.embed(embedder, [image], CancellationToken())
         result = await engine.embed(embedder, [image], CancellationToken())
@@ -209,10 +209,10 @@ async def test_a_file_that_comes_again_is_not_even_decoded(encode, random_pictur
     assert result.cached_count == 1
 
 
-async def test_two_files_of_equal_pixels_share_a_vector(encode, random_picture):
+async def test_two_files_of_equal_pixels_share_a_vector(encode, random_image):
     embedder = MeanColourEmbedder()
-    picture = random_picture(2)
-    files = [encode(picture), encode(picture, "WEBP", lossless=True)]
+    image = random_image(2)
+    files = [encode(image), encode(image, "WEBP", lossless=True)]
     images = [EncodedImage(content, "image", ImageLimits()) for content in files]
     async with running_engine() as engine:
         result = await engine.embed(embedder, images, CancellationToken())
@@ -220,8 +220,8 @@ async def test_two_files_of_equal_pixels_share_a_vector(encode, random_picture):
     assert len(np.unique(result.vectors, axis=0)) == 1
 
 
-async def test_a_file_known_to_be_good_is_still_refused_under_a_wrong_format(encode, random_picture):
-    content = encode(random_picture(3))
+async def test_a_file_known_to_be_good_is_still_refused_under_a_wrong_format(encode, random_image):
+    content = encode(random_image(3))
     async with running_engine() as engine:
         good = EncodedImage(content, "image", ImageLimits())
         await engine.embed(MeanColourEmbedder(), [good], CancellationToken())
@@ -262,13 +262,13 @@ async def test_what_was_used_last_is_remembered(file_of):
     red, green, blue = file_of((5, 0, 0)), file_of((0, 5, 0)), file_of((0, 0, 5))
     async with running_engine(cache_capacity=2, delay_seconds=0) as engine:
         counts = [
-            (await engine.embed(embedder, [picture], CancellationToken())).cached_count
-            for picture in (red, green, red, blue, red, green)
+            (await engine.embed(embedder, [image], CancellationToken())).cached_count
+            for image in (red, green, red, blue, red, green)
         ]
     assert counts == [0, 0, 1, 0, 1, 0]
 
 
-async def test_pictures_of_several_requests_share_batches_grouped_by_shape():
+async def test_images_of_several_requests_share_batches_grouped_by_shape():
     embedder = MeanColourEmbedder()
     async with running_engine() as engine:
         await asyncio.gather(
@@ -281,7 +281,7 @@ async def test_pictures_of_several_requests_share_batches_grouped_by_shape():
     assert sorted(len(batch) for batch in embedder.batches) == [4, 4]
 
 
-async def test_a_picture_without_a_usable_vector_fails_alone():
+async def test_a_image_without_a_usable_vector_fails_alone():
     embedder = MeanColourEmbedder()
     async with running_engine() as engine:
         results = await asyncio.gather(
@@ -307,9 +307,9 @@ async def test_a_model_that_fails_fails_the_batch_and_not_the_engine():
     np.testing.assert_allclose(result.vectors, [[1, 0, 0]])
 
 
-async def test_all_bad_pictures_are_reported_and_nothing_is_computed(encode, random_picture):
+async def test_all_bad_images_are_reported_and_nothing_is_computed(encode, random_image):
     embedder = MeanColourEmbedder()
-    contents = [encode(random_picture(4)), b"no picture", b"", encode(random_picture(5))]
+    contents = [encode(random_image(4)), b"no image", b"", encode(random_image(5))]
     images = [
         EncodedImage(content, f"images[{index}].content", ImageLimits())
         for index, content in enumerate(contents)
@@ -326,7 +326,7 @@ async def test_all_bad_pictures_are_reported_and_nothing_is_computed(encode, ran
     assert embedder.computed_count == 0
 
 
-async def test_more_pictures_than_there_is_room_for_are_refused_whole():
+async def test_more_images_than_there_is_room_for_are_refused_whole():
     embedder = MeanColourEmbedder()
     async with running_engine(capacity=4) as engine:
         with pytest.raises(QueueFullError) as caught:

@@ -42,21 +42,21 @@ def png_with_size(width, height):
 
 
 @pytest.mark.parametrize(("image_format", "options"), LOSSLESS)
-def test_lossless_formats_give_the_very_pixels(encode, random_picture, image_format, options):
-    picture = random_picture(1)
-    pixels = decode(encode(picture, image_format, **options))
+def test_lossless_formats_give_the_very_pixels(encode, random_image, image_format, options):
+    image = random_image(1)
+    pixels = decode(encode(image, image_format, **options))
     assert pixels.shape == (3, 48, 64)
     assert pixels.dtype == np.uint8
-    np.testing.assert_array_equal(np.moveaxis(pixels, 0, -1), picture)
+    np.testing.assert_array_equal(np.moveaxis(pixels, 0, -1), image)
 
 
 def test_jpeg_gives_nearly_the_pixels(encode):
-    picture = np.full((40, 30, 3), (200, 100, 50), np.uint8)
-    pixels = decode(encode(picture, "JPEG", quality=95))
-    assert np.abs(np.moveaxis(pixels, 0, -1).astype(int) - picture).max() <= 4
+    image = np.full((40, 30, 3), (200, 100, 50), np.uint8)
+    pixels = decode(encode(image, "JPEG", quality=95))
+    assert np.abs(np.moveaxis(pixels, 0, -1).astype(int) - image).max() <= 4
 
 
-def test_gray_pictures_have_three_equal_channels(encode):
+def test_gray_images_have_three_equal_channels(encode):
     gray = np.arange(64, dtype=np.uint8).reshape(8, 8)
     pixels = decode(encode(gray))
     for channel in pixels:
@@ -73,8 +73,8 @@ def test_sixteen_bits_are_scaled_to_eight(encode):
     np.testing.assert_array_equal(decode(encode(deep))[1], deep >> 8)
 
 
-def test_palettes_become_colours(encode, random_picture):
-    paletted = Image.fromarray(random_picture(2)).quantize(16)
+def test_palettes_become_colours(encode, random_image):
+    paletted = Image.fromarray(random_image(2)).quantize(16)
     expected = np.asarray(paletted.convert("RGB"))
     np.testing.assert_array_equal(np.moveaxis(decode(encode(paletted)), 0, -1), expected)
 
@@ -88,8 +88,8 @@ def test_cmyk_jpegs_become_rgb(encode):
 
 
 @pytest.mark.parametrize(("image_format", "options"), LOSSLESS)
-def test_transparency_shows_a_white_page(encode, random_picture, image_format, options):
-    rgba = np.dstack([random_picture(3), np.full((48, 64), 255, np.uint8)])
+def test_transparency_shows_a_white_page(encode, random_image, image_format, options):
+    rgba = np.dstack([random_image(3), np.full((48, 64), 255, np.uint8)])
     rgba[:24, :, 3] = 0
     pixels = np.moveaxis(decode(encode(rgba, image_format, exact=True, **options)), 0, -1)
     assert (pixels[:24] == 255).all()
@@ -108,8 +108,8 @@ def test_a_transparent_palette_entry_is_white(encode):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_noted_orientation_is_applied(encode, random_picture, orientation):
-    upright = random_picture(4)
+def test_the_noted_orientation_is_applied(encode, random_image, orientation):
+    upright = random_image(4)
     stored = {
         1: upright,
         2: upright[:, ::-1],
@@ -126,14 +126,14 @@ def test_the_noted_orientation_is_applied(encode, random_picture, orientation):
     np.testing.assert_array_equal(np.moveaxis(decode(content), 0, -1), upright)
 
 
-def test_of_an_animation_the_first_picture_counts(encode, random_picture):
-    frames = [Image.fromarray(random_picture(seed)) for seed in (5, 6)]
+def test_of_an_animation_the_first_image_counts(encode, random_image):
+    frames = [Image.fromarray(random_image(seed)) for seed in (5, 6)]
     content = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    np.testing.assert_array_equal(np.moveaxis(decode(content), 0, -1), random_picture(5))
+    np.testing.assert_array_equal(np.moveaxis(decode(content), 0, -1), random_image(5))
 
 
-def test_a_jpeg_of_several_pictures_is_a_jpeg(encode, random_picture):
-    frames = [Image.fromarray(random_picture(seed)) for seed in (5, 6)]
+def test_a_jpeg_of_several_images_is_a_jpeg(encode, random_image):
+    frames = [Image.fromarray(random_image(seed)) for seed in (5, 6)]
     content = encode(frames[0], "MPO", save_all=True, append_images=frames[1:])
     assert decode(content, ImageFormat.JPEG).shape == (3, 48, 64)
 
@@ -147,8 +147,8 @@ def test_no_bytes_are_a_missing_field():
     assert refusal(b"").reason is Reason.MISSING_FIELD
 
 
-def test_too_many_bytes_are_refused_with_the_limit(encode, random_picture):
-    content = encode(random_picture(7))
+def test_too_many_bytes_are_refused_with_the_limit(encode, random_image):
+    content = encode(random_image(7))
     error = refusal(content, max_bytes=len(content) - 1)
     assert error.reason is Reason.FILE_TOO_LARGE
     assert str(len(content) - 1) in error.message
@@ -164,13 +164,13 @@ def test_too_many_pixels_are_refused_with_the_limit(encode, size):
 
 
 @pytest.mark.parametrize("side", [4097, 10_000, 20_000, 2**31 - 1])
-def test_a_small_file_that_promises_a_huge_picture_is_refused_unread(side):
+def test_a_small_file_that_promises_a_huge_image_is_refused_unread(side):
     error = refusal(png_with_size(side, side))
     assert error.reason is Reason.INVALID_IMAGE
     assert "4096" in error.message
 
 
-def test_a_picture_that_decodes_to_less_than_it_promises_is_refused():
+def test_a_image_that_decodes_to_less_than_it_promises_is_refused():
     assert "cut off" in refusal(png_with_size(64, 64)).message
 
 
@@ -184,25 +184,25 @@ def test_other_formats_are_refused_whatever_they_are_called(encode, image_format
 @pytest.mark.parametrize(
     "content", [b"%PDF-1.7", b"<svg/>", b"ID3\x04", b"RIFF\0\0\0\0WAVEfmt ", b"hello", bytes(64)]
 )
-def test_what_is_no_picture_is_refused(content):
+def test_what_is_no_image_is_refused(content):
     assert refusal(content).reason is Reason.INVALID_IMAGE
 
 
-def test_a_format_given_wrongly_is_refused(encode, random_picture):
-    content = encode(random_picture(8), "JPEG")
+def test_a_format_given_wrongly_is_refused(encode, random_image):
+    content = encode(random_image(8), "JPEG")
     assert "is a JPEG file, but its format is given as PNG" in refusal(content, ImageFormat.PNG).message
     decode(content, ImageFormat.JPEG)
 
 
 @pytest.mark.parametrize(("image_format", "options"), ALL_FORMATS)
-def test_a_picture_that_is_cut_off_anywhere_is_refused(encode, random_picture, image_format, options):
-    content = encode(random_picture(9, 12, 16), image_format, **options)
+def test_a_image_that_is_cut_off_anywhere_is_refused(encode, random_image, image_format, options):
+    content = encode(random_image(9, 12, 16), image_format, **options)
     for length in range(len(content) - 4):  # the last four bytes of a PNG are the checksum of its end mark
         refusal(content[:length])
 
 
-def test_a_png_with_one_wrong_byte_is_refused(encode, random_picture):
-    content = bytearray(encode(random_picture(10)))
+def test_a_png_with_one_wrong_byte_is_refused(encode, random_image):
+    content = bytearray(encode(random_image(10)))
     content[len(content) // 2] ^= 1
     assert refusal(bytes(content)).reason is Reason.INVALID_IMAGE
 
@@ -221,9 +221,9 @@ def test_random_bytes_are_always_a_clear_error(start, rest):
     choice=st.integers(0, len(ALL_FORMATS) - 1),
     damage=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8),
 )
-def test_a_damaged_picture_decodes_or_is_a_clear_error(encode, random_picture, choice, damage):
+def test_a_damaged_image_decodes_or_is_a_clear_error(encode, random_image, choice, damage):
     image_format, options = ALL_FORMATS[choice]
-    content = bytearray(encode(random_picture(11, 24, 24), image_format, **options))
+    content = bytearray(encode(random_image(11, 24, 24), image_format, **options))
     for position, value in damage:
         content[position % len(content)] = value
     with suppress(InvalidInputError):

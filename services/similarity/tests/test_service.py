@@ -82,11 +82,11 @@ async def test_photographs_are_as_alike_as_they_look(stub, photograph):
         assert unrelated.score < 0.01
 
 
-async def test_equal_pixels_score_exactly_one_whatever_the_file(stub, encode, random_picture):
-    picture = random_picture(1, 100, 120)
-    files = [encode(picture), encode(picture, compress_level=1), encode(picture, "WEBP", lossless=True)]
+async def test_equal_pixels_score_exactly_one_whatever_the_file(stub, encode, random_image):
+    image = random_image(1, 100, 120)
+    files = [encode(image), encode(image, compress_level=1), encode(image, "WEBP", lossless=True)]
     # The first is known already when it is compared, from a batch of another size.
-    await stub.EmbedImages(encoded_request(files[0], *(encode(random_picture(seed)) for seed in (2, 3))))
+    await stub.EmbedImages(encoded_request(files[0], *(encode(random_image(seed)) for seed in (2, 3))))
     for first in files:
         for second in files:
             response = await stub.CompareImages(compare_request(first, second))
@@ -101,9 +101,9 @@ async def test_equal_pixels_score_exactly_one_whatever_the_file(stub, encode, ra
     width=st.integers(1, 64),
 )
 async def test_scores_are_in_range_symmetric_and_one_for_itself(
-    stub, encode, random_picture, seeds, height, width
+    stub, encode, random_image, seeds, height, width
 ):
-    first, second = (encode(random_picture(seed, height, width)) for seed in seeds)
+    first, second = (encode(random_image(seed, height, width)) for seed in seeds)
     there = await stub.CompareImages(compare_request(first, second))
     back = await stub.CompareImages(compare_request(second, first))
     itself = await stub.CompareImages(compare_request(first, first))
@@ -114,10 +114,10 @@ async def test_scores_are_in_range_symmetric_and_one_for_itself(
     assert itself.score == itself.cosine == 1.0
 
 
-async def test_encoded_pictures_and_their_pixels_give_the_same_vectors(stub, encode, random_picture):
-    pictures = [random_picture(seed, 90, 70) for seed in range(20, 23)]
-    encoded = await stub.EmbedImages(encoded_request(*map(encode, pictures)))
-    raw = await stub.EmbedImages(raw_request(np.stack(pictures).transpose(0, 3, 1, 2)))
+async def test_encoded_images_and_their_pixels_give_the_same_vectors(stub, encode, random_image):
+    images = [random_image(seed, 90, 70) for seed in range(20, 23)]
+    encoded = await stub.EmbedImages(encoded_request(*map(encode, images)))
+    raw = await stub.EmbedImages(raw_request(np.stack(images).transpose(0, 3, 1, 2)))
     assert encoded.embeddings.space == raw.embeddings.space == "chladni-efficientnet-lite0-v1"
     assert encoded.model == raw.model == "efficientnet-lite0"
     assert encoded.embeddings.values.shape == [3, 1280]
@@ -127,7 +127,7 @@ async def test_encoded_pictures_and_their_pixels_give_the_same_vectors(stub, enc
     assert encoded.processing_time != Duration()
 
 
-async def test_64_pictures_in_one_request_are_each_themselves(stub, embedder):
+async def test_64_images_in_one_request_are_each_themselves(stub, embedder):
     pixels = np.random.default_rng(64).integers(0, 256, (64, 3, 224, 224), np.uint8)
     vectors = vectors_of(await stub.EmbedImages(raw_request(pixels)))
     assert vectors.shape == (64, 1280)
@@ -137,11 +137,11 @@ async def test_64_pictures_in_one_request_are_each_themselves(stub, embedder):
 
 
 async def test_equal_requests_for_a_batch_of_their_own_give_equal_bits_in_any_company(
-    stub, encode, random_picture
+    stub, encode, random_image
 ):
-    pictures = [random_picture(seed, 60, 80) for seed in range(200, 205)]
+    images = [random_image(seed, 60, 80) for seed in range(200, 205)]
     requests = [
-        encoded_request(*map(encode, pictures)),
+        encoded_request(*map(encode, images)),
         raw_request(np.random.default_rng(5).integers(0, 256, (21, 3, 224, 224), np.uint8)),
     ]
     for request in requests:
@@ -157,15 +157,13 @@ async def test_equal_requests_for_a_batch_of_their_own_give_equal_bits_in_any_co
         assert answers[position].cached_count == 0
 
 
-async def test_requests_at_once_are_answered_each_with_its_own(stub, encode, embedder, random_picture):
-    pictures = [random_picture(seed, 60, 80) for seed in range(100, 112)]
-    expected = embedder.embed(
-        np.stack([embedder.prepare(picture.transpose(2, 0, 1)) for picture in pictures])
-    )
+async def test_requests_at_once_are_answered_each_with_its_own(stub, encode, embedder, random_image):
+    images = [random_image(seed, 60, 80) for seed in range(100, 112)]
+    expected = embedder.embed(np.stack([embedder.prepare(image.transpose(2, 0, 1)) for image in images]))
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    bad = refusal(stub.EmbedImages(encoded_request(encode(pictures[0]), b"bad")))
+    bad = refusal(stub.EmbedImages(encoded_request(encode(images[0]), b"bad")))
     (code, _), *responses = await asyncio.gather(
-        bad, *(stub.EmbedImages(encoded_request(encode(picture))) for picture in pictures)
+        bad, *(stub.EmbedImages(encoded_request(encode(image))) for image in images)
     )
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     for response, vector in zip(responses, expected, strict=True):
@@ -195,8 +193,8 @@ BAD_ENCODED = [
 
 
 @pytest.mark.parametrize(("contents", "field", "reason", "hint"), BAD_ENCODED)
-async def test_bad_encoded_pictures(stub, encode, random_picture, contents, field, reason, hint):
-    good = encode(random_picture(1))
+async def test_bad_encoded_images(stub, encode, random_image, contents, field, reason, hint):
+    good = encode(random_image(1))
     request = encoded_request(*(good if content == GOOD else content for content in contents))
     code, error = await refusal(stub.EmbedImages(request))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
@@ -230,18 +228,18 @@ async def test_bad_tensors(stub, shape, dtype, byte_count, field):
     assert [item.field for item in error.violations] == [field]
 
 
-async def test_a_request_without_pictures_says_where_to_put_them(stub):
+async def test_a_request_without_images_says_where_to_put_them(stub):
     code, error = await refusal(stub.EmbedImages(similarity_pb2.EmbedImagesRequest()))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert error.reason is Reason.MISSING_FIELD
     assert "encoded or pixels" in error.message
 
 
-async def test_a_comparison_names_every_missing_picture(stub, encode, random_picture):
+async def test_a_comparison_names_every_missing_image(stub, encode, random_image):
     code, error = await refusal(stub.CompareImages(similarity_pb2.CompareImagesRequest()))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert [item.field for item in error.violations] == ["first", "second"]
-    good = encode(random_picture(1))
+    good = encode(random_image(1))
     _, error = await refusal(stub.CompareImages(compare_request(good, b"bad")))
     assert [item.field for item in error.violations] == ["second.content"]
     _, error = await refusal(stub.CompareImages(compare_request(b"", b"bad")))
@@ -252,8 +250,8 @@ async def test_a_comparison_names_every_missing_picture(stub, encode, random_pic
     ("image_format", "field"),
     [(media_pb2.IMAGE_FORMAT_JPEG, "first.content"), (77, "first.format")],
 )
-async def test_a_wrong_format_is_refused(stub, encode, random_picture, image_format, field):
-    content = encode(random_picture(1))
+async def test_a_wrong_format_is_refused(stub, encode, random_image, image_format, field):
+    content = encode(random_image(1))
     request = compare_request(content, content)
     request.first.format = image_format
     _, error = await refusal(stub.CompareImages(request))
@@ -262,8 +260,8 @@ async def test_a_wrong_format_is_refused(stub, encode, random_picture, image_for
     assert (await stub.CompareImages(request)).score == 1
 
 
-async def test_an_unknown_model_is_not_found(stub, encode, random_picture):
-    content = encode(random_picture(1))
+async def test_an_unknown_model_is_not_found(stub, encode, random_image):
+    content = encode(random_image(1))
     for call in (
         stub.EmbedImages(encoded_request(content, model="clip")),
         stub.CompareImages(compare_request(content, content, model="../../etc/passwd")),
@@ -290,7 +288,7 @@ async def test_machines_are_not_judged(service):
 
 
 async def test_both_services_are_healthy_and_the_metrics_are_prometheus_text(
-    service, stub, encode, random_picture
+    service, stub, encode, random_image
 ):
     running, channel = service
     health = health_pb2_grpc.HealthStub(channel)
@@ -298,7 +296,7 @@ async def test_both_services_are_healthy_and_the_metrics_are_prometheus_text(
         response = await health.Check(health_pb2.HealthCheckRequest(service=name))
         assert response.status == health_pb2.HealthCheckResponse.SERVING
     for _ in range(2):
-        await stub.EmbedImages(encoded_request(encode(random_picture(999))))
+        await stub.EmbedImages(encoded_request(encode(random_image(999))))
     async with httpx.AsyncClient() as client:
         text = (await client.get(f"http://127.0.0.1:{running.metrics_port}/metrics")).text
     samples = {

@@ -1,4 +1,4 @@
-"""Colour maps that pictures of spectrograms can have."""
+"""Colour maps that images of spectrograms can have."""
 
 from __future__ import annotations
 

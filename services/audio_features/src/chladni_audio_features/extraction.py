@@ -129,13 +129,13 @@ class FeatureExtractor:
             AudioError: the recording cannot be used.
         """
         recording = self._read(content)
-        picture = render_spectrogram(
+        image = render_spectrogram(
             recording.scaled_log_mel,
             width_pixels=width_pixels,
             height_pixels=height_pixels,
             colormap=colormap,
         )
-        return _properties(content, recording.source), picture
+        return _properties(content, recording.source), image
 
     def _read(self, content: bytes) -> Recording:
         return Recording(self._decoder.read(content), transform=self.transform, analyser=self._analyser)

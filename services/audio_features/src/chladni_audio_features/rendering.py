@@ -1,4 +1,4 @@
-"""Pictures of spectrograms."""
+"""Images of spectrograms."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def render_spectrogram(
 
     Args:
         scaled: (mel_bins, frames) float32 in [0, 1].
-        width_pixels: width of the picture, at least 1.
-        height_pixels: height of the picture, at least 1.
+        width_pixels: width of the image, at least 1.
+        height_pixels: height of the image, at least 1.
         colormap: colours.
 
     Returns:
@@ -31,7 +31,7 @@ def render_spectrogram(
     """
     levels = Image.fromarray((np.flipud(scaled) * 255.0).round().astype(np.uint8))
     resized = levels.resize((width_pixels, height_pixels), Image.Resampling.BICUBIC)
-    picture = Image.fromarray(colormap.table()[np.asarray(resized)])
+    image = Image.fromarray(colormap.table()[np.asarray(resized)])
     file = io.BytesIO()
-    picture.save(file, format="PNG", optimize=False)
+    image.save(file, format="PNG", optimize=False)
     return file.getvalue()

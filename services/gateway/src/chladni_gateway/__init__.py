@@ -1,1 +1,1 @@
-"""The gateway: from a recording to a picture, over REST, gRPC and a web page."""
+"""The gateway: from a recording to an image, over REST, gRPC and a web page."""

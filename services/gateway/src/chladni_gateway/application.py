@@ -19,7 +19,7 @@ class Limits:
     """Limits that the transports apply or tell.
 
     Attributes:
-        creation_timeout_seconds: Time for one picture.
+        creation_timeout_seconds: Time for one image.
         comparison_timeout_seconds: Time for one comparison or search.
         spectrogram_timeout_seconds: Time for one spectrogram.
         health_timeout_seconds: Time for the services behind the gateway to say how they are.
@@ -48,16 +48,16 @@ class Workshop:
     """What the gateway does; the transports add only their forms.
 
     Attributes:
-        creator: Creates pictures.
-        board: Creates pictures that do without their caller.
-        comparator: Compares two pictures.
-        aligner: Tells how well a picture fits a sound.
+        creator: Creates images.
+        board: Creates images that do without their caller.
+        comparator: Compares two images.
+        aligner: Tells how well an image fits a sound.
         matrices: Compares several with each other.
         searcher: Finds like ones.
         painter: Draws spectrograms.
         listener: Listens to live sound.
         store: Keeps them.
-        recipes: The ways from sound to picture.
+        recipes: The ways from sound to image.
         survey: Asks how the services behind the gateway are.
         limits: Limits of requests.
     """

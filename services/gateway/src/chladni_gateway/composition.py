@@ -16,7 +16,7 @@ from chladni_gateway.application import Limits, Workshop
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.health import HealthSurvey
 from chladni_gateway.backends.image_generation import ImageGenerationClient
-from chladni_gateway.backends.image_generation_pool import PictureServers
+from chladni_gateway.backends.image_generation_pool import ImageServers
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobBoard, JobLimits
@@ -210,9 +210,9 @@ def _recipes(
         return ModelListing(server, lifetime_seconds=settings.model_listing_seconds, clock=time.monotonic)
 
     servers = [(generator, listing(generator)) for generator in generators]
-    stock = Stock(sounds=listing(audio_features), pictures=[models for _, models in servers])
+    stock = Stock(sounds=listing(audio_features), images=[models for _, models in servers])
     ingredients = Ingredients(
-        stock=stock, analyzer=audio_features, painter=audio_features, generator=PictureServers(servers)
+        stock=stock, analyzer=audio_features, painter=audio_features, generator=ImageServers(servers)
     )
     recipes = [make(ingredients) for make in RECIPES]
     return RecipeBook(recipes, stock=stock, default=settings.default_recipe)

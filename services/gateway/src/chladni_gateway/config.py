@@ -52,11 +52,11 @@ class GatewaySettings(ServiceSettings):
         5.0,
         ge=0,
         le=600,
-        description="Time for which what a service told of its models is used for the next pictures.",
+        description="Time for which what a service told of its models is used for the next images.",
     )
 
     creation_timeout_seconds: float = Field(
-        60.0, gt=0, le=3600, description="Time for one picture, the wait in queues included."
+        60.0, gt=0, le=3600, description="Time for one image, the wait in queues included."
     )
     comparison_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one comparison.")
     spectrogram_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one spectrogram.")
@@ -66,7 +66,7 @@ class GatewaySettings(ServiceSettings):
     )
 
     max_concurrent_creations: int = Field(
-        32, ge=1, le=10_000, description="Pictures in the making at most, and uploads in progress at most."
+        32, ge=1, le=10_000, description="Images in the making at most, and uploads in progress at most."
     )
     max_concurrent_searches: int = Field(
         4, ge=1, le=1000, description="Searches and matrices in progress at most."
@@ -109,7 +109,7 @@ class GatewaySettings(ServiceSettings):
         10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest recording, in bytes."
     )
     max_image_bytes: int = Field(
-        10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest picture to compare, in bytes."
+        10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest image to compare, in bytes."
     )
     min_audio_seconds: float = Field(
         0.1, ge=0, description="Shortest recording; told to people, enforced by audio-features."
@@ -123,14 +123,14 @@ class GatewaySettings(ServiceSettings):
     preview_size_pixels: int = Field(128, ge=16, le=512, description="Side of those previews.")
 
     image_folder: Path = Field(
-        default_factory=_default_image_folder, description="Folder of the pictures; made if absent."
+        default_factory=_default_image_folder, description="Folder of the images; made if absent."
     )
-    max_images: int = Field(100, ge=1, le=100_000, description="Pictures kept at most; the oldest go first.")
+    max_images: int = Field(100, ge=1, le=100_000, description="Images kept at most; the oldest go first.")
     image_retention_seconds: float = Field(
-        _DAY_SECONDS, gt=0, le=366 * _DAY_SECONDS, description="Time after which a picture expires."
+        _DAY_SECONDS, gt=0, le=366 * _DAY_SECONDS, description="Time after which an image expires."
     )
     image_sweep_interval_seconds: float = Field(
-        60.0, gt=0, le=_DAY_SECONDS, description="Time between looks for expired pictures."
+        60.0, gt=0, le=_DAY_SECONDS, description="Time between looks for expired images."
     )
 
     cors_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(_split)] = Field(

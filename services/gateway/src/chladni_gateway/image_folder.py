@@ -1,11 +1,11 @@
-"""Pictures in a folder of the local file system.
+"""Images in a folder of the local file system.
 
-    <uuid>.png     the picture
-    <uuid>.json    its record; a picture exists when its record does
+    <uuid>.png     the image
+    <uuid>.json    its record; an image exists when its record does
 
 Files are written under another name, flushed to the disk and then renamed, the record last: whenever the
-process or the machine stops, a picture is there whole or not at all. The modification time of a record is
-the creation time of its picture, so that the limit and the expiry are kept without opening a file.
+process or the machine stops, an image is there whole or not at all. The modification time of a record is
+the creation time of its image, so that the limit and the expiry are kept without opening a file.
 """
 
 import asyncio
@@ -41,12 +41,12 @@ def utc_now() -> datetime:
 
 
 class FolderImageStore:
-    """Keeps pictures in a folder. File work runs on threads.
+    """Keeps images in a folder. File work runs on threads.
 
     Args:
         folder: The folder; made, with its parents, if absent.
-        max_images: Pictures kept at most; the oldest go first.
-        retention: Time after which a picture expires.
+        max_images: Images kept at most; the oldest go first.
+        retention: Time after which an image expires.
         now: Clock.
 
     Raises:
@@ -72,25 +72,25 @@ class FolderImageStore:
             self._write_temporary(b"", now()).unlink()
 
     async def put(self, content: bytes, record: ImageRecord) -> None:
-        """Keeps a picture; see `ImageStore`."""
+        """Keeps an image; see `ImageStore`."""
         await asyncio.to_thread(self._put, content, record)
 
     async def get(self, image_id: UUID) -> StoredImage:
-        """Returns a picture; see `ImageStore`."""
+        """Returns an image; see `ImageStore`."""
         return await asyncio.to_thread(self._get, image_id)
 
     async def describe(self, image_id: UUID) -> ImageRecord:
-        """Returns what is kept with a picture; see `ImageStore`."""
+        """Returns what is kept with an image; see `ImageStore`."""
         return await asyncio.to_thread(self._describe, image_id)
 
     async def list_owned(
         self, owner: str, *, limit: int, before: UUID | None = None
     ) -> tuple[ImageRecord, ...]:
-        """Returns what is kept with the pictures of an owner; see `ImageStore`."""
+        """Returns what is kept with the images of an owner; see `ImageStore`."""
         return await asyncio.to_thread(self._list_owned, owner, limit, before)
 
     async def delete(self, image_id: UUID, *, owner: str) -> None:
-        """Removes a picture; see `ImageStore`."""
+        """Removes an image; see `ImageStore`."""
         await asyncio.to_thread(self._delete, image_id, owner)
 
     async def sweep(self) -> int:
@@ -114,10 +114,10 @@ class FolderImageStore:
 
     def _get(self, image_id: UUID) -> StoredImage:
         record = self._describe(image_id)
-        picture_path, _ = self._paths(image_id)
+        image_path, _ = self._paths(image_id)
         with _answering("read"):
             try:
-                return StoredImage(record, picture_path.read_bytes())
+                return StoredImage(record, image_path.read_bytes())
             except FileNotFoundError:
                 raise unknown_image(image_id) from None
 

@@ -22,7 +22,7 @@ class CreationTally:
 
     Attributes:
         recipe: Name of its recipe; ``unknown`` until that is found.
-        is_created: Whether the picture is made and stored.
+        is_created: Whether the image is made and stored.
     """
 
     recipe: str = "unknown"
@@ -59,7 +59,7 @@ class CreationMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._creations = Counter(
             "chladni_creations_total",
-            "Ended creations of pictures; the outcome is CREATED or the reason of the error.",
+            "Ended creations of images; the outcome is CREATED or the reason of the error.",
             ["recipe", "outcome"],
             registry=registry,
         )

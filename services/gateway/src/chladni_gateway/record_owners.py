@@ -37,7 +37,7 @@ class RecordOwners:
 
 
 def _read_owner(path: Path) -> str:
-    """Returns the owner that a record names; empty where it names none, or is no record of a picture."""
+    """Returns the owner that a record names; empty where it names none, or is no record of an image."""
     try:
         UUID(path.stem)
         facts = json.loads(path.read_bytes())
@@ -45,5 +45,5 @@ def _read_owner(path: Path) -> str:
     except FileNotFoundError:  # Another process may have removed it since it was listed.
         return ""
     except (ValueError, AttributeError):
-        _log.warning("a file in the image folder is no record of a picture", extra={"file": path.name[:64]})
+        _log.warning("a file in the image folder is no record of an image", extra={"file": path.name[:64]})
         return ""

@@ -1,4 +1,4 @@
-"""The regular removal of expired pictures."""
+"""The regular removal of expired images."""
 
 import asyncio
 import logging

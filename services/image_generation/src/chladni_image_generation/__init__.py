@@ -1,1 +1,1 @@
-"""The image generation service: descriptors of a sound in, a picture out."""
+"""The image generation service: descriptors of a sound in, an image out."""

@@ -121,7 +121,7 @@ def load_configured_model(settings: ImageGenerationSettings, reference: str) -> 
     has_gpu = settings.device == "auto" and torch.cuda.is_available()
     device = torch.device("cuda" if has_gpu else settings.device.replace("auto", "cpu"))
     if device.type == "cuda":
-        # Kernels chosen by timing would be others after a restart, and so would the last bits of a picture.
+        # Kernels chosen by timing would be others after a restart, and so would the last bits of an image.
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.cuda.set_per_process_memory_fraction(settings.gpu_memory_fraction, device)
@@ -133,7 +133,7 @@ def load_configured_model(settings: ImageGenerationSettings, reference: str) -> 
         vae_tiling=settings.vae_tiling,
         cpu_offload=settings.cpu_offload,
         safety_checker=settings.safety_checker,
-        tiny_decoder_for_pictures=settings.tiny_decoder_for == "pictures",
+        tiny_decoder_for_images=settings.tiny_decoder_for == "images",
     )
     return load_model(reference, options)
 

@@ -1,4 +1,4 @@
-"""What a picture is made from."""
+"""What an image is made from."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conditioning:
-    """What a picture is made from; every model takes some of these.
+    """What an image is made from; every model takes some of these.
 
     Attributes:
         audio_embedding: float32 (D,), in the model's embedding space.

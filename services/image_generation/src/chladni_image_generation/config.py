@@ -30,21 +30,21 @@ class ImageGenerationSettings(ServiceSettings):
     attention_slicing: bool = Field(
         False, description="Computes attention in slices: less memory, slower. For models of gigabytes."
     )
-    vae_slicing: bool = Field(False, description="Decodes the pictures of a batch one by one: less memory.")
+    vae_slicing: bool = Field(False, description="Decodes the images of a batch one by one: less memory.")
     vae_tiling: bool = Field(
-        False, description="Decodes large pictures in tiles: less memory, with faint seams at worst."
+        False, description="Decodes large images in tiles: less memory, with faint seams at worst."
     )
     cpu_offload: bool = Field(
         False, description="Keeps each network in main memory while it is not computing. Needs a GPU."
     )
     safety_checker: bool = Field(
         True,
-        description="Withholds pictures and previews to which a model's own safety checker objects, where it "
+        description="Withholds images and previews to which a model's own safety checker objects, where it "
         "has one.",
     )
-    tiny_decoder_for: Literal["previews", "pictures"] = Field(
+    tiny_decoder_for: Literal["previews", "images"] = Field(
         "previews",
-        description="What a tiny decoder that was added to a model decodes: previews only, or pictures too.",
+        description="What a tiny decoder that was added to a model decodes: previews only, or images too.",
     )
     device: str = Field(
         "auto",
@@ -54,7 +54,7 @@ class ImageGenerationSettings(ServiceSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Numeric type of denoiser and decoder; 'auto' takes one that the device does fast, "
-        "where the model's manifest says that its pictures stay as good.",
+        "where the model's manifest says that its images stay as good.",
     )
     thread_count: int = Field(
         0,
@@ -70,7 +70,7 @@ class ImageGenerationSettings(ServiceSettings):
         "Where a row's last bits depend on its place in the call, exact requests go alone.",
     )
     decode_batch_size: int = Field(
-        1, ge=1, le=64, description="Pictures in every call of the decoder. 1 is best on a CPU."
+        1, ge=1, le=64, description="Images in every call of the decoder. 1 is best on a CPU."
     )
     gpu_memory_fraction: float = Field(
         1.0,
@@ -108,7 +108,7 @@ class ImageGenerationSettings(ServiceSettings):
         64 * 1024 * 1024,
         ge=0,
         le=1024**4,
-        description="Bytes of finished pictures kept for identical requests, which also share one "
+        description="Bytes of finished images kept for identical requests, which also share one "
         "computation while it is in progress. 0 computes each anew.",
     )
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")

@@ -10,16 +10,16 @@ MAX_SEED = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A picture to generate, with every default already filled in: all that its bytes depend on.
+    """An image to generate, with every default already filled in: all that its bytes depend on.
 
     Attributes:
-        conditioning: What the picture is made from.
+        conditioning: What the image is made from.
         seed: Seed of the noise, 0 to ``MAX_SEED``.
         steps: Denoising steps, at least 1.
         guidance_scale: 1 for no guidance, more to follow the conditioning more closely.
         scheduler: Diffusers class name.
-        width_pixels: Width of the picture, before it is enlarged.
-        height_pixels: Height of the picture, before it is enlarged.
+        width_pixels: Width of the image, before it is enlarged.
+        height_pixels: Height of the image, before it is enlarged.
         upscale: Factor by which it is enlarged.
         refiner_start: Part of the steps after which the refiner takes over; `None` where there is none.
         exact: Whether the pixels must not depend on who shares the model.
@@ -40,7 +40,7 @@ class GenerationRequest:
 
     @property
     def is_guided(self) -> bool:
-        """Whether the picture follows its conditioning more closely than the model would by itself."""
+        """Whether the image follows its conditioning more closely than the model would by itself."""
         return self.guidance_scale != 1
 
 
@@ -63,7 +63,7 @@ class PreviewWish:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a picture looks like so far.
+    """What an image looks like so far.
 
     Attributes:
         jpeg: The preview as a JPEG.
@@ -98,7 +98,7 @@ class Progress:
     Attributes:
         step: Steps done, from 1.
         total_steps: Steps in all.
-        preview: The picture so far; `None` at most steps.
+        preview: The image so far; `None` at most steps.
         elapsed_seconds: Time since the request started.
         remaining_seconds: Expected time to the end.
     """
@@ -112,14 +112,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The picture is done.
+    """The image is done.
 
     Attributes:
-        png: The picture with its provenance inside.
+        png: The image with its provenance inside.
         provenance: How it was made.
         queue_seconds: Time before its first step.
         processing_seconds: Time from then on.
-        is_reused: Whether an identical request gave the picture.
+        is_reused: Whether an identical request gave the image.
     """
 
     png: bytes

@@ -1,4 +1,4 @@
-"""Encoded pictures: the final PNG with its provenance, and small JPEG previews."""
+"""Encoded images: the final PNG with its provenance, and small JPEG previews."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from chladni_image_generation.provenance import Provenance
 PROVENANCE_CHUNK: Final = "chladni"
 """Keyword of the PNG text chunk that holds the provenance as JSON."""
 
-# Level 6 takes three times as long as 3 and saves 3 % of the bytes of such pictures.
+# Level 6 takes three times as long as 3 and saves 3 % of the bytes of such images.
 _PNG_COMPRESSION_LEVEL: Final = 3
 _JPEG_QUALITY: Final = 80
 
@@ -34,11 +34,11 @@ def encode_png(pixels: NDArray[np.uint8], provenance: Provenance) -> bytes:
 
 def encode_preview(pixels: NDArray[np.uint8], size_pixels: int) -> Preview:
     """Returns RGB pixels (H, W, 3) as a JPEG whose longer side has `size_pixels`."""
-    picture = Image.fromarray(pixels)
-    scale = size_pixels / max(picture.size)
+    image = Image.fromarray(pixels)
+    scale = size_pixels / max(image.size)
     if scale != 1:
-        width, height = (max(1, round(side * scale)) for side in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
     output = io.BytesIO()
-    picture.save(output, format="JPEG", quality=_JPEG_QUALITY)
-    return Preview(output.getvalue(), *picture.size)
+    image.save(output, format="JPEG", quality=_JPEG_QUALITY)
+    return Preview(output.getvalue(), *image.size)

@@ -1,4 +1,4 @@
-"""Pictures that a generation starts from, as files of callers."""
+"""Images that a generation starts from, as files of callers."""
 
 import io
 from typing import Final
@@ -25,15 +25,15 @@ def decode_initial_image(content: bytes, *, field: str) -> NDArray[np.uint8]:
         InvalidInputError: The file is none of these formats, is damaged, or is too large or too small.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
-            width, height = picture.size
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            width, height = image.size
             if width * height > _MAX_PIXELS or min(width, height) < _MIN_SIDE_PIXELS:
                 raise _refusal(
                     f"{field} is {width} x {height} pixels; sides have at least {_MIN_SIDE_PIXELS} and "
-                    f"pictures at most {_MAX_PIXELS} pixels. Scale it.",
+                    f"images at most {_MAX_PIXELS} pixels. Scale it.",
                     field,
                 )
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _refusal(f"{field} cannot be decoded; send a whole PNG or JPEG file.", field) from error
 

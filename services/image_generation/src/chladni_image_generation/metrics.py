@@ -47,7 +47,7 @@ class GenerationMetrics:
             registry=registry,
         )
         self.cached_bytes = Gauge(
-            "chladni_picture_cache_bytes", "Bytes of pictures kept for identical requests.", registry=registry
+            "chladni_image_cache_bytes", "Bytes of images kept for identical requests.", registry=registry
         )
         self.shortages = Counter(
             "chladni_memory_shortages_total",

@@ -1,4 +1,4 @@
-"""Where a picture came from: what its maker says of it, and what decided its pixels."""
+"""Where an image came from: what its maker says of it, and what decided its pixels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,8 +49,8 @@ class Origin:
     Attributes:
         recipe: Name of the recipe; empty for none.
         audio_sha256: SHA-256 of the recording in hexadecimal; empty if unknown.
-        stage: Part of the recipe that the picture is; empty for all of it.
-        earlier: How the pictures that this one starts from were made, the first one first.
+        stage: Part of the recipe that the image is; empty for all of it.
+        earlier: How the images that this one starts from were made, the first one first.
         fallback: Why another way than the recipe's own was taken; empty where it was not.
         options: Options of the recipe by name.
     """

@@ -1,1 +1,1 @@
-"""How alike pictures are: embeds them, and compares the embeddings."""
+"""How alike images are: embeds them, and compares the embeddings."""

@@ -1,4 +1,4 @@
-"""How well a picture fits a sound: both go into one space, where those that belong together are near.
+"""How well an image fits a sound: both go into one space, where those that belong together are near.
 
 The space is learnt (`embedders.alignment_network`); a sound comes as its embedding, or as a recording that
 audio-features embeds first.
@@ -23,7 +23,7 @@ from chladni_similarity.sounds import EmbeddedSound, Sound, SoundAnalyzer, Sound
 
 @dataclass(frozen=True, slots=True)
 class AlignmentScore:
-    """How well a picture fits a sound.
+    """How well an image fits a sound.
 
     Attributes:
         score: 0 to 1; 0.5 where right and wrong pairs are told apart with equal error.
@@ -35,10 +35,10 @@ class AlignmentScore:
 
 
 class Aligner:
-    """Brings sounds and pictures into one space. Lives on one event loop.
+    """Brings sounds and images into one space. Lives on one event loop.
 
     Args:
-        engine: Embeds pictures.
+        engine: Embeds images.
         workers: Embed sounds.
         analyzer: Embeds recordings; `None` where no audio-features service is configured.
     """
@@ -53,12 +53,12 @@ class Aligner:
     async def score(
         self, embedder: SoundEmbedder, sound: Sound, image: ImageSource, token: CancellationToken
     ) -> AlignmentScore:
-        """Returns how well a picture fits a sound.
+        """Returns how well an image fits a sound.
 
         Args:
             embedder: The model.
             sound: The sound.
-            image: The picture.
+            image: The image.
             token: Says when nobody waits for the result any more.
 
         Raises:
@@ -70,7 +70,7 @@ class Aligner:
         return AlignmentScore(score=embedder.alignment_score_map.score_of(cosine), cosine=cosine)
 
     async def embed_sound(self, embedder: SoundEmbedder, sound: Sound, token: CancellationToken) -> Vector:
-        """Returns the vector of a sound, (dimension,) of length 1, in the space of the pictures' vectors.
+        """Returns the vector of a sound, (dimension,) of length 1, in the space of the images' vectors.
 
         Args:
             embedder: The model.

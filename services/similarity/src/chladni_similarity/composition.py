@@ -26,7 +26,7 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
 from chladni_similarity.alignment import Aligner
-from chladni_similarity.audio_features import audio_features_client
+from chladni_similarity.audio_features import AudioFeaturesClient
 from chladni_similarity.collections.interface import OpenStore
 from chladni_similarity.collections.metrics import CollectionMetrics
 from chladni_similarity.config import COLLECTIONS_OFF, SimilaritySettings
@@ -126,8 +126,11 @@ async def _sound_analyzer(settings: SimilaritySettings) -> AsyncIterator[SoundAn
     if not settings.audio_features_target:
         yield None
         return
-    async with audio_features_client(settings.audio_features_target) as client:
+    client = AudioFeaturesClient(settings.audio_features_target)
+    try:
         yield client
+    finally:
+        await client.close()
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ class SimilaritySettings(ServiceSettings):
         64 * 1024 * 1024,
         ge=1024,
         le=1024**3,
-        description="Largest gRPC message, in bytes; by default 64 raw pictures of 512 x 512 pixels fit.",
+        description="Largest gRPC message, in bytes; by default 64 raw images of 512 x 512 pixels fit.",
     )
     max_concurrent_requests: int = Field(
         1024,
@@ -67,38 +67,38 @@ class SimilaritySettings(ServiceSettings):
         "for the models that come with the service and on a single processor.",
     )
     decode_thread_count: int | None = Field(
-        None, ge=1, le=1024, description="Pictures decoded at a time; by default one a processor."
+        None, ge=1, le=1024, description="Images decoded at a time; by default one a processor."
     )
     max_batch_size: int = Field(
         16,
         ge=1,
         le=1024,
-        description="Pictures in one run of a model at most. Best is half of those that usually are in "
+        description="Images in one run of a model at most. Best is half of those that usually are in "
         "progress: one half is computed while the other arrives. On a CPU more than 16 gain nothing.",
     )
     max_batch_delay_seconds: float = Field(
-        0.0, ge=0, le=1, description="How long a picture may wait for company while the model is idle."
+        0.0, ge=0, le=1, description="How long an image may wait for company while the model is idle."
     )
     max_images_in_progress: int = Field(
         512,
         ge=64,
         le=1_000_000,
-        description="Pictures of all requests together that may be worked on or wait; more are refused.",
+        description="Images of all requests together that may be worked on or wait; more are refused.",
     )
     cache_capacity: int = Field(
         4096, ge=0, le=10_000_000, description="Embeddings kept, at about 5 KiB each; 0 keeps none."
     )
     max_image_bytes: int = Field(
-        10 * 1024 * 1024, ge=1024, le=1024**3, description="Largest encoded picture, in bytes."
+        10 * 1024 * 1024, ge=1024, le=1024**3, description="Largest encoded image, in bytes."
     )
     max_image_side_pixels: int = Field(
-        4096, ge=1, le=16384, description="Largest width and height of a picture, in pixels."
+        4096, ge=1, le=16384, description="Largest width and height of an image, in pixels."
     )
     collections: str = Field(
         COLLECTIONS_IN_MEMORY,
         max_length=2048,
         pattern=r"^(memory|off|/.*|https?://.+)$",
-        description="Where collections of pictures are kept: memory, the absolute path of a folder, the URL "
+        description="Where collections of images are kept: memory, the absolute path of a folder, the URL "
         "of a Qdrant server (port 6333 unless it says another), or off. Replicas share nothing but a server.",
     )
     qdrant_api_key: SecretStr | None = Field(
@@ -115,7 +115,7 @@ class SimilaritySettings(ServiceSettings):
         10_000,
         ge=64,
         le=100_000_000,
-        description="Pictures in one collection at most. In this process each takes about 12 KiB of memory, "
+        description="Images in one collection at most. In this process each takes about 12 KiB of memory, "
         "and its metadata.",
     )
 
@@ -130,7 +130,7 @@ class SimilaritySettings(ServiceSettings):
 
     @property
     def image_limits(self) -> ImageLimits:
-        """Limits of one picture."""
+        """Limits of one image."""
         return ImageLimits(max_bytes=self.max_image_bytes, max_side_pixels=self.max_image_side_pixels)
 
     @property

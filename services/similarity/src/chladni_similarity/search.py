@@ -1,6 +1,6 @@
-"""Pictures that are like a picture, or that fit a sound, out of a collection.
+"""Images that are like an image, or that fit a sound, out of a collection.
 
-Every picture is kept with the vector of the default model, which finds it by pictures, and with that of the
+Every image is kept with the vector of the default model, which finds it by images, and with that of the
 model that hears sounds, where there is one, which finds it by sounds.
 """
 
@@ -30,17 +30,17 @@ from chladni_similarity.models.scoring import ScoreMap
 from chladni_similarity.sounds import Sound
 
 _COSINE_TOLERANCE: Final = 1e-6
-"""How far from 1 the cosine of equal pictures may be: a store multiplies with 32 bits, and a picture's vector
+"""How far from 1 the cosine of equal images may be: a store multiplies with 32 bits, and an image's vector
 depends a little on the batch that it was computed in."""
 
 _log = logging.getLogger(__name__)
 
 
 class SoundSearch(Protocol):
-    """Puts sounds into the space of pictures; `chladni_similarity.alignment.Aligner` does."""
+    """Puts sounds into the space of images; `chladni_similarity.alignment.Aligner` does."""
 
     async def embed_sound(self, embedder: SoundEmbedder, sound: Sound, token: CancellationToken) -> Vector:
-        """Returns the vector of a sound, (dimension,) of length 1, in the space of the embedder's pictures.
+        """Returns the vector of a sound, (dimension,) of length 1, in the space of the embedder's images.
 
         Raises:
             ChladniError: The sound cannot be used, or nobody can analyse it now.
@@ -53,8 +53,8 @@ class SearchModels:
     """The models whose vectors collections hold.
 
     Attributes:
-        by_image: The one that finds pictures by pictures.
-        by_sound: The one that finds pictures by sounds, `None` where no model hears.
+        by_image: The one that finds images by images.
+        by_sound: The one that finds images by sounds, `None` where no model hears.
     """
 
     by_image: ImageEmbedder
@@ -67,8 +67,8 @@ class SearchModels:
 
     @property
     def by_kind(self) -> dict[VectorKind, ImageEmbedder]:
-        """The models by what they find pictures by."""
-        models: dict[VectorKind, ImageEmbedder] = {VectorKind.PICTURE: self.by_image}
+        """The models by what they find images by."""
+        models: dict[VectorKind, ImageEmbedder] = {VectorKind.IMAGE: self.by_image}
         if self.by_sound is not None:
             models[VectorKind.SOUND] = self.by_sound
         return models
@@ -76,11 +76,11 @@ class SearchModels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewImage:
-    """A picture to add.
+    """An image to add.
 
     Attributes:
         image_id: Identifier, unique in the collection.
-        source: The picture.
+        source: The image.
         metadata: A text to return with it, `None` for none.
     """
 
@@ -91,7 +91,7 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A picture that was found.
+    """An image that was found.
 
     Attributes:
         image_id: Identifier.
@@ -111,7 +111,7 @@ class NeighbourEngine:
 
     Args:
         store: Keeps the collections.
-        engine: Embeds pictures.
+        engine: Embeds images.
         models: The models whose vectors the store keeps.
         sound_search: Embeds sounds.
         metrics: Told of sizes and times.
@@ -133,10 +133,10 @@ class NeighbourEngine:
         self._metrics = metrics
 
     async def add(self, collection: str, images: Sequence[NewImage], token: CancellationToken) -> int:
-        """Adds pictures of different identifiers; one that is no usable picture keeps all of them out.
+        """Adds images of different identifiers; one that is no usable image keeps all of them out.
 
         Returns:
-            The number of pictures in the collection now.
+            The number of images in the collection now.
         """
         sources = [image.source for image in images]
         vectors = {
@@ -154,16 +154,16 @@ class NeighbourEngine:
     async def search_by_image(
         self, collection: str, image: ImageSource, count: int, token: CancellationToken
     ) -> Sequence[Neighbour]:
-        """Returns the pictures most like a picture, at most `count`, nearest first."""
+        """Returns the images most like an image, at most `count`, nearest first."""
         model = self._models.by_image
         embeddings = await self._engine.embed(model, [image], token)
-        found = await self._search(collection, VectorKind.PICTURE, embeddings.vectors[0], count, token)
+        found = await self._search(collection, VectorKind.IMAGE, embeddings.vectors[0], count, token)
         return _scored(found, model.score_map)
 
     async def search_by_sound(
         self, collection: str, sound: Sound, count: int, token: CancellationToken
     ) -> Sequence[Neighbour]:
-        """Returns the pictures that fit a sound best, at most `count`, nearest first.
+        """Returns the images that fit a sound best, at most `count`, nearest first.
 
         Raises:
             NotOfferedError: No model of this server hears sounds.
@@ -171,15 +171,15 @@ class NeighbourEngine:
         model = self._models.by_sound
         if model is None:
             raise NotOfferedError(
-                "This server has no model that hears sounds and sees pictures, so it finds pictures by "
-                "pictures alone: send query.image."
+                "This server has no model that hears sounds and sees images, so it finds images by "
+                "images alone: send query.image."
             )
         vector = await self._sound_search.embed_sound(model, sound, token)
         found = await self._search(collection, VectorKind.SOUND, vector, count, token)
         return _scored(found, model.alignment_score_map)
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
-        """Deletes pictures of different identifiers, and returns how many there were."""
+        """Deletes images of different identifiers, and returns how many there were."""
         deleted = await self._store.delete(collection, image_ids, token)
         self._metrics.note_deleted(collection, deleted)
         return deleted
@@ -208,5 +208,5 @@ def _scored(found: Sequence[FoundImage], score_map: ScoreMap) -> list[Neighbour]
 
 
 def _settled(cosine: float) -> float:
-    """Returns a cosine without what rounding did to it: in range, and exactly 1 for equal pictures."""
+    """Returns a cosine without what rounding did to it: in range, and exactly 1 for equal images."""
     return 1.0 if cosine >= 1 - _COSINE_TOLERANCE else max(-1.0, cosine)

@@ -33,7 +33,7 @@ def clap_to_clip() -> model_pb2.ModelInfo:
 
 
 def hand(space: str = SPACE) -> model_pb2.ModelInfo:
-    """Returns the default model of pictures, conditioned on the default model of sounds."""
+    """Returns the default model of images, conditioned on the default model of sounds."""
     inputs = ("audio_embedding", "initial_latents", "initial_image")
     info = _model(HAND, "chladni-embedded", inputs, required=1, spaces=(space,), shape="4x64x64")
     info.is_default = True

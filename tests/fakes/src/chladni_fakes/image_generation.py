@@ -1,4 +1,4 @@
-"""A service for pictures whose answers are decided by plain attributes."""
+"""A service for images whose answers are decided by plain attributes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SETTINGS_OF_INPUTS: Final = {"strength": "initial_image", "initial_latents_weig
 
 
 class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
-    """Generates pictures of one colour, step by step.
+    """Generates images of one colour, step by step.
 
     Like the real service it refuses what a model does not take, and models that are not ready.
 
@@ -38,10 +38,10 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         step_seconds: Time of a step.
         may_go_on: Generation stands still while this is not set.
         pause_after_step: Step after which it does.
-        draw: Makes a picture from the recording's digest, the seed and the width.
+        draw: Makes an image from the recording's digest, the seed and the width.
         provenance: Fields of the provenance that are to differ from what the request led to.
-        carries_provenance: Whether pictures carry their provenance, as those of the real service do.
-        is_reused: Whether pictures are said to be those of identical requests.
+        carries_provenance: Whether images carry their provenance, as those of the real service do.
+        is_reused: Whether images are said to be those of identical requests.
         requests: Every request so far, with its metadata.
         cancelled: Number of generations that their callers cancelled.
         running: Number of generations in progress.
@@ -74,7 +74,7 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
     async def GenerateImage(
         self, request: image_pb2.GenerateImageRequest, context: Any
     ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
-        """Generates a picture and counts how that ends."""
+        """Generates an image and counts how that ends."""
         self.requests.append((request, dict(context.invocation_metadata())))
         self.remaining_seconds.append(context.time_remaining())
         self.running += 1
@@ -183,7 +183,7 @@ def _inputs_given(request: image_pb2.GenerateImageRequest) -> set[str]:
 
 
 def _subject(request: image_pb2.GenerateImageRequest) -> str:
-    """Returns what the colour of a picture follows from, beside the seed: each part of a recipe has one."""
+    """Returns what the colour of an image follows from, beside the seed: each part of a recipe has one."""
     origin = request.origin
     return f"{origin.audio_sha256}/{origin.stage}" if origin.stage else origin.audio_sha256
 

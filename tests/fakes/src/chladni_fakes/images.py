@@ -1,4 +1,4 @@
-"""Pictures without a model."""
+"""Images without a model."""
 
 import hashlib
 import struct

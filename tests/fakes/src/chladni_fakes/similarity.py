@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
-    """Finds equal pictures equal, and others as alike as it was told.
+    """Finds equal images equal, and others as alike as it was told.
 
     Attributes:
         error: Raised by every call, if set.
-        score: Score of pictures that differ.
+        score: Score of images that differ.
         alignment_error: Raised by every question about alignment, if set.
-        fit: Tells how well a picture, by its content, fits a sound, by the embedding's data.
-        embedded: Content of every picture that was embedded so far.
+        fit: Tells how well an image, by its content, fits a sound, by the embedding's data.
+        embedded: Content of every image that was embedded so far.
         aligned: Every question about alignment so far.
     """
 
@@ -43,7 +43,7 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
     async def EmbedImages(
         self, request: similarity_pb2.EmbedImagesRequest, _context: Any
     ) -> similarity_pb2.EmbedImagesResponse:
-        """Gives each picture the direction of its digest."""
+        """Gives each image the direction of its digest."""
         if self.error is not None:
             raise self.error
         contents = [image.content for image in request.encoded.images]
@@ -83,6 +83,6 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         )
 
 
-def _arbitrary_fit(picture: bytes, sound: bytes) -> float:
+def _arbitrary_fit(image: bytes, sound: bytes) -> float:
     """Returns a score that always is the same for the same two, and else tells nothing."""
-    return hashlib.sha256(picture + sound).digest()[0] / 255
+    return hashlib.sha256(image + sound).digest()[0] / 255

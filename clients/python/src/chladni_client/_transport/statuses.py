@@ -45,7 +45,7 @@ _ERROR_OF_CODE: Final[Mapping[grpc.StatusCode, type[ChladniError]]] = {
 
 _ERROR_OF_REASON: Final[Mapping[str, type[ChladniError]]] = {
     "OUT_OF_MEMORY": FaultError,  # its status is that of a full queue, but waiting does not help
-    "PICTURE_WITHHELD": InvalidInputError,  # its status is that of a missing model, but another seed may pass
+    "IMAGE_WITHHELD": InvalidInputError,  # its status is that of a missing model, but another seed may pass
 }
 
 

@@ -39,17 +39,15 @@ def spectrogram(
     """
     destination = output or Path(f"{sound.stem}.spectrogram.png")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        picture = client.render_spectrogram(
-            sound, width_pixels=width, height_pixels=height, colormap=colormap
-        )
-        picture.save(destination)
+        image = client.render_spectrogram(sound, width_pixels=width, height_pixels=height, colormap=colormap)
+        image.save(destination)
     if as_json:
-        document = {name: value for name, value in asdict(picture).items() if name != "png"}
+        document = {name: value for name, value in asdict(image).items() if name != "png"}
         print_json({"audio": str(sound), "path": str(destination)} | document)
         return
     Console(highlight=False, soft_wrap=True).print(
-        f"{destination}  {picture.width_pixels} x {picture.height_pixels}, "
-        f"{picture.sound.duration_seconds:.1f} s of {picture.sound.format.upper()}",
+        f"{destination}  {image.width_pixels} x {image.height_pixels}, "
+        f"{image.sound.duration_seconds:.1f} s of {image.sound.format.upper()}",
         markup=False,
     )
 

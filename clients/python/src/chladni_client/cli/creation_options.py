@@ -61,7 +61,7 @@ StrengthOption: TypeAlias = Annotated[
     float | None,
     typer.Option(
         metavar="NUMBER",
-        help="How far to go from the picture of the sound, above 0 to 1.",
+        help="How far to go from the image of the sound, above 0 to 1.",
         min=0,
         max=1,
         rich_help_panel=_OF_RECIPE,

@@ -93,8 +93,8 @@ def compare_pixels(first: Image.Image, second: Image.Image) -> PixelComparison:
 def draw_difference(first_png: bytes, second_png: bytes) -> bytes:
     """Returns a PNG of how two PNG files differ, amplified.
 
-    Each channel shows its difference, stretched so that the largest one of the picture becomes 255. Equal
-    files give a black picture.
+    Each channel shows its difference, stretched so that the largest one of the image becomes 255. Equal
+    files give a black image.
 
     Raises:
         InvalidInputError: One of them cannot be read, or their sizes differ.

@@ -38,7 +38,7 @@ class CreationOptions(TypedDict, total=False):
             if absent.
         prompt: Text to follow, at most 2000 characters.
         negative_prompt: Text to avoid, at most 2000 characters.
-        strength: How far to go from the picture of the sound, above 0 to 1; the recipe's default if absent.
+        strength: How far to go from the image of the sound, above 0 to 1; the recipe's default if absent.
         model: Image model by its identifier; the recipe's choice if empty.
         noise_mode: How the sound becomes initial noise; blend if absent.
         noise_weight: How much of the sound the noise holds, w from 0 to 1: x_T = sqrt(1 - w^2) noise + w

@@ -1,6 +1,6 @@
 """A linear map from CLAP's space into the image space of a CLIP.
 
-What is trained on pictures (StableUnCLIP, an IP-Adapter) takes CLIP image embeddings. The map makes one of a
+What is trained on images (StableUnCLIP, an IP-Adapter) takes CLIP image embeddings. The map makes one of a
 CLAP audio embedding, so that such a model can paint a sound. `jobs.fit_clap_to_clip` fits it on captions
 alone: both models embed text, and text is what their spaces have in common. A map is a directory::
 

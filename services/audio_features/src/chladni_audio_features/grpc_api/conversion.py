@@ -28,9 +28,9 @@ from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_tensor
 from chladni_runtime.server.validation import RequestValidator
 
-MIN_PICTURE_PIXELS: Final = 16
-MAX_PICTURE_PIXELS: Final = 4096
-DEFAULT_PICTURE_PIXELS: Final = 512
+MIN_IMAGE_PIXELS: Final = 16
+MAX_IMAGE_PIXELS: Final = 4096
+DEFAULT_IMAGE_PIXELS: Final = 512
 MAX_CHUNK_BYTES: Final = 1024 * 1024
 _MAX_NAME_CHARACTERS: Final = 255
 
@@ -71,7 +71,7 @@ class WantedFeatures:
 
 
 @dataclass(frozen=True)
-class PictureRequest:
+class ImageRequest:
     """How a spectrogram is to be drawn."""
 
     width_pixels: int
@@ -129,28 +129,26 @@ def read_wanted_features(request: audio_pb2.ExtractFeaturesRequest) -> WantedFea
     )
 
 
-def read_picture(request: audio_pb2.RenderSpectrogramRequest) -> PictureRequest:
+def read_image(request: audio_pb2.RenderSpectrogramRequest) -> ImageRequest:
     """Return how to draw a spectrogram.
 
     Raises:
         InvalidFieldsError: a size is out of range or the colour map unknown.
     """
     sizes = {
-        name: getattr(request, name) if request.HasField(name) else DEFAULT_PICTURE_PIXELS
+        name: getattr(request, name) if request.HasField(name) else DEFAULT_IMAGE_PIXELS
         for name in ("width_pixels", "height_pixels")
     }
     validator = RequestValidator()
     for name, size in sizes.items():
-        validator.check_range(
-            name, size, minimum=MIN_PICTURE_PIXELS, maximum=MAX_PICTURE_PIXELS, unit="pixels"
-        )
+        validator.check_range(name, size, minimum=MIN_IMAGE_PIXELS, maximum=MAX_IMAGE_PIXELS, unit="pixels")
     validator.check(
         "colormap",
         valid=request.colormap in _COLORMAPS,
         description="must be COLORMAP_VIRIDIS or COLORMAP_GRAY.",
     )
     validator.raise_if_invalid()
-    return PictureRequest(**sizes, colormap=_COLORMAPS[request.colormap])
+    return ImageRequest(**sizes, colormap=_COLORMAPS[request.colormap])
 
 
 def read_pcm_format(request: audio_pb2.StreamFeaturesRequest) -> PcmFormat:
@@ -223,13 +221,13 @@ def to_features_message(
     )
 
 
-def to_picture_message(
-    properties: SourceProperties, picture: bytes, wanted: PictureRequest
+def to_image_message(
+    properties: SourceProperties, image: bytes, wanted: ImageRequest
 ) -> audio_pb2.RenderSpectrogramResponse:
     """Convert a drawn spectrogram."""
     return audio_pb2.RenderSpectrogramResponse(
         image=media_pb2.Image(
-            content=picture,
+            content=image,
             format=media_pb2.IMAGE_FORMAT_PNG,
             width_pixels=wanted.width_pixels,
             height_pixels=wanted.height_pixels,

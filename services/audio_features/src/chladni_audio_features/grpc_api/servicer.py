@@ -15,13 +15,13 @@ from chladni_audio_features.audio.pcm import PcmReader
 from chladni_audio_features.extraction import FeatureExtractor, SourceProperties
 from chladni_audio_features.grpc_api.conversion import (
     read_chunk,
+    read_image,
     read_pcm_format,
-    read_picture,
     read_recording,
     read_wanted_features,
     to_features_message,
     to_frames_message,
-    to_picture_message,
+    to_image_message,
     to_summary_message,
 )
 from chladni_audio_features.grpc_api.latents import read_latents_request
@@ -102,17 +102,17 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
     ) -> audio_pb2.RenderSpectrogramResponse:
         """Draws the spectrogram of a recording."""
         content = read_recording(request)
-        wanted = read_picture(request)
+        wanted = read_image(request)
 
         def work() -> audio_pb2.RenderSpectrogramResponse:
-            properties, picture = self._extractor.render(
+            properties, image = self._extractor.render(
                 content,
                 width_pixels=wanted.width_pixels,
                 height_pixels=wanted.height_pixels,
                 colormap=wanted.colormap,
             )
             self._count(properties)
-            return to_picture_message(properties, picture, wanted)
+            return to_image_message(properties, image, wanted)
 
         with cancellation_of(context) as token:
             return await self._workers.run(token, work)

@@ -1,4 +1,4 @@
-"""Embeddings of captions and recordings by CLAP, of captions and pictures by CLIP. Imports torch."""
+"""Embeddings of captions and recordings by CLAP, of captions and images by CLIP. Imports torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chladni_contract.weight_fingerprint import fingerprint
 
 Vectors = npt.NDArray[np.float64]
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 RECORDING_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 
 _LIMITS = DecodingLimits(max_bytes=2**30, max_duration_seconds=3600.0)
@@ -79,14 +79,14 @@ class ClipSpace:
         limit = self._model.config.text_config.max_position_embeddings
         return _embed_texts(captions, self._tokenizer, limit, self._model.get_text_features)
 
-    def embed_pictures(self, paths: Sequence[Path]) -> Vectors:
+    def embed_images(self, paths: Sequence[Path]) -> Vectors:
         """Returns (n, D) as CLIP projects them, not normalised."""
         processor = CLIPImageProcessorPil.from_pretrained(self._directory, local_files_only=True)
         rows = []
         for start in range(0, len(paths), _BATCH_SIZE):
-            pictures = [_read_picture(path) for path in paths[start : start + _BATCH_SIZE]]
+            images = [_read_image(path) for path in paths[start : start + _BATCH_SIZE]]
             with torch.inference_mode():
-                pixels = processor(pictures, return_tensors="pt")["pixel_values"]
+                pixels = processor(images, return_tensors="pt")["pixel_values"]
                 rows.append(self._model.get_image_features(pixels).pooler_output.double().numpy())
         return np.concatenate(rows)
 
@@ -124,6 +124,6 @@ def _embed_texts(
     return np.concatenate(rows)
 
 
-def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
+def _read_image(path: Path) -> npt.NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))

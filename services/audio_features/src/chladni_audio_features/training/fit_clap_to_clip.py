@@ -7,8 +7,8 @@ between their normalised embeddings. Captions that took no part in the fit say h
 models, seed and versions give the same map.
 
 In either model the embeddings of one modality lie apart from those of the other (Liang et al. 2022, "Mind the
-gap"). What takes image embeddings has seen those of pictures alone: with --pictures, the map's results are
-moved by the difference between the mean picture of a folder and the mean caption. The map will take
+gap"). What takes image embeddings has seen those of images alone: with --images, the map's results are
+moved by the difference between the mean image of a folder and the mean caption. The map will take
 embeddings of sounds: with --recordings, they are first moved by the difference between the mean caption and
 the mean recording.
 """
@@ -28,7 +28,7 @@ from safetensors.numpy import save
 
 from chladni_audio_features.embeddings.clap_to_clip import FORMAT_VERSION, MANIFEST_FILE, MAP_FILE
 from chladni_audio_features.training.caption_embeddings import (
-    PICTURE_SUFFIXES,
+    IMAGE_SUFFIXES,
     RECORDING_SUFFIXES,
     ClapTexts,
     ClipSpace,
@@ -50,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--ridge must be more than 0, but is {options.ridge:g}")
     if options.norm is not None and not 0.0 < options.norm < float("inf"):
         parser.error(f"--norm must be more than 0, but is {options.norm:g}")
-    pictures = _find_files(options.pictures, PICTURE_SUFFIXES)
-    if options.pictures is not None and not pictures:
-        parser.error(f"--pictures has no {', '.join(PICTURE_SUFFIXES)} file")
+    images = _find_files(options.images, IMAGE_SUFFIXES)
+    if options.images is not None and not images:
+        parser.error(f"--images has no {', '.join(IMAGE_SUFFIXES)} file")
     recordings = _find_files(options.recordings, RECORDING_SUFFIXES)
     if options.recordings is not None and not recordings:
         parser.error(f"--recordings has no {', '.join(RECORDING_SUFFIXES)} file")
@@ -70,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bias = bias + fit.weight @ (
             inputs.mean(axis=0) - embed_recordings(options.clap, recordings).mean(axis=0)
         )
-    if pictures:
-        picture_projections = clip.embed_pictures(pictures)
-        bias = bias + unit(picture_projections).mean(axis=0) - targets.mean(axis=0)
-        norms = np.linalg.norm(picture_projections, axis=1)
+    if images:
+        image_projections = clip.embed_images(images)
+        bias = bias + unit(image_projections).mean(axis=0) - targets.mean(axis=0)
+        norms = np.linalg.norm(image_projections, axis=1)
     # safetensors writes the memory of an array as it lies, whatever the order of its axes.
     tensors = {"weight": fit.weight, "bias": bias}
     weights = save({name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()})
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "digest": hashlib.sha256(weights).hexdigest(),
         "captions": len(captions),
         "held_out_captions": held_out,
-        "pictures": len(pictures),
+        "images": len(images),
         "recordings": len(recordings),
         "seed": options.seed,
         "ridge": fit.strength,
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--captions", type=int, default=8000, help="captions in all (default 8000)")
     parser.add_argument("--seed", type=int, default=1787, help="seed of the captions")
     parser.add_argument("--ridge", type=float, help="strength of the ridge; by cross-validation if absent")
-    parser.add_argument("--pictures", type=Path, help="folder of pictures to move the results towards")
+    parser.add_argument("--images", type=Path, help="folder of images to move the results towards")
     parser.add_argument("--recordings", type=Path, help="folder of recordings like those to come")
     parser.add_argument(
         "--norm", type=float, help="norm of the results; the mean norm of CLIP's projections if absent"

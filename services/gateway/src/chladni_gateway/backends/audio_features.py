@@ -14,19 +14,21 @@ from chladni.media.v1 import media_pb2
 from chladni_gateway.backends.messages import (
     LATENT_BASES,
     to_embedding,
+    to_image,
     to_initial_latents,
     to_live_event,
-    to_picture,
+    to_model_summaries,
     to_sound_features,
 )
-from chladni_runtime.client.backend_client import BackendClient, CallOptions
+from chladni_runtime.client.backend_client import BackendClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from chladni_gateway.domain.audio import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
-    from chladni_gateway.domain.images import Picture
+    from chladni_gateway.domain.images import Image
     from chladni_gateway.domain.live import LiveEvent
+    from chladni_gateway.domain.models import ModelSummary
     from chladni_gateway.domain.ports import SpectrogramSize
     from chladni_runtime.execution.deadlines import Deadline
 
@@ -85,7 +87,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         response = await self._extract(recording, deadline, features=features, initial_latents=options)
         return to_initial_latents(response)
 
-    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Picture:
+    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Image:
         """Returns the spectrogram of a recording, as PNG.
 
         Raises:
@@ -96,11 +98,11 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             width_pixels=size.width_pixels,
             height_pixels=size.height_pixels,
         )
-        async with self._call(deadline) as (stub, options):
+        async with self.call(deadline) as (stub, options):
             response = await stub.RenderSpectrogram(
                 request, timeout=options.timeout, metadata=options.metadata
             )
-        return to_picture(response.image)
+        return to_image(response.image)
 
     async def listen(
         self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
@@ -110,7 +112,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         Raises:
             ChladniError: The sound cannot be used, or the service failed.
         """
-        async with self._call(deadline) as (stub, options):
+        async with self.call(deadline) as (stub, options):
             call = stub.StreamFeatures(None, timeout=options.timeout, metadata=options.metadata)
             # A task of our own, because gRPC forgets the one that it makes of an iterator when a call fails.
             sending = asyncio.create_task(_send(_live_requests(sample_rate_hz, chunks), call))
@@ -128,15 +130,19 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
     ) -> audio_pb2.ExtractFeaturesResponse:
         clip = media_pb2.AudioClip(content=recording.content, display_name=recording.name)
         request = audio_pb2.ExtractFeaturesRequest(audio=clip, **fields)
-        async with self._call(deadline) as (stub, options):
+        async with self.call(deadline) as (stub, options):
             return await stub.ExtractFeatures(request, timeout=options.timeout, metadata=options.metadata)
 
-    async def _get_models(
-        self, stub: audio_grpc.AudioFeatureServiceAsyncStub, options: CallOptions
-    ) -> audio_pb2.GetModelsResponse:
-        return await stub.GetModels(
-            audio_pb2.GetModelsRequest(), timeout=options.timeout, metadata=options.metadata
-        )
+    async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
+        """Return the models of the service.
+
+        Raises:
+            ChladniError: The service failed, or does not offer the call.
+        """
+        request = audio_pb2.GetModelsRequest()
+        async with self.call(deadline) as (stub, options):
+            response = await stub.GetModels(request, timeout=options.timeout, metadata=options.metadata)
+        return to_model_summaries(response)
 
 
 async def _send(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_gateway.backends.messages import (
     to_embedding_message,
+    to_image,
     to_image_message,
-    to_picture,
     to_tensor_message,
 )
 from chladni_gateway.domain.events import Completed, GenerationEvent, Progressed, Queued, Started
@@ -61,7 +61,7 @@ def to_generation_event(response: image_pb2.GenerateImageResponse) -> Generation
         case "completed":
             completed = response.completed
             return Completed(
-                to_picture(completed.image), to_provenance(completed.provenance), completed.is_reused
+                to_image(completed.image), to_provenance(completed.provenance), completed.is_reused
             )
         case _:
             return None
@@ -74,7 +74,7 @@ def to_provenance(message: image_pb2.Provenance) -> Provenance:
     values["earlier"] = tuple(map(to_provenance, message.earlier))
     values["library_versions"] = dict(message.library_versions)
     values["recipe_options"] = dict(message.recipe_options)
-    values["upscale"] = message.upscale or 1  # Servers that cannot enlarge pictures say nothing of it.
+    values["upscale"] = message.upscale or 1  # Servers that cannot enlarge images say nothing of it.
     return Provenance(**values)
 
 
@@ -85,14 +85,14 @@ def to_provenance_message(provenance: Provenance) -> image_pb2.Provenance:
 
 def _to_conditioning_message(conditioning: Conditioning) -> image_pb2.Conditioning:
     embedding, latents = conditioning.audio_embedding, conditioning.initial_latents
-    picture = conditioning.initial_image
+    image = conditioning.initial_image
     return image_pb2.Conditioning(
         audio_embedding=to_embedding_message(embedding) if embedding else None,
         prompt=conditioning.prompt,
         negative_prompt=conditioning.negative_prompt,
         initial_latents=to_tensor_message(latents.shape, latents.data) if latents else None,
         initial_latents_weight=conditioning.initial_latents_weight,
-        initial_image=to_image_message(picture) if picture else None,
+        initial_image=to_image_message(image) if image else None,
         strength=conditioning.strength,
     )
 
@@ -112,7 +112,7 @@ def _to_progressed(progress: image_pb2.GenerationProgress) -> Progressed:
     return Progressed(
         step=progress.step,
         total_steps=progress.total_steps,
-        preview=to_picture(progress.preview) if progress.HasField("preview") else None,
+        preview=to_image(progress.preview) if progress.HasField("preview") else None,
         elapsed_seconds=progress.elapsed.ToTimedelta().total_seconds(),
         remaining_seconds=progress.remaining.ToTimedelta().total_seconds()
         if progress.HasField("remaining")

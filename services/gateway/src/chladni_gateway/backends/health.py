@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chladni_gateway.domain.ports import Collaborator, HealthState
+from chladni_gateway.domain.ports import Collaborator
+from chladni_runtime.client.health import HealthState
 from chladni_runtime.execution.deadlines import Deadline
 
 

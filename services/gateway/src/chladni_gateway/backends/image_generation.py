@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Final
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_gateway.backends.generation_messages import to_generate_request, to_generation_event
-from chladni_runtime.client.backend_client import BackendClient, CallOptions
+from chladni_gateway.backends.messages import to_model_summaries
+from chladni_runtime.client.backend_client import BackendClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from chladni_gateway.domain.events import GenerationEvent
     from chladni_gateway.domain.generation import GenerationOrder
+    from chladni_gateway.domain.models import ModelSummary
     from chladni_runtime.execution.deadlines import Deadline
 
 _SERVICE: Final = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
 
 
 class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyncStub"]):
-    """Generates pictures; a `PictureGenerator`.
+    """Generates images; an `ImageGenerator`.
 
     Args:
         target: gRPC target of the service.
@@ -43,7 +45,7 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
         Raises:
             ChladniError: The service refused or failed.
         """
-        async with self._call(deadline, caller=order.caller) as (stub, options):
+        async with self.call(deadline, caller=order.caller) as (stub, options):
             call = stub.GenerateImage(
                 to_generate_request(order), timeout=options.timeout, metadata=options.metadata
             )
@@ -54,9 +56,13 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
             finally:
                 call.cancel()  # Does nothing where the call has ended.
 
-    async def _get_models(
-        self, stub: image_grpc.ImageGenerationServiceAsyncStub, options: CallOptions
-    ) -> image_pb2.GetModelsResponse:
-        return await stub.GetModels(
-            image_pb2.GetModelsRequest(), timeout=options.timeout, metadata=options.metadata
-        )
+    async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
+        """Return the models of the service.
+
+        Raises:
+            ChladniError: The service failed, or does not offer the call.
+        """
+        request = image_pb2.GetModelsRequest()
+        async with self.call(deadline) as (stub, options):
+            response = await stub.GetModels(request, timeout=options.timeout, metadata=options.metadata)
+        return to_model_summaries(response)

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     from chladni_gateway.domain.events import GenerationEvent
     from chladni_gateway.domain.generation import GenerationOrder
-    from chladni_gateway.domain.ports import PictureGenerator
+    from chladni_gateway.domain.ports import ImageGenerator
     from chladni_gateway.models.listing import ModelListing
     from chladni_runtime.execution.deadlines import Deadline
 
 
-class PictureServers:
+class ImageServers:
     """Gives every order to a server that has its model, so that each model may live on a node of its own.
 
     Args:
@@ -23,13 +23,13 @@ class PictureServers:
             is known to have.
     """
 
-    def __init__(self, servers: Sequence[tuple[PictureGenerator, ModelListing]]) -> None:
+    def __init__(self, servers: Sequence[tuple[ImageGenerator, ModelListing]]) -> None:
         self._servers = tuple(servers)
 
     async def generate(
         self, order: GenerationOrder, deadline: Deadline
     ) -> AsyncGenerator[GenerationEvent, None]:
-        """Yields what happens until the picture is completed; closing the generator stops the work.
+        """Yields what happens until the image is completed; closing the generator stops the work.
 
         Raises:
             ChladniError: The server refused or failed.
@@ -38,7 +38,7 @@ class PictureServers:
             async for event in events:
                 yield event
 
-    def _server_of(self, name: str) -> PictureGenerator:
+    def _server_of(self, name: str) -> ImageGenerator:
         """Returns the server that has a model ready; or else one that has it at all."""
         having = [
             (not model.is_ready, number, server)

@@ -16,7 +16,7 @@ from chladni_gateway.domain.audio import (
     LatentBasis,
     SoundFeatures,
 )
-from chladni_gateway.domain.images import Picture
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.live import LiveEvent, LiveFrames, LiveSummary
 from chladni_gateway.domain.models import ModelSummary
 
@@ -132,18 +132,18 @@ def to_live_event(response: audio_pb2.StreamFeaturesResponse, *, sender: str) ->
             return None
 
 
-def to_picture(image: media_pb2.Image) -> Picture:
-    """Returns the picture of a message."""
-    return Picture(image.content, _MEDIA_TYPES.get(image.format, ""), image.width_pixels, image.height_pixels)
+def to_image(image: media_pb2.Image) -> Image:
+    """Returns the image of a message."""
+    return Image(image.content, _MEDIA_TYPES.get(image.format, ""), image.width_pixels, image.height_pixels)
 
 
-def to_image_message(picture: Picture) -> media_pb2.Image:
-    """Returns the message of a picture."""
+def to_image_message(image: Image) -> media_pb2.Image:
+    """Returns the message of an image."""
     return media_pb2.Image(
-        content=picture.content,
-        format=_IMAGE_FORMATS.get(picture.media_type, media_pb2.IMAGE_FORMAT_UNSPECIFIED),
-        width_pixels=picture.width_pixels,
-        height_pixels=picture.height_pixels,
+        content=image.content,
+        format=_IMAGE_FORMATS.get(image.media_type, media_pb2.IMAGE_FORMAT_UNSPECIFIED),
+        width_pixels=image.width_pixels,
+        height_pixels=image.height_pixels,
     )
 
 

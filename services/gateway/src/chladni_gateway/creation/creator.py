@@ -1,4 +1,4 @@
-"""The creation of a picture: check, let the recipe work, store, and report on the way."""
+"""The creation of an image: check, let the recipe work, store, and report on the way."""
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable
@@ -23,11 +23,11 @@ _MAX_RECIPE_NAME_LENGTH: Final = 64
 
 
 class ImageCreator:
-    """Creates pictures. One for all transports.
+    """Creates images. One for all transports.
 
     Args:
-        recipes: The ways from sound to picture.
-        store: Keeps the pictures.
+        recipes: The ways from sound to image.
+        store: Keeps the images.
         admission: Bounds the creations in progress.
         max_audio_bytes: Largest recording, in bytes.
         metrics: Counts and times creations.
@@ -67,7 +67,7 @@ class ImageCreator:
     async def create(
         self, request: CreationRequest, deadline: Deadline
     ) -> AsyncGenerator[CreationEvent, None]:
-        """Yields what happens on the way to the picture, `Created` last.
+        """Yields what happens on the way to the image, `Created` last.
 
         Closing the generator, or cancelling the task that waits for its next event, stops the work in every
         service.
@@ -105,14 +105,14 @@ class ImageCreator:
                     timer.lap(Stage.AUDIO_FEATURES)
                 yield event
         if analyzed is None or completed is None:
-            raise _no_picture()
+            raise _no_image()
         timer.lap(Stage.IMAGE_GENERATION)
         with at_stage(Stage.STORAGE):
-            deadline.check("before the picture was stored")
+            deadline.check("before the image was stored")
             record = self._describe(request, recipe, analyzed, completed, self._clock() - started_at)
-            await self._store.put(completed.picture.content, record)
+            await self._store.put(completed.image.content, record)
         timer.lap(Stage.STORAGE)
-        yield Created(completed.picture, record, recipe_stage=completed.recipe_stage)
+        yield Created(completed.image, record, recipe_stage=completed.recipe_stage)
 
     def _recipe_of(self, request: CreationRequest) -> Recipe:
         validator = RequestValidator()
@@ -147,9 +147,9 @@ class ImageCreator:
             image_id=uuid4(),
             created_at=created_at,
             expires_at=created_at + self._store.retention,
-            sha256=hashlib.sha256(completed.picture.content).hexdigest(),
-            width_pixels=completed.picture.width_pixels,
-            height_pixels=completed.picture.height_pixels,
+            sha256=hashlib.sha256(completed.image.content).hexdigest(),
+            width_pixels=completed.image.width_pixels,
+            height_pixels=completed.image.height_pixels,
             source_name=request.recording.name,
             recipe=recipe.name,
             processing_seconds=processing_seconds,
@@ -162,9 +162,9 @@ class ImageCreator:
         )
 
 
-def _no_picture() -> FaultError:
+def _no_image() -> FaultError:
     return FaultError(
         Reason.INTERNAL,
-        "The image generation ended without a picture.",
+        "The image generation ended without an image.",
         metadata={STAGE_KEY: Stage.IMAGE_GENERATION.value},
     )

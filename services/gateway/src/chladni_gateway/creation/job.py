@@ -1,4 +1,4 @@
-"""A job: a picture in the making that does not end with the request that asked for it.
+"""A job: an image in the making that does not end with the request that asked for it.
 
     Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Done     and, instead of what is missing,
                                                                      Failed | Cancelled
@@ -31,7 +31,7 @@ from chladni_gateway.domain.image_store import ImageRecord
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
 
 MAX_EVENTS: Final = 512
-"""Events kept of a job; the longest way to a picture takes two times 150 steps and some places in queues."""
+"""Events kept of a job; the longest way to an image takes two times 150 steps and some places in queues."""
 MAX_FOLLOWERS: Final = 8
 """Followers of a job at the same time."""
 _RETRY_AFTER_SECONDS: Final = 2.0
@@ -55,7 +55,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The picture is stored, and can be fetched by its identifier."""
+    """The image is stored, and can be fetched by its identifier."""
 
     stage: ClassVar[Stage] = Stage.STORAGE
 
@@ -65,7 +65,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """There will be no picture."""
+    """There will be no image."""
 
     error: ChladniError
 
@@ -77,7 +77,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The owner wanted no picture any more, or the gateway stops; `stage` was in progress."""
+    """The owner wanted no image any more, or the gateway stops; `stage` was in progress."""
 
     stage: Stage
 
@@ -104,7 +104,7 @@ class JobStatus:
         total_steps: Denoising steps in all.
         elapsed_seconds: Time since denoising started.
         remaining_seconds: Time that it is expected to take.
-        record: What is kept with the picture, once it is there.
+        record: What is kept with the image, once it is there.
         error: Why there is none.
         recipe_stage: Part of the recipe in progress, or that it ended in; empty where it has one part.
         fallback: Why another way than the recipe's own was taken; empty where it was not.
@@ -255,9 +255,9 @@ class Job:
     def _drop_drafts(self) -> None:
         for index, (number, event) in enumerate(self._events):
             if isinstance(event, Drafted):
-                self._events[index] = NumberedEvent(number, replace(event, picture=None))
+                self._events[index] = NumberedEvent(number, replace(event, image=None))
 
 
 def to_job_event(event: CreationEvent) -> JobEvent:
-    """Returns the event of a job for one of its creation: the picture itself is left to the store."""
+    """Returns the event of a job for one of its creation: the image itself is left to the store."""
     return Done(event.record, event.recipe_stage) if isinstance(event, Created) else event

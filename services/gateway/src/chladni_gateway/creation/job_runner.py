@@ -22,13 +22,13 @@ _log = logging.getLogger(__name__)
 
 
 class Creator(Protocol):
-    """Creates pictures, as `ImageCreator` does."""
+    """Creates images, as `ImageCreator` does."""
 
     def check(self, request: CreationRequest) -> None:
         """Demands that a request keeps its limits."""
 
     def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[CreationEvent, None]:
-        """Yields what happens on the way to the picture."""
+        """Yields what happens on the way to the image."""
         ...
 
 
@@ -66,7 +66,7 @@ class JobBoard:
     """Runs jobs and remembers them in memory. One event loop owns it.
 
     Args:
-        creator: Creates the pictures.
+        creator: Creates the images.
         limits: Bounds.
         now: Clock for dates.
     """
@@ -195,7 +195,7 @@ def _end_of(job: Job, task: asyncio.Task[None]) -> JobEvent:
                 )
             )
         case None:
-            return Failed(FaultError(Reason.INTERNAL, "The job ended without a picture."))
+            return Failed(FaultError(Reason.INTERNAL, "The job ended without an image."))
 
 
 def _no_room(problem: str) -> QueueFullError:

@@ -1,8 +1,8 @@
-"""What happens on the way from sound to picture.
+"""What happens on the way from sound to image.
 
     Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Completed  Created
 
-A recipe yields all but the last; creation swallows `Completed`, stores the picture and yields `Created`.
+A recipe yields all but the last; creation swallows `Completed`, stores the image and yields `Created`.
 Each event knows the stage that it belongs to and, where the recipe has several parts, that part.
 """
 
@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
 from chladni_gateway.domain.image_store import ImageRecord
-from chladni_gateway.domain.images import Picture, Provenance
+from chladni_gateway.domain.images import Image, Provenance
 from chladni_gateway.domain.stages import Stage
 
 
@@ -57,7 +57,7 @@ class Progressed:
 
     step: int
     total_steps: int
-    preview: Picture | None
+    preview: Image | None
     elapsed_seconds: float
     remaining_seconds: float | None
     recipe_stage: str = ""
@@ -65,11 +65,11 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The picture is made; where it `is_reused`, an identical request gave it."""
+    """The image is made; where it `is_reused`, an identical request gave it."""
 
     stage: ClassVar[Stage] = Stage.IMAGE_GENERATION
 
-    picture: Picture
+    image: Image
     provenance: Provenance
     is_reused: bool = False
     recipe_stage: str = ""
@@ -77,12 +77,12 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A picture is there from which the next part of the recipe starts.
+    """An image is there from which the next part of the recipe starts.
 
-    The picture is `None` where it is not kept any more, and the provenance where no model made the picture.
+    The image is `None` where it is not kept any more, and the provenance where no model made the image.
     """
 
-    picture: Picture | None
+    image: Image | None
     provenance: Provenance | None = None
     recipe_stage: str = ""
 
@@ -111,11 +111,11 @@ class FellBack:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The picture is stored."""
+    """The image is stored."""
 
     stage: ClassVar[Stage] = Stage.STORAGE
 
-    picture: Picture
+    image: Image
     record: ImageRecord
     recipe_stage: str = ""
 

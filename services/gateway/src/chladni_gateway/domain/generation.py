@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chladni_gateway.domain.audio import Embedding, InitialLatents
-from chladni_gateway.domain.images import Picture, Provenance
+from chladni_gateway.domain.images import Image, Provenance
 
 
 class Priority(StrEnum):
-    """How urgent a picture is."""
+    """How urgent an image is."""
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
@@ -25,7 +25,7 @@ class PreviewRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettings:
-    """How a picture is generated; `None`, and an empty name, leave the choice to the model.
+    """How an image is generated; `None`, and an empty name, leave the choice to the model.
 
     Attributes:
         seed: Seed of the noise, 0 to 4294967295.
@@ -37,8 +37,8 @@ class GenerationSettings:
         previews: How previews are wanted; `None` for none.
         priority: How urgent it is.
         exact: Whether the same request must give the same pixels whatever else the server does.
-        bypass_cache: Whether the picture must be computed anew.
-        upscale: Factor by which the finished picture is larger than its width and height.
+        bypass_cache: Whether the image must be computed anew.
+        upscale: Factor by which the finished image is larger than its width and height.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1].
     """
 
@@ -58,7 +58,7 @@ class GenerationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditioning:
-    """What a picture is made from; models take some of it.
+    """What an image is made from; models take some of it.
 
     The fields are those of ``chladni.image.v1.Conditioning``, which describes them; `None` and empty texts
     leave a field out.
@@ -69,7 +69,7 @@ class Conditioning:
     negative_prompt: str = ""
     initial_latents: InitialLatents | None = None
     initial_latents_weight: float | None = None
-    initial_image: Picture | None = None
+    initial_image: Image | None = None
     strength: float | None = None
 
 
@@ -80,8 +80,8 @@ class Origin:
     Attributes:
         recipe: Name of the recipe.
         audio_sha256: SHA-256 of the recording.
-        stage: Part of the recipe that the picture is; empty for all of it.
-        earlier: How the pictures that it starts from were made, the first one first.
+        stage: Part of the recipe that the image is; empty for all of it.
+        earlier: How the images that it starts from were made, the first one first.
         fallback: Why another way than the recipe's own was taken; empty where it was not.
         options: Options of the recipe by name.
     """
@@ -100,7 +100,7 @@ class GenerationOrder:
 
     Attributes:
         model: Model by its identifier.
-        conditioning: What the picture is made from.
+        conditioning: What the image is made from.
         settings: How to generate.
         origin: Where the conditioning came from.
         caller: Who asks, for the fair share; empty where that is not known.

@@ -1,4 +1,4 @@
-"""Where pictures are kept: the interface, and what is kept with each picture."""
+"""Where images are kept: the interface, and what is kept with each image."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,10 +13,10 @@ from chladni_gateway.domain.images import Provenance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
-    """What is kept with a picture.
+    """What is kept with an image.
 
     Attributes:
-        image_id: Identifier of the picture.
+        image_id: Identifier of the image.
         created_at: When it was made.
         expires_at: When it expires.
         sha256: SHA-256 of the PNG, in hexadecimal digits.
@@ -29,7 +29,7 @@ class ImageRecord:
         descriptors: Descriptors of the sound.
         provenance: How it was made.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
-        owner: Whose picture it is: the one who may list and delete it. Empty where it is nobody's.
+        owner: Whose image it is: the one who may list and delete it. Empty where it is nobody's.
         sound: Embedding of the sound, without names; `None` where there is none, as of earlier versions.
     """
 
@@ -52,7 +52,7 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A picture from the store.
+    """An image from the store.
 
     Attributes:
         record: What is kept with it.
@@ -64,7 +64,7 @@ class StoredImage:
 
 
 class ImageStore(Protocol):
-    """Keeps a bounded number of pictures for a bounded time.
+    """Keeps a bounded number of images for a bounded time.
 
     Identifiers are `UUID` objects, so nothing that a caller wrote can become part of a path or a key. All
     methods raise `UnavailableError` (STORAGE_UNAVAILABLE) where the storage fails.
@@ -72,14 +72,14 @@ class ImageStore(Protocol):
 
     @property
     def retention(self) -> timedelta:
-        """Time after which a picture expires."""
+        """Time after which an image expires."""
         ...
 
     async def put(self, content: bytes, record: ImageRecord) -> None:
-        """Keeps a picture, whole or not at all; the oldest ones make room for it."""
+        """Keeps an image, whole or not at all; the oldest ones make room for it."""
 
     async def get(self, image_id: UUID) -> StoredImage:
-        """Returns a picture.
+        """Returns an image.
 
         Raises:
             NotFoundError: There is none of this identifier, or it has expired.
@@ -87,7 +87,7 @@ class ImageStore(Protocol):
         ...
 
     async def describe(self, image_id: UUID) -> ImageRecord:
-        """Returns what is kept with a picture, without the picture.
+        """Returns what is kept with an image, without the image.
 
         Raises:
             NotFoundError: There is none of this identifier, or it has expired.
@@ -97,32 +97,32 @@ class ImageStore(Protocol):
     async def list_owned(
         self, owner: str, *, limit: int, before: UUID | None = None
     ) -> tuple[ImageRecord, ...]:
-        """Returns what is kept with the pictures of an owner, the newest first.
+        """Returns what is kept with the images of an owner, the newest first.
 
         Args:
-            owner: The owner; no picture is an empty owner's.
-            limit: Pictures at most.
-            before: Only pictures older than this one of the same owner.
+            owner: The owner; no image is an empty owner's.
+            limit: Images at most.
+            before: Only images older than this one of the same owner.
 
         Raises:
-            NotFoundError: `before` is no picture of the owner.
+            NotFoundError: `before` is no image of the owner.
         """
         ...
 
     async def delete(self, image_id: UUID, *, owner: str) -> None:
-        """Removes a picture.
+        """Removes an image.
 
         Raises:
             NotFoundError: The owner has none of this identifier.
         """
 
     async def sweep(self) -> int:
-        """Removes what has expired; returns how many pictures that were."""
+        """Removes what has expired; returns how many images that were."""
         ...
 
 
 async def describe_owned(store: ImageStore, image_id: UUID, *, owner: str) -> ImageRecord:
-    """Returns what is kept with a picture of an owner.
+    """Returns what is kept with an image of an owner.
 
     Raises:
         NotFoundError: The owner has none of this identifier, or it has expired.

@@ -1,4 +1,4 @@
-"""What is known about a picture."""
+"""What is known about an image."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """An encoded picture.
+class Image:
+    """An encoded image.
 
     Attributes:
         content: The file's bytes.
@@ -24,7 +24,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How a picture was made: equal provenance and conditioning give equal pixels, where `exact`.
+    """How an image was made: equal provenance and conditioning give equal pixels, where `exact`.
 
     The attributes are the fields of ``chladni.image.v1.Provenance``, which describes them. Their defaults
     stand for what was not recorded, as by earlier versions.

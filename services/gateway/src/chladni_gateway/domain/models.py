@@ -51,7 +51,7 @@ class ModelSummary:
 
     @property
     def upscales_by_latents(self) -> bool:
-        """Whether it begins an enlarged picture with larger latents, and has no upscaler for what is done."""
+        """Whether it begins an enlarged image with larger latents, and has no upscaler for what is done."""
         return self.properties.get("upscaling") == "latents"
 
     def sizes_of(self, name: str) -> tuple[int, ...]:

@@ -6,34 +6,26 @@ be reached, or DEADLINE_EXCEEDED.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from chladni_contract.score_curve import ScoreCurve
 from chladni_gateway.domain.audio import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
 from chladni_gateway.domain.events import GenerationEvent
 from chladni_gateway.domain.generation import GenerationOrder
-from chladni_gateway.domain.images import Picture
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.live import LiveEvent
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.scores import Vector
+from chladni_runtime.client.health import HealthState
 from chladni_runtime.execution.deadlines import Deadline
-
-
-class HealthState(StrEnum):
-    """How a service is."""
-
-    SERVING = "serving"
-    NOT_SERVING = "not_serving"
-    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How alike two pictures are.
+    """How alike two images are.
 
     Attributes:
-        score: 0 to 1; exactly 1 for equal pictures.
+        score: 0 to 1; exactly 1 for equal images.
         cosine: Cosine of the two embeddings, -1 to 1.
         model: Model that was used.
     """
@@ -45,10 +37,10 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How well a picture fits a sound.
+    """How well an image fits a sound.
 
     Attributes:
-        score: 0 to 1; at 0.5 the sound is as likely the picture's as another's.
+        score: 0 to 1; at 0.5 the sound is as likely the image's as another's.
         cosine: Cosine of the two embeddings, -1 to 1.
         model: Model that was used.
     """
@@ -67,8 +59,8 @@ class SpectrogramSize:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureVectors:
-    """Vectors of pictures.
+class ImageVectors:
+    """Vectors of images.
 
     Attributes:
         vectors: A vector each, all of one length, none of them zero.
@@ -95,7 +87,7 @@ class Collaborator(Protocol):
         ...
 
     async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
-        """Returns the models of the service, none where it does not tell."""
+        """Returns the models of the service."""
         ...
 
 
@@ -122,7 +114,7 @@ class SoundAnalyzer(Collaborator, Protocol):
 class SpectrogramPainter(Protocol):
     """Draws spectrograms."""
 
-    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Picture:
+    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Image:
         """Returns the spectrogram of a recording, time to the right and frequency upwards."""
         ...
 
@@ -143,37 +135,37 @@ class SoundListener(Protocol):
         ...
 
 
-class PictureSource(Protocol):
-    """Generates pictures."""
+class ImageSource(Protocol):
+    """Generates images."""
 
     def generate(self, order: GenerationOrder, deadline: Deadline) -> AsyncGenerator[GenerationEvent, None]:
-        """Yields what happens until the picture is completed; closing the generator stops the work."""
+        """Yields what happens until the image is completed; closing the generator stops the work."""
         ...
 
 
-class PictureGenerator(Collaborator, PictureSource, Protocol):
-    """A service that generates pictures."""
+class ImageGenerator(Collaborator, ImageSource, Protocol):
+    """A service that generates images."""
 
 
-class PictureComparer(Collaborator, Protocol):
-    """Compares pictures."""
+class ImageComparer(Collaborator, Protocol):
+    """Compares images."""
 
-    async def compare(self, first: Picture, second: Picture, deadline: Deadline) -> Likeness:
-        """Returns how alike two pictures are."""
+    async def compare(self, first: Image, second: Image, deadline: Deadline) -> Likeness:
+        """Returns how alike two images are."""
         ...
 
 
-class PictureEmbedder(Protocol):
-    """Gives pictures a place in a space where like ones are near each other."""
+class ImageEmbedder(Protocol):
+    """Gives images a place in a space where like ones are near each other."""
 
-    async def embed(self, pictures: Sequence[Picture], deadline: Deadline) -> PictureVectors:
-        """Returns the vectors of 1 to 64 pictures, in their order."""
+    async def embed(self, images: Sequence[Image], deadline: Deadline) -> ImageVectors:
+        """Returns the vectors of 1 to 64 images, in their order."""
         ...
 
 
 class AlignmentScorer(Protocol):
-    """Tells how well pictures fit sounds."""
+    """Tells how well images fit sounds."""
 
-    async def score_alignment(self, sound: Embedding, picture: Picture, deadline: Deadline) -> Alignment:
-        """Returns how well a picture fits a sound."""
+    async def score_alignment(self, sound: Embedding, image: Image, deadline: Deadline) -> Alignment:
+        """Returns how well an image fits a sound."""
         ...

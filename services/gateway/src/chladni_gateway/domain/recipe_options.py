@@ -22,11 +22,11 @@ class RecipeOptions:
     Attributes:
         prompt: Text to follow.
         negative_prompt: Text to avoid.
-        strength: How far to go from the picture of the sound, in (0, 1].
+        strength: How far to go from the image of the sound, in (0, 1].
         model: Image model by its identifier.
         noise_mode: How the sound becomes initial noise.
         noise_weight: How much of the sound the noise holds, in [0, 1].
-        upscale: Factor by which the finished picture is larger than its width and height, 1 or 2.
+        upscale: Factor by which the finished image is larger than its width and height, 1 or 2.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1]; 1 leaves it out.
     """
 

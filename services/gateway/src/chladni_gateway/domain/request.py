@@ -34,7 +34,7 @@ class CreationRequest:
         settings: How to generate.
         options: What the recipe is to do otherwise than by itself.
         caller: Who asks: callers share image generation fairly. Empty where that is not known.
-        owner: Whose picture it becomes; empty for nobody's.
+        owner: Whose image it becomes; empty for nobody's.
     """
 
     recording: Recording

@@ -1,4 +1,4 @@
-"""How alike pictures are: from vectors to scores, and from scores to words."""
+"""How alike images are: from vectors to scores, and from scores to words."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from chladni_contract.score_curve import ScoreCurve
 
 Vector: TypeAlias = tuple[float, ...]
-"""Where a picture stands in a space in which like pictures are near each other."""
+"""Where an image stands in a space in which like images are near each other."""
 
 _LOW_BELOW_PERCENT: Final = 30
 _HIGH_ABOVE_PERCENT: Final = 70
@@ -50,7 +50,7 @@ def unit_vector(vector: Vector) -> Vector:
 
 
 def scores_of(given: Vector, others: Sequence[Vector], curve: ScoreCurve | None) -> list[float]:
-    """Returns how alike a picture is to each of others, 0 to 1, as `CompareImages` scores it.
+    """Returns how alike an image is to each of others, 0 to 1, as `CompareImages` scores it.
 
     Args:
         given: Its vector, of length 1.

@@ -1,4 +1,4 @@
-"""Stages of the way from sound to picture, and the errors that name them."""
+"""Stages of the way from sound to image, and the errors that name them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Messages of what happens on the way to a picture."""
+"""Messages of what happens on the way to an image."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _to_progress_message(event: Progressed) -> image_pb2.GenerationProgress:
 
 def _to_drafted_message(event: Drafted) -> gateway_pb2.ImageDrafted:
     return gateway_pb2.ImageDrafted(
-        image=to_image_message(event.picture) if event.picture else None,
+        image=to_image_message(event.image) if event.image else None,
         provenance=to_provenance_message(event.provenance) if event.provenance else None,
     )
 
@@ -108,7 +108,7 @@ def _to_created_message(event: Created) -> gateway_pb2.ImageCreated:
     record = event.record
     return gateway_pb2.ImageCreated(
         image_id=str(record.image_id),
-        image=to_image_message(event.picture),
+        image=to_image_message(event.image),
         provenance=to_provenance_message(record.provenance),
         processing_time=_to_duration(record.processing_seconds),
         expire_time=to_timestamp(record.expires_at),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_gateway.backends.messages import to_image_message, to_picture
+from chladni_gateway.backends.messages import to_image, to_image_message
 from chladni_gateway.domain.audio import Recording
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.image_store import StoredImage, parse_image_id
-from chladni_gateway.domain.images import Picture
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.grpc_api.event_messages import to_timestamp
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chladni_gateway.domain.ports import Likeness
     from chladni_gateway.models.availability import Need
     from chladni_gateway.recipes.base import RecipeDescription
-    from chladni_gateway.similarity.comparison import PictureSource
+    from chladni_gateway.similarity.comparison import ImageSource
 
 _PRIORITIES: Final = {
     image_pb2.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
@@ -67,8 +67,8 @@ def to_creation_request(message: gateway_pb2.CreateImageRequest, *, caller: str)
     )
 
 
-def to_picture_source(reference: gateway_pb2.ImageReference, *, field: str) -> PictureSource:
-    """Returns the picture that a reference means.
+def to_image_source(reference: gateway_pb2.ImageReference, *, field: str) -> ImageSource:
+    """Returns the image that a reference means.
 
     Raises:
         InvalidInputError: It means none, or its identifier is no UUID.
@@ -77,7 +77,7 @@ def to_picture_source(reference: gateway_pb2.ImageReference, *, field: str) -> P
         case "image_id":
             return parse_image_id(reference.image_id, field=f"{field}.image_id")
         case "image":
-            return to_picture(reference.image)
+            return to_image(reference.image)
         case _:
             raise InvalidInputError(
                 Reason.MISSING_FIELD,
@@ -93,12 +93,12 @@ def to_comparison_message(likeness: Likeness) -> gateway_pb2.CompareImagesRespon
     )
 
 
-def to_stored_image_message(image: StoredImage) -> gateway_pb2.GetImageResponse:
-    """Returns the message of a stored picture."""
-    record = image.record
-    picture = Picture(image.content, "image/png", record.width_pixels, record.height_pixels)
+def to_stored_image_message(stored: StoredImage) -> gateway_pb2.GetImageResponse:
+    """Returns the message of a stored image."""
+    record = stored.record
+    image = Image(stored.content, "image/png", record.width_pixels, record.height_pixels)
     return gateway_pb2.GetImageResponse(
-        image=to_image_message(picture),
+        image=to_image_message(image),
         create_time=to_timestamp(record.created_at),
         expire_time=to_timestamp(record.expires_at),
     )

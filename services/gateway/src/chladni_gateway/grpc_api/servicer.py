@@ -13,7 +13,7 @@ from chladni_gateway.grpc_api.event_messages import to_event_message
 from chladni_gateway.grpc_api.messages import (
     to_comparison_message,
     to_creation_request,
-    to_picture_source,
+    to_image_source,
     to_recipe_message,
     to_stored_image_message,
 )
@@ -41,7 +41,7 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
     async def CreateImage(
         self, request: gateway_pb2.CreateImageRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[gateway_pb2.CreateImageResponse]:
-        """Yields what happens on the way to the picture."""
+        """Yields what happens on the way to the image."""
         deadline = _deadline(context, self._workshop.limits.creation_timeout_seconds)
         with at_stage(Stage.VALIDATION):
             asked = to_creation_request(request, caller=caller_of(context))
@@ -52,17 +52,17 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
     async def CompareImages(
         self, request: gateway_pb2.CompareImagesRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> gateway_pb2.CompareImagesResponse:
-        """Returns how alike two pictures are."""
+        """Returns how alike two images are."""
         deadline = _deadline(context, self._workshop.limits.comparison_timeout_seconds)
         with at_stage(Stage.VALIDATION):
-            first = to_picture_source(request.first, field="first")
-            second = to_picture_source(request.second, field="second")
+            first = to_image_source(request.first, field="first")
+            second = to_image_source(request.second, field="second")
         return to_comparison_message(await self._workshop.comparator.compare(first, second, deadline))
 
     async def GetImage(
         self, request: gateway_pb2.GetImageRequest, _context: grpc.aio.ServicerContext[Any, Any]
     ) -> gateway_pb2.GetImageResponse:
-        """Returns a stored picture."""
+        """Returns a stored image."""
         image_id = parse_image_id(request.image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             return to_stored_image_message(await self._workshop.store.get(image_id))

@@ -60,11 +60,11 @@ class Inventory:
 
     Attributes:
         sounds: Models of audio-features.
-        pictures: Models of image-generation.
+        images: Models of image-generation.
     """
 
     sounds: Shelf
-    pictures: Shelf
+    images: Shelf
 
 
 class Stock:
@@ -72,12 +72,12 @@ class Stock:
 
     Args:
         sounds: Models of audio-features.
-        pictures: Models of each server of image-generation, the main one first.
+        images: Models of each server of image-generation, the main one first.
     """
 
-    def __init__(self, *, sounds: ModelListing, pictures: Sequence[ModelListing]) -> None:
+    def __init__(self, *, sounds: ModelListing, images: Sequence[ModelListing]) -> None:
         self._sounds = sounds
-        self._pictures = tuple(pictures)
+        self._images = tuple(images)
 
     async def look(self, deadline: Deadline) -> Inventory:
         """Returns what there is now; never raises."""
@@ -88,12 +88,12 @@ class Stock:
         return await self._take(lambda listing: listing.recall(deadline))
 
     async def _take(self, ask: Callable[[ModelListing], Awaitable[Listed]]) -> Inventory:
-        listings = (self._sounds, *self._pictures)
-        sounds, *pictures = await asyncio.gather(*map(ask, listings))
-        main = self._pictures[0].server_name
+        listings = (self._sounds, *self._images)
+        sounds, *images = await asyncio.gather(*map(ask, listings))
+        main = self._images[0].server_name
         return Inventory(
             Shelf(self._sounds.server_name, Stage.AUDIO_FEATURES, sounds.models, sounds.failure),
-            Shelf(main, Stage.IMAGE_GENERATION, _merged(pictures), _first_failure(pictures)),
+            Shelf(main, Stage.IMAGE_GENERATION, _merged(images), _first_failure(images)),
         )
 
 

@@ -63,7 +63,9 @@ class ModelListing:
         try:
             answer = Listed(await self._server.models(deadline))
         except ChladniError as error:
-            return self._failed(error)
+            if error.reason is not Reason.NOT_IMPLEMENTED:
+                return self._failed(error)
+            answer = Listed()
         self._told, self._told_at = answer, self._clock()
         return answer
 

@@ -113,10 +113,10 @@ class ModelNeed:
 
 
 class Pair(NamedTuple):
-    """A model that makes embeddings of sounds, and one that makes pictures of these."""
+    """A model that makes embeddings of sounds, and one that makes images of these."""
 
     sound: ModelSummary
-    picture: ModelSummary
+    image: ModelSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,11 @@ class PairNeed:
 
     Attributes:
         sound: Model of audio-features.
-        picture: Model of image-generation.
+        image: Model of image-generation.
     """
 
     sound: ModelNeed
-    picture: ModelNeed
+    image: ModelNeed
 
     def choose(self, inventory: Inventory, wish: Wish = ANY_WISH) -> Pair:
         """Returns the best two models that can be used together.
@@ -139,36 +139,36 @@ class PairNeed:
         """
         faults: list[ChladniError] = []
         sounds: Sequence[ModelSummary] = ()
-        pictures: Sequence[ModelSummary] = ()
+        images: Sequence[ModelSummary] = ()
         try:
             sounds = self.sound.usable_in(inventory.sounds)
         except ChladniError as error:
             faults.append(error)
         try:
-            pictures = self.picture.usable_in(inventory.pictures, wish)
+            images = self.image.usable_in(inventory.images, wish)
         except ChladniError as error:
             faults.append(error)
         if faults:
             raise united(faults)
-        for picture in pictures:
+        for image in images:
             for sound in sounds:
-                if sound.output_space in picture.input_spaces:
-                    return Pair(sound, picture)
-        raise _disagreement(sounds[0], pictures[0])
+                if sound.output_space in image.input_spaces:
+                    return Pair(sound, image)
+        raise _disagreement(sounds[0], images[0])
 
     def met_in(self, inventory: Inventory, *, is_optional: bool = False) -> tuple[Need, Need]:
         """Returns whether both needs are met; where the models do not fit, the second one is not."""
         sound = self.sound.met_in(inventory.sounds, is_optional=is_optional)
-        picture = self.picture.met_in(inventory.pictures, is_optional=is_optional)
-        if not (sound.is_met and picture.is_met):
-            return sound, picture
+        image = self.image.met_in(inventory.images, is_optional=is_optional)
+        if not (sound.is_met and image.is_met):
+            return sound, image
         try:
             pair = self.choose(inventory)
         except ChladniError as error:
-            return sound, Need(description=picture.description, remedy=error.message, is_optional=is_optional)
+            return sound, Need(description=image.description, remedy=error.message, is_optional=is_optional)
         return (
             Need(description=sound.description, model=pair.sound.name, is_optional=is_optional),
-            Need(description=picture.description, model=pair.picture.name, is_optional=is_optional),
+            Need(description=image.description, model=pair.image.name, is_optional=is_optional),
         )
 
 
@@ -221,11 +221,11 @@ def _not_ready(kind: Sequence[ModelSummary], shelf: Shelf, *, is_named: bool) ->
     )
 
 
-def _disagreement(sound: ModelSummary, picture: ModelSummary) -> ChladniError:
-    taken = ", ".join(sorted(picture.input_spaces)) or "no space"
+def _disagreement(sound: ModelSummary, image: ModelSummary) -> ChladniError:
+    taken = ", ".join(sorted(image.input_spaces)) or "no space"
     return ChladniError(
         Reason.RECIPE_UNAVAILABLE,
-        f"The image model {picture.name} takes embeddings of {taken}, but {sound.name} describes the sound "
+        f"The image model {image.name} takes embeddings of {taken}, but {sound.name} describes the sound "
         f"in {sound.output_space}. Configure image-generation with a model that takes these, or "
         "audio-features with one that makes those.",
         metadata={STAGE_KEY: Stage.IMAGE_GENERATION.value},

@@ -1,8 +1,8 @@
 """The recipe of AudioLDM: a mel image that it imagines of the sound, refined by Stable Diffusion.
 
-CLAP embedding -> AudioLDM: mel image -> Stable Diffusion: picture        audioldm_mel, sd_refined
+CLAP embedding -> AudioLDM: mel image -> Stable Diffusion: image        audioldm_mel, sd_refined
 CLAP embedding -> AudioLDM: mel image                                     without Stable Diffusion
-spectrogram                           -> Stable Diffusion: picture        without CLAP or AudioLDM: fallback
+spectrogram                           -> Stable Diffusion: image        without CLAP or AudioLDM: fallback
 """
 
 from collections.abc import AsyncGenerator
@@ -110,10 +110,10 @@ class AudioLdmRecipe:
                 yield event
 
     def availability(self, inventory: Inventory) -> Availability:
-        """Returns whether there is a way to any picture."""
+        """Returns whether there is a way to any image."""
         needs = (
             *_MODELS.met_in(inventory, is_optional=True),
-            STABLE_DIFFUSION.met_in(inventory.pictures, is_optional=True),
+            STABLE_DIFFUSION.met_in(inventory.images, is_optional=True),
         )
         if inventory.sounds.failure:
             return Availability(needs, inventory.sounds.failure.message)
@@ -124,7 +124,7 @@ class AudioLdmRecipe:
 
 @dataclass(frozen=True, slots=True)
 class _Creation:
-    """One picture in the making, once the sound is analysed.
+    """One image in the making, once the sound is analysed.
 
     Attributes:
         ingredients: What it is made with.
@@ -155,7 +155,7 @@ class _Creation:
     ) -> AsyncGenerator[RecipeEvent, None]:
         draft: Completed | None = None
         obstacle = ""
-        # Size and scheduler are meant for the picture that is refined from this one.
+        # Size and scheduler are meant for the image that is refined from this one.
         own = replace(self.request.settings, width_pixels=None, height_pixels=None, scheduler="")
         try:
             async with aclosing(self._draw(models, own)) as events:
@@ -190,7 +190,7 @@ class _Creation:
                 self.request.recording, models.sound.name, self.deadline
             )
         order = GenerationOrder(
-            model=models.picture.name,
+            model=models.image.name,
             conditioning=Conditioning(audio_embedding=embedding),
             settings=with_default_effort(settings),
             origin=replace(self.origin, stage=_MEL, fallback=fallback[:_MAX_REASON_LENGTH]),
@@ -201,12 +201,12 @@ class _Creation:
                 yield event
 
     async def _refine(self, draft: Completed, refiner: ModelSummary) -> AsyncGenerator[RecipeEvent, None]:
-        yield Drafted(draft.picture, draft.provenance, recipe_stage=_MEL)
+        yield Drafted(draft.image, draft.provenance, recipe_stage=_MEL)
         # One seed for both parts, so that the request can be repeated with it.
         settings = replace(self.request.settings, seed=draft.provenance.seed)
         request = replace(self.request, settings=settings)
         origin = replace(self.origin, stage=_REFINED, earlier=(draft.provenance,))
-        order = refinement_order(request, refiner, draft.picture, origin)
+        order = refinement_order(request, refiner, draft.image, origin)
         async with aclosing(paint(self.ingredients.generator, order, self.deadline)) as events:
             async for event in events:
                 yield event
@@ -224,7 +224,7 @@ def _plan(inventory: Inventory, options: RecipeOptions) -> _Plan:
     """Returns what there is for a request.
 
     Raises:
-        ChladniError: There is no way to any picture, and the message names all that is missing; or the
+        ChladniError: There is no way to any image, and the message names all that is missing; or the
             request names a model that is none of this recipe's.
     """
     mel_name, refiner_name = _named(inventory, options.model)
@@ -237,7 +237,7 @@ def _plan(inventory: Inventory, options: RecipeOptions) -> _Plan:
         faults.append(error)
     try:
         wish = Wish(refiner_name, inputs_asked_of_model(options))
-        refiner = STABLE_DIFFUSION.usable_in(inventory.pictures, wish)[0]
+        refiner = STABLE_DIFFUSION.usable_in(inventory.images, wish)[0]
     except ChladniError as error:
         faults.append(error)
     if mel is None and refiner is None:
@@ -249,10 +249,10 @@ def _named(inventory: Inventory, name: str) -> tuple[str, str]:
     """Returns a model's name as that of AudioLDM or as that of Stable Diffusion, whichever it is."""
     if not name:
         return "", ""
-    drawing = _MODELS.picture.kind_in(inventory.pictures)
-    refining = STABLE_DIFFUSION.kind_in(inventory.pictures)
+    drawing = _MODELS.image.kind_in(inventory.images)
+    refining = STABLE_DIFFUSION.kind_in(inventory.images)
     if any(model.name == name for model in drawing):
         return name, ""
     if any(model.name == name for model in refining):
         return "", name
-    raise not_among((*drawing, *refining), name, inventory.pictures)
+    raise not_among((*drawing, *refining), name, inventory.images)

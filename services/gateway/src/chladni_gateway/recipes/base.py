@@ -1,4 +1,4 @@
-"""Recipes: named ways from sound to picture."""
+"""Recipes: named ways from sound to image."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from chladni_contract.errors import NotFoundError, Reason
 from chladni_gateway.domain.events import RecipeEvent
-from chladni_gateway.domain.ports import PictureSource, SoundAnalyzer, SpectrogramPainter
+from chladni_gateway.domain.ports import ImageSource, SoundAnalyzer, SpectrogramPainter
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.models.availability import Availability
 from chladni_gateway.models.catalog import Inventory, Stock
@@ -26,7 +26,7 @@ class RecipeDescription:
 
 
 class Recipe(Protocol):
-    """A way from sound to picture."""
+    """A way from sound to image."""
 
     @property
     def name(self) -> str:
@@ -70,13 +70,13 @@ class Ingredients:
         stock: Knows which models there are.
         analyzer: Describes sounds.
         painter: Draws their spectrograms.
-        generator: Generates pictures.
+        generator: Generates images.
     """
 
     stock: Stock
     analyzer: SoundAnalyzer
     painter: SpectrogramPainter
-    generator: PictureSource
+    generator: ImageSource
 
 
 class RecipeBook:

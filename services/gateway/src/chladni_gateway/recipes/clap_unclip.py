@@ -38,7 +38,7 @@ _MODELS: Final = PairNeed(
 
 
 class ClapUnclipRecipe:
-    """Maps the sound into CLIP's space of images and generates a picture from there.
+    """Maps the sound into CLIP's space of images and generates an image from there.
 
     Args:
         ingredients: What it is made with.
@@ -60,19 +60,19 @@ class ClapUnclipRecipe:
         options, analyzer = request.options, self._with.analyzer
         inventory = await self._with.stock.recent(deadline)
         models = _MODELS.choose(inventory, Wish(options.model, inputs_asked_of_model(options)))
-        check_model_takes(options, models.picture)
+        check_model_takes(options, models.image)
         with at_stage(Stage.AUDIO_FEATURES):
             features = await analyzer.analyze(request.recording, deadline)
             embedding = await analyzer.embed(request.recording, models.sound.name, deadline)
         yield analyzed(features)
         order = GenerationOrder(
-            model=models.picture.name,
+            model=models.image.name,
             conditioning=Conditioning(
                 audio_embedding=embedding,
-                prompt=prompt_for(options, models.picture),
+                prompt=prompt_for(options, models.image),
                 negative_prompt=options.negative_prompt,
             ),
-            settings=settings_for(request, models.picture),
+            settings=settings_for(request, models.image),
             origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
             caller=request.caller,
         )

@@ -39,7 +39,7 @@ _MODELS: Final = PairNeed(
 
 
 class EmbeddedRecipe:
-    """Describes the sound by an embedding and generates a picture from that alone.
+    """Describes the sound by an embedding and generates an image from that alone.
 
     Args:
         ingredients: What it is made with.
@@ -61,16 +61,16 @@ class EmbeddedRecipe:
         options = request.options
         inventory = await self._with.stock.recent(deadline)
         models = _MODELS.choose(inventory, Wish(options.model, inputs_asked_of_model(options)))
-        check_model_takes(options, models.picture)
+        check_model_takes(options, models.image)
         with at_stage(Stage.AUDIO_FEATURES):
             features = await self._with.analyzer.analyze(
                 request.recording, deadline, embedding_model=models.sound.name
             )
         yield analyzed(features)
         order = GenerationOrder(
-            model=models.picture.name,
+            model=models.image.name,
             conditioning=Conditioning(audio_embedding=features.embedding),
-            settings=settings_for(request, models.picture),
+            settings=settings_for(request, models.image),
             origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
             caller=request.caller,
         )

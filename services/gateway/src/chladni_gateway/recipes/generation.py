@@ -1,4 +1,4 @@
-"""Orders of pictures, and their execution: what the recipes have in common."""
+"""Orders of images, and their execution: what the recipes have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chladni_gateway.domain.events import GenerationEvent
     from chladni_gateway.domain.generation import GenerationOrder, GenerationSettings
     from chladni_gateway.domain.models import ModelSummary
-    from chladni_gateway.domain.ports import PictureSource
+    from chladni_gateway.domain.ports import ImageSource
     from chladni_gateway.domain.recipe_options import RecipeOptions
     from chladni_gateway.domain.request import CreationRequest
     from chladni_runtime.execution.deadlines import Deadline
@@ -54,7 +54,7 @@ def check_model_takes(options: RecipeOptions, model: ModelSummary) -> None:
 
 
 def settings_for(request: CreationRequest, model: ModelSummary) -> GenerationSettings:
-    """Returns how a request wants its picture generated, with the options that the model takes."""
+    """Returns how a request wants its image generated, with the options that the model takes."""
     options = request.options
     return replace(
         request.settings,
@@ -74,9 +74,9 @@ def analyzed(features: SoundFeatures) -> Analyzed:
 
 
 async def paint(
-    generator: PictureSource, order: GenerationOrder, deadline: Deadline
+    generator: ImageSource, order: GenerationOrder, deadline: Deadline
 ) -> AsyncGenerator[GenerationEvent, None]:
-    """Yields what happens until an ordered picture is completed, with the part of the recipe.
+    """Yields what happens until an ordered image is completed, with the part of the recipe.
 
     Raises:
         ChladniError: Image generation refused or failed; the metadata names the stage and the part.

@@ -99,7 +99,7 @@ class LatentNoiseRecipe:
 
     def availability(self, inventory: Inventory) -> Availability:
         """Returns whether there is a model that takes initial latents."""
-        needs = inventory.sounds.service_need(_NOISE), _MODEL.met_in(inventory.pictures)
+        needs = inventory.sounds.service_need(_NOISE), _MODEL.met_in(inventory.images)
         if not all(need.is_met for need in needs):
             return Availability.of(*needs)
         try:
@@ -113,12 +113,12 @@ class LatentNoiseRecipe:
 def latent_shape(
     settings: GenerationSettings, model: ModelSummary, *, upscale: int = 1
 ) -> tuple[int, int, int]:
-    """Returns the shape (C, H, W) of the latents with which a model begins a picture.
+    """Returns the shape (C, H, W) of the latents with which a model begins an image.
 
     Args:
         settings: The size that is asked for.
         model: The model.
-        upscale: Factor by which the picture is enlarged; some models begin with larger latents for that.
+        upscale: Factor by which the image is enlarged; some models begin with larger latents for that.
 
     Raises:
         InvalidInputError: They would have no square number of values, which the mel image must be cut into.
@@ -158,7 +158,7 @@ def _scaled(length: int, side_pixels: int | None, native_pixels: int) -> int:
 
 def _choose(inventory: Inventory, wish: Wish) -> tuple[ModelSummary | None, ModelSummary]:
     """Returns the image model and, where it needs an embedding too, the model that makes it."""
-    model = _MODEL.usable_in(inventory.pictures, wish)[0]
+    model = _MODEL.usable_in(inventory.images, wish)[0]
     if _EMBEDDING not in model.required_inputs:
         return None, model
     return _WITH_EMBEDDING.choose(inventory, wish)

@@ -1,4 +1,4 @@
-"""The recipe for music: a prompt that tells of it becomes a picture by Stable Diffusion XL."""
+"""The recipe for music: a prompt that tells of it becomes an image by Stable Diffusion XL."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -34,7 +34,7 @@ _SDXL: Final = ModelNeed(
 
 
 class MusicPromptsRecipe:
-    """Generates a picture of a prompt that is given with the sound.
+    """Generates an image of a prompt that is given with the sound.
 
     Args:
         ingredients: What it is made with.
@@ -57,7 +57,7 @@ class MusicPromptsRecipe:
         with at_stage(Stage.VALIDATION):
             _check_size(request.settings)
         inventory = await self._with.stock.recent(deadline)
-        model = _SDXL.usable_in(inventory.pictures, Wish(options.model, inputs_asked_of_model(options)))[0]
+        model = _SDXL.usable_in(inventory.images, Wish(options.model, inputs_asked_of_model(options)))[0]
         check_model_takes(options, model)
         with at_stage(Stage.AUDIO_FEATURES):
             features = await self._with.analyzer.analyze(request.recording, deadline)
@@ -75,7 +75,7 @@ class MusicPromptsRecipe:
 
     def availability(self, inventory: Inventory) -> Availability:
         """Returns whether there is a model of the one family that it uses."""
-        return Availability.of(inventory.sounds.service_need(_LISTENING), _SDXL.met_in(inventory.pictures))
+        return Availability.of(inventory.sounds.service_need(_LISTENING), _SDXL.met_in(inventory.images))
 
 
 def _check_size(settings: GenerationSettings) -> None:

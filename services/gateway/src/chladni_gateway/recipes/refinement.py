@@ -1,4 +1,4 @@
-"""Image to image by Stable Diffusion: a picture that was made from the sound becomes a richer one."""
+"""Image to image by Stable Diffusion: an image that was made from the sound becomes a richer one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.generation import GenerationSettings, Origin
-    from chladni_gateway.domain.images import Picture
+    from chladni_gateway.domain.images import Image
     from chladni_gateway.domain.models import ModelSummary
     from chladni_gateway.domain.request import CreationRequest
 
@@ -59,14 +59,14 @@ def check_refinement(request: CreationRequest, model: ModelSummary) -> None:
 
 
 def refinement_order(
-    request: CreationRequest, model: ModelSummary, picture: Picture, origin: Origin
+    request: CreationRequest, model: ModelSummary, image: Image, origin: Origin
 ) -> GenerationOrder:
-    """Returns the order of a picture that starts from another one.
+    """Returns the order of an image that starts from another one.
 
     Args:
         request: What the caller asks for.
         model: A Stable Diffusion model.
-        picture: The picture to start from.
+        image: The image to start from.
         origin: Where it came from.
     """
     return GenerationOrder(
@@ -74,7 +74,7 @@ def refinement_order(
         conditioning=Conditioning(
             prompt=request.options.prompt or DEFAULT_PROMPT,
             negative_prompt=request.options.negative_prompt,
-            initial_image=picture,
+            initial_image=image,
             strength=_strength_of(request),
         ),
         settings=_settings(request, model),

@@ -1,4 +1,4 @@
-"""The recipe of the spectrogram: its picture is what Stable Diffusion starts from."""
+"""The recipe of the spectrogram: its image is what Stable Diffusion starts from."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -44,9 +44,9 @@ class SpectrogramWay:
         """
         with at_recipe_stage(origin.stage), at_stage(Stage.AUDIO_FEATURES):
             size = _size_of(request.settings, model)
-            picture = await self._with.painter.paint(request.recording, size, deadline)
-        yield Drafted(picture, recipe_stage=origin.stage)
-        order = refinement_order(request, model, picture, origin)
+            image = await self._with.painter.paint(request.recording, size, deadline)
+        yield Drafted(image, recipe_stage=origin.stage)
+        order = refinement_order(request, model, image, origin)
         async with aclosing(paint(self._with.generator, order, deadline)) as events:
             async for event in events:
                 yield event
@@ -62,7 +62,7 @@ class SpectrogramRecipe:
     name: Final = SpectrogramWay.name
     description: Final = (
         "Draws the sound's mel spectrogram in colour and lets Stable Diffusion "
-        "make a picture of it that follows a prompt."
+        "make an image of it that follows a prompt."
     )
     options: Final = ("prompt", "negative_prompt", "strength", "model", "upscale")
     required_options: Final[tuple[str, ...]] = ()
@@ -76,7 +76,7 @@ class SpectrogramRecipe:
         options = request.options
         inventory = await self._with.stock.recent(deadline)
         wish = Wish(options.model, inputs_asked_of_model(options))
-        model = STABLE_DIFFUSION.usable_in(inventory.pictures, wish)[0]
+        model = STABLE_DIFFUSION.usable_in(inventory.images, wish)[0]
         check_refinement(request, model)
         with at_stage(Stage.AUDIO_FEATURES):
             features = await self._with.analyzer.analyze(request.recording, deadline)
@@ -89,12 +89,12 @@ class SpectrogramRecipe:
     def availability(self, inventory: Inventory) -> Availability:
         """Returns whether there is a Stable Diffusion model."""
         return Availability.of(
-            inventory.sounds.service_need(_DRAWING), STABLE_DIFFUSION.met_in(inventory.pictures)
+            inventory.sounds.service_need(_DRAWING), STABLE_DIFFUSION.met_in(inventory.images)
         )
 
 
 def _size_of(settings: GenerationSettings, model: ModelSummary) -> SpectrogramSize:
-    """Returns the size that the picture will have, so that nothing is lost by resizing."""
+    """Returns the size that the image will have, so that nothing is lost by resizing."""
     native = model.sizes_of("image_size_pixels")
     width_pixels, height_pixels = native if len(native) == 2 else (_SIDE_PIXELS, _SIDE_PIXELS)
     return SpectrogramSize(settings.width_pixels or width_pixels, settings.height_pixels or height_pixels)

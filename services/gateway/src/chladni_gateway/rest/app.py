@@ -53,8 +53,8 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
         "content": json_example(UNAVAILABLE),
     },
 }
-_DESCRIPTION: Final = """Pictures and jobs belong to the session that made them, which is a cookie that every
-POST and the page set. Whoever knows a picture's identifier may get it; only its session lists and deletes it.
+_DESCRIPTION: Final = """Images and jobs belong to the session that made them, which is a cookie that every
+POST and the page set. Whoever knows an image's identifier may get it; only its session lists and deletes it.
 
 Live sound goes over a WebSocket, `/api/live`, which OpenAPI does not describe: first the text
 `{"sample_rate_hz": 48000}`, which the text `{"type": "ready", ...}` answers; then binary messages of mono,
@@ -85,7 +85,7 @@ def create_app(
     """
     app = FastAPI(
         title="Chladni",
-        summary="Turns sound into pictures and measures how alike pictures are.",
+        summary="Turns sound into images and measures how alike images are.",
         description=_DESCRIPTION,
         version=version("chladni-gateway"),
         openapi_url="/api/openapi.json",
@@ -105,7 +105,7 @@ def create_app(
         job_routes(workshop, uploads=uploads, previews=previews),
         spectrogram_routes(workshop, uploads=uploads),
         comparison_routes(workshop),
-        alignment_routes(workshop),  # Before the route of pictures, which takes any address below its own.
+        alignment_routes(workshop),  # Before the route of images, which takes any address below its own.
         image_routes(workshop),
         fact_routes(workshop),
         live_routes(workshop, places=live_places, friends=frozenset(cors_origins)),

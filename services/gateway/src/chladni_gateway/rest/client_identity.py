@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
-from chladni_runtime.server.request_context import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 
 if TYPE_CHECKING:
     from starlette.requests import Request

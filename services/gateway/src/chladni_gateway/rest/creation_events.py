@@ -1,4 +1,4 @@
-"""What happens on the way to a picture, as server-sent events."""
+"""What happens on the way to an image, as server-sent events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chladni_gateway.rest.sse import ServerEvent
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chladni_gateway.domain.images import Picture
+    from chladni_gateway.domain.images import Image
 
 
 def to_server_event(event: CreationEvent) -> ServerEvent:
@@ -90,10 +90,10 @@ def _turn(event: Drafted | FellBack) -> tuple[str, dict[str, Any]]:
     if isinstance(event, FellBack):
         return "fell_back", {"reason": event.reason, "way": event.way}
     return "drafted", {
-        "image": None if event.picture is None else _data_url(event.picture),
+        "image": None if event.image is None else _data_url(event.image),
         "provenance": None if event.provenance is None else asdict(event.provenance),
     }
 
 
-def _data_url(picture: Picture) -> str:
-    return f"data:{picture.media_type};base64,{base64.b64encode(picture.content).decode()}"
+def _data_url(image: Image) -> str:
+    return f"data:{image.media_type};base64,{base64.b64encode(image.content).decode()}"

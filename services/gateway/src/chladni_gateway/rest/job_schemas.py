@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class JobBody(BaseModel):
-    """A picture in the making. What does not apply, or is not known yet, is null."""
+    """An image in the making. What does not apply, or is not known yet, is null."""
 
     job_id: UUID
     state: JobState = Field(description="How far it is; the last three are final.")
@@ -37,8 +37,8 @@ class JobBody(BaseModel):
         description="Part of the recipe in progress, or that it ended in; empty if it has one part.",
     )
     fallback: str = Field("", description="Why another way than the recipe's own was taken; empty if not.")
-    image: CreatedImage | None = Field(None, description="The picture, of a completed job.")
-    error: ErrorDetail | None = Field(None, description="Why there is no picture, of a failed job.")
+    image: CreatedImage | None = Field(None, description="The image, of a completed job.")
+    error: ErrorDetail | None = Field(None, description="Why there is no image, of a failed job.")
     events_url: str = Field(description="Where to follow it, relative to this host.")
 
 

@@ -40,7 +40,7 @@ _OPTIONS: Final[dict[str, Any]] = {
         "type": "number",
         "exclusiveMinimum": 0,
         "maximum": 1,
-        "description": "How far to go from the picture of the sound, for recipes that start from one. "
+        "description": "How far to go from the image of the sound, for recipes that start from one. "
         "Absent: 0.7.",
         "examples": [0.7],
     },
@@ -68,7 +68,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "upscale": {
         "type": "integer",
         "enum": list(UPSCALES),
-        "description": "Factor by which the finished picture is larger than its width and height say, for "
+        "description": "Factor by which the finished image is larger than its width and height say, for "
         "models that can. Absent: 1.",
         "examples": [2],
     },
@@ -105,7 +105,7 @@ _CREATION_SCHEMA: Final[dict[str, Any]] = {
             "type": "number",
             "minimum": 1,
             "maximum": MAX_GUIDANCE_SCALE,
-            "description": "How closely the picture follows the sound; 1 is not pushed at all. "
+            "description": "How closely the image follows the sound; 1 is not pushed at all. "
             "Absent: the model's default.",
             "examples": [2.5],
         },
@@ -138,7 +138,7 @@ _CREATION_SCHEMA: Final[dict[str, Any]] = {
             "type": "string",
             "enum": [priority.value for priority in Priority],
             "default": Priority.INTERACTIVE.value,
-            "description": "How urgent it is: `interactive` where someone waits for the picture, `batch` for "
+            "description": "How urgent it is: `interactive` where someone waits for the image, `batch` for "
             "one of many.",
             "examples": ["batch"],
         },
@@ -146,13 +146,13 @@ _CREATION_SCHEMA: Final[dict[str, Any]] = {
             "type": "boolean",
             "default": True,
             "description": "Whether the same request must give the same pixels whatever else the server "
-            "does; without it the picture may be made faster.",
+            "does; without it the image may be made faster.",
             "examples": [True],
         },
         "bypass_cache": {
             "type": "boolean",
             "default": False,
-            "description": "Whether the picture must be computed anew, even where an identical request gave "
+            "description": "Whether the image must be computed anew, even where an identical request gave "
             "it before.",
             "examples": [False],
         },
@@ -163,15 +163,15 @@ _CREATION_SCHEMA: Final[dict[str, Any]] = {
 _CREATION_EXAMPLES: Final[dict[str, Any]] = {
     "plain": {"summary": "The model's choice of everything", "value": {"file": "voice.wav"}},
     "again": {
-        "summary": "A picture that can be made again, bit for bit",
+        "summary": "An image that can be made again, bit for bit",
         "value": {"file": "voice.wav", "seed": 7, "steps": 20, "guidance": 2.5},
     },
     "noise": {
-        "summary": "The sound as the noise from which the picture is denoised",
+        "summary": "The sound as the noise from which the image is denoised",
         "value": {"file": "voice.wav", "recipe": "latent-noise", "noise_mode": "blend", "noise_weight": 0.3},
     },
     "prompt": {
-        "summary": "A picture that follows a prompt, from the spectrogram",
+        "summary": "An image that follows a prompt, from the spectrogram",
         "value": {
             "file": "voice.wav",
             "recipe": "spectrogram",

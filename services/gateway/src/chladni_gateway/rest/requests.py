@@ -1,4 +1,4 @@
-"""The form of `POST /api/generate` and `POST /api/jobs`: a recording, and how its picture is to be made."""
+"""The form of `POST /api/generate` and `POST /api/jobs`: a recording, and how its image is to be made."""
 
 from __future__ import annotations
 

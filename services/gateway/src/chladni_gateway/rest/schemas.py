@@ -11,11 +11,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from chladni_contract.errors import NotOfferedError
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
 from chladni_gateway.domain.images import Provenance
-from chladni_gateway.domain.ports import HealthState
 from chladni_gateway.domain.scores import Level, level_of, percent_of
 from chladni_gateway.rest.examples import IMAGE_ID, OTHER_IMAGE_ID
 from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
 from chladni_gateway.similarity.search import MAX_MATCHES
+from chladni_runtime.client.health import HealthState
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.image_store import ImageRecord
@@ -24,50 +24,50 @@ if TYPE_CHECKING:
 
 
 class CreatedImage(BaseModel):
-    """A picture that was made and stored."""
+    """An image that was made and stored."""
 
     image_id: UUID = Field(examples=[IMAGE_ID])
     image_url: str = Field(
-        description="Where to get the picture, relative to this host.",
+        description="Where to get the image, relative to this host.",
         examples=[f"/api/images/{IMAGE_ID}"],
     )
     processing_time: float = Field(description="Seconds that it took.", examples=[1.84])
-    seed: int = Field(description="Seed of the noise: send it again for the same picture.", examples=[7])
+    seed: int = Field(description="Seed of the noise: send it again for the same image.", examples=[7])
     recipe: str = Field(examples=["embedded"])
     is_reused: bool = Field(
         description="Whether an identical request, answered before or in progress at the same time, gave the "
-        "picture.",
+        "image.",
         examples=[False],
     )
     file_name: str = Field(description="Name of the recording; empty if it had none.", examples=["voice.wav"])
     created_at: datetime = Field(description="When it was made.")
-    expires_at: datetime = Field(description="When the picture will be removed.")
-    provenance: Provenance = Field(description="How the picture was made.")
+    expires_at: datetime = Field(description="When the image will be removed.")
+    provenance: Provenance = Field(description="How the image was made.")
     audio: AudioProperties = Field(description="What was found in the recording.")
-    descriptors: list[Descriptor] = Field(description="The qualities of the sound that decided the picture.")
+    descriptors: list[Descriptor] = Field(description="The qualities of the sound that decided the image.")
 
 
 class ImageList(BaseModel):
-    """Pictures, the newest first."""
+    """Images, the newest first."""
 
     images: list[CreatedImage]
 
 
 ImageId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-"""Identifier of a picture, whose form is checked where it is used, by name."""
+"""Identifier of an image, whose form is checked where it is used, by name."""
 
 
 class CompareRequest(BaseModel):
-    """Two pictures to compare."""
+    """Two images to compare."""
 
     model_config = ConfigDict(extra="forbid")
 
-    image_id_1: ImageId = Field(description="Identifier of the first picture.", examples=[IMAGE_ID])
-    image_id_2: ImageId = Field(description="Identifier of the second picture.", examples=[OTHER_IMAGE_ID])
+    image_id_1: ImageId = Field(description="Identifier of the first image.", examples=[IMAGE_ID])
+    image_id_2: ImageId = Field(description="Identifier of the second image.", examples=[OTHER_IMAGE_ID])
 
 
 class Comparison(BaseModel):
-    """How alike two pictures are."""
+    """How alike two images are."""
 
     similarity_score: float = Field(
         ge=0, le=1, description="0: nothing in common; 1: equal.", examples=[0.87]
@@ -81,12 +81,12 @@ class Comparison(BaseModel):
 
 
 class AlignmentBody(BaseModel):
-    """How well a picture fits a sound."""
+    """How well an image fits a sound."""
 
-    image_id: UUID = Field(description="The picture.")
-    sound_of: UUID = Field(description="The picture whose sound it is; the same one for its own sound.")
+    image_id: UUID = Field(description="The image.")
+    sound_of: UUID = Field(description="The image whose sound it is; the same one for its own sound.")
     score: float = Field(
-        ge=0, le=1, description="At 0.5 the sound is as likely the picture's as another's.", examples=[0.93]
+        ge=0, le=1, description="At 0.5 the sound is as likely the image's as another's.", examples=[0.93]
     )
     percentage: str = Field(description="The score for people, in whole percent.", examples=["93%"])
     level: Level = Field(description="The percentage in a word, as in a comparison.")
@@ -95,12 +95,12 @@ class AlignmentBody(BaseModel):
 
 
 class MatrixRequest(BaseModel):
-    """Several pictures to compare with each other."""
+    """Several images to compare with each other."""
 
     model_config = ConfigDict(extra="forbid")
 
     image_ids: list[ImageId] = Field(
-        description="Identifiers of different pictures.",
+        description="Identifiers of different images.",
         min_length=MIN_MATRIX_IMAGES,
         max_length=MAX_MATRIX_IMAGES,
         examples=[[IMAGE_ID, OTHER_IMAGE_ID]],
@@ -109,11 +109,11 @@ class MatrixRequest(BaseModel):
 
 
 class Matrix(BaseModel):
-    """How alike each picture is to each."""
+    """How alike each image is to each."""
 
-    image_ids: list[UUID] = Field(description="The pictures, in the order of the request.")
+    image_ids: list[UUID] = Field(description="The images, in the order of the request.")
     scores: list[list[float]] = Field(
-        description="Row i, column j: how alike pictures i and j are, 0 to 1. Symmetric; 1 on the diagonal."
+        description="Row i, column j: how alike images i and j are, 0 to 1. Symmetric; 1 on the diagonal."
     )
     percentages: list[list[str]] = Field(description="The scores for people, in whole percent.")
     model: str = Field(description="Model that was used.")
@@ -131,9 +131,9 @@ class SearchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image_id: ImageId = Field(description="Find pictures like this one.", examples=[IMAGE_ID])
+    image_id: ImageId = Field(description="Find images like this one.", examples=[IMAGE_ID])
     limit: Annotated[int, BeforeValidator(_number)] = Field(
-        10, ge=1, le=MAX_MATCHES, description="Pictures at most."
+        10, ge=1, le=MAX_MATCHES, description="Images at most."
     )
 
     @model_validator(mode="before")
@@ -141,14 +141,13 @@ class SearchRequest(BaseModel):
     def _refuse_sound(cls, value: Any) -> Any:
         if isinstance(value, dict) and "sound" in value:
             raise NotOfferedError(
-                "This server cannot search by sound. "
-                "Create a picture of the sound and search by its image_id."
+                "This server cannot search by sound. Create an image of the sound and search by its image_id."
             )
         return value
 
 
 class MatchBody(BaseModel):
-    """A picture that was found."""
+    """An image that was found."""
 
     image: CreatedImage
     score: float = Field(ge=0, le=1, description="How alike it is, 0 to 1.")
@@ -157,7 +156,7 @@ class MatchBody(BaseModel):
 
 
 class MatchList(BaseModel):
-    """Pictures that were found, best first."""
+    """Images that were found, best first."""
 
     matches: list[MatchBody]
 
@@ -187,7 +186,7 @@ class RecipeNeedBody(BaseModel):
 
 
 class RecipeBody(BaseModel):
-    """A named way from sound to picture."""
+    """A named way from sound to image."""
 
     name: str = Field(examples=["embedded"])
     description: str
@@ -224,11 +223,11 @@ class LimitsBody(BaseModel):
     seed: Range
     steps: Range
     guidance: Range
-    width_pixels: Range = Field(description="Of pictures and of spectrograms.")
+    width_pixels: Range = Field(description="Of images and of spectrograms.")
     height_pixels: Range
     prompt_characters: int = Field(description="Longest prompt, and longest negative prompt.")
     max_unfinished_jobs: int = Field(description="Jobs of one session that have not ended.")
-    matrix_images: Range = Field(description="Pictures that a matrix may compare.")
+    matrix_images: Range = Field(description="Images that a matrix may compare.")
     live_sample_rate_hz: Range
     max_live_seconds: float = Field(description="Longest live sound.")
 
@@ -260,7 +259,7 @@ def to_percentage(score: float) -> str:
 
 
 def to_match_body(match: Match) -> MatchBody:
-    """Returns the body that describes a picture that was found."""
+    """Returns the body that describes an image that was found."""
     return MatchBody(
         image=to_created_image(match.record),
         score=match.score,
@@ -270,7 +269,7 @@ def to_match_body(match: Match) -> MatchBody:
 
 
 def to_created_image(record: ImageRecord) -> CreatedImage:
-    """Returns the body that describes a new picture."""
+    """Returns the body that describes a new image."""
     return CreatedImage(
         image_id=record.image_id,
         image_url=f"/api/images/{record.image_id}",

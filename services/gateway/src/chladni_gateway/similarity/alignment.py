@@ -1,4 +1,4 @@
-"""How well a stored picture fits the sound of a stored picture: its own, or another's."""
+"""How well a stored image fits the sound of a stored image: its own, or another's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import ChladniError
 from chladni_gateway.domain.image_store import describe_owned
-from chladni_gateway.domain.images import Picture
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.stages import Stage, at_stage
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ _SOUND_FIELD: Final = "sound"
 
 
 class NoAlignmentError(Exception):
-    """There is no telling how well a picture fits a sound, because of what is known of the sound."""
+    """There is no telling how well an image fits a sound, because of what is known of the sound."""
 
 
 class ImageAligner:
-    """Tells how well pictures fit sounds. One for all transports.
+    """Tells how well images fit sounds. One for all transports.
 
     Args:
-        store: Holds the pictures, each with the embedding of its sound.
+        store: Holds the images, each with the embedding of its sound.
         scorer: Tells how well they fit.
         clock: Monotonic clock in seconds.
     """
@@ -44,16 +44,16 @@ class ImageAligner:
         self._memory = AlignmentMemory(clock)
 
     async def score(self, image_id: UUID, *, sound_of: UUID, owner: str, deadline: Deadline) -> Alignment:
-        """Returns how well a picture fits the sound of a picture, which may be the same one.
+        """Returns how well an image fits the sound of an image, which may be the same one.
 
         Args:
-            image_id: The picture.
-            sound_of: The picture whose sound it is.
-            owner: Whose pictures both must be.
+            image_id: The image.
+            sound_of: The image whose sound it is.
+            owner: Whose images both must be.
             deadline: When the answer must be there.
 
         Raises:
-            NotFoundError: The owner has no picture of an identifier.
+            NotFoundError: The owner has no image of an identifier.
             NoAlignmentError: The sound's embedding was not kept, or is none that the model takes.
             ChladniError: A service failed, or does not offer this.
         """
@@ -69,15 +69,15 @@ class ImageAligner:
         if known is not None:
             return known
         with at_stage(Stage.STORAGE):
-            picture = Picture((await self._store.get(image_id)).content, "image/png")
-        alignment = await self._ask(source.sound, picture, deadline)
+            image = Image((await self._store.get(image_id)).content, "image/png")
+        alignment = await self._ask(source.sound, image, deadline)
         self._memory.keep(record.sha256, source.sound, alignment)
         return alignment
 
-    async def _ask(self, sound: Embedding, picture: Picture, deadline: Deadline) -> Alignment:
+    async def _ask(self, sound: Embedding, image: Image, deadline: Deadline) -> Alignment:
         try:
             with at_stage(Stage.SIMILARITY):
-                return await self._scorer.score_alignment(sound, picture, deadline)
+                return await self._scorer.score_alignment(sound, image, deadline)
         except ChladniError as error:
             # The caller did not choose the embedding, so nothing is wrong with the request.
             if any(violation.field.startswith(_SOUND_FIELD) for violation in error.violations):
@@ -101,9 +101,9 @@ class AlignmentMemory:
         self._max_remembered = max_remembered
         self._kept: OrderedDict[tuple[str, Embedding], tuple[float, Alignment]] = OrderedDict()
 
-    def find(self, picture_sha256: str, sound: Embedding) -> Alignment | None:
-        """Returns the alignment of a picture with a sound, if it is remembered."""
-        key = (picture_sha256, sound)
+    def find(self, image_sha256: str, sound: Embedding) -> Alignment | None:
+        """Returns the alignment of an image with a sound, if it is remembered."""
+        key = (image_sha256, sound)
         if key not in self._kept:
             return None
         expires_at, alignment = self._kept[key]
@@ -113,9 +113,9 @@ class AlignmentMemory:
         self._kept.move_to_end(key)
         return alignment
 
-    def keep(self, picture_sha256: str, sound: Embedding, alignment: Alignment) -> None:
+    def keep(self, image_sha256: str, sound: Embedding, alignment: Alignment) -> None:
         """Remembers an alignment."""
-        key = (picture_sha256, sound)
+        key = (image_sha256, sound)
         self._kept[key] = (self._clock() + REMEMBERED_SECONDS, alignment)
         self._kept.move_to_end(key)
         if len(self._kept) > self._max_remembered:

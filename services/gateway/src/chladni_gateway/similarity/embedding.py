@@ -1,4 +1,4 @@
-"""The vectors of stored pictures."""
+"""The vectors of stored images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,27 +7,27 @@ from typing import Final
 from chladni_contract.errors import NotFoundError, Reason, UnavailableError
 from chladni_contract.score_curve import ScoreCurve
 from chladni_gateway.domain.image_store import ImageRecord, ImageStore
-from chladni_gateway.domain.images import Picture
-from chladni_gateway.domain.ports import PictureEmbedder
+from chladni_gateway.domain.images import Image
+from chladni_gateway.domain.ports import ImageEmbedder
 from chladni_gateway.domain.scores import Vector, unit_vector
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Deadline
 
-_MAX_BATCH_PICTURES: Final = 16
-_MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # With one more picture still far below what a message may hold.
+_MAX_BATCH_IMAGES: Final = 16
+_MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # With one more image still far below what a message may hold.
 _RETRY_AFTER_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedImages:
-    """Stored pictures with their vectors.
+    """Stored images with their vectors.
 
     Attributes:
-        records: The pictures that are still there, in the order they were asked for.
+        records: The images that are still there, in the order they were asked for.
         vectors: A vector each, of length 1.
         model: Model that made the vectors.
-        score_curve: How scores follow from their cosines, as in `PictureVectors`.
+        score_curve: How scores follow from their cosines, as in `ImageVectors`.
     """
 
     records: tuple[ImageRecord, ...]
@@ -37,21 +37,21 @@ class EmbeddedImages:
 
 
 class StoredImageEmbedder:
-    """Embeds stored pictures, equal ones once, a few at a time: never are all of them in memory.
+    """Embeds stored images, equal ones once, a few at a time: never are all of them in memory.
 
     Args:
-        store: Holds the pictures.
+        store: Holds the images.
         embedder: Embeds them.
         admission: Bounds the requests in progress.
     """
 
-    def __init__(self, *, store: ImageStore, embedder: PictureEmbedder, admission: Admission) -> None:
+    def __init__(self, *, store: ImageStore, embedder: ImageEmbedder, admission: Admission) -> None:
         self._store = store
         self._embedder = embedder
         self._admission = admission
 
     async def embed(self, records: Sequence[ImageRecord], deadline: Deadline) -> EmbeddedImages:
-        """Returns the pictures of some records with their vectors; those removed meanwhile are left out.
+        """Returns the images of some records with their vectors; those removed meanwhile are left out.
 
         Raises:
             ChladniError: The service failed, the storage did, or too much is asked for.
@@ -67,10 +67,10 @@ class StoredImageEmbedder:
         distinct = list({record.sha256: record for record in records}.values())
         vectors: dict[str, Vector] = {}
         models: set[tuple[str, ScoreCurve | None]] = set()
-        batch: dict[str, Picture] = {}
+        batch: dict[str, Image] = {}
         for record in distinct:
-            if (picture := await self._load(record)) is not None:
-                batch[record.sha256] = picture
+            if (image := await self._load(record)) is not None:
+                batch[record.sha256] = image
             if batch and (_is_full(batch) or record is distinct[-1]):
                 embedded = await self._embedder.embed(tuple(batch.values()), deadline)
                 vectors |= zip(batch, map(unit_vector, embedded.vectors), strict=True)
@@ -80,17 +80,17 @@ class StoredImageEmbedder:
             raise _changed_model()
         return vectors, next(iter(models), ("", None))
 
-    async def _load(self, record: ImageRecord) -> Picture | None:
+    async def _load(self, record: ImageRecord) -> Image | None:
         with at_stage(Stage.STORAGE):
             try:
-                return Picture((await self._store.get(record.image_id)).content, "image/png")
+                return Image((await self._store.get(record.image_id)).content, "image/png")
             except NotFoundError:
                 return None
 
 
-def _is_full(batch: dict[str, Picture]) -> bool:
-    size_bytes = sum(len(picture.content) for picture in batch.values())
-    return len(batch) >= _MAX_BATCH_PICTURES or size_bytes >= _MAX_BATCH_BYTES
+def _is_full(batch: dict[str, Image]) -> bool:
+    size_bytes = sum(len(image.content) for image in batch.values())
+    return len(batch) >= _MAX_BATCH_IMAGES or size_bytes >= _MAX_BATCH_BYTES
 
 
 def _changed_model() -> UnavailableError:

@@ -1,4 +1,4 @@
-"""How alike each of several stored pictures is to each other."""
+"""How alike each of several stored images is to each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class ScoreMatrix:
     """Scores of all pairs.
 
     Attributes:
-        image_ids: The pictures, in the order they were given.
-        scores: Row i, column j: how alike pictures i and j are, 0 to 1; symmetric, 1 on the diagonal.
+        image_ids: The images, in the order they were given.
+        scores: Row i, column j: how alike images i and j are, 0 to 1; symmetric, 1 on the diagonal.
         model: Model that was used.
     """
 
@@ -33,10 +33,10 @@ class ScoreMatrix:
 
 
 class MatrixMaker:
-    """Compares several pictures at once; each is embedded once.
+    """Compares several images at once; each is embedded once.
 
     Args:
-        store: Holds the pictures.
+        store: Holds the images.
         embedder: Embeds them.
     """
 
@@ -45,7 +45,7 @@ class MatrixMaker:
         self._embedder = embedder
 
     async def compare(self, image_ids: Sequence[UUID], deadline: Deadline) -> ScoreMatrix:
-        """Returns how alike the pictures are.
+        """Returns how alike the images are.
 
         Raises:
             InvalidInputError: They are too few, too many, or not distinct.

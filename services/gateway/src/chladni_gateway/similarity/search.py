@@ -1,4 +1,4 @@
-"""The pictures of an owner that are most like a given one."""
+"""The images of an owner that are most like a given one."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,17 +16,17 @@ MAX_SEARCHED_IMAGES: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A picture that was found, and how alike it is, 0 to 1."""
+    """An image that was found, and how alike it is, 0 to 1."""
 
     record: ImageRecord
     score: float
 
 
 class ImageSearcher:
-    """Searches the pictures of an owner.
+    """Searches the images of an owner.
 
     Args:
-        store: Holds the pictures.
+        store: Holds the images.
         embedder: Embeds them.
     """
 
@@ -37,14 +37,14 @@ class ImageSearcher:
     async def search(
         self, image_id: UUID, *, owner: str, limit: int, deadline: Deadline
     ) -> tuple[Match, ...]:
-        """Returns the owner's pictures that are most like a given one, best first, without that one.
+        """Returns the owner's images that are most like a given one, best first, without that one.
 
-        Equally alike pictures come newest first. Only the newest `MAX_SEARCHED_IMAGES` are looked at.
+        Equally alike images come newest first. Only the newest `MAX_SEARCHED_IMAGES` are looked at.
 
         Args:
-            image_id: The given picture, anybody's.
-            owner: Whose pictures are searched.
-            limit: Pictures at most.
+            image_id: The given image, anybody's.
+            owner: Whose images are searched.
+            limit: Images at most.
             deadline: When the answer must be there.
 
         Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 import torch
 
-from chladni_image_generation.models.interface import PicturesWithheldError
+from chladni_image_generation.models.interface import ImagesWithheldError
 
 if TYPE_CHECKING:
     from chladni_image_generation.models.interface import DenoiserRow, LatentDiffusionModel
@@ -42,18 +42,18 @@ def denoiser_ignores_slots(model: LatentDiffusionModel, example: DenoiserRow, ro
     )
 
 
-def decoder_ignores_slots(model: LatentDiffusionModel, shape: Sequence[int], picture_count: int) -> bool:
-    """Returns whether latents of a shape (C, H, W) have one picture, wherever they are in a call."""
+def decoder_ignores_slots(model: LatentDiffusionModel, shape: Sequence[int], image_count: int) -> bool:
+    """Returns whether latents of a shape (C, H, W) have one image, wherever they are in a call."""
 
     def decoded(latents: Sequence[torch.Tensor], place: int) -> bytes:
         try:
-            pictures = model.decode(torch.stack(list(latents)))
-        except PicturesWithheldError as error:
+            images = model.decode(torch.stack(list(latents)))
+        except ImagesWithheldError as error:
             # What a safety checker thinks of noise is nobody's fault.
-            pictures = error.pictures
-        return np.ascontiguousarray(pictures[place]).tobytes()
+            images = error.images
+        return np.ascontiguousarray(images[place]).tobytes()
 
-    return all(_has_one_result(decoded, noise) for noise in _noise(shape, picture_count))
+    return all(_has_one_result(decoded, noise) for noise in _noise(shape, image_count))
 
 
 def _noise(shape: Sequence[int], row_count: int) -> list[list[torch.Tensor]]:

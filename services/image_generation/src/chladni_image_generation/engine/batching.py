@@ -27,13 +27,13 @@ class BatchGroup:
     network: str = ""
 
     @property
-    def pictures(self) -> BatchGroup:
+    def images(self) -> BatchGroup:
         """Returns the group in which the same requests are decoded: one row each."""
         return replace(self, rows_per_request=1, network="")
 
 
 class BatchSizes:
-    """The rows of a group's calls: as configured for the native size, fewer for larger pictures.
+    """The rows of a group's calls: as configured for the native size, fewer for larger images.
 
     Args:
         batch_size: Requests of the native size in a call.
@@ -59,7 +59,7 @@ class BatchSizes:
     def halve(self, group: BatchGroup) -> None:
         """Makes calls smaller from now on, until `restore`: those of all networks.
 
-        A picture that several networks paint so has calls of one size, which its provenance can tell.
+        An image that several networks paint so has calls of one size, which its provenance can tell.
         """
         self._halved[_any_network(group)] = self._whole_requests(group, self.rows_per_call(group) // 2)
 
@@ -97,7 +97,7 @@ class BatchSizes:
         return computed * self.work_of_row(group)
 
     def _configured(self, group: BatchGroup) -> int:
-        # Activations grow with the area: larger pictures share a call with fewer, in the same memory.
+        # Activations grow with the area: larger images share a call with fewer, in the same memory.
         rows = self._batch_size * group.rows_per_request
         return self._whole_requests(group, int(rows / max(1.0, self.work_of_row(group))))
 

@@ -1,6 +1,6 @@
-"""Pictures that answer identical requests again.
+"""Images that answer identical requests again.
 
-Because a picture follows from its request to the bit, an earlier one is as good as a new one.
+Because an image follows from its request to the bit, an earlier one is as good as a new one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def content_key(request: GenerationRequest) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class FinishedPicture:
-    """A picture that was made.
+class FinishedImage:
+    """An image that was made.
 
     Attributes:
-        png: The picture with its provenance inside.
+        png: The image with its provenance inside.
         provenance: How it was made.
         total_steps: Denoising steps that it took.
     """
@@ -39,32 +39,32 @@ class FinishedPicture:
     total_steps: int
 
 
-class PictureCache:
-    """Remembers finished pictures within a bound, and forgets those first that were not asked for longest.
+class ImageCache:
+    """Remembers finished images within a bound, and forgets those first that were not asked for longest.
 
     Args:
-        capacity_bytes: Bytes of pictures kept at most; 0 keeps none.
+        capacity_bytes: Bytes of images kept at most; 0 keeps none.
     """
 
     def __init__(self, capacity_bytes: int) -> None:
         self._capacity_bytes = capacity_bytes
-        self._pictures: OrderedDict[str, FinishedPicture] = OrderedDict()
+        self._images: OrderedDict[str, FinishedImage] = OrderedDict()
         self.size_bytes = 0
 
-    def get(self, key: str) -> FinishedPicture | None:
-        """Returns the picture of a request's `content_key`, `None` where there is none."""
-        if key not in self._pictures:
+    def get(self, key: str) -> FinishedImage | None:
+        """Returns the image of a request's `content_key`, `None` where there is none."""
+        if key not in self._images:
             return None
-        self._pictures.move_to_end(key)
-        return self._pictures[key]
+        self._images.move_to_end(key)
+        return self._images[key]
 
-    def put(self, key: str, picture: FinishedPicture) -> None:
-        """Keeps a picture, where it is not larger than all that may be kept."""
-        if len(picture.png) > self._capacity_bytes:
+    def put(self, key: str, image: FinishedImage) -> None:
+        """Keeps an image, where it is not larger than all that may be kept."""
+        if len(image.png) > self._capacity_bytes:
             return
-        previous = self._pictures.pop(key, None)
-        self.size_bytes += len(picture.png) - (len(previous.png) if previous else 0)
-        self._pictures[key] = picture
+        previous = self._images.pop(key, None)
+        self.size_bytes += len(image.png) - (len(previous.png) if previous else 0)
+        self._images[key] = image
         while self.size_bytes > self._capacity_bytes:
-            _, oldest = self._pictures.popitem(last=False)
+            _, oldest = self._images.popitem(last=False)
             self.size_bytes -= len(oldest.png)

@@ -46,11 +46,11 @@ def decode_latents(
 
     Arguments are those of `denoise_rows`.
     """
-    pictures: list[NDArray[np.uint8]] = []
+    images: list[NDArray[np.uint8]] = []
     for start, padding in _calls(len(latents), rows_per_call, padded=padded):
         batch = latents[start : start + rows_per_call]
-        pictures.extend(model.decode(torch.stack([*batch, *[batch[0]] * padding]))[: len(batch)])
-    return pictures
+        images.extend(model.decode(torch.stack([*batch, *[batch[0]] * padding]))[: len(batch)])
+    return images
 
 
 def _calls(row_count: int, rows_per_call: int, *, padded: bool) -> Iterator[tuple[int, int]]:

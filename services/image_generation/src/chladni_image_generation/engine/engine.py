@@ -16,7 +16,7 @@ import torch
 
 from chladni_contract.errors import ChladniError, QueueFullError, Reason, UnavailableError
 from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
-from chladni_image_generation.engine.cache import PictureCache, content_key
+from chladni_image_generation.engine.cache import ImageCache, content_key
 from chladni_image_generation.engine.eta import Forecast
 from chladni_image_generation.engine.executor import Flight, Postponed, Regrouped, Stepper, StepTaken
 from chladni_image_generation.engine.expectation import Expectation
@@ -32,7 +32,7 @@ from chladni_image_generation.generation import (
     Started,
 )
 from chladni_image_generation.metrics import GaugeShare, GenerationMetrics
-from chladni_image_generation.models.interface import LatentDiffusionModel, PicturesWithheldError
+from chladni_image_generation.models.interface import ImagesWithheldError, LatentDiffusionModel
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Clock
 from chladni_runtime.execution.threads import yield_to_event_loop
@@ -47,10 +47,10 @@ class EngineLimits:
 
     Attributes:
         batch_size: Requests of the native size in every call of the denoiser.
-        decode_batch_size: Pictures in every call of the decoder.
+        decode_batch_size: Images in every call of the decoder.
         max_active_requests: Requests that have begun and not ended.
         max_queued_requests: Requests that wait.
-        cache_bytes: Bytes of pictures kept for identical requests; 0 computes each anew.
+        cache_bytes: Bytes of images kept for identical requests; 0 computes each anew.
         thread_count: Threads of a computation on the CPU; 0 takes as many as torch is set to.
     """
 
@@ -63,7 +63,7 @@ class EngineLimits:
 
 
 class Engine:
-    """Generates pictures with one model. Use as an asynchronous context manager on one event loop.
+    """Generates images with one model. Use as an asynchronous context manager on one event loop.
 
     Args:
         model: The model; from now on only the engine touches it.
@@ -100,7 +100,7 @@ class Engine:
             model, denoiser_batches=self._denoiser_batches, decoder_batches=self._decoder_batches
         )
         self._forecast = Forecast()
-        self._cache = PictureCache(limits.cache_bytes)
+        self._cache = ImageCache(limits.cache_bytes)
         thread_count = limits.thread_count or torch.get_num_threads()
         self._finisher = Finisher(
             ProvenanceRecorder(model, thread_count=thread_count), cache=self._cache, clock=clock
@@ -136,7 +136,7 @@ class Engine:
         wish: PreviewWish | None = None,
         reuse: bool = True,
     ) -> AsyncGenerator[GenerationEvent, None]:
-        """Generates a picture and gives its events, `Completed` last.
+        """Generates an image and gives its events, `Completed` last.
 
         Closing the iterator, cancelling the token or its deadline passing ends the work before its
         next step, unless an identical request still needs it.
@@ -146,7 +146,7 @@ class Engine:
             token: Says when the caller has gone.
             claim: Who asks, and how urgently.
             wish: Which previews to send.
-            reuse: Whether an identical request may give the picture.
+            reuse: Whether an identical request may give the image.
 
         Raises:
             QueueFullError: Too many requests wait already, or so many that this one would miss its deadline.
@@ -178,11 +178,11 @@ class Engine:
             self._arrival.set()
 
     async def warm_up(self, request: GenerationRequest) -> None:
-        """Generates a picture, so that no caller pays for what happens only the first time."""
+        """Generates an image, so that no caller pays for what happens only the first time."""
         wish = PreviewWish(interval_steps=1)
         events = self.generate(request, CancellationToken(), wish=wish, reuse=False)
-        # Nobody sees the picture: everything has run once, whatever a safety checker thinks of it.
-        with suppress(PicturesWithheldError):
+        # Nobody sees the image: everything has run once, whatever a safety checker thinks of it.
+        with suppress(ImagesWithheldError):
             async with aclosing(events):
                 async for _ in events:
                     pass
@@ -346,7 +346,7 @@ class Engine:
             task.add_done_callback(partial(self._deliver, ticket))
 
     def _deliver(self, ticket: Ticket, task: asyncio.Task[Completed | ChladniError]) -> None:
-        """Hands a picture to everybody who follows the request; nobody can join it in between."""
+        """Hands an image to everybody who follows the request; nobody can join it in between."""
         del self._finishing[ticket]
         if task.cancelled():
             return

@@ -30,7 +30,7 @@ class RunningMean:
 
 
 class Forecast:
-    """Predicts when a picture can be done, by the measured times of denoising and of finishing."""
+    """Predicts when an image can be done, by the measured times of denoising and of finishing."""
 
     def __init__(self) -> None:
         self._seconds_per_work: dict[str, RunningMean] = {}
@@ -47,22 +47,22 @@ class Forecast:
         self._seconds_per_work.setdefault(network, RunningMean()).observe(seconds / work)
 
     def observe_finishing(self, seconds: float) -> None:
-        """Takes the time of decoding one picture into account."""
+        """Takes the time of decoding one image into account."""
         self._finish_seconds.observe(seconds)
 
-    def seconds_for(self, work: float, pictures: int, *, network: str = "") -> float:
-        """Returns the time of denoising so much work and finishing so many pictures.
+    def seconds_for(self, work: float, images: int, *, network: str = "") -> float:
+        """Returns the time of denoising so much work and finishing so many images.
 
         A network that was not measured yet is taken to be as fast as the model's first one.
 
         Args:
             work: Work of one network.
-            pictures: Pictures to decode.
+            images: Images to decode.
             network: Name of the network.
         """
         measured = self._seconds_per_work.get(network) or self._seconds_per_work.get("")
         denoising_seconds = work * measured.value if measured else 0.0
-        return denoising_seconds + pictures * self._finish_seconds.value
+        return denoising_seconds + images * self._finish_seconds.value
 
     def seconds_until_place(self, active: Iterable[Contender]) -> float:
         """Returns when the first of these requests can be done, and a place free."""

@@ -21,7 +21,7 @@ from chladni_image_generation.engine.memory_shortage import memory_shortage_told
 from chladni_image_generation.engine.sampler import GenerationJob
 from chladni_image_generation.generation import GenerationRequest, Preview, PreviewWish
 from chladni_image_generation.image_codec import encode_preview
-from chladni_image_generation.models.interface import PicturesWithheldError
+from chladni_image_generation.models.interface import ImagesWithheldError
 
 if TYPE_CHECKING:
     from chladni_image_generation.models.interface import LatentDiffusionModel
@@ -42,7 +42,7 @@ class Flight:
         previews: Which previews its callers want.
         job: Its state in the model; `None` before its first step.
         batch_sizes: Rows of the calls that its steps were part of, by the group of the steps.
-        decode_batch_size: Pictures of the call that decoded it; 0 before that.
+        decode_batch_size: Images of the call that decoded it; 0 before that.
     """
 
     request: GenerationRequest
@@ -121,7 +121,7 @@ class Stepper:
     Args:
         model: The model.
         denoiser_batches: Rows of the denoiser's calls.
-        decoder_batches: Pictures of the decoder's calls.
+        decoder_batches: Images of the decoder's calls.
     """
 
     def __init__(
@@ -228,14 +228,14 @@ class Stepper:
             return {
                 size: encode_preview(self._model.sketch(job.clean_estimate, size), size) for size in sizes
             }
-        except PicturesWithheldError:
+        except ImagesWithheldError:
             return {}
-        except Exception:  # noqa: BLE001 - no preview is worth a picture
+        except Exception:  # noqa: BLE001 - no preview is worth an image
             _log.warning("a preview failed", exc_info=True)
             return {}
 
     def _decode(self, flights: Sequence[Flight]) -> list[DecodeOutcome]:
-        group = flights[0].group.pictures
+        group = flights[0].group.images
         rows_per_call = self._decoder_batches.rows_per_call(group)
         try:
             with memory_shortage_told():
@@ -245,21 +245,19 @@ class Stepper:
                     partial(decoder_ignores_slots, self._model, group.latent_shape),
                 )
                 latents = [flight.job.latents for flight in flights if flight.job is not None]
-                pictures = decode_latents(
-                    self._model, latents, rows_per_call=rows_per_call, padded=group.exact
-                )
+                images = decode_latents(self._model, latents, rows_per_call=rows_per_call, padded=group.exact)
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:
                 return _each_alone(self._decode, flights, error)
             self._decoder_batches.halve(group)
-            _log.warning("out of memory: calls of the decoder had %d pictures, now half", rows_per_call)
+            _log.warning("out of memory: calls of the decoder had %d images, now half", rows_per_call)
             return self._decode(flights)
         except Exception as error:  # noqa: BLE001 - as above
             return _each_alone(self._decode, flights, error)
         for flight in flights:
             flight.decode_batch_size = self._decoder_batches.largest_call(group, len(flights))
-        return list(pictures)
+        return list(images)
 
 
 def _each_alone(
@@ -285,7 +283,7 @@ def _as_answer(error: Exception) -> ChladniError:
         return ChladniError(
             Reason.OUT_OF_MEMORY,
             "The model ran out of memory for this request. Try again when fewer requests are in progress, or "
-            "ask for a smaller picture. Where a GPU is too small, its operator can set "
+            "ask for a smaller image. Where a GPU is too small, its operator can set "
             "CHLADNI_IMAGE_GENERATION_CPU_OFFLOAD=true, or CHLADNI_IMAGE_GENERATION_DEVICE=cpu.",
             retry_after_seconds=1.0,
         )

@@ -33,7 +33,7 @@ class Expectation:
 
     def seconds_alone(self, ticket: Ticket) -> float:
         """Returns the time of a request that has the model for itself; 0 while nothing was measured."""
-        return self._seconds_for(self._work_alone(ticket), pictures=1)
+        return self._seconds_for(self._work_alone(ticket), images=1)
 
     def seconds_in_line(self, ticket: Ticket) -> float:
         """Returns the time until a request of `order` is done; 0 while nothing was measured."""
@@ -46,7 +46,7 @@ class Expectation:
         # However many share its calls, it needs one for each of its steps.
         for group, work_alone in self._work_alone(ticket).items():
             work[group] = max(work[group], work_alone)
-        return self._seconds_for(work, pictures=1 + len(before))
+        return self._seconds_for(work, images=1 + len(before))
 
     def check_deadline(self, ticket: Ticket, deadline: Deadline) -> None:
         """Refuses a request at once that would miss its deadline, instead of working in vain.
@@ -79,8 +79,8 @@ class Expectation:
             work[group] = work.get(group, 0.0) + steps * step_work
         return work
 
-    def _seconds_for(self, work: Mapping[BatchGroup, float], *, pictures: int) -> float:
+    def _seconds_for(self, work: Mapping[BatchGroup, float], *, images: int) -> float:
         denoising_seconds = sum(
             self._forecast.seconds_for(part, 0, network=group.network) for group, part in work.items()
         )
-        return denoising_seconds + self._forecast.seconds_for(0, pictures)
+        return denoising_seconds + self._forecast.seconds_for(0, images)

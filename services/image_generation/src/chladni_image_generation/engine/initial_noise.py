@@ -1,4 +1,4 @@
-"""The noise that a picture starts from."""
+"""The noise that an image starts from."""
 
 import math
 

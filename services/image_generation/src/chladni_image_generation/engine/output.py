@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import FaultError, Reason
-from chladni_image_generation.engine.cache import FinishedPicture
+from chladni_image_generation.engine.cache import FinishedImage
 from chladni_image_generation.generation import Completed
 from chladni_image_generation.image_codec import encode_png
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chladni_contract.errors import ChladniError
-    from chladni_image_generation.engine.cache import PictureCache
+    from chladni_image_generation.engine.cache import ImageCache
     from chladni_image_generation.engine.provenance import ProvenanceRecorder
     from chladni_image_generation.engine.tracking import Ticket
     from chladni_runtime.execution.deadlines import Clock
@@ -28,11 +28,11 @@ _log = logging.getLogger(__name__)
 
 
 class Finisher:
-    """Encodes pictures on threads of its own, while the model works on other requests.
+    """Encodes images on threads of its own, while the model works on other requests.
 
     Args:
         recorder: Writes the provenance.
-        cache: Keeps the pictures for identical requests.
+        cache: Keeps the images for identical requests.
         clock: The engine's clock.
     """
 
@@ -40,7 +40,7 @@ class Finisher:
         self,
         recorder: ProvenanceRecorder,
         *,
-        cache: PictureCache,
+        cache: ImageCache,
         clock: Clock,
     ) -> None:
         self._recorder = recorder
@@ -59,9 +59,9 @@ class Finisher:
         try:
             png = await loop.run_in_executor(self._threads, encode_png, pixels, provenance)
         except Exception:  # noqa: BLE001 - whatever happened, the callers hear of it
-            _log.exception("a picture could not be encoded")
-            return FaultError(Reason.INTERNAL, "The picture could not be encoded.")
+            _log.exception("an image could not be encoded")
+            return FaultError(Reason.INTERNAL, "The image could not be encoded.")
         if ticket.key and not any(map(ticket.sizes.is_halved, ticket.flight.batch_sizes)):
-            self._cache.put(ticket.key, FinishedPicture(png, provenance, ticket.flight.total_steps))
+            self._cache.put(ticket.key, FinishedImage(png, provenance, ticket.flight.total_steps))
         queue_seconds = ticket.begun_at - ticket.arrived_at
         return Completed(png, provenance, queue_seconds, self._clock() - ticket.begun_at)

@@ -1,4 +1,4 @@
-"""The provenance of a picture: what decided its pixels."""
+"""The provenance of an image: what decided its pixels."""
 
 import platform
 from importlib.metadata import version
@@ -14,7 +14,7 @@ _LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch", "transformers")
 
 
 class ProvenanceRecorder:
-    """Writes provenance for the pictures of one engine.
+    """Writes provenance for the images of one engine.
 
     Args:
         model: The model.
@@ -30,7 +30,7 @@ class ProvenanceRecorder:
         }
 
     def record(self, flight: Flight) -> Provenance:
-        """Returns the provenance of a request's picture."""
+        """Returns the provenance of a request's image."""
         request = flight.request
         description = self._model.description
         conditioning, origin = request.conditioning, request.origin

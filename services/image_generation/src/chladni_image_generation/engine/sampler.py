@@ -71,7 +71,7 @@ class GenerationJob:
         """Returns the denoiser's input for the next step: one row, or two with guidance.
 
         The row without the condition comes first, as in diffusers' pipelines: where the last bit of a row
-        depends on its place in a call, the pictures are theirs all the same.
+        depends on its place in a call, the images are theirs all the same.
         """
         leg, timestep = self._leg, self._timestep
         latents = self.latents

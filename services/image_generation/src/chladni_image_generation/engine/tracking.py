@@ -144,7 +144,7 @@ class Ticket:
             subscription.report(replace(progress, preview=preview))
 
     def report_result(self, result: Completed) -> None:
-        """Hands the picture to everybody; to all but the first as reused."""
+        """Hands the image to everybody; to all but the first as reused."""
         for subscription in self.subscriptions:
             subscription.report(replace(result, is_reused=subscription is not self.subscriptions[0]))
 

@@ -1,4 +1,4 @@
-"""AudioLDM, from the embedding of a sound to a picture of the mel spectrogram that it imagines.
+"""AudioLDM, from the embedding of a sound to an image of the mel spectrogram that it imagines.
 
 Liu et al. (2023), "AudioLDM: Text-to-audio generation with latent diffusion models": the UNet follows a CLAP
 embedding, and in CLAP's space those of sounds and those of texts are interchangeable. The published pipeline
@@ -18,7 +18,7 @@ from transformers import SpeechT5HifiGanConfig
 
 from chladni_image_generation.engine.initial_noise import initial_noise
 from chladni_image_generation.families.common.clap_text import embed_text, load_text_encoder, space_of
-from chladni_image_generation.families.common.mel_images import mel_picture
+from chladni_image_generation.families.common.mel_images import mel_image
 from chladni_image_generation.families.common.pipelines import load_pipeline
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.interface import (
@@ -103,7 +103,7 @@ class AudioLdmModel:
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Returns the RGB pixels (B, 512, 512, 3) of latents (B, C, H, W) without noise."""
-        return np.stack([mel_picture(mel, size_pixels=IMAGE_SIZE_PIXELS) for mel in self._mels(latents)])
+        return np.stack([mel_image(mel, size_pixels=IMAGE_SIZE_PIXELS) for mel in self._mels(latents)])
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (size, size, 3) of a coarser spectrogram of what latents (C, H, W) show.
@@ -114,7 +114,7 @@ class AudioLdmModel:
         needed = math.ceil(size_pixels / self._pipeline.vae_scale_factor)
         sides = [min(side, needed) for side in latents.shape[1:]]
         shrunk = torch.nn.functional.interpolate(latents[None], size=sides, mode="area")
-        return mel_picture(self._mels(shrunk)[0], size_pixels=size_pixels)
+        return mel_image(self._mels(shrunk)[0], size_pixels=size_pixels)
 
     def _condition_of_text(self, text: str) -> Mapping[str, Tensor]:
         embedding = embed_text(self._pipeline.text_encoder, self._pipeline.tokenizer, text)
@@ -169,7 +169,7 @@ def _describe(
         id=files.id,
         family=FAMILY,
         digest=files.digest,
-        description="Pictures of the mel spectrogram that AudioLDM imagines of a sound.",
+        description="Images of the mel spectrogram that AudioLDM imagines of a sound.",
         license=files.manifest.get("licence") or LICENSE,
         inputs=frozenset({"audio_embedding", "negative_prompt"}),
         required_inputs=frozenset({"audio_embedding"}),

@@ -84,7 +84,7 @@ class IpAdapterModel:
         return self._base.decode(latents)
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         return self._base.sketch(latents, size_pixels)
 
 
@@ -107,8 +107,8 @@ def load(source: ModelSource, options: LoadingOptions) -> IpAdapterModel:
     description = replace(
         base.description,
         family=FAMILY,
-        description="Pictures of what an embedding in CLIP's image space means, with or without a text, from "
-        "noise or from another picture.",
+        description="Images of what an embedding in CLIP's image space means, with or without a text, from "
+        "noise or from another image.",
         license=_licences(base.description.license, licence_of(adapter)),
         inputs=base.description.inputs | {"audio_embedding"},
         required_inputs=frozenset({"audio_embedding"}),
@@ -150,7 +150,7 @@ def _read_weights(adapter: ModelFiles, *, embedding_size: int) -> dict[str, dict
     if projection is None:
         raise ModelFilesError(
             f"{path.name} of IP-Adapter {adapter.id!r} has no image_proj.proj.weight: kinds that take more "
-            "than one embedding of a picture (Plus, Face ID) cannot paint a sound."
+            "than one embedding of an image (Plus, Face ID) cannot paint a sound."
         )
     if projection.shape[-1] != embedding_size:
         raise ModelFilesError(

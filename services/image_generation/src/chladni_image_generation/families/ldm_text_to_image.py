@@ -96,11 +96,11 @@ class LdmTextToImageModel:
         return pixels
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self._pipeline.vae_scale_factor
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
-        picture: NDArray[np.uint8] = self.decode(shrunk[None])[0]
-        return picture
+        image: NDArray[np.uint8] = self.decode(shrunk[None])[0]
+        return image
 
     def _condition(self, text: str) -> Mapping[str, Tensor]:
         tokens = self._pipeline.tokenizer(
@@ -138,7 +138,7 @@ def _describe(pipeline: Any, source: ModelSource, schedulers: SchedulerCatalog) 
         id=source.files.id,
         family=FAMILY,
         digest=source.files.digest,
-        description="Pictures of what a text says, or of none, from noise or from given latents.",
+        description="Images of what a text says, or of none, from noise or from given latents.",
         license=licence_of(source.files),
         inputs=frozenset({"prompt", "negative_prompt", "initial_latents"}),
         required_inputs=frozenset(),

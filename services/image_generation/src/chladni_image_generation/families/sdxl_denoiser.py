@@ -1,4 +1,4 @@
-"""The experts of Stable Diffusion XL: denoisers that are told a text and a few numbers about the picture.
+"""The experts of Stable Diffusion XL: denoisers that are told a text and a few numbers about the image.
 
 Podell et al. (2023), "SDXL: Improving latent diffusion models for high-resolution image synthesis",
 https://arxiv.org/abs/2307.01952, sections 2.2 (micro-conditioning) and 2.5 (the refiner). That each expert
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from chladni_image_generation.models.schedulers import SchedulerCatalog
 
 _TOP_LEFT: Final = (0, 0)
-"""A picture of which nothing was cropped away."""
+"""An image of which nothing was cropped away."""
 
 _AESTHETIC_SCORE, _NEGATIVE_AESTHETIC_SCORE = 6.0, 2.5
-"""How beautiful of 10 a refiner is told that the picture is, and what stands for nothing; as in diffusers."""
+"""How beautiful of 10 a refiner is told that the image is, and what stands for nothing; as in diffusers."""
 
 
 class TextTimeExpert:
@@ -71,7 +71,7 @@ class TextTimeExpert:
             scheduler: One of `schedulers` whose timesteps are set.
             timesteps: (N,), those of the scheduler that are taken.
             generator: Draws what the scheduler needs.
-            size_pixels: (height, width) of the picture.
+            size_pixels: (height, width) of the image.
         """
         condition, null_condition = self._conditions(request, size_pixels)
         options = step_options(scheduler, generator)
@@ -122,7 +122,7 @@ class TextTimeExpert:
     def _numbers(self, size_pixels: tuple[int, int]) -> tuple[Sequence[float], Sequence[float]]:
         """Returns the micro-conditioning, and that which stands for nothing.
 
-        The picture is said to be as large as it will be, and whole.
+        The image is said to be as large as it will be, and whole.
         """
         if self._pipeline.config.get("requires_aesthetics_score", False):
             shape = (*size_pixels, *_TOP_LEFT)

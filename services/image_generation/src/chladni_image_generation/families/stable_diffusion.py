@@ -1,4 +1,4 @@
-"""Stable Diffusion 1 and 2, their distilled kin (Turbo, LCM), with text and from pictures.
+"""Stable Diffusion 1 and 2, their distilled kin (Turbo, LCM), with text and from images.
 
 Rombach et al. (2022), "High-resolution image synthesis with latent diffusion models". Which steps and which
 guidance a distilled checkpoint gets by default, and how it is recognised, `defaults` tells.
@@ -53,8 +53,8 @@ class StableDiffusionModel:
         autoencoding: Between pixels and latents.
         schedulers: Its schedulers.
         device: Where it computes.
-        upscaler: Enlarges its pictures; `None` for none.
-        safety_checker: Objects to pictures; `None` for none.
+        upscaler: Enlarges its images; `None` for none.
+        safety_checker: Objects to images; `None` for none.
     """
 
     def __init__(
@@ -111,24 +111,24 @@ class StableDiffusionModel:
         """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise.
 
         Raises:
-            PicturesWithheldError: The safety checker objects to one of the pictures.
+            ImagesWithheldError: The safety checker objects to one of the images.
         """
         return self._checked(self._autoencoding.decode(latents))
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show.
+        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show.
 
         Raises:
-            PicturesWithheldError: The safety checker objects to it.
+            ImagesWithheldError: The safety checker objects to it.
         """
-        picture = self._autoencoding.sketch(latents, size_pixels)
-        self._checked(picture[None])
-        return picture
+        image = self._autoencoding.sketch(latents, size_pixels)
+        self._checked(image[None])
+        return image
 
-    def _checked(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _checked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self._safety_checker is not None:
-            self._safety_checker.check(pictures)
-        return pictures
+            self._safety_checker.check(images)
+        return images
 
     def _conditions(
         self, request: GenerationRequest
@@ -213,7 +213,7 @@ def describe(
         source: The model's files.
         autoencoding: Between pixels and latents.
         schedulers: Its schedulers.
-        upscales: Factors by which an upscaler enlarges its pictures.
+        upscales: Factors by which an upscaler enlarges its images.
     """
     unet = pipeline.unet.config
     side = unet.sample_size
@@ -225,7 +225,7 @@ def describe(
         id=source.files.id,
         family=FAMILY,
         digest=source.files.digest,
-        description="Pictures of what a text says, from noise or from another picture.",
+        description="Images of what a text says, from noise or from another image.",
         license=licence_of(source.files),
         inputs=frozenset({"prompt", "negative_prompt", "initial_image", "initial_latents"}),
         required_inputs=frozenset({"prompt"}),

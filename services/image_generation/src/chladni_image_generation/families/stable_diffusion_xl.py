@@ -1,4 +1,4 @@
-"""Stable Diffusion XL and its distilled kin (Turbo, LCM), with text and from pictures, with a refiner or not.
+"""Stable Diffusion XL and its distilled kin (Turbo, LCM), with text and from images, with a refiner or not.
 
 Podell et al. (2023), "SDXL: Improving latent diffusion models for high-resolution image synthesis".
 
@@ -89,7 +89,7 @@ class StableDiffusionXLModel:
 
         With a refiner, the base model takes the timesteps up to `refiner_start` and the refiner the others:
         an ensemble of experts. Where the way is so short that all its timesteps are the refiner's, such as
-        from a picture with little noise, the refiner goes it alone.
+        from an image with little noise, the refiner goes it alone.
         """
         start = request.refiner_start
         if self._refiner is None or start is None or start >= 1:
@@ -109,7 +109,7 @@ class StableDiffusionXLModel:
         return self._autoencoding.decode(latents)
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         return self._autoencoding.sketch(latents, size_pixels)
 
     def _plan_alone(
@@ -164,7 +164,7 @@ class StableDiffusionXLModel:
         return last_timesteps(scheduler, timesteps, request.steps, share)
 
     def _size_pixels(self, latents: Tensor) -> tuple[int, int]:
-        """Returns (height, width) of the picture that latents (C, H, W) stand for."""
+        """Returns (height, width) of the image that latents (C, H, W) stand for."""
         _, height, width = latents.shape
         return height * self._autoencoding.pixels_per_latent, width * self._autoencoding.pixels_per_latent
 
@@ -257,7 +257,7 @@ def _describe(
         id=source.files.id,
         family=FAMILY,
         digest=source.files.digest,
-        description="Large pictures of what a text says, from noise or from another picture"
+        description="Large images of what a text says, from noise or from another image"
         + (", refined by a second denoiser." if has_refiner else "."),
         license=licence_of(source.files),
         inputs=frozenset({"prompt", "negative_prompt", "initial_image", "initial_latents"}),

@@ -58,7 +58,7 @@ class StableUnclipModel:
         self._base = base
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise to a picture of the embedding, in the light of the prompt."""
+        """Returns the way from noise to an image of the embedding, in the light of the prompt."""
         # The noise of the embedding is drawn before that of the latents, as in the pipeline.
         labels = self._class_labels(request.conditioning.required_audio_embedding, generator)
         return with_condition(self._base.plan(request, generator), "class_labels", labels)
@@ -72,7 +72,7 @@ class StableUnclipModel:
         return self._base.decode(latents)
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         return self._base.sketch(latents, size_pixels)
 
     def _class_labels(self, audio_embedding: NDArray[np.float32], generator: torch.Generator) -> Tensor:
@@ -106,7 +106,7 @@ def load(source: ModelSource, options: LoadingOptions) -> StableUnclipModel:
     description = replace(
         base.description,
         family=FAMILY,
-        description="Pictures of what an embedding in CLIP's image space means, with or without a text.",
+        description="Images of what an embedding in CLIP's image space means, with or without a text.",
         inputs=frozenset({"audio_embedding", "prompt", "negative_prompt", "initial_latents"}),
         required_inputs=frozenset({"audio_embedding"}),
         embedding_space=space,

@@ -17,7 +17,7 @@ _MESSAGES: Final = ("audio_embedding", "initial_latents", "initial_image")
 _TEXTS: Final = ("prompt", "negative_prompt")
 _EMBEDDING: Final = "conditioning.audio_embedding"
 _HINTS: Final = {
-    "prompt": "say in words what the picture should show",
+    "prompt": "say in words what the image should show",
     "initial_image": "send a PNG or JPEG",
     "initial_latents": "send latents, as ExtractFeatures of audio-features returns them",
 }
@@ -69,7 +69,7 @@ def to_conditioning(
     Args:
         message: The message.
         model: The model that it is for.
-        latent_shape: (C, H, W) of the picture's latents.
+        latent_shape: (C, H, W) of the image's latents.
 
     Raises:
         InvalidFieldsError: Values are out of range.

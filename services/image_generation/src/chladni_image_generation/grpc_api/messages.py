@@ -142,7 +142,7 @@ def _check_upscale(
     validator.check(
         "upscale",
         valid=upscale == 1 or model.has_upscaler or all(side in model.sizes for side in enlarged),
-        description=f"would make {enlarged[0]} x {enlarged[1]} pixels of the picture; sides have at most "
+        description=f"would make {enlarged[0]} x {enlarged[1]} pixels of the image; sides have at most "
         f"{model.sizes.maximum_pixels}. Ask for a smaller width and height.",
     )
 

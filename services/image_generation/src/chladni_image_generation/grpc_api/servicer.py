@@ -46,7 +46,7 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
         request: image_pb2.GenerateImageRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
-        """Generates one picture and reports on the way."""
+        """Generates one image and reports on the way."""
         engine = self._shelf.find(request.model)
         model = engine.description
         convert = partial(
@@ -56,9 +56,9 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
             max_steps=self._max_steps,
             draw_seed=lambda: secrets.randbelow(MAX_SEED + 1),
         )
-        # Only pictures take long to decode; a thread for every other request would take longer than it does.
-        has_picture = request.conditioning.HasField("initial_image")
-        wanted = await asyncio.to_thread(convert) if has_picture else convert()
+        # Only images take long to decode; a thread for every other request would take longer than it does.
+        has_image = request.conditioning.HasField("initial_image")
+        wanted = await asyncio.to_thread(convert) if has_image else convert()
         with cancellation_of(context) as token:
             generation = engine.generate(
                 wanted,

@@ -69,7 +69,7 @@ class ModelDescription:
         default_guidance_scale: Guidance scale where a request names none.
         scheduler_names: Diffusers class names of schedulers that fit, the default one first.
         guidance_rows: Rows of the denoiser that a guided request takes; 1 where the network itself guides.
-        upscales: Factors by which it enlarges its pictures.
+        upscales: Factors by which it enlarges its images.
         has_upscaler: Whether a network of its own enlarges them, whatever their size.
         default_refiner_start: Part of the steps after which its refiner takes over where a request does not
             say; `None` where it has no refiner.
@@ -97,11 +97,11 @@ class ModelDescription:
     def latent_shape_of(
         self, width_pixels: int, height_pixels: int, *, upscale: int = 1
     ) -> tuple[int, int, int]:
-        """Returns the shape (C, H, W) of the latents with which a picture of some size begins.
+        """Returns the shape (C, H, W) of the latents with which an image of some size begins.
 
         Args:
-            width_pixels: Width of the picture, before it is enlarged.
-            height_pixels: Height of the picture, before it is enlarged.
+            width_pixels: Width of the image, before it is enlarged.
+            height_pixels: Height of the image, before it is enlarged.
             upscale: Factor by which it is enlarged; without an upscaler, by larger latents.
         """
         if upscale != 1 and not self.has_upscaler:
@@ -136,7 +136,7 @@ def _unchanged(latents: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leg:
-    """A stretch of the way from noise to a picture: one denoiser under one condition.
+    """A stretch of the way from noise to an image: one denoiser under one condition.
 
     Attributes:
         scheduler: A scheduler that nothing else uses, its timesteps set.
@@ -161,7 +161,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerationPlan:
-    """The way from noise to one picture.
+    """The way from noise to one image.
 
     Attributes:
         latents: float32 (C, H, W) with which it begins, at the noise level of the first timestep.
@@ -172,20 +172,20 @@ class GenerationPlan:
     legs: tuple[Leg, ...]
 
 
-class PicturesWithheldError(ChladniError):
-    """A safety checker objects to at least one picture of a call; which one, the call with it alone tells.
+class ImagesWithheldError(ChladniError):
+    """A safety checker objects to at least one image of a call; which one, the call with it alone tells.
 
     Attributes:
-        pictures: RGB pixels (B, height, width, 3) of all of them, which nobody may see.
+        images: RGB pixels (B, height, width, 3) of all of them, which nobody may see.
     """
 
-    def __init__(self, pictures: NDArray[np.uint8]) -> None:
+    def __init__(self, images: NDArray[np.uint8]) -> None:
         super().__init__(
-            Reason.PICTURE_WITHHELD,
-            "The model's safety checker objects to the picture, which is withheld. Another prompt or seed "
+            Reason.IMAGE_WITHHELD,
+            "The model's safety checker objects to the image, which is withheld. Another prompt or seed "
             "may do better.",
         )
-        self.pictures = pictures
+        self.images = images
 
 
 class LatentDiffusionModel(Protocol):
@@ -196,7 +196,7 @@ class LatentDiffusionModel(Protocol):
     dtype: torch.dtype
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way to a request's picture.
+        """Returns the way to a request's image.
 
         Args:
             request: What to generate; its fields fit the model's description.
@@ -213,7 +213,7 @@ class LatentDiffusionModel(Protocol):
         """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise.
 
         Raises:
-            PicturesWithheldError: A safety checker is configured and objects.
+            ImagesWithheldError: A safety checker is configured and objects.
         """
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
@@ -224,5 +224,5 @@ class LatentDiffusionModel(Protocol):
             size_pixels: Length that the longer side should have; it need not be met.
 
         Raises:
-            PicturesWithheldError: As `decode`.
+            ImagesWithheldError: As `decode`.
         """

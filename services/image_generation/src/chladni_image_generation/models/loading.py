@@ -46,11 +46,11 @@ class LoadingOptions:
         device: Where.
         dtype: Name of the numeric type, or ``auto``.
         attention_slicing: Whether attention is computed in slices.
-        vae_slicing: Whether pictures of a batch are decoded one by one.
-        vae_tiling: Whether large pictures are decoded in tiles.
+        vae_slicing: Whether images of a batch are decoded one by one.
+        vae_tiling: Whether large images are decoded in tiles.
         cpu_offload: Whether networks that do not compute are kept in main memory.
         safety_checker: Whether a model's own safety checker is asked.
-        tiny_decoder_for_pictures: Whether a tiny decoder decodes pictures too, not only previews.
+        tiny_decoder_for_images: Whether a tiny decoder decodes images too, not only previews.
     """
 
     device: torch.device
@@ -60,7 +60,7 @@ class LoadingOptions:
     vae_tiling: bool = False
     cpu_offload: bool = False
     safety_checker: bool = True
-    tiny_decoder_for_pictures: bool = False
+    tiny_decoder_for_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)

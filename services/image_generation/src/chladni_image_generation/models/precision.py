@@ -1,8 +1,8 @@
-"""Which numeric type a model computes in: what the device does fast, where pictures stay as good.
+"""Which numeric type a model computes in: what the device does fast, where images stay as good.
 
 A type with fewer bits is worth taking only where the processor multiplies it faster, and only for a model
-whose manifest says that its pictures hardly change. `jobs.measure_precision` measures that and writes
-the manifest's section ``precision``: the PSNR to the pictures of float32 that a type must reach
+whose manifest says that its images hardly change. `jobs.measure_precision` measures that and writes
+the manifest's section ``precision``: the PSNR to the images of float32 that a type must reach
 (``min_psnr_db``), and for each type what it reached (``dtypes.<name>.psnr_db_min``).
 
 Public checkpoints have no such manifest. They are trained and published for half precision on a GPU, so there

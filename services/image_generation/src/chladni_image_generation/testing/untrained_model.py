@@ -20,7 +20,7 @@ def save_untrained_model(directory: Path, *, size_pixels: int = 64) -> None:
 
     Args:
         directory: Where to; made if need be.
-        size_pixels: Native length of a picture's sides.
+        size_pixels: Native length of an image's sides.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -3,10 +3,10 @@
     make models-check MODEL=owner/name ARGUMENTS="--dtype float32"
 
 The model is a directory or a hub id, with additions after '+', as in the service's settings; a hub id is
-downloaded. It makes a picture of each kind that it offers. The first is compared with that of its family's
-own diffusers pipeline for the same seed. Figures go to ``build/models-check/<id>.json``, pictures beside it.
+downloaded. It makes an image of each kind that it offers. The first is compared with that of its family's
+own diffusers pipeline for the same seed. Figures go to ``build/models-check/<id>.json``, images beside it.
 
-Exit status: 0 where all is well, 1 where the model cannot be had or used, 3 where the pictures differ by more
+Exit status: 0 where all is well, 1 where the model cannot be had or used, 3 where the images differ by more
 than rounding explains.
 """
 
@@ -29,8 +29,8 @@ from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.models.files import SEPARATOR, ModelFilesError, find_model_files
 from chladni_image_generation.models.interface import ModelDescription
 from chladni_image_generation.models.loading import LoadingOptions
-from chladni_image_generation.tools.model_measurement import measure_loading, measure_picture
-from chladni_image_generation.tools.published_pipelines import COMPARABLE_FAMILIES, published_picture
+from chladni_image_generation.tools.model_measurement import measure_image, measure_loading
+from chladni_image_generation.tools.published_pipelines import COMPARABLE_FAMILIES, published_image
 from chladni_image_generation.tools.trial_requests import FIRST, trial_requests
 
 _CANNOT_BE_USED, _DIFFERS = 1, 3
@@ -60,7 +60,7 @@ def check(options: argparse.Namespace) -> Mapping[str, Any]:
 
     Raises:
         ModelFilesError: The model cannot be had or loaded.
-        ChladniError: It makes no picture.
+        ChladniError: It makes no image.
     """
     device = torch.device(options.device.replace("auto", "cuda" if torch.cuda.is_available() else "cpu"))
     loading_options = LoadingOptions(device, dtype=options.dtype, safety_checker=False)
@@ -69,11 +69,11 @@ def check(options: argparse.Namespace) -> Mapping[str, Any]:
     path = Path(options.output) / re.sub(r"[^\w.-]+", "_", description.id)
     path.parent.mkdir(parents=True, exist_ok=True)
     requests = trial_requests(description, seed=options.seed, steps=options.steps)
-    figures, pictures = {}, {}
+    figures, images = {}, {}
     for kind, request in requests.items():
-        pictures[kind], measurement = measure_picture(model, request)
+        images[kind], measurement = measure_image(model, request)
         figures[kind] = measurement.figures()
-        Image.fromarray(pictures[kind]).save(f"{path}-{kind}.png")
+        Image.fromarray(images[kind]).save(f"{path}-{kind}.png")
     del model
     _free_memory()
     report = {
@@ -84,9 +84,9 @@ def check(options: argparse.Namespace) -> Mapping[str, Any]:
         "device": str(device),
         "dtype": str(dtype).removeprefix("torch."),
         "loading_seconds": round(loading_seconds, 2),
-        "pictures": figures,
+        "images": figures,
         "comparison": _comparison(
-            options.model, description, requests[FIRST], pictures[FIRST], device=device, dtype=dtype
+            options.model, description, requests[FIRST], images[FIRST], device=device, dtype=dtype
         ),
     }
     Path(f"{path}.json").write_text(json.dumps(report, indent=2) + "\n")
@@ -98,9 +98,9 @@ def table_of(report: Mapping[str, Any]) -> str:
     where = f"on {report['device']} in {report['dtype']}"
     lines = [
         f"{report['model']} ({report['family']}) {where}, loaded in {report['loading_seconds']:.1f} s",
-        f"{'picture':<16}{'steps':>6}{'s/step':>9}{'prepare s':>11}{'decode s':>10}{'peak GB':>9}",
+        f"{'image':<16}{'steps':>6}{'s/step':>9}{'prepare s':>11}{'decode s':>10}{'peak GB':>9}",
     ]
-    for kind, found in report["pictures"].items():
+    for kind, found in report["images"].items():
         lines.append(
             f"{kind:<16}{found['steps']:>6}{found['seconds_per_step']:>9.3f}{found['plan_seconds']:>11.3f}"
             f"{found['decode_seconds']:>10.3f}{found['peak_memory_bytes'] / 1e9:>9.2f}"
@@ -109,7 +109,7 @@ def table_of(report: Mapping[str, Any]) -> str:
     if "is_equal" in comparison:
         verdict = "as" if comparison["is_equal"] else "NOT as"
         lines.append(
-            f"The first picture is {verdict} that of the family's own pipeline: the largest difference is "
+            f"The first image is {verdict} that of the family's own pipeline: the largest difference is "
             f"{comparison['largest_difference']} of 255, {comparison['allowed_difference']} may be."
         )
     else:
@@ -121,17 +121,17 @@ def _comparison(
     reference: str,
     description: ModelDescription,
     request: GenerationRequest,
-    picture: NDArray[np.uint8],
+    image: NDArray[np.uint8],
     *,
     device: torch.device,
     dtype: torch.dtype,
 ) -> Mapping[str, Any]:
     if description.family not in COMPARABLE_FAMILIES:
-        return {"left_out": "none makes this family's pictures by itself"}
+        return {"left_out": "none makes this family's images by itself"}
     if SEPARATOR in reference:
         return {"left_out": "none takes additions; check the model without them"}
-    expected = published_picture(find_model_files(reference), request, device=device, dtype=dtype)
-    difference = int(np.abs(picture.astype(np.int16) - expected.astype(np.int16)).max())
+    expected = published_image(find_model_files(reference), request, device=device, dtype=dtype)
+    difference = int(np.abs(image.astype(np.int16) - expected.astype(np.int16)).max())
     allowed = _ALLOWED_DIFFERENCE if dtype == torch.float32 else _ALLOWED_DIFFERENCE_OF_HALF_PRECISION
     return {
         "largest_difference": difference,

@@ -1,11 +1,11 @@
-"""Measure how much the pictures of a model change with the numeric type, and how much faster they come.
+"""Measure how much the images of a model change with the numeric type, and how much faster they come.
 
     python -m chladni_image_generation.tools.measure_precision
     python -m chladni_image_generation.tools.measure_precision --model DIRECTORY --dry-run
 
-Renders the same pictures in float32 and in each other type, one after the other so that whatever else
+Renders the same images in float32 and in each other type, one after the other so that whatever else
 the machine does slows all of them alike, and writes the section "precision" of the model's manifest. The
-service takes a type by itself (dtype=auto) only where the worst of these pictures reaches --min-psnr-db. At
+service takes a type by itself (dtype=auto) only where the worst of these images reaches --min-psnr-db. At
 the default, 45 dB, the type adds a smaller error than the shipped model's autoencoder makes (39 dB).
 """
 
@@ -41,19 +41,19 @@ Pixels = NDArray[np.uint8]
 
 @dataclass
 class Agreement:
-    """How near pictures come to those of the reference.
+    """How near images come to those of the reference.
 
     Attributes:
-        psnr_db: One figure for each picture.
+        psnr_db: One figure for each image.
         largest_difference: Of any channel of any pixel so far, in steps of 1 / 255.
     """
 
     psnr_db: list[float] = field(default_factory=list)
     largest_difference: int = 0
 
-    def add(self, picture: Pixels, reference: Pixels) -> None:
-        """Compare two pictures (H, W, 3)."""
-        difference = picture.astype(np.int16) - reference.astype(np.int16)
+    def add(self, image: Pixels, reference: Pixels) -> None:
+        """Compare two images (H, W, 3)."""
+        difference = image.astype(np.int16) - reference.astype(np.int16)
         self.psnr_db.append(psnr_db(difference))
         self.largest_difference = max(self.largest_difference, int(np.abs(difference).max()))
 
@@ -66,7 +66,7 @@ class Measurement:
         both: With denoiser and decoder in that type, as the service has them.
         denoiser_alone: With the decoder in the reference's.
         decoder_alone: With the denoiser in the reference's.
-        seconds: Time of each picture.
+        seconds: Time of each image.
     """
 
     both: Agreement = field(default_factory=Agreement)
@@ -82,8 +82,8 @@ class Measurement:
             "largest_difference": self.both.largest_difference,
             "denoiser_alone_psnr_db_min": round(min(self.denoiser_alone.psnr_db), 2),
             "decoder_alone_psnr_db_min": round(min(self.decoder_alone.psnr_db), 2),
-            "seconds_per_picture": round(statistics.median(self.seconds), 3),
-            "reference_seconds_per_picture": round(statistics.median(reference_seconds), 3),
+            "seconds_per_image": round(statistics.median(self.seconds), 3),
+            "reference_seconds_per_image": round(statistics.median(reference_seconds), 3),
         }
 
 
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     precision = {
         "reference": _REFERENCE,
         "min_psnr_db": options.min_psnr_db,
-        "pictures": options.sounds * options.seeds,
+        "images": options.sounds * options.seeds,
         "machine": f"{_name_of(device)}, {options.threads} torch threads",
         "dtypes": summaries,
     }
@@ -130,7 +130,7 @@ def measure(
     reference_model = models[_REFERENCE]
     with torch.inference_mode():
         for model in models.values():
-            _render(model, embeddings[0], seed=0)  # the first picture of a process is slow
+            _render(model, embeddings[0], seed=0)  # the first image of a process is slow
         for embedding in embeddings:
             for seed in seeds:
                 rendered: dict[str, tuple[Tensor, Pixels]] = {}
@@ -139,9 +139,9 @@ def measure(
                     rendered[name] = _render(model, embedding, seed=seed)
                     measurements[name].seconds.append(time.perf_counter() - started)
                 reference_latents, reference = rendered[_REFERENCE]
-                for name, (latents, picture) in rendered.items():
+                for name, (latents, image) in rendered.items():
                     found = measurements[name]
-                    found.both.add(picture, reference)
+                    found.both.add(image, reference)
                     found.denoiser_alone.add(_decode(reference_model, latents), reference)
                     found.decoder_alone.add(_decode(models[name], reference_latents), reference)
     reference_seconds = measurements[_REFERENCE].seconds
@@ -151,7 +151,7 @@ def measure(
 
 
 def psnr_db(difference: NDArray[np.int16]) -> float:
-    """Peak signal-to-noise ratio of 8-bit pictures by their difference, 99 dB at most."""
+    """Peak signal-to-noise ratio of 8-bit images by their difference, 99 dB at most."""
     mean_square = float(np.square(difference.astype(np.float64)).mean())
     return min(_IDENTICAL_DB, 10.0 * float(np.log10(255.0**2 / max(mean_square, 1e-12))))
 
@@ -159,15 +159,15 @@ def psnr_db(difference: NDArray[np.int16]) -> float:
 def _render(
     model: AudioConditionedModel, embedding: NDArray[np.float32], *, seed: int
 ) -> tuple[Tensor, Pixels]:
-    """Returns the clean latents (C, H, W) and the picture with the model's defaults."""
+    """Returns the clean latents (C, H, W) and the image with the model's defaults."""
     scale = model.description.default_guidance_scale
     latents = denoise_alone(model, embedding, seed=seed, guidance_scale=scale)
     return latents, _decode(model, latents)
 
 
 def _decode(model: AudioConditionedModel, latents: Tensor) -> Pixels:
-    picture: Pixels = model.decode(latents[None])[0]
-    return picture
+    image: Pixels = model.decode(latents[None])[0]
+    return image
 
 
 def _name_of(device: torch.device) -> str:

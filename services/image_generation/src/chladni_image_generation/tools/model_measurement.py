@@ -1,4 +1,4 @@
-"""How long a model takes to load and to make a picture, and in how much memory."""
+"""How long a model takes to load and to make an image, and in how much memory."""
 
 import resource
 import sys
@@ -20,11 +20,11 @@ _BYTES_OF_MAXRSS: Final = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True, slots=True)
-class PictureMeasurement:
-    """What a picture took.
+class ImageMeasurement:
+    """What an image took.
 
     Attributes:
-        plan_seconds: Encoding of text and initial picture.
+        plan_seconds: Encoding of text and initial image.
         seconds_per_step: Mean of the denoising steps.
         steps: Denoising steps.
         decode_seconds: Decoding.
@@ -57,10 +57,10 @@ def measure_loading(reference: str, options: LoadingOptions) -> tuple[LatentDiff
 
 
 @torch.inference_mode()
-def measure_picture(
+def measure_image(
     model: LatentDiffusionModel, request: GenerationRequest
-) -> tuple[NDArray[np.uint8], PictureMeasurement]:
-    """Returns a picture's RGB pixels (height, width, 3) and what it took, computed alone.
+) -> tuple[NDArray[np.uint8], ImageMeasurement]:
+    """Returns an image's RGB pixels (height, width, 3) and what it took, computed alone.
 
     Raises:
         ChladniError: The model cannot make it.
@@ -74,7 +74,7 @@ def measure_picture(
     pixels = model.decode(job.latents[None])[0]
     times.append(_now(model.device))
     plan_seconds, denoising_seconds, decode_seconds = np.diff(times).tolist()
-    measurement = PictureMeasurement(
+    measurement = ImageMeasurement(
         plan_seconds=plan_seconds,
         seconds_per_step=denoising_seconds / job.total_steps,
         steps=job.total_steps,

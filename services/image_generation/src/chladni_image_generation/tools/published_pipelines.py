@@ -1,4 +1,4 @@
-"""The picture that a model's own diffusers pipeline makes of a request, for comparison."""
+"""The image that a model's own diffusers pipeline makes of a request, for comparison."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 COMPARABLE_FAMILIES: Final = frozenset(
     {"stable-diffusion", "stable-diffusion-xl", "ldm-text-to-image", "stable-unclip"}
 )
-"""Families whose pipelines turn a request into a picture by themselves."""
+"""Families whose pipelines turn a request into an image by themselves."""
 
 
 @torch.inference_mode()
-def published_picture(
+def published_image(
     files: ModelFiles, request: GenerationRequest, *, device: torch.device, dtype: torch.dtype
 ) -> NDArray[np.uint8]:
     """Returns the RGB pixels (height, width, 3) that the pipeline makes which a model's index names.
 
     Args:
         files: The model, of one of `COMPARABLE_FAMILIES` and without additions.
-        request: A request without initial picture.
+        request: A request without initial image.
         device: Where to compute.
         dtype: In which numeric type.
     """

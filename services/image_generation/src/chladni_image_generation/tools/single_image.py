@@ -1,4 +1,4 @@
-"""One picture from a model that is loaded as the service loads it, without an engine."""
+"""One image from a model that is loaded as the service loads it, without an engine."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from chladni_image_generation.models.interface import LatentDiffusionModel
 def denoise_alone(
     model: LatentDiffusionModel, embedding: NDArray[np.float32], *, seed: int, guidance_scale: float
 ) -> Tensor:
-    """Returns the clean latents (C, H, W) of a picture of the native size, by the model's default steps."""
+    """Returns the clean latents (C, H, W) of an image of the native size, by the model's default steps."""
     description = model.description
     width_pixels, height_pixels = description.image_size_pixels
     request = GenerationRequest(

@@ -21,7 +21,7 @@ _STRENGTH: Final = 0.7
 def trial_requests(
     description: ModelDescription, *, seed: int, steps: int | None = None
 ) -> Mapping[str, GenerationRequest]:
-    """Returns a request for each kind of picture that a model makes, `FIRST` first.
+    """Returns a request for each kind of image that a model makes, `FIRST` first.
 
     Args:
         description: The model.
@@ -45,13 +45,13 @@ def trial_requests(
     )
     requests = {FIRST: first}
     if "initial_image" in description.inputs:
-        from_picture = replace(
+        from_image = replace(
             first.conditioning,
             initial_image=_sunset(width_pixels, height_pixels),
             # Of few steps a part may be none.
             strength=max(_STRENGTH, 1 / first.steps),
         )
-        requests["from-picture"] = replace(first, conditioning=from_picture)
+        requests["from-image"] = replace(first, conditioning=from_image)
     for factor in description.upscales:
         if factor > 1:
             requests[f"enlarged-{factor}x"] = replace(first, upscale=factor)

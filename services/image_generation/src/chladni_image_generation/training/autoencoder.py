@@ -1,4 +1,4 @@
-"""Training of the autoencoder: pictures to latents an eighth of their size, and back.
+"""Training of the autoencoder: images to latents an eighth of their size, and back.
 
 The architecture is DC-AE's (Chen et al. 2024, "Deep compression autoencoder for efficient
 high-resolution diffusion models"), whose space-to-channel shortcuts make a small network learn
@@ -74,12 +74,12 @@ def train_autoencoder(
             optimizer.load_state_dict(state["optimizer"])
 
     log = ProgressLog("autoencoder", preset.steps, first_step, seconds_before)
-    pictures: list[Tensor] = []
+    images: list[Tensor] = []
     for step in range(first_step, preset.steps):
-        if not pictures or step % preset.steps_per_chapter == 0:
-            pictures = _chapter(preset, step // preset.steps_per_chapter, seed=seed)
+        if not images or step % preset.steps_per_chapter == 0:
+            images = _chapter(preset, step // preset.steps_per_chapter, seed=seed)
         generator = torch.Generator().manual_seed(seed * 7_919 + step)
-        crops = _crops(pictures, preset, generator)
+        crops = _crops(images, preset, generator)
         for group in optimizer.param_groups:
             group["lr"] = preset.learning_rate * _schedule(step, preset.steps)
         losses = _step(autoencoder, crops, preset.latent_noise, generator)
@@ -93,56 +93,55 @@ def train_autoencoder(
 
     autoencoder.eval()
     if first_step < preset.steps:
-        normalise_latents(autoencoder, held_out_pictures(16, size_pixels=4 * preset.crop_pixels))
+        normalise_latents(autoencoder, held_out_images(16, size_pixels=4 * preset.crop_pixels))
         _save(checkpoint, autoencoder, optimizer, preset.steps, log.seconds)
     return autoencoder
 
 
-def held_out_pictures(count: int, *, size_pixels: int) -> Tensor:
-    """(count, 3, H, W) pictures in [0, 1] whose descriptors and seeds no training step ever sees."""
+def held_out_images(count: int, *, size_pixels: int) -> Tensor:
+    """(count, 3, H, W) images in [0, 1] whose descriptors and seeds no training step ever sees."""
     embedding = sample_descriptors(count, seed=_HELD_OUT_SEED)
     grids = draw_grids([_HELD_OUT_SEED + row for row in range(count)])
     return render_each(embedding, grids, size_pixels=size_pixels)
 
 
 @torch.no_grad()
-def encode_pictures(autoencoder: AutoencoderDC, pictures: Tensor) -> Tensor:
-    """(B, 3, H, W) pictures in [0, 1] to (B, 4, H / 8, W / 8) latents."""
-    latents: Tensor = autoencoder.encode(pictures * 2 - 1).latent.float()
+def encode_images(autoencoder: AutoencoderDC, images: Tensor) -> Tensor:
+    """(B, 3, H, W) images in [0, 1] to (B, 4, H / 8, W / 8) latents."""
+    latents: Tensor = autoencoder.encode(images * 2 - 1).latent.float()
     return latents
 
 
 @torch.no_grad()
 def decode_latents(autoencoder: AutoencoderDC, latents: Tensor) -> Tensor:
-    """(B, 4, h, w) latents to (B, 3, 8 h, 8 w) pictures in [0, 1]."""
+    """(B, 4, h, w) latents to (B, 3, 8 h, 8 w) images in [0, 1]."""
     decoded: Tensor = autoencoder.decode(latents).sample
     return (decoded.float() / 2 + 0.5).clamp(0, 1)
 
 
-def reconstruction_psnr_db(autoencoder: AutoencoderDC, pictures: Tensor) -> float:
-    """Mean over pictures of the peak signal-to-noise ratio, in dB, of encoding and decoding."""
+def reconstruction_psnr_db(autoencoder: AutoencoderDC, images: Tensor) -> float:
+    """Mean over images of the peak signal-to-noise ratio, in dB, of encoding and decoding."""
     decoded = [
-        decode_latents(autoencoder, encode_pictures(autoencoder, picture))
-        for picture in torch.split(pictures, 1)
+        decode_latents(autoencoder, encode_images(autoencoder, image)) for image in torch.split(images, 1)
     ]
-    return psnr_db(torch.cat(decoded), pictures)
+    return psnr_db(torch.cat(decoded), images)
 
 
 def psnr_db(first: Tensor, second: Tensor) -> float:
-    """Mean over pictures in [0, 1] of their peak signal-to-noise ratio in dB."""
+    """Mean over images in [0, 1] of their peak signal-to-noise ratio in dB."""
     errors = (first - second).square().mean(dim=(1, 2, 3))
     return float((-10 * errors.log10()).mean())
 
 
 @torch.no_grad()
-def normalise_latents(autoencoder: AutoencoderDC, pictures: Tensor) -> None:
+def normalise_latents(autoencoder: AutoencoderDC, images: Tensor) -> None:
     """Fold the latents' deviation into the convolutions on both sides of them.
 
-    Afterwards each latent channel has unit variance over these pictures and decodes as before, so
+    Afterwards each latent channel has unit variance over these images and decodes as before, so
     no scale need be kept beside the model. The mean stays where the loss has pulled it, near zero:
     to fold it too would change what the decoder's zero padding means at the border.
     """
-    latents = torch.cat([encode_pictures(autoencoder, picture) for picture in torch.split(pictures, 1)])
+    latents = torch.cat([encode_images(autoencoder, image) for image in torch.split(images, 1)])
     deviation = latents.std(dim=(0, 2, 3))
     outlet, inlet = autoencoder.encoder.conv_out, autoencoder.decoder.conv_in
     outlet.weight.div_(deviation[:, None, None, None])
@@ -166,12 +165,12 @@ def _step(
     return likeness | {"latents": 0.1 * (latents.mean(dim=(0, 2, 3)) ** 2 + spread**2).mean()}
 
 
-def likeness_losses(decoded: Tensor, pictures: Tensor) -> dict[str, Tensor]:
-    """How far pictures in [-1, 1] are from what they should be, by name."""
+def likeness_losses(decoded: Tensor, images: Tensor) -> dict[str, Tensor]:
+    """How far images in [-1, 1] are from what they should be, by name."""
     return {
-        "pixels": (decoded - pictures).abs().mean(),
-        "slopes": 0.5 * _slope_difference(decoded, pictures),
-        "colours": _colour_difference(decoded, pictures),
+        "pixels": (decoded - images).abs().mean(),
+        "slopes": 0.5 * _slope_difference(decoded, images),
+        "colours": _colour_difference(decoded, images),
     }
 
 
@@ -196,27 +195,27 @@ def _colour_difference(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _chapter(preset: AutoencoderPreset, chapter: int, *, seed: int) -> list[Tensor]:
-    """Fresh pictures for the next steps, at full and at half size, as uint8 (3, H, W)."""
-    first = _ART_SEED + (seed * 1_000 + chapter) * preset.pictures_per_chapter
-    embedding = sample_descriptors(preset.pictures_per_chapter, seed=first)
-    grids = draw_grids([first + row for row in range(preset.pictures_per_chapter)])
-    pictures = []
-    for row in range(preset.pictures_per_chapter):
+    """Fresh images for the next steps, at full and at half size, as uint8 (3, H, W)."""
+    first = _ART_SEED + (seed * 1_000 + chapter) * preset.images_per_chapter
+    embedding = sample_descriptors(preset.images_per_chapter, seed=first)
+    grids = draw_grids([first + row for row in range(preset.images_per_chapter)])
+    images = []
+    for row in range(preset.images_per_chapter):
         size_pixels = preset.crop_pixels * (2 if row % 4 == 0 else 4)
-        picture = render(embedding[row : row + 1], grids[row : row + 1], size_pixels=size_pixels)
-        pictures.append((picture[0] * 255).round().byte())
-    return pictures
+        image = render(embedding[row : row + 1], grids[row : row + 1], size_pixels=size_pixels)
+        images.append((image[0] * 255).round().byte())
+    return images
 
 
-def _crops(pictures: list[Tensor], preset: AutoencoderPreset, generator: torch.Generator) -> Tensor:
+def _crops(images: list[Tensor], preset: AutoencoderPreset, generator: torch.Generator) -> Tensor:
     """(B, 3, crop, crop) random crops in [-1, 1]."""
     crop = preset.crop_pixels
     crops = []
     for _ in range(preset.batch_size):
         draw = torch.rand(3, generator=generator).tolist()
-        picture = pictures[int(draw[0] * len(pictures))]
-        top, left = (int(share * (picture.shape[-1] - crop + 1)) for share in draw[1:])
-        crops.append(picture[:, top : top + crop, left : left + crop])
+        image = images[int(draw[0] * len(images))]
+        top, left = (int(share * (image.shape[-1] - crop + 1)) for share in draw[1:])
+        crops.append(image[:, top : top + crop, left : left + crop])
     return torch.stack(crops).float() / 127.5 - 1
 
 

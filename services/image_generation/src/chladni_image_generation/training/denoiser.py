@@ -5,7 +5,7 @@ A noisy latent is x = (1 - s) z + s e, of a clean latent z and white noise e at 
 to tell z, not the velocity e - z that follows from it: a small network cannot pass all of the noise
 through and paint as well (Li & He 2025, "Back to basics: let denoising generative models denoise"). Noise
 levels are uniform, moved towards noise (Esser et al. 2024, "Scaling rectified flow transformers"). The
-noise of a picture holds the grid that its composition was made from (``noise_grid``). In some rows the
+noise of an image holds the grid that its composition was made from (``noise_grid``). In some rows the
 condition is dropped, so that classifier-free guidance is possible.
 """
 

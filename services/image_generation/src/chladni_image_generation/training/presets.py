@@ -12,7 +12,7 @@ class AutoencoderPreset:
     steps: int
     batch_size: int
     crop_pixels: int
-    pictures_per_chapter: int
+    images_per_chapter: int
     steps_per_chapter: int
     learning_rate: float
     latent_noise: float
@@ -20,10 +20,10 @@ class AutoencoderPreset:
 
 @dataclass(frozen=True)
 class DenoiserPhase:
-    """A stretch of denoiser training on latents of one picture size."""
+    """A stretch of denoiser training on latents of one image size."""
 
     size_pixels: int
-    pictures: int
+    images: int
     steps: int
     batch_size: int
     learning_rate: float
@@ -31,7 +31,7 @@ class DenoiserPhase:
 
 @dataclass(frozen=True)
 class DenoiserPreset:
-    """Denoiser and its training, phase by phase, small pictures first."""
+    """Denoiser and its training, phase by phase, small images first."""
 
     channels: tuple[int, ...]
     layers_per_block: int
@@ -49,7 +49,7 @@ class TrainingPreset:
     name: str
     autoencoder: AutoencoderPreset
     denoiser: DenoiserPreset
-    held_out_pictures: int
+    held_out_images: int
     sampling_shift: float
     checkpoint_every_steps: int
 
@@ -62,7 +62,7 @@ FULL = TrainingPreset(
         steps=3_000,
         batch_size=8,
         crop_pixels=128,
-        pictures_per_chapter=300,
+        images_per_chapter=300,
         steps_per_chapter=1000,
         learning_rate=1.5e-3,
         latent_noise=0.2,
@@ -72,13 +72,13 @@ FULL = TrainingPreset(
         layers_per_block=2,
         norm_groups=16,
         phases=(
-            DenoiserPhase(size_pixels=512, pictures=4_000, steps=14_500, batch_size=8, learning_rate=1.5e-3),
+            DenoiserPhase(size_pixels=512, images=4_000, steps=14_500, batch_size=8, learning_rate=1.5e-3),
         ),
         noise_shift=10.0,
         condition_dropout=0.05,
         average_decay=0.999,
     ),
-    held_out_pictures=32,
+    held_out_images=32,
     sampling_shift=10.0,
     checkpoint_every_steps=250,
 )
@@ -91,7 +91,7 @@ TINY = TrainingPreset(
         steps=4,
         batch_size=2,
         crop_pixels=32,
-        pictures_per_chapter=4,
+        images_per_chapter=4,
         steps_per_chapter=2,
         learning_rate=1e-3,
         latent_noise=0.1,
@@ -101,14 +101,14 @@ TINY = TrainingPreset(
         layers_per_block=1,
         norm_groups=8,
         phases=(
-            DenoiserPhase(size_pixels=128, pictures=4, steps=2, batch_size=2, learning_rate=1e-3),
-            DenoiserPhase(size_pixels=256, pictures=4, steps=2, batch_size=2, learning_rate=1e-3),
+            DenoiserPhase(size_pixels=128, images=4, steps=2, batch_size=2, learning_rate=1e-3),
+            DenoiserPhase(size_pixels=256, images=4, steps=2, batch_size=2, learning_rate=1e-3),
         ),
         noise_shift=10.0,
         condition_dropout=0.1,
         average_decay=0.5,
     ),
-    held_out_pictures=2,
+    held_out_images=2,
     sampling_shift=10.0,
     checkpoint_every_steps=2,
 )

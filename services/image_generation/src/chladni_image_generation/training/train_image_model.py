@@ -1,6 +1,6 @@
 """Train the embedded image model from nothing and export it for the service.
 
-The job renders its own training pictures, trains the autoencoder and then the denoiser on them,
+The job renders its own training images, trains the autoencoder and then the denoiser on them,
 measures the result, paints contact sheets and writes the directory that the service loads. Every
 stage keeps a checkpoint, so a job that was stopped goes on where it was.
 
@@ -8,10 +8,10 @@ stage keeps a checkpoint, so a job that was stopped goes on where it was.
     python -m chladni_image_generation.training.train_image_model --tiny       # in a minute, for a test
     python -m chladni_image_generation.training.train_image_model --stages export
 
-Where other work shares the cores, "pictures" and "denoiser" are quicker as replicas of one thread each:
+Where other work shares the cores, "images" and "denoiser" are quicker as replicas of one thread each:
 
     torchrun --standalone --nproc-per-node 2 -m chladni_image_generation.training.train_image_model \
-        --stages pictures denoiser --threads 1
+        --stages images denoiser --threads 1
 """
 
 import argparse
@@ -28,7 +28,7 @@ from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DCond
 from chladni_image_generation.training.autoencoder import train_autoencoder
 from chladni_image_generation.training.checkpoints import load_checkpoint
 from chladni_image_generation.training.data.descriptor_sampling import load_recorded
-from chladni_image_generation.training.data.latent_dataset import PictureSeries
+from chladni_image_generation.training.data.latent_dataset import ImageSeries
 from chladni_image_generation.training.denoiser import (
     TRAINING_TIMESTEPS,
     build_denoiser,
@@ -45,7 +45,7 @@ from chladni_image_generation.training.reports.evaluation import evaluate
 from chladni_image_generation.training.reports.model_card import write_model_card
 from chladni_image_generation.training.reports.sampling import ImageModel, SamplingDefaults
 
-STAGES = ("pictures", "autoencoder", "denoiser", "sheets", "export")
+STAGES = ("images", "autoencoder", "denoiser", "sheets", "export")
 _SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "embedded"
 
 
@@ -98,10 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
     )
     stages = [stage for stage in STAGES if stage in options.stages]
-    if "pictures" in stages:
-        for series in _pictures(job):
+    if "images" in stages:
+        for series in _images(job):
             series.render(job.replicas)
-    if stages == ["pictures"]:
+    if stages == ["images"]:
         return 0
     autoencoder = _autoencoder(job)
     if "denoiser" in stages:
@@ -128,8 +128,8 @@ def _parser() -> argparse.ArgumentParser:
         default=list(STAGES),
         metavar="STAGE",
         help=(
-            "what to do, of: pictures (render those that the denoiser learns from), autoencoder (train it), "
-            "denoiser (encode the pictures and train on them), "
+            "what to do, of: images (render those that the denoiser learns from), autoencoder (train it), "
+            "denoiser (encode the images and train on them), "
             "sheets (contact sheets into the build folder), export (measure, and write the model "
             "directory); default: all, in this order. A later stage needs the checkpoints of the "
             "earlier ones in the build folder."
@@ -158,8 +158,8 @@ def _parser() -> argparse.ArgumentParser:
         "--sounds",
         type=Path,
         help=(
-            "embeddings of sounds, as chladni_audio_features.training.write_embeddings writes them; every other "
-            "picture is then of one of them (default: all are of made-up embeddings)"
+            "embeddings of sounds, as chladni_audio_features.training.write_embeddings writes them; "
+            "every other image is then of one of them (default: all are of made-up embeddings)"
         ),
     )
     parser.add_argument("--steps", type=int, default=8, help="default sampling steps to record (default: 8)")
@@ -185,15 +185,15 @@ def _autoencoder(job: Job) -> AutoencoderDC:
     )
 
 
-def _pictures(job: Job) -> list[PictureSeries]:
-    """The pictures of each phase of the denoiser's training."""
+def _images(job: Job) -> list[ImageSeries]:
+    """The images of each phase of the denoiser's training."""
     recorded = load_recorded(job.sounds) if job.sounds else None
     return [
-        PictureSeries(
-            count=phase.pictures,
+        ImageSeries(
+            count=phase.images,
             size_pixels=phase.size_pixels,
             seed=job.seed,
-            folder=job.build_folder / job.preset.name / "pictures",
+            folder=job.build_folder / job.preset.name / "images",
             recorded=recorded,
         )
         for phase in job.preset.denoiser.phases
@@ -201,7 +201,7 @@ def _pictures(job: Job) -> list[PictureSeries]:
 
 
 def _train_denoiser(job: Job, autoencoder: AutoencoderDC) -> None:
-    for index, series in enumerate(_pictures(job)):
+    for index, series in enumerate(_images(job)):
         train_phase(
             job.preset.denoiser,
             index,
@@ -233,7 +233,7 @@ def _scheduler(job: Job) -> FlowMatchEulerDiscreteScheduler:
 def _write_sheets(job: Job, model: ImageModel) -> None:
     folder = job.build_folder / job.preset.name
     write_comparison_sheet(
-        model, folder / "comparison.png", pairs=job.preset.held_out_pictures, defaults=job.defaults
+        model, folder / "comparison.png", pairs=job.preset.held_out_images, defaults=job.defaults
     )
     write_variation_sheet(model, folder / "variation.png", levels=6, defaults=job.defaults)
     print(f"contact sheets: {folder / 'comparison.png'}, {folder / 'variation.png'}", flush=True)
@@ -242,7 +242,7 @@ def _write_sheets(job: Job, model: ImageModel) -> None:
 def _export(job: Job, model: ImageModel) -> None:
     metrics = evaluate(
         model,
-        pictures=job.preset.held_out_pictures,
+        images=job.preset.held_out_images,
         defaults=job.defaults,
     )
     for name, value in metrics.items():

@@ -1,11 +1,11 @@
-"""Write pairs of sounds and pictures, for whoever learns to tell which picture belongs to which sound.
+"""Write pairs of sounds and images, for whoever learns to tell which image belongs to which sound.
 
     python -m chladni_image_generation.training.write_pairs --sounds sounds.npz --art 6000 --samples 600 \
         --out pairs.safetensors
 
-The file holds `pictures` (uint8, N x 3 x 128 x 128), `sounds` (float32, N x 152) and `source` (uint8, N):
-0 for art as the image model was taught it, 1 for pictures that the model made itself. Each pair has noise
-of its own, so that the same sound comes with different pictures.
+The file holds `images` (uint8, N x 3 x 128 x 128), `sounds` (float32, N x 152) and `source` (uint8, N):
+0 for art as the image model was taught it, 1 for images that the model made itself. Each pair has noise
+of its own, so that the same sound comes with different images.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from chladni_image_generation.training.data.descriptor_sampling import (
 )
 from chladni_image_generation.training.progress import ProgressLog
 
-_PICTURE_PIXELS = 128
+_IMAGE_PIXELS = 128
 _RENDERED_PIXELS = 256
 _ART, _SAMPLE = 0, 1
 
@@ -46,15 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count = options.art + options.samples
     sounds = _sounds(options.sounds, count, seed=options.seed)
     seeds = [options.seed * 1_000_003 + row for row in range(count)]
-    pictures = [*_art(sounds[: options.art], seeds[: options.art])]
+    images = [*_art(sounds[: options.art], seeds[: options.art])]
     if options.samples:
         model = load_audio_conditioned_model(
             find_model_files(options.model), device=torch.device("cpu"), dtype=getattr(torch, options.dtype)
         )
-        pictures.extend(_samples(model, sounds[options.art :], seeds[options.art :]))
+        images.extend(_samples(model, sounds[options.art :], seeds[options.art :]))
     source = torch.tensor([_ART] * options.art + [_SAMPLE] * options.samples, dtype=torch.uint8)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {"pictures": torch.stack(pictures), "sounds": sounds, "source": source}
+    tensors = {"images": torch.stack(images), "sounds": sounds, "source": source}
     save_file(tensors, options.out, metadata={"sound_space": DESCRIPTOR_SPACE, "seed": str(options.seed)})
     print(f"{options.out}: {count} pairs", flush=True)
     return 0
@@ -76,18 +76,18 @@ def _art(sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
 
 @torch.inference_mode()
 def _samples(model: AudioConditionedModel, sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
-    """Pictures by the model's defaults, but without guidance."""
+    """Images by the model's defaults, but without guidance."""
     log = ProgressLog("samples", len(sounds), every_steps=50)
     for row, (sound, seed) in enumerate(zip(sounds, seeds, strict=True)):
         latents = denoise_alone(model, sound.numpy(), seed=seed, guidance_scale=1.0)
-        picture = torch.from_numpy(model.decode(latents[None])).permute(0, 3, 1, 2)
-        yield _small(picture.float() / 255)
+        image = torch.from_numpy(model.decode(latents[None])).permute(0, 3, 1, 2)
+        yield _small(image.float() / 255)
         log.report(row + 1)
 
 
-def _small(picture: Tensor) -> Tensor:
-    """(1, 3, H, W) picture in [0, 1] to (3, 128, 128) uint8."""
-    small = functional.interpolate(picture, size=(_PICTURE_PIXELS, _PICTURE_PIXELS), mode="area")
+def _small(image: Tensor) -> Tensor:
+    """(1, 3, H, W) image in [0, 1] to (3, 128, 128) uint8."""
+    small = functional.interpolate(image, size=(_IMAGE_PIXELS, _IMAGE_PIXELS), mode="area")
     return (small[0] * 255).round().byte()
 
 
@@ -105,8 +105,8 @@ def _parser() -> argparse.ArgumentParser:
             "(default: made-up ones)"
         ),
     )
-    parser.add_argument("--art", type=int, default=6000, help="pictures to render (default: 6000)")
-    parser.add_argument("--samples", type=int, default=600, help="pictures by the model (default: 600)")
+    parser.add_argument("--art", type=int, default=6000, help="images to render (default: 6000)")
+    parser.add_argument("--samples", type=int, default=600, help="images by the model (default: 600)")
     parser.add_argument(
         "--model", default=EMBEDDED_MODEL_ID, help="model that samples (default: the one the service ships)"
     )

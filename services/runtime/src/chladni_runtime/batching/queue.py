@@ -1,7 +1,7 @@
 """Which of the waiting items run next, and when: the policy of dynamic batching.
 
-Knows no clock, thread or event loop; `chladni_runtime.batching.batcher` drives it. An idle model never waits for
-company unless a delay is configured; a full batch starts at once.
+Knows no clock, thread or event loop; `chladni_runtime.batching.batcher` drives it. An idle model never
+waits for company unless a delay is configured; a full batch starts at once.
 """
 
 from collections import OrderedDict, deque

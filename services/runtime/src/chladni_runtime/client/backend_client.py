@@ -1,9 +1,8 @@
-"""What the clients of all services behind the gateway have in common."""
+"""The client with which a service calls another: one connection, deadlines, and errors without addresses."""
 
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,14 +20,11 @@ from chladni_contract.errors import (
     Reason,
     UnavailableError,
 )
+from chladni_contract.metadata import CALLER_ID_KEY, REQUEST_ID_KEY
 from chladni_contract.status import STATUS_DETAILS_KEY, from_rpc_error
-from chladni_gateway.backends.messages import ModelsResponse, to_model_summaries
-from chladni_gateway.domain.models import ModelSummary
-from chladni_gateway.domain.ports import HealthState
 from chladni_runtime.client.channel import Connection
+from chladni_runtime.client.health import HealthState
 from chladni_runtime.logs import REQUEST_ID
-from chladni_runtime.server.interceptor import REQUEST_ID_KEY
-from chladni_runtime.server.request_context import CALLER_ID_KEY
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
@@ -64,8 +60,8 @@ class CallOptions:
     metadata: tuple[tuple[str, str], ...]
 
 
-class BackendClient(ABC, Generic[StubT]):
-    """Base of the typed clients.
+class BackendClient(Generic[StubT]):
+    """Base of a typed client of one service; `call` surrounds each of its calls.
 
     Args:
         name: Name of the service, for people, such as ``audio-features``.
@@ -108,33 +104,13 @@ class BackendClient(ABC, Generic[StubT]):
         is_serving = response.status == health_pb2.HealthCheckResponse.SERVING
         return HealthState.SERVING if is_serving else HealthState.NOT_SERVING
 
-    async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
-        """Returns the models of the backend, none where it does not tell.
-
-        Raises:
-            ChladniError: It could not be asked.
-        """
-        try:
-            async with self._call(deadline) as (stub, options):
-                return to_model_summaries(await self._get_models(stub, options))
-        except ChladniError as error:
-            if error.reason is Reason.NOT_IMPLEMENTED:
-                return ()
-            raise
-
-    @abstractmethod
-    async def _get_models(self, stub: StubT, options: CallOptions) -> ModelsResponse:
-        """Calls the backend's own GetModels."""
-
     @asynccontextmanager
-    async def _call(
-        self, deadline: Deadline, *, caller: str = ""
-    ) -> AsyncIterator[tuple[StubT, CallOptions]]:
-        """Surrounds a call: gives stub and options, and turns gRPC's errors into the gateway's.
+    async def call(self, deadline: Deadline, *, caller: str = "") -> AsyncIterator[tuple[StubT, CallOptions]]:
+        """Give stub and options for one call, and turn gRPC's errors into errors for callers.
 
         Args:
             deadline: When the answer must be there.
-            caller: For whom the gateway calls; empty leaves it to the service to tell.
+            caller: On whose behalf it is called; empty leaves it to the service to tell callers apart.
 
         Raises:
             ChladniError: What the service answered with, or why it could not be asked.

@@ -20,10 +20,10 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from chladni_contract.errors import ChladniError, Reason
+from chladni_contract.metadata import REQUEST_ID_KEY
 from chladni_contract.status import WIRE_STATUS, trailing_metadata
 from chladni_runtime.logs import REQUEST_ID
 
-REQUEST_ID_KEY: Final = "x-request-id"
 _MAX_REQUEST_ID_LENGTH: Final = 128
 
 _log = logging.getLogger(__name__)

@@ -1,16 +1,12 @@
 """What a servicer reads from gRPC's context of a call."""
 
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
+from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
-
-CALLER_ID_KEY: Final = "x-caller-id"
-"""Metadata key by which a caller, or a gateway for it, says who shares the service with others."""
-
-MAX_CALLER_ID_LENGTH: Final = 128
 
 
 def cancellation_of(context: grpc.aio.ServicerContext[Any, Any]) -> CancellationToken:

@@ -1,1 +1,1 @@
-"""Collections of pictures: their vectors, identifiers and metadata, kept in Qdrant."""
+"""Collections of images: their vectors, identifiers and metadata, kept in Qdrant."""

@@ -20,20 +20,20 @@ _MAX_NAMED_LENGTH: Final = 80
 
 
 class VectorKind(StrEnum):
-    """What a vector of a picture is found by."""
+    """What a vector of an image is found by."""
 
-    PICTURE = "picture"
+    IMAGE = "image"
     SOUND = "sound"
 
 
 @dataclass(frozen=True, slots=True)
 class VectorSpace:
-    """A space that every picture of a collection has one vector in.
+    """A space that every image of a collection has one vector in.
 
     Attributes:
-        kind: What finds pictures in it.
+        kind: What finds images in it.
         model_id: Model that makes its vectors.
-        fingerprint: Another for other weights, and for another preparation of pictures.
+        fingerprint: Another for other weights, and for another preparation of images.
         dimension: Length of a vector.
     """
 
@@ -50,7 +50,7 @@ class VectorSpace:
 
     @property
     def name(self) -> str:
-        """Name of its vectors in the store, such as ``picture@efficientnet-lite0@0123456789abcdef``.
+        """Name of its vectors in the store, such as ``image@efficientnet-lite0@0123456789abcdef``.
 
         A collection so says for itself which models made it.
         """
@@ -64,7 +64,7 @@ class CollectionLimits:
 
     Attributes:
         max_collections: Collections at most.
-        max_images: Pictures in one collection at most.
+        max_images: Images in one collection at most.
     """
 
     max_collections: int
@@ -90,7 +90,7 @@ class ServerAccess:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredImage:
-    """A picture as a collection keeps it.
+    """An image as a collection keeps it.
 
     Attributes:
         image_id: Identifier, unique in the collection.
@@ -105,7 +105,7 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """A picture that a search found.
+    """An image that a search found.
 
     Attributes:
         image_id: Identifier.
@@ -126,10 +126,10 @@ class CollectionStore(Protocol):
     """
 
     async def add(self, collection: str, images: Sequence[StoredImage], token: CancellationToken) -> int:
-        """Adds pictures, replacing those of the same identifier; makes the collection where there is none.
+        """Adds images, replacing those of the same identifier; makes the collection where there is none.
 
         Returns:
-            The number of pictures in the collection now.
+            The number of images in the collection now.
 
         Raises:
             ChladniError: The collection is full, there are too many collections, or it is of other models.
@@ -139,13 +139,13 @@ class CollectionStore(Protocol):
     async def search(
         self, collection: str, kind: VectorKind, vector: Vector, count: int, token: CancellationToken
     ) -> Sequence[FoundImage]:
-        """Returns the pictures nearest to a vector, at most `count`, nearest first.
+        """Returns the images nearest to a vector, at most `count`, nearest first.
 
         Args:
             collection: Where to search.
-            kind: Which of the pictures' vectors to compare.
+            kind: Which of the images' vectors to compare.
             vector: (dimension,) of length 1.
-            count: Number of pictures, at least 1.
+            count: Number of images, at least 1.
             token: Says when nobody waits for the result any more.
 
         Raises:
@@ -155,7 +155,7 @@ class CollectionStore(Protocol):
         ...
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
-        """Deletes pictures, whatever model made their vectors. What is not there is no error.
+        """Deletes images, whatever model made their vectors. What is not there is no error.
 
         Returns:
             How many were deleted.
@@ -163,7 +163,7 @@ class CollectionStore(Protocol):
         ...
 
     async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
-        """Returns the number of pictures in each collection."""
+        """Returns the number of images in each collection."""
         ...
 
 

@@ -81,7 +81,7 @@ class LocalStore:
         asyncio.run(self._client.close())
 
     async def add(self, collection: str, images: Sequence[StoredImage], token: CancellationToken) -> int:
-        """Adds pictures; see `CollectionStore.add`."""
+        """Adds images; see `CollectionStore.add`."""
         return await self._run(token, lambda: self._collections.add(collection, images))
 
     async def search(
@@ -91,11 +91,11 @@ class LocalStore:
         return await self._run(token, lambda: self._collections.search(collection, kind, vector, count))
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
-        """Deletes pictures; see `CollectionStore.delete`."""
+        """Deletes images; see `CollectionStore.delete`."""
         return await self._run(token, lambda: self._delete(collection, image_ids))
 
     async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
-        """Returns the number of pictures in each collection."""
+        """Returns the number of images in each collection."""
         return await self._run(token, self._collections.sizes)
 
     async def _run(
@@ -113,7 +113,7 @@ class LocalStore:
         return count
 
     async def _compact(self) -> None:
-        """Frees the memory of deleted pictures, which local mode gives back only when it is opened again."""
+        """Frees the memory of deleted images, which local mode gives back only when it is opened again."""
         old = self._client
         if self._folder is None:
             self._client = _open_client(None)
@@ -185,7 +185,7 @@ def _open_client(folder: Path | None) -> AsyncQdrantClient:
 
 
 async def _copy(source: AsyncQdrantClient, target: AsyncQdrantClient) -> None:
-    """Copies all collections, a few pictures at a time: local mode hands vectors out as lists of floats."""
+    """Copies all collections, a few images at a time: local mode hands vectors out as lists of floats."""
     for item in (await source.get_collections()).collections:
         config = (await source.get_collection(item.name)).config
         await target.create_collection(item.name, vectors_config=config.params.vectors)

@@ -26,21 +26,21 @@ class CollectionMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._sizes: dict[str, int] = {}
-        collections = Gauge("chladni_collections", "Collections of pictures.", registry=registry)
+        collections = Gauge("chladni_collections", "Collections of images.", registry=registry)
         collections.set_function(lambda: len(self._sizes))
         images = Gauge(
             "chladni_collection_images",
-            "Pictures in collections: in the largest one, and in all together.",
+            "Images in collections: in the largest one, and in all together.",
             ["collections"],
             registry=registry,
         )
         images.labels(_LARGEST).set_function(lambda: max(self._sizes.values(), default=0))
         images.labels(_ALL).set_function(lambda: sum(self._sizes.values()))
         self.added_images = Counter(
-            "chladni_collection_images_added_total", "Pictures added or replaced.", registry=registry
+            "chladni_collection_images_added_total", "Images added or replaced.", registry=registry
         )
         self.deleted_images = Counter(
-            "chladni_collection_images_deleted_total", "Pictures deleted.", registry=registry
+            "chladni_collection_images_deleted_total", "Images deleted.", registry=registry
         )
         searches = Histogram(
             "chladni_collection_search_seconds",
@@ -52,16 +52,16 @@ class CollectionMetrics:
         self.search_seconds = {kind: searches.labels(kind.value) for kind in VectorKind}
 
     def note_sizes(self, sizes: Mapping[str, int]) -> None:
-        """Takes note of the number of pictures in each collection."""
+        """Takes note of the number of images in each collection."""
         self._sizes = dict(sizes)
 
     def note_added(self, collection: str, *, added: int, size: int) -> None:
-        """Counts pictures that were added, and notes the size of their collection."""
+        """Counts images that were added, and notes the size of their collection."""
         self.added_images.inc(added)
         self._sizes[collection] = size
 
     def note_deleted(self, collection: str, deleted: int) -> None:
-        """Counts pictures that were deleted."""
+        """Counts images that were deleted."""
         self.deleted_images.inc(deleted)
         if collection in self._sizes:
             self._sizes[collection] = max(0, self._sizes[collection] - deleted)

@@ -1,7 +1,7 @@
 """Collections as Qdrant keeps them, in its local mode and on a server alike.
 
-A collection ``name`` is the Qdrant collection ``chladni-name``, a picture one of its points. The point's
-identifier is a UUID made of the picture's, its payload holds the identifier and the metadata, and its vectors
+A collection ``name`` is the Qdrant collection ``chladni-name``, an image one of its points. The point's
+identifier is a UUID made of the image's, its payload holds the identifier and the metadata, and its vectors
 are named after the spaces they are of.
 """
 
@@ -52,7 +52,7 @@ def collection_name(name: str) -> str:
 
 
 def point_id(image_id: str) -> str:
-    """Returns the identifier of a picture's point: Qdrant takes only numbers and UUIDs."""
+    """Returns the identifier of an image's point: Qdrant takes only numbers and UUIDs."""
     return str(uuid.uuid5(_ID_NAMESPACE, image_id))
 
 
@@ -75,7 +75,7 @@ class QdrantCollections:
         self._limits = limits
 
     async def add(self, collection: str, images: Sequence[StoredImage]) -> int:
-        """Adds pictures of different identifiers; see `CollectionStore.add`."""
+        """Adds images of different identifiers; see `CollectionStore.add`."""
         name = qdrant_name(collection)
         await self._prepare(collection)
         points = [self._point(image) for image in images]
@@ -108,7 +108,7 @@ class QdrantCollections:
         ]
 
     async def delete(self, collection: str, image_ids: Sequence[str]) -> int:
-        """Deletes pictures of different identifiers; see `CollectionStore.delete`."""
+        """Deletes images of different identifiers; see `CollectionStore.delete`."""
         name = qdrant_name(collection)
         if await self._space_names(name) is None:
             return 0
@@ -119,7 +119,7 @@ class QdrantCollections:
         return len(present)
 
     async def sizes(self) -> Mapping[str, int]:
-        """Returns the number of pictures in each collection."""
+        """Returns the number of images in each collection."""
         return {collection_name(name): await self._count(name) for name in await self._names()}
 
     async def _prepare(self, collection: str) -> None:

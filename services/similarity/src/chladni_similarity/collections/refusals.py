@@ -18,16 +18,16 @@ _RETRY_SECONDS: Final = 2.0
 
 def unknown_collection(collection: str) -> NotFoundError:
     """Returns the error that there is no such collection."""
-    message = f"There is no collection {collection!r} here; AddImages makes one with its first pictures."
+    message = f"There is no collection {collection!r} here; AddImages makes one with its first images."
     return NotFoundError(
         Reason.UNKNOWN_COLLECTION, message, violations=[FieldViolation("collection", message)]
     )
 
 
 def full_collection(collection: str, *, count: int, added: int, limits: CollectionLimits) -> ChladniError:
-    """Returns the error that pictures do not fit a collection."""
+    """Returns the error that images do not fit a collection."""
     message = (
-        f"The collection {collection!r} holds {count} pictures, with these it would hold {count + added}; "
+        f"The collection {collection!r} holds {count} images, with these it would hold {count + added}; "
         f"this server keeps at most {limits.max_images} in one. Delete some with DeleteImages, or add these "
         "to another collection."
     )
@@ -37,8 +37,8 @@ def full_collection(collection: str, *, count: int, added: int, limits: Collecti
 def too_many_collections(limits: CollectionLimits) -> ChladniError:
     """Returns the error that there is no room for another collection."""
     message = (
-        f"This server keeps at most {limits.max_collections} collections and has as many. Add the pictures "
-        "to one of them, or delete all pictures of one with DeleteImages."
+        f"This server keeps at most {limits.max_collections} collections and has as many. Add the images "
+        "to one of them, or delete all images of one with DeleteImages."
     )
     return ChladniError(Reason.COLLECTION_FULL, message, violations=[FieldViolation("collection", message)])
 
@@ -53,7 +53,7 @@ def outdated_collection(collection: str, *, made_with: str, needed: str) -> Chla
     """
     message = (
         f"The collection {collection!r} was made with {made_with}; this server has {needed}. Vectors of "
-        "different models cannot be compared. Add the pictures again to another collection, or delete them "
+        "different models cannot be compared. Add the images again to another collection, or delete them "
         "all with DeleteImages first."
     )
     return ChladniError(
@@ -71,10 +71,10 @@ def store_unavailable(what: str, *, retry_after_seconds: float = _RETRY_SECONDS)
 
 
 def describe_spaces(names: list[str]) -> str:
-    """Returns names of vector spaces in words: "efficientnet-lite0 (0123456789abcdef) for pictures"."""
+    """Returns names of vector spaces in words: "efficientnet-lite0 (0123456789abcdef) for images"."""
     known = [name.split("@") for name in sorted(names) if name.count("@") == 2]
     words = [
-        f"{model} ({fingerprint}) for {'sounds' if kind == VectorKind.SOUND else 'pictures'}"
+        f"{model} ({fingerprint}) for {'sounds' if kind == VectorKind.SOUND else 'images'}"
         for kind, model, fingerprint in known
     ]
     return " and ".join(words) or "nothing that this service knows"

@@ -52,7 +52,7 @@ class ServerStore:
         self._writing = asyncio.Lock()
 
     async def add(self, collection: str, images: Sequence[StoredImage], token: CancellationToken) -> int:
-        """Adds pictures; see `CollectionStore.add`."""
+        """Adds images; see `CollectionStore.add`."""
         async with self._writing:
             token.check("before the collection was free")
             with _told_to_callers():
@@ -67,14 +67,14 @@ class ServerStore:
             return await self._collections.search(collection, kind, vector, count)
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
-        """Deletes pictures; see `CollectionStore.delete`."""
+        """Deletes images; see `CollectionStore.delete`."""
         async with self._writing:
             token.check("before the collection was free")
             with _told_to_callers():
                 return await self._collections.delete(collection, image_ids)
 
     async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
-        """Returns the number of pictures in each collection."""
+        """Returns the number of images in each collection."""
         del token
         with _told_to_callers():
             return await self._collections.sizes()

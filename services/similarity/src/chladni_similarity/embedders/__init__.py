@@ -1,1 +1,1 @@
-"""Models that turn pictures into vectors, behind one interface."""
+"""Models that turn images into vectors, behind one interface."""

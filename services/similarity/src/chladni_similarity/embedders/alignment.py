@@ -1,4 +1,4 @@
-"""The embedded model that hears sounds as well as it sees pictures: `chladni-alignment`."""
+"""The embedded model that hears sounds as well as it sees images: `chladni-alignment`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chladni_similarity.embedders.alignment_network import MODEL_TYPE, Alignment
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
-from chladni_similarity.embedders.whole_image import WholePicture
+from chladni_similarity.embedders.whole_image import WholeImage
 from chladni_similarity.images.decoding import Pixels
 from chladni_similarity.models.calibration import ModelCalibrations, read_calibrations
 from chladni_similarity.models.files import (
@@ -38,9 +38,9 @@ _WHITE: Final = 255.0
 
 
 class AlignmentEmbedder:
-    """Embeds pictures, and sounds into the same space.
+    """Embeds images, and sounds into the same space.
 
-    The whole picture is resized to the model's square input with a bicubic, antialiased filter.
+    The whole image is resized to the model's square input with a bicubic, antialiased filter.
 
     Args:
         manifest: Describes the model.
@@ -53,10 +53,10 @@ class AlignmentEmbedder:
         self, manifest: Manifest, *, digest: str, model: AlignmentModel, calibrations: ModelCalibrations
     ) -> None:
         side = manifest.input_side_pixels
-        self._whole_picture = WholePicture(side)
-        self._picture_tower = traced(_Pictures(model.picture_tower), (3, side, side))
+        self._whole_image = WholeImage(side)
+        self._picture_tower = traced(_Images(model.picture_tower), (3, side, side))
         self._sound_tower = model.sound_tower
-        self._score_map = calibrations.pictures or CosineScore()
+        self._score_map = calibrations.images or CosineScore()
         self._alignment_score_map = calibrations.alignment or CosineScore()
         self._card = ModelCard(
             model_id=manifest.model_id,
@@ -67,7 +67,7 @@ class AlignmentEmbedder:
             dimension=manifest.dimension,
             input_spaces=(SOUND_SPACE,),
             properties={
-                "input": f"{side} x {side} pixels, whole picture",
+                "input": f"{side} x {side} pixels, whole image",
                 "score": self._score_map.description,
                 "alignment_score": self._alignment_score_map.description,
             },
@@ -101,26 +101,26 @@ class AlignmentEmbedder:
 
     @property
     def concurrent_batch_count(self) -> int:
-        """One: a picture takes so little time that a second batch would only fight for the cache."""
+        """One: an image takes so little time that a second batch would only fight for the cache."""
         return 1
 
     @property
     def score_map(self) -> ScoreMap:
-        """Turns cosines of two of its vectors of pictures into scores."""
+        """Turns cosines of two of its vectors of images into scores."""
         return self._score_map
 
     @property
     def alignment_score_map(self) -> ScoreMap:
-        """Turns cosines of a sound and a picture into scores."""
+        """Turns cosines of a sound and an image into scores."""
         return self._alignment_score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Returns the picture resized to (3, side, side), 8 bits; without copying where it is so already."""
-        return self._whole_picture.resized(pixels)
+        """Returns the image resized to (3, side, side), 8 bits; without copying where it is so already."""
+        return self._whole_image.resized(pixels)
 
     def takes_as_is(self, pixels: Pixels) -> bool:
-        """Returns whether a picture has the model's size."""
-        return self._whole_picture.is_ready(pixels)
+        """Returns whether an image has the model's size."""
+        return self._whole_image.is_ready(pixels)
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Returns the (N, dimension) vectors, not normalised, of (N, 3, side, side) pixels."""
@@ -134,7 +134,7 @@ class AlignmentEmbedder:
             return features
 
 
-class _Pictures(nn.Module):
+class _Images(nn.Module):
     """From 8-bit pixels (N, 3, side, side) to vectors (N, dimension)."""
 
     def __init__(self, tower: nn.Module) -> None:
@@ -142,7 +142,7 @@ class _Pictures(nn.Module):
         self._tower = tower
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Returns the vectors of pictures."""
+        """Returns the vectors of images."""
         values = pixels.to(torch.float32, memory_format=torch.channels_last)
         vectors: torch.Tensor = self._tower(values.div_(_WHITE))
         return vectors

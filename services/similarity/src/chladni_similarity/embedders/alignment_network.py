@@ -1,8 +1,8 @@
-"""Two towers that bring sounds and pictures into one space.
+"""Two towers that bring sounds and images into one space.
 
 The design is CLIP's (Radford et al. 2021, "Learning transferable visual models from natural language
 supervision"): each tower ends in a projection to a vector of length 1, and a learnt temperature scales their
-cosines during training. Both towers are small, for what they see is of one kind: pictures painted by
+cosines during training. Both towers are small, for what they see is of one kind: images painted by
 Chladni's image models, and embeddings of sounds in `chladni-descriptors-v2`.
 
 The model is a transformers one, saved and loaded by `save_pretrained` and `from_pretrained`.
@@ -25,7 +25,7 @@ _PIXEL_DEVIATION: Final = 0.25
 _FIRST_TEMPERATURE: Final = 0.07  # CLIP's, and so is the limit.
 _MAX_SCALE: Final = 100.0
 _STRIDE: Final = 32
-"""How many pixels of the picture one cell of the last feature map covers, each way."""
+"""How many pixels of the image one cell of the last feature map covers, each way."""
 
 
 class AlignmentConfig(PretrainedConfig):  # type: ignore[misc]  # transformers' classes are untyped
@@ -37,8 +37,8 @@ class AlignmentConfig(PretrainedConfig):  # type: ignore[misc]  # transformers' 
         sound_width: Width of the sound tower.
         sound_blocks: Residual blocks of the sound tower.
         sound_dropout: Share of the values that a block drops in training.
-        image_side_pixels: Side of the pictures.
-        stem_channels: Channels after the first convolution of the picture tower.
+        image_side_pixels: Side of the images.
+        stem_channels: Channels after the first convolution of the image tower.
         stage_channels: Channels of its four stages.
         stage_blocks: Residual blocks of each stage.
         layout_channels: Channels kept of each cell of the last feature map.
@@ -111,11 +111,11 @@ class SoundTower(nn.Module):
         return features
 
 
-class PictureTower(nn.Module):
-    """From pictures to the shared space: a residual network (He et al. 2016) with two ways out of it.
+class ImageTower(nn.Module):
+    """From images to the shared space: a residual network (He et al. 2016) with two ways out of it.
 
-    The mean of the last feature map tells what there is in the picture, a few channels of each of its cells
-    where it is: the course of a sound shows in the layout of its picture.
+    The mean of the last feature map tells what there is in the image, a few channels of each of its cells
+    where it is: the course of a sound shows in the layout of its image.
     """
 
     def __init__(self, config: AlignmentConfig) -> None:
@@ -138,7 +138,7 @@ class PictureTower(nn.Module):
         self.projection = nn.Linear(config.projection_dimension, config.projection_dimension, bias=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Returns (N, projection dimension) of pictures (N, 3, side, side), RGB in [0, 1]."""
+        """Returns (N, projection dimension) of images (N, 3, side, side), RGB in [0, 1]."""
         cells = self.backbone((pixels - _PIXEL_MEAN) / _PIXEL_DEVIATION).last_hidden_state
         parts = torch.cat([cells.mean(dim=(2, 3)), self.layout(cells).flatten(1)], dim=1)
         features: Tensor = self.projection(F.gelu(self.mix(self.norm(parts))))
@@ -155,7 +155,7 @@ class AlignmentModel(PreTrainedModel):  # type: ignore[misc]  # transformers' cl
     def __init__(self, config: AlignmentConfig) -> None:
         super().__init__(config)
         self.sound_tower = SoundTower(config)
-        self.picture_tower = PictureTower(config)
+        self.picture_tower = ImageTower(config)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(_FIRST_TEMPERATURE)))
         self.post_init()
 
@@ -168,7 +168,7 @@ class AlignmentModel(PreTrainedModel):  # type: ignore[misc]  # transformers' cl
         return self.log_scale.exp().clamp(max=_MAX_SCALE)
 
     def forward(self, sounds: Tensor, pixels: Tensor, **_: Any) -> Tensor:
-        """Returns the scaled cosines (N, M) of N sounds with M pictures."""
+        """Returns the scaled cosines (N, M) of N sounds with M images."""
         heard = F.normalize(self.sound_tower(sounds), dim=1)
         seen = F.normalize(self.picture_tower(pixels), dim=1)
         logits: Tensor = self.scale * (heard @ seen.T)

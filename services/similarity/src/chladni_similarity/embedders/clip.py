@@ -1,4 +1,4 @@
-"""CLIP's picture tower as an image embedder.
+"""CLIP's image tower as an image embedder.
 
 CLIP: Radford et al. 2021, "Learning transferable visual models from natural language supervision". Any CLIP
 in the format of transformers serves; the configuration says which.
@@ -38,15 +38,15 @@ _MAX_ASPECT_RATIO: Final = 4
 
 
 class ClipEmbedder:
-    """Embeds pictures as CLIP's projected image features.
+    """Embeds images as CLIP's projected image features.
 
-    The picture is prepared as the model's own ``preprocessor_config.json`` says: usually its short side is
+    The image is prepared as the model's own ``preprocessor_config.json`` says: usually its short side is
     resized to the input's and the centre cropped.
 
     Args:
         card: What callers may know of the model.
         model: The model, ready for inference; its text tower is not used.
-        processor: The model's preparation of pictures, on Pillow and NumPy.
+        processor: The model's preparation of images, on Pillow and NumPy.
     """
 
     def __init__(self, card: ModelCard, model: CLIPModel, processor: CLIPImageProcessorPil) -> None:
@@ -54,7 +54,7 @@ class ClipEmbedder:
         self._score_map = CosineScore()
         self._processor = processor
         side = model.config.vision_config.image_size
-        self._network = traced(_PictureTower(model, processor), (3, side, side))
+        self._network = traced(_ImageTower(model, processor), (3, side, side))
         self._ready_shape = self._find_ready_shape((3, side, side))
 
     @classmethod
@@ -93,18 +93,18 @@ class ClipEmbedder:
 
     @property
     def score_map(self) -> CosineScore:
-        """Gives the cosine itself: no pairs of pictures were measured with whatever CLIP this is."""
+        """Gives the cosine itself: no pairs of images were measured with whatever CLIP this is."""
         return self._score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Returns the picture resized and cropped to (3, side, side), 8 bits.
+        """Returns the image resized and cropped to (3, side, side), 8 bits.
 
-        `embed` normalises, all pictures of a batch at once: 0.03 ms each where the processor takes 0.75 ms.
+        `embed` normalises, all images of a batch at once: 0.03 ms each where the processor takes 0.75 ms.
         """
         return np.ascontiguousarray(pixels if self.takes_as_is(pixels) else self._resized(pixels))
 
     def takes_as_is(self, pixels: Pixels) -> bool:
-        """Returns whether a picture has the model's size."""
+        """Returns whether an image has the model's size."""
         return pixels.shape == self._ready_shape
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
@@ -124,19 +124,19 @@ class ClipEmbedder:
         return values
 
     def _find_ready_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Returns the shape of pictures that the processor leaves as they are; `None` where there is none.
+        """Returns the shape of images that the processor leaves as they are; `None` where there is none.
 
-        A processor may also resize a picture of the model's size, to crop it then. Rather than to know every
-        form that its configuration can have, this shows it a picture.
+        A processor may also resize an image of the model's size, to crop it then. Rather than to know every
+        form that its configuration can have, this shows it an image.
         """
         sample = np.random.default_rng(0).integers(0, 256, input_shape, np.uint8)
         return input_shape if np.array_equal(self._resized(sample), sample) else None
 
 
-class _PictureTower(nn.Module):
+class _ImageTower(nn.Module):
     """From 8-bit pixels (N, 3, side, side) to projected features (N, dimension), as float32.
 
-    Normalises as the model's own configuration says, all pictures of a batch at once.
+    Normalises as the model's own configuration says, all images of a batch at once.
     """
 
     def __init__(self, model: CLIPModel, processor: CLIPImageProcessorPil) -> None:
@@ -149,7 +149,7 @@ class _PictureTower(nn.Module):
         self._offset = (-mean / deviation).view(3, 1, 1)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Returns the features of pictures."""
+        """Returns the features of images."""
         values = pixels.to(torch.float32).mul_(self._scale).add_(self._offset)
         features: torch.Tensor = self._model.get_image_features(values).pooler_output
         return features.float()
@@ -193,7 +193,7 @@ def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> M
     return ModelCard(
         model_id=reference.model_id,
         digest=digest,
-        description="The picture tower of a CLIP: what a picture shows, as one would say it in words.",
+        description="The image tower of a CLIP: what an image shows, as one would say it in words.",
         license="see the model's own card",
         space=f"{reference.model_id}@{digest[:12]}",
         dimension=model.config.projection_dim,
@@ -202,9 +202,9 @@ def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> M
 
 
 def _without_far_ends(pixels: Pixels) -> Pixels:
-    """Returns a long picture without the ends that the crop of its centre would drop anyway.
+    """Returns a long image without the ends that the crop of its centre would drop anyway.
 
-    Resizing the short side of a picture of 4096 x 1 pixels to 224 would make one of 917,504 pixels' width.
+    Resizing the short side of an image of 4096 x 1 pixels to 224 would make one of 917,504 pixels' width.
     """
     height, width = pixels.shape[1:]
     limit = _MAX_ASPECT_RATIO * min(height, width)

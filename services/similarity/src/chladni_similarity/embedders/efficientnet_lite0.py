@@ -15,7 +15,7 @@ from chladni_similarity.embedders.efficientnet import EfficientNetLite0
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
-from chladni_similarity.embedders.whole_image import WholePicture
+from chladni_similarity.embedders.whole_image import WholeImage
 from chladni_similarity.images.decoding import Pixels
 from chladni_similarity.models.calibration import read_calibrations
 from chladni_similarity.models.files import (
@@ -30,17 +30,17 @@ from chladni_similarity.models.scoring import CosineScore, ScoreMap
 
 _MEAN: Final = 127.0  # The Lite variants' own normalisation, not ImageNet's statistics.
 _SCALE: Final = 128.0
-_PICTURES_AT_A_TIME: Final = 4
-"""The activations of more do not fit a processor's cache: a picture takes 10.9 CPU-ms alone, 6.5 among 4,
+_IMAGES_AT_A_TIME: Final = 4
+"""The activations of more do not fit a processor's cache: an image takes 10.9 CPU-ms alone, 6.5 among 4,
 10.1 among 8 and 14.8 among 32."""
 _CLASSIFIER_KEYS: Final = ("_fc.weight", "_fc.bias")
 
 
 class EfficientNetLite0Embedder:
-    """Embeds pictures as the globally pooled features before the classifier.
+    """Embeds images as the globally pooled features before the classifier.
 
-    The whole picture is resized to the model's square input with a bicubic, antialiased filter. ImageNet's
-    evaluation crops the central 87 % instead, but then pictures that differ only near their edges would
+    The whole image is resized to the model's square input with a bicubic, antialiased filter. ImageNet's
+    evaluation crops the central 87 % instead, but then images that differ only near their edges would
     count as equal; on photographs both tell like from unlike equally well.
 
     Args:
@@ -54,7 +54,7 @@ class EfficientNetLite0Embedder:
         self, manifest: Manifest, *, digest: str, network: EfficientNetLite0, score_map: ScoreMap
     ) -> None:
         side = manifest.input_side_pixels
-        self._whole_picture = WholePicture(side)
+        self._whole_image = WholeImage(side)
         self._network = traced(_Features(network), (3, side, side))
         self._card = ModelCard(
             model_id=manifest.model_id,
@@ -64,7 +64,7 @@ class EfficientNetLite0Embedder:
             space=manifest.space,
             dimension=manifest.dimension,
             properties={
-                "input": f"{side} x {side} pixels, whole picture",
+                "input": f"{side} x {side} pixels, whole image",
                 "score": score_map.description,
             },
         )
@@ -92,7 +92,7 @@ class EfficientNetLite0Embedder:
             manifest,
             digest=manifest.weights.sha256,
             network=network.prepared_for_inference(),
-            score_map=read_calibrations(directory, manifest).pictures or CosineScore(),
+            score_map=read_calibrations(directory, manifest).images or CosineScore(),
         )
 
     @property
@@ -102,7 +102,7 @@ class EfficientNetLite0Embedder:
 
     @property
     def concurrent_batch_count(self) -> int:
-        """One: the activations of two would fight for the cache, and a picture take half as long again."""
+        """One: the activations of two would fight for the cache, and an image take half as long again."""
         return 1
 
     @property
@@ -111,17 +111,17 @@ class EfficientNetLite0Embedder:
         return self._score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Returns the picture resized to (3, side, side), 8 bits; without copying where it is so already."""
-        return self._whole_picture.resized(pixels)
+        """Returns the image resized to (3, side, side), 8 bits; without copying where it is so already."""
+        return self._whole_image.resized(pixels)
 
     def takes_as_is(self, pixels: Pixels) -> bool:
-        """Returns whether a picture has the model's size."""
-        return self._whole_picture.is_ready(pixels)
+        """Returns whether an image has the model's size."""
+        return self._whole_image.is_ready(pixels)
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Returns (N, 1280) features, each in [0, 6], of (N, 3, side, side) pixels."""
         with torch.inference_mode(), memory_errors():
-            slices = torch.split(torch.from_numpy(inputs), _PICTURES_AT_A_TIME)
+            slices = torch.split(torch.from_numpy(inputs), _IMAGES_AT_A_TIME)
             return torch.cat([self._network(pixels) for pixels in slices]).numpy()
 
 
@@ -133,7 +133,7 @@ class _Features(nn.Module):
         self._network = network
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Returns the features of pictures."""
+        """Returns the features of images."""
         images = pixels.to(torch.float32, memory_format=torch.channels_last)
         features: torch.Tensor = self._network(images.sub_(_MEAN).div_(_SCALE))
         return features

@@ -24,7 +24,7 @@ class ModelCard:
         license: Licence of the weights.
         space: Name of the space of its vectors; changes with the weights and with the preparation.
         dimension: Length of a vector.
-        input_spaces: Spaces of the embeddings of sounds that it takes beside pictures.
+        input_spaces: Spaces of the embeddings of sounds that it takes beside images.
         properties: Further facts for people.
     """
 
@@ -39,7 +39,7 @@ class ModelCard:
 
 
 class ImageEmbedder(Protocol):
-    """Turns pictures into vectors. Immutable after construction, safe to use from any thread."""
+    """Turns images into vectors. Immutable after construction, safe to use from any thread."""
 
     @property
     def card(self) -> ModelCard:
@@ -53,11 +53,11 @@ class ImageEmbedder(Protocol):
 
     @property
     def score_map(self) -> ScoreMap:
-        """Turns cosines of two of its vectors of pictures into scores."""
+        """Turns cosines of two of its vectors of images into scores."""
         ...
 
     def prepare(self, pixels: Pixels) -> NDArray[Any]:
-        """Returns what the model takes for one picture; a contiguous array.
+        """Returns what the model takes for one image; a contiguous array.
 
         Arrays of one shape may be stacked along a new first axis and embedded together. Equal pixels give
         equal arrays.
@@ -72,7 +72,7 @@ class ImageEmbedder(Protocol):
         ...
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Returns the vectors, not normalised, of prepared pictures.
+        """Returns the vectors, not normalised, of prepared images.
 
         Args:
             inputs: (N, ...), stacked results of `prepare`.
@@ -92,7 +92,7 @@ class SoundEmbedder(ImageEmbedder, Protocol):
 
     @property
     def alignment_score_map(self) -> ScoreMap:
-        """Turns cosines of a sound and a picture into scores."""
+        """Turns cosines of a sound and an image into scores."""
         ...
 
     def embed_sounds(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -102,6 +102,6 @@ class SoundEmbedder(ImageEmbedder, Protocol):
             sounds: (N, 152), embeddings in the first of its input spaces.
 
         Returns:
-            (N, dimension), in the space of the pictures' vectors.
+            (N, dimension), in the space of the images' vectors.
         """
         ...

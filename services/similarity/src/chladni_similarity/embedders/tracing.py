@@ -24,9 +24,9 @@ def traced(network: nn.Module, input_shape: tuple[int, ...]) -> Network:
     """Returns what computes the same as a network, bit for bit, as one call into torch.
 
     A module's forward is Python, which takes the interpreter's lock between any two of its some hundred
-    operations, and each time has to win it from the event loop, which receives the next pictures meanwhile. A
+    operations, and each time has to win it from the event loop, which receives the next images meanwhile. A
     traced network takes it once a batch. With a small CLIP and 32 requests in flight that saves 0.2 CPU-ms of
-    the 0.5 that a request costs above the model; and of the 7 that a picture alone takes, 0.5.
+    the 0.5 that a request costs above the model; and of the 7 that an image alone takes, 0.5.
 
     torch would rather have `torch.compile` or `torch.export`; but the one needs a C++ compiler where the
     service runs, the other runs in Python again. Should torch drop tracing, the network itself does as well.

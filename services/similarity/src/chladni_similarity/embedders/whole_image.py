@@ -1,4 +1,4 @@
-"""Pictures as models take them that see the whole of one, at one size."""
+"""Images as models take them that see the whole of one, at one size."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chladni_similarity.images.decoding import Pixels
 
 
 @dataclass(frozen=True, slots=True)
-class WholePicture:
-    """Resizes pictures to a square with a bicubic, antialiased filter.
+class WholeImage:
+    """Resizes images to a square with a bicubic, antialiased filter.
 
     Attributes:
         side_pixels: Length of its sides.
@@ -22,13 +22,13 @@ class WholePicture:
     side_pixels: int
 
     def is_ready(self, pixels: Pixels) -> bool:
-        """Returns whether a picture has the size already."""
+        """Returns whether an image has the size already."""
         return pixels.shape == (3, self.side_pixels, self.side_pixels)
 
     def resized(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Returns the picture as (3, side, side), 8 bits; without copying where it is so already."""
+        """Returns the image as (3, side, side), 8 bits; without copying where it is so already."""
         if self.is_ready(pixels):
             return np.ascontiguousarray(pixels)
-        picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
-        resized = picture.resize((self.side_pixels, self.side_pixels), Image.Resampling.BICUBIC)
+        image = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
+        resized = image.resize((self.side_pixels, self.side_pixels), Image.Resampling.BICUBIC)
         return np.ascontiguousarray(np.moveaxis(np.asarray(resized), -1, 0))

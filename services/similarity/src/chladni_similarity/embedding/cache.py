@@ -1,4 +1,4 @@
-"""Embeddings of pictures that were seen before."""
+"""Embeddings of images that were seen before."""
 
 from __future__ import annotations
 

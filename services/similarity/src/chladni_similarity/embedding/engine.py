@@ -1,4 +1,4 @@
-"""The way of pictures to vectors: prepare, look up, batch, remember.
+"""The way of images to vectors: prepare, look up, batch, remember.
 
 Preparing (decoding and resizing) runs on a worker pool, the models on the batcher's threads, so that one
 batch is prepared while another is computed. Pixels that the model takes as they are go straight to it.
@@ -32,12 +32,12 @@ _MAX_REPORTED_FAILURES: Final = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingJob:
-    """A picture that waits for the model.
+    """An image that waits for the model.
 
     Attributes:
         embedder: The model.
         inputs: What it takes.
-        company: Pictures share batches only with those of the same company; all requests are of one company
+        company: Images share batches only with those of the same company; all requests are of one company
             but those that ask for a batch of their own.
     """
 
@@ -47,17 +47,17 @@ class EmbeddingJob:
 
     @property
     def group(self) -> Hashable:
-        """What the pictures of a batch have in common."""
+        """What the images of a batch have in common."""
         return self.embedder.card.digest, self.inputs.shape, self.company
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComputedVector:
-    """What the model made of a picture.
+    """What the model made of an image.
 
     Attributes:
         vector: (D,) of length 1.
-        seconds: The picture's share of its batch's time.
+        seconds: The image's share of its batch's time.
     """
 
     vector: Vector
@@ -69,7 +69,7 @@ class Embeddings:
     """The vectors of a request.
 
     Attributes:
-        vectors: (N, D), each of length 1, in the order of the pictures.
+        vectors: (N, D), each of length 1, in the order of the images.
         cached_count: How many came from the cache.
         processing_seconds: Time spent on them, without waiting.
     """
@@ -83,7 +83,7 @@ EmbeddingBatcher: TypeAlias = DynamicBatcher[EmbeddingJob, ComputedVector]
 
 
 def compute_batch(jobs: list[EmbeddingJob]) -> list[ComputedVector | Exception]:
-    """Returns the normalised vectors of pictures of one group; a bad one fails alone.
+    """Returns the normalised vectors of images of one group; a bad one fails alone.
 
     Raises:
         MemoryError: There is too little memory for so many at once.
@@ -97,19 +97,19 @@ def compute_batch(jobs: list[EmbeddingJob]) -> list[ComputedVector | Exception]:
     return [
         ComputedVector(vector, seconds)
         if usable
-        else FaultError(Reason.NON_FINITE_OUTPUT, "The model found no finite embedding of a picture.")
+        else FaultError(Reason.NON_FINITE_OUTPUT, "The model found no finite embedding of an image.")
         for vector, usable in zip(vectors, is_usable, strict=True)
     ]
 
 
 class EmbeddingEngine:
-    """Embeds the pictures of requests. Lives on one event loop.
+    """Embeds the images of requests. Lives on one event loop.
 
     Args:
-        workers: Prepare pictures.
+        workers: Prepare images.
         batcher: Runs `compute_batch` on groups of jobs.
-        cache: Remembers the vectors of encoded pictures.
-        admission: Bounds the pictures of all requests together; the queues of `workers` and `batcher` hold as
+        cache: Remembers the vectors of encoded images.
+        admission: Bounds the images of all requests together; the queues of `workers` and `batcher` hold as
             many, so that an admitted request never finds them full.
         metrics: Told of hits and misses.
     """
@@ -137,19 +137,19 @@ class EmbeddingEngine:
         *,
         own_batch: bool = False,
     ) -> Embeddings:
-        """Returns the vectors of pictures. Equal encoded pictures get one and the same vector.
+        """Returns the vectors of images. Equal encoded images get one and the same vector.
 
         Args:
             embedder: The model.
-            sources: The pictures, at least one.
+            sources: The images, at least one.
             token: Says when nobody waits for the result any more.
-            own_batch: Whether they share batches with no other request's pictures, nor their vectors through
-                the cache. Then the same pictures again give the same bits.
+            own_batch: Whether they share batches with no other request's images, nor their vectors through
+                the cache. Then the same images again give the same bits.
 
         Raises:
-            InvalidInputError: A picture is no usable one.
+            InvalidInputError: An image is no usable one.
             InvalidFieldsError: Several are not.
-            QueueFullError: Too many pictures are being worked on already.
+            QueueFullError: Too many images are being worked on already.
             DeadlineExceededError: The deadline passed.
             FaultError: The model made no usable vector, or had too little memory.
         """
@@ -184,7 +184,7 @@ class EmbeddingEngine:
         cache: EmbeddingCache,
         token: CancellationToken,
     ) -> Sequence[PreparedImage]:
-        """Prepares all pictures, even after one that fails: the caller wants to hear of all bad ones."""
+        """Prepares all images, even after one that fails: the caller wants to hear of all bad ones."""
         ready = [image for source in sources if (image := pass_ready_image(embedder, source))]
         if len(ready) == len(sources):
             return ready

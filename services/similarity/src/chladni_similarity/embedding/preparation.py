@@ -1,4 +1,4 @@
-"""From a picture as it came to what a model takes, by way of what is known of it already."""
+"""From an image as it came to what a model takes, by way of what is known of it already."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from chladni_similarity.images.sources import ImageSource, RawImage
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedImage:
-    """A picture whose vector is known, or else what the model takes.
+    """An image whose vector is known, or else what the model takes.
 
     Attributes:
-        key: What tells encoded pictures apart; `None` for raw ones, which are not remembered: the digest of
-            150 KB takes 0.25 ms, a tenth of what a small model takes for all of the picture.
+        key: What tells encoded images apart; `None` for raw ones, which are not remembered: the digest of
+            150 KB takes 0.25 ms, a tenth of what a small model takes for all of the image.
         vector: Its vector, where that is known.
         inputs: What the model takes, where it is not.
         seconds: How long the preparation took.
@@ -34,22 +34,22 @@ class PreparedImage:
 
     @property
     def identity(self) -> Hashable:
-        """Equal for pictures that get one and the same vector."""
+        """Equal for images that get one and the same vector."""
         return self.key or id(self)
 
 
 def pass_ready_image(embedder: ImageEmbedder, source: ImageSource) -> PreparedImage | None:
-    """Returns a picture that needs no preparation, at no cost; `None` for one that does."""
+    """Returns an image that needs no preparation, at no cost; `None` for one that does."""
     if isinstance(source, RawImage) and embedder.takes_as_is(source.values):
         return PreparedImage(inputs=source.values)
     return None
 
 
 def prepare_image(embedder: ImageEmbedder, source: ImageSource, cache: EmbeddingCache) -> PreparedImage:
-    """Looks a picture up, and decodes and resizes it where that was in vain. Safe on any thread.
+    """Looks an image up, and decodes and resizes it where that was in vain. Safe on any thread.
 
     Raises:
-        InvalidInputError: It is no usable picture.
+        InvalidInputError: It is no usable image.
     """
     started_at = time.perf_counter()
     model = embedder.card.digest

@@ -26,17 +26,17 @@ _COLLECTION_MEANING: Final = "1 to 64 letters, digits, '.', '_' or '-'"
 _ID_PATTERN: Final = "[A-Za-z0-9._-]{1,128}"
 _ID_MEANING: Final = "1 to 128 letters, digits, '.', '_' or '-'"
 _MAX_REPORTED: Final = 5
-"""How many pictures an error names for each thing that is wrong: gRPC carries an error in 8 KiB."""
+"""How many images an error names for each thing that is wrong: gRPC carries an error in 8 KiB."""
 
 
 def images_to_add(
     request: similarity_pb2.AddImagesRequest, limits: ImageLimits
 ) -> tuple[str, Sequence[NewImage]]:
-    """Returns the collection of a request, and the pictures to add to it.
+    """Returns the collection of a request, and the images to add to it.
 
     Raises:
         InvalidFieldsError: A field is missing or wrong.
-        InvalidInputError: A picture says to be of no known format.
+        InvalidInputError: An image says to be of no known format.
     """
     validator = RequestValidator()
     collection = _collection(request.collection, validator)
@@ -118,7 +118,7 @@ def _check_ids(ids: Sequence[tuple[str, str]], validator: RequestValidator) -> N
     ]
     for field, first_field in repeated[:_MAX_REPORTED]:
         validator.check(
-            field, valid=False, description=f"is the same as {first_field}; name each picture once."
+            field, valid=False, description=f"is the same as {first_field}; name each image once."
         )
 
 
@@ -131,7 +131,7 @@ def _check_patterns(ids: Sequence[tuple[str, str]], validator: RequestValidator)
 def _check_contents(images: Sequence[similarity_pb2.CollectionImage], validator: RequestValidator) -> None:
     absent = [index for index, image in enumerate(images) if not image.HasField("image")]
     for index in absent[:_MAX_REPORTED]:
-        validator.require(f"images[{index}].image", present=False, hint="send a PNG, JPEG or WebP picture")
+        validator.require(f"images[{index}].image", present=False, hint="send a PNG, JPEG or WebP image")
     sizes = [(index, image.metadata.ByteSize()) for index, image in enumerate(images)]
     for index, size in [item for item in sizes if item[1] > MAX_METADATA_BYTES][:_MAX_REPORTED]:
         validator.check_range(

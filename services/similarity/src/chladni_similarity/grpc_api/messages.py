@@ -30,11 +30,11 @@ _DECLARED_FORMATS: Final = {
 
 
 def images_to_embed(request: similarity_pb2.EmbedImagesRequest, limits: ImageLimits) -> Sequence[ImageSource]:
-    """Returns the pictures of a request.
+    """Returns the images of a request.
 
     Raises:
         InvalidFieldsError: None are given, or too many.
-        InvalidInputError: The tensor is none of pictures.
+        InvalidInputError: The tensor is none of images.
     """
     source = request.WhichOneof("source")
     if source == "pixels":
@@ -59,7 +59,7 @@ def images_to_embed(request: similarity_pb2.EmbedImagesRequest, limits: ImageLim
 def images_to_compare(
     request: similarity_pb2.CompareImagesRequest, limits: ImageLimits
 ) -> tuple[ImageSource, ImageSource]:
-    """Returns the two pictures of a request.
+    """Returns the two images of a request.
 
     Raises:
         InvalidFieldsError: One of them is missing.
@@ -67,20 +67,20 @@ def images_to_compare(
     """
     validator = RequestValidator()
     for field in ("first", "second"):
-        validator.require(field, present=request.HasField(field), hint="send a PNG, JPEG or WebP picture")
+        validator.require(field, present=request.HasField(field), hint="send a PNG, JPEG or WebP image")
     validator.raise_if_invalid()
     return encoded_image(request.first, "first", limits), encoded_image(request.second, "second", limits)
 
 
 def image_to_align(request: similarity_pb2.ScoreAlignmentRequest, limits: ImageLimits) -> ImageSource:
-    """Returns the picture of a request.
+    """Returns the image of a request.
 
     Raises:
         InvalidFieldsError: It is missing.
         InvalidInputError: It is of no known format.
     """
     validator = RequestValidator()
-    validator.require("image", present=request.HasField("image"), hint="send a PNG, JPEG or WebP picture")
+    validator.require("image", present=request.HasField("image"), hint="send a PNG, JPEG or WebP image")
     validator.require("sound", present=request.HasField("sound"), hint="set sound.audio or sound.embedding")
     validator.raise_if_invalid()
     return encoded_image(request.image, "image", limits)
@@ -126,7 +126,7 @@ def _model_info(card: ModelCard, *, is_default: bool) -> model_pb2.ModelInfo:
 
 
 def encoded_image(image: media_pb2.Image, field: str, limits: ImageLimits) -> EncodedImage:
-    """Returns a picture of a request, not decoded yet; `field` is its path.
+    """Returns an image of a request, not decoded yet; `field` is its path.
 
     Raises:
         InvalidInputError: It says to be of no known format.
@@ -152,4 +152,4 @@ def _raw_images(tensor: tensor_pb2.Tensor, limits: ImageLimits) -> list[RawImage
         validator.check_range("pixels.shape[2]", height, minimum=1, maximum=side)
         validator.check_range("pixels.shape[3]", width, minimum=1, maximum=side)
         validator.raise_if_invalid()
-    return [RawImage(picture) for picture in pixels]
+    return [RawImage(image) for image in pixels]

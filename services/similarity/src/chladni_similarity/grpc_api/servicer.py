@@ -25,21 +25,21 @@ from chladni_similarity.search import NeighbourEngine
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _NO_COLLECTION: Final = (
-    "This server keeps no collections of pictures; its operator may set CHLADNI_SIMILARITY_COLLECTIONS. "
-    "Embed pictures with EmbedImages, keep the vectors, and rank them by their dot product; or compare two "
-    "pictures with CompareImages."
+    "This server keeps no collections of images; its operator may set CHLADNI_SIMILARITY_COLLECTIONS. "
+    "Embed images with EmbedImages, keep the vectors, and rank them by their dot product; or compare two "
+    "images with CompareImages."
 )
 
 
 class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
-    """Embeds and compares pictures, with one another and with sounds.
+    """Embeds and compares images, with one another and with sounds.
 
     Args:
         catalog: The models.
-        engine: Embeds pictures.
-        aligner: Scores how well pictures fit sounds.
+        engine: Embeds images.
+        aligner: Scores how well images fit sounds.
         neighbours: Searches collections; `None` where the server keeps none.
-        limits: Limits of one picture.
+        limits: Limits of one image.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def EmbedImages(
         self, request: similarity_pb2.EmbedImagesRequest, context: Context
     ) -> similarity_pb2.EmbedImagesResponse:
-        """Embeds one or more pictures."""
+        """Embeds one or more images."""
         embedder = self._catalog.find(request.model)
         images = conversion.images_to_embed(request, self._limits)
         with cancellation_of(context) as token:
@@ -70,7 +70,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def CompareImages(
         self, request: similarity_pb2.CompareImagesRequest, context: Context
     ) -> similarity_pb2.CompareImagesResponse:
-        """Scores how alike two pictures are."""
+        """Scores how alike two images are."""
         embedder = self._catalog.find(request.model)
         images = conversion.images_to_compare(request, self._limits)
         with cancellation_of(context) as token:
@@ -90,7 +90,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def ScoreAlignment(
         self, request: similarity_pb2.ScoreAlignmentRequest, context: Context
     ) -> similarity_pb2.ScoreAlignmentResponse:
-        """Scores how well a picture fits a sound."""
+        """Scores how well an image fits a sound."""
         embedder = self._catalog.find_sound_embedder(request.model)
         image = conversion.image_to_align(request, self._limits)
         sound = to_sound(request.sound, field="sound")
@@ -103,7 +103,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def AddImages(
         self, request: similarity_pb2.AddImagesRequest, context: Context
     ) -> similarity_pb2.AddImagesResponse:
-        """Adds pictures to a collection."""
+        """Adds images to a collection."""
         neighbours = self._require_collections()
         collection, images = collection_conversion.images_to_add(request, self._limits)
         with cancellation_of(context) as token:
@@ -113,7 +113,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def SearchImages(
         self, request: similarity_pb2.SearchImagesRequest, context: Context
     ) -> similarity_pb2.SearchImagesResponse:
-        """Finds the pictures of a collection that are most like a picture, or fit a sound best."""
+        """Finds the images of a collection that are most like an image, or fit a sound best."""
         neighbours = self._require_collections()
         collection, count = collection_conversion.search_scope(request)
         with cancellation_of(context) as token:
@@ -128,7 +128,7 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def DeleteImages(
         self, request: similarity_pb2.DeleteImagesRequest, context: Context
     ) -> similarity_pb2.DeleteImagesResponse:
-        """Deletes pictures from a collection."""
+        """Deletes images from a collection."""
         neighbours = self._require_collections()
         collection, image_ids = collection_conversion.ids_to_delete(request)
         with cancellation_of(context) as token:

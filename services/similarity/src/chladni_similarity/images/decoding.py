@@ -1,4 +1,4 @@
-"""Encoded pictures to pixels, safely: the bytes come from anyone."""
+"""Encoded images to pixels, safely: the bytes come from anyone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from PIL import Image, ImageOps
 from chladni_contract.errors import InvalidInputError, Reason
 
 Pixels: TypeAlias = NDArray[np.uint8]
-"""A picture: RGB, 8 bits, of shape (3, H, W)."""
+"""An image: RGB, 8 bits, of shape (3, H, W)."""
 
 _WHITE: Final = (255, 255, 255, 255)
 
 
 class ImageFormat(StrEnum):
-    """Format of an encoded picture; the value is Pillow's name."""
+    """Format of an encoded image; the value is Pillow's name."""
 
     PNG = "PNG"
     JPEG = "JPEG"
@@ -29,7 +29,7 @@ class ImageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """Limits of one encoded picture.
+    """Limits of one encoded image.
 
     Attributes:
         max_bytes: Size of the file.
@@ -43,7 +43,7 @@ class ImageLimits:
 def recognise_format(
     content: bytes, *, field: str, max_bytes: int, declared_format: ImageFormat | None = None
 ) -> ImageFormat:
-    """Returns the format of an encoded picture by its first bytes; looks no further into it.
+    """Returns the format of an encoded image by its first bytes; looks no further into it.
 
     Args:
         content: Bytes of the file.
@@ -83,10 +83,10 @@ def recognise_format(
 
 
 def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_side_pixels: int) -> Pixels:
-    """Returns the pixels of an encoded picture as a person would see them.
+    """Returns the pixels of an encoded image as a person would see them.
 
     The orientation that the file notes is applied, transparency shows a white page, gray and palette
-    pictures become RGB, 16 bits become 8. Of an animation this is the first picture. Colour profiles are
+    images become RGB, 16 bits become 8. Of an animation this is the first image. Colour profiles are
     ignored.
 
     Args:
@@ -119,13 +119,13 @@ def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_s
 
 
 def _to_pixels(image: Image.Image) -> Pixels:
-    """Returns (3, H, W) RGB pixels of a picture of any mode."""
+    """Returns (3, H, W) RGB pixels of an image of any mode."""
     if image.mode.startswith("I"):  # 16-bit gray; Pillow itself would clip instead of scale
         high_bytes = np.right_shift(np.asarray(image), 8).astype(np.uint8)
         image = Image.fromarray(high_bytes)
     elif image.has_transparency_data:
-        picture = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer)
     pixels: NDArray[Any] = np.asarray(image.convert("RGB"))
     return np.moveaxis(pixels, -1, 0)
 

@@ -1,4 +1,4 @@
-"""Pictures as requests bring them: encoded, or as pixels."""
+"""Images as requests bring them: encoded, or as pixels."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from chladni_similarity.images.decoding import (
 
 
 class ImageSource(Protocol):
-    """A picture whose pixels are to be had at some cost."""
+    """An image whose pixels are to be had at some cost."""
 
     def file_digest(self) -> bytes | None:
-        """Returns what tells files apart, `None` for a picture that is no file.
+        """Returns what tells files apart, `None` for an image that is no file.
 
         Raises:
-            InvalidInputError: The file cannot be a picture.
+            InvalidInputError: The file cannot be an image.
         """
         ...
 
@@ -37,7 +37,7 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """A picture as the bytes of a file.
+    """An image as the bytes of a file.
 
     Attributes:
         content: The file's bytes.
@@ -73,7 +73,7 @@ class EncodedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawImage:
-    """A picture as its pixels.
+    """An image as its pixels.
 
     Attributes:
         values: (3, H, W) RGB, 8 bits.

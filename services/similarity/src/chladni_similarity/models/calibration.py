@@ -1,9 +1,9 @@
 """Scores that mean the same for every model: 0.5 where like and unlike pairs are told apart equally well.
 
-A cosine alone says little: pictures of different sounds reach 0.5 with one model and 0.2 with another. So
+A cosine alone says little: images of different sounds reach 0.5 with one model and 0.2 with another. So
 each model that comes with the service has a map from cosines to scores, fitted once to pairs that are known
-to belong together and to pairs that are not. `chladni_similarity.training.calibrate_scores` fits it and writes
-``calibration.json`` beside the model's manifest.
+to belong together and to pairs that are not. `chladni_similarity.training.calibrate_scores` fits it and
+writes ``calibration.json`` beside the model's manifest.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class ModelCalibrations:
     """What ``calibration.json`` holds; `None` for what was not measured.
 
     Attributes:
-        pictures: For cosines of two pictures.
-        alignment: For cosines of a sound and a picture.
+        images: For cosines of two images.
+        alignment: For cosines of a sound and an image.
     """
 
-    pictures: Calibration | None = None
+    images: Calibration | None = None
     alignment: Calibration | None = None
 
 

@@ -57,7 +57,7 @@ class ModelCatalog:
 
         Raises:
             NotFoundError: No model has this name.
-            InvalidInputError: The model of this name sees pictures alone.
+            InvalidInputError: The model of this name sees images alone.
             NotOfferedError: So do all models of this server.
         """
         hearing = [embedder for embedder in self if isinstance(embedder, SoundEmbedder)]
@@ -79,7 +79,7 @@ class ModelCatalog:
 def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
     """Loads models; takes seconds.
 
-    An embedded model that has not been trained yet is left out with a warning, so that what paints pictures
+    An embedded model that has not been trained yet is left out with a warning, so that what paints images
     to train it on can use the others.
 
     Raises:

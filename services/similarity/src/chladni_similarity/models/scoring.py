@@ -48,7 +48,7 @@ class CosineScore:
     """The cosine itself, with negative ones as 0: for models of whose cosines nothing is known.
 
     The other customary map, (1 + cosine) / 2, would waste half of the scale: cosines of CLIP's vectors of
-    pictures hardly are negative.
+    images hardly are negative.
     """
 
     description: Final = "not calibrated: the cosine, with negative ones as 0"

@@ -1,4 +1,4 @@
-"""Measure how well and how fast collections of pictures are searched.
+"""Measure how well and how fast collections of images are searched.
 
     python -m chladni_similarity.tools.measure_search
     python -m chladni_similarity.tools.measure_search --collections https://qdrant.example.com:6333
@@ -48,7 +48,7 @@ class Measurement:
     Attributes:
         recall: Share of the true nearest neighbours that were found, 0 to 1.
         first_recall: Share of the queries whose nearest neighbour was found first, 0 to 1.
-        images_per_second: Pictures added in a second.
+        images_per_second: Images added in a second.
         median_milliseconds: Median time of a search.
         p95_milliseconds: 95th percentile of it.
         cpu_milliseconds: Processor time of this process for a search, which a busy machine distorts less.
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=description, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=10_000, help="pictures in the collection (10000)")
+    parser.add_argument("--images", type=int, default=10_000, help="images in the collection (10000)")
     parser.add_argument("--queries", type=int, default=200, help="searches, one after the other (200)")
     parser.add_argument("--dimension", type=int, default=1280, help="length of a vector (1280)")
     parser.add_argument("--neighbours", type=int, default=10, help="neighbours to find (10)")
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{options.images} vectors of {options.dimension} components, {options.queries} queries")
     print(f"recall@{options.neighbours:<4} {result.recall:10.4f}")
     print(f"recall@1    {result.first_recall:10.4f}")
-    print(f"added       {result.images_per_second:10.0f} pictures/s")
+    print(f"added       {result.images_per_second:10.0f} images/s")
     print(f"search p50  {result.median_milliseconds:10.2f} ms")
     print(f"search p95  {result.p95_milliseconds:10.2f} ms")
     print(f"search CPU  {result.cpu_milliseconds:10.2f} ms")
@@ -117,7 +117,7 @@ async def measure(
 
     Args:
         location: Where it is kept; see `open_store`.
-        image_count: Pictures in the collection.
+        image_count: Images in the collection.
         query_count: Searches, one after the other.
         dimension: Length of a vector.
         neighbour_count: Neighbours to find, at most `image_count`.
@@ -129,7 +129,7 @@ async def measure(
     noise = _unit_rows(rng.standard_normal(chosen.shape, np.float32))
     queries = _unit_rows(chosen + _NOISE_LENGTH * noise)
     truth = np.argsort(-(queries @ vectors.T), axis=1)[:, :neighbour_count]
-    space = VectorSpace(VectorKind.PICTURE, "random", f"{seed:016x}", dimension)
+    space = VectorSpace(VectorKind.IMAGE, "random", f"{seed:016x}", dimension)
     limits = CollectionLimits(max_collections=10_000, max_images=image_count)
     token = CancellationToken()
     async with open_store(location, spaces=[space], limits=limits, max_waiting=1) as store:
@@ -138,7 +138,7 @@ async def measure(
         for start in range(0, image_count, _IMAGES_PER_REQUEST):
             rows = vectors[start : start + _IMAGES_PER_REQUEST]
             images = [
-                StoredImage(str(start + index), {VectorKind.PICTURE: row}) for index, row in enumerate(rows)
+                StoredImage(str(start + index), {VectorKind.IMAGE: row}) for index, row in enumerate(rows)
             ]
             await store.add(_COLLECTION, images, token)
         images_per_second = image_count / (time.perf_counter() - started_at)
@@ -146,7 +146,7 @@ async def measure(
         cpu_started_at = time.process_time()
         for query in queries:
             started_at = time.perf_counter()
-            neighbours = await store.search(_COLLECTION, VectorKind.PICTURE, query, neighbour_count, token)
+            neighbours = await store.search(_COLLECTION, VectorKind.IMAGE, query, neighbour_count, token)
             seconds.append(time.perf_counter() - started_at)
             found.append([int(neighbour.image_id) for neighbour in neighbours])
         cpu_seconds = time.process_time() - cpu_started_at

@@ -19,22 +19,22 @@ def write_model_card(
     sources = ", ".join(f"{count} {name}" for name, count in data["sources"].items())
     return f"""# The alignment model
 
-`{manifest["model_id"]}` brings sounds and pictures into one space of {config.projection_dimension}
-dimensions, where a picture is near the sound that it was painted of. It scores how well a picture fits a
-sound (`ScoreAlignment`), finds pictures by a sound (`SearchImages`), and compares pictures by what they say
+`{manifest["model_id"]}` brings sounds and images into one space of {config.projection_dimension}
+dimensions, where an image is near the sound that it was painted of. It scores how well an image fits a
+sound (`ScoreAlignment`), finds images by a sound (`SearchImages`), and compares images by what they say
 of their sounds (`EmbedImages` and `CompareImages` with this model).
 
-- **Parts**: a picture tower of {_millions(model.picture_tower)} million parameters (a residual network, built
-  from transformers' `ResNetModel`, on the whole picture at {side}x{side} pixels) and a sound tower of
+- **Parts**: an image tower of {_millions(model.picture_tower)} million parameters (a residual network, built
+  from transformers' `ResNetModel`, on the whole image at {side}x{side} pixels) and a sound tower of
   {_millions(model.sound_tower)} million (a residual MLP on the {config.sound_dimension} components of an
   embedding in `chladni-descriptors-v2`). Weights are stored in half precision.
 - **Design**: CLIP's (Radford et al. 2021): unit vectors, a learnt temperature, and symmetric InfoNCE.
-- **Licence**: Apache-2.0, as the pictures that it was trained on.
+- **Licence**: Apache-2.0, as the images that it was trained on.
 
 ## Data
 
-{data["training_pairs"]} pairs of a picture and the embedding of its sound ({sources}), all made by
-Chladni's own code: pictures rendered from the embedding, and samples of the image model for it.
+{data["training_pairs"]} pairs of an image and the embedding of its sound ({sources}), all made by
+Chladni's own code: images rendered from the embedding, and samples of the image model for it.
 {data["held_out_pairs"]} further pairs, of other sounds, were held out.
 
 ## Recipe
@@ -44,7 +44,7 @@ Chladni's own code: pictures rendered from the embedding, and samples of the ima
 {recipe["steps"]} steps of {recipe["batch_size"]} pairs, seed {recipe["seed"]}; AdamW at a learning rate of
 {recipe["learning_rate"]:g} with warm-up and a cosine to 0, weight decay {recipe["weight_decay"]:g};
 {training["seconds"]} seconds on {training["machine"]}. What ships is a moving average of the weights.
-Pictures were cropped a little, taken to lower resolutions, compressed, and changed in brightness and
+Images were cropped a little, taken to lower resolutions, compressed, and changed in brightness and
 contrast; hues stayed and nothing was mirrored, for both carry meaning. Sounds got Gaussian noise of
 {recipe["sound_noise"]:g}, so that sounds which one could hardly tell apart align alike.
 
@@ -62,9 +62,9 @@ On the held-out pairs, recall at 1 and at 5 in galleries of {manifest["metrics"]
 
 ## Limits
 
-- It knows one family of pictures: those of Chladni's embedded image model and of the art behind it. Of
-  photographs, or of pictures by other models, its scores say nothing.
-- A picture shows what the embedding holds. Sounds with near embeddings have near vectors, whoever or whatever
+- It knows one family of images: those of Chladni's embedded image model and of the art behind it. Of
+  photographs, or of images by other models, its scores say nothing.
+- An image shows what the embedding holds. Sounds with near embeddings have near vectors, whoever or whatever
   made them; words, speakers and sources are not recognised.
 - It was trained with the versions of art and image model of its time. When either changes, train it again.
 """
@@ -75,7 +75,7 @@ def _separation(calibrations: ModelCalibrations) -> str:
     if alignment is None:
         return ""
     return (
-        f"Right pairs of sound and picture are told from wrong ones with an equal error of "
+        f"Right pairs of sound and image are told from wrong ones with an equal error of "
         f"{alignment.eer:.2%} at the\ncosine {alignment.midpoint:.3f} (AUC {alignment.auc:.4f}; "
         f"{alignment.like_pairs} right and {alignment.unlike_pairs} wrong pairs).\n"
     )

@@ -77,14 +77,14 @@ def _manifest(model: AlignmentModel, digests: Mapping[str, str]) -> dict[str, An
     side = model.config.image_side_pixels
     return {
         "model_id": ALIGNMENT_MODEL_ID,
-        "description": "Two towers that bring sounds and the pictures painted of them into one space.",
+        "description": "Two towers that bring sounds and the images painted of them into one space.",
         "license": "Apache-2.0",
         "space": f"{ALIGNMENT_MODEL_ID}-{digests[WEIGHTS_NAME][:8]}",
         "dimension": model.config.projection_dimension,
         "input_side_pixels": side,
         "sha256": dict(digests),
-        "architecture": "contrastive towers: a residual network for pictures, a residual MLP for sounds",
-        "preparation": f"whole picture resized to {side} x {side} pixels (bicubic, antialiased); sounds as "
+        "architecture": "contrastive towers: a residual network for images, a residual MLP for sounds",
+        "preparation": f"whole image resized to {side} x {side} pixels (bicubic, antialiased); sounds as "
         "embeddings in chladni-descriptors-v2",
     }
 
@@ -101,7 +101,7 @@ def _calibrations(model: AlignmentModel, held_out: Pairs) -> ModelCalibrations:
         alignment = calibrate(
             right.clamp(-1, 1).tolist(),
             torch.cat(wrong).clamp(-1, 1).tolist(),
-            data="held-out pairs of the training's pictures, each sound also with pictures of other sounds",
+            data="held-out pairs of the training's images, each sound also with images of other sounds",
         )
     except CalibrationError as error:
         print(f"not calibrated: {error}", flush=True)
@@ -110,5 +110,5 @@ def _calibrations(model: AlignmentModel, held_out: Pairs) -> ModelCalibrations:
 
 
 def _shifts(count: int) -> Sequence[int]:
-    """Returns by how many rows pictures are shifted against sounds to make wrong pairs."""
+    """Returns by how many rows images are shifted against sounds to make wrong pairs."""
     return range(1, min(_WRONG_PAIRS_A_ROW, count - 1) + 1)

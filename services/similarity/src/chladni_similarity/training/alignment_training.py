@@ -1,6 +1,6 @@
 """Trains the two towers: symmetric InfoNCE over the pairs of a batch.
 
-Each sound of a batch has to find its picture among all of them, and each picture its sound (van den Oord et
+Each sound of a batch has to find its image among all of them, and each image its sound (van den Oord et
 al. 2018, "Representation learning with contrastive predictive coding", made symmetric by Radford et al.
 2021). Rows of one sound, or of variants of it, count as right for each other.
 """
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
-from chladni_similarity.training.augmentation import augment_pictures, augment_sounds
+from chladni_similarity.training.augmentation import augment_images, augment_sounds
 from chladni_similarity.training.pairs import Pairs
 from chladni_similarity.training.retrieval import measure_retrieval
 
@@ -45,7 +45,7 @@ class Recipe:
         weight_decay: AdamW's, on matrices alone.
         sound_noise: Standard deviation of the noise on the sounds.
         average_decay: Of the moving average of the weights, which is what ships.
-        use_bfloat16: Whether the picture tower computes in bfloat16.
+        use_bfloat16: Whether the image tower computes in bfloat16.
     """
 
     steps: int
@@ -140,9 +140,9 @@ class Training:
     def _loss(self, batch: Pairs) -> Tensor:
         device = self.model.device
         sounds = augment_sounds(batch.sounds, self.recipe.sound_noise).to(device)
-        pictures = augment_pictures(batch.pictures).to(device, memory_format=torch.channels_last)
+        images = augment_images(batch.images).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.use_bfloat16):
-            seen = self.model.picture_tower(pictures)
+            seen = self.model.picture_tower(images)
         heard = self.model.sound_tower(sounds)
         logits = self.model.scale * F.normalize(heard, dim=1) @ F.normalize(seen.float(), dim=1).T
         return contrastive_loss(logits, batch.clip.to(device))
@@ -161,10 +161,10 @@ class Training:
 
 
 def contrastive_loss(logits: Tensor, clip: Tensor) -> Tensor:
-    """Returns the mean of the cross-entropies of sounds over pictures and of pictures over sounds.
+    """Returns the mean of the cross-entropies of sounds over images and of images over sounds.
 
     Args:
-        logits: (N, N), scaled cosines of the sounds (rows) with the pictures (columns) of N pairs.
+        logits: (N, N), scaled cosines of the sounds (rows) with the images (columns) of N pairs.
         clip: (N,), equal for rows of one sound.
     """
     is_right = (clip[:, None] == clip[None]).float()

@@ -1,6 +1,6 @@
-"""Changes of pictures and sounds that leave what they mean: what a model must not learn to look at.
+"""Changes of images and sounds that leave what they mean: what a model must not learn to look at.
 
-Hues and sides carry meaning in Chladni's pictures, so neither is changed: no turning of the colour circle, no
+Hues and sides carry meaning in Chladni's images, so neither is changed: no turning of the colour circle, no
 mirror images. All randomness is torch's own, so that `torch.manual_seed` decides it.
 """
 
@@ -36,18 +36,18 @@ _QUANTISATION: Final = (
 """JPEG's table for luminance (ITU-T T.81, annex K), in 255ths."""
 
 
-def augment_pictures(pictures: Tensor) -> Tensor:
-    """Returns pictures as they may come back from the world: cropped a little, resized, compressed, noisy.
+def augment_images(images: Tensor) -> Tensor:
+    """Returns images as they may come back from the world: cropped a little, resized, compressed, noisy.
 
     Args:
-        pictures: uint8 (N, 3, side, side).
+        images: uint8 (N, 3, side, side).
 
     Returns:
         float32 (N, 3, side, side) in [0, 1].
     """
     chunks = [
         _recapture(chunk.float().div(255), is_compressed=position == 0)
-        for position, chunk in enumerate(pictures.chunk(_CHUNKS))
+        for position, chunk in enumerate(images.chunk(_CHUNKS))
     ]
     batch = torch.cat(chunks)
     each = (len(batch), 1, 1, 1)
@@ -68,30 +68,30 @@ def augment_sounds(sounds: Tensor, noise: float) -> Tensor:
     return (sounds + noise * torch.randn_like(sounds)).clamp(0, 1)
 
 
-def compress(pictures: Tensor, quality: int) -> Tensor:
-    """Returns pictures as a JPEG file would keep them, with each colour channel quantised as luminance is.
+def compress(images: Tensor, quality: int) -> Tensor:
+    """Returns images as a JPEG file would keep them, with each colour channel quantised as luminance is.
 
     Args:
-        pictures: (N, 3, side, side) in [0, 1]; the side is a multiple of 8.
+        images: (N, 3, side, side) in [0, 1]; the side is a multiple of 8.
         quality: 1 to 100, as the reference implementation of JPEG counts.
     """
-    count, channels, side, _ = pictures.shape
+    count, channels, side, _ = images.shape
     scale = 50 / quality if quality < 50 else 2 - quality / 50
-    steps = (torch.tensor(_QUANTISATION, dtype=pictures.dtype) * scale).clamp(min=1) / 255
-    blocks = pictures.reshape(count, channels, side // _BLOCK, _BLOCK, side // _BLOCK, _BLOCK).transpose(3, 4)
-    basis = _cosine_basis().to(pictures.dtype)
+    steps = (torch.tensor(_QUANTISATION, dtype=images.dtype) * scale).clamp(min=1) / 255
+    blocks = images.reshape(count, channels, side // _BLOCK, _BLOCK, side // _BLOCK, _BLOCK).transpose(3, 4)
+    basis = _cosine_basis().to(images.dtype)
     coefficients = basis @ blocks @ basis.T
     quantised = (coefficients / steps).round() * steps
     restored = (basis.T @ quantised @ basis).transpose(3, 4)
-    return restored.reshape(pictures.shape).clamp(0, 1)
+    return restored.reshape(images.shape).clamp(0, 1)
 
 
-def _recapture(pictures: Tensor, *, is_compressed: bool) -> Tensor:
-    """Returns pictures cropped, taken to a lower resolution and back, and perhaps compressed."""
-    side = pictures.shape[-1]
+def _recapture(images: Tensor, *, is_compressed: bool) -> Tensor:
+    """Returns images cropped, taken to a lower resolution and back, and perhaps compressed."""
+    side = images.shape[-1]
     height, width = (_between(round(_SMALLEST_CROP * side), side) for _ in range(2))
     top, left = _between(0, side - height), _between(0, side - width)
-    cropped = pictures[:, :, top : top + height, left : left + width]
+    cropped = images[:, :, top : top + height, left : left + width]
     if torch.rand(()) < 0.5:
         resolution = _between(round(_LOWEST_RESOLUTION * side), side)
         cropped = F.interpolate(cropped, (resolution, resolution), mode="bilinear", antialias=True)

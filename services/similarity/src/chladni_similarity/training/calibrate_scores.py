@@ -8,9 +8,9 @@ exactly 1 at 1.
     python -m chladni_similarity.training.calibrate_scores
     python -m chladni_similarity.training.calibrate_scores --pairs my-pairs.json --out build/trial
 
-The file of pairs is JSON: for each model the cosines of pictures of one sound (painted with different
+The file of pairs is JSON: for each model the cosines of images of one sound (painted with different
 seeds) and of different sounds; under "alignment" the cosines of sounds with their own and with other sounds'
-pictures, for chladni-alignment. What is left out keeps the calibration that it has.
+images, for chladni-alignment. What is left out keeps the calibration that it has.
 
     {
       "efficientnet-lite0": {"same": [0.81, 0.77, ...], "different": [0.52, 0.40, ...]},
@@ -66,7 +66,7 @@ class Measurement:
 
     Attributes:
         model_id: Model whose cosines they have.
-        kind: Part of its calibrations: ``pictures`` or ``alignment``.
+        kind: Part of its calibrations: ``images`` or ``alignment``.
         like: Cosines of pairs that belong together.
         unlike: Cosines of pairs that do not.
     """
@@ -123,7 +123,7 @@ def _measurement(name: str, entry: Mapping[str, Any]) -> Measurement:
     if name == ALIGNMENT_ENTRY:
         names, model_id, kind = ("right", "wrong"), ALIGNMENT_MODEL_ID, "alignment"
     elif name in (EFFICIENTNET_MODEL_ID, ALIGNMENT_MODEL_ID):
-        names, model_id, kind = ("same", "different"), name, "pictures"
+        names, model_id, kind = ("same", "different"), name, "images"
     else:
         raise ValueError(f"{name} is no model that comes with the service")
     like, unlike = ([float(value) for value in entry[part]] for part in names)

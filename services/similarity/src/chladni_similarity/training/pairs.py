@@ -1,8 +1,8 @@
-"""Pictures with the sounds that they were made for: what the alignment model learns from.
+"""Images with the sounds that they were made for: what the alignment model learns from.
 
 A file of pairs is a safetensors file of three tensors with one row a pair:
 
-    pictures   uint8 (N, 3, 128, 128), RGB
+    images   uint8 (N, 3, 128, 128), RGB
     sounds     float32 (N, 152), embeddings in chladni-descriptors-v2, each component in [0, 1]
     source     uint8 (N,), 0 for art rendered from the sound, 1 for a sample of the image model
 """
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from chladni_similarity.sounds import SOUND_DIMENSION
 
-PICTURE_SIDE_PIXELS: Final = 128
+IMAGE_SIDE_PIXELS: Final = 128
 SOURCE_NAMES: Final = ("rendered", "sampled")
 
 NEAR: Final = 0.45
@@ -31,7 +31,7 @@ NEAR: Final = 0.45
 _ROWS_AT_A_TIME: Final = 1024
 
 _LAYOUT: Final = {
-    "pictures": (torch.uint8, (3, PICTURE_SIDE_PIXELS, PICTURE_SIDE_PIXELS)),
+    "images": (torch.uint8, (3, IMAGE_SIDE_PIXELS, IMAGE_SIDE_PIXELS)),
     "sounds": (torch.float32, (SOUND_DIMENSION,)),
     "source": (torch.uint8, ()),
 }
@@ -43,16 +43,16 @@ class PairsError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Rows of pictures and sounds.
+    """Rows of images and sounds.
 
     Attributes:
-        pictures: uint8 (N, 3, 128, 128), RGB.
+        images: uint8 (N, 3, 128, 128), RGB.
         sounds: float32 (N, 152).
         source: uint8 (N,), an index into `SOURCE_NAMES`.
         clip: int64 (N,), equal for rows of sounds that are equal or nearly so: see `NEAR`.
     """
 
-    pictures: Tensor
+    images: Tensor
     sounds: Tensor
     source: Tensor
     clip: Tensor
@@ -62,7 +62,7 @@ class Pairs:
 
     def rows(self, index: Tensor) -> Pairs:
         """Returns some of the rows."""
-        return Pairs(self.pictures[index], self.sounds[index], self.source[index], self.clip[index])
+        return Pairs(self.images[index], self.sounds[index], self.source[index], self.clip[index])
 
 
 def read_pairs(paths: Sequence[Path]) -> Pairs:

@@ -19,13 +19,13 @@ _BATCH_SIZE: Final = 64
 
 @torch.inference_mode()
 def embed_pairs(model: AlignmentModel, pairs: Pairs) -> tuple[Tensor, Tensor]:
-    """Returns the vectors of length 1, (N, dimension) each, of the sounds and of the pictures."""
+    """Returns the vectors of length 1, (N, dimension) each, of the sounds and of the images."""
     heard = model.sound_tower(pairs.sounds.to(model.device))
     seen = [
         model.picture_tower(
-            pictures.to(model.device, torch.float32, memory_format=torch.channels_last).div_(255)
+            images.to(model.device, torch.float32, memory_format=torch.channels_last).div_(255)
         )
-        for pictures in torch.split(pairs.pictures, _BATCH_SIZE)
+        for images in torch.split(pairs.images, _BATCH_SIZE)
     ]
     return F.normalize(heard, dim=1).cpu(), F.normalize(torch.cat(seen), dim=1).cpu()
 
@@ -33,7 +33,7 @@ def embed_pairs(model: AlignmentModel, pairs: Pairs) -> tuple[Tensor, Tensor]:
 def measure_retrieval(model: AlignmentModel, pairs: Pairs) -> dict[str, float]:
     """Returns the recalls of a model, in inference mode, over all pairs and over those of each source.
 
-    Keys are such as ``sound_to_picture.r1`` and ``sampled.picture_to_sound.r5``; ``gallery`` is the number of
+    Keys are such as ``sound_to_image.r1`` and ``sampled.image_to_sound.r5``; ``gallery`` is the number of
     candidates among which was searched.
     """
     heard, seen = embed_pairs(model, pairs)
@@ -53,7 +53,7 @@ def _recalls(heard: Tensor, seen: Tensor, clip: Tensor) -> Mapping[str, float]:
     for rows in _galleries(len(clip)):
         is_right = clip[rows][:, None] == clip[rows][None]
         cosines = heard[rows] @ seen[rows].T
-        for direction, table in (("sound_to_picture", cosines), ("picture_to_sound", cosines.T)):
+        for direction, table in (("sound_to_image", cosines), ("image_to_sound", cosines.T)):
             best = table.topk(min(max(_RANKS), len(table)), dim=1).indices
             hits = is_right.gather(1, best)
             for rank in _RANKS:

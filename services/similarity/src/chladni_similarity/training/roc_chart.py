@@ -1,4 +1,4 @@
-"""A small picture of ROC curves."""
+"""A small image of ROC curves."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def write_roc_chart(path: Path, curves: Mapping[str, RocCurve]) -> None:
     """
     side, margin = _SIDE_PIXELS * _SCALE, _MARGIN_PIXELS * _SCALE
     extent = side - 2 * margin
-    picture = Image.new("RGB", (side, side), "white")
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (side, side), "white")
+    pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(11 * _SCALE)
 
     def place(false_rate: float, true_rate: float) -> tuple[float, float]:
@@ -56,5 +56,5 @@ def write_roc_chart(path: Path, curves: Mapping[str, RocCurve]) -> None:
     pen.text((x, y + 22 * _SCALE), "unlike pairs taken for alike", fill=_INK, font=font, anchor="ma")
     x, y = place(0, 1)
     pen.text((x, y - 8 * _SCALE), "like pairs taken for alike", fill=_INK, font=font, anchor="ls")
-    reduced = picture.resize((_SIDE_PIXELS, _SIDE_PIXELS), Image.Resampling.LANCZOS)
+    reduced = image.resize((_SIDE_PIXELS, _SIDE_PIXELS), Image.Resampling.LANCZOS)
     reduced.quantize(64).save(path, optimize=True)

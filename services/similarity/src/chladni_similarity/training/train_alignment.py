@@ -1,18 +1,18 @@
-"""Train the alignment model on pairs of pictures and sounds, and export it for the service.
+"""Train the alignment model on pairs of images and sounds, and export it for the service.
 
-The model has two towers, one for pictures and one for embeddings of sounds. It learns to bring each
-picture near its own sound and away from the other sounds of a batch. Some of the sounds are held out;
-every checkpoint is measured by how often the right picture, or the right sound, is the first (R@1) or
+The model has two towers, one for images and one for embeddings of sounds. It learns to bring each
+image near its own sound and away from the other sounds of a batch. Some of the sounds are held out;
+every checkpoint is measured by how often the right image, or the right sound, is the first (R@1) or
 among the first five (R@5) of a hundred.
 
     python -m chladni_similarity.training.train_alignment --pairs build/alignment/pairs.safetensors
-    python -m chladni_similarity.training.train_alignment --pairs rendered.safetensors --pairs sampled.safetensors
-    python -m chladni_similarity.training.train_alignment --pairs pairs.safetensors --steps 100 --out build/trial
+    python -m chladni_similarity.training.train_alignment --pairs one.safetensors --pairs two.safetensors
+    python -m chladni_similarity.training.train_alignment --pairs one.safetensors --steps 9 --out build/trial
 
-A file of pairs is a safetensors file with the tensors pictures (uint8, N x 3 x 128 x 128, RGB), sounds
+A file of pairs is a safetensors file with the tensors images (uint8, N x 3 x 128 x 128, RGB), sounds
 (float32, N x 152, chladni-descriptors-v2) and source (uint8, N; 0 for rendered art, 1 for samples of the
 image model). More pairs beat more steps: from a few thousand on the model tells most pairs of a hundred
-apart, below a thousand it learns the pictures by heart.
+apart, below a thousand it learns the images by heart.
 
 A training that was stopped goes on from its checkpoint when the same command runs again; --fresh begins
 anew. Nothing but the model's own directory is written outside the build folder. Scores are calibrated

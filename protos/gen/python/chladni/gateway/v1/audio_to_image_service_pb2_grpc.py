@@ -62,7 +62,7 @@ class AudioToImageServiceServicer:
     """
 
     def CreateImage(self, request, context):
-        """Turns a recording into a picture and reports on the way. Cancelling the call stops the work in every
+        """Turns a recording into an image and reports on the way. Cancelling the call stops the work in every
         service behind it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -70,21 +70,21 @@ class AudioToImageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompareImages(self, request, context):
-        """Scores how alike two pictures are.
+        """Scores how alike two images are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetImage(self, request, context):
-        """Returns a picture that CreateImage made, until it expires.
+        """Returns an image that CreateImage made, until it expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRecipes(self, request, context):
-        """Lists the ways from sound to picture that this server knows, and whether each is available.
+        """Lists the ways from sound to image that this server knows, and whether each is available.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ImageGenerationServiceStub:
-    """Generates pictures with latent diffusion models.
+    """Generates images with latent diffusion models.
     """
 
     def __init__(self, channel):
@@ -48,11 +48,11 @@ class ImageGenerationServiceStub:
 
 
 class ImageGenerationServiceServicer:
-    """Generates pictures with latent diffusion models.
+    """Generates images with latent diffusion models.
     """
 
     def GenerateImage(self, request, context):
-        """Generates one picture and reports on the way: `queued` (each time the position changes), `started`,
+        """Generates one image and reports on the way: `queued` (each time the position changes), `started`,
         `progress` after every denoising step, and `completed` last. Cancelling the call, or its deadline
         passing, stops the work within one denoising step.
         """
@@ -89,7 +89,7 @@ def add_ImageGenerationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImageGenerationService:
-    """Generates pictures with latent diffusion models.
+    """Generates images with latent diffusion models.
     """
 
     @staticmethod

@@ -47,7 +47,7 @@ class AnomalyServiceServicer:
     """
 
     def ScoreAnomaly(self, request, context):
-        """Scores the distance of a sound, or of a spectrogram picture, to normal operation.
+        """Scores the distance of a sound, or of a spectrogram image, to normal operation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class AnomalyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AnomalyServiceAsyncStub: ...
     ScoreAnomaly: _grpc.UnaryUnaryMultiCallable[_anomaly_service_pb2.ScoreAnomalyRequest, _anomaly_service_pb2.ScoreAnomalyResponse]
-    """Scores the distance of a sound, or of a spectrogram picture, to normal operation."""
+    """Scores the distance of a sound, or of a spectrogram image, to normal operation."""
 
 @_typing.type_check_only
 class AnomalyServiceAsyncStub(AnomalyServiceStub):
@@ -42,7 +42,7 @@ class AnomalyServiceAsyncStub(AnomalyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ScoreAnomaly: _aio.UnaryUnaryMultiCallable[_anomaly_service_pb2.ScoreAnomalyRequest, _anomaly_service_pb2.ScoreAnomalyResponse]  # type: ignore[assignment]
-    """Scores the distance of a sound, or of a spectrogram picture, to normal operation."""
+    """Scores the distance of a sound, or of a spectrogram image, to normal operation."""
 
 class AnomalyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells whether a machine sounds as it should."""
@@ -53,6 +53,6 @@ class AnomalyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _anomaly_service_pb2.ScoreAnomalyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_anomaly_service_pb2.ScoreAnomalyResponse, _abc.Awaitable[_anomaly_service_pb2.ScoreAnomalyResponse]]:
-        """Scores the distance of a sound, or of a spectrogram picture, to normal operation."""
+        """Scores the distance of a sound, or of a spectrogram image, to normal operation."""
 
 def add_AnomalyServiceServicer_to_server(servicer: AnomalyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SimilarityServiceStub:
-    """Embeds, compares and finds pictures.
+    """Embeds, compares and finds images.
     """
 
     def __init__(self, channel):
@@ -73,46 +73,46 @@ class SimilarityServiceStub:
 
 
 class SimilarityServiceServicer:
-    """Embeds, compares and finds pictures.
+    """Embeds, compares and finds images.
     """
 
     def EmbedImages(self, request, context):
-        """Embeds one or more pictures.
+        """Embeds one or more images.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompareImages(self, request, context):
-        """Scores how alike two pictures are.
+        """Scores how alike two images are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ScoreAlignment(self, request, context):
-        """Scores how well a picture fits a sound.
+        """Scores how well an image fits a sound.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddImages(self, request, context):
-        """Adds pictures to a collection, replacing those of the same identifier.
+        """Adds images to a collection, replacing those of the same identifier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SearchImages(self, request, context):
-        """Finds the pictures of a collection that are most like a picture or a sound.
+        """Finds the images of a collection that are most like an image or a sound.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteImages(self, request, context):
-        """Deletes pictures from a collection.
+        """Deletes images from a collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +172,7 @@ def add_SimilarityServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SimilarityService:
-    """Embeds, compares and finds pictures.
+    """Embeds, compares and finds images.
     """
 
     @staticmethod

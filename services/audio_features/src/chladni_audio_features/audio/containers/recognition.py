@@ -9,7 +9,7 @@ from chladni_audio_features.audio.containers.stream_header import SUPPORTED_CONT
 from chladni_audio_features.audio.errors import UnsupportedFormatError
 
 # (offset, magic bytes, what to call it). Only the audio formats above all are worth converting,
-# but naming a picture or a document tells a caller at once that the wrong file was sent.
+# but naming an image or a document tells a caller at once that the wrong file was sent.
 _FOREIGN_MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (4, b"ftyp", "MP4/M4A (AAC)"),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA/ASF"),

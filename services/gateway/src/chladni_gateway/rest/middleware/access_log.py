@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from chladni_contract.metadata import REQUEST_ID_KEY
 from chladni_gateway.rest.errors import error_response, internal_error
 from chladni_runtime.logs import REQUEST_ID
-from chladni_runtime.server.interceptor import REQUEST_ID_KEY
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

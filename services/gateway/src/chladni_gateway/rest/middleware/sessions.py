@@ -1,6 +1,6 @@
 """Sessions: an unguessable cookie, by which a browser gets back to what it made.
 
-The server keeps no list of sessions. With pictures and jobs it keeps the SHA-256 of the cookie, their
+The server keeps no list of sessions. With images and jobs it keeps the SHA-256 of the cookie, their
 *owner*, from which the cookie does not follow.
 """
 
@@ -48,7 +48,7 @@ class Sessions:
 
     Args:
         app: The application.
-        max_age_seconds: Time that a browser keeps the cookie; pictures should not outlive it.
+        max_age_seconds: Time that a browser keeps the cookie; images should not outlive it.
     """
 
     def __init__(self, app: ASGIApp, *, max_age_seconds: int) -> None:

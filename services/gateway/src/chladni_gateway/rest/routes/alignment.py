@@ -1,4 +1,4 @@
-"""`/api/images/{image_id}/alignment`: how well a picture fits a sound."""
+"""`/api/images/{image_id}/alignment`: how well an image fits a sound."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CACHE_HEADERS: Final = {"Cache-Control": f"private, max-age={REMEMBERED_SECONDS
 SoundOf = Annotated[
     str | None,
     WithJsonSchema({"type": "string", "format": "uuid", "examples": [OTHER_IMAGE_ID]}),
-    Query(description="The picture of this session whose sound it is; by default the picture itself."),
+    Query(description="The image of this session whose sound it is; by default the image itself."),
 ]
 
 
@@ -35,22 +35,22 @@ def alignment_routes(workshop: Workshop) -> APIRouter:
 
     @router.get(
         f"{IMAGE_PATH}/alignment",
-        summary="Score how well a picture fits a sound",
+        summary="Score how well an image fits a sound",
         responses={200: {"content": json_example(ALIGNMENT)}},
     )
     async def alignment(
         image_id: ImageId, request: Request, response: Response, sound_of: SoundOf = None
     ) -> AlignmentBody:
-        """Scores how well a picture of this session fits its sound, or that of another one of this session.
+        """Scores how well an image of this session fits its sound, or that of another one of this session.
 
-        A picture that was made before the server kept descriptions of sounds is answered with 404 and the
+        An image that was made before the server kept descriptions of sounds is answered with 404 and the
         code NO_ALIGNMENT; a server without a model for this answers 501, NOT_IMPLEMENTED, or 404,
         UNKNOWN_MODEL.
         """
-        picture = parse_image_id(image_id, field="image_id")
-        source = picture if sound_of is None else parse_image_id(sound_of, field="sound_of")
+        image = parse_image_id(image_id, field="image_id")
+        source = image if sound_of is None else parse_image_id(sound_of, field="sound_of")
         score = workshop.aligner.score(
-            picture,
+            image,
             sound_of=source,
             owner=session_of(request).owner,
             deadline=Deadline.after(workshop.limits.comparison_timeout_seconds),
@@ -58,7 +58,7 @@ def alignment_routes(workshop: Workshop) -> APIRouter:
         found = await while_connected(request.receive, score)
         response.headers.update(_CACHE_HEADERS)
         return AlignmentBody(
-            image_id=picture,
+            image_id=image,
             sound_of=source,
             score=found.score,
             percentage=to_percentage(found.score),

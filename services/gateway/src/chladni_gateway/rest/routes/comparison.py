@@ -1,4 +1,4 @@
-"""How alike pictures are: two, several with each other, or one with all of a session."""
+"""How alike images are: two, several with each other, or one with all of a session."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def comparison_routes(workshop: Workshop) -> APIRouter:
 
     @router.post(
         "/api/compare",
-        summary="Compare two pictures",
+        summary="Compare two images",
         responses={200: {"content": json_example(COMPARISON)}},
     )
     async def compare(body: CompareRequest, request: Request) -> Comparison:
-        """Scores how alike two pictures are that were created here."""
+        """Scores how alike two images are that were created here."""
         first = parse_image_id(body.image_id_1, field="image_id_1")
         second = parse_image_id(body.image_id_2, field="image_id_2")
         likeness = await while_connected(
@@ -56,11 +56,11 @@ def comparison_routes(workshop: Workshop) -> APIRouter:
 
     @router.post(
         "/api/compare/matrix",
-        summary="Compare several pictures",
+        summary="Compare several images",
         responses={200: {"content": json_example(MATRIX)}},
     )
     async def compare_all(body: MatrixRequest, request: Request) -> Matrix:
-        """Scores how alike each of several pictures is to each other; each is looked at once."""
+        """Scores how alike each of several images is to each other; each is looked at once."""
         image_ids = [parse_image_id(text, field="image_ids") for text in body.image_ids]
         matrix = await while_connected(request.receive, workshop.matrices.compare(image_ids, deadline()))
         return Matrix(
@@ -72,11 +72,11 @@ def comparison_routes(workshop: Workshop) -> APIRouter:
 
     @router.post(
         "/api/search",
-        summary="Find like pictures",
+        summary="Find like images",
         responses={200: {"content": json_example(MATCHES)}},
     )
     async def search(body: SearchRequest, request: Request) -> MatchList:
-        """Finds the pictures of this session that are most like a given one, best first, without that one."""
+        """Finds the images of this session that are most like a given one, best first, without that one."""
         search = workshop.searcher.search(
             parse_image_id(body.image_id, field="image_id"),
             owner=session_of(request).owner,

@@ -1,4 +1,4 @@
-"""`POST /api/generate`: a recording goes in, a picture comes out."""
+"""`POST /api/generate`: a recording goes in, an image comes out."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.rest.uploads import UploadReader
 
-_DESCRIPTION: Final = """Turns a recording into a picture.
+_DESCRIPTION: Final = """Turns a recording into an image.
 
 Each recipe takes some of the fields from `prompt` to `refiner_start`; `GET /api/recipes` says which. One that
 the recipe does not take is an error.
 
 With `Accept: text/event-stream` the answer is a stream of server-sent events: `analyzed`, `queued`,
 `started`, `progress` (some with a `preview` as a data URL), and `created`, whose data is this call's usual
-answer, or `error`. A picture from which the next part of a recipe starts is told by `drafted` (its `image` as
+answer, or `error`. An image from which the next part of a recipe starts is told by `drafted` (its `image` as
 a data URL, its `provenance` or null), and another way than the recipe's own by `fell_back` (`reason`, `way`).
 The data of each names its `stage` and, where the recipe has several parts, its `recipe_stage`. Errors before
 the sound is analysed are ordinary answers in both cases.
 Closing the connection stops the work; `POST /api/jobs` starts work that goes on without its client."""
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "The picture.",
+        "description": "The image.",
         "content": {
             **json_example(CREATED_IMAGE),
             **event_stream_content(
@@ -64,7 +64,7 @@ def creation_routes(workshop: Workshop, *, uploads: UploadReader, previews: Prev
 
     @router.post(
         "/api/generate",
-        summary="Create a picture",
+        summary="Create an image",
         description=_DESCRIPTION,
         response_model=CreatedImage,
         responses=_RESPONSES,
@@ -93,7 +93,7 @@ async def _last(events: AsyncGenerator[CreationEvent, None]) -> Created:
         async for event in events:
             if isinstance(event, Created):
                 return event
-    raise FaultError(Reason.INTERNAL, "The creation ended without a picture.")
+    raise FaultError(Reason.INTERNAL, "The creation ended without an image.")
 
 
 async def _server_events(

@@ -1,4 +1,4 @@
-"""`/api/images`: the pictures, and those of a session."""
+"""`/api/images`: the images, and those of a session."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ IMAGE_PATH: Final = "/api/images/{image_id:path}"
 
 ImageId = Annotated[
     str,
-    Path(description="Identifier of a picture.", examples=[IMAGE_ID], json_schema_extra={"format": "uuid"}),
+    Path(description="Identifier of an image.", examples=[IMAGE_ID], json_schema_extra={"format": "uuid"}),
 ]
-Limit = Annotated[int, Query(ge=1, le=_MAX_LISTED, description="Pictures at most.", examples=[20])]
+Limit = Annotated[int, Query(ge=1, le=_MAX_LISTED, description="Images at most.", examples=[20])]
 Before = Annotated[
     str | None,
     WithJsonSchema({"type": "string", "format": "uuid", "examples": [IMAGE_ID]}),
-    Query(description="Only pictures older than this one, to go through long lists."),
+    Query(description="Only images older than this one, to go through long lists."),
 ]
 
 
 def image_routes(workshop: Workshop) -> APIRouter:
-    """Returns the routes of pictures."""
+    """Returns the routes of images."""
     router = APIRouter()
     store = workshop.store
 
     @router.get(
         "/api/images",
-        summary="List pictures",
+        summary="List images",
         responses={200: {"content": json_example({"images": [CREATED_IMAGE]})}},
     )
     async def images(
         request: Request, response: Response, limit: Limit = 100, before: Before = None
     ) -> ImageList:
-        """Lists the pictures of this session, the newest first."""
+        """Lists the images of this session, the newest first."""
         response.headers["Cache-Control"] = "no-store"
         oldest = None if before is None else parse_image_id(before, field="before")
         owner = session_of(request).owner
@@ -57,11 +57,11 @@ def image_routes(workshop: Workshop) -> APIRouter:
 
     @router.get(
         f"{IMAGE_PATH}/details",
-        summary="Describe a picture",
+        summary="Describe an image",
         responses={200: {"content": json_example(CREATED_IMAGE)}},
     )
     async def details(image_id: ImageId, request: Request, response: Response) -> CreatedImage:
-        """Tells about a picture of this session what its creation told."""
+        """Tells about an image of this session what its creation told."""
         response.headers["Cache-Control"] = "no-store"
         identifier = parse_image_id(image_id, field="image_id")
         owner = session_of(request).owner
@@ -72,15 +72,15 @@ def image_routes(workshop: Workshop) -> APIRouter:
     @router.head(IMAGE_PATH, include_in_schema=False)
     @router.get(
         IMAGE_PATH,
-        summary="Get a picture",
+        summary="Get an image",
         response_class=Response,
         responses={
             200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
-            304: {"description": "The picture is the one of the given ETag."},
+            304: {"description": "The image is the one of the given ETag."},
         },
     )
     async def image(image_id: ImageId, request: Request) -> Response:
-        """Returns a picture as PNG, until it expires. A picture never changes, so it may be cached."""
+        """Returns an image as PNG, until it expires. An image never changes, so it may be cached."""
         identifier = parse_image_id(image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             stored = await store.get(identifier)
@@ -92,11 +92,11 @@ def image_routes(workshop: Workshop) -> APIRouter:
     @router.delete(
         "/api/images/{image_id}",
         status_code=HTTPStatus.NO_CONTENT,
-        summary="Delete a picture",
-        responses={204: {"description": "The picture is gone."}},
+        summary="Delete an image",
+        responses={204: {"description": "The image is gone."}},
     )
     async def delete(image_id: ImageId, request: Request) -> None:
-        """Deletes a picture of this session."""
+        """Deletes an image of this session."""
         identifier = parse_image_id(image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             await store.delete(identifier, owner=session_of(request).owner)

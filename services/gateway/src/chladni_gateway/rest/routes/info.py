@@ -60,7 +60,7 @@ def fact_routes(workshop: Workshop) -> APIRouter:
 
     @router.get("/api/recipes", summary="Recipes", responses={200: {"content": json_example(RECIPES)}})
     async def recipes() -> RecipeList:
-        """Lists the ways from sound to picture: what each needs and takes, and whether it can be used now."""
+        """Lists the ways from sound to image: what each needs and takes, and whether it can be used now."""
         described = await workshop.recipes.describe(Deadline.after(limits.health_timeout_seconds))
         return RecipeList(recipes=[to_recipe_body(recipe) for recipe in described])
 

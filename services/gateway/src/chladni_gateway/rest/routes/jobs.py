@@ -1,4 +1,4 @@
-"""`/api/jobs`: pictures in the making that do without their client."""
+"""`/api/jobs`: images in the making that do without their client."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ LastEventIdQuery = Annotated[
 _EVENT_NAMES: Final = (
     "analyzed", "fell_back", "drafted", "queued", "started", "progress", "created", "failed", "cancelled",
 )  # fmt: skip
-_START: Final = """Starts a job that turns a recording into a picture, and answers at once.
+_START: Final = """Starts a job that turns a recording into an image, and answers at once.
 
 The work goes on if the client leaves. It belongs to the session, that is, to the cookie that the answer
 sets: send it along to look after the job. Unfinished jobs are limited in number; finished ones are
-remembered for an hour, their pictures for as long as others."""
+remembered for an hour, their images for as long as others."""
 _EVENTS: Final = """Follows a job by server-sent events, from its first event on.
 
 Events have numbers. After a connection that broke, send the last number in the header `Last-Event-ID`, as
@@ -127,7 +127,7 @@ def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRe
     async def cancel(job_id: JobId, request: Request) -> None:
         """Stops an unfinished job, which stays to be seen as cancelled; forgets a finished one.
 
-        A picture that the job made stays.
+        An image that the job made stays.
         """
         await board.cancel(_parse_job_id(job_id), owner=session_of(request).owner)
 

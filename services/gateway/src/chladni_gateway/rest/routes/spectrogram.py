@@ -18,7 +18,7 @@ from chladni_runtime.server.validation import RequestValidator
 if TYPE_CHECKING:
     from chladni_gateway.application import Workshop
     from chladni_gateway.domain.audio import Recording
-    from chladni_gateway.domain.images import Picture
+    from chladni_gateway.domain.images import Image
     from chladni_gateway.rest.uploads import UploadReader
 
 _SIZE_FIELDS: Final = {"width_pixels": WHOLE_NUMBER, "height_pixels": WHOLE_NUMBER}
@@ -34,7 +34,7 @@ def spectrogram_routes(workshop: Workshop, *, uploads: UploadReader) -> APIRoute
     router = APIRouter()
     limits = workshop.limits
 
-    async def paint(recording: Recording, size: SpectrogramSize) -> Picture:
+    async def paint(recording: Recording, size: SpectrogramSize) -> Image:
         deadline = Deadline.after(limits.spectrogram_timeout_seconds)
         with at_stage(Stage.AUDIO_FEATURES):
             return await workshop.painter.paint(recording, size, deadline)
@@ -54,8 +54,8 @@ def spectrogram_routes(workshop: Workshop, *, uploads: UploadReader) -> APIRoute
             size = _checked(
                 SpectrogramSize(upload.whole_number("width_pixels"), upload.whole_number("height_pixels"))
             )
-        picture = await while_connected(request.receive, paint(upload.recording, size))
-        return Response(picture.content, media_type="image/png", headers={"Cache-Control": "no-store"})
+        image = await while_connected(request.receive, paint(upload.recording, size))
+        return Response(image.content, media_type="image/png", headers={"Cache-Control": "no-store"})
 
     return router
 

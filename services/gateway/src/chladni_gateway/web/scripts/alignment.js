@@ -1,11 +1,11 @@
-// How well pictures fit sounds: asked once for each, and shown as small meters.
+// How well images fit sounds: asked once for each, and shown as small meters.
 
 import { fetchAlignment } from "./api.js";
 import { make } from "./elements.js";
 
 const NOT_OFFERED = new Set(["NOT_IMPLEMENTED", "UNKNOWN_MODEL"]);
 const NO_MODEL =
-  "How well a picture fits its sound is not told here: this server has no model that hears and sees.";
+  "How well an image fits its sound is not told here: this server has no model that hears and sees.";
 
 export class Alignments {
   /** `label` names a figure. */
@@ -16,7 +16,7 @@ export class Alignments {
   }
 
   /**
-   * Returns how well a picture fits the sound of a picture: `{figure}`, or `{obstacle}`, a sentence on why it
+   * Returns how well an image fits the sound of an image: `{figure}`, or `{obstacle}`, a sentence on why it
    * is not told. Never throws.
    */
   async of(image, { soundOf = image } = {}) {

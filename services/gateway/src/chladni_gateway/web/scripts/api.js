@@ -71,7 +71,7 @@ export async function fetchSpectrogram(file, { widthPixels, heightPixels }) {
 }
 
 /**
- * Uploads a recording with how its picture is to be made; returns the job that makes it.
+ * Uploads a recording with how its image is to be made; returns the job that makes it.
  * (fetch cannot tell how much of an upload is done, hence XMLHttpRequest.)
  */
 export function createJob(file, settings, { signal, onSent }) {

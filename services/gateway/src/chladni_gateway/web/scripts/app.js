@@ -122,7 +122,7 @@ function showWork(work) {
   if (isCutOff) connection.look();
 }
 
-/** Takes a finished picture in. Where several tabs followed it, one of them finds the recording and keeps it. */
+/** Takes a finished image in. Where several tabs followed it, one of them finds the recording and keeps it. */
 async function receive(work) {
   const kept = await clips.takeJob(work.jobId);
   if (kept) await clips.keepClip(work.image.image_id, { file: kept.file });

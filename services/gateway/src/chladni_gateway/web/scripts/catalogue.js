@@ -1,4 +1,4 @@
-// The pictures of this session, as the server lists them, each with the number that it got when it was first seen.
+// The images of this session, as the server lists them, each with the number that it got when it was first seen.
 
 import { fetchImages } from "./api.js";
 
@@ -29,7 +29,7 @@ export class Catalogue {
     return `Fig. ${this.number(image.image_id)}, ${nameOf(image)}`;
   }
 
-  /** Asks the server for the newest pictures; what is gone there goes here. */
+  /** Asks the server for the newest images; what is gone there goes here. */
   async load() {
     const before = new Set(this.images);
     const told = await fetchImages({ limit: PAGE });

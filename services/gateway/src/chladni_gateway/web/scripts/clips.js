@@ -1,6 +1,6 @@
-// The recordings that this browser keeps: by job while a picture is made, by picture afterwards.
+// The recordings that this browser keeps: by job while an image is made, by image afterwards.
 //
-// The server forgets a recording with its request, so listening and making a picture again need this copy. Where
+// The server forgets a recording with its request, so listening and making an image again need this copy. Where
 // the browser refuses a database (private windows of some), the copies last as long as the page.
 
 const DATABASE = "chladni";
@@ -13,12 +13,12 @@ export class Clips {
     this.opening = null;
   }
 
-  /** Returns `{file, spectrogram}` for a picture; undefined where this browser has none. */
+  /** Returns `{file, spectrogram}` for an image; undefined where this browser has none. */
   clip(imageId) {
     return this.get("clips", imageId);
   }
 
-  /** Keeps the recording of a picture, and its spectrogram once there is one. */
+  /** Keeps the recording of an image, and its spectrogram once there is one. */
   keepClip(imageId, { file, spectrogram = null }) {
     return this.put("clips", imageId, { file, spectrogram, keptAt: Date.now() });
   }
@@ -52,7 +52,7 @@ export class Clips {
     return found ?? inMemory;
   }
 
-  /** Forgets what is so old that no server can still have its picture. */
+  /** Forgets what is so old that no server can still have its image. */
   async tidy() {
     const database = await this.open();
     if (!database) return;

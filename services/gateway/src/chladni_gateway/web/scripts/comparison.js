@@ -52,7 +52,7 @@ export class Comparison {
     for (const [index, image] of [first, second].entries()) {
       const side = SIDES[index];
       this.part(`${side}-image`).src = image.image_url;
-      this.part(`${side}-image`).alt = `Picture of ${nameOf(image)}`;
+      this.part(`${side}-image`).alt = `Image of ${nameOf(image)}`;
       this.part(`${side}-name`).textContent = this.catalogue.label(image);
     }
     this.part("verdict").dataset.level = level;

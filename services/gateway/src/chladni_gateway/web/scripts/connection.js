@@ -1,4 +1,4 @@
-// Whether pictures can be made now; if not, why, and a look from time to time whether they can be again.
+// Whether images can be made now; if not, why, and a look from time to time whether they can be again.
 
 import { fetchRecipes } from "./api.js";
 
@@ -17,7 +17,7 @@ export class Connection {
     this.timer = null;
   }
 
-  /** Asks the server, and goes on asking while pictures cannot be made. */
+  /** Asks the server, and goes on asking while images cannot be made. */
   async look() {
     clearTimeout(this.timer);
     let obstacle = "";
@@ -26,7 +26,7 @@ export class Connection {
       this.onRecipes(recipes);
       const usual = recipes.find(({ is_default: isDefault }) => isDefault);
       const isHelpless = recipes.every(({ is_available: isAvailable }) => !isAvailable);
-      if (usual && isHelpless) obstacle = `Pictures cannot be made now. ${usual.unavailable_reason}`;
+      if (usual && isHelpless) obstacle = `Images cannot be made now. ${usual.unavailable_reason}`;
       if (this.isAway) this.onBack();
       this.isAway = false;
     } catch (error) {

@@ -1,4 +1,4 @@
-// What in the sound makes what in the picture, by the embedded recipe.
+// What in the sound makes what in the image, by the embedded recipe.
 //
 // `usual` are the 10th, 33rd, 67th and 90th percentiles of the corpus on which the descriptors were calibrated;
 // between the inner two a sound counts as ordinary.
@@ -8,7 +8,7 @@ export const CORRESPONDENCES = [
     name: "loudness",
     usual: [-28.4, -23, -18.2, -14.4],
     sound: ["quiet", "of middling loudness", "loud"],
-    picture: [
+    image: [
       "pale, with small bodies",
       "of middling contrast",
       "full of contrast and colour, with large bodies",
@@ -20,7 +20,7 @@ export const CORRESPONDENCES = [
     name: "dynamics",
     usual: [1.35, 7, 18.6, 45.4],
     sound: ["steady in level", "moderately dynamic", "full of pauses and peaks"],
-    picture: ["flat light", "some relief", "deep relief, shadow and vignette"],
+    image: ["flat light", "some relief", "deep relief, shadow and vignette"],
     rule: "More dynamic: deeper light and shadow",
     after: "Palmer et al. 2013",
   },
@@ -28,7 +28,7 @@ export const CORRESPONDENCES = [
     name: "brightness",
     usual: [591, 1330, 2020, 2940],
     sound: ["dark in timbre", "of ordinary brightness", "bright in timbre"],
-    picture: ["dim, blue highlights", "neutral highlights", "luminous, yellow highlights"],
+    image: ["dim, blue highlights", "neutral highlights", "luminous, yellow highlights"],
     rule: "Brighter: luminous and yellow highlights, not dim and blue ones; without a key, it decides the hue",
     after: "Marks 1974; Ward et al. 2006",
   },
@@ -36,7 +36,7 @@ export const CORRESPONDENCES = [
     name: "bandwidth",
     usual: [661, 1260, 1850, 2580],
     sound: ["narrow in spectrum", "of ordinary width", "wide in spectrum"],
-    picture: ["hues close together", "some spread of hues", "hues far apart"],
+    image: ["hues close together", "some spread of hues", "hues far apart"],
     rule: "Wider spectrum: hues further apart",
     after: "Ward et al. 2006",
   },
@@ -44,7 +44,7 @@ export const CORRESPONDENCES = [
     name: "flatness",
     usual: [-49.6, -40, -28.8, -18],
     sound: ["made of tones", "between tone and noise", "made of noise"],
-    picture: ["clear air and clean forms", "some haze", "clouds and mist that dissolve the forms"],
+    image: ["clear air and clean forms", "some haze", "clouds and mist that dissolve the forms"],
     rule: "More noise: clouds and mist dissolve the forms",
     after: "Adeli et al. 2014",
   },
@@ -52,7 +52,7 @@ export const CORRESPONDENCES = [
     name: "roughness",
     usual: [0.0146, 0.0546, 0.123, 0.438],
     sound: ["smooth", "a little rough", "rough"],
-    picture: ["smooth ridges", "slightly jagged ridges", "jagged ridges"],
+    image: ["smooth ridges", "slightly jagged ridges", "jagged ridges"],
     rule: "Rougher: the ridges are jagged",
     after: "Köhler 1947; Ramachandran & Hubbard 2001",
   },
@@ -60,7 +60,7 @@ export const CORRESPONDENCES = [
     name: "onset_rate",
     usual: [0.884, 2.4, 3.7, 4.72],
     sound: ["sparse", "moderately busy", "busy"],
-    picture: ["few bodies in a calm sky", "several bodies", "many bodies, and a sky full of cells"],
+    image: ["few bodies in a calm sky", "several bodies", "many bodies, and a sky full of cells"],
     rule: "More notes, syllables or strokes a second: more bodies, and cells in the sky",
     after: "Spence 2011",
   },
@@ -69,7 +69,7 @@ export const CORRESPONDENCES = [
     usual: [61, 88, 127, 160],
     absent: 0,
     sound: ["slow", "of medium tempo", "fast"],
-    picture: ["bands far apart", "bands at middling distance", "bands close together"],
+    image: ["bands far apart", "bands at middling distance", "bands close together"],
     rule: "Faster: rings and bands closer together",
     after: "Palmer et al. 2013; Spence 2011",
   },
@@ -78,7 +78,7 @@ export const CORRESPONDENCES = [
     usual: [82.3, 124, 242, 471],
     absent: 0,
     sound: ["low in pitch", "of middle pitch", "high in pitch"],
-    picture: [
+    image: [
       "dark, with its figure low",
       "its figure in the middle",
       "light, with a fine figure high up",
@@ -90,7 +90,7 @@ export const CORRESPONDENCES = [
     name: "pitch_range",
     usual: [0.0156, 3.35, 11.3, 29.4],
     sound: ["steady in pitch", "moving in pitch", "wide in pitch"],
-    picture: ["calm lines", "some swing", "ridges and ribbons that swing widely"],
+    image: ["calm lines", "some swing", "ridges and ribbons that swing widely"],
     rule: "Wider melody: ridges and ribbons swing further",
     after: "Spence 2011",
   },
@@ -98,7 +98,7 @@ export const CORRESPONDENCES = [
     name: "harmonicity",
     usual: [0.349, 0.709, 0.899, 0.988],
     sound: ["aperiodic", "partly periodic", "periodic, like a tone"],
-    picture: [
+    image: [
       "a landscape of ridges",
       "a plate that shows faintly behind ridges",
       "a vibrating plate with rings and nodal lines",
@@ -110,7 +110,7 @@ export const CORRESPONDENCES = [
     name: "mode",
     usual: [-0.2, -0.02, 0.02, 0.2],
     sound: ["in minor", "neither in major nor in minor", "in major"],
-    picture: ["cool and dark", "undecided in warmth", "warm and light"],
+    image: ["cool and dark", "undecided in warmth", "warm and light"],
     rule: "Major: warm and light; minor: cool and dark; it also decides the symmetry of the plate",
     after: "Palmer et al. 2013",
   },

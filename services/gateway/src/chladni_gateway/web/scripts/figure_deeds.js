@@ -72,7 +72,7 @@ export class FigureDeeds {
     if (
       !(await confirmed(
         `Delete ${what}?`,
-        "The picture is gone for good, here and on the server. Download it first if you like it.",
+        "The image is gone for good, here and on the server. Download it first if you like it.",
       ))
     )
       return;

@@ -86,7 +86,7 @@ export class Gallery {
     const label = this.catalogue.label(image);
     element.dataset.imageId = image.image_id;
     part("image").src = image.image_url;
-    part("image").alt = `Picture of ${nameOf(image)}`;
+    part("image").alt = `Image of ${nameOf(image)}`;
     part("open").setAttribute("aria-label", `Look at ${label}`);
     part("open").addEventListener("click", () => this.actions.open(image));
     part("number").textContent = `Fig. ${this.catalogue.number(image.image_id)}`;

@@ -15,11 +15,11 @@ const DARK_TEXT_FROM = 0.53; // There black and white both have a contrast of 4.
 export function renderMatrix(labels, { scores, percentages }, { onPick }) {
   const head = make("tr", {}, [
     make("td", {}),
-    ...labels.map((label) => make("th", { scope: "col", title: label.name }, [picture(label), label.number])),
+    ...labels.map((label) => make("th", { scope: "col", title: label.name }, [image(label), label.number])),
   ]);
   const rows = labels.map((label, row) =>
     make("tr", {}, [
-      make("th", { scope: "row", title: label.name }, [picture(label), label.number]),
+      make("th", { scope: "row", title: label.name }, [image(label), label.number]),
       ...labels.map((other, column) => {
         const percentage = percentages[row][column].replace("%", "");
         const text = row === column ? percentage : pairButton(label, other, percentage, onPick);
@@ -46,7 +46,7 @@ export function renderMatrix(labels, { scores, percentages }, { onPick }) {
   return make("div", {}, [scroll, legend]);
 }
 
-function picture({ image }) {
+function image({ image }) {
   return make("img", { src: image.image_url, alt: "", width: 48, height: 48 });
 }
 

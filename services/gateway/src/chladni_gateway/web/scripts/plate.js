@@ -1,4 +1,4 @@
-// The plate: it vibrates as the sound asks, and the picture appears where the sand was.
+// The plate: it vibrates as the sound asks, and the image appears where the sand was.
 
 import { rankOf } from "./correspondences.js";
 import { Sand } from "./sand.js";
@@ -18,9 +18,9 @@ const LIVE_CHANGE_MS = 350;
 const LIVE_FLOOR_DB = -55;
 
 export class Plate {
-  constructor(frame, canvas, picture) {
+  constructor(frame, canvas, image) {
     this.frame = frame;
-    this.picture = picture;
+    this.image = image;
     this.canvas = canvas;
     this.sand = new Sand(canvas);
     this.wantsStillness = matchMedia("(prefers-reduced-motion: reduce)");
@@ -67,7 +67,7 @@ export class Plate {
     this.work = work;
     this.isTuned = false;
     this.frame.dataset.state = "working";
-    this.picture.hidden = true;
+    this.image.hidden = true;
     this.canvas.style.opacity = "";
     this.strength = 1;
     this.sand.strew({ settled: this.wantsStillness.matches });
@@ -81,7 +81,7 @@ export class Plate {
   }
 
   clear() {
-    this.picture.hidden = true;
+    this.image.hidden = true;
     this.canvas.style.opacity = "";
     this.frame.dataset.state = "idle";
     this.idle();
@@ -100,8 +100,8 @@ export class Plate {
   }
 
   reveal(address, clarity) {
-    this.picture.src = address;
-    this.picture.hidden = false;
+    this.image.src = address;
+    this.image.hidden = false;
     this.frame.style.setProperty("--clarity", String(0.25 + 0.75 * clarity));
     this.canvas.style.opacity = clarity === 1 ? "" : String(1 - 0.75 * clarity);
   }

@@ -69,9 +69,9 @@ export class Player {
   }
 
   showSpectrogram(blob) {
-    URL.revokeObjectURL(this.pictureAddress);
-    this.pictureAddress = URL.createObjectURL(blob);
-    this.part("spectrogram").src = this.pictureAddress;
+    URL.revokeObjectURL(this.imageAddress);
+    this.imageAddress = URL.createObjectURL(blob);
+    this.part("spectrogram").src = this.imageAddress;
     this.part("spectrogram").hidden = false;
   }
 
@@ -79,7 +79,7 @@ export class Player {
     this.audio.pause();
     this.audio.removeAttribute("src");
     URL.revokeObjectURL(this.audioAddress);
-    URL.revokeObjectURL(this.pictureAddress);
+    URL.revokeObjectURL(this.imageAddress);
   }
 
   toggle() {

@@ -1,4 +1,4 @@
-// A figure's reading: what in this sound made what in this picture, the most telling first.
+// A figure's reading: what in this sound made what in this image, the most telling first.
 
 import { CORRESPONDENCES, correspondenceOf, rankOf, thirdOf } from "./correspondences.js";
 import { make } from "./elements.js";
@@ -34,7 +34,7 @@ export function readingOf(image) {
       make("span", { className: "reading__name" }, [humanName(descriptor.name)]),
       make("span", { className: "reading__value" }, [describeDescriptor(descriptor)]),
       scale,
-      ...(isExplained ? [effect(known.sound[third], known.picture[third])] : []),
+      ...(isExplained ? [effect(known.sound[third], known.image[third])] : []),
     ]);
   });
   const pitches = pitchClasses(image.descriptors);
@@ -51,12 +51,12 @@ export function readingOf(image) {
   return rows;
 }
 
-function effect(sound, picture) {
+function effect(sound, image) {
   return make("span", { className: "reading__effect" }, [
     sound,
     make("span", { className: "reading__arrow", ariaHidden: "true" }, [" → "]),
     make("span", { className: "visually-hidden" }, [" makes "]),
-    make("em", {}, [picture]),
+    make("em", {}, [image]),
   ]);
 }
 

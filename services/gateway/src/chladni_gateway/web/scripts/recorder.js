@@ -62,7 +62,7 @@ export class Recorder {
   listenWith(Spectrum) {
     const isServers = Spectrum === ServerSpectrum;
     this.part("recorder-source").textContent = isServers
-      ? "Heard by the server, as pictures are."
+      ? "Heard by the server, as images are."
       : "Heard by this browser.";
     this.spectrum = new Spectrum(isServers ? this.microphone.sampleRateHz : this.microphone.analyser, {
       onColumns: (columns) => this.draw(columns),
@@ -89,7 +89,7 @@ export class Recorder {
       this.plate.listen({ levelDb: this.levelDb, centroid: centroidOf(columns.at(-1)) });
   }
 
-  /** Says what the server heard in the whole sound, which is what a picture would be made of. */
+  /** Says what the server heard in the whole sound, which is what an image would be made of. */
   showHeard(descriptors) {
     if (this.panel.dataset.state !== "taken" || descriptors.length === 0) return;
     this.part("recorder-heard").textContent = whatStandsOut(descriptors);

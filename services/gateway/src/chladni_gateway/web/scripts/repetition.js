@@ -1,9 +1,9 @@
-// The settings that make a picture again.
+// The settings that make an image again.
 
 const FALLBACK = "fallback";
 const SPECTROGRAM = "spectrogram";
 
-/** Returns the settings that make a picture again: all of them, but the seed only where it is to be the same. */
+/** Returns the settings that make an image again: all of them, but the seed only where it is to be the same. */
 export function settingsOf({ provenance, recipe, seed }, { withSeed }) {
   return {
     // What came by another way comes by that way again, even where its own is open by now.

@@ -1,11 +1,11 @@
-// Whether a picture that was made again is the same, pixel by pixel.
+// Whether an image that was made again is the same, pixel by pixel.
 
 import { make } from "./elements.js";
 import { formatCount } from "./wording.js";
 
 const VISIBLE_GAIN = 8; // Differences are shown this much stronger than they are.
 
-/** Returns how many pixels of two pictures differ, by how much at most, and a canvas that shows where. */
+/** Returns how many pixels of two images differ, by how much at most, and a canvas that shows where. */
 export async function comparePixels(firstAddress, secondAddress) {
   const [first, second] = await Promise.all([firstAddress, secondAddress].map(pixelsOf));
   const total = first.width * first.height;
@@ -41,17 +41,17 @@ export function stampOf({ differing }) {
   return differing === 0 ? "made again: identical" : `made again: ${formatCount(differing)} pixels differ`;
 }
 
-/** Returns the two pictures, the verdict, and where they differ. */
+/** Returns the two images, the verdict, and where they differ. */
 export function renderProof(original, copyAddress, result) {
   const isEqual = result.differing === 0;
   const verdict = make("p", { className: "proof__verdict", role: "status" }, [describeProof(result)]);
   verdict.dataset.level = isEqual ? "high" : "low";
   const side = (content, caption) =>
     make("figure", { className: "comparison__side" }, [content, make("figcaption", {}, [caption])]);
-  const picture = (src, alt) => make("img", { src, alt, width: 512, height: 512 });
+  const image = (src, alt) => make("img", { src, alt, width: 512, height: 512 });
   const sides = [
-    side(picture(original.image_url, "The picture"), "The figure"),
-    side(picture(copyAddress, "The picture made again"), "Made again"),
+    side(image(original.image_url, "The image"), "The figure"),
+    side(image(copyAddress, "The image made again"), "Made again"),
   ];
   if (!isEqual && result.canvas) {
     result.canvas.setAttribute("role", "img");
@@ -59,7 +59,7 @@ export function renderProof(original, copyAddress, result) {
     sides.push(side(result.canvas, `Where they differ, ${VISIBLE_GAIN} times as strong`));
   }
   const note = isEqual
-    ? "The same seed, settings and sound gave the same picture. The copy was not kept."
+    ? "The same seed, settings and sound gave the same image. The copy was not kept."
     : "Another machine, another version or a setting without exactness can be the cause. The copy is kept among the figures.";
   return make("div", {}, [
     verdict,

@@ -66,7 +66,7 @@ export class Run {
     this.part("cancel").hidden = true;
     if (hadFocus) document.getElementById("collection-title").focus();
     this.showTime();
-    announce(`The picture of ${work.name} is done.`);
+    announce(`The image of ${work.name} is done.`);
   }
 
   hide() {
@@ -77,7 +77,7 @@ export class Run {
     if (hadFocus) document.getElementById("file").focus();
   }
 
-  /** Shows the picture from which the next part starts, and another way than the recipe's own. */
+  /** Shows the image from which the next part starts, and another way than the recipe's own. */
   showTurns(work) {
     const fallback = fallbackOf(work);
     if (this.part("fallback").textContent !== fallback) this.part("fallback").textContent = fallback;

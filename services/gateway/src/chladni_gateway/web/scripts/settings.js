@@ -1,4 +1,4 @@
-// How pictures are to be made, and by which recipe.
+// How images are to be made, and by which recipe.
 
 import { OptionFields } from "./option_fields.js";
 import { recipeToChoose, renderRecipe } from "./recipe_list.js";
@@ -26,7 +26,7 @@ export class Settings {
     const tell = (id, { minimum, maximum }, text) => {
       this.form.querySelector(`#${id}-hint`).textContent = `${minimum} to ${maximum}; ${text}`;
     };
-    tell("seed", seed, "the same seed repeats a picture");
+    tell("seed", seed, "the same seed repeats an image");
     tell("steps", steps, "more take longer");
     tell("guidance", guidance, "higher follows the sound more");
   }

@@ -47,7 +47,7 @@ export class Viewer {
     // A button that is disabled while it has the keyboard would keep the arrow keys to itself.
     if (document.activeElement.disabled) this.dialog.querySelector("[data-close]").focus();
     this.part("image").src = image.image_url;
-    this.part("image").alt = `Picture of ${nameOf(image)}`;
+    this.part("image").alt = `Image of ${nameOf(image)}`;
     this.part("number").textContent = `Fig. ${this.catalogue.number(image.image_id)}`;
     this.part("name").textContent = nameOf(image);
     this.part("facts").textContent = describeImage(image);
@@ -81,7 +81,7 @@ export class Viewer {
     this.part("fit").replaceChildren(
       ...(answer.obstacle
         ? [make("p", { className: "fit__note" }, [answer.obstacle])]
-        : [renderFit(answer.figure, { words: "Fits its sound", name: "How well the picture fits its sound" })]),
+        : [renderFit(answer.figure, { words: "Fits its sound", name: "How well the image fits its sound" })]),
     );
   }
 }

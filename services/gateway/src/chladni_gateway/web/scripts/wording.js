@@ -50,7 +50,7 @@ export function describeDescriptor({ value, unit }, { isAbsent = false } = {}) {
   return unit === "1" || unit === "" ? number : `${number} ${SHORT_UNITS[unit] ?? unit}`;
 }
 
-/** How a picture was made, in short; a line breaks between facts, not in them. */
+/** How an image was made, in short; a line breaks between facts, not in them. */
 export function describeImage(image) {
   const { steps, guidance_scale: guidance } = image.provenance;
   const facts = [formatSeconds(image.processing_time), `seed ${image.seed}`, `${steps} steps`];

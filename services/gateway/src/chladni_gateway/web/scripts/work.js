@@ -1,4 +1,4 @@
-// One picture in the making: from the recording in hand to the picture on the server.
+// One image in the making: from the recording in hand to the image on the server.
 
 import { ApiError, createJob, deleteJob } from "./api.js";
 import { followJob } from "./job_events.js";
@@ -35,7 +35,7 @@ export class Work {
    * @param {File | null} what.file the recording; null where only the server has it
    * @param {string} what.name its name
    * @param {object} what.settings fields of the form
-   * @param {object | null} what.purpose what is to be done with the picture, where it is not just shown
+   * @param {object | null} what.purpose what is to be done with the image, where it is not just shown
    * @param {(work: Work) => Promise<void>} onSent called once the server has the recording
    * @param {(work: Work) => void} onChange called after every change
    */
@@ -48,7 +48,7 @@ export class Work {
     return FINISHED.has(this.state);
   }
 
-  /** Whether it has come as far as a picture, be it one that a later part of the recipe starts from. */
+  /** Whether it has come as far as an image, be it one that a later part of the recipe starts from. */
   get isPainted() {
     const isBetweenParts = this.state === "queued" && this.part !== "" && this.draft !== null;
     return this.state === "running" || this.state === "interrupted" || isBetweenParts;

@@ -65,7 +65,7 @@ export function statusOf(work) {
       return "Listening to the recording.";
     case "queued":
       if (work.position === null && work.draft)
-        return "The first picture is there; the next one starts from it.";
+        return "The first image is there; the next one starts from it.";
       if (work.position === null)
         return work.audio
           ? `Heard ${formatSeconds(work.audio.duration_seconds)} of sound.`

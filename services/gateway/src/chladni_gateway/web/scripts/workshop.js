@@ -15,7 +15,7 @@ export class Workshop {
    * @param {object} parts
    * @param {import("./clips.js").Clips} parts.clips keeps recordings across reloads
    * @param {(work: Work) => void} parts.onChange called after every change of one
-   * @param {(work: Work) => void} parts.onCreated called for every picture
+   * @param {(work: Work) => void} parts.onCreated called for every image
    * @param {(work: Work) => void} parts.onFailed called for every failure
    */
   constructor({ clips, onChange, onCreated, onFailed }) {

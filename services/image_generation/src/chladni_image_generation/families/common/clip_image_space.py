@@ -25,7 +25,7 @@ def clip_image_space(files: ModelFiles, *, owner: str) -> EmbeddingSpace:
     """Returns the space of the image embeddings (projection_dim,) that a model was trained on.
 
     The vision tower is read only to learn its fingerprint and is then let go: embeddings come with the
-    requests, so nothing here ever encodes a picture. It is read in float32 whatever the model computes in,
+    requests, so nothing here ever encodes an image. It is read in float32 whatever the model computes in,
     since the name must be the one that others give the same tower. Values may be any finite ones: models take
     the embeddings as the tower projects them, not normalised.
 

@@ -1,4 +1,4 @@
-"""Where the way to a picture begins: at noise, or at a picture with noise over it."""
+"""Where the way to an image begins: at noise, or at an image with noise over it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def begin(
 ) -> tuple[Tensor, Tensor]:
     """Returns the latents (C, H, W) with which a request begins, and the timesteps (N,) that it takes.
 
-    Draws in the order in which the pipelines of diffusers draw, so that a seed gives their pictures.
+    Draws in the order in which the pipelines of diffusers draw, so that a seed gives their images.
 
     Args:
         request: The request.

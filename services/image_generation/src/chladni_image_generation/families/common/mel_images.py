@@ -1,6 +1,6 @@
-"""Pictures of the log-mel spectrograms that AudioLDM makes.
+"""Images of the log-mel spectrograms that AudioLDM makes.
 
-They look as the spectrogram pictures of recordings do: time runs to the right, frequency upwards, the colours
+They look as the spectrogram images of recordings do: time runs to the right, frequency upwards, the colours
 are viridis, and 80 dB of loudness lie between the darkest and the brightest.
 """
 
@@ -25,7 +25,7 @@ _FLOOR_DB: Final = math.log(LEAST_AMPLITUDE) * _DECIBELS_PER_NEPER
 def mel_levels(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns how bright each cell of a mel spectrogram is, in [0, 1].
 
-    1 is the loudest cell and 0 is 80 dB less, as in pictures of recordings. Where the loudest cell is less
+    1 is the loudest cell and 0 is 80 dB less, as in images of recordings. Where the loudest cell is less
     than 80 dB above the model's floor of -100 dB, 0 is that floor instead: so silence is dark, and what the
     model leaves of its noise is not made bright.
 
@@ -38,12 +38,12 @@ def mel_levels(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
     return levels
 
 
-def mel_picture(log_mel: NDArray[np.float32], *, size_pixels: int) -> NDArray[np.uint8]:
+def mel_image(log_mel: NDArray[np.float32], *, size_pixels: int) -> NDArray[np.uint8]:
     """Returns RGB pixels (size, size, 3) of a mel spectrogram.
 
     Args:
         log_mel: (frames, mel bins), natural logarithms of amplitudes, low frequencies first.
-        size_pixels: Length of the picture's sides.
+        size_pixels: Length of the image's sides.
     """
     upright = np.flipud(mel_levels(log_mel).T)
     image = Image.fromarray((upright * 255).round().astype(np.uint8))

@@ -121,7 +121,7 @@ def place(pipeline: Any, options: LoadingOptions) -> None:
 
 
 def save_decoding_memory(autoencoder: Any, options: LoadingOptions) -> None:
-    """Has an autoencoder decode one picture, or one part of one, at a time, where the options say so."""
+    """Has an autoencoder decode one image, or one part of one, at a time, where the options say so."""
     if options.vae_slicing:
         autoencoder.enable_slicing()
     if options.vae_tiling:

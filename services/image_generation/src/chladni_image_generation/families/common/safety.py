@@ -1,7 +1,7 @@
-"""A model's own safety checker, which looks at each finished picture and at each preview of it.
+"""A model's own safety checker, which looks at each finished image and at each preview of it.
 
 Rando et al. (2022), "Red-teaming the Stable Diffusion safety filter", describe the one of Stable Diffusion:
-a picture whose CLIP embedding is too similar to those of some concepts is objected to.
+an image whose CLIP embedding is too similar to those of some concepts is objected to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from transformers import CLIPImageProcessorPil
 
 from chladni_image_generation.families.common.pipelines import first_line, quiet_libraries
 from chladni_image_generation.models.files import ModelFilesError
-from chladni_image_generation.models.interface import PicturesWithheldError
+from chladni_image_generation.models.interface import ImagesWithheldError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class SafetyChecker:
-    """Objects to pictures.
+    """Objects to images.
 
     Args:
-        network: Embeds pictures and compares them with concepts.
+        network: Embeds images and compares them with concepts.
         processor: Prepares them.
         device: Where it computes.
     """
@@ -44,20 +44,20 @@ class SafetyChecker:
         self._processor = processor
         self._device = device
 
-    def check(self, pictures: NDArray[np.uint8]) -> None:
+    def check(self, images: NDArray[np.uint8]) -> None:
         """Looks at RGB pixels (B, height, width, 3).
 
         Raises:
-            PicturesWithheldError: It objects to at least one of them.
+            ImagesWithheldError: It objects to at least one of them.
         """
-        prepared = self._processor([Image.fromarray(picture) for picture in pictures], return_tensors="pt")
-        # The network blackens the pictures that come with the embeddings' source. These stay as they are.
-        blackened = torch.zeros(len(pictures), 1)
+        prepared = self._processor([Image.fromarray(image) for image in images], return_tensors="pt")
+        # The network blackens the images that come with the embeddings' source. These stay as they are.
+        blackened = torch.zeros(len(images), 1)
         _, objections = self._network(
             clip_input=prepared.pixel_values.to(self._device, self._network.dtype), images=blackened
         )
         if any(objections):
-            raise PicturesWithheldError(pictures)
+            raise ImagesWithheldError(images)
 
 
 def load_safety_checker(source: ModelSource, options: LoadingOptions) -> SafetyChecker | None:

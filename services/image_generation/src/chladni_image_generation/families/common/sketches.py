@@ -5,14 +5,14 @@ from torch import Tensor
 
 
 def shrunk_latents(latents: Tensor, size_pixels: int, *, full_size_pixels: int) -> Tensor:
-    """Returns latents (C, h, w) of a small picture of what latents (C, H, W) show.
+    """Returns latents (C, h, w) of a small image of what latents (C, H, W) show.
 
     Decoding latents after shrinking them costs as little as the preview is small.
 
     Args:
         latents: Latents without noise.
         size_pixels: Length of the preview's longer side.
-        full_size_pixels: Length of the longer side of the picture that the latents decode to.
+        full_size_pixels: Length of the longer side of the image that the latents decode to.
     """
     shrinkage = min(1.0, size_pixels / full_size_pixels)
     return torch.nn.functional.interpolate(

@@ -1,4 +1,4 @@
-"""Tiny decoders added to a model: previews at next to no cost, and pictures too where wanted.
+"""Tiny decoders added to a model: previews at next to no cost, and images too where wanted.
 
 Of the kind of TAESD (Ollin Boer Bohan, https://github.com/madebyollin/taesd): an autoencoder distilled from
 the decoder of a model, for the same latents.
@@ -48,5 +48,5 @@ def load_autoencoding(autoencoder: Any, source: ModelSource, options: LoadingOpt
         autoencoder,
         device=options.device,
         tiny_decoder=tiny,
-        tiny_decodes_pictures=options.tiny_decoder_for_pictures,
+        tiny_decodes_images=options.tiny_decoder_for_images,
     )

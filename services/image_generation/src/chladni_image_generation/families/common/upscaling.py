@@ -1,4 +1,4 @@
-"""A second denoiser that doubles the sides of a picture, in the latents, before they are decoded.
+"""A second denoiser that doubles the sides of an image, in the latents, before they are decoded.
 
 The one of diffusers' ``StableDiffusionLatentUpscalePipeline``: it denoises latents of twice the size under
 the small ones, with the preconditioning of Karras et al. (2022), "Elucidating the design space of
@@ -40,11 +40,11 @@ _SIMILAR: Final = 1e-4
 
 
 class Upscaler:
-    """Adds a leg to the way of a family's pictures, and denoises its rows.
+    """Adds a leg to the way of a family's images, and denoises its rows.
 
     Args:
         pipeline: Holds the network, its text encoder and its scheduler.
-        steps: Denoising steps, however many the picture itself takes.
+        steps: Denoising steps, however many the image itself takes.
         device: Where it computes.
     """
 
@@ -54,7 +54,7 @@ class Upscaler:
         self._device = device
 
     def leg(self, request: GenerationRequest, generator: torch.Generator) -> Leg:
-        """Returns the stretch from a picture's latents to those of one twice as large.
+        """Returns the stretch from an image's latents to those of one twice as large.
 
         It follows the request's texts with the request's guidance scale. Its noise is drawn when it begins.
 

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class Autoencoding:
-    """Encodes and decodes pictures.
+    """Encodes and decodes images.
 
     An autoencoder whose configuration says ``force_upcast`` has activations beyond the range of float16. In
-    that type alone it is kept in float32, from the start: what a picture becomes must not depend on which
-    pictures came before it.
+    that type alone it is kept in float32, from the start: what an image becomes must not depend on which
+    images came before it.
 
     Args:
         autoencoder: An ``AutoencoderKL`` or another that encodes to a distribution.
         device: Where it computes.
         tiny_decoder: An ``AutoencoderTiny`` of the same latents; `None` for none.
-        tiny_decodes_pictures: Whether it decodes pictures too, not only sketches.
+        tiny_decodes_images: Whether it decodes images too, not only sketches.
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class Autoencoding:
         *,
         device: torch.device,
         tiny_decoder: Any = None,
-        tiny_decodes_pictures: bool = False,
+        tiny_decodes_images: bool = False,
     ) -> None:
         if autoencoder.dtype == torch.float16 and autoencoder.config.get("force_upcast", False):
             autoencoder.to(torch.float32)
         self._autoencoder = autoencoder
         self._device = device
         self._sketching = tiny_decoder or autoencoder
-        self._decoding = self._sketching if tiny_decodes_pictures else autoencoder
+        self._decoding = self._sketching if tiny_decodes_images else autoencoder
         self.pixels_per_latent = pixels_per_latent(autoencoder)
         self._processor = VaeImageProcessor(vae_scale_factor=self.pixels_per_latent)
 
@@ -62,7 +62,7 @@ class Autoencoding:
     def encode(
         self, image: NDArray[np.uint8], generator: torch.Generator, *, width_pixels: int, height_pixels: int
     ) -> Tensor:
-        """Returns float32 latents (C, H, W), drawn from the distribution that stands for a picture.
+        """Returns float32 latents (C, H, W), drawn from the distribution that stands for an image.
 
         Args:
             image: RGB pixels (height, width, 3) of any size; it is scaled.
@@ -80,11 +80,11 @@ class Autoencoding:
         return self._pixels(self._decoding, latents)
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self.pixels_per_latent
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
-        picture: NDArray[np.uint8] = self._pixels(self._sketching, shrunk[None])[0]
-        return picture
+        image: NDArray[np.uint8] = self._pixels(self._sketching, shrunk[None])[0]
+        return image
 
     def _pixels(self, decoder: Any, latents: Tensor) -> NDArray[np.uint8]:
         scaled = denormalised(latents.to(self._device), decoder)

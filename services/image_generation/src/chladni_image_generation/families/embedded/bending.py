@@ -1,4 +1,4 @@
-"""How the noise bends a picture: smooth fields through its grid, and the plane that they warp."""
+"""How the noise bends an image: smooth fields through its grid, and the plane that they warp."""
 
 import math
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from chladni_image_generation.families.embedded.correspondences import PictureParameters
+from chladni_image_generation.families.embedded.correspondences import ImageParameters
 from chladni_image_generation.families.embedded.fields import grid_field, pixel_grid
 from chladni_image_generation.families.embedded.scene import Scene, lay_out
 
@@ -26,7 +26,7 @@ def noise_fields(grids: Tensor, height: int, width: int) -> Tensor:
     return torch.stack(fields, dim=1)
 
 
-def bent_scene(sound: PictureParameters, noise: Tensor) -> Scene:
+def bent_scene(sound: ImageParameters, noise: Tensor) -> Scene:
     """The scene of B sounds on a plane bent by their (B, 4, H, W) noise fields.
 
     Domain warping follows Quilez (2002), "Domain warping".

@@ -2,7 +2,7 @@
 
 It reaches the UNet twice:
 
-* as ``class_labels``: the components of the whole sound and the picture's parameters in one vector, which
+* as ``class_labels``: the components of the whole sound and the image's parameters in one vector, which
   the UNet's own projection (``class_embed_type="projection"``) adds to its timestep embedding, and
 * as the guide: planes under the latents that show where things stand, and with them the course (`guide`).
 
@@ -36,7 +36,7 @@ FEATURES_PER_COMPONENT: Final = 1 + 2 * FOURIER_FREQUENCIES
 
 _ALIGNMENT: Final = 16
 """Widths are rounded up to a multiple of this: where a row of a matrix does not begin on a vector's
-boundary, its product rounds differently from that of the row before, so that a picture would depend on
+boundary, its product rounds differently from that of the row before, so that an image would depend on
 its place in the batch."""
 
 
@@ -45,7 +45,7 @@ def _aligned(width: int) -> int:
 
 
 CLASS_LABEL_DIMENSION: Final = _aligned(len(GLOBAL_NAMES) * FEATURES_PER_COMPONENT + PARAMETER_COUNT + 1)
-"""Features of the global components, the picture's parameters, the presence flag, and zeros."""
+"""Features of the global components, the image's parameters, the presence flag, and zeros."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""From the descriptors of a sound to the parameters of a picture, by cross-modal correspondence.
+"""From the descriptors of a sound to the parameters of an image, by cross-modal correspondence.
 
-| sound | picture | after |
+| sound | image | after |
 |---|---|---|
 | pitch height | higher is lighter and stands higher; a finer figure | Marks 1974; Ward et al. 2006 |
 | pitch range | how far ribbons and ridges swing | Spence 2011 |
@@ -31,8 +31,8 @@ and Ramachandran & Hubbard (2001), sharp sounds and sharp shapes; Adeli, Rouat &
 Jenny (1967), figures of vibration.
 
 Every parameter is a continuous function of the descriptors, so that sounds that are nearly alike get
-pictures that are. No gate opens at a loudness or a harmonicity: what shows most, the plate and the
-contrast, grows evenly over the whole range of what it stands for, so that the distances between pictures
+images that are. No gate opens at a loudness or a harmonicity: what shows most, the plate and the
+contrast, grows evenly over the whole range of what it stands for, so that the distances between images
 follow those between sounds. Noises, whose descriptors lie close together, share a sober family of hues.
 """
 
@@ -55,10 +55,10 @@ _CHROMA_START = GLOBAL_NAMES.index("chroma_c")
 
 
 @dataclass(frozen=True)
-class PictureParameters:
+class ImageParameters:
     """What a sound decides, for each of B sounds.
 
-    Lengths are in units of half the picture, frequencies in cycles per such unit, shares in [0, 1].
+    Lengths are in units of half the image, frequencies in cycles per such unit, shares in [0, 1].
 
     Attributes:
         palette: (B, anchors, 3) OKLab ramp from shadow to light.
@@ -121,10 +121,10 @@ class PictureParameters:
 
 
 _STACKED = ("palette", "accent", "plate_weights")
-PARAMETER_COUNT = ANCHOR_COUNT * 3 + 3 + 12 + len(fields(PictureParameters)) - len(_STACKED) - 1
+PARAMETER_COUNT = ANCHOR_COUNT * 3 + 3 + 12 + len(fields(ImageParameters)) - len(_STACKED) - 1
 
 
-def parameters_from_descriptors(embedding: Tensor) -> PictureParameters:
+def parameters_from_descriptors(embedding: Tensor) -> ImageParameters:
     """Apply the table of correspondences to (B, 152) descriptor embeddings in [0, 1]."""
     embedding = embedding.float()
     overall = embedding[:, : len(GLOBAL_NAMES)]
@@ -138,7 +138,7 @@ def parameters_from_descriptors(embedding: Tensor) -> PictureParameters:
     # Somewhat steeper in the middle: a plate or a landscape is clearer than half of each.
     plate_share = 0.4 * plate + 0.6 * _smooth(plate / 0.8)
     sharpness = 0.70 * named["roughness"] + 0.15 * (named["brightness"] + named["bandwidth"])
-    return PictureParameters(
+    return ImageParameters(
         palette=_palette(named, chroma),
         accent=_accent(named, chroma),
         plate_weights=_plate_weights(chroma),

@@ -1,7 +1,7 @@
-"""Smooth scalar fields on the picture plane, each a closed formula of its coordinates.
+"""Smooth scalar fields on the image plane, each a closed formula of its coordinates.
 
 Every field is evaluated on coordinates x, y (y upwards; the shorter side spans [-1, 1]), never on pixels,
-so the same parameters give the same picture at 256 and at 512 pixels. Shapes: coordinates are (B, H, W),
+so the same parameters give the same image at 256 and at 512 pixels. Shapes: coordinates are (B, H, W),
 parameters (B,) or (B, K) with one row an image.
 """
 

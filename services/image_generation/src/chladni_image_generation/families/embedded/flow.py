@@ -1,4 +1,4 @@
-"""The straight path between noise and a picture."""
+"""The straight path between noise and an image."""
 
 from typing import Final
 

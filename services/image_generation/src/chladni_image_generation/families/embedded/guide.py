@@ -1,4 +1,4 @@
-"""The guide: where the things of a picture stand, as planes at the resolution of the latents.
+"""The guide: where the things of an image stand, as planes at the resolution of the latents.
 
 A convolutional denoiser finds it hard to place things by numbers alone, and easy to paint what it sees.
 So it is shown the sound's own scene, bent as the noise will have it, like the layouts and edge maps of
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from chladni_image_generation.descriptor_space import COURSE_FEATURES
 from chladni_image_generation.families.embedded.bending import bent_scene, gather_clouds, noise_fields
-from chladni_image_generation.families.embedded.correspondences import PictureParameters
+from chladni_image_generation.families.embedded.correspondences import ImageParameters
 from chladni_image_generation.families.embedded.fields import pixel_grid
 from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS
 from chladni_image_generation.families.embedded.scene import RIDGE_COUNT
@@ -25,11 +25,11 @@ GUIDE_CHANNELS: Final = (
 )
 
 _NEAR: Final = 0.12
-"""Height, in half pictures, within which a ridge is shown finely."""
+"""Height, in half images, within which a ridge is shown finely."""
 
 
-def draw_guide(sound: PictureParameters, grids: Tensor, *, height: int, width: int) -> Tensor:
-    """Draw the guides of B sounds and of the noise that bends their pictures.
+def draw_guide(sound: ImageParameters, grids: Tensor, *, height: int, width: int) -> Tensor:
+    """Draw the guides of B sounds and of the noise that bends their images.
 
     Args:
         sound: what the sounds decide.

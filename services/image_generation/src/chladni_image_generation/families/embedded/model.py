@@ -40,7 +40,7 @@ from chladni_image_generation.models.schedulers import SchedulerCatalog, step_op
 
 FAMILY: Final = "chladni-embedded"
 _SUMMARY: Final = (
-    "Abstract pictures by latent diffusion, conditioned on the descriptors of a sound and their course."
+    "Abstract images by latent diffusion, conditioned on the descriptors of a sound and their course."
 )
 
 
@@ -70,7 +70,7 @@ class AudioConditionedModel:
         self._schedulers = schedulers
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise to the picture that the request's embedding of shape (152,) asks for."""
+        """Returns the way from noise to the image that the request's embedding of shape (152,) asks for."""
         embedding = request.conditioning.required_audio_embedding
         # Enlarging is the same model on larger latents.
         shape = self.description.latent_shape_of(
@@ -93,7 +93,7 @@ class AudioConditionedModel:
 
         Args:
             audio_embedding: The embedding.
-            noise: (C, H, W) white noise that the picture starts from, which decides its composition.
+            noise: (C, H, W) white noise that the image starts from, which decides its composition.
         """
         embedding = torch.tensor(audio_embedding, dtype=torch.float32)[None]
         grids = grids_of_noise(noise[None])
@@ -128,11 +128,11 @@ class AudioConditionedModel:
         return array
 
     def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small picture of what latents (C, H, W) show."""
+        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self._autoencoder.spatial_compression_ratio
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
-        picture: NDArray[np.uint8] = self.decode(shrunk[None])[0]
-        return picture
+        image: NDArray[np.uint8] = self.decode(shrunk[None])[0]
+        return image
 
     def _without_batch(self, condition: Condition) -> dict[str, Tensor]:
         return {

@@ -1,4 +1,4 @@
-"""Where the things of a sound stand in a picture: fields over the plane.
+"""Where the things of a sound stand in an image: fields over the plane.
 
 The same formulas serve twice. The art that the model learns from is painted over these fields, bent
 by noise; and the denoiser is given them, bent alike, as the guide beside its latents (`guide`). So it
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from chladni_image_generation.descriptor_space import COURSE_FEATURES, COURSE_SEGMENTS, course_at
-from chladni_image_generation.families.embedded.correspondences import PictureParameters
+from chladni_image_generation.families.embedded.correspondences import ImageParameters
 from chladni_image_generation.families.embedded.fields import plane, smooth_step
 
 RIDGE_COUNT: Final = 4
@@ -29,7 +29,7 @@ _MODES: Final = (
 _RIDGE_FEATURES: Final = ("brightness", "pitch_height", "level", "onset")
 _TABLE_MOMENTS: Final = 256
 _RING_REACH: Final = 1.3
-"""Distance from the focus, in half pictures, at which the rings have come to the end of the sound."""
+"""Distance from the focus, in half images, at which the rings have come to the end of the sound."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Scene:
     bodies: Tensor
 
 
-def lay_out(sound: PictureParameters, x: Tensor, y: Tensor, *, half_width: float = 1.0) -> Scene:
+def lay_out(sound: ImageParameters, x: Tensor, y: Tensor, *, half_width: float = 1.0) -> Scene:
     """Evaluate all fields of B sounds.
 
     Args:
         sound: what the sounds decide.
         x: (B, H, W) coordinates to the right; the sound lasts from -half_width to half_width.
         y: (B, H, W) coordinates upwards.
-        half_width: of the picture; a square one has 1.
+        half_width: of the image; a square one has 1.
     """
     across, above = x, y - plane(0.6 * sound.mass_y)
     radius = (across**2 + above**2 + 1e-4).sqrt()
@@ -103,7 +103,7 @@ def _at(table: Tensor, positions: Tensor) -> Tensor:
     return functional.grid_sample(rows, where, padding_mode="border", align_corners=False)
 
 
-def _figure(sound: PictureParameters, across: Tensor, above: Tensor) -> Tensor:
+def _figure(sound: ImageParameters, across: Tensor, above: Tensor) -> Tensor:
     """Superposed modes of a square plate, cos(m u) cos(n v) + s cos(n u) cos(m v) each.
 
     Chladni (1787) found the figures and Ritz (1909) this approximation of them. Orders need not be
@@ -127,7 +127,7 @@ def _cosines(angle: Tensor, count: int) -> list[Tensor]:
     return values
 
 
-def _ridges(sound: PictureParameters, course: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def _ridges(sound: ImageParameters, course: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Silhouettes that follow a feature each; where the landscape has no share they sink."""
     ridges = []
     for index, name in enumerate(_RIDGE_FEATURES):
@@ -139,7 +139,7 @@ def _ridges(sound: PictureParameters, course: Tensor, x: Tensor, y: Tensor) -> T
     return torch.stack(ridges, dim=1)
 
 
-def _emphasised(sound: PictureParameters, course: Tensor, name: str) -> Tensor:
+def _emphasised(sound: ImageParameters, course: Tensor, name: str) -> Tensor:
     """A feature whose changes show more than its mean does."""
     mean = plane(sound.course[:, :, COURSE_FEATURES.index(name)].mean(dim=1))
     return 0.5 + 0.7 * (mean - 0.5) + 1.8 * (feature(course, name) - mean)
@@ -150,7 +150,7 @@ def _triangle(cycles: Tensor) -> Tensor:
     return 4 * (cycles - (cycles + 0.5).floor()).abs() - 1
 
 
-def _ribbon(sound: PictureParameters, course: Tensor, y: Tensor) -> Tensor:
+def _ribbon(sound: ImageParameters, course: Tensor, y: Tensor) -> Tensor:
     height = plane(0.35 * sound.mass_y) + (0.45 + plane(sound.swing)) * (
         _emphasised(sound, course, "pitch_height") - 0.45
     )
@@ -158,7 +158,7 @@ def _ribbon(sound: PictureParameters, course: Tensor, y: Tensor) -> Tensor:
     return ((y - height) / width).clamp(-6, 6)
 
 
-def _cells(sound: PictureParameters, x: Tensor, y: Tensor) -> Tensor:
+def _cells(sound: ImageParameters, x: Tensor, y: Tensor) -> Tensor:
     """Three plane waves at angles of 60 degrees: an interference pattern with hexagonal cells."""
     waves = [
         torch.cos(2 * math.pi * plane(sound.cell_frequency) * (math.cos(angle) * x + math.sin(angle) * y))
@@ -167,7 +167,7 @@ def _cells(sound: PictureParameters, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack(waves).mean(dim=0)
 
 
-def _bodies(sound: PictureParameters, x: Tensor, y: Tensor, half_width: float) -> Tensor:
+def _bodies(sound: ImageParameters, x: Tensor, y: Tensor, half_width: float) -> Tensor:
     """A body for each segment in which something begins: when, how bright, how strongly."""
     onsets = sound.course[:, :, COURSE_FEATURES.index("onset")]
     brightness = sound.course[:, :, COURSE_FEATURES.index("brightness")]

@@ -25,7 +25,7 @@ def save_untrained_ldm_text_to_image(
     Args:
         directory: Where to; made if need be.
         seed: Of the weights.
-        sample_size: Sides of the latents; the published model has 32, for pictures of 256 x 256 pixels.
+        sample_size: Sides of the latents; the published model has 32, for images of 256 x 256 pixels.
         is_quantized: Whether its autoencoder is a vector-quantised one, not one with a KL term.
     """
     tokenizer = _wordless_bert_tokenizer()

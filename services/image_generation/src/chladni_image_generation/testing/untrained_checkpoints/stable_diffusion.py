@@ -62,7 +62,7 @@ def save_untrained_stable_diffusion(
         prediction_type: What the UNet predicts: ``epsilon``, ``v_prediction`` or ``sample``.
         guidance_embedding_size: Size of the embedded guidance scale that the UNet takes, as those of latent
             consistency models do; `None` for a UNet that takes none.
-        flagged_share: 1 for a safety checker that objects to every picture, 0 for one that objects to none;
+        flagged_share: 1 for a safety checker that objects to every image, 0 for one that objects to none;
             `None` for no safety checker.
     """
     options = {**TRAINING_SCHEDULE, "prediction_type": prediction_type, **(scheduler_options or {})}
@@ -139,9 +139,9 @@ def untrained_autoencoder(**options: Any) -> AutoencoderKL:
 
 
 def untrained_safety_checker(*, flags: bool) -> StableDiffusionSafetyChecker:
-    """Returns a safety checker that objects to every picture or to none.
+    """Returns a safety checker that objects to every image or to none.
 
-    It compares a picture's embedding with those of concepts: more similar than a threshold is too similar.
+    It compares an image's embedding with those of concepts: more similar than a threshold is too similar.
     """
     vision = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = CLIPConfig(

@@ -54,7 +54,7 @@ def save_untrained_stable_unclip(
 
 
 def vision_tower(clip_directory: Path | None) -> CLIPVisionModelWithProjection:
-    """Returns the vision tower of a CLIP, or an untrained one for pictures of 8 x 8 pixels.
+    """Returns the vision tower of a CLIP, or an untrained one for images of 8 x 8 pixels.
 
     Args:
         clip_directory: A transformers directory of a CLIP; `None` for none.

@@ -1,9 +1,9 @@
-"""The art that the image model learns from: abstract pictures of a sound's descriptors.
+"""The art that the image model learns from: abstract images of a sound's descriptors.
 
 A vibrating plate with its nodal lines and rings stands over a landscape whose ridges follow the course
 of the sound; ribbons follow its pitch, bodies its onsets, and light falls over all of it. How much of
 each there is, is the sound's (`correspondences`); where it stands too (`scene`). A coarse grid of noise
-bends the plane, gathers clouds and moves the lights (`bending`), so that each seed has a picture of its
+bends the plane, gathers clouds and moves the lights (`bending`), so that each seed has an image of its
 own.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from chladni_image_generation.families.embedded.bending import bent_scene, gather_clouds, noise_fields
 from chladni_image_generation.families.embedded.correspondences import (
-    PictureParameters,
+    ImageParameters,
     parameters_from_descriptors,
 )
 from chladni_image_generation.families.embedded.fields import (
@@ -32,11 +32,11 @@ _LIGHT_ANGLE = 0.65 * math.pi
 
 
 def render(embedding: Tensor, grids: Tensor, *, size_pixels: int = 512) -> Tensor:
-    """Render one picture for each descriptor embedding.
+    """Render one image for each descriptor embedding.
 
     Args:
         embedding: (B, 152) descriptor embeddings in [0, 1].
-        grids: (B, 4, 8, 8) normal deviates; a picture depends on its own two rows alone.
+        grids: (B, 4, 8, 8) normal deviates; an image depends on its own two rows alone.
         size_pixels: height and width.
 
     Returns:
@@ -67,13 +67,13 @@ def render(embedding: Tensor, grids: Tensor, *, size_pixels: int = 512) -> Tenso
 
 
 def render_each(embedding: Tensor, grids: Tensor, *, size_pixels: int = 512) -> Tensor:
-    """The same pictures as `render`, one after the other, so that large ones stay in the cache."""
+    """The same images as `render`, one after the other, so that large ones stay in the cache."""
     pairs = zip(torch.split(embedding, 1), torch.split(grids, 1), strict=True)
     return torch.cat([render(row, grid, size_pixels=size_pixels) for row, grid in pairs])
 
 
-def _sky(scene: Scene, y: Tensor, noise: list[Tensor], clouds: Tensor, sound: PictureParameters) -> Tensor:
-    """The ground of the picture: dark above, lighter towards the horizon, clouds as the sound is noisy."""
+def _sky(scene: Scene, y: Tensor, noise: list[Tensor], clouds: Tensor, sound: ImageParameters) -> Tensor:
+    """The ground of the image: dark above, lighter towards the horizon, clouds as the sound is noisy."""
     horizon = torch.exp(-1.8 * (y - 0.75 * plane(sound.mass_y)) ** 2)
     contrast = plane(sound.contrast)
     tone = 0.16 + 0.26 * horizon * (0.4 + 0.6 * contrast) + 0.05 * noise[2] * contrast
@@ -86,7 +86,7 @@ def _sky(scene: Scene, y: Tensor, noise: list[Tensor], clouds: Tensor, sound: Pi
     return sky
 
 
-def _paint_plate(lab: Tensor, scene: Scene, noise: list[Tensor], sound: PictureParameters) -> None:
+def _paint_plate(lab: Tensor, scene: Scene, noise: list[Tensor], sound: ImageParameters) -> None:
     """Rings and the figure as a relief, in the colours of the palette, with sand on the nodal lines."""
     share = plane(sound.plate_share)
     level = feature(scene.ring_course, "level")
@@ -111,7 +111,7 @@ def _paint_plate(lab: Tensor, scene: Scene, noise: list[Tensor], sound: PictureP
     lab += (weight * (0.80 * line + 0.22 * halo))[:, None] * (sand - lab)
 
 
-def _paint_ribbon(lab: Tensor, scene: Scene, noise: list[Tensor], sound: PictureParameters) -> None:
+def _paint_ribbon(lab: Tensor, scene: Scene, noise: list[Tensor], sound: ImageParameters) -> None:
     """A curtain of light over the course of the pitch, bright at its hem and folded into threads."""
     height = scene.ribbon + 0.55 * noise[2]
     hem = torch.exp(-(height**2) * 1.4)
@@ -124,7 +124,7 @@ def _paint_ribbon(lab: Tensor, scene: Scene, noise: list[Tensor], sound: Picture
 
 
 def _paint_ridges(
-    lab: Tensor, scene: Scene, noise: list[Tensor], clouds: Tensor, sound: PictureParameters
+    lab: Tensor, scene: Scene, noise: list[Tensor], clouds: Tensor, sound: ImageParameters
 ) -> None:
     """The landscape, far to near: each ridge lit along its edge, banded inside, with mist at its foot."""
     for index in range(RIDGE_COUNT):
@@ -146,7 +146,7 @@ def _paint_ridges(
         lab[:, 0] += 0.20 * rim * (0.3 + 0.7 * feature(scene.course, "level"))
 
 
-def _paint_bodies(lab: Tensor, scene: Scene, sound: PictureParameters) -> None:
+def _paint_bodies(lab: Tensor, scene: Scene, sound: ImageParameters) -> None:
     """Moons lit from the light's side, each with a halo and a soft shadow."""
     inside = scene.bodies
     cover = torch.sigmoid(inside / plane(0.05 + 2.0 * (sound.body_softness - 0.06)) * 1.5)
@@ -161,14 +161,14 @@ def _paint_bodies(lab: Tensor, scene: Scene, sound: PictureParameters) -> None:
     lab += cover[:, None] * (body - lab)
 
 
-def _tint_by_key(lab: Tensor, scene: Scene, sound: PictureParameters) -> None:
+def _tint_by_key(lab: Tensor, scene: Scene, sound: ImageParameters) -> None:
     """Hue moves with the key as time goes by: its distance from the mean key, in the a-b plane."""
     key = torch.stack([feature(scene.course, "tonal_x"), feature(scene.course, "tonal_y")], dim=1)
     change = key - key.mean(dim=(2, 3), keepdim=True)
     lab[:, 1:] += 0.16 * change * plane(sound.contrast)[:, None] * smooth_step(lab[:, 0], 0.1, 0.6)[:, None]
 
 
-def _light(height: Tensor, sound: PictureParameters) -> Tensor:
+def _light(height: Tensor, sound: ImageParameters) -> Tensor:
     """Light that grazes a relief from above: slopes towards it are lit, others in shadow."""
     slope_x, slope_y = gradient(height)
     facing = -(slope_x * math.cos(_LIGHT_ANGLE) + slope_y * math.sin(_LIGHT_ANGLE))

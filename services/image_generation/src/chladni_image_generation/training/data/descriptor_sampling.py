@@ -1,4 +1,4 @@
-"""Descriptor embeddings to draw pictures for: uniform ones, and ones that resemble real sounds."""
+"""Descriptor embeddings to draw images for: uniform ones, and ones that resemble real sounds."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Pictures and their latents, made once and kept on disk while the denoiser trains.
+"""Images and their latents, made once and kept on disk while the denoiser trains.
 
-Rendering takes longer than encoding and needs no autoencoder, so the pictures are kept too: they can be
+Rendering takes longer than encoding and needs no autoencoder, so the images are kept too: they can be
 rendered while the autoencoder still trains, and stay when it is trained again.
 """
 
@@ -13,20 +13,20 @@ from diffusers import AutoencoderDC
 from torch import Tensor
 
 from chladni_image_generation.families.embedded.noise_grid import draw_grids
-from chladni_image_generation.training.autoencoder import encode_pictures
+from chladni_image_generation.training.autoencoder import encode_images
 from chladni_image_generation.training.checkpoints import load_checkpoint, save_checkpoint
 from chladni_image_generation.training.data.art import render_each
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors, vary_recorded
 from chladni_image_generation.training.progress import ProgressLog
 from chladni_image_generation.training.replicas import Replicas
 
-_SHARD_PICTURES = 250
+_SHARD_IMAGES = 250
 _ENCODED_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
 class LatentDataset:
-    """Pictures as the denoiser sees them.
+    """Images as the denoiser sees them.
 
     Attributes:
         latents: bfloat16 (N, 4, h, w).
@@ -40,15 +40,15 @@ class LatentDataset:
 
 
 @dataclass(frozen=True)
-class PictureSeries:
-    """A series of pictures to train on, of which each shard follows from its place and the seed.
+class ImageSeries:
+    """A series of images to train on, of which each shard follows from its place and the seed.
 
     Attributes:
-        count: how many pictures.
+        count: how many images.
         size_pixels: their height and width.
         seed: of their embeddings and grids.
         folder: where shards are kept.
-        recorded: (N, 152) embeddings of real sounds; where given, every other picture is of one of them.
+        recorded: (N, 152) embeddings of real sounds; where given, every other image is of one of them.
     """
 
     count: int
@@ -59,10 +59,10 @@ class PictureSeries:
 
     def render(self, replicas: Replicas) -> None:
         """Render the shards that the folder lacks; every replica its share."""
-        log = ProgressLog(f"pictures of {self.size_pixels} px", self.count, every_steps=1)
+        log = ProgressLog(f"images of {self.size_pixels} px", self.count, every_steps=1)
         for first, size in self._spans(replicas):
-            if not self._path("pictures", first, size).exists():
-                save_checkpoint(self._path("pictures", first, size), self._rendered(first, size))
+            if not self._path("images", first, size).exists():
+                save_checkpoint(self._path("images", first, size), self._rendered(first, size))
             log.report(first + size)
         replicas.wait()
 
@@ -72,9 +72,9 @@ class PictureSeries:
         log = ProgressLog(f"latents of {self.size_pixels} px", self.count, every_steps=1)
         for first, size in self._spans(replicas):
             path = self._path("latents", first, size)
-            shard = load_checkpoint(self._path("pictures", first, size))
+            shard = load_checkpoint(self._path("images", first, size))
             if shard is not None and not path.exists():
-                latents = _encoded(autoencoder, shard["pictures"])
+                latents = _encoded(autoencoder, shard["images"])
                 save_checkpoint(
                     path, {"latents": latents, "embedding": shard["embedding"], "grids": shard["grids"]}
                 )
@@ -89,15 +89,15 @@ class PictureSeries:
         )
 
     def _spans(self, replicas: Replicas) -> Iterator[tuple[int, int]]:
-        """First picture and length of each shard of a replica."""
-        starts = range(0, self.count, _SHARD_PICTURES)[replicas.rank :: replicas.count]
-        return ((first, min(_SHARD_PICTURES, self.count - first)) for first in starts)
+        """First image and length of each shard of a replica."""
+        starts = range(0, self.count, _SHARD_IMAGES)[replicas.rank :: replicas.count]
+        return ((first, min(_SHARD_IMAGES, self.count - first)) for first in starts)
 
     def _path(self, kind: str, first: int, size: int) -> Path:
         return self.folder / f"{kind}-{self.size_pixels}-{self.seed}-{first}-{size}.pt"
 
     def drawn(self) -> tuple[Tensor, Tensor]:
-        """The (N, 152) embeddings and (N, 4, 8, 8) grids of all pictures, without rendering them."""
+        """The (N, 152) embeddings and (N, 4, 8, 8) grids of all images, without rendering them."""
         spans = [self._drawn(first, size) for first, size in self._spans(Replicas())]
         return torch.cat([embedding for embedding, _ in spans]), torch.cat([grids for _, grids in spans])
 
@@ -110,17 +110,17 @@ class PictureSeries:
 
     def _rendered(self, first: int, size: int) -> dict[str, Tensor]:
         embedding, grids = self._drawn(first, size)
-        pictures = [
+        images = [
             (render_each(row, grid, size_pixels=self.size_pixels) * 255).round().byte()
             for row, grid in zip(torch.split(embedding, 1), torch.split(grids, 1), strict=True)
         ]
-        return {"pictures": torch.cat(pictures), "embedding": embedding, "grids": grids}
+        return {"images": torch.cat(images), "embedding": embedding, "grids": grids}
 
 
-def _encoded(autoencoder: AutoencoderDC, pictures: Tensor) -> Tensor:
-    """(N, 3, H, W) uint8 pictures to bfloat16 (N, 4, h, w) latents."""
+def _encoded(autoencoder: AutoencoderDC, images: Tensor) -> Tensor:
+    """(N, 3, H, W) uint8 images to bfloat16 (N, 4, h, w) latents."""
     latents = []
-    for chosen in torch.split(pictures, _ENCODED_AT_ONCE):
+    for chosen in torch.split(images, _ENCODED_AT_ONCE):
         with torch.autocast("cpu", torch.bfloat16):
-            latents.append(encode_pictures(autoencoder, chosen.float() / 255).bfloat16())
+            latents.append(encode_images(autoencoder, chosen.float() / 255).bfloat16())
     return torch.cat(latents)

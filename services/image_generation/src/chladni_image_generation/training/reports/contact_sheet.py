@@ -17,7 +17,7 @@ from chladni_image_generation.training.reports.sampling import (
     ImageModel,
     SamplingDefaults,
     initial_noise,
-    sample_pictures,
+    sample_images,
 )
 
 _SHEET_SEED = 77_000_000
@@ -36,7 +36,7 @@ def write_comparison_sheet(
     embedding = sample_descriptors(pairs, seed=_SHEET_SEED)
     embedding[0] = silence()
     noise = initial_noise([_SHEET_SEED + row for row in range(pairs)], defaults.size_pixels)
-    samples = sample_pictures(model, embedding, noise, defaults)
+    samples = sample_images(model, embedding, noise, defaults)
     art = render_each(embedding, grids_of_noise(noise), size_pixels=defaults.size_pixels)
     tiles = torch.stack([art, samples], dim=1).flatten(0, 1)
     write_grid(tiles, path, columns=8)
@@ -55,7 +55,7 @@ def write_variation_sheet(
         embedding = typical_embedding().repeat(levels, 1)
         embedding[:, COMPONENT_NAMES.index(name)] = torch.linspace(0, 1, levels)
         noise = initial_noise([_SHEET_SEED + row] * levels, defaults.size_pixels)
-        tiles.append(sample_pictures(model, embedding, noise, defaults))
+        tiles.append(sample_images(model, embedding, noise, defaults))
     write_grid(torch.cat(tiles), path, columns=levels)
 
 
@@ -73,9 +73,9 @@ def typical_embedding() -> Tensor:
     return torch.tensor([values[name] for name in COMPONENT_NAMES])
 
 
-def write_grid(pictures: Tensor | Sequence[Tensor], path: Path, *, columns: int) -> None:
-    """Lay (N, 3, H, W) pictures out in rows of thumbnails and save them as a PNG."""
-    tiles = pictures if isinstance(pictures, Tensor) else torch.stack(list(pictures))
+def write_grid(images: Tensor | Sequence[Tensor], path: Path, *, columns: int) -> None:
+    """Lay (N, 3, H, W) images out in rows of thumbnails and save them as a PNG."""
+    tiles = images if isinstance(images, Tensor) else torch.stack(list(images))
     if tiles.shape[-1] > _THUMBNAIL_PIXELS:
         tiles = functional.interpolate(tiles, size=_THUMBNAIL_PIXELS, mode="area")
     rows = [torch.cat(list(row), dim=2) for row in torch.split(tiles, columns)]

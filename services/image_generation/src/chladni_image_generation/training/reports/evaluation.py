@@ -1,6 +1,6 @@
 """Figures about the trained model: how true its autoencoder, how like the art its samples, how fast.
 
-The distance to the art compares simple statistics of pictures, so that it needs no other model: the
+The distance to the art compares simple statistics of images, so that it needs no other model: the
 mean and spread of each colour channel and of its slopes at three scales.
 """
 
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.training.autoencoder import (
-    held_out_pictures,
+    held_out_images,
     psnr_db,
     reconstruction_psnr_db,
 )
@@ -23,30 +23,30 @@ from chladni_image_generation.training.reports.sampling import (
     ImageModel,
     SamplingDefaults,
     initial_noise,
-    sample_pictures,
+    sample_images,
 )
 
 _EVALUATION_SEED = 88_000_000
 
 
-def evaluate(model: ImageModel, *, pictures: int, defaults: SamplingDefaults) -> Mapping[str, float]:
+def evaluate(model: ImageModel, *, images: int, defaults: SamplingDefaults) -> Mapping[str, float]:
     """Measure the model on descriptors and seeds that training never saw.
 
     Returns:
         ``autoencoder.psnr_db``; ``samples.psnr_to_art_db``, against the art of the same descriptors and
         noise; ``samples.statistics_distance``, in standard deviations of the art's
         own statistics (two sets of art differ by about 0.1 to 0.2); ``samples.condition_correlation``,
-        the correlation over pictures of the samples' mean colours with those of the art for the same
+        the correlation over images of the samples' mean colours with those of the art for the same
         descriptors; ``samples.neighbour_correlation`` of adjacent pixels (0 for noise, near 1 for
         forms); ``seconds_per_image`` on this machine.
     """
-    embedding = sample_descriptors(pictures, seed=_EVALUATION_SEED)
-    noise = initial_noise([_EVALUATION_SEED + row for row in range(pictures)], defaults.size_pixels)
+    embedding = sample_descriptors(images, seed=_EVALUATION_SEED)
+    noise = initial_noise([_EVALUATION_SEED + row for row in range(images)], defaults.size_pixels)
     art = render_each(embedding, grids_of_noise(noise), size_pixels=defaults.size_pixels)
     started = time.perf_counter()
-    samples = sample_pictures(model, embedding, noise, defaults)
-    seconds = (time.perf_counter() - started) / pictures
-    held_out = held_out_pictures(pictures, size_pixels=defaults.size_pixels)
+    samples = sample_images(model, embedding, noise, defaults)
+    seconds = (time.perf_counter() - started) / images
+    held_out = held_out_images(images, size_pixels=defaults.size_pixels)
     return {
         "autoencoder.psnr_db": round(reconstruction_psnr_db(model.autoencoder, held_out), 3),
         "samples.psnr_to_art_db": round(psnr_db(samples, art), 3),
@@ -57,10 +57,10 @@ def evaluate(model: ImageModel, *, pictures: int, defaults: SamplingDefaults) ->
     }
 
 
-def picture_statistics(pictures: Tensor) -> Tensor:
-    """(B, 3, H, W) pictures to (B, 24): means, spreads and log slopes of the colour channels."""
-    columns = [pictures.mean(dim=(2, 3)), pictures.std(dim=(2, 3))]
-    level = pictures
+def image_statistics(images: Tensor) -> Tensor:
+    """(B, 3, H, W) images to (B, 24): means, spreads and log slopes of the colour channels."""
+    columns = [images.mean(dim=(2, 3)), images.std(dim=(2, 3))]
+    level = images
     for _ in range(3):
         slopes = level.diff(dim=2).abs().mean(dim=(2, 3)), level.diff(dim=3).abs().mean(dim=(2, 3))
         columns.extend((slope + 1e-4).log() for slope in slopes)
@@ -70,13 +70,13 @@ def picture_statistics(pictures: Tensor) -> Tensor:
 
 def statistics_distance(first: Tensor, second: Tensor) -> float:
     """Mean absolute difference of mean statistics, in standard deviations of the second set."""
-    ours, theirs = picture_statistics(first), picture_statistics(second)
+    ours, theirs = image_statistics(first), image_statistics(second)
     spread = theirs.std(dim=0).clamp(min=1e-6)
     return float(((ours.mean(dim=0) - theirs.mean(dim=0)) / spread).abs().mean())
 
 
 def colour_correlation(first: Tensor, second: Tensor) -> float:
-    """Correlation of the mean colours of two sets of pictures, channel by channel, averaged."""
+    """Correlation of the mean colours of two sets of images, channel by channel, averaged."""
     ours, theirs = first.mean(dim=(2, 3)), second.mean(dim=(2, 3))
     ours, theirs = ours - ours.mean(dim=0), theirs - theirs.mean(dim=0)
     products = (ours * theirs).mean(dim=0)
@@ -84,9 +84,9 @@ def colour_correlation(first: Tensor, second: Tensor) -> float:
     return float((products / scale).mean())
 
 
-def neighbour_correlation(pictures: Tensor) -> float:
-    """Correlation of horizontally adjacent pixels, averaged over pictures and channels."""
-    left, right = pictures[..., :-1].flatten(2), pictures[..., 1:].flatten(2)
+def neighbour_correlation(images: Tensor) -> float:
+    """Correlation of horizontally adjacent pixels, averaged over images and channels."""
+    left, right = images[..., :-1].flatten(2), images[..., 1:].flatten(2)
     left, right = left - left.mean(dim=2, keepdim=True), right - right.mean(dim=2, keepdim=True)
     scale = (left.square().mean(dim=2) * right.square().mean(dim=2)).sqrt().clamp(min=1e-9)
     return float(((left * right).mean(dim=2) / scale).mean())

@@ -18,35 +18,35 @@ def write_model_card(
     """The card as Markdown: what the model is, its data and recipe, its figures and its limits."""
     autoencoder, denoiser = preset.autoencoder, preset.denoiser
     phases = "\n".join(
-        f"   - {phase.size_pixels}x{phase.size_pixels} pixels: {phase.pictures} pictures, "
+        f"   - {phase.size_pixels}x{phase.size_pixels} pixels: {phase.images} images, "
         f"{phase.steps} steps, batch {phase.batch_size}, learning rate {phase.learning_rate:g}"
         for phase in denoiser.phases
     )
     figures = "\n".join(f"| `{name}` | {value:g} |" for name, value in metrics.items())
     return f"""# The embedded image model
 
-A small latent diffusion model that paints an abstract picture of a sound. It is conditioned on
+A small latent diffusion model that paints an abstract image of a sound. It is conditioned on
 descriptors of the sound and on their course in time, and on nothing else: no text, no photographs.
 
 - **Parts**: an `AutoencoderDC` (512x512 pixels to 4x64x64 latents, already at unit variance: no scaling
   and no shift), a `UNet2DConditionModel` of one level trained by flow matching, and a `{scheduler}`.
-- **Condition**: `chladni_image_generation.families.embedded.conditioning.encode_condition` turns an embedding in
-  `chladni-descriptors-v2` into `class_labels` and the guide, which is stacked under the latents: planes
-  that show where the sound's ridges, ribbons, bodies and nodal lines stand.
+- **Condition**: `chladni_image_generation.families.embedded.conditioning.encode_condition` turns an
+  embedding in `chladni-descriptors-v2` into `class_labels` and the guide, which is stacked under the
+  latents: planes that show where the sound's ridges, ribbons, bodies and nodal lines stand.
 - **Defaults**: {defaults.steps} steps, guidance scale {defaults.guidance_scale:g}.
-- **Licence**: Apache-2.0, the weights as well as the pictures it was trained on.
+- **Licence**: Apache-2.0, the weights as well as the images it was trained on.
 
-## From sound to picture
+## From sound to image
 
-Every training picture was rendered by the training job itself (`jobs/art.py`); none was taken from
+Every training image was rendered by the training job itself (`jobs/art.py`); none was taken from
 elsewhere. The descriptors decide its parameters by documented correspondences between the senses:
 
 {_correspondences()}
 
 Noise decides the rest: how the plane bends, where clouds gather, where the light falls. It is an 8x8
-grid of four deviates, the block means of the latent noise that the picture is paired with
+grid of four deviates, the block means of the latent noise that the image is paired with
 (`jobs/noise_grid.py`). So the same seed bends the plane alike from sound to sound, and
-another seed gives the same sound another picture of the same kind.
+another seed gives the same sound another image of the same kind.
 
 ## Recipe
 
@@ -65,7 +65,7 @@ another seed gives the same sound another picture of the same kind.
 ## Figures
 
 Measured by the job on held-out descriptors and seeds; `manifest.json` has the full record. `make quality`
-measures the whole way from sound to picture.
+measures the whole way from sound to image.
 
 | figure | value |
 |---|---|
@@ -74,7 +74,7 @@ measures the whole way from sound to picture.
 ## Limits
 
 - It paints one kind of abstract art: plates and rings over landscapes, ribbons, bodies, clouds.
-- It was trained at 512x512. Larger and smaller pictures show the same scene, wide and tall ones more around
+- It was trained at 512x512. Larger and smaller images show the same scene, wide and tall ones more around
   it, with the sound from edge to edge; the same seed bends the plane in another way there.
 - The course has 16 segments: what changes faster within a sound shows as onsets, not one by one.
 - Bodies of a few pixels and the finest threads come out softer than in the art that it learned from, and

@@ -1,4 +1,4 @@
-"""Pictures from the trained model, by the same stock scheduler that the service uses."""
+"""Images from the trained model, by the same stock scheduler that the service uses."""
 
 import copy
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from chladni_image_generation.training.autoencoder import (
 
 @dataclass(frozen=True)
 class ImageModel:
-    """The three parts that make a picture."""
+    """The three parts that make an image."""
 
     denoiser: UNet2DConditionModel
     autoencoder: AutoencoderDC
@@ -32,7 +32,7 @@ class ImageModel:
 
 @dataclass(frozen=True)
 class SamplingDefaults:
-    """How a picture is made when nobody says otherwise; a guidance scale of 1 is none at all."""
+    """How an image is made when nobody says otherwise; a guidance scale of 1 is none at all."""
 
     steps: int
     guidance_scale: float = 1.0
@@ -40,17 +40,15 @@ class SamplingDefaults:
 
 
 def initial_noise(seeds: list[int], size_pixels: int) -> Tensor:
-    """(B, 4, h, h) white noise that the pictures of these seeds start from."""
+    """(B, 4, h, h) white noise that the images of these seeds start from."""
     side = size_pixels // DOWNSAMPLING
     shape = (1, LATENT_CHANNELS, side, side)
     return torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 @torch.no_grad()
-def sample_pictures(
-    model: ImageModel, embedding: Tensor, noise: Tensor, defaults: SamplingDefaults
-) -> Tensor:
-    """(B, 152) embeddings and (B, 4, h, h) noise to (B, 3, 8 h, 8 h) pictures in [0, 1], one by one."""
+def sample_images(model: ImageModel, embedding: Tensor, noise: Tensor, defaults: SamplingDefaults) -> Tensor:
+    """(B, 152) embeddings and (B, 4, h, h) noise to (B, 3, 8 h, 8 h) images in [0, 1], one by one."""
     pairs = zip(torch.split(embedding, 1), torch.split(noise, 1), strict=True)
     return torch.cat([_sample_one(model, row, start, defaults) for row, start in pairs])
 

@@ -1,1 +1,0 @@
-"""Statistics as pure functions of arrays: distances, rankings, tests, curves, and looks of pictures."""
