@@ -1,8 +1,8 @@
 """Measures Chladni on this machine, each thing side by side with what it should be as fast as.
 
     make bench                                              everything, about five minutes on two processors
-    python tests/load/bench.py --only burst embedding       some sections alone
-    python tests/load/bench.py --quick                      all, but only to see that it works
+    python tests/benchmarks/bench.py --only burst embedding       some sections alone
+    python tests/benchmarks/bench.py --quick                      all, but only to see that it works
 
 Run it with PYTHONPATH=deploy/local:tests/fixtures, as the Makefile does, on a machine that does nothing
 else: ratios compare ways that alternate within one run, but a busy processor blurs them too. The services

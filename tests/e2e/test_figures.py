@@ -23,7 +23,7 @@ async def stored_images(page):
     )
 
 
-async def test_a_image_is_downloaded_with_its_provenance(page, backends, recording, draw, tmp_path):
+async def test_an_image_is_downloaded_with_its_provenance(page, backends, recording, draw, tmp_path):
     backends.image_generation.carries_provenance = True
     await draw(page, recording("my voice.wav"))
     async with page.expect_download() as download:

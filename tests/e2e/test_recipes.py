@@ -180,7 +180,7 @@ async def test_another_way_is_told_while_it_is_taken_and_afterwards(visit, addre
         await expect(page.locator("#viewer-fallback")).to_contain_text("The device has too little memory.")
 
 
-async def test_a_image_of_any_recipe_is_made_again_as_it_was(visit, address, everything, recording, draw):
+async def test_an_image_of_any_recipe_is_made_again_as_it_was(visit, address, everything, recording, draw):
     generation = everything.image_generation
     async with visit(address) as page:
         await open_settings(page)

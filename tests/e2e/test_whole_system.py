@@ -68,7 +68,7 @@ async def test_cancel_frees_the_engine(visit, cluster, samples, figures_appear, 
         assert await denoising_steps(cluster) == steps + 1, "the cancelled work went on"
 
 
-async def test_a_image_is_reproduced_to_the_pixel(visit, cluster, samples, figures_appear):
+async def test_an_image_is_reproduced_to_the_pixel(visit, cluster, samples, figures_appear):
     async with visit(cluster.http_url) as page:
         await page.set_input_files("#file", samples[-1])
         await figures_appear(page, 1)

@@ -9,7 +9,7 @@ It makes clips (speech in many languages and moods, melodies, pieces of several 
 machines, silence), has the services hear them and paint each with several seeds, and asks what the images
 tell of the sounds. The services are used as any caller would, through gRPC: started on free loopback ports,
 or those running already where --audio-features, --image-generation and --similarity name them. Speech needs
-espeak-ng. Without make, run it with PYTHONPATH=deploy/local:tests/fixtures:tests/load.
+espeak-ng. Without make, run it with PYTHONPATH=deploy/local:tests/fixtures:tests/benchmarks.
 
 It writes build/quality.json, one flat object of numbers, and into build/quality/:
 

@@ -28,7 +28,7 @@ EVERY_TARGET = targets_of([section.name for section in SECTIONS])
 
 def run_program(*arguments: str) -> "subprocess.CompletedProcess[str]":
     repository = PROGRAM.parents[2]
-    parts = ("deploy/local", "tests/fixtures", "tests/load")
+    parts = ("deploy/local", "tests/fixtures", "tests/benchmarks")
     path = os.pathsep.join(str(repository / part) for part in parts)
     return subprocess.run(
         [sys.executable, str(PROGRAM), *arguments],

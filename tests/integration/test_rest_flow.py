@@ -31,7 +31,7 @@ async def png_of(client, answer):
 
 
 @pytest.mark.parametrize("container", ["WAV", "MP3", "FLAC", "OGG"])
-async def test_every_format_gives_a_image_of_512_pixels(client, container):
+async def test_every_format_gives_an_image_of_512_pixels(client, container):
     response = await generate(client, encoded(melody(), container=container), steps=4)
     assert response.status_code == 200, response.text
     answer = response.json()

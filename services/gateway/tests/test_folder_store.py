@@ -72,7 +72,7 @@ async def put(store, clock, content=b"png", owner=""):
     return record
 
 
-async def test_a_image_comes_back_as_it_went_in(open_store, clock):
+async def test_an_image_comes_back_as_it_went_in(open_store, clock):
     store = open_store()
     record = await put(store, clock, b"\x89PNG content")
     stored = await store.get(record.image_id)
@@ -93,7 +93,7 @@ async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path)
     assert (await open_store().get(record.image_id)).record == record
 
 
-async def test_what_is_known_of_a_image_is_kept(open_store, clock):
+async def test_what_is_known_of_an_image_is_kept(open_store, clock):
     clock.time += timedelta(seconds=1)
     provenance = Provenance(model="m", exact=True, device_capability="AVX512", decode_batch_size=4)
     record = replace(record_at(clock.time), provenance=provenance, is_reused=True)
@@ -304,7 +304,7 @@ async def test_only_the_owner_deletes(open_store, clock, tmp_path):
     assert await store.describe(nobodys.image_id) == nobodys
 
 
-async def test_a_page_can_only_begin_after_a_image_of_the_owner(open_store, clock):
+async def test_a_page_can_only_begin_after_an_image_of_the_owner(open_store, clock):
     store = open_store()
     await put(store, clock, owner="ann")
     strange = await put(store, clock, owner="bob")

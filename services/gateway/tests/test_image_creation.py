@@ -180,7 +180,7 @@ async def test_every_image_has_an_identifier_of_its_own():
     assert {image_id.version for image_id in diary.stored} == {4}
 
 
-async def test_a_generation_without_a_image_is_a_fault_of_its_stage():
+async def test_a_generation_without_an_image_is_a_fault_of_its_stage():
     with pytest.raises(ChladniError) as caught:
         await create(Diary(steps=0))
     assert caught.value.metadata[STAGE_KEY] == "image_generation"

@@ -199,7 +199,7 @@ async def test_the_noise_of_an_enlarged_image_is_as_large_as_its_latents(backend
     assert list(order.conditioning.initial_latents.shape) == [4, 128, 128]
 
 
-async def test_a_prompt_becomes_a_image_of_music(backends, create):
+async def test_a_prompt_becomes_an_image_of_music(backends, create):
     backends.image_generation.models.append(families.stable_diffusion_xl())
     events = await create("music-prompts", prompt="a slow blue river", refiner_start=0.8, width_pixels=1024)
     [order] = orders(backends)

@@ -40,7 +40,7 @@ async def align(browser, image_id, **query):
     return await browser.get(f"/api/images/{image_id}/alignment", params=query)
 
 
-async def test_a_image_is_scored_against_its_own_sound_without_another_analysis(backends, open_session):
+async def test_an_image_is_scored_against_its_own_sound_without_another_analysis(backends, open_session):
     browser = await open_session()
     image_id = await create(browser)
     analyses = len(backends.audio_features.requests)

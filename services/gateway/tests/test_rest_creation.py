@@ -23,7 +23,7 @@ EXAMPLES = settings(
 )
 
 
-async def test_a_recording_becomes_a_image_that_can_be_fetched(gateway):
+async def test_a_recording_becomes_an_image_that_can_be_fetched(gateway):
     response = await gateway.create(b"RIFF and some sound", seed="7", steps="3", guidance="2.5")
     assert response.status_code == 200
     body = response.json()
@@ -304,7 +304,7 @@ JUNK_FIELDS = st.dictionaries(
 
 @EXAMPLES
 @given(fields=JUNK_FIELDS)
-async def test_whatever_the_fields_hold_the_answer_is_a_image_or_a_documented_error(
+async def test_whatever_the_fields_hold_the_answer_is_an_image_or_a_documented_error(
     gateway, error_of, fields
 ):
     response = await gateway.create(**fields)

@@ -36,7 +36,7 @@ async def test_every_stored_image_is_served_as_the_png_that_was_made(backends, g
     assert int(response.headers["content-length"]) == len(content)
 
 
-async def test_a_image_may_be_cached_for_as_long_as_it_is_kept(gateway):
+async def test_an_image_may_be_cached_for_as_long_as_it_is_kept(gateway):
     [image_id] = await created_ids(gateway, 1)
     url = f"/api/images/{image_id}"
     response = await gateway.http.get(url)
@@ -82,7 +82,7 @@ async def test_an_identifier_with_path_characters_is_refused_by_name(gateway, er
     assert error["message"].startswith("image_id_1")
 
 
-async def test_a_image_equals_itself(gateway):
+async def test_an_image_equals_itself(gateway):
     [image_id] = await created_ids(gateway, 1)
     response = await compare(gateway, image_id, image_id)
     assert response.status_code == 200

@@ -34,7 +34,7 @@ async def failure_of(call):
     return caught.value.code(), from_rpc_error(caught.value)
 
 
-async def test_a_recording_becomes_a_image_with_events_on_the_way(gateway):
+async def test_a_recording_becomes_an_image_with_events_on_the_way(gateway):
     request = creation(
         seed=5,
         steps=2,
@@ -247,7 +247,7 @@ async def test_a_wrong_comparison_is_refused_by_name(gateway, first, reason, fie
     assert error.metadata["stage"] == stage
 
 
-async def test_a_image_that_is_not_there_is_not_found(gateway):
+async def test_an_image_that_is_not_there_is_not_found(gateway):
     unknown = str(uuid.uuid4())
     code, error = await failure_of(gateway.stub.GetImage(gateway_pb2.GetImageRequest(image_id=unknown)))
     assert code is grpc.StatusCode.NOT_FOUND

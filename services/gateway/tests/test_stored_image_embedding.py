@@ -129,7 +129,7 @@ async def test_too_many_at_once_are_refused():
     await embedder.embed(shelf.records, NO_LIMIT)
 
 
-async def test_a_image_that_is_removed_meanwhile_is_told_or_left_out():
+async def test_an_image_that_is_removed_meanwhile_is_told_or_left_out():
     shelf = Shelf([b"ab", b"cd", b"ef"])
     first, second, third = shelf.contents
     embedder = embedder_over(shelf, Eye())

@@ -218,7 +218,7 @@ def test_any_image_is_in_range_and_alone(row: int, seed: int) -> None:
 
 @given(bits=st.integers(0, 2**152 - 1))
 @settings(max_examples=100, deadline=None)
-def test_every_corner_of_the_space_has_a_image(bits: int) -> None:
+def test_every_corner_of_the_space_has_an_image(bits: int) -> None:
     corner = torch.tensor([[float(bits >> place & 1) for place in range(152)]])
     image = render(corner, torch.zeros(1, 4, 8, 8), size_pixels=24)
     assert torch.isfinite(image).all()

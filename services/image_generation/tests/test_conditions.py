@@ -73,7 +73,7 @@ def file_of(size=(32, 16), mode="RGB", **options):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "1"])
-def test_a_image_of_any_mode_becomes_rgb(mode):
+def test_an_image_of_any_mode_becomes_rgb(mode):
     assert decode_initial_image(file_of(mode=mode), field="image").shape == (16, 32, 3)
 
 
@@ -96,7 +96,7 @@ def test_a_photograph_is_turned_as_its_exif_data_says():
     ],
     ids=["empty", "no-image", "cut-off", "gif", "tiny", "huge"],
 )
-def test_a_image_that_cannot_be_used_is_refused_with_its_field(content, words):
+def test_an_image_that_cannot_be_used_is_refused_with_its_field(content, words):
     with pytest.raises(InvalidInputError, match=words) as caught:
         decode_initial_image(content, field="conditioning.initial_image")
     assert caught.value.reason is Reason.INVALID_IMAGE

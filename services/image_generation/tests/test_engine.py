@@ -77,7 +77,7 @@ async def test_same_request_same_bytes_other_seed_or_sound_other_image(make_engi
     ),
     batch_size=st.sampled_from([1, 2, 4]),
 )
-async def test_companions_never_change_a_image(make_engine, request_for, companions, batch_size, image_of):
+async def test_companions_never_change_an_image(make_engine, request_for, companions, batch_size, image_of):
     requests = [
         request_for(embedding_seed=index, seed=index, steps=steps, guidance_scale=scale, scheduler=name)
         for index, (steps, scale, name) in enumerate(companions)

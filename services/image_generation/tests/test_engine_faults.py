@@ -185,7 +185,7 @@ async def test_a_preview_that_fails_costs_only_itself(make_engine, load_tiny_mod
     assert isinstance(events[-1], Completed)
 
 
-async def test_a_image_that_cannot_be_encoded_is_told(make_engine, load_tiny_model, request_for, events_of):
+async def test_an_image_that_cannot_be_encoded_is_told(make_engine, load_tiny_model, request_for, events_of):
     model = load_tiny_model()
     decode = model.decode
     model.decode = lambda latents: decode(latents).astype(np.float64)

@@ -39,7 +39,7 @@ def test_the_well_known_schedulers_are_offered():
 
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # diffusers', with LMS
 @pytest.mark.parametrize("batch_size", [1, 4])
-async def test_companions_never_change_a_image_with_any_scheduler(
+async def test_companions_never_change_an_image_with_any_scheduler(
     make_engine, noise_predicting_model, request_for, image_of, batch_size
 ):
     requests = [

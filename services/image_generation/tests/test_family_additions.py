@@ -133,7 +133,7 @@ def test_an_enlarged_image_is_that_of_the_two_pipelines(
     np.testing.assert_array_equal(image, expected)
 
 
-def test_a_image_made_from_a_image_is_enlarged_too(model, base_pipeline, upscaling_pipeline):
+def test_an_image_made_from_an_image_is_enlarged_too(model, base_pipeline, upscaling_pipeline):
     conditioning = Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE, strength=0.6)
     request = request_for(conditioning, upscale=2)
     expected = enlarged_by_two_pipelines(base_pipeline, upscaling_pipeline, request)

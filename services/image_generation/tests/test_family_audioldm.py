@@ -139,7 +139,7 @@ async def test_a_negative_prompt_is_embedded_as_the_published_pipeline_embeds_pr
     assert not np.array_equal(image, without)
 
 
-async def test_companions_do_not_change_a_image(make_engine, model, image_of):
+async def test_companions_do_not_change_an_image(make_engine, model, image_of):
     requests = [
         request_for(seed, steps=2 + seed, guidance_scale=(1.0, 3.0)[seed % 2], negative_prompt="rain" * seed)
         for seed in range(3)

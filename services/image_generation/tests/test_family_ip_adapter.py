@@ -180,7 +180,7 @@ async def test_each_part_of_a_request_shows_in_the_image(model, make_engine, ima
     assert len(set(images)) == len(images)
 
 
-async def test_companions_do_not_change_a_image(model, make_engine, image_of):
+async def test_companions_do_not_change_an_image(model, make_engine, image_of):
     requests = [
         request_for(embedding=embedding_of(seed), seed=seed, steps=3 + seed % 3, prompt="fog" * (seed % 2))
         for seed in range(6)

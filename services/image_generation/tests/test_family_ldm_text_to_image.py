@@ -181,7 +181,7 @@ async def test_a_negative_prompt_takes_the_place_of_the_empty_one(make_engine, m
         assert np.abs(alone.astype(int) - both).max() <= 1
 
 
-async def test_companions_do_not_change_a_image(make_engine, model, image_of):
+async def test_companions_do_not_change_an_image(make_engine, model, image_of):
     requests = [
         request_for(
             seed,

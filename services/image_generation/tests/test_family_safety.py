@@ -80,7 +80,7 @@ async def test_a_flagged_image_is_withheld_and_so_are_its_previews(directory_of,
     assert all(event.preview is None for event in progress)
 
 
-async def test_a_image_without_objection_is_the_unchecked_one(directory_of, make_engine, events_of):
+async def test_an_image_without_objection_is_the_unchecked_one(directory_of, make_engine, events_of):
     pngs = []
     for options in ({}, {"safety_checker": False}):
         async with make_engine(loaded(directory_of(0.0), **options)) as engine:

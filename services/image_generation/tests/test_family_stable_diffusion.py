@@ -135,7 +135,7 @@ def test_a_text_gives_the_pipelines_image(model, pipeline, seed, name, guidance_
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_a_image_and_a_text_give_the_pipelines_image(model, pipeline, name):
+def test_an_image_and_a_text_give_the_pipelines_image(model, pipeline, name):
     conditioning = Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE, strength=0.6)
     request = request_for(conditioning, scheduler=name, steps=7)
     np.testing.assert_array_equal(image_of(model, request), expected_of(pipeline, request))
@@ -390,7 +390,7 @@ def test_networks_cannot_be_kept_in_main_memory_without_a_gpu(directory_of):
         loaded(directory_of(), cpu_offload=True)
 
 
-def test_bfloat16_runs_from_text_and_from_a_image(directory_of, model):
+def test_bfloat16_runs_from_text_and_from_an_image(directory_of, model):
     half = loaded(directory_of(), dtype="bfloat16")
     assert half.dtype == torch.bfloat16
     for conditioning in (
@@ -403,7 +403,7 @@ def test_bfloat16_runs_from_text_and_from_a_image(directory_of, model):
         assert 0 < np.abs(difference).mean() < 25
 
 
-def test_a_image_does_not_depend_on_what_was_encoded_before(directory_of):
+def test_an_image_does_not_depend_on_what_was_encoded_before(directory_of):
     half = loaded(directory_of(), dtype="bfloat16")
     before = image_of(half, request_for())
     image_of(half, request_for(Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE)))
@@ -426,7 +426,7 @@ def test_an_autoencoder_beyond_the_range_of_float16_is_kept_in_float32(
 # --- through the engine --------------------------------------------------------------------------------
 
 
-async def test_companions_do_not_change_a_image(model, pipeline, make_engine, events_of):
+async def test_companions_do_not_change_an_image(model, pipeline, make_engine, events_of):
     requests = [
         request_for(seed=seed, guidance_scale=scale, steps=3 + seed % 3)
         for seed, scale in enumerate([1.0, 4.0, 4.0, 1.0, 4.0])

@@ -206,7 +206,7 @@ def test_a_text_gives_the_pipelines_image(model, pipeline, seed, name):
 
 
 @pytest.mark.parametrize(("seed", "name"), list(enumerate(CATALOG.names)))
-def test_a_image_and_a_text_give_the_pipelines_image(model, pipeline, seed, name):
+def test_an_image_and_a_text_give_the_pipelines_image(model, pipeline, seed, name):
     conditioning = conditioning_of(initial_image=INITIAL_IMAGE, strength=0.6)
     request = request_for(
         conditioning, seed=seed, scheduler=name, steps=7, guidance_scale=(4.0, 1.0)[seed % 2]
@@ -263,7 +263,7 @@ def test_whatever_is_asked_for_the_pipelines_image_comes(
     np.testing.assert_array_equal(image_of(refined_model, request), expected)
 
 
-def test_a_image_with_little_noise_is_the_refiners_alone(refined_model, refiner):
+def test_an_image_with_little_noise_is_the_refiners_alone(refined_model, refiner):
     conditioning = conditioning_of(initial_image=INITIAL_IMAGE, strength=0.2)
     request = request_for(conditioning, steps=10, refiner_start=0.5)
     assert [leg.network for leg in legs_of(refined_model, request)] == ["refiner"]
@@ -471,7 +471,7 @@ def companions():
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-async def test_companions_never_change_a_image(make_engine, image_of_engine, refined_model, batch_size):
+async def test_companions_never_change_an_image(make_engine, image_of_engine, refined_model, batch_size):
     requests = companions()
     async with make_engine(refined_model, batch_size=batch_size) as engine:
         together = await asyncio.gather(*(image_of_engine(engine, request) for request in requests))

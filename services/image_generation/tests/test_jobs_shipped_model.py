@@ -71,7 +71,7 @@ def test_the_manifest_tells_of_the_space_and_the_sizes_of_this_code() -> None:
     }
 
 
-def test_a_sample_is_a_image_and_not_noise(model: ImageModel) -> None:
+def test_a_sample_is_an_image_and_not_noise(model: ImageModel) -> None:
     image = paint(model, typical_embedding()[None], [3])
     colours = (image[0] * 255).round().byte().flatten(1).unique(dim=1).shape[1]
     assert colours > 2000

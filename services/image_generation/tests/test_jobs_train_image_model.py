@@ -45,7 +45,7 @@ def run_tiny(build: Path, output: Path, *more: str) -> None:
     assert main([*arguments, *folders, *more]) == 0
 
 
-def test_export_loads_as_diffusers_parts_and_makes_a_image(tiny_run: tuple[Path, Path]) -> None:
+def test_export_loads_as_diffusers_parts_and_makes_an_image(tiny_run: tuple[Path, Path]) -> None:
     _, output = tiny_run
     denoiser = UNet2DConditionModel.from_pretrained(output, subfolder="unet")
     autoencoder = AutoencoderDC.from_pretrained(output, subfolder="vae")

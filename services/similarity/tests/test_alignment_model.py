@@ -42,7 +42,7 @@ def test_transformers_loads_the_directory_and_computes_the_same(
     np.testing.assert_allclose((logits / model.scale.detach()).numpy(), cosines, atol=1e-5)
 
 
-def test_the_layout_of_a_image_counts(aligner_model):
+def test_the_layout_of_an_image_counts(aligner_model):
     (image,) = images(1, side=4).repeat(32, axis=2).repeat(32, axis=3)
     upright, mirrored = aligner_model.embed(np.stack([image, image[:, :, ::-1]]))
     assert cosine_of(upright, mirrored) < 0.99
@@ -67,7 +67,7 @@ def test_images_of_other_sizes_are_resized_as_a_whole(aligner_model, random_imag
     assert np.shares_memory(aligner_model.prepare(prepared), prepared)
 
 
-def test_weights_are_small_and_a_image_is_cheap(alignment_directory):
+def test_weights_are_small_and_an_image_is_cheap(alignment_directory):
     assert (alignment_directory / "model.safetensors").stat().st_size < 6_000_000
     model = AlignmentModel(AlignmentConfig())
     assert 2e6 < sum(weight.numel() for weight in model.parameters()) < 3e6

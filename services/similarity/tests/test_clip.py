@@ -70,7 +70,7 @@ def test_every_shape_is_prepared_to_the_models_size(tiny_clip, size):
     assert prepared.flags.c_contiguous
 
 
-def test_a_image_of_the_models_size_is_taken_as_it_is(tiny_clip):
+def test_an_image_of_the_models_size_is_taken_as_it_is(tiny_clip):
     pixels = np.random.default_rng(1).integers(0, 256, (3, SIDE_PIXELS, SIDE_PIXELS), np.uint8)
     assert tiny_clip.takes_as_is(pixels)
     assert tiny_clip.prepare(pixels) is pixels

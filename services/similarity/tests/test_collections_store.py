@@ -111,7 +111,7 @@ async def test_the_nearest_come_first_with_their_cosines_and_metadata(opened):
         assert await search(store, "things", unit(0, 0, 1, 0), count=1) == ["far"]
 
 
-async def test_a_image_of_the_same_identifier_replaces_the_first(opened):
+async def test_an_image_of_the_same_identifier_replaces_the_first(opened):
     async with opened() as store:
         await add(store, "things", image("a", 1, 0, 0, 0, metadata='"old"'), image("b", 0, 1, 0, 0))
         assert await add(store, "things", image("a", 0, 0, 0, 1)) == 2

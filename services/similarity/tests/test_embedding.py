@@ -127,7 +127,7 @@ async def test_equal_files_of_a_request_are_computed_once(file_of):
     np.testing.assert_array_equal(result.vectors[0], result.vectors[3])
 
 
-async def test_a_image_that_comes_again_is_not_computed_again(file_of):
+async def test_an_image_that_comes_again_is_not_computed_again(file_of):
     embedder = MeanColourEmbedder()
     async with running_engine() as engine:
         first = await engine.embed(embedder, [file_of((1, 2, 3))], CancellationToken())
@@ -281,7 +281,7 @@ async def test_images_of_several_requests_share_batches_grouped_by_shape():
     assert sorted(len(batch) for batch in embedder.batches) == [4, 4]
 
 
-async def test_a_image_without_a_usable_vector_fails_alone():
+async def test_an_image_without_a_usable_vector_fails_alone():
     embedder = MeanColourEmbedder()
     async with running_engine() as engine:
         results = await asyncio.gather(

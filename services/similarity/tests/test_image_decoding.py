@@ -170,7 +170,7 @@ def test_a_small_file_that_promises_a_huge_image_is_refused_unread(side):
     assert "4096" in error.message
 
 
-def test_a_image_that_decodes_to_less_than_it_promises_is_refused():
+def test_an_image_that_decodes_to_less_than_it_promises_is_refused():
     assert "cut off" in refusal(png_with_size(64, 64)).message
 
 
@@ -195,7 +195,7 @@ def test_a_format_given_wrongly_is_refused(encode, random_image):
 
 
 @pytest.mark.parametrize(("image_format", "options"), ALL_FORMATS)
-def test_a_image_that_is_cut_off_anywhere_is_refused(encode, random_image, image_format, options):
+def test_an_image_that_is_cut_off_anywhere_is_refused(encode, random_image, image_format, options):
     content = encode(random_image(9, 12, 16), image_format, **options)
     for length in range(len(content) - 4):  # the last four bytes of a PNG are the checksum of its end mark
         refusal(content[:length])
