@@ -34,8 +34,8 @@ from chladni_gateway.recipes.latent_noise import LatentNoiseRecipe
 from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
 from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
-from chladni_gateway.rest.connection_limiter import Places
-from chladni_gateway.rest.middleware.rate_policy import RateLimit
+from chladni_gateway.rest.connection_limiter import ConnectionLimiter
+from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.rest.server import http_server
 from chladni_gateway.similarity.alignment import ImageAligner
@@ -110,17 +110,19 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
         )
         await stack.enter_async_context(swept(store, interval_seconds=settings.image_sweep_interval_seconds))
         workshop = _furnish(settings, registry, store, stack)
-        places = Places(total=settings.max_live_sounds, per_client=settings.max_live_sounds_per_client)
+        live_connections = ConnectionLimiter(
+            total=settings.max_live_sounds, per_client=settings.max_live_sounds_per_client
+        )
         observe_counts(
             registry,
             unfinished_jobs=lambda: workshop.board.unfinished_count,
-            live_sounds=lambda: places.taken_count,
+            live_sounds=lambda: live_connections.open_count,
         )
         app = create_app(
             workshop,
             metrics=HttpMetrics(registry),
             previews=PreviewRequest(settings.preview_interval_steps, settings.preview_size_pixels),
-            live_places=places,
+            live_connections=live_connections,
             rate_limit=_rate_limit(settings),
             session_seconds=math.ceil(settings.image_retention_seconds),
             cors_origins=[str(origin).rstrip("/") for origin in settings.cors_origins],

@@ -10,18 +10,18 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from chladni_gateway.rest.errors import install_error_handlers
-from chladni_gateway.rest.examples import ERROR, UNAVAILABLE, json_example
-from chladni_gateway.rest.middleware.access_log import Observation
-from chladni_gateway.rest.middleware.allow_header import AllowedMethods
-from chladni_gateway.rest.middleware.body_limit import SmallBodies
-from chladni_gateway.rest.middleware.rate_limit import RateLimiting
-from chladni_gateway.rest.middleware.security_headers import SecurityHeaders
-from chladni_gateway.rest.middleware.sessions import Sessions
+from chladni_gateway.rest.middleware.access_log import AccessLogMiddleware
+from chladni_gateway.rest.middleware.allow_header import AllowHeaderMiddleware
+from chladni_gateway.rest.middleware.body_limit import BodyLimitMiddleware
+from chladni_gateway.rest.middleware.rate_limit import RateLimitMiddleware
+from chladni_gateway.rest.middleware.security_headers import SecurityHeadersMiddleware
+from chladni_gateway.rest.middleware.sessions import SessionMiddleware
+from chladni_gateway.rest.openapi import ERROR, UNAVAILABLE, json_example
 from chladni_gateway.rest.routes.alignment import alignment_routes
 from chladni_gateway.rest.routes.comparison import comparison_routes
-from chladni_gateway.rest.routes.generate import creation_routes
+from chladni_gateway.rest.routes.generate import generate_routes
 from chladni_gateway.rest.routes.images import image_routes
-from chladni_gateway.rest.routes.info import fact_routes
+from chladni_gateway.rest.routes.info import info_routes
 from chladni_gateway.rest.routes.jobs import job_routes
 from chladni_gateway.rest.routes.live import live_routes
 from chladni_gateway.rest.routes.page import page_routes
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from chladni_gateway.application import Workshop
     from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.metrics import HttpMetrics
-    from chladni_gateway.rest.connection_limiter import Places
-    from chladni_gateway.rest.middleware.rate_policy import RateLimit
+    from chladni_gateway.rest.connection_limiter import ConnectionLimiter
+    from chladni_gateway.rest.middleware.rate_limit import RateLimit
 
 _MAX_JSON_BYTES: Final = 64 * 1024
 _UPLOAD_PATHS: Final = frozenset({"/api/generate", "/api/jobs", "/api/spectrogram"})
@@ -67,7 +67,7 @@ def create_app(
     *,
     metrics: HttpMetrics,
     previews: PreviewRequest,
-    live_places: Places,
+    live_connections: ConnectionLimiter,
     session_seconds: int,
     rate_limit: RateLimit | None = None,
     cors_origins: Sequence[str] = (),
@@ -78,7 +78,7 @@ def create_app(
         workshop: What the gateway does.
         metrics: Counts and times requests.
         previews: Previews of event streams.
-        live_places: Bounds the live sounds at a time.
+        live_connections: Bounds the live sounds at a time.
         session_seconds: Time that a browser keeps its session.
         rate_limit: How often a client may ask for work; `None` for any.
         cors_origins: Other origins whose pages may use the API.
@@ -101,25 +101,25 @@ def create_app(
         timeout_seconds=limits.upload_timeout_seconds,
     )
     routers = (
-        creation_routes(workshop, uploads=uploads, previews=previews),
+        generate_routes(workshop, uploads=uploads, previews=previews),
         job_routes(workshop, uploads=uploads, previews=previews),
         spectrogram_routes(workshop, uploads=uploads),
         comparison_routes(workshop),
         alignment_routes(workshop),  # Before the route of images, which takes any address below its own.
         image_routes(workshop),
-        fact_routes(workshop),
-        live_routes(workshop, places=live_places, friends=frozenset(cors_origins)),
+        info_routes(workshop),
+        live_routes(workshop, connections=live_connections, allowed_origins=frozenset(cors_origins)),
         page_routes(),
     )
     for router in routers:
         app.include_router(router)
     routes = [route for router in routers for route in router.routes]
     # The last one added is the outermost.
-    app.add_middleware(AllowedMethods, routes=routes)
-    app.add_middleware(SmallBodies, limit_bytes=_MAX_JSON_BYTES, exempt_paths=_UPLOAD_PATHS)
+    app.add_middleware(AllowHeaderMiddleware, routes=routes)
+    app.add_middleware(BodyLimitMiddleware, limit_bytes=_MAX_JSON_BYTES, exempt_paths=_UPLOAD_PATHS)
     if rate_limit is not None:
-        app.add_middleware(RateLimiting, limit=rate_limit)
-    app.add_middleware(Sessions, max_age_seconds=session_seconds)
+        app.add_middleware(RateLimitMiddleware, limit=rate_limit)
+    app.add_middleware(SessionMiddleware, max_age_seconds=session_seconds)
     if cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -127,6 +127,6 @@ def create_app(
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
         )
-    app.add_middleware(SecurityHeaders, is_shared=bool(cors_origins))
-    app.add_middleware(Observation, metrics=metrics)
+    app.add_middleware(SecurityHeadersMiddleware, is_shared=bool(cors_origins))
+    app.add_middleware(AccessLogMiddleware, metrics=metrics)
     return app

@@ -1,54 +1,58 @@
-"""Places for what lasts: so many in all, and so many for one client."""
+"""A limit on long-lived connections: so many in all, and so many of one client."""
+
+from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import QueueFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _RETRY_AFTER_SECONDS: Final = 5.0
 
 
-class Places:
-    """Gives places and takes them back. One event loop owns it.
+class ConnectionLimiter:
+    """Bounds the open connections. One event loop owns it.
 
     Args:
-        total: Places in all.
-        per_client: Places of one client.
+        total: Connections in all.
+        per_client: Connections of one client.
     """
 
     def __init__(self, *, total: int, per_client: int) -> None:
         self._total = total
         self._per_client = per_client
-        self._taken: Counter[str] = Counter()
+        self._open: Counter[str] = Counter()
 
     @property
-    def taken_count(self) -> int:
-        """Places that are taken."""
-        return self._taken.total()
+    def open_count(self) -> int:
+        """Connections that are open."""
+        return self._open.total()
 
     @contextmanager
     def hold(self, client: str) -> Iterator[None]:
-        """Holds a place while the context lasts.
+        """Count a connection while the context lasts.
 
         Raises:
-            QueueFullError: The client has all of its places, or all are taken.
+            QueueFullError: The client, or all clients together, have as many as allowed.
         """
-        if self._taken[client] >= self._per_client or self.taken_count >= self._total:
-            self._forget(client)
+        if self._open[client] >= self._per_client or self.open_count >= self._total:
+            self._remove_if_unused(client)
             raise QueueFullError(
                 f"At most {self._per_client} connections of one client, and {self._total} in all, are "
                 "served at a time. Close one, or try again later.",
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
             )
-        self._taken[client] += 1
+        self._open[client] += 1
         try:
             yield
         finally:
-            self._taken[client] -= 1
-            self._forget(client)
+            self._open[client] -= 1
+            self._remove_if_unused(client)
 
-    def _forget(self, client: str) -> None:
-        if not self._taken[client]:
-            del self._taken[client]
+    def _remove_if_unused(self, client: str) -> None:
+        if not self._open[client]:
+            del self._open[client]

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from chladni_contract.errors import ChladniError, InvalidInputError, Reason
+from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import MAX_MODEL_NAME_LENGTH, MAX_PROMPT_LENGTH, CreationRequest
-from chladni_gateway.rest.client_identity import caller_of
+from chladni_gateway.domain.stages import STAGE_KEY, Stage
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.uploads import ANY_TEXT, NUMBER, TRUTH, WHOLE_NUMBER, TextForm
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from starlette.requests import Request
+    from starlette.types import Receive
 
     from chladni_gateway.rest.uploads import Upload, UploadReader
+
+ResultT = TypeVar("ResultT")
+
+_PRINTABLE: Final = re.compile(r"[\x20-\x7e]*", re.ASCII)
+_HEADER: Final = "X-Caller-Id"
+
+CALLER_PARAMETER: Final[dict[str, Any]] = {
+    "name": _HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Who asks. Callers share the model fairly; a request without this header counts as its "
+    "host's. It is no proof of identity: a proxy that knows its users sets it for them.",
+    "schema": {"type": "string", "maxLength": MAX_CALLER_ID_LENGTH, "pattern": "^[ -~]*$"},
+    "example": "team-a",
+}
+"""The header, as OpenAPI describes it."""
 
 _MAX_BYTES_PER_CHARACTER: Final = 4  # In UTF-8.
 _PROMPT: Final = replace(ANY_TEXT, limit_bytes=MAX_PROMPT_LENGTH * _MAX_BYTES_PER_CHARACTER)
@@ -68,6 +90,43 @@ async def read_creation_request(
     )
 
 
+def caller_of(request: Request) -> str:
+    """Returns who sends a request: what its header X-Caller-Id says, or else the host that it comes from.
+
+    Raises:
+        InvalidInputError: The header is longer than `MAX_CALLER_ID_LENGTH` or not printable ASCII.
+    """
+    given = request.headers.get(CALLER_ID_KEY, "").strip()
+    if len(given) > MAX_CALLER_ID_LENGTH:
+        raise _unusable(f"has {len(given)} characters, at most {MAX_CALLER_ID_LENGTH} are allowed.")
+    if not _PRINTABLE.fullmatch(given):
+        raise _unusable("must hold printable ASCII characters only.")
+    return given or (request.client.host if request.client else "")
+
+
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Returns the result of some work; cancels the work when the client leaves.
+
+    Args:
+        receive: The connection, the body of its request already read.
+        work: The work.
+
+    Raises:
+        ChladniError: The client left (CANCELLED).
+    """
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_wait_for_disconnect(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ChladniError(Reason.CANCELLED, "The client left before its request was answered.")
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
 def _to_settings(upload: Upload, previews: PreviewRequest | None) -> GenerationSettings:
     return GenerationSettings(
         seed=upload.whole_number("seed"),
@@ -95,3 +154,17 @@ def _to_options(upload: Upload) -> RecipeOptions:
         upscale=upload.whole_number("upscale"),
         refiner_start=upload.number("refiner_start"),
     )
+
+
+def _unusable(description: str) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.INVALID_FIELD,
+        f"{_HEADER} {description}",
+        field=_HEADER,
+        metadata={STAGE_KEY: Stage.VALIDATION.value},
+    )
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

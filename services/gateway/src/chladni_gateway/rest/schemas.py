@@ -9,10 +9,11 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from chladni_contract.errors import NotOfferedError
+from chladni_gateway.creation.job import JobState
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
 from chladni_gateway.domain.images import Provenance
 from chladni_gateway.domain.scores import Level, level_of, percent_of
-from chladni_gateway.rest.examples import IMAGE_ID, OTHER_IMAGE_ID
+from chladni_gateway.rest.openapi import IMAGE_ID, OTHER_IMAGE_ID
 from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
 from chladni_gateway.similarity.search import MAX_MATCHES
 from chladni_runtime.client.health import HealthState
@@ -251,6 +252,38 @@ class ErrorBody(BaseModel):
     """Body of every error."""
 
     error: ErrorDetail
+
+
+class JobBody(BaseModel):
+    """An image in the making. What does not apply, or is not known yet, is null."""
+
+    job_id: UUID
+    state: JobState = Field(description="How far it is; the last three are final.")
+    stage: str = Field(description="Stage in progress, or the one that it ended in.")
+    file_name: str = Field(description="Name of the recording; empty if it had none.")
+    created_at: datetime = Field(description="When it was asked for.")
+    finished_at: datetime | None = Field(None, description="When it ended.")
+    position: int | None = Field(
+        None, description="Requests that the model serves first, while it is queued."
+    )
+    step: int | None = Field(None, description="Denoising steps done.")
+    total_steps: int | None = Field(None, description="Denoising steps in all.")
+    elapsed_seconds: float | None = Field(None, description="Time since denoising started.")
+    remaining_seconds: float | None = Field(None, description="Time that denoising is expected to take.")
+    recipe_stage: str = Field(
+        "",
+        description="Part of the recipe in progress, or that it ended in; empty if it has one part.",
+    )
+    fallback: str = Field("", description="Why another way than the recipe's own was taken; empty if not.")
+    image: CreatedImage | None = Field(None, description="The image, of a completed job.")
+    error: ErrorDetail | None = Field(None, description="Why there is no image, of a failed job.")
+    events_url: str = Field(description="Where to follow it, relative to this host.")
+
+
+class JobList(BaseModel):
+    """The jobs of a session, the newest first."""
+
+    jobs: list[JobBody]
 
 
 def to_percentage(score: float) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from starlette.responses import Response
 
 from chladni_contract.errors import ChladniError
-from chladni_gateway.rest.disconnection import while_connected
 from chladni_gateway.rest.errors import error_body, internal_error
+from chladni_gateway.rest.requests import while_connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -29,7 +29,7 @@ _MAX_LOGGED_PATH: Final = 256
 _log = logging.getLogger(__name__)
 
 
-class Observation:
+class AccessLogMiddleware:
     """Identifies, logs, counts and times requests; ASGI middleware.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class AllowedMethods:
+class AllowHeaderMiddleware:
     """Names every method of an address in answers to others; ASGI middleware.
 
     Args:

@@ -51,7 +51,7 @@ async def read_body(
             yield piece
 
 
-class SmallBodies:
+class BodyLimitMiddleware:
     """Refuses large bodies before an application reads them; ASGI middleware.
 
     Args:

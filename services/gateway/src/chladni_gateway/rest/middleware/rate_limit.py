@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,15 +12,46 @@ from starlette.requests import HTTPConnection
 from chladni_gateway.domain.stages import Stage
 from chladni_gateway.rest.errors import plain_error_response
 from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.middleware.token_buckets import Rate, TokenBuckets
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from chladni_gateway.rest.middleware.rate_policy import RateLimit
+    from chladni_runtime.execution.deadlines import Clock
 
 
-class RateLimiting:
-    """Counts every POST of a client, which is a session at a host; ASGI middleware inside of `Sessions`.
+class RateLimit:
+    """Limits clients, and, since a client may call itself something else each time, also their hosts.
+
+    Args:
+        rate: Rate of one client.
+        clients_per_host: A host may do as much as so many clients.
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(self, rate: Rate, *, clients_per_host: int, clock: Clock) -> None:
+        self._clients = TokenBuckets(rate, clock=clock)
+        self._hosts = TokenBuckets(rate.times(clients_per_host), clock=clock)
+
+    def take(self, *, client: str, host: str) -> float:
+        """Counts a request, unless there are too many; returns the time to wait in seconds, 0 if it counts.
+
+        Args:
+            client: What tells the clients of a host apart.
+            host: Where the request comes from.
+        """
+        key = hashlib.sha256(f"{host}\n{client}".encode()).hexdigest()
+        wait_seconds = max(self._clients.wait_seconds(key), self._hosts.wait_seconds(host))
+        if wait_seconds == 0.0:
+            self._clients.take(key)
+            self._hosts.take(host)
+        return wait_seconds
+
+
+class RateLimitMiddleware:
+    """Counts every POST of a client, which is a session at a host; ASGI middleware.
+
+    It needs the session, so `SessionMiddleware` must surround it.
 
     Args:
         app: The application.

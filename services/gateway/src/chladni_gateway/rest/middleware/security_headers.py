@@ -44,7 +44,7 @@ def content_security_policy(host: str) -> str:
     return f"{_CONTENT_SECURITY_POLICY}; connect-src 'self'{sockets}"
 
 
-class SecurityHeaders:
+class SecurityHeadersMiddleware:
     """Adds the headers to every answer; ASGI middleware.
 
     Args:

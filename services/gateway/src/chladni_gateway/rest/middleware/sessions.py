@@ -38,12 +38,12 @@ class Session:
 
 
 def session_of(connection: HTTPConnection) -> Session:
-    """Returns the session of a request that has come through `Sessions`."""
+    """Returns the session of a request that has come through `SessionMiddleware`."""
     session: Session = connection.state.session
     return session
 
 
-class Sessions:
+class SessionMiddleware:
     """Reads the cookie, and gives one, or renews it, with the page and with every POST; ASGI middleware.
 
     Args:

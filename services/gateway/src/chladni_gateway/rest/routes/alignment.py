@@ -9,9 +9,9 @@ from pydantic import WithJsonSchema
 
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.scores import level_of
-from chladni_gateway.rest.disconnection import while_connected
-from chladni_gateway.rest.examples import ALIGNMENT, OTHER_IMAGE_ID, json_example
 from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.openapi import ALIGNMENT, OTHER_IMAGE_ID, json_example
+from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.images import IMAGE_PATH, ImageId
 from chladni_gateway.rest.schemas import AlignmentBody, to_percentage
 from chladni_gateway.similarity.alignment import REMEMBERED_SECONDS

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.scores import level_of
-from chladni_gateway.rest.disconnection import while_connected
-from chladni_gateway.rest.examples import COMPARISON, MATCHES, MATRIX, json_example
 from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.openapi import COMPARISON, MATCHES, MATRIX, json_example
+from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.schemas import (
     CompareRequest,
     Comparison,

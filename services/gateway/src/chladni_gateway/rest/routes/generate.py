@@ -10,12 +10,9 @@ from fastapi.responses import JSONResponse
 
 from chladni_contract.errors import FaultError, Reason
 from chladni_gateway.domain.events import Created, CreationEvent
-from chladni_gateway.rest.client_identity import CALLER_PARAMETER
 from chladni_gateway.rest.creation_events import to_server_event
-from chladni_gateway.rest.disconnection import while_connected
-from chladni_gateway.rest.examples import CREATED_IMAGE, event_stream_content, json_example
-from chladni_gateway.rest.openapi import CREATION_BODY
-from chladni_gateway.rest.requests import read_creation_request
+from chladni_gateway.rest.openapi import CREATED_IMAGE, CREATION_BODY, event_stream_content, json_example
+from chladni_gateway.rest.requests import CALLER_PARAMETER, read_creation_request, while_connected
 from chladni_gateway.rest.schemas import CreatedImage, to_created_image
 from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent, accepts_events
 from chladni_runtime.execution.deadlines import Deadline
@@ -52,7 +49,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def creation_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRequest) -> APIRouter:
+def generate_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRequest) -> APIRouter:
     """Returns the routes of creation.
 
     Args:

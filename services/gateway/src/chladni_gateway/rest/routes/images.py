@@ -11,8 +11,8 @@ from pydantic import WithJsonSchema
 
 from chladni_gateway.domain.image_store import StoredImage, describe_owned, parse_image_id
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.rest.examples import CREATED_IMAGE, IMAGE_ID, json_example
 from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.openapi import CREATED_IMAGE, IMAGE_ID, json_example
 from chladni_gateway.rest.schemas import CreatedImage, ImageList, to_created_image
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from chladni_gateway.domain.request import (
     MAX_STEPS,
     MIN_SIDE_PIXELS,
 )
-from chladni_gateway.rest.examples import HEALTH, LIMITS, RECIPES, json_example
+from chladni_gateway.rest.openapi import HEALTH, LIMITS, RECIPES, json_example
 from chladni_gateway.rest.schemas import (
     Health,
     LimitsBody,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from chladni_gateway.application import Workshop
 
 
-def fact_routes(workshop: Workshop) -> APIRouter:
+def info_routes(workshop: Workshop) -> APIRouter:
     """Returns the routes of these facts."""
     router = APIRouter()
     limits = workshop.limits

@@ -11,13 +11,12 @@ from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
 from chladni_gateway.domain.identifiers import parse_uuid
-from chladni_gateway.rest.client_identity import CALLER_PARAMETER
 from chladni_gateway.rest.creation_events import to_job_server_event
-from chladni_gateway.rest.examples import JOB, JOB_ID, event_stream_content, json_example
-from chladni_gateway.rest.job_schemas import JobBody, JobList, to_job_body
+from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import CREATION_BODY
-from chladni_gateway.rest.requests import read_creation_request
+from chladni_gateway.rest.openapi import CREATION_BODY, JOB, JOB_ID, event_stream_content, json_example
+from chladni_gateway.rest.requests import CALLER_PARAMETER, read_creation_request
+from chladni_gateway.rest.schemas import JobBody, JobList, to_created_image
 from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRe
     )
     async def start(request: Request) -> Response:
         board.check_room(session_of(request).owner)  # Who may not start one need not send its recording.
-        body = to_job_body(board.start(await read_creation_request(request, uploads, previews=previews)))
+        body = _to_job_body(board.start(await read_creation_request(request, uploads, previews=previews)))
         return JSONResponse(
             body.model_dump(mode="json"),
             status_code=HTTPStatus.ACCEPTED,
@@ -110,13 +109,13 @@ def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRe
         """Lists the jobs of this session, the newest first: unfinished ones, and those of the last hour."""
         response.headers["Cache-Control"] = "no-store"
         jobs = board.list_owned(session_of(request).owner)
-        return JobList(jobs=[to_job_body(job) for job in jobs])
+        return JobList(jobs=[_to_job_body(job) for job in jobs])
 
     @router.get("/api/jobs/{job_id}", summary="Get a job", responses={200: {"content": json_example(JOB)}})
     async def job(job_id: JobId, request: Request, response: Response) -> JobBody:
         """Tells how far a job of this session is."""
         response.headers["Cache-Control"] = "no-store"
-        return to_job_body(find(job_id, request))
+        return _to_job_body(find(job_id, request))
 
     @router.delete(
         "/api/jobs/{job_id}",
@@ -154,6 +153,29 @@ def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRe
         return EventStreamResponse(_server_events(followed, followed.follow(after=after)))
 
     return router
+
+
+def _to_job_body(job: Job) -> JobBody:
+    """Returns the body that describes a job."""
+    status = job.status
+    return JobBody(
+        job_id=job.job_id,
+        state=status.state,
+        stage=status.stage,
+        file_name=job.file_name,
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+        position=status.position,
+        step=status.step,
+        total_steps=status.total_steps,
+        elapsed_seconds=status.elapsed_seconds,
+        remaining_seconds=status.remaining_seconds,
+        recipe_stage=status.recipe_stage,
+        fallback=status.fallback,
+        image=None if status.record is None else to_created_image(status.record),
+        error=None if status.error is None else error_detail(status.error, at=job.finished_at),
+        events_url=f"/api/jobs/{job.job_id}/events",
+    )
 
 
 async def _server_events(

@@ -14,6 +14,7 @@ import logging
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -21,7 +22,6 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason
 from chladni_contract.status import WIRE_STATUS
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
-from chladni_gateway.rest.allowed_origins import is_welcome
 from chladni_gateway.rest.errors import error_response, internal_error, plain_error_response
 from chladni_gateway.rest.live_messages import (
     encode,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.application import Workshop
     from chladni_gateway.domain.live import LiveEvent
-    from chladni_gateway.rest.connection_limiter import Places
+    from chladni_gateway.rest.connection_limiter import ConnectionLimiter
 
 _OPENING_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 15.0
@@ -53,19 +53,21 @@ _CLOSE_TRY_LATER: Final = 1013
 _log = logging.getLogger(__name__)
 
 
-def live_routes(workshop: Workshop, *, places: Places, friends: Collection[str]) -> APIRouter:
+def live_routes(
+    workshop: Workshop, *, connections: ConnectionLimiter, allowed_origins: Collection[str]
+) -> APIRouter:
     """Returns the route of live sound.
 
     Args:
         workshop: What the gateway does.
-        places: Bounds the live sounds at a time.
-        friends: Other origins whose pages may use the API.
+        connections: Bounds the live sounds at a time.
+        allowed_origins: Other origins whose pages may use the API.
     """
     router = APIRouter()
 
     @router.websocket("/api/live")
     async def live(socket: WebSocket) -> None:
-        if not is_welcome(socket, friends=friends):
+        if not _is_allowed_origin(socket, allowed_origins=allowed_origins):
             await socket.send_denial_response(
                 plain_error_response(
                     HTTPStatus.FORBIDDEN,
@@ -76,7 +78,7 @@ def live_routes(workshop: Workshop, *, places: Places, friends: Collection[str])
             )
             return
         try:
-            with places.hold(_client_of(socket)):
+            with connections.hold(_client_of(socket)):
                 await socket.accept()
                 await _serve(socket, workshop)
         except QueueFullError as error:
@@ -84,6 +86,22 @@ def live_routes(workshop: Workshop, *, places: Places, friends: Collection[str])
                 await socket.send_denial_response(error_response(error))
 
     return router
+
+
+def _is_allowed_origin(connection: WebSocket, *, allowed_origins: Collection[str]) -> bool:
+    """Returns whether the page that a request comes from is one of ours, or a configured friend's.
+
+    A request without the header Origin comes from no browser, and thus acts for nobody but its sender.
+
+    Args:
+        connection: The request.
+        allowed_origins: Other origins whose pages may use the API.
+    """
+    origin = connection.headers.get("origin")
+    if origin is None or origin in allowed_origins:
+        return True
+    parts = urlsplit(origin)
+    return parts.scheme in {"http", "https"} and parts.netloc == connection.headers.get("host", "")
 
 
 async def _serve(socket: WebSocket, workshop: Workshop) -> None:

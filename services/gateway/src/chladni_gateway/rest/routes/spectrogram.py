@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from chladni_gateway.domain.ports import SpectrogramSize
 from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_recording
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.rest.disconnection import while_connected
 from chladni_gateway.rest.openapi import SPECTROGRAM_BODY
+from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.uploads import WHOLE_NUMBER
 from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.server.validation import RequestValidator
