@@ -6,12 +6,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-DISTRIBUTIONS := protos/gen/python protos/contract tests/fakes services/runtime services/audio_features services/image_generation \
-	services/similarity services/gateway clients/python
-SOURCES := protos/contract/src tests/fakes/src services/runtime/src services/audio_features/src services/image_generation/src \
+DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/audio_features services/image_generation \
+	services/similarity services/gateway clients/python deploy/local tests/fakes tests/fixtures tests/benchmarks tests/evaluation
+SOURCES := protos/contract/src services/runtime/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py \
-	tests/benchmarks tests/fixtures/recordings.py tests/fixtures/tiny_checkpoints.py tests/evaluation/quality.py tests/evaluation/appraisal
+	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
 
@@ -62,15 +62,15 @@ test: $(STAMP) ## Run all tests, with coverage of the services' code
 
 .PHONY: bench
 bench: $(STAMP) ## Measure this machine against the targets (5 minutes); writes build/bench.json and charts
-	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/benchmarks/bench.py
+	@$(BIN)/python -m chladni_benchmarks $(ARGUMENTS)
 
 .PHONY: quality
 quality: $(STAMP) ## Measure how well images carry sounds (5 minutes); writes build/quality.json and contact sheets
-	@PYTHONPATH=deploy/local:tests/fixtures:tests/benchmarks $(BIN)/python tests/evaluation/quality.py $(ARGUMENTS)
+	@$(BIN)/python -m chladni_evaluation $(ARGUMENTS)
 
 .PHONY: screenshots
 screenshots: $(STAMP) ## Take images of the page's main states with Chromium; writes build/screenshots
-	@PYTHONPATH=deploy/local:tests/fixtures $(BIN)/python tests/e2e/screenshots.py
+	@$(BIN)/python tests/e2e/screenshots.py
 
 .PHONY: models-check
 models-check: $(STAMP) ## Try a real model, MODEL=a directory or hub id; writes build/models-check

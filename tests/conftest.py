@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from chladni_local.cluster import LocalCluster
 from prometheus_client.parser import text_string_to_metric_families
+
+from chladni_local.cluster import LocalCluster
 
 SAMPLES = Path(__file__).parent / "fixtures" / "samples"
 

@@ -24,15 +24,15 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
+from rich.console import Console
+
+from chladni_client import ChladniError, Client, InvalidInputError
+from chladni_client.cli.progress import creation_display
 from chladni_local.cluster import LocalCluster
 from chladni_local.contact_sheet import Card, draw_contact_sheet
 from chladni_local.errors import ClusterError
 from chladni_local.gallery import Piece, compare_all, make_piece, sounds_in, striking_descriptors
 from chladni_local.tables import closest_pairs, pieces_table, scores_table
-from rich.console import Console
-
-from chladni_client import ChladniError, Client, InvalidInputError
-from chladni_client.cli.progress import creation_display
 
 _REPOSITORY = Path(__file__).parents[2]
 _LARGEST_MATRIX = 10  # more columns than that do not fit on a terminal

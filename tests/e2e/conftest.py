@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright, expect
-from recordings import encoded, melody
 
 from chladni_fakes import scripted_backends
+from chladni_fixtures.audio import encoded, melody
 from chladni_gateway.composition import open_gateway
 from chladni_gateway.config import GatewaySettings
 from chladni_runtime.server.metrics import new_registry

@@ -1,7 +1,7 @@
 """Takes images of the page in its main states, over the real services.
 
     make screenshots
-    PYTHONPATH=deploy/local python tests/e2e/screenshots.py --widths 390 --schemes dark
+    python tests/e2e/screenshots.py --widths 390 --schemes dark
 
 Starts the four services on free ports, opens the page in Chromium, makes a figure of each sample sound, and
 goes through what a visitor may see: the empty page, work in progress, the figures, one of them large, two and
@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chladni_local.cluster import LocalCluster
 from playwright.async_api import Page, async_playwright, expect
+
+from chladni_local.cluster import LocalCluster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

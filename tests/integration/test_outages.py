@@ -7,12 +7,12 @@ import grpc
 import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from recordings import encoded, melody
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
+from chladni_fixtures.audio import encoded, melody
 
 
 async def generate(cluster, **fields):

@@ -10,15 +10,15 @@ from dataclasses import asdict
 import httpx
 import numpy as np
 import pytest
-import tiny_checkpoints
-from chladni_local.cluster import LocalCluster
-from chladni_local.services import SERVICES
 from PIL import Image
-from recordings import encoded, melody
 from typer.testing import CliRunner
 
 from chladni_client import Client, ImageDrafted, RecipeFellBack, RecipeUnavailableError, Started
 from chladni_client.cli.app import build_app
+from chladni_fixtures import untrained_checkpoints
+from chladni_fixtures.audio import encoded, melody
+from chladni_local.cluster import LocalCluster
+from chladni_local.services import SERVICES
 
 EMBEDDED = ("embedded", "latent-noise")
 SOUND = encoded(melody(0.6))
@@ -90,11 +90,11 @@ async def test_the_same_request_gives_the_same_pixels(client, recipe):
 
 WAYS = {
     "embedded": ("embedded", {"steps": 2}),
-    "audioldm": (tiny_checkpoints.STABLE_DIFFUSION, {"steps": 4, "prompt": "a reef"}),
-    "spectrogram": (tiny_checkpoints.STABLE_DIFFUSION, {"steps": 4, "strength": 0.5}),
-    "latent-noise": (tiny_checkpoints.LDM, {"steps": 2, "prompt": "a reef"}),
-    "music-prompts": (tiny_checkpoints.XL, {"steps": 2, "prompt": "a slow river", "refiner_start": 0.5}),
-    "clap-unclip": (tiny_checkpoints.UNCLIP, {"steps": 2}),
+    "audioldm": (untrained_checkpoints.STABLE_DIFFUSION, {"steps": 4, "prompt": "a reef"}),
+    "spectrogram": (untrained_checkpoints.STABLE_DIFFUSION, {"steps": 4, "strength": 0.5}),
+    "latent-noise": (untrained_checkpoints.LDM, {"steps": 2, "prompt": "a reef"}),
+    "music-prompts": (untrained_checkpoints.XL, {"steps": 2, "prompt": "a slow river", "refiner_start": 0.5}),
+    "clap-unclip": (untrained_checkpoints.UNCLIP, {"steps": 2}),
 }
 """The model that makes the image of each recipe, and what is asked for."""
 PARTS = {"audioldm": ["audioldm_mel", "sd_refined"]}
@@ -111,7 +111,7 @@ def checkpoints(tmp_path_factory):
 @pytest.fixture(scope="module")
 def complete_cluster(checkpoints, tmp_path_factory):
     """A cluster with a tiny checkpoint for every recipe."""
-    environ = os.environ | tiny_checkpoints.recipe_environment(checkpoints)
+    environ = os.environ | untrained_checkpoints.recipe_environment(checkpoints)
     folder = tmp_path_factory.mktemp("complete")
     services = [service for service in SERVICES if service.name != "similarity"]  # no recipe calls it
     with LocalCluster(folder=folder, ports="free", environ=environ, services=services) as cluster:
@@ -187,7 +187,7 @@ def test_every_recipe_makes_its_image_over_grpc(sdk, recipe):
     if recipe == "audioldm":
         assert (drafts[0].width_pixels, drafts[0].height_pixels) == (512, 512)
         assert drafts[0].provenance == image.provenance.earlier[0]
-        assert drafts[0].provenance.model == tiny_checkpoints.AUDIOLDM
+        assert drafts[0].provenance.model == untrained_checkpoints.AUDIOLDM
     other = sdk.create_image(OTHER_SOUND, recipe=recipe, seed=5, **fields)
     is_the_same = np.array_equal(pixels_in(other.png), pixels_in(image.png))
     assert is_the_same == (recipe == "music-prompts"), "of the sound, nothing is in an image of a prompt"
@@ -220,9 +220,9 @@ def test_every_recipe_is_a_command_away_and_its_image_can_be_made_again(run, tmp
 @pytest.mark.parametrize(
     ("recipe", "model", "fields"),
     [
-        ("clap-unclip", tiny_checkpoints.IP_ADAPTER, {"prompt": "a reef"}),
-        ("latent-noise", tiny_checkpoints.STABLE_DIFFUSION, {"noise_mode": "dct"}),
-        ("latent-noise", tiny_checkpoints.STABLE_DIFFUSION, {"noise_mode": "raw"}),
+        ("clap-unclip", untrained_checkpoints.IP_ADAPTER, {"prompt": "a reef"}),
+        ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "dct"}),
+        ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "raw"}),
     ],
 )
 def test_a_recipe_uses_another_model_that_it_can(sdk, recipe, model, fields):
@@ -240,13 +240,15 @@ def test_a_recipe_uses_another_model_that_it_can(sdk, recipe, model, fields):
 
 def test_an_audioldm_of_another_clap_is_not_told_embeddings_that_it_would_misread(sdk):
     events = list(
-        sdk.stream_image(SOUND, recipe="audioldm", model=tiny_checkpoints.FOREIGN_AUDIOLDM, seed=5, steps=4)
+        sdk.stream_image(
+            SOUND, recipe="audioldm", model=untrained_checkpoints.FOREIGN_AUDIOLDM, seed=5, steps=4
+        )
     )
     (turn,) = (event for event in events if isinstance(event, RecipeFellBack))
     assert (turn.way, turn.recipe_stage) == ("spectrogram", "audioldm_mel")
     provenance = events[-1].image.provenance
     assert (provenance.stage, provenance.fallback) == ("fallback", turn.reason)
-    assert (provenance.model, provenance.earlier) == (tiny_checkpoints.STABLE_DIFFUSION, ())
+    assert (provenance.model, provenance.earlier) == (untrained_checkpoints.STABLE_DIFFUSION, ())
     spaces = re.findall(r"clap-[0-9a-f]{16}", turn.reason)
     assert len(set(spaces)) == 2, turn.reason
     own = sdk.create_image(SOUND, recipe="spectrogram", seed=5, steps=4)
@@ -289,7 +291,7 @@ def test_without_clap_audioldm_falls_back_to_the_spectrogram(joined_with):
         image = sdk.create_image(SOUND, recipe="audioldm", seed=5, steps=4)
         provenance = image.provenance
         assert (provenance.recipe, provenance.stage) == ("audioldm", "fallback")
-        assert provenance.model == tiny_checkpoints.STABLE_DIFFUSION
+        assert provenance.model == untrained_checkpoints.STABLE_DIFFUSION
         assert provenance.fallback.startswith("Missing: a CLAP model in audio-features.")
         own = sdk.create_image(SOUND, recipe="spectrogram", seed=5, steps=4)
         assert np.array_equal(pixels_in(own.png), pixels_in(image.png))
@@ -303,7 +305,7 @@ def test_without_clap_audioldm_falls_back_to_the_spectrogram(joined_with):
 
 def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_image(joined_with, checkpoints, tmp_path):
     lost = tmp_path / "lost" / "stable-diffusion"
-    models = f"{lost},{checkpoints / tiny_checkpoints.AUDIOLDM}"
+    models = f"{lost},{checkpoints / untrained_checkpoints.AUDIOLDM}"
     with joined_with("image-generation", CHLADNI_IMAGE_GENERATION_FURTHER_MODELS=models) as sdk:
         assert needs_met(sdk, "audioldm") == (True, [True, True, False])
         events = list(sdk.stream_image(SOUND, recipe="audioldm", seed=5, steps=4, prompt="a reef"))
@@ -316,7 +318,7 @@ def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_image(joined
         assert (image.width_pixels, image.height_pixels) == (512, 512)
         provenance = image.provenance
         assert (provenance.recipe, provenance.stage) == ("audioldm", "audioldm_mel")
-        assert (provenance.model, provenance.earlier) == (tiny_checkpoints.AUDIOLDM, ())
+        assert (provenance.model, provenance.earlier) == (untrained_checkpoints.AUDIOLDM, ())
         assert provenance.fallback == turn.reason
         assert needs_met(sdk, "spectrogram") == (False, [True, False])
         with pytest.raises(RecipeUnavailableError, match="a Stable Diffusion model"):

@@ -9,7 +9,8 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from recordings import RATE_HZ, encoded, melody
+
+from chladni_fixtures.audio import RATE_HZ, encoded, melody
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from chladni_local.services import SERVICES, Service
 
 

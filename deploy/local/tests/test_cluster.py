@@ -11,6 +11,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hypothesis import given
+from hypothesis import strategies as st
+
 from chladni_local.cluster import LocalCluster
 from chladni_local.errors import (
     InvalidPortError,
@@ -20,9 +24,6 @@ from chladni_local.errors import (
 )
 from chladni_local.ports import configured_ports, free_ports
 from chladni_local.services import SERVICES, environment_of
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def is_alive(pid):

@@ -4,13 +4,13 @@ import io
 from pathlib import Path
 
 import pytest
-from chladni_local.contact_sheet import TILE_PIXELS, Card, draw_contact_sheet
-from chladni_local.gallery import Piece, sounds_in, striking_descriptors
-from chladni_local.tables import closest_pairs, pieces_table, scores_table
 from PIL import Image
 from rich.console import Console
 
 from chladni_client import CreatedImage, Descriptor, Provenance, Spectrogram
+from chladni_local.contact_sheet import TILE_PIXELS, Card, draw_contact_sheet
+from chladni_local.gallery import Piece, sounds_in, striking_descriptors
+from chladni_local.tables import closest_pairs, pieces_table, scores_table
 
 
 def png_of(colour, size=(64, 64)):

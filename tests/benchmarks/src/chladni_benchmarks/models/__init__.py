@@ -1,0 +1,1 @@
+"""Untrained models: as fast as trained ones of their size, and made in place."""

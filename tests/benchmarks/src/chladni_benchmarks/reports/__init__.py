@@ -1,0 +1,1 @@
+"""What is shown of the figures: a table, their targets and charts."""

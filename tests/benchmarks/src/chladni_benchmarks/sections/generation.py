@@ -1,0 +1,126 @@
+"""Image generation through the service against a bare diffusers loop with the same model.
+
+Both make the same images, with the model's default steps and guidance, in turn; each waits in a process of
+its own while the other computes. ``generation.serving_overhead`` is the median over the pairs of the
+service's time, from the call to the last byte of the PNG, over the loop's, less 1.
+
+The loop computes the two rows of guidance in the faster of two ways: in one call of the UNet, as diffusers'
+pipelines do, or in two.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni_benchmarks.conditions import Conditions
+from chladni_benchmarks.figures import Figures, MeasurementError, median
+from chladni_benchmarks.reports.charts import BarChart, Chart
+from chladni_benchmarks.services.image_requests import Answer, generation_request, pixels_of
+from chladni_benchmarks.services.measured_service import MeasuredService, measured_service
+from chladni_benchmarks.workers.worker import Worker
+
+# Of 255. Rows that share a call are rounded differently from rows that do not, and half precision shows it.
+_MAX_MEAN_DIFFERENCE: Final = 1.5
+_MAX_SIZE_DIFFERENCE: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """An image, and the wall and processor time that it took in seconds."""
+
+    png: bytes
+    seconds: float
+    cpu_seconds: float
+
+
+def measure(conditions: Conditions) -> Figures:
+    """Returns the overhead, and the times of both."""
+    conditions.tell("starting the service")
+    with measured_service("image-generation", conditions.folder) as served:
+        stub = image_grpc.ImageGenerationServiceStub(served.channel)
+        provenance = Answer.of(stub.GenerateImage(generation_request(0))).completed.provenance
+        conditions.tell("loading the bare loop")
+        with Worker(
+            "bare_generation", provenance.dtype, str(provenance.thread_count), provenance.device
+        ) as bare:
+
+            def serve(seed: int) -> _Image:
+                return _served_image(stub, served, seed)
+
+            def loop(seed: int, *, is_batched: bool) -> _Image:
+                answer = bare.ask(
+                    "generate",
+                    seed=seed,
+                    steps=provenance.steps,
+                    guidance_scale=provenance.guidance_scale,
+                    is_batched=is_batched,
+                )
+                png = base64.b64decode(answer["png"])
+                return _Image(png, answer["wall_seconds"], answer["cpu_seconds"])
+
+            conditions.tell("the bare loop: one call of the UNet for both rows of guidance, or two?")
+            loop(0, is_batched=True)
+            trials = {True: list[float](), False: list[float]()}
+            for seed in range(conditions.choose(4, 1)):
+                for is_batched, seconds in trials.items():
+                    seconds.append(loop(seed, is_batched=is_batched).seconds)
+            is_batched = median(trials[True]) < median(trials[False])
+
+            pairs = []
+            pair_count = conditions.choose(14, 2)
+            for seed in range(1, 1 + pair_count):
+                conditions.tell(f"served against bare: pair {seed} of {pair_count}")
+                if seed % 2:
+                    ours, theirs = serve(seed), loop(seed, is_batched=is_batched)
+                else:
+                    theirs, ours = loop(seed, is_batched=is_batched), serve(seed)
+                _check_same(ours, theirs)
+                pairs.append((ours, theirs))
+    return {
+        "generation.serving_overhead": median([ours.seconds / bare.seconds for ours, bare in pairs]) - 1,
+        "generation.serving_cpu_overhead": sum(ours.cpu_seconds for ours, _ in pairs)
+        / sum(bare.cpu_seconds for _, bare in pairs)
+        - 1,
+        "generation.served_seconds": median([ours.seconds for ours, _ in pairs]),
+        "generation.bare_seconds": median([bare.seconds for _, bare in pairs]),
+        "generation.bare_one_call_seconds": median(trials[True]),
+        "generation.bare_two_calls_seconds": median(trials[False]),
+        "generation.pairs": len(pairs),
+    }
+
+
+def charts(figures: Mapping[str, float]) -> list[Chart]:
+    """Returns both times side by side."""
+    times = {
+        "served": figures["generation.served_seconds"],
+        "bare loop": figures["generation.bare_seconds"],
+        "bare, one call a step": figures["generation.bare_one_call_seconds"],
+        "bare, two calls": figures["generation.bare_two_calls_seconds"],
+    }
+    title = f"An image of 512x512: serving adds {figures['generation.serving_overhead']:+.1%}"
+    return [BarChart("generation", title, "seconds", {"time": times})]
+
+
+def _served_image(stub: image_grpc.ImageGenerationServiceStub, served: MeasuredService, seed: int) -> _Image:
+    request = generation_request(seed)
+    cpu_seconds, started_at = served.processor_seconds, time.perf_counter()
+    answer = Answer.of(stub.GenerateImage(request))
+    seconds = time.perf_counter() - started_at
+    return _Image(answer.completed.image.content, seconds, served.processor_seconds - cpu_seconds)
+
+
+def _check_same(ours: _Image, theirs: _Image) -> None:
+    """Checks that both made the same image, as files of about the same size."""
+    difference = np.abs(pixels_of(ours.png).astype(int) - pixels_of(theirs.png)).mean()
+    if difference > _MAX_MEAN_DIFFERENCE:
+        raise MeasurementError(f"the two images differ by {difference:.2f} of 255 on average")
+    size_ratio = len(ours.png) / len(theirs.png)
+    if abs(size_ratio - 1) > _MAX_SIZE_DIFFERENCE:
+        raise MeasurementError(f"the service's PNG is {size_ratio:.2f} times as large as the loop's")

@@ -1,0 +1,1 @@
+"""Services under measurement, and requests to them."""

@@ -1,0 +1,76 @@
+"""Requests for images, and what their answers hold."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_benchmarks.figures import MeasurementError
+from chladni_contract.tensors import to_tensor
+
+EMBEDDING_SPACE: Final = "chladni-descriptors-v2"
+EMBEDDING_SIZE: Final = 152
+
+
+def random_embedding(seed: int) -> NDArray[np.float32]:
+    """Returns the embedding of a sound that does not exist: float32 (152,) in [0, 1]."""
+    return np.random.default_rng(seed).random(EMBEDDING_SIZE, dtype=np.float32)
+
+
+def generation_request(seed: int, **fields: Any) -> image_pb2.GenerateImageRequest:
+    """Returns a request for an image that is computed and not taken from a cache.
+
+    Args:
+        seed: Seed of the noise, and of the embedding that stands for a sound.
+        fields: Further fields of the message; what is absent is as by default.
+    """
+    embedding = tensor_pb2.Embedding(space=EMBEDDING_SPACE, values=to_tensor(random_embedding(seed)))
+    return image_pb2.GenerateImageRequest(
+        conditioning=image_pb2.Conditioning(audio_embedding=embedding),
+        seed=seed,
+        bypass_cache=True,
+        **fields,
+    )
+
+
+def pixels_of(png: bytes) -> NDArray[np.uint8]:
+    """Returns the pixels of a PNG, uint8 (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished generation.
+
+    Attributes:
+        completed: Its last event.
+        step_count: How often it reported a step.
+    """
+
+    completed: image_pb2.GenerationCompleted
+    step_count: int
+
+    @classmethod
+    def of(cls, events: Iterable[image_pb2.GenerateImageResponse]) -> Answer:
+        """Reads the events of a call to their end.
+
+        Raises:
+            MeasurementError: They do not end with an image, or it came from a cache.
+        """
+        step_count = 0
+        completed = None
+        for event in events:
+            step_count += event.HasField("progress")
+            if event.HasField("completed"):
+                completed = event.completed
+        if completed is None or completed.is_reused:
+            raise MeasurementError("a generation ended without an image of its own")
+        return cls(completed, step_count)

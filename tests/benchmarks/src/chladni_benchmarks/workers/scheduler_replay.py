@@ -1,0 +1,151 @@
+"""Replays a schedule of arrivals on the engine, with the service's order or first come, first served.
+
+    python -m chladni_benchmarks.workers.scheduler_replay
+
+Engine, model and limits are those of the service by default; only who decides the turns differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any, Final
+
+import diffusers
+import torch
+from prometheus_client import CollectorRegistry
+
+from chladni_benchmarks.services.image_requests import random_embedding
+from chladni_benchmarks.workers.commands import answer_commands
+from chladni_image_generation.composition import load_configured_model
+from chladni_image_generation.conditioning import Conditioning
+from chladni_image_generation.config import ImageGenerationSettings
+from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.scheduler import FairTurns, Turns
+from chladni_image_generation.engine.tracking import Ticket
+from chladni_image_generation.generation import Completed, GenerationRequest
+from chladni_image_generation.metrics import GenerationMetrics
+from chladni_image_generation.models.interface import LatentDiffusionModel
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.settings import load_settings
+
+
+class FirstComeFirstServed:
+    """The order of a server without a policy: each request to its end, in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._tickets: list[Ticket] = []
+
+    def join(self, contender: Ticket) -> None:
+        """Takes a request in, behind all others."""
+        self._tickets.append(contender)
+
+    def leave(self, contender: Ticket) -> None:
+        """Forgets a request."""
+        if contender in self._tickets:
+            self._tickets.remove(contender)
+
+    def charge(self, contender: Ticket, work: float) -> None:
+        """Does nothing: who was served how much does not matter."""
+
+    def order(self, now: float) -> list[Ticket]:
+        """Returns all requests by their arrival."""
+        del now
+        return list(self._tickets)
+
+
+class TurnsReplay:
+    """Runs schedules.
+
+    Args:
+        model: The model.
+        settings: Settings of the service.
+    """
+
+    def __init__(self, model: LatentDiffusionModel, settings: ImageGenerationSettings) -> None:
+        self._model = model
+        self._settings = settings
+        self._orders: Final[dict[str, Callable[[], Turns[Ticket]]]] = {
+            "fair": lambda: FairTurns(
+                oldest_share=settings.oldest_share, promotion_seconds=settings.promotion_seconds
+            ),
+            "first_come": FirstComeFirstServed,
+        }
+
+    def step_seconds(self) -> float:
+        """Returns the time of a step without guidance."""
+        steps = 12
+        (seconds,) = self.replay("first_come", [{"at_seconds": 0.0, "steps": steps}])
+        return seconds / steps
+
+    def replay(self, turns: str, arrivals: list[dict[str, Any]]) -> list[float]:
+        """Returns how long each job took, from its arrival to its image, in seconds.
+
+        Args:
+            turns: Order of turns, ``fair`` or ``first_come``.
+            arrivals: For each job ``at_seconds`` and ``steps``.
+        """
+        return asyncio.run(self._replay(self._orders[turns](), arrivals))
+
+    async def _replay(self, turns: Turns[Ticket], arrivals: list[dict[str, Any]]) -> list[float]:
+        compute_thread = new_compute_thread(torch.get_num_threads())
+        engine = Engine(
+            self._model,
+            limits=EngineLimits(
+                batch_size=self._settings.batch_size,
+                decode_batch_size=self._settings.decode_batch_size,
+                max_active_requests=self._settings.max_active_requests,
+                max_queued_requests=self._settings.max_queued_requests,
+            ),
+            turns=turns,
+            metrics=GenerationMetrics(CollectorRegistry()),
+            compute_thread=compute_thread,
+            clock=time.monotonic,
+        )
+        with compute_thread:
+            return await self._run_all(engine, arrivals)
+
+    async def _run_all(self, engine: Engine, arrivals: list[dict[str, Any]]) -> list[float]:
+        async with engine, asyncio.TaskGroup() as group:
+            started_at = time.monotonic()
+            jobs = [
+                group.create_task(self._run(engine, seed, started_at=started_at, **arrival))
+                for seed, arrival in enumerate(arrivals)
+            ]
+            return [await job for job in jobs]
+
+    async def _run(
+        self, engine: Engine, seed: int, *, started_at: float, at_seconds: float, steps: int
+    ) -> float:
+        width_pixels, height_pixels = engine.description.image_size_pixels
+        request = GenerationRequest(
+            conditioning=Conditioning(audio_embedding=random_embedding(seed)),
+            seed=seed,
+            steps=steps,
+            guidance_scale=1.0,
+            scheduler=engine.description.scheduler_names[0],
+            width_pixels=width_pixels,
+            height_pixels=height_pixels,
+        )
+        await asyncio.sleep(started_at + at_seconds - time.monotonic())
+        arrived_at = time.monotonic()
+        async with aclosing(engine.generate(request, CancellationToken(), reuse=False)) as events:
+            async for event in events:
+                if isinstance(event, Completed):
+                    return time.monotonic() - arrived_at
+        raise ValueError("a generation ended without an image")
+
+
+def main() -> None:
+    """Loads the model and answers commands."""
+    diffusers.logging.disable_progress_bar()
+    settings = load_settings(ImageGenerationSettings, {})
+    replay = TurnsReplay(load_configured_model(settings, settings.model), settings)
+    replay.step_seconds()
+    answer_commands({"step_seconds": replay.step_seconds, "replay": replay.replay})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The similarity service, as a caller sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from chladni.media.v1 import media_pb2
+from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
+from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
+from chladni.tensor.v1 import tensor_pb2
+from chladni_benchmarks.figures import MeasurementError
+from chladni_contract.tensors import to_array
+from chladni_evaluation.clients.errors import CALL_TIMEOUT_SECONDS, answered
+
+EFFICIENTNET: Final = "efficientnet-lite0"
+ALIGNMENT: Final = "chladni-alignment"
+MOST_NEIGHBORS: Final = 100
+_IMAGES_A_CALL: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two things are.
+
+    Attributes:
+        score: The calibrated score, 0 to 1.
+        cosine: The cosine of their embeddings.
+    """
+
+    score: float
+    cosine: float
+
+
+class Judge:
+    """Has images embedded, compared and found.
+
+    Args:
+        channel: Channel to the service.
+    """
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub = similarity_grpc.SimilarityServiceStub(channel)
+
+    def default_model(self) -> str:
+        """Returns the model that a request gets which names none."""
+        with answered("SimilarityService.GetModels"):
+            models = self._stub.GetModels(
+                similarity_pb2.GetModelsRequest(), timeout=CALL_TIMEOUT_SECONDS
+            ).models
+        return next(str(model.id) for model in models if model.is_default)
+
+    def embed(self, images: Sequence[bytes], *, model: str) -> NDArray[np.float32]:
+        """Returns a vector of length 1 for each encoded image: (N, D), N at most 16.
+
+        Raises:
+            NotMeasurableError: The service has no such model.
+            MeasurementError: It refuses an image.
+        """
+        batch = similarity_pb2.ImageBatch(images=[media_pb2.Image(content=image) for image in images])
+        request = similarity_pb2.EmbedImagesRequest(encoded=batch, model=model)
+        with answered(f"EmbedImages with {model}"):
+            values = self._stub.EmbedImages(request, timeout=CALL_TIMEOUT_SECONDS).embeddings.values
+        return to_array(values, field="embeddings", dtype=np.float32, shape=(len(images), None))
+
+    def compare(self, first: bytes, second: bytes, *, model: str) -> Likeness:
+        """Returns how alike two encoded images are.
+
+        Raises:
+            NotMeasurableError: The service has no such model.
+        """
+        request = similarity_pb2.CompareImagesRequest(
+            first=media_pb2.Image(content=first), second=media_pb2.Image(content=second), model=model
+        )
+        with answered(f"CompareImages with {model}"):
+            response = self._stub.CompareImages(request, timeout=CALL_TIMEOUT_SECONDS)
+        return Likeness(response.score, response.cosine)
+
+    def align(self, sound: tensor_pb2.Embedding, image: bytes) -> Likeness:
+        """Returns how well an image fits a sound.
+
+        Raises:
+            NotMeasurableError: The service offers no alignment.
+        """
+        request = similarity_pb2.ScoreAlignmentRequest(
+            sound=similarity_pb2.SoundQuery(embedding=sound), image=media_pb2.Image(content=image)
+        )
+        with answered("ScoreAlignment"):
+            response = self._stub.ScoreAlignment(request, timeout=CALL_TIMEOUT_SECONDS)
+        return Likeness(response.score, response.cosine)
+
+    def add(self, collection: str, images: Mapping[str, bytes]) -> None:
+        """Adds images by identifier to a collection.
+
+        Raises:
+            NotMeasurableError: The service keeps no collections.
+        """
+        names = list(images)
+        for first in range(0, len(names), _IMAGES_A_CALL):
+            added = [
+                similarity_pb2.CollectionImage(id=name, image=media_pb2.Image(content=images[name]))
+                for name in names[first : first + _IMAGES_A_CALL]
+            ]
+            request = similarity_pb2.AddImagesRequest(collection=collection, images=added)
+            with answered("AddImages"):
+                self._stub.AddImages(request, timeout=CALL_TIMEOUT_SECONDS)
+
+    def search(self, collection: str, sound: tensor_pb2.Embedding) -> dict[str, float]:
+        """Returns the scores of the 100 images that fit a sound best, by identifier.
+
+        Raises:
+            NotMeasurableError: The service keeps no collections, or does not search by sound.
+        """
+        request = similarity_pb2.SearchImagesRequest(
+            collection=collection,
+            sound=similarity_pb2.SoundQuery(embedding=sound),
+            neighbor_count=MOST_NEIGHBORS,
+        )
+        with answered("SearchImages by sound"):
+            neighbors = self._stub.SearchImages(request, timeout=CALL_TIMEOUT_SECONDS).neighbors
+        return {neighbor.id: neighbor.score for neighbor in neighbors}
+
+    def delete(self, collection: str, names: Sequence[str]) -> None:
+        """Deletes images from a collection.
+
+        Raises:
+            MeasurementError: Some were not there.
+        """
+        request = similarity_pb2.DeleteImagesRequest(collection=collection, ids=names)
+        with answered("DeleteImages"):
+            count = self._stub.DeleteImages(request, timeout=CALL_TIMEOUT_SECONDS).deleted_count
+        if count != len(names):
+            raise MeasurementError(f"DeleteImages deleted {count} images of {len(names)}")
+
+
+def in_batches(images: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """Returns the images in lots that `Judge.embed` takes."""
+    return [images[first : first + _IMAGES_A_CALL] for first in range(0, len(images), _IMAGES_A_CALL)]
