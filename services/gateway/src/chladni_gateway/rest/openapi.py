@@ -188,11 +188,13 @@ LIMITS: Final[dict[str, Any]] = {
     "max_live_seconds": 120.0,
 }
 _EVENT_STREAM: Final = (
-    "id: 1\nevent: queued\n"
-    'data: {"stage":"image_generation","position":0}\n\n'
-    "id: 2\nevent: progress\n"
+    "event: queued\n"
+    'data: {"stage":"image_generation","position":0}\n'
+    "id: 1\n\n"
+    "event: progress\n"
     'data: {"stage":"image_generation","step":1,"total_steps":20,"elapsed_seconds":0.1,'
-    '"remaining_seconds":1.9,"preview":null}\n\n'
+    '"remaining_seconds":1.9,"preview":null}\n'
+    "id: 2\n\n"
 )
 _FILE: Final[dict[str, Any]] = {
     "type": "string",
