@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import chladni_client as chladni
-from chladni_audio_features.composition import SERVICE_NAMES, composer
+from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_client.recording.recorder import Recording
 from chladni_client.recording.spectrum import LiveSpectrum
@@ -26,7 +26,7 @@ def running_service(**variables):
     usual = {"GRPC_PORT": "0", "METRICS_PORT": "0", "DRAIN_DELAY_SECONDS": "0", "WORKER_COUNT": "1"}
     environ = {prefix + name: value for name, value in usual.items()} | variables
     settings = load_settings(AudioFeaturesSettings, environ)
-    return loopback_service(composer(settings), service_names=SERVICE_NAMES, settings=settings)
+    return loopback_service(compose(settings), service_names=SERVICE_NAMES, settings=settings)
 
 
 def pcm_of(samples):

@@ -16,9 +16,9 @@ from transformers import ClapFeatureExtractor, ClapModel, ClapTextModelWithProje
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
-from chladni_audio_features.analysis.recording import Recording
+from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
-from chladni_audio_features.composition import SERVICE_NAMES, composer
+from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.embeddings import pretrained_files
 from chladni_audio_features.embeddings.clap import ClapEmbedder, middle_window
@@ -104,7 +104,7 @@ def test_the_middle_is_in_the_middle():
 def test_recordings_are_heard_at_their_own_bandwidth(embedder, files, sounds, transform, analyser):
     """A tone that the analyses, at 22050 Hz, do not hear at all reaches CLAP."""
     content = files.encode(sounds.tone(13_000, 2.0, rate_hz=RATE_HZ), RATE_HZ, subtype="FLOAT")
-    recording = Recording(
+    recording = ClipAnalysis(
         AudioDecoder(DecodingLimits()).read(content), transform=transform, analyser=analyser
     )
     assert np.abs(recording.samples_at(22_050)[2000:-2000]).max() < 0.01
@@ -275,8 +275,8 @@ async def test_the_service_embeds_with_clap(clap_directory, embedder, files, sou
         features=[audio_pb2.FEATURE_EMBEDDING, audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_LOG_MEL],
         embedding_model="clap",
     )
-    compose = composer(settings_with(clap_model=str(clap_directory)))
-    async with loopback_service(compose, service_names=SERVICE_NAMES) as (_, channel):
+    composed = compose(settings_with(clap_model=str(clap_directory)))
+    async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         stub = audio_grpc.AudioFeatureServiceStub(channel)
         response = await stub.ExtractFeatures(request)
         _, clap = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
@@ -301,8 +301,8 @@ async def test_the_service_embeds_with_clap(clap_directory, embedder, files, sou
 
 async def test_a_broken_clap_leaves_the_service_up(files, sounds, tmp_path):
     content = files.encode(sounds.tone(440))
-    compose = composer(settings_with(clap_model=str(tmp_path), clap_to_clip_map=str(tmp_path)))
-    async with loopback_service(compose, service_names=SERVICE_NAMES) as (_, channel):
+    composed = compose(settings_with(clap_model=str(tmp_path), clap_to_clip_map=str(tmp_path)))
+    async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         stub = audio_grpc.AudioFeatureServiceStub(channel)
         audio = media_pb2.AudioClip(content=content)
         assert (await stub.ExtractFeatures(audio_pb2.ExtractFeaturesRequest(audio=audio))).descriptors

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, ClapModel, CLIPModel, CLIPVisionModelWit
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
-from chladni_audio_features.composition import SERVICE_NAMES, composer
+from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.embeddings.clap import ClapEmbedder
 from chladni_audio_features.embeddings.clap_to_clip import ClapToClipEmbedder, load_map
@@ -157,7 +157,7 @@ def test_recordings_are_taken_for_captions(
         samples = sounds.harmonic(pitch_hz, 1.0)
         (tmp_path / f"{pitch_hz}.wav").write_bytes(files.encode(samples, subtype="FLOAT"))
         heard.append(clap.embed_samples(soxr.resample(samples, sounds.rate_hz, 48_000, quality="HQ")))
-    directory = fit_map("--recordings", tmp_path)
+    directory = fit_map("--audio", tmp_path)
     said = ClapTexts(clap_directory).embed(draw_captions(count=CAPTIONS, seed=3))
     plain, moved = load_map(map_directory), load_map(directory)
     np.testing.assert_allclose(
@@ -184,7 +184,7 @@ def test_norm_and_ridge_can_be_given(fit_map):
         (["--ridge", "0"], "--ridge must be more than 0"),
         (["--norm", "-1"], "--norm must be more than 0"),
         (["--images", "EMPTY"], "--images has no .jpg"),
-        (["--recordings", "EMPTY"], "--recordings has no .wav"),
+        (["--audio", "EMPTY"], "--audio has no .wav"),
     ],
 )
 def test_impossible_jobs_are_explained(capsys, tmp_path, options, words):
@@ -274,7 +274,7 @@ async def test_the_service_maps_sounds(clap_directory, map_directory, clap, file
             "clap_to_clip_map": str(map_directory),
         }
     )
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = audio_grpc.AudioFeatureServiceStub(channel)
         response = await stub.ExtractFeatures(request)
         models = (await stub.GetModels(audio_pb2.GetModelsRequest())).models

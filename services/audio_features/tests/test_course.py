@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.embeddings.descriptors import COMPONENT_NAMES, COURSE_FEATURES
+from chladni_audio_features.embeddings.descriptors import COMPONENT_NAMES, TEMPORAL_FEATURES
 from chladni_audio_features.training.synthesis.corpus import SHARES, draw_sound
 from chladni_audio_features.training.synthesis.music import random_piece, render_piece
 from chladni_audio_features.training.synthesis.speech import has_speech
@@ -38,8 +38,8 @@ def trace(embed):
 
 def by_feature(embedding):
     """The course of an embedding: the (16,) values of each feature."""
-    columns = embedding[24:].reshape(SEGMENTS, len(COURSE_FEATURES)).T
-    return dict(zip(COURSE_FEATURES, columns, strict=True))
+    columns = embedding[24:].reshape(SEGMENTS, len(TEMPORAL_FEATURES)).T
+    return dict(zip(TEMPORAL_FEATURES, columns, strict=True))
 
 
 def glide(start_hz, octaves, seconds=2.0, partials=4):
@@ -66,7 +66,10 @@ def test_the_pitch_of_a_glide_is_followed(extractor, start_hz, octaves, seconds)
     for begin_hz, rise in ((start_hz, octaves), (start_hz * 2**octaves, -octaves)):
         described = extractor.analyser.describe(glide(begin_hz, rise, seconds).astype(np.float32))
         expected = np.log2(begin_hz) + rise * (np.arange(SEGMENTS) + 0.5) / SEGMENTS
-        assert np.abs(np.log2(described.course.pitch_height_hz) - expected).max() < 0.02 + 0.12 * octaves
+        assert (
+            np.abs(np.log2(described.temporal_profile.pitch_height_hz) - expected).max()
+            < 0.02 + 0.12 * octaves
+        )
         embedded = by_feature(extractor.embedder.embed(described))["pitch_height"]
         assert (np.diff(embedded) * rise >= 0.0).all()
         assert (embedded[-1] - embedded[0]) * rise > 0.0
@@ -275,8 +278,8 @@ def test_a_decibel_more_leaves_the_courses_of_various_sounds_alone(embed, variou
 def test_noise_moves_brightness_and_flatness_alone(embed, various_sounds, originals):
     """It fills the gaps between partials: a clean tone becomes brighter and flatter."""
     changed = np.stack([embed(with_noise(sound)) for sound in various_sounds])
-    changes = np.abs(changed - originals)[:, 24:].reshape(len(originals), SEGMENTS, len(COURSE_FEATURES))
-    for feature, change in zip(COURSE_FEATURES, changes.mean(axis=(0, 1)), strict=True):
+    changes = np.abs(changed - originals)[:, 24:].reshape(len(originals), SEGMENTS, len(TEMPORAL_FEATURES))
+    for feature, change in zip(TEMPORAL_FEATURES, changes.mean(axis=(0, 1)), strict=True):
         assert change < (0.3 if feature in ("brightness", "flatness") else 0.02), feature
 
 

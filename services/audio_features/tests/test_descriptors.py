@@ -12,7 +12,7 @@ from chladni_audio_features.analysis.loudness import integrated_loudness, k_weig
 from chladni_audio_features.analysis.pitch import summarise_pitch, track_pitch
 from chladni_audio_features.analysis.rhythm import analyse_rhythm
 from chladni_audio_features.analysis.roughness import measure_roughness
-from chladni_audio_features.analysis.spectral_peaks import TonalPeaks, find_tonal_peaks
+from chladni_audio_features.analysis.spectral_peaks import SpectralPeaks, find_spectral_peaks
 from chladni_audio_features.analysis.spectral_shape import (
     spectral_bandwidths,
     spectral_centroids,
@@ -256,7 +256,7 @@ def test_triads_have_their_mode_and_pitch_classes(analyser, sounds, root, third,
 
 def test_a_detuned_chord_keeps_its_pitch_classes(sounds):
     detuned = sounds.chord(60.3, 64.3, 67.3)
-    chroma = analyse_tonality(find_tonal_peaks(detuned, RATE_HZ)).chroma
+    chroma = analyse_tonality(find_spectral_peaks(detuned, RATE_HZ)).chroma
     assert set(np.argsort(chroma)[-3:].tolist()) == {C, E, G}
 
 
@@ -279,7 +279,7 @@ def test_a_profile_fits_its_own_key_best():
 
 def test_the_register_of_high_peaks_and_of_none():
     def peaks(*frequencies_hz):
-        return TonalPeaks(
+        return SpectralPeaks(
             frequencies_hz=np.array(frequencies_hz),
             amplitudes=np.ones(len(frequencies_hz)),
             frames=np.zeros(len(frequencies_hz), np.intp),
@@ -317,7 +317,7 @@ def test_silence_and_constants_are_silent(analyser, offset):
 
 def test_each_family_knows_silence():
     silence = np.zeros(22050, np.float32)
-    peaks = find_tonal_peaks(silence, RATE_HZ)
+    peaks = find_spectral_peaks(silence, RATE_HZ)
     assert not peaks.is_tonal
     assert measure_roughness(silence, RATE_HZ) == 0
     summary = summarise_pitch(track_pitch(silence, RATE_HZ), peaks)

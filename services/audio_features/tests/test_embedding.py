@@ -14,11 +14,11 @@ from chladni_audio_features.embeddings.descriptors import (
     CALIBRATED,
     CALIBRATION_FILE,
     COMPONENT_NAMES,
-    COURSE_FEATURES,
     DESCRIPTOR_NAMES,
     MANIFEST_FILE,
     MAP_NAMES,
     MODEL_DIRECTORY,
+    TEMPORAL_FEATURES,
     DescriptorEmbedder,
     ModelFileError,
     QuantileMap,
@@ -41,11 +41,11 @@ def test_components_have_their_order():
         "chroma_d_sharp", "chroma_e", "chroma_f", "chroma_f_sharp", "chroma_g", "chroma_g_sharp", "chroma_a",
         "chroma_a_sharp", "chroma_b",
     )  # fmt: skip
-    assert COURSE_FEATURES == (
+    assert TEMPORAL_FEATURES == (
         "level", "brightness", "flatness", "onset", "pitch_height", "harmonicity", "tonal_x", "tonal_y",
     )  # fmt: skip
     assert COMPONENT_NAMES[:24] == DESCRIPTOR_NAMES
-    assert COMPONENT_NAMES[24:33] == (*(f"course_00_{name}" for name in COURSE_FEATURES), "course_01_level")
+    assert COMPONENT_NAMES[24:33] == (*(f"course_00_{name}" for name in TEMPORAL_FEATURES), "course_01_level")
     assert COMPONENT_NAMES[-1] == "course_15_tonal_y"
     assert len(set(COMPONENT_NAMES)) == len(COMPONENT_NAMES) == 152
 

@@ -137,7 +137,7 @@ def test_a_written_calibration_is_what_is_loaded(calibration_directory):
     rows[:, 5] = 0.25
     calibration = load(calibration_directory)
     assert (calibration.name, calibration.basis) == ("mine", LatentBasis.MEL)
-    assert (calibration.recording_count, calibration.value_count) == (20, 16)
+    assert (calibration.clip_count, calibration.value_count) == (20, 16)
     np.testing.assert_allclose(calibration.mean, rows.mean(0), rtol=1e-5)
     np.testing.assert_allclose(calibration.deviation, rows.std(0), rtol=1e-4, atol=1e-7)
     scores = np.stack([calibration.z_score(row) for row in rows])
@@ -216,7 +216,7 @@ FAULTS = {
     "two bases": (lambda d: rewrite(d, basis=["mel"]), "no usable basis"),
     "no square": (lambda d: rewrite(d, value_count=15), "no usable value_count"),
     "too many": (lambda d: rewrite(d, value_count=1024**2), "no usable value_count"),
-    "one recording": (lambda d: rewrite(d, recording_count=1), "calibrate at least 2 recordings"),
+    "one clip": (lambda d: rewrite(d, recording_count=1), "calibrate at least 2 clips"),
     "no digests": (lambda d: rewrite(d, sha256=None, digest=None), "no usable sha256, digest"),
     "another digest": (lambda d: rewrite(d, digest="0" * 64), "is not that of its files"),
     "an unknown file": (lambda d: rewrite(d, sha256={"../x": ""}), "lists '../x'"),
@@ -253,7 +253,7 @@ def request(shape=(4, 32, 32), basis=LatentBasis.MEL, name="", is_unscaled=False
 
 def flat(name, basis, count):
     ones = np.ones(count, np.float32)
-    return LatentCalibration(name, basis, mean=ones, deviation=ones, recording_count=2, digest="d" * 64)
+    return LatentCalibration(name, basis, mean=ones, deviation=ones, clip_count=2, digest="d" * 64)
 
 
 def test_the_first_calibration_that_fits_is_the_default():
@@ -292,7 +292,7 @@ def test_the_embedded_calibrations_are_whole_and_small():
     for calibration in catalog:
         _, basis, count = calibration.name.split("-")
         assert (calibration.basis, calibration.value_count) == (basis, int(count))
-        assert calibration.recording_count >= 500
+        assert calibration.clip_count >= 500
         # An image with more rows than there are mel bins has a few coefficients that never vary.
         assert (calibration.deviation > 1e-6).mean() > (0.97 if count in {"36864", "65536"} else 0.9999)
     files = [path for path in CALIBRATION_DIRECTORY.rglob("*") if path.is_file()]
@@ -326,7 +326,7 @@ def test_the_job_writes_what_it_can_load(tmp_path, capsys):
     assert capsys.readouterr().out.count("3 sounds") == len(EMBEDDED_CALIBRATIONS)
     for name in EMBEDDED_CALIBRATIONS:
         calibration = load(tmp_path / name)
-        assert (calibration.name, calibration.recording_count) == (name, 3)
+        assert (calibration.name, calibration.clip_count) == (name, 3)
         assert not (tmp_path / name / "moments.npz").exists()
         assert json.loads((tmp_path / name / "manifest.json").read_text())["mergeable"] is False
     with pytest.raises(SystemExit):

@@ -8,7 +8,7 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
-from chladni_audio_features.composition import SERVICE_NAMES, composer
+from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.latents.calibration import CalibrationError
 from chladni_audio_features.latents.catalog import EMBEDDED_CALIBRATIONS, load_calibrations
@@ -37,8 +37,8 @@ def settings_with(**changes):
 
 @pytest.fixture
 async def stub(own_calibration):
-    compose = composer(settings_with(latent_calibrations=str(own_calibration)))
-    async with loopback_service(compose, service_names=SERVICE_NAMES) as (_, channel):
+    composed = compose(settings_with(latent_calibrations=str(own_calibration)))
+    async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         yield audio_grpc.AudioFeatureServiceStub(channel)
 
 
@@ -177,12 +177,12 @@ async def test_models_tell_the_calibrations(stub):
     for calibration in load_calibrations():
         assert model.properties[f"latent_calibration.{calibration.name}"] == (
             f"basis={calibration.basis}; values={calibration.value_count}; "
-            f"recordings={calibration.recording_count}; digest={calibration.digest}"
+            f"recordings={calibration.clip_count}; digest={calibration.digest}"
         )
 
 
 async def test_a_calibration_of_another_digest_stops_the_service(own_calibration):
-    compose = composer(settings_with(latent_calibrations=f"{own_calibration}@{'0' * 12}"))
+    composed = compose(settings_with(latent_calibrations=f"{own_calibration}@{'0' * 12}"))
     with pytest.raises(CalibrationError, match="'voices'"):
-        async with loopback_service(compose, service_names=SERVICE_NAMES):
+        async with loopback_service(composed, service_names=SERVICE_NAMES):
             pass

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
-from chladni_audio_features.colormap import Colormap
-from chladni_audio_features.rendering import render_spectrogram
+from chladni_audio_features.rendering import Colormap, render_spectrogram
 
 
 def pixels(png):

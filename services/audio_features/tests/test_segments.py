@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.analysis.segments import SEGMENTS, SegmentWindows
+from chladni_audio_features.analysis.temporal_profile import SEGMENTS, SegmentWindows
 
 DURATIONS = st.floats(0.1, 30.0)
 COUNTS = st.integers(1, 400)

@@ -14,7 +14,7 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
-from chladni_audio_features.composition import SERVICE_NAMES, composer
+from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.embeddings.descriptors import COMPONENT_NAMES, DESCRIPTOR_NAMES, EMBEDDING_SPACE
 from chladni_contract.errors import Reason
@@ -30,8 +30,10 @@ def loopback_settings(**changes):
 
 @pytest.fixture
 async def service():
-    compose = composer(loopback_settings())
-    async with loopback_service(compose, service_names=SERVICE_NAMES, settings=LoopbackSettings()) as entered:
+    composed = compose(loopback_settings())
+    async with loopback_service(
+        composed, service_names=SERVICE_NAMES, settings=LoopbackSettings()
+    ) as entered:
         yield entered
 
 
@@ -304,9 +306,9 @@ async def test_what_is_not_offered_says_so(stub):
 
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back(files, sounds):
-    compose = composer(loopback_settings(worker_count=1, max_queued_requests=1))
+    composed = compose(loopback_settings(worker_count=1, max_queued_requests=1))
     content = files.encode(sounds.noise(10.0))
-    async with loopback_service(compose, service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         stub = audio_grpc.AudioFeatureServiceStub(channel)
         results = await asyncio.gather(*(extract(stub, content) for _ in range(6)), return_exceptions=True)
         refused = [result for result in results if isinstance(result, grpc.aio.AioRpcError)]

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.analysis.mel import hz_to_mel, mel_filter_bank, mel_to_hz
 from chladni_audio_features.analysis.spectrogram import (
     MelSettings,
     MelTransform,
     hann_window,
+    hz_to_mel,
     log_mel_spectrogram,
+    mel_filter_bank,
+    mel_to_hz,
     power_blocks,
     power_of_windows,
 )

@@ -6,7 +6,6 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.analysis.levels import measure_level
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.audio.errors import (
@@ -17,8 +16,7 @@ from chladni_audio_features.audio.errors import (
     SampleValueError,
 )
 from chladni_audio_features.audio.pcm import PcmEncoding, PcmFormat, PcmReader
-from chladni_audio_features.live import LiveAnalysis, LiveLimits
-from chladni_audio_features.streaming import MelStream
+from chladni_audio_features.live import LiveAnalysis, LiveLimits, MelStream, measure_level
 
 LIMITS = DecodingLimits()
 

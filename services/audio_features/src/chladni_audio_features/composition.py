@@ -35,14 +35,14 @@ SERVICE_NAMES: Final = (
     audio_feature_service_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"].full_name,
 )
 
-_MAX_WORKERS: Final = 4  # each may hold some 50 MB of a long recording
+_MAX_WORKERS: Final = 4  # each may hold some 50 MB of a long clip
 
 
-def composer(settings: AudioFeaturesSettings) -> Compose:
+def compose(settings: AudioFeaturesSettings) -> Compose:
     """Returns the function that loads the models, warms the analyses and gives the servicer."""
 
     @asynccontextmanager
-    async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
+    async def serve(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         keep_freed_memory()
         thread_count = settings.worker_count or min(_MAX_WORKERS, available_processor_count())
         extractor = await asyncio.to_thread(
@@ -65,7 +65,7 @@ def composer(settings: AudioFeaturesSettings) -> Compose:
             register = audio_feature_service_pb2_grpc.add_AudioFeatureServiceServicer_to_server
             yield [Binding(register, servicer)]
 
-    return compose
+    return serve
 
 
 def load_extractor(
@@ -77,7 +77,7 @@ def load_extractor(
     """Loads everything that the analyses need and runs them once, so that no caller waits for that.
 
     Args:
-        limits: What a recording may be.
+        limits: What a clip may be.
         pretrained: Which pretrained models to load; `None` means none. One that cannot be loaded is listed
             as unavailable.
         calibrations: Calibrations of initial latents beside the embedded ones.

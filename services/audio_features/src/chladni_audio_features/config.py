@@ -20,18 +20,16 @@ class AudioFeaturesSettings(ServiceSettings):
     grpc_port: Port = Field(50051, description="Port of the gRPC server.")
     metrics_port: Port = Field(9101, description="Port of the Prometheus endpoint.")
     worker_count: int = Field(
-        0, ge=0, le=256, description="Recordings analysed at a time; 0 takes one for each CPU, at most 4."
+        0, ge=0, le=256, description="Clips analysed at a time; 0 takes one for each CPU, at most 4."
     )
     max_queued_requests: int = Field(
         64, ge=1, le=10_000, description="Analyses that run or wait at most; more are refused."
     )
-    max_audio_bytes: int = Field(
-        10 * 1024 * 1024, ge=1024, le=1024**3, description="Largest recording, in bytes."
-    )
+    max_audio_bytes: int = Field(10 * 1024 * 1024, ge=1024, le=1024**3, description="Largest clip, in bytes.")
     min_audio_seconds: float = Field(
-        0.1, ge=0.1, le=60, description="Shortest recording; the analyses need 0.1 s."
+        0.1, ge=0.1, le=60, description="Shortest clip; the analyses need 0.1 s."
     )
-    max_audio_seconds: float = Field(30.0, gt=0, le=3600, description="Longest recording.")
+    max_audio_seconds: float = Field(30.0, gt=0, le=3600, description="Longest clip.")
     max_stream_seconds: float = Field(
         120.0, gt=0, le=3600, description="Longest live sound; it is kept in memory for its summary."
     )
@@ -80,7 +78,7 @@ class AudioFeaturesSettings(ServiceSettings):
 
     @property
     def decoding_limits(self) -> DecodingLimits:
-        """What a recording may be."""
+        """What a clip may be."""
         return DecodingLimits(
             max_bytes=self.max_audio_bytes,
             min_duration_seconds=self.min_audio_seconds,

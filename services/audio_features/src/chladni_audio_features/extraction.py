@@ -1,4 +1,4 @@
-"""The features of whole recordings, from file to numbers."""
+"""The features of whole clips, from file to numbers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser, Descriptors
-from chladni_audio_features.analysis.recording import Recording
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.clip import SourceFormat
 from chladni_audio_features.audio.decoding import AudioDecoder
-from chladni_audio_features.colormap import Colormap
 from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
 from chladni_audio_features.embeddings.registry import EmbeddingModel, EmbeddingModels
 from chladni_audio_features.latents.catalog import CalibrationCatalog
 from chladni_audio_features.latents.initial_latents import LatentsPlan
-from chladni_audio_features.rendering import render_spectrogram
+from chladni_audio_features.rendering import Colormap, render_spectrogram
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Features:
 
 
 class FeatureExtractor:
-    """Decodes recordings and computes their features.
+    """Decodes clips and computes their features.
 
     Immutable, hence safe to share between threads; the same bytes give the same floats.
     """
@@ -67,11 +66,11 @@ class FeatureExtractor:
         """Create an extractor from its parts, which must agree on the sample rate.
 
         Args:
-            decoder: decodes recordings.
+            decoder: decodes clips.
             transform: computes mel spectrograms.
             analyser: computes descriptors.
             embedder: embeds descriptors, of live sound too.
-            embedding_models: embed recordings.
+            embedding_models: embed clips.
             calibrations: scale initial latents.
         """
         self._decoder = decoder
@@ -96,7 +95,7 @@ class FeatureExtractor:
         embedding_model: EmbeddingModel | None = None,
         latents_plan: LatentsPlan | None = None,
     ) -> Features:
-        """Compute features of a recording; it is decoded once, however many they are.
+        """Compute features of a clip; it is decoded once, however many they are.
 
         Args:
             content: the file.
@@ -107,38 +106,38 @@ class FeatureExtractor:
             latents_plan: how to make initial latents; `None` means not at all.
 
         Raises:
-            AudioError: the recording cannot be used.
+            AudioError: the clip cannot be used.
             ChladniError: the embedding model failed.
         """
-        recording = self._read(content)
+        clip = self._read(content)
         model = embedding_model or self.embedding_models.default
         return Features(
-            properties=_properties(content, recording.source),
-            log_mel=recording.scaled_log_mel if wants_log_mel else None,
-            descriptors=recording.descriptors if wants_descriptors else None,
-            embedding=model.embed(recording) if wants_embedding else None,
-            initial_latents=None if latents_plan is None else latents_plan.make(recording.scaled_log_mel),
+            properties=_properties(content, clip.source),
+            log_mel=clip.scaled_log_mel if wants_log_mel else None,
+            descriptors=clip.descriptors if wants_descriptors else None,
+            embedding=model.embed(clip) if wants_embedding else None,
+            initial_latents=None if latents_plan is None else latents_plan.make(clip.scaled_log_mel),
         )
 
     def render(
         self, content: bytes, *, width_pixels: int, height_pixels: int, colormap: Colormap
     ) -> tuple[SourceProperties, bytes]:
-        """Draw the spectrogram of a recording; return what was found in it and the PNG.
+        """Draw the spectrogram of a clip; return what was found in it and the PNG.
 
         Raises:
-            AudioError: the recording cannot be used.
+            AudioError: the clip cannot be used.
         """
-        recording = self._read(content)
+        clip = self._read(content)
         image = render_spectrogram(
-            recording.scaled_log_mel,
+            clip.scaled_log_mel,
             width_pixels=width_pixels,
             height_pixels=height_pixels,
             colormap=colormap,
         )
-        return _properties(content, recording.source), image
+        return _properties(content, clip.source), image
 
-    def _read(self, content: bytes) -> Recording:
-        return Recording(self._decoder.read(content), transform=self.transform, analyser=self._analyser)
+    def _read(self, content: bytes) -> ClipAnalysis:
+        return ClipAnalysis(self._decoder.read(content), transform=self.transform, analyser=self._analyser)
 
 
 def _properties(content: bytes, source: SourceFormat) -> SourceProperties:

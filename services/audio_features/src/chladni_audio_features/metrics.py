@@ -15,7 +15,7 @@ class AudioMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._analysed_seconds = Counter(
             "chladni_audio_analysed_seconds_total",
-            "Length of the recordings that were analysed.",
+            "Length of the clips that were analysed.",
             ["format"],
             registry=registry,
         )
@@ -26,5 +26,5 @@ class AudioMetrics:
         )
 
     def count_analysed(self, container: Container, duration_seconds: float) -> None:
-        """Count a recording."""
+        """Count a clip."""
         self._analysed_seconds.labels(container.value).inc(duration_seconds)

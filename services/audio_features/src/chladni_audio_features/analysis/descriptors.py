@@ -17,13 +17,21 @@ from chladni_audio_features.analysis.loudness import (
 from chladni_audio_features.analysis.pitch import summarise_pitch, track_pitch
 from chladni_audio_features.analysis.rhythm import TempoCandidate, analyse_rhythm
 from chladni_audio_features.analysis.roughness import measure_roughness
-from chladni_audio_features.analysis.spectral_peaks import find_tonal_peaks
-from chladni_audio_features.analysis.spectral_shape import MIN_FLATNESS_DB, TimbreMeter, summarise_timbre
+from chladni_audio_features.analysis.spectral_peaks import find_spectral_peaks
+from chladni_audio_features.analysis.spectral_shape import (
+    MIN_FLATNESS_DB,
+    SpectralShapeMeter,
+    summarise_spectral_shape,
+)
 from chladni_audio_features.analysis.spectrogram import MelTransform, bin_frequencies
-from chladni_audio_features.analysis.temporal_profile import Course, SoundAnalyses, trace_course
+from chladni_audio_features.analysis.temporal_profile import (
+    AnalysisResults,
+    TemporalProfile,
+    measure_temporal_profile,
+)
 from chladni_audio_features.analysis.tonality import PITCH_CLASSES, KeyEstimate, analyse_tonality
 
-_SILENT_AMPLITUDE = 1e-6  # -120 dBFS: below the noise floor of any recording
+_SILENT_AMPLITUDE = 1e-6  # -120 dBFS: below the noise floor of any clip
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +46,7 @@ class Descriptors:
         chroma: (12,) float64 from C.
         tempo_candidates: tempi with confidences, best first.
         keys: keys with correlations, best first.
-        course: how the sound changes; None for silence.
+        temporal_profile: how the sound changes; None for silence.
     """
 
     is_silent: bool
@@ -57,7 +65,7 @@ class Descriptors:
     chroma: npt.NDArray[np.float64]
     tempo_candidates: tuple[TempoCandidate, ...] = ()
     keys: tuple[KeyEstimate, ...] = ()
-    course: Course | None = None
+    temporal_profile: TemporalProfile | None = None
 
     def values(self) -> tuple[float, ...]:
         """Return all 24 values in the order of the definitions, 0 for what is absent."""
@@ -105,13 +113,13 @@ class DescriptorAnalyser:
     def _describe_sound(self, samples: npt.NDArray[np.float32]) -> Descriptors:
         rate_hz = self._sample_rate_hz
         settings = self._transform.settings
-        meter = TimbreMeter(bin_frequencies(settings.fft_size, rate_hz))
+        meter = SpectralShapeMeter(bin_frequencies(settings.fft_size, rate_hz))
         mel_power = []
         for power in self._transform.spectra_of_clip(samples):
             meter.add(power)
             mel_power.append(self._transform.mel_power(power))
-        timbre_frames = meter.frames()
-        timbre = summarise_timbre(timbre_frames)
+        shape_frames = meter.frames()
+        shape = summarise_spectral_shape(shape_frames)
         weighted = k_weighted(samples, rate_hz)
         frames_per_second = rate_hz / settings.hop_length
         rhythm = analyse_rhythm(
@@ -119,14 +127,14 @@ class DescriptorAnalyser:
             frames_per_second=frames_per_second,
             duration_seconds=len(samples) / rate_hz,
         )
-        peaks = find_tonal_peaks(samples, rate_hz)
+        peaks = find_spectral_peaks(samples, rate_hz)
         pitch_track = track_pitch(samples, rate_hz)
         pitch = summarise_pitch(pitch_track, peaks)
         tonality = analyse_tonality(peaks)
-        analyses = SoundAnalyses(
+        analyses = AnalysisResults(
             frames_per_second=frames_per_second,
-            timbre_frames=timbre_frames,
-            timbre=timbre,
+            shape_frames=shape_frames,
+            shape=shape,
             rhythm=rhythm,
             pitch_track=pitch_track,
             pitch=pitch,
@@ -137,9 +145,9 @@ class DescriptorAnalyser:
             is_silent=False,
             loudness=integrated_loudness(weighted, rate_hz),
             dynamics=level_dynamics(weighted, rate_hz),
-            brightness=timbre.brightness_hz,
-            bandwidth=timbre.bandwidth_hz,
-            flatness=timbre.flatness_decibels,
+            brightness=shape.brightness_hz,
+            bandwidth=shape.bandwidth_hz,
+            flatness=shape.flatness_decibels,
             roughness=measure_roughness(samples, rate_hz),
             onset_rate=rhythm.onsets_per_second,
             tempo=tempi[0].beats_per_minute if tempi else None,
@@ -150,7 +158,7 @@ class DescriptorAnalyser:
             chroma=tonality.chroma,
             tempo_candidates=tempi,
             keys=tonality.keys,
-            course=trace_course(samples, rate_hz, analyses=analyses),
+            temporal_profile=measure_temporal_profile(samples, rate_hz, analyses=analyses),
         )
 
 

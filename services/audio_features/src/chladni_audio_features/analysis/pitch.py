@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from chladni_audio_features.analysis.spectral_peaks import TonalPeaks
+from chladni_audio_features.analysis.spectral_peaks import SpectralPeaks
 
 MIN_PITCH_HZ = 50.0
 MAX_PITCH_HZ = 4000.0
@@ -121,7 +121,7 @@ def _track_block(
     return frequencies_hz, aperiodicity, amplitudes
 
 
-def summarise_pitch(track: PitchTrack, peaks: TonalPeaks) -> PitchSummary:
+def summarise_pitch(track: PitchTrack, peaks: SpectralPeaks) -> PitchSummary:
     """Describe the pitch of a sound by its height, its range and its harmonicity.
 
     A sound of which less than a tenth of the audible time is voiced has no single pitch. Nor have

@@ -27,7 +27,7 @@ _SILENT_POWER = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class TonalPeaks:
+class SpectralPeaks:
     """Spectral peaks of all frames of a sound.
 
     Attributes:
@@ -94,7 +94,7 @@ class _FramePeaks:
     energies_in_lobes: npt.NDArray[np.float64]
 
 
-def find_tonal_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> TonalPeaks:
+def find_spectral_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> SpectralPeaks:
     """Find the tonal peaks of a sound.
 
     A sound shorter than the window of 8192 samples is analysed as one frame, with the bins
@@ -115,7 +115,7 @@ def find_tonal_peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> T
     ]
     energies = np.concatenate([block.energies for block in blocks])
     firsts = np.cumsum([0] + [len(block.energies) for block in blocks[:-1]])
-    return TonalPeaks(
+    return SpectralPeaks(
         frequencies_hz=np.concatenate([block.bins for block in blocks]) * bin_hz,
         amplitudes=np.concatenate([block.amplitudes for block in blocks]),
         frames=np.concatenate([first + block.frames for first, block in zip(firsts, blocks, strict=True)]),

@@ -18,7 +18,7 @@ _FLATNESS_FLOOR = 1e-8  # relative to the frame's strongest bin, so that gain ch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timbre:
+class SpectralShape:
     """Shape of a sound's spectrum.
 
     Attributes:
@@ -33,7 +33,7 @@ class Timbre:
 
 
 @dataclass(frozen=True, eq=False)
-class TimbreFrames:
+class SpectralShapeFrames:
     """Shape of the spectrum, frame by frame.
 
     Attributes:
@@ -49,8 +49,8 @@ class TimbreFrames:
     amplitudes: npt.NDArray[np.float64]
 
 
-class TimbreMeter:
-    """Measures the timbre of one sound whose frames come in blocks."""
+class SpectralShapeMeter:
+    """Measures the shape of one sound whose frames come in blocks."""
 
     def __init__(self, frequencies_hz: npt.NDArray[np.float64]) -> None:
         """Begin a sound whose spectra have bins of these centre frequencies, (bins,)."""
@@ -66,10 +66,10 @@ class TimbreMeter:
         flatness_decibels = spectral_flatness_decibels(power)
         self._blocks.append(np.stack([centroids_hz, bandwidths_hz, flatness_decibels, amplitudes]))
 
-    def frames(self) -> TimbreFrames:
+    def frames(self) -> SpectralShapeFrames:
         """Return the frames so far, at least one."""
         brightness_hz, bandwidth_hz, flatness_decibels, amplitudes = np.concatenate(self._blocks, axis=1)
-        return TimbreFrames(
+        return SpectralShapeFrames(
             brightness_hz=brightness_hz,
             bandwidth_hz=bandwidth_hz,
             flatness_decibels=flatness_decibels,
@@ -77,12 +77,14 @@ class TimbreMeter:
         )
 
 
-def summarise_timbre(frames: TimbreFrames) -> Timbre:
+def summarise_spectral_shape(frames: SpectralShapeFrames) -> SpectralShape:
     """Return the mean over the frames, which must not all be silent."""
     values = np.stack([frames.brightness_hz, frames.bandwidth_hz, frames.flatness_decibels])
     means = (values * frames.amplitudes).sum(axis=1) / frames.amplitudes.sum()
     brightness_hz, bandwidth_hz, flatness_decibels = means.tolist()
-    return Timbre(brightness_hz=brightness_hz, bandwidth_hz=bandwidth_hz, flatness_decibels=flatness_decibels)
+    return SpectralShape(
+        brightness_hz=brightness_hz, bandwidth_hz=bandwidth_hz, flatness_decibels=flatness_decibels
+    )
 
 
 def spectral_centroids(

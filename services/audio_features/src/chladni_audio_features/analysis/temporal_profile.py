@@ -1,10 +1,10 @@
-"""The course of a sound: how it changes from its beginning to its end, in sixteen segments.
+"""The temporal profile of a sound: how it changes from its beginning to its end, in sixteen segments.
 
-Descriptors tell what a sound is like as a whole; the course tells when. It is made of what the
-descriptors' analyses found frame by frame, hence costs next to nothing.
+Descriptors say what a sound is like as a whole; the profile says when. It is made of what the
+descriptors' analyses found frame by frame, so it costs next to nothing.
 
-A segment that is quiet or has no pitch says little about itself: its values are drawn towards those
-of the whole sound, as if it went on for a moment there.
+A segment that is quiet or has no pitch says little about itself: its values are shrunk towards those
+of the whole sound, as if the whole sounded for a moment in it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from chladni_audio_features.analysis.pitch import VOICED_APERIODICITY, PitchSummary, PitchTrack
 from chladni_audio_features.analysis.rhythm import Rhythm
-from chladni_audio_features.analysis.segments import SEGMENTS, SegmentWindows, Values
-from chladni_audio_features.analysis.spectral_peaks import MIN_TONAL_SHARE, TonalPeaks
-from chladni_audio_features.analysis.spectral_shape import Timbre, TimbreFrames
-from chladni_audio_features.analysis.tonality import places_among_fifths
+from chladni_audio_features.analysis.spectral_peaks import MIN_TONAL_SHARE, SpectralPeaks
+from chladni_audio_features.analysis.spectral_shape import SpectralShape, SpectralShapeFrames
+from chladni_audio_features.analysis.tonality import positions_on_circle_of_fifths
+
+SEGMENTS = 16
 
 MIN_LEVEL_DB = -40.0
 MAX_ONSET_DB = 15.0
@@ -27,11 +28,45 @@ MAX_ONSET_DB = 15.0
 _LEVEL_BLOCKS = 8 * SEGMENTS
 _EDGE_FRAMES = 2  # spectra whose window reaches over an end of the sound
 _ONSET_FRAMES = 5  # of the spectrum's rise: as long as a window takes to pass
-_DRAWN = 0.05  # amplitude of the whole sound that is mixed in, relative to the mean
+_SHRINKAGE = 0.05  # amplitude of the whole sound that is mixed in, relative to the mean
+
+
+Values = npt.NDArray[np.float64]
+
+
+class SegmentWindows:
+    """The segments' windows over a sound: triangles, centred on the segments and two of them wide.
+
+    They overlap by half, so that what moves a little in time changes its segments only a little.
+    """
+
+    def __init__(self, duration_seconds: float) -> None:
+        """Divide a sound of this length into segments."""
+        self._width_seconds = duration_seconds / SEGMENTS
+        self._centres_seconds = (np.arange(SEGMENTS) + 0.5) * self._width_seconds
+
+    def heights(self, times_seconds: Values) -> Values:
+        """Return the height of each window, 1 at most, at evenly spaced times: (16, times).
+
+        Where the times are further apart than the segments, the windows are as wide as to
+        interpolate between them; a segment before the first time or after the last has theirs.
+        """
+        first, last = times_seconds[0], times_seconds[-1]
+        spacing = (last - first) / max(1, len(times_seconds) - 1)
+        centres = np.clip(self._centres_seconds, first, last)
+        width = max(self._width_seconds, spacing)
+        heights: Values = np.maximum(0.0, 1.0 - np.abs(times_seconds - centres[:, None]) / width)
+        return heights
+
+    def weights(self, times_seconds: Values) -> Values:
+        """Return `heights`, scaled to add up to 1 in each segment: (16, times)."""
+        heights = self.heights(times_seconds)
+        weights: Values = heights / heights.sum(axis=1, keepdims=True)
+        return weights
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class TemporalProfile:
     """Local values of a sound, each (16,) float64.
 
     Attributes:
@@ -57,13 +92,13 @@ class Course:
 
 
 @dataclass(frozen=True, eq=False)
-class SoundAnalyses:
+class AnalysisResults:
     """What the descriptors' analyses found in a sound.
 
     Attributes:
-        frames_per_second: rate of the frames of timbre and rhythm; frame 0 is centred on time 0.
-        timbre_frames: shape of the spectrum, frame by frame.
-        timbre: their mean.
+        frames_per_second: rate of the frames of shape and rhythm; frame 0 is centred on time 0.
+        shape_frames: shape of the spectrum, frame by frame.
+        shape: their mean.
         rhythm: onsets and tempo.
         pitch_track: pitch, frame by frame.
         pitch: its summary.
@@ -71,16 +106,18 @@ class SoundAnalyses:
     """
 
     frames_per_second: float
-    timbre_frames: TimbreFrames
-    timbre: Timbre
+    shape_frames: SpectralShapeFrames
+    shape: SpectralShape
     rhythm: Rhythm
     pitch_track: PitchTrack
     pitch: PitchSummary
-    peaks: TonalPeaks
+    peaks: SpectralPeaks
 
 
-def trace_course(samples: npt.NDArray[np.float32], sample_rate_hz: int, *, analyses: SoundAnalyses) -> Course:
-    """Trace the course of a sound that is not silent.
+def measure_temporal_profile(
+    samples: npt.NDArray[np.float32], sample_rate_hz: int, *, analyses: AnalysisResults
+) -> TemporalProfile:
+    """Trace the profile of a sound that is not silent.
 
     Args:
         samples: (n,) float32, at least 0.1 s, without a constant offset.
@@ -88,16 +125,16 @@ def trace_course(samples: npt.NDArray[np.float32], sample_rate_hz: int, *, analy
         analyses: of the same samples.
     """
     windows = SegmentWindows(len(samples) / sample_rate_hz)
-    brightness_hz, flatness_decibels = _trace_timbre(windows, analyses)
+    brightness_hz, flatness_decibels = _spectral_profile(windows, analyses)
     track = analyses.pitch_track
-    tonal = _trace_tonality(windows, analyses.peaks)
-    return Course(
-        level_decibels=_trace_level(windows, samples, sample_rate_hz),
+    tonal = _tonal_profile(windows, analyses.peaks)
+    return TemporalProfile(
+        level_decibels=_level_profile(windows, samples, sample_rate_hz),
         brightness_hz=brightness_hz,
         flatness_decibels=flatness_decibels,
-        onset_decibels=_trace_onsets(windows, analyses),
-        pitch_height_hz=_trace_pitch(windows, analyses),
-        harmonicity=_drawn_mean(
+        onset_decibels=_onset_profile(windows, analyses),
+        pitch_height_hz=_pitch_profile(windows, analyses),
+        harmonicity=_shrunk_mean(
             windows.weights(track.times_seconds),
             1.0 - track.aperiodicity,
             amplitudes=track.amplitudes,
@@ -109,7 +146,7 @@ def trace_course(samples: npt.NDArray[np.float32], sample_rate_hz: int, *, analy
     )
 
 
-def _trace_level(windows: SegmentWindows, samples: npt.NDArray[np.float32], sample_rate_hz: int) -> Values:
+def _level_profile(windows: SegmentWindows, samples: npt.NDArray[np.float32], sample_rate_hz: int) -> Values:
     edges = np.linspace(0, len(samples), _LEVEL_BLOCKS + 1).astype(np.intp)
     energies = np.add.reduceat(np.square(samples, dtype=np.float64), edges[:-1])
     middles_seconds = 0.5 * (edges[:-1] + edges[1:]) / sample_rate_hz
@@ -119,15 +156,15 @@ def _trace_level(windows: SegmentWindows, samples: npt.NDArray[np.float32], samp
     return decibels
 
 
-def _trace_timbre(windows: SegmentWindows, analyses: SoundAnalyses) -> tuple[Values, Values]:
+def _spectral_profile(windows: SegmentWindows, analyses: AnalysisResults) -> tuple[Values, Values]:
     """Brightness and flatness; spectra of the sound's abrupt ends count only where there are no others."""
-    frames, whole = analyses.timbre_frames, analyses.timbre
+    frames, whole = analyses.shape_frames, analyses.shape
     count = len(frames.amplitudes)
     skipped = min(_EDGE_FRAMES, (count - 1) // 2)
     inner = slice(skipped, count - skipped)
     weights = windows.weights(_frame_times(count, analyses)[inner])
     brightness_hz, flatness_decibels = (
-        _drawn_mean(
+        _shrunk_mean(
             weights,
             values[inner],
             amplitudes=frames.amplitudes[inner],
@@ -142,7 +179,7 @@ def _trace_timbre(windows: SegmentWindows, analyses: SoundAnalyses) -> tuple[Val
     return brightness_hz, flatness_decibels
 
 
-def _trace_onsets(windows: SegmentWindows, analyses: SoundAnalyses) -> Values:
+def _onset_profile(windows: SegmentWindows, analyses: AnalysisResults) -> Values:
     """The rise of the spectrum within a window's length, at its strongest.
 
     A beginning may fall on one frame or across several: only their sum does not depend on that.
@@ -156,27 +193,27 @@ def _trace_onsets(windows: SegmentWindows, analyses: SoundAnalyses) -> Values:
     return strongest
 
 
-def _frame_times(count: int, analyses: SoundAnalyses) -> Values:
+def _frame_times(count: int, analyses: AnalysisResults) -> Values:
     return np.arange(count, dtype=np.float64) * (1.0 / analyses.frames_per_second)
 
 
-def _trace_pitch(windows: SegmentWindows, analyses: SoundAnalyses) -> Values | None:
+def _pitch_profile(windows: SegmentWindows, analyses: AnalysisResults) -> Values | None:
     """The single pitch or the register; where it is in doubt which one is heard, something in between."""
     pitch = analyses.pitch
     octaves = np.zeros(SEGMENTS)
     if pitch.median_hz is not None and pitch.chord_likelihood < 1.0:
-        melody = _trace_melody(windows, analyses.pitch_track, pitch.median_hz)
+        melody = _melody_profile(windows, analyses.pitch_track, pitch.median_hz)
         octaves += (1.0 - pitch.chord_likelihood) * melody
     if pitch.register_hz is not None and pitch.chord_likelihood > 0.0:
-        octaves += pitch.chord_likelihood * _trace_register(windows, analyses.peaks, pitch.register_hz)
+        octaves += pitch.chord_likelihood * _register_profile(windows, analyses.peaks, pitch.register_hz)
     return None if pitch.height_hz is None else np.exp2(octaves)
 
 
-def _trace_melody(windows: SegmentWindows, track: PitchTrack, median_hz: float) -> Values:
+def _melody_profile(windows: SegmentWindows, track: PitchTrack, median_hz: float) -> Values:
     """Mean pitch of the voiced frames in octaves above 1 Hz."""
     voiced = track.voiced
     clarity = 1.0 - track.aperiodicity[voiced] / VOICED_APERIODICITY
-    return _drawn_mean(
+    return _shrunk_mean(
         windows.weights(track.times_seconds)[:, voiced],
         np.log2(track.melody_hz()),
         amplitudes=track.amplitudes[voiced] * clarity,
@@ -185,7 +222,7 @@ def _trace_melody(windows: SegmentWindows, track: PitchTrack, median_hz: float) 
     )
 
 
-def _trace_register(windows: SegmentWindows, peaks: TonalPeaks, register_hz: float) -> Values:
+def _register_profile(windows: SegmentWindows, peaks: SpectralPeaks, register_hz: float) -> Values:
     """The register in octaves above 1 Hz.
 
     It moves as the mean of the partials does: their quartile would jump from note to note.
@@ -194,7 +231,7 @@ def _trace_register(windows: SegmentWindows, peaks: TonalPeaks, register_hz: flo
     amplitudes = peaks.amplitudes[chosen]
     octaves = np.log2(peaks.frequencies_hz[chosen])
     octaves -= np.average(octaves, weights=amplitudes)
-    return float(np.log2(register_hz)) + _drawn_mean(
+    return float(np.log2(register_hz)) + _shrunk_mean(
         windows.weights(peaks.frame_times_seconds)[:, peaks.frames[chosen]],
         octaves,
         amplitudes=amplitudes,
@@ -203,7 +240,7 @@ def _trace_register(windows: SegmentWindows, peaks: TonalPeaks, register_hz: flo
     )
 
 
-def _trace_tonality(windows: SegmentWindows, peaks: TonalPeaks) -> npt.NDArray[np.complex128]:
+def _tonal_profile(windows: SegmentWindows, peaks: SpectralPeaks) -> npt.NDArray[np.complex128]:
     """Mean place of the notes on the circle of fifths, times the segment's tonal share.
 
     The place of a single note lies on the circle, that of a chord within it, and that of a cluster
@@ -212,17 +249,17 @@ def _trace_tonality(windows: SegmentWindows, peaks: TonalPeaks) -> npt.NDArray[n
     if not peaks.is_tonal:
         return np.zeros(SEGMENTS, dtype=np.complex128)
     weights = windows.weights(peaks.frame_times_seconds)
-    frame_places, frame_totals = places_among_fifths(peaks)
+    frame_places, frame_totals = positions_on_circle_of_fifths(peaks)
     totals = weights @ frame_totals
     places = (weights @ frame_places) / np.where(totals > 0.0, totals, 1.0)
-    energies = weights @ peaks.frame_energies + _DRAWN**2 * peaks.frame_energies.mean()
+    energies = weights @ peaks.frame_energies + _SHRINKAGE**2 * peaks.frame_energies.mean()
     shares = (weights @ peaks.frame_tonal_energies) / energies
     clarity = np.clip((shares - MIN_TONAL_SHARE) / (1.0 - MIN_TONAL_SHARE), 0.0, 1.0)
     tonal: npt.NDArray[np.complex128] = places * clarity
     return tonal
 
 
-def _drawn_mean(
+def _shrunk_mean(
     weights: Values, values: Values, *, amplitudes: Values, whole: float, mean_amplitude: float
 ) -> Values:
     """Mean of `values` in each segment by amplitude, drawn towards the value of the whole sound.
@@ -236,6 +273,6 @@ def _drawn_mean(
     """
     if mean_amplitude == 0.0:  # all that sounds lies beyond the last frame
         return np.full(len(weights), whole)
-    drawn = _DRAWN * mean_amplitude
+    drawn = _SHRINKAGE * mean_amplitude
     mean: Values = (weights @ (amplitudes * values) + drawn * whole) / (weights @ amplitudes + drawn)
     return mean

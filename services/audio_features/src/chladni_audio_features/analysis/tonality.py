@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.analysis.spectral_peaks import TonalPeaks
+from chladni_audio_features.analysis.spectral_peaks import SpectralPeaks
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -61,7 +61,7 @@ class Tonality:
 _ATONAL = Tonality(chroma=np.zeros(len(PITCH_CLASSES)), mode=None, keys=())
 
 
-def analyse_tonality(peaks: TonalPeaks) -> Tonality:
+def analyse_tonality(peaks: SpectralPeaks) -> Tonality:
     """Measure chroma, mode and key from the tonal peaks of a sound.
 
     Returns:
@@ -80,7 +80,7 @@ def analyse_tonality(peaks: TonalPeaks) -> Tonality:
     )
 
 
-def _chroma(peaks: TonalPeaks) -> npt.NDArray[np.float64]:
+def _chroma(peaks: SpectralPeaks) -> npt.NDArray[np.float64]:
     """Add up the peaks per pitch class; a peak between two classes counts for neither."""
     semitones, weights = _notes(peaks)
     tuning = np.angle((weights * np.exp(2j * np.pi * semitones)).sum()) / (2.0 * np.pi)
@@ -92,8 +92,8 @@ def _chroma(peaks: TonalPeaks) -> npt.NDArray[np.float64]:
     return relative
 
 
-def places_among_fifths(
-    peaks: TonalPeaks,
+def positions_on_circle_of_fifths(
+    peaks: SpectralPeaks,
 ) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.float64]]:
     """Place each frame's peaks on the circle of fifths: C at 1, G at an angle of 30 degrees.
 
@@ -119,7 +119,7 @@ def places_among_fifths(
     return real + 1j * imaginary, totals
 
 
-def _notes(peaks: TonalPeaks) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _notes(peaks: SpectralPeaks) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Semitones above concert A of each peak, and how much it counts for the notes that are played.
 
     Peaks count by amplitude, those near 220 Hz most, where the roots of chords lie and overtones

@@ -31,7 +31,7 @@ _RESAMPLING_QUALITY = "HQ"
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingLimits:
-    """What a recording may be.
+    """What a clip may be.
 
     Attributes:
         max_bytes: size of the file.

@@ -70,13 +70,13 @@ class TruncatedAudioError(CorruptAudioError):
 
 
 class AudioTooLongError(AudioError):
-    """The recording lasts longer than the limit."""
+    """The clip lasts longer than the limit."""
 
     audio_reason = Reason.AUDIO_TOO_LONG
 
 
 class AudioTooShortError(AudioError):
-    """The recording is shorter than the limit."""
+    """The clip is shorter than the limit."""
 
     audio_reason = Reason.AUDIO_TOO_SHORT
 
@@ -88,7 +88,7 @@ class AudioLayoutError(AudioError):
 
 
 class ChannelCountError(AudioLayoutError):
-    """The recording has no channels, or too many."""
+    """The clip has no channels, or too many."""
 
 
 class SampleRateError(AudioLayoutError):

@@ -5,7 +5,7 @@ keyword-to-caption augmentation". Any CLAP in the format of transformers serves.
 torch and transformers.
 
 The model hears a window of ten seconds at 48 kHz. The processor of transformers cuts a longer sound at
-random; here its middle is cut out first, so that the same recording gives the same embedding. A shorter sound
+random; here its middle is cut out first, so that the same clip gives the same embedding. A shorter sound
 is repeated as often as it fits as a whole and padded with silence, as the processor does by default
 ("repeatpad").
 """
@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 from transformers import ClapFeatureExtractor, ClapModel
 
-from chladni_audio_features.analysis.recording import Recording
+from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.embeddings.pretrained_files import (
     ModelLoadingError,
     ModelReference,
@@ -49,7 +49,7 @@ _CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
 
 
 class ClapEmbedder:
-    """Embeds recordings in CLAP's space.
+    """Embeds clips in CLAP's space.
 
     Args:
         card: What callers may know of it.
@@ -116,14 +116,14 @@ class ClapEmbedder:
         """What callers may know of it."""
         return self._card
 
-    def embed(self, recording: Recording) -> npt.NDArray[np.float32]:
-        """Returns the embedding of a recording, (512,) float32 of norm 1.
+    def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
+        """Returns the embedding of a clip, (512,) float32 of norm 1.
 
         Raises:
             FaultError: The model produced values that are not numbers.
             UnavailableError: The device is out of memory.
         """
-        return self.embed_samples(recording.samples_at(self._processor.sampling_rate))
+        return self.embed_samples(clip.samples_at(self._processor.sampling_rate))
 
     def embed_samples(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Returns the embedding of (n,) samples at the model's rate; see `embed`."""

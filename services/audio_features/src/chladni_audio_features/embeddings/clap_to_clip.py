@@ -1,7 +1,7 @@
 """A linear map from CLAP's space into the image space of a CLIP.
 
 What is trained on images (StableUnCLIP, an IP-Adapter) takes CLIP image embeddings. The map makes one of a
-CLAP audio embedding, so that such a model can paint a sound. `jobs.fit_clap_to_clip` fits it on captions
+CLAP audio embedding, so that such a model can paint a sound. `training.fit_clap_to_clip` fits it on captions
 alone: both models embed text, and text is what their spaces have in common. A map is a directory::
 
     map.safetensors   weight, float32 (D, 512); bias, float32 (D,)
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from chladni_audio_features.analysis.recording import Recording
+from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.embeddings.pretrained_files import ModelLoadingError
 from chladni_audio_features.embeddings.registry import CLAP_TO_CLIP_MODEL_ID, EmbeddingModel, ModelCard
 
@@ -63,10 +63,10 @@ class ClapToClipMap:
 
 
 class ClapToClipEmbedder:
-    """Embeds recordings in the image space of a CLIP: CLAP, then the map.
+    """Embeds clips in the image space of a CLIP: CLAP, then the map.
 
     Args:
-        clap: Embeds recordings in CLAP's space.
+        clap: Embeds clips in CLAP's space.
         clip_map: Maps them on.
 
     Raises:
@@ -78,8 +78,8 @@ class ClapToClipEmbedder:
         if clap.card.space != clip_map.clap_space or clip_map.weight.shape[1] != dimension:
             raise ModelLoadingError(
                 f"The map was fitted for {clip_map.clap_space}, but the CLAP of this server is "
-                f"{clap.card.space}; fit a map for it with jobs.fit_clap_to_clip, or configure the CLAP that "
-                "the map was fitted for."
+                f"{clap.card.space}; fit a map for it with training.fit_clap_to_clip, or configure the CLAP "
+                "that the map was fitted for."
             )
         self._clap = clap
         self._map = clip_map
@@ -104,9 +104,9 @@ class ClapToClipEmbedder:
         """What callers may know of it."""
         return self._card
 
-    def embed(self, recording: Recording) -> npt.NDArray[np.float32]:
-        """Returns the embedding of a recording, (D,) float32 of the map's norm."""
-        return self._map.apply(self._clap.embed(recording))
+    def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
+        """Returns the embedding of a clip, (D,) float32 of the map's norm."""
+        return self._map.apply(self._clap.embed(clip))
 
 
 def load_map(directory: Path) -> ClapToClipMap:

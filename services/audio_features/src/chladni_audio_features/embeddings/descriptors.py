@@ -1,11 +1,11 @@
 """The calibrated embedding "chladni-descriptors-v2": what a sound is like, then how it changes.
 
 Descriptors have units and odd distributions; the embedding brings each to [0, 1]. The first eleven
-go through monotone quantile maps, fitted on a corpus that `jobs.calibrate_embedding` synthesises,
+go through monotone quantile maps, fitted on a corpus that `training.calibrate_embedding` synthesises,
 so that each component is spread evenly over everyday sounds. Mode goes through two, one for minor
 (below 0.5) and one for major (above). Chroma is in [0, 1] by itself.
 
-The course follows, sixteen segments of eight local values each. Those that are local values of a
+The temporal profile follows, sixteen segments of eight local values each. Those that are local values of a
 descriptor go through its map; level and onset are linear in decibels; the place on the circle of
 fifths is in the square around (0.5, 0.5).
 
@@ -27,8 +27,12 @@ import numpy as np
 import numpy.typing as npt
 
 from chladni_audio_features.analysis.descriptors import Descriptors
-from chladni_audio_features.analysis.segments import SEGMENTS
-from chladni_audio_features.analysis.temporal_profile import MAX_ONSET_DB, MIN_LEVEL_DB, Course
+from chladni_audio_features.analysis.temporal_profile import (
+    MAX_ONSET_DB,
+    MIN_LEVEL_DB,
+    SEGMENTS,
+    TemporalProfile,
+)
 from chladni_audio_features.analysis.tonality import PITCH_CLASSES
 
 EMBEDDING_SPACE = "chladni-descriptors-v2"
@@ -55,7 +59,7 @@ DESCRIPTOR_NAMES = (
     *(f"chroma_{name.lower().replace('#', '_sharp')}" for name in PITCH_CLASSES),
 )
 
-COURSE_FEATURES = (
+TEMPORAL_FEATURES = (
     "level",
     "brightness",
     "flatness",
@@ -68,7 +72,7 @@ COURSE_FEATURES = (
 
 COMPONENT_NAMES = (
     *DESCRIPTOR_NAMES,
-    *(f"course_{segment:02}_{feature}" for segment in range(SEGMENTS) for feature in COURSE_FEATURES),
+    *(f"course_{segment:02}_{feature}" for segment in range(SEGMENTS) for feature in TEMPORAL_FEATURES),
 )
 
 UNDECIDED = 0.5
@@ -141,7 +145,10 @@ class DescriptorEmbedder:
             (152,) float32 in [0, 1], in the order of `COMPONENT_NAMES`.
         """
         return np.concatenate(
-            [self._embed_whole(descriptors), self._embed_course(descriptors.course).reshape(-1)],
+            [
+                self._embed_whole(descriptors),
+                self._embed_temporal_profile(descriptors.temporal_profile).reshape(-1),
+            ],
             dtype=np.float32,
         )
 
@@ -154,22 +161,22 @@ class DescriptorEmbedder:
         mode = self._mode_component(descriptors.mode)
         return np.array([*scalars, mode, *descriptors.chroma])
 
-    def _embed_course(self, course: Course | None) -> npt.NDArray[np.float64]:
-        """Embed the course, (16, 8), segments by features; of silence, where there is none."""
+    def _embed_temporal_profile(self, profile: TemporalProfile | None) -> npt.NDArray[np.float64]:
+        """Embed the profile, (16, 8), segments by features; `None` is silence."""
         absent, undecided = np.zeros(SEGMENTS), np.full(SEGMENTS, UNDECIDED)
-        if course is None:
+        if profile is None:
             columns = [absent, absent, absent, absent, undecided, absent, undecided, undecided]
         else:
-            height_hz = course.pitch_height_hz
+            height_hz = profile.pitch_height_hz
             columns = [
-                1.0 - course.level_decibels / MIN_LEVEL_DB,
-                self._maps["brightness"].all_positions(course.brightness_hz),
-                self._maps["flatness"].all_positions(course.flatness_decibels),
-                course.onset_decibels / MAX_ONSET_DB,
+                1.0 - profile.level_decibels / MIN_LEVEL_DB,
+                self._maps["brightness"].all_positions(profile.brightness_hz),
+                self._maps["flatness"].all_positions(profile.flatness_decibels),
+                profile.onset_decibels / MAX_ONSET_DB,
                 undecided if height_hz is None else self._maps["pitch_height"].all_positions(height_hz),
-                self._maps["harmonicity"].all_positions(course.harmonicity),
-                UNDECIDED + UNDECIDED * course.tonal_x,
-                UNDECIDED + UNDECIDED * course.tonal_y,
+                self._maps["harmonicity"].all_positions(profile.harmonicity),
+                UNDECIDED + UNDECIDED * profile.tonal_x,
+                UNDECIDED + UNDECIDED * profile.tonal_y,
             ]
         stacked: npt.NDArray[np.float64] = np.clip(np.stack(columns, axis=1), 0.0, 1.0)
         return stacked

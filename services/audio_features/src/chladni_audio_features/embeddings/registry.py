@@ -9,13 +9,13 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.analysis.recording import Recording
-from chladni_audio_features.analysis.segments import SEGMENTS
+from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
+from chladni_audio_features.analysis.temporal_profile import SEGMENTS
 from chladni_audio_features.embeddings.descriptors import (
     COMPONENT_NAMES,
-    COURSE_FEATURES,
     DESCRIPTOR_NAMES,
     EMBEDDING_SPACE,
+    TEMPORAL_FEATURES,
     DescriptorEmbedder,
 )
 from chladni_contract.errors import FieldViolation, NotFoundError, Reason, UnavailableError
@@ -58,15 +58,15 @@ class ModelCard:
 
 
 class EmbeddingModel(Protocol):
-    """Embeds recordings. Safe to share between threads; the same recording gives the same floats."""
+    """Embeds clips. Safe to share between threads; the same clip gives the same floats."""
 
     @property
     def card(self) -> ModelCard:
         """What callers may know of it."""
         ...
 
-    def embed(self, recording: Recording) -> npt.NDArray[np.float32]:
-        """Returns the embedding of a recording, (D,) float32."""
+    def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
+        """Returns the embedding of a clip, (D,) float32."""
         ...
 
 
@@ -96,7 +96,7 @@ class DescriptorModel:
             model_id=EMBEDDING_SPACE,
             family=DESCRIPTORS_FAMILY,
             description="Descriptors of the sound as a whole, each mapped to [0, 1] by its quantiles, and "
-            f"its course in {SEGMENTS} segments of {len(COURSE_FEATURES)} local values each.",
+            f"its temporal profile in {SEGMENTS} segments of {len(TEMPORAL_FEATURES)} local values each.",
             space=EMBEDDING_SPACE,
             digest=embedder.digest,
             license="Apache-2.0",
@@ -105,7 +105,7 @@ class DescriptorModel:
                 "dimensions": str(len(COMPONENT_NAMES)),
                 "whole_dimensions": str(len(DESCRIPTOR_NAMES)),
                 "course_segments": str(SEGMENTS),
-                "course_features": ",".join(COURSE_FEATURES),
+                "course_features": ",".join(TEMPORAL_FEATURES),
             },
         )
 
@@ -114,9 +114,9 @@ class DescriptorModel:
         """What callers may know of it."""
         return self._card
 
-    def embed(self, recording: Recording) -> npt.NDArray[np.float32]:
-        """Returns the embedding of a recording, (152,) float32 in [0, 1]."""
-        return self._embedder.embed(recording.descriptors)
+    def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
+        """Returns the embedding of a clip, (152,) float32 in [0, 1]."""
+        return self._embedder.embed(clip.descriptors)
 
 
 class EmbeddingModels:

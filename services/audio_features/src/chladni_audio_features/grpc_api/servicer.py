@@ -13,19 +13,21 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.audio.pcm import PcmReader
 from chladni_audio_features.extraction import FeatureExtractor, SourceProperties
-from chladni_audio_features.grpc_api.conversion import (
+from chladni_audio_features.grpc_api.requests import (
     read_chunk,
-    read_image,
+    read_clip,
+    read_feature_selection,
+    read_image_options,
+    read_latents_request,
     read_pcm_format,
-    read_recording,
-    read_wanted_features,
+)
+from chladni_audio_features.grpc_api.responses import (
     to_features_message,
     to_frames_message,
     to_image_message,
+    to_models_message,
     to_summary_message,
 )
-from chladni_audio_features.grpc_api.latents import read_latents_request
-from chladni_audio_features.grpc_api.models import to_models_message
 from chladni_audio_features.live import LiveAnalysis, LiveLimits
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_contract.errors import NotOfferedError
@@ -64,9 +66,9 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
     async def ExtractFeatures(
         self, request: audio_pb2.ExtractFeaturesRequest, context: Context
     ) -> audio_pb2.ExtractFeaturesResponse:
-        """Computes the chosen features of a recording."""
-        content = read_recording(request)
-        wanted = read_wanted_features(request)
+        """Computes the chosen features of a clip."""
+        content = read_clip(request)
+        wanted = read_feature_selection(request)
         model = self._extractor.embedding_models.find(request.embedding_model)
         plan = (
             self._extractor.calibrations.plan(read_latents_request(request.initial_latents))
@@ -100,9 +102,9 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
     async def RenderSpectrogram(
         self, request: audio_pb2.RenderSpectrogramRequest, context: Context
     ) -> audio_pb2.RenderSpectrogramResponse:
-        """Draws the spectrogram of a recording."""
-        content = read_recording(request)
-        wanted = read_image(request)
+        """Draws the spectrogram of a clip."""
+        content = read_clip(request)
+        wanted = read_image_options(request)
 
         def work() -> audio_pb2.RenderSpectrogramResponse:
             properties, image = self._extractor.render(

@@ -1,4 +1,4 @@
-"""Calibrations of initial latents: the mean and standard deviation of each value over many recordings.
+"""Calibrations of initial latents: the mean and standard deviation of each value over many clips.
 
 A calibration is a directory. Other programs write it too, so its format is fixed::
 
@@ -68,7 +68,7 @@ class LatentCalibration:
         basis: In which numbers the values are.
         mean: (N,) float32.
         deviation: (N,) float32, the standard deviation.
-        recording_count: Recordings that it was computed from.
+        clip_count: Clips that it was computed from.
         digest: SHA-256 over its files, 64 hexadecimal digits.
     """
 
@@ -76,7 +76,7 @@ class LatentCalibration:
     basis: LatentBasis
     mean: npt.NDArray[np.float32]
     deviation: npt.NDArray[np.float32]
-    recording_count: int
+    clip_count: int
     digest: str
 
     @property
@@ -146,7 +146,7 @@ def load_calibration(reference: CalibrationReference) -> LatentCalibration:
         basis=LatentBasis(manifest["basis"]),
         mean=mean,
         deviation=deviation,
-        recording_count=manifest["recording_count"],
+        clip_count=manifest["recording_count"],
         digest=manifest["digest"],
     )
 
@@ -171,7 +171,7 @@ def _read_manifest(directory: Path, label: str) -> dict[str, Any]:
         "digest": isinstance(manifest.get("digest"), str),
     }
     if faulty := [key for key, is_valid in checks.items() if not is_valid]:
-        raise CalibrationError(f"{fault} has no usable {', '.join(faulty)}; calibrate at least 2 recordings")
+        raise CalibrationError(f"{fault} has no usable {', '.join(faulty)}; calibrate at least 2 clips")
     return manifest
 
 

@@ -1,8 +1,8 @@
-"""Report how the embedding of real recordings is spread and how it separates kinds of sound.
+"""Report how the embedding of real clips is spread and how it separates kinds of sound.
 
     python -m chladni_audio_features.tools.evaluate_embedding speech=FOLDER music=FOLDER ...
 
-Recordings longer than ten seconds are cut into pieces of ten seconds, six at most.
+Clips longer than ten seconds are cut into pieces of ten seconds, six at most.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _LIMITS = DecodingLimits(max_duration_seconds=3600.0, max_bytes=1 << 30)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the job."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("groups", nargs="+", metavar="KIND=FOLDER", help="recordings of one kind")
-    parser.add_argument("--limit", type=int, default=150, help="recordings of a kind at most")
+    parser.add_argument("groups", nargs="+", metavar="KIND=FOLDER", help="clips of one kind")
+    parser.add_argument("--limit", type=int, default=150, help="clips of a kind at most")
     options = parser.parse_args(arguments)
 
     analyser, embedder = DescriptorAnalyser(MelTransform()), load_embedder()

@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (options.output / CALIBRATION_FILE).write_bytes(calibration)
     manifest: dict[str, Any] = {
         "model": EMBEDDING_SPACE,
-        "description": "Quantile maps from sound descriptors, of the whole and of its course, to [0, 1].",
+        "description": "Quantile maps from descriptors, of the whole sound and of its profile, to [0, 1].",
         "license": "Apache-2.0",
         "made_by": "python -m chladni_audio_features.training.calibrate_embedding "
         f"--count {options.count} --seed {options.seed}",

@@ -4,7 +4,7 @@
 
 Draws sounds of every kind, makes the values of each in both bases and at both sizes, and writes a calibration
 for each combination. The same seed and the same versions give the same files. Without espeak-ng there is no
-speech. `chladni calibrate` does the same with recordings of your own.
+speech. `chladni calibrate` does the same with clips of your own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Embeddings of captions and recordings by CLAP, of captions and images by CLIP. Imports torch."""
+"""Embeddings of captions and clips by CLAP, of captions and images by CLIP. Imports torch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 
+from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
-from chladni_audio_features.analysis.recording import Recording
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.embeddings.clap import ClapEmbedder, load_clap, load_whole, text_space
@@ -23,7 +23,7 @@ from chladni_contract.weight_fingerprint import fingerprint
 Vectors = npt.NDArray[np.float64]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-RECORDING_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 
 _LIMITS = DecodingLimits(max_bytes=2**30, max_duration_seconds=3600.0)
 
@@ -91,8 +91,8 @@ class ClipSpace:
         return np.concatenate(rows)
 
 
-def embed_recordings(clap: Path, paths: Sequence[Path]) -> Vectors:
-    """Returns (n, C), of norm 1, of the files of recordings.
+def embed_clips(clap: Path, paths: Sequence[Path]) -> Vectors:
+    """Returns (n, C), of norm 1, of the files of clips.
 
     Raises:
         AudioError: One of them cannot be used.
@@ -100,10 +100,11 @@ def embed_recordings(clap: Path, paths: Sequence[Path]) -> Vectors:
     embedder = ClapEmbedder.load(ModelReference(str(clap.resolve())))
     decoder, transform = AudioDecoder(_LIMITS), MelTransform()
     analyser = DescriptorAnalyser(transform)
-    recordings = (
-        Recording(decoder.read(path.read_bytes()), transform=transform, analyser=analyser) for path in paths
+    clips = (
+        ClipAnalysis(decoder.read(path.read_bytes()), transform=transform, analyser=analyser)
+        for path in paths
     )
-    return np.stack([embedder.embed(recording) for recording in recordings]).astype(np.float64)
+    return np.stack([embedder.embed(clip) for clip in clips]).astype(np.float64)
 
 
 def _embed_texts(

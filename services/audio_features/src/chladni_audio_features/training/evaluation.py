@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.embeddings.descriptors import COURSE_FEATURES, DESCRIPTOR_NAMES
+from chladni_audio_features.embeddings.descriptors import DESCRIPTOR_NAMES, TEMPORAL_FEATURES
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -46,13 +46,13 @@ def nearest_neighbour_accuracy(groups: Mapping[str, Embeddings]) -> float:
 
 
 def format_report(groups: Mapping[str, Embeddings]) -> str:
-    """Format percentiles and mean distances as text; the course counts by feature, whatever the segment."""
+    """Format percentiles and mean distances as text; the profile counts by feature, over all segments."""
     everything = np.concatenate(list(groups.values()))
     lines = [f"{len(everything)} sounds", "", "percentiles" + "".join(f"{p:>7}" for p in _DECILES)]
-    whole, course = np.split(everything, [len(DESCRIPTOR_NAMES)], axis=1)
+    whole, profile = np.split(everything, [len(DESCRIPTOR_NAMES)], axis=1)
     columns = dict(zip(DESCRIPTOR_NAMES, whole.T, strict=True))
-    for index, feature in enumerate(COURSE_FEATURES):
-        columns[f"~{feature}"] = course[:, index :: len(COURSE_FEATURES)].reshape(-1)
+    for index, feature in enumerate(TEMPORAL_FEATURES):
+        columns[f"~{feature}"] = profile[:, index :: len(TEMPORAL_FEATURES)].reshape(-1)
     for name, column in columns.items():
         row = np.percentile(column, _DECILES)
         lines.append(f"{name:<14}" + "".join(f"{value:7.2f}" for value in row))

@@ -9,8 +9,8 @@ models, seed and versions give the same map.
 In either model the embeddings of one modality lie apart from those of the other (Liang et al. 2022, "Mind the
 gap"). What takes image embeddings has seen those of images alone: with --images, the map's results are
 moved by the difference between the mean image of a folder and the mean caption. The map will take
-embeddings of sounds: with --recordings, they are first moved by the difference between the mean caption and
-the mean recording.
+embeddings of sounds: with --audio, they are first moved by the difference between the mean caption and
+the mean clip.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from safetensors.numpy import save
 
 from chladni_audio_features.embeddings.clap_to_clip import FORMAT_VERSION, MANIFEST_FILE, MAP_FILE
 from chladni_audio_features.training.caption_embeddings import (
+    AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
-    RECORDING_SUFFIXES,
     ClapTexts,
     ClipSpace,
-    embed_recordings,
+    embed_clips,
 )
 from chladni_audio_features.training.caption_grammar import draw_captions
 from chladni_audio_features.training.ridge_regression import fit_ridge, measure_fit, unit
@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     images = _find_files(options.images, IMAGE_SUFFIXES)
     if options.images is not None and not images:
         parser.error(f"--images has no {', '.join(IMAGE_SUFFIXES)} file")
-    recordings = _find_files(options.recordings, RECORDING_SUFFIXES)
-    if options.recordings is not None and not recordings:
-        parser.error(f"--recordings has no {', '.join(RECORDING_SUFFIXES)} file")
+    clips = _find_files(options.audio, AUDIO_SUFFIXES)
+    if options.audio is not None and not clips:
+        parser.error(f"--audio has no {', '.join(AUDIO_SUFFIXES)} file")
 
     captions = draw_captions(count=options.captions, seed=options.seed)
     clap, clip = ClapTexts(options.clap), ClipSpace(options.clip)
@@ -66,10 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures = measure_fit(fit.predict(inputs[:held_out]), targets[:held_out])
 
     bias, norms = fit.bias, np.linalg.norm(projections, axis=1)
-    if recordings:
-        bias = bias + fit.weight @ (
-            inputs.mean(axis=0) - embed_recordings(options.clap, recordings).mean(axis=0)
-        )
+    if clips:
+        bias = bias + fit.weight @ (inputs.mean(axis=0) - embed_clips(options.clap, clips).mean(axis=0))
     if images:
         image_projections = clip.embed_images(images)
         bias = bias + unit(image_projections).mean(axis=0) - targets.mean(axis=0)
@@ -86,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "captions": len(captions),
         "held_out_captions": held_out,
         "images": len(images),
-        "recordings": len(recordings),
+        "recordings": len(clips),
         "seed": options.seed,
         "ridge": fit.strength,
         "held_out": {name: round(value, 4) for name, value in asdict(figures).items()},
@@ -113,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1787, help="seed of the captions")
     parser.add_argument("--ridge", type=float, help="strength of the ridge; by cross-validation if absent")
     parser.add_argument("--images", type=Path, help="folder of images to move the results towards")
-    parser.add_argument("--recordings", type=Path, help="folder of recordings like those to come")
+    parser.add_argument("--audio", type=Path, help="folder of clips like those to come")
     parser.add_argument(
         "--norm", type=float, help="norm of the results; the mean norm of CLIP's projections if absent"
     )

@@ -113,5 +113,5 @@ def _recorded(samples: Samples, rng: np.random.Generator, rate_hz: int) -> Sampl
     samples = faded(samples, seconds=0.005, rate_hz=rate_hz)
     peak = 10.0 ** (float(rng.triangular(-18.0, -1.0, 0.0)) / 20.0)
     hiss = 10.0 ** (float(rng.uniform(-100.0, -60.0)) / 20.0)
-    recording: Samples = normalised(samples, peak=peak) + hiss * peak * rng.standard_normal(len(samples))
-    return recording
+    clip: Samples = normalised(samples, peak=peak) + hiss * peak * rng.standard_normal(len(samples))
+    return clip

@@ -1,4 +1,4 @@
-"""One decoded recording, and what several of its features are made of."""
+"""One decoded clip, and what several of its features are made of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chladni_audio_features.audio.clip import AudioClip
 from chladni_audio_features.audio.decoding import resampled
 
 
-class Recording:
+class ClipAnalysis:
     """Computes what is asked for, once. Belongs to one request and one thread.
 
     Args:

@@ -1,0 +1,228 @@
+"""Requests as domain objects, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni_audio_features.audio.pcm import PcmEncoding, PcmFormat
+from chladni_audio_features.latents.catalog import LatentsRequest
+from chladni_audio_features.latents.initial_latents import DEFAULT_LATENT_SHAPE, MAX_IMAGE_SIDE, LatentBasis
+from chladni_audio_features.rendering import Colormap
+from chladni_contract.errors import InvalidInputError, Reason
+from chladni_runtime.server.validation import RequestValidator
+
+MIN_IMAGE_PIXELS: Final = 16
+MAX_IMAGE_PIXELS: Final = 4096
+DEFAULT_IMAGE_PIXELS: Final = 512
+MAX_CHUNK_BYTES: Final = 1024 * 1024
+_MAX_NAME_CHARACTERS: Final = 255
+
+_COLORMAPS: Final = {
+    audio_pb2.COLORMAP_UNSPECIFIED: Colormap.VIRIDIS,
+    audio_pb2.COLORMAP_VIRIDIS: Colormap.VIRIDIS,
+    audio_pb2.COLORMAP_GRAY: Colormap.GRAY,
+}
+_ENCODINGS: Final = {
+    audio_pb2.PCM_ENCODING_INT16: PcmEncoding.INT16,
+    audio_pb2.PCM_ENCODING_FLOAT32: PcmEncoding.FLOAT32,
+}
+_COMPUTED: Final = (
+    audio_pb2.FEATURE_LOG_MEL,
+    audio_pb2.FEATURE_DESCRIPTORS,
+    audio_pb2.FEATURE_EMBEDDING,
+    audio_pb2.FEATURE_INITIAL_LATENTS,
+)
+_DEFAULT_FEATURES: Final = (audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING)
+
+_BASES: Final = {
+    audio_pb2.LATENT_BASIS_UNSPECIFIED: LatentBasis.MEL,
+    audio_pb2.LATENT_BASIS_MEL: LatentBasis.MEL,
+    audio_pb2.LATENT_BASIS_DCT: LatentBasis.DCT,
+}
+_SHAPE_FIELD: Final = "initial_latents.shape"
+_MAX_SIZES_SHOWN: Final = 8
+
+_ClipRequest = audio_pb2.ExtractFeaturesRequest | audio_pb2.RenderSpectrogramRequest
+
+
+@dataclass(frozen=True)
+class FeatureSelection:
+    """Which features a caller wants."""
+
+    log_mel: bool
+    descriptors: bool
+    embedding: bool
+    initial_latents: bool
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How a spectrogram is to be drawn."""
+
+    width_pixels: int
+    height_pixels: int
+    colormap: Colormap
+
+
+def read_clip(request: _ClipRequest) -> bytes:
+    """Return the file of a request; whether it is one, the decoder finds out.
+
+    Raises:
+        InvalidFieldsError: there is none, or its name is too long.
+    """
+    validator = RequestValidator()
+    validator.require(
+        "audio", present=request.HasField("audio"), hint="put the clip's bytes in audio.content"
+    )
+    validator.check(
+        "audio.display_name",
+        valid=len(request.audio.display_name) <= _MAX_NAME_CHARACTERS,
+        description=f"is {len(request.audio.display_name)} characters long, "
+        f"at most {_MAX_NAME_CHARACTERS} are allowed.",
+    )
+    validator.raise_if_invalid()
+    return request.audio.content
+
+
+def read_feature_selection(request: audio_pb2.ExtractFeaturesRequest) -> FeatureSelection:
+    """Return which features a request wants.
+
+    Raises:
+        InvalidFieldsError: a feature is unspecified or unknown, or there are options of one that is not
+            asked for.
+    """
+    wanted = tuple(request.features) or _DEFAULT_FEATURES
+    validator = RequestValidator()
+    for index, feature in enumerate(wanted):
+        validator.check(
+            f"features[{index}]",
+            valid=feature in _COMPUTED,
+            description=f"is {feature}, must be FEATURE_LOG_MEL, FEATURE_DESCRIPTORS, FEATURE_EMBEDDING or "
+            "FEATURE_INITIAL_LATENTS.",
+        )
+    validator.check(
+        "initial_latents",
+        valid=audio_pb2.FEATURE_INITIAL_LATENTS in wanted or not request.HasField("initial_latents"),
+        description="is set but not asked for; add FEATURE_INITIAL_LATENTS to features, or leave it out.",
+    )
+    validator.raise_if_invalid()
+    return FeatureSelection(
+        log_mel=audio_pb2.FEATURE_LOG_MEL in wanted,
+        descriptors=audio_pb2.FEATURE_DESCRIPTORS in wanted,
+        embedding=audio_pb2.FEATURE_EMBEDDING in wanted,
+        initial_latents=audio_pb2.FEATURE_INITIAL_LATENTS in wanted,
+    )
+
+
+def read_image_options(request: audio_pb2.RenderSpectrogramRequest) -> ImageOptions:
+    """Return how to draw a spectrogram.
+
+    Raises:
+        InvalidFieldsError: a size is out of range or the colour map unknown.
+    """
+    sizes = {
+        name: getattr(request, name) if request.HasField(name) else DEFAULT_IMAGE_PIXELS
+        for name in ("width_pixels", "height_pixels")
+    }
+    validator = RequestValidator()
+    for name, size in sizes.items():
+        validator.check_range(name, size, minimum=MIN_IMAGE_PIXELS, maximum=MAX_IMAGE_PIXELS, unit="pixels")
+    validator.check(
+        "colormap",
+        valid=request.colormap in _COLORMAPS,
+        description="must be COLORMAP_VIRIDIS or COLORMAP_GRAY.",
+    )
+    validator.raise_if_invalid()
+    return ImageOptions(**sizes, colormap=_COLORMAPS[request.colormap])
+
+
+def read_pcm_format(request: audio_pb2.StreamFeaturesRequest) -> PcmFormat:
+    """Return what the first message of a stream says about the following ones.
+
+    Raises:
+        InvalidFieldsError: the message is no `config`, or a field of it is missing.
+    """
+    validator = RequestValidator()
+    is_config = request.WhichOneof("payload") == "config"
+    validator.require("config", present=is_config, hint="send it in the first message")
+    validator.raise_if_invalid()
+    validator.require(
+        "config.encoding",
+        present=request.config.encoding in _ENCODINGS,
+        hint="send PCM_ENCODING_INT16 or PCM_ENCODING_FLOAT32",
+    )
+    validator.raise_if_invalid()
+    return PcmFormat(
+        sample_rate_hz=request.config.sample_rate_hz,
+        channels=request.config.channel_count or 1,
+        encoding=_ENCODINGS[request.config.encoding],
+    )
+
+
+def read_chunk(request: audio_pb2.StreamFeaturesRequest) -> bytes:
+    """Return the PCM of a later message of a stream.
+
+    Raises:
+        InvalidInputError: the message holds no PCM, or too much.
+    """
+    if request.WhichOneof("payload") != "pcm":
+        raise InvalidInputError(
+            Reason.INVALID_FIELD, "Messages after the first one must hold pcm.", field="pcm"
+        )
+    if len(request.pcm) > MAX_CHUNK_BYTES:
+        raise InvalidInputError(
+            Reason.FILE_TOO_LARGE,
+            f"pcm holds {len(request.pcm)} bytes, at most {MAX_CHUNK_BYTES} are allowed in a "
+            "message; send it in several.",
+            field="pcm",
+        )
+    return request.pcm
+
+
+def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsRequest:
+    """Return what a request wants of initial latents.
+
+    Raises:
+        InvalidFieldsError: the shape is none of latents, the basis is unknown, or a calibration is named and
+            not wanted.
+    """
+    shape = tuple(options.shape) or DEFAULT_LATENT_SHAPE
+    validator = RequestValidator()
+    validator.check(_SHAPE_FIELD, valid=_is_usable(shape), description=_describe_shape(shape))
+    validator.check(
+        "initial_latents.basis",
+        valid=options.basis in _BASES,
+        description=f"is {options.basis}, must be LATENT_BASIS_MEL or LATENT_BASIS_DCT.",
+    )
+    validator.check(
+        "initial_latents.calibration",
+        valid=not (options.is_unscaled and options.calibration),
+        description="is set, but is_unscaled does without one; leave out either.",
+    )
+    validator.raise_if_invalid()
+    channels, height, width = shape
+    return LatentsRequest(
+        shape=(channels, height, width),
+        basis=_BASES[options.basis],
+        calibration_name=options.calibration,
+        is_unscaled=options.is_unscaled,
+    )
+
+
+def _is_usable(shape: tuple[int, ...]) -> bool:
+    if len(shape) != 3 or not all(shape):
+        return False
+    count = math.prod(shape)
+    return math.isqrt(count) ** 2 == count and count <= MAX_IMAGE_SIDE**2
+
+
+def _describe_shape(shape: tuple[int, ...]) -> str:
+    sizes = ", ".join(map(str, shape[:_MAX_SIZES_SHOWN]))
+    shown = f"{sizes}, ..." if len(shape) > _MAX_SIZES_SHOWN else sizes
+    return (
+        f"is ({shown}), must be (C, H, W) with C x H x W a square number of at most {MAX_IMAGE_SIDE**2}, "
+        "such as (4, 32, 32) or (4, 64, 64)."
+    )
