@@ -183,7 +183,7 @@ async def page(visit, address, backends):
 
 
 @pytest.fixture
-def recording():
+def clip():
     """Makes a file to upload: a WAV of some notes of one pitch."""
 
     def make(name="voice.wav", *, pitch_hz=440.0, seconds=0.5):

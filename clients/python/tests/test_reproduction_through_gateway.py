@@ -14,7 +14,7 @@ import chladni_client as chladni
 from chladni_client.cli.failures import ExitStatus
 from chladni_fakes import families, scripted_backends
 from chladni_fakes.loopback import loopback_service
-from chladni_gateway.composition import SERVICE_NAMES, composition
+from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
 
 SIDE_PIXELS = 32
@@ -88,7 +88,7 @@ class RunningGateway:
                 **targets,
             )
             async with loopback_service(
-                composition(settings), service_names=SERVICE_NAMES, settings=settings
+                compose(settings), service_names=SERVICE_NAMES, settings=settings
             ) as (service, _):
                 self.address = service.address
                 self._is_ready.set()

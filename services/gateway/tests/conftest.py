@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni_fakes import ScriptedBackends, scripted_backends
 from chladni_fakes.loopback import loopback_service
-from chladni_gateway.composition import SERVICE_NAMES, composition
+from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
@@ -94,7 +94,7 @@ async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> As
     }
     settings = GatewaySettings(**(values | overrides))
     async with (
-        loopback_service(composition(settings), service_names=SERVICE_NAMES, settings=settings) as (
+        loopback_service(compose(settings), service_names=SERVICE_NAMES, settings=settings) as (
             service,
             channel,
         ),

@@ -12,7 +12,7 @@ from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.domain.images import Image
-from chladni_gateway.models.listing import Listed, ModelListing
+from chladni_gateway.models.listing import ListedModels, ModelListing
 from chladni_runtime.client.backend_client import bare_error
 from chladni_runtime.client.channel import RENEWAL_SECONDS, Connection, service_config
 from chladni_runtime.execution.deadlines import Deadline
@@ -84,7 +84,7 @@ async def test_a_service_without_the_call_says_so(backends):
         await client.compare(Image(b"a"), Image(b"b"), Deadline.after(5))
     assert caught.value.reason is Reason.NOT_IMPLEMENTED
     listing = ModelListing(client, lifetime_seconds=1, clock=time.monotonic)
-    assert await listing.ask(Deadline.after(5)) == Listed()
+    assert await listing.refresh(Deadline.after(5)) == ListedModels()
     await client.close()
 
 
@@ -106,7 +106,7 @@ async def test_a_live_sound_that_is_refused_leaves_nothing_behind(backends):
     backends.audio_features.error = UnavailableError(Reason.MODEL_NOT_READY, "The model is loading.")
     for _ in range(20):
         with pytest.raises(ChladniError) as caught:
-            await anext(client.listen(16000, sound_that_waits(), Deadline.after(5)))
+            await anext(client.stream(16000, sound_that_waits(), Deadline.after(5)))
         # gRPC may lose the status of a call that ends while a message is on its way.
         assert caught.value.reason in {Reason.MODEL_NOT_READY, Reason.BACKEND_UNAVAILABLE}
         names = {task.get_coro().__qualname__ for task in asyncio.all_tasks() - before}

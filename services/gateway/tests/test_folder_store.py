@@ -20,7 +20,7 @@ from chladni_gateway.domain.image_store import ImageRecord, parse_image_id
 from chladni_gateway.domain.images import Provenance
 from chladni_gateway.domain.stages import STAGE_KEY
 from chladni_gateway.image_folder import FolderImageStore
-from chladni_gateway.sweeping import swept
+from chladni_gateway.sweeping import periodic_sweep
 
 DAY = timedelta(days=1)
 
@@ -86,7 +86,7 @@ async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path)
     facts = json.loads(path.read_text())
     del facts["is_reused"]
     del facts["owner"]
-    del facts["sound"]
+    del facts["audio_embedding"]
     for name in ("exact", "device_capability", "decode_batch_size"):
         del facts["provenance"][name]
     path.write_text(json.dumps(facts | {"a_fact_of_later_versions": 1}))
@@ -105,8 +105,8 @@ async def test_what_is_known_of_an_image_is_kept(open_store, clock):
 @given(data=st.binary(max_size=1024))
 def test_the_embedding_of_the_sound_is_kept_to_the_last_bit(tmp_path_factory, data):
     folder, clock = tmp_path_factory.mktemp("images"), SteppedClock()
-    sound = Embedding("space", (len(data) // 4,), data)
-    record = replace(record_at(clock.time), sound=sound)
+    embedding = Embedding("space", (len(data) // 4,), data)
+    record = replace(record_at(clock.time), audio_embedding=embedding)
 
     async def scenario():
         await FolderImageStore(folder, max_images=1, retention=DAY, now=clock).put(b"png", record)
@@ -114,6 +114,16 @@ def test_the_embedding_of_the_sound_is_kept_to_the_last_bit(tmp_path_factory, da
         assert await reopened.describe(record.image_id) == record
 
     asyncio.run(scenario())
+
+
+async def test_records_of_earlier_versions_name_the_embedding_differently(open_store, clock, tmp_path):
+    record = replace(record_at(clock.time), audio_embedding=Embedding("space", (1,), b"abcd"))
+    await open_store().put(b"png", record)
+    [path] = tmp_path.rglob("*.json")
+    facts = json.loads(path.read_text())
+    facts["sound"] = facts.pop("audio_embedding")
+    path.write_text(json.dumps(facts))
+    assert (await open_store().get(record.image_id)).record == record
 
 
 async def test_images_survive_a_restart(open_store, clock):
@@ -165,7 +175,7 @@ async def test_the_regular_sweep_goes_on_after_a_fault(open_store, clock, tmp_pa
     clock.time = record.expires_at
     hidden = tmp_path.with_name("hidden")
     tmp_path.rename(hidden)
-    async with swept(store, interval_seconds=0.01):
+    async with periodic_sweep(store, interval_seconds=0.01):
         await asyncio.sleep(0.05)
         hidden.rename(tmp_path)
         await eventually(lambda: not list(tmp_path.iterdir()))

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.creation.creator import ImageCreator
-from chladni_gateway.domain.audio import AudioProperties, Embedding, Recording, SoundFeatures
+from chladni_gateway.domain.audio import AudioClip, AudioFeatures, AudioProperties, Embedding
 from chladni_gateway.domain.events import Completed, Created, Progressed, Queued, Started
 from chladni_gateway.domain.generation import GenerationSettings
 from chladni_gateway.domain.images import Image, Provenance
@@ -20,9 +20,9 @@ from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.metrics import CreationMetrics
-from chladni_gateway.models.catalog import Stock
+from chladni_gateway.models.catalog import ModelCatalog
 from chladni_gateway.models.listing import ModelListing
-from chladni_gateway.recipes.base import Ingredients, RecipeBook
+from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
 from chladni_gateway.recipes.embedded import EmbeddedRecipe
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Deadline
@@ -47,16 +47,16 @@ class Diary:
         if self._failing is stage:
             raise RuntimeError("nobody foresaw this")
 
-    async def analyze(self, recording, _deadline, *, embedding_model):
+    async def analyze(self, clip, _deadline, *, embedding_model):
         assert embedding_model == "ear"
         self._write(Stage.AUDIO_FEATURES)
         await asyncio.sleep(0)
         self.entries.append("audio_features ends")
-        audio = AudioProperties("wav", 8000, 1, 1.0, recording.content.hex())
-        return SoundFeatures(audio, (), Embedding("space", (0,), b""))
+        audio = AudioProperties("wav", 8000, 1, 1.0, clip.content.hex())
+        return AudioFeatures(audio, (), Embedding("space", (0,), b""))
 
-    async def generate(self, order, _deadline):
-        assert order.model == "hand"
+    async def generate(self, generation, _deadline):
+        assert generation.model == "hand"
         self._write(Stage.IMAGE_GENERATION)
         yield Queued(0)
         yield Started(1, self._steps, "model", 1.0)
@@ -65,7 +65,7 @@ class Diary:
             yield Progressed(step + 1, self._steps, None, 0.0, None)
         self.entries.append("image_generation ends")
         if self._steps:
-            yield Completed(Image(b"png " + order.origin.audio_sha256.encode()), Provenance())
+            yield Completed(Image(b"png " + generation.origin.audio_sha256.encode()), Provenance())
 
     async def put(self, content, record):
         self._write(Stage.STORAGE)
@@ -82,15 +82,17 @@ class Diary:
 
 def recipe_over(diary):
     listing = ModelListing(diary, lifetime_seconds=60, clock=time.monotonic)
-    stock = Stock(sounds=listing, images=[listing])
-    recipe = EmbeddedRecipe(Ingredients(stock=stock, analyzer=diary, painter=diary, generator=diary))
-    return recipe, stock
+    catalog = ModelCatalog(audio=listing, image=[listing])
+    recipe = EmbeddedRecipe(
+        RecipeDependencies(catalog=catalog, analyzer=diary, renderer=diary, generator=diary)
+    )
+    return recipe, catalog
 
 
 def creator_over(diary):
-    recipe, stock = recipe_over(diary)
+    recipe, catalog = recipe_over(diary)
     return ImageCreator(
-        recipes=RecipeBook([recipe], stock=stock, default="embedded"),
+        recipes=RecipeRegistry([recipe], catalog=catalog, default="embedded"),
         store=diary,
         admission=Admission(4, clock=time.monotonic),
         max_audio_bytes=1000,
@@ -101,7 +103,7 @@ def creator_over(diary):
 
 
 async def create(diary, content=b"sound", **options):
-    request = CreationRequest(Recording(content), settings=GenerationSettings(**options))
+    request = CreationRequest(AudioClip(content), settings=GenerationSettings(**options))
     async with aclosing(creator_over(diary).create(request, NO_LIMIT)) as events:
         return [event async for event in events]
 
@@ -193,6 +195,6 @@ async def test_an_error_keeps_the_first_stage_that_it_was_given():
 
 
 def test_two_recipes_of_one_name_are_a_mistake():
-    recipe, stock = recipe_over(Diary())
+    recipe, catalog = recipe_over(Diary())
     with pytest.raises(ValueError, match="same name"):
-        RecipeBook([recipe, recipe], stock=stock, default="embedded")
+        RecipeRegistry([recipe, recipe], catalog=catalog, default="embedded")

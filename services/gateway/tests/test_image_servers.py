@@ -11,9 +11,9 @@ from chladni_fakes import families
 from chladni_fakes.image_generation import ScriptedImageGeneration
 from chladni_fakes.servers import ScriptedService
 from chladni_gateway.backends.image_generation_pool import ImageServers
-from chladni_gateway.domain.generation import Conditioning, GenerationOrder, GenerationSettings, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
-from chladni_gateway.models.catalog import Stock
+from chladni_gateway.models.catalog import ModelCatalog
 from chladni_gateway.models.listing import ModelListing
 from chladni_runtime.execution.deadlines import Deadline
 
@@ -78,7 +78,7 @@ class Server:
         self.name = name
         self.answer = models
         self.asked = 0
-        self.orders = []
+        self.generations = []
 
     async def models(self, _deadline):
         self.asked += 1
@@ -86,8 +86,8 @@ class Server:
             raise self.answer
         return self.answer
 
-    async def generate(self, order, _deadline):
-        self.orders.append(order.model)
+    async def generate(self, generation, _deadline):
+        self.generations.append(generation.model)
         return
         yield
 
@@ -107,54 +107,54 @@ def stocked(*servers, clock=None):
     clock = clock or Clock()
     listings = [ModelListing(server, lifetime_seconds=5, clock=clock) for server in servers]
     sounds = ModelListing(Server("audio-features"), lifetime_seconds=5, clock=clock)
-    return Stock(sounds=sounds, images=listings), listings
+    return ModelCatalog(audio=sounds, image=listings), listings
 
 
 async def test_what_was_told_a_moment_ago_is_not_asked_again():
     clock, server = Clock(), Server("main", summary("a"))
-    stock, _ = stocked(server, clock=clock)
+    catalog, _ = stocked(server, clock=clock)
     for _ in range(3):
-        assert [model.name for model in (await stock.recent(NO_LIMIT)).images.models] == ["a"]
+        assert [model.name for model in (await catalog.cached(NO_LIMIT)).image.models] == ["a"]
     assert server.asked == 1
-    await stock.look(NO_LIMIT)
+    await catalog.refresh(NO_LIMIT)
     assert server.asked == 2, "who wants to know how it is now is told so"
     clock.now = 5.1
     server.answer = (summary("b"),)
-    assert [model.name for model in (await stock.recent(NO_LIMIT)).images.models] == ["b"]
+    assert [model.name for model in (await catalog.cached(NO_LIMIT)).image.models] == ["b"]
 
 
 async def test_a_server_that_is_busy_has_the_models_that_it_had_and_one_that_is_gone_has_none():
     clock, server = Clock(), Server("main", summary("a"))
-    stock, _ = stocked(server, clock=clock)
-    await stock.recent(NO_LIMIT)
+    catalog, _ = stocked(server, clock=clock)
+    await catalog.cached(NO_LIMIT)
     clock.now = 6
     server.answer = DeadlineExceededError("Too slow.")
-    shelf = (await stock.recent(NO_LIMIT)).images
+    shelf = (await catalog.cached(NO_LIMIT)).image
     assert ([model.name for model in shelf.models], shelf.failure) == (["a"], None)
-    shelf = (await stock.look(NO_LIMIT)).images
+    shelf = (await catalog.refresh(NO_LIMIT)).image
     assert shelf.models == ()
     assert (shelf.failure.reason, "in time" in shelf.failure.message) == (Reason.BACKEND_UNAVAILABLE, True)
     server.answer = UnavailableError(Reason.BACKEND_UNAVAILABLE, "It is gone.")
-    shelf = (await stock.recent(NO_LIMIT)).images
+    shelf = (await catalog.cached(NO_LIMIT)).image
     assert (shelf.models, shelf.failure.message) == ((), "It is gone.")
 
 
 async def test_a_model_of_two_servers_is_taken_where_it_is_ready():
     first = Server("main", summary("both", is_ready=False), summary("own", is_default=True))
     other = Server("second", summary("both", is_default=True), summary("another"))
-    stock, listings = stocked(first, other)
-    models = (await stock.look(NO_LIMIT)).images.models
+    catalog, listings = stocked(first, other)
+    models = (await catalog.refresh(NO_LIMIT)).image.models
     assert [(model.name, model.is_ready, model.is_default) for model in models] == [
         ("both", True, False), ("own", True, True), ("another", True, False),
     ]  # fmt: skip
     servers = ImageServers([(first, listings[0]), (other, listings[1])])
     for name in ("both", "own", "another", "unheard-of"):
-        order = GenerationOrder(
+        generation = GenerationRequest(
             model=name,
             conditioning=Conditioning(),
             settings=GenerationSettings(),
             origin=Origin(recipe="r", audio_sha256=""),
         )
-        assert [event async for event in servers.generate(order, NO_LIMIT)] == []
-    assert first.orders == ["own", "unheard-of"]
-    assert other.orders == ["both", "another"]
+        assert [event async for event in servers.generate(generation, NO_LIMIT)] == []
+    assert first.generations == ["own", "unheard-of"]
+    assert other.generations == ["both", "another"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason
 from chladni_gateway.creation.job import MAX_EVENTS, MAX_FOLLOWERS, Cancelled, Done, Failed, Job, JobState
-from chladni_gateway.creation.job_runner import JobBoard, JobLimits, UnknownJobError
-from chladni_gateway.domain.audio import AudioProperties, Recording
+from chladni_gateway.creation.job_runner import JobLimits, JobRunner, UnknownJobError
+from chladni_gateway.domain.audio import AudioClip, AudioProperties
 from chladni_gateway.domain.events import Analyzed, Created, Progressed, Queued, Started
 from chladni_gateway.domain.image_store import ImageRecord
 from chladni_gateway.domain.images import Image, Provenance
@@ -91,10 +91,10 @@ class Script:
 
 
 def request_of(owner, name="a.wav"):
-    return CreationRequest(Recording(b"sound", name), owner=owner)
+    return CreationRequest(AudioClip(b"sound", name), owner=owner)
 
 
-def board_over(script, clock=None, **limits):
+def job_runner_over(script, clock=None, **limits):
     defaults = {
         "max_unfinished": 8,
         "max_unfinished_per_owner": 4,
@@ -102,7 +102,7 @@ def board_over(script, clock=None, **limits):
         "retention": timedelta(hours=1),
         "timeout_seconds": 60.0,
     }
-    return JobBoard(creator=script, limits=JobLimits(**(defaults | limits)), now=clock or Clock())
+    return JobRunner(creator=script, limits=JobLimits(**(defaults | limits)), now=clock or Clock())
 
 
 def new_job():
@@ -228,8 +228,8 @@ async def test_followers_are_few():
 
 async def test_a_job_ends_with_its_image():
     script = Script()
-    board = board_over(script)
-    job = board.start(request_of("ann"))
+    job_runner = job_runner_over(script)
+    job = job_runner.start(request_of("ann"))
     assert (job.file_name, job.status.state) == ("a.wav", JobState.ANALYZING)
     await settle()
     assert (job.status.state, script.running) == (JobState.RUNNING, 1)
@@ -237,7 +237,7 @@ async def test_a_job_ends_with_its_image():
     events = await collect(job)
     assert [type(event) for _, event in events] == [Analyzed, Started, Done]
     assert job.status.record is RECORD
-    assert board.find(job.job_id, owner="ann") is job
+    assert job_runner.find(job.job_id, owner="ann") is job
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ async def test_a_job_that_fails_says_why_and_nothing_else(error, reason):
     script = Script()
     script.error = error
     script.may_go_on.set()
-    job = board_over(script).start(request_of("ann"))
+    job = job_runner_over(script).start(request_of("ann"))
     assert isinstance((await collect(job))[-1].event, Failed)
     assert job.status.error.reason is reason
     assert "secret" not in job.status.error.message
@@ -259,86 +259,86 @@ async def test_a_job_that_fails_says_why_and_nothing_else(error, reason):
 
 async def test_a_cancelled_job_has_stopped_and_is_remembered_until_it_is_forgotten():
     script = Script()
-    board = board_over(script)
-    job = board.start(request_of("ann"))
+    job_runner = job_runner_over(script)
+    job = job_runner.start(request_of("ann"))
     following = asyncio.create_task(collect(job))
     await settle()
-    await board.cancel(job.job_id, owner="ann")
-    assert (script.running, board.unfinished_count) == (0, 0)
+    await job_runner.cancel(job.job_id, owner="ann")
+    assert (script.running, job_runner.unfinished_count) == (0, 0)
     assert job.status.state is JobState.CANCELLED
     assert (await following)[-1].event == Cancelled(Stage.IMAGE_GENERATION)
-    assert board.list_owned("ann") == (job,)
-    await board.cancel(job.job_id, owner="ann")
-    assert board.list_owned("ann") == ()
+    assert job_runner.list_owned("ann") == (job,)
+    await job_runner.cancel(job.job_id, owner="ann")
+    assert job_runner.list_owned("ann") == ()
     with pytest.raises(UnknownJobError):
-        await board.cancel(job.job_id, owner="ann")
+        await job_runner.cancel(job.job_id, owner="ann")
 
 
 async def test_a_job_that_has_not_begun_can_be_cancelled():
     script = Script()
-    board = board_over(script)
-    job = board.start(request_of("ann"))
-    await board.cancel(job.job_id, owner="ann")
+    job_runner = job_runner_over(script)
+    job = job_runner.start(request_of("ann"))
+    await job_runner.cancel(job.job_id, owner="ann")
     assert (job.status.state, script.running) == (JobState.CANCELLED, 0)
     assert [event for _, event in await collect(job)] == [Cancelled(Stage.AUDIO_FEATURES)]
 
 
 async def test_jobs_of_others_do_not_exist():
-    board = board_over(Script())
-    job = board.start(request_of("ann"))
+    job_runner = job_runner_over(Script())
+    job = job_runner.start(request_of("ann"))
     for stranger in ("bob", ""):
         with pytest.raises(UnknownJobError):
-            board.find(job.job_id, owner=stranger)
+            job_runner.find(job.job_id, owner=stranger)
         with pytest.raises(UnknownJobError):
-            await board.cancel(job.job_id, owner=stranger)
-        assert board.list_owned(stranger) == ()
+            await job_runner.cancel(job.job_id, owner=stranger)
+        assert job_runner.list_owned(stranger) == ()
     assert not job.is_over
-    await board.close()
+    await job_runner.close()
 
 
 async def test_nobody_has_no_jobs():
-    board = board_over(Script())
-    job = board.start(request_of(""))
-    assert board.list_owned("") == ()
+    job_runner = job_runner_over(Script())
+    job = job_runner.start(request_of(""))
+    assert job_runner.list_owned("") == ()
     with pytest.raises(UnknownJobError):
-        board.find(job.job_id, owner="")
-    await board.close()
+        job_runner.find(job.job_id, owner="")
+    await job_runner.close()
 
 
 async def test_unfinished_jobs_are_limited_for_each_and_for_all():
     script = Script()
-    board = board_over(script, max_unfinished=3, max_unfinished_per_owner=2)
-    jobs = [board.start(request_of(owner)) for owner in ("ann", "ann", "bob")]
+    job_runner = job_runner_over(script, max_unfinished=3, max_unfinished_per_owner=2)
+    jobs = [job_runner.start(request_of(owner)) for owner in ("ann", "ann", "bob")]
     with pytest.raises(QueueFullError, match="You have 2 unfinished jobs"):
-        board.start(request_of("ann"))
+        job_runner.start(request_of("ann"))
     with pytest.raises(QueueFullError, match="The server works on 3 jobs"):
-        board.start(request_of("eve"))
-    await board.cancel(jobs[0].job_id, owner="ann")
-    board.start(request_of("ann"))
-    await board.close()
-    assert (board.unfinished_count, script.running) == (0, 0)
+        job_runner.start(request_of("eve"))
+    await job_runner.cancel(jobs[0].job_id, owner="ann")
+    job_runner.start(request_of("ann"))
+    await job_runner.close()
+    assert (job_runner.unfinished_count, script.running) == (0, 0)
 
 
 async def test_a_wrong_request_starts_nothing():
     script = Script()
     script.refusal = ChladniError(Reason.UNKNOWN_RECIPE, "No such recipe.")
-    board = board_over(script)
+    job_runner = job_runner_over(script)
     with pytest.raises(ChladniError, match="No such recipe"):
-        board.start(request_of("ann"))
-    assert board.list_owned("ann") == ()
+        job_runner.start(request_of("ann"))
+    assert job_runner.list_owned("ann") == ()
 
 
 async def test_finished_jobs_are_forgotten_in_time_and_in_number():
     script, clock = Script(), Clock()
     script.may_go_on.set()
-    board = board_over(script, clock)
+    job_runner = job_runner_over(script, clock)
     jobs = []
     for number in range(5):
-        jobs.append(board.start(request_of("ann", name=f"{number}.wav")))
+        jobs.append(job_runner.start(request_of("ann", name=f"{number}.wav")))
         await collect(jobs[-1])
         clock.time += timedelta(minutes=10)
-    assert board.list_owned("ann") == (jobs[4], jobs[3], jobs[2])
+    assert job_runner.list_owned("ann") == (jobs[4], jobs[3], jobs[2])
     clock.time += timedelta(minutes=30)
-    assert board.list_owned("ann") == (jobs[4], jobs[3])
+    assert job_runner.list_owned("ann") == (jobs[4], jobs[3])
     clock.time += timedelta(hours=1)
-    assert board.list_owned("ann") == ()
+    assert job_runner.list_owned("ann") == ()

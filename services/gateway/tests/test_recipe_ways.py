@@ -36,7 +36,7 @@ def work_of(part):
     return [("queued", part), ("started", part), ("progress", part)]
 
 
-def orders(backends):
+def generations(backends):
     return [request for request, _ in backends.image_generation.requests]
 
 
@@ -51,7 +51,7 @@ async def test_audioldm_draws_a_mel_image_and_stable_diffusion_refines_it(backen
         *work_of("sd_refined"),
         ("created", "sd_refined"),
     ]
-    mel, refined = orders(backends)
+    mel, refined = generations(backends)
     assert (mel.model, mel.origin.stage, mel.seed) == ("scripted-audioldm", "audioldm_mel", 7)
     assert (mel.guidance_scale, mel.steps) == (7.5, 50)
     assert mel.conditioning.audio_embedding.space == families.CLAP_SPACE
@@ -76,7 +76,7 @@ async def test_a_seed_that_is_drawn_is_that_of_both_parts(backends, create):
     backends.audio_features.models.append(families.clap())
     backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
     await create("audioldm")
-    mel, refined = orders(backends)
+    mel, refined = generations(backends)
     assert not mel.HasField("seed")
     assert refined.seed == 4711
 
@@ -107,11 +107,11 @@ async def test_the_spectrogram_is_what_stable_diffusion_starts_from(backends, cr
     assert not drafted.drafted.HasField("provenance")
     [drawing] = backends.audio_features.spectrogram_requests
     assert (drawing.width_pixels, drawing.height_pixels) == (640, 512)
-    [order] = orders(backends)
-    assert order.conditioning.initial_image.content == drafted.drafted.image.content
-    assert (order.conditioning.prompt, order.conditioning.negative_prompt) == ("a reef", "text")
-    assert (order.conditioning.strength, order.upscale) == (0.5, 2)
-    assert (order.guidance_scale, order.steps) == (4, 50)
+    [generation] = generations(backends)
+    assert generation.conditioning.initial_image.content == drafted.drafted.image.content
+    assert (generation.conditioning.prompt, generation.conditioning.negative_prompt) == ("a reef", "text")
+    assert (generation.conditioning.strength, generation.upscale) == (0.5, 2)
+    assert (generation.guidance_scale, generation.steps) == (4, 50)
     provenance = events[-1].created.provenance
     assert (provenance.upscale, provenance.negative_prompt) == (2, "text")
 
@@ -130,10 +130,10 @@ async def test_models_of_few_steps_are_asked_for_as_many_as_the_strength_needs(
 ):
     backends.image_generation.models.append(families.stable_diffusion(**properties))
     await create("spectrogram", strength=strength)
-    [order] = orders(backends)
-    assert order.steps == steps
+    [generation] = generations(backends)
+    assert generation.steps == steps
     is_few_step = properties["default_steps"] != "50"
-    assert order.HasField("guidance_scale") == (not is_few_step)
+    assert generation.HasField("guidance_scale") == (not is_few_step)
 
 
 @pytest.mark.parametrize(
@@ -158,15 +158,15 @@ async def test_the_sound_becomes_the_noise_that_the_embedded_model_starts_from(
     backends, create, fields, weight, basis, options
 ):
     events = await create("latent-noise", **fields)
-    [order] = orders(backends)
-    assert order.model == families.HAND
-    assert order.conditioning.audio_embedding.space == families.SPACE
-    latents = order.conditioning.initial_latents
+    [generation] = generations(backends)
+    assert generation.model == families.HAND
+    assert generation.conditioning.audio_embedding.space == families.SPACE
+    latents = generation.conditioning.initial_latents
     assert list(latents.shape) == [4, 64, 64]
     assert struct.unpack_from("<f", latents.data) == (float(basis),)
-    assert order.conditioning.initial_latents_weight == weight
+    assert generation.conditioning.initial_latents_weight == weight
     described = options | {"calibration": "scripted-calibration@cccccccccccc"}
-    assert dict(order.origin.options) == described
+    assert dict(generation.origin.options) == described
     provenance = events[-1].created.provenance
     assert dict(provenance.recipe_options) == described
     assert provenance.initial_latents_weight == weight
@@ -178,7 +178,7 @@ async def test_latent_noise_prefers_the_first_kind_of_model_and_obeys(backends, 
     await create("latent-noise", prompt="a reef", width_pixels=512, height_pixels=512)
     await create("latent-noise", model="scripted-sd")
     await create("latent-noise", model=families.HAND)
-    first, second, third, fourth = orders(backends)
+    first, second, third, fourth = generations(backends)
     assert [first.model, second.model] == ["scripted-ldm"] * 2
     assert list(first.conditioning.initial_latents.shape) == [4, 32, 32]
     assert list(second.conditioning.initial_latents.shape) == [4, 64, 64]
@@ -194,19 +194,19 @@ async def test_the_noise_of_an_enlarged_image_is_as_large_as_its_latents(backend
     hand.properties["upscaling"] = "latents"
     backends.image_generation.models[:] = [hand]
     await create("latent-noise", upscale=2)
-    [order] = orders(backends)
-    assert order.upscale == 2
-    assert list(order.conditioning.initial_latents.shape) == [4, 128, 128]
+    [generation] = generations(backends)
+    assert generation.upscale == 2
+    assert list(generation.conditioning.initial_latents.shape) == [4, 128, 128]
 
 
 async def test_a_prompt_becomes_an_image_of_music(backends, create):
     backends.image_generation.models.append(families.stable_diffusion_xl())
     events = await create("music-prompts", prompt="a slow blue river", refiner_start=0.8, width_pixels=1024)
-    [order] = orders(backends)
-    assert order.model == "scripted-xl"
-    assert order.conditioning.prompt == "a slow blue river"
-    assert (order.refiner_start, order.width_pixels) == (0.8, 1024)
-    assert not order.HasField("steps")
+    [generation] = generations(backends)
+    assert generation.model == "scripted-xl"
+    assert generation.conditioning.prompt == "a slow blue river"
+    assert (generation.refiner_start, generation.width_pixels) == (0.8, 1024)
+    assert not generation.HasField("steps")
     assert events[-1].created.provenance.refiner_start == 0.8
 
 
@@ -217,10 +217,10 @@ async def test_a_sound_is_painted_from_the_space_of_images(backends, create, mod
     backends.audio_features.models += [families.clap(), families.clap_to_clip()]
     backends.image_generation.models.append(model)
     await create("clap-unclip")
-    [order] = orders(backends)
-    assert order.model == model.id
-    assert order.conditioning.audio_embedding.space == families.CLIP_SPACE
-    assert order.conditioning.prompt == prompt
+    [generation] = generations(backends)
+    assert generation.model == model.id
+    assert generation.conditioning.audio_embedding.space == families.CLIP_SPACE
+    assert generation.conditioning.prompt == prompt
 
 
 async def test_embedded_takes_its_own_kind_of_model_whichever_is_the_default(backends, create):
@@ -228,7 +228,7 @@ async def test_embedded_takes_its_own_kind_of_model_whichever_is_the_default(bac
     own.is_default, other.is_default = False, True
     backends.image_generation.models = [other, own]
     await create("embedded")
-    assert [order.model for order in orders(backends)] == [families.HAND]
+    assert [generation.model for generation in generations(backends)] == [families.HAND]
 
 
 async def test_a_model_that_takes_what_is_given_is_preferred(backends, create):
@@ -238,7 +238,7 @@ async def test_a_model_that_takes_what_is_given_is_preferred(backends, create):
     await create("spectrogram")
     await create("spectrogram", upscale=2)
     await create("spectrogram", upscale=1)
-    assert [order.model for order in orders(backends)] == ["plain", "able", "plain"]
-    assert not orders(backends)[2].HasField("upscale"), (
+    assert [generation.model for generation in generations(backends)] == ["plain", "able", "plain"]
+    assert not generations(backends)[2].HasField("upscale"), (
         "what changes nothing is not sent to who does not know it"
     )

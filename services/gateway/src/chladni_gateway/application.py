@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from chladni_gateway.backends.health import HealthSurvey
+from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.creation.creator import ImageCreator
-from chladni_gateway.creation.job_runner import JobBoard
+from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.domain.image_store import ImageStore
-from chladni_gateway.domain.ports import SoundListener, SpectrogramPainter
-from chladni_gateway.recipes.base import RecipeBook
+from chladni_gateway.domain.ports import LiveAnalyzer, SpectrogramRenderer
+from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.similarity.alignment import ImageAligner
 from chladni_gateway.similarity.comparison import ImageComparator
 from chladni_gateway.similarity.matrix import MatrixMaker
@@ -44,33 +44,33 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
+class Application:
     """What the gateway does; the transports add only their forms.
 
     Attributes:
         creator: Creates images.
-        board: Creates images that do without their caller.
+        job_runner: Creates images that do without their caller.
         comparator: Compares two images.
         aligner: Tells how well an image fits a sound.
         matrices: Compares several with each other.
         searcher: Finds like ones.
-        painter: Draws spectrograms.
-        listener: Listens to live sound.
+        spectrogram_renderer: Draws spectrograms.
+        live_analyzer: Analyses live sound.
         store: Keeps them.
         recipes: The ways from sound to image.
-        survey: Asks how the services behind the gateway are.
+        health_checker: Asks how the services behind the gateway are.
         limits: Limits of requests.
     """
 
     creator: ImageCreator
-    board: JobBoard
+    job_runner: JobRunner
     comparator: ImageComparator
     aligner: ImageAligner
     matrices: MatrixMaker
     searcher: ImageSearcher
-    painter: SpectrogramPainter
-    listener: SoundListener
+    spectrogram_renderer: SpectrogramRenderer
+    live_analyzer: LiveAnalyzer
     store: ImageStore
-    recipes: RecipeBook
-    survey: HealthSurvey
+    recipes: RecipeRegistry
+    health_checker: HealthChecker
     limits: Limits

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
-from chladni_gateway.application import Limits, Workshop
+from chladni_gateway.application import Application, Limits
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
-from chladni_gateway.backends.health import HealthSurvey
+from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.backends.image_generation import ImageGenerationClient
 from chladni_gateway.backends.image_generation_pool import ImageServers
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.creation.creator import ImageCreator
-from chladni_gateway.creation.job_runner import JobBoard, JobLimits
+from chladni_gateway.creation.job_runner import JobLimits, JobRunner
 from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.grpc_api.servicer import AudioToImageServicer
 from chladni_gateway.image_folder import FolderImageStore, utc_now
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
-from chladni_gateway.models.catalog import Stock
+from chladni_gateway.models.catalog import ModelCatalog
 from chladni_gateway.models.listing import ModelListing
 from chladni_gateway.recipes.audioldm import AudioLdmRecipe
-from chladni_gateway.recipes.base import Ingredients, RecipeBook
+from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
 from chladni_gateway.recipes.clap_unclip import ClapUnclipRecipe
 from chladni_gateway.recipes.embedded import EmbeddedRecipe
 from chladni_gateway.recipes.latent_noise import LatentNoiseRecipe
@@ -43,7 +43,7 @@ from chladni_gateway.similarity.comparison import ImageComparator
 from chladni_gateway.similarity.embedding import StoredImageEmbedder
 from chladni_gateway.similarity.matrix import MatrixMaker
 from chladni_gateway.similarity.search import ImageSearcher
-from chladni_gateway.sweeping import swept
+from chladni_gateway.sweeping import periodic_sweep
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.server.late_binding import Binding
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.domain.image_store import ImageStore
-    from chladni_gateway.domain.ports import Collaborator
+    from chladni_gateway.domain.ports import Backend
     from chladni_runtime.server.server import Compose
 
 RECIPES: Final = (
@@ -73,24 +73,24 @@ class Gateway:
     """A gateway that listens for HTTP.
 
     Attributes:
-        workshop: What it does.
+        application: What it does.
         http_port: Port of the REST API and the page.
     """
 
-    workshop: Workshop
+    application: Application
     http_port: int
 
 
-def composition(settings: GatewaySettings) -> Compose:
-    """Returns what `chladni_runtime.server.server` opens: the gateway, behind its gRPC servicer."""
+def compose(settings: GatewaySettings) -> Compose:
+    """Return what `chladni_runtime.server.server` opens: the gateway, behind its gRPC servicer."""
 
     @asynccontextmanager
-    async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
+    async def open_bindings(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         async with open_gateway(settings, registry) as gateway:
-            servicer = AudioToImageServicer(gateway.workshop)
+            servicer = AudioToImageServicer(gateway.application)
             yield [Binding(gateway_grpc.add_AudioToImageServiceServicer_to_server, servicer)]
 
-    return compose
+    return open_bindings
 
 
 @asynccontextmanager
@@ -108,18 +108,20 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
             max_images=settings.max_images,
             retention=timedelta(seconds=settings.image_retention_seconds),
         )
-        await stack.enter_async_context(swept(store, interval_seconds=settings.image_sweep_interval_seconds))
-        workshop = _furnish(settings, registry, store, stack)
+        await stack.enter_async_context(
+            periodic_sweep(store, interval_seconds=settings.image_sweep_interval_seconds)
+        )
+        application = build_application(settings, registry, store, stack)
         live_connections = ConnectionLimiter(
             total=settings.max_live_sounds, per_client=settings.max_live_sounds_per_client
         )
         observe_counts(
             registry,
-            unfinished_jobs=lambda: workshop.board.unfinished_count,
+            unfinished_jobs=lambda: application.job_runner.unfinished_count,
             live_sounds=lambda: live_connections.open_count,
         )
         app = create_app(
-            workshop,
+            application,
             metrics=HttpMetrics(registry),
             previews=PreviewRequest(settings.preview_interval_steps, settings.preview_size_pixels),
             live_connections=live_connections,
@@ -135,12 +137,13 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
                 drain_timeout_seconds=settings.drain_timeout_seconds,
             )
         )
-        yield Gateway(workshop, http_port)
+        yield Gateway(application, http_port)
 
 
-def _furnish(
+def build_application(
     settings: GatewaySettings, registry: CollectorRegistry, store: ImageStore, stack: AsyncExitStack
-) -> Workshop:
+) -> Application:
+    """Return the application, whose connections the exit stack closes."""
     audio_features = AudioFeaturesClient(settings.audio_features_target)
     image_generation = ImageGenerationClient(settings.image_generation_target)
     further = [
@@ -167,27 +170,29 @@ def _furnish(
             now=utc_now,
         )
 
-    board = JobBoard(creator=creator(settings.max_jobs), limits=_job_limits(settings), now=utc_now)
-    stack.push_async_callback(board.close)
+    job_runner = JobRunner(creator=creator(settings.max_jobs), limits=_job_limits(settings), now=utc_now)
+    stack.push_async_callback(job_runner.close)
     embedder = StoredImageEmbedder(
         store=store,
         embedder=similarity,
         admission=Admission(settings.max_concurrent_searches, clock=time.monotonic),
     )
-    return Workshop(
+    return Application(
         creator=creator(settings.max_concurrent_creations),
-        board=board,
+        job_runner=job_runner,
         comparator=ImageComparator(
             store=store, comparer=similarity, max_image_bytes=settings.max_image_bytes
         ),
         aligner=ImageAligner(store=store, scorer=similarity, clock=time.monotonic),
         matrices=MatrixMaker(store=store, embedder=embedder),
         searcher=ImageSearcher(store=store, embedder=embedder),
-        painter=audio_features,
-        listener=audio_features,
+        spectrogram_renderer=audio_features,
+        live_analyzer=audio_features,
         store=store,
         recipes=recipes,
-        survey=HealthSurvey(clients, further=further, timeout_seconds=settings.health_timeout_seconds),
+        health_checker=HealthChecker(
+            clients, further=further, timeout_seconds=settings.health_timeout_seconds
+        ),
         limits=Limits(
             creation_timeout_seconds=settings.creation_timeout_seconds,
             comparison_timeout_seconds=settings.comparison_timeout_seconds,
@@ -207,17 +212,20 @@ def _recipes(
     settings: GatewaySettings,
     audio_features: AudioFeaturesClient,
     generators: Sequence[ImageGenerationClient],
-) -> RecipeBook:
-    def listing(server: Collaborator) -> ModelListing:
+) -> RecipeRegistry:
+    def listing(server: Backend) -> ModelListing:
         return ModelListing(server, lifetime_seconds=settings.model_listing_seconds, clock=time.monotonic)
 
     servers = [(generator, listing(generator)) for generator in generators]
-    stock = Stock(sounds=listing(audio_features), images=[models for _, models in servers])
-    ingredients = Ingredients(
-        stock=stock, analyzer=audio_features, painter=audio_features, generator=ImageServers(servers)
+    catalog = ModelCatalog(audio=listing(audio_features), image=[models for _, models in servers])
+    dependencies = RecipeDependencies(
+        catalog=catalog,
+        analyzer=audio_features,
+        renderer=audio_features,
+        generator=ImageServers(servers),
     )
-    recipes = [make(ingredients) for make in RECIPES]
-    return RecipeBook(recipes, stock=stock, default=settings.default_recipe)
+    recipes = [make(dependencies) for make in RECIPES]
+    return RecipeRegistry(recipes, catalog=catalog, default=settings.default_recipe)
 
 
 def _job_limits(settings: GatewaySettings) -> JobLimits:

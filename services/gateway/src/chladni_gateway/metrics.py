@@ -17,7 +17,7 @@ _CREATED: Final = "CREATED"
 
 
 @dataclass(slots=True)
-class CreationTally:
+class CountedCreation:
     """What is known about a creation that is being counted.
 
     Attributes:
@@ -78,12 +78,12 @@ class CreationMetrics:
         )
 
     @contextmanager
-    def counted(self) -> Iterator[CreationTally]:
+    def count_creation(self) -> Iterator[CountedCreation]:
         """Counts one creation by what leaves the context."""
-        tally = CreationTally()
+        counted = CountedCreation()
         outcome = _CREATED
         try:
-            yield tally
+            yield counted
         except ChladniError as error:
             outcome = error.reason.value
             raise
@@ -94,7 +94,7 @@ class CreationMetrics:
             outcome = Reason.INTERNAL.value
             raise
         finally:
-            self._creations.labels(tally.recipe, _CREATED if tally.is_created else outcome).inc()
+            self._creations.labels(counted.recipe, _CREATED if counted.is_created else outcome).inc()
 
     def count_fallback(self, recipe: str, way: str) -> None:
         """Counts that a recipe took another way than its own."""

@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def swept(store: ImageStore, *, interval_seconds: float) -> AsyncIterator[None]:
+async def periodic_sweep(store: ImageStore, *, interval_seconds: float) -> AsyncIterator[None]:
     """Sweeps a store at once and then at intervals, while the context lasts."""
     task = asyncio.create_task(_sweep(store, interval_seconds))
     try:

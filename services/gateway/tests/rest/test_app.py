@@ -127,10 +127,10 @@ async def test_an_unforeseen_fault_tells_nothing_but_is_logged(gateway, error_of
     assert "secret" not in response.text
     assert "secret detail" in caplog.text
 
-    async def broken_survey(_self):
+    async def broken_check(_self):
         raise RuntimeError("another secret")
 
-    monkeypatch.setattr("chladni_gateway.backends.health.HealthSurvey.take", broken_survey)
+    monkeypatch.setattr("chladni_gateway.backends.health.HealthChecker.check", broken_check)
     response = await gateway.http.get("/api/health")
     assert response.status_code == 500
     assert error_of(response)["stage"] == "gateway"

@@ -13,19 +13,19 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni_gateway.backends.messages import (
     LATENT_BASES,
+    to_audio_features,
     to_embedding,
     to_image,
     to_initial_latents,
     to_live_event,
     to_model_summaries,
-    to_sound_features,
 )
 from chladni_runtime.client.backend_client import BackendClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from chladni_gateway.domain.audio import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
+    from chladni_gateway.domain.audio import AudioClip, AudioFeatures, Embedding, InitialLatents, LatentBasis
     from chladni_gateway.domain.images import Image
     from chladni_gateway.domain.live import LiveEvent
     from chladni_gateway.domain.models import ModelSummary
@@ -37,7 +37,7 @@ _SERVICE: Final = audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"]
 
 
 class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub"]):
-    """Analyses and draws sound; a `SoundAnalyzer`, a `SpectrogramPainter` and a `SoundListener`.
+    """Analyses and draws sound; a `AudioAnalyzer`, a `SpectrogramRenderer` and a `LiveAnalyzer`.
 
     Args:
         target: gRPC target of the service.
@@ -52,30 +52,30 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         )
 
     async def analyze(
-        self, recording: Recording, deadline: Deadline, *, embedding_model: str = ""
-    ) -> SoundFeatures:
+        self, clip: AudioClip, deadline: Deadline, *, embedding_model: str = ""
+    ) -> AudioFeatures:
         """Returns descriptors and embedding of a recording; the default model's where none is named.
 
         Raises:
             ChladniError: The recording cannot be used, or the service failed.
         """
         features = (audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING)
-        return to_sound_features(
-            await self._extract(recording, deadline, features=features, embedding_model=embedding_model)
+        return to_audio_features(
+            await self._extract(clip, deadline, features=features, embedding_model=embedding_model)
         )
 
-    async def embed(self, recording: Recording, model: str, deadline: Deadline) -> Embedding:
+    async def embed(self, clip: AudioClip, model: str, deadline: Deadline) -> Embedding:
         """Returns the embedding of a recording by a model.
 
         Raises:
             ChladniError: The recording cannot be used, or the service failed.
         """
         features = (audio_pb2.FEATURE_EMBEDDING,)
-        response = await self._extract(recording, deadline, features=features, embedding_model=model)
+        response = await self._extract(clip, deadline, features=features, embedding_model=model)
         return to_embedding(response.embedding)
 
     async def initial_latents(
-        self, recording: Recording, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
+        self, clip: AudioClip, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
     ) -> InitialLatents:
         """Returns initial latents of the shape (C, H, W) made from a recording's mel spectrogram.
 
@@ -84,17 +84,17 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         """
         options = audio_pb2.InitialLatentsOptions(shape=shape, basis=LATENT_BASES[basis])
         features = (audio_pb2.FEATURE_INITIAL_LATENTS,)
-        response = await self._extract(recording, deadline, features=features, initial_latents=options)
+        response = await self._extract(clip, deadline, features=features, initial_latents=options)
         return to_initial_latents(response)
 
-    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Image:
+    async def render(self, clip: AudioClip, size: SpectrogramSize, deadline: Deadline) -> Image:
         """Returns the spectrogram of a recording, as PNG.
 
         Raises:
             ChladniError: The recording cannot be used, or the service failed.
         """
         request = audio_pb2.RenderSpectrogramRequest(
-            audio=media_pb2.AudioClip(content=recording.content, display_name=recording.name),
+            audio=media_pb2.AudioClip(content=clip.content, display_name=clip.name),
             width_pixels=size.width_pixels,
             height_pixels=size.height_pixels,
         )
@@ -104,7 +104,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             )
         return to_image(response.image)
 
-    async def listen(
+    async def stream(
         self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
     ) -> AsyncGenerator[LiveEvent, None]:
         """Yields mel frames while sound comes, and a summary; closing the generator cancels the call.
@@ -126,10 +126,10 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
                 await asyncio.gather(sending, return_exceptions=True)
 
     async def _extract(
-        self, recording: Recording, deadline: Deadline, **fields: Any
+        self, clip: AudioClip, deadline: Deadline, **fields: Any
     ) -> audio_pb2.ExtractFeaturesResponse:
-        clip = media_pb2.AudioClip(content=recording.content, display_name=recording.name)
-        request = audio_pb2.ExtractFeaturesRequest(audio=clip, **fields)
+        audio = media_pb2.AudioClip(content=clip.content, display_name=clip.name)
+        request = audio_pb2.ExtractFeaturesRequest(audio=audio, **fields)
         async with self.call(deadline) as (stub, options):
             return await stub.ExtractFeatures(request, timeout=options.timeout, metadata=options.metadata)
 

@@ -17,7 +17,7 @@ from chladni_gateway.domain.generation import Priority
 from chladni_gateway.domain.images import Provenance
 
 if TYPE_CHECKING:
-    from chladni_gateway.domain.generation import Conditioning, GenerationOrder, Origin, PreviewRequest
+    from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin, PreviewRequest
 
 _OPTIONAL_FACTS: Final = ("strength", "initial_latents_weight", "refiner_start")
 _PRIORITIES: Final = {
@@ -26,12 +26,12 @@ _PRIORITIES: Final = {
 }
 
 
-def to_generate_request(order: GenerationOrder) -> image_pb2.GenerateImageRequest:
+def to_generate_request(generation: GenerationRequest) -> image_pb2.GenerateImageRequest:
     """Returns the request for an order."""
-    settings = order.settings
+    settings = generation.settings
     return image_pb2.GenerateImageRequest(
-        model=order.model,
-        conditioning=_to_conditioning_message(order.conditioning),
+        model=generation.model,
+        conditioning=_to_conditioning_message(generation.conditioning),
         seed=settings.seed,
         steps=settings.steps,
         guidance_scale=settings.guidance_scale,
@@ -39,7 +39,7 @@ def to_generate_request(order: GenerationOrder) -> image_pb2.GenerateImageReques
         width_pixels=settings.width_pixels,
         height_pixels=settings.height_pixels,
         previews=_to_preview_options(settings.previews),
-        origin=_to_origin_message(order.origin),
+        origin=_to_origin_message(generation.origin),
         priority=_PRIORITIES[settings.priority],
         exact=settings.exact,
         bypass_cache=settings.bypass_cache,

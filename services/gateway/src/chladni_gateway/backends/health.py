@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chladni_gateway.domain.ports import Collaborator
+from chladni_gateway.domain.ports import Backend
 from chladni_runtime.client.health import HealthState
 from chladni_runtime.execution.deadlines import Deadline
 
@@ -30,7 +30,7 @@ class HealthReport:
         return all(state is HealthState.SERVING for state in self.services.values())
 
 
-class HealthSurvey:
+class HealthChecker:
     """Asks all services at the same time.
 
     Args:
@@ -41,16 +41,16 @@ class HealthSurvey:
 
     def __init__(
         self,
-        collaborators: Sequence[Collaborator],
+        backends: Sequence[Backend],
         *,
-        further: Sequence[Collaborator] = (),
+        further: Sequence[Backend] = (),
         timeout_seconds: float,
     ) -> None:
-        self._collaborators = tuple(collaborators)
+        self._collaborators = tuple(backends)
         self._further = tuple(further)
         self._timeout_seconds = timeout_seconds
 
-    async def take(self) -> HealthReport:
+    async def check(self) -> HealthReport:
         """Returns how every service is."""
         deadline = Deadline.after(self._timeout_seconds)
         asked = (*self._collaborators, *self._further)

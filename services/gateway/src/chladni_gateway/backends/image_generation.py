@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from chladni_gateway.domain.events import GenerationEvent
-    from chladni_gateway.domain.generation import GenerationOrder
+    from chladni_gateway.domain.generation import GenerationRequest
     from chladni_gateway.domain.models import ModelSummary
     from chladni_runtime.execution.deadlines import Deadline
 
@@ -38,16 +38,16 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
         )
 
     async def generate(
-        self, order: GenerationOrder, deadline: Deadline
+        self, generation: GenerationRequest, deadline: Deadline
     ) -> AsyncGenerator[GenerationEvent, None]:
         """Yields what happens; closing the generator cancels the call, and so the denoising.
 
         Raises:
             ChladniError: The service refused or failed.
         """
-        async with self.call(deadline, caller=order.caller) as (stub, options):
+        async with self.call(deadline, caller=generation.caller) as (stub, options):
             call = stub.GenerateImage(
-                to_generate_request(order), timeout=options.timeout, metadata=options.metadata
+                to_generate_request(generation), timeout=options.timeout, metadata=options.metadata
             )
             try:
                 async for response in call:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from chladni_gateway.domain.events import GenerationEvent
-    from chladni_gateway.domain.generation import GenerationOrder
+    from chladni_gateway.domain.generation import GenerationRequest
     from chladni_gateway.domain.ports import ImageGenerator
     from chladni_gateway.models.listing import ModelListing
     from chladni_runtime.execution.deadlines import Deadline
@@ -27,14 +27,14 @@ class ImageServers:
         self._servers = tuple(servers)
 
     async def generate(
-        self, order: GenerationOrder, deadline: Deadline
+        self, generation: GenerationRequest, deadline: Deadline
     ) -> AsyncGenerator[GenerationEvent, None]:
         """Yields what happens until the image is completed; closing the generator stops the work.
 
         Raises:
             ChladniError: The server refused or failed.
         """
-        async with aclosing(self._server_of(order.model).generate(order, deadline)) as events:
+        async with aclosing(self._server_of(generation.model).generate(generation, deadline)) as events:
             async for event in events:
                 yield event
 
@@ -43,7 +43,7 @@ class ImageServers:
         having = [
             (not model.is_ready, number, server)
             for number, (server, listing) in enumerate(self._servers)
-            for model in listing.told
+            for model in listing.last_known
             if model.name == name
         ]
         return min(having, key=lambda entry: entry[:2])[2] if having else self._servers[0][0]

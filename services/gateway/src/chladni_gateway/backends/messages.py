@@ -9,12 +9,12 @@ from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_gateway.backends.tensors import to_rows
 from chladni_gateway.domain.audio import (
+    AudioFeatures,
     AudioProperties,
     Descriptor,
     Embedding,
     InitialLatents,
     LatentBasis,
-    SoundFeatures,
 )
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.live import LiveEvent, LiveFrames, LiveSummary
@@ -65,10 +65,10 @@ def to_model_summaries(response: ModelsResponse) -> tuple[ModelSummary, ...]:
     )
 
 
-def to_sound_features(response: audio_pb2.ExtractFeaturesResponse) -> SoundFeatures:
+def to_audio_features(response: audio_pb2.ExtractFeaturesResponse) -> AudioFeatures:
     """Returns the features of a response."""
     audio = response.audio
-    return SoundFeatures(
+    return AudioFeatures(
         audio=AudioProperties(
             format=media_pb2.AudioFormat.Name(audio.format).removeprefix("AUDIO_FORMAT_").lower(),
             sample_rate_hz=audio.sample_rate_hz,

@@ -10,7 +10,7 @@ from chladni_contract.errors import FaultError, Reason
 from chladni_contract.score_curve import ScoreCurve
 from chladni_gateway.backends.messages import to_embedding_message, to_image_message, to_model_summaries
 from chladni_gateway.backends.tensors import to_rows
-from chladni_gateway.domain.ports import Alignment, ImageVectors, Likeness
+from chladni_gateway.domain.ports import Alignment, ImageSimilarity, ImageVectors
 from chladni_runtime.client.backend_client import BackendClient
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
             make_stub=similarity_grpc.SimilarityServiceStub,
         )
 
-    async def compare(self, first: Image, second: Image, deadline: Deadline) -> Likeness:
+    async def compare(self, first: Image, second: Image, deadline: Deadline) -> ImageSimilarity:
         """Returns how alike two images are.
 
         Raises:
@@ -50,7 +50,7 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
         )
         async with self.call(deadline) as (stub, options):
             response = await stub.CompareImages(request, timeout=options.timeout, metadata=options.metadata)
-        return Likeness(response.score, response.cosine, response.model)
+        return ImageSimilarity(response.score, response.cosine, response.model)
 
     async def embed(self, images: Sequence[Image], deadline: Deadline) -> ImageVectors:
         """Returns the vectors of 1 to 64 images, in their order.

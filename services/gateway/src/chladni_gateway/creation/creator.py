@@ -14,7 +14,7 @@ from chladni_gateway.domain.recipe_options import check_taken
 from chladni_gateway.domain.request import CreationRequest, check_request
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.metrics import CreationMetrics
-from chladni_gateway.recipes.base import Recipe, RecipeBook
+from chladni_gateway.recipes.base import Recipe, RecipeRegistry
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Clock, Deadline
 from chladni_runtime.server.validation import RequestValidator
@@ -38,7 +38,7 @@ class ImageCreator:
     def __init__(
         self,
         *,
-        recipes: RecipeBook,
+        recipes: RecipeRegistry,
         store: ImageStore,
         admission: Admission,
         max_audio_bytes: int,
@@ -75,15 +75,15 @@ class ImageCreator:
         Raises:
             ChladniError: Some stage failed; the metadata names it under `STAGE_KEY`.
         """
-        with self._metrics.counted() as tally:
+        with self._metrics.count_creation() as counted:
             with at_stage(Stage.VALIDATION):
                 recipe = self._recipe_of(request)
-                tally.recipe = recipe.name
+                counted.recipe = recipe.name
                 self._check(request, recipe)
             with at_stage(Stage.VALIDATION), self._admission.admit():
                 async with aclosing(self._work(recipe, request, deadline)) as events:
                     async for event in events:
-                        tally.is_created = isinstance(event, Created)
+                        counted.is_created = isinstance(event, Created)
                         yield event
 
     async def _work(
@@ -150,7 +150,7 @@ class ImageCreator:
             sha256=hashlib.sha256(completed.image.content).hexdigest(),
             width_pixels=completed.image.width_pixels,
             height_pixels=completed.image.height_pixels,
-            source_name=request.recording.name,
+            source_name=request.clip.name,
             recipe=recipe.name,
             processing_seconds=processing_seconds,
             audio=analyzed.audio,
@@ -158,7 +158,7 @@ class ImageCreator:
             provenance=completed.provenance,
             is_reused=completed.is_reused,
             owner=request.owner,
-            sound=analyzed.embedding,
+            audio_embedding=analyzed.embedding,
         )
 
 

@@ -62,7 +62,7 @@ class UnknownJobError(Exception):
         super().__init__(f"No job has the identifier {job_id}, or it has been forgotten. Start it again.")
 
 
-class JobBoard:
+class JobRunner:
     """Runs jobs and remembers them in memory. One event loop owns it.
 
     Args:
@@ -96,7 +96,7 @@ class JobBoard:
         job = Job(
             job_id=uuid4(),
             owner=request.owner,
-            file_name=request.recording.name,
+            file_name=request.clip.name,
             created_at=self._now(),
         )
         self._jobs[job.job_id] = job

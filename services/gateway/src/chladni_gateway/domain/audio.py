@@ -7,7 +7,7 @@ from pydantic import Base64UrlBytes
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class AudioClip:
     """A recording as it arrived.
 
     Attributes:
@@ -77,7 +77,7 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundFeatures:
+class AudioFeatures:
     """What the analysis of a recording gives.
 
     Attributes:

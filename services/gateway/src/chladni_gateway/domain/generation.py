@@ -95,7 +95,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationOrder:
+class GenerationRequest:
     """What image generation is asked for.
 
     Attributes:

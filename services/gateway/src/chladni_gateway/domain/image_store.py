@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Annotated, Protocol
 from uuid import UUID
+
+from pydantic import AliasChoices, Field
 
 from chladni_contract.errors import NotFoundError, Reason
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
-from chladni_gateway.domain.identifiers import parse_uuid
-from chladni_gateway.domain.images import Provenance
+from chladni_gateway.domain.images import Provenance, parse_uuid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class ImageRecord:
         provenance: How it was made.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
         owner: Whose image it is: the one who may list and delete it. Empty where it is nobody's.
-        sound: Embedding of the sound, without names; `None` where there is none, as of earlier versions.
+        audio_embedding: Embedding of the sound, without component names; `None` for records of earlier
+            versions, which have none, or call it `sound`.
     """
 
     image_id: UUID
@@ -47,7 +49,9 @@ class ImageRecord:
     provenance: Provenance
     is_reused: bool = False
     owner: str = ""
-    sound: Embedding | None = None
+    audio_embedding: Annotated[
+        Embedding | None, Field(validation_alias=AliasChoices("audio_embedding", "sound"))
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

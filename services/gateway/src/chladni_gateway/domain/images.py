@@ -1,8 +1,16 @@
-"""What is known about an image."""
+"""What is known about an image, and the identifiers by which callers name one."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from chladni_contract.errors import InvalidInputError, Reason
+from chladni_gateway.domain.stages import STAGE_KEY, Stage
+
+_UUID_PATTERN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +67,24 @@ class Provenance:
     upscale: int = 1
     refiner_start: float | None = None
     recipe_options: dict[str, str] = field(default_factory=dict)
+
+
+def parse_uuid(text: str, *, field: str, hint: str) -> UUID:
+    """Return the UUID for the text that a caller wrote.
+
+    Args:
+        text: What the caller wrote.
+        field: Name of the field, for the error.
+        hint: What to send, for the error.
+
+    Raises:
+        InvalidInputError: It is not a UUID; `field` is named.
+    """
+    if _UUID_PATTERN.fullmatch(text):
+        return UUID(text)
+    raise InvalidInputError(
+        Reason.INVALID_FIELD,
+        f"{field} must be a UUID such as 123e4567-e89b-42d3-a456-426614174000; {hint}.",
+        field=field,
+        metadata={STAGE_KEY: Stage.VALIDATION.value},
+    )

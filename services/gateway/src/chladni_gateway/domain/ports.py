@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chladni_contract.score_curve import ScoreCurve
-from chladni_gateway.domain.audio import Embedding, InitialLatents, LatentBasis, Recording, SoundFeatures
+from chladni_gateway.domain.audio import AudioClip, AudioFeatures, Embedding, InitialLatents, LatentBasis
 from chladni_gateway.domain.events import GenerationEvent
-from chladni_gateway.domain.generation import GenerationOrder
+from chladni_gateway.domain.generation import GenerationRequest
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.live import LiveEvent
 from chladni_gateway.domain.models import ModelSummary
@@ -21,7 +21,7 @@ from chladni_runtime.execution.deadlines import Deadline
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class ImageSimilarity:
     """How alike two images are.
 
     Attributes:
@@ -74,7 +74,7 @@ class ImageVectors:
     score_curve: ScoreCurve | None = None
 
 
-class Collaborator(Protocol):
+class Backend(Protocol):
     """A service behind the gateway."""
 
     @property
@@ -91,38 +91,38 @@ class Collaborator(Protocol):
         ...
 
 
-class SoundAnalyzer(Collaborator, Protocol):
+class AudioAnalyzer(Backend, Protocol):
     """Analyses recordings."""
 
     async def analyze(
-        self, recording: Recording, deadline: Deadline, *, embedding_model: str = ""
-    ) -> SoundFeatures:
+        self, clip: AudioClip, deadline: Deadline, *, embedding_model: str = ""
+    ) -> AudioFeatures:
         """Returns descriptors and embedding of a recording; the default model's where none is named."""
         ...
 
-    async def embed(self, recording: Recording, model: str, deadline: Deadline) -> Embedding:
+    async def embed(self, clip: AudioClip, model: str, deadline: Deadline) -> Embedding:
         """Returns the embedding of a recording by a model."""
         ...
 
     async def initial_latents(
-        self, recording: Recording, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
+        self, clip: AudioClip, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
     ) -> InitialLatents:
         """Returns initial latents of the shape (C, H, W) made from a recording's mel spectrogram."""
         ...
 
 
-class SpectrogramPainter(Protocol):
+class SpectrogramRenderer(Protocol):
     """Draws spectrograms."""
 
-    async def paint(self, recording: Recording, size: SpectrogramSize, deadline: Deadline) -> Image:
+    async def render(self, clip: AudioClip, size: SpectrogramSize, deadline: Deadline) -> Image:
         """Returns the spectrogram of a recording, time to the right and frequency upwards."""
         ...
 
 
-class SoundListener(Protocol):
+class LiveAnalyzer(Protocol):
     """Listens to live sound."""
 
-    def listen(
+    def stream(
         self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
     ) -> AsyncGenerator[LiveEvent, None]:
         """Yields mel frames while sound comes, and a summary at its end; closing the generator stops it.
@@ -138,19 +138,21 @@ class SoundListener(Protocol):
 class ImageSource(Protocol):
     """Generates images."""
 
-    def generate(self, order: GenerationOrder, deadline: Deadline) -> AsyncGenerator[GenerationEvent, None]:
+    def generate(
+        self, generation: GenerationRequest, deadline: Deadline
+    ) -> AsyncGenerator[GenerationEvent, None]:
         """Yields what happens until the image is completed; closing the generator stops the work."""
         ...
 
 
-class ImageGenerator(Collaborator, ImageSource, Protocol):
+class ImageGenerator(Backend, ImageSource, Protocol):
     """A service that generates images."""
 
 
-class ImageComparer(Collaborator, Protocol):
+class ImageComparer(Backend, Protocol):
     """Compares images."""
 
-    async def compare(self, first: Image, second: Image, deadline: Deadline) -> Likeness:
+    async def compare(self, first: Image, second: Image, deadline: Deadline) -> ImageSimilarity:
         """Returns how alike two images are."""
         ...
 

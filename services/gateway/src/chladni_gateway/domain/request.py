@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_gateway.domain.audio import Recording
+from chladni_gateway.domain.audio import AudioClip
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest
 from chladni_gateway.domain.recipe_options import RecipeOptions
 from chladni_runtime.server.validation import RequestValidator
@@ -37,7 +37,7 @@ class CreationRequest:
         owner: Whose image it becomes; empty for nobody's.
     """
 
-    recording: Recording
+    clip: AudioClip
     recipe: str = ""
     settings: GenerationSettings = field(default_factory=GenerationSettings)
     options: RecipeOptions = field(default_factory=RecipeOptions)
@@ -55,16 +55,16 @@ def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
             more than `max_audio_bytes`.
     """
     validator = RequestValidator()
-    _check_length(validator, "audio.display_name", request.recording.name, _MAX_FILE_NAME_LENGTH)
+    _check_length(validator, "audio.display_name", request.clip.name, _MAX_FILE_NAME_LENGTH)
     _check_settings(validator, request.settings)
     _check_options(validator, request.options)
     if request.settings.previews:
         _check_previews(validator, request.settings.previews)
     validator.raise_if_invalid()
-    check_recording(request.recording, max_audio_bytes=max_audio_bytes)
+    check_clip(request.clip, max_audio_bytes=max_audio_bytes)
 
 
-def recording_too_large(max_audio_bytes: int) -> InvalidInputError:
+def clip_too_large(max_audio_bytes: int) -> InvalidInputError:
     """Returns the error for a recording of too many bytes."""
     return InvalidInputError(
         Reason.FILE_TOO_LARGE,
@@ -129,17 +129,17 @@ def _check_previews(validator: RequestValidator, previews: PreviewRequest) -> No
         )
 
 
-def check_recording(recording: Recording, *, max_audio_bytes: int) -> None:
+def check_clip(clip: AudioClip, *, max_audio_bytes: int) -> None:
     """Demands that a recording has bytes, and at most `max_audio_bytes`.
 
     Raises:
         InvalidInputError: It does not.
     """
-    if not recording.content:
+    if not clip.content:
         raise InvalidInputError(
             Reason.EMPTY_AUDIO,
             f"{AUDIO_FIELD} is empty; send the bytes of a WAV, MP3, FLAC or OGG file.",
             field=AUDIO_FIELD,
         )
-    if len(recording.content) > max_audio_bytes:
-        raise recording_too_large(max_audio_bytes)
+    if len(clip.content) > max_audio_bytes:
+        raise clip_too_large(max_audio_bytes)

@@ -8,7 +8,7 @@ from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.backends.messages import to_image, to_image_message
-from chladni_gateway.domain.audio import Recording
+from chladni_gateway.domain.audio import AudioClip
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.image_store import StoredImage, parse_image_id
 from chladni_gateway.domain.images import Image
@@ -19,8 +19,8 @@ from chladni_gateway.grpc_api.event_messages import to_timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chladni_gateway.domain.ports import Likeness
-    from chladni_gateway.models.availability import Need
+    from chladni_gateway.domain.ports import ImageSimilarity
+    from chladni_gateway.models.availability import Requirement
     from chladni_gateway.recipes.base import RecipeDescription
     from chladni_gateway.similarity.comparison import ImageSource
 
@@ -48,7 +48,7 @@ def to_creation_request(message: gateway_pb2.CreateImageRequest, *, caller: str)
         InvalidInputError: It names a priority or a noise mode that this gateway does not know.
     """
     return CreationRequest(
-        recording=Recording(message.audio.content, message.audio.display_name),
+        clip=AudioClip(message.audio.content, message.audio.display_name),
         recipe=message.recipe,
         settings=GenerationSettings(
             seed=message.seed if message.HasField("seed") else None,
@@ -86,10 +86,10 @@ def to_image_source(reference: gateway_pb2.ImageReference, *, field: str) -> Ima
             )
 
 
-def to_comparison_message(likeness: Likeness) -> gateway_pb2.CompareImagesResponse:
+def to_comparison_message(similarity: ImageSimilarity) -> gateway_pb2.CompareImagesResponse:
     """Returns the message of a comparison."""
     return gateway_pb2.CompareImagesResponse(
-        score=likeness.score, cosine=likeness.cosine, model=likeness.model
+        score=similarity.score, cosine=similarity.cosine, model=similarity.model
     )
 
 
@@ -109,11 +109,11 @@ def to_recipe_message(recipe: RecipeDescription) -> gateway_pb2.Recipe:
     return gateway_pb2.Recipe(
         name=recipe.name,
         description=recipe.description,
-        is_available=not recipe.availability.obstacle,
-        unavailable_reason=recipe.availability.obstacle,
+        is_available=not recipe.availability.unavailable_reason,
+        unavailable_reason=recipe.availability.unavailable_reason,
         is_default=recipe.is_default,
         models=recipe.availability.models,
-        needs=map(_to_need_message, recipe.availability.needs),
+        needs=map(_to_requirement_message, recipe.availability.requirements),
         options=recipe.options,
         required_options=recipe.required_options,
     )
@@ -134,13 +134,13 @@ def _to_options(message: gateway_pb2.CreateImageRequest) -> RecipeOptions:
     )
 
 
-def _to_need_message(need: Need) -> gateway_pb2.RecipeNeed:
+def _to_requirement_message(requirement: Requirement) -> gateway_pb2.RecipeNeed:
     return gateway_pb2.RecipeNeed(
-        description=need.description,
-        is_met=need.is_met,
-        is_optional=need.is_optional,
-        model=need.model,
-        remedy=need.remedy,
+        description=requirement.description,
+        is_met=requirement.is_met,
+        is_optional=requirement.is_optional,
+        model=requirement.model,
+        remedy=requirement.remedy,
     )
 
 

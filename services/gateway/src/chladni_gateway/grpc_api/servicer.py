@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
 
 
 class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
     """Offers the gateway over gRPC.
 
     Args:
-        workshop: What the gateway does.
+        application: What the gateway does.
     """
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def __init__(self, application: Application) -> None:
+        self._application = application
 
     async def CreateImage(
         self, request: gateway_pb2.CreateImageRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[gateway_pb2.CreateImageResponse]:
         """Yields what happens on the way to the image."""
-        deadline = _deadline(context, self._workshop.limits.creation_timeout_seconds)
+        deadline = _deadline(context, self._application.limits.creation_timeout_seconds)
         with at_stage(Stage.VALIDATION):
             asked = to_creation_request(request, caller=caller_of(context))
-        async with aclosing(self._workshop.creator.create(asked, deadline)) as events:
+        async with aclosing(self._application.creator.create(asked, deadline)) as events:
             async for event in events:
                 yield to_event_message(event)
 
@@ -53,11 +53,11 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
         self, request: gateway_pb2.CompareImagesRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> gateway_pb2.CompareImagesResponse:
         """Returns how alike two images are."""
-        deadline = _deadline(context, self._workshop.limits.comparison_timeout_seconds)
+        deadline = _deadline(context, self._application.limits.comparison_timeout_seconds)
         with at_stage(Stage.VALIDATION):
             first = to_image_source(request.first, field="first")
             second = to_image_source(request.second, field="second")
-        return to_comparison_message(await self._workshop.comparator.compare(first, second, deadline))
+        return to_comparison_message(await self._application.comparator.compare(first, second, deadline))
 
     async def GetImage(
         self, request: gateway_pb2.GetImageRequest, _context: grpc.aio.ServicerContext[Any, Any]
@@ -65,14 +65,14 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
         """Returns a stored image."""
         image_id = parse_image_id(request.image_id, field="image_id")
         with at_stage(Stage.STORAGE):
-            return to_stored_image_message(await self._workshop.store.get(image_id))
+            return to_stored_image_message(await self._application.store.get(image_id))
 
     async def ListRecipes(
         self, _request: gateway_pb2.ListRecipesRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> gateway_pb2.ListRecipesResponse:
         """Lists the recipes."""
-        deadline = _deadline(context, self._workshop.limits.health_timeout_seconds)
-        recipes = await self._workshop.recipes.describe(deadline)
+        deadline = _deadline(context, self._application.limits.health_timeout_seconds)
+        recipes = await self._application.recipes.describe(deadline)
         return gateway_pb2.ListRecipesResponse(recipes=map(to_recipe_message, recipes))
 
 

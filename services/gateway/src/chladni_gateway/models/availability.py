@@ -12,7 +12,7 @@ _FAULTS_OF_THE_REQUEST: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Requirement:
     """Something that a recipe needs.
 
     Attributes:
@@ -38,46 +38,51 @@ class Availability:
     """Whether a recipe can be used here and now.
 
     Attributes:
-        needs: What it needs, in the order in which it is used.
-        obstacle: Why it cannot be used and what to do about it; empty where it can.
+        requirements: What it needs, in the order in which it is used.
+        unavailable_reason: Why it cannot be used and what to do about it; empty where it can.
     """
 
-    needs: tuple[Need, ...] = ()
-    obstacle: str = ""
+    requirements: tuple[Requirement, ...] = ()
+    unavailable_reason: str = ""
 
     @classmethod
-    def of(cls, *needs: Need) -> "Availability":
+    def of(cls, *requirements: Requirement) -> "Availability":
         """Returns the availability of a recipe that cannot be used while a need of it is not met."""
-        return cls(needs, joined(need.remedy for need in needs if not need.is_optional))
+        return cls(
+            requirements,
+            join_sentences(requirement.remedy for requirement in requirements if not requirement.is_optional),
+        )
 
     @property
     def models(self) -> tuple[str, ...]:
         """Models that the recipe uses, as far as known."""
-        return tuple(dict.fromkeys(need.model for need in self.needs if need.model))
+        return tuple(
+            dict.fromkeys(requirement.model for requirement in self.requirements if requirement.model)
+        )
 
 
-def joined(sentences: Iterable[str]) -> str:
+def join_sentences(sentences: Iterable[str]) -> str:
     """Returns sentences as one text, each once."""
     return " ".join(dict.fromkeys(filter(None, sentences)))
 
 
-def united(faults: Sequence[ChladniError]) -> ChladniError:
+def merge_errors(errors: Sequence[ChladniError]) -> ChladniError:
     """Returns the error for all that is in the way of a request.
 
     A fault of the request comes before all others, since no operator can mend it. Of several obstacles, the
     message names each; waiting helps only where it helps against all of them.
 
     Args:
-        faults: At least one.
+        errors: At least one.
     """
-    own = [fault for fault in faults if fault.reason in _FAULTS_OF_THE_REQUEST]
-    if own or len(faults) == 1:
-        return (own or faults)[0]
-    lasting = [fault for fault in faults if fault.reason is Reason.RECIPE_UNAVAILABLE]
-    leading = (lasting or faults)[0]
+    own = [error for error in errors if error.reason in _FAULTS_OF_THE_REQUEST]
+    if own or len(errors) == 1:
+        return (own or errors)[0]
+    lasting = [error for error in errors if error.reason is Reason.RECIPE_UNAVAILABLE]
+    leading = (lasting or errors)[0]
     return ChladniError(
         leading.reason,
-        joined(fault.message for fault in faults),
+        join_sentences(error.message for error in errors),
         retry_after_seconds=leading.retry_after_seconds,
         metadata=leading.metadata,
     )

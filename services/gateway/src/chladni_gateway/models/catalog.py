@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from chladni_contract.errors import ChladniError
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
-from chladni_gateway.models.availability import Need
+from chladni_gateway.models.availability import Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from chladni_gateway.domain.models import ModelSummary
-    from chladni_gateway.models.listing import Listed, ModelListing
+    from chladni_gateway.models.listing import ListedModels, ModelListing
     from chladni_runtime.execution.deadlines import Deadline
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ServiceModels:
     """The models of one kind of service, all of its servers together.
 
     Attributes:
@@ -34,13 +34,13 @@ class Shelf:
     models: tuple[ModelSummary, ...] = ()
     failure: ChladniError | None = None
 
-    def service_need(self, description: str) -> Need:
+    def service_requirement(self, description: str) -> Requirement:
         """Returns whether the service is there, for a recipe that needs no certain model of it.
 
         Args:
             description: What it is needed for, one phrase for people.
         """
-        return Need(description=description, remedy=self.failure.message if self.failure else "")
+        return Requirement(description=description, remedy=self.failure.message if self.failure else "")
 
     def failed(self) -> ChladniError | None:
         """Returns the failure as an error of its own, to be raised; `None` where there was none."""
@@ -55,49 +55,49 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class CatalogSnapshot:
     """The models that recipes choose among.
 
     Attributes:
-        sounds: Models of audio-features.
-        images: Models of image-generation.
+        audio: Models of audio-features.
+        image: Models of image-generation.
     """
 
-    sounds: Shelf
-    images: Shelf
+    audio: ServiceModels
+    image: ServiceModels
 
 
-class Stock:
+class ModelCatalog:
     """Takes inventories: every server is asked once, all at the same time.
 
     Args:
-        sounds: Models of audio-features.
-        images: Models of each server of image-generation, the main one first.
+        audio: Models of audio-features.
+        image: Models of each server of image-generation, the main one first.
     """
 
-    def __init__(self, *, sounds: ModelListing, images: Sequence[ModelListing]) -> None:
-        self._sounds = sounds
-        self._images = tuple(images)
+    def __init__(self, *, audio: ModelListing, image: Sequence[ModelListing]) -> None:
+        self._audio = audio
+        self._image = tuple(image)
 
-    async def look(self, deadline: Deadline) -> Inventory:
+    async def refresh(self, deadline: Deadline) -> CatalogSnapshot:
         """Returns what there is now; never raises."""
-        return await self._take(lambda listing: listing.ask(deadline))
+        return await self._take(lambda listing: listing.refresh(deadline))
 
-    async def recent(self, deadline: Deadline) -> Inventory:
+    async def cached(self, deadline: Deadline) -> CatalogSnapshot:
         """Returns what there was a moment ago, which costs no calls in most cases; never raises."""
-        return await self._take(lambda listing: listing.recall(deadline))
+        return await self._take(lambda listing: listing.cached(deadline))
 
-    async def _take(self, ask: Callable[[ModelListing], Awaitable[Listed]]) -> Inventory:
-        listings = (self._sounds, *self._images)
-        sounds, *images = await asyncio.gather(*map(ask, listings))
-        main = self._images[0].server_name
-        return Inventory(
-            Shelf(self._sounds.server_name, Stage.AUDIO_FEATURES, sounds.models, sounds.failure),
-            Shelf(main, Stage.IMAGE_GENERATION, _merged(images), _first_failure(images)),
+    async def _take(self, refresh: Callable[[ModelListing], Awaitable[ListedModels]]) -> CatalogSnapshot:
+        listings = (self._audio, *self._image)
+        audio, *image = await asyncio.gather(*map(refresh, listings))
+        main = self._image[0].server_name
+        return CatalogSnapshot(
+            ServiceModels(self._audio.server_name, Stage.AUDIO_FEATURES, audio.models, audio.failure),
+            ServiceModels(main, Stage.IMAGE_GENERATION, _merged(image), _first_failure(image)),
         )
 
 
-def _merged(listed: Sequence[Listed]) -> tuple[ModelSummary, ...]:
+def _merged(listed: Sequence[ListedModels]) -> tuple[ModelSummary, ...]:
     """Returns the models of several servers, each name once: ready before not ready, then the first."""
     models: dict[str, ModelSummary] = {}
     for number, server in enumerate(listed):
@@ -108,5 +108,5 @@ def _merged(listed: Sequence[Listed]) -> tuple[ModelSummary, ...]:
     return tuple(models.values())
 
 
-def _first_failure(listed: Sequence[Listed]) -> ChladniError | None:
+def _first_failure(listed: Sequence[ListedModels]) -> ChladniError | None:
     return next((server.failure for server in listed if server.failure is not None), None)

@@ -10,7 +10,7 @@ from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.models import ModelSummary
-    from chladni_gateway.domain.ports import Collaborator
+    from chladni_gateway.domain.ports import Backend
     from chladni_runtime.execution.deadlines import Clock
 
 _PATIENCE_SECONDS: Final = 5.0
@@ -18,7 +18,7 @@ _RETRY_AFTER_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedModels:
     """What a server told of its models.
 
     Attributes:
@@ -41,12 +41,12 @@ class ModelListing:
         clock: Monotonic clock in seconds.
     """
 
-    def __init__(self, server: Collaborator, *, lifetime_seconds: float, clock: Clock) -> None:
+    def __init__(self, server: Backend, *, lifetime_seconds: float, clock: Clock) -> None:
         self._server = server
         self._lifetime_seconds = lifetime_seconds
         self._clock = clock
-        self._told: Listed | None = None
-        self._told_at = 0.0
+        self._answer: ListedModels | None = None
+        self._answered_at = 0.0
 
     @property
     def server_name(self) -> str:
@@ -54,39 +54,39 @@ class ModelListing:
         return self._server.name
 
     @property
-    def told(self) -> tuple[ModelSummary, ...]:
+    def last_known(self) -> tuple[ModelSummary, ...]:
         """Models that the server told of when it last told."""
-        return self._told.models if self._told else ()
+        return self._answer.models if self._answer else ()
 
-    async def ask(self, deadline: Deadline) -> Listed:
+    async def refresh(self, deadline: Deadline) -> ListedModels:
         """Returns what the server says now; never raises."""
         try:
-            answer = Listed(await self._server.models(deadline))
+            answer = ListedModels(await self._server.models(deadline))
         except ChladniError as error:
             if error.reason is not Reason.NOT_IMPLEMENTED:
                 return self._failed(error)
-            answer = Listed()
-        self._told, self._told_at = answer, self._clock()
+            answer = ListedModels()
+        self._answer, self._answered_at = answer, self._clock()
         return answer
 
-    async def recall(self, deadline: Deadline) -> Listed:
+    async def cached(self, deadline: Deadline) -> ListedModels:
         """Returns what the server said a moment ago, or says now; never raises.
 
         A server that is too busy to answer soon has the models that it had before.
         """
-        if self._told and self._clock() < self._told_at + self._lifetime_seconds:
-            return self._told
+        if self._answer and self._clock() < self._answered_at + self._lifetime_seconds:
+            return self._answer
         remaining_seconds = deadline.remaining_seconds
         is_far = remaining_seconds is None or remaining_seconds > _PATIENCE_SECONDS
-        answer = await self.ask(Deadline.after(_PATIENCE_SECONDS) if is_far else deadline)
-        return self._told if answer.is_slow and self._told else answer
+        answer = await self.refresh(Deadline.after(_PATIENCE_SECONDS) if is_far else deadline)
+        return self._answer if answer.is_slow and self._answer else answer
 
-    def _failed(self, error: ChladniError) -> Listed:
+    def _failed(self, error: ChladniError) -> ListedModels:
         if error.reason is not Reason.DEADLINE_EXCEEDED:
-            return Listed(failure=error)
+            return ListedModels(failure=error)
         slow = UnavailableError(
             Reason.BACKEND_UNAVAILABLE,
             f"The service {self.server_name} did not tell its models in time. Try again shortly.",
             retry_after_seconds=_RETRY_AFTER_SECONDS,
         )
-        return Listed(failure=slow, is_slow=True)
+        return ListedModels(failure=slow, is_slow=True)

@@ -13,20 +13,20 @@ from chladni_contract.errors import (
     UnavailableError,
 )
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
-from chladni_gateway.models.availability import Need, united
+from chladni_gateway.models.availability import Requirement, merge_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chladni_gateway.domain.models import ModelSummary
-    from chladni_gateway.models.catalog import Inventory, Shelf
+    from chladni_gateway.models.catalog import CatalogSnapshot, ServiceModels
 
 _RETRY_AFTER_SECONDS: Final = 5.0
 _MAX_LOST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ModelSelector:
     """What a request wants of the model.
 
     Attributes:
@@ -38,11 +38,11 @@ class Wish:
     inputs: tuple[str, ...] = ()
 
 
-ANY_WISH: Final = Wish()
+ANY_MODEL: Final = ModelSelector()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelNeed:
+class ModelRequirement:
     """A kind of model that a recipe needs.
 
     Attributes:
@@ -57,24 +57,24 @@ class ModelNeed:
     remedy: str = ""
     takes: tuple[str, ...] = ()
 
-    def kind_in(self, shelf: Shelf) -> tuple[ModelSummary, ...]:
+    def candidates(self, offered: ServiceModels) -> tuple[ModelSummary, ...]:
         """Returns the models of this kind, ready or not, in the order of preference."""
         if not self.families:
             makers = (
                 model
-                for model in shelf.models
+                for model in offered.models
                 if model.output_space or (model.is_default and model.unavailable_reason)
             )
             return tuple(sorted(makers, key=lambda model: not model.is_default))
         return tuple(
             model
             for family in self.families
-            for model in shelf.models
+            for model in offered.models
             # One that could not be loaded tells its family at best, not what it would take.
             if model.family == family and (model.unavailable_reason or set(self.takes) <= set(model.inputs))
         )
 
-    def usable_in(self, shelf: Shelf, wish: Wish = ANY_WISH) -> tuple[ModelSummary, ...]:
+    def select(self, offered: ServiceModels, selector: ModelSelector = ANY_MODEL) -> tuple[ModelSummary, ...]:
         """Returns the models that can be used, the best first; at least one.
 
         Raises:
@@ -82,37 +82,37 @@ class ModelNeed:
                 could not be asked; UNKNOWN_MODEL, INVALID_FIELD or MODEL_UNAVAILABLE where the request names
                 one that cannot be used; otherwise RECIPE_UNAVAILABLE.
         """
-        kind = self.kind_in(shelf)
-        if wish.named:
-            kind = tuple(model for model in kind if model.name == wish.named)
+        kind = self.candidates(offered)
+        if selector.named:
+            kind = tuple(model for model in kind if model.name == selector.named)
             if not kind:
-                raise not_among(self.kind_in(shelf), wish.named, shelf)
+                raise unsuitable_model(self.candidates(offered), selector.named, offered)
         if not kind:
-            raise shelf.failed() or self._missing(shelf)
+            raise offered.failed() or self._missing(offered)
         ready = [model for model in kind if model.is_ready]
         if not ready:
-            raise _not_ready(kind, shelf, is_named=bool(wish.named))
-        return tuple(sorted(ready, key=lambda model: not set(wish.inputs) <= set(model.inputs)))
+            raise _not_ready(kind, offered, is_named=bool(selector.named))
+        return tuple(sorted(ready, key=lambda model: not set(selector.inputs) <= set(model.inputs)))
 
-    def met_in(self, shelf: Shelf, *, is_optional: bool = False) -> Need:
+    def check(self, offered: ServiceModels, *, is_optional: bool = False) -> Requirement:
         """Returns whether this need is met."""
         try:
-            model = self.usable_in(shelf)[0].name
+            model = self.select(offered)[0].name
         except ChladniError as error:
-            return Need(description=self.description, remedy=error.message, is_optional=is_optional)
-        return Need(description=self.description, model=model, is_optional=is_optional)
+            return Requirement(description=self.description, remedy=error.message, is_optional=is_optional)
+        return Requirement(description=self.description, model=model, is_optional=is_optional)
 
-    def _missing(self, shelf: Shelf) -> ChladniError:
-        lost = [f"{model.name} ({model.unavailable_reason})" for model in _lost(shelf)]
+    def _missing(self, offered: ServiceModels) -> ChladniError:
+        unloadable = [f"{model.name} ({model.unavailable_reason})" for model in _unloadable(offered)]
         message = f"Missing: {self.description}. {self.remedy}"
-        if lost:  # What these are, only they could have told.
-            message += f" {shelf.service} could not load {', '.join(lost[:_MAX_LOST])}"
+        if unloadable:  # What these are, only they could have told.
+            message += f" {offered.service} could not load {', '.join(unloadable[:_MAX_LOST])}"
         return ChladniError(
-            Reason.RECIPE_UNAVAILABLE, message.strip(), metadata={STAGE_KEY: shelf.stage.value}
+            Reason.RECIPE_UNAVAILABLE, message.strip(), metadata={STAGE_KEY: offered.stage.value}
         )
 
 
-class Pair(NamedTuple):
+class ModelPair(NamedTuple):
     """A model that makes embeddings of sounds, and one that makes images of these."""
 
     sound: ModelSummary
@@ -120,7 +120,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class PairNeed:
+class ModelPairRequirement:
     """Two kinds of models that fit together: the second takes the space that the first one makes.
 
     Attributes:
@@ -128,68 +128,73 @@ class PairNeed:
         image: Model of image-generation.
     """
 
-    sound: ModelNeed
-    image: ModelNeed
+    sound: ModelRequirement
+    image: ModelRequirement
 
-    def choose(self, inventory: Inventory, wish: Wish = ANY_WISH) -> Pair:
+    def select(self, snapshot: CatalogSnapshot, selector: ModelSelector = ANY_MODEL) -> ModelPair:
         """Returns the best two models that can be used together.
 
         Raises:
-            ChladniError: There are none; the message names all that is missing. See `ModelNeed.usable_in`.
+            ChladniError: There are none; the message names all that is missing, as in
+                `ModelRequirement.select`.
         """
-        faults: list[ChladniError] = []
+        errors: list[ChladniError] = []
         sounds: Sequence[ModelSummary] = ()
         images: Sequence[ModelSummary] = ()
         try:
-            sounds = self.sound.usable_in(inventory.sounds)
+            sounds = self.sound.select(snapshot.audio)
         except ChladniError as error:
-            faults.append(error)
+            errors.append(error)
         try:
-            images = self.image.usable_in(inventory.images, wish)
+            images = self.image.select(snapshot.image, selector)
         except ChladniError as error:
-            faults.append(error)
-        if faults:
-            raise united(faults)
+            errors.append(error)
+        if errors:
+            raise merge_errors(errors)
         for image in images:
             for sound in sounds:
                 if sound.output_space in image.input_spaces:
-                    return Pair(sound, image)
-        raise _disagreement(sounds[0], images[0])
+                    return ModelPair(sound, image)
+        raise _incompatible_models(sounds[0], images[0])
 
-    def met_in(self, inventory: Inventory, *, is_optional: bool = False) -> tuple[Need, Need]:
+    def check(
+        self, snapshot: CatalogSnapshot, *, is_optional: bool = False
+    ) -> tuple[Requirement, Requirement]:
         """Returns whether both needs are met; where the models do not fit, the second one is not."""
-        sound = self.sound.met_in(inventory.sounds, is_optional=is_optional)
-        image = self.image.met_in(inventory.images, is_optional=is_optional)
+        sound = self.sound.check(snapshot.audio, is_optional=is_optional)
+        image = self.image.check(snapshot.image, is_optional=is_optional)
         if not (sound.is_met and image.is_met):
             return sound, image
         try:
-            pair = self.choose(inventory)
+            pair = self.select(snapshot)
         except ChladniError as error:
-            return sound, Need(description=image.description, remedy=error.message, is_optional=is_optional)
+            return sound, Requirement(
+                description=image.description, remedy=error.message, is_optional=is_optional
+            )
         return (
-            Need(description=sound.description, model=pair.sound.name, is_optional=is_optional),
-            Need(description=image.description, model=pair.image.name, is_optional=is_optional),
+            Requirement(description=sound.description, model=pair.sound.name, is_optional=is_optional),
+            Requirement(description=image.description, model=pair.image.name, is_optional=is_optional),
         )
 
 
-def not_among(fitting: Sequence[ModelSummary], named: str, shelf: Shelf) -> ChladniError:
+def unsuitable_model(fitting: Sequence[ModelSummary], named: str, offered: ServiceModels) -> ChladniError:
     """Returns the error for a model that a request names and the recipe cannot use.
 
     Args:
         fitting: Models that it can use.
         named: The model.
-        shelf: All models of the service.
+        offered: All models of the service.
     """
     names = ", ".join(model.name for model in fitting)
     hint = f"it can use {names}" if names else "this server has none that it can use"
     metadata = {STAGE_KEY: Stage.VALIDATION.value}
-    model = next((model for model in shelf.models if model.name == named), None)
+    model = next((model for model in offered.models if model.name == named), None)
     if model is None:
-        return shelf.failed() or NotFoundError(
+        return offered.failed() or NotFoundError(
             Reason.UNKNOWN_MODEL, f"No model is called {named!r}; the recipe: {hint}.", metadata=metadata
         )
     if not model.family and model.unavailable_reason:
-        return _not_ready([model], shelf, is_named=True)
+        return _not_ready([model], offered, is_named=True)
     family = model.family or "unknown"
     return InvalidInputError(
         Reason.INVALID_FIELD,
@@ -199,13 +204,13 @@ def not_among(fitting: Sequence[ModelSummary], named: str, shelf: Shelf) -> Chla
     )
 
 
-def _lost(shelf: Shelf) -> Sequence[ModelSummary]:
+def _unloadable(offered: ServiceModels) -> Sequence[ModelSummary]:
     """Returns the models that could not be loaded so far that their families were known."""
-    return [model for model in shelf.models if model.unavailable_reason and not model.family]
+    return [model for model in offered.models if model.unavailable_reason and not model.family]
 
 
-def _not_ready(kind: Sequence[ModelSummary], shelf: Shelf, *, is_named: bool) -> ChladniError:
-    metadata = {STAGE_KEY: shelf.stage.value}
+def _not_ready(kind: Sequence[ModelSummary], offered: ServiceModels, *, is_named: bool) -> ChladniError:
+    metadata = {STAGE_KEY: offered.stage.value}
     loading = [model for model in kind if not model.unavailable_reason]
     if loading:
         return UnavailableError(
@@ -216,12 +221,12 @@ def _not_ready(kind: Sequence[ModelSummary], shelf: Shelf, *, is_named: bool) ->
         )
     return ChladniError(
         Reason.MODEL_UNAVAILABLE if is_named else Reason.RECIPE_UNAVAILABLE,
-        f"The model {kind[0].name} of {shelf.service} cannot be used: {kind[0].unavailable_reason}",
+        f"The model {kind[0].name} of {offered.service} cannot be used: {kind[0].unavailable_reason}",
         metadata=metadata,
     )
 
 
-def _disagreement(sound: ModelSummary, image: ModelSummary) -> ChladniError:
+def _incompatible_models(sound: ModelSummary, image: ModelSummary) -> ChladniError:
     taken = ", ".join(sorted(image.input_spaces)) or "no space"
     return ChladniError(
         Reason.RECIPE_UNAVAILABLE,

@@ -12,20 +12,26 @@ from typing import Final
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.domain.events import Completed, Drafted, FellBack, RecipeEvent
-from chladni_gateway.domain.generation import Conditioning, GenerationOrder, GenerationSettings, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.recipe_options import RecipeOptions
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
-from chladni_gateway.models.availability import Availability, joined, united
-from chladni_gateway.models.catalog import Inventory
-from chladni_gateway.models.requirements import ModelNeed, Pair, PairNeed, Wish, not_among
-from chladni_gateway.recipes.base import Ingredients
-from chladni_gateway.recipes.generation import analyzed, inputs_asked_of_model, paint
+from chladni_gateway.models.availability import Availability, join_sentences, merge_errors
+from chladni_gateway.models.catalog import CatalogSnapshot
+from chladni_gateway.models.requirements import (
+    ModelPair,
+    ModelPairRequirement,
+    ModelRequirement,
+    ModelSelector,
+    unsuitable_model,
+)
+from chladni_gateway.recipes.base import RecipeDependencies
+from chladni_gateway.recipes.generation import analyzed, generate_image, inputs_asked_of_model
 from chladni_gateway.recipes.refinement import (
     STABLE_DIFFUSION,
     check_refinement,
-    refinement_order,
+    refinement_request,
     with_default_effort,
 )
 from chladni_gateway.recipes.spectrogram import SpectrogramWay
@@ -48,13 +54,13 @@ _ABSENCES: Final = frozenset(
 )
 """Errors of CLAP and AudioLDM after which the other way is taken; no fault of the request is among them."""
 _FOR_REFINEMENT: Final = ("prompt", "negative_prompt", "strength", "upscale")
-_MODELS: Final = PairNeed(
-    ModelNeed(
+_MODELS: Final = ModelPairRequirement(
+    ModelRequirement(
         description="a CLAP model in audio-features",
         families=("clap",),
         remedy="Set CHLADNI_AUDIO_FEATURES_CLAP_MODEL to its folder or hub identifier.",
     ),
-    ModelNeed(
+    ModelRequirement(
         description="an AudioLDM model in image-generation",
         families=("audioldm",),
         remedy="Add one to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS.",
@@ -70,19 +76,19 @@ class _Plan:
     Attributes:
         mel: CLAP and AudioLDM.
         refiner: Stable Diffusion.
-        obstacle: Why one of them is not there; empty where both are.
+        unavailable_reason: Why one of them is not there; empty where both are.
     """
 
-    mel: Pair | None
+    mel: ModelPair | None
     refiner: ModelSummary | None
-    obstacle: str
+    unavailable_reason: str
 
 
 class AudioLdmRecipe:
     """Lets AudioLDM imagine the mel spectrogram of a sound, and Stable Diffusion refine its image.
 
     Args:
-        ingredients: What it is made with.
+        dependencies: What it is made with.
     """
 
     name: Final = "audioldm"
@@ -93,33 +99,35 @@ class AudioLdmRecipe:
     options: Final = ("prompt", "negative_prompt", "strength", "model", "upscale")
     required_options: Final[tuple[str, ...]] = ()
 
-    def __init__(self, ingredients: Ingredients) -> None:
-        self._with = ingredients
+    def __init__(self, dependencies: RecipeDependencies) -> None:
+        self._with = dependencies
 
     async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens on the way; see `Recipe`."""
-        plan = _plan(await self._with.stock.recent(deadline), request.options)
+        plan = _make_plan(await self._with.catalog.cached(deadline), request.options)
         if plan.refiner:
             check_refinement(request, plan.refiner)
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await self._with.analyzer.analyze(request.recording, deadline)
+            features = await self._with.analyzer.analyze(request.clip, deadline)
         yield analyzed(features)
         origin = Origin(recipe=self.name, audio_sha256=features.audio.sha256)
         async with aclosing(_Creation(self._with, request, origin, deadline).follow(plan)) as events:
             async for event in events:
                 yield event
 
-    def availability(self, inventory: Inventory) -> Availability:
+    def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether there is a way to any image."""
-        needs = (
-            *_MODELS.met_in(inventory, is_optional=True),
-            STABLE_DIFFUSION.met_in(inventory.images, is_optional=True),
+        requirements = (
+            *_MODELS.check(snapshot, is_optional=True),
+            STABLE_DIFFUSION.check(snapshot.image, is_optional=True),
         )
-        if inventory.sounds.failure:
-            return Availability(needs, inventory.sounds.failure.message)
-        *mel, refiner = (need.is_met for need in needs)
-        obstacle = "" if refiner or all(mel) else joined(need.remedy for need in needs)
-        return Availability(needs, obstacle)
+        if snapshot.audio.failure:
+            return Availability(requirements, snapshot.audio.failure.message)
+        *mel, refiner = (requirement.is_met for requirement in requirements)
+        unavailable_reason = (
+            "" if refiner or all(mel) else join_sentences(requirement.remedy for requirement in requirements)
+        )
+        return Availability(requirements, unavailable_reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +135,13 @@ class _Creation:
     """One image in the making, once the sound is analysed.
 
     Attributes:
-        ingredients: What it is made with.
+        dependencies: What it is made with.
         request: What the caller asks for.
         origin: Where its conditioning came from.
         deadline: When it must be done.
     """
 
-    ingredients: Ingredients
+    dependencies: RecipeDependencies
     request: CreationRequest
     origin: Origin
     deadline: Deadline
@@ -143,18 +151,18 @@ class _Creation:
         if plan.mel and plan.refiner:
             way = self._draw_and_refine(plan.mel, plan.refiner)
         elif plan.mel:
-            way = self._draw_alone(plan.mel, plan.obstacle)
+            way = self._draw_alone(plan.mel, plan.unavailable_reason)
         elif plan.refiner:
-            way = self._fall_back(plan.refiner, plan.obstacle)
+            way = self._fall_back(plan.refiner, plan.unavailable_reason)
         async with aclosing(way) as events:
             async for event in events:
                 yield event
 
     async def _draw_and_refine(
-        self, models: Pair, refiner: ModelSummary
+        self, models: ModelPair, refiner: ModelSummary
     ) -> AsyncGenerator[RecipeEvent, None]:
         draft: Completed | None = None
-        obstacle = ""
+        unavailable_reason = ""
         # Size and scheduler are meant for the image that is refined from this one.
         own = replace(self.request.settings, width_pixels=None, height_pixels=None, scheduler="")
         try:
@@ -167,36 +175,40 @@ class _Creation:
         except ChladniError as error:
             if error.reason not in _ABSENCES:
                 raise
-            obstacle = f"The part {_MEL} failed: {error.message}"
-        then = self._refine(draft, refiner) if draft else self._fall_back(refiner, obstacle)
+            unavailable_reason = f"The part {_MEL} failed: {error.message}"
+        then = self._refine(draft, refiner) if draft else self._fall_back(refiner, unavailable_reason)
         async with aclosing(then) as events:
             async for event in events:
                 yield event
 
-    async def _draw_alone(self, models: Pair, obstacle: str) -> AsyncGenerator[RecipeEvent, None]:
+    async def _draw_alone(
+        self, models: ModelPair, unavailable_reason: str
+    ) -> AsyncGenerator[RecipeEvent, None]:
         unused = [name for name in self.request.options.given if name in _FOR_REFINEMENT]
-        reason = f"{obstacle} Unused without it: {', '.join(unused)}." if unused else obstacle
+        reason = (
+            f"{unavailable_reason} Unused without it: {', '.join(unused)}." if unused else unavailable_reason
+        )
         yield FellBack(reason, _MEL, recipe_stage=_REFINED)
         async with aclosing(self._draw(models, self.request.settings, fallback=reason)) as events:
             async for event in events:
                 yield event
 
     async def _draw(
-        self, models: Pair, settings: GenerationSettings, *, fallback: str = ""
+        self, models: ModelPair, settings: GenerationSettings, *, fallback: str = ""
     ) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens until AudioLDM has completed its mel image."""
         with at_recipe_stage(_MEL), at_stage(Stage.AUDIO_FEATURES):
-            embedding = await self.ingredients.analyzer.embed(
-                self.request.recording, models.sound.name, self.deadline
+            embedding = await self.dependencies.analyzer.embed(
+                self.request.clip, models.sound.name, self.deadline
             )
-        order = GenerationOrder(
+        generation = GenerationRequest(
             model=models.image.name,
             conditioning=Conditioning(audio_embedding=embedding),
             settings=with_default_effort(settings),
             origin=replace(self.origin, stage=_MEL, fallback=fallback[:_MAX_REASON_LENGTH]),
             caller=self.request.caller,
         )
-        async with aclosing(paint(self.ingredients.generator, order, self.deadline)) as events:
+        async with aclosing(generate_image(self.dependencies.generator, generation, self.deadline)) as events:
             async for event in events:
                 yield event
 
@@ -206,13 +218,13 @@ class _Creation:
         settings = replace(self.request.settings, seed=draft.provenance.seed)
         request = replace(self.request, settings=settings)
         origin = replace(self.origin, stage=_REFINED, earlier=(draft.provenance,))
-        order = refinement_order(request, refiner, draft.image, origin)
-        async with aclosing(paint(self.ingredients.generator, order, self.deadline)) as events:
+        generation = refinement_request(request, refiner, draft.image, origin)
+        async with aclosing(generate_image(self.dependencies.generator, generation, self.deadline)) as events:
             async for event in events:
                 yield event
 
     async def _fall_back(self, refiner: ModelSummary, reason: str) -> AsyncGenerator[RecipeEvent, None]:
-        way = SpectrogramWay(self.ingredients)
+        way = SpectrogramWay(self.dependencies)
         yield FellBack(reason, way.name, recipe_stage=_MEL)
         origin = replace(self.origin, stage=_FALLBACK, fallback=reason[:_MAX_REASON_LENGTH])
         async with aclosing(way.follow(self.request, refiner, origin, self.deadline)) as events:
@@ -220,39 +232,39 @@ class _Creation:
                 yield event
 
 
-def _plan(inventory: Inventory, options: RecipeOptions) -> _Plan:
+def _make_plan(snapshot: CatalogSnapshot, options: RecipeOptions) -> _Plan:
     """Returns what there is for a request.
 
     Raises:
         ChladniError: There is no way to any image, and the message names all that is missing; or the
             request names a model that is none of this recipe's.
     """
-    mel_name, refiner_name = _named(inventory, options.model)
-    faults: list[ChladniError] = []
-    mel: Pair | None = None
+    mel_name, refiner_name = _named(snapshot, options.model)
+    errors: list[ChladniError] = []
+    mel: ModelPair | None = None
     refiner: ModelSummary | None = None
     try:
-        mel = _MODELS.choose(inventory, Wish(mel_name))
+        mel = _MODELS.select(snapshot, ModelSelector(mel_name))
     except ChladniError as error:
-        faults.append(error)
+        errors.append(error)
     try:
-        wish = Wish(refiner_name, inputs_asked_of_model(options))
-        refiner = STABLE_DIFFUSION.usable_in(inventory.images, wish)[0]
+        selector = ModelSelector(refiner_name, inputs_asked_of_model(options))
+        refiner = STABLE_DIFFUSION.select(snapshot.image, selector)[0]
     except ChladniError as error:
-        faults.append(error)
+        errors.append(error)
     if mel is None and refiner is None:
-        raise united(faults)
-    return _Plan(mel, refiner, joined(fault.message for fault in faults))
+        raise merge_errors(errors)
+    return _Plan(mel, refiner, join_sentences(error.message for error in errors))
 
 
-def _named(inventory: Inventory, name: str) -> tuple[str, str]:
+def _named(snapshot: CatalogSnapshot, name: str) -> tuple[str, str]:
     """Returns a model's name as that of AudioLDM or as that of Stable Diffusion, whichever it is."""
     if not name:
         return "", ""
-    drawing = _MODELS.image.kind_in(inventory.images)
-    refining = STABLE_DIFFUSION.kind_in(inventory.images)
+    drawing = _MODELS.image.candidates(snapshot.image)
+    refining = STABLE_DIFFUSION.candidates(snapshot.image)
     if any(model.name == name for model in drawing):
         return name, ""
     if any(model.name == name for model in refining):
         return "", name
-    raise not_among((*drawing, *refining), name, inventory.images)
+    raise unsuitable_model((*drawing, *refining), name, snapshot.image)

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from chladni_contract.errors import NotFoundError, Reason
 from chladni_gateway.domain.events import RecipeEvent
-from chladni_gateway.domain.ports import ImageSource, SoundAnalyzer, SpectrogramPainter
+from chladni_gateway.domain.ports import AudioAnalyzer, ImageSource, SpectrogramRenderer
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.models.availability import Availability
-from chladni_gateway.models.catalog import Inventory, Stock
+from chladni_gateway.models.catalog import CatalogSnapshot, ModelCatalog
 from chladni_runtime.execution.deadlines import Deadline
 
 
@@ -57,43 +57,43 @@ class Recipe(Protocol):
         """
         ...
 
-    def availability(self, inventory: Inventory) -> Availability:
+    def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether the recipe can be used with the models that there are; never raises."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ingredients:
+class RecipeDependencies:
     """What recipes are made with.
 
     Attributes:
-        stock: Knows which models there are.
+        catalog: Knows which models there are.
         analyzer: Describes sounds.
-        painter: Draws their spectrograms.
+        renderer: Draws their spectrograms.
         generator: Generates images.
     """
 
-    stock: Stock
-    analyzer: SoundAnalyzer
-    painter: SpectrogramPainter
+    catalog: ModelCatalog
+    analyzer: AudioAnalyzer
+    renderer: SpectrogramRenderer
     generator: ImageSource
 
 
-class RecipeBook:
+class RecipeRegistry:
     """The recipes that a gateway knows.
 
     Args:
         recipes: The recipes; names are unique.
-        stock: Knows which models there are.
+        catalog: Knows which models there are.
         default: Name of the recipe for requests that name none.
     """
 
-    def __init__(self, recipes: Sequence[Recipe], *, stock: Stock, default: str) -> None:
+    def __init__(self, recipes: Sequence[Recipe], *, catalog: ModelCatalog, default: str) -> None:
         self._recipes = {recipe.name: recipe for recipe in recipes}
         if len(self._recipes) != len(recipes):
             raise ValueError("two recipes have the same name")
         self._default = self._recipes[default]
-        self._stock = stock
+        self._catalog = catalog
 
     def find(self, name: str) -> Recipe:
         """Returns a recipe; the default one for an empty name.
@@ -109,7 +109,7 @@ class RecipeBook:
 
     async def describe(self, deadline: Deadline) -> tuple[RecipeDescription, ...]:
         """Returns what there is to know about every recipe, the default one first; never raises."""
-        inventory = await self._stock.look(deadline)
+        snapshot = await self._catalog.refresh(deadline)
         recipes = sorted(self._recipes.values(), key=lambda recipe: recipe is not self._default)
         return tuple(
             RecipeDescription(
@@ -118,7 +118,7 @@ class RecipeBook:
                 is_default=recipe is self._default,
                 options=recipe.options,
                 required_options=recipe.required_options,
-                availability=recipe.availability(inventory),
+                availability=recipe.availability(snapshot),
             )
             for recipe in recipes
         )

@@ -5,30 +5,30 @@ from contextlib import aclosing
 from typing import Final
 
 from chladni_gateway.domain.events import RecipeEvent
-from chladni_gateway.domain.generation import Conditioning, GenerationOrder, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.models.availability import Availability
-from chladni_gateway.models.catalog import Inventory
-from chladni_gateway.models.requirements import ModelNeed, PairNeed, Wish
-from chladni_gateway.recipes.base import Ingredients
+from chladni_gateway.models.catalog import CatalogSnapshot
+from chladni_gateway.models.requirements import ModelPairRequirement, ModelRequirement, ModelSelector
+from chladni_gateway.recipes.base import RecipeDependencies
 from chladni_gateway.recipes.generation import (
     analyzed,
     check_model_takes,
+    generate_image,
     inputs_asked_of_model,
-    paint,
     prompt_for,
     settings_for,
 )
 from chladni_runtime.execution.deadlines import Deadline
 
-_MODELS: Final = PairNeed(
-    ModelNeed(
+_MODELS: Final = ModelPairRequirement(
+    ModelRequirement(
         description="a map from CLAP's space to CLIP's in audio-features",
         families=("clap-to-clip",),
         remedy="Set CHLADNI_AUDIO_FEATURES_CLAP_MODEL and CHLADNI_AUDIO_FEATURES_CLAP_TO_CLIP_MAP.",
     ),
-    ModelNeed(
+    ModelRequirement(
         description="a Stable unCLIP or IP-Adapter model in image-generation",
         families=("stable-unclip", "ip-adapter"),
         remedy="Add one to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS.",
@@ -41,7 +41,7 @@ class ClapUnclipRecipe:
     """Maps the sound into CLIP's space of images and generates an image from there.
 
     Args:
-        ingredients: What it is made with.
+        dependencies: What it is made with.
     """
 
     name: Final = "clap-unclip"
@@ -52,20 +52,20 @@ class ClapUnclipRecipe:
     options: Final = ("prompt", "negative_prompt", "model", "upscale")
     required_options: Final[tuple[str, ...]] = ()
 
-    def __init__(self, ingredients: Ingredients) -> None:
-        self._with = ingredients
+    def __init__(self, dependencies: RecipeDependencies) -> None:
+        self._with = dependencies
 
     async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens on the way; see `Recipe`."""
         options, analyzer = request.options, self._with.analyzer
-        inventory = await self._with.stock.recent(deadline)
-        models = _MODELS.choose(inventory, Wish(options.model, inputs_asked_of_model(options)))
+        snapshot = await self._with.catalog.cached(deadline)
+        models = _MODELS.select(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, models.image)
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await analyzer.analyze(request.recording, deadline)
-            embedding = await analyzer.embed(request.recording, models.sound.name, deadline)
+            features = await analyzer.analyze(request.clip, deadline)
+            embedding = await analyzer.embed(request.clip, models.sound.name, deadline)
         yield analyzed(features)
-        order = GenerationOrder(
+        generation = GenerationRequest(
             model=models.image.name,
             conditioning=Conditioning(
                 audio_embedding=embedding,
@@ -76,10 +76,10 @@ class ClapUnclipRecipe:
             origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
             caller=request.caller,
         )
-        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
             async for event in events:
                 yield event
 
-    def availability(self, inventory: Inventory) -> Availability:
+    def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether both models are there and fit together."""
-        return Availability.of(*_MODELS.met_in(inventory))
+        return Availability.of(*_MODELS.check(snapshot))

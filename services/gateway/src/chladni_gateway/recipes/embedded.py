@@ -5,31 +5,31 @@ from contextlib import aclosing
 from typing import Final
 
 from chladni_gateway.domain.events import RecipeEvent
-from chladni_gateway.domain.generation import Conditioning, GenerationOrder, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.models.availability import Availability
-from chladni_gateway.models.catalog import Inventory
-from chladni_gateway.models.requirements import ModelNeed, PairNeed, Wish
-from chladni_gateway.recipes.base import Ingredients
+from chladni_gateway.models.catalog import CatalogSnapshot
+from chladni_gateway.models.requirements import ModelPairRequirement, ModelRequirement, ModelSelector
+from chladni_gateway.recipes.base import RecipeDependencies
 from chladni_gateway.recipes.generation import (
     analyzed,
     check_model_takes,
+    generate_image,
     inputs_asked_of_model,
-    paint,
     settings_for,
 )
 from chladni_runtime.execution.deadlines import Deadline
 
 EMBEDDED_FAMILY: Final = "chladni-embedded"
-DESCRIPTORS: Final = ModelNeed(
+DESCRIPTORS: Final = ModelRequirement(
     description="a model in audio-features that describes sounds",
     families=(),
     remedy="Use an audio-features service that has its embedded model.",
 )
-_MODELS: Final = PairNeed(
+_MODELS: Final = ModelPairRequirement(
     DESCRIPTORS,
-    ModelNeed(
+    ModelRequirement(
         description="an audio-conditioned model in image-generation",
         families=(EMBEDDED_FAMILY,),
         remedy="Add embedded to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS.",
@@ -42,7 +42,7 @@ class EmbeddedRecipe:
     """Describes the sound by an embedding and generates an image from that alone.
 
     Args:
-        ingredients: What it is made with.
+        dependencies: What it is made with.
     """
 
     name: Final = "embedded"
@@ -53,31 +53,31 @@ class EmbeddedRecipe:
     options: Final = ("model", "upscale")
     required_options: Final[tuple[str, ...]] = ()
 
-    def __init__(self, ingredients: Ingredients) -> None:
-        self._with = ingredients
+    def __init__(self, dependencies: RecipeDependencies) -> None:
+        self._with = dependencies
 
     async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens on the way; see `Recipe`."""
         options = request.options
-        inventory = await self._with.stock.recent(deadline)
-        models = _MODELS.choose(inventory, Wish(options.model, inputs_asked_of_model(options)))
+        snapshot = await self._with.catalog.cached(deadline)
+        models = _MODELS.select(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, models.image)
         with at_stage(Stage.AUDIO_FEATURES):
             features = await self._with.analyzer.analyze(
-                request.recording, deadline, embedding_model=models.sound.name
+                request.clip, deadline, embedding_model=models.sound.name
             )
         yield analyzed(features)
-        order = GenerationOrder(
+        generation = GenerationRequest(
             model=models.image.name,
             conditioning=Conditioning(audio_embedding=features.embedding),
             settings=settings_for(request, models.image),
             origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
             caller=request.caller,
         )
-        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
             async for event in events:
                 yield event
 
-    def availability(self, inventory: Inventory) -> Availability:
+    def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether both models are there and fit together."""
-        return Availability.of(*_MODELS.met_in(inventory))
+        return Availability.of(*_MODELS.check(snapshot))

@@ -13,9 +13,9 @@ from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from chladni_gateway.domain.audio import SoundFeatures
+    from chladni_gateway.domain.audio import AudioFeatures
     from chladni_gateway.domain.events import GenerationEvent
-    from chladni_gateway.domain.generation import GenerationOrder, GenerationSettings
+    from chladni_gateway.domain.generation import GenerationRequest, GenerationSettings
     from chladni_gateway.domain.models import ModelSummary
     from chladni_gateway.domain.ports import ImageSource
     from chladni_gateway.domain.recipe_options import RecipeOptions
@@ -68,21 +68,21 @@ def prompt_for(options: RecipeOptions, model: ModelSummary) -> str:
     return options.prompt or (DEFAULT_PROMPT if "prompt" in model.required_inputs else "")
 
 
-def analyzed(features: SoundFeatures) -> Analyzed:
+def analyzed(features: AudioFeatures) -> Analyzed:
     """Returns the event for the analysis of a sound."""
     return Analyzed(features.audio, features.descriptors, replace(features.embedding, component_names=()))
 
 
-async def paint(
-    generator: ImageSource, order: GenerationOrder, deadline: Deadline
+async def generate_image(
+    generator: ImageSource, generation: GenerationRequest, deadline: Deadline
 ) -> AsyncGenerator[GenerationEvent, None]:
     """Yields what happens until an ordered image is completed, with the part of the recipe.
 
     Raises:
         ChladniError: Image generation refused or failed; the metadata names the stage and the part.
     """
-    part = order.origin.stage
+    part = generation.origin.stage
     with at_recipe_stage(part), at_stage(Stage.IMAGE_GENERATION):
-        async with aclosing(generator.generate(order, deadline)) as events:
+        async with aclosing(generator.generate(generation, deadline)) as events:
             async for event in events:
                 yield replace(event, recipe_stage=part) if part else event

@@ -8,21 +8,21 @@ from typing import Final
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 from chladni_gateway.domain.audio import InitialLatents, LatentBasis
 from chladni_gateway.domain.events import RecipeEvent
-from chladni_gateway.domain.generation import Conditioning, GenerationOrder, GenerationSettings, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
-from chladni_gateway.models.availability import Availability, Need
-from chladni_gateway.models.catalog import Inventory
-from chladni_gateway.models.requirements import ModelNeed, PairNeed, Wish
-from chladni_gateway.recipes.base import Ingredients
+from chladni_gateway.models.availability import Availability, Requirement
+from chladni_gateway.models.catalog import CatalogSnapshot
+from chladni_gateway.models.requirements import ModelPairRequirement, ModelRequirement, ModelSelector
+from chladni_gateway.recipes.base import RecipeDependencies
 from chladni_gateway.recipes.embedded import DESCRIPTORS, EMBEDDED_FAMILY
 from chladni_gateway.recipes.generation import (
     analyzed,
     check_model_takes,
+    generate_image,
     inputs_asked_of_model,
-    paint,
     prompt_for,
     settings_for,
 )
@@ -33,20 +33,20 @@ _DIGEST_DIGITS: Final = 12
 _LATENT_RANK: Final = 3
 _EMBEDDING: Final = "audio_embedding"
 _NOISE: Final = "audio-features, which turns the sound into noise"
-_MODEL: Final = ModelNeed(
+_MODEL: Final = ModelRequirement(
     description="a latent diffusion model in image-generation that takes initial latents",
     families=("ldm-text-to-image", "stable-diffusion", EMBEDDED_FAMILY),
     remedy="Add one to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS.",
     takes=("initial_latents",),
 )
-_WITH_EMBEDDING: Final = PairNeed(DESCRIPTORS, _MODEL)
+_WITH_EMBEDDING: Final = ModelPairRequirement(DESCRIPTORS, _MODEL)
 
 
 class LatentNoiseRecipe:
     """Turns the sound into the initial latents x_T of a latent diffusion model.
 
     Args:
-        ingredients: What it is made with.
+        dependencies: What it is made with.
     """
 
     name: Final = "latent-noise"
@@ -57,26 +57,26 @@ class LatentNoiseRecipe:
     options: Final = ("prompt", "negative_prompt", "model", "noise_mode", "noise_weight", "upscale")
     required_options: Final[tuple[str, ...]] = ()
 
-    def __init__(self, ingredients: Ingredients) -> None:
-        self._with = ingredients
+    def __init__(self, dependencies: RecipeDependencies) -> None:
+        self._with = dependencies
 
     async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens on the way; see `Recipe`."""
         options, analyzer = request.options, self._with.analyzer
-        inventory = await self._with.stock.recent(deadline)
-        sound, model = _choose(inventory, Wish(options.model, inputs_asked_of_model(options)))
+        snapshot = await self._with.catalog.cached(deadline)
+        sound, model = _choose(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, model)
         shape = latent_shape(request.settings, model, upscale=options.upscale or 1)
         mode = options.noise_mode or NoiseMode.BLEND
         basis = LatentBasis.DCT if mode is NoiseMode.DCT else LatentBasis.MEL
         with at_stage(Stage.AUDIO_FEATURES):
             features = await analyzer.analyze(
-                request.recording, deadline, embedding_model=sound.name if sound else ""
+                request.clip, deadline, embedding_model=sound.name if sound else ""
             )
-            latents = await analyzer.initial_latents(request.recording, shape, basis, deadline)
+            latents = await analyzer.initial_latents(request.clip, shape, basis, deadline)
         yield analyzed(features)
         weight = _weight_of(options, mode)
-        order = GenerationOrder(
+        generation = GenerationRequest(
             model=model.name,
             conditioning=Conditioning(
                 audio_embedding=features.embedding if sound else None,
@@ -93,21 +93,25 @@ class LatentNoiseRecipe:
             ),
             caller=request.caller,
         )
-        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
             async for event in events:
                 yield event
 
-    def availability(self, inventory: Inventory) -> Availability:
+    def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether there is a model that takes initial latents."""
-        needs = inventory.sounds.service_need(_NOISE), _MODEL.met_in(inventory.images)
-        if not all(need.is_met for need in needs):
-            return Availability.of(*needs)
+        requirements = snapshot.audio.service_requirement(_NOISE), _MODEL.check(snapshot.image)
+        if not all(requirement.is_met for requirement in requirements):
+            return Availability.of(*requirements)
         try:
-            sound, model = _choose(inventory, Wish())
+            sound, model = _choose(snapshot, ModelSelector())
         except ChladniError as error:
-            return Availability.of(needs[0], Need(description=_MODEL.description, remedy=error.message))
-        heard = Need(description=_NOISE, model=sound.name if sound else "")
-        return Availability.of(heard, Need(description=_MODEL.description, model=model.name))
+            return Availability.of(
+                requirements[0], Requirement(description=_MODEL.description, remedy=error.message)
+            )
+        audio_requirement = Requirement(description=_NOISE, model=sound.name if sound else "")
+        return Availability.of(
+            audio_requirement, Requirement(description=_MODEL.description, model=model.name)
+        )
 
 
 def latent_shape(
@@ -156,12 +160,12 @@ def _scaled(length: int, side_pixels: int | None, native_pixels: int) -> int:
     return max(1, length * side_pixels // native_pixels)
 
 
-def _choose(inventory: Inventory, wish: Wish) -> tuple[ModelSummary | None, ModelSummary]:
+def _choose(snapshot: CatalogSnapshot, selector: ModelSelector) -> tuple[ModelSummary | None, ModelSummary]:
     """Returns the image model and, where it needs an embedding too, the model that makes it."""
-    model = _MODEL.usable_in(inventory.images, wish)[0]
+    model = _MODEL.select(snapshot.image, selector)[0]
     if _EMBEDDING not in model.required_inputs:
         return None, model
-    return _WITH_EMBEDDING.choose(inventory, wish)
+    return _WITH_EMBEDDING.select(snapshot, selector)
 
 
 def _weight_of(options: RecipeOptions, mode: NoiseMode) -> float:

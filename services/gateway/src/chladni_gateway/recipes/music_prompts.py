@@ -5,18 +5,18 @@ from contextlib import aclosing
 from typing import Final
 
 from chladni_gateway.domain.events import RecipeEvent
-from chladni_gateway.domain.generation import Conditioning, GenerationOrder, GenerationSettings, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.models.availability import Availability
-from chladni_gateway.models.catalog import Inventory
-from chladni_gateway.models.requirements import ModelNeed, Wish
-from chladni_gateway.recipes.base import Ingredients
+from chladni_gateway.models.catalog import CatalogSnapshot
+from chladni_gateway.models.requirements import ModelRequirement, ModelSelector
+from chladni_gateway.recipes.base import RecipeDependencies
 from chladni_gateway.recipes.generation import (
     analyzed,
     check_model_takes,
+    generate_image,
     inputs_asked_of_model,
-    paint,
     settings_for,
 )
 from chladni_runtime.execution.deadlines import Deadline
@@ -24,8 +24,8 @@ from chladni_runtime.server.validation import RequestValidator
 
 _MIN_SIDE_PIXELS: Final = 512
 _MAX_SIDE_PIXELS: Final = 1024
-_LISTENING: Final = "audio-features, which describes the sound"
-_SDXL: Final = ModelNeed(
+_ANALYSIS: Final = "audio-features, which describes the sound"
+_SDXL: Final = ModelRequirement(
     description="a Stable Diffusion XL model in image-generation",
     families=("stable-diffusion-xl",),
     remedy="Add one to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS, as BASE+REFINER for one with a refiner.",
@@ -37,7 +37,7 @@ class MusicPromptsRecipe:
     """Generates an image of a prompt that is given with the sound.
 
     Args:
-        ingredients: What it is made with.
+        dependencies: What it is made with.
     """
 
     name: Final = "music-prompts"
@@ -48,34 +48,34 @@ class MusicPromptsRecipe:
     options: Final = ("prompt", "negative_prompt", "model", "upscale", "refiner_start")
     required_options: Final = ("prompt",)
 
-    def __init__(self, ingredients: Ingredients) -> None:
-        self._with = ingredients
+    def __init__(self, dependencies: RecipeDependencies) -> None:
+        self._with = dependencies
 
     async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens on the way; see `Recipe`."""
         options = request.options
         with at_stage(Stage.VALIDATION):
             _check_size(request.settings)
-        inventory = await self._with.stock.recent(deadline)
-        model = _SDXL.usable_in(inventory.images, Wish(options.model, inputs_asked_of_model(options)))[0]
+        snapshot = await self._with.catalog.cached(deadline)
+        model = _SDXL.select(snapshot.image, ModelSelector(options.model, inputs_asked_of_model(options)))[0]
         check_model_takes(options, model)
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await self._with.analyzer.analyze(request.recording, deadline)
+            features = await self._with.analyzer.analyze(request.clip, deadline)
         yield analyzed(features)
-        order = GenerationOrder(
+        generation = GenerationRequest(
             model=model.name,
             conditioning=Conditioning(prompt=options.prompt, negative_prompt=options.negative_prompt),
             settings=settings_for(request, model),
             origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
             caller=request.caller,
         )
-        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
             async for event in events:
                 yield event
 
-    def availability(self, inventory: Inventory) -> Availability:
+    def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether there is a model of the one family that it uses."""
-        return Availability.of(inventory.sounds.service_need(_LISTENING), _SDXL.met_in(inventory.images))
+        return Availability.of(snapshot.audio.service_requirement(_ANALYSIS), _SDXL.check(snapshot.image))
 
 
 def _check_size(settings: GenerationSettings) -> None:

@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from chladni_gateway.domain.generation import Conditioning, GenerationOrder
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest
 from chladni_gateway.domain.request import MAX_STEPS
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.models.requirements import ModelNeed
+from chladni_gateway.models.requirements import ModelRequirement
 from chladni_gateway.recipes.generation import DEFAULT_PROMPT, check_model_takes, settings_for
 from chladni_runtime.server.validation import RequestValidator
 
@@ -25,7 +25,7 @@ DEFAULT_GUIDANCE_SCALE: Final = 7.5
 _OUT_OF_REACH: Final = 1e9
 """Steps that nobody takes; the number that the smallest strengths would need has no end."""
 
-STABLE_DIFFUSION: Final = ModelNeed(
+STABLE_DIFFUSION: Final = ModelRequirement(
     description="a Stable Diffusion model in image-generation",
     families=("stable-diffusion",),
     remedy="Add one to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS.",
@@ -58,9 +58,9 @@ def check_refinement(request: CreationRequest, model: ModelSummary) -> None:
         validator.raise_if_invalid()
 
 
-def refinement_order(
+def refinement_request(
     request: CreationRequest, model: ModelSummary, image: Image, origin: Origin
-) -> GenerationOrder:
+) -> GenerationRequest:
     """Returns the order of an image that starts from another one.
 
     Args:
@@ -69,7 +69,7 @@ def refinement_order(
         image: The image to start from.
         origin: Where it came from.
     """
-    return GenerationOrder(
+    return GenerationRequest(
         model=model.name,
         conditioning=Conditioning(
             prompt=request.options.prompt or DEFAULT_PROMPT,

@@ -11,14 +11,14 @@ from chladni_gateway.domain.ports import SpectrogramSize
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
 from chladni_gateway.models.availability import Availability
-from chladni_gateway.models.catalog import Inventory
-from chladni_gateway.models.requirements import Wish
-from chladni_gateway.recipes.base import Ingredients
-from chladni_gateway.recipes.generation import analyzed, inputs_asked_of_model, paint
-from chladni_gateway.recipes.refinement import STABLE_DIFFUSION, check_refinement, refinement_order
+from chladni_gateway.models.catalog import CatalogSnapshot
+from chladni_gateway.models.requirements import ModelSelector
+from chladni_gateway.recipes.base import RecipeDependencies
+from chladni_gateway.recipes.generation import analyzed, generate_image, inputs_asked_of_model
+from chladni_gateway.recipes.refinement import STABLE_DIFFUSION, check_refinement, refinement_request
 from chladni_runtime.execution.deadlines import Deadline
 
-_DRAWING: Final = "audio-features, which draws the spectrogram"
+_RENDERING: Final = "audio-features, which draws the spectrogram"
 _SIDE_PIXELS: Final = 512
 
 
@@ -26,13 +26,13 @@ class SpectrogramWay:
     """The way from a sound over its spectrogram, once the model is chosen; other recipes fall back to it.
 
     Args:
-        ingredients: What it is made with.
+        dependencies: What it is made with.
     """
 
     name: Final = "spectrogram"
 
-    def __init__(self, ingredients: Ingredients) -> None:
-        self._with = ingredients
+    def __init__(self, dependencies: RecipeDependencies) -> None:
+        self._with = dependencies
 
     async def follow(
         self, request: CreationRequest, model: ModelSummary, origin: Origin, deadline: Deadline
@@ -44,10 +44,10 @@ class SpectrogramWay:
         """
         with at_recipe_stage(origin.stage), at_stage(Stage.AUDIO_FEATURES):
             size = _size_of(request.settings, model)
-            image = await self._with.painter.paint(request.recording, size, deadline)
+            image = await self._with.renderer.render(request.clip, size, deadline)
         yield Drafted(image, recipe_stage=origin.stage)
-        order = refinement_order(request, model, image, origin)
-        async with aclosing(paint(self._with.generator, order, deadline)) as events:
+        generation = refinement_request(request, model, image, origin)
+        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
             async for event in events:
                 yield event
 
@@ -56,7 +56,7 @@ class SpectrogramRecipe:
     """Draws the sound's mel spectrogram in the colours of viridis and lets Stable Diffusion go on from there.
 
     Args:
-        ingredients: What it is made with.
+        dependencies: What it is made with.
     """
 
     name: Final = SpectrogramWay.name
@@ -67,29 +67,29 @@ class SpectrogramRecipe:
     options: Final = ("prompt", "negative_prompt", "strength", "model", "upscale")
     required_options: Final[tuple[str, ...]] = ()
 
-    def __init__(self, ingredients: Ingredients) -> None:
-        self._with = ingredients
-        self._way = SpectrogramWay(ingredients)
+    def __init__(self, dependencies: RecipeDependencies) -> None:
+        self._with = dependencies
+        self._way = SpectrogramWay(dependencies)
 
     async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
         """Yields what happens on the way; see `Recipe`."""
         options = request.options
-        inventory = await self._with.stock.recent(deadline)
-        wish = Wish(options.model, inputs_asked_of_model(options))
-        model = STABLE_DIFFUSION.usable_in(inventory.images, wish)[0]
+        snapshot = await self._with.catalog.cached(deadline)
+        selector = ModelSelector(options.model, inputs_asked_of_model(options))
+        model = STABLE_DIFFUSION.select(snapshot.image, selector)[0]
         check_refinement(request, model)
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await self._with.analyzer.analyze(request.recording, deadline)
+            features = await self._with.analyzer.analyze(request.clip, deadline)
         yield analyzed(features)
         origin = Origin(recipe=self.name, audio_sha256=features.audio.sha256)
         async with aclosing(self._way.follow(request, model, origin, deadline)) as events:
             async for event in events:
                 yield event
 
-    def availability(self, inventory: Inventory) -> Availability:
+    def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether there is a Stable Diffusion model."""
         return Availability.of(
-            inventory.sounds.service_need(_DRAWING), STABLE_DIFFUSION.met_in(inventory.images)
+            snapshot.audio.service_requirement(_RENDERING), STABLE_DIFFUSION.check(snapshot.image)
         )
 
 

@@ -33,7 +33,7 @@ from chladni_runtime.execution.admission import Admission
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
     from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.metrics import HttpMetrics
     from chladni_gateway.rest.connection_limiter import ConnectionLimiter
@@ -63,7 +63,7 @@ little-endian 16-bit sound, which texts `{"type": "frames", ...}` answer with me
 
 
 def create_app(
-    workshop: Workshop,
+    application: Application,
     *,
     metrics: HttpMetrics,
     previews: PreviewRequest,
@@ -75,7 +75,7 @@ def create_app(
     """Returns the application.
 
     Args:
-        workshop: What the gateway does.
+        application: What the gateway does.
         metrics: Counts and times requests.
         previews: Previews of event streams.
         live_connections: Bounds the live sounds at a time.
@@ -94,21 +94,21 @@ def create_app(
         responses=dict(_ERRORS),
     )
     install_error_handlers(app)
-    limits = workshop.limits
+    limits = application.limits
     uploads = UploadReader(
         admission=Admission(limits.max_concurrent_uploads, clock=time.monotonic),
         max_audio_bytes=limits.max_audio_bytes,
         timeout_seconds=limits.upload_timeout_seconds,
     )
     routers = (
-        generate_routes(workshop, uploads=uploads, previews=previews),
-        job_routes(workshop, uploads=uploads, previews=previews),
-        spectrogram_routes(workshop, uploads=uploads),
-        comparison_routes(workshop),
-        alignment_routes(workshop),  # Before the route of images, which takes any address below its own.
-        image_routes(workshop),
-        info_routes(workshop),
-        live_routes(workshop, connections=live_connections, allowed_origins=frozenset(cors_origins)),
+        generate_routes(application, uploads=uploads, previews=previews),
+        job_routes(application, uploads=uploads, previews=previews),
+        spectrogram_routes(application, uploads=uploads),
+        comparison_routes(application),
+        alignment_routes(application),  # Before the route of images, which takes any address below its own.
+        image_routes(application),
+        info_routes(application),
+        live_routes(application, connections=live_connections, allowed_origins=frozenset(cors_origins)),
         page_routes(),
     )
     for router in routers:

@@ -81,7 +81,7 @@ async def read_creation_request(
     caller = caller_of(request)
     upload = await uploads.read(request, _TEXT_FORMS)
     return CreationRequest(
-        recording=upload.recording,
+        clip=upload.clip,
         recipe=upload.texts["recipe"],
         settings=_to_settings(upload, previews),
         options=_to_options(upload),

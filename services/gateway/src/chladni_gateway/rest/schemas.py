@@ -325,18 +325,18 @@ def to_recipe_body(recipe: RecipeDescription) -> RecipeBody:
         name=recipe.name,
         description=recipe.description,
         is_default=recipe.is_default,
-        is_available=not recipe.availability.obstacle,
-        unavailable_reason=recipe.availability.obstacle,
+        is_available=not recipe.availability.unavailable_reason,
+        unavailable_reason=recipe.availability.unavailable_reason,
         models=list(recipe.availability.models),
         needs=[
             RecipeNeedBody(
-                description=need.description,
-                is_met=need.is_met,
-                is_optional=need.is_optional,
-                model=need.model,
-                remedy=need.remedy,
+                description=requirement.description,
+                is_met=requirement.is_met,
+                is_optional=requirement.is_optional,
+                model=requirement.model,
+                remedy=requirement.remedy,
             )
-            for need in recipe.availability.needs
+            for requirement in recipe.availability.requirements
         ],
         options=list(recipe.options),
         required_options=list(recipe.required_options),

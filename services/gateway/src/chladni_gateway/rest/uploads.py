@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import DeadlineExceededError, InvalidInputError, Reason
-from chladni_gateway.domain.audio import Recording
-from chladni_gateway.domain.request import recording_too_large
+from chladni_gateway.domain.audio import AudioClip
+from chladni_gateway.domain.request import clip_too_large
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.middleware.body_limit import read_body
 from chladni_gateway.rest.multipart import FieldRule, FormField, read_form
@@ -46,7 +46,7 @@ TRUTH: Final = TextForm(re.compile(r"true|false", re.IGNORECASE), "true or false
 class Upload:
     """A recording and the text fields that came with it; those that did not come are empty."""
 
-    recording: Recording
+    clip: AudioClip
     texts: Mapping[str, str]
 
     def whole_number(self, name: str) -> int | None:
@@ -110,7 +110,7 @@ class UploadReader:
             ) from None
 
     def _too_large(self) -> ChladniError:
-        return recording_too_large(self._max_audio_bytes)
+        return clip_too_large(self._max_audio_bytes)
 
 
 def _to_upload(form: Mapping[str, FormField], text_forms: Mapping[str, TextForm]) -> Upload:
@@ -123,7 +123,7 @@ def _to_upload(form: Mapping[str, FormField], text_forms: Mapping[str, TextForm]
         validator.check(name, valid=is_valid, description=f"is {text[:32]!r}, must be {text_form.meaning}.")
     validator.raise_if_invalid()
     file = form[FILE_FIELD]
-    return Upload(Recording(bytes(file.content), file.file_name), texts)
+    return Upload(AudioClip(bytes(file.content), file.file_name), texts)
 
 
 def _text_too_long(name: str, limit_bytes: int) -> Callable[[], ChladniError]:

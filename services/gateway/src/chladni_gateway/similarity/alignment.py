@@ -60,18 +60,18 @@ class ImageAligner:
         with at_stage(Stage.STORAGE):
             record = await describe_owned(self._store, image_id, owner=owner)
             source = await describe_owned(self._store, sound_of, owner=owner)
-        if source.sound is None:
+        if source.audio_embedding is None:
             raise NoAlignmentError(
                 f"The image {sound_of} was made before descriptions of sounds were kept, so what fits its "
                 "sound cannot be told. Create it again from its recording."
             )
-        known = self._memory.find(record.sha256, source.sound)
+        known = self._memory.find(record.sha256, source.audio_embedding)
         if known is not None:
             return known
         with at_stage(Stage.STORAGE):
             image = Image((await self._store.get(image_id)).content, "image/png")
-        alignment = await self._ask(source.sound, image, deadline)
-        self._memory.keep(record.sha256, source.sound, alignment)
+        alignment = await self._ask(source.audio_embedding, image, deadline)
+        self._memory.keep(record.sha256, source.audio_embedding, alignment)
         return alignment
 
     async def _ask(self, sound: Embedding, image: Image, deadline: Deadline) -> Alignment:

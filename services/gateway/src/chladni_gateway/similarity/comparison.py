@@ -6,7 +6,7 @@ from uuid import UUID
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.image_store import ImageStore
 from chladni_gateway.domain.images import Image
-from chladni_gateway.domain.ports import ImageComparer, Likeness
+from chladni_gateway.domain.ports import ImageComparer, ImageSimilarity
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_runtime.execution.deadlines import Deadline
 
@@ -28,7 +28,7 @@ class ImageComparator:
         self._comparer = comparer
         self._max_image_bytes = max_image_bytes
 
-    async def compare(self, first: ImageSource, second: ImageSource, deadline: Deadline) -> Likeness:
+    async def compare(self, first: ImageSource, second: ImageSource, deadline: Deadline) -> ImageSimilarity:
         """Returns how alike two images are.
 
         Raises:

@@ -155,7 +155,7 @@ async def test_images_of_earlier_versions_say_that_their_sound_is_not_known(
         old, new = await create(browser), await create(browser)
         path = gateway.settings.image_folder / f"{old}.json"
         record = json.loads(path.read_text())
-        del record["sound"]
+        del record["audio_embedding"]
         path.write_text(json.dumps(record))
         for response in (await align(browser, old), await align(browser, new, sound_of=old)):
             assert response.status_code == 404

@@ -18,7 +18,7 @@ from chladni_gateway.similarity.alignment import REMEMBERED_SECONDS
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
 
 _CACHE_HEADERS: Final = {"Cache-Control": f"private, max-age={REMEMBERED_SECONDS:.0f}", "Vary": "Cookie"}
 
@@ -29,7 +29,7 @@ SoundOf = Annotated[
 ]
 
 
-def alignment_routes(workshop: Workshop) -> APIRouter:
+def alignment_routes(application: Application) -> APIRouter:
     """Returns the route of alignment."""
     router = APIRouter()
 
@@ -49,11 +49,11 @@ def alignment_routes(workshop: Workshop) -> APIRouter:
         """
         image = parse_image_id(image_id, field="image_id")
         source = image if sound_of is None else parse_image_id(sound_of, field="sound_of")
-        score = workshop.aligner.score(
+        score = application.aligner.score(
             image,
             sound_of=source,
             owner=session_of(request).owner,
-            deadline=Deadline.after(workshop.limits.comparison_timeout_seconds),
+            deadline=Deadline.after(application.limits.comparison_timeout_seconds),
         )
         found = await while_connected(request.receive, score)
         response.headers.update(_CACHE_HEADERS)

@@ -24,15 +24,15 @@ from chladni_gateway.rest.schemas import (
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
 
 
-def comparison_routes(workshop: Workshop) -> APIRouter:
+def comparison_routes(application: Application) -> APIRouter:
     """Returns the routes of comparison and search."""
     router = APIRouter()
 
     def deadline() -> Deadline:
-        return Deadline.after(workshop.limits.comparison_timeout_seconds)
+        return Deadline.after(application.limits.comparison_timeout_seconds)
 
     @router.post(
         "/api/compare",
@@ -44,7 +44,7 @@ def comparison_routes(workshop: Workshop) -> APIRouter:
         first = parse_image_id(body.image_id_1, field="image_id_1")
         second = parse_image_id(body.image_id_2, field="image_id_2")
         likeness = await while_connected(
-            request.receive, workshop.comparator.compare(first, second, deadline())
+            request.receive, application.comparator.compare(first, second, deadline())
         )
         return Comparison(
             similarity_score=likeness.score,
@@ -62,7 +62,7 @@ def comparison_routes(workshop: Workshop) -> APIRouter:
     async def compare_all(body: MatrixRequest, request: Request) -> Matrix:
         """Scores how alike each of several images is to each other; each is looked at once."""
         image_ids = [parse_image_id(text, field="image_ids") for text in body.image_ids]
-        matrix = await while_connected(request.receive, workshop.matrices.compare(image_ids, deadline()))
+        matrix = await while_connected(request.receive, application.matrices.compare(image_ids, deadline()))
         return Matrix(
             image_ids=list(matrix.image_ids),
             scores=[list(row) for row in matrix.scores],
@@ -77,7 +77,7 @@ def comparison_routes(workshop: Workshop) -> APIRouter:
     )
     async def search(body: SearchRequest, request: Request) -> MatchList:
         """Finds the images of this session that are most like a given one, best first, without that one."""
-        search = workshop.searcher.search(
+        search = application.searcher.search(
             parse_image_id(body.image_id, field="image_id"),
             owner=session_of(request).owner,
             limit=body.limit,

@@ -20,7 +20,7 @@ from chladni_runtime.execution.deadlines import Deadline
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
     from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.rest.uploads import UploadReader
 
@@ -49,11 +49,13 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def generate_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRequest) -> APIRouter:
+def generate_routes(
+    application: Application, *, uploads: UploadReader, previews: PreviewRequest
+) -> APIRouter:
     """Returns the routes of creation.
 
     Args:
-        workshop: What the gateway does.
+        application: What the gateway does.
         uploads: Reads recordings.
         previews: Previews of event streams.
     """
@@ -70,8 +72,8 @@ def generate_routes(workshop: Workshop, *, uploads: UploadReader, previews: Prev
     async def generate(request: Request) -> Response:
         is_stream = accepts_events(request.headers.get("accept", ""))
         asked = await read_creation_request(request, uploads, previews=previews if is_stream else None)
-        deadline = Deadline.after(workshop.limits.creation_timeout_seconds)
-        events = workshop.creator.create(asked, deadline)
+        deadline = Deadline.after(application.limits.creation_timeout_seconds)
+        events = application.creator.create(asked, deadline)
         if not is_stream:
             created = await while_connected(request.receive, _last(events))
             return JSONResponse(to_created_image(created.record).model_dump(mode="json"))

@@ -16,7 +16,7 @@ from chladni_gateway.rest.openapi import CREATED_IMAGE, IMAGE_ID, json_example
 from chladni_gateway.rest.schemas import CreatedImage, ImageList, to_created_image
 
 if TYPE_CHECKING:
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
 
 _MAX_LISTED: Final = 200
 # The converter lets slashes into the identifier, so that it is refused as what it is.
@@ -34,10 +34,10 @@ Before = Annotated[
 ]
 
 
-def image_routes(workshop: Workshop) -> APIRouter:
+def image_routes(application: Application) -> APIRouter:
     """Returns the routes of images."""
     router = APIRouter()
-    store = workshop.store
+    store = application.store
 
     @router.get(
         "/api/images",

@@ -29,13 +29,13 @@ from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAG
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
 
 
-def info_routes(workshop: Workshop) -> APIRouter:
+def info_routes(application: Application) -> APIRouter:
     """Returns the routes of these facts."""
     router = APIRouter()
-    limits = workshop.limits
+    limits = application.limits
 
     @router.get(
         "/api/health",
@@ -47,7 +47,7 @@ def info_routes(workshop: Workshop) -> APIRouter:
     )
     async def health(response: Response) -> Health:
         """Asks every service how it is, now."""
-        report = await workshop.survey.take()
+        report = await application.health_checker.check()
         if not report.is_healthy:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         response.headers["Cache-Control"] = "no-store"
@@ -61,7 +61,7 @@ def info_routes(workshop: Workshop) -> APIRouter:
     @router.get("/api/recipes", summary="Recipes", responses={200: {"content": json_example(RECIPES)}})
     async def recipes() -> RecipeList:
         """Lists the ways from sound to image: what each needs and takes, and whether it can be used now."""
-        described = await workshop.recipes.describe(Deadline.after(limits.health_timeout_seconds))
+        described = await application.recipes.describe(Deadline.after(limits.health_timeout_seconds))
         return RecipeList(recipes=[to_recipe_body(recipe) for recipe in described])
 
     @router.get("/api/limits", summary="Limits", responses={200: {"content": json_example(LIMITS)}})
@@ -77,7 +77,7 @@ def info_routes(workshop: Workshop) -> APIRouter:
             width_pixels=Range(minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS),
             height_pixels=Range(minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS),
             prompt_characters=MAX_PROMPT_LENGTH,
-            max_unfinished_jobs=workshop.board.limits.max_unfinished_per_owner,
+            max_unfinished_jobs=application.job_runner.limits.max_unfinished_per_owner,
             matrix_images=Range(minimum=MIN_MATRIX_IMAGES, maximum=MAX_MATRIX_IMAGES),
             live_sample_rate_hz=Range(minimum=MIN_LIVE_SAMPLE_RATE_HZ, maximum=MAX_LIVE_SAMPLE_RATE_HZ),
             max_live_seconds=limits.max_live_seconds,

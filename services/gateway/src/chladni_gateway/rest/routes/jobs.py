@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
-from chladni_gateway.domain.identifiers import parse_uuid
+from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.rest.creation_events import to_job_server_event
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.middleware.sessions import session_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from uuid import UUID
 
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
     from chladni_gateway.creation.job import Job, NumberedEvent
     from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.rest.uploads import UploadReader
@@ -72,19 +72,19 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRequest) -> APIRouter:
+def job_routes(application: Application, *, uploads: UploadReader, previews: PreviewRequest) -> APIRouter:
     """Returns the routes of jobs.
 
     Args:
-        workshop: What the gateway does.
+        application: What the gateway does.
         uploads: Reads recordings.
         previews: Previews of event streams.
     """
     router = APIRouter()
-    board = workshop.board
+    job_runner = application.job_runner
 
     def find(job_id: str, request: Request) -> Job:
-        return board.find(_parse_job_id(job_id), owner=session_of(request).owner)
+        return job_runner.find(_parse_job_id(job_id), owner=session_of(request).owner)
 
     @router.post(
         "/api/jobs",
@@ -96,8 +96,10 @@ def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRe
         openapi_extra={"requestBody": CREATION_BODY, "parameters": [CALLER_PARAMETER]},
     )
     async def start(request: Request) -> Response:
-        board.check_room(session_of(request).owner)  # Who may not start one need not send its recording.
-        body = _to_job_body(board.start(await read_creation_request(request, uploads, previews=previews)))
+        job_runner.check_room(session_of(request).owner)  # Who may not start one need not send its recording.
+        body = _to_job_body(
+            job_runner.start(await read_creation_request(request, uploads, previews=previews))
+        )
         return JSONResponse(
             body.model_dump(mode="json"),
             status_code=HTTPStatus.ACCEPTED,
@@ -108,7 +110,7 @@ def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRe
     async def list_jobs(request: Request, response: Response) -> JobList:
         """Lists the jobs of this session, the newest first: unfinished ones, and those of the last hour."""
         response.headers["Cache-Control"] = "no-store"
-        jobs = board.list_owned(session_of(request).owner)
+        jobs = job_runner.list_owned(session_of(request).owner)
         return JobList(jobs=[_to_job_body(job) for job in jobs])
 
     @router.get("/api/jobs/{job_id}", summary="Get a job", responses={200: {"content": json_example(JOB)}})
@@ -128,7 +130,7 @@ def job_routes(workshop: Workshop, *, uploads: UploadReader, previews: PreviewRe
 
         An image that the job made stays.
         """
-        await board.cancel(_parse_job_id(job_id), owner=session_of(request).owner)
+        await job_runner.cancel(_parse_job_id(job_id), owner=session_of(request).owner)
 
     @router.get(
         "/api/jobs/{job_id}/events",

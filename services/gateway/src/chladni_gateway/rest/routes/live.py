@@ -37,7 +37,7 @@ from chladni_runtime.execution.deadlines import Deadline
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
 
-    from chladni_gateway.application import Workshop
+    from chladni_gateway.application import Application
     from chladni_gateway.domain.live import LiveEvent
     from chladni_gateway.rest.connection_limiter import ConnectionLimiter
 
@@ -54,12 +54,12 @@ _log = logging.getLogger(__name__)
 
 
 def live_routes(
-    workshop: Workshop, *, connections: ConnectionLimiter, allowed_origins: Collection[str]
+    application: Application, *, connections: ConnectionLimiter, allowed_origins: Collection[str]
 ) -> APIRouter:
     """Returns the route of live sound.
 
     Args:
-        workshop: What the gateway does.
+        application: What the gateway does.
         connections: Bounds the live sounds at a time.
         allowed_origins: Other origins whose pages may use the API.
     """
@@ -80,7 +80,7 @@ def live_routes(
         try:
             with connections.hold(_client_of(socket)):
                 await socket.accept()
-                await _serve(socket, workshop)
+                await _serve(socket, application)
         except QueueFullError as error:
             if socket.application_state is WebSocketState.CONNECTING:
                 await socket.send_denial_response(error_response(error))
@@ -104,11 +104,11 @@ def _is_allowed_origin(connection: WebSocket, *, allowed_origins: Collection[str
     return parts.scheme in {"http", "https"} and parts.netloc == connection.headers.get("host", "")
 
 
-async def _serve(socket: WebSocket, workshop: Workshop) -> None:
+async def _serve(socket: WebSocket, application: Application) -> None:
     """Serves an accepted connection, and ends it with a reason."""
     code = _CLOSE_DONE
     try:
-        await _converse(socket, workshop)
+        await _converse(socket, application)
     except WebSocketDisconnect:
         return
     except ChladniError as error:
@@ -121,13 +121,13 @@ async def _serve(socket: WebSocket, workshop: Workshop) -> None:
         await socket.close(code)
 
 
-async def _converse(socket: WebSocket, workshop: Workshop) -> None:
-    limits = workshop.limits
+async def _converse(socket: WebSocket, application: Application) -> None:
+    limits = application.limits
     sample_rate_hz = parse_opening((await _receive(socket, _OPENING_SECONDS)).get("text"))
     await socket.send_text(encode(ready_message(max_seconds=limits.max_live_seconds)))
     chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_CHUNKS)
     deadline = Deadline.after(limits.max_live_seconds + _ENDING_SECONDS)
-    events = workshop.listener.listen(sample_rate_hz, _until_end(chunks), deadline)
+    events = application.live_analyzer.stream(sample_rate_hz, _until_end(chunks), deadline)
     receiving = asyncio.create_task(_receive_all(socket, chunks))
     sending = asyncio.create_task(_send_all(socket, events))
     try:

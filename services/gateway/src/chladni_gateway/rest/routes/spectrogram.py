@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import APIRouter, Request, Response
 
 from chladni_gateway.domain.ports import SpectrogramSize
-from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_recording
+from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.openapi import SPECTROGRAM_BODY
 from chladni_gateway.rest.requests import while_connected
@@ -16,28 +16,28 @@ from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:
-    from chladni_gateway.application import Workshop
-    from chladni_gateway.domain.audio import Recording
+    from chladni_gateway.application import Application
+    from chladni_gateway.domain.audio import AudioClip
     from chladni_gateway.domain.images import Image
     from chladni_gateway.rest.uploads import UploadReader
 
 _SIZE_FIELDS: Final = {"width_pixels": WHOLE_NUMBER, "height_pixels": WHOLE_NUMBER}
 
 
-def spectrogram_routes(workshop: Workshop, *, uploads: UploadReader) -> APIRouter:
+def spectrogram_routes(application: Application, *, uploads: UploadReader) -> APIRouter:
     """Returns the routes of spectrograms.
 
     Args:
-        workshop: What the gateway does.
+        application: What the gateway does.
         uploads: Reads recordings.
     """
     router = APIRouter()
-    limits = workshop.limits
+    limits = application.limits
 
-    async def paint(recording: Recording, size: SpectrogramSize) -> Image:
+    async def render(clip: AudioClip, size: SpectrogramSize) -> Image:
         deadline = Deadline.after(limits.spectrogram_timeout_seconds)
         with at_stage(Stage.AUDIO_FEATURES):
-            return await workshop.painter.paint(recording, size, deadline)
+            return await application.spectrogram_renderer.render(clip, size, deadline)
 
     @router.post(
         "/api/spectrogram",
@@ -50,11 +50,11 @@ def spectrogram_routes(workshop: Workshop, *, uploads: UploadReader) -> APIRoute
         """Draws a recording's log-mel spectrogram: time to the right, frequency upwards, bright is loud."""
         upload = await uploads.read(request, _SIZE_FIELDS)
         with at_stage(Stage.VALIDATION):
-            check_recording(upload.recording, max_audio_bytes=limits.max_audio_bytes)
+            check_clip(upload.clip, max_audio_bytes=limits.max_audio_bytes)
             size = _checked(
                 SpectrogramSize(upload.whole_number("width_pixels"), upload.whole_number("height_pixels"))
             )
-        image = await while_connected(request.receive, paint(upload.recording, size))
+        image = await while_connected(request.receive, render(upload.clip, size))
         return Response(image.content, media_type="image/png", headers={"Cache-Control": "no-store"})
 
     return router
