@@ -1,6 +1,7 @@
 """The server's life and what surrounds every call, over a real loopback connection."""
 
 import asyncio
+import base64
 import json
 import logging
 import signal
@@ -12,11 +13,13 @@ from contextlib import asynccontextmanager
 from io import StringIO
 
 import grpc
+import h2.config
+import h2.connection
 import httpx
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client.parser import text_string_to_metric_families
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
@@ -101,16 +104,177 @@ async def test_a_ready_service_answers_and_says_so(service):
     assert response == image_pb2.GetModelsResponse()
 
 
-async def test_reflection_lists_the_services(service):
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_lists_the_services_and_finds_the_reasons_of_errors(service, version):
     _, channel = service
 
     async def requests():
         yield reflection_pb2.ServerReflectionRequest(list_services="")
+        yield reflection_pb2.ServerReflectionRequest(file_containing_symbol="chladni.errors.v1.ErrorReason")
 
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-    answers = await drained(stub.ServerReflectionInfo(requests()))
-    names = {item.name for item in answers[0].list_services_response.service}
+    call = channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    services, reasons = await drained(call(requests()))
+    names = {item.name for item in services.list_services_response.service}
     assert {SERVICE_NAME, "grpc.health.v1.Health"} <= names
+    assert b"ERROR_REASON_QUEUE_FULL" in reasons.file_descriptor_response.file_descriptor_proto[0]
+
+
+async def test_health_is_watched_until_the_service_drains(servicer):
+    settings = LoopbackSettings(drain_delay_seconds=0.3)
+    statuses = []
+    name_of = health_pb2.HealthCheckResponse.ServingStatus.Name
+
+    async def watch(channel, name):
+        request = health_pb2.HealthCheckRequest(service=name)
+        async for response in health_pb2_grpc.HealthStub(channel).Watch(request):
+            statuses.append(name_of(response.status))  # noqa: PERF401 - kept also if the call fails later
+
+    compose = compose_around(servicer)
+    async with loopback_service(compose, service_names=[SERVICE_NAME], settings=settings) as (
+        running,
+        _,
+    ):
+        channel = grpc.aio.insecure_channel(running.address)
+        watching = asyncio.create_task(watch(channel, SERVICE_NAME))
+        unknown = asyncio.create_task(watch(channel, "other.Service"))
+        async with asyncio.timeout(5):
+            while len(statuses) < 2:
+                await asyncio.sleep(0.01)
+    await asyncio.gather(watching, unknown, return_exceptions=True)
+    await channel.close()
+    assert sorted(statuses) == ["NOT_SERVING", "SERVICE_UNKNOWN", "SERVING"]
+
+
+async def test_the_health_of_all_services_is_listed(service):
+    _, channel = service
+    listed = (await health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest())).statuses
+    serving = health_pb2.HealthCheckResponse.SERVING
+    assert {name: entry.status for name, entry in listed.items()} == {SERVICE_NAME: serving, "": serving}
+
+
+async def test_a_round_robin_channel_with_health_checks_connects(service):
+    running, _ = service
+    config = {
+        "healthCheckConfig": {"serviceName": SERVICE_NAME},
+        "loadBalancingConfig": [{"round_robin": {}}],
+    }
+    options = [("grpc.service_config", json.dumps(config))]
+    async with grpc.aio.insecure_channel(running.address, options=options) as channel:
+        stub = image_grpc.ImageGenerationServiceStub(channel)
+        assert await stub.GetModels(image_pb2.GetModelsRequest(), timeout=5) == image_pb2.GetModelsResponse()
+
+
+async def test_methods_that_the_servicer_lacks_are_unimplemented():
+    compose = compose_around(image_grpc.ImageGenerationServiceServicer())
+    async with loopback_service(compose, service_names=[SERVICE_NAME]) as (_, channel):
+        stub = image_grpc.ImageGenerationServiceStub(channel)
+        for call in (
+            stub.GetModels(image_pb2.GetModelsRequest()),
+            stub.GenerateImage(image_pb2.GenerateImageRequest()).read(),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            assert from_rpc_error(caught.value).reason is Reason.NOT_IMPLEMENTED
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_request_id_comes_back(servicer, service, fails):
+    _, channel = service
+    stub = image_grpc.ImageGenerationServiceStub(channel)
+    if not fails:
+        servicer.release.set()
+    else:
+        servicer.errors["m"] = QueueFullError("Full.", retry_after_seconds=1.5)
+    call = stub.GenerateImage(image_pb2.GenerateImageRequest(model="m"), metadata=((REQUEST_ID_KEY, "r-17"),))
+    assert dict(await call.initial_metadata())[REQUEST_ID_KEY] == "r-17"
+    if not fails:
+        assert len(await drained(call)) == 2
+        return
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await drained(call)
+    trailing = dict(caught.value.trailing_metadata())
+    assert trailing["grpc-retry-pushback-ms"] == "1500"
+    status = status_pb2.Status.FromString(trailing[STATUS_DETAILS_KEY])
+    info = error_details_pb2.RequestInfo()
+    assert any(detail.Unpack(info) for detail in status.details)
+    assert info.request_id == "r-17"
+
+
+async def test_a_call_without_request_id_gets_one(service):
+    _, channel = service
+    call = image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
+    assert len(dict(await call.initial_metadata())[REQUEST_ID_KEY]) == 32
+    await call
+
+
+@pytest.mark.parametrize("value", [b"r" * 129, b"caf\xc3\xa9", b"\xff\xfe", b"a\tb"])
+@pytest.mark.parametrize("method", ["GetModels", "GenerateImage"])
+async def test_a_request_id_that_cannot_be_passed_on_is_refused(raw_status, value, method):
+    code, details = await raw_status(f"/{SERVICE_NAME}/{method}", (REQUEST_ID_KEY, value))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert b"x-request-id" in base64.b64decode(details + b"==")
+
+
+@pytest.fixture
+async def raw_status(service):
+    """Gives a function that calls a method over bare HTTP/2, with metadata that gRPC would not send."""
+    running, _ = service
+    host, port = running.address.split(":")
+
+    def call(path, *metadata):
+        connection = h2.connection.H2Connection(
+            h2.config.H2Configuration(header_encoding=None, validate_outbound_headers=False)
+        )
+        connection.initiate_connection()
+        headers = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", path),
+            (":authority", running.address),
+            ("te", "trailers"),
+            ("content-type", "application/grpc"),
+            *metadata,
+        ]
+        connection.send_headers(1, headers)
+        connection.send_data(1, bytes(5), end_stream=True)  # an empty message
+        with socket.create_connection((host, int(port)), timeout=5) as peer:
+            peer.sendall(connection.data_to_send())
+            while True:
+                for event in connection.receive_data(peer.recv(65536)):
+                    headers = dict(getattr(event, "headers", ()))
+                    if b"grpc-status" in headers:
+                        return int(headers[b"grpc-status"]), headers.get(b"grpc-status-details-bin", b"")
+                peer.sendall(connection.data_to_send())
+
+    return lambda path, *metadata: asyncio.to_thread(call, path, *metadata)
+
+
+@pytest.mark.parametrize("has_call", [True, False])
+async def test_a_client_may_keep_a_silent_connection_alive(servicer, has_call):
+    settings = LoopbackSettings(min_ping_interval_seconds=0.1)
+    compose = compose_around(servicer)
+    async with loopback_service(compose, service_names=[SERVICE_NAME], settings=settings) as (running, _):
+        options = [
+            ("grpc.keepalive_time_ms", 200),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.max_pings_without_data", 0),
+        ]
+        async with grpc.aio.insecure_channel(running.address, options=options) as channel:
+            stub = image_grpc.ImageGenerationServiceStub(channel)
+            call = stub.GenerateImage(image_pb2.GenerateImageRequest())
+            await call.read()
+            if not has_call:
+                call.cancel()
+            await asyncio.sleep(2)  # ten pings; gRPC's default ends the connection at the third
+            assert channel.get_state() is grpc.ChannelConnectivity.READY
+            servicer.release.set()
+            if has_call:
+                assert (await call.read()).HasField("completed")
 
 
 async def test_a_domain_error_arrives_with_reason_field_and_retry_delay(servicer, service):
@@ -239,7 +403,7 @@ async def test_a_message_that_is_no_request_is_the_callers_fault(service):
         await raw_call(channel)(b"\xff\xff no protobuf")
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "cannot be parsed" in caught.value.details()
-    assert from_rpc_error(caught.value).reason is Reason.INVALID_FIELD
+    assert from_rpc_error(caught.value).reason is Reason.UNREADABLE_MESSAGE
     assert await sample(running, "chladni_requests_total", code="INVALID_ARGUMENT") == 1
 
 
@@ -250,25 +414,33 @@ async def test_a_message_that_is_too_large_is_refused_and_the_service_goes_on(se
         running,
         channel,
     ):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await raw_call(channel)(bytes(4096))
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for size in (2049, 4096, 5000):  # gRPC itself refuses the last
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await raw_call(channel)(bytes(size))
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            if size <= 4096:
+                refusal = from_rpc_error(caught.value)
+                assert refusal.reason is Reason.MESSAGE_TOO_LARGE
+                assert refusal.metadata == {"size_bytes": str(size), "max_bytes": "2048"}
         assert await running.gate.wait_until_idle(5)
         await image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("method", ["GetModels", "GenerateImage"])
-async def test_a_call_without_its_message_ends(service, method):
+@pytest.mark.parametrize("count", [0, 2])
+async def test_a_call_needs_exactly_one_message(service, method, count):
     running, channel = service
 
-    async def nothing():
-        for message in ():
-            yield message
+    async def messages():
+        for _ in range(count):
+            yield b""
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await drained(channel.stream_stream(f"/{SERVICE_NAME}/{method}")(nothing()))
-    assert caught.value.code() is grpc.StatusCode.CANCELLED
+        await drained(channel.stream_stream(f"/{SERVICE_NAME}/{method}")(messages()))
+    # The status that gRPC's own servers give: https://grpc.github.io/grpc/core/md_doc_statuscodes.html
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert from_rpc_error(caught.value).reason is Reason.WRONG_MESSAGE_COUNT
     assert await running.gate.wait_until_idle(5)
 
 

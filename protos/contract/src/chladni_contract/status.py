@@ -16,6 +16,7 @@ from chladni_contract.errors import ChladniError, FieldViolation, Reason
 
 ERROR_DOMAIN: Final = "chladni"
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
+RETRY_PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 CLIENT_CLOSED_REQUEST: Final = 499  # nginx's number; HTTP has no standard one.
 
 
@@ -66,6 +67,9 @@ WIRE_STATUS: Final[Mapping[Reason, WireStatus]] = {
     Reason.MODEL_UNAVAILABLE: _UNMET,
     Reason.IMAGE_WITHHELD: _UNMET,
     Reason.UNKNOWN_CALIBRATION: _MISSING,
+    Reason.UNREADABLE_MESSAGE: _BAD,
+    Reason.MESSAGE_TOO_LARGE: WireStatus(_FULL, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    Reason.WRONG_MESSAGE_COUNT: WireStatus(grpc.StatusCode.UNIMPLEMENTED, HTTPStatus.BAD_REQUEST),
 }
 
 _REASON_OF_BARE_CODE: Final[Mapping[grpc.StatusCode, Reason]] = {
@@ -78,8 +82,8 @@ _REASON_OF_BARE_CODE: Final[Mapping[grpc.StatusCode, Reason]] = {
 }
 
 
-def to_status(error: ChladniError) -> status_pb2.Status:
-    """Returns the rich status of an error."""
+def to_status(error: ChladniError, *, request_id: str = "") -> status_pb2.Status:
+    """Return the rich status of an error; with the request's identifier if that is known."""
     status = status_pb2.Status(code=WIRE_STATUS[error.reason].grpc.value[0], message=error.message)
     status.details.add().Pack(
         error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)
@@ -93,12 +97,22 @@ def to_status(error: ChladniError) -> status_pb2.Status:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    if request_id:
+        status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
     return status
 
 
-def trailing_metadata(error: ChladniError) -> tuple[tuple[str, bytes], ...]:
-    """Returns the trailing metadata that carries the rich status of an error."""
-    return ((STATUS_DETAILS_KEY, to_status(error).SerializeToString()),)
+def trailing_metadata(error: ChladniError, *, request_id: str = "") -> tuple[tuple[str, str | bytes], ...]:
+    """Return the trailing metadata that carries the rich status of an error.
+
+    A full queue also sends its delay in the form that gRPC's own retries obey in every language
+    (https://github.com/grpc/proposal/blob/master/A6-client-retries.md). Other errors do not: a replica that
+    is still loading should not hold back a retry that another replica will answer.
+    """
+    details = (STATUS_DETAILS_KEY, to_status(error, request_id=request_id).SerializeToString())
+    if error.reason is not Reason.QUEUE_FULL or error.retry_after_seconds is None:
+        return (details,)
+    return details, (RETRY_PUSHBACK_KEY, str(round(error.retry_after_seconds * 1000)))
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ChladniError:

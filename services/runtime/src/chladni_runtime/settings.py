@@ -30,6 +30,13 @@ class ServiceSettings(BaseSettings):
         le=1024**3,
         description="Largest gRPC message, in bytes. The limits of single fields are lower.",
     )
+    min_ping_interval_seconds: float = Field(
+        5.0,
+        ge=0.05,
+        le=3600,
+        description="How often a client may ping a silent connection (gRPC keepalive); one that pings more "
+        "often is disconnected.",
+    )
     drain_delay_seconds: float = Field(
         1.0,
         ge=0,

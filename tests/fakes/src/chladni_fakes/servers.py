@@ -55,7 +55,7 @@ class ScriptedService:
         if self._server is not None:
             return
         server = grpc.aio.server(
-            interceptors=[CallInterceptor()],
+            interceptors=[CallInterceptor(max_request_bytes=64 * 1024 * 1024)],
             options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)],
         )
         health = HealthServicer()

@@ -8,6 +8,7 @@ call. This happens for every call, so it is plain method calls: context managers
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import secrets
 import time
@@ -19,12 +20,12 @@ from typing import Any, Final, Protocol, Self, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
-from chladni_contract.errors import ChladniError, Reason
-from chladni_contract.metadata import REQUEST_ID_KEY
+from chladni_contract.errors import ChladniError, NotOfferedError, Reason
+from chladni_contract.metadata import MAX_REQUEST_ID_LENGTH, REQUEST_ID_KEY, check_identifier
 from chladni_contract.status import WIRE_STATUS, trailing_metadata
 from chladni_runtime.logs import REQUEST_ID
 
-_MAX_REQUEST_ID_LENGTH: Final = 128
+_NOT_OFFERED: Final = "This server does not offer the call."
 
 _log = logging.getLogger(__name__)
 
@@ -82,10 +83,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     Args:
         observers: The first hears of a call first, and of its end last.
+        max_request_bytes: Largest request message of a call that takes a single one.
     """
 
-    def __init__(self, observers: Sequence[CallObserver] = ()) -> None:
+    def __init__(self, observers: Sequence[CallObserver] = (), *, max_request_bytes: int) -> None:
         self._observers = tuple(observers)
+        self._max_request_bytes = max_request_bytes
         self._observed: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(
@@ -98,12 +101,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         method = handler_call_details.method
         inner, observed = self._observed.get(method, (None, None))
         if inner is not handler:
-            observed = _observe(method, handler, self._observers)
+            observed = _observe(method, handler, self._observers, self._max_request_bytes)
             self._observed[method] = handler, observed
         return observed
 
 
-def _observe(method: str, handler: Any, observers: Sequence[CallObserver]) -> Handler:
+def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_request_bytes: int) -> Handler:
     """Returns a handler whose behaviour is observed, the receiving of requests included.
 
     It streams requests even where the method takes a single one: only then does gRPC call it before the
@@ -116,22 +119,34 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver]) -> Ha
     behaviour = getattr(handler, kind)
     is_probe = method.startswith("/grpc.")
 
+    async def begin(call: Call, requests: AsyncIterator[Any]) -> Any:
+        """Return what the behaviour takes first, once the metadata is checked and the identifier echoed."""
+        _check_request_id(call.context)
+        await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
+        if handler.request_streaming:
+            return requests
+        return await _receive(handler, call.context, max_request_bytes)
+
     async def unary(requests: AsyncIterator[Any], context: Context) -> Any:
+        call = Call(method, context, is_probe, _request_id(context))
         try:
-            with _Observation(Call(method, context, is_probe, _request_id(context)), observers):
-                request = requests if handler.request_streaming else await _receive(handler, context)
-                return await behaviour(request, context)
+            with _Observation(call, observers):
+                return await behaviour(await begin(call, requests), context)
         except ChladniError as error:
-            await _abort(context, error)
+            await _abort(call, error)
 
     async def stream(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        call = Call(method, context, is_probe, _request_id(context))
         try:
-            with _Observation(Call(method, context, is_probe, _request_id(context)), observers):
-                request = requests if handler.request_streaming else await _receive(handler, context)
-                async for response in behaviour(request, context):
-                    yield response
+            with _Observation(call, observers):
+                responses = behaviour(await begin(call, requests), context)
+                if inspect.isawaitable(responses):
+                    await responses  # It writes to the context itself, as Health/Watch does.
+                else:
+                    async for response in responses:
+                        yield response
         except ChladniError as error:
-            await _abort(context, error)
+            await _abort(call, error)
 
     deserializer = handler.request_deserializer if handler.request_streaming else None
     if handler.response_streaming:
@@ -139,31 +154,66 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver]) -> Ha
     return grpc.stream_unary_rpc_method_handler(unary, deserializer, handler.response_serializer)
 
 
-def _request_id(context: Context) -> str:
+def _given_request_id(context: Context) -> str | bytes:
+    """Return the identifier in the caller's metadata, empty if there is none."""
     for key, value in context.invocation_metadata() or ():
-        if key == REQUEST_ID_KEY and value:
-            return str(value)[:_MAX_REQUEST_ID_LENGTH]
-    return secrets.token_hex(16)
+        if key == REQUEST_ID_KEY:
+            given: str | bytes = value
+            return given
+    return ""
 
 
-async def _receive(handler: Any, context: Context) -> Any:
-    """Returns the single request of a call.
+def _request_id(context: Context) -> str:
+    """Return the caller's identifier of a request, or a fresh one if there is none that can be used."""
+    try:
+        given = check_identifier(REQUEST_ID_KEY, _given_request_id(context), max_length=MAX_REQUEST_ID_LENGTH)
+    except ChladniError:
+        given = ""
+    return given or secrets.token_hex(16)
+
+
+def _check_request_id(context: Context) -> None:
+    """Check the caller's identifier of a request.
 
     Raises:
-        ChladniError: There is none, or it is none of the method's.
+        InvalidInputError: It is too long or not printable ASCII.
+    """
+    check_identifier(REQUEST_ID_KEY, _given_request_id(context), max_length=MAX_REQUEST_ID_LENGTH)
+
+
+async def _receive(handler: Any, context: Context, max_bytes: int) -> Any:
+    """Return the single request of a call.
+
+    Raises:
+        ChladniError: There is none or more than one, it is too large, or it is not a request of the method.
     """
     content = await context.read()
     if content is grpc.aio.EOF:  # type: ignore[attr-defined]  # unknown to the stubs
-        raise ChladniError(Reason.CANCELLED, "The call ended before its request had arrived.")
+        raise ChladniError(
+            Reason.WRONG_MESSAGE_COUNT, "The call ended without a request message; send exactly one."
+        )
+    if len(content) > max_bytes:
+        raise ChladniError(
+            Reason.MESSAGE_TOO_LARGE,
+            f"The request message has {len(content)} bytes, at most {max_bytes} are allowed.",
+            metadata={"size_bytes": str(len(content)), "max_bytes": str(max_bytes)},
+        )
     try:
-        return handler.request_deserializer(content)
+        request = handler.request_deserializer(content)
     except DecodeError:
         message = "The message cannot be parsed as a request of this method."
-        raise ChladniError(Reason.INVALID_FIELD, message) from None
+        raise ChladniError(Reason.UNREADABLE_MESSAGE, message) from None
+    if await context.read() is not grpc.aio.EOF:  # type: ignore[attr-defined]
+        raise ChladniError(
+            Reason.WRONG_MESSAGE_COUNT, "The call sent more than one request message; send exactly one."
+        )
+    return request
 
 
-async def _abort(context: Context, error: ChladniError) -> None:
-    await context.abort(WIRE_STATUS[error.reason].grpc, error.message, trailing_metadata(error))
+async def _abort(call: Call, error: ChladniError) -> None:
+    await call.context.abort(
+        WIRE_STATUS[error.reason].grpc, error.message, trailing_metadata(error, request_id=call.request_id)
+    )
 
 
 class _Observation:
@@ -195,7 +245,10 @@ class _Observation:
     def __exit__(
         self, _: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        self._end(error)
+        is_unimplemented = isinstance(error, NotImplementedError)
+        self._end(NotOfferedError(_NOT_OFFERED) if is_unimplemented else error)
+        if is_unimplemented:  # What generated servicers raise for methods that are not overridden.
+            raise NotOfferedError(_NOT_OFFERED) from None
         if isinstance(error, Exception) and not isinstance(error, (ChladniError, grpc.aio.BaseError)):
             raise ChladniError(
                 Reason.INTERNAL,

@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
+from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH, check_identifier
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 
@@ -21,12 +21,14 @@ def cancellation_of(context: grpc.aio.ServicerContext[Any, Any]) -> Cancellation
 def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """Returns who calls: the identifier in the metadata, or else the host that the call comes from.
 
-    It tells callers apart so that they share fairly; it does not prove who they are. At most
-    `MAX_CALLER_ID_LENGTH` characters.
+    It tells callers apart so that they share fairly; it does not prove who they are.
+
+    Raises:
+        InvalidInputError: The identifier is too long or not printable ASCII.
     """
     for key, value in context.invocation_metadata() or ():
         if key == CALLER_ID_KEY and value:
-            return str(value)[:MAX_CALLER_ID_LENGTH]
+            return check_identifier(key, value, max_length=MAX_CALLER_ID_LENGTH)
     # "ipv4:192.0.2.1:49152": the port is another with every connection.
     address, _, port = str(context.peer()).rpartition(":")
     return (address if port.isdigit() else f"{address}:{port}")[:MAX_CALLER_ID_LENGTH]

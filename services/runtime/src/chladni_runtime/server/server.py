@@ -18,22 +18,27 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.logs import configure_logging
+from chladni_runtime.server.health import HealthService
 from chladni_runtime.server.interceptor import CallInterceptor, CallLog
 from chladni_runtime.server.late_binding import Binding, LateHandlers
 from chladni_runtime.server.lifecycle import Phase, RequestGate
 from chladni_runtime.server.metrics import CallMeter, ServerMetrics, metrics_endpoint, new_registry
+from chladni_runtime.server.reflection import enable_reflection
 from chladni_runtime.settings import ServiceSettings
 
 _log = logging.getLogger(__name__)
 
 _MAX_CONNECTION_AGE_MS = 10 * 60 * 1000
-_CONNECTION_GRACE_MS = 5 * 60 * 1000
+_CONNECTION_GRACE_MS = 60 * 60 * 1000  # Longer than any stream of this project lasts.
+_KEEPALIVE_TIME_MS = 60 * 1000
+_KEEPALIVE_TIMEOUT_MS = 20 * 1000
+_LARGEST_MESSAGE_FACTOR = 2
+"""gRPC's own limit, times the configured one: what lies between is refused with a reason and the limit."""
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -100,26 +105,17 @@ async def running_service(
     registry = new_registry()
     metrics = ServerMetrics(registry)
     gate = RequestGate(Admission(settings.max_concurrent_requests, clock=time.monotonic))
-    health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]  # unknown to the stubs
+    health = HealthService(service_names)
     late_handlers = LateHandlers(service_names)
-    names = (*service_names, "")
-
-    async def set_health(status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
-        for service_name in names:
-            await health_servicer.set(service_name, status)
-
-    server = grpc.aio.server(
-        interceptors=[CallInterceptor([CallLog(), CallMeter(metrics), gate])],
-        options=_server_options(settings),
+    interceptor = CallInterceptor(
+        [CallLog(), CallMeter(metrics), gate], max_request_bytes=settings.max_request_bytes
     )
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    reflection.enable_server_reflection(
-        (*service_names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-         reflection.SERVICE_NAME), server,
-    )  # fmt: skip
+    server = grpc.aio.server(interceptors=[interceptor], options=_server_options(settings))
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    enable_reflection(server, (*service_names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name))
     server.add_generic_rpc_handlers((late_handlers,))
     port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
-    await set_health(_NOT_SERVING)
+    await health.set_all(_NOT_SERVING)
     with metrics_endpoint(registry, host=settings.host, port=settings.metrics_port) as metrics_port:
         await server.start()
         _log.info("listening", extra={"grpc_port": port, "metrics_port": metrics_port})
@@ -128,13 +124,13 @@ async def running_service(
                 late_handlers.bind(bindings)
                 gate.phase = Phase.READY
                 metrics.ready.set(1)
-                await set_health(_SERVING)
+                await health.set_all(_SERVING)
                 _log.info("ready")
                 try:
                     yield RunningService(f"{settings.host}:{port}", metrics_port, gate)
                 finally:
                     metrics.ready.set(0)
-                    await set_health(_NOT_SERVING)
+                    await health.set_all(_NOT_SERVING)
                     await _drain(gate, settings)
         finally:
             await server.stop(grace=0)
@@ -161,9 +157,17 @@ def _server_options(settings: ServiceSettings) -> list[tuple[str, int]]:
     return [
         # Two servers on one port would each get half of the calls; the second must fail instead.
         ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", settings.max_request_bytes),
+        ("grpc.max_receive_message_length", _LARGEST_MESSAGE_FACTOR * settings.max_request_bytes),
         ("grpc.max_send_message_length", -1),
         # Clients reconnect now and then, and so find replicas that came later.
         ("grpc.max_connection_age_ms", _MAX_CONNECTION_AGE_MS),
         ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
+        # Clients may ping a silent connection, with or without calls, so that a proxy does not drop it;
+        # by default gRPC ends a connection after its third ping within five minutes.
+        ("grpc.http2.min_ping_interval_without_data_ms", round(settings.min_ping_interval_seconds * 1000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # The server finds clients that vanished without closing their connection.
+        ("grpc.keepalive_time_ms", _KEEPALIVE_TIME_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.max_pings_without_data", 0),
     ]
