@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
-from chladni_image_generation.engine.scheduler import FairTurns
-from chladni_image_generation.families.embedded.model import load_audio_conditioned_model
+from chladni_image_generation.engine.scheduler import FairScheduler
+from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.models.files import find_model_files
@@ -47,7 +47,7 @@ def load_tiny_model(tiny_model_directory):
     """Returns a function that loads a fresh copy of the tiny model."""
 
     def load():
-        return load_audio_conditioned_model(
+        return load_embedded_model(
             find_model_files(str(tiny_model_directory)),
             device=torch.device("cpu"),
             dtype=torch.float32,
@@ -70,7 +70,7 @@ def make_engine(load_tiny_model, compute_thread):
         return Engine(
             model or load_tiny_model(),
             limits=EngineLimits(**limits),
-            turns=FairTurns(),
+            scheduler=FairScheduler(),
             metrics=GenerationMetrics(CollectorRegistry()),
             compute_thread=compute_thread,
             clock=time.monotonic,

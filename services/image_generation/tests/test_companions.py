@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT
-from chladni_image_generation.families.embedded.model import load_audio_conditioned_model
+from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.models.files import find_model_files
 from chladni_image_generation.models.interface import DenoiserRow
 
@@ -21,9 +21,7 @@ PIXELS_PER_LATENT = 8
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 def model(request):
-    return load_audio_conditioned_model(
-        find_model_files("embedded"), device=torch.device("cpu"), dtype=request.param
-    )
+    return load_embedded_model(find_model_files("embedded"), device=torch.device("cpu"), dtype=request.param)
 
 
 @pytest.fixture(autouse=True)

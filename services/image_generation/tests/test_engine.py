@@ -19,7 +19,7 @@ from chladni_contract.errors import (
 )
 from chladni_image_generation.families.embedded.conditioning import encode_condition, null_condition
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
-from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
+from chladni_image_generation.generation import Completed, PreviewOptions, Progress, Queued, Started
 from chladni_image_generation.provenance import Origin
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
@@ -27,7 +27,7 @@ from chladni_runtime.execution.deadlines import Deadline
 
 async def test_events_tell_of_every_step_and_end_with_the_image(make_engine, request_for, events_of):
     async with make_engine() as engine:
-        events = await events_of(engine, request_for(steps=5), wish=PreviewWish(2, 32))
+        events = await events_of(engine, request_for(steps=5), previews=PreviewOptions(2, 32))
     assert [type(event) for event in events] == [Queued, Started, *[Progress] * 5, Completed]
     assert [event.step for event in events[2:7]] == [1, 2, 3, 4, 5]
     previews = [event.step for event in events[2:7] if event.preview]
@@ -138,7 +138,7 @@ async def test_a_deadline_ends_a_running_and_a_waiting_request(make_engine, requ
 async def test_a_request_that_cannot_end_in_time_is_refused_at_once(make_engine, request_for, events_of):
     async with make_engine() as engine:
         await events_of(engine, request_for())
-        step_seconds = engine._forecast.seconds_for(work=1, images=0)
+        step_seconds = engine._durations.seconds_for(work=1, images=0)
         token = CancellationToken(Deadline.after(500 * step_seconds))
         with pytest.raises(DeadlineExceededError, match="fewer steps"):
             await events_of(engine, request_for(steps=10_000), token)
@@ -178,7 +178,7 @@ async def test_a_full_queue_refuses_and_the_waiting_learn_their_position(make_en
 
 async def test_a_reader_that_does_not_keep_up_loses_previews_but_no_step(make_engine, request_for, until):
     async with make_engine() as engine:
-        stream = engine.generate(request_for(steps=12), CancellationToken(), wish=PreviewWish(1))
+        stream = engine.generate(request_for(steps=12), CancellationToken(), previews=PreviewOptions(1))
         await anext(stream)
         await until(lambda: engine._metrics.finished.labels("completed")._value.get() == 1)
         events = [event async for event in stream]

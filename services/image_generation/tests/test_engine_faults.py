@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from chladni_contract.errors import ChladniError, Reason
-from chladni_image_generation.generation import Completed, PreviewWish, Progress
+from chladni_image_generation.generation import Completed, PreviewOptions, Progress
 
 
 class FaultyModel:
@@ -26,7 +26,7 @@ class FaultyModel:
     def plan(self, request, generator):
         plan = self._model.plan(request, generator)
         if request.conditioning.audio_embedding[0] == 1.0:
-            self.poison = plan.legs[0].condition["class_labels"]
+            self.poison = plan.stages[0].condition["class_labels"]
         return plan
 
     def denoise(self, rows):
@@ -180,7 +180,7 @@ async def test_a_preview_that_fails_costs_only_itself(make_engine, load_tiny_mod
     native_side = model.description.latent_shape[1]
     model.decode = lambda latents: decode(latents) if latents.shape[-1] == native_side else bug()
     async with make_engine(model) as engine:
-        events = await events_of(engine, request_for(steps=3), wish=PreviewWish(1, 16))
+        events = await events_of(engine, request_for(steps=3), previews=PreviewOptions(1, 16))
     assert [event.preview for event in events if isinstance(event, Progress)] == [None] * 3
     assert isinstance(events[-1], Completed)
 

@@ -11,13 +11,12 @@ from PIL import Image
 
 from chladni_contract.errors import ChladniError
 from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
-from chladni_image_generation.engine.eta import Forecast
-from chladni_image_generation.engine.executor import Flight
-from chladni_image_generation.engine.expectation import Expectation
-from chladni_image_generation.engine.sampler import GenerationJob
-from chladni_image_generation.engine.scheduler import Claim, FairTurns
-from chladni_image_generation.engine.tracking import Ticket
-from chladni_image_generation.generation import PreviewWish, Progress
+from chladni_image_generation.engine.eta import DurationEstimator, EtaEstimator
+from chladni_image_generation.engine.executor import ExecutionState
+from chladni_image_generation.engine.sampler import Sampler
+from chladni_image_generation.engine.scheduler import FairScheduler, SchedulingParameters
+from chladni_image_generation.engine.tracking import TrackedRequest
+from chladni_image_generation.generation import PreviewOptions, Progress
 from chladni_image_generation.models.interface import GenerationPlan
 from chladni_runtime.execution.cancellation import CancellationToken
 
@@ -27,7 +26,7 @@ FIRST_GROUP = BatchGroup(NATIVE, 1, exact=True)
 SECOND_GROUP = replace(FIRST_GROUP, network=SECOND)
 
 
-class TwoLegModel:
+class TwoStageModel:
     """A real model whose way is parted: its denoiser plays two, which together paint what it paints alone.
 
     Args:
@@ -49,12 +48,12 @@ class TwoLegModel:
 
     def plan(self, request, generator):
         plan = self._model.plan(request, generator)
-        (leg,) = plan.legs
-        count = round(self._first_share * len(leg.timesteps))
-        first = replace(leg, timesteps=leg.timesteps[:count])
+        (stage,) = plan.stages
+        count = round(self._first_share * len(stage.timesteps))
+        first = replace(stage, timesteps=stage.timesteps[:count])
         second = replace(
-            leg,
-            timesteps=leg.timesteps[count:],
+            stage,
+            timesteps=stage.timesteps[count:],
             network=SECOND,
             enter=self._enlarged,
             enlargement=self._enlargement,
@@ -76,8 +75,8 @@ class TwoLegModel:
 
 
 @pytest.fixture
-def two_legs(load_tiny_model):
-    return lambda **options: TwoLegModel(load_tiny_model(), **options)
+def two_stages(load_tiny_model):
+    return lambda **options: TwoStageModel(load_tiny_model(), **options)
 
 
 def requests_of(request_for, count=6):
@@ -95,10 +94,10 @@ def steps_of(events):
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize("first_share", [0.5, 0.0, 1.0])
 async def test_networks_that_take_turns_paint_what_one_paints_alone(
-    make_engine, two_legs, request_for, events_of, batch_size, first_share
+    make_engine, two_stages, request_for, events_of, batch_size, first_share
 ):
     requests = requests_of(request_for)
-    async with make_engine(two_legs(first_share=first_share), batch_size=batch_size) as engine:
+    async with make_engine(two_stages(first_share=first_share), batch_size=batch_size) as engine:
         results = await asyncio.gather(*(events_of(engine, request) for request in requests))
     async with make_engine(batch_size=batch_size) as engine:
         for request, events in zip(requests, results, strict=True):
@@ -107,9 +106,9 @@ async def test_networks_that_take_turns_paint_what_one_paints_alone(
 
 
 async def test_requests_that_begin_with_other_networks_share_no_call(
-    make_engine, two_legs, request_for, events_of, load_tiny_model
+    make_engine, two_stages, request_for, events_of, load_tiny_model
 ):
-    model = two_legs()
+    model = two_stages()
     split = model.plan
 
     def plan(request, generator):
@@ -127,10 +126,10 @@ async def test_requests_that_begin_with_other_networks_share_no_call(
 
 
 async def test_where_memory_is_short_for_the_second_network_both_have_smaller_calls(
-    make_engine, two_legs, request_for, events_of
+    make_engine, two_stages, request_for, events_of
 ):
     requests = requests_of(request_for)
-    async with make_engine(two_legs(rows={SECOND: 2}), batch_size=8) as engine:
+    async with make_engine(two_stages(rows={SECOND: 2}), batch_size=8) as engine:
         results = await asyncio.gather(*(events_of(engine, request) for request in requests))
         assert engine._metrics.shortages._value.get() == 2
     for request, events in zip(requests, results, strict=True):
@@ -140,10 +139,10 @@ async def test_where_memory_is_short_for_the_second_network_both_have_smaller_ca
             np.testing.assert_array_equal(pixels_of(events), pixels_of(await events_of(engine, request)))
 
 
-async def test_a_request_in_its_second_leg_starts_again_when_memory_gets_short(
-    make_engine, two_legs, request_for, events_of, until
+async def test_a_request_in_its_second_stage_starts_again_when_memory_gets_short(
+    make_engine, two_stages, request_for, events_of, until
 ):
-    model = two_legs()
+    model = two_stages()
     request = request_for(steps=60)
     async with make_engine(model, batch_size=4) as engine:
         running = asyncio.create_task(events_of(engine, request))
@@ -163,10 +162,10 @@ async def test_a_request_in_its_second_leg_starts_again_when_memory_gets_short(
         assert np.array_equal(pixels_of(await events_of(engine, request)), pixels_of(events))
 
 
-async def test_companions_in_the_first_leg_bear_with_a_shortage_in_the_second(
-    make_engine, two_legs, request_for, events_of, until
+async def test_companions_in_the_first_stage_bear_with_a_shortage_in_the_second(
+    make_engine, two_stages, request_for, events_of, until
 ):
-    model = two_legs()
+    model = two_stages()
     early, late = request_for(steps=40), request_for(embedding_seed=5, seed=5, steps=60)
     async with make_engine(model, batch_size=4) as engine:
         running = asyncio.create_task(events_of(engine, early))
@@ -182,23 +181,23 @@ async def test_companions_in_the_first_leg_bear_with_a_shortage_in_the_second(
 
 
 async def test_a_shortage_on_enlarged_latents_leaves_the_terms_of_a_smaller_batch_size(
-    make_engine, two_legs, request_for, events_of
+    make_engine, two_stages, request_for, events_of
 ):
     requests = requests_of(request_for, 4)
     options = {"enlargement": 2, "first_share": 0.5}
-    async with make_engine(two_legs(rows={SECOND: 1}, **options), batch_size=8) as engine:
+    async with make_engine(two_stages(rows={SECOND: 1}, **options), batch_size=8) as engine:
         results = await asyncio.gather(*(events_of(engine, request) for request in requests))
     for request, events in zip(requests, results, strict=True):
         assert pixels_of(events).shape == (128, 128, 3)
         assert events[-1].provenance.batch_size == 4
-        async with make_engine(two_legs(**options), batch_size=4) as engine:
+        async with make_engine(two_stages(**options), batch_size=4) as engine:
             assert np.array_equal(pixels_of(await events_of(engine, request)), pixels_of(events))
 
 
-async def test_previews_come_in_both_legs_and_a_cancelled_second_leg_ends(
-    make_engine, two_legs, request_for, events_of
+async def test_previews_come_in_both_stages_and_a_cancelled_second_stage_ends(
+    make_engine, two_stages, request_for, events_of
 ):
-    model, token = two_legs(), CancellationToken()
+    model, token = two_stages(), CancellationToken()
 
     async def follow(engine):
         async for event in engine.generate(request_for(steps=60), token):
@@ -206,7 +205,7 @@ async def test_previews_come_in_both_legs_and_a_cancelled_second_leg_ends(
                 token.cancel()
 
     async with make_engine(model) as engine:
-        events = await events_of(engine, request_for(steps=4), wish=PreviewWish(1, 16))
+        events = await events_of(engine, request_for(steps=4), previews=PreviewOptions(1, 16))
         previews = [event.preview for event in events if isinstance(event, Progress)]
         assert [preview is not None for preview in previews] == [True, True, True, False]
         model.calls.clear()
@@ -228,48 +227,48 @@ def test_the_networks_of_a_group_have_calls_of_one_size():
 
 
 @pytest.fixture
-def ticket_of(two_legs, request_for):
+def tracked_of(two_stages, request_for):
     def make(sizes, **options):
         request = request_for(steps=10)
-        flight = Flight(request, FIRST_GROUP, job=GenerationJob(two_legs(**options), request))
-        return Ticket(flight, Claim(), arrived_at=0.0, key=None, sizes=sizes)
+        execution = ExecutionState(request, FIRST_GROUP, sampler=Sampler(two_stages(**options), request))
+        return TrackedRequest(execution, SchedulingParameters(), arrived_at=0.0, key=None, sizes=sizes)
 
     return make
 
 
-def test_what_remains_is_told_by_group(ticket_of):
+def test_what_remains_is_told_by_group(tracked_of):
     with torch.inference_mode():
-        job = ticket_of(BatchSizes(1, NATIVE), enlargement=2).flight.job
+        sampler = tracked_of(BatchSizes(1, NATIVE), enlargement=2).execution.sampler
         enlarged = BatchGroup((4, 16, 16), 1, exact=True, network=SECOND)
-        assert job.remaining == [(FIRST_GROUP, 5), (enlarged, 5)]
+        assert sampler.remaining == [(FIRST_GROUP, 5), (enlarged, 5)]
         for _ in range(5):
-            job.advance([torch.zeros(NATIVE)])
-        assert job.remaining == [(enlarged, 5)]
-        assert job.group == enlarged
-        job.advance([torch.zeros((4, 16, 16))])
-        assert job.remaining == [(enlarged, 4)]
+            sampler.advance([torch.zeros(NATIVE)])
+        assert sampler.remaining == [(enlarged, 5)]
+        assert sampler.group == enlarged
+        sampler.advance([torch.zeros((4, 16, 16))])
+        assert sampler.remaining == [(enlarged, 4)]
 
 
-def test_each_leg_is_expected_to_take_what_its_network_takes(ticket_of):
-    sizes, forecast = BatchSizes(1, NATIVE), Forecast()
-    forecast.observe_denoising(1.0, work=10)
-    forecast.observe_finishing(0.5)
-    tickets = [ticket_of(sizes), ticket_of(sizes)]
-    expectation = Expectation(tickets, forecast, sizes)
-    assert expectation.seconds_alone(tickets[0]) == pytest.approx(1.0 + 0.5)
-    forecast.observe_denoising(1.0, work=2, network=SECOND)
-    assert expectation.seconds_alone(tickets[0]) == pytest.approx(5 * 0.1 + 5 * 0.5 + 0.5)
-    assert expectation.seconds_in_line(tickets[1]) == pytest.approx(2 * (5 * 0.1 + 5 * 0.5 + 0.5))
+def test_each_stage_is_expected_to_take_what_its_network_takes(tracked_of):
+    sizes, durations = BatchSizes(1, NATIVE), DurationEstimator()
+    durations.observe_denoising(1.0, work=10)
+    durations.observe_decoding(0.5)
+    tracked = [tracked_of(sizes), tracked_of(sizes)]
+    eta = EtaEstimator(tracked, durations, sizes)
+    assert eta.seconds_alone(tracked[0]) == pytest.approx(1.0 + 0.5)
+    durations.observe_denoising(1.0, work=2, network=SECOND)
+    assert eta.seconds_alone(tracked[0]) == pytest.approx(5 * 0.1 + 5 * 0.5 + 0.5)
+    assert eta.seconds_in_line(tracked[1]) == pytest.approx(2 * (5 * 0.1 + 5 * 0.5 + 0.5))
 
 
-def test_larger_latents_of_a_later_leg_are_more_work(ticket_of):
+def test_larger_latents_of_a_later_stage_are_more_work(tracked_of):
     sizes = BatchSizes(1, NATIVE)
-    assert ticket_of(sizes).remaining_work == 10
-    assert ticket_of(sizes, enlargement=2).remaining_work == 5 + 5 * 4
+    assert tracked_of(sizes).remaining_work == 10
+    assert tracked_of(sizes, enlargement=2).remaining_work == 5 + 5 * 4
 
 
-class RecordedTurns(FairTurns):
-    """Fair turns that keep what was charged."""
+class RecordedScheduler(FairScheduler):
+    """A fair scheduler that keeps what was charged."""
 
     def __init__(self):
         super().__init__()
@@ -280,9 +279,9 @@ class RecordedTurns(FairTurns):
         super().charge(contender, work)
 
 
-async def test_each_step_is_charged_as_the_work_that_it_was(make_engine, two_legs, request_for, events_of):
-    engine = make_engine(two_legs(enlargement=2))
-    engine._turns = turns = RecordedTurns()
+async def test_each_step_is_charged_as_the_work_that_it_was(make_engine, two_stages, request_for, events_of):
+    engine = make_engine(two_stages(enlargement=2))
+    engine._scheduler = scheduler = RecordedScheduler()
     async with engine:
         await events_of(engine, request_for(steps=4))
-    assert turns.charges == [1, 1, 4, 4]
+    assert scheduler.charges == [1, 1, 4, 4]

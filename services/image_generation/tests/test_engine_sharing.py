@@ -1,4 +1,4 @@
-"""Identical requests, callers that share the model, sizes that take turns, and callers that leave."""
+"""Identical requests, callers that share the model, sizes that alternate, and callers that leave."""
 
 import asyncio
 import random
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from chladni_contract.errors import ChladniError, DeadlineExceededError, Reason
-from chladni_image_generation.engine.scheduler import Claim, Priority
-from chladni_image_generation.generation import Completed, PreviewWish, Progress, Queued, Started
+from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
+from chladni_image_generation.generation import Completed, PreviewOptions, Progress, Queued, Started
 from chladni_image_generation.provenance import Origin
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
@@ -25,12 +25,12 @@ async def test_a_repeated_request_is_answered_without_a_step(make_engine, reques
         first = (await events_of(engine, request_for()))[-1]
         assert not first.is_reused
         taken = steps_taken(engine)
-        events = await events_of(engine, request_for(), wish=PreviewWish(1))
+        events = await events_of(engine, request_for(), previews=PreviewOptions(1))
         assert [type(event) for event in events] == [Started, Completed]
         assert events[-1].is_reused
         assert events[-1].png == first.png
         assert steps_taken(engine) == taken
-        anew = (await events_of(engine, request_for(), reuse=False))[-1]
+        anew = (await events_of(engine, request_for(), use_cache=False))[-1]
         assert not anew.is_reused
         assert anew.png == first.png
         assert steps_taken(engine) == 2 * taken
@@ -80,11 +80,11 @@ async def test_the_cache_keeps_its_bound_and_forgets_the_oldest(make_engine, req
 async def test_identical_requests_in_flight_share_one_computation(make_engine, request_for, events_of, until):
     async with make_engine(cache_bytes=CACHE_BYTES) as engine:
         early = [
-            asyncio.create_task(events_of(engine, request_for(steps=40), wish=PreviewWish(interval)))
+            asyncio.create_task(events_of(engine, request_for(steps=40), previews=PreviewOptions(interval)))
             for interval in (0, 10)
         ]
         await until(lambda: steps_taken(engine) >= 5)
-        late = await events_of(engine, request_for(steps=40), wish=PreviewWish(8, 32))
+        late = await events_of(engine, request_for(steps=40), previews=PreviewOptions(8, 32))
         results = [*(await asyncio.gather(*early)), late]
         assert steps_taken(engine) == 40
     assert [events[-1].is_reused for events in results] == [False, True, True]
@@ -139,7 +139,7 @@ async def test_a_flood_of_one_caller_does_not_hold_up_another(make_engine, reque
 
     async def generate(engine, caller, index):
         request = request_for(steps=6, seed=index)
-        await events_of(engine, request, claim=Claim(caller))
+        await events_of(engine, request, scheduling=SchedulingParameters(caller))
         finished.append(caller)
 
     async with make_engine(max_active_requests=2) as engine:
@@ -155,7 +155,7 @@ async def test_interactive_requests_go_before_those_of_a_batch(make_engine, requ
 
     async def generate(engine, priority, index):
         request = request_for(steps=6, seed=index)
-        await events_of(engine, request, claim=Claim("somebody", priority))
+        await events_of(engine, request, scheduling=SchedulingParameters("somebody", priority))
         finished.append(priority)
 
     async with make_engine() as engine:
@@ -176,7 +176,7 @@ async def test_sizes_share_the_model_and_each_image_is_as_it_is_alone(make_engin
     ]
     async with make_engine(batch_size=4) as engine:
         together = await asyncio.gather(
-            *(image_of(engine, request, wish=PreviewWish(1, 32)) for request in requests)
+            *(image_of(engine, request, previews=PreviewOptions(1, 32)) for request in requests)
         )
         for image, request in zip(together, requests, strict=True):
             assert image.shape == (request.height_pixels, request.width_pixels, 3)
@@ -218,7 +218,10 @@ async def test_callers_that_leave_at_random_change_no_image_and_leave_nothing_be
             await asyncio.sleep(source.random() * 0.5)
             task = asyncio.create_task(
                 events_of(
-                    engine, request, token, claim=Claim(f"caller {index % 5}", source.choice(list(Priority)))
+                    engine,
+                    request,
+                    token,
+                    scheduling=SchedulingParameters(f"caller {index % 5}", source.choice(list(Priority))),
                 )
             )
             if index % 2:
@@ -228,7 +231,7 @@ async def test_callers_that_leave_at_random_change_no_image_and_leave_nothing_be
             return request, (await asyncio.gather(task, return_exceptions=True))[0]
 
         visits = await asyncio.gather(*(visit(index) for index in range(60)))
-        left = [engine._waiting, engine._active, engine._finishing, engine._shared]
+        left = [engine._waiting, engine._active, engine._encoding, engine._shared]
         assert not any(left)
         assert engine._turns.order(0.0) == []
     kept = [(request, events) for request, events in visits if isinstance(events, list)]

@@ -15,8 +15,8 @@ from diffusers import (
 from PIL import Image
 
 from chladni_image_generation.conditioning import Conditioning
-from chladni_image_generation.engine.sampler import GenerationJob
-from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
+from chladni_image_generation.engine.sampler import Sampler
+from chladni_image_generation.generation import GenerationRequest, PreviewOptions, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_image_generation.models.schedulers import SchedulerCatalog
@@ -85,10 +85,10 @@ def request_for(conditioning=None, **fields):
 
 def image_of(model, request):
     with torch.inference_mode():
-        job = GenerationJob(model, request)
-        while not job.is_denoised:
-            job.advance(list(model.denoise(job.rows())))
-        return model.decode(job.latents[None])[0]
+        sampler = Sampler(model, request)
+        while not sampler.is_denoised:
+            sampler.advance(list(model.denoise(sampler.rows())))
+        return model.decode(sampler.latents[None])[0]
 
 
 def enlarged_by_two_pipelines(base_pipeline, upscaling_pipeline, request):
@@ -147,18 +147,22 @@ def test_the_upscaler_follows_the_text_and_leaves_other_images_as_they_are(parts
     assert alone.description.upscales == (1,)
     np.testing.assert_array_equal(image_of(model, request_for()), image_of(alone, request_for()))
     with torch.inference_mode():
-        jobs = [
-            GenerationJob(model, request_for(Conditioning(prompt=prompt), upscale=2))
+        samplers = [
+            Sampler(model, request_for(Conditioning(prompt=prompt), upscale=2))
             for prompt in ("a cat", "a house")
         ]
-        legs = [job._legs[1] for job in jobs]
-    assert torch.any(legs[0].condition["encoder_hidden_states"] != legs[1].condition["encoder_hidden_states"])
+        stages = [sampler._stages[1] for sampler in samplers]
+    assert torch.any(
+        stages[0].condition["encoder_hidden_states"] != stages[1].condition["encoder_hidden_states"]
+    )
 
 
 async def test_large_and_small_images_share_the_engine(model, make_engine, events_of, image_of):
     requests = [request_for(upscale=2), request_for(), request_for(upscale=2, seed=8, guidance_scale=1.0)]
     async with make_engine(model, batch_size=4, decode_batch_size=2) as engine:
-        events = await events_of(engine, requests[0], wish=PreviewWish(interval_steps=4, size_pixels=16))
+        events = await events_of(
+            engine, requests[0], previews=PreviewOptions(interval_steps=4, size_pixels=16)
+        )
         images = [await image_of(engine, request) for request in requests]
     progress = [event for event in events if isinstance(event, Progress)]
     assert len(progress) == progress[-1].total_steps == 4 + UPSCALER_STEPS
@@ -176,7 +180,7 @@ def test_an_upscaler_takes_twenty_steps_unless_its_manifest_says_otherwise(parts
         f"{parts / 'base'}+{tmp_path / 'usual'}", LoadingOptions(torch.device("cpu"), dtype="float32")
     )
     with torch.inference_mode():
-        assert GenerationJob(model, request_for(upscale=2)).total_steps == 4 + 20
+        assert Sampler(model, request_for(upscale=2)).total_steps == 4 + 20
 
 
 def test_the_upscaler_saves_memory_and_computes_in_half_precision_where_told(parts, model):
@@ -216,9 +220,9 @@ def test_a_tiny_decoder_makes_the_previews_and_not_the_images(parts):
     latents = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(0))
     decoder = AutoencoderTiny.from_pretrained(parts / "tiny")
     with torch.inference_mode():
-        sketch = model.sketch(latents, 16)
+        sketch = model.preview(latents, 16)
         expected = decoder.decode(latents[None]).sample[0].permute(1, 2, 0).clamp(-1, 1)
-        assert np.any(sketch != alone.sketch(latents, 16))
+        assert np.any(sketch != alone.preview(latents, 16))
     np.testing.assert_allclose(sketch, (expected.numpy() + 1) * 127.5, atol=0.51)
 
 

@@ -22,11 +22,11 @@ from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_contract.weight_fingerprint import fingerprint
 from chladni_fakes.loopback import loopback_service
-from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.families.common.mel_images import mel_image
-from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
+from chladni_image_generation.generation import GenerationRequest, PreviewOptions, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_image_generation.models.schedulers import SchedulerCatalog
@@ -160,7 +160,7 @@ async def test_the_image_follows_the_embedding(make_engine, model, image_of):
 @pytest.mark.parametrize("size_pixels", [16, 50, 64, 512])
 async def test_previews_are_coarse_spectrograms(make_engine, model, events_of, size_pixels):
     async with make_engine(model) as engine:
-        events = await events_of(engine, request_for(), wish=PreviewWish(2, size_pixels))
+        events = await events_of(engine, request_for(), previews=PreviewOptions(2, size_pixels))
     previews = [event.preview for event in events if isinstance(event, Progress) and event.preview]
     assert [(preview.width_pixels, preview.height_pixels) for preview in previews] == [(size_pixels,) * 2]
 
@@ -168,7 +168,7 @@ async def test_previews_are_coarse_spectrograms(make_engine, model, events_of, s
 def test_the_largest_sketch_is_the_image(model):
     latents = torch.randn(model.description.latent_shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        sketch = Image.fromarray(model.sketch(latents, 1024)).resize((512, 512), Image.Resampling.BICUBIC)
+        sketch = Image.fromarray(model.preview(latents, 1024)).resize((512, 512), Image.Resampling.BICUBIC)
         image = model.decode(latents[None])[0]
     assert np.abs(np.asarray(sketch).astype(int) - image).mean() < 8
 
@@ -235,7 +235,7 @@ def test_the_space_is_that_of_the_clap_whose_text_branch_it_is(directory, model,
     assert related.description.embedding_space != model.description.embedding_space
     with torch.inference_mode():
         plan = related.plan(request_for(negative_prompt="x" * 100), torch.Generator())
-    assert plan.legs[0].null_condition["class_labels"].norm().item() == pytest.approx(1, abs=1e-5)
+    assert plan.stages[0].null_condition["class_labels"].norm().item() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_additions_are_refused(directory, tmp_path):
 @pytest.fixture
 async def stub(directory):
     settings = ImageGenerationSettings(model=str(directory), thread_count=1, dtype="float32")
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 

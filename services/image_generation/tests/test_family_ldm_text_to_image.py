@@ -19,11 +19,11 @@ from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
-from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.engine.sampler import GenerationJob
-from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
+from chladni_image_generation.engine.sampler import Sampler
+from chladni_image_generation.generation import GenerationRequest, PreviewOptions, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_image_generation.models.schedulers import SchedulerCatalog
@@ -113,10 +113,10 @@ def request_for(seed=0, *, prompt="a lighthouse in a storm", **fields):
 def image_by_steps(model, request):
     """The image of a model, taken through its steps without an engine."""
     with torch.inference_mode():
-        job = GenerationJob(model, request)
-        while not job.is_denoised:
-            job.advance(list(model.denoise(job.rows())))
-        return model.decode(job.latents[None])[0]
+        sampler = Sampler(model, request)
+        while not sampler.is_denoised:
+            sampler.advance(list(model.denoise(sampler.rows())))
+        return model.decode(sampler.latents[None])[0]
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
@@ -200,7 +200,7 @@ async def test_companions_do_not_change_an_image(make_engine, model, image_of):
 
 async def test_previews_are_small_images(make_engine, model, events_of):
     async with make_engine(model) as engine:
-        events = await events_of(engine, request_for(), wish=PreviewWish(2, 32))
+        events = await events_of(engine, request_for(), previews=PreviewOptions(2, 32))
     previews = [event.preview for event in events if isinstance(event, Progress) and event.preview]
     assert [(preview.width_pixels, preview.height_pixels) for preview in previews] == [(32, 32)]
 
@@ -256,7 +256,7 @@ def test_the_autoencoder_is_the_kind_that_was_asked_for(autoencoder, model):
 @pytest.fixture
 async def stub(directory):
     configuration = ImageGenerationSettings(model=str(directory), thread_count=1, dtype="float32")
-    async with loopback_service(composer(configuration), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(configuration), service_names=SERVICE_NAMES) as (_, channel):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 

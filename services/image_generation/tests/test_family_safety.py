@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_image_generation.conditioning import Conditioning
-from chladni_image_generation.engine.batch_invariance import decoder_ignores_slots
-from chladni_image_generation.engine.sampler import GenerationJob
-from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
+from chladni_image_generation.engine.batch_invariance import is_decoder_batch_invariant
+from chladni_image_generation.engine.sampler import Sampler
+from chladni_image_generation.generation import GenerationRequest, PreviewOptions, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.interface import ImagesWithheldError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
@@ -22,7 +22,7 @@ from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion imp
 )
 from chladni_runtime.execution.cancellation import CancellationToken
 
-PREVIEWS = PreviewWish(interval_steps=1, size_pixels=16)
+PREVIEWS = PreviewOptions(interval_steps=1, size_pixels=16)
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +58,10 @@ def request_for(**fields):
 def pixels_of(model, request):
     """Returns the pixels of a request's image, which the checker sees too."""
     with torch.inference_mode():
-        job = GenerationJob(model, request)
-        while not job.is_denoised:
-            job.advance(list(model.denoise(job.rows())))
-        return model.decode(job.latents[None])[0]
+        sampler = Sampler(model, request)
+        while not sampler.is_denoised:
+            sampler.advance(list(model.denoise(sampler.rows())))
+        return model.decode(sampler.latents[None])[0]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -71,7 +71,7 @@ async def test_a_flagged_image_is_withheld_and_so_are_its_previews(directory_of,
     async with make_engine(model) as engine:
         await engine.warm_up(request_for())
         with pytest.raises(ChladniError) as caught:  # noqa: PT012 - the events before the error count
-            async for event in engine.generate(request_for(), CancellationToken(), wish=PREVIEWS):
+            async for event in engine.generate(request_for(), CancellationToken(), previews=PREVIEWS):
                 seen.append(event)  # noqa: PERF401 - likewise
         assert caught.value.reason is Reason.IMAGE_WITHHELD
         assert "safety checker" in str(caught.value)
@@ -84,7 +84,7 @@ async def test_an_image_without_objection_is_the_unchecked_one(directory_of, mak
     pngs = []
     for options in ({}, {"safety_checker": False}):
         async with make_engine(loaded(directory_of(0.0), **options)) as engine:
-            events = await events_of(engine, request_for(), wish=PREVIEWS)
+            events = await events_of(engine, request_for(), previews=PREVIEWS)
         assert [bool(event.preview) for event in events if isinstance(event, Progress)] == [True, True, False]
         pngs.append(events[-1].png)
     assert pngs[0] == pngs[1]
@@ -123,7 +123,7 @@ def test_what_is_thought_of_noise_makes_no_difference_to_sharing_calls(directory
     outcomes = []
     for flagged_share in (0.0, 1.0):
         model = loaded(directory_of(flagged_share))
-        outcomes.append(decoder_ignores_slots(model, (4, 8, 8), 3))
+        outcomes.append(is_decoder_batch_invariant(model, (4, 8, 8), 3))
     assert outcomes[0] == outcomes[1]
 
 

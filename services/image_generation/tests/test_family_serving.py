@@ -18,7 +18,7 @@ from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
-from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     save_untrained_stable_diffusion,
@@ -62,7 +62,7 @@ async def stub(models):
         thread_count=1,
         dtype="float32",
     )
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 

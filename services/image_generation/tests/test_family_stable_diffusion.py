@@ -18,8 +18,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from chladni_image_generation.conditioning import Conditioning
-from chladni_image_generation.engine.sampler import GenerationJob
-from chladni_image_generation.generation import GenerationRequest, PreviewWish, Progress
+from chladni_image_generation.engine.sampler import Sampler
+from chladni_image_generation.generation import GenerationRequest, PreviewOptions, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_image_generation.models.schedulers import SchedulerCatalog
@@ -89,10 +89,10 @@ def request_for(conditioning=None, **fields):
 
 def image_of(model, request):
     with torch.inference_mode():
-        job = GenerationJob(model, request)
-        while not job.is_denoised:
-            job.advance(list(model.denoise(job.rows())))
-        return model.decode(job.latents[None])[0]
+        sampler = Sampler(model, request)
+        while not sampler.is_denoised:
+            sampler.advance(list(model.denoise(sampler.rows())))
+        return model.decode(sampler.latents[None])[0]
 
 
 def expected_of(pipeline, request, **options):
@@ -233,7 +233,7 @@ def test_a_latent_consistency_model_takes_one_row_and_gives_the_pipelines_image(
     assert model.description.guidance_rows == 1
     text = Conditioning(prompt="a cat")
     request = request_for(text, steps=4, guidance_scale=guidance_scale, scheduler="LCMScheduler")
-    assert len(GenerationJob(model, request).rows()) == 1
+    assert len(Sampler(model, request).rows()) == 1
     image = image_of(model, request)
     own = quiet(LatentConsistencyModelPipeline.from_pretrained(directory, safety_checker=None))
     expected = own(
@@ -440,7 +440,9 @@ async def test_companions_do_not_change_an_image(model, pipeline, make_engine, e
 
 async def test_the_engines_image_is_the_pipelines(model, pipeline, make_engine, events_of):
     async with make_engine(model) as engine:
-        events = await events_of(engine, request_for(), wish=PreviewWish(interval_steps=1, size_pixels=8))
+        events = await events_of(
+            engine, request_for(), previews=PreviewOptions(interval_steps=1, size_pixels=8)
+        )
     previews = [event.preview for event in events if isinstance(event, Progress)]
     assert [preview and preview.width_pixels for preview in previews] == [8, 8, 8, 8, None]
     shown = np.asarray(Image.open(io.BytesIO(events[-1].png)))

@@ -20,11 +20,11 @@ from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.status import from_rpc_error
 from chladni_fakes.loopback import loopback_service
-from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.engine.sampler import GenerationJob
-from chladni_image_generation.generation import Completed, GenerationRequest, PreviewWish, Progress
+from chladni_image_generation.engine.sampler import Sampler
+from chladni_image_generation.generation import Completed, GenerationRequest, PreviewOptions, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_image_generation.models.schedulers import SchedulerCatalog
@@ -133,10 +133,10 @@ def request_for(conditioning=None, **fields):
 
 def image_of(model, request):
     with torch.inference_mode():
-        job = GenerationJob(model, request)
-        while not job.is_denoised:
-            job.advance(list(model.denoise(job.rows())))
-        return model.decode(job.latents[None])[0]
+        sampler = Sampler(model, request)
+        while not sampler.is_denoised:
+            sampler.advance(list(model.denoise(sampler.rows())))
+        return model.decode(sampler.latents[None])[0]
 
 
 def scheduler_for(pipeline, request):
@@ -266,16 +266,16 @@ def test_whatever_is_asked_for_the_pipelines_image_comes(
 def test_an_image_with_little_noise_is_the_refiners_alone(refined_model, refiner):
     conditioning = conditioning_of(initial_image=INITIAL_IMAGE, strength=0.2)
     request = request_for(conditioning, steps=10, refiner_start=0.5)
-    assert [leg.network for leg in legs_of(refined_model, request)] == ["refiner"]
+    assert [stage.network for stage in stages_of(refined_model, request)] == ["refiner"]
     refiner.scheduler = scheduler_for(refiner, request)
     arguments = arguments_of(request, torch.Generator().manual_seed(request.seed))
     expected = refiner(**arguments, image=Image.fromarray(INITIAL_IMAGE), strength=0.2).images[0]
     assert_equal_images(image_of(refined_model, request), np.asarray(expected))
 
 
-def legs_of(model, request):
+def stages_of(model, request):
     with torch.inference_mode():
-        return model.plan(request, torch.Generator()).legs
+        return model.plan(request, torch.Generator()).stages
 
 
 @pytest.mark.parametrize("start", [1.0, None])
@@ -289,9 +289,9 @@ def test_a_refiner_that_is_left_out_leaves_the_base_models_image(model, refined_
     [(10, 0.8, [("", 8), ("refiner", 2)]), (10, 0.01, [("refiner", 10)]), (10, 0.9999, [("", 10)])],
 )
 def test_every_timestep_is_taken_once(refined_model, steps, start, expected):
-    legs = legs_of(refined_model, request_for(steps=steps, refiner_start=start))
-    assert [(leg.network, len(leg.timesteps)) for leg in legs] == expected
-    timesteps = torch.cat([leg.timesteps for leg in legs])
+    stages = stages_of(refined_model, request_for(steps=steps, refiner_start=start))
+    assert [(stage.network, len(stage.timesteps)) for stage in stages] == expected
+    timesteps = torch.cat([stage.timesteps for stage in stages])
     assert (timesteps.diff() < 0).all()
 
 
@@ -332,8 +332,8 @@ def test_a_base_model_that_is_told_its_guidance_is_refined_by_one_that_needs_two
     model = load(directory, refiner_directory)
     request = request_for(scheduler="LCMScheduler", refiner_start=0.6)
     with torch.inference_mode():
-        job = GenerationJob(model, request)
-        assert [group.rows_per_request for group, _ in job.remaining] == [1, 2]
+        sampler = Sampler(model, request)
+        assert [group.rows_per_request for group, _ in sampler.remaining] == [1, 2]
     image = image_of(model, request)
     assert_equal_images(image, expected_of(base_pipeline(directory), request, refiner=refiner))
 
@@ -352,7 +352,7 @@ def test_half_precision_gives_nearly_the_same_image(
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
 @pytest.mark.parametrize("start", [1.0, 0.4])
-def test_texts_decide_in_both_legs(refined_model, field, start):
+def test_texts_decide_in_both_stages(refined_model, field, start):
     requests = [
         request_for(conditioning_of(**{field: text}), refiner_start=start) for text in ("red", "blue")
     ]
@@ -401,12 +401,15 @@ def test_the_manifest_overrides_what_is_usual(directory_of, tmp_path):
 
 
 def test_a_text_encoder_that_base_and_refiner_share_is_kept_once(directory_of, refiner_directory, tmp_path):
+    def pipelines_of(refiner):
+        return [denoiser._pipeline for denoiser in load(directory_of(), refiner)._denoisers.values()]
+
     directory = shutil.copytree(refiner_directory, tmp_path / "sharing")
     shutil.rmtree(directory / "text_encoder_2")
     shutil.copytree(directory_of() / "text_encoder_2", directory / "text_encoder_2")
-    base, refiner = [expert._pipeline for expert in load(directory_of(), directory)._experts.values()]
+    base, refiner = pipelines_of(directory)
     assert base.text_encoder_2 is refiner.text_encoder_2
-    base, refiner = [expert._pipeline for expert in load(directory_of(), refiner_directory)._experts.values()]
+    base, refiner = pipelines_of(refiner_directory)
     assert base.text_encoder_2 is not refiner.text_encoder_2
 
 
@@ -418,8 +421,8 @@ def test_a_tiny_decoder_sketches_and_decodes_where_wanted(
     latents = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(0))
     previewing, decoding = load(*parts), load(*parts, tiny_decoder_for_images=True)
     with torch.inference_mode():
-        sketch, image = previewing.sketch(latents[0], 16), refined_model.decode(latents)[0]
-        assert not np.array_equal(sketch, refined_model.sketch(latents[0], 16))
+        sketch, image = previewing.preview(latents[0], 16), refined_model.decode(latents)[0]
+        assert not np.array_equal(sketch, refined_model.preview(latents[0], 16))
         np.testing.assert_array_equal(previewing.decode(latents)[0], image)
         np.testing.assert_array_equal(decoding.decode(latents)[0], sketch)
 
@@ -455,7 +458,7 @@ def test_a_refiner_for_other_schedulers_is_refused(directory_of, refiner_directo
 
 
 def companions():
-    """Returns requests that are in other places of both legs, of other sizes, and some unguided."""
+    """Returns requests that are in other places of both stages, of other sizes, and some unguided."""
     return [
         request_for(
             conditioning_of(prompt=f"prompt {index}"),
@@ -494,12 +497,12 @@ def _image_of_engine(image_of):
     return image_of
 
 
-async def test_progress_counts_the_steps_of_both_legs_with_previews_in_each(
+async def test_progress_counts_the_steps_of_both_stages_with_previews_in_each(
     make_engine, events_of, refined_model
 ):
     request = request_for(steps=6, refiner_start=0.6)
     async with make_engine(refined_model) as engine:
-        events = await events_of(engine, request, wish=PreviewWish(1, 16))
+        events = await events_of(engine, request, previews=PreviewOptions(1, 16))
     progress = [event for event in events if isinstance(event, Progress)]
     assert [(event.step, event.total_steps) for event in progress] == [(step, 6) for step in range(1, 7)]
     assert [event.preview is not None for event in progress] == [True] * 5 + [False]
@@ -508,7 +511,7 @@ async def test_progress_counts_the_steps_of_both_legs_with_previews_in_each(
     assert events[-1].provenance.refiner_start == 0.6
 
 
-async def test_a_request_is_cancelled_in_its_second_leg(make_engine, refined_model, events_of):
+async def test_a_request_is_cancelled_in_its_second_stage(make_engine, refined_model, events_of):
     token = CancellationToken()
     steps = []
 
@@ -536,7 +539,7 @@ async def stub(directory_of, refiner_directory):
         max_steps=50,
         batch_size=2,
     )
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from chladni_image_generation.descriptor_space import COMPONENT_NAMES
 from chladni_image_generation.families.embedded.conditioning import encode_condition
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
-from chladni_image_generation.families.embedded.model import load_audio_conditioned_model
+from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.models.files import file_digests, find_model_files
 from chladni_image_generation.training.autoencoder import (
@@ -94,7 +94,7 @@ def test_what_is_served_is_what_was_trained(tiny_run: tuple[Path, Path]) -> None
     assert manifest["latents"] == {
         "channels": 4, "height": 32, "width": 32, "scaling_factor": factor, "shift": 0.0,
     }  # fmt: skip
-    model = load_audio_conditioned_model(
+    model = load_embedded_model(
         find_model_files(str(output)), device=torch.device("cpu"), dtype=torch.float32
     )
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))

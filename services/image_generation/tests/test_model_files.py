@@ -11,7 +11,7 @@ from diffusers import UNet2DConditionModel
 from huggingface_hub.utils import filter_repo_objects
 
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
-from chladni_image_generation.families.embedded.model import load_audio_conditioned_model
+from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.models.files import ModelFilesError, find_model_files, name_of
 from chladni_image_generation.models.interface import DenoiserRow, EmbeddingSpace
 from chladni_image_generation.models.schedulers import SchedulerCatalog
@@ -117,7 +117,7 @@ def test_a_name_that_is_neither_directory_nor_hub_id_is_refused():
 
 
 def load(directory):
-    return load_audio_conditioned_model(
+    return load_embedded_model(
         find_model_files(str(directory)), device=torch.device("cpu"), dtype=torch.float32
     )
 

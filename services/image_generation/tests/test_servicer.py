@@ -18,7 +18,7 @@ from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation import composition
-from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_image_generation.models.loading import load_model
@@ -27,7 +27,7 @@ from chladni_image_generation.models.loading import load_model
 @pytest.fixture
 async def channel(tiny_model_directory):
     settings = ImageGenerationSettings(model=str(tiny_model_directory), thread_count=1, max_steps=50)
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         yield channel
 
 
@@ -125,7 +125,7 @@ async def test_a_burst_beyond_the_queue_is_refused_and_nothing_is_lost(tiny_mode
     settings = ImageGenerationSettings(
         model=str(tiny_model_directory), thread_count=1, max_queued_requests=16, max_active_requests=2
     )
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
         results = await asyncio.gather(
             *(events_of(stub, message_for(seed=seed)) for seed in range(100)), return_exceptions=True
@@ -228,7 +228,7 @@ async def test_the_model_is_loaded_once_and_serves_every_request(tiny_model_dire
 
     monkeypatch.setattr(composition, "load_model", counting)
     settings = ImageGenerationSettings(model=str(tiny_model_directory), thread_count=1)
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
         for seed in range(3):
             assert (await events_of(stub, message_for(seed=seed)))[-1].HasField("completed")

@@ -17,7 +17,7 @@ from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
-from chladni_image_generation.composition import SERVICE_NAMES, composer
+from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 
@@ -32,7 +32,7 @@ async def stub(tiny_model_directory, tmp_path):
         f"{tmp_path / 'absent'}+{tmp_path / 'absent-too'}",
         thread_count=1,
     )
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 
@@ -183,7 +183,7 @@ async def test_the_family_of_a_broken_model_is_told_where_its_files_tell(tiny_mo
     settings = ImageGenerationSettings(
         model=str(tiny_model_directory), further_models=str(broken), thread_count=1
     )
-    async with loopback_service(composer(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
         models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
     assert [(model.id, model.is_ready, model.family) for model in models[1:]] == [

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from chladni_image_generation.engine.batch_invariance import decoder_ignores_slots, denoiser_ignores_slots
-from chladni_image_generation.engine.sampler import GenerationJob
+from chladni_image_generation.engine.batch_invariance import (
+    is_decoder_batch_invariant,
+    is_denoiser_batch_invariant,
+)
+from chladni_image_generation.engine.sampler import Sampler
 
 
 class CrowdedModel:
@@ -47,7 +50,7 @@ def one_thread():
 
 @pytest.fixture
 def example(load_tiny_model, request_for):
-    return GenerationJob(load_tiny_model(), request_for()).rows()[0]
+    return Sampler(load_tiny_model(), request_for()).rows()[0]
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -58,9 +61,9 @@ def example(load_tiny_model, request_for):
 @torch.inference_mode()
 def test_a_dependence_on_place_or_companions_is_found(load_tiny_model, example, count, fault, verdict):
     model = CrowdedModel(load_tiny_model(), **fault)
-    assert denoiser_ignores_slots(model, example, count) is verdict
+    assert is_denoiser_batch_invariant(model, example, count) is verdict
     fault = {name: 10 * amount for name, amount in fault.items()}  # An image has only 256 levels.
-    assert decoder_ignores_slots(CrowdedModel(load_tiny_model(), **fault), (4, 8, 8), count) is verdict
+    assert is_decoder_batch_invariant(CrowdedModel(load_tiny_model(), **fault), (4, 8, 8), count) is verdict
 
 
 async def test_where_rows_disturb_each_other_exact_requests_go_alone(

@@ -1,4 +1,4 @@
-"""The order of turns, as arithmetic: no clock, no model, no event loop."""
+"""The order of requests, as arithmetic: no clock, no model, no event loop."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_image_generation.engine.scheduler import Claim, FairTurns, Priority
+from chladni_image_generation.engine.scheduler import FairScheduler, Priority, SchedulingParameters
 
 WORK_PER_SECOND = 10.0
 
@@ -17,7 +17,7 @@ class Job:
 
     name: str
     remaining_work: float
-    claim: Claim = field(default_factory=Claim)
+    scheduling: SchedulingParameters = field(default_factory=SchedulingParameters)
     arrived_at: float = 0.0
 
 
@@ -25,29 +25,29 @@ class Machine:
     """Does one unit of work at a time for whoever is first, as the engine does."""
 
     def __init__(self, **options):
-        self.turns = FairTurns(**options)
+        self.scheduler = FairScheduler(**options)
         self.now = 0.0
         self.jobs = []
         self.served = Counter()
         self.finished = []
 
     def add(self, name, work, caller="", priority=Priority.INTERACTIVE):
-        job = Job(name, work, Claim(caller, priority), arrived_at=self.now)
+        job = Job(name, work, SchedulingParameters(caller, priority), arrived_at=self.now)
         self.jobs.append(job)
-        self.turns.join(job)
+        self.scheduler.join(job)
         return job
 
     def run(self, units=None):
         while self.jobs and units != 0:
-            order = self.turns.order(self.now)
+            order = self.scheduler.order(self.now)
             assert Counter(map(id, order)) == Counter(map(id, self.jobs))
             job = order[0]
             job.remaining_work -= 1
-            self.turns.charge(job, 1)
-            self.served[job.claim.caller] += 1
+            self.scheduler.charge(job, 1)
+            self.served[job.scheduling.caller] += 1
             self.now += 1 / WORK_PER_SECOND
             if job.remaining_work <= 0:
-                self.turns.leave(job)
+                self.scheduler.leave(job)
                 self.jobs.remove(job)
                 self.finished.append(job.name)
             if units is not None:
@@ -201,15 +201,15 @@ def test_all_work_is_done_and_nothing_is_remembered_of_it(arrivals, oldest_share
     for index in range(100):
         machine.add(f"later {index}", 3, caller=f"visitor {index}")
         machine.run()
-    machine.turns.order(machine.now)
-    assert len(machine.turns._accounts) <= 6
+    machine.scheduler.order(machine.now)
+    assert len(machine.scheduler._accounts) <= 6
 
 
 def test_leaving_twice_or_never_having_joined_is_no_fault():
-    turns = FairTurns()
+    scheduler = FairScheduler()
     job = Job("x", 3)
-    turns.leave(job)
-    turns.join(job)
-    turns.leave(job)
-    turns.leave(job)
-    assert turns.order(0.0) == []
+    scheduler.leave(job)
+    scheduler.join(job)
+    scheduler.leave(job)
+    scheduler.leave(job)
+    assert scheduler.order(0.0) == []

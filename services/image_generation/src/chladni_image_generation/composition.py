@@ -24,8 +24,8 @@ from chladni_contract.errors import ChladniError
 from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
-from chladni_image_generation.engine.registry import ModelShelf, UnavailableModel
-from chladni_image_generation.engine.scheduler import FairTurns
+from chladni_image_generation.engine.registry import EngineRegistry, UnavailableModel
+from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.grpc_api.servicer import ImageGenerationServicer, PromptServicer
 from chladni_image_generation.metrics import GenerationMetrics
@@ -48,11 +48,11 @@ SERVICE_NAMES: Final = (
 )
 
 
-def composer(settings: ImageGenerationSettings) -> Compose:
-    """Returns the function that loads the models, warms them and gives the servicers."""
+def compose(settings: ImageGenerationSettings) -> Compose:
+    """Return the function that loads the models, warms them and gives the servicers."""
 
     @asynccontextmanager
-    async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
+    async def open_service(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         async with AsyncExitStack() as stack:
             metrics = GenerationMetrics(registry)
             thread_count = settings.thread_count or available_processor_count()
@@ -63,7 +63,7 @@ def composer(settings: ImageGenerationSettings) -> Compose:
                 engine = Engine(
                     model,
                     limits=_limits_of(settings, thread_count),
-                    turns=FairTurns(
+                    scheduler=FairScheduler(
                         oldest_share=settings.oldest_share, promotion_seconds=settings.promotion_seconds
                     ),
                     metrics=metrics,
@@ -89,16 +89,16 @@ def composer(settings: ImageGenerationSettings) -> Compose:
                 except Exception:  # noqa: BLE001 - whatever is wrong with it, the others are served
                     _log.exception("model %s is not available", reference)
                     unavailable.append(UnavailableModel(model_id_of(reference), _UNEXPECTED))
-            shelf = ModelShelf(engines, unavailable)
+            engine_registry = EngineRegistry(engines, unavailable)
             yield [
                 Binding(
                     image_generation_service_pb2_grpc.add_ImageGenerationServiceServicer_to_server,
-                    ImageGenerationServicer(shelf, max_steps=settings.max_steps),
+                    ImageGenerationServicer(engine_registry, max_steps=settings.max_steps),
                 ),
                 Binding(prompt_service_pb2_grpc.add_PromptServiceServicer_to_server, PromptServicer()),
             ]
 
-    return compose
+    return open_service
 
 
 def _named_once(default: str, *further: str) -> list[str]:

@@ -45,7 +45,7 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewWish:
+class PreviewOptions:
     """Which previews a caller wants.
 
     Attributes:

@@ -33,7 +33,7 @@ class GenerationMetrics:
         self.queued = Gauge(
             "chladni_generations_queued", "Requests that wait for their turn.", registry=registry
         )
-        self.active = Gauge("chladni_generations_active", "Requests that take turns now.", registry=registry)
+        self.active = Gauge("chladni_generations_active", "Requests in progress.", registry=registry)
         self.finished = Counter(
             "chladni_generations_total",
             "Requests by how they ended: completed, cancelled, late or failed.",
@@ -42,7 +42,7 @@ class GenerationMetrics:
         )
         self.reused = Counter(
             "chladni_generations_reused_total",
-            "Requests that an identical one answered: one that was finished (cache) or in progress (flight).",
+            "Requests that an identical one answered: one in the cache, or one in_progress.",
             ["source"],
             registry=registry,
         )

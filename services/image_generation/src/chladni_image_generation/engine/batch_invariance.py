@@ -24,7 +24,7 @@ _TRIALS: Final = 2
 RowT = TypeVar("RowT")
 
 
-def denoiser_ignores_slots(model: LatentDiffusionModel, example: DenoiserRow, row_count: int) -> bool:
+def is_denoiser_batch_invariant(model: LatentDiffusionModel, example: DenoiserRow, row_count: int) -> bool:
     """Returns whether a row like this one has one result, wherever it is in a call and whoever is with it.
 
     Args:
@@ -42,7 +42,7 @@ def denoiser_ignores_slots(model: LatentDiffusionModel, example: DenoiserRow, ro
     )
 
 
-def decoder_ignores_slots(model: LatentDiffusionModel, shape: Sequence[int], image_count: int) -> bool:
+def is_decoder_batch_invariant(model: LatentDiffusionModel, shape: Sequence[int], image_count: int) -> bool:
     """Returns whether latents of a shape (C, H, W) have one image, wherever they are in a call."""
 
     def decoded(latents: Sequence[torch.Tensor], place: int) -> bytes:

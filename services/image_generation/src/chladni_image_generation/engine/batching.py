@@ -1,13 +1,29 @@
-"""How many rows a call of the model has.
+"""How many rows a call of the model has, and the calls themselves, padded where images must be exact.
 
 A size is configured in requests, so that the two rows of a guided request share a call, which is cheaper than
 two calls, and one without guidance need not be padded for its sake.
+
+A kernel may round differently for another number of rows, so every call for exact requests has the same
+number, short ones being padded. Whether it also rounds differently for another place in the batch is for
+`batch_invariance` to find out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from chladni_image_generation.models.interface import DenoiserRow, LatentDiffusionModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +124,41 @@ class BatchSizes:
 
 def _any_network(group: BatchGroup) -> BatchGroup:
     return replace(group, network="")
+
+
+def denoise_rows(
+    model: LatentDiffusionModel, rows: Sequence[DenoiserRow], *, rows_per_call: int, padded: bool
+) -> list[Tensor]:
+    """Returns the denoiser's output (C, H, W) for each row, in as many calls as it takes.
+
+    Args:
+        model: The model.
+        rows: Rows of one group.
+        rows_per_call: Rows of a call at most.
+        padded: Whether each call has exactly that many.
+    """
+    outputs: list[Tensor] = []
+    for start, padding in _calls(len(rows), rows_per_call, padded=padded):
+        batch = rows[start : start + rows_per_call]
+        outputs.extend(model.denoise([*batch, *[batch[0]] * padding])[: len(batch)])
+    return outputs
+
+
+def decode_latents(
+    model: LatentDiffusionModel, latents: Sequence[Tensor], *, rows_per_call: int, padded: bool
+) -> list[NDArray[np.uint8]]:
+    """Returns the RGB pixels (H, W, 3) of each latents (C, h, w), in as many calls as it takes.
+
+    Arguments are those of `denoise_rows`.
+    """
+    images: list[NDArray[np.uint8]] = []
+    for start, padding in _calls(len(latents), rows_per_call, padded=padded):
+        batch = latents[start : start + rows_per_call]
+        images.extend(model.decode(torch.stack([*batch, *[batch[0]] * padding]))[: len(batch)])
+    return images
+
+
+def _calls(row_count: int, rows_per_call: int, *, padded: bool) -> Iterator[tuple[int, int]]:
+    """Gives the first row of each call and how many rows it must be padded with."""
+    for start in range(0, row_count, rows_per_call):
+        yield start, max(0, start + rows_per_call - row_count) if padded else 0

@@ -1,12 +1,13 @@
-"""The engine: owns one model and advances the requests in flight step by step, in turns.
+"""The engine: owns one model and advances the requests in flight step by step.
 
-The event loop decides whose turn it is (see `turns`); one thread computes (see `stepping`), others encode.
-A short request never waits for the end of a long one, and one whose callers have left gets no further turn.
+The event loop schedules them (see `scheduler`); one thread computes (see `executor`), others encode (see
+`output`). A short request never waits for the end of a long one, and one whose callers have left is not
+computed further.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,18 +18,17 @@ import torch
 from chladni_contract.errors import ChladniError, QueueFullError, Reason, UnavailableError
 from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
 from chladni_image_generation.engine.cache import ImageCache, content_key
-from chladni_image_generation.engine.eta import Forecast
-from chladni_image_generation.engine.executor import Flight, Postponed, Regrouped, Stepper, StepTaken
-from chladni_image_generation.engine.expectation import Expectation
-from chladni_image_generation.engine.output import Finisher
+from chladni_image_generation.engine.eta import DurationEstimator, EtaEstimator
+from chladni_image_generation.engine.executor import ExecutionState, Executor, Rescheduled, Retried, StepTaken
+from chladni_image_generation.engine.output import OutputEncoder
 from chladni_image_generation.engine.provenance import ProvenanceRecorder
-from chladni_image_generation.engine.scheduler import Claim, Turns
-from chladni_image_generation.engine.tracking import Subscription, Ticket
+from chladni_image_generation.engine.scheduler import Scheduler, SchedulingParameters
+from chladni_image_generation.engine.tracking import Subscription, TrackedRequest
 from chladni_image_generation.generation import (
     Completed,
     GenerationEvent,
     GenerationRequest,
-    PreviewWish,
+    PreviewOptions,
     Started,
 )
 from chladni_image_generation.metrics import GaugeShare, GenerationMetrics
@@ -38,7 +38,7 @@ from chladni_runtime.execution.deadlines import Clock
 from chladni_runtime.execution.threads import yield_to_event_loop
 
 _POSITION_INTERVAL_SECONDS: Final = 0.25
-"""Whoever waits learns a new position no more often than this."""
+"""A waiting caller is told a new position at most this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class EngineLimits:
         decode_batch_size: Images in every call of the decoder.
         max_active_requests: Requests that have begun and not ended.
         max_queued_requests: Requests that wait.
-        cache_bytes: Bytes of images kept for identical requests; 0 computes each anew.
+        cache_bytes: Bytes of images kept for identical requests; 0 computes each of them.
         thread_count: Threads of a computation on the CPU; 0 takes as many as torch is set to.
     """
 
@@ -68,10 +68,10 @@ class Engine:
     Args:
         model: The model; from now on only the engine touches it.
         limits: Limits.
-        turns: Decides whose turn it is.
+        scheduler: Orders the requests.
         metrics: Metrics.
         compute_thread: The one thread that calls models, made by `new_compute_thread`; engines of one
-            process share it, so that they take turns on the device.
+            process share it, so that the device computes for one at a time.
         clock: Monotonic clock in seconds.
     """
 
@@ -80,14 +80,14 @@ class Engine:
         model: LatentDiffusionModel,
         *,
         limits: EngineLimits,
-        turns: Turns[Ticket],
+        scheduler: Scheduler[TrackedRequest],
         metrics: GenerationMetrics,
-        compute_thread: Executor,
+        compute_thread: ThreadPoolExecutor,
         clock: Clock,
     ) -> None:
         self.description = model.description
         self._limits = limits
-        self._turns = turns
+        self._scheduler = scheduler
         self._metrics = metrics
         self._queued, self._in_progress, self._cached_bytes = (
             GaugeShare(gauge) for gauge in (metrics.queued, metrics.active, metrics.cached_bytes)
@@ -96,19 +96,19 @@ class Engine:
         native_shape = model.description.latent_shape
         self._denoiser_batches = BatchSizes(limits.batch_size, native_shape)
         self._decoder_batches = BatchSizes(limits.decode_batch_size, native_shape)
-        self._stepper = Stepper(
+        self._executor = Executor(
             model, denoiser_batches=self._denoiser_batches, decoder_batches=self._decoder_batches
         )
-        self._forecast = Forecast()
+        self._durations = DurationEstimator()
         self._cache = ImageCache(limits.cache_bytes)
         thread_count = limits.thread_count or torch.get_num_threads()
-        self._finisher = Finisher(
+        self._output_encoder = OutputEncoder(
             ProvenanceRecorder(model, thread_count=thread_count), cache=self._cache, clock=clock
         )
-        self._shared: dict[str, Ticket] = {}
-        self._waiting: dict[Ticket, None] = {}
-        self._active: dict[Ticket, None] = {}
-        self._finishing: dict[Ticket, asyncio.Task[Completed | ChladniError]] = {}
+        self._shared: dict[str, TrackedRequest] = {}
+        self._waiting: dict[TrackedRequest, None] = {}
+        self._active: dict[TrackedRequest, None] = {}
+        self._encoding: dict[TrackedRequest, asyncio.Task[Completed | ChladniError]] = {}
         self._arrival = asyncio.Event()
         self._somebody_left = False
         self._positions_reported_at = 0.0
@@ -122,19 +122,19 @@ class Engine:
     async def __aexit__(self, *_: object) -> None:
         if self._driver is not None:
             self._driver.cancel()
-            await asyncio.gather(self._driver, *self._finishing.values(), return_exceptions=True)
-        for ticket in (*self._active, *self._waiting):
-            ticket.report(UnavailableError(Reason.DRAINING, "The service has shut down."))
-        await self._finisher.close()
+            await asyncio.gather(self._driver, *self._encoding.values(), return_exceptions=True)
+        for tracked in (*self._active, *self._waiting):
+            tracked.report(UnavailableError(Reason.DRAINING, "The service has shut down."))
+        await self._output_encoder.close()
 
     async def generate(
         self,
         request: GenerationRequest,
         token: CancellationToken,
         *,
-        claim: Claim | None = None,
-        wish: PreviewWish | None = None,
-        reuse: bool = True,
+        scheduling: SchedulingParameters | None = None,
+        previews: PreviewOptions | None = None,
+        use_cache: bool = True,
     ) -> AsyncGenerator[GenerationEvent, None]:
         """Generates an image and gives its events, `Completed` last.
 
@@ -144,9 +144,9 @@ class Engine:
         Args:
             request: What to generate.
             token: Says when the caller has gone.
-            claim: Who asks, and how urgently.
-            wish: Which previews to send.
-            reuse: Whether an identical request may give the image.
+            scheduling: Who asks, and how urgently.
+            previews: Which previews to send.
+            use_cache: Whether the image of an identical request, finished or in progress, is good enough.
 
         Raises:
             QueueFullError: Too many requests wait already, or so many that this one would miss its deadline.
@@ -154,7 +154,7 @@ class Engine:
             FaultError: The model failed on this request.
         """
         token.check("before the request was queued")
-        key = content_key(request) if reuse and self._limits.cache_bytes else None
+        key = content_key(request) if use_cache and self._limits.cache_bytes else None
         finished = self._cache.get(key) if key else None
         if finished:
             self._metrics.reused.labels("cache").inc()
@@ -162,8 +162,8 @@ class Engine:
             yield Started(request, finished.total_steps)
             yield Completed(finished.png, finished.provenance, 0.0, 0.0, is_reused=True)
             return
-        subscription = Subscription(token, wish or PreviewWish())
-        self._follow(request, key, claim or Claim(), subscription)
+        subscription = Subscription(token, previews or PreviewOptions())
+        self._follow(request, key, scheduling or SchedulingParameters(), subscription)
         try:
             while True:
                 event = await subscription.next_event()
@@ -179,80 +179,88 @@ class Engine:
 
     async def warm_up(self, request: GenerationRequest) -> None:
         """Generates an image, so that no caller pays for what happens only the first time."""
-        wish = PreviewWish(interval_steps=1)
-        events = self.generate(request, CancellationToken(), wish=wish, reuse=False)
-        # Nobody sees the image: everything has run once, whatever a safety checker thinks of it.
+        previews = PreviewOptions(interval_steps=1)
+        events = self.generate(request, CancellationToken(), previews=previews, use_cache=False)
+        # Nobody sees the image: whatever a safety checker objects to, everything has run once.
         with suppress(ImagesWithheldError):
             async with aclosing(events):
                 async for _ in events:
                     pass
 
     def _follow(
-        self, request: GenerationRequest, key: str | None, claim: Claim, subscription: Subscription
+        self,
+        request: GenerationRequest,
+        key: str | None,
+        scheduling: SchedulingParameters,
+        subscription: Subscription,
     ) -> None:
         """Lets a caller follow a request that is in progress already, or takes a new one in."""
-        ticket = self._shared.get(key) if key else None
-        if ticket:
-            self._metrics.reused.labels("flight").inc()
+        tracked = self._shared.get(key) if key else None
+        if tracked:
+            self._metrics.reused.labels("in_progress").inc()
         else:
-            ticket = self._take_in(request, key, claim, subscription.token)
-        ticket.follow(subscription, self._clock())
+            tracked = self._take_in(request, key, scheduling, subscription.token)
+        tracked.follow(subscription, self._clock())
         self._arrival.set()
 
     def _take_in(
-        self, request: GenerationRequest, key: str | None, claim: Claim, token: CancellationToken
-    ) -> Ticket:
+        self,
+        request: GenerationRequest,
+        key: str | None,
+        scheduling: SchedulingParameters,
+        token: CancellationToken,
+    ) -> TrackedRequest:
         if len(self._waiting) >= self._limits.max_queued_requests and self._somebody_left:
             self._drop_gone(self._waiting)
             self._somebody_left = False
         if len(self._waiting) >= self._limits.max_queued_requests:
             raise QueueFullError(
                 f"{len(self._waiting)} requests wait already, the limit. Try again later.",
-                retry_after_seconds=self._forecast.seconds_until_place(self._active),
+                retry_after_seconds=self._durations.seconds_until_place(self._active),
             )
         latent_shape = self.description.latent_shape_of(
             request.width_pixels, request.height_pixels, upscale=request.upscale
         )
         rows_per_request = self.description.guidance_rows if request.is_guided else 1
-        flight = Flight(request, BatchGroup(latent_shape, rows_per_request, request.exact))
-        ticket = Ticket(flight, claim, self._clock(), key, self._denoiser_batches)
-        self._turns.join(ticket)
+        execution = ExecutionState(request, BatchGroup(latent_shape, rows_per_request, request.exact))
+        tracked = TrackedRequest(execution, scheduling, self._clock(), key, self._denoiser_batches)
+        self._scheduler.join(tracked)
         try:
             if token.deadline.expires_at is not None:
-                expectation = Expectation(self._order(), self._forecast, self._denoiser_batches)
-                expectation.check_deadline(ticket, token.deadline)
+                eta = EtaEstimator(self._order(), self._durations, self._denoiser_batches)
+                eta.check_deadline(tracked, token.deadline)
         except ChladniError:
-            self._turns.leave(ticket)
+            self._scheduler.leave(tracked)
             raise
-        self._waiting[ticket] = None
+        self._waiting[tracked] = None
         if key:
-            self._shared[key] = ticket
-        return ticket
+            self._shared[key] = tracked
+        return tracked
 
-    def _order(self) -> Sequence[Ticket]:
-        return self._turns.order(self._clock())
+    def _order(self) -> Sequence[TrackedRequest]:
+        return self._scheduler.order(self._clock())
 
     async def _drive(self) -> None:
         while True:
             self._drop_gone((*self._waiting, *self._active))
             order = self._order()
             self._report_positions(order)
-            turn = self._next_turn(order)
+            batch = self._next_batch(order)
             self._queued.set(len(self._waiting))
-            self._in_progress.set(len(self._active) + len(self._finishing))
-            if turn:
-                await self._advance(turn)
+            self._in_progress.set(len(self._active) + len(self._encoding))
+            if batch:
+                await self._advance(batch)
                 continue
             self._denoiser_batches.restore()
             self._decoder_batches.restore()
             self._arrival.clear()
             await self._arrival.wait()
 
-    def _drop_gone(self, tickets: Iterable[Ticket]) -> None:
+    def _drop_gone(self, candidates: Iterable[TrackedRequest]) -> None:
         """Drops the callers who have gone, and each request that nobody follows any more."""
-        for ticket in list(tickets):
-            steps_done, total_steps = ticket.flight.steps_done, ticket.flight.total_steps
-            for subscription in ticket.drop_gone():
+        for tracked in list(candidates):
+            steps_done, total_steps = tracked.execution.steps_done, tracked.execution.total_steps
+            for subscription in tracked.drop_gone():
                 self._metrics.finished.labels(
                     "cancelled" if subscription.token.is_cancelled else "late"
                 ).inc()
@@ -260,109 +268,109 @@ class Engine:
                     subscription.token.check(f"after {steps_done} of {total_steps} steps")
                 except ChladniError as error:
                     subscription.report(error)
-            if not ticket.subscriptions:
+            if not tracked.subscriptions:
                 self._metrics.saved_steps.inc(total_steps - steps_done)
-                self._forget(ticket)
+                self._forget(tracked)
 
-    def _forget(self, ticket: Ticket) -> None:
-        self._turns.leave(ticket)
-        self._waiting.pop(ticket, None)
-        self._active.pop(ticket, None)
-        if ticket.key and self._shared.get(ticket.key) is ticket:
-            del self._shared[ticket.key]
+    def _forget(self, tracked: TrackedRequest) -> None:
+        self._scheduler.leave(tracked)
+        self._waiting.pop(tracked, None)
+        self._active.pop(tracked, None)
+        if tracked.key and self._shared.get(tracked.key) is tracked:
+            del self._shared[tracked.key]
 
-    def _next_turn(self, order: Sequence[Ticket]) -> list[Ticket]:
-        """Returns the requests that come next: the first one and all of its group that fit into its call."""
-        turn: list[Ticket] = []
-        for ticket in order:
-            if ticket in self._waiting and len(self._active) >= self._limits.max_active_requests:
+    def _next_batch(self, order: Sequence[TrackedRequest]) -> list[TrackedRequest]:
+        """Return the requests that come next: the first one and all of its group that fit into its call."""
+        batch: list[TrackedRequest] = []
+        for tracked in order:
+            if tracked in self._waiting and len(self._active) >= self._limits.max_active_requests:
                 continue
-            group = ticket.flight.group
-            if turn and group != turn[0].flight.group:
+            group = tracked.execution.group
+            if batch and group != batch[0].execution.group:
                 continue
-            if ticket in self._waiting:
-                del self._waiting[ticket]
-                self._active[ticket] = None
-                ticket.started_at = self._clock()
-            turn.append(ticket)
-            if (len(turn) + 1) * group.rows_per_request > self._denoiser_batches.rows_per_call(group):
+            if tracked in self._waiting:
+                del self._waiting[tracked]
+                self._active[tracked] = None
+                tracked.started_at = self._clock()
+            batch.append(tracked)
+            if (len(batch) + 1) * group.rows_per_request > self._denoiser_batches.rows_per_call(group):
                 break
-        return turn
+        return batch
 
-    def _report_positions(self, order: Sequence[Ticket]) -> None:
+    def _report_positions(self, order: Sequence[TrackedRequest]) -> None:
         now = self._clock()
         is_due = now - self._positions_reported_at >= _POSITION_INTERVAL_SECONDS
         if is_due:
             self._positions_reported_at = now
-        for position, ticket in enumerate(ticket for ticket in order if ticket in self._waiting):
-            if is_due or ticket.position is None:
-                ticket.report_position(position)
+        for position, tracked in enumerate(tracked for tracked in order if tracked in self._waiting):
+            if is_due or tracked.position is None:
+                tracked.report_position(position)
 
-    async def _advance(self, turn: Sequence[Ticket]) -> None:
+    async def _advance(self, batch: Sequence[TrackedRequest]) -> None:
         """Takes one step of each of these requests, and sees to those for which it was the last."""
-        flights = [ticket.flight for ticket in turn]
-        group = flights[0].group
+        executions = [tracked.execution for tracked in batch]
+        group = executions[0].group
         step_work = group.rows_per_request * self._denoiser_batches.work_of_row(group)
         started_at = self._clock()
         loop = asyncio.get_running_loop()
-        outcomes = await loop.run_in_executor(self._compute_thread, self._stepper.step, flights)
+        outcomes = await loop.run_in_executor(self._compute_thread, self._executor.step, executions)
         now = self._clock()
         self._metrics.tick_duration.observe(now - started_at)
-        if isinstance(outcomes[0], Postponed):
+        if isinstance(outcomes[0], Retried):
             self._metrics.shortages.inc()
             return
-        computed = [outcome for outcome in outcomes if not isinstance(outcome, Regrouped)]
+        computed = [outcome for outcome in outcomes if not isinstance(outcome, Rescheduled)]
         if computed:
             work = self._denoiser_batches.work_of(group, len(computed) * group.rows_per_request)
-            self._forecast.observe_denoising(now - started_at, work, network=group.network)
-        for ticket, outcome in zip(turn, outcomes, strict=True):
+            self._durations.observe_denoising(now - started_at, work, network=group.network)
+        for tracked, outcome in zip(batch, outcomes, strict=True):
             match outcome:
                 case StepTaken():
                     self._metrics.steps.inc()
-                    self._turns.charge(ticket, step_work)
-                    ticket.report_step(outcome, now=now)
+                    self._scheduler.charge(tracked, step_work)
+                    tracked.report_step(outcome, now=now)
                 case ChladniError():
-                    self._fail(ticket, outcome)
-        self._drop_gone(turn)
-        denoised = [ticket for ticket in turn if ticket in self._active and ticket.flight.is_denoised]
+                    self._fail(tracked, outcome)
+        self._drop_gone(batch)
+        denoised = [tracked for tracked in batch if tracked in self._active and tracked.execution.is_denoised]
         if denoised:
             await self._decode(denoised)
 
-    async def _decode(self, tickets: Sequence[Ticket]) -> None:
-        """Decodes denoised requests together, and has them encoded while others take their turns."""
-        flights = [ticket.flight for ticket in tickets]
+    async def _decode(self, denoised: Sequence[TrackedRequest]) -> None:
+        """Decodes denoised requests together, and has them encoded while the model works on others."""
+        executions = [tracked.execution for tracked in denoised]
         started_at = self._clock()
         loop = asyncio.get_running_loop()
-        outcomes = await loop.run_in_executor(self._compute_thread, self._stepper.decode, flights)
-        self._forecast.observe_finishing((self._clock() - started_at) / len(flights))
-        for ticket, outcome in zip(tickets, outcomes, strict=True):
+        outcomes = await loop.run_in_executor(self._compute_thread, self._executor.decode, executions)
+        self._durations.observe_decoding((self._clock() - started_at) / len(executions))
+        for tracked, outcome in zip(denoised, outcomes, strict=True):
             if isinstance(outcome, ChladniError):
-                self._fail(ticket, outcome)
+                self._fail(tracked, outcome)
                 continue
-            self._active.pop(ticket, None)
-            self._turns.leave(ticket)
-            task = asyncio.create_task(self._finisher.finish(ticket, outcome))
-            self._finishing[ticket] = task
-            task.add_done_callback(partial(self._deliver, ticket))
+            self._active.pop(tracked, None)
+            self._scheduler.leave(tracked)
+            task = asyncio.create_task(self._output_encoder.encode(tracked, outcome))
+            self._encoding[tracked] = task
+            task.add_done_callback(partial(self._deliver, tracked))
 
-    def _deliver(self, ticket: Ticket, task: asyncio.Task[Completed | ChladniError]) -> None:
+    def _deliver(self, tracked: TrackedRequest, task: asyncio.Task[Completed | ChladniError]) -> None:
         """Hands an image to everybody who follows the request; nobody can join it in between."""
-        del self._finishing[ticket]
+        del self._encoding[tracked]
         if task.cancelled():
             return
         result = task.result()
         if isinstance(result, ChladniError):
-            self._fail(ticket, result)
+            self._fail(tracked, result)
             return
-        self._forget(ticket)
-        ticket.report_result(result)
-        self._metrics.finished.labels("completed").inc(len(ticket.subscriptions))
+        self._forget(tracked)
+        tracked.report_result(result)
+        self._metrics.finished.labels("completed").inc(len(tracked.subscriptions))
         self._cached_bytes.set(self._cache.size_bytes)
 
-    def _fail(self, ticket: Ticket, error: ChladniError) -> None:
-        self._metrics.finished.labels("failed").inc(len(ticket.subscriptions))
-        ticket.report(error)
-        self._forget(ticket)
+    def _fail(self, tracked: TrackedRequest, error: ChladniError) -> None:
+        self._metrics.finished.labels("failed").inc(len(tracked.subscriptions))
+        tracked.report(error)
+        self._forget(tracked)
 
 
 def new_compute_thread(thread_count: int) -> ThreadPoolExecutor:

@@ -1,14 +1,24 @@
-"""How long work will take, by what it took before.
+"""How long work takes, by what it took before, and when a request will be done.
 
 Work is counted in rows of the model's native size, padding included, because that is what costs time.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from __future__ import annotations
 
-from chladni_image_generation.engine.scheduler import Contender
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
-MIN_RETRY_SECONDS: Final = 0.1
+from chladni_contract.errors import DeadlineExceededError, QueueFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
+    from chladni_image_generation.engine.scheduler import Schedulable
+    from chladni_image_generation.engine.tracking import TrackedRequest
+    from chladni_runtime.execution.deadlines import Deadline
+
+_MIN_RETRY_SECONDS: Final = 0.1
 
 _SMOOTHING: Final = 0.1  # Weight of the newest measurement in the running mean.
 
@@ -29,12 +39,12 @@ class RunningMean:
         self._value = value if self._value is None else self._value + _SMOOTHING * (value - self._value)
 
 
-class Forecast:
+class DurationEstimator:
     """Predicts when an image can be done, by the measured times of denoising and of finishing."""
 
     def __init__(self) -> None:
         self._seconds_per_work: dict[str, RunningMean] = {}
-        self._finish_seconds = RunningMean()
+        self._decode_seconds = RunningMean()
 
     def observe_denoising(self, seconds: float, work: float, *, network: str = "") -> None:
         """Takes the time of a call of a denoiser into account.
@@ -46,9 +56,9 @@ class Forecast:
         """
         self._seconds_per_work.setdefault(network, RunningMean()).observe(seconds / work)
 
-    def observe_finishing(self, seconds: float) -> None:
+    def observe_decoding(self, seconds: float) -> None:
         """Takes the time of decoding one image into account."""
-        self._finish_seconds.observe(seconds)
+        self._decode_seconds.observe(seconds)
 
     def seconds_for(self, work: float, images: int, *, network: str = "") -> float:
         """Returns the time of denoising so much work and finishing so many images.
@@ -62,9 +72,80 @@ class Forecast:
         """
         measured = self._seconds_per_work.get(network) or self._seconds_per_work.get("")
         denoising_seconds = work * measured.value if measured else 0.0
-        return denoising_seconds + images * self._finish_seconds.value
+        return denoising_seconds + images * self._decode_seconds.value
 
-    def seconds_until_place(self, active: Iterable[Contender]) -> float:
+    def seconds_until_place(self, active: Iterable[Schedulable]) -> float:
         """Returns when the first of these requests can be done, and a place free."""
-        least_work = min((contender.remaining_work for contender in active), default=0.0)
-        return max(MIN_RETRY_SECONDS, self.seconds_for(least_work, 1))
+        least_work = min((request.remaining_work for request in active), default=0.0)
+        return max(_MIN_RETRY_SECONDS, self.seconds_for(least_work, 1))
+
+
+class EtaEstimator:
+    """Says when the requests of an engine will be done if no others come.
+
+    Args:
+        order: The requests, the one whose turn it is first.
+        durations: How long work takes.
+        sizes: Rows of the denoiser's calls.
+    """
+
+    def __init__(
+        self, order: Sequence[TrackedRequest], durations: DurationEstimator, sizes: BatchSizes
+    ) -> None:
+        self._order = order
+        self._durations = durations
+        self._sizes = sizes
+
+    def seconds_alone(self, tracked: TrackedRequest) -> float:
+        """Returns the time of a request that has the model for itself; 0 while nothing was measured."""
+        return self._seconds_for(self._work_alone(tracked), images=1)
+
+    def seconds_in_line(self, tracked: TrackedRequest) -> float:
+        """Returns the time until a request of `order` is done; 0 while nothing was measured."""
+        before = self._order[: self._order.index(tracked)]
+        rows: Counter[BatchGroup] = Counter()
+        for one in (*before, tracked):
+            for group, steps in one.execution.remaining:
+                rows[group] += steps * group.rows_per_request
+        work = {group: self._sizes.work_of(group, count) for group, count in rows.items()}
+        # However many share its calls, it needs one for each of its steps.
+        for group, work_alone in self._work_alone(tracked).items():
+            work[group] = max(work[group], work_alone)
+        return self._seconds_for(work, images=1 + len(before))
+
+    def check_deadline(self, tracked: TrackedRequest, deadline: Deadline) -> None:
+        """Refuses a request at once that would miss its deadline, instead of working in vain.
+
+        Raises:
+            DeadlineExceededError: It would miss it even alone.
+            QueueFullError: It would miss it because of the requests before it.
+        """
+        remaining_seconds = deadline.remaining_seconds
+        if remaining_seconds is None:
+            return
+        alone_seconds = self.seconds_alone(tracked)
+        if alone_seconds > remaining_seconds:
+            raise DeadlineExceededError(
+                f"{tracked.request.steps} steps take about {alone_seconds:.1f} s here, the deadline is in "
+                f"{remaining_seconds:.1f} s. Ask for fewer steps or allow more time."
+            )
+        expected_seconds = self.seconds_in_line(tracked)
+        if expected_seconds > remaining_seconds:
+            raise QueueFullError(
+                f"With the requests in progress this one would take about {expected_seconds:.1f} s, the "
+                f"deadline is in {remaining_seconds:.1f} s. Try again later or allow more time.",
+                retry_after_seconds=max(_MIN_RETRY_SECONDS, expected_seconds - remaining_seconds),
+            )
+
+    def _work_alone(self, tracked: TrackedRequest) -> dict[BatchGroup, float]:
+        work: dict[BatchGroup, float] = {}
+        for group, steps in tracked.execution.remaining:
+            step_work = self._sizes.work_of(group, group.rows_per_request)
+            work[group] = work.get(group, 0.0) + steps * step_work
+        return work
+
+    def _seconds_for(self, work: Mapping[BatchGroup, float], *, images: int) -> float:
+        denoising_seconds = sum(
+            self._durations.seconds_for(part, 0, network=group.network) for group, part in work.items()
+        )
+        return denoising_seconds + self._durations.seconds_for(0, images)

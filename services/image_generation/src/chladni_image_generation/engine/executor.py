@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from chladni_contract.errors import ChladniError, FaultError, Reason
-from chladni_image_generation.engine.batch_invariance import decoder_ignores_slots, denoiser_ignores_slots
-from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
-from chladni_image_generation.engine.denoising import decode_latents, denoise_rows
-from chladni_image_generation.engine.memory_shortage import memory_shortage_told
-from chladni_image_generation.engine.sampler import GenerationJob
-from chladni_image_generation.generation import GenerationRequest, Preview, PreviewWish
+from chladni_image_generation.engine.batch_invariance import (
+    is_decoder_batch_invariant,
+    is_denoiser_batch_invariant,
+)
+from chladni_image_generation.engine.batching import BatchGroup, BatchSizes, decode_latents, denoise_rows
+from chladni_image_generation.engine.sampler import Sampler
+from chladni_image_generation.generation import GenerationRequest, Preview, PreviewOptions
 from chladni_image_generation.image_codec import encode_preview
 from chladni_image_generation.models.interface import ImagesWithheldError
 
@@ -29,33 +31,36 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _ALONE = "a row depends on its place in a call of %d rows of %s; exact requests go alone"
 _OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+_CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
+"""Name in the RuntimeError of a shortage of main memory, and the only sign that sets it apart from others."""
+
 OutcomeT = TypeVar("OutcomeT")
 
 
 @dataclass(eq=False, slots=True)
-class Flight:
+class ExecutionState:
     """A request on its way through the model.
 
     Attributes:
         request: What to generate.
         first_group: Whose calls its first step shares, as far as is known before it.
         previews: Which previews its callers want.
-        job: Its state in the model; `None` before its first step.
+        sampler: Its state in the model; `None` before its first step.
         batch_sizes: Rows of the calls that its steps were part of, by the group of the steps.
         decode_batch_size: Images of the call that decoded it; 0 before that.
     """
 
     request: GenerationRequest
     first_group: BatchGroup
-    previews: frozenset[PreviewWish] = frozenset()
-    job: GenerationJob | None = None
+    previews: frozenset[PreviewOptions] = frozenset()
+    sampler: Sampler | None = None
     batch_sizes: dict[BatchGroup, int] = field(default_factory=dict)
     decode_batch_size: int = 0
 
     @property
     def group(self) -> BatchGroup:
         """Whose calls its next step shares."""
-        return self.job.group if self.job else self.first_group
+        return self.sampler.group if self.sampler else self.first_group
 
     @property
     def batch_size(self) -> int:
@@ -65,22 +70,22 @@ class Flight:
     @property
     def steps_done(self) -> int:
         """Denoising steps taken so far."""
-        return self.job.steps_done if self.job else 0
+        return self.sampler.steps_done if self.sampler else 0
 
     @property
     def total_steps(self) -> int:
         """Denoising steps in all; known exactly once the first is taken."""
-        return self.job.total_steps if self.job else self.request.steps
+        return self.sampler.total_steps if self.sampler else self.request.steps
 
     @property
     def remaining(self) -> list[tuple[BatchGroup, int]]:
         """Whose calls its steps to the end share, and how many of each; a guess before the first."""
-        return self.job.remaining if self.job else [(self.first_group, self.request.steps)]
+        return self.sampler.remaining if self.sampler else [(self.first_group, self.request.steps)]
 
     @property
     def is_denoised(self) -> bool:
         """Whether every step is taken."""
-        return self.job is not None and self.job.is_denoised
+        return self.sampler is not None and self.sampler.is_denoised
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +100,12 @@ class StepTaken:
 
 
 @dataclass(frozen=True, slots=True)
-class Postponed:
+class Retried:
     """A request took no step: memory was too short for its batch, which is smaller from now on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Regrouped:
+class Rescheduled:
     """A request took no step: its next one is part of other calls than was thought before the request began.
 
     That is so where it begins with another network than the model's first one, and where it goes back from a
@@ -108,11 +113,11 @@ class Regrouped:
     """
 
 
-StepOutcome = StepTaken | Postponed | Regrouped | ChladniError
+StepOutcome = StepTaken | Retried | Rescheduled | ChladniError
 DecodeOutcome = NDArray[np.uint8] | ChladniError
 
 
-class Stepper:
+class Executor:
     """Advances and decodes requests, the rows of several sharing the calls of the model.
 
     A request that fails does so alone; the others' outcomes are as if it had not been there. Where memory is
@@ -131,29 +136,29 @@ class Stepper:
         self._denoiser_batches = denoiser_batches
         self._decoder_batches = decoder_batches
 
-    def step(self, flights: Sequence[Flight]) -> list[StepOutcome]:
+    def step(self, executions: Sequence[ExecutionState]) -> list[StepOutcome]:
         """Takes one denoising step of each of these requests of one group."""
         with torch.inference_mode():
-            return self._step(flights)
+            return self._step(executions)
 
-    def decode(self, flights: Sequence[Flight]) -> list[DecodeOutcome]:
+    def decode(self, executions: Sequence[ExecutionState]) -> list[DecodeOutcome]:
         """Returns the RGB pixels (H, W, 3) of denoised requests of one group."""
         with torch.inference_mode():
-            return self._decode(flights)
+            return self._decode(executions)
 
-    def _step(self, flights: Sequence[Flight]) -> list[StepOutcome]:
-        group = flights[0].group
+    def _step(self, executions: Sequence[ExecutionState]) -> list[StepOutcome]:
+        group = executions[0].group
         rows_per_call = self._denoiser_batches.rows_per_call(group)
         try:
-            with memory_shortage_told():
-                jobs = [self._job_of(flight) for flight in flights]
-                stepping = [job for job in jobs if job.group == group]
+            with _shortage_as_memory_error():
+                samplers = [self._sampler_of(execution) for execution in executions]
+                stepping = [sampler for sampler in samplers if sampler.group == group]
                 if not stepping:
-                    return [Regrouped()] * len(flights)
+                    return [Rescheduled()] * len(executions)
                 rows_per_call = self._checked_rows_per_call(
-                    self._denoiser_batches, group, partial(self._denoiser_ignores_slots, stepping[0])
+                    self._denoiser_batches, group, partial(self._is_denoiser_invariant, stepping[0])
                 )
-                rows = [row for job in stepping for row in job.rows()]
+                rows = [row for sampler in stepping for row in sampler.rows()]
                 predictions = iter(
                     denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.exact)
                 )
@@ -161,72 +166,74 @@ class Stepper:
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:
-                return _each_alone(self._step, flights, error)
-            self._halve(flights, group)
+                return _each_alone(self._step, executions, error)
+            self._halve(executions, group)
             _log.warning("out of memory: calls of the denoiser had %d rows, now half", rows_per_call)
-            return [Postponed()] * len(flights)
+            return [Retried()] * len(executions)
         except Exception as error:  # noqa: BLE001 - any fault of a model ends one request, not the engine
-            return _each_alone(self._step, flights, error)
+            return _each_alone(self._step, executions, error)
         outcomes: list[StepOutcome] = []
-        for flight, job in zip(flights, jobs, strict=True):
-            if job.group != group:
-                outcomes.append(Regrouped())
+        for execution, sampler in zip(executions, samplers, strict=True):
+            if sampler.group != group:
+                outcomes.append(Rescheduled())
                 continue
             own_predictions = list(islice(predictions, group.rows_per_request))
-            flight.batch_sizes[group] = max(flight.batch_sizes.get(group, 0), largest_call)
+            execution.batch_sizes[group] = max(execution.batch_sizes.get(group, 0), largest_call)
             try:
-                job.advance(own_predictions)
-                outcomes.append(StepTaken(self._previews(flight, job)))
+                sampler.advance(own_predictions)
+                outcomes.append(StepTaken(self._previews(execution, sampler)))
             except Exception as error:  # noqa: BLE001 - as above
                 outcomes.append(_as_answer(error))
         return outcomes
 
     def _checked_rows_per_call(
-        self, sizes: BatchSizes, group: BatchGroup, ignores_slots: Callable[[int], bool]
+        self, sizes: BatchSizes, group: BatchGroup, is_invariant: Callable[[int], bool]
     ) -> int:
         """Returns the rows of a group's calls, once it is sure that they do not depend on each other."""
         row_count = sizes.rows_per_call(group)
         if group.exact and row_count > group.rows_per_request and not sizes.is_safe(group):
-            if ignores_slots(row_count):
+            if is_invariant(row_count):
                 sizes.note_safe(group)
             else:
                 sizes.leave_alone(group)
                 _log.warning(_ALONE, row_count, group.latent_shape)
         return sizes.rows_per_call(group)
 
-    def _halve(self, flights: Sequence[Flight], group: BatchGroup) -> None:
+    def _halve(self, executions: Sequence[ExecutionState], group: BatchGroup) -> None:
         """Makes the calls of a group smaller, and those that led these requests to it.
 
         A request that starts again so has calls of the sizes that a smaller batch size gives from the start.
         """
-        earlier_groups = {earlier for flight in flights for earlier in flight.batch_sizes}
+        earlier_groups = {earlier for execution in executions for earlier in execution.batch_sizes}
         # Networks share a size.
         for one in {replace(one, network="") for one in (group, *earlier_groups)}:
             self._denoiser_batches.halve(one)
 
-    def _denoiser_ignores_slots(self, job: GenerationJob, row_count: int) -> bool:
-        return denoiser_ignores_slots(self._model, job.rows()[0], row_count)
+    def _is_denoiser_invariant(self, sampler: Sampler, row_count: int) -> bool:
+        return is_denoiser_batch_invariant(self._model, sampler.rows()[0], row_count)
 
-    def _job_of(self, flight: Flight) -> GenerationJob:
-        """Returns a request's job: from the start again where its earlier steps had calls of another size.
+    def _sampler_of(self, execution: ExecutionState) -> Sampler:
+        """Return a request's sampler: a new one if its earlier steps had calls of another size.
 
         Only so does the result stay the one that the provenance promises.
         """
-        has_other_size = flight.request.exact and any(
-            rows != self._denoiser_batches.rows_per_call(group) for group, rows in flight.batch_sizes.items()
+        has_other_size = execution.request.exact and any(
+            rows != self._denoiser_batches.rows_per_call(group)
+            for group, rows in execution.batch_sizes.items()
         )
-        if flight.job is None or has_other_size:
-            flight.job = GenerationJob(self._model, flight.request)
-            flight.batch_sizes.clear()
-        return flight.job
+        if execution.sampler is None or has_other_size:
+            execution.sampler = Sampler(self._model, execution.request)
+            execution.batch_sizes.clear()
+        return execution.sampler
 
-    def _previews(self, flight: Flight, job: GenerationJob) -> dict[int, Preview]:
-        if job.is_denoised:
+    def _previews(self, execution: ExecutionState, sampler: Sampler) -> dict[int, Preview]:
+        if sampler.is_denoised:
             return {}
-        sizes = {wish.size_pixels for wish in flight.previews if wish.is_due(job.steps_done)}
+        sizes = {wanted.size_pixels for wanted in execution.previews if wanted.is_due(sampler.steps_done)}
         try:
             return {
-                size: encode_preview(self._model.sketch(job.clean_estimate, size), size) for size in sizes
+                size: encode_preview(self._model.preview(sampler.clean_estimate, size), size)
+                for size in sizes
             }
         except ImagesWithheldError:
             return {}
@@ -234,39 +241,57 @@ class Stepper:
             _log.warning("a preview failed", exc_info=True)
             return {}
 
-    def _decode(self, flights: Sequence[Flight]) -> list[DecodeOutcome]:
-        group = flights[0].group.images
+    def _decode(self, executions: Sequence[ExecutionState]) -> list[DecodeOutcome]:
+        group = executions[0].group.images
         rows_per_call = self._decoder_batches.rows_per_call(group)
         try:
-            with memory_shortage_told():
+            with _shortage_as_memory_error():
                 rows_per_call = self._checked_rows_per_call(
                     self._decoder_batches,
                     group,
-                    partial(decoder_ignores_slots, self._model, group.latent_shape),
+                    partial(is_decoder_batch_invariant, self._model, group.latent_shape),
                 )
-                latents = [flight.job.latents for flight in flights if flight.job is not None]
+                latents = [
+                    execution.sampler.latents for execution in executions if execution.sampler is not None
+                ]
                 images = decode_latents(self._model, latents, rows_per_call=rows_per_call, padded=group.exact)
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:
-                return _each_alone(self._decode, flights, error)
+                return _each_alone(self._decode, executions, error)
             self._decoder_batches.halve(group)
             _log.warning("out of memory: calls of the decoder had %d images, now half", rows_per_call)
-            return self._decode(flights)
+            return self._decode(executions)
         except Exception as error:  # noqa: BLE001 - as above
-            return _each_alone(self._decode, flights, error)
-        for flight in flights:
-            flight.decode_batch_size = self._decoder_batches.largest_call(group, len(flights))
+            return _each_alone(self._decode, executions, error)
+        for execution in executions:
+            execution.decode_batch_size = self._decoder_batches.largest_call(group, len(executions))
         return list(images)
 
 
 def _each_alone(
-    work: Callable[[Sequence[Flight]], list[OutcomeT]], flights: Sequence[Flight], error: Exception
+    work: Callable[[Sequence[ExecutionState]], list[OutcomeT]],
+    executions: Sequence[ExecutionState],
+    error: Exception,
 ) -> list[OutcomeT | ChladniError]:
     """Does again one by one what failed for several, so that only the culprit fails."""
-    if len(flights) == 1:
+    if len(executions) == 1:
         return [_as_answer(error)]
-    return [outcome for flight in flights for outcome in work([flight])]
+    return [outcome for execution in executions for outcome in work([execution])]
+
+
+@contextmanager
+def _shortage_as_memory_error() -> Iterator[None]:
+    """Raise `MemoryError` in place of the RuntimeError of torch's allocator of main memory.
+
+    For a GPU's memory torch raises an error of its own, `torch.OutOfMemoryError`, which passes.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if _CPU_ALLOCATOR not in str(error):
+            raise
+        raise MemoryError("too little main memory for tensors") from error
 
 
 def _free_memory() -> None:

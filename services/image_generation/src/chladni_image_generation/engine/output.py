@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chladni_contract.errors import ChladniError
     from chladni_image_generation.engine.cache import ImageCache
     from chladni_image_generation.engine.provenance import ProvenanceRecorder
-    from chladni_image_generation.engine.tracking import Ticket
+    from chladni_image_generation.engine.tracking import TrackedRequest
     from chladni_runtime.execution.deadlines import Clock
 
 _ENCODING_THREADS: Final = 2
@@ -27,7 +27,7 @@ _ENCODING_THREADS: Final = 2
 _log = logging.getLogger(__name__)
 
 
-class Finisher:
+class OutputEncoder:
     """Encodes images on threads of its own, while the model works on other requests.
 
     Args:
@@ -52,16 +52,16 @@ class Finisher:
         """Waits for the threads to end."""
         await asyncio.to_thread(self._threads.shutdown)
 
-    async def finish(self, ticket: Ticket, pixels: NDArray[np.uint8]) -> Completed | ChladniError:
+    async def encode(self, tracked: TrackedRequest, pixels: NDArray[np.uint8]) -> Completed | ChladniError:
         """Returns what everybody who follows the request gets for its RGB pixels (H, W, 3)."""
-        provenance = self._recorder.record(ticket.flight)
+        provenance = self._recorder.record(tracked.execution)
         loop = asyncio.get_running_loop()
         try:
             png = await loop.run_in_executor(self._threads, encode_png, pixels, provenance)
         except Exception:  # noqa: BLE001 - whatever happened, the callers hear of it
             _log.exception("an image could not be encoded")
             return FaultError(Reason.INTERNAL, "The image could not be encoded.")
-        if ticket.key and not any(map(ticket.sizes.is_halved, ticket.flight.batch_sizes)):
-            self._cache.put(ticket.key, FinishedImage(png, provenance, ticket.flight.total_steps))
-        queue_seconds = ticket.begun_at - ticket.arrived_at
-        return Completed(png, provenance, queue_seconds, self._clock() - ticket.begun_at)
+        if tracked.key and not any(map(tracked.sizes.is_halved, tracked.execution.batch_sizes)):
+            self._cache.put(tracked.key, FinishedImage(png, provenance, tracked.execution.total_steps))
+        queue_seconds = tracked.begun_at - tracked.arrived_at
+        return Completed(png, provenance, queue_seconds, self._clock() - tracked.begun_at)

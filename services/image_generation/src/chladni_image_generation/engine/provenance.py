@@ -6,7 +6,7 @@ from typing import Final
 
 import torch
 
-from chladni_image_generation.engine.executor import Flight
+from chladni_image_generation.engine.executor import ExecutionState
 from chladni_image_generation.models.interface import LatentDiffusionModel
 from chladni_image_generation.provenance import Provenance
 
@@ -29,9 +29,9 @@ class ProvenanceRecorder:
             "python": platform.python_version()
         }
 
-    def record(self, flight: Flight) -> Provenance:
+    def record(self, execution: ExecutionState) -> Provenance:
         """Returns the provenance of a request's image."""
-        request = flight.request
+        request = execution.request
         description = self._model.description
         conditioning, origin = request.conditioning, request.origin
         return Provenance(
@@ -48,12 +48,12 @@ class ProvenanceRecorder:
             conditioning_sha256=conditioning.digest(),
             dtype=str(self._model.dtype).removeprefix("torch."),
             device=self._model.device.type,
-            batch_size=flight.batch_size,
+            batch_size=execution.batch_size,
             thread_count=self._thread_count,
             library_versions=self._library_versions,
             exact=request.exact,
             device_capability=self._device_capability,
-            decode_batch_size=flight.decode_batch_size,
+            decode_batch_size=execution.decode_batch_size,
             stage=origin.stage,
             earlier=origin.earlier,
             fallback=origin.fallback,

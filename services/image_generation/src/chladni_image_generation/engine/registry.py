@@ -28,7 +28,7 @@ class UnavailableModel:
     family: str = ""
 
 
-class ModelShelf:
+class EngineRegistry:
     """Finds the engine of a request's model.
 
     Args:

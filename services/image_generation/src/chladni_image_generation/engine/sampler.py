@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chladni_image_generation.generation import GenerationRequest
-    from chladni_image_generation.models.interface import LatentDiffusionModel, Leg
+    from chladni_image_generation.models.interface import DenoisingStage, LatentDiffusionModel
 
 
-class GenerationJob:
+class Sampler:
     """Advances one request, one denoising step at a time. Owned by one thread at a time.
 
-    A step is `rows` -> the denoiser -> `advance`, so that the rows of several jobs can share a call.
-    Each job has a generator and schedulers of its own: most schedulers keep state between steps.
+    A step is `rows` -> the denoiser -> `advance`, so that the rows of several samplers can share a call.
+    Each sampler has a generator and schedulers of its own: most schedulers keep state between steps.
 
     Args:
         model: The model.
@@ -38,12 +38,12 @@ class GenerationJob:
         self.request = request
         # The generator stays on the CPU, so that a seed means the same noise on every device.
         plan = model.plan(request, torch.Generator("cpu").manual_seed(request.seed))
-        self._legs = plan.legs
-        self._leg_index = 0
-        self._steps_of_leg = 0
+        self._stages = plan.stages
+        self._stage_index = 0
+        self._steps_of_stage = 0
         self.latents = plan.latents
         self.clean_estimate = plan.latents
-        self.total_steps = sum(len(leg.timesteps) for leg in plan.legs)
+        self.total_steps = sum(len(stage.timesteps) for stage in plan.stages)
         self.steps_done = 0
 
     @property
@@ -55,16 +55,16 @@ class GenerationJob:
     def group(self) -> BatchGroup:
         """Whose calls the next step shares."""
         channels, height, width = self.latents.shape
-        return self._group_of(self._leg, (channels, height, width))
+        return self._group_of(self._stage, (channels, height, width))
 
     @property
     def remaining(self) -> list[tuple[BatchGroup, int]]:
         """Whose calls the steps to the end share, and how many steps of each there are, in order."""
-        stretches = [(self.group, len(self._leg.timesteps) - self._steps_of_leg)]
+        stretches = [(self.group, len(self._stage.timesteps) - self._steps_of_stage)]
         channels, height, width = self.latents.shape
-        for leg in self._legs[self._leg_index + 1 :]:
-            height, width = height * leg.enlargement, width * leg.enlargement
-            stretches.append((self._group_of(leg, (channels, height, width)), len(leg.timesteps)))
+        for stage in self._stages[self._stage_index + 1 :]:
+            height, width = height * stage.enlargement, width * stage.enlargement
+            stretches.append((self._group_of(stage, (channels, height, width)), len(stage.timesteps)))
         return stretches
 
     def rows(self) -> list[DenoiserRow]:
@@ -73,12 +73,14 @@ class GenerationJob:
         The row without the condition comes first, as in diffusers' pipelines: where the last bit of a row
         depends on its place in a call, the images are theirs all the same.
         """
-        leg, timestep = self._leg, self._timestep
+        stage, timestep = self._stage, self._timestep
         latents = self.latents
-        if hasattr(leg.scheduler, "scale_model_input"):
-            latents = leg.scheduler.scale_model_input(latents, timestep)
-        conditions = [leg.condition] if leg.null_condition is None else [leg.null_condition, leg.condition]
-        return [DenoiserRow(latents, timestep, condition, leg.network) for condition in conditions]
+        if hasattr(stage.scheduler, "scale_model_input"):
+            latents = stage.scheduler.scale_model_input(latents, timestep)
+        conditions = (
+            [stage.condition] if stage.null_condition is None else [stage.null_condition, stage.condition]
+        )
+        return [DenoiserRow(latents, timestep, condition, stage.network) for condition in conditions]
 
     def advance(self, predictions: Sequence[Tensor]) -> None:
         """Takes the step for which `rows` gave the input.
@@ -94,10 +96,10 @@ class GenerationJob:
             # Classifier-free guidance, https://arxiv.org/abs/2207.12598, equation 6 with s = w + 1.
             unconditional = predictions[0].cpu()
             prediction = unconditional + self.request.guidance_scale * (prediction - unconditional)
-        leg, timestep = self._leg, self._timestep
-        outcome = leg.scheduler.step(prediction[None], timestep, self.latents[None], **leg.step_options)
+        stage, timestep = self._stage, self._timestep
+        outcome = stage.scheduler.step(prediction[None], timestep, self.latents[None], **stage.step_options)
         self.clean_estimate = clean_estimate(
-            leg.scheduler, outcome, latents=self.latents, prediction=prediction, timestep=timestep
+            stage.scheduler, outcome, latents=self.latents, prediction=prediction, timestep=timestep
         )
         self.latents = outcome.prev_sample[0]
         if not torch.isfinite(self.latents).all():
@@ -107,20 +109,20 @@ class GenerationJob:
                 "A lower guidance scale or another scheduler may help.",
             )
         self.steps_done += 1
-        self._steps_of_leg += 1
-        if self._steps_of_leg == len(leg.timesteps) and not self.is_denoised:
-            self._leg_index += 1
-            self._steps_of_leg = 0
-            self.latents = self._leg.enter(self.latents)
+        self._steps_of_stage += 1
+        if self._steps_of_stage == len(stage.timesteps) and not self.is_denoised:
+            self._stage_index += 1
+            self._steps_of_stage = 0
+            self.latents = self._stage.enter(self.latents)
 
-    def _group_of(self, leg: Leg, latent_shape: tuple[int, int, int]) -> BatchGroup:
-        rows_per_request = 1 if leg.null_condition is None else 2
-        return BatchGroup(latent_shape, rows_per_request, self.request.exact, leg.network)
+    def _group_of(self, stage: DenoisingStage, latent_shape: tuple[int, int, int]) -> BatchGroup:
+        rows_per_request = 1 if stage.null_condition is None else 2
+        return BatchGroup(latent_shape, rows_per_request, self.request.exact, stage.network)
 
     @property
-    def _leg(self) -> Leg:
-        return self._legs[self._leg_index]
+    def _stage(self) -> DenoisingStage:
+        return self._stages[self._stage_index]
 
     @property
     def _timestep(self) -> Tensor:
-        return self._leg.timesteps[self._steps_of_leg]
+        return self._stage.timesteps[self._steps_of_stage]

@@ -29,7 +29,7 @@ class Priority(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SchedulingParameters:
     """What a request's place depends on besides its length.
 
     Attributes:
@@ -41,11 +41,11 @@ class Claim:
     priority: Priority = Priority.INTERACTIVE
 
 
-class Contender(Protocol):
+class Schedulable(Protocol):
     """A request as the policy sees it."""
 
     @property
-    def claim(self) -> Claim:
+    def scheduling(self) -> SchedulingParameters:
         """Who asks, and how urgently."""
 
     @property
@@ -57,7 +57,7 @@ class Contender(Protocol):
         """Work to its end, in rows of the model's native size."""
 
 
-ContenderT = TypeVar("ContenderT", bound=Contender)
+SchedulableT = TypeVar("SchedulableT", bound=Schedulable)
 
 _Flow = tuple[str, Priority]
 """A caller's requests of one priority."""
@@ -66,23 +66,23 @@ _SHARES: Final = {Priority.INTERACTIVE: 1.0, Priority.BATCH: 0.25}
 """How the model is shared: a batch request beside an interactive one gets a fifth of it."""
 
 
-class Turns(Protocol[ContenderT]):
+class Scheduler(Protocol[SchedulableT]):
     """An order of the requests that share a model."""
 
-    def join(self, contender: ContenderT) -> None:
+    def join(self, request: SchedulableT) -> None:
         """Takes a request in."""
 
-    def leave(self, contender: ContenderT) -> None:
+    def leave(self, request: SchedulableT) -> None:
         """Forgets a request that ended or was given up."""
 
-    def charge(self, contender: ContenderT, work: float) -> None:
+    def charge(self, request: SchedulableT, work: float) -> None:
         """Counts work that was done for a request."""
 
-    def order(self, now: float) -> Sequence[ContenderT]:
+    def order(self, now: float) -> Sequence[SchedulableT]:
         """Returns all requests, the one whose turn it is first.
 
         Args:
-            now: Seconds on the clock of `Contender.arrived_at`.
+            now: Seconds on the clock of `Schedulable.arrived_at`.
         """
 
 
@@ -99,7 +99,7 @@ class _Account:
     owed: float = 0.0
 
 
-class FairTurns(Generic[ContenderT]):
+class FairScheduler(Generic[SchedulableT]):
     """The fair order.
 
     Args:
@@ -110,45 +110,45 @@ class FairTurns(Generic[ContenderT]):
     def __init__(self, *, oldest_share: float = 0.2, promotion_seconds: float = 60.0) -> None:
         self._oldest_share = oldest_share
         self._promotion_seconds = promotion_seconds
-        self._flows: dict[ContenderT, _Flow] = {}
+        self._flows: dict[SchedulableT, _Flow] = {}
         self._accounts: dict[_Flow, _Account] = {}
         self._virtual_now = 0.0
 
-    def join(self, contender: ContenderT) -> None:
+    def join(self, request: SchedulableT) -> None:
         """Takes a request in."""
-        self._enter(contender, (contender.claim.caller, contender.claim.priority))
+        self._enter(request, (request.scheduling.caller, request.scheduling.priority))
 
-    def leave(self, contender: ContenderT) -> None:
+    def leave(self, request: SchedulableT) -> None:
         """Forgets a request; unknown ones are none's business."""
-        self._flows.pop(contender, None)
+        self._flows.pop(request, None)
 
-    def charge(self, contender: ContenderT, work: float) -> None:
+    def charge(self, request: SchedulableT, work: float) -> None:
         """Counts work that was done for a request."""
-        flow = self._flows[contender]
+        flow = self._flows[request]
         account = self._accounts[flow]
         account.virtual_time += work / _SHARES[flow[1]]
         self._virtual_now += work / sum(_SHARES[priority] for _, priority in set(self._flows.values()))
-        paid = work if contender is self._oldest_of(flow) else 0.0
+        paid = work if request is self._oldest_of(flow) else 0.0
         # What it got beyond its share is forgotten but for one turn, or it would have to wait for that later.
         account.owed = max(account.owed + self._oldest_share * work - paid, -work)
 
-    def order(self, now: float) -> list[ContenderT]:
+    def order(self, now: float) -> list[SchedulableT]:
         """Returns all requests by their virtual finish, earlier arrivals first among equals."""
         self._promote(now)
         self._forget_idle_flows()
-        members: dict[_Flow, list[ContenderT]] = {}
-        for contender, flow in self._flows.items():
-            members.setdefault(flow, []).append(contender)
-        finishes: list[tuple[float, float, int, ContenderT]] = []
-        for flow, contenders in members.items():
-            contenders.sort(key=lambda contender: (contender.remaining_work, contender.arrived_at))
+        members: dict[_Flow, list[SchedulableT]] = {}
+        for request, flow in self._flows.items():
+            members.setdefault(flow, []).append(request)
+        finishes: list[tuple[float, float, int, SchedulableT]] = []
+        for flow, requests in members.items():
+            requests.sort(key=lambda request: (request.remaining_work, request.arrived_at))
             finish = self._accounts[flow].virtual_time
-            for contender in contenders:
-                finish += contender.remaining_work / _SHARES[flow[1]]
-                finishes.append((finish, contender.arrived_at, len(finishes), contender))
-        return self._with_oldest_first([contender for *_, contender in sorted(finishes)])
+            for request in requests:
+                finish += request.remaining_work / _SHARES[flow[1]]
+                finishes.append((finish, request.arrived_at, len(finishes), request))
+        return self._with_oldest_first([request for *_, request in sorted(finishes)])
 
-    def _with_oldest_first(self, order: list[ContenderT]) -> list[ContenderT]:
+    def _with_oldest_first(self, order: list[SchedulableT]) -> list[SchedulableT]:
         """Gives the next turn to the oldest request of the caller whose turn it is, where that one is due."""
         if order and self._accounts[flow := self._flows[order[0]]].owed > 0:
             oldest = self._oldest_of(flow)
@@ -156,23 +156,23 @@ class FairTurns(Generic[ContenderT]):
             order.insert(0, oldest)
         return order
 
-    def _oldest_of(self, flow: _Flow) -> ContenderT:
+    def _oldest_of(self, flow: _Flow) -> SchedulableT:
         return min(
-            (contender for contender, its_flow in self._flows.items() if its_flow == flow),
-            key=lambda contender: contender.arrived_at,
+            (request for request, its_flow in self._flows.items() if its_flow == flow),
+            key=lambda request: request.arrived_at,
         )
 
-    def _enter(self, contender: ContenderT, flow: _Flow) -> None:
+    def _enter(self, request: SchedulableT, flow: _Flow) -> None:
         if flow not in self._flows.values():
             # Who was away has saved nothing up.
             before = self._accounts.get(flow)
             self._accounts[flow] = _Account(max(before.virtual_time if before else 0.0, self._virtual_now))
-        self._flows[contender] = flow
+        self._flows[request] = flow
 
     def _promote(self, now: float) -> None:
-        for contender, (caller, priority) in list(self._flows.items()):
-            if priority is Priority.BATCH and now - contender.arrived_at >= self._promotion_seconds:
-                self._enter(contender, (caller, Priority.INTERACTIVE))
+        for request, (caller, priority) in list(self._flows.items()):
+            if priority is Priority.BATCH and now - request.arrived_at >= self._promotion_seconds:
+                self._enter(request, (caller, Priority.INTERACTIVE))
 
     def _forget_idle_flows(self) -> None:
         busy = set(self._flows.values())

@@ -12,7 +12,7 @@ from chladni_contract.errors import ChladniError
 from chladni_image_generation.generation import (
     Completed,
     GenerationEvent,
-    PreviewWish,
+    PreviewOptions,
     Progress,
     Queued,
     Started,
@@ -20,8 +20,8 @@ from chladni_image_generation.generation import (
 
 if TYPE_CHECKING:
     from chladni_image_generation.engine.batching import BatchSizes
-    from chladni_image_generation.engine.executor import Flight, StepTaken
-    from chladni_image_generation.engine.scheduler import Claim
+    from chladni_image_generation.engine.executor import ExecutionState, StepTaken
+    from chladni_image_generation.engine.scheduler import SchedulingParameters
     from chladni_image_generation.generation import GenerationRequest
     from chladni_runtime.execution.cancellation import CancellationToken
 
@@ -35,11 +35,11 @@ class Subscription:
 
     Attributes:
         token: Says when the caller has gone.
-        wish: Which previews the caller wants.
+        previews: Which previews the caller wants.
     """
 
     token: CancellationToken
-    wish: PreviewWish
+    previews: PreviewOptions
     _pending: deque[GenerationEvent | ChladniError] = field(default_factory=deque)
     _has_pending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -61,12 +61,12 @@ class Subscription:
 
 
 @dataclass(eq=False, slots=True)
-class Ticket:
+class TrackedRequest:
     """A request inside the engine; several callers may follow it.
 
     Attributes:
-        flight: Its state in the model.
-        claim: Who asked first, and how urgently.
+        execution: Its state in the model.
+        scheduling: Who asked first, and how urgently.
         arrived_at: When it came, on the engine's clock.
         key: What identical requests have in common; `None` where it is not shared.
         sizes: Rows of calls, for its share of the model's work.
@@ -76,8 +76,8 @@ class Ticket:
         subscriptions: Who follows it.
     """
 
-    flight: Flight
-    claim: Claim
+    execution: ExecutionState
+    scheduling: SchedulingParameters
     arrived_at: float
     key: str | None
     sizes: BatchSizes
@@ -89,7 +89,7 @@ class Ticket:
     @property
     def request(self) -> GenerationRequest:
         """What is to be generated."""
-        return self.flight.request
+        return self.execution.request
 
     @property
     def begun_at(self) -> float:
@@ -99,31 +99,31 @@ class Ticket:
     @property
     def remaining_steps(self) -> int:
         """Denoising steps to its end."""
-        return self.flight.total_steps - self.flight.steps_done
+        return self.execution.total_steps - self.execution.steps_done
 
     @property
     def remaining_work(self) -> float:
         """Work to its end without padding, in rows of the native size."""
         return sum(
             steps * group.rows_per_request * self.sizes.work_of_row(group)
-            for group, steps in self.flight.remaining
+            for group, steps in self.execution.remaining
         )
 
     def follow(self, subscription: Subscription, now: float) -> None:
         """Adds a caller, who first learns where the request stands."""
         self.subscriptions.append(subscription)
-        self._note_wishes()
+        self._merge_previews()
         if self.position is not None:
             subscription.report(Queued(self.position))
         if self.is_announced:
-            subscription.report(Started(self.request, self.flight.total_steps))
+            subscription.report(Started(self.request, self.execution.total_steps))
             subscription.report(self._progress(now))
 
     def drop_gone(self) -> Iterator[Subscription]:
         """Drops and gives the callers who have left or whose deadline has passed."""
         for subscription in [one for one in self.subscriptions if one.token.should_stop]:
             self.subscriptions.remove(subscription)
-            self._note_wishes()
+            self._merge_previews()
             yield subscription
 
     def report_position(self, position: int) -> None:
@@ -133,14 +133,14 @@ class Ticket:
             self.report(Queued(position))
 
     def report_step(self, step: StepTaken, *, now: float) -> None:
-        """Tells everybody of a step, each with the preview that was wished for."""
+        """Report a step to every caller, each with the preview that the caller asked for."""
         if not self.is_announced:
             self.is_announced = True
-            self.report(Started(self.request, self.flight.total_steps))
+            self.report(Started(self.request, self.execution.total_steps))
         progress = self._progress(now)
         for subscription in self.subscriptions:
-            wish = subscription.wish
-            preview = step.previews.get(wish.size_pixels) if wish.is_due(progress.step) else None
+            wanted = subscription.previews
+            preview = step.previews.get(wanted.size_pixels) if wanted.is_due(progress.step) else None
             subscription.report(replace(progress, preview=preview))
 
     def report_result(self, result: Completed) -> None:
@@ -156,12 +156,12 @@ class Ticket:
     def _progress(self, now: float) -> Progress:
         elapsed_seconds = now - self.begun_at
         return Progress(
-            step=self.flight.steps_done,
-            total_steps=self.flight.total_steps,
+            step=self.execution.steps_done,
+            total_steps=self.execution.total_steps,
             preview=None,
             elapsed_seconds=elapsed_seconds,
-            remaining_seconds=elapsed_seconds / max(1, self.flight.steps_done) * self.remaining_steps,
+            remaining_seconds=elapsed_seconds / max(1, self.execution.steps_done) * self.remaining_steps,
         )
 
-    def _note_wishes(self) -> None:
-        self.flight.previews = frozenset(one.wish for one in self.subscriptions)
+    def _merge_previews(self) -> None:
+        self.execution.previews = frozenset(one.previews for one in self.subscriptions)

@@ -22,10 +22,10 @@ from chladni_image_generation.families.common.mel_images import mel_image
 from chladni_image_generation.families.common.pipelines import load_pipeline
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.interface import (
+    DenoisingStage,
     EmbeddingSpace,
     GenerationPlan,
     ImageSizes,
-    Leg,
     ModelDescription,
 )
 from chladni_image_generation.models.schedulers import SchedulerCatalog, step_options, timesteps_of
@@ -82,14 +82,14 @@ class AudioLdmModel:
         scheduler = self._schedulers.new(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
         noise = initial_noise(conditioning, self.description.latent_shape, generator)
-        leg = Leg(
+        stage = DenoisingStage(
             scheduler,
             timesteps,
             {"class_labels": torch.tensor(conditioning.required_audio_embedding).to(self.device, self.dtype)},
             self._condition_of_text(conditioning.negative_prompt) if request.is_guided else None,
             step_options(scheduler, generator),
         )
-        return GenerationPlan(noise * scheduler.init_noise_sigma, (leg,))
+        return GenerationPlan(noise * scheduler.init_noise_sigma, (stage,))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
         """Returns the UNet's output for each row, float32 (B, C, H, W)."""
@@ -105,7 +105,7 @@ class AudioLdmModel:
         """Returns the RGB pixels (B, 512, 512, 3) of latents (B, C, H, W) without noise."""
         return np.stack([mel_image(mel, size_pixels=IMAGE_SIZE_PIXELS) for mel in self._mels(latents)])
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (size, size, 3) of a coarser spectrogram of what latents (C, H, W) show.
 
         The latents are shrunk to about one cell of the spectrogram for each pixel: that is first of all in

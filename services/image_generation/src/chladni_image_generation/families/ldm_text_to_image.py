@@ -16,7 +16,12 @@ from chladni_image_generation.engine.initial_noise import initial_noise
 from chladni_image_generation.families.common.licences import licence_of
 from chladni_image_generation.families.common.pipelines import load_pipeline, save_decoding_memory
 from chladni_image_generation.families.common.sketches import shrunk_latents
-from chladni_image_generation.models.interface import GenerationPlan, ImageSizes, Leg, ModelDescription
+from chladni_image_generation.models.interface import (
+    DenoisingStage,
+    GenerationPlan,
+    ImageSizes,
+    ModelDescription,
+)
 from chladni_image_generation.models.schedulers import SchedulerCatalog, step_options, timesteps_of
 
 if TYPE_CHECKING:
@@ -65,14 +70,14 @@ class LdmTextToImageModel:
         timesteps = timesteps_of(scheduler, request.steps)
         shape = self.description.latent_shape_of(request.width_pixels, request.height_pixels)
         noise = initial_noise(conditioning, shape, generator)
-        leg = Leg(
+        stage = DenoisingStage(
             scheduler,
             timesteps,
             self._condition(conditioning.prompt),
             self._condition(conditioning.negative_prompt) if request.is_guided else None,
             step_options(scheduler, generator),
         )
-        return GenerationPlan(noise * scheduler.init_noise_sigma, (leg,))
+        return GenerationPlan(noise * scheduler.init_noise_sigma, (stage,))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
         """Returns the UNet's output for each row, float32 (B, C, H, W)."""
@@ -95,7 +100,7 @@ class LdmTextToImageModel:
         pixels: NDArray[np.uint8] = (brightness * 255).round().astype(np.uint8)
         return pixels
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self._pipeline.vae_scale_factor
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)

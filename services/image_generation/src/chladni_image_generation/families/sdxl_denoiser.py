@@ -1,7 +1,7 @@
-"""The experts of Stable Diffusion XL: denoisers that are told a text and a few numbers about the image.
+"""The denoisers of Stable Diffusion XL: denoisers that are told a text and a few numbers about the image.
 
 Podell et al. (2023), "SDXL: Improving latent diffusion models for high-resolution image synthesis",
-https://arxiv.org/abs/2307.01952, sections 2.2 (micro-conditioning) and 2.5 (the refiner). That each expert
+https://arxiv.org/abs/2307.01952, sections 2.2 (micro-conditioning) and 2.5 (the refiner). That each denoiser
 has a stretch of the noise levels to itself is of Balaji et al. (2022), "eDiff-I",
 https://arxiv.org/abs/2211.01324.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from chladni_image_generation.families.common.defaults import is_guided_by_input
-from chladni_image_generation.models.interface import Leg
+from chladni_image_generation.models.interface import DenoisingStage
 from chladni_image_generation.models.schedulers import step_options, timesteps_of
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ _AESTHETIC_SCORE, _NEGATIVE_AESTHETIC_SCORE = 6.0, 2.5
 """How beautiful of 10 a refiner is told that the image is, and what stands for nothing; as in diffusers."""
 
 
-class TextTimeExpert:
+class SdxlDenoiser:
     """One denoiser, with the text encoders and schedulers that belong to it.
 
     Args:
         pipeline: A ``StableDiffusionXLPipeline`` or ``StableDiffusionXLImg2ImgPipeline`` that holds them.
         schedulers: Its schedulers.
-        network: Name of the denoiser in legs and rows.
+        network: Name of the denoiser in stages and rows.
         device: Where it computes.
     """
 
@@ -55,7 +55,7 @@ class TextTimeExpert:
         """Whether the denoiser is told the guidance scale, and so needs no second row for guidance."""
         return is_guided_by_input(self._pipeline.unet)
 
-    def leg(
+    def stage(
         self,
         request: GenerationRequest,
         scheduler: Any,
@@ -63,8 +63,8 @@ class TextTimeExpert:
         generator: torch.Generator,
         *,
         size_pixels: tuple[int, int],
-    ) -> Leg:
-        """Returns the stretch of a request's way that this expert goes.
+    ) -> DenoisingStage:
+        """Returns the stretch of a request's way that this denoiser goes.
 
         Args:
             request: The request.
@@ -75,7 +75,7 @@ class TextTimeExpert:
         """
         condition, null_condition = self._conditions(request, size_pixels)
         options = step_options(scheduler, generator)
-        return Leg(scheduler, timesteps, condition, null_condition, options, self.network)
+        return DenoisingStage(scheduler, timesteps, condition, null_condition, options, self.network)
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
         """Returns the UNet's output for each row, float32 (B, C, H, W)."""
@@ -149,7 +149,7 @@ def timesteps_before(timesteps: Tensor, boundary: int) -> Tensor:
 
     Args:
         timesteps: (N,), falling.
-        boundary: The first timestep that belongs to the next expert lies below it.
+        boundary: The first timestep that belongs to the next denoiser lies below it.
     """
     return timesteps[: int((timesteps >= boundary).sum())]
 

@@ -20,9 +20,14 @@ from chladni_image_generation.families.common.latents import begin
 from chladni_image_generation.families.common.licences import licence_of
 from chladni_image_generation.families.common.pipelines import load_pipeline
 from chladni_image_generation.families.common.safety import load_safety_checker
-from chladni_image_generation.families.common.tiny_decoders import load_autoencoding
+from chladni_image_generation.families.common.tiny_decoders import load_vae
 from chladni_image_generation.families.common.upscaling import FACTOR, NETWORK, load_upscaler
-from chladni_image_generation.models.interface import GenerationPlan, ImageSizes, Leg, ModelDescription
+from chladni_image_generation.models.interface import (
+    DenoisingStage,
+    GenerationPlan,
+    ImageSizes,
+    ModelDescription,
+)
 from chladni_image_generation.models.references import PartKind
 from chladni_image_generation.models.schedulers import SchedulerCatalog, step_options
 
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
 
     from chladni_image_generation.families.common.safety import SafetyChecker
     from chladni_image_generation.families.common.upscaling import Upscaler
-    from chladni_image_generation.families.common.vae import Autoencoding
+    from chladni_image_generation.families.common.vae import Vae
     from chladni_image_generation.generation import GenerationRequest
     from chladni_image_generation.models.interface import DenoiserRow
     from chladni_image_generation.models.loading import LoadingOptions, ModelSource
@@ -50,7 +55,7 @@ class StableDiffusionModel:
     Args:
         description: What the model is.
         pipeline: Holds its networks and encodes text.
-        autoencoding: Between pixels and latents.
+        vae: Between pixels and latents.
         schedulers: Its schedulers.
         device: Where it computes.
         upscaler: Enlarges its images; `None` for none.
@@ -62,7 +67,7 @@ class StableDiffusionModel:
         *,
         description: ModelDescription,
         pipeline: StableDiffusionPipeline,
-        autoencoding: Autoencoding,
+        vae: Vae,
         schedulers: SchedulerCatalog,
         device: torch.device,
         upscaler: Upscaler | None = None,
@@ -72,7 +77,7 @@ class StableDiffusionModel:
         self.device = device
         self.dtype: torch.dtype = pipeline.unet.dtype
         self.pipeline = pipeline
-        self._autoencoding = autoencoding
+        self._vae = vae
         self._schedulers = schedulers
         self._upscaler = upscaler
         self._safety_checker = safety_checker
@@ -86,14 +91,16 @@ class StableDiffusionModel:
             scheduler,
             generator,
             description=self.description,
-            autoencoding=self._autoencoding,
+            vae=self._vae,
         )
-        leg = Leg(scheduler, timesteps, condition, null_condition, step_options(scheduler, generator))
+        stage = DenoisingStage(
+            scheduler, timesteps, condition, null_condition, step_options(scheduler, generator)
+        )
         if request.upscale == 1:
-            return GenerationPlan(latents, (leg,))
+            return GenerationPlan(latents, (stage,))
         if self._upscaler is None:
             raise ValueError("this model has no upscaler")
-        return GenerationPlan(latents, (leg, self._upscaler.leg(request, generator)))
+        return GenerationPlan(latents, (stage, self._upscaler.stage(request, generator)))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
         """Returns the UNet's output for each row, float32 (B, C, H, W); the upscaler's for its rows."""
@@ -113,15 +120,15 @@ class StableDiffusionModel:
         Raises:
             ImagesWithheldError: The safety checker objects to one of the images.
         """
-        return self._checked(self._autoencoding.decode(latents))
+        return self._checked(self._vae.decode(latents))
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show.
 
         Raises:
             ImagesWithheldError: The safety checker objects to it.
         """
-        image = self._autoencoding.sketch(latents, size_pixels)
+        image = self._vae.preview(latents, size_pixels)
         self._checked(image[None])
         return image
 
@@ -182,15 +189,13 @@ def assemble(pipeline: Any, source: ModelSource, options: LoadingOptions) -> Sta
     Raises:
         ModelFilesError: An addition is damaged or does not fit.
     """
-    autoencoding = load_autoencoding(pipeline.vae, source, options)
+    vae = load_vae(pipeline.vae, source, options)
     schedulers = SchedulerCatalog(pipeline.scheduler)
-    upscaler = load_upscaler(source, options, autoencoding=autoencoding)
+    upscaler = load_upscaler(source, options, vae=vae)
     return StableDiffusionModel(
-        description=describe(
-            pipeline, source, autoencoding, schedulers, upscales=(1, FACTOR) if upscaler else (1,)
-        ),
+        description=describe(pipeline, source, vae, schedulers, upscales=(1, FACTOR) if upscaler else (1,)),
         pipeline=pipeline,
-        autoencoding=autoencoding,
+        vae=vae,
         schedulers=schedulers,
         device=options.device,
         upscaler=upscaler,
@@ -201,7 +206,7 @@ def assemble(pipeline: Any, source: ModelSource, options: LoadingOptions) -> Sta
 def describe(
     pipeline: Any,
     source: ModelSource,
-    autoencoding: Autoencoding,
+    vae: Vae,
     schedulers: SchedulerCatalog,
     *,
     upscales: tuple[int, ...] = (1,),
@@ -211,13 +216,13 @@ def describe(
     Args:
         pipeline: The pipeline.
         source: The model's files.
-        autoencoding: Between pixels and latents.
+        vae: Between pixels and latents.
         schedulers: Its schedulers.
         upscales: Factors by which an upscaler enlarges its images.
     """
     unet = pipeline.unet.config
     side = unet.sample_size
-    native_pixels = side * autoencoding.pixels_per_latent
+    native_pixels = side * vae.pixels_per_latent
     defaults = sampling_defaults(
         source.files, scheduler=pipeline.scheduler, of_family=_USUAL, unet=pipeline.unet
     )
@@ -236,7 +241,7 @@ def describe(
             minimum_pixels=native_pixels // 2,
             maximum_pixels=native_pixels * 2,
             # Each resolution of the UNet has half the sides of the one above.
-            multiple_pixels=autoencoding.pixels_per_latent * 2 ** (len(unet.block_out_channels) - 1),
+            multiple_pixels=vae.pixels_per_latent * 2 ** (len(unet.block_out_channels) - 1),
         ),
         default_steps=defaults.steps,
         default_guidance_scale=defaults.guidance_scale,

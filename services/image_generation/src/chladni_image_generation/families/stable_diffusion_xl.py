@@ -23,9 +23,9 @@ from chladni_image_generation.families.common.defaults import (
 from chladni_image_generation.families.common.latents import begin, last_timesteps
 from chladni_image_generation.families.common.licences import licence_of
 from chladni_image_generation.families.common.pipelines import load_pipeline, load_pipeline_files, place
-from chladni_image_generation.families.common.tiny_decoders import load_autoencoding
+from chladni_image_generation.families.common.tiny_decoders import load_vae
 from chladni_image_generation.families.sdxl_denoiser import (
-    TextTimeExpert,
+    SdxlDenoiser,
     timesteps_after,
     timesteps_before,
 )
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chladni_image_generation.families.common.vae import Autoencoding
+    from chladni_image_generation.families.common.vae import Vae
     from chladni_image_generation.generation import GenerationRequest
     from chladni_image_generation.models.interface import DenoiserRow
     from chladni_image_generation.models.loading import LoadingOptions, ModelSource
@@ -59,9 +59,9 @@ class StableDiffusionXLModel:
 
     Args:
         description: What the model is.
-        base: The expert for all noise levels.
-        refiner: The expert for low noise levels; `None` for none.
-        autoencoding: Between pixels and latents.
+        base: The denoiser for all noise levels.
+        refiner: The denoiser for low noise levels; `None` for none.
+        vae: Between pixels and latents.
         device: Where it computes.
         dtype: In which numeric type its denoisers compute.
     """
@@ -70,9 +70,9 @@ class StableDiffusionXLModel:
         self,
         *,
         description: ModelDescription,
-        base: TextTimeExpert,
-        refiner: TextTimeExpert | None,
-        autoencoding: Autoencoding,
+        base: SdxlDenoiser,
+        refiner: SdxlDenoiser | None,
+        vae: Vae,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
@@ -81,14 +81,14 @@ class StableDiffusionXLModel:
         self.dtype = dtype
         self._base = base
         self._refiner = refiner
-        self._experts = {expert.network: expert for expert in (base, refiner) if expert}
-        self._autoencoding = autoencoding
+        self._denoisers = {denoiser.network: denoiser for denoiser in (base, refiner) if denoiser}
+        self._vae = vae
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
         """Returns the way from noise, or from the initial image, to what the prompt says.
 
         With a refiner, the base model takes the timesteps up to `refiner_start` and the refiner the others:
-        an ensemble of experts. Where the way is so short that all its timesteps are the refiner's, such as
+        an ensemble of denoisers. Where the way is so short that all its timesteps are the refiner's, such as
         from an image with little noise, the refiner goes it alone.
         """
         start = request.refiner_start
@@ -101,29 +101,29 @@ class StableDiffusionXLModel:
         return self._plan_together(self._refiner, request, generator, boundary=boundary)
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the output of the rows' expert for each row, float32 (B, C, H, W)."""
-        return self._experts[rows[0].network].denoise(rows)
+        """Returns the output of the rows' denoiser for each row, float32 (B, C, H, W)."""
+        return self._denoisers[rows[0].network].denoise(rows)
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
-        return self._autoencoding.decode(latents)
+        return self._vae.decode(latents)
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
-        return self._autoencoding.sketch(latents, size_pixels)
+        return self._vae.preview(latents, size_pixels)
 
     def _plan_alone(
-        self, expert: TextTimeExpert, request: GenerationRequest, generator: torch.Generator
+        self, denoiser: SdxlDenoiser, request: GenerationRequest, generator: torch.Generator
     ) -> GenerationPlan:
-        scheduler = expert.schedulers.new(request.scheduler)
+        scheduler = denoiser.schedulers.new(request.scheduler)
         latents, timesteps = self._begin(request, scheduler, generator)
         size_pixels = self._size_pixels(latents)
-        leg = expert.leg(request, scheduler, timesteps, generator, size_pixels=size_pixels)
-        return GenerationPlan(latents, (leg,))
+        stage = denoiser.stage(request, scheduler, timesteps, generator, size_pixels=size_pixels)
+        return GenerationPlan(latents, (stage,))
 
     def _plan_together(
         self,
-        refiner: TextTimeExpert,
+        refiner: SdxlDenoiser,
         request: GenerationRequest,
         generator: torch.Generator,
         *,
@@ -138,19 +138,17 @@ class StableDiffusionXLModel:
             (refiner, refining_scheduler, last),
         )
         size_pixels = self._size_pixels(latents)
-        legs = tuple(
-            expert.leg(request, its_scheduler, timesteps, generator, size_pixels=size_pixels)
-            for expert, its_scheduler, timesteps in stretches
+        stages = tuple(
+            denoiser.stage(request, its_scheduler, timesteps, generator, size_pixels=size_pixels)
+            for denoiser, its_scheduler, timesteps in stretches
             if len(timesteps)
         )
-        return GenerationPlan(latents, legs)
+        return GenerationPlan(latents, stages)
 
     def _begin(
         self, request: GenerationRequest, scheduler: Any, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        latents, timesteps = begin(
-            request, scheduler, generator, description=self.description, autoencoding=self._autoencoding
-        )
+        latents, timesteps = begin(request, scheduler, generator, description=self.description, vae=self._vae)
         if request.conditioning.initial_image is None:
             timesteps = last_timesteps(scheduler, timesteps, request.steps, 1.0)
         return latents, timesteps
@@ -166,7 +164,7 @@ class StableDiffusionXLModel:
     def _size_pixels(self, latents: Tensor) -> tuple[int, int]:
         """Returns (height, width) of the image that latents (C, H, W) stand for."""
         _, height, width = latents.shape
-        return height * self._autoencoding.pixels_per_latent, width * self._autoencoding.pixels_per_latent
+        return height * self._vae.pixels_per_latent, width * self._vae.pixels_per_latent
 
 
 def load(source: ModelSource, options: LoadingOptions) -> StableDiffusionXLModel:
@@ -178,17 +176,17 @@ def load(source: ModelSource, options: LoadingOptions) -> StableDiffusionXLModel
     source.refuse_additions(PartKind.REFINER, PartKind.TINY_DECODER)
     pipeline: Any = load_pipeline(StableDiffusionXLPipeline, source, options, add_watermarker=False)
     refining_pipeline = _load_refiner(pipeline, source, options)
-    base = TextTimeExpert(pipeline, SchedulerCatalog(pipeline.scheduler), network="", device=options.device)
+    base = SdxlDenoiser(pipeline, SchedulerCatalog(pipeline.scheduler), network="", device=options.device)
     refiner = None
     if refining_pipeline is not None:
         catalog = SchedulerCatalog(refining_pipeline.scheduler)
-        refiner = TextTimeExpert(refining_pipeline, catalog, network=REFINER, device=options.device)
-    autoencoding = load_autoencoding(pipeline.vae, source, options)
+        refiner = SdxlDenoiser(refining_pipeline, catalog, network=REFINER, device=options.device)
+    vae = load_vae(pipeline.vae, source, options)
     return StableDiffusionXLModel(
-        description=_describe(source, pipeline, refining_pipeline, autoencoding),
+        description=_describe(source, pipeline, refining_pipeline, vae),
         base=base,
         refiner=refiner,
-        autoencoding=autoencoding,
+        vae=vae,
         device=options.device,
         dtype=pipeline.unet.dtype,
     )
@@ -239,17 +237,15 @@ def _are_equal(network: torch.nn.Module, other: torch.nn.Module) -> bool:
     )
 
 
-def _describe(
-    source: ModelSource, pipeline: Any, refining_pipeline: Any, autoencoding: Autoencoding
-) -> ModelDescription:
+def _describe(source: ModelSource, pipeline: Any, refining_pipeline: Any, vae: Vae) -> ModelDescription:
     unet = pipeline.unet.config
-    native_pixels = unet.sample_size * autoencoding.pixels_per_latent
+    native_pixels = unet.sample_size * vae.pixels_per_latent
     resolutions = len(unet.block_out_channels)
     has_refiner = refining_pipeline is not None
     if has_refiner:
         resolutions = max(resolutions, len(refining_pipeline.unet.config.block_out_channels))
     # Each resolution of a UNet has half the sides of the one above.
-    multiple_pixels = autoencoding.pixels_per_latent * 2 ** (resolutions - 1)
+    multiple_pixels = vae.pixels_per_latent * 2 ** (resolutions - 1)
     defaults = sampling_defaults(
         source.files, scheduler=pipeline.scheduler, of_family=_USUAL, unet=pipeline.unet
     )

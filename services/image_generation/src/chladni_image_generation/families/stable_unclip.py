@@ -71,9 +71,9 @@ class StableUnclipModel:
         """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
         return self._base.decode(latents)
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
-        return self._base.sketch(latents, size_pixels)
+        return self._base.preview(latents, size_pixels)
 
     def _class_labels(self, audio_embedding: NDArray[np.float32], generator: torch.Generator) -> Tensor:
         """Returns (2 D,): the embedding (D,), noised a little, and how much, as sines and cosines.

@@ -10,13 +10,13 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni_image_generation.engine.registry import UnavailableModel
-from chladni_image_generation.engine.scheduler import Claim, Priority
+from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
 from chladni_image_generation.generation import (
     MAX_SEED,
     Completed,
     GenerationEvent,
     GenerationRequest,
-    PreviewWish,
+    PreviewOptions,
     Progress,
     Queued,
     Started,
@@ -100,17 +100,17 @@ def to_generation_request(
     )
 
 
-def to_preview_wish(message: image_pb2.GenerateImageRequest) -> PreviewWish:
+def to_preview_options(message: image_pb2.GenerateImageRequest) -> PreviewOptions:
     """Returns which previews a message asks for."""
     previews = message.previews
     if not previews.HasField("size_pixels"):
-        return PreviewWish(previews.interval_steps)
-    return PreviewWish(previews.interval_steps, previews.size_pixels)
+        return PreviewOptions(previews.interval_steps)
+    return PreviewOptions(previews.interval_steps, previews.size_pixels)
 
 
-def to_claim(message: image_pb2.GenerateImageRequest, caller: str) -> Claim:
-    """Returns a caller's claim to the model."""
-    return Claim(caller, _PRIORITIES[message.priority])
+def to_scheduling_parameters(message: image_pb2.GenerateImageRequest, caller: str) -> SchedulingParameters:
+    """Return what a request's place in the schedule depends on besides its length."""
+    return SchedulingParameters(caller, _PRIORITIES[message.priority])
 
 
 def _check_side(validator: RequestValidator, field: str, pixels: int, sizes: ImageSizes) -> None:

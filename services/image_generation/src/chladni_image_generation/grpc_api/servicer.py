@@ -16,29 +16,29 @@ from chladni.image.v1 import (
     prompt_service_pb2_grpc,
 )
 from chladni_contract.errors import NotOfferedError
-from chladni_image_generation.engine.registry import ModelShelf
+from chladni_image_generation.engine.registry import EngineRegistry
 from chladni_image_generation.generation import MAX_SEED
 from chladni_image_generation.grpc_api.messages import (
-    to_claim,
     to_event_message,
     to_generation_request,
     to_model_info,
-    to_preview_wish,
+    to_preview_options,
+    to_scheduling_parameters,
     to_unavailable_model_info,
 )
 from chladni_runtime.server.request_context import caller_of, cancellation_of
 
 
 class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationServiceServicer):
-    """Serves the models of a shelf.
+    """The gRPC service of a registry's models.
 
     Args:
-        shelf: The models.
+        registry: The models, each with its engine.
         max_steps: Denoising steps of a request at most.
     """
 
-    def __init__(self, shelf: ModelShelf, *, max_steps: int) -> None:
-        self._shelf = shelf
+    def __init__(self, registry: EngineRegistry, *, max_steps: int) -> None:
+        self._registry = registry
         self._max_steps = max_steps
 
     async def GenerateImage(
@@ -47,7 +47,7 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
         """Generates one image and reports on the way."""
-        engine = self._shelf.find(request.model)
+        engine = self._registry.find(request.model)
         model = engine.description
         convert = partial(
             to_generation_request,
@@ -63,9 +63,9 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
             generation = engine.generate(
                 wanted,
                 token,
-                claim=to_claim(request, caller_of(context)),
-                wish=to_preview_wish(request),
-                reuse=not request.bypass_cache,
+                scheduling=to_scheduling_parameters(request, caller_of(context)),
+                previews=to_preview_options(request),
+                use_cache=not request.bypass_cache,
             )
             async with aclosing(generation) as events:
                 async for event in events:
@@ -77,9 +77,9 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
         """Lists the models, those that could not be loaded last."""
         usable = [
             to_model_info(description, is_default=index == 0)
-            for index, description in enumerate(self._shelf.descriptions)
+            for index, description in enumerate(self._registry.descriptions)
         ]
-        unavailable = [to_unavailable_model_info(model) for model in self._shelf.unavailable]
+        unavailable = [to_unavailable_model_info(model) for model in self._registry.unavailable]
         return image_pb2.GetModelsResponse(models=[*usable, *unavailable])
 
 

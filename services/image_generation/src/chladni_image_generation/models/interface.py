@@ -120,7 +120,7 @@ class DenoiserRow:
     Attributes:
         latents: (C, H, W), as the scheduler scaled them.
         timestep: Scalar.
-        condition: Tensors by name, each without the batch axis, as the leg holds them.
+        condition: Tensors by name, each without the batch axis, as the stage holds them.
         network: Which of the model's denoisers is meant; all rows of a call mean the same.
     """
 
@@ -135,7 +135,7 @@ def _unchanged(latents: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Leg:
+class DenoisingStage:
     """A stretch of the way from noise to an image: one denoiser under one condition.
 
     Attributes:
@@ -145,7 +145,7 @@ class Leg:
         null_condition: What stands for nothing, for classifier-free guidance; `None` without guidance.
         step_options: Further arguments of the scheduler's steps.
         network: Name of the denoiser; empty for the first one of the model.
-        enter: From the latents with which the leg before ended to those with which this one begins.
+        enter: From the latents with which the stage before ended to those with which this one begins.
         enlargement: Factor by which `enter` makes the sides of the latents longer.
     """
 
@@ -165,11 +165,11 @@ class GenerationPlan:
 
     Attributes:
         latents: float32 (C, H, W) with which it begins, at the noise level of the first timestep.
-        legs: Its stretches, at least one.
+        stages: Its stretches, at least one.
     """
 
     latents: Tensor
-    legs: tuple[Leg, ...]
+    stages: tuple[DenoisingStage, ...]
 
 
 class ImagesWithheldError(ChladniError):
@@ -216,7 +216,7 @@ class LatentDiffusionModel(Protocol):
             ImagesWithheldError: A safety checker is configured and objects.
         """
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (h, w, 3) that show what latents (C, H, W) are, quickly.
 
         Args:

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chladni_image_generation.families.embedded.model import (
-    AudioConditionedModel,
-    load_audio_conditioned_model,
+    EmbeddedModel,
+    load_embedded_model,
 )
 from chladni_image_generation.models.files import EMBEDDED_MODEL_ID, MANIFEST_NAME, find_model_files
 from chladni_image_generation.tools.single_image import denoise_alone
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = find_model_files(options.model)
     device = torch.device(options.device)
     models = {
-        name: load_audio_conditioned_model(files, device=device, dtype=getattr(torch, name))
+        name: load_embedded_model(files, device=device, dtype=getattr(torch, name))
         for name in (_REFERENCE, *options.dtypes)
     }
     embeddings = sample_descriptors(options.sounds, seed=_DESCRIPTOR_SEED).numpy()
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(
-    models: Mapping[str, AudioConditionedModel], embeddings: NDArray[np.float32], *, seeds: Sequence[int]
+    models: Mapping[str, EmbeddedModel], embeddings: NDArray[np.float32], *, seeds: Sequence[int]
 ) -> Mapping[str, Mapping[str, float]]:
     """Render every embedding with every seed in every type.
 
@@ -156,16 +156,14 @@ def psnr_db(difference: NDArray[np.int16]) -> float:
     return min(_IDENTICAL_DB, 10.0 * float(np.log10(255.0**2 / max(mean_square, 1e-12))))
 
 
-def _render(
-    model: AudioConditionedModel, embedding: NDArray[np.float32], *, seed: int
-) -> tuple[Tensor, Pixels]:
+def _render(model: EmbeddedModel, embedding: NDArray[np.float32], *, seed: int) -> tuple[Tensor, Pixels]:
     """Returns the clean latents (C, H, W) and the image with the model's defaults."""
     scale = model.description.default_guidance_scale
     latents = denoise_alone(model, embedding, seed=seed, guidance_scale=scale)
     return latents, _decode(model, latents)
 
 
-def _decode(model: AudioConditionedModel, latents: Tensor) -> Pixels:
+def _decode(model: EmbeddedModel, latents: Tensor) -> Pixels:
     image: Pixels = model.decode(latents[None])[0]
     return image
 

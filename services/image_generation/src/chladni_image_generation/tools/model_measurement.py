@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from chladni_image_generation.engine.sampler import GenerationJob
+from chladni_image_generation.engine.sampler import Sampler
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.models.interface import LatentDiffusionModel
 from chladni_image_generation.models.loading import LoadingOptions, load_model
@@ -66,7 +66,7 @@ def measure_image(
         ChladniError: The model cannot make it.
     """
     times = [_now(model.device)]
-    job = GenerationJob(model, request)
+    job = Sampler(model, request)
     times.append(_now(model.device))
     while not job.is_denoised:
         job.advance(list(model.denoise(job.rows())))

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chladni_image_generation.conditioning import Conditioning
-from chladni_image_generation.engine.sampler import GenerationJob
+from chladni_image_generation.engine.sampler import Sampler
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.models.interface import LatentDiffusionModel
 
@@ -27,7 +27,7 @@ def denoise_alone(
         width_pixels=width_pixels,
         height_pixels=height_pixels,
     )
-    job = GenerationJob(model, request)
+    job = Sampler(model, request)
     while not job.is_denoised:
         job.advance(list(model.denoise(job.rows())))
     return job.latents

@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
 from chladni_image_generation.families.embedded.model import (
-    AudioConditionedModel,
-    load_audio_conditioned_model,
+    EmbeddedModel,
+    load_embedded_model,
 )
 from chladni_image_generation.families.embedded.noise_grid import draw_grids
 from chladni_image_generation.models.files import EMBEDDED_MODEL_ID, find_model_files
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = [options.seed * 1_000_003 + row for row in range(count)]
     images = [*_art(sounds[: options.art], seeds[: options.art])]
     if options.samples:
-        model = load_audio_conditioned_model(
+        model = load_embedded_model(
             find_model_files(options.model), device=torch.device("cpu"), dtype=getattr(torch, options.dtype)
         )
         images.extend(_samples(model, sounds[options.art :], seeds[options.art :]))
@@ -75,7 +75,7 @@ def _art(sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
 
 
 @torch.inference_mode()
-def _samples(model: AudioConditionedModel, sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
+def _samples(model: EmbeddedModel, sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
     """Images by the model's defaults, but without guidance."""
     log = ProgressLog("samples", len(sounds), every_steps=50)
     for row, (sound, seed) in enumerate(zip(sounds, seeds, strict=True)):

@@ -20,10 +20,10 @@ from torch import Tensor
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.models.interface import (
     DenoiserRow,
+    DenoisingStage,
     EmbeddingSpace,
     GenerationPlan,
     ImageSizes,
-    Leg,
     ModelDescription,
 )
 from chladni_image_generation.models.schedulers import step_options, timesteps_of
@@ -112,14 +112,14 @@ class UntrainedStableDiffusion:
         scheduler = self._new_scheduler(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
         noise = torch.randn(self.description.latent_shape, generator=generator)
-        leg = Leg(
+        stage = DenoisingStage(
             scheduler,
             timesteps,
             self._tokens_for(request),
             self._condition(torch.zeros(_TOKEN_COUNT, self._token_width)) if request.is_guided else None,
             step_options(scheduler, generator),
         )
-        return GenerationPlan(noise * scheduler.init_noise_sigma, (leg,))
+        return GenerationPlan(noise * scheduler.init_noise_sigma, (stage,))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
         """Returns the predicted noise of each row, float32 (B, C, H, W)."""
@@ -140,7 +140,7 @@ class UntrainedStableDiffusion:
         padding = -bits.shape[2] % 3
         return np.pad(bits, ((0, 0), (0, 0), (0, padding))).reshape(batch_size, height, -1, 3)
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns the bits of latents (C, H, W) likewise."""
         del size_pixels
         image: NDArray[np.uint8] = self.decode(latents[None])[0]

@@ -15,7 +15,7 @@ import io
 import random
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -32,7 +32,7 @@ from chladni_benchmarks.reports.targets import TARGETS
 from chladni_benchmarks.services.image_requests import random_embedding
 from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
-from chladni_image_generation.engine.scheduler import FairTurns
+from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.generation import Completed, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_runtime.execution.cancellation import CancellationToken
@@ -83,7 +83,10 @@ async def _measure(model: UntrainedStableDiffusion, effort: Effort, conditions: 
 
 
 async def _measure_engines(
-    model: UntrainedStableDiffusion, effort: Effort, conditions: Conditions, compute_thread: Executor
+    model: UntrainedStableDiffusion,
+    effort: Effort,
+    conditions: Conditions,
+    compute_thread: ThreadPoolExecutor,
 ) -> Figures:
     requests = [
         replace(_request(model, seed), steps=effort.steps, guidance_scale=_GUIDANCE_SCALE)
@@ -166,11 +169,11 @@ def _request(model: UntrainedStableDiffusion, seed: int) -> GenerationRequest:
     )
 
 
-def _engine(model: UntrainedStableDiffusion, batch_size: int, compute_thread: Executor) -> Engine:
+def _engine(model: UntrainedStableDiffusion, batch_size: int, compute_thread: ThreadPoolExecutor) -> Engine:
     return Engine(
         model,
         limits=EngineLimits(batch_size=batch_size),
-        turns=FairTurns(),
+        scheduler=FairScheduler(),
         metrics=GenerationMetrics(CollectorRegistry()),
         compute_thread=compute_thread,
         clock=time.monotonic,
@@ -184,7 +187,7 @@ async def _render(
 
     async def render(request: GenerationRequest, moment: float) -> bytes:
         await asyncio.sleep(moment)
-        async with aclosing(engine.generate(request, CancellationToken(), reuse=False)) as events:
+        async with aclosing(engine.generate(request, CancellationToken(), use_cache=False)) as events:
             async for event in events:
                 if isinstance(event, Completed):
                     return Image.open(io.BytesIO(event.png)).tobytes()

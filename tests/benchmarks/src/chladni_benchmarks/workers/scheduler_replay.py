@@ -2,7 +2,7 @@
 
     python -m chladni_benchmarks.workers.scheduler_replay
 
-Engine, model and limits are those of the service by default; only who decides the turns differs.
+Engine, model and limits are those of the service by default; only the scheduler differs.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from chladni_image_generation.composition import load_configured_model
 from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
-from chladni_image_generation.engine.scheduler import FairTurns, Turns
-from chladni_image_generation.engine.tracking import Ticket
+from chladni_image_generation.engine.scheduler import FairScheduler, Scheduler
+from chladni_image_generation.engine.tracking import TrackedRequest
 from chladni_image_generation.generation import Completed, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.models.interface import LatentDiffusionModel
@@ -36,24 +36,24 @@ class FirstComeFirstServed:
     """The order of a server without a policy: each request to its end, in the order of arrival."""
 
     def __init__(self) -> None:
-        self._tickets: list[Ticket] = []
+        self._requests: list[TrackedRequest] = []
 
-    def join(self, contender: Ticket) -> None:
+    def join(self, request: TrackedRequest) -> None:
         """Takes a request in, behind all others."""
-        self._tickets.append(contender)
+        self._requests.append(request)
 
-    def leave(self, contender: Ticket) -> None:
+    def leave(self, request: TrackedRequest) -> None:
         """Forgets a request."""
-        if contender in self._tickets:
-            self._tickets.remove(contender)
+        if request in self._requests:
+            self._requests.remove(request)
 
-    def charge(self, contender: Ticket, work: float) -> None:
+    def charge(self, request: TrackedRequest, work: float) -> None:
         """Does nothing: who was served how much does not matter."""
 
-    def order(self, now: float) -> list[Ticket]:
+    def order(self, now: float) -> list[TrackedRequest]:
         """Returns all requests by their arrival."""
         del now
-        return list(self._tickets)
+        return list(self._requests)
 
 
 class TurnsReplay:
@@ -67,8 +67,8 @@ class TurnsReplay:
     def __init__(self, model: LatentDiffusionModel, settings: ImageGenerationSettings) -> None:
         self._model = model
         self._settings = settings
-        self._orders: Final[dict[str, Callable[[], Turns[Ticket]]]] = {
-            "fair": lambda: FairTurns(
+        self._orders: Final[dict[str, Callable[[], Scheduler[TrackedRequest]]]] = {
+            "fair": lambda: FairScheduler(
                 oldest_share=settings.oldest_share, promotion_seconds=settings.promotion_seconds
             ),
             "first_come": FirstComeFirstServed,
@@ -89,7 +89,9 @@ class TurnsReplay:
         """
         return asyncio.run(self._replay(self._orders[turns](), arrivals))
 
-    async def _replay(self, turns: Turns[Ticket], arrivals: list[dict[str, Any]]) -> list[float]:
+    async def _replay(
+        self, scheduler: Scheduler[TrackedRequest], arrivals: list[dict[str, Any]]
+    ) -> list[float]:
         compute_thread = new_compute_thread(torch.get_num_threads())
         engine = Engine(
             self._model,
@@ -99,7 +101,7 @@ class TurnsReplay:
                 max_active_requests=self._settings.max_active_requests,
                 max_queued_requests=self._settings.max_queued_requests,
             ),
-            turns=turns,
+            scheduler=scheduler,
             metrics=GenerationMetrics(CollectorRegistry()),
             compute_thread=compute_thread,
             clock=time.monotonic,
@@ -131,7 +133,7 @@ class TurnsReplay:
         )
         await asyncio.sleep(started_at + at_seconds - time.monotonic())
         arrived_at = time.monotonic()
-        async with aclosing(engine.generate(request, CancellationToken(), reuse=False)) as events:
+        async with aclosing(engine.generate(request, CancellationToken(), use_cache=False)) as events:
             async for event in events:
                 if isinstance(event, Completed):
                     return time.monotonic() - arrived_at

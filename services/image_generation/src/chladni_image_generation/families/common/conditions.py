@@ -10,13 +10,13 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from chladni_image_generation.models.interface import GenerationPlan, Leg
+    from chladni_image_generation.models.interface import DenoisingStage, GenerationPlan
 
 
 def with_condition(plan: GenerationPlan, name: str, value: Tensor) -> GenerationPlan:
     """Returns a plan whose denoiser takes one tensor more; in the null condition zeros stand for it.
 
-    Legs of other networks, such as an upscaler's, stay as they are.
+    Stages of other networks, such as an upscaler's, stay as they are.
 
     Args:
         plan: The plan.
@@ -24,12 +24,15 @@ def with_condition(plan: GenerationPlan, name: str, value: Tensor) -> Generation
         value: The tensor, without batch axis.
     """
     return replace(
-        plan, legs=tuple(leg if leg.network else _with_condition(leg, name, value) for leg in plan.legs)
+        plan,
+        stages=tuple(
+            stage if stage.network else _with_condition(stage, name, value) for stage in plan.stages
+        ),
     )
 
 
-def _with_condition(leg: Leg, name: str, value: Tensor) -> Leg:
-    null_condition = leg.null_condition
+def _with_condition(stage: DenoisingStage, name: str, value: Tensor) -> DenoisingStage:
+    null_condition = stage.null_condition
     if null_condition is not None:
         null_condition = {**null_condition, name: torch.zeros_like(value)}
-    return replace(leg, condition={**leg.condition, name: value}, null_condition=null_condition)
+    return replace(stage, condition={**stage.condition, name: value}, null_condition=null_condition)

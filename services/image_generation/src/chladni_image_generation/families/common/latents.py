@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from chladni_image_generation.families.common.vae import Autoencoding
+    from chladni_image_generation.families.common.vae import Vae
     from chladni_image_generation.generation import GenerationRequest
     from chladni_image_generation.models.interface import ModelDescription
 
@@ -22,7 +22,7 @@ def begin(
     generator: torch.Generator,
     *,
     description: ModelDescription,
-    autoencoding: Autoencoding,
+    vae: Vae,
 ) -> tuple[Tensor, Tensor]:
     """Returns the latents (C, H, W) with which a request begins, and the timesteps (N,) that it takes.
 
@@ -33,7 +33,7 @@ def begin(
         scheduler: Its scheduler, whose timesteps are set here.
         generator: Its generator.
         description: The model.
-        autoencoding: Encodes the initial image, where there is one.
+        vae: Encodes the initial image, where there is one.
 
     Raises:
         InvalidInputError: The scheduler cannot take so few steps.
@@ -43,11 +43,11 @@ def begin(
     shape = description.latent_shape_of(request.width_pixels, request.height_pixels, upscale=request.upscale)
     if conditioning.initial_image is None:
         return initial_noise(conditioning, shape, generator) * scheduler.init_noise_sigma, timesteps
-    clean = autoencoding.encode(
+    clean = vae.encode(
         conditioning.initial_image,
         generator,
-        width_pixels=shape[2] * autoencoding.pixels_per_latent,
-        height_pixels=shape[1] * autoencoding.pixels_per_latent,
+        width_pixels=shape[2] * vae.pixels_per_latent,
+        height_pixels=shape[1] * vae.pixels_per_latent,
     )
     timesteps = last_timesteps(scheduler, timesteps, request.steps, conditioning.strength)
     noise = initial_noise(conditioning, shape, generator)

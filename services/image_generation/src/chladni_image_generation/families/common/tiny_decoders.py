@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from diffusers import AutoencoderTiny
 
 from chladni_image_generation.families.common.pipelines import load_network, save_decoding_memory
-from chladni_image_generation.families.common.vae import Autoencoding, pixels_per_latent
+from chladni_image_generation.families.common.vae import Vae, pixels_per_latent
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.references import PartKind
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 
 
-def load_autoencoding(autoencoder: Any, source: ModelSource, options: LoadingOptions) -> Autoencoding:
+def load_vae(autoencoder: Any, source: ModelSource, options: LoadingOptions) -> Vae:
     """Returns a model's way between pixels and latents, with the tiny decoder that is added to the model.
 
     Args:
@@ -32,7 +32,7 @@ def load_autoencoding(autoencoder: Any, source: ModelSource, options: LoadingOpt
     """
     files = source.additions.get(PartKind.TINY_DECODER)
     if files is None:
-        return Autoencoding(autoencoder, device=options.device)
+        return Vae(autoencoder, device=options.device)
     tiny: Any = load_network(AutoencoderTiny, files.directory, source.dtype)
     for meaning, of_tiny, of_model in (
         ("channels", tiny.config.latent_channels, autoencoder.config.latent_channels),
@@ -44,7 +44,7 @@ def load_autoencoding(autoencoder: Any, source: ModelSource, options: LoadingOpt
                 "take a tiny decoder that was made for this model."
             )
     save_decoding_memory(tiny.to(options.device), options)
-    return Autoencoding(
+    return Vae(
         autoencoder,
         device=options.device,
         tiny_decoder=tiny,

@@ -16,7 +16,7 @@ from diffusers import StableDiffusionLatentUpscalePipeline
 from chladni_image_generation.families.common.defaults import SamplingDefaults, sampling_defaults
 from chladni_image_generation.families.common.pipelines import load_pipeline_files, place
 from chladni_image_generation.models.files import ModelFilesError
-from chladni_image_generation.models.interface import Leg
+from chladni_image_generation.models.interface import DenoisingStage
 from chladni_image_generation.models.references import PartKind
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from chladni_image_generation.families.common.vae import Autoencoding
+    from chladni_image_generation.families.common.vae import Vae
     from chladni_image_generation.generation import GenerationRequest
     from chladni_image_generation.models.interface import DenoiserRow
     from chladni_image_generation.models.loading import LoadingOptions, ModelSource
@@ -40,7 +40,7 @@ _SIMILAR: Final = 1e-4
 
 
 class Upscaler:
-    """Adds a leg to the way of a family's images, and denoises its rows.
+    """Adds a stage to the way of a family's images, and denoises its rows.
 
     Args:
         pipeline: Holds the network, its text encoder and its scheduler.
@@ -53,7 +53,7 @@ class Upscaler:
         self._steps = steps
         self._device = device
 
-    def leg(self, request: GenerationRequest, generator: torch.Generator) -> Leg:
+    def stage(self, request: GenerationRequest, generator: torch.Generator) -> DenoisingStage:
         """Returns the stretch from an image's latents to those of one twice as large.
 
         It follows the request's texts with the request's guidance scale. Its noise is drawn when it begins.
@@ -85,7 +85,7 @@ class Upscaler:
             begun: Tensor = noise * scheduler.init_noise_sigma
             return begun
 
-        return Leg(
+        return DenoisingStage(
             noise_levels,
             noise_levels.timesteps,
             condition,
@@ -139,9 +139,7 @@ class _NoiseLevels:
         return self._scheduler.step(clean, timestep, latents)
 
 
-def load_upscaler(
-    source: ModelSource, options: LoadingOptions, *, autoencoding: Autoencoding
-) -> Upscaler | None:
+def load_upscaler(source: ModelSource, options: LoadingOptions, *, vae: Vae) -> Upscaler | None:
     """Returns the upscaler that is added to a model; `None` where there is none.
 
     The model's own autoencoder decodes what it makes; its steps are those of section ``defaults`` of its
@@ -150,7 +148,7 @@ def load_upscaler(
     Args:
         source: The model's files.
         options: Where and how it computes.
-        autoencoding: The model's, whose latents must be those that the upscaler takes.
+        vae: The model's, whose latents must be those that the upscaler takes.
 
     Raises:
         ModelFilesError: Its files are damaged, or it is made for other latents.
@@ -158,10 +156,10 @@ def load_upscaler(
     files = source.additions.get(PartKind.UPSCALER)
     if files is None:
         return None
-    _check_latents(files.directory, autoencoding, name=files.id)
+    _check_latents(files.directory, vae, name=files.id)
     pipeline: Any = load_pipeline_files(StableDiffusionLatentUpscalePipeline, files, source, vae=None)
     place(pipeline, options)
-    channels = 2 * autoencoding.latent_channels
+    channels = 2 * vae.latent_channels
     unet = pipeline.unet.config
     condition_size = 2 * _NOISE_LEVEL_SIZE + pipeline.text_encoder.config.hidden_size
     if unet.in_channels != channels or unet.time_cond_proj_dim != condition_size:
@@ -175,21 +173,18 @@ def load_upscaler(
     return Upscaler(pipeline, steps=defaults.steps, device=options.device)
 
 
-def _check_latents(directory: Path, autoencoding: Autoencoding, *, name: str) -> None:
+def _check_latents(directory: Path, vae: Vae, *, name: str) -> None:
     """Demands that an upscaler was trained on such latents as a model's: its own autoencoder tells."""
     try:
         config = json.loads((directory / "vae" / "config.json").read_text())
         channels, scaling_factor = config["latent_channels"], config.get("scaling_factor", 0.18215)
     except (OSError, ValueError, KeyError) as error:
         raise ModelFilesError(f"Upscaler {name!r} has no usable vae/config.json.") from error
-    is_same = (
-        channels == autoencoding.latent_channels
-        and abs(scaling_factor - autoencoding.scaling_factor) < _SIMILAR
-    )
+    is_same = channels == vae.latent_channels and abs(scaling_factor - vae.scaling_factor) < _SIMILAR
     if not is_same:
         raise ModelFilesError(
             f"Upscaler {name!r} is made for latents of {channels} channels scaled by {scaling_factor:g}; the "
-            f"model's have {autoencoding.latent_channels}, scaled by {autoencoding.scaling_factor:g}."
+            f"model's have {vae.latent_channels}, scaled by {vae.scaling_factor:g}."
         )
 
 

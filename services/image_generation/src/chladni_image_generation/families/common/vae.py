@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Autoencoding:
+class Vae:
     """Encodes and decodes images.
 
     An autoencoder whose configuration says ``force_upcast`` has activations beyond the range of float16. In
@@ -44,8 +44,8 @@ class Autoencoding:
             autoencoder.to(torch.float32)
         self._autoencoder = autoencoder
         self._device = device
-        self._sketching = tiny_decoder or autoencoder
-        self._decoding = self._sketching if tiny_decodes_images else autoencoder
+        self._preview_decoder = tiny_decoder or autoencoder
+        self._decoding = self._preview_decoder if tiny_decodes_images else autoencoder
         self.pixels_per_latent = pixels_per_latent(autoencoder)
         self._processor = VaeImageProcessor(vae_scale_factor=self.pixels_per_latent)
 
@@ -79,11 +79,11 @@ class Autoencoding:
         """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
         return self._pixels(self._decoding, latents)
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self.pixels_per_latent
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
-        image: NDArray[np.uint8] = self._pixels(self._sketching, shrunk[None])[0]
+        image: NDArray[np.uint8] = self._pixels(self._preview_decoder, shrunk[None])[0]
         return image
 
     def _pixels(self, decoder: Any, latents: Tensor) -> NDArray[np.uint8]:

@@ -29,10 +29,10 @@ from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.models.files import ModelFiles, ModelFilesError
 from chladni_image_generation.models.interface import (
     DenoiserRow,
+    DenoisingStage,
     EmbeddingSpace,
     GenerationPlan,
     ImageSizes,
-    Leg,
     ModelDescription,
 )
 from chladni_image_generation.models.loading import LoadingOptions, ModelSource
@@ -44,7 +44,7 @@ _SUMMARY: Final = (
 )
 
 
-class AudioConditionedModel:
+class EmbeddedModel:
     """A loaded model of this family; see `LatentDiffusionModel` for what its methods promise.
 
     Args:
@@ -79,14 +79,14 @@ class AudioConditionedModel:
         scheduler = self._schedulers.new(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
         noise = initial_noise(request.conditioning, shape, generator)
-        leg = Leg(
+        stage = DenoisingStage(
             scheduler,
             timesteps,
             self.encode(embedding, noise),
             self.null_condition(shape) if request.is_guided else None,
             step_options(scheduler, generator),
         )
-        return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (leg,))
+        return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (stage,))
 
     def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
         """Returns the UNet's conditions for an embedding of shape (152,) in [0, 1].
@@ -127,7 +127,7 @@ class AudioConditionedModel:
         array: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).cpu().numpy()
         return array
 
-    def sketch(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
+    def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self._autoencoder.spatial_compression_ratio
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
@@ -141,19 +141,17 @@ class AudioConditionedModel:
         }
 
 
-def load(source: ModelSource, options: LoadingOptions) -> AudioConditionedModel:
+def load(source: ModelSource, options: LoadingOptions) -> EmbeddedModel:
     """Loads a model of this family.
 
     Raises:
         ModelFilesError: The directory holds a model of another family or is incomplete.
     """
     source.refuse_additions()
-    return load_audio_conditioned_model(source.files, device=options.device, dtype=source.dtype)
+    return load_embedded_model(source.files, device=options.device, dtype=source.dtype)
 
 
-def load_audio_conditioned_model(
-    files: ModelFiles, *, device: torch.device, dtype: torch.dtype
-) -> AudioConditionedModel:
+def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch.dtype) -> EmbeddedModel:
     """Loads a model of this family from its files.
 
     Raises:
@@ -204,7 +202,7 @@ def load_audio_conditioned_model(
         scheduler_names=schedulers.names,
         upscales=(1, 2) if native_pixels * 2 in sizes else (1,),
     )
-    return AudioConditionedModel(
+    return EmbeddedModel(
         description=description,
         # Convolutions run a fifth faster on a CPU where the channels of a pixel lie together.
         denoiser=denoiser.to(device, memory_format=torch.channels_last).eval(),
