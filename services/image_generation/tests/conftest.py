@@ -11,12 +11,11 @@ import torch
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.families.embedded.model import load_embedded_model
-from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.generation import Conditioning, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.models.files import find_model_files
 from chladni_image_generation.testing.untrained_model import save_untrained_model

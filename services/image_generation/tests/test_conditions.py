@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_image_generation.conditioning import Conditioning
-from chladni_image_generation.engine.initial_noise import initial_noise
-from chladni_image_generation.initial_images import decode_initial_image
+from chladni_image_generation.families.common.latents import initial_noise
+from chladni_image_generation.generation import Conditioning
+from chladni_image_generation.image_codec import decode_initial_image
 
 SHAPE = (4, 32, 32)
 

@@ -19,8 +19,7 @@ from chladni_contract.errors import (
 )
 from chladni_image_generation.families.embedded.conditioning import encode_condition, null_condition
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
-from chladni_image_generation.generation import Completed, PreviewOptions, Progress, Queued, Started
-from chladni_image_generation.provenance import Origin
+from chladni_image_generation.generation import Completed, Origin, PreviewOptions, Progress, Queued, Started
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 

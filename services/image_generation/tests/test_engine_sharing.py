@@ -8,8 +8,7 @@ import pytest
 
 from chladni_contract.errors import ChladniError, DeadlineExceededError, Reason
 from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
-from chladni_image_generation.generation import Completed, PreviewOptions, Progress, Queued, Started
-from chladni_image_generation.provenance import Origin
+from chladni_image_generation.generation import Completed, Origin, PreviewOptions, Progress, Queued, Started
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 

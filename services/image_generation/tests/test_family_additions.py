@@ -14,9 +14,8 @@ from diffusers import (
 )
 from PIL import Image
 
-from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.engine.sampler import Sampler
-from chladni_image_generation.generation import GenerationRequest, PreviewOptions, Progress
+from chladni_image_generation.generation import Conditioning, GenerationRequest, PreviewOptions, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_image_generation.models.schedulers import SchedulerCatalog

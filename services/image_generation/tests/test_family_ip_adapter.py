@@ -23,9 +23,8 @@ from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, compose
-from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.generation import Conditioning, GenerationRequest
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_image_generation.models.schedulers import SchedulerCatalog

@@ -10,10 +10,9 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from chladni_contract.errors import ChladniError, Reason
-from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.engine.batch_invariance import is_decoder_batch_invariant
 from chladni_image_generation.engine.sampler import Sampler
-from chladni_image_generation.generation import GenerationRequest, PreviewOptions, Progress
+from chladni_image_generation.generation import Conditioning, GenerationRequest, PreviewOptions, Progress
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.interface import ImagesWithheldError
 from chladni_image_generation.models.loading import LoadingOptions, load_model

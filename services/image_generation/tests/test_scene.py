@@ -13,7 +13,6 @@ from chladni_image_generation.descriptor_space import (
     GLOBAL_NAMES,
     silence,
 )
-from chladni_image_generation.families.embedded.bending import bent_scene, noise_fields
 from chladni_image_generation.families.embedded.correspondences import (
     ImageParameters,
     parameters_from_descriptors,
@@ -21,7 +20,14 @@ from chladni_image_generation.families.embedded.correspondences import (
 from chladni_image_generation.families.embedded.fields import pixel_grid
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS, draw_guide
 from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS, GRID_SIZE, draw_grids
-from chladni_image_generation.families.embedded.scene import RIDGE_COUNT, Scene, feature, lay_out
+from chladni_image_generation.families.embedded.scene import (
+    RIDGE_COUNT,
+    Scene,
+    bent_scene,
+    feature,
+    lay_out,
+    noise_fields,
+)
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
 
 SIZES = [(4, 4), (8, 8), (16, 20), (20, 12)]

@@ -21,12 +21,11 @@ from chladni.image.v1 import (
     prompt_service_pb2_grpc,
 )
 from chladni_contract.errors import ChladniError
-from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.engine.registry import EngineRegistry, UnavailableModel
 from chladni_image_generation.engine.scheduler import FairScheduler
-from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.generation import Conditioning, GenerationRequest
 from chladni_image_generation.grpc_api.servicer import ImageGenerationServicer, PromptServicer
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.models.files import ModelFilesError

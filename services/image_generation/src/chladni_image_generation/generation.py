@@ -1,11 +1,127 @@
-"""What a generation is asked for and what it reports."""
+"""A generation: what it is made from, what is asked for, what it reports, and where its image comes from."""
 
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
-from chladni_image_generation.conditioning import Conditioning
-from chladni_image_generation.provenance import Origin, Provenance
+import numpy as np
+from numpy.typing import NDArray
 
-MAX_SEED = 2**32 - 1
+MAX_SEED: Final = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditioning:
+    """What an image is made from; every model takes some of these.
+
+    Attributes:
+        audio_embedding: float32 (D,), in the model's embedding space.
+        prompt: Text to follow.
+        negative_prompt: Text to avoid.
+        initial_latents: float32 (C, H, W), to start from in place of noise, or with it.
+        initial_latents_weight: How much of them, w in [0, 1]: x_T = sqrt(1 - w^2) noise + w latents.
+        initial_image: uint8 RGB (height, width, 3), of any size, to start from.
+        strength: How far to go from it, in (0, 1].
+    """
+
+    audio_embedding: NDArray[np.float32] | None = None
+    prompt: str = ""
+    negative_prompt: str = ""
+    initial_latents: NDArray[np.float32] | None = None
+    initial_latents_weight: float = 1.0
+    initial_image: NDArray[np.uint8] | None = None
+    strength: float = 0.7
+
+    @property
+    def required_audio_embedding(self) -> NDArray[np.float32]:
+        """The embedding, for models that cannot do without.
+
+        Raises:
+            ValueError: There is none; requests for such models are refused before they come so far.
+        """
+        if self.audio_embedding is None:
+            raise ValueError("this model needs an audio embedding")
+        return self.audio_embedding
+
+    def digest(self) -> str:
+        """Returns the SHA-256 over all values in hexadecimal."""
+        digest = hashlib.sha256()
+        for name, values in (
+            ("audio_embedding", self.audio_embedding),
+            ("initial_latents", self.initial_latents),
+            ("initial_image", self.initial_image),
+        ):
+            if values is not None:
+                digest.update(f"{name} {values.shape}\n".encode())
+                digest.update(_little_endian(values))
+        digest.update(f"{self.prompt!r} {self.negative_prompt!r}\n".encode())
+        if self.initial_latents is not None:
+            digest.update(f"weight {self.initial_latents_weight!r}\n".encode())
+        if self.initial_image is not None:
+            digest.update(f"strength {self.strength!r}\n".encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Everything that decides the pixels. Equal provenance and conditioning give equal pixels, where exact.
+
+    Attributes are those of ``chladni.image.v1.Provenance``.
+    """
+
+    model: str
+    model_digest: str
+    recipe: str
+    seed: int
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    width_pixels: int
+    height_pixels: int
+    audio_sha256: str
+    conditioning_sha256: str
+    dtype: str
+    device: str
+    batch_size: int
+    thread_count: int
+    library_versions: Mapping[str, str]
+    exact: bool
+    device_capability: str
+    decode_batch_size: int
+    stage: str
+    earlier: tuple[Provenance, ...]
+    fallback: str
+    prompt: str
+    negative_prompt: str
+    strength: float | None
+    initial_latents_weight: float | None
+    upscale: int
+    refiner_start: float | None
+    recipe_options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a conditioning came from, copied into the provenance and otherwise unused.
+
+    Attributes:
+        recipe: Name of the recipe; empty for none.
+        audio_sha256: SHA-256 of the recording in hexadecimal; empty if unknown.
+        stage: Part of the recipe that the image is; empty for all of it.
+        earlier: How the images that this one starts from were made, the first one first.
+        fallback: Why another way than the recipe's own was taken; empty where it was not.
+        options: Options of the recipe by name.
+    """
+
+    recipe: str = ""
+    audio_sha256: str = ""
+    stage: str = ""
+    earlier: tuple[Provenance, ...] = ()
+    fallback: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +246,7 @@ class Completed:
 
 
 GenerationEvent = Queued | Started | Progress | Completed
+
+
+def _little_endian(values: NDArray[Any]) -> bytes:
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()

@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chladni_image_generation.generation import GenerationRequest
-    from chladni_image_generation.provenance import Provenance
+    from chladni_image_generation.generation import GenerationRequest, Provenance
 
 
 def content_key(request: GenerationRequest) -> str:

@@ -7,8 +7,8 @@ from typing import Final
 import torch
 
 from chladni_image_generation.engine.executor import ExecutionState
+from chladni_image_generation.generation import Provenance
 from chladni_image_generation.models.interface import LatentDiffusionModel
-from chladni_image_generation.provenance import Provenance
 
 _LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch", "transformers")
 

@@ -16,8 +16,8 @@ import torch
 from diffusers import AudioLDMPipeline
 from transformers import SpeechT5HifiGanConfig
 
-from chladni_image_generation.engine.initial_noise import initial_noise
 from chladni_image_generation.families.common.clap_text import embed_text, load_text_encoder, space_of
+from chladni_image_generation.families.common.latents import initial_noise
 from chladni_image_generation.families.common.mel_images import mel_image
 from chladni_image_generation.families.common.pipelines import load_pipeline
 from chladni_image_generation.models.files import ModelFilesError

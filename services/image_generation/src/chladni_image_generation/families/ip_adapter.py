@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from chladni_image_generation.families import stable_diffusion
 from chladni_image_generation.families.common.clip_image_space import clip_image_space
 from chladni_image_generation.families.common.conditions import with_condition
-from chladni_image_generation.families.common.licences import licence_of
+from chladni_image_generation.families.common.pipelines import licence_of
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.references import PartKind
 

@@ -12,10 +12,8 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, LDMTextToImagePipeline
 
-from chladni_image_generation.engine.initial_noise import initial_noise
-from chladni_image_generation.families.common.licences import licence_of
-from chladni_image_generation.families.common.pipelines import load_pipeline, save_decoding_memory
-from chladni_image_generation.families.common.sketches import shrunk_latents
+from chladni_image_generation.families.common.latents import initial_noise, shrunk_latents
+from chladni_image_generation.families.common.pipelines import licence_of, load_pipeline, save_decoding_memory
 from chladni_image_generation.models.interface import (
     DenoisingStage,
     GenerationPlan,

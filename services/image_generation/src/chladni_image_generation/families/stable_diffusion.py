@@ -16,12 +16,11 @@ from chladni_image_generation.families.common.defaults import (
     is_guided_by_input,
     sampling_defaults,
 )
-from chladni_image_generation.families.common.latents import begin
-from chladni_image_generation.families.common.licences import licence_of
-from chladni_image_generation.families.common.pipelines import load_pipeline
+from chladni_image_generation.families.common.latents import prepare_latents
+from chladni_image_generation.families.common.pipelines import licence_of, load_pipeline
 from chladni_image_generation.families.common.safety import load_safety_checker
-from chladni_image_generation.families.common.tiny_decoders import load_vae
 from chladni_image_generation.families.common.upscaling import FACTOR, NETWORK, load_upscaler
+from chladni_image_generation.families.common.vae import load_vae
 from chladni_image_generation.models.interface import (
     DenoisingStage,
     GenerationPlan,
@@ -86,7 +85,7 @@ class StableDiffusionModel:
         """Returns the way from noise, or from the initial image, to what the prompt says."""
         scheduler = self._schedulers.new(request.scheduler)
         condition, null_condition = self._conditions(request)
-        latents, timesteps = begin(
+        latents, timesteps = prepare_latents(
             request,
             scheduler,
             generator,

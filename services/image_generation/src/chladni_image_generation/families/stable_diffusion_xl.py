@@ -20,10 +20,14 @@ from chladni_image_generation.families.common.defaults import (
     is_guided_by_input,
     sampling_defaults,
 )
-from chladni_image_generation.families.common.latents import begin, last_timesteps
-from chladni_image_generation.families.common.licences import licence_of
-from chladni_image_generation.families.common.pipelines import load_pipeline, load_pipeline_files, place
-from chladni_image_generation.families.common.tiny_decoders import load_vae
+from chladni_image_generation.families.common.latents import last_timesteps, prepare_latents
+from chladni_image_generation.families.common.pipelines import (
+    licence_of,
+    load_pipeline,
+    load_pipeline_files,
+    place,
+)
+from chladni_image_generation.families.common.vae import load_vae
 from chladni_image_generation.families.sdxl_denoiser import (
     SdxlDenoiser,
     timesteps_after,
@@ -148,7 +152,9 @@ class StableDiffusionXLModel:
     def _begin(
         self, request: GenerationRequest, scheduler: Any, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        latents, timesteps = begin(request, scheduler, generator, description=self.description, vae=self._vae)
+        latents, timesteps = prepare_latents(
+            request, scheduler, generator, description=self.description, vae=self._vae
+        )
         if request.conditioning.initial_image is None:
             timesteps = last_timesteps(scheduler, timesteps, request.steps, 1.0)
         return latents, timesteps

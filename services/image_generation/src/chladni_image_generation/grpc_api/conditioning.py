@@ -6,8 +6,8 @@ import numpy as np
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni_contract.tensors import to_array
-from chladni_image_generation.conditioning import Conditioning
-from chladni_image_generation.initial_images import decode_initial_image
+from chladni_image_generation.generation import Conditioning
+from chladni_image_generation.image_codec import decode_initial_image
 from chladni_image_generation.models.interface import ModelDescription
 from chladni_runtime.server.validation import RequestValidator
 

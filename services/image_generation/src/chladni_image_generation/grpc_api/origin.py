@@ -3,7 +3,7 @@
 from typing import Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni_image_generation.provenance import Origin, Provenance
+from chladni_image_generation.generation import Origin, Provenance
 from chladni_runtime.server.validation import RequestValidator
 
 _MAX_NAME_LENGTH: Final = 64

@@ -19,6 +19,9 @@ _FEW_STEP_SAMPLERS: Final = {"LCMScheduler", "TCDScheduler"}
 _OTHER_PRECONDITIONING: Final = {"EDMEulerScheduler"}
 
 
+_LEAST_NOISE_LEVEL: Final = 1e-3
+
+
 class SchedulerCatalog:
     """The schedulers that fit one model.
 
@@ -117,6 +120,17 @@ def clean_estimate(
         case _:
             estimate = prediction
     return estimate
+
+
+def velocity_of(latents: Tensor, clean: Tensor, noise_level: Tensor) -> Tensor:
+    """The velocity e - z of a flow x = (1 - s) z + s e, from where it leads to.
+
+    Args:
+        latents: x.
+        clean: z, by the denoiser's estimate.
+        noise_level: s; below a thousandth, where a flow is at its end, it counts as one.
+    """
+    return (latents - clean) / noise_level.clamp(min=_LEAST_NOISE_LEVEL)
 
 
 def _is_flow(scheduler: Any) -> bool:

@@ -5,9 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.engine.sampler import Sampler
-from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.generation import Conditioning, GenerationRequest
 from chladni_image_generation.models.interface import LatentDiffusionModel
 
 
@@ -27,7 +26,7 @@ def denoise_alone(
         width_pixels=width_pixels,
         height_pixels=height_pixels,
     )
-    job = Sampler(model, request)
-    while not job.is_denoised:
-        job.advance(list(model.denoise(job.rows())))
-    return job.latents
+    sampler = Sampler(model, request)
+    while not sampler.is_denoised:
+        sampler.advance(list(model.denoise(sampler.rows())))
+    return sampler.latents

@@ -7,8 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chladni_image_generation.conditioning import Conditioning
-from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.generation import Conditioning, GenerationRequest
 from chladni_image_generation.models.interface import EmbeddingSpace, ModelDescription
 
 FIRST: Final = "first"

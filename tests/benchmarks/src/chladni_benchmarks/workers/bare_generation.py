@@ -31,8 +31,8 @@ from chladni_image_generation.families.embedded.conditioning import (
     encode_condition,
     null_condition,
 )
-from chladni_image_generation.families.embedded.flow import velocity_of
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
+from chladni_image_generation.models.schedulers import velocity_of
 from chladni_image_generation.training.denoiser import TRAINING_TIMESTEPS as _TRAINING_TIMESTEPS
 
 _PNG_COMPRESSION_LEVEL: Final = 3  # the service's; the measurement compares the sizes of files

@@ -20,12 +20,11 @@ from prometheus_client import CollectorRegistry
 from chladni_benchmarks.services.image_requests import random_embedding
 from chladni_benchmarks.workers.commands import answer_commands
 from chladni_image_generation.composition import load_configured_model
-from chladni_image_generation.conditioning import Conditioning
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.engine.scheduler import FairScheduler, Scheduler
 from chladni_image_generation.engine.tracking import TrackedRequest
-from chladni_image_generation.generation import Completed, GenerationRequest
+from chladni_image_generation.generation import Completed, Conditioning, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.models.interface import LatentDiffusionModel
 from chladni_runtime.execution.cancellation import CancellationToken

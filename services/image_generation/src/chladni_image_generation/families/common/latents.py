@@ -1,22 +1,44 @@
-"""Where the way to an image begins: at noise, or at an image with noise over it."""
+"""Latents before and beside the denoiser: those an image starts from, and small ones for previews."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from chladni_image_generation.engine.initial_noise import initial_noise
+import torch
+
 from chladni_image_generation.models.schedulers import timesteps_of
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from chladni_image_generation.families.common.vae import Vae
-    from chladni_image_generation.generation import GenerationRequest
+    from chladni_image_generation.generation import Conditioning, GenerationRequest
     from chladni_image_generation.models.interface import ModelDescription
 
 
-def begin(
+def initial_noise(
+    conditioning: Conditioning, shape: tuple[int, int, int], generator: torch.Generator
+) -> Tensor:
+    """Returns float32 (C, H, W) noise of unit variance: the seed's, or a blend with given latents.
+
+    Variances of independent parts add up, so x = sqrt(1 - w^2) noise + w latents has unit variance where the
+    latents have it. The noise is drawn in any case: what is drawn afterwards does not depend on w.
+
+    Args:
+        conditioning: Holds the latents and their weight, where there are any.
+        shape: (C, H, W).
+        generator: Draws the noise.
+    """
+    noise = torch.randn(shape, generator=generator)
+    if conditioning.initial_latents is None:
+        return noise
+    weight = conditioning.initial_latents_weight
+    latents = torch.from_numpy(conditioning.initial_latents.copy())
+    return math.sqrt(1 - weight**2) * noise + weight * latents
+
+
+def prepare_latents(
     request: GenerationRequest,
     scheduler: Any,
     generator: torch.Generator,
@@ -68,3 +90,19 @@ def last_timesteps(scheduler: Any, timesteps: Tensor, steps: int, share: float) 
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
     return timesteps[first:]
+
+
+def shrunk_latents(latents: Tensor, size_pixels: int, *, full_size_pixels: int) -> Tensor:
+    """Returns latents (C, h, w) of a small image of what latents (C, H, W) show.
+
+    Decoding latents after shrinking them costs as little as the preview is small.
+
+    Args:
+        latents: Latents without noise.
+        size_pixels: Length of the preview's longer side.
+        full_size_pixels: Length of the longer side of the image that the latents decode to.
+    """
+    shrinkage = min(1.0, size_pixels / full_size_pixels)
+    return torch.nn.functional.interpolate(
+        latents[None], size=[max(1, round(side * shrinkage)) for side in latents.shape[1:]], mode="area"
+    )[0]

@@ -1,6 +1,8 @@
-"""Diffusers pipelines as holders of a model's networks: loaded, placed and configured."""
+"""Diffusers pipelines as holders of a model's networks: loaded, placed and configured; and their licences."""
 
-from collections.abc import Container
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,6 +16,8 @@ from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 from chladni_image_generation.models.references import json_object
 
 _VOCABULARIES: Final = ("tokenizer.json", "vocab.json", "vocab.txt")
+_FENCE: Final = "---"
+_MAX_LICENCE_LENGTH: Final = 100
 PipelineT = TypeVar("PipelineT")
 NetworkT = TypeVar("NetworkT")
 
@@ -180,3 +184,30 @@ def first_line(error: Exception, directory: Path) -> str:
     """
     line = (str(error).splitlines() or [type(error).__name__])[0]
     return line.replace(str(directory), directory.name)
+
+
+def licence_of(files: ModelFiles) -> str:
+    """Returns what the manifest says, else what the front matter of the model card says; empty for neither.
+
+    A card that says ``other`` names the licence in a field of its own.
+    """
+    told = files.manifest.get("licence")
+    if told:
+        return str(told)[:_MAX_LICENCE_LENGTH]
+    front_matter = dict(_front_matter(files.directory / "README.md"))
+    name = front_matter.get("license", "")
+    return front_matter.get("license_name", name) if name == "other" else name
+
+
+def _front_matter(path: Path) -> Iterator[tuple[str, str]]:
+    """Gives the fields of one line each that a model card begins with, between two fences."""
+    if not path.is_file():
+        return
+    lines = iter(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    if next(lines, "").strip() != _FENCE:
+        return
+    for line in lines:
+        if line.strip() == _FENCE:
+            return
+        name, _, value = line.partition(":")
+        yield name.strip(), value.strip().strip("'\"")[:_MAX_LICENCE_LENGTH]

@@ -1,4 +1,9 @@
-"""Between pixels and latents, by a diffusers autoencoder and, for speed, a tiny one beside it."""
+"""Between pixels and latents, by a diffusers autoencoder and, for speed, a tiny decoder beside it.
+
+A tiny decoder that is added to a model gives previews at next to no cost, and images too if that is wanted.
+It is of the kind of TAESD (Ollin Boer Bohan, https://github.com/madebyollin/taesd): an autoencoder distilled
+from the decoder of a model, for the same latents.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from diffusers import AutoencoderTiny
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
-from chladni_image_generation.families.common.sketches import shrunk_latents
+from chladni_image_generation.families.common.latents import shrunk_latents
+from chladni_image_generation.families.common.pipelines import load_network, save_decoding_memory
+from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.references import PartKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 
 
 class Vae:
@@ -92,6 +103,39 @@ class Vae:
         array = self._processor.postprocess(decoded.float(), output_type="np")
         pixels: NDArray[np.uint8] = (array * 255).round().astype(np.uint8)
         return pixels
+
+
+def load_vae(autoencoder: Any, source: ModelSource, options: LoadingOptions) -> Vae:
+    """Returns a model's way between pixels and latents, with the tiny decoder that is added to the model.
+
+    Args:
+        autoencoder: The model's own, in place.
+        source: The model's files; the tiny decoder is among the additions, if there is one.
+        options: Where and how it computes.
+
+    Raises:
+        ModelFilesError: The tiny decoder's files are damaged, or it is made for other latents.
+    """
+    files = source.additions.get(PartKind.TINY_DECODER)
+    if files is None:
+        return Vae(autoencoder, device=options.device)
+    tiny: Any = load_network(AutoencoderTiny, files.directory, source.dtype)
+    for meaning, of_tiny, of_model in (
+        ("channels", tiny.config.latent_channels, autoencoder.config.latent_channels),
+        ("pixels a side", pixels_per_latent(tiny), pixels_per_latent(autoencoder)),
+    ):
+        if of_tiny != of_model:
+            raise ModelFilesError(
+                f"{files.id!r} decodes latents of {of_tiny} {meaning}, those of the model have {of_model}; "
+                "take a tiny decoder that was made for this model."
+            )
+    save_decoding_memory(tiny.to(options.device), options)
+    return Vae(
+        autoencoder,
+        device=options.device,
+        tiny_decoder=tiny,
+        tiny_decodes_images=options.tiny_decoder_for_images,
+    )
 
 
 def pixels_per_latent(autoencoder: Any) -> int:

@@ -12,11 +12,15 @@ import torch
 from torch import Tensor
 
 from chladni_image_generation.descriptor_space import COURSE_FEATURES
-from chladni_image_generation.families.embedded.bending import bent_scene, gather_clouds, noise_fields
 from chladni_image_generation.families.embedded.correspondences import ImageParameters
 from chladni_image_generation.families.embedded.fields import pixel_grid
 from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS
-from chladni_image_generation.families.embedded.scene import RIDGE_COUNT
+from chladni_image_generation.families.embedded.scene import (
+    RIDGE_COUNT,
+    bent_scene,
+    gather_clouds,
+    noise_fields,
+)
 
 _COORDINATE_PLANES: Final = 4
 _FIELD_PLANES: Final = 7

@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
-from chladni_image_generation.engine.initial_noise import initial_noise
-from chladni_image_generation.families.common.sketches import shrunk_latents
+from chladni_image_generation.families.common.latents import initial_noise, shrunk_latents
 from chladni_image_generation.families.embedded.conditioning import (
     Condition,
     encode_condition,
     null_condition,
 )
-from chladni_image_generation.families.embedded.flow import velocity_of
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import GenerationRequest
@@ -36,7 +34,12 @@ from chladni_image_generation.models.interface import (
     ModelDescription,
 )
 from chladni_image_generation.models.loading import LoadingOptions, ModelSource
-from chladni_image_generation.models.schedulers import SchedulerCatalog, step_options, timesteps_of
+from chladni_image_generation.models.schedulers import (
+    SchedulerCatalog,
+    step_options,
+    timesteps_of,
+    velocity_of,
+)
 
 FAMILY: Final = "chladni-embedded"
 _SUMMARY: Final = (

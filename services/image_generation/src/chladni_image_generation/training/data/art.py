@@ -12,7 +12,6 @@ import math
 import torch
 from torch import Tensor
 
-from chladni_image_generation.families.embedded.bending import bent_scene, gather_clouds, noise_fields
 from chladni_image_generation.families.embedded.correspondences import (
     ImageParameters,
     parameters_from_descriptors,
@@ -25,7 +24,14 @@ from chladni_image_generation.families.embedded.fields import (
     smooth_step,
 )
 from chladni_image_generation.families.embedded.palette import sample_ramp, srgb_from_oklab
-from chladni_image_generation.families.embedded.scene import RIDGE_COUNT, Scene, feature
+from chladni_image_generation.families.embedded.scene import (
+    RIDGE_COUNT,
+    Scene,
+    bent_scene,
+    feature,
+    gather_clouds,
+    noise_fields,
+)
 
 _LIGHT_ANGLE = 0.65 * math.pi
 """Light falls from above and a little from the left, where viewers expect it (Ramachandran 1988)."""

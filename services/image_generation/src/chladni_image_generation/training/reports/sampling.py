@@ -12,8 +12,8 @@ from chladni_image_generation.families.embedded.conditioning import (
     encode_condition,
     null_condition,
 )
-from chladni_image_generation.families.embedded.flow import velocity_of
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
+from chladni_image_generation.models.schedulers import velocity_of
 from chladni_image_generation.training.autoencoder import (
     DOWNSAMPLING,
     LATENT_CHANNELS,
