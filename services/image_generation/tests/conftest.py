@@ -1,5 +1,7 @@
 """A model of the true architecture, tiny and untrained, saved and loaded as a real one is."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import time

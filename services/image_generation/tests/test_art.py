@@ -1,5 +1,7 @@
 """The art that the model learns from: deterministic, in range, and true to its correspondences."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import pytest

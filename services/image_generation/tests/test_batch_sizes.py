@@ -1,5 +1,7 @@
 """Rows of calls and the work that they are."""
 
+from __future__ import annotations
+
 from hypothesis import given
 from hypothesis import strategies as st
 

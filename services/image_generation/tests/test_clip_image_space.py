@@ -1,5 +1,7 @@
 """The space of CLIP's image embeddings: named alike by everyone who has the vision tower."""
 
+from __future__ import annotations
+
 import shutil
 
 import pytest

@@ -5,6 +5,8 @@ split's end are rounded by other instructions than the rest, and a split that fa
 depends on its place in the batch.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,7 @@
 """The condition that the UNet receives: shapes, bounds, the guide, the null condition, bad input."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from hypothesis import given, settings

@@ -1,5 +1,7 @@
 """What images are made from: digests, blends with given latents, files of callers."""
 
+from __future__ import annotations
+
 import io
 import math
 

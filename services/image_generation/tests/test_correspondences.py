@@ -1,5 +1,7 @@
 """From a sound to the parameters of its image."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from hypothesis import given, settings

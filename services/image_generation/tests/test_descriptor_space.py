@@ -1,5 +1,7 @@
 """The space of embeddings: 152 components by name, and the course that is part of them."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

@@ -1,5 +1,7 @@
 """The engine with a real, tiny model: events, reproducibility, fairness, cancellation, limits, faults."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import json

@@ -1,5 +1,7 @@
 """What goes wrong in a model: one request fails, the others are as if nothing had been."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 

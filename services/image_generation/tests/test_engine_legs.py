@@ -1,5 +1,7 @@
 """Ways to an image that lead through several networks: calls, sizes, shortage of memory, forecasts."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 from dataclasses import replace

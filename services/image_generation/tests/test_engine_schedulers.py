@@ -1,5 +1,7 @@
 """Every scheduler of diffusers that fits a model, the stateful and the noisy ones included."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import replace
 

@@ -1,5 +1,7 @@
 """Identical requests, callers that share the model, sizes that alternate, and callers that leave."""
 
+from __future__ import annotations
+
 import asyncio
 import random
 

@@ -1,5 +1,7 @@
 """How long work takes, as arithmetic."""
 
+from __future__ import annotations
+
 import pytest
 
 from chladni_contract.errors import DeadlineExceededError, QueueFullError

@@ -1,5 +1,7 @@
 """What is added to a Stable Diffusion by '+': an upscaler and a tiny decoder, as diffusers' own would do."""
 
+from __future__ import annotations
+
 import io
 import json
 

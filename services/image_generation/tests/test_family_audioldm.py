@@ -1,5 +1,7 @@
 """AudioLDM: a spectrogram of a sound's CLAP embedding, as diffusers' own pipeline would compute it."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import shutil

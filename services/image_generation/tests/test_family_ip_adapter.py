@@ -1,5 +1,7 @@
 """Stable Diffusion with an IP-Adapter: the images of diffusers' pipelines with the same adapter loaded."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import json

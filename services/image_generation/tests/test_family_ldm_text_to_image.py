@@ -1,5 +1,7 @@
 """CompVis's text-to-image models: images equal to those of diffusers' own pipeline."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import shutil

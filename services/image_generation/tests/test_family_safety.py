@@ -1,5 +1,7 @@
 """A safety checker withholds an image and its previews, and no other request's."""
 
+from __future__ import annotations
+
 import asyncio
 import shutil
 

@@ -1,5 +1,7 @@
 """Several models in one service, over gRPC: what works is served, and the rest says why it is not."""
 
+from __future__ import annotations
+
 import io
 import json
 

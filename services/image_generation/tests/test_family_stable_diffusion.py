@@ -1,5 +1,7 @@
 """Stable Diffusion: the images of its diffusers pipelines, bit for bit."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import json

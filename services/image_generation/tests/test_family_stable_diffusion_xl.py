@@ -1,5 +1,7 @@
 """Stable Diffusion XL and its refiner: the images of their diffusers pipelines, bit for bit."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import json

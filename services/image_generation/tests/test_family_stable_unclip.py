@@ -1,5 +1,7 @@
 """Stable unCLIP: the images of its diffusers pipeline, from embeddings in CLIP's image space."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import shutil

@@ -1,5 +1,7 @@
 """The job that tries a model out, on untrained checkpoints as their own command writes them."""
 
+from __future__ import annotations
+
 import json
 import sys
 

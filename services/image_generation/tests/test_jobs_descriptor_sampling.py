@@ -1,5 +1,7 @@
 """Embeddings to draw images for."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

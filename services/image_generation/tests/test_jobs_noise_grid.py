@@ -1,5 +1,7 @@
 """The noise that holds a composition: it can be read back, and it is still white."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

@@ -1,5 +1,7 @@
 """Replicas: they share a batch without overlap and agree on its gradient."""
 
+from __future__ import annotations
+
 import os
 import socket
 import subprocess

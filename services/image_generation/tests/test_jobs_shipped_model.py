@@ -1,5 +1,7 @@
 """The model that ships: whole, small enough, and painting images instead of noise."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 

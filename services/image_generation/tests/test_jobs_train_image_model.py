@@ -1,5 +1,7 @@
 """The training job end to end, in its tiny preset, and the model directory that it exports."""
 
+from __future__ import annotations
+
 import json
 import shutil
 from pathlib import Path

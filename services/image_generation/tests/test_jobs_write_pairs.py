@@ -1,5 +1,7 @@
 """Pairs of sounds and images for other models to learn from."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np

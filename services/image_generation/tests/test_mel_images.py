@@ -1,5 +1,7 @@
 """Images of AudioLDM's spectrograms: where things are, and how bright."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Models are found, checked against their manifest, and refused with a reason."""
 
+from __future__ import annotations
+
 import json
 import shutil
 

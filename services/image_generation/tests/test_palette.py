@@ -1,5 +1,7 @@
 """Colours: the circle of fifths, ramps, and conversion to sRGB."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

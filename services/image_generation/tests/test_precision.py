@@ -1,5 +1,7 @@
 """Which numeric type is taken: what is asked for, or what is fast and was measured to be good enough."""
 
+from __future__ import annotations
+
 import json
 import logging
 import shutil

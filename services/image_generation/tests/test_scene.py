@@ -1,5 +1,7 @@
 """Where the things of a sound stand, and the guide that shows it to the denoiser."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from hypothesis import given, settings

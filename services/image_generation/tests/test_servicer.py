@@ -1,5 +1,7 @@
 """The gRPC surface, over a real loopback server with a tiny model."""
 
+from __future__ import annotations
+
 import asyncio
 
 import grpc

@@ -1,5 +1,7 @@
 """Conditions beyond the embedding, larger images and origins, over a real loopback server."""
 
+from __future__ import annotations
+
 import io
 import json
 import shutil

@@ -1,5 +1,7 @@
 """Rows that share a call: whether they leave each other alone is found out, and acted upon."""
 
+from __future__ import annotations
+
 import asyncio
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The order of requests, as arithmetic: no clock, no model, no event loop."""
 
+from __future__ import annotations
+
 from collections import Counter
 from dataclasses import dataclass, field
 

@@ -1,5 +1,7 @@
 """Runs the image-generation service."""
 
+from __future__ import annotations
+
 from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_runtime.server.server import run_service
@@ -7,7 +9,7 @@ from chladni_runtime.settings import load_settings_or_exit
 
 
 def main() -> None:
-    """Runs the service until SIGTERM or SIGINT."""
+    """Run the service until SIGTERM or SIGINT."""
     settings = load_settings_or_exit(ImageGenerationSettings)
     run_service(settings, name="image-generation", service_names=SERVICE_NAMES, compose=compose(settings))
 

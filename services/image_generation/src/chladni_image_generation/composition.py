@@ -1,5 +1,7 @@
 """What the service is made of, put together."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import re
@@ -101,7 +103,7 @@ def compose(settings: ImageGenerationSettings) -> Compose:
 
 
 def _named_once(default: str, *further: str) -> list[str]:
-    """Returns the further references without those whose model would have the name of an earlier one."""
+    """Return the further references without those whose model would have the name of an earlier one."""
     references = {model_id_of(default): default}
     for reference in further:
         name = model_id_of(reference)
@@ -112,7 +114,7 @@ def _named_once(default: str, *further: str) -> list[str]:
 
 
 def load_configured_model(settings: ImageGenerationSettings, reference: str) -> LatentDiffusionModel:
-    """Loads one of the configured models, and has kernels chosen the same way at every start.
+    """Load one of the configured models, and have kernels chosen the same way at every start.
 
     Raises:
         ModelFilesError: The model cannot be had or its files are damaged.
@@ -149,7 +151,7 @@ def _limits_of(settings: ImageGenerationSettings, thread_count: int) -> EngineLi
 
 
 def _warm_up_request(description: ModelDescription) -> GenerationRequest:
-    """Returns the cheapest request that touches everything a real one does."""
+    """Return the cheapest request that touches everything a real one does."""
     width_pixels, height_pixels = description.image_size_pixels
     space = description.embedding_space
     return GenerationRequest(

@@ -1,5 +1,7 @@
 """Settings of the image-generation service."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 from pydantic import Field

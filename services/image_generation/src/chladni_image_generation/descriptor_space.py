@@ -4,6 +4,8 @@ An embedding is one vector in [0, 1]: descriptors of the sound as a whole, then 
 the same few features in each of a number of equal segments of time, segment by segment.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 import torch
@@ -58,17 +60,17 @@ _UNDECIDED_NAMES: Final = ("mode", "pitch_height", "tonal_x", "tonal_y")
 
 
 def silence() -> Tensor:
-    """(152,) embedding of digital silence: all 0, but 0.5 where nothing can be said either way."""
+    """Return the (152,) embedding of digital silence: all 0, but 0.5 where nothing can be said either way."""
     return torch.tensor([UNDECIDED if name.endswith(_UNDECIDED_NAMES) else 0.0 for name in COMPONENT_NAMES])
 
 
 def course_of(embedding: Tensor) -> Tensor:
-    """The course within (B, 152) embeddings, as (B, segments, features)."""
+    """Return the course within (B, 152) embeddings, as (B, segments, features)."""
     return embedding[:, len(GLOBAL_NAMES) :].reshape(-1, COURSE_SEGMENTS, len(COURSE_FEATURES))
 
 
 def course_at(course: Tensor, positions: Tensor) -> Tensor:
-    """The course at any moments, smoothly interpolated.
+    """Return the course at any moments, smoothly interpolated.
 
     Args:
         course: (B, segments, K).

@@ -47,7 +47,7 @@ class Conditioning:
         return self.audio_embedding
 
     def digest(self) -> str:
-        """Returns the SHA-256 over all values in hexadecimal."""
+        """Return the SHA-256 over all values in hexadecimal."""
         digest = hashlib.sha256()
         for name, values in (
             ("audio_embedding", self.audio_embedding),
@@ -173,7 +173,7 @@ class PreviewOptions:
     size_pixels: int = 64
 
     def is_due(self, step: int) -> bool:
-        """Whether one is wanted after so many steps."""
+        """Return whether one is wanted after so many steps."""
         return bool(self.interval_steps) and step % self.interval_steps == 0
 
 

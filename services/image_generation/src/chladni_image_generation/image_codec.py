@@ -27,7 +27,7 @@ _MIN_SIDE_PIXELS: Final = 8
 
 
 def decode_initial_image(content: bytes, *, field: str) -> NDArray[np.uint8]:
-    """Returns the RGB pixels (height, width, 3) of a PNG or JPEG file, turned as its Exif data says.
+    """Return the RGB pixels (height, width, 3) of a PNG or JPEG file, turned as its Exif data says.
 
     Args:
         content: The file's bytes.
@@ -51,7 +51,7 @@ def decode_initial_image(content: bytes, *, field: str) -> NDArray[np.uint8]:
 
 
 def encode_png(pixels: NDArray[np.uint8], provenance: Provenance) -> bytes:
-    """Returns RGB pixels (H, W, 3) as a PNG that carries its provenance.
+    """Return RGB pixels (H, W, 3) as a PNG that carries its provenance.
 
     Equal arguments give equal bytes: the file holds no time.
     """
@@ -63,7 +63,7 @@ def encode_png(pixels: NDArray[np.uint8], provenance: Provenance) -> bytes:
 
 
 def encode_preview(pixels: NDArray[np.uint8], size_pixels: int) -> Preview:
-    """Returns RGB pixels (H, W, 3) as a JPEG whose longer side has `size_pixels`."""
+    """Return RGB pixels (H, W, 3) as a JPEG whose longer side has `size_pixels`."""
     image = Image.fromarray(pixels)
     scale = size_pixels / max(image.size)
     if scale != 1:

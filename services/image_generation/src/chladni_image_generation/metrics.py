@@ -1,5 +1,7 @@
 """Prometheus metrics of image generation."""
 
+from __future__ import annotations
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chladni_runtime.server.metrics import LATENCY_BUCKETS_SECONDS
@@ -17,7 +19,7 @@ class GaugeShare:
         self._value = 0.0
 
     def set(self, value: float) -> None:
-        """Sets this engine's part."""
+        """Set this engine's part."""
         self._gauge.inc(value - self._value)
         self._value = value
 

@@ -25,7 +25,7 @@ RowT = TypeVar("RowT")
 
 
 def is_denoiser_batch_invariant(model: LatentDiffusionModel, example: DenoiserRow, row_count: int) -> bool:
-    """Returns whether a row like this one has one result, wherever it is in a call and whoever is with it.
+    """Return whether a row like this one has one result, wherever it is in a call and whoever is with it.
 
     Args:
         model: The model.
@@ -43,7 +43,7 @@ def is_denoiser_batch_invariant(model: LatentDiffusionModel, example: DenoiserRo
 
 
 def is_decoder_batch_invariant(model: LatentDiffusionModel, shape: Sequence[int], image_count: int) -> bool:
-    """Returns whether latents of a shape (C, H, W) have one image, wherever they are in a call."""
+    """Return whether latents of a shape (C, H, W) have one image, wherever they are in a call."""
 
     def decoded(latents: Sequence[torch.Tensor], place: int) -> bytes:
         try:
@@ -57,7 +57,7 @@ def is_decoder_batch_invariant(model: LatentDiffusionModel, shape: Sequence[int]
 
 
 def _noise(shape: Sequence[int], row_count: int) -> list[list[torch.Tensor]]:
-    """Returns, for each trial, one row more than a call has: the one in question, and its companions."""
+    """Return for each trial one row more than a call has: the one in question, and the others."""
     generator = torch.Generator().manual_seed(0)
     return [
         [torch.randn(tuple(shape), generator=generator) for _ in range(row_count + 1)] for _ in range(_TRIALS)

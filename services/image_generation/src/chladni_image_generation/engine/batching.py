@@ -44,7 +44,7 @@ class BatchGroup:
 
     @property
     def images(self) -> BatchGroup:
-        """Returns the group in which the same requests are decoded: one row each."""
+        """The group in which the same requests are decoded: one row each."""
         return replace(self, rows_per_request=1, network="")
 
 
@@ -64,50 +64,50 @@ class BatchSizes:
         self._safe: set[tuple[BatchGroup, int]] = set()
 
     def rows_per_call(self, group: BatchGroup) -> int:
-        """Returns the rows of a call at most, and exactly where calls are padded."""
+        """Return the rows of a call at most, and exactly where calls are padded."""
         rows = self._halved.get(_any_network(group), self._configured(group))
         return min(rows, group.rows_per_request) if group in self._alone else rows
 
     def is_halved(self, group: BatchGroup) -> bool:
-        """Whether memory was too short for as many rows as configured."""
+        """Return whether memory was too short for as many rows as configured."""
         return _any_network(group) in self._halved
 
     def halve(self, group: BatchGroup) -> None:
-        """Makes calls smaller from now on, until `restore`: those of all networks.
+        """Make calls smaller from now on, until `restore`: those of all networks.
 
         An image that several networks paint so has calls of one size, which its provenance can tell.
         """
         self._halved[_any_network(group)] = self._whole_requests(group, self.rows_per_call(group) // 2)
 
     def restore(self) -> None:
-        """Makes calls as large as configured again."""
+        """Make calls as large as configured again."""
         self._halved.clear()
 
     def largest_call(self, group: BatchGroup, row_count: int) -> int:
-        """Returns the rows of the largest call that so many rows together take, padding included."""
+        """Return the rows of the largest call that so many rows together take, padding included."""
         rows_per_call = self.rows_per_call(group)
         return rows_per_call if group.exact else min(row_count, rows_per_call)
 
     def is_safe(self, group: BatchGroup) -> bool:
-        """Whether rows in calls of the present size are known to leave each other alone."""
+        """Return whether rows in calls of the present size are known not to change each other."""
         return (group, self.rows_per_call(group)) in self._safe
 
     def note_safe(self, group: BatchGroup) -> None:
-        """Takes note that rows in calls of the present size leave each other alone."""
+        """Record that rows in calls of the present size do not change each other."""
         self._safe.add((group, self.rows_per_call(group)))
 
     def leave_alone(self, group: BatchGroup) -> None:
-        """Gives each request of a group calls of its own from now on."""
+        """Give each request of a group calls of its own from now on."""
         self._alone.add(group)
 
     def work_of_row(self, group: BatchGroup) -> float:
-        """Returns the work of a row, in rows of the native size: the ratio of their areas."""
+        """Return the work of a row, in rows of the native size: the ratio of their areas."""
         _, height, width = group.latent_shape
         _, native_height, native_width = self._native_shape
         return height * width / (native_height * native_width)
 
     def work_of(self, group: BatchGroup, row_count: int) -> float:
-        """Returns the work of so many rows together, padding included."""
+        """Return the work of so many rows together, padding included."""
         rows_per_call = self.rows_per_call(group)
         computed = ceil(row_count / rows_per_call) * rows_per_call if group.exact else row_count
         return computed * self.work_of_row(group)
@@ -118,7 +118,7 @@ class BatchSizes:
         return self._whole_requests(group, int(rows / max(1.0, self.work_of_row(group))))
 
     def _whole_requests(self, group: BatchGroup, rows: int) -> int:
-        """Returns at most so many rows: those of whole requests, or one where not even one request fits."""
+        """Return at most so many rows: those of whole requests, or one where not even one request fits."""
         return rows - rows % group.rows_per_request if rows >= group.rows_per_request else 1
 
 
@@ -129,7 +129,7 @@ def _any_network(group: BatchGroup) -> BatchGroup:
 def denoise_rows(
     model: LatentDiffusionModel, rows: Sequence[DenoiserRow], *, rows_per_call: int, padded: bool
 ) -> list[Tensor]:
-    """Returns the denoiser's output (C, H, W) for each row, in as many calls as it takes.
+    """Return the denoiser's output (C, H, W) for each row, in as many calls as it takes.
 
     Args:
         model: The model.
@@ -147,7 +147,7 @@ def denoise_rows(
 def decode_latents(
     model: LatentDiffusionModel, latents: Sequence[Tensor], *, rows_per_call: int, padded: bool
 ) -> list[NDArray[np.uint8]]:
-    """Returns the RGB pixels (H, W, 3) of each latents (C, h, w), in as many calls as it takes.
+    """Return the RGB pixels (H, W, 3) of each latents (C, h, w), in as many calls as it takes.
 
     Arguments are those of `denoise_rows`.
     """
@@ -159,6 +159,6 @@ def decode_latents(
 
 
 def _calls(row_count: int, rows_per_call: int, *, padded: bool) -> Iterator[tuple[int, int]]:
-    """Gives the first row of each call and how many rows it must be padded with."""
+    """Yield the first row of each call and how many rows it must be padded with."""
     for start in range(0, row_count, rows_per_call):
         yield start, max(0, start + rows_per_call - row_count) if padded else 0

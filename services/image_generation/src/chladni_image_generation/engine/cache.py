@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def content_key(request: GenerationRequest) -> str:
-    """Returns what identical requests to one model have in common and no others: a SHA-256 in hexadecimal."""
+    """Return what identical requests to one model have in common and no others: a SHA-256 in hexadecimal."""
     terms = {field.name: getattr(request, field.name) for field in fields(request)}
     terms["conditioning"] = request.conditioning.digest()
     terms["origin"] = asdict(request.origin)
@@ -51,14 +51,14 @@ class ImageCache:
         self.size_bytes = 0
 
     def get(self, key: str) -> FinishedImage | None:
-        """Returns the image of a request's `content_key`, `None` where there is none."""
+        """Return the image of a request's `content_key`, `None` where there is none."""
         if key not in self._images:
             return None
         self._images.move_to_end(key)
         return self._images[key]
 
     def put(self, key: str, image: FinishedImage) -> None:
-        """Keeps an image, where it is not larger than all that may be kept."""
+        """Keep an image, unless it is larger than all that may be kept."""
         if len(image.png) > self._capacity_bytes:
             return
         previous = self._images.pop(key, None)

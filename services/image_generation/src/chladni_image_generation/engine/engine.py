@@ -5,6 +5,8 @@ The event loop schedules them (see `scheduler`); one thread computes (see `execu
 computed further.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -136,7 +138,7 @@ class Engine:
         previews: PreviewOptions | None = None,
         use_cache: bool = True,
     ) -> AsyncGenerator[GenerationEvent, None]:
-        """Generates an image and gives its events, `Completed` last.
+        """Generate an image and yield its events, `Completed` last.
 
         Closing the iterator, cancelling the token or its deadline passing ends the work before its
         next step, unless an identical request still needs it.
@@ -178,7 +180,7 @@ class Engine:
             self._arrival.set()
 
     async def warm_up(self, request: GenerationRequest) -> None:
-        """Generates an image, so that no caller pays for what happens only the first time."""
+        """Generate an image, so that no caller pays for what happens only the first time."""
         previews = PreviewOptions(interval_steps=1)
         events = self.generate(request, CancellationToken(), previews=previews, use_cache=False)
         # Nobody sees the image: whatever a safety checker objects to, everything has run once.
@@ -194,7 +196,7 @@ class Engine:
         scheduling: SchedulingParameters,
         subscription: Subscription,
     ) -> None:
-        """Lets a caller follow a request that is in progress already, or takes a new one in."""
+        """Let a caller follow a request that is in progress already, or add a new one."""
         tracked = self._shared.get(key) if key else None
         if tracked:
             self._metrics.reused.labels("in_progress").inc()
@@ -257,7 +259,7 @@ class Engine:
             await self._arrival.wait()
 
     def _drop_gone(self, candidates: Iterable[TrackedRequest]) -> None:
-        """Drops the callers who have gone, and each request that nobody follows any more."""
+        """Drop the callers who have gone, and each request that nobody follows any more."""
         for tracked in list(candidates):
             steps_done, total_steps = tracked.execution.steps_done, tracked.execution.total_steps
             for subscription in tracked.drop_gone():
@@ -307,7 +309,7 @@ class Engine:
                 tracked.report_position(position)
 
     async def _advance(self, batch: Sequence[TrackedRequest]) -> None:
-        """Takes one step of each of these requests, and sees to those for which it was the last."""
+        """Take one step of each of these requests, and decode those for which it was the last."""
         executions = [tracked.execution for tracked in batch]
         group = executions[0].group
         step_work = group.rows_per_request * self._denoiser_batches.work_of_row(group)
@@ -337,7 +339,7 @@ class Engine:
             await self._decode(denoised)
 
     async def _decode(self, denoised: Sequence[TrackedRequest]) -> None:
-        """Decodes denoised requests together, and has them encoded while the model works on others."""
+        """Decode denoised requests together, and have them encoded while the model works on others."""
         executions = [tracked.execution for tracked in denoised]
         started_at = self._clock()
         loop = asyncio.get_running_loop()
@@ -354,7 +356,7 @@ class Engine:
             task.add_done_callback(partial(self._deliver, tracked))
 
     def _deliver(self, tracked: TrackedRequest, task: asyncio.Task[Completed | ChladniError]) -> None:
-        """Hands an image to everybody who follows the request; nobody can join it in between."""
+        """Hand an image to every caller who follows the request; none can join it in between."""
         del self._encoding[tracked]
         if task.cancelled():
             return
@@ -374,7 +376,7 @@ class Engine:
 
 
 def new_compute_thread(thread_count: int) -> ThreadPoolExecutor:
-    """Returns the thread that engines compute on.
+    """Return the thread that engines compute on.
 
     Args:
         thread_count: Threads of a computation on the CPU.

@@ -35,7 +35,7 @@ class RunningMean:
         return self._value or 0.0
 
     def observe(self, value: float) -> None:
-        """Takes a measurement into account."""
+        """Add a measurement."""
         self._value = value if self._value is None else self._value + _SMOOTHING * (value - self._value)
 
 
@@ -47,7 +47,7 @@ class DurationEstimator:
         self._decode_seconds = RunningMean()
 
     def observe_denoising(self, seconds: float, work: float, *, network: str = "") -> None:
-        """Takes the time of a call of a denoiser into account.
+        """Add the time of a call of a denoiser.
 
         Args:
             seconds: Its time.
@@ -57,11 +57,11 @@ class DurationEstimator:
         self._seconds_per_work.setdefault(network, RunningMean()).observe(seconds / work)
 
     def observe_decoding(self, seconds: float) -> None:
-        """Takes the time of decoding one image into account."""
+        """Add the time of decoding one image."""
         self._decode_seconds.observe(seconds)
 
     def seconds_for(self, work: float, images: int, *, network: str = "") -> float:
-        """Returns the time of denoising so much work and finishing so many images.
+        """Return the time of denoising so much work and finishing so many images.
 
         A network that was not measured yet is taken to be as fast as the model's first one.
 
@@ -75,7 +75,7 @@ class DurationEstimator:
         return denoising_seconds + images * self._decode_seconds.value
 
     def seconds_until_place(self, active: Iterable[Schedulable]) -> float:
-        """Returns when the first of these requests can be done, and a place free."""
+        """Return when the first of these requests can be done, and a place free."""
         least_work = min((request.remaining_work for request in active), default=0.0)
         return max(_MIN_RETRY_SECONDS, self.seconds_for(least_work, 1))
 
@@ -97,11 +97,11 @@ class EtaEstimator:
         self._sizes = sizes
 
     def seconds_alone(self, tracked: TrackedRequest) -> float:
-        """Returns the time of a request that has the model for itself; 0 while nothing was measured."""
+        """Return the time of a request that has the model for itself; 0 while nothing was measured."""
         return self._seconds_for(self._work_alone(tracked), images=1)
 
     def seconds_in_line(self, tracked: TrackedRequest) -> float:
-        """Returns the time until a request of `order` is done; 0 while nothing was measured."""
+        """Return the time until a request of `order` is done; 0 while nothing was measured."""
         before = self._order[: self._order.index(tracked)]
         rows: Counter[BatchGroup] = Counter()
         for one in (*before, tracked):
@@ -114,7 +114,7 @@ class EtaEstimator:
         return self._seconds_for(work, images=1 + len(before))
 
     def check_deadline(self, tracked: TrackedRequest, deadline: Deadline) -> None:
-        """Refuses a request at once that would miss its deadline, instead of working in vain.
+        """Refuse a request at once that would miss its deadline, instead of working in vain.
 
         Raises:
             DeadlineExceededError: It would miss it even alone.

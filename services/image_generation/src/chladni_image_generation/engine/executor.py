@@ -137,12 +137,12 @@ class Executor:
         self._decoder_batches = decoder_batches
 
     def step(self, executions: Sequence[ExecutionState]) -> list[StepOutcome]:
-        """Takes one denoising step of each of these requests of one group."""
+        """Take one denoising step of each of these requests of one group."""
         with torch.inference_mode():
             return self._step(executions)
 
     def decode(self, executions: Sequence[ExecutionState]) -> list[DecodeOutcome]:
-        """Returns the RGB pixels (H, W, 3) of denoised requests of one group."""
+        """Return the RGB pixels (H, W, 3) of denoised requests of one group."""
         with torch.inference_mode():
             return self._decode(executions)
 
@@ -189,7 +189,7 @@ class Executor:
     def _checked_rows_per_call(
         self, sizes: BatchSizes, group: BatchGroup, is_invariant: Callable[[int], bool]
     ) -> int:
-        """Returns the rows of a group's calls, once it is sure that they do not depend on each other."""
+        """Return the rows of a group's calls, once it is sure that they do not depend on each other."""
         row_count = sizes.rows_per_call(group)
         if group.exact and row_count > group.rows_per_request and not sizes.is_safe(group):
             if is_invariant(row_count):
@@ -200,7 +200,7 @@ class Executor:
         return sizes.rows_per_call(group)
 
     def _halve(self, executions: Sequence[ExecutionState], group: BatchGroup) -> None:
-        """Makes the calls of a group smaller, and those that led these requests to it.
+        """Make the calls of a group smaller, and those that led these requests to it.
 
         A request that starts again so has calls of the sizes that a smaller batch size gives from the start.
         """
@@ -274,7 +274,7 @@ def _each_alone(
     executions: Sequence[ExecutionState],
     error: Exception,
 ) -> list[OutcomeT | ChladniError]:
-    """Does again one by one what failed for several, so that only the culprit fails."""
+    """Repeat one by one what failed for several, so that only the culprit fails."""
     if len(executions) == 1:
         return [_as_answer(error)]
     return [outcome for execution in executions for outcome in work([execution])]
@@ -300,7 +300,7 @@ def _free_memory() -> None:
 
 
 def _as_answer(error: Exception) -> ChladniError:
-    """Returns the error that the caller of a failed request gets."""
+    """Return the error that the caller of a failed request gets."""
     if isinstance(error, ChladniError):
         return error
     _log.error("a generation failed", exc_info=error)

@@ -49,11 +49,11 @@ class OutputEncoder:
         self._threads = ThreadPoolExecutor(_ENCODING_THREADS, thread_name_prefix="encoder")
 
     async def close(self) -> None:
-        """Waits for the threads to end."""
+        """Wait for the threads to end."""
         await asyncio.to_thread(self._threads.shutdown)
 
     async def encode(self, tracked: TrackedRequest, pixels: NDArray[np.uint8]) -> Completed | ChladniError:
-        """Returns what everybody who follows the request gets for its RGB pixels (H, W, 3)."""
+        """Return what everybody who follows the request gets for its RGB pixels (H, W, 3)."""
         provenance = self._recorder.record(tracked.execution)
         loop = asyncio.get_running_loop()
         try:

@@ -1,5 +1,7 @@
 """The provenance of an image: what decided its pixels."""
 
+from __future__ import annotations
+
 import platform
 from importlib.metadata import version
 from typing import Final
@@ -30,7 +32,7 @@ class ProvenanceRecorder:
         }
 
     def record(self, execution: ExecutionState) -> Provenance:
-        """Returns the provenance of a request's image."""
+        """Return the provenance of a request's image."""
         request = execution.request
         description = self._model.description
         conditioning, origin = request.conditioning, request.origin
@@ -70,7 +72,7 @@ class ProvenanceRecorder:
 
 
 def _capability_of(device: torch.device) -> str:
-    """Returns what a device's kernels are chosen by."""
+    """Return what a device's kernels are chosen by."""
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
         return f"sm_{major}{minor}"

@@ -53,7 +53,7 @@ class EngineRegistry:
         return tuple(engine.description for engine in self._engines.values())
 
     def find(self, model_id: str) -> Engine:
-        """Returns the engine of a model; that of the default one for an empty name.
+        """Return the engine of a model; that of the default one for an empty name.
 
         Raises:
             NotFoundError: There is no such model.

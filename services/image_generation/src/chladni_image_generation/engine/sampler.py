@@ -68,7 +68,7 @@ class Sampler:
         return stretches
 
     def rows(self) -> list[DenoiserRow]:
-        """Returns the denoiser's input for the next step: one row, or two with guidance.
+        """Return the denoiser's input for the next step: one row, or two with guidance.
 
         The row without the condition comes first, as in diffusers' pipelines: where the last bit of a row
         depends on its place in a call, the images are theirs all the same.
@@ -83,7 +83,7 @@ class Sampler:
         return [DenoiserRow(latents, timestep, condition, stage.network) for condition in conditions]
 
     def advance(self, predictions: Sequence[Tensor]) -> None:
-        """Takes the step for which `rows` gave the input.
+        """Take the step for which `rows` gave the input.
 
         Args:
             predictions: The denoiser's output (C, H, W) for each of the rows.

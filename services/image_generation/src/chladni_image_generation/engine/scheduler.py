@@ -15,6 +15,8 @@ first. So
 This module is the policy alone: no clock, no threads, no event loop.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -70,16 +72,16 @@ class Scheduler(Protocol[SchedulableT]):
     """An order of the requests that share a model."""
 
     def join(self, request: SchedulableT) -> None:
-        """Takes a request in."""
+        """Add a request."""
 
     def leave(self, request: SchedulableT) -> None:
-        """Forgets a request that ended or was given up."""
+        """Remove a request that ended or was given up."""
 
     def charge(self, request: SchedulableT, work: float) -> None:
-        """Counts work that was done for a request."""
+        """Count work that was done for a request."""
 
     def order(self, now: float) -> Sequence[SchedulableT]:
-        """Returns all requests, the one whose turn it is first.
+        """Return all requests, the one whose turn it is first.
 
         Args:
             now: Seconds on the clock of `Schedulable.arrived_at`.
@@ -115,15 +117,15 @@ class FairScheduler(Generic[SchedulableT]):
         self._virtual_now = 0.0
 
     def join(self, request: SchedulableT) -> None:
-        """Takes a request in."""
+        """Add a request."""
         self._enter(request, (request.scheduling.caller, request.scheduling.priority))
 
     def leave(self, request: SchedulableT) -> None:
-        """Forgets a request; unknown ones are none's business."""
+        """Remove a request; unknown ones are ignored."""
         self._flows.pop(request, None)
 
     def charge(self, request: SchedulableT, work: float) -> None:
-        """Counts work that was done for a request."""
+        """Count work that was done for a request."""
         flow = self._flows[request]
         account = self._accounts[flow]
         account.virtual_time += work / _SHARES[flow[1]]
@@ -133,7 +135,7 @@ class FairScheduler(Generic[SchedulableT]):
         account.owed = max(account.owed + self._oldest_share * work - paid, -work)
 
     def order(self, now: float) -> list[SchedulableT]:
-        """Returns all requests by their virtual finish, earlier arrivals first among equals."""
+        """Return all requests by their virtual finish, earlier arrivals first among equals."""
         self._promote(now)
         self._forget_idle_flows()
         members: dict[_Flow, list[SchedulableT]] = {}
@@ -149,7 +151,7 @@ class FairScheduler(Generic[SchedulableT]):
         return self._with_oldest_first([request for *_, request in sorted(finishes)])
 
     def _with_oldest_first(self, order: list[SchedulableT]) -> list[SchedulableT]:
-        """Gives the next turn to the oldest request of the caller whose turn it is, where that one is due."""
+        """Put the oldest request of the caller whose turn it is first, if that one is due."""
         if order and self._accounts[flow := self._flows[order[0]]].owed > 0:
             oldest = self._oldest_of(flow)
             order.remove(oldest)

@@ -44,7 +44,7 @@ class Subscription:
     _has_pending: asyncio.Event = field(default_factory=asyncio.Event)
 
     def report(self, event: GenerationEvent | ChladniError) -> None:
-        """Hands an event over; a caller that does not keep up loses previews and positions, nothing else."""
+        """Hand over an event; a caller that does not keep up loses previews and positions, nothing else."""
         if len(self._pending) >= _MAX_PENDING_PREVIEWS and isinstance(event, Progress):
             event = replace(event, preview=None)
         if len(self._pending) >= _MAX_PENDING_POSITIONS and isinstance(event, Queued):
@@ -53,7 +53,7 @@ class Subscription:
         self._has_pending.set()
 
     async def next_event(self) -> GenerationEvent | ChladniError:
-        """Waits for the next event."""
+        """Wait for the next event."""
         while not self._pending:
             self._has_pending.clear()
             await self._has_pending.wait()
@@ -110,7 +110,7 @@ class TrackedRequest:
         )
 
     def follow(self, subscription: Subscription, now: float) -> None:
-        """Adds a caller, who first learns where the request stands."""
+        """Add a caller, who first learns where the request stands."""
         self.subscriptions.append(subscription)
         self._merge_previews()
         if self.position is not None:
@@ -120,14 +120,14 @@ class TrackedRequest:
             subscription.report(self._progress(now))
 
     def drop_gone(self) -> Iterator[Subscription]:
-        """Drops and gives the callers who have left or whose deadline has passed."""
+        """Drop the callers who have left or whose deadline has passed, and yield them."""
         for subscription in [one for one in self.subscriptions if one.token.should_stop]:
             self.subscriptions.remove(subscription)
             self._merge_previews()
             yield subscription
 
     def report_position(self, position: int) -> None:
-        """Tells everybody how many requests are before this one, where that has changed."""
+        """Report to every caller how many requests are before this one, if that has changed."""
         if self.position != position:
             self.position = position
             self.report(Queued(position))
@@ -144,12 +144,12 @@ class TrackedRequest:
             subscription.report(replace(progress, preview=preview))
 
     def report_result(self, result: Completed) -> None:
-        """Hands the image to everybody; to all but the first as reused."""
+        """Hand the image to every caller; to all but the first as reused."""
         for subscription in self.subscriptions:
             subscription.report(replace(result, is_reused=subscription is not self.subscriptions[0]))
 
     def report(self, event: GenerationEvent | ChladniError) -> None:
-        """Tells everybody the same."""
+        """Report one event to every caller."""
         for subscription in self.subscriptions:
             subscription.report(event)
 

@@ -77,7 +77,7 @@ class AudioLdmModel:
         self._schedulers = schedulers
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise to the spectrogram of a sound with the request's embedding, (512,)."""
+        """Return the way from noise to the spectrogram of a sound with the request's embedding, (512,)."""
         conditioning = request.conditioning
         scheduler = self._schedulers.new(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
@@ -92,7 +92,7 @@ class AudioLdmModel:
         return GenerationPlan(noise * scheduler.init_noise_sigma, (stage,))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the UNet's output for each row, float32 (B, C, H, W)."""
+        """Return the UNet's output for each row, float32 (B, C, H, W)."""
         prediction: Tensor = self._pipeline.unet(
             torch.stack([row.latents for row in rows]).to(self.device, self.dtype),
             torch.stack([row.timestep for row in rows]).to(self.device),
@@ -102,11 +102,11 @@ class AudioLdmModel:
         return prediction.float()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, 512, 512, 3) of latents (B, C, H, W) without noise."""
+        """Return the RGB pixels (B, 512, 512, 3) of latents (B, C, H, W) without noise."""
         return np.stack([mel_image(mel, size_pixels=IMAGE_SIZE_PIXELS) for mel in self._mels(latents)])
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (size, size, 3) of a coarser spectrogram of what latents (C, H, W) show.
+        """Return RGB pixels (size, size, 3) of a coarser spectrogram of what latents (C, H, W) show.
 
         The latents are shrunk to about one cell of the spectrogram for each pixel: that is first of all in
         time, of which there is sixteen times as much.
@@ -121,7 +121,7 @@ class AudioLdmModel:
         return {"class_labels": embedding.to(self.device)}
 
     def _mels(self, latents: Tensor) -> NDArray[np.float32]:
-        """Returns mel spectrograms (B, frames, mel bins), natural logarithms of amplitudes."""
+        """Return mel spectrograms (B, frames, mel bins), natural logarithms of amplitudes."""
         autoencoder = self._pipeline.vae
         scaled = 1 / autoencoder.config.scaling_factor * latents.to(self.device, self.dtype)
         mels: NDArray[np.float32] = autoencoder.decode(scaled).sample[:, 0].float().cpu().numpy()
@@ -129,7 +129,7 @@ class AudioLdmModel:
 
 
 def load(source: ModelSource, options: LoadingOptions) -> AudioLdmModel:
-    """Loads a model of this family, without its vocoder, which would make a waveform of the spectrogram.
+    """Load a model of this family, without its vocoder, which would make a waveform of the spectrogram.
 
     Raises:
         ModelFilesError: Files are missing, damaged or of another family.
@@ -188,7 +188,7 @@ def _describe(
 
 
 def _load_vocoder_config(files: ModelFiles) -> SpeechT5HifiGanConfig:
-    """Returns the configuration of the vocoder, which tells of the spectrograms that it was made for."""
+    """Return the configuration of the vocoder, which tells of the spectrograms that it was made for."""
     try:
         # Not from_pretrained, which takes defaults where there is no file.
         return SpeechT5HifiGanConfig.from_json_file(files.directory / "vocoder" / "config.json")

@@ -60,12 +60,12 @@ class IpAdapterModel:
         self._base = base
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the base model's way, each step of its UNet under the embedding too."""
+        """Return the base model's way, each step of its UNet under the embedding too."""
         embedding = torch.tensor(request.conditioning.required_audio_embedding).to(self.device, self.dtype)
         return with_condition(self._base.plan(request, generator), _EMBEDDING, embedding)
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the UNet's output for each row, float32 (B, C, H, W)."""
+        """Return the UNet's output for each row, float32 (B, C, H, W)."""
         if rows[0].network:
             return self._base.denoise(rows)
         condition = {name: torch.stack([row.condition[name] for row in rows]) for name in rows[0].condition}
@@ -80,16 +80,16 @@ class IpAdapterModel:
         return prediction.float()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
+        """Return the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
         return self._base.decode(latents)
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
+        """Return RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         return self._base.preview(latents, size_pixels)
 
 
 def load(source: ModelSource, options: LoadingOptions) -> IpAdapterModel:
-    """Loads a Stable Diffusion and adds the source's IP-Adapter to it.
+    """Load a Stable Diffusion and add the source's IP-Adapter to it.
 
     Attention is never sliced: the sliced kind would take the place of the adapter's.
 
@@ -118,7 +118,7 @@ def load(source: ModelSource, options: LoadingOptions) -> IpAdapterModel:
 
 
 def _licences(*licences: str) -> str:
-    """Returns the licences of the base model and of the adapter, both of which bind; each once."""
+    """Return the licences of the base model and of the adapter, both of which bind; each once."""
     return ", ".join(dict.fromkeys(filter(None, licences)))
 
 
@@ -133,7 +133,7 @@ def _weights_file(adapter: ModelFiles) -> Path:
 
 
 def _read_weights(adapter: ModelFiles, *, embedding_size: int) -> dict[str, dict[str, Tensor]]:
-    """Returns the weights of the projection, ``image_proj``, and of the attention, ``ip_adapter``."""
+    """Return the weights of the projection, ``image_proj``, and of the attention, ``ip_adapter``."""
     path = _weights_file(adapter)
     try:
         tensors = load_file(path)
@@ -161,7 +161,7 @@ def _read_weights(adapter: ModelFiles, *, embedding_size: int) -> dict[str, dict
 
 
 def _read_scale(adapter: ModelFiles) -> float:
-    """Returns how much the embedding counts; all requests have the same, since it is a part of the model.
+    """Return how much the embedding counts; all requests have the same, since it is a part of the model.
 
     It is no setting of the manifest, which a model's digest leaves out.
     """
@@ -186,7 +186,7 @@ def _read_scale(adapter: ModelFiles) -> float:
 def _add(
     adapter: ModelFiles, weights: Mapping[str, Mapping[str, Tensor]], scale: float, pipeline: Any
 ) -> None:
-    """Adds an adapter to a pipeline's UNet."""
+    """Add an adapter to a pipeline's UNet."""
     attentions = [name for name in pipeline.unet.attn_processors if name.endswith("attn2.processor")]
     misfit = ModelFilesError(
         f"IP-Adapter {adapter.id!r} was made for another base model: its weights do not fit this one's "

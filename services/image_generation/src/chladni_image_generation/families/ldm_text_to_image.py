@@ -62,7 +62,7 @@ class LdmTextToImageModel:
         self._schedulers = schedulers
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise, or from given latents, to what the prompt says."""
+        """Return the way from noise, or from given latents, to what the prompt says."""
         conditioning = request.conditioning
         scheduler = self._schedulers.new(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
@@ -78,7 +78,7 @@ class LdmTextToImageModel:
         return GenerationPlan(noise * scheduler.init_noise_sigma, (stage,))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the UNet's output for each row, float32 (B, C, H, W)."""
+        """Return the UNet's output for each row, float32 (B, C, H, W)."""
         texts = torch.stack([row.condition["encoder_hidden_states"] for row in rows])
         prediction: Tensor = self._pipeline.unet(
             torch.stack([row.latents for row in rows]).to(self.device, self.dtype),
@@ -88,7 +88,7 @@ class LdmTextToImageModel:
         return prediction.float()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
+        """Return the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
         autoencoder = self._pipeline.vqvae
         # Multiplied, not divided, as the pipeline does: a vector-quantised autoencoder looks up the nearest
         # entry of its code book, so that the last bit of a latent can decide which.
@@ -99,7 +99,7 @@ class LdmTextToImageModel:
         return pixels
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
+        """Return RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self._pipeline.vae_scale_factor
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
         image: NDArray[np.uint8] = self.decode(shrunk[None])[0]
@@ -115,7 +115,7 @@ class LdmTextToImageModel:
 
 
 def load(source: ModelSource, options: LoadingOptions) -> LdmTextToImageModel:
-    """Loads a model of this family.
+    """Load a model of this family.
 
     Raises:
         ModelFilesError: Files are missing, damaged or of another family.

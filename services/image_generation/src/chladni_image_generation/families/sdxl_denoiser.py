@@ -64,7 +64,7 @@ class SdxlDenoiser:
         *,
         size_pixels: tuple[int, int],
     ) -> DenoisingStage:
-        """Returns the stretch of a request's way that this denoiser goes.
+        """Return the stretch of a request's way that this denoiser goes.
 
         Args:
             request: The request.
@@ -78,7 +78,7 @@ class SdxlDenoiser:
         return DenoisingStage(scheduler, timesteps, condition, null_condition, options, self.network)
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the UNet's output for each row, float32 (B, C, H, W)."""
+        """Return the UNet's output for each row, float32 (B, C, H, W)."""
         unet = self._pipeline.unet
         condition = {name: torch.stack([row.condition[name] for row in rows]) for name in rows[0].condition}
         prediction: Tensor = unet(
@@ -120,7 +120,7 @@ class SdxlDenoiser:
         }
 
     def _numbers(self, size_pixels: tuple[int, int]) -> tuple[Sequence[float], Sequence[float]]:
-        """Returns the micro-conditioning, and that which stands for nothing.
+        """Return the micro-conditioning, and that which stands for nothing.
 
         The image is said to be as large as it will be, and whole.
         """
@@ -131,7 +131,7 @@ class SdxlDenoiser:
         return numbers, numbers
 
     def _told_guidance_scale(self, guidance_scale: float) -> Mapping[str, Tensor]:
-        """Returns the guidance scale as a denoiser takes it: w = s - 1, embedded as timesteps are.
+        """Return the guidance scale as a denoiser takes it: w = s - 1, embedded as timesteps are.
 
         Luo et al. (2023), "Latent consistency models", https://arxiv.org/abs/2310.04378.
         """
@@ -145,7 +145,7 @@ class SdxlDenoiser:
 
 
 def timesteps_before(timesteps: Tensor, boundary: int) -> Tensor:
-    """Returns those of a scheduler's timesteps that come before a boundary: the noisier ones.
+    """Return those of a scheduler's timesteps that come before a boundary: the noisier ones.
 
     Args:
         timesteps: (N,), falling.
@@ -155,7 +155,7 @@ def timesteps_before(timesteps: Tensor, boundary: int) -> Tensor:
 
 
 def timesteps_after(scheduler: Any, steps: int, boundary: int) -> Tensor:
-    """Returns those timesteps of a scheduler that lie below a boundary, and tells it where it begins.
+    """Return those timesteps of a scheduler that lie below a boundary, and tell it where it begins.
 
     Args:
         scheduler: The scheduler, whose timesteps are set here.

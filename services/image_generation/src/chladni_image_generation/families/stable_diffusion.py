@@ -82,7 +82,7 @@ class StableDiffusionModel:
         self._safety_checker = safety_checker
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise, or from the initial image, to what the prompt says."""
+        """Return the way from noise, or from the initial image, to what the prompt says."""
         scheduler = self._schedulers.new(request.scheduler)
         condition, null_condition = self._conditions(request)
         latents, timesteps = prepare_latents(
@@ -102,7 +102,7 @@ class StableDiffusionModel:
         return GenerationPlan(latents, (stage, self._upscaler.stage(request, generator)))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the UNet's output for each row, float32 (B, C, H, W); the upscaler's for its rows."""
+        """Return the UNet's output for each row, float32 (B, C, H, W); the upscaler's for its rows."""
         if rows[0].network == NETWORK and self._upscaler is not None:
             return self._upscaler.denoise(rows)
         condition = {name: torch.stack([row.condition[name] for row in rows]) for name in rows[0].condition}
@@ -114,7 +114,7 @@ class StableDiffusionModel:
         return prediction.float()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise.
+        """Return the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise.
 
         Raises:
             ImagesWithheldError: The safety checker objects to one of the images.
@@ -122,7 +122,7 @@ class StableDiffusionModel:
         return self._checked(self._vae.decode(latents))
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show.
+        """Return RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show.
 
         Raises:
             ImagesWithheldError: The safety checker objects to it.
@@ -159,7 +159,7 @@ class StableDiffusionModel:
 
 
 def load(source: ModelSource, options: LoadingOptions) -> StableDiffusionModel:
-    """Loads a model of this family.
+    """Load a model of this family.
 
     Raises:
         ModelFilesError: Files are missing, damaged or of another family, or an addition does not fit.
@@ -178,7 +178,7 @@ def load(source: ModelSource, options: LoadingOptions) -> StableDiffusionModel:
 
 
 def assemble(pipeline: Any, source: ModelSource, options: LoadingOptions) -> StableDiffusionModel:
-    """Returns a model around a pipeline, of this family or of one that builds on it.
+    """Return a model around a pipeline, of this family or of one that builds on it.
 
     Args:
         pipeline: In place; with the text encoder, UNet, autoencoder and scheduler of this family.
@@ -210,7 +210,7 @@ def describe(
     *,
     upscales: tuple[int, ...] = (1,),
 ) -> ModelDescription:
-    """Returns what a pipeline of this family is.
+    """Return what a pipeline of this family is.
 
     Args:
         pipeline: The pipeline.

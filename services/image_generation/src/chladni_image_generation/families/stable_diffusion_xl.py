@@ -89,7 +89,7 @@ class StableDiffusionXLModel:
         self._vae = vae
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise, or from the initial image, to what the prompt says.
+        """Return the way from noise, or from the initial image, to what the prompt says.
 
         With a refiner, the base model takes the timesteps up to `refiner_start` and the refiner the others:
         an ensemble of denoisers. Where the way is so short that all its timesteps are the refiner's, such as
@@ -105,15 +105,15 @@ class StableDiffusionXLModel:
         return self._plan_together(self._refiner, request, generator, boundary=boundary)
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the output of the rows' denoiser for each row, float32 (B, C, H, W)."""
+        """Return the output of the rows' denoiser for each row, float32 (B, C, H, W)."""
         return self._denoisers[rows[0].network].denoise(rows)
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
+        """Return the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
         return self._vae.decode(latents)
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
+        """Return RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         return self._vae.preview(latents, size_pixels)
 
     def _plan_alone(
@@ -160,7 +160,7 @@ class StableDiffusionXLModel:
         return latents, timesteps
 
     def _timesteps(self, request: GenerationRequest) -> Tensor:
-        """Returns the timesteps (N,) that the base model would take alone; nothing is drawn for that."""
+        """Return the timesteps (N,) that the base model would take alone; nothing is drawn for that."""
         scheduler = self._base.schedulers.new(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
         conditioning = request.conditioning
@@ -168,13 +168,13 @@ class StableDiffusionXLModel:
         return last_timesteps(scheduler, timesteps, request.steps, share)
 
     def _size_pixels(self, latents: Tensor) -> tuple[int, int]:
-        """Returns (height, width) of the image that latents (C, H, W) stand for."""
+        """Return (height, width) of the image that latents (C, H, W) stand for."""
         _, height, width = latents.shape
         return height * self._vae.pixels_per_latent, width * self._vae.pixels_per_latent
 
 
 def load(source: ModelSource, options: LoadingOptions) -> StableDiffusionXLModel:
-    """Loads a model of this family.
+    """Load a model of this family.
 
     Raises:
         ModelFilesError: Files are missing, damaged or of another family, or an addition does not fit.
@@ -199,7 +199,7 @@ def load(source: ModelSource, options: LoadingOptions) -> StableDiffusionXLModel
 
 
 def _load_refiner(base: Any, source: ModelSource, options: LoadingOptions) -> Any:
-    """Returns the pipeline of the refiner that is added to a base model's, `None` where none is.
+    """Return the pipeline of the refiner that is added to a base model's, `None` where none is.
 
     Raises:
         ModelFilesError: It is missing files, or made for other latents or schedulers.
@@ -230,7 +230,7 @@ def _load_refiner(base: Any, source: ModelSource, options: LoadingOptions) -> An
 
 
 def _shared_schedulers(pipeline: Any, refining_pipeline: Any) -> tuple[str, ...]:
-    """Returns the schedulers that fit both, the base model's own first; none where that is not among them."""
+    """Return the schedulers that fit both, the base model's own first; none where that is not among them."""
     names = SchedulerCatalog(pipeline.scheduler).names
     refining_names = SchedulerCatalog(refining_pipeline.scheduler).names
     return tuple(name for name in names if name in refining_names) if names[0] in refining_names else ()

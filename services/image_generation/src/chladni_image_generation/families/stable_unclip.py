@@ -58,25 +58,25 @@ class StableUnclipModel:
         self._base = base
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise to an image of the embedding, in the light of the prompt."""
+        """Return the way from noise to an image of the embedding, in the light of the prompt."""
         # The noise of the embedding is drawn before that of the latents, as in the pipeline.
         labels = self._class_labels(request.conditioning.required_audio_embedding, generator)
         return with_condition(self._base.plan(request, generator), "class_labels", labels)
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the UNet's output for each row, float32 (B, C, H, W)."""
+        """Return the UNet's output for each row, float32 (B, C, H, W)."""
         return self._base.denoise(rows)
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
+        """Return the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
         return self._base.decode(latents)
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
+        """Return RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         return self._base.preview(latents, size_pixels)
 
     def _class_labels(self, audio_embedding: NDArray[np.float32], generator: torch.Generator) -> Tensor:
-        """Returns (2 D,): the embedding (D,), noised a little, and how much, as sines and cosines.
+        """Return (2 D,): the embedding (D,), noised a little, and how much, as sines and cosines.
 
         The embedding is taken as it comes. The model's own mean and standard deviation scale it for the noise
         and back again, so its norm should be that of the embeddings that the image encoder makes.
@@ -90,7 +90,7 @@ class StableUnclipModel:
 
 
 def load(source: ModelSource, options: LoadingOptions) -> StableUnclipModel:
-    """Loads a model of this family.
+    """Load a model of this family.
 
     Raises:
         ModelFilesError: Files are missing, damaged or of another family, or an addition does not fit.

@@ -1,5 +1,7 @@
 """Between the contract's `Conditioning` and the domain's."""
 
+from __future__ import annotations
+
 from typing import Final
 
 import numpy as np
@@ -30,7 +32,7 @@ def check_conditioning(
     *,
     steps: int,
 ) -> None:
-    """Notes which parts of a conditioning are missing, foreign to the model or out of range."""
+    """Report to the validator which parts of a conditioning are missing, not taken or out of range."""
     given = {name for name in _MESSAGES if message.HasField(name)}
     given |= {name for name in _TEXTS if getattr(message, name)}
     for name in sorted(given - model.inputs):
@@ -64,7 +66,7 @@ def check_conditioning(
 def to_conditioning(
     message: image_pb2.Conditioning, model: ModelDescription, *, latent_shape: tuple[int, int, int]
 ) -> Conditioning:
-    """Returns the conditioning that a checked message holds.
+    """Return the conditioning that a checked message holds.
 
     Args:
         message: The message.

@@ -1,5 +1,7 @@
 """Between the messages of ``chladni.image.v1`` and the domain."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
@@ -41,7 +43,7 @@ def to_generation_request(
     max_steps: int,
     draw_seed: Callable[[], int],
 ) -> GenerationRequest:
-    """Returns the request that a message asks for, with the model's defaults where it is silent.
+    """Return the request that a message asks for, with the model's defaults where it is silent.
 
     Args:
         message: The message.
@@ -101,7 +103,7 @@ def to_generation_request(
 
 
 def to_preview_options(message: image_pb2.GenerateImageRequest) -> PreviewOptions:
-    """Returns which previews a message asks for."""
+    """Return which previews a message asks for."""
     previews = message.previews
     if not previews.HasField("size_pixels"):
         return PreviewOptions(previews.interval_steps)
@@ -165,7 +167,7 @@ def _check_refiner_start(
 
 
 def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_pb2.GenerateImageResponse:
-    """Returns the message that tells of an event."""
+    """Return the message that tells of an event."""
     match event:
         case Queued():
             return image_pb2.GenerateImageResponse(queued=image_pb2.GenerationQueued(position=event.position))
@@ -213,7 +215,7 @@ def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_p
 
 
 def to_model_info(model: ModelDescription, *, is_default: bool) -> model_pb2.ModelInfo:
-    """Returns the message that describes a model."""
+    """Return the message that describes a model."""
     required = sorted(model.required_inputs)
     optional = model.inputs - model.required_inputs
     upscaling = {}
@@ -248,7 +250,7 @@ def to_model_info(model: ModelDescription, *, is_default: bool) -> model_pb2.Mod
 
 
 def to_unavailable_model_info(model: UnavailableModel) -> model_pb2.ModelInfo:
-    """Returns the message that tells of a model which could not be loaded."""
+    """Return the message that tells of a model which could not be loaded."""
     return model_pb2.ModelInfo(
         id=model.id, is_ready=False, unavailable_reason=model.reason, family=model.family
     )

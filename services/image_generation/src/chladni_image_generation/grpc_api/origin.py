@@ -1,5 +1,7 @@
 """Between the contract's `Origin` and the domain's."""
 
+from __future__ import annotations
+
 from typing import Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
@@ -15,7 +17,7 @@ _OPTIONAL_FIELDS: Final = ("strength", "initial_latents_weight", "refiner_start"
 
 
 def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None:
-    """Notes what is wrong with an origin."""
+    """Report to the validator what is wrong with an origin."""
     for name, value, limit in (
         ("recipe", message.recipe, _MAX_NAME_LENGTH),
         ("stage", message.stage, _MAX_NAME_LENGTH),
@@ -48,7 +50,7 @@ def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None
 
 
 def to_origin(message: image_pb2.Origin) -> Origin:
-    """Returns the origin that a checked message tells of."""
+    """Return the origin that a checked message tells of."""
     return Origin(
         recipe=message.recipe,
         audio_sha256=message.audio_sha256,

@@ -1,5 +1,7 @@
 """The gRPC services of image generation: validate, call, convert."""
 
+from __future__ import annotations
+
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
@@ -46,7 +48,7 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
         request: image_pb2.GenerateImageRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
-        """Generates one image and reports on the way."""
+        """Generate one image and report on the way."""
         engine = self._registry.find(request.model)
         model = engine.description
         convert = partial(
@@ -74,7 +76,7 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
     async def GetModels(
         self, request: image_pb2.GetModelsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> image_pb2.GetModelsResponse:
-        """Lists the models, those that could not be loaded last."""
+        """List the models, those that could not be loaded last."""
         usable = [
             to_model_info(description, is_default=index == 0)
             for index, description in enumerate(self._registry.descriptions)
@@ -91,7 +93,7 @@ class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
         request: prompt_service_pb2.WritePromptsRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> prompt_service_pb2.WritePromptsResponse:
-        """Answers UNIMPLEMENTED."""
+        """Answer UNIMPLEMENTED."""
         raise _no_prompts()
 
     async def ScorePrompts(
@@ -99,7 +101,7 @@ class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
         request: prompt_service_pb2.ScorePromptsRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> prompt_service_pb2.ScorePromptsResponse:
-        """Answers UNIMPLEMENTED."""
+        """Answer UNIMPLEMENTED."""
         raise _no_prompts()
 
 

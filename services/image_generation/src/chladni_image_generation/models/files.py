@@ -1,5 +1,7 @@
 """Where a model's files are, and whether they are what they should be."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -49,8 +51,8 @@ class ModelFiles:
     manifest: Mapping[str, Any]
     digest: str
 
-    def joined_with(self, additions: Sequence["ModelFiles"]) -> "ModelFiles":
-        """Returns these files with an identifier and a digest that tell of additions too."""
+    def joined_with(self, additions: Sequence[ModelFiles]) -> ModelFiles:
+        """Return these files with an identifier and a digest that tell of additions too."""
         if not additions:
             return self
         digests = "\n".join(part.digest for part in (self, *additions))
@@ -62,7 +64,7 @@ class ModelFiles:
 
 
 def find_model_files(reference: str, *, is_addition: bool = False) -> ModelFiles:
-    """Finds, and if need be downloads, a model, and checks its files against its manifest.
+    """Find a model, downloading it if needed, and check its files against its manifest.
 
     Args:
         reference: 'embedded', a directory, or a hub id with an optional revision
@@ -89,7 +91,7 @@ def find_model_files(reference: str, *, is_addition: bool = False) -> ModelFiles
 
 
 def name_of(reference: str) -> str:
-    """Returns the identifier of a reference's model in requests, whether or not it can be had.
+    """Return the identifier of a reference's model in requests, whether or not it can be had.
 
     Of a directory that is its name, never its path, which is nobody's business.
     """
@@ -99,7 +101,7 @@ def name_of(reference: str) -> str:
 
 
 def _is_path(reference: str) -> bool:
-    """Whether a reference can be nothing but a path: identifiers on the hub begin otherwise."""
+    """Return whether a reference can be nothing but a path: identifiers on the hub begin otherwise."""
     return reference.startswith(("/", ".", "~"))
 
 
@@ -153,7 +155,7 @@ def _download(reference: str, *, is_addition: bool) -> Path:
 
 
 def file_digests(directory: Path) -> dict[str, str]:
-    """Returns the SHA-256 of every file but the manifest, by its path in the directory."""
+    """Return the SHA-256 of every file but the manifest, by its path in the directory."""
     digests: dict[str, str] = {}
     for path in sorted(directory.rglob("*")):
         if path.is_file() and path.name != MANIFEST_NAME:

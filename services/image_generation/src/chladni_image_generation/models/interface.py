@@ -1,5 +1,7 @@
 """The interface between the engine and a family of latent diffusion models."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -97,7 +99,7 @@ class ModelDescription:
     def latent_shape_of(
         self, width_pixels: int, height_pixels: int, *, upscale: int = 1
     ) -> tuple[int, int, int]:
-        """Returns the shape (C, H, W) of the latents with which an image of some size begins.
+        """Return the shape (C, H, W) of the latents with which an image of some size begins.
 
         Args:
             width_pixels: Width of the image, before it is enlarged.
@@ -196,7 +198,7 @@ class LatentDiffusionModel(Protocol):
     dtype: torch.dtype
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way to a request's image.
+        """Return the way to a request's image.
 
         Args:
             request: What to generate; its fields fit the model's description.
@@ -207,17 +209,17 @@ class LatentDiffusionModel(Protocol):
         """
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the denoiser's output for each row, float32 (B, C, H, W)."""
+        """Return the denoiser's output for each row, float32 (B, C, H, W)."""
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise.
+        """Return the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise.
 
         Raises:
             ImagesWithheldError: A safety checker is configured and objects.
         """
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) that show what latents (C, H, W) are, quickly.
+        """Return RGB pixels (h, w, 3) that show what latents (C, H, W) are, quickly.
 
         Args:
             latents: Latents without noise.

@@ -1,5 +1,7 @@
 """Models by reference: which family serves them, and where and how they compute."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -77,13 +79,13 @@ class ModelSource:
     additions: Mapping[PartKind, ModelFiles]
     dtype: torch.dtype
 
-    def without(self, addition: PartKind) -> "ModelSource":
-        """Returns the same source less an addition, for the family on which one with the addition builds."""
+    def without(self, addition: PartKind) -> ModelSource:
+        """Return the same source less an addition, for the family on which one with the addition builds."""
         rest = {kind: files for kind, files in self.additions.items() if kind is not addition}
         return replace(self, additions=rest)
 
     def refuse_additions(self, *taken: PartKind) -> None:
-        """Demands that nothing is added but what a family takes.
+        """Require that nothing is added but what a family takes.
 
         Raises:
             ModelFilesError: Something else is.
@@ -97,7 +99,7 @@ class Family(Protocol):
     """A module of `chladni_image_generation.families`."""
 
     def load(self, source: ModelSource, options: LoadingOptions) -> LatentDiffusionModel:
-        """Returns a loaded model.
+        """Return a loaded model.
 
         Raises:
             ModelFilesError: Files are missing, damaged or of another family.
@@ -105,12 +107,12 @@ class Family(Protocol):
 
 
 def model_id_of(reference: str) -> str:
-    """Returns the identifier that a reference's model has in requests, whether or not it can be loaded."""
+    """Return the identifier that a reference's model has in requests, whether or not it can be loaded."""
     return SEPARATOR.join(map(name_of, reference.split(SEPARATOR)))
 
 
 def load_model(reference: str, options: LoadingOptions) -> LatentDiffusionModel:
-    """Loads a model.
+    """Load a model.
 
     Args:
         reference: 'embedded', a diffusers directory, or a hub id with an optional revision; what follows
@@ -142,7 +144,7 @@ def _find_source(reference: str, options: LoadingOptions) -> ModelSource:
 
 
 def _family_name(source: ModelSource) -> str:
-    """Returns the name of the module of a model's family."""
+    """Return the name of the module of a model's family."""
     files = source.files
     if files.manifest.get("conditioning", {}).get("descriptor_space"):
         return "embedded.model"
@@ -161,6 +163,6 @@ def _family_name(source: ModelSource) -> str:
 
 
 def _family(name: str) -> Family:
-    """Returns a family's module; only here is it imported, since most bring libraries that start slowly."""
+    """Return a family's module; only here is it imported, since most bring libraries that start slowly."""
     module: Family = import_module(f"chladni_image_generation.families.{name}")
     return module

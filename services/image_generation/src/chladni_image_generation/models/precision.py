@@ -9,6 +9,8 @@ Public checkpoints have no such manifest. They are trained and published for hal
 they get the type that it does fast; on a CPU they get float32.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,7 +60,7 @@ class Capabilities:
 
 
 def capabilities_of(device: torch.device) -> Capabilities:
-    """Returns what a device of this machine can do."""
+    """Return what a device of this machine can do."""
     if device.type == "cuda":
         return Capabilities("cuda", compute_capability=torch.cuda.get_device_capability(device))
     flags = torch.cpu.get_capabilities() if device.type == "cpu" else {}
@@ -66,7 +68,7 @@ def capabilities_of(device: torch.device) -> Capabilities:
 
 
 def choose_dtype(requested: str, *, manifest: Mapping[str, Any], capabilities: Capabilities) -> torch.dtype:
-    """Returns the type to compute in, and logs why.
+    """Return the type to compute in, and log why.
 
     Args:
         requested: Name of one of torch's floating-point types, which is obeyed, or `AUTO`.

@@ -4,6 +4,8 @@ A reference is one or more parts joined by ``+``: the model, and what is added t
 its files say.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from enum import StrEnum
@@ -28,7 +30,7 @@ _PIPELINES: Final = {
 
 
 def class_name_of(files: ModelFiles, name: str = "model_index.json") -> str:
-    """Returns the diffusers class that a model's index, or another of its files, names; empty for none.
+    """Return the diffusers class that a model's index, or another of its files, names; empty for none.
 
     Raises:
         ModelFilesError: The file is damaged.
@@ -37,7 +39,7 @@ def class_name_of(files: ModelFiles, name: str = "model_index.json") -> str:
 
 
 def json_object(files: ModelFiles, name: str) -> Mapping[str, Any]:
-    """Returns the JSON object that one of a model's files holds; an empty one where there is no such file.
+    """Return the JSON object that one of a model's files holds; an empty one where there is no such file.
 
     Raises:
         ModelFilesError: The file holds something else.
@@ -55,7 +57,7 @@ def json_object(files: ModelFiles, name: str) -> Mapping[str, Any]:
 
 
 def kind_of(files: ModelFiles) -> PartKind:
-    """Returns what an addition is.
+    """Return what an addition is.
 
     Raises:
         ModelFilesError: It is nothing that can be added to a model.

@@ -1,5 +1,7 @@
 """Schedulers by name: which of diffusers' fit a model, and a fresh one for each request."""
 
+from __future__ import annotations
+
 import inspect
 from typing import Any, Final
 
@@ -51,7 +53,7 @@ class SchedulerCatalog:
         return (self._default_name, *sorted(others - {self._default_name}))
 
     def new(self, name: str) -> Any:
-        """Returns a scheduler that shares no state with any other.
+        """Return a scheduler that shares no state with any other.
 
         Args:
             name: One of `names`.
@@ -67,7 +69,7 @@ class SchedulerCatalog:
 
 
 def timesteps_of(scheduler: Any, steps: int) -> Tensor:
-    """Sets a scheduler's timesteps and returns them (N,); some schedulers need more than were asked for.
+    """Set a scheduler's timesteps and return them (N,); some schedulers need more than were asked for.
 
     Raises:
         InvalidInputError: The scheduler cannot take so few steps.
@@ -85,7 +87,7 @@ def timesteps_of(scheduler: Any, steps: int) -> Tensor:
 
 
 def step_options(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:
-    """Returns the generator for schedulers that draw noise; others do not take one."""
+    """Return the generator for schedulers that draw noise; others do not take one."""
     takes_generator = "generator" in inspect.signature(scheduler.step).parameters
     return {"generator": generator} if takes_generator else {}
 
@@ -93,7 +95,7 @@ def step_options(scheduler: Any, generator: torch.Generator) -> dict[str, Any]:
 def clean_estimate(
     scheduler: Any, outcome: Any, *, latents: Tensor, prediction: Tensor, timestep: Tensor
 ) -> Tensor:
-    """Returns what latents would be without noise, by the newest prediction.
+    """Return what latents would be without noise, by the newest prediction.
 
     Args:
         scheduler: The scheduler that took the step.
@@ -123,7 +125,7 @@ def clean_estimate(
 
 
 def velocity_of(latents: Tensor, clean: Tensor, noise_level: Tensor) -> Tensor:
-    """The velocity e - z of a flow x = (1 - s) z + s e, from where it leads to.
+    """Return the velocity e - z of a flow x = (1 - s) z + s e, from where it leads to.
 
     Args:
         latents: x.
@@ -138,5 +140,5 @@ def _is_flow(scheduler: Any) -> bool:
 
 
 def _can_be_made(scheduler: type) -> bool:
-    """Returns whether a class is more than diffusers' stand-in for one whose own dependency is missing."""
+    """Return whether a class is more than diffusers' stand-in for one whose own dependency is missing."""
     return not scheduler.__module__.startswith("diffusers.utils.dummy")

@@ -3,6 +3,8 @@
 Whatever depends on the order of requests and not on what they cost can be tried with it many times over.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import diffusers
@@ -16,7 +18,7 @@ from chladni_image_generation.training.reports.sampling import ImageModel, Sampl
 
 
 def save_untrained_model(directory: Path, *, size_pixels: int = 64) -> None:
-    """Builds the model and saves it as a diffusers directory; always with the same weights.
+    """Build the model and save it as a diffusers directory; always with the same weights.
 
     Args:
         directory: Where to; made if need be.

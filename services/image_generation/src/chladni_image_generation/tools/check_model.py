@@ -10,6 +10,8 @@ Exit status: 0 where all is well, 1 where the model cannot be had or used, 3 whe
 than rounding explains.
 """
 
+from __future__ import annotations
+
 import argparse
 import gc
 import json
@@ -40,7 +42,7 @@ _ALLOWED_DIFFERENCE_OF_HALF_PRECISION: Final = 32
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the check and returns its exit status."""
+    """Run the check and return its exit status."""
     options = _parser().parse_args(arguments)
     try:
         report = check(options)
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Tries a model out, writes what was found and returns it.
+    """Try a model out, write what was found and return it.
 
     Args:
         options: As from the command line.
@@ -94,7 +96,7 @@ def check(options: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def table_of(report: Mapping[str, Any]) -> str:
-    """Returns a report for people."""
+    """Return a report for people."""
     where = f"on {report['device']} in {report['dtype']}"
     lines = [
         f"{report['model']} ({report['family']}) {where}, loaded in {report['loading_seconds']:.1f} s",
@@ -141,7 +143,7 @@ def _comparison(
 
 
 def _free_memory() -> None:
-    """Gives back what a model of gigabytes held, which need not fit into memory twice."""
+    """Free what a model of gigabytes held, which need not fit into memory twice."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -9,6 +9,8 @@ service takes a type by itself (dtype=auto) only where the worst of these images
 the default, 45 dB, the type adds a smaller error than the shipped model's autoencoder makes (39 dB).
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -151,13 +153,13 @@ def measure(
 
 
 def psnr_db(difference: NDArray[np.int16]) -> float:
-    """Peak signal-to-noise ratio of 8-bit images by their difference, 99 dB at most."""
+    """Return the peak signal-to-noise ratio of 8-bit images by their difference, 99 dB at most."""
     mean_square = float(np.square(difference.astype(np.float64)).mean())
     return min(_IDENTICAL_DB, 10.0 * float(np.log10(255.0**2 / max(mean_square, 1e-12))))
 
 
 def _render(model: EmbeddedModel, embedding: NDArray[np.float32], *, seed: int) -> tuple[Tensor, Pixels]:
-    """Returns the clean latents (C, H, W) and the image with the model's defaults."""
+    """Return the clean latents (C, H, W) and the image with the model's defaults."""
     scale = model.description.default_guidance_scale
     latents = denoise_alone(model, embedding, seed=seed, guidance_scale=scale)
     return latents, _decode(model, latents)

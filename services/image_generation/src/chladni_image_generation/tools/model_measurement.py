@@ -1,5 +1,7 @@
 """How long a model takes to load and to make an image, and in how much memory."""
 
+from __future__ import annotations
+
 import resource
 import sys
 import time
@@ -38,7 +40,7 @@ class ImageMeasurement:
     peak_memory_bytes: int
 
     def figures(self) -> Mapping[str, Any]:
-        """Returns the figures by name, rounded."""
+        """Return the figures by name, rounded."""
         return {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(self).items()
@@ -46,7 +48,7 @@ class ImageMeasurement:
 
 
 def measure_loading(reference: str, options: LoadingOptions) -> tuple[LatentDiffusionModel, float]:
-    """Returns a loaded model and the seconds that it took, downloads included.
+    """Return a loaded model and the seconds that it took, downloads included.
 
     Raises:
         ModelFilesError: It cannot be had or loaded.
@@ -60,7 +62,7 @@ def measure_loading(reference: str, options: LoadingOptions) -> tuple[LatentDiff
 def measure_image(
     model: LatentDiffusionModel, request: GenerationRequest
 ) -> tuple[NDArray[np.uint8], ImageMeasurement]:
-    """Returns an image's RGB pixels (height, width, 3) and what it took, computed alone.
+    """Return an image's RGB pixels (height, width, 3) and what it took, computed alone.
 
     Raises:
         ChladniError: The model cannot make it.

@@ -27,7 +27,7 @@ COMPARABLE_FAMILIES: Final = frozenset(
 def published_image(
     files: ModelFiles, request: GenerationRequest, *, device: torch.device, dtype: torch.dtype
 ) -> NDArray[np.uint8]:
-    """Returns the RGB pixels (height, width, 3) that the pipeline makes which a model's index names.
+    """Return the RGB pixels (height, width, 3) that the pipeline makes which a model's index names.
 
     Args:
         files: The model, of one of `COMPARABLE_FAMILIES` and without additions.

@@ -1,5 +1,7 @@
 """One image from a model that is loaded as the service loads it, without an engine."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from chladni_image_generation.models.interface import LatentDiffusionModel
 def denoise_alone(
     model: LatentDiffusionModel, embedding: NDArray[np.float32], *, seed: int, guidance_scale: float
 ) -> Tensor:
-    """Returns the clean latents (C, H, W) of an image of the native size, by the model's default steps."""
+    """Return the clean latents (C, H, W) of an image of the native size, by the model's default steps."""
     description = model.description
     width_pixels, height_pixels = description.image_size_pixels
     request = GenerationRequest(

@@ -1,5 +1,7 @@
 """Requests that try out what a model offers."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -20,7 +22,7 @@ _STRENGTH: Final = 0.7
 def trial_requests(
     description: ModelDescription, *, seed: int, steps: int | None = None
 ) -> Mapping[str, GenerationRequest]:
-    """Returns a request for each kind of image that a model makes, `FIRST` first.
+    """Return a request for each kind of image that a model makes, `FIRST` first.
 
     Args:
         description: The model.
@@ -58,7 +60,7 @@ def trial_requests(
 
 
 def _embedding(space: EmbeddingSpace, seed: int) -> NDArray[np.float32]:
-    """Returns one of unit norm, as CLAP's are, or within the limits of the space."""
+    """Return one of unit norm, as CLAP's are, or within the limits of the space."""
     generator = np.random.default_rng(seed)
     if space.limits is not None:
         return generator.uniform(*space.limits, space.size).astype(np.float32)
@@ -68,7 +70,7 @@ def _embedding(space: EmbeddingSpace, seed: int) -> NDArray[np.float32]:
 
 
 def _sunset(width_pixels: int, height_pixels: int) -> NDArray[np.uint8]:
-    """Returns RGB pixels (height, width, 3): a sky that turns from blue to orange, and a dark sea."""
+    """Return RGB pixels (height, width, 3): a sky that turns from blue to orange, and a dark sea."""
     height = np.linspace(0, 1, height_pixels)[:, None, None]
     sky = (1 - height) * np.array([40.0, 60.0, 120.0]) + height * np.array([250.0, 150.0, 60.0])
     colours = np.where(height < 2 / 3, sky, np.array([20.0, 30.0, 50.0]))

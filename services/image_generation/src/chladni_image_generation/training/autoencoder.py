@@ -7,6 +7,8 @@ variance in each channel, and the decoder sees them with noise added, so that
 it forgives the small errors of a denoiser.
 """
 
+from __future__ import annotations
+
 import math
 from pathlib import Path
 
@@ -29,7 +31,7 @@ _HELD_OUT_SEED = 900_000_000
 
 
 def build_autoencoder(preset: AutoencoderPreset) -> AutoencoderDC:
-    """A fresh autoencoder; without shortcuts at the latent, so that its scale can be folded in."""
+    """Return a fresh autoencoder; without shortcuts at the latent, so that its scale can be folded in."""
     no_attention = ((),) * len(preset.channels)
     autoencoder: AutoencoderDC = AutoencoderDC(
         in_channels=3,
@@ -99,7 +101,7 @@ def train_autoencoder(
 
 
 def held_out_images(count: int, *, size_pixels: int) -> Tensor:
-    """(count, 3, H, W) images in [0, 1] whose descriptors and seeds no training step ever sees."""
+    """Return (count, 3, H, W) images in [0, 1] whose descriptors and seeds no training step ever sees."""
     embedding = sample_descriptors(count, seed=_HELD_OUT_SEED)
     grids = draw_grids([_HELD_OUT_SEED + row for row in range(count)])
     return render_each(embedding, grids, size_pixels=size_pixels)
@@ -107,20 +109,20 @@ def held_out_images(count: int, *, size_pixels: int) -> Tensor:
 
 @torch.no_grad()
 def encode_images(autoencoder: AutoencoderDC, images: Tensor) -> Tensor:
-    """(B, 3, H, W) images in [0, 1] to (B, 4, H / 8, W / 8) latents."""
+    """Return the (B, 4, H / 8, W / 8) latents of (B, 3, H, W) images in [0, 1]."""
     latents: Tensor = autoencoder.encode(images * 2 - 1).latent.float()
     return latents
 
 
 @torch.no_grad()
 def decode_latents(autoencoder: AutoencoderDC, latents: Tensor) -> Tensor:
-    """(B, 4, h, w) latents to (B, 3, 8 h, 8 w) images in [0, 1]."""
+    """Return the (B, 3, 8 h, 8 w) images in [0, 1] of (B, 4, h, w) latents."""
     decoded: Tensor = autoencoder.decode(latents).sample
     return (decoded.float() / 2 + 0.5).clamp(0, 1)
 
 
 def reconstruction_psnr_db(autoencoder: AutoencoderDC, images: Tensor) -> float:
-    """Mean over images of the peak signal-to-noise ratio, in dB, of encoding and decoding."""
+    """Return the mean over images of the peak signal-to-noise ratio, in dB, of encoding and decoding."""
     decoded = [
         decode_latents(autoencoder, encode_images(autoencoder, image)) for image in torch.split(images, 1)
     ]
@@ -128,7 +130,7 @@ def reconstruction_psnr_db(autoencoder: AutoencoderDC, images: Tensor) -> float:
 
 
 def psnr_db(first: Tensor, second: Tensor) -> float:
-    """Mean over images in [0, 1] of their peak signal-to-noise ratio in dB."""
+    """Return the mean over images in [0, 1] of their peak signal-to-noise ratio in dB."""
     errors = (first - second).square().mean(dim=(1, 2, 3))
     return float((-10 * errors.log10()).mean())
 
@@ -152,7 +154,7 @@ def normalise_latents(autoencoder: AutoencoderDC, images: Tensor) -> None:
 def _step(
     autoencoder: AutoencoderDC, crops: Tensor, latent_noise: float, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """One forward pass: the terms of the loss by name."""
+    """Return the terms of the loss by name, of one forward pass."""
     crops = crops.to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         latents = autoencoder.encode(crops).latent
@@ -166,7 +168,7 @@ def _step(
 
 
 def likeness_losses(decoded: Tensor, images: Tensor) -> dict[str, Tensor]:
-    """How far images in [-1, 1] are from what they should be, by name."""
+    """Return how far images in [-1, 1] are from what they should be, by name."""
     return {
         "pixels": (decoded - images).abs().mean(),
         "slopes": 0.5 * _slope_difference(decoded, images),
@@ -175,7 +177,7 @@ def likeness_losses(decoded: Tensor, images: Tensor) -> dict[str, Tensor]:
 
 
 def _slope_difference(first: Tensor, second: Tensor) -> Tensor:
-    """Mean absolute difference of the slopes at three scales: blur and ringing both cost."""
+    """Return the mean absolute difference of the slopes at three scales: blur and ringing both cost."""
     total = torch.zeros(())
     difference = first - second
     for _ in range(3):
@@ -185,7 +187,7 @@ def _slope_difference(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _colour_difference(first: Tensor, second: Tensor) -> Tensor:
-    """Mean absolute difference of broad areas on the opponent axes red-green and blue-yellow.
+    """Return the mean absolute difference of broad areas on the opponent axes red-green and blue-yellow.
 
     Without it the four channels go to form alone for the first thousands of steps, and hues that
     differ at equal lightness are decoded alike.
@@ -195,7 +197,7 @@ def _colour_difference(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _chapter(preset: AutoencoderPreset, chapter: int, *, seed: int) -> list[Tensor]:
-    """Fresh images for the next steps, at full and at half size, as uint8 (3, H, W)."""
+    """Return fresh images for the next steps, at full and at half size, as uint8 (3, H, W)."""
     first = _ART_SEED + (seed * 1_000 + chapter) * preset.images_per_chapter
     embedding = sample_descriptors(preset.images_per_chapter, seed=first)
     grids = draw_grids([first + row for row in range(preset.images_per_chapter)])
@@ -208,7 +210,7 @@ def _chapter(preset: AutoencoderPreset, chapter: int, *, seed: int) -> list[Tens
 
 
 def _crops(images: list[Tensor], preset: AutoencoderPreset, generator: torch.Generator) -> Tensor:
-    """(B, 3, crop, crop) random crops in [-1, 1]."""
+    """Return (B, 3, crop, crop) random crops in [-1, 1]."""
     crop = preset.crop_pixels
     crops = []
     for _ in range(preset.batch_size):
@@ -220,7 +222,7 @@ def _crops(images: list[Tensor], preset: AutoencoderPreset, generator: torch.Gen
 
 
 def _schedule(step: int, steps: int) -> float:
-    """Share of the peak learning rate: linear warm-up over 100 steps, then a cosine to 2 %."""
+    """Return the share of the peak learning rate: linear warm-up over 100 steps, then a cosine to 2 %."""
     return min((step + 1) / 100, 0.51 + 0.49 * math.cos(math.pi * step / steps))
 
 

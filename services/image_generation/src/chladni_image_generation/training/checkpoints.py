@@ -1,5 +1,7 @@
 """Checkpoints of a training run: written whole or not at all, found again by their stage."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The checkpoint at this path, or None if the stage has not been started."""
+    """Load the checkpoint at this path; None if the stage has not been started."""
     if not path.exists():
         return None
     state: dict[str, Any] = torch.load(path, weights_only=True)

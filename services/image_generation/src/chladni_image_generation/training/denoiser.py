@@ -9,6 +9,8 @@ noise of an image holds the grid that its composition was made from (``noise_gri
 condition is dropped, so that classifier-free guidance is possible.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ TRAINING_TIMESTEPS = 1000
 
 
 def build_denoiser(preset: DenoiserPreset) -> UNet2DConditionModel:
-    """A fresh UNet that takes the conditions of ``conditioning``, the guide under its latents."""
+    """Return a fresh UNet that takes the conditions of ``conditioning``, the guide under its latents."""
     denoiser: UNet2DConditionModel = UNet2DConditionModel(
         sample_size=preset.phases[-1].size_pixels // DOWNSAMPLING,
         in_channels=LATENT_CHANNELS + GUIDE_CHANNELS,
@@ -148,7 +150,7 @@ class _DenoiserState:
 
 
 def draw_noise_levels(count: int, shift: float, generator: torch.Generator) -> Tensor:
-    """(count,) noise levels in (0, 1): uniform ones, moved towards noise.
+    """Return (count,) noise levels in (0, 1): uniform ones, moved towards noise.
 
     Half-way latents show what stands where; only where noise hides it must the denoiser take it from the
     condition (for the shift: Esser et al. 2024, equation 23).
@@ -190,5 +192,5 @@ def _loss(
 
 
 def _schedule(step: int, steps: int) -> float:
-    """Share of the peak learning rate: warm-up over 100 steps, then a cosine to 5 %."""
+    """Return the share of the peak learning rate: warm-up over 100 steps, then a cosine to 5 %."""
     return min((step + 1) / 100, 0.525 + 0.475 * math.cos(math.pi * step / steps))

@@ -1,5 +1,7 @@
 """The trained model as a diffusers directory with a manifest of how it came to be."""
 
+from __future__ import annotations
+
 import json
 import platform
 import shutil
@@ -83,7 +85,7 @@ def export_model(
 
 
 def _sizes(model: ImageModel, native_pixels: int) -> dict[str, int]:
-    """The lengths of sides that the noise's grid divides, and each level of the denoiser."""
+    """Return the lengths of sides that the noise's grid divides, and each level of the denoiser."""
     levels = len(model.denoiser.config.block_out_channels)
     multiple_pixels = DOWNSAMPLING * max(GRID_SIZE, 2 ** (levels - 1))
     return {
@@ -113,7 +115,7 @@ def _model_index(model: ImageModel) -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    """The commit that this code was checked out from, or None outside a checkout."""
+    """Return the commit that this code was checked out from, or None outside a checkout."""
     answer = subprocess.run(
         ["git", "rev-parse", "--verify", "--quiet", "HEAD"],  # noqa: S607 -- git is where PATH says
         cwd=Path(__file__).parent,

@@ -1,5 +1,7 @@
 """The sizes and step counts of a training run: one for what ships, one for a test."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 

@@ -1,5 +1,7 @@
 """Progress of a long job as plain lines with step, figures, speed and time left."""
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass, field
 
@@ -28,7 +30,7 @@ class ProgressLog:
         return self.seconds_before + time.monotonic() - self._started
 
     def report(self, step: int, **figures: float) -> None:
-        """Tell how far the stage is; ``step`` counts finished steps."""
+        """Report how far the stage is; ``step`` counts finished steps."""
         for name, value in figures.items():
             self._means[name] = _MEMORY * self._means.get(name, value) + (1 - _MEMORY) * value
         if step % self.every_steps and step != self.total_steps:

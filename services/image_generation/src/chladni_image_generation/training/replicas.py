@@ -5,6 +5,8 @@ often; processes that meet once a step do not. Started by `torchrun --nproc-per-
 job is N replicas; started plainly it is one.
 """
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 
@@ -26,7 +28,7 @@ class Replicas:
         return self.rank == 0
 
     def own_share(self, batch: Tensor) -> Tensor:
-        """The rows of a batch that this process works on; all of them where it is alone."""
+        """Return the rows of a batch that this process works on; all of them where it is alone."""
         return batch[self.rank :: self.count]
 
     @torch.no_grad()

@@ -14,6 +14,8 @@ Where other work shares the cores, "images" and "denoiser" are quicker as replic
         --stages images denoiser --threads 1
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import shlex
@@ -186,7 +188,7 @@ def _autoencoder(job: Job) -> AutoencoderDC:
 
 
 def _images(job: Job) -> list[ImageSeries]:
-    """The images of each phase of the denoiser's training."""
+    """Return the images of each phase of the denoiser's training."""
     recorded = load_recorded(job.sounds) if job.sounds else None
     return [
         ImageSeries(
@@ -214,7 +216,7 @@ def _train_denoiser(job: Job, autoencoder: AutoencoderDC) -> None:
 
 
 def _denoiser(job: Job) -> UNet2DConditionModel:
-    """The moving average of the denoiser, as far as it has been trained."""
+    """Return the moving average of the denoiser, as far as it has been trained."""
     state = load_checkpoint(job.denoiser_checkpoint)
     if state is None:
         raise SystemExit(f"{job.denoiser_checkpoint} is missing: run the stage 'denoiser' first")

@@ -8,6 +8,8 @@ The file holds `images` (uint8, N x 3 x 128 x 128), `sounds` (float32, N x 152) 
 of its own, so that the same sound comes with different images.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
@@ -44,49 +46,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     count = options.art + options.samples
-    sounds = _sounds(options.sounds, count, seed=options.seed)
+    embeddings = _embeddings(options.sounds, count, seed=options.seed)
     seeds = [options.seed * 1_000_003 + row for row in range(count)]
-    images = [*_art(sounds[: options.art], seeds[: options.art])]
+    images = [*_art(embeddings[: options.art], seeds[: options.art])]
     if options.samples:
         model = load_embedded_model(
             find_model_files(options.model), device=torch.device("cpu"), dtype=getattr(torch, options.dtype)
         )
-        images.extend(_samples(model, sounds[options.art :], seeds[options.art :]))
+        images.extend(_samples(model, embeddings[options.art :], seeds[options.art :]))
     source = torch.tensor([_ART] * options.art + [_SAMPLE] * options.samples, dtype=torch.uint8)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {"images": torch.stack(images), "sounds": sounds, "source": source}
+    tensors = {"images": torch.stack(images), "sounds": embeddings, "source": source}
     save_file(tensors, options.out, metadata={"sound_space": DESCRIPTOR_SPACE, "seed": str(options.seed)})
     print(f"{options.out}: {count} pairs", flush=True)
     return 0
 
 
-def _sounds(path: Path | None, count: int, *, seed: int) -> Tensor:
-    """(count, 152) embeddings: of recorded sounds, moved a little, or made-up ones."""
+def _embeddings(path: Path | None, count: int, *, seed: int) -> Tensor:
+    """Return (count, 152) embeddings: of recorded sounds, moved a little, or made-up ones."""
     if path is None:
         return sample_descriptors(count, seed=seed)
     return vary_recorded(load_recorded(path), count, seed=seed)
 
 
-def _art(sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
-    log = ProgressLog("art", len(sounds), every_steps=250)
-    for row, (sound, grid) in enumerate(zip(sounds, draw_grids(seeds), strict=True) if seeds else ()):
-        yield _small(render(sound[None], grid[None], size_pixels=_RENDERED_PIXELS))
+def _art(embeddings: Tensor, seeds: list[int]) -> Iterator[Tensor]:
+    log = ProgressLog("art", len(embeddings), every_steps=250)
+    for row, (embedding, grid) in enumerate(zip(embeddings, draw_grids(seeds), strict=True) if seeds else ()):
+        yield _small(render(embedding[None], grid[None], size_pixels=_RENDERED_PIXELS))
         log.report(row + 1)
 
 
 @torch.inference_mode()
-def _samples(model: EmbeddedModel, sounds: Tensor, seeds: list[int]) -> Iterator[Tensor]:
-    """Images by the model's defaults, but without guidance."""
-    log = ProgressLog("samples", len(sounds), every_steps=50)
-    for row, (sound, seed) in enumerate(zip(sounds, seeds, strict=True)):
-        latents = denoise_alone(model, sound.numpy(), seed=seed, guidance_scale=1.0)
+def _samples(model: EmbeddedModel, embeddings: Tensor, seeds: list[int]) -> Iterator[Tensor]:
+    """Return images by the model's defaults, but without guidance."""
+    log = ProgressLog("samples", len(embeddings), every_steps=50)
+    for row, (embedding, seed) in enumerate(zip(embeddings, seeds, strict=True)):
+        latents = denoise_alone(model, embedding.numpy(), seed=seed, guidance_scale=1.0)
         image = torch.from_numpy(model.decode(latents[None])).permute(0, 3, 1, 2)
         yield _small(image.float() / 255)
         log.report(row + 1)
 
 
 def _small(image: Tensor) -> Tensor:
-    """(1, 3, H, W) image in [0, 1] to (3, 128, 128) uint8."""
+    """Return a (1, 3, H, W) image in [0, 1] as (3, 128, 128) uint8."""
     small = functional.interpolate(image, size=(_IMAGE_PIXELS, _IMAGE_PIXELS), mode="area")
     return (small[0] * 255).round().byte()
 

@@ -4,6 +4,8 @@ Wu et al. (2023), "Large-scale contrastive language-audio pretraining with featu
 keyword-to-caption augmentation".
 """
 
+from __future__ import annotations
+
 from typing import Any, Final
 
 import torch
@@ -21,7 +23,7 @@ _UNUSED_POSITIONS: Final = 2
 
 
 def load_text_encoder(files: ModelFiles) -> ClapTextModelWithProjection:
-    """Returns the text branch that lies in a model's folder ``text_encoder``, in float32.
+    """Return the text branch that lies in a model's folder ``text_encoder``, in float32.
 
     Every weight is from the files: transformers would make missing ones up.
 
@@ -52,7 +54,7 @@ def load_text_encoder(files: ModelFiles) -> ClapTextModelWithProjection:
 
 
 def space_of(encoder: ClapTextModelWithProjection) -> EmbeddingSpace:
-    """Returns the space of a CLAP's embeddings, known by the fingerprint of its text branch.
+    """Return the space of a CLAP's embeddings, known by the fingerprint of its text branch.
 
     Args:
         encoder: The text branch in the type in which it was saved, or a wider one: weights that were rounded
@@ -67,7 +69,7 @@ def space_of(encoder: ClapTextModelWithProjection) -> EmbeddingSpace:
 
 
 def embed_text(encoder: ClapTextModelWithProjection, tokenizer: Any, text: str) -> Tensor:
-    """Returns the embedding of a text, (D,) of norm 1, where the encoder is and in its type.
+    """Return the embedding of a text, (D,) of norm 1, where the encoder is and in its type.
 
     Args:
         encoder: The text branch.

@@ -22,7 +22,7 @@ _TOWER: Final = ("vision_model.", "visual_projection.")
 
 
 def clip_image_space(files: ModelFiles, *, owner: str) -> EmbeddingSpace:
-    """Returns the space of the image embeddings (projection_dim,) that a model was trained on.
+    """Return the space of the image embeddings (projection_dim,) that a model was trained on.
 
     The vision tower is read only to learn its fingerprint and is then let go: embeddings come with the
     requests, so nothing here ever encodes an image. It is read in float32 whatever the model computes in,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def with_condition(plan: GenerationPlan, name: str, value: Tensor) -> GenerationPlan:
-    """Returns a plan whose denoiser takes one tensor more; in the null condition zeros stand for it.
+    """Return a plan whose denoiser takes one tensor more; in the null condition zeros stand for it.
 
     Stages of other networks, such as an upscaler's, stay as they are.
 

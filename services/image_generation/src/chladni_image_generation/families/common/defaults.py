@@ -36,7 +36,7 @@ _LATENT_CONSISTENCY: Final = SamplingDefaults(steps=4, guidance_scale=8.5)
 def sampling_defaults(
     files: ModelFiles, *, scheduler: Any, of_family: SamplingDefaults, unet: Any = None
 ) -> SamplingDefaults:
-    """Returns what fits a checkpoint, by the first of these that applies.
+    """Return what fits a checkpoint, by the first of these that applies.
 
     1. Section ``defaults`` of its manifest, with ``steps`` and ``guidance_scale``, or with one of them.
     2. A UNet with ``time_cond_proj_dim`` takes the guidance scale as an input, as those of latent consistency
@@ -58,7 +58,7 @@ def sampling_defaults(
 
 
 def is_guided_by_input(unet: Any) -> bool:
-    """Whether a UNet takes the guidance scale as an input, so that one row does for a guided step."""
+    """Return whether a UNet takes the guidance scale as an input, so that one row does for a guided step."""
     return unet.config.get("time_cond_proj_dim") is not None
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def initial_noise(
     conditioning: Conditioning, shape: tuple[int, int, int], generator: torch.Generator
 ) -> Tensor:
-    """Returns float32 (C, H, W) noise of unit variance: the seed's, or a blend with given latents.
+    """Return float32 (C, H, W) noise of unit variance: the seed's, or a blend with given latents.
 
     Variances of independent parts add up, so x = sqrt(1 - w^2) noise + w latents has unit variance where the
     latents have it. The noise is drawn in any case: what is drawn afterwards does not depend on w.
@@ -46,7 +46,7 @@ def prepare_latents(
     description: ModelDescription,
     vae: Vae,
 ) -> tuple[Tensor, Tensor]:
-    """Returns the latents (C, H, W) with which a request begins, and the timesteps (N,) that it takes.
+    """Return the latents (C, H, W) with which a request begins, and the timesteps (N,) that it takes.
 
     Draws in the order in which the pipelines of diffusers draw, so that a seed gives their images.
 
@@ -77,7 +77,7 @@ def prepare_latents(
 
 
 def last_timesteps(scheduler: Any, timesteps: Tensor, steps: int, share: float) -> Tensor:
-    """Returns the last part of a scheduler's timesteps, and tells the scheduler where it begins.
+    """Return the last part of a scheduler's timesteps, and tell the scheduler where it begins.
 
     Args:
         scheduler: The scheduler.
@@ -93,7 +93,7 @@ def last_timesteps(scheduler: Any, timesteps: Tensor, steps: int, share: float) 
 
 
 def shrunk_latents(latents: Tensor, size_pixels: int, *, full_size_pixels: int) -> Tensor:
-    """Returns latents (C, h, w) of a small image of what latents (C, H, W) show.
+    """Return latents (C, h, w) of a small image of what latents (C, H, W) show.
 
     Decoding latents after shrinking them costs as little as the preview is small.
 

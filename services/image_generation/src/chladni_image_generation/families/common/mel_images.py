@@ -4,6 +4,8 @@ They look as the spectrogram images of recordings do: time runs to the right, fr
 are viridis, and 80 dB of loudness lie between the darkest and the brightest.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final
 
@@ -23,7 +25,7 @@ _FLOOR_DB: Final = math.log(LEAST_AMPLITUDE) * _DECIBELS_PER_NEPER
 
 
 def mel_levels(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns how bright each cell of a mel spectrogram is, in [0, 1].
+    """Return how bright each cell of a mel spectrogram is, in [0, 1].
 
     1 is the loudest cell and 0 is 80 dB less, as in images of recordings. Where the loudest cell is less
     than 80 dB above the model's floor of -100 dB, 0 is that floor instead: so silence is dark, and what the
@@ -39,7 +41,7 @@ def mel_levels(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def mel_image(log_mel: NDArray[np.float32], *, size_pixels: int) -> NDArray[np.uint8]:
-    """Returns RGB pixels (size, size, 3) of a mel spectrogram.
+    """Return RGB pixels (size, size, 3) of a mel spectrogram.
 
     Args:
         log_mel: (frames, mel bins), natural logarithms of amplitudes, low frequencies first.

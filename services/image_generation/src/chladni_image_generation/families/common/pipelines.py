@@ -25,7 +25,7 @@ NetworkT = TypeVar("NetworkT")
 def load_pipeline(
     pipeline_class: type[PipelineT], source: ModelSource, options: LoadingOptions, **components: object
 ) -> PipelineT:
-    """Returns a pipeline with its networks loaded, in evaluation mode, where and how the options say.
+    """Return a pipeline with its networks loaded, in evaluation mode, where and how the options say.
 
     Args:
         pipeline_class: Class of the pipeline.
@@ -44,7 +44,7 @@ def load_pipeline(
 def load_pipeline_files(
     pipeline_class: type[PipelineT], files: ModelFiles, source: ModelSource, **components: object
 ) -> PipelineT:
-    """Returns a pipeline of some of a source's files, not yet placed; see `load_pipeline`."""
+    """Return a pipeline of some of a source's files, not yet placed; see `load_pipeline`."""
     quiet_libraries()
     _require_vocabularies(files, without=components)
     loader: Any = pipeline_class
@@ -69,7 +69,7 @@ def load_pipeline_files(
 
 
 def load_network(network_class: type[NetworkT], directory: Path, dtype: torch.dtype) -> NetworkT:
-    """Returns one network of a directory of its own, in evaluation mode, on the CPU.
+    """Return one network of a directory of its own, in evaluation mode, on the CPU.
 
     Args:
         network_class: A class of diffusers.
@@ -99,7 +99,7 @@ def load_network(network_class: type[NetworkT], directory: Path, dtype: torch.dt
 
 
 def place(pipeline: Any, options: LoadingOptions) -> None:
-    """Moves a pipeline's networks to the device, and saves memory as the options say.
+    """Move a pipeline's networks to the device, and save memory as the options say.
 
     Raises:
         ModelFilesError: Networks cannot be kept in main memory where there is no GPU, or the GPU's is too
@@ -125,7 +125,7 @@ def place(pipeline: Any, options: LoadingOptions) -> None:
 
 
 def save_decoding_memory(autoencoder: Any, options: LoadingOptions) -> None:
-    """Has an autoencoder decode one image, or one part of one, at a time, where the options say so."""
+    """Make an autoencoder decode one image, or one part of one, at a time, if the options say so."""
     if options.vae_slicing:
         autoencoder.enable_slicing()
     if options.vae_tiling:
@@ -133,14 +133,14 @@ def save_decoding_memory(autoencoder: Any, options: LoadingOptions) -> None:
 
 
 def quiet_libraries() -> None:
-    """Keeps the libraries' warnings and progress bars, made for a terminal, out of a server's log."""
+    """Keep the libraries' warnings and progress bars, made for a terminal, out of a server's log."""
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
 
 
 def _require_vocabularies(files: ModelFiles, *, without: Container[str]) -> None:
-    """Demands the files of tokenizers, in whose absence transformers makes ones that know no words.
+    """Require the files of tokenizers; without them transformers makes ones that know no words.
 
     Raises:
         ModelFilesError: A tokenizer that the index names has no vocabulary.
@@ -156,7 +156,7 @@ def _require_vocabularies(files: ModelFiles, *, without: Container[str]) -> None
 
 
 def _require_weights(network: torch.nn.Module, directory: Path, *, owner: str) -> None:
-    """Demands as many tensors as a network of diffusers has; it makes up those that its files lack.
+    """Require as many tensors as a network of diffusers has; it makes up those that its files lack.
 
     Only their number is compared, since tensors of older checkpoints have other names.
 
@@ -178,7 +178,7 @@ def _require_weights(network: torch.nn.Module, directory: Path, *, owner: str) -
 
 
 def first_line(error: Exception, directory: Path) -> str:
-    """Returns what an error says first; what follows in diffusers' errors is a list of files.
+    """Return what an error says first; what follows in diffusers' errors is a list of files.
 
     Of the directory its name is told alone: where a model lies is nobody's business.
     """
@@ -187,7 +187,7 @@ def first_line(error: Exception, directory: Path) -> str:
 
 
 def licence_of(files: ModelFiles) -> str:
-    """Returns what the manifest says, else what the front matter of the model card says; empty for neither.
+    """Return what the manifest says, else what the front matter of the model card says; empty for neither.
 
     A card that says ``other`` names the licence in a field of its own.
     """
@@ -200,7 +200,7 @@ def licence_of(files: ModelFiles) -> str:
 
 
 def _front_matter(path: Path) -> Iterator[tuple[str, str]]:
-    """Gives the fields of one line each that a model card begins with, between two fences."""
+    """Yield the fields of one line each that a model card begins with, between two fences."""
     if not path.is_file():
         return
     lines = iter(path.read_text(encoding="utf-8", errors="replace").splitlines())

@@ -45,7 +45,7 @@ class SafetyChecker:
         self._device = device
 
     def check(self, images: NDArray[np.uint8]) -> None:
-        """Looks at RGB pixels (B, height, width, 3).
+        """Check RGB pixels (B, height, width, 3).
 
         Raises:
             ImagesWithheldError: It objects to at least one of them.
@@ -61,7 +61,7 @@ class SafetyChecker:
 
 
 def load_safety_checker(source: ModelSource, options: LoadingOptions) -> SafetyChecker | None:
-    """Returns a model's safety checker; `None` where it has none or the options leave it out.
+    """Return a model's safety checker; `None` where it has none or the options leave it out.
 
     Raises:
         ModelFilesError: Its files are damaged.

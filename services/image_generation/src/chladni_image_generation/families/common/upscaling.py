@@ -54,7 +54,7 @@ class Upscaler:
         self._device = device
 
     def stage(self, request: GenerationRequest, generator: torch.Generator) -> DenoisingStage:
-        """Returns the stretch from an image's latents to those of one twice as large.
+        """Return the stretch from an image's latents to those of one twice as large.
 
         It follows the request's texts with the request's guidance scale. Its noise is drawn when it begins.
 
@@ -76,7 +76,7 @@ class Upscaler:
         noise_levels = _NoiseLevels(scheduler, self._steps)
 
         def enter(latents: Tensor) -> Tensor:
-            """Draws the noise, and lets the small latents join the conditions, now that they are there."""
+            """Draw the noise, and add the small latents to the conditions, now that they are there."""
             enlarged = torch.nn.functional.interpolate(latents[None], scale_factor=FACTOR, mode="nearest")[0]
             for taken in (condition, null_condition):
                 if taken is not None:
@@ -96,7 +96,7 @@ class Upscaler:
         )
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns what the latents of each row would be without noise, float32 (B, C, H, W)."""
+        """Return what the latents of each row would be without noise, float32 (B, C, H, W)."""
         unet = self._pipeline.unet
         levels = torch.stack([row.timestep for row in rows])[:, None, None, None]
         spread = (levels**2 + 1) ** 0.5
@@ -131,7 +131,7 @@ class _NoiseLevels:
         self._steps_done = 0
 
     def step(self, clean: Tensor, _noise_level: Tensor, latents: Tensor) -> Any:
-        """Returns the scheduler's outcome of the next step, from what the network says is clean."""
+        """Return the scheduler's outcome of the next step, from what the network says is clean."""
         timestep = self._scheduler.timesteps[self._steps_done]
         self._steps_done += 1
         # The scheduler demands it, and finds its place in the schedule by it.
@@ -140,7 +140,7 @@ class _NoiseLevels:
 
 
 def load_upscaler(source: ModelSource, options: LoadingOptions, *, vae: Vae) -> Upscaler | None:
-    """Returns the upscaler that is added to a model; `None` where there is none.
+    """Return the upscaler that is added to a model; `None` where there is none.
 
     The model's own autoencoder decodes what it makes; its steps are those of section ``defaults`` of its
     manifest, or 20.
@@ -174,7 +174,7 @@ def load_upscaler(source: ModelSource, options: LoadingOptions, *, vae: Vae) -> 
 
 
 def _check_latents(directory: Path, vae: Vae, *, name: str) -> None:
-    """Demands that an upscaler was trained on such latents as a model's: its own autoencoder tells."""
+    """Require that an upscaler was trained on such latents as a model's, by its own autoencoder."""
     try:
         config = json.loads((directory / "vae" / "config.json").read_text())
         channels, scaling_factor = config["latent_channels"], config.get("scaling_factor", 0.18215)
@@ -189,7 +189,7 @@ def _check_latents(directory: Path, vae: Vae, *, name: str) -> None:
 
 
 def _condition(text: Tensor, pooled: Tensor) -> dict[str, Tensor]:
-    """Returns what the network takes beside latents: a text, and that the small latents got no noise."""
+    """Return what the network takes beside latents: a text, and that the small latents got no noise."""
     no_noise = [torch.ones(_NOISE_LEVEL_SIZE), torch.zeros(_NOISE_LEVEL_SIZE)]
     return {
         "encoder_hidden_states": text[0],

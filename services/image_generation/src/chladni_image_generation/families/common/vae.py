@@ -73,7 +73,7 @@ class Vae:
     def encode(
         self, image: NDArray[np.uint8], generator: torch.Generator, *, width_pixels: int, height_pixels: int
     ) -> Tensor:
-        """Returns float32 latents (C, H, W), drawn from the distribution that stands for an image.
+        """Return float32 latents (C, H, W), drawn from the distribution that stands for an image.
 
         Args:
             image: RGB pixels (height, width, 3) of any size; it is scaled.
@@ -87,11 +87,11 @@ class Vae:
         return latents[0].float().cpu()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
+        """Return the RGB pixels (B, height, width, 3) of latents (B, C, H, W) without noise."""
         return self._pixels(self._decoding, latents)
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
+        """Return RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self.pixels_per_latent
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
         image: NDArray[np.uint8] = self._pixels(self._preview_decoder, shrunk[None])[0]
@@ -106,7 +106,7 @@ class Vae:
 
 
 def load_vae(autoencoder: Any, source: ModelSource, options: LoadingOptions) -> Vae:
-    """Returns a model's way between pixels and latents, with the tiny decoder that is added to the model.
+    """Return a model's way between pixels and latents, with the tiny decoder that is added to the model.
 
     Args:
         autoencoder: The model's own, in place.
@@ -139,12 +139,12 @@ def load_vae(autoencoder: Any, source: ModelSource, options: LoadingOptions) -> 
 
 
 def pixels_per_latent(autoencoder: Any) -> int:
-    """Returns the sides in pixels of the square for which a latent of an autoencoder stands."""
+    """Return the sides in pixels of the square for which a latent of an autoencoder stands."""
     return int(2 ** (len(autoencoder.config.block_out_channels) - 1))
 
 
 def normalised(latents: Tensor, autoencoder: Any) -> Tensor:
-    """Returns a denoiser's latents (B, C, H, W) of an autoencoder's: of about unit variance.
+    """Return a denoiser's latents (B, C, H, W) of an autoencoder's: of about unit variance.
 
     Where the autoencoder's configuration tells mean and deviation of each channel, they are taken out first.
     """
@@ -157,7 +157,7 @@ def normalised(latents: Tensor, autoencoder: Any) -> Tensor:
 
 
 def denormalised(latents: Tensor, autoencoder: Any) -> Tensor:
-    """Returns an autoencoder's latents (B, C, H, W) of a denoiser's; the inverse of `normalised`."""
+    """Return an autoencoder's latents (B, C, H, W) of a denoiser's; the inverse of `normalised`."""
     config = autoencoder.config
     scaling_factor: float = config.scaling_factor
     if not _has_statistics(config):

@@ -12,6 +12,8 @@ learns slowly from raw scalars. Nothing here is learned and nothing is random: t
 the same floats.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -91,7 +93,7 @@ def encode_condition(
 
 
 def null_condition(batch_size: int, *, height: int, width: int) -> Condition:
-    """The condition that says nothing, for classifier-free guidance (Ho & Salimans 2022)."""
+    """Return the condition that says nothing, for classifier-free guidance (Ho & Salimans 2022)."""
     return encode_condition(
         torch.zeros(batch_size, COMPONENT_COUNT),
         torch.zeros(batch_size, GRID_CHANNELS, GRID_SIZE, GRID_SIZE),
@@ -106,7 +108,7 @@ def _zero_padded(features: Tensor, width: int) -> Tensor:
 
 
 def _fourier_features(components: Tensor) -> Tensor:
-    """(B, K) -> (B, K, ``FEATURES_PER_COMPONENT``): the value from -1 to 1, then sines and cosines."""
+    """Expand (B, K) to (B, K, ``FEATURES_PER_COMPONENT``): the value from -1 to 1, sines and cosines."""
     octaves = 2.0 ** torch.arange(FOURIER_FREQUENCIES, device=components.device)
     angles = components[:, :, None] * (math.pi / 2) * octaves
     centred = 2 * components[:, :, None] - 1

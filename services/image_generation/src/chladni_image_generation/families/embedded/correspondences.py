@@ -36,6 +36,8 @@ contrast, grows evenly over the whole range of what it stands for, so that the d
 follow those between sounds. Noises, whose descriptors lie close together, share a sober family of hues.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, fields
 
@@ -115,7 +117,7 @@ class ImageParameters:
     body_softness: Tensor
 
     def as_vectors(self) -> Tensor:
-        """(B, `PARAMETER_COUNT`): everything but the course, in the order of the fields."""
+        """Return (B, `PARAMETER_COUNT`): everything but the course, in the order of the fields."""
         columns = [getattr(self, field.name) for field in fields(self) if field.name != "course"]
         return torch.cat([column.reshape(len(column), -1) for column in columns], dim=1)
 
@@ -168,29 +170,29 @@ def parameters_from_descriptors(embedding: Tensor) -> ImageParameters:
 
 
 def _presence(named: dict[str, Tensor]) -> Tensor:
-    """0 for silence, 1 for all but the faintest: a quiet sound is there as long as it has a timbre."""
+    """Return 0 for silence, 1 for all but the faintest: a quiet sound counts as long as it has a timbre."""
     timbre = named["brightness"] + named["bandwidth"] + named["flatness"] + named["harmonicity"]
     return _smooth((named["loudness"] + timbre) / 0.3)
 
 
 def _cleanness(named: dict[str, Tensor]) -> Tensor:
-    """How little noise there is in a sound, and how exactly it repeats."""
+    """Return how little noise there is in a sound, and how exactly it repeats."""
     return 0.75 * (1 - named["flatness"]) + 0.25 * named["harmonicity"]
 
 
 def _tonality(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
-    """1 for clean tones, 0 without any; less for tones in noise, which small changes may hide or bare."""
+    """Return 1 for clean tones, 0 without any; less in noise, where small changes may hide or bare them."""
     return chroma.amax(dim=1) * (0.35 + 0.65 * _cleanness(named))
 
 
 def _plate_weights(chroma: Tensor) -> Tensor:
-    """Amplitudes of the modes: those of the pitch classes, as far as the chroma is clear."""
+    """Return the amplitudes of the modes: those of the pitch classes, as far as the chroma is clear."""
     length: Tensor = chroma.norm(dim=1, keepdim=True)
     return chroma / length.clamp(min=0.5)
 
 
 def _palette(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
-    """Five OKLab anchors from shadow to light."""
+    """Return five OKLab anchors from shadow to light."""
     base = _base_colour(named, chroma)
     purity = base.norm(dim=1).clamp(max=1)
     direction = _direction(base)
@@ -229,7 +231,7 @@ def _palette(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
 
 
 def _accent(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
-    """(B, 3) OKLab colour of the bodies: across the hue circle, as far as the bandwidth says."""
+    """Return the (B, 3) OKLab colour of the bodies: across the hue circle, as far as the bandwidth says."""
     base = _base_colour(named, chroma)
     across = _turned(_direction(base), math.pi * (0.45 + 0.55 * named["bandwidth"]))
     lightness = 0.60 + 0.16 * named["pitch_height"] + 0.10 * named["brightness"]
@@ -238,7 +240,7 @@ def _accent(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
 
 
 def _base_colour(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
-    """(B, 2) direction in the a-b plane: the key's hue, pulled warm by major and cool by minor."""
+    """Return the (B, 2) direction in the a-b plane: the key's hue, pulled warm by major and cool by minor."""
     warm_angle = math.radians(55)
     warmth = 0.9 * (named["mode"] - 0.5) + 0.2 * (named["brightness"] - 0.5) - 0.08
     pull = torch.stack([warmth * math.cos(warm_angle), warmth * math.sin(warm_angle)], dim=1)
@@ -250,20 +252,20 @@ def _base_colour(named: dict[str, Tensor], chroma: Tensor) -> Tensor:
 
 
 def _clear_phase(chroma: Tensor, step: int) -> Tensor:
-    """(B, 2) mean direction of the strong pitch classes; longer than their mean, or chords had no hue."""
+    """Return the (B, 2) direction of strong pitch classes; longer than the mean, or chords had no hue."""
     phase = chroma_phase(chroma**2, step=step)
     length: Tensor = phase.norm(dim=1, keepdim=True)
     return phase / (length + 0.05).sqrt()
 
 
 def _direction(vector: Tensor) -> Tensor:
-    """(B, 2) of about unit length, shrinking to 0 where there is no direction."""
+    """Return (B, 2) of about unit length, shrinking to 0 where there is no direction."""
     length: Tensor = vector.norm(dim=1, keepdim=True)
     return vector / (length + 0.03)
 
 
 def _turned(vector: Tensor, angle: Tensor) -> Tensor:
-    """(B, 2) vectors turned by (B,) angles."""
+    """Return (B, 2) vectors turned by (B,) angles."""
     a, b = vector.unbind(1)
     return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], dim=1)
 

@@ -5,12 +5,14 @@ so the same parameters give the same image at 256 and at 512 pixels. Shapes: coo
 parameters (B,) or (B, K) with one row an image.
 """
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 
 
 def pixel_grid(batch_size: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Coordinates of the pixel centres: x to the right and y upwards, the shorter side within (-1, 1)."""
+    """Return coordinates of pixel centres: x to the right, y upwards, the shorter side within (-1, 1)."""
     shorter = min(height, width)
     across = (2 * torch.arange(width) + 1 - width) / shorter
     down = (2 * torch.arange(height) + 1 - height) / shorter
@@ -19,12 +21,12 @@ def pixel_grid(batch_size: int, height: int, width: int) -> tuple[Tensor, Tensor
 
 
 def plane(parameter: Tensor) -> Tensor:
-    """(B,) -> (B, 1, 1), to combine a parameter with a field."""
+    """Return a parameter (B,) as (B, 1, 1), to combine it with a field."""
     return parameter[:, None, None]
 
 
 def grid_field(grid: Tensor, height: int, width: int, *, blur: float) -> Tensor:
-    """Smooth field through a (B, G, G) grid of normal deviates: (B, H, W), normal and of unit variance.
+    """Return a smooth field (B, H, W), normal and of unit variance, through a (B, G, G) grid of deviates.
 
     Args:
         grid: one deviate a cell, row 0 at the top.
@@ -38,7 +40,7 @@ def grid_field(grid: Tensor, height: int, width: int, *, blur: float) -> Tensor:
 
 
 def _blur_weights(grid: Tensor, length: int, blur: float) -> Tensor:
-    """(length, G) weights of the cells along an axis, each row of unit length."""
+    """Return (length, G) weights of the cells along an axis, each row of unit length."""
     cells = grid.shape[-1]
     positions = (torch.arange(length, device=grid.device) + 0.5) * (cells / length)
     centres = torch.arange(cells, device=grid.device) + 0.5
@@ -48,20 +50,20 @@ def _blur_weights(grid: Tensor, length: int, blur: float) -> Tensor:
 
 
 def gradient(field: Tensor) -> tuple[Tensor, Tensor]:
-    """Slopes along x and y per unit length, by central differences."""
+    """Return the slopes along x and y per unit length, by central differences."""
     spacing = 2 / field.shape[-1]
     down, along_x = torch.gradient(field, spacing=spacing, dim=(1, 2))
     return along_x, -down
 
 
 def smooth_step(value: Tensor, low: float, high: float) -> Tensor:
-    """0 below low, 1 above high, a cubic between them."""
+    """Return 0 below low, 1 above high, a cubic between them."""
     t = ((value - low) / (high - low)).clamp(0, 1)
     return t * t * (3 - 2 * t)
 
 
 def line_mask(field: Tensor, width: Tensor) -> Tensor:
-    """1 on the zeros of a field, falling to 0 over (B,) width units of distance on either side."""
+    """Return 1 on the zeros of a field, falling to 0 over (B,) width units of distance on either side."""
     slope_x, slope_y = gradient(field)
     distance = field.abs() / (slope_x**2 + slope_y**2 + 1e-3).sqrt()
     return torch.exp(-((distance / plane(width)) ** 2))

@@ -5,6 +5,8 @@ So it is shown the sound's own scene, bent as the noise will have it, like the l
 Zhang et al. (2023, "Adding conditional control to text-to-image diffusion models").
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final
 
@@ -32,11 +34,11 @@ _NEAR: Final = 0.12
 """Height, in half images, within which a ridge is shown finely."""
 
 
-def draw_guide(sound: ImageParameters, grids: Tensor, *, height: int, width: int) -> Tensor:
+def draw_guide(parameters: ImageParameters, grids: Tensor, *, height: int, width: int) -> Tensor:
     """Draw the guides of B sounds and of the noise that bends their images.
 
     Args:
-        sound: what the sounds decide.
+        parameters: what the sounds decide.
         grids: (B, 4, 8, 8), what the noise decides (`noise_grid`).
         height: of the latents.
         width: of the latents.
@@ -46,7 +48,7 @@ def draw_guide(sound: ImageParameters, grids: Tensor, *, height: int, width: int
     """
     noise = noise_fields(grids, height, width)
     x, y = (axis.to(noise.device) for axis in pixel_grid(len(noise), height, width))
-    scene = bent_scene(sound, noise)
+    scene = bent_scene(parameters, noise)
     phase = 2 * math.pi * scene.ring_phase
     planes = [
         x,

@@ -4,6 +4,8 @@ A model of this family is a diffusers directory with a ``UNet2DConditionModel``,
 and a scheduler, and a manifest that names the embedding space and the defaults.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -73,7 +75,7 @@ class EmbeddedModel:
         self._schedulers = schedulers
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise to the image that the request's embedding of shape (152,) asks for."""
+        """Return the way from noise to the image that the request's embedding of shape (152,) asks for."""
         embedding = request.conditioning.required_audio_embedding
         # Enlarging is the same model on larger latents.
         shape = self.description.latent_shape_of(
@@ -92,7 +94,7 @@ class EmbeddedModel:
         return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (stage,))
 
     def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
-        """Returns the UNet's conditions for an embedding of shape (152,) in [0, 1].
+        """Return the UNet's conditions for an embedding of shape (152,) in [0, 1].
 
         Args:
             audio_embedding: The embedding.
@@ -104,12 +106,12 @@ class EmbeddedModel:
         return self._without_batch(encode_condition(embedding, grids, height=height, width=width))
 
     def null_condition(self, latent_shape: tuple[int, int, int]) -> Mapping[str, Tensor]:
-        """Returns the conditions that the UNet learned to mean nothing."""
+        """Return the conditions that the UNet learned to mean nothing."""
         _, height, width = latent_shape
         return self._without_batch(null_condition(1, height=height, width=width))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the predicted velocity of each row, float32 (B, C, H, W)."""
+        """Return the predicted velocity of each row, float32 (B, C, H, W)."""
         latents = torch.stack([row.latents for row in rows]).to(self.device)
         timesteps = torch.stack([row.timestep for row in rows]).to(self.device)
         condition = {name: torch.stack([row.condition[name] for row in rows]) for name in rows[0].condition}
@@ -123,7 +125,7 @@ class EmbeddedModel:
         return velocity_of(latents, estimate.float(), noise_levels[:, None, None, None])
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the RGB pixels (B, height, width, 3) of clean latents (B, C, H, W)."""
+        """Return the RGB pixels (B, height, width, 3) of clean latents (B, C, H, W)."""
         scaled = latents.to(self.device, self.dtype) / self._autoencoder.config.scaling_factor
         decoded = self._autoencoder.decode(scaled).sample.float()
         pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
@@ -131,7 +133,7 @@ class EmbeddedModel:
         return array
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
+        """Return RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
         full_size_pixels = max(latents.shape[1:]) * self._autoencoder.spatial_compression_ratio
         shrunk = shrunk_latents(latents, size_pixels, full_size_pixels=full_size_pixels)
         image: NDArray[np.uint8] = self.decode(shrunk[None])[0]
@@ -145,7 +147,7 @@ class EmbeddedModel:
 
 
 def load(source: ModelSource, options: LoadingOptions) -> EmbeddedModel:
-    """Loads a model of this family.
+    """Load a model of this family.
 
     Raises:
         ModelFilesError: The directory holds a model of another family or is incomplete.
@@ -155,7 +157,7 @@ def load(source: ModelSource, options: LoadingOptions) -> EmbeddedModel:
 
 
 def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch.dtype) -> EmbeddedModel:
-    """Loads a model of this family from its files.
+    """Load a model of this family from its files.
 
     Raises:
         ModelFilesError: As `load`.
@@ -215,7 +217,7 @@ def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch
 
 
 def _sizes_of(files: ModelFiles, native_pixels: int) -> ImageSizes:
-    """Returns the sizes that the manifest names; only the native one where it names none."""
+    """Return the sizes that the manifest names; only the native one where it names none."""
     sizes = files.manifest.get("sizes", {})
     return ImageSizes(
         minimum_pixels=sizes.get("minimum_pixels", native_pixels),

@@ -7,6 +7,8 @@ and is still exactly white. The noise that an image starts from thus tells its c
 guide shows (`guide`): the same seed, or the same latents, compose alike for every sound.
 """
 
+from __future__ import annotations
+
 import math
 
 import torch
@@ -18,13 +20,13 @@ GRID_SIZE = 8
 
 
 def draw_grids(seeds: list[int]) -> Tensor:
-    """(B, 4, 8, 8) grids, each from a seed of its own."""
+    """Return (B, 4, 8, 8) grids, each from a seed of its own."""
     shape = (GRID_CHANNELS, GRID_SIZE, GRID_SIZE)
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def grids_of_noise(noise: Tensor) -> Tensor:
-    """(B, 4, h, w) white noise, h and w multiples of 8, to the (B, 4, 8, 8) grids that it holds."""
+    """Return the (B, 4, 8, 8) grids that (B, 4, h, w) white noise holds, h and w multiples of 8."""
     block = noise.shape[-2] // GRID_SIZE, noise.shape[-1] // GRID_SIZE
     return functional.avg_pool2d(noise, block) * math.sqrt(block[0] * block[1])
 

@@ -4,6 +4,8 @@ OKLab (Ottosson 2020, "A perceptual color space for image processing") keeps lig
 chroma apart, so that each may follow its own descriptor without disturbing the others.
 """
 
+from __future__ import annotations
+
 import math
 
 import torch
@@ -34,7 +36,7 @@ def srgb_from_oklab(lab: Tensor) -> Tensor:
 
 
 def chroma_phase(chroma: Tensor, *, step: int = FIFTH) -> Tensor:
-    """Mean direction of (B, 12) pitch-class energies on a circle of pitch classes, as (B, 2).
+    """Return the mean direction of (B, 12) pitch-class energies on a circle of pitch classes, as (B, 2).
 
     Keys a fifth apart share all but one of their notes; on the circle of fifths they are
     neighbours, as they are in Scriabin's colour table (Galeyev & Vanechkina 2001), so related keys
@@ -54,7 +56,7 @@ def chroma_phase(chroma: Tensor, *, step: int = FIFTH) -> Tensor:
 
 
 def active_pitch_classes(chroma: Tensor) -> Tensor:
-    """Effective number of sounding pitch classes of (B, 12) energies: exp(entropy), 0 for none."""
+    """Return the effective number of sounding pitch classes of (B, 12) energies: exp(entropy), 0 for none."""
     total = chroma.sum(dim=1, keepdim=True)
     weights = chroma / total.clamp(min=1e-6)
     entropy = -(weights * weights.clamp(min=1e-6).log()).sum(dim=1)
@@ -62,7 +64,7 @@ def active_pitch_classes(chroma: Tensor) -> Tensor:
 
 
 def sample_ramp(anchors: Tensor, position: Tensor) -> Tensor:
-    """Colours of (B, A, 3) anchors at (B, H, W) positions in [0, 1], as (B, 3, H, W).
+    """Return the colours of (B, A, 3) anchors at (B, H, W) positions in [0, 1], as (B, 3, H, W).
 
     Neighbouring anchors are blended by overlapping raised cosines, so the ramp has no corners.
     """

@@ -8,6 +8,8 @@ Time runs from left to right, and in rings from the centre outwards. The noise b
 smooth fields through its grid.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -69,57 +71,57 @@ class Scene:
     bodies: Tensor
 
 
-def lay_out(sound: ImageParameters, x: Tensor, y: Tensor, *, half_width: float = 1.0) -> Scene:
+def lay_out(parameters: ImageParameters, x: Tensor, y: Tensor, *, half_width: float = 1.0) -> Scene:
     """Evaluate all fields of B sounds.
 
     Args:
-        sound: what the sounds decide.
+        parameters: what the sounds decide.
         x: (B, H, W) coordinates to the right; the sound lasts from -half_width to half_width.
         y: (B, H, W) coordinates upwards.
         half_width: of the image; a square one has 1.
     """
-    across, above = x, y - plane(0.6 * sound.mass_y)
+    across, above = x, y - plane(0.6 * parameters.mass_y)
     radius = (across**2 + above**2 + 1e-4).sqrt()
     moments = (torch.arange(_TABLE_MOMENTS, device=x.device) + 0.5) / _TABLE_MOMENTS
-    table = course_at(sound.course, moments)
+    table = course_at(parameters.course, moments)
     course = _at(table, (x / half_width + 1) / 2)
     ring_course = _at(table, radius / _RING_REACH)
-    figure = _figure(sound, across, above)
+    figure = _figure(parameters, across, above)
     return Scene(
         across=across,
         above=above,
         course=course,
         ring_course=ring_course,
-        ring_phase=plane(sound.band_frequency) * (radius + 0.10 * figure),
+        ring_phase=plane(parameters.band_frequency) * (radius + 0.10 * figure),
         figure=figure,
-        ridges=_ridges(sound, course, x, y),
-        ribbon=_ribbon(sound, course, y),
-        cells=_cells(sound, x, y),
-        bodies=_bodies(sound, x, y, half_width),
+        ridges=_ridges(parameters, course, x, y),
+        ribbon=_ribbon(parameters, course, y),
+        cells=_cells(parameters, x, y),
+        bodies=_bodies(parameters, x, y, half_width),
     )
 
 
 def noise_fields(grids: Tensor, height: int, width: int) -> Tensor:
-    """(B, 4, 8, 8) grids to the smooth fields through them: (B, 4, H, W), of unit variance."""
+    """Return the smooth fields (B, 4, H, W) of unit variance through (B, 4, 8, 8) grids."""
     fields = [
         grid_field(grid, height, width, blur=blur) for grid, blur in zip(grids.unbind(1), _BLURS, strict=True)
     ]
     return torch.stack(fields, dim=1)
 
 
-def bent_scene(sound: ImageParameters, noise: Tensor) -> Scene:
-    """The scene of B sounds on a plane bent by their (B, 4, H, W) noise fields.
+def bent_scene(parameters: ImageParameters, noise: Tensor) -> Scene:
+    """Return the scene of B sounds on a plane bent by their (B, 4, H, W) noise fields.
 
     Domain warping follows Quilez (2002), "Domain warping".
     """
     height, width = noise.shape[2:]
     x, y = (axis.to(noise.device) for axis in pixel_grid(len(noise), height, width))
     half_width = max(width / height, 1.0)
-    return lay_out(sound, x + _WARP * noise[:, 0], y + _WARP * noise[:, 1], half_width=half_width)
+    return lay_out(parameters, x + _WARP * noise[:, 0], y + _WARP * noise[:, 1], half_width=half_width)
 
 
 def gather_clouds(x: Tensor, y: Tensor, noise: Tensor) -> Tensor:
-    """Waves of rising frequency in turning directions, whose phases follow the noise."""
+    """Return waves of rising frequency in turning directions, whose phases follow the noise."""
     total = torch.zeros_like(x)
     for index, frequency in enumerate(_CLOUD_FREQUENCIES):
         cosine, sine = math.cos(index * _GOLDEN_ANGLE), math.sin(index * _GOLDEN_ANGLE)
@@ -130,88 +132,90 @@ def gather_clouds(x: Tensor, y: Tensor, noise: Tensor) -> Tensor:
 
 
 def feature(course: Tensor, name: str) -> Tensor:
-    """One feature of a stack of (B, features, ...), as (B, ...)."""
+    """Return one feature of a stack of (B, features, ...), as (B, ...)."""
     return course[:, COURSE_FEATURES.index(name)]
 
 
 def _at(table: Tensor, positions: Tensor) -> Tensor:
-    """Values (B, K, H, W) of a (B, P, K) table at positions (B, H, W) in [0, 1], between its entries."""
+    """Return (B, K, H, W) values of a (B, P, K) table at (B, H, W) positions in [0, 1], interpolated."""
     where = torch.stack([positions * 2 - 1, torch.zeros_like(positions)], dim=3)
     rows = table.transpose(1, 2)[:, :, None, :]
     return functional.grid_sample(rows, where, padding_mode="border", align_corners=False)
 
 
-def _figure(sound: ImageParameters, across: Tensor, above: Tensor) -> Tensor:
-    """Superposed modes of a square plate, cos(m u) cos(n v) + s cos(n u) cos(m v) each.
+def _figure(parameters: ImageParameters, across: Tensor, above: Tensor) -> Tensor:
+    """Superpose modes of a square plate, cos(m u) cos(n v) + s cos(n u) cos(m v) each.
 
     Chladni (1787) found the figures and Ritz (1909) this approximation of them. Orders need not be
     whole: the plate is as large as the register of the sound makes it.
     """
     orders = 1 + max(max(mode) for mode in _MODES)
-    along_u = _cosines(math.pi * plane(sound.plate_scale) * across, orders)
-    along_v = _cosines(math.pi * plane(sound.plate_scale) * above, orders)
+    along_u = _cosines(math.pi * plane(parameters.plate_scale) * across, orders)
+    along_v = _cosines(math.pi * plane(parameters.plate_scale) * above, orders)
     total = torch.zeros_like(across)
-    for (m, n), weight in zip(_MODES, sound.plate_weights.unbind(1), strict=True):
-        mode = along_u[m] * along_v[n] + plane(sound.plate_sign) * along_u[n] * along_v[m]
+    for (m, n), weight in zip(_MODES, parameters.plate_weights.unbind(1), strict=True):
+        mode = along_u[m] * along_v[n] + plane(parameters.plate_sign) * along_u[n] * along_v[m]
         total = total + plane(weight) * mode
     return total * 0.6
 
 
 def _cosines(angle: Tensor, count: int) -> list[Tensor]:
-    """cos(k angle) for k below count, by Chebyshev's recurrence."""
+    """Return cos(k angle) for k below count, by Chebyshev's recurrence."""
     values = [torch.ones_like(angle), angle.cos()]
     while len(values) < count:
         values.append(2 * values[1] * values[-1] - values[-2])
     return values
 
 
-def _ridges(sound: ImageParameters, course: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Silhouettes that follow a feature each; where the landscape has no share they sink."""
+def _ridges(parameters: ImageParameters, course: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return silhouettes that follow a feature each; where the landscape has no share they sink."""
     ridges = []
     for index, name in enumerate(_RIDGE_FEATURES):
-        rise = (0.16 + 0.9 * sound.swing) * (1 + 0.15 * index)
-        base = 0.75 * sound.mass_y + 0.22 - 0.27 * index - 0.75 * (1 - sound.ridge_share)
+        rise = (0.16 + 0.9 * parameters.swing) * (1 + 0.15 * index)
+        base = 0.75 * parameters.mass_y + 0.22 - 0.27 * index - 0.75 * (1 - parameters.ridge_share)
         jagged = _triangle(4.5 * x + 0.37 * index) + 0.6 * _triangle(7.5 * x + 0.61 * index)
-        silhouette = plane(base) + plane(rise) * (_emphasised(sound, course, name) - 0.5)
-        ridges.append(y - silhouette - 0.055 * plane(sound.jag) * jagged)
+        silhouette = plane(base) + plane(rise) * (_emphasised(parameters, course, name) - 0.5)
+        ridges.append(y - silhouette - 0.055 * plane(parameters.jag) * jagged)
     return torch.stack(ridges, dim=1)
 
 
-def _emphasised(sound: ImageParameters, course: Tensor, name: str) -> Tensor:
-    """A feature whose changes show more than its mean does."""
-    mean = plane(sound.course[:, :, COURSE_FEATURES.index(name)].mean(dim=1))
+def _emphasised(parameters: ImageParameters, course: Tensor, name: str) -> Tensor:
+    """Return a feature whose changes show more than its mean does."""
+    mean = plane(parameters.course[:, :, COURSE_FEATURES.index(name)].mean(dim=1))
     return 0.5 + 0.7 * (mean - 0.5) + 1.8 * (feature(course, name) - mean)
 
 
 def _triangle(cycles: Tensor) -> Tensor:
-    """Triangle wave of unit amplitude."""
+    """Return a triangle wave of unit amplitude."""
     return 4 * (cycles - (cycles + 0.5).floor()).abs() - 1
 
 
-def _ribbon(sound: ImageParameters, course: Tensor, y: Tensor) -> Tensor:
-    height = plane(0.35 * sound.mass_y) + (0.45 + plane(sound.swing)) * (
-        _emphasised(sound, course, "pitch_height") - 0.45
+def _ribbon(parameters: ImageParameters, course: Tensor, y: Tensor) -> Tensor:
+    height = plane(0.35 * parameters.mass_y) + (0.45 + plane(parameters.swing)) * (
+        _emphasised(parameters, course, "pitch_height") - 0.45
     )
     width = 0.05 + 0.16 * feature(course, "level")
     return ((y - height) / width).clamp(-6, 6)
 
 
-def _cells(sound: ImageParameters, x: Tensor, y: Tensor) -> Tensor:
-    """Three plane waves at angles of 60 degrees: an interference pattern with hexagonal cells."""
+def _cells(parameters: ImageParameters, x: Tensor, y: Tensor) -> Tensor:
+    """Return three plane waves at angles of 60 degrees: an interference pattern with hexagonal cells."""
     waves = [
-        torch.cos(2 * math.pi * plane(sound.cell_frequency) * (math.cos(angle) * x + math.sin(angle) * y))
+        torch.cos(
+            2 * math.pi * plane(parameters.cell_frequency) * (math.cos(angle) * x + math.sin(angle) * y)
+        )
         for angle in (0.2, 0.2 + math.pi / 3, 0.2 + 2 * math.pi / 3)
     ]
     return torch.stack(waves).mean(dim=0)
 
 
-def _bodies(sound: ImageParameters, x: Tensor, y: Tensor, half_width: float) -> Tensor:
-    """A body for each segment in which something begins: when, how bright, how strongly."""
-    onsets = sound.course[:, :, COURSE_FEATURES.index("onset")]
-    brightness = sound.course[:, :, COURSE_FEATURES.index("brightness")]
-    pitch = sound.course[:, :, COURSE_FEATURES.index("pitch_height")]
+def _bodies(parameters: ImageParameters, x: Tensor, y: Tensor, half_width: float) -> Tensor:
+    """Return a body for each segment in which something begins: when, how bright, how strongly."""
+    onsets = parameters.course[:, :, COURSE_FEATURES.index("onset")]
+    brightness = parameters.course[:, :, COURSE_FEATURES.index("brightness")]
+    pitch = parameters.course[:, :, COURSE_FEATURES.index("pitch_height")]
     strength = (onsets / 0.6).clamp(max=1)
-    radii = sound.body_radius[:, None] * (0.40 + 0.60 * strength**2) * smooth_step(onsets, 0.06, 0.18)
+    radii = parameters.body_radius[:, None] * (0.40 + 0.60 * strength**2) * smooth_step(onsets, 0.06, 0.18)
     nearest = torch.full_like(x, -3.0)
     for segment in range(COURSE_SEGMENTS):
         centre_x = half_width * ((segment + 0.5) * 2 / COURSE_SEGMENTS - 1)

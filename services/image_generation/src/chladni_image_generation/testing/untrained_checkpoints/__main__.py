@@ -1,5 +1,7 @@
 """Writes an untrained checkpoint: ``python -m chladni_image_generation.testing.untrained_checkpoints``."""
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Callable
 from importlib import import_module
@@ -13,13 +15,13 @@ _NO_FAMILIES: Final = {"__main__", "image_processors", "tokenizers"}
 
 
 def family_names() -> list[str]:
-    """Returns the names of the families, those of their modules with hyphens."""
+    """Return the names of the families, those of their modules with hyphens."""
     names = {module.name for module in iter_modules(untrained_checkpoints.__path__)} - _NO_FAMILIES
     return sorted(name.replace("_", "-") for name in names)
 
 
 def saver_of(family: str) -> Callable[..., None]:
-    """Returns the function that saves a family's checkpoint; only here is its module imported.
+    """Return the function that saves a family's checkpoint; only here is its module imported.
 
     Args:
         family: One of `family_names`.
@@ -31,7 +33,7 @@ def saver_of(family: str) -> Callable[..., None]:
 
 
 def main() -> None:
-    """Reads the command line and writes the checkpoint."""
+    """Read the command line and write the checkpoint."""
     parser = argparse.ArgumentParser(prog="untrained_checkpoints", description=untrained_checkpoints.__doc__)
     parser.add_argument("family", choices=family_names())
     parser.add_argument("directory", type=Path, help="where to; made if need be")

@@ -1,5 +1,7 @@
 """An untrained AudioLDM: CLAP's text branch, a UNet that follows embeddings, a mel autoencoder, a vocoder."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +31,7 @@ _MEL_SPREAD: Final = 3.0
 
 
 def save_untrained_audioldm(directory: Path, *, seed: int = 0, clap_directory: Path | None = None) -> None:
-    """Builds the model and saves it as a diffusers directory.
+    """Build the model and save it as a diffusers directory.
 
     Latents, spectrograms and embeddings have the published model's shapes; only the channels are fewer.
 
@@ -76,7 +78,7 @@ def _tokenizer_of(clap_directory: Path, text_encoder: ClapTextModelWithProjectio
 
 
 def _tokenizer() -> RobertaTokenizer:
-    """Returns RoBERTa's tokenizer with bytes and no words; a text has one token for each letter."""
+    """Return RoBERTa's tokenizer with bytes and no words; a text has one token for each letter."""
     tokens = ["<s>", "<pad>", "</s>", "<unk>", *sorted(ByteLevel.alphabet()), "<mask>"]
     return RobertaTokenizer(
         vocab={token: index for index, token in enumerate(tokens)}, merges=[], model_max_length=_MAX_TOKENS
@@ -98,7 +100,7 @@ def _text_encoder() -> ClapTextModelWithProjection:
 
 
 def _unet() -> UNet2DConditionModel:
-    """Returns a UNet whose attention is to itself, and to which an embedding comes with the timestep."""
+    """Return a UNet whose attention is to itself, and to which an embedding comes with the timestep."""
     channels = (4, 4, 8)
     unet = UNet2DConditionModel(
         sample_size=128,
@@ -120,7 +122,7 @@ def _unet() -> UNet2DConditionModel:
 
 
 def _autoencoder() -> AutoencoderKL:
-    """Returns an autoencoder of one channel whose latents stand for 4 x 4 cells of a spectrogram."""
+    """Return an autoencoder of one channel whose latents stand for 4 x 4 cells of a spectrogram."""
     autoencoder = AutoencoderKL(
         in_channels=1,
         out_channels=1,
@@ -136,7 +138,7 @@ def _autoencoder() -> AutoencoderKL:
 
 
 def _vocoder() -> SpeechT5HifiGan:
-    """Returns a vocoder of 64 mel bins and a hop of 160 samples at 16 kHz."""
+    """Return a vocoder of 64 mel bins and a hop of 160 samples at 16 kHz."""
     return SpeechT5HifiGan(
         SpeechT5HifiGanConfig(
             model_in_dim=_MEL_BINS,

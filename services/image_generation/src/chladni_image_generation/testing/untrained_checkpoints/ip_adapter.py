@@ -1,5 +1,7 @@
 """An untrained IP-Adapter, to be added to an untrained Stable Diffusion."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +17,7 @@ _IMAGE_TOKENS: Final = 4
 
 
 def save_untrained_ip_adapter(directory: Path, *, seed: int = 0, clip_directory: Path | None = None) -> None:
-    """Builds the adapter and saves it as real ones are published: one file of weights, and the image encoder.
+    """Build the adapter and save it as real ones are published: one file of weights, and the image encoder.
 
     Args:
         directory: Where to; made if need be.
@@ -41,7 +43,7 @@ def _projection(embedding_size: int) -> dict[str, Tensor]:
 
 
 def _attention() -> dict[str, Tensor]:
-    """Returns a second key and value projection for each cross-attention, named by its place among all."""
+    """Return a second key and value projection for each cross-attention, named by its place among all."""
     unet = untrained_unet()
     weights = {}
     for index, name in enumerate(unet.attn_processors):

@@ -1,5 +1,7 @@
 """An untrained text-to-image LDM of CompVis: LDMBERT, a UNet with cross-attention, either autoencoder."""
 
+from __future__ import annotations
+
 import string
 from pathlib import Path
 from typing import Final
@@ -20,7 +22,7 @@ _ATTENTION_GAIN: Final = 20.0
 def save_untrained_ldm_text_to_image(
     directory: Path, *, seed: int = 0, sample_size: int = 32, is_quantized: bool = False
 ) -> None:
-    """Builds the model and saves it as a diffusers directory.
+    """Build the model and save it as a diffusers directory.
 
     Args:
         directory: Where to; made if need be.
@@ -49,7 +51,7 @@ def save_untrained_ldm_text_to_image(
 
 
 def _wordless_bert_tokenizer() -> BertTokenizer:
-    """Returns a BERT tokenizer that knows letters, digits and punctuation, and spells words with them."""
+    """Return a BERT tokenizer that knows letters, digits and punctuation, and spells words with them."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = [*string.ascii_lowercase, *string.digits]
     tokens = [*special, *letters, *(f"##{letter}" for letter in letters), *string.punctuation]
@@ -59,7 +61,7 @@ def _wordless_bert_tokenizer() -> BertTokenizer:
 
 
 def _autoencoder(size_pixels: int, *, is_quantized: bool) -> AutoencoderKL | VQModel:
-    """Returns an autoencoder of four resolutions: the pipeline knows no latents but of 8 x 8 pixels."""
+    """Return an autoencoder of four resolutions: the pipeline knows no latents but of 8 x 8 pixels."""
     architecture = {
         "sample_size": size_pixels,
         "block_out_channels": (4, 4, 4, 8),

@@ -1,5 +1,7 @@
 """An untrained Stable Diffusion: CLIP's text encoder, a UNet with cross-attention, a KL autoencoder."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +54,7 @@ def save_untrained_stable_diffusion(
     guidance_embedding_size: int | None = None,
     flagged_share: float | None = None,
 ) -> None:
-    """Builds the model and saves it as a diffusers directory.
+    """Build the model and save it as a diffusers directory.
 
     Args:
         directory: Where to; made if need be.
@@ -83,7 +85,7 @@ def save_untrained_stable_diffusion(
 
 
 def new_scheduler(name: str, options: Mapping[str, Any]) -> Any:
-    """Returns a scheduler with those of the options that it takes.
+    """Return a scheduler with those of the options that it takes.
 
     Args:
         name: Diffusers class name.
@@ -95,7 +97,7 @@ def new_scheduler(name: str, options: Mapping[str, Any]) -> Any:
 
 
 def text_encoder_config(**options: Any) -> CLIPTextConfig:
-    """Returns the configuration of a text encoder of two layers for `byte_level_clip_tokenizer`."""
+    """Return the configuration of a text encoder of two layers for `byte_level_clip_tokenizer`."""
     sizes = {"hidden_size": WIDTH, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 2}
     tokens = {
         "vocab_size": VOCABULARY_SIZE,
@@ -107,7 +109,7 @@ def text_encoder_config(**options: Any) -> CLIPTextConfig:
 
 
 def untrained_unet(**options: Any) -> UNet2DConditionModel:
-    """Returns a UNet of two resolutions, attending to the text at the lower one; options change it."""
+    """Return a UNet of two resolutions, attending to the text at the lower one; options change it."""
     architecture = {
         "block_out_channels": (8, 16),
         "layers_per_block": 1,
@@ -124,7 +126,7 @@ def untrained_unet(**options: Any) -> UNet2DConditionModel:
 
 
 def untrained_autoencoder(**options: Any) -> AutoencoderKL:
-    """Returns an autoencoder whose latents stand for 2 x 2 pixels; options change it."""
+    """Return an autoencoder whose latents stand for 2 x 2 pixels; options change it."""
     architecture = {
         "block_out_channels": (8, 16),
         "in_channels": 3,
@@ -139,7 +141,7 @@ def untrained_autoencoder(**options: Any) -> AutoencoderKL:
 
 
 def untrained_safety_checker(*, flags: bool) -> StableDiffusionSafetyChecker:
-    """Returns a safety checker that objects to every image or to none.
+    """Return a safety checker that objects to every image or to none.
 
     It compares an image's embedding with those of concepts: more similar than a threshold is too similar.
     """

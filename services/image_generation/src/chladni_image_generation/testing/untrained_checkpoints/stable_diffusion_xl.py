@@ -1,5 +1,7 @@
 """An untrained Stable Diffusion XL: two text encoders, a UNet that is told sizes, a KL autoencoder."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +48,7 @@ def save_untrained_stable_diffusion_xl(
     guidance_embedding_size: int | None = None,
     force_zeros_for_empty_prompt: bool = True,
 ) -> None:
-    """Builds the model and saves it as a diffusers directory.
+    """Build the model and save it as a diffusers directory.
 
     Args:
         directory: Where to; made if need be.
@@ -77,25 +79,25 @@ def save_untrained_stable_diffusion_xl(
 
 
 def untrained_xl_autoencoder(**options: Any) -> AutoencoderKL:
-    """Returns an autoencoder that overflows in half precision, or so its configuration says."""
+    """Return an autoencoder that overflows in half precision, or so its configuration says."""
     return untrained_autoencoder(**({"force_upcast": True, "scaling_factor": SCALING_FACTOR} | options))
 
 
 def untrained_second_text_encoder() -> CLIPTextModelWithProjection:
-    """Returns a text encoder that embeds a whole text too."""
+    """Return a text encoder that embeds a whole text too."""
     config = text_encoder_config(hidden_size=SECOND_WIDTH, projection_dim=SECOND_WIDTH, hidden_act="gelu")
     return CLIPTextModelWithProjection(config)
 
 
 def second_tokenizer() -> CLIPTokenizer:
-    """Returns the tokenizer of the second text encoder, which fills texts up with ``!``."""
+    """Return the tokenizer of the second text encoder, which fills texts up with ``!``."""
     tokenizer = byte_level_clip_tokenizer()
     tokenizer.pad_token = "!"  # noqa: S105 - no password
     return tokenizer
 
 
 def untrained_xl_unet(**options: Any) -> UNet2DConditionModel:
-    """Returns a UNet of three resolutions, without attention at the highest; options change it."""
+    """Return a UNet of three resolutions, without attention at the highest; options change it."""
     architecture = {
         "block_out_channels": (8, 16, 16),
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),

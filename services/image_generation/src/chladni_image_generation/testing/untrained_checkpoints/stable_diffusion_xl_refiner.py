@@ -1,5 +1,7 @@
 """An untrained refiner for Stable Diffusion XL: only the second of its text encoders, a UNet of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +33,7 @@ def save_untrained_stable_diffusion_xl_refiner(
     scheduler_options: Mapping[str, Any] | None = None,
     requires_aesthetics_score: bool = True,
 ) -> None:
-    """Builds the refiner and saves it as a diffusers directory.
+    """Build the refiner and save it as a diffusers directory.
 
     Args:
         directory: Where to; made if need be.

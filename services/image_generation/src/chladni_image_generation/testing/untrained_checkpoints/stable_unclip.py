@@ -1,5 +1,7 @@
 """An untrained Stable unCLIP: Stable Diffusion whose UNet also takes embeddings of CLIP's vision tower."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +27,7 @@ EMBEDDING_SIZE: Final = 16
 def save_untrained_stable_unclip(
     directory: Path, *, seed: int = 0, scheduler: str = "PNDMScheduler", clip_directory: Path | None = None
 ) -> None:
-    """Builds the model and saves it as a diffusers directory.
+    """Build the model and save it as a diffusers directory.
 
     Args:
         directory: Where to; made if need be.
@@ -54,7 +56,7 @@ def save_untrained_stable_unclip(
 
 
 def vision_tower(clip_directory: Path | None) -> CLIPVisionModelWithProjection:
-    """Returns the vision tower of a CLIP, or an untrained one for images of 8 x 8 pixels.
+    """Return the vision tower of a CLIP, or an untrained one for images of 8 x 8 pixels.
 
     Args:
         clip_directory: A transformers directory of a CLIP; `None` for none.
@@ -75,7 +77,7 @@ def vision_tower(clip_directory: Path | None) -> CLIPVisionModelWithProjection:
 
 
 def _tower_of(clip: CLIPModel) -> CLIPVisionModelWithProjection:
-    """Returns a CLIP's vision tower with its projection, whose size the configuration of the whole tells."""
+    """Return a CLIP's vision tower with its projection, whose size the configuration of the whole tells."""
     config = CLIPVisionConfig.from_dict(
         {**clip.config.vision_config.to_dict(), "projection_dim": clip.config.projection_dim}
     )
@@ -86,7 +88,7 @@ def _tower_of(clip: CLIPModel) -> CLIPVisionModelWithProjection:
 
 
 def _untrained_normalizer(size: int) -> StableUnCLIPImageNormalizer:
-    """Returns a normalizer with some mean and standard deviation, so that leaving it out would show."""
+    """Return a normalizer with some mean and standard deviation, so that leaving it out would show."""
     normalizer = StableUnCLIPImageNormalizer(size)
     normalizer.mean.data.normal_()
     normalizer.std.data.uniform_(0.5, 2.0)

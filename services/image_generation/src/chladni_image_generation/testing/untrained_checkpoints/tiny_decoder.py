@@ -1,5 +1,7 @@
 """An untrained tiny decoder, to be added to an untrained model with the same latents."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import torch
@@ -11,7 +13,7 @@ from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion imp
 def save_untrained_tiny_decoder(
     directory: Path, *, seed: int = 0, latent_channels: int = LATENT_CHANNELS, resolutions: int = 2
 ) -> None:
-    """Builds the decoder and saves it as a diffusers directory.
+    """Build the decoder and save it as a diffusers directory.
 
     Args:
         directory: Where to; made if need be.

@@ -1,5 +1,7 @@
 """Tokenizers for untrained checkpoints: every byte is a token, so none of them has to be downloaded."""
 
+from __future__ import annotations
+
 from typing import Final
 
 from tokenizers.pre_tokenizers import ByteLevel
@@ -19,7 +21,7 @@ END_TOKEN_ID: Final = 513
 
 
 def byte_level_clip_tokenizer() -> CLIPTokenizer:
-    """Returns a CLIP tokenizer that knows bytes and no words; a text has about one token for each letter."""
+    """Return a CLIP tokenizer that knows bytes and no words; a text has about one token for each letter."""
     letters = sorted(ByteLevel.alphabet())
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), BEGIN_TOKEN, END_TOKEN]
     vocabulary = {token: index for index, token in enumerate(tokens)}

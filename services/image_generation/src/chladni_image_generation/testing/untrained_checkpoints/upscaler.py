@@ -1,5 +1,7 @@
 """An untrained latent upscaler, to be added to an untrained Stable Diffusion."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +26,7 @@ _WIDTH: Final = 32
 def save_untrained_upscaler(
     directory: Path, *, seed: int = 0, latent_channels: int = LATENT_CHANNELS, scaling_factor: float = 0.18215
 ) -> None:
-    """Builds the upscaler and saves it as a diffusers directory.
+    """Build the upscaler and save it as a diffusers directory.
 
     Args:
         directory: Where to; made if need be.
@@ -45,7 +47,7 @@ def save_untrained_upscaler(
 
 
 def _unet(latent_channels: int) -> UNet2DConditionModel:
-    """Returns a UNet of two resolutions of Katherine Crowson's kind, as the published upscaler is."""
+    """Return a UNet of two resolutions of Katherine Crowson's kind, as the published upscaler is."""
     return UNet2DConditionModel(
         sample_size=2 * SAMPLE_SIZE,
         in_channels=2 * latent_channels,

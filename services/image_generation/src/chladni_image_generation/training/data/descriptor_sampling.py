@@ -1,5 +1,7 @@
 """Descriptor embeddings to draw images for: uniform ones, and ones that resemble real sounds."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +27,7 @@ _MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 
 
 def sample_descriptors(count: int, *, seed: int) -> Tensor:
-    """(count, 152) embeddings in [0, 1]: row i depends on the seed and on i alone.
+    """Return (count, 152) embeddings in [0, 1]: row i depends on the seed and on i alone.
 
     A third are uniform in each global component, so that every corner of the space is seen; the others
     are correlated as in music, speech, percussion and noise; two in a hundred are silence. The course
@@ -43,7 +45,7 @@ def sample_descriptors(count: int, *, seed: int) -> Tensor:
 
 
 def load_recorded(path: Path) -> Tensor:
-    """(N, 152) embeddings of real sounds, as `chladni_audio_features.training.write_embeddings` writes them.
+    """Load (N, 152) embeddings of audio, as `chladni_audio_features.training.write_embeddings` writes them.
 
     Raises:
         ValueError: they are embeddings of another space.
@@ -58,14 +60,14 @@ def load_recorded(path: Path) -> Tensor:
 
 
 def vary_recorded(recorded: Tensor, count: int, *, seed: int) -> Tensor:
-    """(count, 152) embeddings of real sounds, drawn from (N, 152) and moved a little."""
+    """Return (count, 152) embeddings of real sounds, drawn from (N, 152) and moved a little."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randint(len(recorded), (count,), generator=generator)
     return (recorded[rows] + 0.02 * torch.randn(count, recorded.shape[1], generator=generator)).clamp(0, 1)
 
 
 def _kind_at(position: float) -> Callable[[Generator], Tensor]:
-    """The kind of sound whose share of [0, 1) holds this position."""
+    """Return the kind of sound whose share of [0, 1) holds this position."""
     shares: tuple[tuple[float, Callable[[Generator], Tensor]], ...] = (
         (0.34, _uniform),
         (0.29, _music),
@@ -137,7 +139,7 @@ def _noise(generator: Generator) -> Tensor:
 
 
 def _unpitched(generator: Generator) -> Tensor:
-    """Sound without pitch: no height, no range, no mode, no chroma, little harmonicity."""
+    """Return a sound without pitch: no height, no range, no mode, no chroma, little harmonicity."""
     embedding = torch.rand(len(GLOBAL_NAMES), generator=generator)
     embedding[_INDEX["pitch_height"]] = embedding[_INDEX["mode"]] = 0.5
     embedding[_INDEX["pitch_range"]] = 0
@@ -147,7 +149,7 @@ def _unpitched(generator: Generator) -> Tensor:
 
 
 def _chroma(generator: Generator) -> Tensor:
-    """A few strong pitch classes over a floor, or none at all in one case of eight."""
+    """Return a few strong pitch classes over a floor, or none at all in one case of eight."""
     draw = torch.rand(2, generator=generator)
     if draw[0] < 0.125:
         return torch.zeros(12)
@@ -165,7 +167,7 @@ def _key_chroma(generator: Generator, *, major: bool) -> Tensor:
 
 
 def _course(overall: Tensor, generator: Generator) -> Tensor:
-    """(segments, features) course of a sound with these global components."""
+    """Return (segments, features) course of a sound with these global components."""
     draw = torch.rand(8, generator=generator).tolist()
     level = _envelope(draw[0], overall, generator)
     is_pitched = bool(overall[_CHROMA].amax() > 0) or float(overall[_INDEX["pitch_range"]]) > 0
@@ -191,7 +193,7 @@ def _course(overall: Tensor, generator: Generator) -> Tensor:
 
 
 def _walk(generator: Generator) -> Tensor:
-    """(segments,) smooth random course of about unit deviation, smoother or livelier by chance."""
+    """Return (segments,) smooth random course of about unit deviation, smoother or livelier by chance."""
     draw = float(torch.rand((), generator=generator))
     noise = torch.randn(COURSE_SEGMENTS + 8, generator=generator)
     width = 0.5 + 2.5 * draw
@@ -200,7 +202,7 @@ def _walk(generator: Generator) -> Tensor:
 
 
 def _envelope(kind: float, overall: Tensor, generator: Generator) -> Tensor:
-    """(segments,) level relative to the loudest segment: steady, swelling, dying away, or pulsing."""
+    """Return (segments,) level relative to the loudest segment: steady, swelling, dying away, or pulsing."""
     time = (torch.arange(COURSE_SEGMENTS) + 0.5) / COURSE_SEGMENTS
     depth = float(overall[_INDEX["dynamics"]])
     ripple = 0.10 * _walk(generator)
@@ -219,7 +221,7 @@ def _envelope(kind: float, overall: Tensor, generator: Generator) -> Tensor:
 
 
 def _onsets(overall: Tensor, level: Tensor, generator: Generator) -> Tensor:
-    """(segments,) strength of what begins: in more segments and stronger, the more onsets there are."""
+    """Return (segments,) strength of onsets: in more segments and stronger, the more of them there are."""
     rate = float(overall[_INDEX["onset_rate"]])
     present = torch.rand(COURSE_SEGMENTS, generator=generator) < 0.05 + 0.95 * rate
     strength = (0.25 + 0.55 * rate + 0.35 * torch.rand(COURSE_SEGMENTS, generator=generator)).clamp(max=1)

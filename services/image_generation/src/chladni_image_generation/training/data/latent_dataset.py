@@ -4,6 +4,8 @@ Rendering takes longer than encoding and needs no autoencoder, so the images are
 rendered while the autoencoder still trains, and stay when it is trained again.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +91,7 @@ class ImageSeries:
         )
 
     def _spans(self, replicas: Replicas) -> Iterator[tuple[int, int]]:
-        """First image and length of each shard of a replica."""
+        """Return the first image and length of each shard of a replica."""
         starts = range(0, self.count, _SHARD_IMAGES)[replicas.rank :: replicas.count]
         return ((first, min(_SHARD_IMAGES, self.count - first)) for first in starts)
 
@@ -97,7 +99,7 @@ class ImageSeries:
         return self.folder / f"{kind}-{self.size_pixels}-{self.seed}-{first}-{size}.pt"
 
     def drawn(self) -> tuple[Tensor, Tensor]:
-        """The (N, 152) embeddings and (N, 4, 8, 8) grids of all images, without rendering them."""
+        """Return the (N, 152) embeddings and (N, 4, 8, 8) grids of all images, without rendering them."""
         spans = [self._drawn(first, size) for first, size in self._spans(Replicas())]
         return torch.cat([embedding for embedding, _ in spans]), torch.cat([grids for _, grids in spans])
 
@@ -118,7 +120,7 @@ class ImageSeries:
 
 
 def _encoded(autoencoder: AutoencoderDC, images: Tensor) -> Tensor:
-    """(N, 3, H, W) uint8 images to bfloat16 (N, 4, h, w) latents."""
+    """Encode (N, 3, H, W) uint8 images as bfloat16 (N, 4, h, w) latents."""
     latents = []
     for chosen in torch.split(images, _ENCODED_AT_ONCE):
         with torch.autocast("cpu", torch.bfloat16):

@@ -1,5 +1,7 @@
 """Contact sheets: what the model was taught, what it learned, and what each descriptor does."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +34,7 @@ def write_comparison_sheet(
     pairs: int,
     defaults: SamplingDefaults,
 ) -> None:
-    """Pairs of rendered art and of a sample for the same descriptors and noise; silence first."""
+    """Return pairs of rendered art and of a sample for the same descriptors and noise; silence first."""
     embedding = sample_descriptors(pairs, seed=_SHEET_SEED)
     embedding[0] = silence()
     noise = initial_noise([_SHEET_SEED + row for row in range(pairs)], defaults.size_pixels)
@@ -49,7 +51,7 @@ def write_variation_sheet(
     levels: int,
     defaults: SamplingDefaults,
 ) -> None:
-    """A row for each calibrated descriptor, which grows from 0 to 1 while all else stands still."""
+    """Return a row for each calibrated descriptor, which grows from 0 to 1 while all else stands still."""
     tiles = []
     for row, name in enumerate(_VARIED):
         embedding = typical_embedding().repeat(levels, 1)
@@ -60,7 +62,7 @@ def write_variation_sheet(
 
 
 def typical_embedding() -> Tensor:
-    """(152,) embedding of an ordinary tonal sound around A minor that swells and dies away."""
+    """Return the (152,) embedding of an ordinary tonal sound around A minor that swells and dies away."""
     values = dict.fromkeys(COMPONENT_NAMES, 0.5)
     values |= dict.fromkeys(GLOBAL_NAMES[len(_VARIED) :], 0.0)
     values |= {"chroma_a": 1.0, "chroma_c": 0.7, "chroma_e": 0.8, "chroma_d": 0.3}

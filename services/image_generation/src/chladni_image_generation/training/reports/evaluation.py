@@ -4,6 +4,8 @@ The distance to the art compares simple statistics of images, so that it needs n
 mean and spread of each colour channel and of its slopes at three scales.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping
 
@@ -58,7 +60,7 @@ def evaluate(model: ImageModel, *, images: int, defaults: SamplingDefaults) -> M
 
 
 def image_statistics(images: Tensor) -> Tensor:
-    """(B, 3, H, W) images to (B, 24): means, spreads and log slopes of the colour channels."""
+    """Return (B, 24) means, spreads and log slopes of the colour channels of (B, 3, H, W) images."""
     columns = [images.mean(dim=(2, 3)), images.std(dim=(2, 3))]
     level = images
     for _ in range(3):
@@ -69,14 +71,14 @@ def image_statistics(images: Tensor) -> Tensor:
 
 
 def statistics_distance(first: Tensor, second: Tensor) -> float:
-    """Mean absolute difference of mean statistics, in standard deviations of the second set."""
+    """Return the mean absolute difference of mean statistics, in standard deviations of the second set."""
     ours, theirs = image_statistics(first), image_statistics(second)
     spread = theirs.std(dim=0).clamp(min=1e-6)
     return float(((ours.mean(dim=0) - theirs.mean(dim=0)) / spread).abs().mean())
 
 
 def colour_correlation(first: Tensor, second: Tensor) -> float:
-    """Correlation of the mean colours of two sets of images, channel by channel, averaged."""
+    """Return the correlation of the mean colours of two sets of images, channel by channel, averaged."""
     ours, theirs = first.mean(dim=(2, 3)), second.mean(dim=(2, 3))
     ours, theirs = ours - ours.mean(dim=0), theirs - theirs.mean(dim=0)
     products = (ours * theirs).mean(dim=0)
@@ -85,7 +87,7 @@ def colour_correlation(first: Tensor, second: Tensor) -> float:
 
 
 def neighbour_correlation(images: Tensor) -> float:
-    """Correlation of horizontally adjacent pixels, averaged over images and channels."""
+    """Return the correlation of horizontally adjacent pixels, averaged over images and channels."""
     left, right = images[..., :-1].flatten(2), images[..., 1:].flatten(2)
     left, right = left - left.mean(dim=2, keepdim=True), right - right.mean(dim=2, keepdim=True)
     scale = (left.square().mean(dim=2) * right.square().mean(dim=2)).sqrt().clamp(min=1e-9)

@@ -1,5 +1,7 @@
 """The model card that is shipped beside the weights."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from chladni_image_generation.families.embedded import correspondences
@@ -15,7 +17,7 @@ def write_model_card(
     metrics: Mapping[str, float],
     note: str,
 ) -> str:
-    """The card as Markdown: what the model is, its data and recipe, its figures and its limits."""
+    """Return the card as Markdown: what the model is, its data and recipe, its figures and its limits."""
     autoencoder, denoiser = preset.autoencoder, preset.denoiser
     phases = "\n".join(
         f"   - {phase.size_pixels}x{phase.size_pixels} pixels: {phase.images} images, "
@@ -83,6 +85,6 @@ measures the whole way from sound to image.
 
 
 def _correspondences() -> str:
-    """The table of correspondences, from the module that applies it."""
+    """Return the table of correspondences, from the module that applies it."""
     lines = (correspondences.__doc__ or "").splitlines()
     return "\n".join(line for line in lines if line.startswith("|"))

@@ -1,5 +1,7 @@
 """Images from the trained model, by the same stock scheduler that the service uses."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass
 
@@ -40,7 +42,7 @@ class SamplingDefaults:
 
 
 def initial_noise(seeds: list[int], size_pixels: int) -> Tensor:
-    """(B, 4, h, h) white noise that the images of these seeds start from."""
+    """Return (B, 4, h, h) white noise that the images of these seeds start from."""
     side = size_pixels // DOWNSAMPLING
     shape = (1, LATENT_CHANNELS, side, side)
     return torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
@@ -48,7 +50,7 @@ def initial_noise(seeds: list[int], size_pixels: int) -> Tensor:
 
 @torch.no_grad()
 def sample_images(model: ImageModel, embedding: Tensor, noise: Tensor, defaults: SamplingDefaults) -> Tensor:
-    """(B, 152) embeddings and (B, 4, h, h) noise to (B, 3, 8 h, 8 h) images in [0, 1], one by one."""
+    """Return (B, 3, 8 h, 8 h) images in [0, 1] of (B, 152) embeddings and (B, 4, h, h) noise, one by one."""
     pairs = zip(torch.split(embedding, 1), torch.split(noise, 1), strict=True)
     return torch.cat([_sample_one(model, row, start, defaults) for row, start in pairs])
 
