@@ -39,10 +39,10 @@ from chladni_runtime.server.server import Compose
 
 _log = logging.getLogger(__name__)
 _PATH: Final = re.compile(r"(?<![\w:/])(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
-"""An absolute path, which is no caller's business, and its last component."""
+"""An absolute path, which callers must not see, and its last component."""
 
 _MAX_REASON_LENGTH: Final = 1000
-_UNEXPECTED: Final = "it failed in an unexpected way when it was loaded; the service's log tells how"
+_UNEXPECTED: Final = "it failed in an unexpected way when it was loaded; the service's log says how"
 SERVICE_NAMES: Final = (
     image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name,
     prompt_service_pb2.DESCRIPTOR.services_by_name["PromptService"].full_name,

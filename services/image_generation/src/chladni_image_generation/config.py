@@ -41,7 +41,7 @@ class ImageGenerationSettings(ServiceSettings):
     )
     safety_checker: bool = Field(
         True,
-        description="Withholds images and previews to which a model's own safety checker objects, where it "
+        description="Withholds images and previews to which a model's own safety checker objects, if it "
         "has one.",
     )
     tiny_decoder_for: Literal["previews", "images"] = Field(
@@ -51,7 +51,7 @@ class ImageGenerationSettings(ServiceSettings):
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
-        description="Device of the model; 'auto' takes a GPU where there is one.",
+        description="Device of the model; 'auto' takes a GPU if there is one.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
@@ -111,7 +111,7 @@ class ImageGenerationSettings(ServiceSettings):
         ge=0,
         le=1024**4,
         description="Bytes of finished images kept for identical requests, which also share one "
-        "computation while it is in progress. 0 computes each anew.",
+        "computation while it is in progress. 0 computes each of them.",
     )
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")
 

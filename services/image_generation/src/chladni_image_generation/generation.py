@@ -67,7 +67,7 @@ class Conditioning:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything that decides the pixels. Equal provenance and conditioning give equal pixels, where exact.
+    """Everything that decides the pixels. Equal provenance and conditioning give equal pixels, if exact.
 
     Attributes are those of ``chladni.image.v1.Provenance``.
     """
@@ -109,10 +109,10 @@ class Origin:
 
     Attributes:
         recipe: Name of the recipe; empty for none.
-        audio_sha256: SHA-256 of the recording in hexadecimal; empty if unknown.
+        audio_sha256: SHA-256 of the audio in hexadecimal; empty if unknown.
         stage: Part of the recipe that the image is; empty for all of it.
         earlier: How the images that this one starts from were made, the first one first.
-        fallback: Why another way than the recipe's own was taken; empty where it was not.
+        fallback: Why another way than the recipe's own was taken; empty if it was not.
         options: Options of the recipe by name.
     """
 
@@ -137,7 +137,7 @@ class GenerationRequest:
         width_pixels: Width of the image, before it is enlarged.
         height_pixels: Height of the image, before it is enlarged.
         upscale: Factor by which it is enlarged.
-        refiner_start: Part of the steps after which the refiner takes over; `None` where there is none.
+        refiner_start: Part of the steps after which the refiner takes over; `None` if there is none.
         exact: Whether the pixels must not depend on who shares the model.
         origin: Where the conditioning came from, for the provenance.
     """
@@ -201,7 +201,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The request got its turn."""
+    """The request has been started."""
 
     request: GenerationRequest
     total_steps: int

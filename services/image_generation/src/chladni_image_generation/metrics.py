@@ -32,9 +32,7 @@ class GenerationMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.queued = Gauge(
-            "chladni_generations_queued", "Requests that wait for their turn.", registry=registry
-        )
+        self.queued = Gauge("chladni_generations_queued", "Requests that wait.", registry=registry)
         self.active = Gauge("chladni_generations_active", "Requests in progress.", registry=registry)
         self.finished = Counter(
             "chladni_generations_total",

@@ -25,7 +25,7 @@ RowT = TypeVar("RowT")
 
 
 def is_denoiser_batch_invariant(model: LatentDiffusionModel, example: DenoiserRow, row_count: int) -> bool:
-    """Return whether a row like this one has one result, wherever it is in a call and whoever is with it.
+    """Return whether a row like this one has one result, whatever its place in a call and the other rows.
 
     Args:
         model: The model.
@@ -49,7 +49,7 @@ def is_decoder_batch_invariant(model: LatentDiffusionModel, shape: Sequence[int]
         try:
             images = model.decode(torch.stack(list(latents)))
         except ImagesWithheldError as error:
-            # What a safety checker thinks of noise is nobody's fault.
+            # The images are noise, so a safety checker's objection means nothing.
             images = error.images
         return np.ascontiguousarray(images[place]).tobytes()
 

@@ -1,4 +1,4 @@
-"""How many rows a call of the model has, and the calls themselves, padded where images must be exact.
+"""How many rows a call of the model has, and the calls themselves, padded if images must be exact.
 
 A size is configured in requests, so that the two rows of a guided request share a call, which is cheaper than
 two calls, and one without guidance need not be padded for its sake.
@@ -64,7 +64,7 @@ class BatchSizes:
         self._safe: set[tuple[BatchGroup, int]] = set()
 
     def rows_per_call(self, group: BatchGroup) -> int:
-        """Return the rows of a call at most, and exactly where calls are padded."""
+        """Return the rows of a call: at most, or exactly if calls are padded."""
         rows = self._halved.get(_any_network(group), self._configured(group))
         return min(rows, group.rows_per_request) if group in self._alone else rows
 
@@ -75,7 +75,7 @@ class BatchSizes:
     def halve(self, group: BatchGroup) -> None:
         """Make calls smaller from now on, until `restore`: those of all networks.
 
-        An image that several networks paint so has calls of one size, which its provenance can tell.
+        So an image that several networks make has calls of one size, which its provenance can name.
         """
         self._halved[_any_network(group)] = self._whole_requests(group, self.rows_per_call(group) // 2)
 
@@ -118,7 +118,7 @@ class BatchSizes:
         return self._whole_requests(group, int(rows / max(1.0, self.work_of_row(group))))
 
     def _whole_requests(self, group: BatchGroup, rows: int) -> int:
-        """Return at most so many rows: those of whole requests, or one where not even one request fits."""
+        """Return at most so many rows: those of whole requests, or one if not even one request fits."""
         return rows - rows % group.rows_per_request if rows >= group.rows_per_request else 1
 
 

@@ -51,7 +51,7 @@ class ImageCache:
         self.size_bytes = 0
 
     def get(self, key: str) -> FinishedImage | None:
-        """Return the image of a request's `content_key`, `None` where there is none."""
+        """Return the image of a request's `content_key`, `None` if there is none."""
         if key not in self._images:
             return None
         self._images.move_to_end(key)

@@ -259,7 +259,7 @@ class Engine:
             await self._arrival.wait()
 
     def _drop_gone(self, candidates: Iterable[TrackedRequest]) -> None:
-        """Drop the callers who have gone, and each request that nobody follows any more."""
+        """Drop the callers who have gone, and each request that no caller follows any more."""
         for tracked in list(candidates):
             steps_done, total_steps = tracked.execution.steps_done, tracked.execution.total_steps
             for subscription in tracked.drop_gone():

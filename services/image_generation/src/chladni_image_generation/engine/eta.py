@@ -84,7 +84,7 @@ class EtaEstimator:
     """Says when the requests of an engine will be done if no others come.
 
     Args:
-        order: The requests, the one whose turn it is first.
+        order: The requests in the scheduler's order.
         durations: How long work takes.
         sizes: Rows of the denoiser's calls.
     """

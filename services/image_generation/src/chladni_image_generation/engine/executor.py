@@ -108,7 +108,7 @@ class Retried:
 class Rescheduled:
     """A request took no step: its next one is part of other calls than was thought before the request began.
 
-    That is so where it begins with another network than the model's first one, and where it goes back from a
+    That is so if it begins with another network than the model's first one, and if it goes back from a
     later network to the start.
     """
 

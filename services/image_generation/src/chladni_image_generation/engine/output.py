@@ -53,7 +53,7 @@ class OutputEncoder:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def encode(self, tracked: TrackedRequest, pixels: NDArray[np.uint8]) -> Completed | ChladniError:
-        """Return what everybody who follows the request gets for its RGB pixels (H, W, 3)."""
+        """Return what every caller of the request gets for its RGB pixels (H, W, 3)."""
         provenance = self._recorder.record(tracked.execution)
         loop = asyncio.get_running_loop()
         try:

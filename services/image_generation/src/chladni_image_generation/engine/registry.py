@@ -20,7 +20,7 @@ class UnavailableModel:
     Attributes:
         id: Identifier in requests.
         reason: Why, and what to do about it.
-        family: Kind of model, where its files tell; empty where they do not.
+        family: Kind of model; empty if its files do not say.
     """
 
     id: str

@@ -70,8 +70,8 @@ class Sampler:
     def rows(self) -> list[DenoiserRow]:
         """Return the denoiser's input for the next step: one row, or two with guidance.
 
-        The row without the condition comes first, as in diffusers' pipelines: where the last bit of a row
-        depends on its place in a call, the images are theirs all the same.
+        The row without the condition comes first, as in diffusers' pipelines: even if the last bit of
+        a row depends on its place in a call, the images are theirs.
         """
         stage, timestep = self._stage, self._timestep
         latents = self.latents

@@ -1,4 +1,4 @@
-"""Whose turn it is: a fair order of the requests that share a model.
+"""A fair order of the requests that share a model: weighted fair queueing.
 
 Fair queueing (Demers, Keshav and Shenker 1989, "Analysis and simulation of a fair queueing algorithm") with
 the work of denoising in the place of packets. The virtual time of the model is the work that each caller
@@ -8,9 +8,9 @@ first. So
 
 * callers share the model evenly, however many requests each has;
 * of one caller's requests the shortest goes first, and so a short one overtakes a long one at once; but a
-  fifth of the caller's turns goes to the one that came first, which short ones so cannot hold up for ever;
+  fifth of the caller's turns goes to the one that came first, so short ones cannot hold it up for ever;
 * requests of equal length run one after the other instead of all ending late together;
-* nobody starves: whoever comes begins at the model's virtual time, which passes the finish of those who wait.
+* no caller starves: a new one begins at the model's virtual time, which passes the finish of those that wait.
 
 This module is the policy alone: no clock, no threads, no event loop.
 """
@@ -81,7 +81,7 @@ class Scheduler(Protocol[SchedulableT]):
         """Count work that was done for a request."""
 
     def order(self, now: float) -> Sequence[SchedulableT]:
-        """Return all requests, the one whose turn it is first.
+        """Return all requests, the one to be served next first.
 
         Args:
             now: Seconds on the clock of `Schedulable.arrived_at`.
@@ -131,7 +131,7 @@ class FairScheduler(Generic[SchedulableT]):
         account.virtual_time += work / _SHARES[flow[1]]
         self._virtual_now += work / sum(_SHARES[priority] for _, priority in set(self._flows.values()))
         paid = work if request is self._oldest_of(flow) else 0.0
-        # What it got beyond its share is forgotten but for one turn, or it would have to wait for that later.
+        # What it got beyond its share counts for one turn at most, or it would have to wait for it later.
         account.owed = max(account.owed + self._oldest_share * work - paid, -work)
 
     def order(self, now: float) -> list[SchedulableT]:
@@ -151,7 +151,7 @@ class FairScheduler(Generic[SchedulableT]):
         return self._with_oldest_first([request for *_, request in sorted(finishes)])
 
     def _with_oldest_first(self, order: list[SchedulableT]) -> list[SchedulableT]:
-        """Put the oldest request of the caller whose turn it is first, if that one is due."""
+        """Move the oldest request of the next caller to the front, if that one is due."""
         if order and self._accounts[flow := self._flows[order[0]]].owed > 0:
             oldest = self._oldest_of(flow)
             order.remove(oldest)

@@ -68,7 +68,7 @@ class TrackedRequest:
         execution: Its state in the model.
         scheduling: Who asked first, and how urgently.
         arrived_at: When it came, on the engine's clock.
-        key: What identical requests have in common; `None` where it is not shared.
+        key: What identical requests have in common; `None` if it is not shared.
         sizes: Rows of calls, for its share of the model's work.
         started_at: When it got its first turn; `None` while it waits.
         is_announced: Whether its callers know that it has started.

@@ -188,11 +188,11 @@ def _describe(
 
 
 def _load_vocoder_config(files: ModelFiles) -> SpeechT5HifiGanConfig:
-    """Return the configuration of the vocoder, which tells of the spectrograms that it was made for."""
+    """Return the configuration of the vocoder, which describes the spectrograms that it was made for."""
     try:
-        # Not from_pretrained, which takes defaults where there is no file.
+        # Not from_pretrained, which takes defaults if there is no file.
         return SpeechT5HifiGanConfig.from_json_file(files.directory / "vocoder" / "config.json")
     except (OSError, ValueError) as error:
         raise ModelFilesError(
-            f"Model {files.id!r} has no readable vocoder/config.json, which tells the size of spectrograms."
+            f"Model {files.id!r} has no readable vocoder/config.json, which holds the size of spectrograms."
         ) from error

@@ -1,8 +1,8 @@
-"""The denoisers of Stable Diffusion XL: denoisers that are told a text and a few numbers about the image.
+"""The denoisers of Stable Diffusion XL, which take a text and a few numbers about the image.
 
 Podell et al. (2023), "SDXL: Improving latent diffusion models for high-resolution image synthesis",
 https://arxiv.org/abs/2307.01952, sections 2.2 (micro-conditioning) and 2.5 (the refiner). That each denoiser
-has a stretch of the noise levels to itself is of Balaji et al. (2022), "eDiff-I",
+has a range of the noise levels to itself is of Balaji et al. (2022), "eDiff-I",
 https://arxiv.org/abs/2211.01324.
 """
 
@@ -29,7 +29,7 @@ _TOP_LEFT: Final = (0, 0)
 """An image of which nothing was cropped away."""
 
 _AESTHETIC_SCORE, _NEGATIVE_AESTHETIC_SCORE = 6.0, 2.5
-"""How beautiful of 10 a refiner is told that the image is, and what stands for nothing; as in diffusers."""
+"""Aesthetic scores out of 10 that a refiner takes: for the image, and for nothing; as in diffusers."""
 
 
 class SdxlDenoiser:
@@ -52,7 +52,7 @@ class SdxlDenoiser:
 
     @property
     def takes_guidance_scale(self) -> bool:
-        """Whether the denoiser is told the guidance scale, and so needs no second row for guidance."""
+        """Whether the denoiser takes the guidance scale, and so needs no second row for guidance."""
         return is_guided_by_input(self._pipeline.unet)
 
     def stage(
@@ -64,7 +64,7 @@ class SdxlDenoiser:
         *,
         size_pixels: tuple[int, int],
     ) -> DenoisingStage:
-        """Return the stretch of a request's way that this denoiser goes.
+        """Return the stage of a request that this denoiser takes.
 
         Args:
             request: The request.
@@ -103,12 +103,12 @@ class SdxlDenoiser:
             negative_prompt=conditioning.negative_prompt or None,
         )
         numbers, null_numbers = self._numbers(size_pixels)
-        told = self._told_guidance_scale(request.guidance_scale)
+        guidance = self._embedded_guidance_scale(request.guidance_scale)
         condition = {
             "encoder_hidden_states": tokens[0],
             "text_embeds": text[0],
             "time_ids": tokens.new_tensor(numbers),
-            **told,
+            **guidance,
         }
         if not has_null:
             return condition, None
@@ -116,7 +116,7 @@ class SdxlDenoiser:
             "encoder_hidden_states": null_tokens[0],
             "text_embeds": null_text[0],
             "time_ids": tokens.new_tensor(null_numbers),
-            **told,
+            **guidance,
         }
 
     def _numbers(self, size_pixels: tuple[int, int]) -> tuple[Sequence[float], Sequence[float]]:
@@ -130,7 +130,7 @@ class SdxlDenoiser:
         numbers = (*size_pixels, *_TOP_LEFT, *size_pixels)
         return numbers, numbers
 
-    def _told_guidance_scale(self, guidance_scale: float) -> Mapping[str, Tensor]:
+    def _embedded_guidance_scale(self, guidance_scale: float) -> Mapping[str, Tensor]:
         """Return the guidance scale as a denoiser takes it: w = s - 1, embedded as timesteps are.
 
         Luo et al. (2023), "Latent consistency models", https://arxiv.org/abs/2310.04378.
@@ -155,7 +155,7 @@ def timesteps_before(timesteps: Tensor, boundary: int) -> Tensor:
 
 
 def timesteps_after(scheduler: Any, steps: int, boundary: int) -> Tensor:
-    """Return those timesteps of a scheduler that lie below a boundary, and tell it where it begins.
+    """Return those timesteps of a scheduler that lie below a boundary, and set where it begins.
 
     Args:
         scheduler: The scheduler, whose timesteps are set here.

@@ -1,7 +1,7 @@
-"""Stable Diffusion 1 and 2, their distilled kin (Turbo, LCM), with text and from images.
+"""Stable Diffusion 1 and 2, their distilled variants (Turbo, LCM), with text and from images.
 
 Rombach et al. (2022), "High-resolution image synthesis with latent diffusion models". Which steps and which
-guidance a distilled checkpoint gets by default, and how it is recognised, `defaults` tells.
+guidance a distilled checkpoint gets by default, and how it is recognised, is in `defaults`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stable Diffusion XL and its distilled kin (Turbo, LCM), with text and from images, with a refiner or not.
+"""Stable Diffusion XL and its distilled variants (Turbo, LCM), with or without a refiner.
 
 Podell et al. (2023), "SDXL: Improving latent diffusion models for high-resolution image synthesis".
 
@@ -137,14 +137,14 @@ class StableDiffusionXLModel:
         latents, all_timesteps = self._begin(request, scheduler, generator)
         refining_scheduler = refiner.schedulers.new(request.scheduler)
         last = timesteps_after(refining_scheduler, request.steps, boundary)
-        stretches = (
+        parts = (
             (self._base, scheduler, timesteps_before(all_timesteps, boundary)),
             (refiner, refining_scheduler, last),
         )
         size_pixels = self._size_pixels(latents)
         stages = tuple(
             denoiser.stage(request, its_scheduler, timesteps, generator, size_pixels=size_pixels)
-            for denoiser, its_scheduler, timesteps in stretches
+            for denoiser, its_scheduler, timesteps in parts
             if len(timesteps)
         )
         return GenerationPlan(latents, stages)
@@ -199,7 +199,7 @@ def load(source: ModelSource, options: LoadingOptions) -> StableDiffusionXLModel
 
 
 def _load_refiner(base: Any, source: ModelSource, options: LoadingOptions) -> Any:
-    """Return the pipeline of the refiner that is added to a base model's, `None` where none is.
+    """Return the pipeline of the refiner that is added to a base model's, `None` if none is.
 
     Raises:
         ModelFilesError: It is missing files, or made for other latents or schedulers.
@@ -230,7 +230,7 @@ def _load_refiner(base: Any, source: ModelSource, options: LoadingOptions) -> An
 
 
 def _shared_schedulers(pipeline: Any, refining_pipeline: Any) -> tuple[str, ...]:
-    """Return the schedulers that fit both, the base model's own first; none where that is not among them."""
+    """Return the schedulers that fit both, the base model's own first; none if that is not among them."""
     names = SchedulerCatalog(pipeline.scheduler).names
     refining_names = SchedulerCatalog(refining_pipeline.scheduler).names
     return tuple(name for name in names if name in refining_names) if names[0] in refining_names else ()

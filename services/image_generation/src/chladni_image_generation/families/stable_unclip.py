@@ -119,7 +119,7 @@ def load(source: ModelSource, options: LoadingOptions) -> StableUnclipModel:
 def _check_sizes(pipeline: Any, source: ModelSource, space: EmbeddingSpace) -> None:
     sizes = {
         "image_normalizer": pipeline.image_normalizer.config.embedding_dim,
-        # The other half tells how much the embedding was noised.
+        # The other half says how much the embedding was noised.
         "unet": (pipeline.unet.config.projection_class_embeddings_input_dim or 0) // 2,
     }
     for name, size in sizes.items():

@@ -43,13 +43,13 @@ def to_generation_request(
     max_steps: int,
     draw_seed: Callable[[], int],
 ) -> GenerationRequest:
-    """Return the request that a message asks for, with the model's defaults where it is silent.
+    """Return the request that a message asks for, with the model's defaults for what it leaves open.
 
     Args:
         message: The message.
         model: The model that it is for.
         max_steps: Denoising steps at most.
-        draw_seed: Gives a seed where the message has none.
+        draw_seed: Gives a seed if the message has none.
 
     Raises:
         InvalidFieldsError: Fields are missing or out of range; all are reported.
@@ -167,7 +167,7 @@ def _check_refiner_start(
 
 
 def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_pb2.GenerateImageResponse:
-    """Return the message that tells of an event."""
+    """Return the message that reports an event."""
     match event:
         case Queued():
             return image_pb2.GenerateImageResponse(queued=image_pb2.GenerationQueued(position=event.position))
@@ -250,7 +250,7 @@ def to_model_info(model: ModelDescription, *, is_default: bool) -> model_pb2.Mod
 
 
 def to_unavailable_model_info(model: UnavailableModel) -> model_pb2.ModelInfo:
-    """Return the message that tells of a model which could not be loaded."""
+    """Return the message that describes a model which could not be loaded."""
     return model_pb2.ModelInfo(
         id=model.id, is_ready=False, unavailable_reason=model.reason, family=model.family
     )

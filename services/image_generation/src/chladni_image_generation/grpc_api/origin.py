@@ -50,7 +50,7 @@ def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None
 
 
 def to_origin(message: image_pb2.Origin) -> Origin:
-    """Return the origin that a checked message tells of."""
+    """Return the origin in a checked message."""
     return Origin(
         recipe=message.recipe,
         audio_sha256=message.audio_sha256,

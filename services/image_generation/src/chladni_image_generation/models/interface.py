@@ -43,7 +43,7 @@ class EmbeddingSpace:
     Attributes:
         name: Name of the space.
         size: Components of an embedding.
-        limits: Smallest and largest value of a component; `None` where any finite one will do.
+        limits: Smallest and largest value of a component; `None` if any finite one will do.
     """
 
     name: str
@@ -67,14 +67,14 @@ class ModelDescription:
         latent_shape: (C, H, W) of the native size.
         image_size_pixels: Native (width, height).
         sizes: Which other sizes it makes.
-        default_steps: Denoising steps where a request names none.
-        default_guidance_scale: Guidance scale where a request names none.
+        default_steps: Denoising steps if a request names none.
+        default_guidance_scale: Guidance scale if a request names none.
         scheduler_names: Diffusers class names of schedulers that fit, the default one first.
-        guidance_rows: Rows of the denoiser that a guided request takes; 1 where the network itself guides.
+        guidance_rows: Rows of the denoiser that a guided request takes; 1 if the network itself guides.
         upscales: Factors by which it enlarges its images.
         has_upscaler: Whether a network of its own enlarges them, whatever their size.
-        default_refiner_start: Part of the steps after which its refiner takes over where a request does not
-            say; `None` where it has no refiner.
+        default_refiner_start: Part of the steps after which its refiner takes over if a request does not
+            say; `None` if it has no refiner.
     """
 
     id: str
@@ -138,7 +138,7 @@ def _unchanged(latents: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenoisingStage:
-    """A stretch of the way from noise to an image: one denoiser under one condition.
+    """A part of the way from noise to an image: one denoiser under one condition.
 
     Attributes:
         scheduler: A scheduler that nothing else uses, its timesteps set.
@@ -167,7 +167,7 @@ class GenerationPlan:
 
     Attributes:
         latents: float32 (C, H, W) with which it begins, at the noise level of the first timestep.
-        stages: Its stretches, at least one.
+        stages: Its stages, at least one.
     """
 
     latents: Tensor
@@ -175,10 +175,10 @@ class GenerationPlan:
 
 
 class ImagesWithheldError(ChladniError):
-    """A safety checker objects to at least one image of a call; which one, the call with it alone tells.
+    """A safety checker objects to at least one image of a call; calls with one image each show which.
 
     Attributes:
-        images: RGB pixels (B, height, width, 3) of all of them, which nobody may see.
+        images: RGB pixels (B, height, width, 3) of all of them, which must not leave the service.
     """
 
     def __init__(self, images: NDArray[np.uint8]) -> None:

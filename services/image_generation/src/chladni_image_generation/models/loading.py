@@ -37,7 +37,7 @@ _FAMILIES_WITH_IP_ADAPTER: Final[Mapping[str, str]] = {"stable_diffusion": "ip_a
 """Module that serves a family's models once an IP-Adapter is added to them, by the family's own module."""
 
 _PUBLIC_NAMES: Final[Mapping[str, str]] = {"embedded.model": "chladni-embedded"}
-"""Names of families for callers, where they are not those of the modules."""
+"""Names of families for callers, if they are not those of the modules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ModelSource:
     """A model's files, and those of what is added to it.
 
     Attributes:
-        files: The model itself; its `id` and `digest` tell of the additions too.
+        files: The model itself; its `id` and `digest` include the additions.
         additions: What is added, by its kind.
         dtype: Numeric type to compute in.
     """

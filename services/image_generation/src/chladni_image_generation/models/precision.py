@@ -1,6 +1,6 @@
 """Which numeric type a model computes in: what the device does fast, where images stay as good.
 
-A type with fewer bits is worth taking only where the processor multiplies it faster, and only for a model
+A type with fewer bits is worth taking only if the processor multiplies it faster, and only for a model
 whose manifest says that its images hardly change. `jobs.measure_precision` measures that and writes
 the manifest's section ``precision``: the PSNR to the images of float32 that a type must reach
 (``min_psnr_db``), and for each type what it reached (``dtypes.<name>.psnr_db_min``).
@@ -72,7 +72,7 @@ def choose_dtype(requested: str, *, manifest: Mapping[str, Any], capabilities: C
 
     Args:
         requested: Name of one of torch's floating-point types, which is obeyed, or `AUTO`.
-        manifest: The model's manifest; where a model of this project tells nothing of a type in its own,
+        manifest: The model's manifest; if that of a model of this project has no measurement of a type,
             that type is not taken.
         capabilities: What the device can do.
     """

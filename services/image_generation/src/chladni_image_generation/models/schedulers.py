@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chladni_contract.errors import InvalidInputError, Reason
 
-# Multistep solvers that integrate a flow-matching model when told that its sigmas are those of a flow.
+# Multistep solvers that integrate a flow-matching model when configured with the sigmas of a flow.
 _FLOW_SOLVERS: Final = ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler")
 _FLOW_OPTIONS: Final = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 
@@ -99,20 +99,20 @@ def clean_estimate(
 
     Args:
         scheduler: The scheduler that took the step.
-        outcome: What its `step` returned; most schedulers tell the estimate there.
+        outcome: What its `step` returned; most schedulers return the estimate in it.
         latents: (C, H, W) before the step.
         prediction: (C, H, W), the denoiser's.
         timestep: Of the step.
     """
     for name in ("pred_original_sample", "denoised"):
-        told: Tensor | None = getattr(outcome, name, None)
-        if told is not None:
-            return told[0]
+        returned: Tensor | None = getattr(outcome, name, None)
+        if returned is not None:
+            return returned[0]
     estimate: Tensor
     if _is_flow(scheduler):
         estimate = latents - timestep / scheduler.config.num_train_timesteps * prediction
         return estimate
-    # Those that do not tell keep the variance of their samples, x = sqrt(a) x_0 + sqrt(1 - a) e.
+    # Those that do not return it keep the variance of their samples, x = sqrt(a) x_0 + sqrt(1 - a) e.
     kept: Tensor = scheduler.alphas_cumprod[timestep.long().cpu()]
     match scheduler.config.prediction_type:
         case "epsilon":
@@ -130,7 +130,7 @@ def velocity_of(latents: Tensor, clean: Tensor, noise_level: Tensor) -> Tensor:
     Args:
         latents: x.
         clean: z, by the denoiser's estimate.
-        noise_level: s; below a thousandth, where a flow is at its end, it counts as one.
+        noise_level: s; below a thousandth, at the end of a flow, it counts as a thousandth.
     """
     return (latents - clean) / noise_level.clamp(min=_LEAST_NOISE_LEVEL)
 

@@ -21,7 +21,7 @@ def save_untrained_model(directory: Path, *, size_pixels: int = 64) -> None:
     """Build the model and save it as a diffusers directory; always with the same weights.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         size_pixels: Native length of an image's sides.
     """
     with torch.random.fork_rng():

@@ -6,7 +6,7 @@ The model is a directory or a hub id, with additions after '+', as in the servic
 downloaded. It makes an image of each kind that it offers. The first is compared with that of its family's
 own diffusers pipeline for the same seed. Figures go to ``build/models-check/<id>.json``, images beside it.
 
-Exit status: 0 where all is well, 1 where the model cannot be had or used, 3 where the images differ by more
+Exit status: 0 if all is well, 1 if the model cannot be had or used, 3 if the images differ by more
 than rounding explains.
 """
 
@@ -97,9 +97,9 @@ def check(options: argparse.Namespace) -> Mapping[str, Any]:
 
 def table_of(report: Mapping[str, Any]) -> str:
     """Return a report for people."""
-    where = f"on {report['device']} in {report['dtype']}"
+    place = f"on {report['device']} in {report['dtype']}"
     lines = [
-        f"{report['model']} ({report['family']}) {where}, loaded in {report['loading_seconds']:.1f} s",
+        f"{report['model']} ({report['family']}) {place}, loaded in {report['loading_seconds']:.1f} s",
         f"{'image':<16}{'steps':>6}{'s/step':>9}{'prepare s':>11}{'decode s':>10}{'peak GB':>9}",
     ]
     for kind, found in report["images"].items():
@@ -156,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", help="directory or hub id, with additions after '+'")
-    parser.add_argument("--device", default="auto", help="torch device (auto: a GPU where there is one)")
+    parser.add_argument("--device", default="auto", help="torch device (auto: a GPU if there is one)")
     parser.add_argument(
         "--dtype", choices=("auto", "float32", "bfloat16", "float16"), default="auto", help="(auto)"
     )

@@ -5,7 +5,7 @@
 
 Renders the same images in float32 and in each other type, one after the other so that whatever else
 the machine does slows all of them alike, and writes the section "precision" of the model's manifest. The
-service takes a type by itself (dtype=auto) only where the worst of these images reaches --min-psnr-db. At
+service takes a type by itself (dtype=auto) only if the worst of these images reaches --min-psnr-db. At
 the default, 45 dB, the type adds a smaller error than the shipped model's autoencoder makes (39 dB).
 """
 

@@ -26,7 +26,7 @@ def trial_requests(
 
     Args:
         description: The model.
-        seed: Of the noise, and of the embedding where it takes one.
+        seed: Of the noise, and of the embedding if it takes one.
         steps: Denoising steps; `None` for the model's default.
     """
     space = description.embedding_space

@@ -22,7 +22,7 @@ class AutoencoderPreset:
 
 @dataclass(frozen=True)
 class DenoiserPhase:
-    """A stretch of denoiser training on latents of one image size."""
+    """A phase of denoiser training on latents of one image size."""
 
     size_pixels: int
     images: int

@@ -38,9 +38,9 @@ class ProgressLog:
         elapsed = time.monotonic() - self._started
         seconds_per_step = elapsed / max(step - self.first_step, 1)
         left_minutes = seconds_per_step * (self.total_steps - step) / 60
-        told = "  ".join(f"{name} {value:.4f}" for name, value in self._means.items())
+        means = "  ".join(f"{name} {value:.4f}" for name, value in self._means.items())
         print(
-            f"{self.stage}: step {step}/{self.total_steps}  {told}  "
+            f"{self.stage}: step {step}/{self.total_steps}  {means}  "
             f"{seconds_per_step:.2f} s/step  {left_minutes:.1f} min left",
             flush=True,
         )

@@ -24,11 +24,11 @@ class Replicas:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes the checkpoints and tells of the progress."""
+        """Whether this process writes the checkpoints and reports the progress."""
         return self.rank == 0
 
     def own_share(self, batch: Tensor) -> Tensor:
-        """Return the rows of a batch that this process works on; all of them where it is alone."""
+        """Return the rows of a batch that this process works on; all of them if it is alone."""
         return batch[self.rank :: self.count]
 
     @torch.no_grad()

@@ -178,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _autoencoder(job: Job) -> AutoencoderDC:
-    """Train the autoencoder, or load it where it has been trained already."""
+    """Train the autoencoder, or load it if it has been trained already."""
     return train_autoencoder(
         job.preset.autoencoder,
         checkpoint=job.autoencoder_checkpoint,

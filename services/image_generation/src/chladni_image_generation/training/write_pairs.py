@@ -1,4 +1,4 @@
-"""Write pairs of sounds and images, for whoever learns to tell which image belongs to which sound.
+"""Write pairs of sounds and images, for models that learn which image belongs to which sound.
 
     python -m chladni_image_generation.training.write_pairs --sounds sounds.npz --art 6000 --samples 600 \
         --out pairs.safetensors

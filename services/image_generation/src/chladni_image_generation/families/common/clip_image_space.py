@@ -52,7 +52,7 @@ def clip_image_space(files: ModelFiles, *, owner: str) -> EmbeddingSpace:
             output_loading_info=True,
         )
     except Exception as error:
-        # What a damaged file makes the library raise may be anything, and may tell paths.
+        # What a damaged file makes the library raise may be anything, and may contain paths.
         raise ModelFilesError(
             f"Model {owner!r}: {IMAGE_ENCODER} cannot be loaded as CLIP's vision tower with its projection "
             f"from safetensors ({type(error).__name__}). Install the model again."

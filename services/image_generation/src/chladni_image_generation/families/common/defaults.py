@@ -1,4 +1,4 @@
-"""Steps and guidance where a request names none."""
+"""Steps and guidance for requests that name none."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def _is_made_for_few_steps(scheduler: Any) -> bool:
 
 
 def _with_overrides(defaults: SamplingDefaults, files: ModelFiles) -> SamplingDefaults:
-    told: Mapping[str, Any] = files.manifest.get("defaults", {})
+    overrides: Mapping[str, Any] = files.manifest.get("defaults", {})
     try:
         overridden = replace(
             defaults,
-            steps=int(told.get("steps", defaults.steps)),
-            guidance_scale=float(told.get("guidance_scale", defaults.guidance_scale)),
+            steps=int(overrides.get("steps", defaults.steps)),
+            guidance_scale=float(overrides.get("guidance_scale", defaults.guidance_scale)),
         )
     except (AttributeError, TypeError, ValueError) as error:
         raise _wrong_defaults(files) from error

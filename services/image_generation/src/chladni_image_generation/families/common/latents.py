@@ -22,11 +22,11 @@ def initial_noise(
 ) -> Tensor:
     """Return float32 (C, H, W) noise of unit variance: the seed's, or a blend with given latents.
 
-    Variances of independent parts add up, so x = sqrt(1 - w^2) noise + w latents has unit variance where the
+    Variances of independent parts add up, so x = sqrt(1 - w^2) noise + w latents has unit variance if the
     latents have it. The noise is drawn in any case: what is drawn afterwards does not depend on w.
 
     Args:
-        conditioning: Holds the latents and their weight, where there are any.
+        conditioning: Holds the latents and their weight, if there are any.
         shape: (C, H, W).
         generator: Draws the noise.
     """
@@ -55,7 +55,7 @@ def prepare_latents(
         scheduler: Its scheduler, whose timesteps are set here.
         generator: Its generator.
         description: The model.
-        vae: Encodes the initial image, where there is one.
+        vae: Encodes the initial image, if there is one.
 
     Raises:
         InvalidInputError: The scheduler cannot take so few steps.
@@ -81,7 +81,7 @@ def last_timesteps(scheduler: Any, timesteps: Tensor, steps: int, share: float) 
 
     Args:
         scheduler: The scheduler.
-        timesteps: All of them, more than `steps` where it calls the denoiser several times a step.
+        timesteps: All of them, more than `steps` if it calls the denoiser several times a step.
         steps: Steps that were asked for.
         share: Part of them to take, in (0, 1]; SDEdit's strength (Meng et al. 2022).
     """

@@ -1,6 +1,6 @@
 """Images of the log-mel spectrograms that AudioLDM makes.
 
-They look as the spectrogram images of recordings do: time runs to the right, frequency upwards, the colours
+They look as the spectrogram images of audio clips do: time runs to the right, frequency upwards, the colours
 are viridis, and 80 dB of loudness lie between the darkest and the brightest.
 """
 
@@ -27,7 +27,7 @@ _FLOOR_DB: Final = math.log(LEAST_AMPLITUDE) * _DECIBELS_PER_NEPER
 def mel_levels(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how bright each cell of a mel spectrogram is, in [0, 1].
 
-    1 is the loudest cell and 0 is 80 dB less, as in images of recordings. Where the loudest cell is less
+    1 is the loudest cell and 0 is 80 dB less, as in images of clips. If the loudest cell is less
     than 80 dB above the model's floor of -100 dB, 0 is that floor instead: so silence is dark, and what the
     model leaves of its noise is not made bright.
 

@@ -102,7 +102,7 @@ def place(pipeline: Any, options: LoadingOptions) -> None:
     """Move a pipeline's networks to the device, and save memory as the options say.
 
     Raises:
-        ModelFilesError: Networks cannot be kept in main memory where there is no GPU, or the GPU's is too
+        ModelFilesError: Networks cannot be kept in main memory without a GPU, or the GPU's is too
             short for them.
     """
     pipeline.set_progress_bar_config(disable=True)
@@ -180,7 +180,7 @@ def _require_weights(network: torch.nn.Module, directory: Path, *, owner: str) -
 def first_line(error: Exception, directory: Path) -> str:
     """Return what an error says first; what follows in diffusers' errors is a list of files.
 
-    Of the directory its name is told alone: where a model lies is nobody's business.
+    Only the directory's name is shown: callers must not see where a model lies.
     """
     line = (str(error).splitlines() or [type(error).__name__])[0]
     return line.replace(str(directory), directory.name)
@@ -191,9 +191,9 @@ def licence_of(files: ModelFiles) -> str:
 
     A card that says ``other`` names the licence in a field of its own.
     """
-    told = files.manifest.get("licence")
-    if told:
-        return str(told)[:_MAX_LICENCE_LENGTH]
+    licence = files.manifest.get("licence")
+    if licence:
+        return str(licence)[:_MAX_LICENCE_LENGTH]
     front_matter = dict(_front_matter(files.directory / "README.md"))
     name = front_matter.get("license", "")
     return front_matter.get("license_name", name) if name == "other" else name

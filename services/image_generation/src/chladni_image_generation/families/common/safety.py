@@ -61,7 +61,7 @@ class SafetyChecker:
 
 
 def load_safety_checker(source: ModelSource, options: LoadingOptions) -> SafetyChecker | None:
-    """Return a model's safety checker; `None` where it has none or the options leave it out.
+    """Return a model's safety checker; `None` if it has none or the options leave it out.
 
     Raises:
         ModelFilesError: Its files are damaged.

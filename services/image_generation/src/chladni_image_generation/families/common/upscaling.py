@@ -40,7 +40,7 @@ _SIMILAR: Final = 1e-4
 
 
 class Upscaler:
-    """Adds a stage to the way of a family's images, and denoises its rows.
+    """A second denoising stage for a family's images.
 
     Args:
         pipeline: Holds the network, its text encoder and its scheduler.
@@ -54,7 +54,7 @@ class Upscaler:
         self._device = device
 
     def stage(self, request: GenerationRequest, generator: torch.Generator) -> DenoisingStage:
-        """Return the stretch from an image's latents to those of one twice as large.
+        """Return the stage from an image's latents to those of one twice as large.
 
         It follows the request's texts with the request's guidance scale. Its noise is drawn when it begins.
 
@@ -115,7 +115,7 @@ class Upscaler:
 
 
 class _NoiseLevels:
-    """Euler's schedule told by its noise levels, which its network is told too, in place of timesteps.
+    """Euler's schedule by its noise levels, which its network takes too, in place of timesteps.
 
     It scales no input: the network's preconditioning needs the latents as they are.
 
@@ -140,7 +140,7 @@ class _NoiseLevels:
 
 
 def load_upscaler(source: ModelSource, options: LoadingOptions, *, vae: Vae) -> Upscaler | None:
-    """Return the upscaler that is added to a model; `None` where there is none.
+    """Return the upscaler that is added to a model; `None` if there is none.
 
     The model's own autoencoder decodes what it makes; its steps are those of section ``defaults`` of its
     manifest, or 20.

@@ -146,7 +146,7 @@ def pixels_per_latent(autoencoder: Any) -> int:
 def normalised(latents: Tensor, autoencoder: Any) -> Tensor:
     """Return a denoiser's latents (B, C, H, W) of an autoencoder's: of about unit variance.
 
-    Where the autoencoder's configuration tells mean and deviation of each channel, they are taken out first.
+    If the autoencoder's configuration has the mean and deviation of each channel, they are taken out first.
     """
     config = autoencoder.config
     scaling_factor: float = config.scaling_factor

@@ -37,7 +37,7 @@ FOURIER_FREQUENCIES: Final = 3
 FEATURES_PER_COMPONENT: Final = 1 + 2 * FOURIER_FREQUENCIES
 
 _ALIGNMENT: Final = 16
-"""Widths are rounded up to a multiple of this: where a row of a matrix does not begin on a vector's
+"""Widths are rounded up to a multiple of this: if a row of a matrix does not begin on a vector's
 boundary, its product rounds differently from that of the row before, so that an image would depend on
 its place in the batch."""
 

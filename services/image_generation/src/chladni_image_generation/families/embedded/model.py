@@ -217,7 +217,7 @@ def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch
 
 
 def _sizes_of(files: ModelFiles, native_pixels: int) -> ImageSizes:
-    """Return the sizes that the manifest names; only the native one where it names none."""
+    """Return the sizes that the manifest names; only the native one if it names none."""
     sizes = files.manifest.get("sizes", {})
     return ImageSizes(
         minimum_pixels=sizes.get("minimum_pixels", native_pixels),

@@ -3,7 +3,7 @@
 A composition is an 8x8 grid of four normal deviates. The mean of white noise over a block of n x n
 pixels is normal with deviation 1 / n, and independent of how the noise varies inside the block. So
 a grid can be read from any latent noise, and a latent noise can be drawn that holds a given grid,
-and is still exactly white. The noise that an image starts from thus tells its composition, which the
+and is still exactly white. The noise that an image starts from thus holds its composition, which the
 guide shows (`guide`): the same seed, or the same latents, compose alike for every sound.
 """
 

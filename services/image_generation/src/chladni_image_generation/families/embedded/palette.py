@@ -41,7 +41,7 @@ def chroma_phase(chroma: Tensor, *, step: int = FIFTH) -> Tensor:
     Keys a fifth apart share all but one of their notes; on the circle of fifths they are
     neighbours, as they are in Scriabin's colour table (Galeyev & Vanechkina 2001), so related keys
     take related hues. On the circle of semitones neighbours are those that are close in pitch. The two
-    together tell all pitch classes apart (Shepard 1982, "Geometrical approximations to the structure of
+    together distinguish all pitch classes (Shepard 1982, "Geometrical approximations to the structure of
     musical pitch"). The length of the vector is in [0, 1]: 1 for a single pitch class, 0 for an
     even spread or for no pitch at all.
 

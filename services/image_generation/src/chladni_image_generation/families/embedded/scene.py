@@ -44,7 +44,7 @@ _GOLDEN_ANGLE: Final = math.pi * (3 - math.sqrt(5))
 
 @dataclass(frozen=True)
 class Scene:
-    """Fields of (B, H, W), or (B, K, H, W) where K things or features are stacked.
+    """Fields of (B, H, W), or (B, K, H, W) if K things or features are stacked.
 
     Attributes:
         across: horizontal distance from the focus.

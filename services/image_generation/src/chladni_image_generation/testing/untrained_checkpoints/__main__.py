@@ -36,7 +36,7 @@ def main() -> None:
     """Read the command line and write the checkpoint."""
     parser = argparse.ArgumentParser(prog="untrained_checkpoints", description=untrained_checkpoints.__doc__)
     parser.add_argument("family", choices=family_names())
-    parser.add_argument("directory", type=Path, help="where to; made if need be")
+    parser.add_argument("directory", type=Path, help="destination; created if needed")
     parser.add_argument("--seed", type=int, default=0, help="of the weights (0)")
     arguments = parser.parse_args()
     saver_of(arguments.family)(arguments.directory, seed=arguments.seed)

@@ -36,7 +36,7 @@ def save_untrained_audioldm(directory: Path, *, seed: int = 0, clap_directory: P
     Latents, spectrograms and embeddings have the published model's shapes; only the channels are fewer.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights.
         clap_directory: A CLAP in the format of transformers; its text branch and its tokenizer are taken, so
             that the model follows the embeddings of that CLAP. `None` for a random text branch.

@@ -20,7 +20,7 @@ def save_untrained_ip_adapter(directory: Path, *, seed: int = 0, clip_directory:
     """Build the adapter and save it as real ones are published: one file of weights, and the image encoder.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights.
         clip_directory: A CLIP whose vision tower becomes the image encoder; `None` for an untrained one.
     """

@@ -25,7 +25,7 @@ def save_untrained_ldm_text_to_image(
     """Build the model and save it as a diffusers directory.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights.
         sample_size: Sides of the latents; the published model has 32, for images of 256 x 256 pixels.
         is_quantized: Whether its autoencoder is a vector-quantised one, not one with a KL term.

@@ -57,7 +57,7 @@ def save_untrained_stable_diffusion(
     """Build the model and save it as a diffusers directory.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights.
         scheduler: Diffusers class name of its default scheduler.
         scheduler_options: Options of the scheduler beside those of the training.

@@ -1,4 +1,4 @@
-"""An untrained Stable Diffusion XL: two text encoders, a UNet that is told sizes, a KL autoencoder."""
+"""An untrained Stable Diffusion XL: two text encoders, a UNet that takes sizes, a KL autoencoder."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def save_untrained_stable_diffusion_xl(
     """Build the model and save it as a diffusers directory.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights.
         scheduler: Diffusers class name of its default scheduler.
         scheduler_options: Options of the scheduler beside those of the training.

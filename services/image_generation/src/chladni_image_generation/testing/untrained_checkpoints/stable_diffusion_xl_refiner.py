@@ -36,11 +36,11 @@ def save_untrained_stable_diffusion_xl_refiner(
     """Build the refiner and save it as a diffusers directory.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights; another than the base model's.
         scheduler: Diffusers class name of its default scheduler.
         scheduler_options: Options of the scheduler beside those of the training.
-        requires_aesthetics_score: Whether its UNet is told how beautiful the image is, as the published
+        requires_aesthetics_score: Whether its UNet takes an aesthetic score, as the published
             one's is, or the target size instead.
     """
     numbers = AESTHETIC_NUMBERS if requires_aesthetics_score else SIZE_NUMBERS

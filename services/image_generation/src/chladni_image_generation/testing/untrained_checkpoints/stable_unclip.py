@@ -21,7 +21,7 @@ from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion imp
 from chladni_image_generation.testing.untrained_checkpoints.tokenizers import byte_level_clip_tokenizer
 
 EMBEDDING_SIZE: Final = 16
-"""Components of an image embedding, where no CLIP is given."""
+"""Components of an image embedding, if no CLIP is given."""
 
 
 def save_untrained_stable_unclip(
@@ -30,7 +30,7 @@ def save_untrained_stable_unclip(
     """Build the model and save it as a diffusers directory.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights.
         scheduler: Diffusers class name of its default scheduler.
         clip_directory: A CLIP whose vision tower becomes the image encoder; `None` for an untrained one.
@@ -77,7 +77,7 @@ def vision_tower(clip_directory: Path | None) -> CLIPVisionModelWithProjection:
 
 
 def _tower_of(clip: CLIPModel) -> CLIPVisionModelWithProjection:
-    """Return a CLIP's vision tower with its projection, whose size the configuration of the whole tells."""
+    """Return a CLIP's vision tower with its projection, whose size is in the configuration of the whole."""
     config = CLIPVisionConfig.from_dict(
         {**clip.config.vision_config.to_dict(), "projection_dim": clip.config.projection_dim}
     )

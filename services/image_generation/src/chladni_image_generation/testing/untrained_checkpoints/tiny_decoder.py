@@ -16,7 +16,7 @@ def save_untrained_tiny_decoder(
     """Build the decoder and save it as a diffusers directory.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights.
         latent_channels: Of the latents that it decodes.
         resolutions: A latent stands for ``2 ** (resolutions - 1)`` pixels a side.

@@ -29,7 +29,7 @@ def save_untrained_upscaler(
     """Build the upscaler and save it as a diffusers directory.
 
     Args:
-        directory: Where to; made if need be.
+        directory: Destination; created if needed.
         seed: Of the weights.
         latent_channels: Of the latents that it enlarges.
         scaling_factor: Of the same.

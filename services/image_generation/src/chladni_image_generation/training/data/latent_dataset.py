@@ -50,7 +50,7 @@ class ImageSeries:
         size_pixels: their height and width.
         seed: of their embeddings and grids.
         folder: where shards are kept.
-        recorded: (N, 152) embeddings of real sounds; where given, every other image is of one of them.
+        recorded: (N, 152) embeddings of real sounds; if given, every other image is of one of them.
     """
 
     count: int

@@ -34,7 +34,7 @@ class ImageModel:
 
 @dataclass(frozen=True)
 class SamplingDefaults:
-    """How an image is made when nobody says otherwise; a guidance scale of 1 is none at all."""
+    """How an image is made by default; a guidance scale of 1 is none at all."""
 
     steps: int
     guidance_scale: float = 1.0
