@@ -63,7 +63,7 @@ async def test_same_request_same_bytes_other_seed_or_sound_other_image(make_engi
         assert (await events_of(engine, request_for()))[-1].png == first
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     companions=st.lists(
         st.tuples(

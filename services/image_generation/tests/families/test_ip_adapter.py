@@ -228,8 +228,9 @@ async def test_slicing_of_attention_leaves_the_adapter_in_place(models, model, m
     images = []
     for each in (model, load(models, attention_slicing=True)):
         async with make_engine(each) as engine:
-            images.append(await image_of(engine, request_for()))
-    assert np.array_equal(*images)
+            images.append((await image_of(engine, request_for())).astype(int))
+    # Attention in slices is other calls of the kernels, which may round otherwise; a pixel is 1 off at most.
+    assert np.abs(images[0] - images[1]).max() <= 1
 
 
 async def test_other_parts_can_be_added_too(models, model, tmp_path, make_engine, image_of):

@@ -132,15 +132,15 @@ async def test_images_are_those_of_the_published_pipeline(
     assert np.array_equal(image, published_image(request))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     prompt=st.text(max_size=100),
     steps=st.integers(1, 4),
     guidance_scale=st.sampled_from([1.0, 1.5, 5.0, 9.0]),
-    # Of sides whose latents fill no whole vectors of the processor, the last bits depend on a row's place in
-    # the batch, and the pipeline puts the unguided row first.
-    sides=st.tuples(*[st.sampled_from([32, 64])] * 2),
+    # Those of 48 pixels have latents that fill no whole vectors of the processor: their last bits may depend
+    # on a row's place in the call, which is the pipeline's.
+    sides=st.tuples(*[st.sampled_from([32, 48, 64])] * 2),
 )
 def test_so_they_are_whatever_is_asked_for(
     model, published_image, seed, prompt, steps, guidance_scale, sides

@@ -171,14 +171,11 @@ def requests(draw):
     )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(request=requests())
 def test_any_request_gives_the_pipelines_image(model, pipeline, request):
-    difference = image_of(model, request).astype(int) - expected_of(pipeline, request)
-    # The pipelines put the row without the prompt first, here it comes second: a kernel may round a row
-    # differently by its place, and a large guidance scale enlarges that.
-    assert np.abs(difference).max() <= 1
-    assert np.count_nonzero(difference) <= 0.01 * difference.size
+    # The rows of a step are in the pipeline's order and number, so the kernels round them as they do there.
+    np.testing.assert_array_equal(image_of(model, request), expected_of(pipeline, request))
 
 
 @pytest.mark.parametrize("name", ["DDIMScheduler", "EulerAncestralDiscreteScheduler", "LCMScheduler"])

@@ -230,7 +230,7 @@ def test_base_and_refiner_give_the_ensembles_image(refined_model, pipeline, refi
 
 
 @settings(
-    max_examples=100,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
