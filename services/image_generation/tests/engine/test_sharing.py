@@ -234,7 +234,7 @@ async def test_callers_that_leave_at_random_change_no_image_and_leave_nothing_be
         visits = await asyncio.gather(*(visit(index) for index in range(60)))
         left = [engine._waiting, engine._active, engine._encoding, engine._shared]
         assert not any(left)
-        assert engine._turns.order(0.0) == []
+        assert engine._scheduler.order(0.0) == []
     kept = [(request, events) for request, events in visits if isinstance(events, list)]
     assert len(kept) >= 30
     for _, failure in visits:
