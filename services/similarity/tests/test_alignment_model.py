@@ -36,7 +36,7 @@ def test_transformers_loads_the_directory_and_computes_the_same(
     pairs = make_pairs(3, seed=9)
     with torch.inference_mode():
         logits = model.eval()(pairs["sounds"], pairs["images"].float() / 255)
-    heard = aligner_model.embed_sounds(pairs["sounds"].numpy())
+    heard = aligner_model.embed_audio(pairs["sounds"].numpy())
     seen = aligner_model.embed(pairs["images"].numpy())
     cosines = [[cosine_of(sound, image) for image in seen] for sound in heard]
     np.testing.assert_allclose((logits / model.scale.detach()).numpy(), cosines, atol=1e-5)
@@ -99,7 +99,7 @@ def test_a_model_that_was_never_trained_is_left_out_with_a_warning(monkeypatch, 
     assert [embedder.card.model_id for embedder in catalog] == ["efficientnet-lite0"]
     assert "make train-alignment-model" in caplog.text
     with pytest.raises(NotOfferedError, match="chladni-alignment"):
-        catalog.find_sound_embedder("")
+        catalog.find_audio_embedder("")
     with pytest.raises(ModelLoadingError, match="None of the configured models"):
         load_catalog(references[1:])
 
@@ -111,10 +111,10 @@ def test_a_directory_finds_its_way_to_the_right_loader(alignment_directory):
 
 def test_only_a_model_that_hears_is_given_for_sounds(embedder, aligner_model):
     catalog = ModelCatalog([embedder, aligner_model])
-    assert catalog.find_sound_embedder("") is aligner_model
-    assert catalog.find_sound_embedder("my-alignment") is aligner_model
+    assert catalog.find_audio_embedder("") is aligner_model
+    assert catalog.find_audio_embedder("my-alignment") is aligner_model
     with pytest.raises(InvalidInputError, match="hears no sounds; use my-alignment"):
-        catalog.find_sound_embedder("efficientnet-lite0")
+        catalog.find_audio_embedder("efficientnet-lite0")
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "calibration.json"])
@@ -136,7 +136,7 @@ def test_a_directory_without_a_manifest_is_no_model(copied):
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
-    [({"model_type": "clip"}, "describes no model of the type"), ({"sound_width": 128}, "do not fit")],
+    [({"model_type": "clip"}, "describes no model of the type"), ({"audio_width": 128}, "do not fit")],
 )
 def test_a_configuration_of_another_network_is_refused(copied, monkeypatch, change, complaint):
     config = json.loads((copied / "config.json").read_text())

@@ -19,7 +19,7 @@ from chladni_contract.status import from_rpc_error, trailing_metadata
 from chladni_contract.tensors import to_array, to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
-from chladni_similarity.composition import SERVICE_NAMES, composing
+from chladni_similarity.composition import SERVICE_NAMES, compose
 from chladni_similarity.config import SimilaritySettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,7 +75,7 @@ def settings_of(alignment_directory, **more):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stub(alignment_directory, analyzing):
     settings = settings_of(alignment_directory, AUDIO_FEATURES_TARGET=analyzing[1])
-    async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         yield similarity_grpc.SimilarityServiceStub(channel)
 
 
@@ -92,16 +92,16 @@ def pairs(make_pairs):
 
 def embedded(vector, space=SPACE):
     values = to_tensor(np.asarray(vector, np.float32))
-    return similarity_pb2.SoundQuery(embedding=tensor_pb2.Embedding(space=space, values=values))
+    return similarity_pb2.AudioQuery(embedding=tensor_pb2.Embedding(space=space, values=values))
 
 
 def recorded(content):
-    return similarity_pb2.SoundQuery(audio=media_pb2.AudioClip(content=content, display_name="a door.wav"))
+    return similarity_pb2.AudioQuery(clip=media_pb2.AudioClip(content=content, display_name="a door.wav"))
 
 
-def request_of(sound, pixels, encode, model=""):
+def request_of(audio, pixels, encode, model=""):
     image = media_pb2.Image(content=encode(np.moveaxis(pixels, 0, -1)))
-    return similarity_pb2.ScoreAlignmentRequest(sound=sound, image=image, model=model)
+    return similarity_pb2.ScoreAlignmentRequest(audio=audio, image=image, model=model)
 
 
 async def refusal(call):
@@ -125,7 +125,7 @@ async def test_images_fit_their_own_sounds_best(stub, encode, pairs):
 
 
 async def test_the_cosine_is_that_of_the_two_towers(stub, encode, pairs, aligner_model):
-    heard = aligner_model.embed_sounds(pairs["sounds"][:1])[0]
+    heard = aligner_model.embed_audio(pairs["sounds"][:1])[0]
     seen = aligner_model.embed(pairs["images"][:1])[0]
     expected = heard @ seen / np.linalg.norm(heard) / np.linalg.norm(seen)
     request = request_of(embedded(pairs["sounds"][0]), pairs["images"][0], encode, model="my-alignment")
@@ -159,7 +159,7 @@ async def test_what_is_wrong_with_a_recording_is_passed_on_with_its_place_in_thi
     )
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert error.reason is Reason.CORRUPT_AUDIO
-    assert [item.field for item in error.violations] == ["sound.audio.content"]
+    assert [item.field for item in error.violations] == ["audio.clip.content"]
 
 
 async def test_a_fault_of_the_other_service_says_no_more_than_that(stub, encode, pairs, analyzer):
@@ -191,7 +191,7 @@ async def test_the_callers_deadline_ends_the_analysis(stub, encode, pairs, analy
 
 async def test_an_unreachable_service_is_unavailable(alignment_directory, encode, pairs):
     settings = settings_of(alignment_directory, AUDIO_FEATURES_TARGET="127.0.0.1:1")
-    async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)
         request = request_of(recorded(bytes(152)), pairs["images"][0], encode)
         code, error = await refusal(stub.ScoreAlignment(request, timeout=20))
@@ -202,12 +202,12 @@ async def test_an_unreachable_service_is_unavailable(alignment_directory, encode
 
 async def test_without_audio_features_recordings_are_not_taken(alignment_directory, encode, pairs):
     settings = settings_of(alignment_directory)
-    async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)
         image = pairs["images"][0]
         code, error = await refusal(stub.ScoreAlignment(request_of(recorded(b"RIFF"), image, encode)))
         assert code is grpc.StatusCode.UNIMPLEMENTED
-        assert "sound.embedding" in error.message
+        assert "audio.embedding" in error.message
         assert "CHLADNI_SIMILARITY_AUDIO_FEATURES_TARGET" in error.message
         assert (await stub.ScoreAlignment(request_of(embedded(np.zeros(152)), image, encode))).model
 
@@ -216,24 +216,24 @@ GOOD = np.full(152, 0.5, np.float32)
 
 
 @pytest.mark.parametrize(
-    ("sound", "field", "hint"),
+    ("audio", "field", "hint"),
     [
-        (similarity_pb2.SoundQuery(), "sound", "sound.audio or sound.embedding"),
-        (recorded(b""), "sound.audio.content", "WAV"),
-        (embedded(GOOD, "chladni-descriptors-v1"), "sound.embedding.space", SPACE),
-        (embedded(GOOD[:24]), "sound.embedding.values.shape", "(152)"),
-        (embedded(GOOD[None]), "sound.embedding.values.shape", "(152)"),
-        (embedded(GOOD * 2.1), "sound.embedding.values", "1.05 at position 0"),
+        (similarity_pb2.AudioQuery(), "audio", "audio.clip or audio.embedding"),
+        (recorded(b""), "audio.clip.content", "WAV"),
+        (embedded(GOOD, "chladni-descriptors-v1"), "audio.embedding.space", SPACE),
+        (embedded(GOOD[:24]), "audio.embedding.values.shape", "(152)"),
+        (embedded(GOOD[None]), "audio.embedding.values.shape", "(152)"),
+        (embedded(GOOD * 2.1), "audio.embedding.values", "1.05 at position 0"),
         (
             embedded(np.where(np.arange(152) == 7, -0.01, 0.5)),
-            "sound.embedding.values",
+            "audio.embedding.values",
             "-0.01 at position 7",
         ),
-        (embedded(GOOD * np.nan), "sound.embedding.values.data", "NaN"),
+        (embedded(GOOD * np.nan), "audio.embedding.values.data", "NaN"),
     ],
 )
-async def test_a_sound_that_is_none_is_refused(stub, encode, pairs, sound, field, hint):
-    code, error = await refusal(stub.ScoreAlignment(request_of(sound, pairs["images"][0], encode)))
+async def test_a_sound_that_is_none_is_refused(stub, encode, pairs, audio, field, hint):
+    code, error = await refusal(stub.ScoreAlignment(request_of(audio, pairs["images"][0], encode)))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert [item.field for item in error.violations] == [field]
     assert hint in error.message
@@ -242,7 +242,7 @@ async def test_a_sound_that_is_none_is_refused(stub, encode, pairs, sound, field
 async def test_whatever_else_is_wrong_is_named(stub, encode, pairs):
     code, error = await refusal(stub.ScoreAlignment(similarity_pb2.ScoreAlignmentRequest()))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert {item.field for item in error.violations} == {"image", "sound"}
+    assert {item.field for item in error.violations} == {"image", "audio"}
     request = request_of(embedded(GOOD), pairs["images"][0], encode)
     request.image.content = b"bad"
     _, error = await refusal(stub.ScoreAlignment(request))
@@ -251,7 +251,7 @@ async def test_whatever_else_is_wrong_is_named(stub, encode, pairs):
     code, error = await refusal(stub.ScoreAlignment(request))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert [item.field for item in error.violations] == ["model"]
-    assert "hears no sounds; use my-alignment" in error.message
+    assert "takes no audio; use my-alignment" in error.message
     request.model = "clip"
     code, error = await refusal(stub.ScoreAlignment(request))
     assert code is grpc.StatusCode.NOT_FOUND

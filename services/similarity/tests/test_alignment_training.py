@@ -20,11 +20,11 @@ from chladni_similarity.training.alignment_training import (
     contrastive_loss,
     train,
 )
-from chladni_similarity.training.augmentation import augment_images, augment_sounds, compress
+from chladni_similarity.training.augmentation import augment_audio, augment_images, compress
 from chladni_similarity.training.pairs import PairsError, group_sounds, read_pairs, split_pairs
 
 SMALL = AlignmentConfig(
-    sound_width=32,
+    audio_width=32,
     stem_channels=8,
     stage_channels=[8, 8, 16, 16],
     stage_blocks=[1, 1, 1, 1],
@@ -150,7 +150,7 @@ def test_augmentation_keeps_colours_and_sides(seed):
 def test_noise_on_sounds_stays_small_and_in_range(seed, noise):
     torch.manual_seed(seed)
     sounds = torch.rand(4, 152)
-    changed = augment_sounds(sounds, noise)
+    changed = augment_audio(sounds, noise)
     assert changed.min() >= 0
     assert changed.max() <= 1
     assert (changed - sounds).abs().max() <= 6 * noise

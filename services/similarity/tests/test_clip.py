@@ -15,7 +15,7 @@ from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
 from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
-from chladni_similarity.composition import SERVICE_NAMES, composing
+from chladni_similarity.composition import SERVICE_NAMES, compose
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.embedders import clip
 from chladni_similarity.embedders.clip import ClipEmbedder
@@ -223,7 +223,7 @@ async def test_a_request_chooses_among_the_configured_models(clip_directory, ran
     settings = load_settings(SimilaritySettings, environ)
     pixels = random_image(1).transpose(2, 0, 1)[None]
     tensor = tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_UINT8, shape=pixels.shape, data=pixels.tobytes())
-    async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (_, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)
         models = (await stub.GetModels(similarity_pb2.GetModelsRequest())).models
         assert [model.id for model in models] == ["tiny-clip", "efficientnet-lite0"]

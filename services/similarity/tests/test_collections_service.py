@@ -26,11 +26,11 @@ from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
 from chladni_similarity import composition
+from chladni_similarity.audio import AUDIO_DIMENSION, AUDIO_SPACE
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.models.catalog import ModelCatalog
 from chladni_similarity.models.scoring import CosineScore
-from chladni_similarity.sounds import SOUND_DIMENSION, SOUND_SPACE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -54,14 +54,14 @@ class Colours:
     def embed(self, inputs):
         return inputs.copy()
 
-    def embed_sounds(self, sounds):
+    def embed_audio(self, sounds):
         return sounds[:, :3].copy()
 
 
 @asynccontextmanager
 async def served(monkeypatch, **environ):
     environ = {f"CHLADNI_SIMILARITY_{name.upper()}": value for name, value in environ.items()}
-    compose = composition.composing(load_settings(SimilaritySettings, environ))
+    compose = composition.compose(load_settings(SimilaritySettings, environ))
     async with AsyncExitStack() as stack:
         with monkeypatch.context() as patch:
             patch.setattr(composition, "load_catalog", lambda _: ModelCatalog([Colours("colours")]))
@@ -104,12 +104,18 @@ def search_request(collection, image, count=0):
     return similarity_pb2.SearchImagesRequest(collection=collection, image=image, neighbor_count=count)
 
 
-def sound_request(collection, *colour, count=0):
-    values = np.zeros(SOUND_DIMENSION, np.float32)
+def candidate_request(collection, image, candidate_ids, count=0):
+    return similarity_pb2.SearchImagesRequest(
+        collection=collection, image=image, neighbor_count=count, candidate_ids=candidate_ids
+    )
+
+
+def audio_request(collection, *colour, count=0):
+    values = np.zeros(AUDIO_DIMENSION, np.float32)
     values[:3] = colour
-    embedding = tensor_pb2.Embedding(space=SOUND_SPACE, values=to_tensor(values))
-    sound = similarity_pb2.SoundQuery(embedding=embedding)
-    return similarity_pb2.SearchImagesRequest(collection=collection, sound=sound, neighbor_count=count)
+    embedding = tensor_pb2.Embedding(space=AUDIO_SPACE, values=to_tensor(values))
+    audio = similarity_pb2.AudioQuery(embedding=embedding)
+    return similarity_pb2.SearchImagesRequest(collection=collection, audio=audio, neighbor_count=count)
 
 
 def ids_of(response):
@@ -143,14 +149,44 @@ async def test_images_are_found_by_images_with_the_score_of_a_comparison(stub, c
 async def test_images_are_found_by_sounds_with_the_score_of_their_alignment(stub, coloured):
     items = [item("red", coloured(250, 0, 0)), item("purple", coloured(120, 0, 250))]
     await stub.AddImages(add_request("by-sound", *items))
-    response = await stub.SearchImages(sound_request("by-sound", 0.1, 0, 0.9))
+    response = await stub.SearchImages(audio_request("by-sound", 0.1, 0, 0.9))
     assert ids_of(response) == ["purple", "red"]
     for neighbor, image in zip(response.neighbors, (items[1].image, items[0].image), strict=True):
         alignment = await stub.ScoreAlignment(
-            similarity_pb2.ScoreAlignmentRequest(sound=sound_request("", 0.1, 0, 0.9).sound, image=image)
+            similarity_pb2.ScoreAlignmentRequest(audio=audio_request("", 0.1, 0, 0.9).audio, image=image)
         )
         assert neighbor.score == pytest.approx(alignment.score, abs=1e-6)
         assert not neighbor.HasField("metadata")
+
+
+async def test_a_search_among_candidates_tells_which_the_collection_does_not_hold(stub, coloured):
+    colours = {"red": (250, 0, 0), "orange": (250, 120, 0), "blue": (0, 0, 250), "other-blue": (0, 0, 250)}
+    items = [item(name, coloured(*colour)) for name, colour in colours.items()]
+    await stub.AddImages(add_request("candidates", *items))
+    query = coloured(0, 0, 250)
+    response = await stub.SearchImages(candidate_request("candidates", query, ["z", "red", "a", "orange"]))
+    assert set(ids_of(response)) == {"red", "orange"}
+    assert response.absent_ids == ["z", "a"]
+    among_all = await stub.SearchImages(search_request("candidates", query))
+    scores = {neighbor.id: neighbor.score for neighbor in among_all.neighbors}
+    assert [neighbor.score for neighbor in response.neighbors] == [scores["red"], scores["orange"]]
+    assert not among_all.absent_ids
+    # Of equal scores the first candidate is the first, even if not all are returned.
+    for first, second in (("blue", "other-blue"), ("other-blue", "blue")):
+        request = candidate_request("candidates", query, ["red", first, second], 1)
+        response = await stub.SearchImages(request)
+        assert (ids_of(response), response.neighbors[0].score) == ([first], 1.0)
+        assert not response.absent_ids
+    none = await stub.SearchImages(candidate_request("candidates", query, ["never-added"]))
+    assert (ids_of(none), none.absent_ids) == ([], ["never-added"])
+
+
+async def test_a_search_among_a_thousand_candidates_is_answered(stub, coloured):
+    await stub.AddImages(add_request("thousand", item("500", coloured(9, 0, 0))))
+    candidate_ids = [str(number) for number in range(1000)]
+    response = await stub.SearchImages(candidate_request("thousand", coloured(9, 0, 0), candidate_ids))
+    assert ids_of(response) == ["500"]
+    assert response.absent_ids == candidate_ids[:500] + candidate_ids[501:]
 
 
 async def test_the_same_identifier_replaces_and_counts_are_exact(stub, coloured):
@@ -269,13 +305,31 @@ async def test_however_much_is_wrong_the_error_stays_within_what_grpc_carries(st
             "images[0].metadata",
             "to 16384 bytes",
         ),
-        ("SearchImages", lambda image: search_request("default", None), "query", "set image or sound"),
+        ("SearchImages", lambda image: search_request("default", None), "query", "set image or audio"),
+        (
+            "SearchImages",
+            lambda image: candidate_request("x", image, [str(number) for number in range(1001)]),
+            "candidate_ids",
+            "must be from 0 to 1000",
+        ),
+        (
+            "SearchImages",
+            lambda image: candidate_request("x", image, ["a", "b", "a"]),
+            "candidate_ids[2]",
+            "the same as candidate_ids[0]",
+        ),
+        (
+            "SearchImages",
+            lambda image: candidate_request("x", image, ["a b"]),
+            "candidate_ids[0]",
+            "1 to 128",
+        ),
         ("SearchImages", lambda image: search_request("a b", image), "collection", "1 to 64"),
         ("SearchImages", lambda image: search_request("", image, 101), "neighbor_count", "from 1 to 100"),
         (
             "SearchImages",
-            lambda image: similarity_pb2.SearchImagesRequest(sound=similarity_pb2.SoundQuery()),
-            "sound",
+            lambda image: similarity_pb2.SearchImagesRequest(audio=similarity_pb2.AudioQuery()),
+            "audio",
             "is missing",
         ),
         ("SearchImages", lambda image: search_request("", media_pb2.Image()), "image.content", ""),
@@ -327,7 +381,7 @@ async def test_requests_at_the_same_time_are_all_kept(stub, coloured):
 async def test_operators_see_sizes_and_times_and_no_names(service, stub, coloured):
     await stub.AddImages(add_request("secret-name", item("a", coloured(9, 0, 0))))
     await stub.SearchImages(search_request("secret-name", coloured(9, 0, 0)))
-    await stub.SearchImages(sound_request("secret-name", 1, 0, 0))
+    await stub.SearchImages(audio_request("secret-name", 1, 0, 0))
     async with httpx.AsyncClient() as client:
         text = (await client.get(f"http://127.0.0.1:{service[0].metrics_port}/metrics")).text
     samples = {
@@ -388,7 +442,7 @@ async def test_a_store_that_is_down_takes_nothing_else_with_it(monkeypatch, colo
 async def test_photographs_find_their_like_and_a_model_that_hears_nothing_says_so(photograph):
     settings = load_settings(SimilaritySettings, {"CHLADNI_SIMILARITY_MODELS": "efficientnet-lite0"})
     names = ["motorcycle_left.png", "coffee.png", "coins.png", "rocket.jpg", "chelsea.png"]
-    compose = composition.composing(settings)
+    compose = composition.compose(settings)
     async with loopback_service(compose, service_names=composition.SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)
         images = {name: media_pb2.Image(content=photograph(name)) for name in names}
@@ -399,6 +453,6 @@ async def test_photographs_find_their_like_and_a_model_that_hears_nothing_says_s
         assert response.neighbors[0].score > response.neighbors[1].score + 0.2
         itself = await stub.SearchImages(search_request("", images["coins.png"], 1))
         assert (itself.neighbors[0].id, itself.neighbors[0].score) == ("coins.png", 1.0)
-        code, error = await refusal(stub.SearchImages(sound_request("", 1, 0, 0)))
+        code, error = await refusal(stub.SearchImages(audio_request("", 1, 0, 0)))
         assert code is grpc.StatusCode.UNIMPLEMENTED
         assert "send query.image" in error.message

@@ -30,7 +30,7 @@ from chladni_similarity.collections.qdrant_collections import collection_name, q
 
 LIMITS = CollectionLimits(max_collections=3, max_images=100)
 IMAGES = VectorSpace(VectorKind.IMAGE, "see", "0123456789abcdef", 4)
-SOUNDS = VectorSpace(VectorKind.SOUND, "hear", "fedcba9876543210", 3)
+CLIPS = VectorSpace(VectorKind.AUDIO, "hear", "fedcba9876543210", 3)
 SERVER_URL = os.environ.get("CHLADNI_TEST_QDRANT_URL")
 
 
@@ -159,14 +159,14 @@ async def test_an_empty_collection_makes_room_for_another(opened):
 
 
 async def test_sounds_find_images_by_the_vectors_of_their_own_model(opened):
-    async with opened(spaces=(IMAGES, SOUNDS)) as store:
+    async with opened(spaces=(IMAGES, CLIPS)) as store:
         vectors = {
-            "a": {VectorKind.IMAGE: unit(1, 0, 0, 0), VectorKind.SOUND: unit(0, 1, 0)},
-            "b": {VectorKind.IMAGE: unit(0, 1, 0, 0), VectorKind.SOUND: unit(1, 0, 0)},
+            "a": {VectorKind.IMAGE: unit(1, 0, 0, 0), VectorKind.AUDIO: unit(0, 1, 0)},
+            "b": {VectorKind.IMAGE: unit(0, 1, 0, 0), VectorKind.AUDIO: unit(1, 0, 0)},
         }
         await add(store, "things", *(StoredImage(name, item) for name, item in vectors.items()))
         assert await search(store, "things", unit(1, 0, 0, 0)) == ["a", "b"]
-        assert await search(store, "things", unit(1, 0, 0), kind=VectorKind.SOUND) == ["b", "a"]
+        assert await search(store, "things", unit(1, 0, 0), kind=VectorKind.AUDIO) == ["b", "a"]
 
 
 async def test_names_that_differ_in_case_or_mean_folders_are_collections_of_their_own(opened):
@@ -226,11 +226,11 @@ def test_whatever_is_added_and_deleted_searches_find_the_true_neighbours(operati
     asyncio.run(play())
 
 
-@pytest.mark.parametrize("changed", [VectorSpace(VectorKind.IMAGE, "see", "another", 4), SOUNDS])
+@pytest.mark.parametrize("changed", [VectorSpace(VectorKind.IMAGE, "see", "another", 4), CLIPS])
 async def test_a_collection_of_other_models_is_refused_until_it_is_empty(tmp_path, changed):
     async with opened_store(tmp_path) as store:
         await add(store, "things", image("a", 1, 0, 0, 0))
-    spaces = (IMAGES, changed) if changed.kind is VectorKind.SOUND else (changed,)
+    spaces = (IMAGES, changed) if changed.kind is VectorKind.AUDIO else (changed,)
     vectors = {space.kind: unit(*range(1, space.dimension + 1)) for space in spaces}
     async with opened_store(tmp_path, spaces=spaces) as store:
         with pytest.raises(ChladniError) as caught:
@@ -239,11 +239,34 @@ async def test_a_collection_of_other_models_is_refused_until_it_is_empty(tmp_pat
         assert f"{changed.model_id} ({changed.fingerprint})" in caught.value.message
         with pytest.raises(ChladniError, match="made with see"):
             await search(store, "things", vectors[changed.kind], kind=changed.kind)
-        if changed is SOUNDS:  # the vectors of images are still of this server's model
+        if changed is CLIPS:  # the vectors of images are still of this server's model
             assert await search(store, "things", unit(1, 0, 0, 0)) == ["a"]
         assert await delete(store, "things", "a") == 1
         assert await add(store, "things", StoredImage("b", vectors)) == 1
         assert await search(store, "things", vectors[changed.kind], kind=changed.kind) == ["b"]
+
+
+async def test_a_collection_of_other_models_is_replaced_on_request(tmp_path):
+    async with opened_store(tmp_path) as store:
+        await add(store, "things", image("a", 1, 0, 0, 0), image("b", 0, 1, 0, 0))
+        kept = await store.add("things", [image("c", 0, 0, 1, 0)], CancellationToken(), replace_outdated=True)
+        assert kept == 3, "it was made with the models that this server has"
+    changed = VectorSpace(VectorKind.IMAGE, "see", "another", 4)
+    async with opened_store(tmp_path, spaces=(changed,)) as store:
+        images = [image("d", 1, 0, 0, 0)]
+        assert await store.add("things", images, CancellationToken(), replace_outdated=True) == 1
+        assert await search(store, "things", unit(1, 0, 0, 0)) == ["d"]
+
+
+async def test_a_search_among_candidates_finds_no_others(opened):
+    async with opened() as store:
+        await add(store, "things", *(image(str(index), 1, index, 0, 0) for index in range(9)))
+        token = CancellationToken()
+        for candidate_ids in (["3"], ["8", "0", "not-there"], ["not-there"]):
+            found = await store.search(
+                "things", VectorKind.IMAGE, unit(1, 0, 0, 0), 9, token, candidate_ids=candidate_ids
+            )
+            assert [item.image_id for item in found] == sorted(set(candidate_ids) - {"not-there"})
 
 
 FILLING = """
@@ -303,11 +326,11 @@ async def test_a_folder_of_other_things_is_refused(tmp_path):
 async def test_the_memory_of_deleted_images_comes_free(tmp_path, monkeypatch, kept):
     monkeypatch.setattr(local_store, "_MIN_VACATED_SLOTS", 40)  # every write to the folder waits for the disk
     rng = np.random.default_rng(7)
-    async with opened_store(tmp_path if kept == "folder" else None, spaces=(IMAGES, SOUNDS)) as store:
+    async with opened_store(tmp_path if kept == "folder" else None, spaces=(IMAGES, CLIPS)) as store:
         vectors = {
             str(index): {
                 VectorKind.IMAGE: unit(*rng.standard_normal(4)),
-                VectorKind.SOUND: unit(*rng.standard_normal(3)),
+                VectorKind.AUDIO: unit(*rng.standard_normal(3)),
             }
             for index in range(70)
         }
@@ -320,8 +343,8 @@ async def test_the_memory_of_deleted_images_comes_free(tmp_path, monkeypatch, ke
             slots.append(len(store._client._client.collections["chladni-things"].ids))
         assert slots == [70, 70, 20]
         assert await sizes(store) == {"things": 20, "others": 5}
-        query = vectors["60"][VectorKind.SOUND]
-        found = await store.search("things", VectorKind.SOUND, query, 1, CancellationToken())
+        query = vectors["60"][VectorKind.AUDIO]
+        found = await store.search("things", VectorKind.AUDIO, query, 1, CancellationToken())
         assert [(item.image_id, item.metadata) for item in found] == [("60", '"60"')]
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from chladni_similarity.models.scoring import CosineScore, cosine_of
+from chladni_similarity.models.scoring import CosineScore, cosine_matrix, cosine_of
 
 score_of = CosineScore().score_of
 
@@ -28,6 +28,19 @@ def test_scores_are_in_range_and_symmetric(first, second):
 def test_a_vector_is_exactly_like_itself(vector):
     assert cosine_of(vector, vector.copy()) == 1.0
     assert score_of(cosine_of(vector, vector.copy())) == 1.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.lists(VECTORS, min_size=1, max_size=5).map(np.array),
+    columns=st.lists(VECTORS, min_size=1, max_size=5).map(np.array),
+)
+def test_a_matrix_holds_the_cosines_to_the_last_bit(rows, columns):
+    expected = [[cosine_of(row, column) for column in columns] for row in rows]
+    assert cosine_matrix(rows, columns).tolist() == expected
+    whole = cosine_matrix(rows, rows)
+    assert np.array_equal(whole, whole.T)
+    assert whole.diagonal().tolist() == [1.0] * len(rows)
 
 
 @settings(max_examples=150, deadline=None)

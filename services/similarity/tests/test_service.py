@@ -24,7 +24,7 @@ from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array, to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
-from chladni_similarity.composition import SERVICE_NAMES, composing
+from chladni_similarity.composition import SERVICE_NAMES, compose
 from chladni_similarity.config import SimilaritySettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,7 +36,7 @@ async def service():
         SimilaritySettings,
         {"CHLADNI_SIMILARITY_TORCH_THREAD_COUNT": "1", "CHLADNI_SIMILARITY_MODELS": "efficientnet-lite0"},
     )
-    async with loopback_service(composing(settings), service_names=SERVICE_NAMES) as (running, channel):
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (running, channel):
         yield running, channel
 
 
@@ -112,6 +112,63 @@ async def test_scores_are_in_range_symmetric_and_one_for_itself(
     assert there.score == back.score
     assert there.cosine == back.cosine
     assert itself.score == itself.cosine == 1.0
+
+
+def matrix_request(rows, columns=None, model=""):
+    def batch(contents):
+        images = [media_pb2.Image(content=content) for content in contents]
+        return similarity_pb2.ImageBatch(images=images)
+
+    return similarity_pb2.CompareImageMatrixRequest(
+        rows=batch(rows), columns=None if columns is None else batch(columns), model=model
+    )
+
+
+async def test_a_matrix_holds_the_score_of_every_comparison(stub, encode, random_image):
+    images = [encode(random_image(seed)) for seed in (1, 2, 3, 1)]
+    response = await stub.CompareImageMatrix(matrix_request(images))
+    assert response.model == "efficientnet-lite0"
+    scores = to_array(response.scores, field="scores", dtype=np.float32, shape=(4, 4))
+    assert np.array_equal(scores, scores.T)
+    assert scores.diagonal().tolist() == [1.0] * 4
+    assert scores[0, 3] == 1.0
+    for row, column in ((0, 1), (0, 2), (2, 1)):
+        comparison = await stub.CompareImages(compare_request(images[row], images[column]))
+        assert scores[row, column] == np.float32(comparison.score)
+
+
+async def test_a_matrix_has_columns_of_its_own_if_the_request_has(stub, encode, random_image):
+    images = [encode(random_image(seed)) for seed in range(10, 15)]
+    whole = await stub.CompareImageMatrix(matrix_request(images))
+    part = await stub.CompareImageMatrix(matrix_request(images[:2], images[1:]))
+    scores = to_array(whole.scores, field="scores", dtype=np.float32, shape=(5, 5))
+    part_scores = to_array(part.scores, field="scores", dtype=np.float32, shape=(2, 4))
+    assert np.array_equal(part_scores, scores[:2, 1:])
+
+
+@pytest.mark.parametrize(
+    ("row_count", "column_count", "field", "complaint"),
+    [
+        (None, None, "rows", "is missing"),
+        (0, None, "rows.images", "from 1 to 64"),
+        (65, None, "rows.images", "from 1 to 64"),
+        (2, 0, "columns.images", "from 1 to 62"),
+        (10, 55, "columns.images", "from 1 to 54"),
+        (1, 1, "columns.images[0].content", "PNG, JPEG or WebP"),
+    ],
+)
+async def test_a_wrong_matrix_is_refused_by_field(
+    stub, encode, random_image, row_count, column_count, field, complaint
+):
+    image = encode(random_image(1))
+    columns = None if column_count is None else [b"no image"] * column_count
+    request = matrix_request([image] * (row_count or 0), columns)
+    if row_count is None:
+        request.ClearField("rows")
+    code, error = await refusal(stub.CompareImageMatrix(request))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert [violation.field for violation in error.violations] == [field]
+    assert complaint in error.message
 
 
 async def test_encoded_images_and_their_pixels_give_the_same_vectors(stub, encode, random_image):

@@ -10,7 +10,7 @@ from chladni_gateway.domain.ports import LiveAnalyzer, SpectrogramRenderer
 from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.similarity.alignment import ImageAligner
 from chladni_gateway.similarity.comparison import ImageComparator
-from chladni_gateway.similarity.matrix import MatrixMaker
+from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.search import ImageSearcher
 
 
@@ -66,7 +66,7 @@ class Application:
     job_runner: JobRunner
     comparator: ImageComparator
     aligner: ImageAligner
-    matrices: MatrixMaker
+    matrices: MatrixComparator
     searcher: ImageSearcher
     spectrogram_renderer: SpectrogramRenderer
     live_analyzer: LiveAnalyzer

@@ -39,9 +39,10 @@ from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.rest.server import http_server
 from chladni_gateway.similarity.alignment import ImageAligner
+from chladni_gateway.similarity.collection import RemovedImages, StoredImageCollection
 from chladni_gateway.similarity.comparison import ImageComparator
-from chladni_gateway.similarity.embedding import StoredImageEmbedder
-from chladni_gateway.similarity.matrix import MatrixMaker
+from chladni_gateway.similarity.matrix import MatrixComparator
+from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_gateway.sweeping import periodic_sweep
 from chladni_runtime.execution.admission import Admission
@@ -102,16 +103,20 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
         OSError: The HTTP port cannot be opened.
     """
     async with AsyncExitStack() as stack:
+        similarity = SimilarityClient(settings.similarity_target)
+        stack.push_async_callback(similarity.close)
+        removed = RemovedImages(similarity)
         store = await asyncio.to_thread(
             FolderImageStore,
             settings.image_folder,
             max_images=settings.max_images,
             retention=timedelta(seconds=settings.image_retention_seconds),
+            on_removed=removed.note,
         )
-        await stack.enter_async_context(
-            periodic_sweep(store, interval_seconds=settings.image_sweep_interval_seconds)
-        )
-        application = build_application(settings, registry, store, stack)
+        interval_seconds = settings.image_sweep_interval_seconds
+        await stack.enter_async_context(periodic_sweep(store, interval_seconds=interval_seconds))
+        await stack.enter_async_context(removed.flushed(interval_seconds=interval_seconds))
+        application = build_application(settings, registry, store, similarity, stack)
         live_connections = ConnectionLimiter(
             total=settings.max_live_sounds, per_client=settings.max_live_sounds_per_client
         )
@@ -141,7 +146,11 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
 
 
 def build_application(
-    settings: GatewaySettings, registry: CollectorRegistry, store: ImageStore, stack: AsyncExitStack
+    settings: GatewaySettings,
+    registry: CollectorRegistry,
+    store: ImageStore,
+    similarity: SimilarityClient,
+    stack: AsyncExitStack,
 ) -> Application:
     """Return the application, whose connections the exit stack closes."""
     audio_features = AudioFeaturesClient(settings.audio_features_target)
@@ -150,9 +159,8 @@ def build_application(
         ImageGenerationClient(target, name=f"image-generation-{number}")
         for number, target in enumerate(settings.further_image_generation_targets, start=2)
     ]
-    similarity = SimilarityClient(settings.similarity_target)
     clients = (audio_features, image_generation, similarity)
-    for client in clients:
+    for client in (audio_features, image_generation):
         stack.push_async_callback(client.close)
     for server in further:
         stack.push_async_callback(server.close)
@@ -172,11 +180,8 @@ def build_application(
 
     job_runner = JobRunner(creator=creator(settings.max_jobs), limits=_job_limits(settings), now=utc_now)
     stack.push_async_callback(job_runner.close)
-    embedder = StoredImageEmbedder(
-        store=store,
-        embedder=similarity,
-        admission=Admission(settings.max_concurrent_searches, clock=time.monotonic),
-    )
+    scorer = StoredImageScorer(store=store, comparer=similarity)
+    searches = Admission(settings.max_concurrent_searches, clock=time.monotonic)
     return Application(
         creator=creator(settings.max_concurrent_creations),
         job_runner=job_runner,
@@ -184,8 +189,13 @@ def build_application(
             store=store, comparer=similarity, max_image_bytes=settings.max_image_bytes
         ),
         aligner=ImageAligner(store=store, scorer=similarity, clock=time.monotonic),
-        matrices=MatrixMaker(store=store, embedder=embedder),
-        searcher=ImageSearcher(store=store, embedder=embedder),
+        matrices=MatrixComparator(store=store, scorer=scorer, admission=searches),
+        searcher=ImageSearcher(
+            store=store,
+            collection=StoredImageCollection(store=store, collection=similarity),
+            scorer=scorer,
+            admission=searches,
+        ),
         spectrogram_renderer=audio_features,
         live_analyzer=audio_features,
         store=store,

@@ -47,6 +47,7 @@ class FolderImageStore:
         folder: The folder; made, with its parents, if absent.
         max_images: Images kept at most; the oldest go first.
         retention: Time after which an image expires.
+        on_removed: Called with each image that is removed; on a thread, and before the lock is released.
         now: Clock.
 
     Raises:
@@ -59,11 +60,13 @@ class FolderImageStore:
         *,
         max_images: int,
         retention: timedelta,
+        on_removed: Callable[[UUID], None] = lambda _: None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.retention = retention
         self._folder = folder
         self._max_images = max_images
+        self._on_removed = on_removed
         self._now = now
         self._lock = threading.Lock()
         self._owners = RecordOwners()
@@ -188,6 +191,8 @@ class FolderImageStore:
         record_path.unlink(missing_ok=True)
         record_path.with_suffix(".png").unlink(missing_ok=True)
         _log.debug("image removed", extra={"image_id": record_path.stem})
+        with suppress(ValueError):  # Another file that somebody put there is no image.
+            self._on_removed(UUID(record_path.stem))
 
     def _paths(self, image_id: UUID) -> tuple[Path, Path]:
         return self._folder / f"{image_id}.png", self._folder / f"{image_id}.json"

@@ -1,6 +1,6 @@
 """How well an image fits a sound: both go into one space, where those that belong together are near.
 
-The space is learnt (`embedders.alignment_network`); a sound comes as its embedding, or as a recording that
+The space is learnt (`embedders.alignment_network`). Audio comes as its embedding, or as a file that
 audio-features embeds first.
 """
 
@@ -13,12 +13,12 @@ import numpy as np
 from chladni_contract.errors import FaultError, NotOfferedError, Reason
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.worker_pool import WorkerPool
-from chladni_similarity.embedders.interface import SoundEmbedder
+from chladni_similarity.audio import Audio, AudioAnalyzer, AudioEmbedding, AudioVector
+from chladni_similarity.embedders.interface import AudioEmbedder
 from chladni_similarity.embedding.cache import Vector
 from chladni_similarity.embedding.engine import EmbeddingEngine
 from chladni_similarity.images.sources import ImageSource
 from chladni_similarity.models.scoring import cosine_of
-from chladni_similarity.sounds import EmbeddedSound, Sound, SoundAnalyzer, SoundVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class AlignmentScore:
     """How well an image fits a sound.
 
     Attributes:
-        score: 0 to 1; 0.5 where right and wrong pairs are told apart with equal error.
+        score: 0 to 1; 0.5 where right and wrong pairs are separated with equal error.
         cosine: Of the two vectors, -1 to 1.
     """
 
@@ -35,73 +35,73 @@ class AlignmentScore:
 
 
 class Aligner:
-    """Brings sounds and images into one space. Lives on one event loop.
+    """Brings audio and images into one space. Lives on one event loop.
 
     Args:
         engine: Embeds images.
-        workers: Embed sounds.
-        analyzer: Embeds recordings; `None` where no audio-features service is configured.
+        workers: Embed audio.
+        analyzer: Embeds audio files; `None` if no audio-features service is configured.
     """
 
     def __init__(
-        self, *, engine: EmbeddingEngine, workers: WorkerPool, analyzer: SoundAnalyzer | None
+        self, *, engine: EmbeddingEngine, workers: WorkerPool, analyzer: AudioAnalyzer | None
     ) -> None:
         self._engine = engine
         self._workers = workers
         self._analyzer = analyzer
 
     async def score(
-        self, embedder: SoundEmbedder, sound: Sound, image: ImageSource, token: CancellationToken
+        self, embedder: AudioEmbedder, audio: Audio, image: ImageSource, token: CancellationToken
     ) -> AlignmentScore:
-        """Returns how well an image fits a sound.
+        """Return how well an image fits a sound.
 
         Args:
             embedder: The model.
-            sound: The sound.
+            audio: The audio.
             image: The image.
-            token: Says when nobody waits for the result any more.
+            token: Cancelled when the result is no longer needed.
 
         Raises:
-            ChladniError: What `embed_sound` and `EmbeddingEngine.embed` raise.
+            ChladniError: What `embed_audio` and `EmbeddingEngine.embed` raise.
         """
-        heard = await self.embed_sound(embedder, sound, token)
-        seen = await self._engine.embed(embedder, [image], token)
-        cosine = cosine_of(heard, seen.vectors[0])
+        audio_vector = await self.embed_audio(embedder, audio, token)
+        (image_vector,) = (await self._engine.embed(embedder, [image], token)).vectors
+        cosine = cosine_of(audio_vector, image_vector)
         return AlignmentScore(score=embedder.alignment_score_map.score_of(cosine), cosine=cosine)
 
-    async def embed_sound(self, embedder: SoundEmbedder, sound: Sound, token: CancellationToken) -> Vector:
-        """Returns the vector of a sound, (dimension,) of length 1, in the space of the images' vectors.
+    async def embed_audio(self, embedder: AudioEmbedder, audio: Audio, token: CancellationToken) -> Vector:
+        """Return the vector of audio, (dimension,) of length 1, in the space of the images' vectors.
 
         Args:
             embedder: The model.
-            sound: The sound.
-            token: Says when nobody waits for the result any more.
+            audio: The audio.
+            token: Cancelled when the result is no longer needed.
 
         Raises:
-            InvalidInputError: The recording cannot be used.
-            NotOfferedError: It is a recording, and no audio-features service is configured.
+            InvalidInputError: The audio file cannot be used.
+            NotOfferedError: It is a file, and no audio-features service is configured.
             UnavailableError: That service cannot be reached.
             DeadlineExceededError: The deadline passed.
             FaultError: The model made no usable vector.
         """
-        vector = await self._vector_of(sound, token)
+        vector = await self._vector_of(audio, token)
         return await self._workers.run(token, _unit_vector, embedder, vector)
 
-    async def _vector_of(self, sound: Sound, token: CancellationToken) -> SoundVector:
-        if isinstance(sound, EmbeddedSound):
-            return sound.vector
+    async def _vector_of(self, audio: Audio, token: CancellationToken) -> AudioVector:
+        if isinstance(audio, AudioEmbedding):
+            return audio.vector
         if self._analyzer is None:
             raise NotOfferedError(
-                "This server takes sounds only as embeddings. Send sound.embedding, which "
-                "AudioFeatureService.ExtractFeatures gives of a recording; or have the operator set "
-                "CHLADNI_SIMILARITY_AUDIO_FEATURES_TARGET, and send the recording."
+                "This server takes audio only as embeddings. Send audio.embedding, which "
+                "AudioFeatureService.ExtractFeatures returns for an audio file; or have the operator set "
+                "CHLADNI_SIMILARITY_AUDIO_FEATURES_TARGET, and send the file."
             )
-        return await self._analyzer.analyze(sound, token)
+        return await self._analyzer.analyze(audio, token)
 
 
-def _unit_vector(embedder: SoundEmbedder, sound: SoundVector) -> Vector:
-    (features,) = embedder.embed_sounds(sound[None])
+def _unit_vector(embedder: AudioEmbedder, audio: AudioVector) -> Vector:
+    (features,) = embedder.embed_audio(audio[None])
     length = float(np.linalg.norm(features))
     if not np.isfinite(length) or length == 0:
-        raise FaultError(Reason.NON_FINITE_OUTPUT, "The model found no finite embedding of the sound.")
+        raise FaultError(Reason.NON_FINITE_OUTPUT, "The model found no finite embedding of the audio.")
     return np.asarray(features / length, np.float32)

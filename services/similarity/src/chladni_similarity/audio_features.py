@@ -1,4 +1,4 @@
-"""The client of audio-features: recordings to embeddings, over gRPC."""
+"""The client of audio-features: audio files to embeddings, over gRPC."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from chladni_contract.tensors import to_array
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
-from chladni_similarity.sounds import SOUND_DIMENSION, SOUND_SPACE, RecordedSound, SoundVector
+from chladni_similarity.audio import AUDIO_DIMENSION, AUDIO_SPACE, AudioClip, AudioVector
 
 _LONGEST_SECONDS: Final = 30.0
 """How long an analysis may take if the caller set no deadline."""
 
 _THEIR_FIELD: Final = "audio"
-"""Path of the recording in a request to audio-features."""
+"""Path of the clip in a request to audio-features."""
 
 
 class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub"]):
-    """Embeds recordings; a `SoundAnalyzer`.
+    """Embeds audio files; an `AudioAnalyzer`.
 
     Args:
         target: gRPC target of the service.
@@ -38,15 +38,15 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             make_stub=audio_grpc.AudioFeatureServiceStub,
         )
 
-    async def analyze(self, recording: RecordedSound, token: CancellationToken) -> SoundVector:
-        """Return the embedding of a recording.
+    async def analyze(self, clip: AudioClip, token: CancellationToken) -> AudioVector:
+        """Return the embedding of a clip.
 
         Raises:
             ChladniError: What the service answered with, with paths of this service's own request; or that it
                 cannot be reached, had not answered by the deadline, or sent something else.
         """
         request = audio_pb2.ExtractFeaturesRequest(
-            audio=media_pb2.AudioClip(content=recording.content, display_name=recording.name),
+            audio=media_pb2.AudioClip(content=clip.content, display_name=clip.name),
             features=[audio_pb2.FEATURE_EMBEDDING],
         )
         is_endless = token.deadline.remaining_seconds is None
@@ -58,23 +58,23 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
                 )
         except ChladniError as error:
             error.violations = tuple(
-                FieldViolation(_own_path(item.field, recording.field), item.description)
+                FieldViolation(_own_path(item.field, clip.field), item.description)
                 for item in error.violations
             )
             raise
         return _vector_of(response)
 
 
-def _vector_of(response: audio_pb2.ExtractFeaturesResponse) -> SoundVector:
+def _vector_of(response: audio_pb2.ExtractFeaturesResponse) -> AudioVector:
     embedding = response.embedding
-    if embedding.space != SOUND_SPACE:
+    if embedding.space != AUDIO_SPACE:
         raise FaultError(
             Reason.INTERNAL,
-            f"The service audio-features does not embed in {SOUND_SPACE}; is it of another version?",
+            f"The service audio-features does not embed in {AUDIO_SPACE}; is it of another version?",
         )
     try:
-        vector: SoundVector = to_array(
-            embedding.values, field="embedding", dtype=np.float32, shape=(SOUND_DIMENSION,)
+        vector: AudioVector = to_array(
+            embedding.values, field="embedding", dtype=np.float32, shape=(AUDIO_DIMENSION,)
         )
     except InvalidInputError:
         raise FaultError(
@@ -84,6 +84,6 @@ def _vector_of(response: audio_pb2.ExtractFeaturesResponse) -> SoundVector:
 
 
 def _own_path(path: str, field: str) -> str:
-    """Returns the path of a field of the recording in this service's request."""
-    is_recording = path == _THEIR_FIELD or path.startswith(f"{_THEIR_FIELD}.")
-    return field + path.removeprefix(_THEIR_FIELD) if is_recording else path
+    """Return the path of a field of the clip in this service's request."""
+    is_clip = path == _THEIR_FIELD or path.startswith(f"{_THEIR_FIELD}.")
+    return field + path.removeprefix(_THEIR_FIELD) if is_clip else path

@@ -1,4 +1,4 @@
-"""Puts the service together."""
+"""The composition of the service."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
 from chladni_similarity.alignment import Aligner
+from chladni_similarity.audio import AudioAnalyzer
 from chladni_similarity.audio_features import AudioFeaturesClient
 from chladni_similarity.collections.interface import OpenStore
 from chladni_similarity.collections.metrics import CollectionMetrics
+from chladni_similarity.comparison import ImageComparer
 from chladni_similarity.config import COLLECTIONS_OFF, SimilaritySettings
-from chladni_similarity.embedders.interface import SoundEmbedder
+from chladni_similarity.embedders.interface import AudioEmbedder
 from chladni_similarity.embedding.cache import EmbeddingCache
 from chladni_similarity.embedding.engine import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
 from chladni_similarity.grpc_api.servicer import AnomalyServicer, SimilarityServicer
 from chladni_similarity.metrics import EmbeddingMetrics
 from chladni_similarity.models.catalog import ModelCatalog, load_catalog
-from chladni_similarity.search import NeighbourEngine, SearchModels
-from chladni_similarity.sounds import SoundAnalyzer
+from chladni_similarity.search import ImageSearch, SearchModels
 
 SERVICE_NAMES: Final = (
     similarity_service_pb2.DESCRIPTOR.services_by_name["SimilarityService"].full_name,
@@ -49,11 +50,11 @@ _EXPECTED_SECONDS_PER_IMAGE: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
-def composing(settings: SimilaritySettings) -> Compose:
-    """Returns what opens the service: loads the models, warms them, and gives the servicers."""
+def compose(settings: SimilaritySettings) -> Compose:
+    """Return what opens the service: it loads the models, warms them, and yields the servicers."""
 
     @asynccontextmanager
-    async def compose(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
+    async def opened(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         catalog = await asyncio.to_thread(load_catalog, settings.models)
         batch_count = _concurrent_batch_count(settings, catalog)
         await asyncio.to_thread(_warm, catalog, settings, batch_count)
@@ -62,7 +63,7 @@ def composing(settings: SimilaritySettings) -> Compose:
         async with (
             _workers(settings) as workers,
             _batcher(settings, metrics, batch_count) as batcher,
-            _sound_analyzer(settings) as analyzer,
+            _audio_analyzer(settings) as analyzer,
         ):
             metrics.cached_embeddings.set_function(lambda: len(cache))
             metrics.queued_images.set_function(lambda: batcher.queued_items)
@@ -74,12 +75,13 @@ def composing(settings: SimilaritySettings) -> Compose:
                 metrics=metrics,
             )
             aligner = Aligner(engine=engine, workers=workers, analyzer=analyzer)
-            async with _neighbours(settings, registry, catalog, engine, aligner) as neighbours:
+            async with _image_search(settings, registry, catalog, engine, aligner) as search:
                 similarity = SimilarityServicer(
                     catalog=catalog,
                     engine=engine,
+                    comparer=ImageComparer(engine),
                     aligner=aligner,
-                    neighbours=neighbours,
+                    search=search,
                     limits=settings.image_limits,
                 )
                 yield [
@@ -87,7 +89,7 @@ def composing(settings: SimilaritySettings) -> Compose:
                     Binding(anomaly_service_pb2_grpc.add_AnomalyServiceServicer_to_server, AnomalyServicer()),
                 ]
 
-    return compose
+    return opened
 
 
 def _concurrent_batch_count(settings: SimilaritySettings, catalog: ModelCatalog) -> int:
@@ -96,8 +98,8 @@ def _concurrent_batch_count(settings: SimilaritySettings, catalog: ModelCatalog)
 
 
 def _warm(catalog: ModelCatalog, settings: SimilaritySettings, batch_count: int) -> None:
-    """Runs each model at the smallest and the largest batch: first runs choose kernels."""
-    import torch  # noqa: PLC0415 - after the server listens; see model_catalog
+    """Run each model at the smallest and the largest batch: first runs choose kernels."""
+    import torch  # noqa: PLC0415 - after the server listens; see models.catalog
 
     thread_count = settings.torch_thread_count or max(1, available_processor_count() // batch_count)
     torch.set_num_threads(thread_count)
@@ -121,8 +123,8 @@ def _workers(settings: SimilaritySettings) -> WorkerPool:
 
 
 @asynccontextmanager
-async def _sound_analyzer(settings: SimilaritySettings) -> AsyncIterator[SoundAnalyzer | None]:
-    """Gives who embeds recordings, `None` where the settings name no audio-features service."""
+async def _audio_analyzer(settings: SimilaritySettings) -> AsyncIterator[AudioAnalyzer | None]:
+    """Yield the client that embeds audio files; `None` if the settings name no audio-features service."""
     if not settings.audio_features_target:
         yield None
         return
@@ -134,19 +136,19 @@ async def _sound_analyzer(settings: SimilaritySettings) -> AsyncIterator[SoundAn
 
 
 @asynccontextmanager
-async def _neighbours(
+async def _image_search(
     settings: SimilaritySettings,
     registry: CollectorRegistry,
     catalog: ModelCatalog,
     engine: EmbeddingEngine,
     aligner: Aligner,
-) -> AsyncIterator[NeighbourEngine | None]:
-    """Gives who searches collections, `None` where the settings say that the server keeps none."""
+) -> AsyncIterator[ImageSearch | None]:
+    """Yield the search of collections; `None` if the settings switch collections off."""
     if settings.collections == COLLECTIONS_OFF:
         yield None
         return
-    hearing = (embedder for embedder in catalog if isinstance(embedder, SoundEmbedder))
-    models = SearchModels(by_image=catalog.default, by_sound=next(hearing, None))
+    audio_embedders = (embedder for embedder in catalog if isinstance(embedder, AudioEmbedder))
+    models = SearchModels(by_image=catalog.default, by_audio=next(audio_embedders, None))
     open_store = await asyncio.to_thread(_load_open_store)
     async with open_store(
         settings.store_location,
@@ -154,15 +156,15 @@ async def _neighbours(
         limits=settings.collection_limits,
         max_waiting=settings.max_concurrent_requests,
     ) as store:
-        neighbours = NeighbourEngine(
+        search = ImageSearch(
             store=store,
             engine=engine,
             models=models,
-            sound_search=aligner,
+            aligner=aligner,
             metrics=CollectionMetrics(registry),
         )
-        await neighbours.note_sizes()
-        yield neighbours
+        await search.note_sizes()
+        yield search
 
 
 def _load_open_store() -> OpenStore:

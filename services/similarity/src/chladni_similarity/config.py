@@ -50,7 +50,7 @@ class SimilaritySettings(ServiceSettings):
         "",
         max_length=512,
         description="gRPC target of audio-features, which embeds the recordings of ScoreAlignment and "
-        "SearchImages, such as dns:///audio-features:50051. Empty: sounds are taken as embeddings alone.",
+        "SearchImages, such as dns:///audio-features:50051. Empty: audio is taken as embeddings alone.",
     )
     torch_thread_count: int | None = Field(
         None,
@@ -77,7 +77,7 @@ class SimilaritySettings(ServiceSettings):
         "progress: one half is computed while the other arrives. On a CPU more than 16 gain nothing.",
     )
     max_batch_delay_seconds: float = Field(
-        0.0, ge=0, le=1, description="How long an image may wait for company while the model is idle."
+        0.0, ge=0, le=1, description="How long an image may wait for others while the model is idle."
     )
     max_images_in_progress: int = Field(
         512,

@@ -1,7 +1,7 @@
-"""Images that are like an image, or that fit a sound, out of a collection.
+"""The search for images of a collection that are like an image, or that fit a sound.
 
-Every image is kept with the vector of the default model, which finds it by images, and with that of the
-model that hears sounds, where there is one, which finds it by sounds.
+Every image is kept with its vector of the default model, which finds it by images, and with that of the
+model that takes audio, if there is one, which finds it by audio.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from chladni_contract.errors import NotOfferedError, UnavailableError
 from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_similarity.alignment import Aligner
+from chladni_similarity.audio import Audio
 from chladni_similarity.collections.interface import (
     CollectionStore,
     FoundImage,
@@ -22,12 +24,11 @@ from chladni_similarity.collections.interface import (
     VectorSpace,
 )
 from chladni_similarity.collections.metrics import CollectionMetrics
-from chladni_similarity.embedders.interface import ImageEmbedder, SoundEmbedder
+from chladni_similarity.embedders.interface import AudioEmbedder, ImageEmbedder
 from chladni_similarity.embedding.cache import Vector
 from chladni_similarity.embedding.engine import EmbeddingEngine
 from chladni_similarity.images.sources import ImageSource
 from chladni_similarity.models.scoring import ScoreMap
-from chladni_similarity.sounds import Sound
 
 _COSINE_TOLERANCE: Final = 1e-6
 """How far from 1 the cosine of equal images may be: a store multiplies with 32 bits, and an image's vector
@@ -36,41 +37,29 @@ depends a little on the batch that it was computed in."""
 _log = logging.getLogger(__name__)
 
 
-class SoundSearch(Protocol):
-    """Puts sounds into the space of images; `chladni_similarity.alignment.Aligner` does."""
-
-    async def embed_sound(self, embedder: SoundEmbedder, sound: Sound, token: CancellationToken) -> Vector:
-        """Returns the vector of a sound, (dimension,) of length 1, in the space of the embedder's images.
-
-        Raises:
-            ChladniError: The sound cannot be used, or nobody can analyse it now.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class SearchModels:
     """The models whose vectors collections hold.
 
     Attributes:
         by_image: The one that finds images by images.
-        by_sound: The one that finds images by sounds, `None` where no model hears.
+        by_audio: The one that finds images by audio; `None` if no model takes audio.
     """
 
     by_image: ImageEmbedder
-    by_sound: SoundEmbedder | None = None
+    by_audio: AudioEmbedder | None = None
 
     @property
     def spaces(self) -> tuple[VectorSpace, ...]:
-        """The spaces of their vectors."""
+        """Spaces of their vectors."""
         return tuple(VectorSpace.of_model(kind, model.card) for kind, model in self.by_kind.items())
 
     @property
     def by_kind(self) -> dict[VectorKind, ImageEmbedder]:
-        """The models by what they find images by."""
+        """The models, by what they find images by."""
         models: dict[VectorKind, ImageEmbedder] = {VectorKind.IMAGE: self.by_image}
-        if self.by_sound is not None:
-            models[VectorKind.SOUND] = self.by_sound
+        if self.by_audio is not None:
+            models[VectorKind.AUDIO] = self.by_audio
         return models
 
 
@@ -81,7 +70,7 @@ class NewImage:
     Attributes:
         image_id: Identifier, unique in the collection.
         source: The image.
-        metadata: A text to return with it, `None` for none.
+        metadata: A text to return with it; `None` for none.
     """
 
     image_id: str
@@ -89,14 +78,29 @@ class NewImage:
     metadata: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchScope:
+    """What a search looks at, and how much it returns.
+
+    Attributes:
+        collection: Name of the collection.
+        max_matches: Number of matches at most, at least 1.
+        candidate_ids: Identifiers of the images to search among, each once; none for all of the collection.
+    """
+
+    collection: str
+    max_matches: int
+    candidate_ids: Sequence[str] = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class Match:
     """An image that was found.
 
     Attributes:
         image_id: Identifier.
-        score: How alike it is, or how well it fits, 0 to 1: what a comparison of the two would say.
-        metadata: The text that was stored with it, `None` where none was.
+        score: How alike it is, or how well it fits, 0 to 1: the score of a comparison of the two.
+        metadata: The text that was stored with it; `None` for none.
     """
 
     image_id: str
@@ -104,7 +108,20 @@ class Neighbour:
     metadata: str | None
 
 
-class NeighbourEngine:
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        matches: The images, nearest first; of equal scores in the order of the candidates.
+        absent_ids: Candidates that the collection does not hold, in their order.
+    """
+
+    matches: Sequence[Match]
+    absent_ids: Sequence[str] = ()
+
+
+class ImageSearch:
     """Fills collections and searches them. Lives on one event loop.
 
     Every call raises what `EmbeddingEngine.embed` and the calls of `CollectionStore` raise.
@@ -113,8 +130,8 @@ class NeighbourEngine:
         store: Keeps the collections.
         engine: Embeds images.
         models: The models whose vectors the store keeps.
-        sound_search: Embeds sounds.
-        metrics: Told of sizes and times.
+        aligner: Embeds audio.
+        metrics: Observes sizes and times.
     """
 
     def __init__(
@@ -123,17 +140,30 @@ class NeighbourEngine:
         store: CollectionStore,
         engine: EmbeddingEngine,
         models: SearchModels,
-        sound_search: SoundSearch,
+        aligner: Aligner,
         metrics: CollectionMetrics,
     ) -> None:
         self._store = store
         self._engine = engine
         self._models = models
-        self._sound_search = sound_search
+        self._aligner = aligner
         self._metrics = metrics
 
-    async def add(self, collection: str, images: Sequence[NewImage], token: CancellationToken) -> int:
-        """Adds images of different identifiers; one that is no usable image keeps all of them out.
+    async def add(
+        self,
+        collection: str,
+        images: Sequence[NewImage],
+        token: CancellationToken,
+        *,
+        replace_outdated: bool = False,
+    ) -> int:
+        """Add images of different identifiers; one that cannot be used keeps all of them out.
+
+        Args:
+            collection: Name of the collection.
+            images: The images.
+            token: Cancelled when the result is no longer needed.
+            replace_outdated: Whether a collection of other models is emptied first.
 
         Returns:
             The number of images in the collection now.
@@ -147,66 +177,76 @@ class NeighbourEngine:
             StoredImage(image.image_id, {kind: rows[index] for kind, rows in vectors.items()}, image.metadata)
             for index, image in enumerate(images)
         ]
-        size = await self._store.add(collection, stored, token)
+        size = await self._store.add(collection, stored, token, replace_outdated=replace_outdated)
         self._metrics.note_added(collection, added=len(images), size=size)
         return size
 
     async def search_by_image(
-        self, collection: str, image: ImageSource, count: int, token: CancellationToken
-    ) -> Sequence[Neighbour]:
-        """Returns the images most like an image, at most `count`, nearest first."""
+        self, scope: SearchScope, image: ImageSource, token: CancellationToken
+    ) -> SearchResult:
+        """Return the images most like an image."""
         model = self._models.by_image
         embeddings = await self._engine.embed(model, [image], token)
-        found = await self._search(collection, VectorKind.IMAGE, embeddings.vectors[0], count, token)
-        return _scored(found, model.score_map)
+        found = await self._search(scope, VectorKind.IMAGE, embeddings.vectors[0], token)
+        return _to_result(scope, found, model.score_map)
 
-    async def search_by_sound(
-        self, collection: str, sound: Sound, count: int, token: CancellationToken
-    ) -> Sequence[Neighbour]:
-        """Returns the images that fit a sound best, at most `count`, nearest first.
+    async def search_by_audio(
+        self, scope: SearchScope, audio: Audio, token: CancellationToken
+    ) -> SearchResult:
+        """Return the images that fit a sound best.
 
         Raises:
-            NotOfferedError: No model of this server hears sounds.
+            NotOfferedError: No model of this server takes audio.
         """
-        model = self._models.by_sound
+        model = self._models.by_audio
         if model is None:
             raise NotOfferedError(
-                "This server has no model that hears sounds and sees images, so it finds images by "
+                "This server has no model that takes both audio and images, so it finds images by "
                 "images alone: send query.image."
             )
-        vector = await self._sound_search.embed_sound(model, sound, token)
-        found = await self._search(collection, VectorKind.SOUND, vector, count, token)
-        return _scored(found, model.alignment_score_map)
+        vector = await self._aligner.embed_audio(model, audio, token)
+        found = await self._search(scope, VectorKind.AUDIO, vector, token)
+        return _to_result(scope, found, model.alignment_score_map)
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
-        """Deletes images of different identifiers, and returns how many there were."""
+        """Delete images of different identifiers, and return how many there were."""
         deleted = await self._store.delete(collection, image_ids, token)
         self._metrics.note_deleted(collection, deleted)
         return deleted
 
     async def note_sizes(self) -> None:
-        """Has the metrics know the sizes of the collections that are there already."""
+        """Report the sizes of the collections that exist already to the metrics."""
         try:
             self._metrics.note_sizes(await self._store.sizes(CancellationToken()))
         except UnavailableError as error:  # a server may come up later
             _log.warning("the sizes of the collections are not known: %s", error.message)
 
     async def _search(
-        self, collection: str, kind: VectorKind, vector: Vector, count: int, token: CancellationToken
+        self, scope: SearchScope, kind: VectorKind, vector: Vector, token: CancellationToken
     ) -> Sequence[FoundImage]:
         started_at = time.perf_counter()
-        found = await self._store.search(collection, kind, vector, count, token)
+        # All candidates: only then is it known which are absent, and which come first of equal scores.
+        count = len(scope.candidate_ids) or scope.max_matches
+        found = await self._store.search(
+            scope.collection, kind, vector, count, token, candidate_ids=scope.candidate_ids
+        )
         self._metrics.search_seconds[kind].observe(time.perf_counter() - started_at)
         return found
 
 
-def _scored(found: Sequence[FoundImage], score_map: ScoreMap) -> list[Neighbour]:
-    return [
-        Neighbour(image.image_id, score_map.score_of(_settled(image.cosine)), image.metadata)
-        for image in found
+def _to_result(scope: SearchScope, found: Sequence[FoundImage], score_map: ScoreMap) -> SearchResult:
+    matches = [
+        Match(image.image_id, score_map.score_of(_settled(image.cosine)), image.metadata) for image in found
     ]
+    if not scope.candidate_ids:
+        return SearchResult(matches)
+    positions = {image_id: position for position, image_id in enumerate(scope.candidate_ids)}
+    matches.sort(key=lambda match: (-match.score, positions[match.image_id]))
+    present = {match.image_id for match in matches}
+    absent_ids = [image_id for image_id in scope.candidate_ids if image_id not in present]
+    return SearchResult(matches[: scope.max_matches], absent_ids)
 
 
 def _settled(cosine: float) -> float:
-    """Returns a cosine without what rounding did to it: in range, and exactly 1 for equal images."""
+    """Return a cosine without its rounding error: in range, and exactly 1 for equal images."""
     return 1.0 if cosine >= 1 - _COSINE_TOLERANCE else max(-1.0, cosine)

@@ -40,7 +40,7 @@ class KnownScores(similarity_grpc.SimilarityServiceServicer):
 
     def SearchImages(self, request, context):
         assert request.neighbor_count == 100
-        row = self._row(request.sound)
+        row = self._row(request.audio)
         found = sorted(
             ((row[image], name) for name, image in self.collections[request.collection].items()),
             reverse=True,
@@ -52,7 +52,7 @@ class KnownScores(similarity_grpc.SimilarityServiceServicer):
         )
 
     def ScoreAlignment(self, request, context):
-        score = self._row(request.sound)[int(request.image.content or b"0")]
+        score = self._row(request.audio)[int(request.image.content or b"0")]
         return similarity_pb2.ScoreAlignmentResponse(score=score, cosine=score)
 
     def DeleteImages(self, request, context):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.errors import NotFoundError, NotOfferedError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +27,12 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         score: Score of images that differ.
         alignment_error: Raised by every question about alignment, if set.
         fit: Tells how well an image, by its content, fits a sound, by the embedding's data.
-        embedded: Content of every image that was embedded so far.
+        embedded: Content of every image that came for a matrix or a collection so far.
+        collections: Content of the images of each collection, by identifier.
+        keeps_collections: Whether it has collections.
+        add_error: Raised by every addition to a collection, if set.
+        search_error: Raised by every search of a collection, if set.
+        delete_error: Raised by every deletion from a collection, if set.
         aligned: Every question about alignment so far.
     """
 
@@ -38,29 +46,75 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         self.alignment_error: ChladniError | None = None
         self.fit: Callable[[bytes, bytes], float] = _arbitrary_fit
         self.embedded: list[bytes] = []
+        self.collections: dict[str, dict[str, bytes]] = {}
+        self.keeps_collections = True
+        self.add_error: ChladniError | None = None
+        self.search_error: ChladniError | None = None
+        self.delete_error: ChladniError | None = None
         self.aligned: list[similarity_pb2.ScoreAlignmentRequest] = []
 
-    async def EmbedImages(
-        self, request: similarity_pb2.EmbedImagesRequest, _context: Any
-    ) -> similarity_pb2.EmbedImagesResponse:
-        """Gives each image the direction of its digest."""
+    async def CompareImageMatrix(
+        self, request: similarity_pb2.CompareImageMatrixRequest, _context: Any
+    ) -> similarity_pb2.CompareImageMatrixResponse:
+        """Score images by the directions of their digests."""
         if self.error is not None:
             raise self.error
-        contents = [image.content for image in request.encoded.images]
-        self.embedded.extend(contents)
-        digests = [hashlib.sha256(content).digest() for content in contents]
-        values = [byte - 128.0 for digest in digests for byte in digest]
-        return similarity_pb2.EmbedImagesResponse(
-            embeddings=tensor_pb2.Embedding(
-                space="scripted-eye",
-                values=tensor_pb2.Tensor(
-                    dtype=tensor_pb2.DATA_TYPE_FLOAT32,
-                    shape=[len(contents), 32],
-                    data=struct.pack(f"<{len(values)}f", *values),
-                ),
+        rows = [image.content for image in request.rows.images]
+        columns = [image.content for image in request.columns.images]
+        self.embedded += rows + columns
+        scores = [score_of(row, column) for row in rows for column in columns or rows]
+        return similarity_pb2.CompareImageMatrixResponse(
+            scores=tensor_pb2.Tensor(
+                dtype=tensor_pb2.DATA_TYPE_FLOAT32,
+                shape=[len(rows), len(columns or rows)],
+                data=struct.pack(f"<{len(scores)}f", *scores),
             ),
             model="scripted-eye",
         )
+
+    async def AddImages(
+        self, request: similarity_pb2.AddImagesRequest, _context: Any
+    ) -> similarity_pb2.AddImagesResponse:
+        self._check_collections(self.add_error)
+        collection = self.collections.setdefault(request.collection, {})
+        self.embedded += [item.image.content for item in request.images]
+        collection.update({item.id: item.image.content for item in request.images})
+        return similarity_pb2.AddImagesResponse(image_count=len(collection))
+
+    async def SearchImages(
+        self, request: similarity_pb2.SearchImagesRequest, _context: Any
+    ) -> similarity_pb2.SearchImagesResponse:
+        """Find images by the directions of their digests."""
+        self._check_collections(self.search_error)
+        if request.collection not in self.collections:
+            raise NotFoundError(Reason.UNKNOWN_COLLECTION, "There is no such collection.")
+        collection = self.collections[request.collection]
+        found = [
+            similarity_pb2.Neighbor(id=image_id, score=score_of(request.image.content, collection[image_id]))
+            for image_id in request.candidate_ids
+            if image_id in collection
+        ]
+        found.sort(key=lambda neighbor: neighbor.score, reverse=True)
+        return similarity_pb2.SearchImagesResponse(
+            neighbors=found[: request.neighbor_count],
+            absent_ids=[image_id for image_id in request.candidate_ids if image_id not in collection],
+        )
+
+    async def DeleteImages(
+        self, request: similarity_pb2.DeleteImagesRequest, _context: Any
+    ) -> similarity_pb2.DeleteImagesResponse:
+        self._check_collections(self.delete_error)
+        collection = self.collections.get(request.collection, {})
+        deleted = [image_id for image_id in request.ids if collection.pop(image_id, None) is not None]
+        return similarity_pb2.DeleteImagesResponse(deleted_count=len(deleted))
+
+    def _check_collections(self, error: ChladniError | None) -> None:
+        if self.error is not None:
+            raise self.error
+        if not self.keeps_collections:
+            raise NotOfferedError("This server keeps no collections.")
+        if error is not None:
+            raise error
 
     async def CompareImages(
         self, request: similarity_pb2.CompareImagesRequest, _context: Any
@@ -77,10 +131,18 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         error = self.error or self.alignment_error
         if error is not None:
             raise error
-        score = self.fit(request.image.content, request.sound.embedding.values.data)
+        score = self.fit(request.image.content, request.audio.embedding.values.data)
         return similarity_pb2.ScoreAlignmentResponse(
             score=score, cosine=2 * score - 1, model="scripted-eye-and-ear"
         )
+
+
+def score_of(first: bytes, second: bytes) -> float:
+    """Return the cosine of the directions of two images' digests, negative ones as 0; 1 for equal images."""
+    if first == second:
+        return 1.0
+    a, b = ([byte - 127.5 for byte in hashlib.sha256(content).digest()] for content in (first, second))
+    return max(0.0, sum(map(mul, a, b)) / math.hypot(*a) / math.hypot(*b))
 
 
 def _arbitrary_fit(image: bytes, sound: bytes) -> float:

@@ -4,18 +4,17 @@ Every method raises `ChladniError`: what the service answered with, or BACKEND_U
 be reached, or DEADLINE_EXCEEDED.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
-from chladni_contract.score_curve import ScoreCurve
 from chladni_gateway.domain.audio import AudioClip, AudioFeatures, Embedding, InitialLatents, LatentBasis
 from chladni_gateway.domain.events import GenerationEvent
 from chladni_gateway.domain.generation import GenerationRequest
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.live import LiveEvent
 from chladni_gateway.domain.models import ModelSummary
-from chladni_gateway.domain.scores import Vector
 from chladni_runtime.client.health import HealthState
 from chladni_runtime.execution.deadlines import Deadline
 
@@ -59,19 +58,29 @@ class SpectrogramSize:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageVectors:
-    """Vectors of images.
+class SimilarityMatrix:
+    """How alike several images are.
 
     Attributes:
-        vectors: A vector each, all of one length, none of them zero.
-        model: Model that made them.
-        score_curve: How scores follow from their cosines; `None` where the score is the cosine, negative ones
-            as 0.
+        scores: Row i, column j: how alike image i of the rows and image j of the columns are, 0 to 1.
+        model: Model that was used.
     """
 
-    vectors: tuple[Vector, ...]
+    scores: tuple[tuple[float, ...], ...]
     model: str
-    score_curve: ScoreCurve | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionMatches:
+    """What a search in a collection found.
+
+    Attributes:
+        scores: How alike the found images are, 0 to 1, by identifier; those most alike first.
+        absent_ids: Candidates that the collection does not hold.
+    """
+
+    scores: Mapping[UUID, float]
+    absent_ids: tuple[UUID, ...] = ()
 
 
 class Backend(Protocol):
@@ -157,11 +166,31 @@ class ImageComparer(Backend, Protocol):
         ...
 
 
-class ImageEmbedder(Protocol):
-    """Gives images a place in a space where like ones are near each other."""
+class MatrixComparer(Protocol):
+    """Compares several images at once."""
 
-    async def embed(self, images: Sequence[Image], deadline: Deadline) -> ImageVectors:
-        """Returns the vectors of 1 to 64 images, in their order."""
+    async def compare_matrix(
+        self, rows: Sequence[Image], columns: Sequence[Image], deadline: Deadline
+    ) -> SimilarityMatrix:
+        """Return how alike images are to others, 64 in all at most; without columns, to each other."""
+        ...
+
+
+class ImageCollection(Protocol):
+    """A collection of images that are found by their likeness; it may lose images, or all of them."""
+
+    async def add(self, images: Mapping[UUID, Image], deadline: Deadline) -> None:
+        """Add 1 to 64 images."""
+        ...
+
+    async def search(
+        self, image: Image, candidate_ids: Sequence[UUID], limit: int, deadline: Deadline
+    ) -> CollectionMatches:
+        """Return those of 1 to 1000 candidates that are most like an image, at most `limit`."""
+        ...
+
+    async def remove(self, image_ids: Sequence[UUID], deadline: Deadline) -> None:
+        """Remove 1 to 1000 images; one that the collection does not hold is ignored."""
         ...
 
 

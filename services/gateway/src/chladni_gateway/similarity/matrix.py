@@ -1,16 +1,22 @@
 """How alike each of several stored images is to each other."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_gateway.domain.image_store import ImageStore, unknown_image
-from chladni_gateway.domain.scores import scores_of
+from chladni_gateway.domain.image_store import unknown_image
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
-from chladni_gateway.similarity.embedding import EmbeddedImages, StoredImageEmbedder
-from chladni_runtime.execution.deadlines import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from chladni_gateway.domain.image_store import ImageStore
+    from chladni_gateway.similarity.scoring import StoredImageScorer
+    from chladni_runtime.execution.admission import Admission
+    from chladni_runtime.execution.deadlines import Deadline
 
 MIN_MATRIX_IMAGES: Final = 2
 MAX_MATRIX_IMAGES: Final = 24
@@ -32,20 +38,22 @@ class ScoreMatrix:
     model: str
 
 
-class MatrixMaker:
-    """Compares several images at once; each is embedded once.
+class MatrixComparator:
+    """Compares several images at once; each is looked at once.
 
     Args:
         store: Holds the images.
-        embedder: Embeds them.
+        scorer: Compares them.
+        admission: Bounds the requests in progress.
     """
 
-    def __init__(self, *, store: ImageStore, embedder: StoredImageEmbedder) -> None:
+    def __init__(self, *, store: ImageStore, scorer: StoredImageScorer, admission: Admission) -> None:
         self._store = store
-        self._embedder = embedder
+        self._scorer = scorer
+        self._admission = admission
 
     async def compare(self, image_ids: Sequence[UUID], deadline: Deadline) -> ScoreMatrix:
-        """Returns how alike the images are.
+        """Return how alike the images are.
 
         Raises:
             InvalidInputError: They are too few, too many, or not distinct.
@@ -55,24 +63,21 @@ class MatrixMaker:
         _check(image_ids)
         with at_stage(Stage.STORAGE):
             records = [await self._store.describe(image_id) for image_id in image_ids]
-        embedded = await self._embedder.embed(records, deadline)
-        if missing := set(image_ids) - {record.image_id for record in embedded.records}:
+        with at_stage(Stage.SIMILARITY), self._admission.admit():
+            scores, model = await self._scorer.score_pairs(records, deadline)
+        digests = [record.sha256 for record in records]
+        missing = [
+            image_id
+            for image_id, digest in zip(image_ids, digests, strict=True)
+            if (digest, digest) not in scores
+        ]
+        if missing:
             raise unknown_image(min(missing))
-        return ScoreMatrix(tuple(image_ids), _scores(embedded), embedded.model)
-
-
-def _scores(embedded: EmbeddedImages) -> tuple[tuple[float, ...], ...]:
-    """Returns the scores of all pairs: rounded, so that they are symmetric to the last bit."""
-    digests = [record.sha256 for record in embedded.records]
-    return tuple(
-        tuple(
-            1.0 if digest == other else round(score, _DECIMALS)
-            for other, score in zip(
-                digests, scores_of(vector, embedded.vectors, embedded.score_curve), strict=True
-            )
+        rows = (
+            tuple(1.0 if digest == other else round(scores[digest, other], _DECIMALS) for other in digests)
+            for digest in digests
         )
-        for digest, vector in zip(digests, embedded.vectors, strict=True)
-    )
+        return ScoreMatrix(tuple(image_ids), tuple(rows), model)
 
 
 def _check(image_ids: Sequence[UUID]) -> None:

@@ -1,14 +1,21 @@
 """The images of an owner that are most like a given one."""
 
-from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
+from __future__ import annotations
 
-from chladni_gateway.domain.image_store import ImageRecord, ImageStore, unknown_image
-from chladni_gateway.domain.scores import scores_of
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.similarity.embedding import StoredImageEmbedder
-from chladni_runtime.execution.deadlines import Deadline
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from chladni_gateway.domain.image_store import ImageRecord, ImageStore
+    from chladni_gateway.similarity.collection import StoredImageCollection
+    from chladni_gateway.similarity.scoring import StoredImageScorer
+    from chladni_runtime.execution.admission import Admission
+    from chladni_runtime.execution.deadlines import Deadline
 
 MAX_MATCHES: Final = 50
 MAX_SEARCHED_IMAGES: Final = 500
@@ -27,17 +34,28 @@ class ImageSearcher:
 
     Args:
         store: Holds the images.
-        embedder: Embeds them.
+        collection: Finds them by their vectors.
+        scorer: Compares those that the collection does not hold.
+        admission: Bounds the requests in progress.
     """
 
-    def __init__(self, *, store: ImageStore, embedder: StoredImageEmbedder) -> None:
+    def __init__(
+        self,
+        *,
+        store: ImageStore,
+        collection: StoredImageCollection,
+        scorer: StoredImageScorer,
+        admission: Admission,
+    ) -> None:
         self._store = store
-        self._embedder = embedder
+        self._collection = collection
+        self._scorer = scorer
+        self._admission = admission
 
     async def search(
         self, image_id: UUID, *, owner: str, limit: int, deadline: Deadline
     ) -> tuple[Match, ...]:
-        """Returns the owner's images that are most like a given one, best first, without that one.
+        """Return the owner's images that are most like a given one, best first, without that one.
 
         Equally alike images come newest first. Only the newest `MAX_SEARCHED_IMAGES` are looked at.
 
@@ -57,13 +75,23 @@ class ImageSearcher:
         others = [record for record in owned if record.image_id != image_id]
         if not others:
             return ()
-        embedded = await self._embedder.embed((given, *others), deadline)
-        if not embedded.records or embedded.records[0].image_id != image_id:
-            raise unknown_image(image_id)
-        scores = scores_of(embedded.vectors[0], embedded.vectors[1:], embedded.score_curve)
+        with at_stage(Stage.SIMILARITY), self._admission.admit():
+            scores = await self._scores(image_id, others, limit, deadline)
         matches = [
-            Match(record, 1.0 if record.sha256 == given.sha256 else score)
-            for record, score in zip(embedded.records[1:], scores, strict=True)
+            Match(record, 1.0 if record.sha256 == given.sha256 else scores[record.image_id])
+            for record in others
+            if record.image_id in scores
         ]
         matches.sort(key=lambda match: match.score, reverse=True)
         return tuple(matches[:limit])
+
+    async def _scores(
+        self, image_id: UUID, others: list[ImageRecord], limit: int, deadline: Deadline
+    ) -> dict[UUID, float]:
+        """Return the scores of at least those images that are most alike."""
+        with at_stage(Stage.STORAGE):
+            image = Image((await self._store.get(image_id)).content, "image/png")
+        found = await self._collection.search(image, others, limit=limit, deadline=deadline)
+        absent_ids = set(found.absent_ids)
+        absent = [record for record in others if record.image_id in absent_ids]
+        return {**found.scores, **await self._scorer.score_against(image, absent, deadline)}

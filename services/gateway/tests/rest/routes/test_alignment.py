@@ -61,8 +61,8 @@ async def test_an_image_is_scored_against_its_own_sound_without_another_analysis
     assert asked.image.content == (await browser.get(f"/api/images/{image_id}")).content
     [generated] = backends.image_generation.requests
     conditioning = generated[0].conditioning.audio_embedding
-    assert asked.sound.embedding.space == conditioning.space
-    assert asked.sound.embedding.values == conditioning.values
+    assert asked.audio.embedding.space == conditioning.space
+    assert asked.audio.embedding.values == conditioning.values
     assert asked.model == ""
 
 

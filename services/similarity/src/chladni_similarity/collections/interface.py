@@ -23,7 +23,7 @@ class VectorKind(StrEnum):
     """What a vector of an image is found by."""
 
     IMAGE = "image"
-    SOUND = "sound"
+    AUDIO = "sound"  # as stores have it in the names of vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,21 @@ class CollectionStore(Protocol):
     where too many calls wait for it.
     """
 
-    async def add(self, collection: str, images: Sequence[StoredImage], token: CancellationToken) -> int:
-        """Adds images, replacing those of the same identifier; makes the collection where there is none.
+    async def add(
+        self,
+        collection: str,
+        images: Sequence[StoredImage],
+        token: CancellationToken,
+        *,
+        replace_outdated: bool = False,
+    ) -> int:
+        """Add images, replacing those of the same identifier; create the collection if there is none.
+
+        Args:
+            collection: Name of the collection.
+            images: The images, of different identifiers.
+            token: Cancelled when the result is no longer needed.
+            replace_outdated: Whether a collection of other models is emptied first, instead of an error.
 
         Returns:
             The number of images in the collection now.
@@ -137,16 +150,24 @@ class CollectionStore(Protocol):
         ...
 
     async def search(
-        self, collection: str, kind: VectorKind, vector: Vector, count: int, token: CancellationToken
+        self,
+        collection: str,
+        kind: VectorKind,
+        vector: Vector,
+        count: int,
+        token: CancellationToken,
+        *,
+        candidate_ids: Sequence[str] = (),
     ) -> Sequence[FoundImage]:
-        """Returns the images nearest to a vector, at most `count`, nearest first.
+        """Return the images nearest to a vector, at most `count`, nearest first.
 
         Args:
             collection: Where to search.
             kind: Which of the images' vectors to compare.
             vector: (dimension,) of length 1.
             count: Number of images, at least 1.
-            token: Says when nobody waits for the result any more.
+            token: Cancelled when the result is no longer needed.
+            candidate_ids: Identifiers of the images to search among; none for all of the collection.
 
         Raises:
             NotFoundError: There is no such collection.

@@ -80,15 +80,34 @@ class LocalStore:
         """Closes the files and gives the folder free."""
         asyncio.run(self._client.close())
 
-    async def add(self, collection: str, images: Sequence[StoredImage], token: CancellationToken) -> int:
+    async def add(
+        self,
+        collection: str,
+        images: Sequence[StoredImage],
+        token: CancellationToken,
+        *,
+        replace_outdated: bool = False,
+    ) -> int:
         """Adds images; see `CollectionStore.add`."""
-        return await self._run(token, lambda: self._collections.add(collection, images))
+        return await self._run(
+            token, lambda: self._collections.add(collection, images, replace_outdated=replace_outdated)
+        )
 
     async def search(
-        self, collection: str, kind: VectorKind, vector: Vector, count: int, token: CancellationToken
+        self,
+        collection: str,
+        kind: VectorKind,
+        vector: Vector,
+        count: int,
+        token: CancellationToken,
+        *,
+        candidate_ids: Sequence[str] = (),
     ) -> Sequence[FoundImage]:
         """Searches; see `CollectionStore.search`."""
-        return await self._run(token, lambda: self._collections.search(collection, kind, vector, count))
+        return await self._run(
+            token,
+            lambda: self._collections.search(collection, kind, vector, count, candidate_ids=candidate_ids),
+        )
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
         """Deletes images; see `CollectionStore.delete`."""

@@ -74,10 +74,12 @@ class QdrantCollections:
         self._spaces = {space.kind: space for space in spaces}
         self._limits = limits
 
-    async def add(self, collection: str, images: Sequence[StoredImage]) -> int:
+    async def add(
+        self, collection: str, images: Sequence[StoredImage], *, replace_outdated: bool = False
+    ) -> int:
         """Adds images of different identifiers; see `CollectionStore.add`."""
         name = qdrant_name(collection)
-        await self._prepare(collection)
+        await self._prepare(collection, replace_outdated=replace_outdated)
         points = [self._point(image) for image in images]
         known = await self._client.retrieve(
             name, [point.id for point in points], with_payload=False, with_vectors=False
@@ -89,7 +91,13 @@ class QdrantCollections:
         return await self._count(name)
 
     async def search(
-        self, collection: str, kind: VectorKind, vector: Vector, count: int
+        self,
+        collection: str,
+        kind: VectorKind,
+        vector: Vector,
+        count: int,
+        *,
+        candidate_ids: Sequence[str] = (),
     ) -> Sequence[FoundImage]:
         """Searches; see `CollectionStore.search`."""
         name, space = qdrant_name(collection), self._spaces[kind]
@@ -99,7 +107,12 @@ class QdrantCollections:
         if space.name not in present:
             raise self._outdated(collection, present)
         response = await self._client.query_points(
-            name, query=vector, using=space.name, limit=count, with_payload=True
+            name,
+            query=vector,
+            using=space.name,
+            query_filter=_among(candidate_ids) if candidate_ids else None,
+            limit=count,
+            with_payload=True,
         )
         return [
             FoundImage(payload["id"], point.score, payload.get("metadata"))
@@ -122,15 +135,15 @@ class QdrantCollections:
         """Returns the number of images in each collection."""
         return {collection_name(name): await self._count(name) for name in await self._names()}
 
-    async def _prepare(self, collection: str) -> None:
-        """Sees to it that a collection exists and has vectors of this server's models."""
+    async def _prepare(self, collection: str, *, replace_outdated: bool) -> None:
+        """Ensure that a collection exists and has vectors of this server's models."""
         name = qdrant_name(collection)
         wanted = {space.name for space in self._spaces.values()}
         present = await self._space_names(name)
         if present is None:
             await self._make_room()
         elif present != wanted:
-            if await self._count(name):
+            if not replace_outdated and await self._count(name):
                 raise self._outdated(collection, present)
             await self._client.delete_collection(name)
         if present != wanted:
@@ -186,3 +199,9 @@ class QdrantCollections:
             made_with=describe_spaces(list(present)),
             needed=describe_spaces([space.name for space in self._spaces.values()]),
         )
+
+
+def _among(image_ids: Sequence[str]) -> models.Filter:
+    """Return the filter that lets only these images pass."""
+    ids: list[models.ExtendedPointId] = [point_id(image_id) for image_id in image_ids]
+    return models.Filter(must=[models.HasIdCondition(has_id=ids)])

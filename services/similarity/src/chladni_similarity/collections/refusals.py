@@ -74,7 +74,7 @@ def describe_spaces(names: list[str]) -> str:
     """Returns names of vector spaces in words: "efficientnet-lite0 (0123456789abcdef) for images"."""
     known = [name.split("@") for name in sorted(names) if name.count("@") == 2]
     words = [
-        f"{model} ({fingerprint}) for {'sounds' if kind == VectorKind.SOUND else 'images'}"
+        f"{model} ({fingerprint}) for {'audio' if kind == VectorKind.AUDIO else 'images'}"
         for kind, model, fingerprint in known
     ]
     return " and ".join(words) or "nothing that this service knows"

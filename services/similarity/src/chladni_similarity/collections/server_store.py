@@ -51,20 +51,36 @@ class ServerStore:
         self._collections = QdrantCollections(client, spaces=spaces, limits=limits)
         self._writing = asyncio.Lock()
 
-    async def add(self, collection: str, images: Sequence[StoredImage], token: CancellationToken) -> int:
+    async def add(
+        self,
+        collection: str,
+        images: Sequence[StoredImage],
+        token: CancellationToken,
+        *,
+        replace_outdated: bool = False,
+    ) -> int:
         """Adds images; see `CollectionStore.add`."""
         async with self._writing:
             token.check("before the collection was free")
             with _told_to_callers():
-                return await self._collections.add(collection, images)
+                return await self._collections.add(collection, images, replace_outdated=replace_outdated)
 
     async def search(
-        self, collection: str, kind: VectorKind, vector: Vector, count: int, token: CancellationToken
+        self,
+        collection: str,
+        kind: VectorKind,
+        vector: Vector,
+        count: int,
+        token: CancellationToken,
+        *,
+        candidate_ids: Sequence[str] = (),
     ) -> Sequence[FoundImage]:
         """Searches; see `CollectionStore.search`."""
         del token  # gRPC cancels the task, and that the request to the server
         with _told_to_callers():
-            return await self._collections.search(collection, kind, vector, count)
+            return await self._collections.search(
+                collection, kind, vector, count, candidate_ids=candidate_ids
+            )
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
         """Deletes images; see `CollectionStore.delete`."""

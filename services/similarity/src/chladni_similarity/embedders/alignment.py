@@ -1,4 +1,4 @@
-"""The embedded model that hears sounds as well as it sees images: `chladni-alignment`."""
+"""The embedded model that takes audio as well as images: `chladni-alignment`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import nn
 
-from chladni_similarity.embedders.alignment_network import MODEL_TYPE, AlignmentConfig, AlignmentModel
+from chladni_similarity.audio import AUDIO_SPACE
+from chladni_similarity.embedders.alignment_network import (
+    MODEL_TYPE,
+    WEIGHT_PREFIXES,
+    AlignmentConfig,
+    AlignmentModel,
+)
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.memory import memory_errors
 from chladni_similarity.embedders.tracing import traced
@@ -30,7 +36,6 @@ from chladni_similarity.models.files import (
 )
 from chladni_similarity.models.references import ALIGNMENT_MODEL_ID
 from chladni_similarity.models.scoring import CosineScore, ScoreMap
-from chladni_similarity.sounds import SOUND_SPACE
 
 CONFIG_NAME: Final = "config.json"
 WEIGHTS_NAME: Final = "model.safetensors"
@@ -38,7 +43,7 @@ _WHITE: Final = 255.0
 
 
 class AlignmentEmbedder:
-    """Embeds images, and sounds into the same space.
+    """Embeds images, and audio into the same space.
 
     The whole image is resized to the model's square input with a bicubic, antialiased filter.
 
@@ -54,8 +59,8 @@ class AlignmentEmbedder:
     ) -> None:
         side = manifest.input_side_pixels
         self._whole_image = WholeImage(side)
-        self._picture_tower = traced(_Images(model.picture_tower), (3, side, side))
-        self._sound_tower = model.sound_tower
+        self._image_tower = traced(_Images(model.image_tower), (3, side, side))
+        self._audio_tower = model.audio_tower
         self._score_map = calibrations.images or CosineScore()
         self._alignment_score_map = calibrations.alignment or CosineScore()
         self._card = ModelCard(
@@ -65,7 +70,7 @@ class AlignmentEmbedder:
             license=manifest.license,
             space=manifest.space,
             dimension=manifest.dimension,
-            input_spaces=(SOUND_SPACE,),
+            input_spaces=(AUDIO_SPACE,),
             properties={
                 "input": f"{side} x {side} pixels, whole image",
                 "score": self._score_map.description,
@@ -75,7 +80,7 @@ class AlignmentEmbedder:
 
     @classmethod
     def load(cls, directory: Path) -> AlignmentEmbedder:
-        """Returns the embedder with the files that a directory's manifest names.
+        """Return the embedder with the files that a directory's manifest names.
 
         Args:
             directory: Where they are; its name is what the model is called.
@@ -115,22 +120,22 @@ class AlignmentEmbedder:
         return self._alignment_score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Returns the image resized to (3, side, side), 8 bits; without copying where it is so already."""
+        """Return the image resized to (3, side, side), 8 bits; without copying where it is so already."""
         return self._whole_image.resized(pixels)
 
     def takes_as_is(self, pixels: Pixels) -> bool:
-        """Returns whether an image has the model's size."""
+        """Return whether an image has the model's size."""
         return self._whole_image.is_ready(pixels)
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Returns the (N, dimension) vectors, not normalised, of (N, 3, side, side) pixels."""
+        """Return the (N, dimension) vectors, not normalised, of (N, 3, side, side) pixels."""
         with torch.inference_mode(), memory_errors():
-            return self._picture_tower(torch.from_numpy(inputs)).numpy()
+            return self._image_tower(torch.from_numpy(inputs)).numpy()
 
-    def embed_sounds(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the (N, dimension) vectors, not normalised, of (N, 152) embeddings of sounds."""
+    def embed_audio(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the (N, dimension) vectors, not normalised, of (N, 152) embeddings of audio."""
         with torch.inference_mode(), memory_errors():
-            features: NDArray[np.float32] = self._sound_tower(torch.tensor(sounds)).numpy()
+            features: NDArray[np.float32] = self._audio_tower(torch.tensor(audio)).numpy()
             return features
 
 
@@ -142,14 +147,14 @@ class _Images(nn.Module):
         self._tower = tower
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Returns the vectors of images."""
+        """Return the vectors of images."""
         values = pixels.to(torch.float32, memory_format=torch.channels_last)
         vectors: torch.Tensor = self._tower(values.div_(_WHITE))
         return vectors
 
 
 def _build_model(config: bytes, weights: bytes) -> AlignmentModel:
-    """Returns the model of a configuration and of weights, every one of them given.
+    """Return the model of a configuration and of weights, every one of them given.
 
     It is built from the bytes whose digests were checked; `AlignmentModel.from_pretrained` would read the
     files again.
@@ -159,9 +164,17 @@ def _build_model(config: bytes, weights: bytes) -> AlignmentModel:
         if content.get("model_type") != MODEL_TYPE:
             raise ModelLoadingError(f"{CONFIG_NAME} describes no model of the type {MODEL_TYPE}.")
         model: AlignmentModel = AlignmentModel(AlignmentConfig.from_dict(content)).float()
-        model.load_state_dict(load_safetensors(weights))
+        model.load_state_dict(
+            {_weight_name(name): value for name, value in load_safetensors(weights).items()}
+        )
     except (ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadingError(f"The weights do not fit the network of {ALIGNMENT_MODEL_ID}.") from error
     model.to(memory_format=torch.channels_last)
     model.eval().requires_grad_(requires_grad=False)
     return model
+
+
+def _weight_name(name: str) -> str:
+    """Return the name of a weight in the network by its name in a file."""
+    prefix, _, rest = name.partition(".")
+    return f"{WEIGHT_PREFIXES[prefix]}.{rest}" if prefix in WEIGHT_PREFIXES else name

@@ -1,11 +1,12 @@
-"""Two towers that bring sounds and images into one space.
+"""Two towers that bring audio and images into one space.
 
 The design is CLIP's (Radford et al. 2021, "Learning transferable visual models from natural language
 supervision"): each tower ends in a projection to a vector of length 1, and a learnt temperature scales their
 cosines during training. Both towers are small, for what they see is of one kind: images painted by
-Chladni's image models, and embeddings of sounds in `chladni-descriptors-v2`.
+Chladni's image models, and embeddings of audio in `chladni-descriptors-v2`.
 
-The model is a transformers one, saved and loaded by `save_pretrained` and `from_pretrained`.
+The model is a transformers one, saved and loaded by `save_pretrained` and `from_pretrained`; those of earlier
+versions need the latter's `key_mapping`.
 """
 
 from __future__ import annotations
@@ -28,15 +29,24 @@ _STRIDE: Final = 32
 """How many pixels of the image one cell of the last feature map covers, each way."""
 
 
+WEIGHT_PREFIXES: Final = {"picture_tower": "image_tower", "sound_tower": "audio_tower"}
+"""First parts of the names of weights: in models of earlier versions, such as the shipped one, and here."""
+
+_CONFIG_NAMES: Final = {
+    f"sound_{name}": f"audio_{name}" for name in ("dimension", "harmonics", "width", "blocks", "dropout")
+}
+"""Names of settings: in models of earlier versions, and here."""
+
+
 class AlignmentConfig(PretrainedConfig):  # type: ignore[misc]  # transformers' classes are untyped
     """Sizes of the towers.
 
     Attributes:
-        sound_dimension: Components of a sound's embedding.
-        sound_harmonics: Sines and cosines taken of each component.
-        sound_width: Width of the sound tower.
-        sound_blocks: Residual blocks of the sound tower.
-        sound_dropout: Share of the values that a block drops in training.
+        audio_dimension: Components of an embedding of audio.
+        audio_harmonics: Sines and cosines taken of each component.
+        audio_width: Width of the audio tower.
+        audio_blocks: Residual blocks of the audio tower.
+        audio_dropout: Share of the values that a block drops in training.
         image_side_pixels: Side of the images.
         stem_channels: Channels after the first convolution of the image tower.
         stage_channels: Channels of its four stages.
@@ -46,12 +56,13 @@ class AlignmentConfig(PretrainedConfig):  # type: ignore[misc]  # transformers' 
     """
 
     model_type = MODEL_TYPE
+    attribute_map = _CONFIG_NAMES
 
-    sound_dimension: int = 152
-    sound_harmonics: int = 2
-    sound_width: int = 384
-    sound_blocks: int = 2
-    sound_dropout: float = 0.1
+    audio_dimension: int = 152
+    audio_harmonics: int = 2
+    audio_width: int = 384
+    audio_blocks: int = 2
+    audio_dropout: float = 0.1
     image_side_pixels: int = 128
     stem_channels: int = 32
     stage_channels: tuple[int, ...] | list[int] = (32, 64, 128, 224)
@@ -76,14 +87,14 @@ class ResidualBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Returns (N, width)."""
+        """Return (N, width)."""
         hidden = self.contract(self.dropout(F.gelu(self.expand(self.norm(inputs)))))
         outputs: Tensor = inputs + self.dropout(hidden)
         return outputs
 
 
-class SoundTower(nn.Module):
-    """From embeddings of sounds to the shared space.
+class AudioTower(nn.Module):
+    """From embeddings of audio to the shared space.
 
     Beside its value, each component enters as sines and cosines of multiples of it, so that the network can
     tell near values apart (Tancik et al. 2020, "Fourier features let networks learn high frequency functions
@@ -92,20 +103,20 @@ class SoundTower(nn.Module):
 
     def __init__(self, config: AlignmentConfig) -> None:
         super().__init__()
-        self.harmonics = config.sound_harmonics
-        views = 1 + 2 * config.sound_harmonics
-        self.entry = nn.Linear(config.sound_dimension * views, config.sound_width)
+        self.harmonics = config.audio_harmonics
+        views = 1 + 2 * config.audio_harmonics
+        self.entry = nn.Linear(config.audio_dimension * views, config.audio_width)
         self.blocks = nn.Sequential(
-            *(ResidualBlock(config.sound_width, config.sound_dropout) for _ in range(config.sound_blocks))
+            *(ResidualBlock(config.audio_width, config.audio_dropout) for _ in range(config.audio_blocks))
         )
-        self.norm = nn.LayerNorm(config.sound_width)
-        self.projection = nn.Linear(config.sound_width, config.projection_dimension, bias=False)
+        self.norm = nn.LayerNorm(config.audio_width)
+        self.projection = nn.Linear(config.audio_width, config.projection_dimension, bias=False)
 
-    def forward(self, sounds: Tensor) -> Tensor:
-        """Returns (N, projection dimension) of sounds (N, 152) in [0, 1]."""
-        views = [2 * sounds - 1]
+    def forward(self, audio: Tensor) -> Tensor:
+        """Return (N, projection dimension) of embeddings of audio (N, 152) in [0, 1]."""
+        views = [2 * audio - 1]
         for harmonic in range(1, self.harmonics + 1):
-            angles = harmonic * math.pi * sounds
+            angles = harmonic * math.pi * audio
             views += [angles.sin(), angles.cos()]
         features: Tensor = self.projection(self.norm(self.blocks(self.entry(torch.cat(views, dim=1)))))
         return features
@@ -138,7 +149,7 @@ class ImageTower(nn.Module):
         self.projection = nn.Linear(config.projection_dimension, config.projection_dimension, bias=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Returns (N, projection dimension) of images (N, 3, side, side), RGB in [0, 1]."""
+        """Return (N, projection dimension) of images (N, 3, side, side), RGB in [0, 1]."""
         cells = self.backbone((pixels - _PIXEL_MEAN) / _PIXEL_DEVIATION).last_hidden_state
         parts = torch.cat([cells.mean(dim=(2, 3)), self.layout(cells).flatten(1)], dim=1)
         features: Tensor = self.projection(F.gelu(self.mix(self.norm(parts))))
@@ -150,26 +161,26 @@ class AlignmentModel(PreTrainedModel):  # type: ignore[misc]  # transformers' cl
 
     config_class = AlignmentConfig
     base_model_prefix = "alignment"
-    main_input_name = "sounds"
+    main_input_name = "audio"
 
     def __init__(self, config: AlignmentConfig) -> None:
         super().__init__(config)
-        self.sound_tower = SoundTower(config)
-        self.picture_tower = ImageTower(config)
+        self.audio_tower = AudioTower(config)
+        self.image_tower = ImageTower(config)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(_FIRST_TEMPERATURE)))
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Leaves each layer as its own class initialises it, which suits both towers."""
+        """Leave each layer as its own class initialises it, which suits both towers."""
 
     @property
     def scale(self) -> Tensor:
         """By what cosines are multiplied in training: one over the temperature, at most 100."""
         return self.log_scale.exp().clamp(max=_MAX_SCALE)
 
-    def forward(self, sounds: Tensor, pixels: Tensor, **_: Any) -> Tensor:
-        """Returns the scaled cosines (N, M) of N sounds with M images."""
-        heard = F.normalize(self.sound_tower(sounds), dim=1)
-        seen = F.normalize(self.picture_tower(pixels), dim=1)
-        logits: Tensor = self.scale * (heard @ seen.T)
+    def forward(self, audio: Tensor, pixels: Tensor, **_: Any) -> Tensor:
+        """Return the scaled cosines (N, M) of N embeddings of audio with M images."""
+        audio_vectors = F.normalize(self.audio_tower(audio), dim=1)
+        image_vectors = F.normalize(self.image_tower(pixels), dim=1)
+        logits: Tensor = self.scale * (audio_vectors @ image_vectors.T)
         return logits

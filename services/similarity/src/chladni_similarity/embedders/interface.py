@@ -24,7 +24,7 @@ class ModelCard:
         license: Licence of the weights.
         space: Name of the space of its vectors; changes with the weights and with the preparation.
         dimension: Length of a vector.
-        input_spaces: Spaces of the embeddings of sounds that it takes beside images.
+        input_spaces: Spaces of the embeddings of audio that it takes beside images.
         properties: Further facts for people.
     """
 
@@ -57,7 +57,7 @@ class ImageEmbedder(Protocol):
         ...
 
     def prepare(self, pixels: Pixels) -> NDArray[Any]:
-        """Returns what the model takes for one image; a contiguous array.
+        """Return what the model takes for one image; a contiguous array.
 
         Arrays of one shape may be stacked along a new first axis and embedded together. Equal pixels give
         equal arrays.
@@ -68,11 +68,11 @@ class ImageEmbedder(Protocol):
         ...
 
     def takes_as_is(self, pixels: Pixels) -> bool:
-        """Returns whether `prepare` would give back these pixels as they are. Looks at their shape alone."""
+        """Return whether `prepare` would give back these pixels as they are. Looks at their shape alone."""
         ...
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Returns the vectors, not normalised, of prepared images.
+        """Return the vectors, not normalised, of prepared images.
 
         Args:
             inputs: (N, ...), stacked results of `prepare`.
@@ -87,19 +87,19 @@ class ImageEmbedder(Protocol):
 
 
 @runtime_checkable
-class SoundEmbedder(ImageEmbedder, Protocol):
-    """An image embedder into whose space sounds go as well."""
+class AudioEmbedder(ImageEmbedder, Protocol):
+    """An image embedder that embeds audio into the same space."""
 
     @property
     def alignment_score_map(self) -> ScoreMap:
         """Turns cosines of a sound and an image into scores."""
         ...
 
-    def embed_sounds(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the vectors, not normalised, of sounds.
+    def embed_audio(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the vectors, not normalised, of audio.
 
         Args:
-            sounds: (N, 152), embeddings in the first of its input spaces.
+            audio: (N, 152), embeddings in the first of its input spaces.
 
         Returns:
             (N, dimension), in the space of the images' vectors.

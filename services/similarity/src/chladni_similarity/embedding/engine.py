@@ -37,18 +37,18 @@ class EmbeddingJob:
     Attributes:
         embedder: The model.
         inputs: What it takes.
-        company: Images share batches only with those of the same company; all requests are of one company
-            but those that ask for a batch of their own.
+        batch_key: Only images of equal keys share a batch. All requests have the same key, except those that
+            ask for a batch of their own.
     """
 
     embedder: ImageEmbedder
     inputs: NDArray[Any]
-    company: Hashable = None
+    batch_key: Hashable = None
 
     @property
     def group(self) -> Hashable:
         """What the images of a batch have in common."""
-        return self.embedder.card.digest, self.inputs.shape, self.company
+        return self.embedder.card.digest, self.inputs.shape, self.batch_key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,12 +154,12 @@ class EmbeddingEngine:
             FaultError: The model made no usable vector, or had too little memory.
         """
         cache = EmbeddingCache(0) if own_batch else self._cache
-        company = object() if own_batch else None
+        batch_key = object() if own_batch else None
         with self._admission.admit(len(sources)):
             images = await self._prepare(embedder, sources, cache, token)
             waiting = {image.identity: image.inputs for image in images if image.inputs is not None}
             results = await self._batcher.submit(
-                [EmbeddingJob(embedder, inputs, company) for inputs in waiting.values()], token
+                [EmbeddingJob(embedder, inputs, batch_key) for inputs in waiting.values()], token
             )
         computed = dict(zip(waiting, results, strict=True))
         vectors = [
@@ -184,7 +184,7 @@ class EmbeddingEngine:
         cache: EmbeddingCache,
         token: CancellationToken,
     ) -> Sequence[PreparedImage]:
-        """Prepares all images, even after one that fails: the caller wants to hear of all bad ones."""
+        """Prepare all images, even after one that fails: the error reports all bad ones."""
         ready = [image for source in sources if (image := pass_ready_image(embedder, source))]
         if len(ready) == len(sources):
             return ready

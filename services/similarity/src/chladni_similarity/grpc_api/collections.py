@@ -13,11 +13,12 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni_runtime.server.validation import RequestValidator
 from chladni_similarity.grpc_api.messages import MAX_IMAGES_PER_REQUEST, encoded_image
 from chladni_similarity.images.decoding import ImageLimits
-from chladni_similarity.search import Neighbour, NewImage
+from chladni_similarity.search import NewImage, SearchResult, SearchScope
 
 DEFAULT_COLLECTION: Final = "default"
 DEFAULT_NEIGHBOR_COUNT: Final = 10
 MAX_NEIGHBOR_COUNT: Final = 100
+MAX_CANDIDATE_IDS: Final = 1000
 MAX_DELETED_IDS: Final = 1000
 MAX_METADATA_BYTES: Final = 16 * 1024
 
@@ -54,19 +55,26 @@ def images_to_add(
     ]
 
 
-def search_scope(request: similarity_pb2.SearchImagesRequest) -> tuple[str, int]:
-    """Returns the collection to search, and how many neighbours to find.
+def search_scope(request: similarity_pb2.SearchImagesRequest) -> SearchScope:
+    """Return what a request searches.
 
     Raises:
         InvalidFieldsError: A field is missing or wrong.
     """
     validator = RequestValidator()
     collection = _collection(request.collection, validator)
-    validator.require("query", present=request.WhichOneof("query") is not None, hint="set image or sound")
+    validator.require("query", present=request.WhichOneof("query") is not None, hint="set image or audio")
     count = request.neighbor_count or DEFAULT_NEIGHBOR_COUNT
     validator.check_range("neighbor_count", count, minimum=1, maximum=MAX_NEIGHBOR_COUNT, unit="neighbours")
+    validator.check_range(
+        "candidate_ids", len(request.candidate_ids), minimum=0, maximum=MAX_CANDIDATE_IDS, unit="identifiers"
+    )
+    _check_ids(
+        [(f"candidate_ids[{index}]", image_id) for index, image_id in enumerate(request.candidate_ids)],
+        validator,
+    )
     validator.raise_if_invalid()
-    return collection, count
+    return SearchScope(collection=collection, max_matches=count, candidate_ids=tuple(request.candidate_ids))
 
 
 def ids_to_delete(request: similarity_pb2.DeleteImagesRequest) -> tuple[str, Sequence[str]]:
@@ -83,17 +91,18 @@ def ids_to_delete(request: similarity_pb2.DeleteImagesRequest) -> tuple[str, Seq
     return collection, list(dict.fromkeys(request.ids))
 
 
-def search_images_response(neighbours: Sequence[Neighbour]) -> similarity_pb2.SearchImagesResponse:
-    """Returns the answer to a search."""
+def search_images_response(result: SearchResult) -> similarity_pb2.SearchImagesResponse:
+    """Return the response to a search."""
     return similarity_pb2.SearchImagesResponse(
         neighbors=[
             similarity_pb2.Neighbor(
-                id=neighbour.image_id,
-                score=neighbour.score,
-                metadata=None if neighbour.metadata is None else _to_struct(neighbour.metadata),
+                id=match.image_id,
+                score=match.score,
+                metadata=None if match.metadata is None else _to_struct(match.metadata),
             )
-            for neighbour in neighbours
-        ]
+            for match in result.matches
+        ],
+        absent_ids=result.absent_ids,
     )
 
 

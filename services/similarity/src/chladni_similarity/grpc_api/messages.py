@@ -72,6 +72,37 @@ def images_to_compare(
     return encoded_image(request.first, "first", limits), encoded_image(request.second, "second", limits)
 
 
+def images_of_matrix(
+    request: similarity_pb2.CompareImageMatrixRequest, limits: ImageLimits
+) -> tuple[Sequence[ImageSource], Sequence[ImageSource]]:
+    """Return the images of the rows and of the columns of a request; no columns if they are the rows.
+
+    Raises:
+        InvalidFieldsError: None are given, or too many.
+        InvalidInputError: One is of no known format.
+    """
+    rows, columns = request.rows.images, request.columns.images
+    validator = RequestValidator()
+    validator.require("rows", present=request.HasField("rows"), hint="send PNG, JPEG or WebP images")
+    if request.HasField("rows"):
+        validator.check_range(
+            "rows.images", len(rows), minimum=1, maximum=MAX_IMAGES_PER_REQUEST, unit="images"
+        )
+    if request.HasField("columns"):
+        validator.check_range(
+            "columns.images",
+            len(columns),
+            minimum=1,
+            maximum=max(1, MAX_IMAGES_PER_REQUEST - len(rows)),
+            unit="images",
+        )
+    validator.raise_if_invalid()
+    return (
+        [encoded_image(image, f"rows.images[{index}]", limits) for index, image in enumerate(rows)],
+        [encoded_image(image, f"columns.images[{index}]", limits) for index, image in enumerate(columns)],
+    )
+
+
 def image_to_align(request: similarity_pb2.ScoreAlignmentRequest, limits: ImageLimits) -> ImageSource:
     """Returns the image of a request.
 
@@ -81,7 +112,7 @@ def image_to_align(request: similarity_pb2.ScoreAlignmentRequest, limits: ImageL
     """
     validator = RequestValidator()
     validator.require("image", present=request.HasField("image"), hint="send a PNG, JPEG or WebP image")
-    validator.require("sound", present=request.HasField("sound"), hint="set sound.audio or sound.embedding")
+    validator.require("audio", present=request.HasField("audio"), hint="set audio.clip or audio.embedding")
     validator.raise_if_invalid()
     return encoded_image(request.image, "image", limits)
 

@@ -11,16 +11,17 @@ from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_contract.errors import NotOfferedError
+from chladni_contract.tensors import to_tensor
 from chladni_runtime.server.request_context import cancellation_of
 from chladni_similarity.alignment import Aligner
+from chladni_similarity.comparison import ImageComparer
 from chladni_similarity.embedding.engine import EmbeddingEngine
 from chladni_similarity.grpc_api import collections as collection_conversion
 from chladni_similarity.grpc_api import messages as conversion
-from chladni_similarity.grpc_api.sounds import to_sound
+from chladni_similarity.grpc_api.audio import to_audio
 from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.models.catalog import ModelCatalog
-from chladni_similarity.models.scoring import cosine_of
-from chladni_similarity.search import NeighbourEngine
+from chladni_similarity.search import ImageSearch
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -32,13 +33,14 @@ _NO_COLLECTION: Final = (
 
 
 class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
-    """Embeds and compares images, with one another and with sounds.
+    """Embeds, compares and finds images, and scores how well they fit audio.
 
     Args:
         catalog: The models.
         engine: Embeds images.
-        aligner: Scores how well images fit sounds.
-        neighbours: Searches collections; `None` where the server keeps none.
+        comparer: Compares images.
+        aligner: Scores how well images fit audio.
+        search: Searches collections; `None` if the server keeps none.
         limits: Limits of one image.
     """
 
@@ -47,20 +49,22 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
         *,
         catalog: ModelCatalog,
         engine: EmbeddingEngine,
+        comparer: ImageComparer,
         aligner: Aligner,
-        neighbours: NeighbourEngine | None,
+        search: ImageSearch | None,
         limits: ImageLimits,
     ) -> None:
         self._catalog = catalog
         self._engine = engine
+        self._comparer = comparer
         self._aligner = aligner
-        self._neighbours = neighbours
+        self._search = search
         self._limits = limits
 
     async def EmbedImages(
         self, request: similarity_pb2.EmbedImagesRequest, context: Context
     ) -> similarity_pb2.EmbedImagesResponse:
-        """Embeds one or more images."""
+        """Embed one or more images."""
         embedder = self._catalog.find(request.model)
         images = conversion.images_to_embed(request, self._limits)
         with cancellation_of(context) as token:
@@ -70,32 +74,43 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def CompareImages(
         self, request: similarity_pb2.CompareImagesRequest, context: Context
     ) -> similarity_pb2.CompareImagesResponse:
-        """Scores how alike two images are."""
+        """Score how alike two images are."""
         embedder = self._catalog.find(request.model)
         images = conversion.images_to_compare(request, self._limits)
         with cancellation_of(context) as token:
-            embeddings = await self._engine.embed(embedder, images, token)
-        cosine = cosine_of(*embeddings.vectors)
+            likeness = await self._comparer.compare(embedder, *images, token)
         return similarity_pb2.CompareImagesResponse(
-            score=embedder.score_map.score_of(cosine), cosine=cosine, model=embedder.card.model_id
+            score=likeness.score, cosine=likeness.cosine, model=embedder.card.model_id
+        )
+
+    async def CompareImageMatrix(
+        self, request: similarity_pb2.CompareImageMatrixRequest, context: Context
+    ) -> similarity_pb2.CompareImageMatrixResponse:
+        """Score how alike several images are."""
+        embedder = self._catalog.find(request.model)
+        rows, columns = conversion.images_of_matrix(request, self._limits)
+        with cancellation_of(context) as token:
+            scores = await self._comparer.compare_all(embedder, rows, columns, token)
+        return similarity_pb2.CompareImageMatrixResponse(
+            scores=to_tensor(scores), model=embedder.card.model_id
         )
 
     async def GetModels(
         self, request: similarity_pb2.GetModelsRequest, context: Context
     ) -> similarity_pb2.GetModelsResponse:
-        """Lists the models of this server."""
+        """List the models of this server."""
         del request, context
         return conversion.models_response(self._catalog, default=self._catalog.default)
 
     async def ScoreAlignment(
         self, request: similarity_pb2.ScoreAlignmentRequest, context: Context
     ) -> similarity_pb2.ScoreAlignmentResponse:
-        """Scores how well an image fits a sound."""
-        embedder = self._catalog.find_sound_embedder(request.model)
+        """Score how well an image fits a sound."""
+        embedder = self._catalog.find_audio_embedder(request.model)
         image = conversion.image_to_align(request, self._limits)
-        sound = to_sound(request.sound, field="sound")
+        audio = to_audio(request.audio, field="audio")
         with cancellation_of(context) as token:
-            alignment = await self._aligner.score(embedder, sound, image, token)
+            alignment = await self._aligner.score(embedder, audio, image, token)
         return similarity_pb2.ScoreAlignmentResponse(
             score=alignment.score, cosine=alignment.cosine, model=embedder.card.model_id
         )
@@ -103,51 +118,51 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def AddImages(
         self, request: similarity_pb2.AddImagesRequest, context: Context
     ) -> similarity_pb2.AddImagesResponse:
-        """Adds images to a collection."""
-        neighbours = self._require_collections()
+        """Add images to a collection."""
+        search = self._require_collections()
         collection, images = collection_conversion.images_to_add(request, self._limits)
         with cancellation_of(context) as token:
-            size = await neighbours.add(collection, images, token)
+            size = await search.add(collection, images, token, replace_outdated=request.replace_outdated)
         return similarity_pb2.AddImagesResponse(image_count=size)
 
     async def SearchImages(
         self, request: similarity_pb2.SearchImagesRequest, context: Context
     ) -> similarity_pb2.SearchImagesResponse:
-        """Finds the images of a collection that are most like an image, or fit a sound best."""
-        neighbours = self._require_collections()
-        collection, count = collection_conversion.search_scope(request)
+        """Find the images of a collection that are most like an image, or fit a sound best."""
+        search = self._require_collections()
+        scope = collection_conversion.search_scope(request)
         with cancellation_of(context) as token:
             if request.WhichOneof("query") == "image":
                 image = conversion.encoded_image(request.image, "image", self._limits)
-                found = await neighbours.search_by_image(collection, image, count, token)
+                result = await search.search_by_image(scope, image, token)
             else:
-                sound = to_sound(request.sound, field="sound")
-                found = await neighbours.search_by_sound(collection, sound, count, token)
-        return collection_conversion.search_images_response(found)
+                audio = to_audio(request.audio, field="audio")
+                result = await search.search_by_audio(scope, audio, token)
+        return collection_conversion.search_images_response(result)
 
     async def DeleteImages(
         self, request: similarity_pb2.DeleteImagesRequest, context: Context
     ) -> similarity_pb2.DeleteImagesResponse:
-        """Deletes images from a collection."""
-        neighbours = self._require_collections()
+        """Delete images from a collection."""
+        search = self._require_collections()
         collection, image_ids = collection_conversion.ids_to_delete(request)
         with cancellation_of(context) as token:
-            deleted = await neighbours.delete(collection, image_ids, token)
+            deleted = await search.delete(collection, image_ids, token)
         return similarity_pb2.DeleteImagesResponse(deleted_count=deleted)
 
-    def _require_collections(self) -> NeighbourEngine:
-        if self._neighbours is None:
+    def _require_collections(self) -> ImageSearch:
+        if self._search is None:
             raise NotOfferedError(_NO_COLLECTION)
-        return self._neighbours
+        return self._search
 
 
 class AnomalyServicer(anomaly_grpc.AnomalyServiceServicer):
-    """Tells that this server judges no machines."""
+    """Refuses: this server judges no machines."""
 
     async def ScoreAnomaly(
         self, request: anomaly_pb2.ScoreAnomalyRequest, context: Context
     ) -> anomaly_pb2.ScoreAnomalyResponse:
-        """Is not offered."""
+        """Refuse the call."""
         raise NotOfferedError(
             "This server has no model of a machine's normal operation. Follow a machine by the descriptors "
             "that AudioFeatureService.ExtractFeatures gives of its recordings."

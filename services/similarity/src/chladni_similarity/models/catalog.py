@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from chladni_contract.errors import FieldViolation, InvalidInputError, NotFoundError, NotOfferedError, Reason
-from chladni_similarity.embedders.interface import ImageEmbedder, SoundEmbedder
+from chladni_similarity.embedders.interface import AudioEmbedder, ImageEmbedder
 from chladni_similarity.models.files import (
     ModelAbsentError,
     ModelLoadingError,
@@ -37,7 +37,7 @@ class ModelCatalog:
         return iter(self._embedders.values())
 
     def find(self, model_id: str) -> ImageEmbedder:
-        """Returns the embedder of a name, the default one for the empty name.
+        """Return the embedder of a name, the default one for the empty name.
 
         Raises:
             NotFoundError: No model has this name.
@@ -52,32 +52,32 @@ class ModelCatalog:
         )
         raise NotFoundError(Reason.UNKNOWN_MODEL, message, violations=[FieldViolation("model", message)])
 
-    def find_sound_embedder(self, model_id: str) -> SoundEmbedder:
-        """Returns the model of a name that hears sounds, the first such model for the empty name.
+    def find_audio_embedder(self, model_id: str) -> AudioEmbedder:
+        """Return the model of a name that takes audio, the first such model for the empty name.
 
         Raises:
             NotFoundError: No model has this name.
-            InvalidInputError: The model of this name sees images alone.
+            InvalidInputError: The model of this name takes only images.
             NotOfferedError: So do all models of this server.
         """
-        hearing = [embedder for embedder in self if isinstance(embedder, SoundEmbedder)]
-        if not hearing:
+        audio_embedders = [embedder for embedder in self if isinstance(embedder, AudioEmbedder)]
+        if not audio_embedders:
             raise NotOfferedError(
-                f"This server has no model that hears sounds; its operator may add {ALIGNMENT_MODEL_ID}."
+                f"This server has no model that takes audio; its operator may add {ALIGNMENT_MODEL_ID}."
             )
-        embedder = self.find(model_id) if model_id else hearing[0]
-        if isinstance(embedder, SoundEmbedder):
+        embedder = self.find(model_id) if model_id else audio_embedders[0]
+        if isinstance(embedder, AudioEmbedder):
             return embedder
-        names = ", ".join(item.card.model_id for item in hearing)
+        names = ", ".join(item.card.model_id for item in audio_embedders)
         raise InvalidInputError(
             Reason.INVALID_FIELD,
-            f"{model_id} hears no sounds; use {names}, or leave the field empty.",
+            f"{model_id} takes no audio; use {names}, or leave the field empty.",
             field="model",
         )
 
 
 def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
-    """Loads models; takes seconds.
+    """Load models; takes seconds.
 
     An embedded model that has not been trained yet is left out with a warning, so that what paints images
     to train it on can use the others.

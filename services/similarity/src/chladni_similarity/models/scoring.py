@@ -26,6 +26,24 @@ def cosine_of(first: NDArray[Any], second: NDArray[Any]) -> float:
     return max(-1.0, min(1.0, cosine))
 
 
+def cosine_matrix(rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the cosines of vectors with other vectors, each to the last bit as `cosine_of` returns it.
+
+    Args:
+        rows: (R, D), none of them zero.
+        columns: (C, D), none of them zero.
+
+    Returns:
+        (R, C), -1 to 1.
+    """
+    # Not a matrix product, which may sum in another order for each place and so would not be symmetric.
+    a, b = rows.astype(np.float64), columns.astype(np.float64)
+    products = np.array([[first @ second for second in b] for first in a])
+    squares = np.multiply.outer([row @ row for row in a], [column @ column for column in b])
+    cosines: NDArray[np.float64] = np.clip(products / np.sqrt(squares), -1.0, 1.0)
+    return cosines
+
+
 class ScoreMap(Protocol):
     """Turns cosines of one model into scores. Never falls as the cosine rises."""
 

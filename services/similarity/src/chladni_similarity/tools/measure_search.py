@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             image_count=options.images,
             query_count=options.queries,
             dimension=options.dimension,
-            neighbour_count=options.neighbours,
+            match_count=options.neighbours,
             seed=options.seed,
         )
     )
@@ -110,7 +110,7 @@ async def measure(
     image_count: int,
     query_count: int,
     dimension: int,
-    neighbour_count: int,
+    match_count: int,
     seed: int,
 ) -> Measurement:
     """Fills a collection, searches it, and empties it again.
@@ -120,7 +120,7 @@ async def measure(
         image_count: Images in the collection.
         query_count: Searches, one after the other.
         dimension: Length of a vector.
-        neighbour_count: Neighbours to find, at most `image_count`.
+        match_count: Neighbours to find, at most `image_count`.
         seed: Seed of the vectors.
     """
     rng = np.random.default_rng(seed)
@@ -128,7 +128,7 @@ async def measure(
     chosen = vectors[rng.integers(0, image_count, query_count)]
     noise = _unit_rows(rng.standard_normal(chosen.shape, np.float32))
     queries = _unit_rows(chosen + _NOISE_LENGTH * noise)
-    truth = np.argsort(-(queries @ vectors.T), axis=1)[:, :neighbour_count]
+    truth = np.argsort(-(queries @ vectors.T), axis=1)[:, :match_count]
     space = VectorSpace(VectorKind.IMAGE, "random", f"{seed:016x}", dimension)
     limits = CollectionLimits(max_collections=10_000, max_images=image_count)
     token = CancellationToken()
@@ -146,7 +146,7 @@ async def measure(
         cpu_started_at = time.process_time()
         for query in queries:
             started_at = time.perf_counter()
-            neighbours = await store.search(_COLLECTION, VectorKind.IMAGE, query, neighbour_count, token)
+            neighbours = await store.search(_COLLECTION, VectorKind.IMAGE, query, match_count, token)
             seconds.append(time.perf_counter() - started_at)
             found.append([int(neighbour.image_id) for neighbour in neighbours])
         cpu_seconds = time.process_time() - cpu_started_at

@@ -24,9 +24,9 @@ dimensions, where an image is near the sound that it was painted of. It scores h
 sound (`ScoreAlignment`), finds images by a sound (`SearchImages`), and compares images by what they say
 of their sounds (`EmbedImages` and `CompareImages` with this model).
 
-- **Parts**: an image tower of {_millions(model.picture_tower)} million parameters (a residual network, built
+- **Parts**: an image tower of {_millions(model.image_tower)} million parameters (a residual network, built
   from transformers' `ResNetModel`, on the whole image at {side}x{side} pixels) and a sound tower of
-  {_millions(model.sound_tower)} million (a residual MLP on the {config.sound_dimension} components of an
+  {_millions(model.audio_tower)} million (a residual MLP on the {config.audio_dimension} components of an
   embedding in `chladni-descriptors-v2`). Weights are stored in half precision.
 - **Design**: CLIP's (Radford et al. 2021): unit vectors, a learnt temperature, and symmetric InfoNCE.
 - **Licence**: Apache-2.0, as the images that it was trained on.
@@ -46,7 +46,7 @@ Chladni's own code: images rendered from the embedding, and samples of the image
 {training["seconds"]} seconds on {training["machine"]}. What ships is a moving average of the weights.
 Images were cropped a little, taken to lower resolutions, compressed, and changed in brightness and
 contrast; hues stayed and nothing was mirrored, for both carry meaning. Sounds got Gaussian noise of
-{recipe["sound_noise"]:g}, so that sounds which one could hardly tell apart align alike.
+{recipe["audio_noise"]:g}, so that sounds which one could hardly tell apart align alike.
 
 ## Figures
 

@@ -91,12 +91,12 @@ def _manifest(model: AlignmentModel, digests: Mapping[str, str]) -> dict[str, An
 
 def _calibrations(model: AlignmentModel, held_out: Pairs) -> ModelCalibrations:
     """Returns what held-out pairs say of cosines: nothing where the model tells none of them apart."""
-    heard, seen = embed_pairs(model, held_out)
-    right = (heard * seen).sum(dim=1)
+    audio_vectors, image_vectors = embed_pairs(model, held_out)
+    right = (audio_vectors * image_vectors).sum(dim=1)
     wrong: list[Tensor] = []
     for shift in _shifts(len(held_out)):
         is_wrong = held_out.clip != held_out.clip.roll(-shift)
-        wrong.append((heard * seen.roll(-shift, dims=0)).sum(dim=1)[is_wrong])
+        wrong.append((audio_vectors * image_vectors.roll(-shift, dims=0)).sum(dim=1)[is_wrong])
     try:
         alignment = calibrate(
             right.clamp(-1, 1).tolist(),

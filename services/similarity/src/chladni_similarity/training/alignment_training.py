@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
-from chladni_similarity.training.augmentation import augment_images, augment_sounds
+from chladni_similarity.training.augmentation import augment_audio, augment_images
 from chladni_similarity.training.pairs import Pairs
 from chladni_similarity.training.retrieval import measure_retrieval
 
@@ -43,7 +43,7 @@ class Recipe:
         learning_rate: At its highest.
         warm_up: Share of the steps in which the learning rate rises to it; then it falls along a cosine to 0.
         weight_decay: AdamW's, on matrices alone.
-        sound_noise: Standard deviation of the noise on the sounds.
+        audio_noise: Standard deviation of the noise on the sounds.
         average_decay: Of the moving average of the weights, which is what ships.
         use_bfloat16: Whether the image tower computes in bfloat16.
     """
@@ -54,7 +54,7 @@ class Recipe:
     learning_rate: float = 1.5e-3
     warm_up: float = 0.08
     weight_decay: float = 0.05
-    sound_noise: float = 0.015
+    audio_noise: float = 0.015
     average_decay: float = 0.995
     use_bfloat16: bool = True
 
@@ -139,17 +139,19 @@ class Training:
 
     def _loss(self, batch: Pairs) -> Tensor:
         device = self.model.device
-        sounds = augment_sounds(batch.sounds, self.recipe.sound_noise).to(device)
+        sounds = augment_audio(batch.sounds, self.recipe.audio_noise).to(device)
         images = augment_images(batch.images).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.use_bfloat16):
-            seen = self.model.picture_tower(images)
-        heard = self.model.sound_tower(sounds)
-        logits = self.model.scale * F.normalize(heard, dim=1) @ F.normalize(seen.float(), dim=1).T
+            image_vectors = self.model.image_tower(images)
+        audio_vectors = self.model.audio_tower(sounds)
+        logits = (
+            self.model.scale * F.normalize(audio_vectors, dim=1) @ F.normalize(image_vectors.float(), dim=1).T
+        )
         return contrastive_loss(logits, batch.clip.to(device))
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Moves the average towards the weights; faster in the beginning, when it has seen few."""
+        """Move the average towards the weights; faster in the beginning, when it has seen few."""
         keep = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))
         for mean, value in zip(
             self.average.state_dict().values(), self.model.state_dict().values(), strict=True

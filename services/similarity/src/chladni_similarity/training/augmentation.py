@@ -58,7 +58,7 @@ def augment_images(images: Tensor) -> Tensor:
     return batch.mul_(contrast).add_(offset).add_(noise).clamp_(0, 1)
 
 
-def augment_sounds(sounds: Tensor, noise: float) -> Tensor:
+def augment_audio(sounds: Tensor, noise: float) -> Tensor:
     """Returns embeddings of sounds that one could hardly tell from these: with Gaussian noise, in [0, 1].
 
     Args:

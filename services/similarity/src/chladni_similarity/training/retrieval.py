@@ -20,14 +20,12 @@ _BATCH_SIZE: Final = 64
 @torch.inference_mode()
 def embed_pairs(model: AlignmentModel, pairs: Pairs) -> tuple[Tensor, Tensor]:
     """Returns the vectors of length 1, (N, dimension) each, of the sounds and of the images."""
-    heard = model.sound_tower(pairs.sounds.to(model.device))
-    seen = [
-        model.picture_tower(
-            images.to(model.device, torch.float32, memory_format=torch.channels_last).div_(255)
-        )
+    audio_vectors = model.audio_tower(pairs.sounds.to(model.device))
+    image_vectors = [
+        model.image_tower(images.to(model.device, torch.float32, memory_format=torch.channels_last).div_(255))
         for images in torch.split(pairs.images, _BATCH_SIZE)
     ]
-    return F.normalize(heard, dim=1).cpu(), F.normalize(torch.cat(seen), dim=1).cpu()
+    return F.normalize(audio_vectors, dim=1).cpu(), F.normalize(torch.cat(image_vectors), dim=1).cpu()
 
 
 def measure_retrieval(model: AlignmentModel, pairs: Pairs) -> dict[str, float]:
@@ -36,23 +34,23 @@ def measure_retrieval(model: AlignmentModel, pairs: Pairs) -> dict[str, float]:
     Keys are such as ``sound_to_image.r1`` and ``sampled.image_to_sound.r5``; ``gallery`` is the number of
     candidates among which was searched.
     """
-    heard, seen = embed_pairs(model, pairs)
+    audio_vectors, image_vectors = embed_pairs(model, pairs)
     order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))
     figures: dict[str, float] = {"gallery": min(GALLERY_SIZE, len(pairs))}
-    figures |= _recalls(heard[order], seen[order], pairs.clip[order])
+    figures |= _recalls(audio_vectors[order], image_vectors[order], pairs.clip[order])
     for number, name in enumerate(SOURCE_NAMES):
         rows = order[pairs.source[order] == number]
         if len(rows) >= GALLERY_SIZE and len(rows) < len(pairs):
-            recalls = _recalls(heard[rows], seen[rows], pairs.clip[rows])
+            recalls = _recalls(audio_vectors[rows], image_vectors[rows], pairs.clip[rows])
             figures |= {f"{name}.{key}": value for key, value in recalls.items()}
     return figures
 
 
-def _recalls(heard: Tensor, seen: Tensor, clip: Tensor) -> Mapping[str, float]:
+def _recalls(audio_vectors: Tensor, image_vectors: Tensor, clip: Tensor) -> Mapping[str, float]:
     found: dict[str, list[Tensor]] = {}
     for rows in _galleries(len(clip)):
         is_right = clip[rows][:, None] == clip[rows][None]
-        cosines = heard[rows] @ seen[rows].T
+        cosines = audio_vectors[rows] @ image_vectors[rows].T
         for direction, table in (("sound_to_image", cosines), ("image_to_sound", cosines.T)):
             best = table.topk(min(max(_RANKS), len(table)), dim=1).indices
             hits = is_right.gather(1, best)

@@ -88,7 +88,7 @@ class Judge:
             NotMeasurableError: The service offers no alignment.
         """
         request = similarity_pb2.ScoreAlignmentRequest(
-            sound=similarity_pb2.SoundQuery(embedding=sound), image=media_pb2.Image(content=image)
+            audio=similarity_pb2.AudioQuery(embedding=sound), image=media_pb2.Image(content=image)
         )
         with answered("ScoreAlignment"):
             response = self._stub.ScoreAlignment(request, timeout=CALL_TIMEOUT_SECONDS)
@@ -118,7 +118,7 @@ class Judge:
         """
         request = similarity_pb2.SearchImagesRequest(
             collection=collection,
-            sound=similarity_pb2.SoundQuery(embedding=sound),
+            audio=similarity_pb2.AudioQuery(embedding=sound),
             neighbor_count=MOST_NEIGHBORS,
         )
         with answered("SearchImages by sound"):

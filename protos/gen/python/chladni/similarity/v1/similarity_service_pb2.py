@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.chladni/similarity/v1/similarity_service.proto\x12\x15\x63hladni.similarity.v1\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1c\x63hladni/model/v1/model.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"5\n\nImageBatch\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.chladni.media.v1.Image\"\xa3\x01\n\x12\x45mbedImagesRequest\x12\x34\n\x07\x65ncoded\x18\x01 \x01(\x0b\x32!.chladni.similarity.v1.ImageBatchH\x00\x12+\n\x06pixels\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.TensorH\x00\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\town_batch\x18\x04 \x01(\x08\x42\x08\n\x06source\"\xd8\x01\n\x13\x45mbedImagesResponse\x12\x30\n\nembeddings\x18\x01 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61\x63hed_count\x18\x03 \x01(\r\x12\x32\n\x0fprocessing_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x0bscore_curve\x18\x05 \x01(\x0b\x32!.chladni.similarity.v1.ScoreCurve\"-\n\nScoreCurve\x12\x10\n\x08midpoint\x18\x01 \x01(\x01\x12\r\n\x05slope\x18\x02 \x01(\x01\"v\n\x14\x43ompareImagesRequest\x12&\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\'\n\x06second\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\r\n\x05model\x18\x03 \x01(\t\"E\n\x15\x43ompareImagesResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\"w\n\nSoundQuery\x12,\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClipH\x00\x12\x31\n\tembedding\x18\x02 \x01(\x0b\x32\x1c.chladni.tensor.v1.EmbeddingH\x00\x42\x08\n\x06source\"\x80\x01\n\x15ScoreAlignmentRequest\x12\x30\n\x05sound\x18\x01 \x01(\x0b\x32!.chladni.similarity.v1.SoundQuery\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\r\n\x05model\x18\x03 \x01(\t\"F\n\x16ScoreAlignmentResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\"p\n\x0f\x43ollectionImage\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"^\n\x10\x41\x64\x64ImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x36\n\x06images\x18\x02 \x03(\x0b\x32&.chladni.similarity.v1.CollectionImage\"(\n\x11\x41\x64\x64ImagesResponse\x12\x13\n\x0bimage_count\x18\x01 \x01(\x04\"\xa8\x01\n\x13SearchImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12(\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.ImageH\x00\x12\x32\n\x05sound\x18\x03 \x01(\x0b\x32!.chladni.similarity.v1.SoundQueryH\x00\x12\x16\n\x0eneighbor_count\x18\x04 \x01(\rB\x07\n\x05query\"P\n\x08Neighbor\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"J\n\x14SearchImagesResponse\x12\x32\n\tneighbors\x18\x01 \x03(\x0b\x32\x1f.chladni.similarity.v1.Neighbor\"6\n\x13\x44\x65leteImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"-\n\x14\x44\x65leteImagesResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x04\"\x12\n\x10GetModelsRequest\"@\n\x11GetModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.chladni.model.v1.ModelInfo2\xe6\x05\n\x11SimilarityService\x12\x64\n\x0b\x45mbedImages\x12).chladni.similarity.v1.EmbedImagesRequest\x1a*.chladni.similarity.v1.EmbedImagesResponse\x12j\n\rCompareImages\x12+.chladni.similarity.v1.CompareImagesRequest\x1a,.chladni.similarity.v1.CompareImagesResponse\x12m\n\x0eScoreAlignment\x12,.chladni.similarity.v1.ScoreAlignmentRequest\x1a-.chladni.similarity.v1.ScoreAlignmentResponse\x12^\n\tAddImages\x12\'.chladni.similarity.v1.AddImagesRequest\x1a(.chladni.similarity.v1.AddImagesResponse\x12g\n\x0cSearchImages\x12*.chladni.similarity.v1.SearchImagesRequest\x1a+.chladni.similarity.v1.SearchImagesResponse\x12g\n\x0c\x44\x65leteImages\x12*.chladni.similarity.v1.DeleteImagesRequest\x1a+.chladni.similarity.v1.DeleteImagesResponse\x12^\n\tGetModels\x12\'.chladni.similarity.v1.GetModelsRequest\x1a(.chladni.similarity.v1.GetModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.chladni/similarity/v1/similarity_service.proto\x12\x15\x63hladni.similarity.v1\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1c\x63hladni/model/v1/model.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"5\n\nImageBatch\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.chladni.media.v1.Image\"\xa3\x01\n\x12\x45mbedImagesRequest\x12\x34\n\x07\x65ncoded\x18\x01 \x01(\x0b\x32!.chladni.similarity.v1.ImageBatchH\x00\x12+\n\x06pixels\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.TensorH\x00\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\town_batch\x18\x04 \x01(\x08\x42\x08\n\x06source\"\xd8\x01\n\x13\x45mbedImagesResponse\x12\x30\n\nembeddings\x18\x01 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61\x63hed_count\x18\x03 \x01(\r\x12\x32\n\x0fprocessing_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x0bscore_curve\x18\x05 \x01(\x0b\x32!.chladni.similarity.v1.ScoreCurve\"-\n\nScoreCurve\x12\x10\n\x08midpoint\x18\x01 \x01(\x01\x12\r\n\x05slope\x18\x02 \x01(\x01\"v\n\x14\x43ompareImagesRequest\x12&\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\'\n\x06second\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\r\n\x05model\x18\x03 \x01(\t\"E\n\x15\x43ompareImagesResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\"\x8f\x01\n\x19\x43ompareImageMatrixRequest\x12/\n\x04rows\x18\x01 \x01(\x0b\x32!.chladni.similarity.v1.ImageBatch\x12\x32\n\x07\x63olumns\x18\x02 \x01(\x0b\x32!.chladni.similarity.v1.ImageBatch\x12\r\n\x05model\x18\x03 \x01(\t\"V\n\x1a\x43ompareImageMatrixResponse\x12)\n\x06scores\x18\x01 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\r\n\x05model\x18\x02 \x01(\t\"v\n\nAudioQuery\x12+\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClipH\x00\x12\x31\n\tembedding\x18\x02 \x01(\x0b\x32\x1c.chladni.tensor.v1.EmbeddingH\x00\x42\x08\n\x06source\"\x80\x01\n\x15ScoreAlignmentRequest\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.similarity.v1.AudioQuery\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\r\n\x05model\x18\x03 \x01(\t\"F\n\x16ScoreAlignmentResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\"p\n\x0f\x43ollectionImage\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"x\n\x10\x41\x64\x64ImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x36\n\x06images\x18\x02 \x03(\x0b\x32&.chladni.similarity.v1.CollectionImage\x12\x18\n\x10replace_outdated\x18\x03 \x01(\x08\"(\n\x11\x41\x64\x64ImagesResponse\x12\x13\n\x0bimage_count\x18\x01 \x01(\x04\"\xbf\x01\n\x13SearchImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12(\n\x05image\x18\x02 \x01(\x0b\x32\x17.chladni.media.v1.ImageH\x00\x12\x32\n\x05\x61udio\x18\x03 \x01(\x0b\x32!.chladni.similarity.v1.AudioQueryH\x00\x12\x16\n\x0eneighbor_count\x18\x04 \x01(\r\x12\x15\n\rcandidate_ids\x18\x05 \x03(\tB\x07\n\x05query\"P\n\x08Neighbor\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"^\n\x14SearchImagesResponse\x12\x32\n\tneighbors\x18\x01 \x03(\x0b\x32\x1f.chladni.similarity.v1.Neighbor\x12\x12\n\nabsent_ids\x18\x02 \x03(\t\"6\n\x13\x44\x65leteImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"-\n\x14\x44\x65leteImagesResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x04\"\x12\n\x10GetModelsRequest\"@\n\x11GetModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.chladni.model.v1.ModelInfo2\xe1\x06\n\x11SimilarityService\x12\x64\n\x0b\x45mbedImages\x12).chladni.similarity.v1.EmbedImagesRequest\x1a*.chladni.similarity.v1.EmbedImagesResponse\x12j\n\rCompareImages\x12+.chladni.similarity.v1.CompareImagesRequest\x1a,.chladni.similarity.v1.CompareImagesResponse\x12y\n\x12\x43ompareImageMatrix\x12\x30.chladni.similarity.v1.CompareImageMatrixRequest\x1a\x31.chladni.similarity.v1.CompareImageMatrixResponse\x12m\n\x0eScoreAlignment\x12,.chladni.similarity.v1.ScoreAlignmentRequest\x1a-.chladni.similarity.v1.ScoreAlignmentResponse\x12^\n\tAddImages\x12\'.chladni.similarity.v1.AddImagesRequest\x1a(.chladni.similarity.v1.AddImagesResponse\x12g\n\x0cSearchImages\x12*.chladni.similarity.v1.SearchImagesRequest\x1a+.chladni.similarity.v1.SearchImagesResponse\x12g\n\x0c\x44\x65leteImages\x12*.chladni.similarity.v1.DeleteImagesRequest\x1a+.chladni.similarity.v1.DeleteImagesResponse\x12^\n\tGetModels\x12\'.chladni.similarity.v1.GetModelsRequest\x1a(.chladni.similarity.v1.GetModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,32 +48,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPAREIMAGESREQUEST']._serialized_end=832
   _globals['_COMPAREIMAGESRESPONSE']._serialized_start=834
   _globals['_COMPAREIMAGESRESPONSE']._serialized_end=903
-  _globals['_SOUNDQUERY']._serialized_start=905
-  _globals['_SOUNDQUERY']._serialized_end=1024
-  _globals['_SCOREALIGNMENTREQUEST']._serialized_start=1027
-  _globals['_SCOREALIGNMENTREQUEST']._serialized_end=1155
-  _globals['_SCOREALIGNMENTRESPONSE']._serialized_start=1157
-  _globals['_SCOREALIGNMENTRESPONSE']._serialized_end=1227
-  _globals['_COLLECTIONIMAGE']._serialized_start=1229
-  _globals['_COLLECTIONIMAGE']._serialized_end=1341
-  _globals['_ADDIMAGESREQUEST']._serialized_start=1343
-  _globals['_ADDIMAGESREQUEST']._serialized_end=1437
-  _globals['_ADDIMAGESRESPONSE']._serialized_start=1439
-  _globals['_ADDIMAGESRESPONSE']._serialized_end=1479
-  _globals['_SEARCHIMAGESREQUEST']._serialized_start=1482
-  _globals['_SEARCHIMAGESREQUEST']._serialized_end=1650
-  _globals['_NEIGHBOR']._serialized_start=1652
-  _globals['_NEIGHBOR']._serialized_end=1732
-  _globals['_SEARCHIMAGESRESPONSE']._serialized_start=1734
-  _globals['_SEARCHIMAGESRESPONSE']._serialized_end=1808
-  _globals['_DELETEIMAGESREQUEST']._serialized_start=1810
-  _globals['_DELETEIMAGESREQUEST']._serialized_end=1864
-  _globals['_DELETEIMAGESRESPONSE']._serialized_start=1866
-  _globals['_DELETEIMAGESRESPONSE']._serialized_end=1911
-  _globals['_GETMODELSREQUEST']._serialized_start=1913
-  _globals['_GETMODELSREQUEST']._serialized_end=1931
-  _globals['_GETMODELSRESPONSE']._serialized_start=1933
-  _globals['_GETMODELSRESPONSE']._serialized_end=1997
-  _globals['_SIMILARITYSERVICE']._serialized_start=2000
-  _globals['_SIMILARITYSERVICE']._serialized_end=2742
+  _globals['_COMPAREIMAGEMATRIXREQUEST']._serialized_start=906
+  _globals['_COMPAREIMAGEMATRIXREQUEST']._serialized_end=1049
+  _globals['_COMPAREIMAGEMATRIXRESPONSE']._serialized_start=1051
+  _globals['_COMPAREIMAGEMATRIXRESPONSE']._serialized_end=1137
+  _globals['_AUDIOQUERY']._serialized_start=1139
+  _globals['_AUDIOQUERY']._serialized_end=1257
+  _globals['_SCOREALIGNMENTREQUEST']._serialized_start=1260
+  _globals['_SCOREALIGNMENTREQUEST']._serialized_end=1388
+  _globals['_SCOREALIGNMENTRESPONSE']._serialized_start=1390
+  _globals['_SCOREALIGNMENTRESPONSE']._serialized_end=1460
+  _globals['_COLLECTIONIMAGE']._serialized_start=1462
+  _globals['_COLLECTIONIMAGE']._serialized_end=1574
+  _globals['_ADDIMAGESREQUEST']._serialized_start=1576
+  _globals['_ADDIMAGESREQUEST']._serialized_end=1696
+  _globals['_ADDIMAGESRESPONSE']._serialized_start=1698
+  _globals['_ADDIMAGESRESPONSE']._serialized_end=1738
+  _globals['_SEARCHIMAGESREQUEST']._serialized_start=1741
+  _globals['_SEARCHIMAGESREQUEST']._serialized_end=1932
+  _globals['_NEIGHBOR']._serialized_start=1934
+  _globals['_NEIGHBOR']._serialized_end=2014
+  _globals['_SEARCHIMAGESRESPONSE']._serialized_start=2016
+  _globals['_SEARCHIMAGESRESPONSE']._serialized_end=2110
+  _globals['_DELETEIMAGESREQUEST']._serialized_start=2112
+  _globals['_DELETEIMAGESREQUEST']._serialized_end=2166
+  _globals['_DELETEIMAGESRESPONSE']._serialized_start=2168
+  _globals['_DELETEIMAGESRESPONSE']._serialized_end=2213
+  _globals['_GETMODELSREQUEST']._serialized_start=2215
+  _globals['_GETMODELSREQUEST']._serialized_end=2233
+  _globals['_GETMODELSRESPONSE']._serialized_start=2235
+  _globals['_GETMODELSRESPONSE']._serialized_end=2299
+  _globals['_SIMILARITYSERVICE']._serialized_start=2302
+  _globals['_SIMILARITYSERVICE']._serialized_end=3167
 # @@protoc_insertion_point(module_scope)

@@ -73,23 +73,41 @@ class CompareImagesResponse(_message.Message):
     model: str
     def __init__(self, score: _Optional[float] = ..., cosine: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
 
-class SoundQuery(_message.Message):
-    __slots__ = ("audio", "embedding")
-    AUDIO_FIELD_NUMBER: _ClassVar[int]
+class CompareImageMatrixRequest(_message.Message):
+    __slots__ = ("rows", "columns", "model")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    rows: ImageBatch
+    columns: ImageBatch
+    model: str
+    def __init__(self, rows: _Optional[_Union[ImageBatch, _Mapping]] = ..., columns: _Optional[_Union[ImageBatch, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+
+class CompareImageMatrixResponse(_message.Message):
+    __slots__ = ("scores", "model")
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    scores: _tensor_pb2.Tensor
+    model: str
+    def __init__(self, scores: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+
+class AudioQuery(_message.Message):
+    __slots__ = ("clip", "embedding")
+    CLIP_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
-    audio: _media_pb2.AudioClip
+    clip: _media_pb2.AudioClip
     embedding: _tensor_pb2.Embedding
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ...) -> None: ...
+    def __init__(self, clip: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ...) -> None: ...
 
 class ScoreAlignmentRequest(_message.Message):
-    __slots__ = ("sound", "image", "model")
-    SOUND_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("audio", "image", "model")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
-    sound: SoundQuery
+    audio: AudioQuery
     image: _media_pb2.Image
     model: str
-    def __init__(self, sound: _Optional[_Union[SoundQuery, _Mapping]] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+    def __init__(self, audio: _Optional[_Union[AudioQuery, _Mapping]] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
 
 class ScoreAlignmentResponse(_message.Message):
     __slots__ = ("score", "cosine", "model")
@@ -112,12 +130,14 @@ class CollectionImage(_message.Message):
     def __init__(self, id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class AddImagesRequest(_message.Message):
-    __slots__ = ("collection", "images")
+    __slots__ = ("collection", "images", "replace_outdated")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_OUTDATED_FIELD_NUMBER: _ClassVar[int]
     collection: str
     images: _containers.RepeatedCompositeFieldContainer[CollectionImage]
-    def __init__(self, collection: _Optional[str] = ..., images: _Optional[_Iterable[_Union[CollectionImage, _Mapping]]] = ...) -> None: ...
+    replace_outdated: bool
+    def __init__(self, collection: _Optional[str] = ..., images: _Optional[_Iterable[_Union[CollectionImage, _Mapping]]] = ..., replace_outdated: _Optional[bool] = ...) -> None: ...
 
 class AddImagesResponse(_message.Message):
     __slots__ = ("image_count",)
@@ -126,16 +146,18 @@ class AddImagesResponse(_message.Message):
     def __init__(self, image_count: _Optional[int] = ...) -> None: ...
 
 class SearchImagesRequest(_message.Message):
-    __slots__ = ("collection", "image", "sound", "neighbor_count")
+    __slots__ = ("collection", "image", "audio", "neighbor_count", "candidate_ids")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
-    SOUND_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
     NEIGHBOR_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_IDS_FIELD_NUMBER: _ClassVar[int]
     collection: str
     image: _media_pb2.Image
-    sound: SoundQuery
+    audio: AudioQuery
     neighbor_count: int
-    def __init__(self, collection: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., sound: _Optional[_Union[SoundQuery, _Mapping]] = ..., neighbor_count: _Optional[int] = ...) -> None: ...
+    candidate_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, collection: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., audio: _Optional[_Union[AudioQuery, _Mapping]] = ..., neighbor_count: _Optional[int] = ..., candidate_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Neighbor(_message.Message):
     __slots__ = ("id", "score", "metadata")
@@ -148,10 +170,12 @@ class Neighbor(_message.Message):
     def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class SearchImagesResponse(_message.Message):
-    __slots__ = ("neighbors",)
+    __slots__ = ("neighbors", "absent_ids")
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
+    ABSENT_IDS_FIELD_NUMBER: _ClassVar[int]
     neighbors: _containers.RepeatedCompositeFieldContainer[Neighbor]
-    def __init__(self, neighbors: _Optional[_Iterable[_Union[Neighbor, _Mapping]]] = ...) -> None: ...
+    absent_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, neighbors: _Optional[_Iterable[_Union[Neighbor, _Mapping]]] = ..., absent_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DeleteImagesRequest(_message.Message):
     __slots__ = ("collection", "ids")

@@ -45,6 +45,11 @@ class SimilarityServiceStub:
                 request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImagesRequest.SerializeToString,
                 response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImagesResponse.FromString,
                 _registered_method=True)
+        self.CompareImageMatrix = channel.unary_unary(
+                '/chladni.similarity.v1.SimilarityService/CompareImageMatrix',
+                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImageMatrixRequest.SerializeToString,
+                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImageMatrixResponse.FromString,
+                _registered_method=True)
         self.ScoreAlignment = channel.unary_unary(
                 '/chladni.similarity.v1.SimilarityService/ScoreAlignment',
                 request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ScoreAlignmentRequest.SerializeToString,
@@ -85,6 +90,13 @@ class SimilarityServiceServicer:
 
     def CompareImages(self, request, context):
         """Scores how alike two images are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareImageMatrix(self, request, context):
+        """Scores how alike several images are, each with each other or with each of further images.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +149,11 @@ def add_SimilarityServiceServicer_to_server(servicer, server):
                     servicer.CompareImages,
                     request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImagesRequest.FromString,
                     response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImagesResponse.SerializeToString,
+            ),
+            'CompareImageMatrix': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareImageMatrix,
+                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImageMatrixRequest.FromString,
+                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImageMatrixResponse.SerializeToString,
             ),
             'ScoreAlignment': grpc.unary_unary_rpc_method_handler(
                     servicer.ScoreAlignment,
@@ -219,6 +236,33 @@ class SimilarityService:
             '/chladni.similarity.v1.SimilarityService/CompareImages',
             chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImagesRequest.SerializeToString,
             chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareImageMatrix(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chladni.similarity.v1.SimilarityService/CompareImageMatrix',
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImageMatrixRequest.SerializeToString,
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.CompareImageMatrixResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class SimilarityServiceStub:
     """Embeds one or more images."""
     CompareImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.CompareImagesRequest, _similarity_service_pb2.CompareImagesResponse]
     """Scores how alike two images are."""
+    CompareImageMatrix: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.CompareImageMatrixRequest, _similarity_service_pb2.CompareImageMatrixResponse]
+    """Scores how alike several images are, each with each other or with each of further images."""
     ScoreAlignment: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.ScoreAlignmentRequest, _similarity_service_pb2.ScoreAlignmentResponse]
     """Scores how well an image fits a sound."""
     AddImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.AddImagesRequest, _similarity_service_pb2.AddImagesResponse]
@@ -57,6 +59,8 @@ class SimilarityServiceAsyncStub(SimilarityServiceStub):
     """Embeds one or more images."""
     CompareImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.CompareImagesRequest, _similarity_service_pb2.CompareImagesResponse]  # type: ignore[assignment]
     """Scores how alike two images are."""
+    CompareImageMatrix: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.CompareImageMatrixRequest, _similarity_service_pb2.CompareImageMatrixResponse]  # type: ignore[assignment]
+    """Scores how alike several images are, each with each other or with each of further images."""
     ScoreAlignment: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.ScoreAlignmentRequest, _similarity_service_pb2.ScoreAlignmentResponse]  # type: ignore[assignment]
     """Scores how well an image fits a sound."""
     AddImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.AddImagesRequest, _similarity_service_pb2.AddImagesResponse]  # type: ignore[assignment]
@@ -86,6 +90,14 @@ class SimilarityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_similarity_service_pb2.CompareImagesResponse, _abc.Awaitable[_similarity_service_pb2.CompareImagesResponse]]:
         """Scores how alike two images are."""
+
+    @_abc_1.abstractmethod
+    def CompareImageMatrix(
+        self,
+        request: _similarity_service_pb2.CompareImageMatrixRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_similarity_service_pb2.CompareImageMatrixResponse, _abc.Awaitable[_similarity_service_pb2.CompareImageMatrixResponse]]:
+        """Scores how alike several images are, each with each other or with each of further images."""
 
     @_abc_1.abstractmethod
     def ScoreAlignment(

@@ -1,4 +1,4 @@
-"""Sounds of the contract, to the types of this service."""
+"""The audio of requests, from messages to the types of this service."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_array
 from chladni_runtime.server.validation import RequestValidator
-from chladni_similarity.sounds import SOUND_DIMENSION, SOUND_SPACE, EmbeddedSound, RecordedSound, Sound
+from chladni_similarity.audio import AUDIO_DIMENSION, AUDIO_SPACE, Audio, AudioClip, AudioEmbedding
 
 _MAX_SHOWN_LENGTH: Final = 80
 
 
-def to_sound(query: similarity_pb2.SoundQuery, *, field: str) -> Sound:
-    """Returns the sound of a query.
+def to_audio(query: similarity_pb2.AudioQuery, *, field: str) -> Audio:
+    """Return the audio of a query.
 
     Args:
         query: The message.
@@ -25,38 +25,38 @@ def to_sound(query: similarity_pb2.SoundQuery, *, field: str) -> Sound:
 
     Raises:
         InvalidFieldsError: Nothing is in it.
-        InvalidInputError: The embedding is none of a sound.
+        InvalidInputError: The embedding is not one of audio.
     """
     source = query.WhichOneof("source")
     validator = RequestValidator()
-    validator.require(field, present=source is not None, hint=f"set {field}.audio or {field}.embedding")
-    if source == "audio":
+    validator.require(field, present=source is not None, hint=f"set {field}.clip or {field}.embedding")
+    if source == "clip":
         validator.require(
-            f"{field}.audio.content",
-            present=bool(query.audio.content),
+            f"{field}.clip.content",
+            present=bool(query.clip.content),
             hint="send the bytes of a WAV, MP3, FLAC or OGG file",
         )
     validator.raise_if_invalid()
     if source == "embedding":
-        return _embedded_sound(query.embedding, f"{field}.embedding")
-    return RecordedSound(query.audio.content, query.audio.display_name, f"{field}.audio")
+        return _audio_embedding(query.embedding, f"{field}.embedding")
+    return AudioClip(query.clip.content, query.clip.display_name, f"{field}.clip")
 
 
-def _embedded_sound(embedding: tensor_pb2.Embedding, field: str) -> EmbeddedSound:
-    if embedding.space != SOUND_SPACE:
+def _audio_embedding(embedding: tensor_pb2.Embedding, field: str) -> AudioEmbedding:
+    if embedding.space != AUDIO_SPACE:
         raise _invalid(
             f"{field}.space",
-            f"is {embedding.space[:_MAX_SHOWN_LENGTH]!r}, must be {SOUND_SPACE}, "
-            "which AudioFeatureService.ExtractFeatures gives.",
+            f"is {embedding.space[:_MAX_SHOWN_LENGTH]!r}, must be {AUDIO_SPACE}, "
+            "which AudioFeatureService.ExtractFeatures returns.",
         )
-    values = to_array(embedding.values, field=f"{field}.values", dtype=np.float32, shape=(SOUND_DIMENSION,))
+    values = to_array(embedding.values, field=f"{field}.values", dtype=np.float32, shape=(AUDIO_DIMENSION,))
     outside = np.flatnonzero((values < 0) | (values > 1))
     if outside.size:
         raise _invalid(
             f"{field}.values",
             f"holds {values[outside[0]]:g} at position {outside[0]}; all components must be from 0 to 1.",
         )
-    return EmbeddedSound(values)
+    return AudioEmbedding(values)
 
 
 def _invalid(field: str, description: str) -> InvalidInputError:

@@ -1,0 +1,60 @@
+"""The audio of requests: an audio file, or its embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chladni_runtime.execution.cancellation import CancellationToken
+
+AUDIO_SPACE: Final = "chladni-descriptors-v2"
+"""Space of the embeddings that the alignment model takes."""
+
+AUDIO_DIMENSION: Final = 152
+
+AudioVector: TypeAlias = NDArray[np.float32]
+"""(152,) in `AUDIO_SPACE`, each component in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioEmbedding:
+    """Audio as its embedding.
+
+    Attributes:
+        vector: The embedding.
+    """
+
+    vector: AudioVector
+
+
+@dataclass(frozen=True, slots=True)
+class AudioClip:
+    """Audio as the bytes of a file.
+
+    Attributes:
+        content: The file's bytes.
+        name: Name to show to people.
+        field: Path of the request's field that holds the clip, for error messages.
+    """
+
+    content: bytes
+    name: str
+    field: str
+
+
+Audio: TypeAlias = AudioEmbedding | AudioClip
+
+
+class AudioAnalyzer(Protocol):
+    """What embeds audio files."""
+
+    async def analyze(self, clip: AudioClip, token: CancellationToken) -> AudioVector:
+        """Return the embedding of a clip.
+
+        Raises:
+            ChladniError: The clip cannot be used, or cannot be analysed now.
+        """
+        ...
