@@ -142,7 +142,8 @@ def score_of(first: bytes, second: bytes) -> float:
     if first == second:
         return 1.0
     a, b = ([byte - 127.5 for byte in hashlib.sha256(content).digest()] for content in (first, second))
-    return max(0.0, sum(map(mul, a, b)) / math.hypot(*a) / math.hypot(*b))
+    cosine: float = sum(map(mul, a, b)) / math.hypot(*a) / math.hypot(*b)
+    return max(0.0, cosine)
 
 
 def _arbitrary_fit(image: bytes, sound: bytes) -> float:

@@ -1,7 +1,6 @@
 """Matrices, search and spectrograms over REST."""
 
 import itertools
-import math
 import uuid
 
 import pytest
@@ -9,19 +8,12 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chladni_contract.errors import FaultError, InvalidInputError, Reason, UnavailableError
+from chladni_contract.errors import ChladniError, FaultError, InvalidInputError, Reason, UnavailableError
 from chladni_fakes import solid_png
-from chladni_gateway.domain.scores import level_of, scores_of, unit_vector
+from chladni_gateway.domain.scores import level_of
 
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-VECTORS = st.lists(
-    st.lists(st.floats(-100, 100, width=32), min_size=4, max_size=4).filter(
-        lambda row: math.hypot(*row) > 1e-3
-    ),
-    min_size=1,
-    max_size=6,
 )
 
 
@@ -38,20 +30,6 @@ async def create_many(browser, count):
 
 async def compare(browser, image_ids):
     return await browser.post("/api/compare/matrix", json={"image_ids": image_ids})
-
-
-@settings(max_examples=200, deadline=None)
-@given(rows=VECTORS)
-def test_scores_are_cosines_in_range_and_one_for_the_same_direction(rows):
-    units = [unit_vector(tuple(row)) for row in rows]
-    for row, unit in zip(rows, units, strict=True):
-        scores = scores_of(unit, units, None)
-        assert all(0 <= score <= 1 for score in scores)
-        for other, score in zip(rows, scores, strict=True):
-            cosine = (
-                sum(a * b for a, b in zip(row, other, strict=True)) / math.hypot(*row) / math.hypot(*other)
-            )
-            assert score == pytest.approx(max(0, cosine), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +145,60 @@ async def test_search_finds_the_likest_of_the_session_without_the_given_one(open
     of_strange = (await ann.post("/api/search", json={"image_id": strange, "limit": 50})).json()["matches"]
     assert {match["image"]["image_id"] for match in of_strange} == set(mine)
     assert (await bob.post("/api/search", json={"image_id": strange})).json() == {"matches": []}
+
+
+async def test_a_search_fills_the_collection_and_later_ones_only_ask_it(backends, open_session):
+    browser = await open_session()
+    image_ids = await create_many(browser, 5)
+    assert backends.similarity.collections == {}, "a creation does not wait for similarity"
+    first = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()
+    assert set(backends.similarity.collections["gateway"]) == set(image_ids[1:])
+    again = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()
+    assert again == first
+    assert len(backends.similarity.embedded) == 4
+    backends.similarity.collections.clear()  # as after a restart
+    assert (await browser.post("/api/search", json={"image_id": image_ids[0]})).json() == first
+
+
+@pytest.mark.parametrize("trouble", ["off", "full", "unreachable"])
+async def test_a_search_without_a_usable_collection_finds_the_same(backends, open_session, trouble):
+    browser = await open_session()
+    image_ids = await create_many(browser, 5)
+    expected = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()["matches"]
+    backends.similarity.collections.clear()
+    if trouble == "off":
+        backends.similarity.keeps_collections = False
+    elif trouble == "full":
+        backends.similarity.add_error = ChladniError(Reason.COLLECTION_FULL, "It is full.")
+    else:
+        backends.similarity.search_error = UnavailableError(Reason.STORAGE_UNAVAILABLE, "Its disk fails.")
+    found = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()["matches"]
+    assert [match["image"] for match in found] == [match["image"] for match in expected]
+    assert [match["score"] for match in found] == pytest.approx(
+        [match["score"] for match in expected], abs=1e-6
+    )
+
+
+async def test_equally_alike_images_come_newest_first(backends, open_session):
+    browser = await open_session()
+    backends.image_generation.draw = lambda _digest, _seed, _size: solid_png(16, 16, (1, 2, 3))
+    image_ids = await create_many(browser, 4)
+    for limit in (50, 2):
+        body = {"image_id": image_ids[1], "limit": limit}
+        matches = (await browser.post("/api/search", json=body)).json()["matches"]
+        newest_first = [image_ids[3], image_ids[2], image_ids[0]][:limit]
+        assert [match["image"]["image_id"] for match in matches] == newest_first
+
+
+async def test_a_deleted_image_leaves_the_collection(backends, open_gateway_with, open_session, eventually):
+    async with open_gateway_with(image_sweep_interval_seconds=0.05) as gateway:
+        browser = await open_session(gateway)
+        image_ids = await create_many(browser, 3)
+        await browser.post("/api/search", json={"image_id": image_ids[0]})
+        assert (await browser.delete(f"/api/images/{image_ids[1]}")).status_code == 204
+        await eventually(lambda: list(backends.similarity.collections["gateway"]) == [image_ids[2]])
+        matches = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()["matches"]
+        assert [match["image"]["image_id"] for match in matches] == [image_ids[2]]
 
 
 @pytest.mark.parametrize(
