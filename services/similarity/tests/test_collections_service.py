@@ -169,7 +169,9 @@ async def test_a_search_among_candidates_tells_which_the_collection_does_not_hol
     assert response.absent_ids == ["z", "a"]
     among_all = await stub.SearchImages(search_request("candidates", query))
     scores = {neighbor.id: neighbor.score for neighbor in among_all.neighbors}
-    assert [neighbor.score for neighbor in response.neighbors] == [scores["red"], scores["orange"]]
+    assert {neighbor.id: neighbor.score for neighbor in response.neighbors} == pytest.approx(
+        {name: scores[name] for name in ("red", "orange")}, abs=1e-6
+    )
     assert not among_all.absent_ids
     # Of equal scores the first candidate is the first, even if not all are returned.
     for first, second in (("blue", "other-blue"), ("other-blue", "blue")):

@@ -189,7 +189,7 @@ async def test_a_search_finds_the_same_whatever_the_collection_holds(contents, l
             collection.images.popitem()  # as if another replica had answered, or it had restarted
 
 
-async def test_each_image_is_added_once_in_bounded_batches(tmp_path):
+async def test_each_image_is_added_once_in_bounded_batches():
     shelf, collection, comparer = (
         Shelf([bytes([number, 1]) for number in range(60)]),
         Collection(),
