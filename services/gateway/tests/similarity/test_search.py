@@ -25,7 +25,7 @@ from chladni_contract.errors import (
 from chladni_gateway.domain.audio import AudioProperties
 from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.domain.images import Provenance
-from chladni_gateway.domain.ports import CollectionMatches, LikenessMatrix
+from chladni_gateway.domain.ports import CollectionMatches, SimilarityMatrix
 from chladni_gateway.similarity.collection import RemovedImages, StoredImageCollection
 from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.scoring import StoredImageScorer
@@ -91,7 +91,7 @@ class Comparer:
         rows, columns = [[image.content for image in images] for images in (rows, columns)]
         self.calls.append((rows, columns))
         model = self.models.pop(0) if len(self.models) > 1 else self.models[0]
-        return LikenessMatrix(
+        return SimilarityMatrix(
             tuple(tuple(likeness(row, column) for column in columns or rows) for row in rows), model
         )
 
