@@ -1,5 +1,7 @@
 """Images to try things on: synthetic ones, and scikit-image's photographs."""
 
+from __future__ import annotations
+
 from importlib import resources
 from io import BytesIO
 

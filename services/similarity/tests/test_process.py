@@ -1,5 +1,7 @@
 """The service as a process: what it imports, how it starts, how it ends."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal

@@ -1,4 +1,6 @@
-"""Runs the similarity service: `python -m chladni_similarity`."""
+"""Run the similarity service: `python -m chladni_similarity`."""
+
+from __future__ import annotations
 
 import os
 

@@ -42,7 +42,7 @@ class EmbeddingMetrics:
         self._of_models: dict[str, tuple[Counter, Counter]] = {}
 
     def count_images(self, model_id: str, *, cached: int, computed: int) -> None:
-        """Counts the images of a request."""
+        """Count the images of a request."""
         if model_id not in self._of_models:
             self._of_models[model_id] = self._cache_hits.labels(model_id), self._cache_misses.labels(model_id)
         hits, misses = self._of_models[model_id]

@@ -40,7 +40,7 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything that was set or remembered."""
+        """Forget everything that was set or remembered."""
         self.error: ChladniError | None = None
         self.score = 0.5
         self.alignment_error: ChladniError | None = None
@@ -147,5 +147,5 @@ def score_of(first: bytes, second: bytes) -> float:
 
 
 def _arbitrary_fit(image: bytes, sound: bytes) -> float:
-    """Returns a score that always is the same for the same two, and else tells nothing."""
+    """Return a score that always is the same for the same two, and else tells nothing."""
     return hashlib.sha256(image + sound).digest()[0] / 255

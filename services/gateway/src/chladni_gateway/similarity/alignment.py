@@ -44,7 +44,7 @@ class ImageAligner:
         self._memory = AlignmentMemory(clock)
 
     async def score(self, image_id: UUID, *, sound_of: UUID, owner: str, deadline: Deadline) -> Alignment:
-        """Returns how well an image fits the sound of an image, which may be the same one.
+        """Return how well an image fits the sound of an image, which may be the same one.
 
         Args:
             image_id: The image.
@@ -102,7 +102,7 @@ class AlignmentMemory:
         self._kept: OrderedDict[tuple[str, Embedding], tuple[float, Alignment]] = OrderedDict()
 
     def find(self, image_sha256: str, sound: Embedding) -> Alignment | None:
-        """Returns the alignment of an image with a sound, if it is remembered."""
+        """Return the alignment of an image with a sound, if it is remembered."""
         key = (image_sha256, sound)
         if key not in self._kept:
             return None
@@ -114,7 +114,7 @@ class AlignmentMemory:
         return alignment
 
     def keep(self, image_sha256: str, sound: Embedding, alignment: Alignment) -> None:
-        """Remembers an alignment."""
+        """Remember an alignment."""
         key = (image_sha256, sound)
         self._kept[key] = (self._clock() + REMEMBERED_SECONDS, alignment)
         self._kept.move_to_end(key)

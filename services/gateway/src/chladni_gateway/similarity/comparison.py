@@ -1,5 +1,7 @@
 """The comparison of two images, each stored or sent along."""
 
+from __future__ import annotations
+
 import asyncio
 from uuid import UUID
 
@@ -29,7 +31,7 @@ class ImageComparator:
         self._max_image_bytes = max_image_bytes
 
     async def compare(self, first: ImageSource, second: ImageSource, deadline: Deadline) -> ImageSimilarity:
-        """Returns how alike two images are.
+        """Return how alike two images are.
 
         Raises:
             InvalidInputError: An image is empty, too large or not an image.

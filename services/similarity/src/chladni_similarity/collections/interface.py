@@ -44,7 +44,7 @@ class VectorSpace:
 
     @classmethod
     def of_model(cls, kind: VectorKind, card: ModelCard) -> VectorSpace:
-        """Returns the space of a model's vectors."""
+        """Return the space of a model's vectors."""
         fingerprint = hashlib.sha256(f"{card.digest} {card.space}".encode()).hexdigest()
         return cls(kind, card.model_id, fingerprint[:_FINGERPRINT_LENGTH], card.dimension)
 
@@ -77,7 +77,7 @@ class ServerAccess:
 
     Attributes:
         url: ``http://`` or ``https://``, host, and a port unless it is 6333.
-        api_key: The server's key, `None` where it has none.
+        api_key: The server's key; `None` if it has none.
         ca_file: Certificates in PEM format to trust instead of the system's.
         timeout_seconds: Time for one call of the server.
     """
@@ -110,7 +110,7 @@ class FoundImage:
     Attributes:
         image_id: Identifier.
         cosine: Of its vector and the query's, -1 to 1 but for rounding.
-        metadata: The text that was stored with it, `None` where none was.
+        metadata: The text that was stored with it; `None` if none was.
     """
 
     image_id: str
@@ -176,7 +176,7 @@ class CollectionStore(Protocol):
         ...
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
-        """Deletes images, whatever model made their vectors. What is not there is no error.
+        """Delete images, whatever model made their vectors. One that is not there is ignored.
 
         Returns:
             How many were deleted.
@@ -184,7 +184,7 @@ class CollectionStore(Protocol):
         ...
 
     async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
-        """Returns the number of images in each collection."""
+        """Return the number of images in each collection."""
         ...
 
 
@@ -199,5 +199,5 @@ class OpenStore(Protocol):
         limits: CollectionLimits,
         max_waiting: int,
     ) -> AbstractAsyncContextManager[CollectionStore]:
-        """Opens a store while the context lasts."""
+        """Open a store while the context lasts."""
         ...

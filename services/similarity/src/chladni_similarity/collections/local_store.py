@@ -77,7 +77,7 @@ class LocalStore:
         self._collections = self._collections_of(self._client)
 
     def close(self) -> None:
-        """Closes the files and gives the folder free."""
+        """Close the files and release the folder."""
         asyncio.run(self._client.close())
 
     async def add(
@@ -88,7 +88,7 @@ class LocalStore:
         *,
         replace_outdated: bool = False,
     ) -> int:
-        """Adds images; see `CollectionStore.add`."""
+        """Add images; see `CollectionStore.add`."""
         return await self._run(
             token, lambda: self._collections.add(collection, images, replace_outdated=replace_outdated)
         )
@@ -103,18 +103,18 @@ class LocalStore:
         *,
         candidate_ids: Sequence[str] = (),
     ) -> Sequence[FoundImage]:
-        """Searches; see `CollectionStore.search`."""
+        """Search; see `CollectionStore.search`."""
         return await self._run(
             token,
             lambda: self._collections.search(collection, kind, vector, count, candidate_ids=candidate_ids),
         )
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
-        """Deletes images; see `CollectionStore.delete`."""
+        """Delete images; see `CollectionStore.delete`."""
         return await self._run(token, lambda: self._delete(collection, image_ids))
 
     async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
-        """Returns the number of images in each collection."""
+        """Return the number of images in each collection."""
         return await self._run(token, self._collections.sizes)
 
     async def _run(
@@ -132,7 +132,7 @@ class LocalStore:
         return count
 
     async def _compact(self) -> None:
-        """Frees the memory of deleted images, which local mode gives back only when it is opened again."""
+        """Free the memory of deleted images, which local mode releases only when it is opened again."""
         old = self._client
         if self._folder is None:
             self._client = _open_client(None)
@@ -152,7 +152,7 @@ class LocalStore:
 async def open_local_store(
     folder: Path | None, *, spaces: Sequence[VectorSpace], limits: CollectionLimits, max_waiting: int
 ) -> AsyncIterator[LocalStore]:
-    """Opens a store while the context lasts.
+    """Open a store while the context lasts.
 
     Args:
         folder: Where collections are kept, made where it is missing; `None` keeps them in memory.
@@ -175,7 +175,7 @@ async def open_local_store(
 
 
 def _finish(call: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
-    """Runs a call of the local client, whose coroutines compute and never wait, to its end."""
+    """Run a call of the local client, whose coroutines compute and never wait, to its end."""
     try:
         return asyncio.run(call())
     except (OSError, sqlite3.Error):
@@ -204,7 +204,7 @@ def _open_client(folder: Path | None) -> AsyncQdrantClient:
 
 
 async def _copy(source: AsyncQdrantClient, target: AsyncQdrantClient) -> None:
-    """Copies all collections, a few images at a time: local mode hands vectors out as lists of floats."""
+    """Copy all collections, a few images at a time: local mode returns vectors as lists of floats."""
     for item in (await source.get_collections()).collections:
         config = (await source.get_collection(item.name)).config
         await target.create_collection(item.name, vectors_config=config.params.vectors)

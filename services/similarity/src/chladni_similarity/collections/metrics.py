@@ -1,4 +1,4 @@
-"""What operators see of collections. No label holds anything of a request, such as a collection's name."""
+"""Metrics of collections. No label holds anything of a request, such as a collection's name."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ class CollectionMetrics:
         self.search_seconds = {kind: searches.labels(kind.value) for kind in VectorKind}
 
     def note_sizes(self, sizes: Mapping[str, int]) -> None:
-        """Takes note of the number of images in each collection."""
+        """Note the number of images in each collection."""
         self._sizes = dict(sizes)
 
     def note_added(self, collection: str, *, added: int, size: int) -> None:
-        """Counts images that were added, and notes the size of their collection."""
+        """Count images that were added, and note the size of their collection."""
         self.added_images.inc(added)
         self._sizes[collection] = size
 
     def note_deleted(self, collection: str, deleted: int) -> None:
-        """Counts images that were deleted."""
+        """Count images that were deleted."""
         self.deleted_images.inc(deleted)
         if collection in self._sizes:
             self._sizes[collection] = max(0, self._sizes[collection] - deleted)

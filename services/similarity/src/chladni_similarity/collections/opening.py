@@ -1,4 +1,4 @@
-"""Which store a server has."""
+"""The choice of a store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def open_store(
     limits: CollectionLimits,
     max_waiting: int,
 ) -> AsyncIterator[CollectionStore]:
-    """Opens a store while the context lasts.
+    """Open a store while the context lasts.
 
     Args:
         location: A folder, a Qdrant server, or `None` for memory.

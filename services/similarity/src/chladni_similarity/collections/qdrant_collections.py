@@ -38,7 +38,7 @@ _ID_NAMESPACE: Final = uuid.UUID("5e0d0b9c-6a58-5f0e-9f0c-3a3d7a1f2c44")
 
 
 def qdrant_name(collection: str) -> str:
-    """Returns the name of a collection in Qdrant.
+    """Return the name of a collection in Qdrant.
 
     It may become a folder's, hence "." and ".." need the prefix, and on some file systems "Cats" and "cats"
     would be one: capitals are written "~c".
@@ -47,12 +47,12 @@ def qdrant_name(collection: str) -> str:
 
 
 def collection_name(name: str) -> str:
-    """Returns the collection that a name in Qdrant stands for."""
+    """Return the collection that a name in Qdrant stands for."""
     return re.sub("~(.)", lambda found: found[1].upper(), name.removeprefix(PREFIX))
 
 
 def point_id(image_id: str) -> str:
-    """Returns the identifier of an image's point: Qdrant takes only numbers and UUIDs."""
+    """Return the identifier of an image's point: Qdrant takes only numbers and UUIDs."""
     return str(uuid.uuid5(_ID_NAMESPACE, image_id))
 
 
@@ -77,7 +77,7 @@ class QdrantCollections:
     async def add(
         self, collection: str, images: Sequence[StoredImage], *, replace_outdated: bool = False
     ) -> int:
-        """Adds images of different identifiers; see `CollectionStore.add`."""
+        """Add images of different identifiers; see `CollectionStore.add`."""
         name = qdrant_name(collection)
         await self._prepare(collection, replace_outdated=replace_outdated)
         points = [self._point(image) for image in images]
@@ -99,7 +99,7 @@ class QdrantCollections:
         *,
         candidate_ids: Sequence[str] = (),
     ) -> Sequence[FoundImage]:
-        """Searches; see `CollectionStore.search`."""
+        """Search; see `CollectionStore.search`."""
         name, space = qdrant_name(collection), self._spaces[kind]
         present = await self._space_names(name)
         if present is None:
@@ -121,7 +121,7 @@ class QdrantCollections:
         ]
 
     async def delete(self, collection: str, image_ids: Sequence[str]) -> int:
-        """Deletes images of different identifiers; see `CollectionStore.delete`."""
+        """Delete images of different identifiers; see `CollectionStore.delete`."""
         name = qdrant_name(collection)
         if await self._space_names(name) is None:
             return 0
@@ -132,7 +132,7 @@ class QdrantCollections:
         return len(present)
 
     async def sizes(self) -> Mapping[str, int]:
-        """Returns the number of images in each collection."""
+        """Return the number of images in each collection."""
         return {collection_name(name): await self._count(name) for name in await self._names()}
 
     async def _prepare(self, collection: str, *, replace_outdated: bool) -> None:
@@ -162,7 +162,7 @@ class QdrantCollections:
                 raise
 
     async def _make_room(self) -> None:
-        """Drops an empty collection where there is no room for another one."""
+        """Drop an empty collection where there is no room for another one."""
         names = await self._names()
         if len(names) < self._limits.max_collections:
             return
@@ -177,7 +177,7 @@ class QdrantCollections:
         return [item.name for item in response.collections if item.name.startswith(PREFIX)]
 
     async def _space_names(self, name: str) -> set[str] | None:
-        """Returns the names of a collection's vectors, `None` where there is no such collection."""
+        """Return the names of a collection's vectors; `None` if there is no such collection."""
         if not await self._client.collection_exists(name):
             return None
         vectors = (await self._client.get_collection(name)).config.params.vectors

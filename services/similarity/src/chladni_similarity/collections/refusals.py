@@ -17,7 +17,7 @@ _RETRY_SECONDS: Final = 2.0
 
 
 def unknown_collection(collection: str) -> NotFoundError:
-    """Returns the error that there is no such collection."""
+    """Return the error that there is no such collection."""
     message = f"There is no collection {collection!r} here; AddImages makes one with its first images."
     return NotFoundError(
         Reason.UNKNOWN_COLLECTION, message, violations=[FieldViolation("collection", message)]
@@ -25,7 +25,7 @@ def unknown_collection(collection: str) -> NotFoundError:
 
 
 def full_collection(collection: str, *, count: int, added: int, limits: CollectionLimits) -> ChladniError:
-    """Returns the error that images do not fit a collection."""
+    """Return the error that images do not fit a collection."""
     message = (
         f"The collection {collection!r} holds {count} images, with these it would hold {count + added}; "
         f"this server keeps at most {limits.max_images} in one. Delete some with DeleteImages, or add these "
@@ -35,7 +35,7 @@ def full_collection(collection: str, *, count: int, added: int, limits: Collecti
 
 
 def too_many_collections(limits: CollectionLimits) -> ChladniError:
-    """Returns the error that there is no room for another collection."""
+    """Return the error that there is no room for another collection."""
     message = (
         f"This server keeps at most {limits.max_collections} collections and has as many. Add the images "
         "to one of them, or delete all images of one with DeleteImages."
@@ -44,7 +44,7 @@ def too_many_collections(limits: CollectionLimits) -> ChladniError:
 
 
 def outdated_collection(collection: str, *, made_with: str, needed: str) -> ChladniError:
-    """Returns the error that a collection was made with other models than this server now has.
+    """Return the error that a collection was made with other models than this server now has.
 
     Args:
         collection: The collection.
@@ -62,7 +62,7 @@ def outdated_collection(collection: str, *, made_with: str, needed: str) -> Chla
 
 
 def store_unavailable(what: str, *, retry_after_seconds: float = _RETRY_SECONDS) -> UnavailableError:
-    """Returns the error that the store fails; `what` says how, without paths or addresses."""
+    """Return the error that the store fails; `what` says how, without paths or addresses."""
     return UnavailableError(
         Reason.STORAGE_UNAVAILABLE,
         f"The collections cannot be reached now: {what}. Try again later.",
@@ -71,7 +71,7 @@ def store_unavailable(what: str, *, retry_after_seconds: float = _RETRY_SECONDS)
 
 
 def describe_spaces(names: list[str]) -> str:
-    """Returns names of vector spaces in words: "efficientnet-lite0 (0123456789abcdef) for images"."""
+    """Return names of vector spaces in words: "efficientnet-lite0 (0123456789abcdef) for images"."""
     known = [name.split("@") for name in sorted(names) if name.count("@") == 2]
     words = [
         f"{model} ({fingerprint}) for {'audio' if kind == VectorKind.AUDIO else 'images'}"

@@ -59,7 +59,7 @@ class ServerStore:
         *,
         replace_outdated: bool = False,
     ) -> int:
-        """Adds images; see `CollectionStore.add`."""
+        """Add images; see `CollectionStore.add`."""
         async with self._writing:
             token.check("before the collection was free")
             with _told_to_callers():
@@ -75,7 +75,7 @@ class ServerStore:
         *,
         candidate_ids: Sequence[str] = (),
     ) -> Sequence[FoundImage]:
-        """Searches; see `CollectionStore.search`."""
+        """Search; see `CollectionStore.search`."""
         del token  # gRPC cancels the task, and that the request to the server
         with _told_to_callers():
             return await self._collections.search(
@@ -83,14 +83,14 @@ class ServerStore:
             )
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
-        """Deletes images; see `CollectionStore.delete`."""
+        """Delete images; see `CollectionStore.delete`."""
         async with self._writing:
             token.check("before the collection was free")
             with _told_to_callers():
                 return await self._collections.delete(collection, image_ids)
 
     async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
-        """Returns the number of images in each collection."""
+        """Return the number of images in each collection."""
         del token
         with _told_to_callers():
             return await self._collections.sizes()
@@ -100,7 +100,7 @@ class ServerStore:
 async def open_server_store(
     access: ServerAccess, *, spaces: Sequence[VectorSpace], limits: CollectionLimits
 ) -> AsyncIterator[ServerStore]:
-    """Gives a store while the context lasts. The server need not be up: calls fail until it is.
+    """Open a store while the context lasts. The server need not be up: calls fail until it is.
 
     Raises:
         OSError: The file of certificates cannot be read, or holds none.
@@ -129,7 +129,7 @@ def _new_client(access: ServerAccess) -> AsyncQdrantClient:
 
 @contextmanager
 def _told_to_callers() -> Iterator[None]:
-    """Turns failures of the server into errors that callers may see; the log gets what they may not."""
+    """Turn failures of the server into errors that callers may see; the log gets what they may not."""
     try:
         yield
     except (ResponseHandlingException, JSONDecodeError) as error:

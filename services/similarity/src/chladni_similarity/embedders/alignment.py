@@ -21,9 +21,8 @@ from chladni_similarity.embedders.alignment_network import (
     AlignmentConfig,
     AlignmentModel,
 )
+from chladni_similarity.embedders.inference import memory_errors, traced
 from chladni_similarity.embedders.interface import ModelCard
-from chladni_similarity.embedders.memory import memory_errors
-from chladni_similarity.embedders.tracing import traced
 from chladni_similarity.embedders.whole_image import WholeImage
 from chladni_similarity.images.decoding import Pixels
 from chladni_similarity.models.calibration import ModelCalibrations, read_calibrations

@@ -18,9 +18,8 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPModel
 
+from chladni_similarity.embedders.inference import memory_errors, traced
 from chladni_similarity.embedders.interface import ModelCard
-from chladni_similarity.embedders.memory import memory_errors
-from chladni_similarity.embedders.tracing import traced
 from chladni_similarity.images.decoding import Pixels
 from chladni_similarity.models.files import ModelLoadingError, directory_digest
 from chladni_similarity.models.references import ModelReference
@@ -59,7 +58,7 @@ class ClipEmbedder:
 
     @classmethod
     def load(cls, reference: ModelReference) -> ClipEmbedder:
-        """Returns the embedder of a CLIP in a directory or on the model hub.
+        """Return the embedder of a CLIP in a directory or on the model hub.
 
         Only safetensors are loaded, and no code that comes with a model runs.
 
@@ -97,18 +96,18 @@ class ClipEmbedder:
         return self._score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Returns the image resized and cropped to (3, side, side), 8 bits.
+        """Return the image resized and cropped to (3, side, side), 8 bits.
 
         `embed` normalises, all images of a batch at once: 0.03 ms each where the processor takes 0.75 ms.
         """
         return np.ascontiguousarray(pixels if self.takes_as_is(pixels) else self._resized(pixels))
 
     def takes_as_is(self, pixels: Pixels) -> bool:
-        """Returns whether an image has the model's size."""
+        """Return whether an image has the model's size."""
         return pixels.shape == self._ready_shape
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Returns the (N, dimension) projected features of (N, 3, side, side) pixels."""
+        """Return the (N, dimension) projected features of (N, 3, side, side) pixels."""
         with torch.inference_mode(), memory_errors():
             return self._network(torch.from_numpy(inputs)).numpy()
 
@@ -124,7 +123,7 @@ class ClipEmbedder:
         return values
 
     def _find_ready_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Returns the shape of images that the processor leaves as they are; `None` where there is none.
+        """Return the shape of images that the processor leaves as they are; `None` if there is none.
 
         A processor may also resize an image of the model's size, to crop it then. Rather than to know every
         form that its configuration can have, this shows it an image.
@@ -149,7 +148,7 @@ class _ImageTower(nn.Module):
         self._offset = (-mean / deviation).view(3, 1, 1)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Returns the features of images."""
+        """Return the features of images."""
         values = pixels.to(torch.float32).mul_(self._scale).add_(self._offset)
         features: torch.Tensor = self._model.get_image_features(values).pooler_output
         return features.float()
@@ -168,7 +167,7 @@ def _download(reference: ModelReference) -> Path:
 
 
 def _load_model(directory: Path) -> CLIPModel:
-    """Returns the model, with every weight from its files: transformers would make missing ones up."""
+    """Return the model, with every weight from its files: transformers would make missing ones up."""
     configuration = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     model_type = configuration.get("model_type") if isinstance(configuration, dict) else None
     if model_type != "clip":
@@ -202,7 +201,7 @@ def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> M
 
 
 def _without_far_ends(pixels: Pixels) -> Pixels:
-    """Returns a long image without the ends that the crop of its centre would drop anyway.
+    """Return a long image without the ends that the crop of its centre would drop anyway.
 
     Resizing the short side of an image of 4096 x 1 pixels to 224 would make one of 917,504 pixels' width.
     """

@@ -77,7 +77,7 @@ class SamePaddedConv2d(nn.Conv2d):
         )
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        """Returns (N, output channels, ceil(H / stride), ceil(W / stride))."""
+        """Return (N, output channels, ceil(H / stride), ceil(W / stride))."""
         top, bottom = self._padding(input.shape[-2])
         left, right = self._padding(input.shape[-1])
         if top == bottom and left == right:
@@ -121,7 +121,7 @@ class InvertedBottleneck(nn.Module):
         self._bn2 = _batch_norm(stage.output_channels)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Returns (N, output channels, ceil(H / stride), ceil(W / stride))."""
+        """Return (N, output channels, ceil(H / stride), ceil(W / stride))."""
         hidden = inputs
         if self._expands:
             hidden = F.relu6(self._bn0(self._expand_conv(hidden)), inplace=True)
@@ -150,7 +150,7 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = _batch_norm(FEATURE_COUNT)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns the features of images.
+        """Return the features of images.
 
         Args:
             images: (N, 3, H, W), RGB as (value - 127) / 128 of 8-bit values.
@@ -164,7 +164,7 @@ class EfficientNetLite0(nn.Module):
         return hidden.mean(dim=(2, 3))
 
     def prepared_for_inference(self) -> Self:
-        """Returns this network, changed for inference alone: a quarter less time, equal within rounding.
+        """Return this network, changed for inference alone: a quarter less time, equal within rounding.
 
         Batch normalisations are folded into the convolutions before them, and weights are laid out with
         channels last, as the CPU's kernels like them.

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from chladni_similarity.embedders.efficientnet import EfficientNetLite0
+from chladni_similarity.embedders.inference import memory_errors, traced
 from chladni_similarity.embedders.interface import ModelCard
-from chladni_similarity.embedders.memory import memory_errors
-from chladni_similarity.embedders.tracing import traced
 from chladni_similarity.embedders.whole_image import WholeImage
 from chladni_similarity.images.decoding import Pixels
 from chladni_similarity.models.calibration import read_calibrations
@@ -72,7 +71,7 @@ class EfficientNetLite0Embedder:
 
     @classmethod
     def load(cls) -> EfficientNetLite0Embedder:
-        """Returns the embedder with the weights that its manifest names.
+        """Return the embedder with the weights that its manifest names.
 
         Raises:
             ModelLoadingError: The weights are not there or not those.
@@ -111,15 +110,15 @@ class EfficientNetLite0Embedder:
         return self._score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Returns the image resized to (3, side, side), 8 bits; without copying where it is so already."""
+        """Return the image resized to (3, side, side), 8 bits; without copying where it is so already."""
         return self._whole_image.resized(pixels)
 
     def takes_as_is(self, pixels: Pixels) -> bool:
-        """Returns whether an image has the model's size."""
+        """Return whether an image has the model's size."""
         return self._whole_image.is_ready(pixels)
 
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Returns (N, 1280) features, each in [0, 6], of (N, 3, side, side) pixels."""
+        """Return (N, 1280) features, each in [0, 6], of (N, 3, side, side) pixels."""
         with torch.inference_mode(), memory_errors():
             slices = torch.split(torch.from_numpy(inputs), _IMAGES_AT_A_TIME)
             return torch.cat([self._network(pixels) for pixels in slices]).numpy()
@@ -133,7 +132,7 @@ class _Features(nn.Module):
         self._network = network
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Returns the features of images."""
+        """Return the features of images."""
         images = pixels.to(torch.float32, memory_format=torch.channels_last)
         features: torch.Tensor = self._network(images.sub_(_MEAN).div_(_SCALE))
         return features

@@ -22,11 +22,11 @@ class WholeImage:
     side_pixels: int
 
     def is_ready(self, pixels: Pixels) -> bool:
-        """Returns whether an image has the size already."""
+        """Return whether an image has the size already."""
         return pixels.shape == (3, self.side_pixels, self.side_pixels)
 
     def resized(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Returns the image as (3, side, side), 8 bits; without copying where it is so already."""
+        """Return the image as (3, side, side), 8 bits; without copying where it is so already."""
         if self.is_ready(pixels):
             return np.ascontiguousarray(pixels)
         image = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))

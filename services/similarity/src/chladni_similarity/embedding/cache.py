@@ -1,4 +1,4 @@
-"""Embeddings of images that were seen before."""
+"""A cache of embeddings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LeastRecentlyUsed(Generic[ValueT]):
         return len(self._entries)
 
     def get(self, key: CacheKey) -> ValueT | None:
-        """Returns the value of a key, `None` where it is not known."""
+        """Return the value of a key; `None` if it is not known."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -40,7 +40,7 @@ class LeastRecentlyUsed(Generic[ValueT]):
             return self._entries[key]
 
     def put(self, key: CacheKey, value: ValueT) -> None:
-        """Keeps a value, and forgets the one not used for longest if there are too many."""
+        """Keep a value, and drop the one not used for longest if there are too many."""
         with self._lock:
             self._entries[key] = value
             self._entries.move_to_end(key)
@@ -66,17 +66,17 @@ class EmbeddingCache:
         return len(self._vectors)
 
     def vector_of(self, inputs: CacheKey) -> Vector | None:
-        """Returns the vector of prepared inputs, `None` where it is not known."""
+        """Return the vector of prepared inputs; `None` if it is not known."""
         return self._vectors.get(inputs)
 
     def inputs_of(self, file: CacheKey) -> CacheKey | None:
-        """Returns the inputs that were prepared from a file, `None` where that is not known."""
+        """Return the inputs that were prepared from a file; `None` if that is not known."""
         return self._inputs_of_files.get(file)
 
     def keep_vector(self, inputs: CacheKey, vector: Vector) -> None:
-        """Remembers the vector of prepared inputs."""
+        """Remember the vector of prepared inputs."""
         self._vectors.put(inputs, vector)
 
     def keep_inputs(self, file: CacheKey, inputs: CacheKey) -> None:
-        """Remembers which inputs were prepared from a file."""
+        """Remember which inputs were prepared from a file."""
         self._inputs_of_files.put(file, inputs)

@@ -1,4 +1,4 @@
-"""The way of images to vectors: prepare, look up, batch, remember.
+"""From images to vectors: prepare, look up, batch, remember.
 
 Preparing (decoding and resizing) runs on a worker pool, the models on the batcher's threads, so that one
 batch is prepared while another is computed. Pixels that the model takes as they are go straight to it.
@@ -83,7 +83,7 @@ EmbeddingBatcher: TypeAlias = DynamicBatcher[EmbeddingJob, ComputedVector]
 
 
 def compute_batch(jobs: list[EmbeddingJob]) -> list[ComputedVector | Exception]:
-    """Returns the normalised vectors of images of one group; a bad one fails alone.
+    """Return the normalised vectors of images of one group; a bad one fails alone.
 
     Raises:
         MemoryError: There is too little memory for so many at once.
@@ -111,7 +111,7 @@ class EmbeddingEngine:
         cache: Remembers the vectors of encoded images.
         admission: Bounds the images of all requests together; the queues of `workers` and `batcher` hold as
             many, so that an admitted request never finds them full.
-        metrics: Told of hits and misses.
+        metrics: Counts hits and misses.
     """
 
     def __init__(
@@ -137,12 +137,12 @@ class EmbeddingEngine:
         *,
         own_batch: bool = False,
     ) -> Embeddings:
-        """Returns the vectors of images. Equal encoded images get one and the same vector.
+        """Return the vectors of images. Equal encoded images get one and the same vector.
 
         Args:
             embedder: The model.
             sources: The images, at least one.
-            token: Says when nobody waits for the result any more.
+            token: Cancelled when the result is no longer needed.
             own_batch: Whether they share batches with no other request's images, nor their vectors through
                 the cache. Then the same images again give the same bits.
 
@@ -201,7 +201,7 @@ class EmbeddingEngine:
 
 
 def _together(failures: Sequence[InvalidInputError]) -> InvalidFieldsError:
-    """Returns one error of several; its message names each field before what is wrong with it."""
+    """Return one error for several; its message names each field before its problem."""
     reported = failures[:_MAX_REPORTED_FAILURES]
     violations = [violation for failure in reported for violation in failure.violations]
     return InvalidFieldsError(

@@ -39,14 +39,14 @@ class PreparedImage:
 
 
 def pass_ready_image(embedder: ImageEmbedder, source: ImageSource) -> PreparedImage | None:
-    """Returns an image that needs no preparation, at no cost; `None` for one that does."""
+    """Return an image that needs no preparation, without a copy; `None` for one that does."""
     if isinstance(source, RawImage) and embedder.takes_as_is(source.values):
         return PreparedImage(inputs=source.values)
     return None
 
 
 def prepare_image(embedder: ImageEmbedder, source: ImageSource, cache: EmbeddingCache) -> PreparedImage:
-    """Looks an image up, and decodes and resizes it where that was in vain. Safe on any thread.
+    """Look an image up; decode and resize it if it is not known. Safe on any thread.
 
     Raises:
         InvalidInputError: It is no usable image.

@@ -33,7 +33,7 @@ _MAX_REPORTED: Final = 5
 def images_to_add(
     request: similarity_pb2.AddImagesRequest, limits: ImageLimits
 ) -> tuple[str, Sequence[NewImage]]:
-    """Returns the collection of a request, and the images to add to it.
+    """Return the collection of a request, and the images to add to it.
 
     Raises:
         InvalidFieldsError: A field is missing or wrong.
@@ -78,7 +78,7 @@ def search_scope(request: similarity_pb2.SearchImagesRequest) -> SearchScope:
 
 
 def ids_to_delete(request: similarity_pb2.DeleteImagesRequest) -> tuple[str, Sequence[str]]:
-    """Returns the collection of a request, and the different identifiers to delete from it.
+    """Return the collection of a request, and the different identifiers to delete from it.
 
     Raises:
         InvalidFieldsError: A field is wrong.
@@ -117,7 +117,7 @@ def _check_count(field: str, count: int, maximum: int, unit: str, validator: Req
 
 
 def _check_ids(ids: Sequence[tuple[str, str]], validator: RequestValidator) -> None:
-    """Demands identifiers of the right form, each once."""
+    """Require identifiers of the right form, each once."""
     _check_patterns(ids, validator)
     first_fields: dict[str, str] = {}
     repeated = [
@@ -149,7 +149,7 @@ def _check_contents(images: Sequence[similarity_pb2.CollectionImage], validator:
 
 
 def _to_text(metadata: struct_pb2.Struct) -> str:
-    """Returns metadata as JSON, with every number as it is: people can read that in the store."""
+    """Return metadata as JSON, with every number as it is: people can read that in the store."""
     return json.dumps(_to_plain(metadata), ensure_ascii=False)
 
 

@@ -30,7 +30,7 @@ _DECLARED_FORMATS: Final = {
 
 
 def images_to_embed(request: similarity_pb2.EmbedImagesRequest, limits: ImageLimits) -> Sequence[ImageSource]:
-    """Returns the images of a request.
+    """Return the images of a request.
 
     Raises:
         InvalidFieldsError: None are given, or too many.
@@ -59,7 +59,7 @@ def images_to_embed(request: similarity_pb2.EmbedImagesRequest, limits: ImageLim
 def images_to_compare(
     request: similarity_pb2.CompareImagesRequest, limits: ImageLimits
 ) -> tuple[ImageSource, ImageSource]:
-    """Returns the two images of a request.
+    """Return the two images of a request.
 
     Raises:
         InvalidFieldsError: One of them is missing.
@@ -104,7 +104,7 @@ def images_of_matrix(
 
 
 def image_to_align(request: similarity_pb2.ScoreAlignmentRequest, limits: ImageLimits) -> ImageSource:
-    """Returns the image of a request.
+    """Return the image of a request.
 
     Raises:
         InvalidFieldsError: It is missing.
@@ -120,7 +120,7 @@ def image_to_align(request: similarity_pb2.ScoreAlignmentRequest, limits: ImageL
 def embed_images_response(
     embedder: ImageEmbedder, embeddings: Embeddings
 ) -> similarity_pb2.EmbedImagesResponse:
-    """Returns the answer to a request for embeddings."""
+    """Return the answer to a request for embeddings."""
     card, curve = embedder.card, embedder.score_map.curve
     processing_time = duration_pb2.Duration()
     processing_time.FromMicroseconds(round(embeddings.processing_seconds * 1e6))
@@ -136,7 +136,7 @@ def embed_images_response(
 def models_response(
     embedders: Iterable[ImageEmbedder], *, default: ImageEmbedder
 ) -> similarity_pb2.GetModelsResponse:
-    """Returns the description of models."""
+    """Return the description of models."""
     return similarity_pb2.GetModelsResponse(
         models=[_model_info(embedder.card, is_default=embedder is default) for embedder in embedders]
     )
@@ -157,7 +157,7 @@ def _model_info(card: ModelCard, *, is_default: bool) -> model_pb2.ModelInfo:
 
 
 def encoded_image(image: media_pb2.Image, field: str, limits: ImageLimits) -> EncodedImage:
-    """Returns an image of a request, not decoded yet; `field` is its path.
+    """Return an image of a request, not decoded yet; `field` is its path.
 
     Raises:
         InvalidInputError: It says to be of no known format.

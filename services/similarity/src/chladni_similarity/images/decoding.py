@@ -43,7 +43,7 @@ class ImageLimits:
 def recognise_format(
     content: bytes, *, field: str, max_bytes: int, declared_format: ImageFormat | None = None
 ) -> ImageFormat:
-    """Returns the format of an encoded image by its first bytes; looks no further into it.
+    """Return the format of an encoded image by its first bytes only.
 
     Args:
         content: Bytes of the file.
@@ -83,7 +83,7 @@ def recognise_format(
 
 
 def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_side_pixels: int) -> Pixels:
-    """Returns the pixels of an encoded image as a person would see them.
+    """Return the pixels of an encoded image as a person would see them.
 
     The orientation that the file notes is applied, transparency shows a white page, gray and palette
     images become RGB, 16 bits become 8. Of an animation this is the first image. Colour profiles are
@@ -119,7 +119,7 @@ def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_s
 
 
 def _to_pixels(image: Image.Image) -> Pixels:
-    """Returns (3, H, W) RGB pixels of an image of any mode."""
+    """Return (3, H, W) RGB pixels of an image of any mode."""
     if image.mode.startswith("I"):  # 16-bit gray; Pillow itself would clip instead of scale
         high_bytes = np.right_shift(np.asarray(image), 8).astype(np.uint8)
         image = Image.fromarray(high_bytes)

@@ -19,7 +19,7 @@ class ImageSource(Protocol):
     """An image whose pixels are to be had at some cost."""
 
     def file_digest(self) -> bytes | None:
-        """Returns what tells files apart, `None` for an image that is no file.
+        """Return the digest that identifies a file; `None` for an image that is no file.
 
         Raises:
             InvalidInputError: The file cannot be an image.
@@ -27,7 +27,7 @@ class ImageSource(Protocol):
         ...
 
     def pixels(self) -> Pixels:
-        """Returns the pixels.
+        """Return the pixels.
 
         Raises:
             InvalidInputError: The file cannot be decoded.
@@ -52,12 +52,12 @@ class EncodedImage:
     declared_format: ImageFormat | None = None
 
     def file_digest(self) -> bytes:
-        """Returns the SHA-256 of the file, once its size and format are seen to be right."""
+        """Return the SHA-256 of the file, once its size and format are seen to be right."""
         self._format()
         return hashlib.sha256(self.content).digest()
 
     def pixels(self) -> Pixels:
-        """Returns the decoded pixels."""
+        """Return the decoded pixels."""
         return decode_image(
             self.content, self._format(), field=self.field, max_side_pixels=self.limits.max_side_pixels
         )
@@ -82,9 +82,9 @@ class RawImage:
     values: Pixels
 
     def file_digest(self) -> None:
-        """Returns nothing: this is no file."""
+        """Return nothing: this is no file."""
         return
 
     def pixels(self) -> Pixels:
-        """Returns the pixels, not copied."""
+        """Return the pixels, not copied."""
         return self.values

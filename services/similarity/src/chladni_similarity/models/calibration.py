@@ -1,4 +1,4 @@
-"""Scores that mean the same for every model: 0.5 where like and unlike pairs are told apart equally well.
+"""Scores that mean the same for every model: 0.5 where like and unlike pairs are separated equally well.
 
 A cosine alone says little: images of different sounds reach 0.5 with one model and 0.2 with another. So
 each model that comes with the service has a map from cosines to scores, fitted once to pairs that are known
@@ -69,13 +69,13 @@ class Calibration:
         )
 
     def score_of(self, cosine: float) -> float:
-        """Returns the score of a cosine: 0 at -1, 0.5 at the midpoint, 1 at 1; strictly rising between."""
+        """Return the score of a cosine: 0 at -1, 0.5 at the midpoint, 1 at 1; strictly rising between."""
         return self.curve.score_of(cosine)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCalibrations:
-    """What ``calibration.json`` holds; `None` for what was not measured.
+    """Contents of ``calibration.json``; `None` for what was not measured.
 
     Attributes:
         images: For cosines of two images.
@@ -87,7 +87,7 @@ class ModelCalibrations:
 
 
 def parse_calibrations(content: bytes) -> ModelCalibrations:
-    """Returns the calibrations of a model's file.
+    """Return the calibrations of a model's file.
 
     Raises:
         CalibrationError: It is no such file.
@@ -100,7 +100,7 @@ def parse_calibrations(content: bytes) -> ModelCalibrations:
 
 
 def read_calibrations(directory: Path, manifest: Manifest) -> ModelCalibrations:
-    """Returns the calibrations of an embedded model: none where its manifest names no such file.
+    """Return the calibrations of an embedded model: none where its manifest names no such file.
 
     Raises:
         ModelLoadingError: The file is not there, not the one that the manifest names, or no calibration.
@@ -114,7 +114,7 @@ def read_calibrations(directory: Path, manifest: Manifest) -> ModelCalibrations:
 
 
 def format_calibrations(calibrations: ModelCalibrations) -> bytes:
-    """Returns the contents of the file."""
+    """Return the contents of the file."""
     parts = {name: part for name, part in asdict(calibrations).items() if part is not None}
     for part in parts.values():
         del part["curve"]

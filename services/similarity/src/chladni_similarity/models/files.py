@@ -68,17 +68,17 @@ _REQUIRED_ENTRIES: Final = tuple(item.name for item in fields(Manifest) if item.
 
 
 def shipped_model_directory(model_id: str) -> Path:
-    """Returns where the files of an embedded model are."""
+    """Return where the files of an embedded model are."""
     return Path(str(resources.files(_PACKAGE))) / "models" / model_id
 
 
 def read_manifest(model_id: str) -> Manifest:
-    """Returns the manifest of an embedded model."""
+    """Return the manifest of an embedded model."""
     return read_directory_manifest(shipped_model_directory(model_id))
 
 
 def read_directory_manifest(directory: Path) -> Manifest:
-    """Returns the manifest in a directory.
+    """Return the manifest in a directory.
 
     Raises:
         ModelAbsentError: There is none.
@@ -94,7 +94,7 @@ def read_directory_manifest(directory: Path) -> Manifest:
 
 
 def read_model_file(directory: Path, manifest: Manifest, name: str) -> bytes:
-    """Returns the bytes of a file beside a manifest, the very ones whose digest was checked.
+    """Return the bytes of a file beside a manifest, the very ones whose digest was checked.
 
     Raises:
         ModelLoadingError: The file is not there, or holds other bytes.
@@ -112,7 +112,7 @@ def read_model_file(directory: Path, manifest: Manifest, name: str) -> bytes:
 
 
 def model_type_of(directory: Path) -> str | None:
-    """Returns what kind of model a transformers directory says that it holds; `None` if it does not say."""
+    """Return what kind of model a transformers directory says that it holds; `None` if it does not say."""
     try:
         content = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -122,12 +122,12 @@ def model_type_of(directory: Path) -> str | None:
 
 
 def sha256_of(content: bytes) -> str:
-    """Returns the SHA-256 of bytes, hexadecimal."""
+    """Return the SHA-256 of bytes, hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def read_weights(source: WeightsSource) -> bytes:
-    """Returns the bytes of a weights file, the very ones whose digest was checked.
+    """Return the bytes of a weights file, the very ones whose digest was checked.
 
     Raises:
         ModelLoadingError: The distribution or its file is not there, or holds other bytes.
@@ -146,7 +146,7 @@ def read_weights(source: WeightsSource) -> bytes:
 
 
 def directory_digest(directory: Path, patterns: tuple[str, ...]) -> str:
-    """Returns a SHA-256 over the names and contents of the files that match, hexadecimal."""
+    """Return a SHA-256 over the names and contents of the files that match, hexadecimal."""
     digest = hashlib.sha256()
     for path in sorted({path for pattern in patterns for path in directory.glob(pattern)}):
         with path.open("rb") as file:

@@ -52,7 +52,7 @@ class ModelReference:
 
 
 def parse_model_references(text: str) -> tuple[ModelReference, ...]:
-    """Returns the models that a comma-separated list names, in its order.
+    """Return the models that a comma-separated list names, in its order.
 
     Raises:
         ValueError: The list is empty, an entry is of no known form, or two have one name.

@@ -12,7 +12,7 @@ from chladni_contract.score_curve import ScoreCurve
 
 
 def cosine_of(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Returns the cosine of the angle between two vectors, -1 to 1.
+    """Return the cosine of the angle between two vectors, -1 to 1.
 
     Symmetric to the last bit, and exactly 1 for equal vectors: then it is x / sqrt(x * x), which IEEE 754
     rounds to 1 for every x.
@@ -54,11 +54,11 @@ class ScoreMap(Protocol):
 
     @property
     def curve(self) -> ScoreCurve | None:
-        """The map as the contract tells it, `None` where it is the cosine, with negative ones as 0."""
+        """The map as the contract has it; `None` if it is the cosine, with negative ones as 0."""
         ...
 
     def score_of(self, cosine: float) -> float:
-        """Returns the score, 0 to 1, of a cosine, -1 to 1; exactly 1 for a cosine of 1."""
+        """Return the score, 0 to 1, of a cosine, -1 to 1; exactly 1 for a cosine of 1."""
         ...
 
 
@@ -73,5 +73,5 @@ class CosineScore:
     curve: Final = None
 
     def score_of(self, cosine: float) -> float:
-        """Returns the cosine, or 0 where it is negative."""
+        """Return the cosine, or 0 where it is negative."""
         return max(0.0, cosine)

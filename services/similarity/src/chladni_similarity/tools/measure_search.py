@@ -113,7 +113,7 @@ async def measure(
     match_count: int,
     seed: int,
 ) -> Measurement:
-    """Fills a collection, searches it, and empties it again.
+    """Fill a collection, search it, and empty it again.
 
     Args:
         location: Where it is kept; see `open_store`.

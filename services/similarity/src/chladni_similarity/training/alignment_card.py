@@ -12,7 +12,7 @@ from chladni_similarity.models.calibration import CALIBRATION_NAME, ModelCalibra
 def write_model_card(
     model: AlignmentModel, manifest: Mapping[str, Any], calibrations: ModelCalibrations
 ) -> str:
-    """Returns the card as Markdown: what the model is, its data and recipe, its figures and its limits."""
+    """Return the card as Markdown: what the model is, its data and recipe, its figures and its limits."""
     training, config = manifest["training"], model.config
     recipe, data, side = training["recipe"], training["data"], config.image_side_pixels
     figures = "\n".join(f"| `{name}` | {value:g} |" for name, value in manifest["metrics"].items())

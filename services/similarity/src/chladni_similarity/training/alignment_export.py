@@ -35,7 +35,7 @@ _LIBRARIES: Final = ("torch", "transformers", "safetensors", "numpy", "pillow")
 def export_model(
     average: AlignmentModel, directory: Path, *, held_out: Pairs, training: Mapping[str, Any]
 ) -> Mapping[str, float]:
-    """Writes configuration, weights, calibration, model card and manifest; returns the figures in it.
+    """Write configuration, weights, calibration, model card and manifest; return the figures in it.
 
     Weights are stored in half precision, and all figures measured with weights so rounded. The directory is
     replaced as a whole, once everything has been written beside it.
@@ -90,7 +90,7 @@ def _manifest(model: AlignmentModel, digests: Mapping[str, str]) -> dict[str, An
 
 
 def _calibrations(model: AlignmentModel, held_out: Pairs) -> ModelCalibrations:
-    """Returns what held-out pairs say of cosines: nothing where the model tells none of them apart."""
+    """Return what held-out pairs say of cosines: nothing where the model tells none of them apart."""
     audio_vectors, image_vectors = embed_pairs(model, held_out)
     right = (audio_vectors * image_vectors).sum(dim=1)
     wrong: list[Tensor] = []
@@ -110,5 +110,5 @@ def _calibrations(model: AlignmentModel, held_out: Pairs) -> ModelCalibrations:
 
 
 def _shifts(count: int) -> Sequence[int]:
-    """Returns by how many rows images are shifted against sounds to make wrong pairs."""
+    """Return by how many rows images are shifted against sounds to make wrong pairs."""
     return range(1, min(_WRONG_PAIRS_A_ROW, count - 1) + 1)

@@ -1,4 +1,4 @@
-"""Trains the two towers: symmetric InfoNCE over the pairs of a batch.
+"""The training of the two towers: symmetric InfoNCE over the pairs of a batch.
 
 Each sound of a batch has to find its image among all of them, and each image its sound (van den Oord et
 al. 2018, "Representation learning with contrastive predictive coding", made symmetric by Radford et al.
@@ -43,7 +43,7 @@ class Recipe:
         learning_rate: At its highest.
         warm_up: Share of the steps in which the learning rate rises to it; then it falls along a cosine to 0.
         weight_decay: AdamW's, on matrices alone.
-        audio_noise: Standard deviation of the noise on the sounds.
+        audio_noise: Standard deviation of the noise on the embeddings of audio.
         average_decay: Of the moving average of the weights, which is what ships.
         use_bfloat16: Whether the image tower computes in bfloat16.
     """
@@ -59,7 +59,7 @@ class Recipe:
     use_bfloat16: bool = True
 
     def learning_rate_at(self, step: int) -> float:
-        """Returns the learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         warm_up_steps = max(1, round(self.warm_up * self.steps))
         if step < warm_up_steps:
             return self.learning_rate * (step + 1) / warm_up_steps
@@ -89,7 +89,7 @@ class Training:
 
     @classmethod
     def begin(cls, recipe: Recipe, config: AlignmentConfig, device: str) -> Training:
-        """Returns a training at its first step."""
+        """Return a training at its first step."""
         torch.manual_seed(recipe.seed)
         model = AlignmentModel(config).to(device, memory_format=torch.channels_last)
         average = AlignmentModel(config).to(device, memory_format=torch.channels_last)
@@ -99,14 +99,14 @@ class Training:
         )
 
     def save(self, path: Path) -> None:
-        """Writes a checkpoint whole or not at all."""
+        """Write a checkpoint whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         torch.save({"recipe": asdict(self.recipe), **self._state()}, partial)
         partial.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Goes on from a checkpoint.
+        """Go on from a checkpoint.
 
         Raises:
             CheckpointError: It is of another recipe.
@@ -124,7 +124,7 @@ class Training:
         return {**parts, "step": self.step, "seconds": self.seconds}
 
     def advance(self, batch: Pairs) -> float:
-        """Does one step on pairs; returns its loss."""
+        """Do one step on pairs; return its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step)
         self.model.train()
@@ -139,11 +139,11 @@ class Training:
 
     def _loss(self, batch: Pairs) -> Tensor:
         device = self.model.device
-        sounds = augment_audio(batch.sounds, self.recipe.audio_noise).to(device)
+        audio = augment_audio(batch.audio, self.recipe.audio_noise).to(device)
         images = augment_images(batch.images).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.use_bfloat16):
             image_vectors = self.model.image_tower(images)
-        audio_vectors = self.model.audio_tower(sounds)
+        audio_vectors = self.model.audio_tower(audio)
         logits = (
             self.model.scale * F.normalize(audio_vectors, dim=1) @ F.normalize(image_vectors.float(), dim=1).T
         )
@@ -163,7 +163,7 @@ class Training:
 
 
 def contrastive_loss(logits: Tensor, clip: Tensor) -> Tensor:
-    """Returns the mean of the cross-entropies of sounds over images and of images over sounds.
+    """Return the mean of the cross-entropies of sounds over images and of images over sounds.
 
     Args:
         logits: (N, N), scaled cosines of the sounds (rows) with the images (columns) of N pairs.
@@ -190,7 +190,7 @@ class Watch:
 
 
 def train(training: Training, pairs: Pairs, held_out: Pairs, watch: Watch) -> None:
-    """Trains until the recipe's last step; tells how it goes and keeps checkpoints.
+    """Train until the recipe's last step, with a log and checkpoints.
 
     A step's randomness depends on the seed and its number alone, so that a training which was stopped and
     resumed sees what an uninterrupted one sees.
@@ -222,7 +222,7 @@ def _tell(training: Training, line: str) -> None:
 
 
 def _batches(count: int, recipe: Recipe, *, first_step: int) -> Iterator[Tensor]:
-    """Yields the rows of each step from `first_step` on: every row once an epoch, in an order of its own."""
+    """Yield the rows of each step from `first_step` on: every row once an epoch, in an order of its own."""
     size = min(recipe.batch_size, count)
     steps_per_epoch = count // size
     epoch, position = divmod(first_step, steps_per_epoch)

@@ -1,4 +1,4 @@
-"""Changes of images and sounds that leave what they mean: what a model must not learn to look at.
+"""Changes of images and audio that leave what they mean: what a model must not learn to look at.
 
 Hues and sides carry meaning in Chladni's images, so neither is changed: no turning of the colour circle, no
 mirror images. All randomness is torch's own, so that `torch.manual_seed` decides it.
@@ -37,7 +37,7 @@ _QUANTISATION: Final = (
 
 
 def augment_images(images: Tensor) -> Tensor:
-    """Returns images as they may come back from the world: cropped a little, resized, compressed, noisy.
+    """Return images as they may come back from the world: cropped a little, resized, compressed, noisy.
 
     Args:
         images: uint8 (N, 3, side, side).
@@ -58,18 +58,18 @@ def augment_images(images: Tensor) -> Tensor:
     return batch.mul_(contrast).add_(offset).add_(noise).clamp_(0, 1)
 
 
-def augment_audio(sounds: Tensor, noise: float) -> Tensor:
-    """Returns embeddings of sounds that one could hardly tell from these: with Gaussian noise, in [0, 1].
+def augment_audio(audio: Tensor, noise: float) -> Tensor:
+    """Return embeddings of audio that sounds almost the same: with Gaussian noise, in [0, 1].
 
     Args:
-        sounds: (N, 152) in [0, 1].
+        audio: (N, 152) in [0, 1].
         noise: Standard deviation.
     """
-    return (sounds + noise * torch.randn_like(sounds)).clamp(0, 1)
+    return (audio + noise * torch.randn_like(audio)).clamp(0, 1)
 
 
 def compress(images: Tensor, quality: int) -> Tensor:
-    """Returns images as a JPEG file would keep them, with each colour channel quantised as luminance is.
+    """Return images as a JPEG file would keep them, with each colour channel quantised as luminance is.
 
     Args:
         images: (N, 3, side, side) in [0, 1]; the side is a multiple of 8.
@@ -87,7 +87,7 @@ def compress(images: Tensor, quality: int) -> Tensor:
 
 
 def _recapture(images: Tensor, *, is_compressed: bool) -> Tensor:
-    """Returns images cropped, taken to a lower resolution and back, and perhaps compressed."""
+    """Return images cropped, taken to a lower resolution and back, and perhaps compressed."""
     side = images.shape[-1]
     height, width = (_between(round(_SMALLEST_CROP * side), side) for _ in range(2))
     top, left = _between(0, side - height), _between(0, side - width)
@@ -108,7 +108,7 @@ def _symmetric(shape: tuple[int, ...]) -> Tensor:
 
 
 def _cosine_basis() -> Tensor:
-    """Returns the orthonormal discrete cosine transform of type II of 8 values, (frequency, position)."""
+    """Return the orthonormal discrete cosine transform of type II of 8 values, (frequency, position)."""
     position = torch.arange(_BLOCK) + 0.5
     frequency = torch.arange(_BLOCK)[:, None]
     basis = torch.cos(math.pi / _BLOCK * frequency * position) * math.sqrt(2 / _BLOCK)

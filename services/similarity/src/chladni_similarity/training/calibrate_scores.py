@@ -83,7 +83,7 @@ class Measurement:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Calibrates as the command line says; returns the exit status."""
+    """Calibrate as the command line says; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
         measurements = read_measurements(options.pairs)
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_measurements(path: Path) -> Sequence[Measurement]:
-    """Returns what a file of pairs holds.
+    """Return what a file of pairs holds.
 
     Raises:
         PairsFileError: It is no such file.

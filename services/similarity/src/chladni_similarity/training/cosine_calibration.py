@@ -38,7 +38,7 @@ class RocCurve:
 
     @classmethod
     def of(cls, like: Cosines, unlike: Cosines) -> RocCurve:
-        """Returns the curve of pairs."""
+        """Return the curve of pairs."""
         cosines = np.unique(np.concatenate([like, unlike]))[::-1]
         passing = [
             1 - np.searchsorted(np.sort(group), cosines, side="left") / len(group) for group in (unlike, like)
@@ -56,7 +56,7 @@ class RocCurve:
         return float(np.trapezoid(self.true_positive_rates, self.false_positive_rates))
 
     def equal_error(self) -> tuple[float, float]:
-        """Returns the cosine at which both kinds of pairs are mistaken equally often, and how often.
+        """Return the cosine at which both kinds of pairs are mistaken equally often, and how often.
 
         Lowering the threshold past a pair lets the one rate jump up or the other down. Where they are equal
         between two pairs, the cosine lies halfway between the two; where they pass each other at a pair, it
@@ -74,7 +74,7 @@ class RocCurve:
 
 
 def calibrate(like: Sequence[float], unlike: Sequence[float], *, data: str) -> Calibration:
-    """Returns the calibration that pairs call for.
+    """Return the calibration that pairs call for.
 
     Args:
         like: Cosines of pairs that belong together, at least two.
@@ -107,7 +107,7 @@ def calibrate(like: Sequence[float], unlike: Sequence[float], *, data: str) -> C
 
 
 def _slope(likes: Cosines, unlikes: Cosines, midpoint: float) -> float:
-    """Returns the slope of the logistic regression through the midpoint; both kinds of pairs weigh equally.
+    """Return the slope of the logistic regression through the midpoint; both kinds of pairs weigh equally.
 
     The targets are Platt's, 1 - 1 / (n + 2) and 1 / (n + 2) for n pairs of a kind instead of 1 and 0, which
     keeps the slope finite where the two kinds do not overlap. The loss is convex in the slope, so its

@@ -13,14 +13,14 @@ from chladni_similarity.models.files import MANIFEST_NAME, sha256_of
 
 
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> None:
-    """Writes the manifest of a model whole or not at all."""
+    """Write the manifest of a model whole or not at all."""
     partial = directory / f"{MANIFEST_NAME}.partial"
     partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     partial.replace(directory / MANIFEST_NAME)
 
 
 def write_calibrations(directory: Path, calibrations: ModelCalibrations) -> None:
-    """Writes the calibrations of a model that has a manifest, and notes their digest there."""
+    """Write the calibrations of a model that has a manifest, and notes their digest there."""
     content = format_calibrations(calibrations)
     (directory / CALIBRATION_NAME).write_bytes(content)
     manifest = json.loads((directory / MANIFEST_NAME).read_text(encoding="utf-8"))
@@ -29,7 +29,7 @@ def write_calibrations(directory: Path, calibrations: ModelCalibrations) -> None
 
 
 def git_commit() -> str | None:
-    """Returns the commit that this code was checked out from, `None` outside a checkout."""
+    """Return the commit that this code was checked out from, `None` outside a checkout."""
     answer = subprocess.run(
         ["git", "rev-parse", "--verify", "--quiet", "HEAD"],  # noqa: S607 - git is where PATH says
         cwd=Path(__file__).parent,

@@ -1,8 +1,8 @@
-"""Images with the sounds that they were made for: what the alignment model learns from.
+"""Pairs of an image and the audio that it was made for: what the alignment model learns from.
 
 A file of pairs is a safetensors file of three tensors with one row a pair:
 
-    images   uint8 (N, 3, 128, 128), RGB
+    images     uint8 (N, 3, 128, 128), RGB
     sounds     float32 (N, 152), embeddings in chladni-descriptors-v2, each component in [0, 1]
     source     uint8 (N,), 0 for art rendered from the sound, 1 for a sample of the image model
 """
@@ -25,8 +25,8 @@ IMAGE_SIDE_PIXELS: Final = 128
 SOURCE_NAMES: Final = ("rendered", "sampled")
 
 NEAR: Final = 0.45
-"""Euclidean distance of embeddings below which two sounds count as variants of one: a recording with noise of
-0.02 on every component lies 0.35 from another such variant, and different recordings some times as far."""
+"""Euclidean distance of embeddings below which two clips count as variants of one: a clip with noise of 0.02
+on every component lies 0.35 from another such variant, and different clips some times as far."""
 
 _ROWS_AT_A_TIME: Final = 1024
 
@@ -43,33 +43,33 @@ class PairsError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Rows of images and sounds.
+    """Rows of images and audio.
 
     Attributes:
         images: uint8 (N, 3, 128, 128), RGB.
-        sounds: float32 (N, 152).
+        audio: float32 (N, 152), embeddings.
         source: uint8 (N,), an index into `SOURCE_NAMES`.
-        clip: int64 (N,), equal for rows of sounds that are equal or nearly so: see `NEAR`.
+        clip: int64 (N,), equal for rows whose audio is equal or nearly so: see `NEAR`.
     """
 
     images: Tensor
-    sounds: Tensor
+    audio: Tensor
     source: Tensor
     clip: Tensor
 
     def __len__(self) -> int:
-        return len(self.sounds)
+        return len(self.audio)
 
     def rows(self, index: Tensor) -> Pairs:
-        """Returns some of the rows."""
-        return Pairs(self.images[index], self.sounds[index], self.source[index], self.clip[index])
+        """Return some of the rows."""
+        return Pairs(self.images[index], self.audio[index], self.source[index], self.clip[index])
 
 
 def read_pairs(paths: Sequence[Path]) -> Pairs:
-    """Returns the rows of files, one file after the other.
+    """Return the rows of files, one file after the other.
 
     Raises:
-        PairsError: A file is none of pairs.
+        PairsError: A file does not hold pairs.
         OSError: A file cannot be read.
     """
     files = [_read_file(path) for path in paths]
@@ -77,23 +77,28 @@ def read_pairs(paths: Sequence[Path]) -> Pairs:
         name: files[0][name] if len(files) == 1 else torch.cat([file[name] for file in files])
         for name in _LAYOUT
     }
-    return Pairs(**joined, clip=group_sounds(joined["sounds"]))
+    return Pairs(
+        images=joined["images"],
+        audio=joined["sounds"],
+        source=joined["source"],
+        clip=group_clips(joined["sounds"]),
+    )
 
 
-def group_sounds(sounds: Tensor) -> Tensor:
-    """Returns numbers, (N,) from 0 on, that are equal for sounds joined by steps shorter than `NEAR`.
+def group_clips(audio: Tensor) -> Tensor:
+    """Return numbers, (N,) from 0 on, that are equal for embeddings joined by steps shorter than `NEAR`.
 
-    Variants of one sound so stay on one side of the split, and are never wrong for each other.
+    So variants of one clip stay on one side of the split, and are never wrong for each other.
 
     Args:
-        sounds: (N, 152).
+        audio: (N, 152), embeddings.
     """
     near = [
-        (torch.cdist(chunk, sounds) < NEAR).nonzero() + torch.tensor([start * _ROWS_AT_A_TIME, 0])
-        for start, chunk in enumerate(torch.split(sounds, _ROWS_AT_A_TIME))
+        (torch.cdist(chunk, audio) < NEAR).nonzero() + torch.tensor([start * _ROWS_AT_A_TIME, 0])
+        for start, chunk in enumerate(torch.split(audio, _ROWS_AT_A_TIME))
     ]
     one, other = torch.cat(near).T
-    clip, last = torch.arange(len(sounds)), None
+    clip, last = torch.arange(len(audio)), None
     while last is None or not torch.equal(clip, last):
         last = clip
         clip = clip.scatter_reduce(0, one, clip[other], "amin")
@@ -102,11 +107,11 @@ def group_sounds(sounds: Tensor) -> Tensor:
 
 
 def split_pairs(pairs: Pairs, *, share: float, seed: int) -> tuple[Pairs, Pairs]:
-    """Returns the rows to train on, and those to judge by; rows of one sound stay together.
+    """Return the rows to train on, and those to judge by; rows of one clip stay together.
 
     Args:
         pairs: All rows.
-        share: Share of the sounds that is held out, above 0 and below 1; at least two sounds are.
+        share: Share of the clips that is held out, above 0 and below 1; at least two clips are.
         seed: Of the choice.
     """
     clip_count = int(pairs.clip.max()) + 1
@@ -131,8 +136,8 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     counts = {len(content[name]) for name in _LAYOUT}
     if len(counts) != 1 or 0 in counts:
         raise PairsError(f"{path}: its tensors have {sorted(counts)} rows, must have equally many")
-    sounds, source = content["sounds"], content["source"]
-    if not ((sounds >= 0) & (sounds <= 1)).all():  # which NaN is not either
+    audio, source = content["sounds"], content["source"]
+    if not ((audio >= 0) & (audio <= 1)).all():  # which NaN is not either
         raise PairsError(f"{path}: sounds holds components outside 0 to 1")
     if int(source.max()) >= len(SOURCE_NAMES):
         raise PairsError(f"{path}: source holds {int(source.max())}, must be 0 or 1")

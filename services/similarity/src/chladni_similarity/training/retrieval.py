@@ -19,8 +19,8 @@ _BATCH_SIZE: Final = 64
 
 @torch.inference_mode()
 def embed_pairs(model: AlignmentModel, pairs: Pairs) -> tuple[Tensor, Tensor]:
-    """Returns the vectors of length 1, (N, dimension) each, of the sounds and of the images."""
-    audio_vectors = model.audio_tower(pairs.sounds.to(model.device))
+    """Return the vectors of length 1, (N, dimension) each, of the sounds and of the images."""
+    audio_vectors = model.audio_tower(pairs.audio.to(model.device))
     image_vectors = [
         model.image_tower(images.to(model.device, torch.float32, memory_format=torch.channels_last).div_(255))
         for images in torch.split(pairs.images, _BATCH_SIZE)
@@ -29,7 +29,7 @@ def embed_pairs(model: AlignmentModel, pairs: Pairs) -> tuple[Tensor, Tensor]:
 
 
 def measure_retrieval(model: AlignmentModel, pairs: Pairs) -> dict[str, float]:
-    """Returns the recalls of a model, in inference mode, over all pairs and over those of each source.
+    """Return the recalls of a model, in inference mode, over all pairs and over those of each source.
 
     Keys are such as ``sound_to_image.r1`` and ``sampled.image_to_sound.r5``; ``gallery`` is the number of
     candidates among which was searched.
@@ -60,7 +60,7 @@ def _recalls(audio_vectors: Tensor, image_vectors: Tensor, clip: Tensor) -> Mapp
 
 
 def _galleries(count: int) -> Iterator[slice]:
-    """Yields the rows of each full gallery; all rows where they do not fill one."""
+    """Yield the rows of each full gallery; all rows where they do not fill one."""
     if count < GALLERY_SIZE:
         yield slice(0, count)
     for start in range(0, count - GALLERY_SIZE + 1, GALLERY_SIZE):

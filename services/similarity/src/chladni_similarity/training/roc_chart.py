@@ -21,7 +21,7 @@ _COLOURS: Final = ((31, 97, 165), (196, 85, 30))
 
 
 def write_roc_chart(path: Path, curves: Mapping[str, RocCurve]) -> None:
-    """Writes a PNG of one or two curves, with their names and areas.
+    """Write a PNG of one or two curves, with their names and areas.
 
     Args:
         path: Where to.

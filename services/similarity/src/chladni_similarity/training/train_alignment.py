@@ -42,7 +42,7 @@ _FEWEST_PAIRS = 8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains and exports as the command line says; returns the exit status."""
+    """Train and export as the command line says; return the exit status."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
@@ -107,7 +107,7 @@ def _training(options: argparse.Namespace) -> Training:
 
 
 def _command(options: argparse.Namespace) -> str:
-    """Returns what to type for the same again; folders are the reader's own matter."""
+    """Return what to type for the same again; folders are the reader's own matter."""
     files = [word for path in options.pairs for word in ("--pairs", path.name)]
     numbers = [
         word

@@ -1,5 +1,7 @@
 """The training of the alignment model: pairs, loss, augmentation, resumption, and what is exported."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from dataclasses import replace
@@ -21,7 +23,7 @@ from chladni_similarity.training.alignment_training import (
     train,
 )
 from chladni_similarity.training.augmentation import augment_audio, augment_images, compress
-from chladni_similarity.training.pairs import PairsError, group_sounds, read_pairs, split_pairs
+from chladni_similarity.training.pairs import PairsError, group_clips, read_pairs, split_pairs
 
 SMALL = AlignmentConfig(
     audio_width=32,
@@ -180,14 +182,14 @@ def test_variants_of_a_sound_count_as_that_sound():
     recorded = torch.rand(5, 152, generator=generator)
     rows = torch.randint(5, (60,), generator=generator)
     sounds = (recorded[rows] + 0.02 * torch.randn(60, 152, generator=generator)).clamp(0, 1)
-    clip = group_sounds(sounds)
+    clip = group_clips(sounds)
     assert torch.equal(clip[:, None] == clip[None], rows[:, None] == rows[None])
     assert clip.max() == len(set(rows.tolist())) - 1
     # Steps that are each short join what is far apart.
     chain = torch.zeros(4, 152)
     chain[:, 0] = torch.tensor([0.0, 0.4, 0.8, 0.9])
     chain[3, 1] = 1.0
-    assert group_sounds(chain).tolist() == [0, 0, 0, 1]
+    assert group_clips(chain).tolist() == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A Qdrant server that is not there, refuses or fails: what needs no server to be tested."""
 
+from __future__ import annotations
+
 import asyncio
 import http.server
 import ssl

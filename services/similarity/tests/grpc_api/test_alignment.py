@@ -1,5 +1,7 @@
 """Sounds and images over loopback: ScoreAlignment, with embeddings and with recordings."""
 
+from __future__ import annotations
+
 import asyncio
 
 import grpc

@@ -1,13 +1,14 @@
 """How networks run: traced, and short of memory."""
 
+from __future__ import annotations
+
 import logging
 
 import pytest
 import torch
 from torch import nn
 
-from chladni_similarity.embedders.memory import memory_errors
-from chladni_similarity.embedders.tracing import traced
+from chladni_similarity.embedders.inference import memory_errors, traced
 
 
 class Network(nn.Module):

@@ -1,5 +1,7 @@
 """Settings, model names, and models by name."""
 
+from __future__ import annotations
+
 import pytest
 
 from chladni_contract.errors import NotFoundError, Reason

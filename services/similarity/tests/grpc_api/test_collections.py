@@ -3,6 +3,8 @@
 A model of colours stands in for the one that hears: its sounds are colours, so what fits is known beforehand.
 """
 
+from __future__ import annotations
+
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 

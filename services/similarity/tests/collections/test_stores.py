@@ -3,6 +3,8 @@
 The server's tests need CHLADNI_TEST_QDRANT_URL, the URL of a server whose collections may be lost.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import subprocess

@@ -1,5 +1,7 @@
 """The service over loopback: every answer and every refusal as a caller sees it."""
 
+from __future__ import annotations
+
 import asyncio
 
 import grpc

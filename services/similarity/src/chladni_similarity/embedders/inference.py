@@ -1,11 +1,12 @@
-"""Networks that run without the interpreter."""
+"""How networks run: traced, so without the interpreter, and with one exception for too little memory."""
 
 from __future__ import annotations
 
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 import torch
@@ -16,12 +17,14 @@ _log = logging.getLogger(__name__)
 _TRACED_BATCH_SIZE: Final = 4
 _CHECKED_BATCH_SIZE: Final = 3
 _TOLERANCE: Final = 1e-4
+_CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
+"""Begins the only sign by which torch's RuntimeError for lack of main memory can be told from others."""
 
 Network: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def traced(network: nn.Module, input_shape: tuple[int, ...]) -> Network:
-    """Returns what computes the same as a network, bit for bit, as one call into torch.
+    """Return what computes the same as a network, bit for bit, as one call into torch.
 
     A module's forward is Python, which takes the interpreter's lock between any two of its some hundred
     operations, and each time has to win it from the event loop, which receives the next images meanwhile. A
@@ -45,3 +48,20 @@ def traced(network: nn.Module, input_shape: tuple[int, ...]) -> Network:
             return trace
     _log.warning("a network computes something else when it is traced; it runs untraced")
     return network
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Raise MemoryError if memory runs out on any device.
+
+    Raises:
+        MemoryError: The work inside had too little memory.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(str(error)) from None
+    except RuntimeError as error:
+        if _CPU_ALLOCATOR in str(error):
+            raise MemoryError(str(error)) from None
+        raise

@@ -1,5 +1,7 @@
 """The embedded model: the right network, the right weights, the right preparation."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import replace
 from io import BytesIO

@@ -1,5 +1,7 @@
 """The engine: what is computed, what is remembered, and who fails."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from contextlib import asynccontextmanager

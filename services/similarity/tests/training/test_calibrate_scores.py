@@ -1,5 +1,7 @@
 """Calibrated scores: the map, the fit to pairs, and the job that ships them."""
 
+from __future__ import annotations
+
 import json
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Cosine, and the score without a calibration: ranges, identity and symmetry to the last bit, monotony."""
 
+from __future__ import annotations
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st

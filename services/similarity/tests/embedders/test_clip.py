@@ -1,5 +1,7 @@
 """CLIP by configuration, on a tiny one with random weights."""
 
+from __future__ import annotations
+
 import json
 import shutil
 

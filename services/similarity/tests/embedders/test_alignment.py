@@ -1,5 +1,7 @@
 """The alignment model as an embedder: what it computes, what it says of itself, what it refuses to load."""
 
+from __future__ import annotations
+
 import json
 import shutil
 

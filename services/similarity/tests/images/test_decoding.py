@@ -1,5 +1,7 @@
 """Decoding: what people see is what comes out, and anything else is a clear error."""
 
+from __future__ import annotations
+
 import struct
 import zlib
 from contextlib import suppress
