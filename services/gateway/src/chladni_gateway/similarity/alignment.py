@@ -22,7 +22,7 @@ REMEMBERED_SECONDS: Final = 600.0
 """Time for which an alignment is remembered. It never changes for one model; this lets a new one in."""
 
 _MAX_REMEMBERED: Final = 4096
-_SOUND_FIELD: Final = "sound"
+_AUDIO_FIELD: Final = "audio"
 
 
 class NoAlignmentError(Exception):
@@ -80,7 +80,7 @@ class ImageAligner:
                 return await self._scorer.score_alignment(sound, image, deadline)
         except ChladniError as error:
             # The caller did not choose the embedding, so nothing is wrong with the request.
-            if any(violation.field.startswith(_SOUND_FIELD) for violation in error.violations):
+            if any(violation.field.startswith(_AUDIO_FIELD) for violation in error.violations):
                 raise NoAlignmentError(
                     f"The sound is described in the space {sound.space}, which the alignment model does not "
                     "take. Create the image again from its recording."

@@ -173,7 +173,7 @@ async def test_images_of_earlier_versions_say_that_their_sound_is_not_known(
         (NotFoundError(Reason.UNKNOWN_MODEL, "No model is called so."), 404, "UNKNOWN_MODEL"),
         (UnavailableError(Reason.MODEL_NOT_READY, "The model is loading."), 503, "MODEL_NOT_READY"),
         (
-            InvalidInputError(Reason.INVALID_FIELD, "It is old.", field="sound.embedding.space"),
+            InvalidInputError(Reason.INVALID_FIELD, "It is old.", field="audio.embedding.space"),
             404,
             "NO_ALIGNMENT",
         ),
