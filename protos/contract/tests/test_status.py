@@ -1,12 +1,12 @@
 """The table of statuses, and errors that go over the wire and come back as they were."""
 
-from google.rpc import status_pb2
+from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chladni.errors.v1 import error_reason_pb2
 from chladni_contract.errors import ChladniError, FieldViolation, Reason
-from chladni_contract.status import WIRE_STATUS, from_status, to_status
+from chladni_contract.status import WIRE_STATUS, from_status, parse_details, to_status
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40)
 
@@ -44,3 +44,18 @@ def test_an_error_survives_the_wire(reason, message, violations, retry_after_sec
 
 def test_a_foreign_status_becomes_an_internal_error():
     assert from_status(status_pb2.Status(code=13, message="boom")).reason is Reason.INTERNAL
+
+
+def test_a_reason_of_a_later_version_keeps_its_name_in_the_details():
+    status = to_status(ChladniError(Reason.INTERNAL, "new", metadata={"stage": "s"}))
+    info = error_details_pb2.ErrorInfo(reason="OF_A_LATER_VERSION", domain="chladni", metadata={"stage": "s"})
+    status.details[0].Pack(info)
+    details = parse_details(status)
+    assert (details.reason, details.metadata) == ("OF_A_LATER_VERSION", {"stage": "s"})
+    assert from_status(status).reason is Reason.INTERNAL
+
+
+def test_the_details_of_another_domain_name_no_reason():
+    status = status_pb2.Status(code=13)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason="INTERNAL", domain="elsewhere"))
+    assert not parse_details(status).reason

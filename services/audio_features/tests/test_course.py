@@ -9,10 +9,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.embeddings.descriptors import COMPONENT_NAMES, TEMPORAL_FEATURES
 from chladni_audio_features.training.synthesis.corpus import SHARES, draw_sound
 from chladni_audio_features.training.synthesis.music import random_piece, render_piece
 from chladni_audio_features.training.synthesis.speech import has_speech
+from chladni_contract.descriptor_space import COMPONENT_NAMES, TEMPORAL_FEATURES
 
 RATE_HZ = 22050
 SEGMENTS = 16

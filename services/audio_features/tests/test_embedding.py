@@ -13,18 +13,16 @@ from hypothesis import strategies as st
 from chladni_audio_features.embeddings.descriptors import (
     CALIBRATED,
     CALIBRATION_FILE,
-    COMPONENT_NAMES,
-    DESCRIPTOR_NAMES,
     MANIFEST_FILE,
     MAP_NAMES,
     MODEL_DIRECTORY,
-    TEMPORAL_FEATURES,
     DescriptorEmbedder,
     ModelFileError,
     QuantileMap,
     load_embedder,
 )
 from chladni_audio_features.training.calibrate_embedding import fit_maps, fit_quantile_map
+from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_NAMES, TEMPORAL_FEATURES
 
 INDEX = {name: position for position, name in enumerate(COMPONENT_NAMES)}
 

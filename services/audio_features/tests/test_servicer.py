@@ -16,7 +16,7 @@ from chladni.media.v1 import media_pb2
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.embeddings.descriptors import COMPONENT_NAMES, DESCRIPTOR_NAMES, EMBEDDING_SPACE
+from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_NAMES, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array
@@ -88,7 +88,7 @@ async def test_descriptors_and_embedding_by_default(stub, files, sounds, extract
         assert descriptor.minimum <= descriptor.value <= descriptor.maximum
         assert descriptor.unit
         assert descriptor.description
-    assert response.embedding.space == EMBEDDING_SPACE
+    assert response.embedding.space == DESCRIPTOR_SPACE
     assert tuple(response.embedding.component_names) == COMPONENT_NAMES
     expected = extractor.extract(content, wants_log_mel=False, wants_descriptors=False, wants_embedding=True)
     assert np.array_equal(values_of(response.embedding.values, 152), expected.embedding)
@@ -284,7 +284,7 @@ async def test_faulty_streams_are_refused(stub, messages, reason, field):
 
 async def test_models(stub, extractor):
     (model,) = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
-    assert (model.id, model.output_space) == (EMBEDDING_SPACE, EMBEDDING_SPACE)
+    assert (model.id, model.output_space) == (DESCRIPTOR_SPACE, DESCRIPTOR_SPACE)
     assert model.digest == extractor.embedder.digest
     assert model.is_default
     assert model.is_ready

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import InvalidInputError, NotFoundError, Reason, UnavailableError
+from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
 from chladni_gateway.domain.image_store import ImageRecord, parse_image_id
-from chladni_gateway.domain.images import Provenance
 from chladni_gateway.domain.stages import STAGE_KEY
 from chladni_gateway.image_folder import FolderImageStore
 from chladni_gateway.sweeping import periodic_sweep

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from chladni_contract.errors import ChladniError, Reason
+from chladni_contract.provenance import Provenance
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.domain.audio import AudioClip, AudioFeatures, AudioProperties, Embedding
 from chladni_gateway.domain.events import Completed, Created, Progressed, Queued, Started
 from chladni_gateway.domain.generation import GenerationSettings
-from chladni_gateway.domain.images import Image, Provenance
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage

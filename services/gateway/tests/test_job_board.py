@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason
+from chladni_contract.provenance import Provenance
 from chladni_gateway.creation.job import MAX_EVENTS, MAX_FOLLOWERS, Cancelled, Done, Failed, Job, JobState
 from chladni_gateway.creation.job_runner import JobLimits, JobRunner, UnknownJobError
 from chladni_gateway.domain.audio import AudioClip, AudioProperties
 from chladni_gateway.domain.events import Analyzed, Created, Progressed, Queued, Started
 from chladni_gateway.domain.image_store import ImageRecord
-from chladni_gateway.domain.images import Image, Provenance
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni_gateway.backends.generation_messages import to_provenance, to_provenance_message
+from chladni_contract.provenance import Provenance
+from chladni_contract.provenance_messages import to_provenance, to_provenance_message
 from chladni_gateway.domain.audio import AudioProperties
 from chladni_gateway.domain.image_store import ImageRecord
-from chladni_gateway.domain.images import Provenance
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 PARTS = st.none() | st.floats(0, 1)

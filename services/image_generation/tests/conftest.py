@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from prometheus_client import CollectorRegistry
 
-from chladni_image_generation.descriptor_space import COMPONENT_COUNT
+from chladni_contract.descriptor_space import COMPONENT_COUNT
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.families.embedded.model import load_embedded_model

@@ -17,7 +17,6 @@ from chladni_client.errors import (
     ChladniError,
     DeadlineExceededError,
     FaultError,
-    FieldViolation,
     InvalidInputError,
     NotFoundError,
     NotInstalledError,
@@ -58,7 +57,7 @@ from chladni_client.types.events import (
     SoundAnalyzed,
     Started,
 )
-from chladni_client.types.images import Comparison, CreatedImage, Priority, Provenance, StoredImage
+from chladni_client.types.images import Comparison, CreatedImage, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
 from chladni_client.types.live import (
     LiveEvent,
@@ -71,6 +70,8 @@ from chladni_client.types.live import (
 from chladni_client.types.options import CreationOptions, NoiseMode
 from chladni_client.types.services import Recipe, RecipeNeed, ServiceHealth, ServiceState
 from chladni_client.types.timeouts import Timeouts
+from chladni_contract.errors import FieldViolation
+from chladni_contract.provenance import Provenance
 
 __all__ = [
     "AsyncClient",

@@ -18,20 +18,8 @@ A file that cannot be read raises the `OSError` that Python raises for it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class FieldViolation:
-    """What is wrong with one field of a request.
-
-    Attributes:
-        field: Path of the field, such as ``steps`` or ``audio.content``.
-        description: What is wrong, the limit, and what to do.
-    """
-
-    field: str
-    description: str
+from chladni_contract.errors import FieldViolation
 
 
 class ChladniError(Exception):

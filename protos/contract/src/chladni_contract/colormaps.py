@@ -15,7 +15,7 @@ GRAY: Final = "000000 ffffff"
 
 
 def color_table(anchors: str) -> NDArray[np.uint8]:
-    """Returns the colours of 256 equidistant values from 0 to 1: (256, 3) uint8, RGB.
+    """Return the colours of 256 equidistant values from 0 to 1: (256, 3) uint8, RGB.
 
     Args:
         anchors: Colours of equidistant values from 0 to 1, in hexadecimal, separated by spaces: at least one.

@@ -78,7 +78,7 @@ class ChladniError(Exception):
         reason: Stable reason.
         message: One or two sentences for people, without paths or internals.
         violations: What is wrong with which fields.
-        retry_after_seconds: When trying again makes sense; `None` where it does not.
+        retry_after_seconds: When trying again makes sense; `None` if it does not.
         metadata: Further facts for programs, such as the stage that failed.
     """
 

@@ -41,11 +41,11 @@ class ScoreCurve:
 
     @staticmethod
     def steepest(midpoint: float) -> float:
-        """Returns the largest slope with which every cosine but 1 scores below 1."""
+        """Return the largest slope with which every cosine but 1 scores below 1."""
         return _MAX_STEEPNESS / (1 - midpoint)
 
     def score_of(self, cosine: float) -> float:
-        """Returns the score of a cosine: 0 at -1, 0.5 at the midpoint, 1 at 1.
+        """Return the score of a cosine: 0 at -1, 0.5 at the midpoint, 1 at 1.
 
         Args:
             cosine: -1 to 1.
@@ -56,12 +56,12 @@ class ScoreCurve:
         return 1 - self._half(self.midpoint - cosine, self.midpoint - 1)
 
     def _half(self, offset: float, end: float) -> float:
-        """Returns the curve below its middle at an offset from it: 0 at the offset `end`, 0.5 at 0."""
+        """Return the curve below its middle at an offset from it: 0 at the offset `end`, 0.5 at 0."""
         bottom = _logistic(self.slope * end)
         return 0.5 * (_logistic(self.slope * offset) - bottom) / (0.5 - bottom)
 
 
 def _logistic(value: float) -> float:
-    """Returns 1 / (1 + exp(-value)) of a value of at most 0, exact however small it is."""
+    """Return 1 / (1 + exp(-value)) of a value of at most 0, exact however small it is."""
     exponential = math.exp(value)
     return exponential / (1 + exponential)

@@ -1,8 +1,10 @@
 """Errors on the wire: one table from reasons to gRPC and HTTP statuses, and both directions of gRPC.
 
 The rich error model is https://google.aip.dev/193: a `google.rpc.Status` in the trailing metadata
-with `ErrorInfo` always, and `BadRequest` and `RetryInfo` where they apply.
+with `ErrorInfo` always, and `BadRequest` and `RetryInfo` if they apply.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -25,6 +27,23 @@ class WireStatus(NamedTuple):
 
     grpc: grpc.StatusCode
     http: int
+
+
+class StatusDetails(NamedTuple):
+    """What the details of a rich status say.
+
+    Attributes:
+        reason: Reason by its name, which may be newer than this version; empty if the status is not one of
+            Chladni.
+        metadata: Further facts for programs.
+        violations: What is wrong with which fields.
+        retry_after_seconds: When trying again makes sense; `None` if the status does not say.
+    """
+
+    reason: str
+    metadata: Mapping[str, str]
+    violations: tuple[FieldViolation, ...]
+    retry_after_seconds: float | None
 
 
 _BAD = WireStatus(grpc.StatusCode.INVALID_ARGUMENT, HTTPStatus.BAD_REQUEST)
@@ -116,42 +135,55 @@ def trailing_metadata(error: ChladniError, *, request_id: str = "") -> tuple[tup
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ChladniError:
-    """Returns the error that a service answered with, as the service raised it.
+    """Return the error that a service answered with, as the service raised it.
 
     A status without details, from a proxy or from gRPC itself, gets the reason that its code suggests.
     """
-    metadata: Any = error.trailing_metadata() or ()  # the stubs do not know that it is iterable
-    details = dict(metadata).get(STATUS_DETAILS_KEY)
-    if isinstance(details, bytes):
-        return from_status(status_pb2.Status.FromString(details))
+    status = rich_status_of(error)
+    if status is not None:
+        return from_status(status)
     reason = _REASON_OF_BARE_CODE.get(error.code(), Reason.INTERNAL)
     message = error.details() or f"The call failed with {error.code().name}."
     return ChladniError(reason, message)
 
 
 def from_status(status: status_pb2.Status) -> ChladniError:
-    """Returns the error that a rich status carries."""
-    reason = Reason.INTERNAL
+    """Return the error that a rich status carries; a reason that is not known here becomes INTERNAL."""
+    details = parse_details(status)
+    is_known = details.reason in set(Reason)
+    return ChladniError(
+        Reason(details.reason) if is_known else Reason.INTERNAL,
+        status.message,
+        violations=details.violations,
+        retry_after_seconds=details.retry_after_seconds,
+        metadata=details.metadata if is_known else None,
+    )
+
+
+def rich_status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
+    """Return the rich status in the trailing metadata of a failed call; `None` if there is none."""
+    metadata: Any = error.trailing_metadata() or ()  # the stubs do not know that it is iterable
+    content = dict(metadata).get(STATUS_DETAILS_KEY)
+    return status_pb2.Status.FromString(content) if isinstance(content, bytes) else None
+
+
+def parse_details(status: status_pb2.Status) -> StatusDetails:
+    """Return the details of a rich status."""
+    reason = ""
     metadata: dict[str, str] = {}
-    violations: list[FieldViolation] = []
+    violations: tuple[FieldViolation, ...] = ()
     retry_after_seconds: float | None = None
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
         bad_request = error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
-        if detail.Unpack(info) and info.domain == ERROR_DOMAIN and info.reason in set(Reason):
-            reason = Reason(info.reason)
-            metadata = dict(info.metadata)
+        if detail.Unpack(info):
+            if info.domain == ERROR_DOMAIN:
+                reason, metadata = info.reason, dict(info.metadata)
         elif detail.Unpack(bad_request):
-            violations = [
+            violations = tuple(
                 FieldViolation(item.field, item.description) for item in bad_request.field_violations
-            ]
+            )
         elif detail.Unpack(retry):
             retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
-    return ChladniError(
-        reason,
-        status.message,
-        violations=violations,
-        retry_after_seconds=retry_after_seconds,
-        metadata=metadata,
-    )
+    return StatusDetails(reason, metadata, violations, retry_after_seconds)

@@ -21,7 +21,7 @@ _DATA_TYPES: Final = {dtype: data_type for data_type, dtype in _DTYPES.items()}
 
 
 def to_tensor(array: NDArray[Any]) -> tensor_pb2.Tensor:
-    """Returns a message with the elements of an array in row-major order.
+    """Return a message with the elements of an array in row-major order.
 
     Raises:
         ValueError: The array's element type is not one that travels.
@@ -43,7 +43,7 @@ def to_array(
     dtype: type[np.generic],
     shape: Sequence[int | None],
 ) -> NDArray[Any]:
-    """Returns a read-only view of a message's elements.
+    """Return a read-only view of a message's elements.
 
     Args:
         tensor: The message.

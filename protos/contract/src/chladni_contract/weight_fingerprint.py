@@ -15,7 +15,7 @@ _LENGTH = 16
 
 
 def fingerprint(tensors: Mapping[str, NDArray[Any]]) -> str:
-    """Returns 16 hexadecimal digits of the SHA-256 over names and values, in the order of the names.
+    """Return 16 hexadecimal digits of the SHA-256 over names and values, in the order of the names.
 
     Values count rounded to float16, so that a checkpoint saved in half precision and the one that it was
     made from have the same fingerprint.

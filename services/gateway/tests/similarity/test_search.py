@@ -22,9 +22,9 @@ from chladni_contract.errors import (
     Reason,
     UnavailableError,
 )
+from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties
 from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
-from chladni_gateway.domain.images import Provenance
 from chladni_gateway.domain.ports import CollectionMatches, SimilarityMatrix
 from chladni_gateway.similarity.collection import RemovedImages, StoredImageCollection
 from chladni_gateway.similarity.matrix import MatrixComparator

@@ -1,8 +1,4 @@
-"""The space of descriptor embeddings that this family of models is conditioned on.
-
-An embedding is one vector in [0, 1]: descriptors of the sound as a whole, then its course, which is
-the same few features in each of a number of equal segments of time, segment by segment.
-"""
+"""Tensors of descriptor embeddings, whose components `chladni_contract.descriptor_space` names."""
 
 from __future__ import annotations
 
@@ -11,51 +7,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
-DESCRIPTOR_SPACE: Final = "chladni-descriptors-v2"
+from chladni_contract.descriptor_space import (
+    COMPONENT_NAMES,
+    DESCRIPTOR_NAMES,
+    TEMPORAL_FEATURES,
+    TEMPORAL_SEGMENTS,
+    UNDECIDED,
+)
 
-GLOBAL_NAMES: Final = (
-    "loudness",
-    "dynamics",
-    "brightness",
-    "bandwidth",
-    "flatness",
-    "roughness",
-    "onset_rate",
-    "tempo",
-    "pitch_height",
-    "pitch_range",
-    "harmonicity",
-    "mode",
-    "chroma_c",
-    "chroma_c_sharp",
-    "chroma_d",
-    "chroma_d_sharp",
-    "chroma_e",
-    "chroma_f",
-    "chroma_f_sharp",
-    "chroma_g",
-    "chroma_g_sharp",
-    "chroma_a",
-    "chroma_a_sharp",
-    "chroma_b",
-)
-COURSE_SEGMENTS: Final = 16
-COURSE_FEATURES: Final = (
-    "level",
-    "brightness",
-    "flatness",
-    "onset",
-    "pitch_height",
-    "harmonicity",
-    "tonal_x",
-    "tonal_y",
-)
-COMPONENT_NAMES: Final = GLOBAL_NAMES + tuple(
-    f"course_{segment:02}_{feature}" for segment in range(COURSE_SEGMENTS) for feature in COURSE_FEATURES
-)
-COMPONENT_COUNT: Final = len(COMPONENT_NAMES)
-
-UNDECIDED: Final = 0.5
 _UNDECIDED_NAMES: Final = ("mode", "pitch_height", "tonal_x", "tonal_y")
 
 
@@ -66,7 +25,7 @@ def silence() -> Tensor:
 
 def course_of(embedding: Tensor) -> Tensor:
     """Return the course within (B, 152) embeddings, as (B, segments, features)."""
-    return embedding[:, len(GLOBAL_NAMES) :].reshape(-1, COURSE_SEGMENTS, len(COURSE_FEATURES))
+    return embedding[:, len(DESCRIPTOR_NAMES) :].reshape(-1, TEMPORAL_SEGMENTS, len(TEMPORAL_FEATURES))
 
 
 def course_at(course: Tensor, positions: Tensor) -> Tensor:
@@ -79,8 +38,8 @@ def course_at(course: Tensor, positions: Tensor) -> Tensor:
     Returns:
         (B, P, K): means of the segments, weighted by a Gaussian of 0.7 segments around each moment.
     """
-    centres = (torch.arange(COURSE_SEGMENTS, device=positions.device) + 0.5) / COURSE_SEGMENTS
-    inside = positions.clamp(0.5 / COURSE_SEGMENTS, 1 - 0.5 / COURSE_SEGMENTS)
-    distance = (inside[:, None] - centres) * COURSE_SEGMENTS / 0.7
+    centres = (torch.arange(TEMPORAL_SEGMENTS, device=positions.device) + 0.5) / TEMPORAL_SEGMENTS
+    inside = positions.clamp(0.5 / TEMPORAL_SEGMENTS, 1 - 0.5 / TEMPORAL_SEGMENTS)
+    distance = (inside[:, None] - centres) * TEMPORAL_SEGMENTS / 0.7
     weights = torch.softmax(-0.5 * distance**2, dim=1)
     return torch.einsum("ps,bsk->bpk", weights, course)

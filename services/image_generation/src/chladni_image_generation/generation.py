@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from chladni_contract.provenance import Provenance
+
 MAX_SEED: Final = 2**32 - 1
 
 
@@ -63,44 +65,6 @@ class Conditioning:
         if self.initial_image is not None:
             digest.update(f"strength {self.strength!r}\n".encode())
         return digest.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Everything that decides the pixels. Equal provenance and conditioning give equal pixels, if exact.
-
-    Attributes are those of ``chladni.image.v1.Provenance``.
-    """
-
-    model: str
-    model_digest: str
-    recipe: str
-    seed: int
-    steps: int
-    guidance_scale: float
-    scheduler: str
-    width_pixels: int
-    height_pixels: int
-    audio_sha256: str
-    conditioning_sha256: str
-    dtype: str
-    device: str
-    batch_size: int
-    thread_count: int
-    library_versions: Mapping[str, str]
-    exact: bool
-    device_capability: str
-    decode_batch_size: int
-    stage: str
-    earlier: tuple[Provenance, ...]
-    fallback: str
-    prompt: str
-    negative_prompt: str
-    strength: float | None
-    initial_latents_weight: float | None
-    upscale: int
-    refiner_start: float | None
-    recipe_options: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-from dataclasses import asdict
 from typing import Final
 
 import numpy as np
@@ -12,10 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_image_generation.generation import Preview, Provenance
-
-PROVENANCE_CHUNK: Final = "chladni"
-"""Keyword of the PNG text chunk that holds the provenance as JSON."""
+from chladni_contract.provenance import PNG_KEYWORD, Provenance
+from chladni_image_generation.generation import Preview
 
 # Level 6 takes three times as long as 3 and saves 3 % of the bytes of such images.
 _PNG_COMPRESSION_LEVEL: Final = 3
@@ -56,7 +52,7 @@ def encode_png(pixels: NDArray[np.uint8], provenance: Provenance) -> bytes:
     Equal arguments give equal bytes: the file holds no time.
     """
     text = PngImagePlugin.PngInfo()
-    text.add_itxt(PROVENANCE_CHUNK, json.dumps(asdict(provenance), sort_keys=True))
+    text.add_itxt(PNG_KEYWORD, provenance.to_json())
     output = io.BytesIO()
     Image.fromarray(pixels).save(output, format="PNG", pnginfo=text, compress_level=_PNG_COMPRESSION_LEVEL)
     return output.getvalue()

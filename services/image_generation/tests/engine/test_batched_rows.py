@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from chladni_image_generation.descriptor_space import COMPONENT_COUNT
+from chladni_contract.descriptor_space import COMPONENT_COUNT
 from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.models.files import find_model_files
 from chladni_image_generation.models.interface import DenoiserRow

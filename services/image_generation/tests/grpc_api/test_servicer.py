@@ -15,6 +15,7 @@ from chladni.image.v1 import (
     prompt_service_pb2_grpc,
 )
 from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
@@ -22,7 +23,6 @@ from chladni_fakes.loopback import loopback_service
 from chladni_image_generation import composition
 from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_image_generation.models.loading import load_model
 
 

@@ -10,12 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from chladni_image_generation.descriptor_space import (
-    COMPONENT_NAMES,
-    COURSE_SEGMENTS,
-    GLOBAL_NAMES,
-    silence,
-)
+from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_NAMES, TEMPORAL_SEGMENTS
+from chladni_image_generation.descriptor_space import silence
 from chladni_image_generation.families.embedded.noise_grid import draw_grids
 from chladni_image_generation.training.data.art import render, render_each
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
@@ -23,19 +19,19 @@ from chladni_image_generation.training.data.descriptor_sampling import sample_de
 SIZE_PIXELS = 64
 SEEDS = list(range(100, 108))
 LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
-RISING = torch.linspace(0.1, 0.9, COURSE_SEGMENTS)
+RISING = torch.linspace(0.1, 0.9, TEMPORAL_SEGMENTS)
 
 
 def tonal_embedding(**changes: float | Tensor) -> Tensor:
     """(152,) an ordinary sound around C major; a course feature takes a value, or one a segment."""
     values = dict.fromkeys(COMPONENT_NAMES, 0.5)
-    values |= {name: 0.0 for name in GLOBAL_NAMES if name.startswith("chroma_")}
+    values |= {name: 0.0 for name in DESCRIPTOR_NAMES if name.startswith("chroma_")}
     values |= {"chroma_c": 1.0, "chroma_e": 0.5, "chroma_g": 0.8, "flatness": 0.2}
     for name, value in changes.items():
-        if name in GLOBAL_NAMES:
+        if name in DESCRIPTOR_NAMES:
             values[name] = float(value)
             continue
-        for segment, level in enumerate(torch.as_tensor(value).expand(COURSE_SEGMENTS).tolist()):
+        for segment, level in enumerate(torch.as_tensor(value).expand(TEMPORAL_SEGMENTS).tolist()):
             values[name.replace("course", f"course_{segment:02}")] = level
     return torch.tensor([values[name] for name in COMPONENT_NAMES])
 
@@ -124,7 +120,7 @@ def test_descriptor_raises_what_its_correspondence_names(
     assert high > low * 1.02 + 1e-3
 
 
-@pytest.mark.parametrize("descriptor", GLOBAL_NAMES)
+@pytest.mark.parametrize("descriptor", DESCRIPTOR_NAMES)
 def test_every_descriptor_of_the_whole_sound_is_seen(descriptor: str) -> None:
     low, high = (images(**{descriptor: value}) for value in (0.1, 0.9))
     assert difference(low, high) > 0.012
@@ -159,7 +155,7 @@ def test_another_key_is_another_colour() -> None:
 
 
 def test_a_sound_reversed_in_time_is_a_landscape_mirrored() -> None:
-    course = torch.rand(COURSE_SEGMENTS, generator=torch.Generator().manual_seed(2))
+    course = torch.rand(TEMPORAL_SEGMENTS, generator=torch.Generator().manual_seed(2))
     features = ("course_level", "course_brightness", "course_pitch_height")
     forward = without_noise(landscape(**dict.fromkeys(features, course)))
     backward = without_noise(landscape(**dict.fromkeys(features, course.flip(0))))
@@ -167,7 +163,7 @@ def test_a_sound_reversed_in_time_is_a_landscape_mirrored() -> None:
 
 
 def test_an_onset_is_a_body_where_it_happens() -> None:
-    onsets = torch.zeros(COURSE_SEGMENTS)
+    onsets = torch.zeros(TEMPORAL_SEGMENTS)
     onsets[12] = 1.0
     # A harmonic sound, because the nearest ridge of a noisy one follows the onsets too.
     calm, struck = (
@@ -176,7 +172,7 @@ def test_an_onset_is_a_body_where_it_happens() -> None:
     )
     columns = (struck - calm).abs().mean(dim=(0, 1, 2))
     middle = float((columns * torch.arange(SIZE_PIXELS)).sum() / columns.sum())
-    assert middle == pytest.approx(SIZE_PIXELS * 12.5 / COURSE_SEGMENTS, abs=6)
+    assert middle == pytest.approx(SIZE_PIXELS * 12.5 / TEMPORAL_SEGMENTS, abs=6)
 
 
 def test_silence_is_dark_calm_and_not_black() -> None:

@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from chladni_image_generation.descriptor_space import (
-    COMPONENT_NAMES,
-    COURSE_FEATURES,
-    GLOBAL_NAMES,
-    course_of,
-    silence,
-)
+from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_NAMES, TEMPORAL_FEATURES
+from chladni_image_generation.descriptor_space import course_of, silence
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors, vary_recorded
 
 COUNT = 600
@@ -31,17 +26,17 @@ def test_embeddings_lie_in_the_space(sampled: torch.Tensor) -> None:
 
 
 def test_the_global_components_cover_the_space(sampled: torch.Tensor) -> None:
-    calibrated = sampled[:, : GLOBAL_NAMES.index("chroma_c")]
+    calibrated = sampled[:, : DESCRIPTOR_NAMES.index("chroma_c")]
     for quantile in (0.1, 0.5, 0.9):
         assert (calibrated.quantile(quantile, dim=0) - quantile).abs().max() < 0.22
-    unpitched = (sampled[:, len(calibrated[0]) : len(GLOBAL_NAMES)].sum(dim=1) == 0).float().mean()
+    unpitched = (sampled[:, len(calibrated[0]) : len(DESCRIPTOR_NAMES)].sum(dim=1) == 0).float().mean()
     assert 0.1 < unpitched < 0.4
 
 
 def test_every_feature_of_the_course_comes_in_all_strengths(sampled: torch.Tensor) -> None:
     values = course_of(sampled).flatten(0, 1)
     low, high = values.quantile(0.05, dim=0), values.quantile(0.95, dim=0)
-    for feature, spread in zip(COURSE_FEATURES, (high - low).tolist(), strict=True):
+    for feature, spread in zip(TEMPORAL_FEATURES, (high - low).tolist(), strict=True):
         assert spread > 0.5, feature
 
 
@@ -53,26 +48,26 @@ def test_some_are_silence(sampled: torch.Tensor) -> None:
 
 
 def test_the_loudest_segment_is_at_full_level(sampled: torch.Tensor) -> None:
-    level = course_of(sampled)[:, :, COURSE_FEATURES.index("level")].amax(dim=1)
+    level = course_of(sampled)[:, :, TEMPORAL_FEATURES.index("level")].amax(dim=1)
     sounding = sampled[:, 0] > 0
     assert torch.allclose(level[sounding], torch.ones(()), atol=1e-5)
     assert not level[~sounding].any()
 
 
 def test_what_has_no_pitch_has_no_key_and_no_melody(sampled: torch.Tensor) -> None:
-    chroma = sampled[:, GLOBAL_NAMES.index("chroma_c") : len(GLOBAL_NAMES)]
+    chroma = sampled[:, DESCRIPTOR_NAMES.index("chroma_c") : len(DESCRIPTOR_NAMES)]
     atonal = chroma.amax(dim=1) == 0
     course = course_of(sampled)[atonal]
     for feature in ("tonal_x", "tonal_y"):
-        assert (course[:, :, COURSE_FEATURES.index(feature)] == 0.5).all()
-    flat = atonal & (sampled[:, GLOBAL_NAMES.index("pitch_range")] == 0)
-    pitch = course_of(sampled)[flat][:, :, COURSE_FEATURES.index("pitch_height")]
+        assert (course[:, :, TEMPORAL_FEATURES.index(feature)] == 0.5).all()
+    flat = atonal & (sampled[:, DESCRIPTOR_NAMES.index("pitch_range")] == 0)
+    pitch = course_of(sampled)[flat][:, :, TEMPORAL_FEATURES.index("pitch_height")]
     assert len(pitch) > 30
     assert (pitch == 0.5).all()
 
 
 def test_a_course_goes_on_and_does_not_jump_about(sampled: torch.Tensor) -> None:
-    pitch = course_of(sampled)[:, :, COURSE_FEATURES.index("pitch_height")]
+    pitch = course_of(sampled)[:, :, TEMPORAL_FEATURES.index("pitch_height")]
     neighbours, strangers = pitch.diff(dim=1).abs().mean(), (pitch - pitch.roll(1, 0)).abs().mean()
     assert 0 < neighbours < strangers / 3
 

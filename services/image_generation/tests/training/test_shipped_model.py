@@ -10,7 +10,8 @@ import torch
 from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
 
 import chladni_image_generation
-from chladni_image_generation.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE, silence
+from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE
+from chladni_image_generation.descriptor_space import silence
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.models.files import file_digests

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
 from safetensors.torch import load_file
 
-from chladni_image_generation.descriptor_space import COMPONENT_NAMES
+from chladni_contract.descriptor_space import COMPONENT_NAMES
 from chladni_image_generation.families.embedded.conditioning import encode_condition
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
 from chladni_image_generation.families.embedded.model import load_embedded_model

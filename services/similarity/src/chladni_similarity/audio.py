@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chladni_runtime.execution.cancellation import CancellationToken
 
-AUDIO_SPACE: Final = "chladni-descriptors-v2"
-"""Space of the embeddings that the alignment model takes."""
-
-AUDIO_DIMENSION: Final = 152
-
 AudioVector: TypeAlias = NDArray[np.float32]
-"""(152,) in `AUDIO_SPACE`, each component in [0, 1]."""
+"""(152,) in `chladni_contract.descriptor_space.DESCRIPTOR_SPACE`, each component in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

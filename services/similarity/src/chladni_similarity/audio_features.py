@@ -9,12 +9,13 @@ import numpy as np
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import ChladniError, FaultError, FieldViolation, InvalidInputError, Reason
 from chladni_contract.tensors import to_array
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
-from chladni_similarity.audio import AUDIO_DIMENSION, AUDIO_SPACE, AudioClip, AudioVector
+from chladni_similarity.audio import AudioClip, AudioVector
 
 _LONGEST_SECONDS: Final = 30.0
 """How long an analysis may take if the caller set no deadline."""
@@ -67,14 +68,14 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
 
 def _vector_of(response: audio_pb2.ExtractFeaturesResponse) -> AudioVector:
     embedding = response.embedding
-    if embedding.space != AUDIO_SPACE:
+    if embedding.space != DESCRIPTOR_SPACE:
         raise FaultError(
             Reason.INTERNAL,
-            f"The service audio-features does not embed in {AUDIO_SPACE}; is it of another version?",
+            f"The service audio-features does not embed in {DESCRIPTOR_SPACE}; is it of another version?",
         )
     try:
         vector: AudioVector = to_array(
-            embedding.values, field="embedding", dtype=np.float32, shape=(AUDIO_DIMENSION,)
+            embedding.values, field="embedding", dtype=np.float32, shape=(COMPONENT_COUNT,)
         )
     except InvalidInputError:
         raise FaultError(

@@ -22,13 +22,13 @@ from chladni.media.v1 import media_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
 from chladni_similarity import composition
-from chladni_similarity.audio import AUDIO_DIMENSION, AUDIO_SPACE
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.models.catalog import ModelCatalog
@@ -113,9 +113,9 @@ def candidate_request(collection, image, candidate_ids, count=0):
 
 
 def audio_request(collection, *colour, count=0):
-    values = np.zeros(AUDIO_DIMENSION, np.float32)
+    values = np.zeros(COMPONENT_COUNT, np.float32)
     values[:3] = colour
-    embedding = tensor_pb2.Embedding(space=AUDIO_SPACE, values=to_tensor(values))
+    embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
     audio = similarity_pb2.AudioQuery(embedding=embedding)
     return similarity_pb2.SearchImagesRequest(collection=collection, audio=audio, neighbor_count=count)
 

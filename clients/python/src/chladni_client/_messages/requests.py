@@ -8,20 +8,20 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
-from chladni_client.errors import FieldViolation, InvalidInputError
+from chladni_client.errors import InvalidInputError
 from chladni_client.files import FileSource, is_image_id, read_upload
 from chladni_client.types.audio import Colormap, Feature
 from chladni_client.types.images import CreatedImage, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis
 from chladni_client.types.live import PcmEncoding, PcmFormat
 from chladni_client.types.options import NoiseMode
+from chladni_contract.errors import FieldViolation
+from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 
 ImageSource: TypeAlias = CreatedImage | StoredImage | FileSource
 """An image of the server, its identifier, or an image file."""
 
 _UINT32_MAXIMUM: Final = 2**32 - 1
-_CALLER_ID_KEY: Final = "x-caller-id"
-_MAX_CALLER_ID_LENGTH: Final = 128
 
 _FEATURES: Final = {
     Feature.LOG_MEL: audio_pb2.FEATURE_LOG_MEL,
@@ -58,11 +58,11 @@ def to_metadata(caller_id: str) -> tuple[tuple[str, str], ...]:
     Raises:
         ValueError: The identifier is too long, or holds more than printable ASCII.
     """
-    if len(caller_id) > _MAX_CALLER_ID_LENGTH or not (caller_id.isascii() and caller_id.isprintable()):
+    if len(caller_id) > MAX_CALLER_ID_LENGTH or not (caller_id.isascii() and caller_id.isprintable()):
         raise ValueError(
-            f"caller_id must have at most {_MAX_CALLER_ID_LENGTH} characters, all of them printable ASCII"
+            f"caller_id must have at most {MAX_CALLER_ID_LENGTH} characters, all of them printable ASCII"
         )
-    return ((_CALLER_ID_KEY, caller_id),) if caller_id else ()
+    return ((CALLER_ID_KEY, caller_id),) if caller_id else ()
 
 
 async def to_audio_clip(audio: FileSource) -> media_pb2.AudioClip:

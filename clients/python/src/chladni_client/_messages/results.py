@@ -1,7 +1,6 @@
 """From messages to results: images, their events and recipes."""
 
 from datetime import UTC, datetime
-from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -18,10 +17,9 @@ from chladni_client.types.events import (
     SoundAnalyzed,
     Started,
 )
-from chladni_client.types.images import Comparison, CreatedImage, Provenance, StoredImage
+from chladni_client.types.images import Comparison, CreatedImage, StoredImage
 from chladni_client.types.services import Recipe, RecipeNeed
-
-_OPTIONAL_FACTS: Final = ("strength", "initial_latents_weight", "refiner_start")
+from chladni_contract.provenance_messages import to_provenance
 
 
 class EventConversion:
@@ -97,18 +95,6 @@ def _to_drafted(drafted: gateway_pb2.ImageDrafted, recipe_stage: str) -> ImageDr
         provenance=to_provenance(drafted.provenance) if drafted.HasField("provenance") else None,
         recipe_stage=recipe_stage,
     )
-
-
-def to_provenance(message: image_pb2.Provenance) -> Provenance:
-    """Returns the provenance that a message holds."""
-    values = {name: getattr(message, name) for name in Provenance.__dataclass_fields__}
-    values |= {name: None for name in _OPTIONAL_FACTS if not message.HasField(name)}
-    values |= {
-        "library_versions": dict(message.library_versions),
-        "recipe_options": dict(message.recipe_options),
-        "earlier": tuple(map(to_provenance, message.earlier)),
-    }
-    return Provenance(**values)
 
 
 def to_comparison(message: gateway_pb2.CompareImagesResponse) -> Comparison:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import grpc
-from google.rpc import error_details_pb2, status_pb2
 
 from chladni_client.errors import (
     CallCancelledError,
     ChladniError,
     DeadlineExceededError,
     FaultError,
-    FieldViolation,
     InvalidInputError,
     NotFoundError,
     NotOfferedError,
@@ -27,9 +25,8 @@ from chladni_client.errors import (
     RecipeUnavailableError,
     UnavailableError,
 )
-
-_ERROR_DOMAIN: Final = "chladni"
-_STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
+from chladni_contract.errors import Reason
+from chladni_contract.status import parse_details, rich_status_of
 
 _ERROR_OF_CODE: Final[Mapping[grpc.StatusCode, type[ChladniError]]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidInputError,
@@ -44,8 +41,8 @@ _ERROR_OF_CODE: Final[Mapping[grpc.StatusCode, type[ChladniError]]] = {
 }
 
 _ERROR_OF_REASON: Final[Mapping[str, type[ChladniError]]] = {
-    "OUT_OF_MEMORY": FaultError,  # its status is that of a full queue, but waiting does not help
-    "IMAGE_WITHHELD": InvalidInputError,  # its status is that of a missing model, but another seed may pass
+    Reason.OUT_OF_MEMORY: FaultError,  # has the status of a full queue, but waiting does not help
+    Reason.IMAGE_WITHHELD: InvalidInputError,  # has the status of a missing model, but another seed may pass
 }
 
 
@@ -75,45 +72,18 @@ def _closed(target: str) -> CallCancelledError:
 
 
 def _from_rpc_error(error: grpc.aio.AioRpcError, target: str) -> ChladniError:
-    metadata: Any = error.trailing_metadata() or ()  # the stubs do not know that it is iterable
-    details = dict(metadata).get(_STATUS_DETAILS_KEY)
-    if isinstance(details, bytes):
-        rich = _from_rich_status(error.code(), status_pb2.Status.FromString(details))
-        if rich is not None:
-            return rich
-    return _from_bare_status(error.code(), error.details() or "", target)
-
-
-def _from_rich_status(code: grpc.StatusCode, status: status_pb2.Status) -> ChladniError | None:
-    info: error_details_pb2.ErrorInfo | None = None
-    violations: list[FieldViolation] = []
-    retry_after_seconds: float | None = None
-    for detail in status.details:
-        for message in (
-            error_details_pb2.ErrorInfo(),
-            error_details_pb2.BadRequest(),
-            error_details_pb2.RetryInfo(),
-        ):
-            if not detail.Unpack(message):
-                continue
-            if isinstance(message, error_details_pb2.ErrorInfo):
-                info = message
-            elif isinstance(message, error_details_pb2.BadRequest):
-                violations = [
-                    FieldViolation(item.field, item.description) for item in message.field_violations
-                ]
-            else:
-                retry_after_seconds = message.retry_delay.ToMilliseconds() / 1000
-    if info is None or info.domain != _ERROR_DOMAIN:
-        return None
-    error_class = _ERROR_OF_REASON.get(info.reason) or _ERROR_OF_CODE.get(code, FaultError)
+    status = rich_status_of(error)
+    details = parse_details(status) if status is not None else None
+    if status is None or details is None or not details.reason:
+        return _from_bare_status(error.code(), error.details() or "", target)
+    error_class = _ERROR_OF_REASON.get(details.reason) or _ERROR_OF_CODE.get(error.code(), FaultError)
     return error_class(
         status.message,
-        reason=info.reason,
-        stage=info.metadata.get("stage", ""),
-        violations=violations,
-        retry_after_seconds=retry_after_seconds,
-        metadata=dict(info.metadata),
+        reason=details.reason,
+        stage=details.metadata.get("stage", ""),
+        violations=details.violations,
+        retry_after_seconds=details.retry_after_seconds,
+        metadata=details.metadata,
     )
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from chladni_client.cli.failures import reported_failures
 from chladni_client.cli.invocation import JsonOption, print_json
 from chladni_client.reproduction.provenance import read_provenance
-from chladni_client.types.images import Provenance
+from chladni_contract.provenance import Provenance
 
 _TITLES: Final = {
     "model": "Model",

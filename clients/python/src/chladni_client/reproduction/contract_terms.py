@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chladni_client.types.images import Provenance
+from chladni_contract.provenance import Provenance
 
 LIBRARIES: Final = "library_versions"
 RECIPE_OPTIONS: Final = "recipe_options"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chladni_client.errors import ProvenanceError
-from chladni_client.types.images import Provenance
 from chladni_client.types.options import CreationOptions, NoiseMode
 from chladni_client.types.services import Recipe
+from chladni_contract.provenance import Provenance
 
 _OF_THE_LAST_PART: Final = (
     "recipe", "seed", "scheduler", "width_pixels", "height_pixels", "exact",

@@ -9,16 +9,12 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from google.protobuf import json_format
-
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni_client._messages.results import to_provenance
 from chladni_client.errors import ProvenanceError
 from chladni_client.files import FileSource, Upload, read_upload
-from chladni_client.types.images import Provenance
+from chladni_contract.provenance import PNG_KEYWORD, Provenance
+from chladni_contract.provenance_messages import parse_provenance
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_KEYWORD: Final = b"chladni"
 _MAX_TEXT_BYTES: Final = 1024 * 1024
 
 
@@ -55,18 +51,17 @@ def provenance_of(upload: Upload) -> Provenance:
                 "written it anew and dropped its text.",
                 reason="NO_PROVENANCE",
             )
-        message = json_format.Parse(text, image_pb2.Provenance(), ignore_unknown_fields=True)
-    except (struct.error, zlib.error, ValueError, json_format.ParseError) as error:
+        return parse_provenance(text)
+    except (struct.error, zlib.error, ValueError) as error:
         raise ProvenanceError(
             f"{name} is damaged: its provenance cannot be read.", reason="INVALID_IMAGE"
         ) from error
-    return to_provenance(message)
 
 
 def _texts(png: bytes) -> Iterator[str]:
     for kind, data in _chunks(png):
         keyword, _, rest = data.partition(b"\0")
-        if keyword != _KEYWORD:
+        if keyword != PNG_KEYWORD.encode():
             continue
         if kind == b"tEXt":
             yield rest.decode("latin-1")

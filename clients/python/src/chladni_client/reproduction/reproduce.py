@@ -13,8 +13,9 @@ from chladni_client.reproduction.contract_terms import DifferingTerm, differing_
 from chladni_client.reproduction.options import options_asked_again
 from chladni_client.reproduction.pixels import PixelComparison, compare_pixels, read_pixels
 from chladni_client.reproduction.provenance import provenance_of
-from chladni_client.types.images import CreatedImage, Provenance
+from chladni_client.types.images import CreatedImage
 from chladni_client.types.services import Recipe
+from chladni_contract.provenance import Provenance
 
 _NEEDED: Final = ("audio_sha256", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels")
 _SHOWN_DIGITS: Final = 12

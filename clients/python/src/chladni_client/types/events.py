@@ -12,7 +12,8 @@ from typing import TypeAlias
 from chladni_client.errors import TemporaryError
 from chladni_client.files import PngFile
 from chladni_client.types.audio import Descriptor, SoundProperties
-from chladni_client.types.images import CreatedImage, Provenance
+from chladni_client.types.images import CreatedImage
+from chladni_contract.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from chladni_client.files import PngFile
 from chladni_client.types.audio import Descriptor, SoundProperties
+from chladni_contract.provenance import Provenance
 
 
 class Priority(StrEnum):
@@ -18,76 +18,6 @@ class Priority(StrEnum):
     """Someone waits for it."""
     BATCH = "batch"
     """It is one of many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Everything that decides an image: equal provenance and conditioning give equal pixels, where `exact`.
-
-    Attributes:
-        model: Model identifier.
-        model_digest: SHA-256 over the model's files.
-        recipe: Recipe by its name; empty where none was named.
-        seed: Seed of the noise.
-        steps: Denoising steps.
-        guidance_scale: Guidance scale; 1 means none.
-        scheduler: Scheduler by its diffusers class name.
-        width_pixels: Width.
-        height_pixels: Height.
-        audio_sha256: SHA-256 of the recording; empty where it is not known.
-        conditioning_sha256: SHA-256 over the conditioning's values.
-        dtype: Numeric type of the denoiser.
-        device: Kind of device, such as ``cpu``.
-        batch_size: Rows in every call of the denoiser, padding included.
-        thread_count: Threads of the computation; 0 where the device decides.
-        library_versions: Versions of the libraries that compute, by name.
-        exact: Whether the image is the same whichever requests shared the model with it.
-        device_capability: What the device's kernels are chosen by, such as ``AVX512`` or ``sm_90``; empty
-            where it was not recorded.
-        decode_batch_size: Images in every call of the decoder, padding included; 0 where it was not
-            recorded.
-        stage: Part of the recipe that this image is, such as ``sd_refined``; empty where it is all of it.
-        earlier: How the images that this one starts from were made, the first one first.
-        fallback: Why another way than the recipe's own was taken; empty where it was not.
-        prompt: Text that was followed; empty for none.
-        negative_prompt: Text that was avoided; empty for none.
-        strength: How far the image went from its initial one; `None` where it had none.
-        initial_latents_weight: How much of given initial latents it started from; `None` where none were.
-        upscale: Factor by which it was enlarged after `width_pixels` and `height_pixels`; 0 where it was not
-            recorded.
-        refiner_start: Part of the steps after which the refiner took over; `None` where there is none.
-        recipe_options: Options of the recipe by name, in words.
-    """
-
-    model: str
-    model_digest: str
-    recipe: str
-    seed: int
-    steps: int
-    guidance_scale: float
-    scheduler: str
-    width_pixels: int
-    height_pixels: int
-    audio_sha256: str
-    conditioning_sha256: str
-    dtype: str
-    device: str
-    batch_size: int
-    thread_count: int
-    library_versions: Mapping[str, str]
-    exact: bool = False
-    device_capability: str = ""
-    decode_batch_size: int = 0
-    stage: str = ""
-    earlier: tuple[Provenance, ...] = ()
-    fallback: str = ""
-    prompt: str = ""
-    negative_prompt: str = ""
-    strength: float | None = None
-    initial_latents_weight: float | None = None
-    upscale: int = 0
-    refiner_start: float | None = None
-    recipe_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,12 @@ from chladni_audio_features.analysis.rhythm import Rhythm
 from chladni_audio_features.analysis.spectral_peaks import MIN_TONAL_SHARE, SpectralPeaks
 from chladni_audio_features.analysis.spectral_shape import SpectralShape, SpectralShapeFrames
 from chladni_audio_features.analysis.tonality import positions_on_circle_of_fifths
-
-SEGMENTS = 16
+from chladni_contract.descriptor_space import TEMPORAL_SEGMENTS
 
 MIN_LEVEL_DB = -40.0
 MAX_ONSET_DB = 15.0
 
-_LEVEL_BLOCKS = 8 * SEGMENTS
+_LEVEL_BLOCKS = 8 * TEMPORAL_SEGMENTS
 _EDGE_FRAMES = 2  # spectra whose window reaches over an end of the sound
 _ONSET_FRAMES = 5  # of the spectrum's rise: as long as a window takes to pass
 _SHRINKAGE = 0.05  # amplitude of the whole sound that is mixed in, relative to the mean
@@ -42,8 +41,8 @@ class SegmentWindows:
 
     def __init__(self, duration_seconds: float) -> None:
         """Divide a sound of this length into segments."""
-        self._width_seconds = duration_seconds / SEGMENTS
-        self._centres_seconds = (np.arange(SEGMENTS) + 0.5) * self._width_seconds
+        self._width_seconds = duration_seconds / TEMPORAL_SEGMENTS
+        self._centres_seconds = (np.arange(TEMPORAL_SEGMENTS) + 0.5) * self._width_seconds
 
     def heights(self, times_seconds: Values) -> Values:
         """Return the height of each window, 1 at most, at evenly spaced times: (16, times).
@@ -200,7 +199,7 @@ def _frame_times(count: int, analyses: AnalysisResults) -> Values:
 def _pitch_profile(windows: SegmentWindows, analyses: AnalysisResults) -> Values | None:
     """The single pitch or the register; where it is in doubt which one is heard, something in between."""
     pitch = analyses.pitch
-    octaves = np.zeros(SEGMENTS)
+    octaves = np.zeros(TEMPORAL_SEGMENTS)
     if pitch.median_hz is not None and pitch.chord_likelihood < 1.0:
         melody = _melody_profile(windows, analyses.pitch_track, pitch.median_hz)
         octaves += (1.0 - pitch.chord_likelihood) * melody
@@ -247,7 +246,7 @@ def _tonal_profile(windows: SegmentWindows, peaks: SpectralPeaks) -> npt.NDArray
     near its centre. Quiet segments count as having no tonal content.
     """
     if not peaks.is_tonal:
-        return np.zeros(SEGMENTS, dtype=np.complex128)
+        return np.zeros(TEMPORAL_SEGMENTS, dtype=np.complex128)
     weights = windows.weights(peaks.frame_times_seconds)
     frame_places, frame_totals = positions_on_circle_of_fifths(peaks)
     totals = weights @ frame_totals

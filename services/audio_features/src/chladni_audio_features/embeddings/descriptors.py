@@ -27,55 +27,12 @@ import numpy as np
 import numpy.typing as npt
 
 from chladni_audio_features.analysis.descriptors import Descriptors
-from chladni_audio_features.analysis.temporal_profile import (
-    MAX_ONSET_DB,
-    MIN_LEVEL_DB,
-    SEGMENTS,
-    TemporalProfile,
-)
-from chladni_audio_features.analysis.tonality import PITCH_CLASSES
+from chladni_audio_features.analysis.temporal_profile import MAX_ONSET_DB, MIN_LEVEL_DB, TemporalProfile
+from chladni_contract.descriptor_space import DESCRIPTOR_NAMES, TEMPORAL_SEGMENTS, UNDECIDED
 
-EMBEDDING_SPACE = "chladni-descriptors-v2"
-
-CALIBRATED = (
-    "loudness",
-    "dynamics",
-    "brightness",
-    "bandwidth",
-    "flatness",
-    "roughness",
-    "onset_rate",
-    "tempo",
-    "pitch_height",
-    "pitch_range",
-    "harmonicity",
-)
+CALIBRATED = DESCRIPTOR_NAMES[: DESCRIPTOR_NAMES.index("mode")]
 MINOR_MODE, MAJOR_MODE = "minor_mode", "major_mode"
 MAP_NAMES = (*CALIBRATED, MINOR_MODE, MAJOR_MODE)
-
-DESCRIPTOR_NAMES = (
-    *CALIBRATED,
-    "mode",
-    *(f"chroma_{name.lower().replace('#', '_sharp')}" for name in PITCH_CLASSES),
-)
-
-TEMPORAL_FEATURES = (
-    "level",
-    "brightness",
-    "flatness",
-    "onset",
-    "pitch_height",
-    "harmonicity",
-    "tonal_x",
-    "tonal_y",
-)
-
-COMPONENT_NAMES = (
-    *DESCRIPTOR_NAMES,
-    *(f"course_{segment:02}_{feature}" for segment in range(SEGMENTS) for feature in TEMPORAL_FEATURES),
-)
-
-UNDECIDED = 0.5
 
 MODEL_DIRECTORY = Path(str(files("chladni_audio_features") / "models" / "descriptors"))
 CALIBRATION_FILE = "calibration.json"
@@ -163,7 +120,7 @@ class DescriptorEmbedder:
 
     def _embed_temporal_profile(self, profile: TemporalProfile | None) -> npt.NDArray[np.float64]:
         """Embed the profile, (16, 8), segments by features; `None` is silence."""
-        absent, undecided = np.zeros(SEGMENTS), np.full(SEGMENTS, UNDECIDED)
+        absent, undecided = np.zeros(TEMPORAL_SEGMENTS), np.full(TEMPORAL_SEGMENTS, UNDECIDED)
         if profile is None:
             columns = [absent, absent, absent, absent, undecided, absent, undecided, undecided]
         else:

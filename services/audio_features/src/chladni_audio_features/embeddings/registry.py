@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
-from chladni_audio_features.analysis.temporal_profile import SEGMENTS
-from chladni_audio_features.embeddings.descriptors import (
+from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
+from chladni_contract.descriptor_space import (
     COMPONENT_NAMES,
     DESCRIPTOR_NAMES,
-    EMBEDDING_SPACE,
+    DESCRIPTOR_SPACE,
     TEMPORAL_FEATURES,
-    DescriptorEmbedder,
+    TEMPORAL_SEGMENTS,
 )
 from chladni_contract.errors import FieldViolation, NotFoundError, Reason, UnavailableError
 
@@ -93,18 +93,19 @@ class DescriptorModel:
     def __init__(self, embedder: DescriptorEmbedder) -> None:
         self._embedder = embedder
         self._card = ModelCard(
-            model_id=EMBEDDING_SPACE,
+            model_id=DESCRIPTOR_SPACE,
             family=DESCRIPTORS_FAMILY,
             description="Descriptors of the sound as a whole, each mapped to [0, 1] by its quantiles, and "
-            f"its temporal profile in {SEGMENTS} segments of {len(TEMPORAL_FEATURES)} local values each.",
-            space=EMBEDDING_SPACE,
+            f"its temporal profile in {TEMPORAL_SEGMENTS} segments of {len(TEMPORAL_FEATURES)} local "
+            "values each.",
+            space=DESCRIPTOR_SPACE,
             digest=embedder.digest,
             license="Apache-2.0",
             component_names=COMPONENT_NAMES,
             properties={
                 "dimensions": str(len(COMPONENT_NAMES)),
                 "whole_dimensions": str(len(DESCRIPTOR_NAMES)),
-                "course_segments": str(SEGMENTS),
+                "course_segments": str(TEMPORAL_SEGMENTS),
                 "course_features": ",".join(TEMPORAL_FEATURES),
             },
         )

@@ -26,7 +26,6 @@ from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ
 from chladni_audio_features.embeddings.descriptors import (
     CALIBRATED,
     CALIBRATION_FILE,
-    EMBEDDING_SPACE,
     MAJOR_MODE,
     MANIFEST_FILE,
     MINOR_MODE,
@@ -41,6 +40,7 @@ from chladni_audio_features.training.evaluation import (
     stack_by_kind,
 )
 from chladni_audio_features.training.synthesis.corpus import draw_corpus
+from chladni_contract.descriptor_space import DESCRIPTOR_SPACE
 
 _KNOTS = 33
 _SIGNIFICANT_DIGITS = 6
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     calibration = _encode(
         {
-            "space": EMBEDDING_SPACE,
+            "space": DESCRIPTOR_SPACE,
             "maps": {
                 name: {"values": fitted.values.tolist(), "positions": fitted.positions.tolist()}
                 for name, fitted in fit_maps(descriptors).items()
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     (options.output / CALIBRATION_FILE).write_bytes(calibration)
     manifest: dict[str, Any] = {
-        "model": EMBEDDING_SPACE,
+        "model": DESCRIPTOR_SPACE,
         "description": "Quantile maps from descriptors, of the whole sound and of its profile, to [0, 1].",
         "license": "Apache-2.0",
         "made_by": "python -m chladni_audio_features.training.calibrate_embedding "

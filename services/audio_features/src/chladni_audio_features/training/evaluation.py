@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.embeddings.descriptors import DESCRIPTOR_NAMES, TEMPORAL_FEATURES
+from chladni_contract.descriptor_space import DESCRIPTOR_NAMES, TEMPORAL_FEATURES
 
 Embeddings = npt.NDArray[np.float32]
 

@@ -29,8 +29,9 @@ import numpy as np
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ
-from chladni_audio_features.embeddings.descriptors import COMPONENT_NAMES, load_embedder
+from chladni_audio_features.embeddings.descriptors import load_embedder
 from chladni_audio_features.training.synthesis.corpus import draw_corpus
+from chladni_contract.descriptor_space import COMPONENT_NAMES
 
 _PROGRESS_EVERY = 50
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_contract.provenance_messages import to_provenance, to_provenance_message
 from chladni_gateway.backends.messages import (
     to_embedding_message,
     to_image,
@@ -14,12 +14,10 @@ from chladni_gateway.backends.messages import (
 )
 from chladni_gateway.domain.events import Completed, GenerationEvent, Progressed, Queued, Started
 from chladni_gateway.domain.generation import Priority
-from chladni_gateway.domain.images import Provenance
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin, PreviewRequest
 
-_OPTIONAL_FACTS: Final = ("strength", "initial_latents_weight", "refiner_start")
 _PRIORITIES: Final = {
     Priority.INTERACTIVE: image_pb2.PRIORITY_INTERACTIVE,
     Priority.BATCH: image_pb2.PRIORITY_BATCH,
@@ -65,22 +63,6 @@ def to_generation_event(response: image_pb2.GenerateImageResponse) -> Generation
             )
         case _:
             return None
-
-
-def to_provenance(message: image_pb2.Provenance) -> Provenance:
-    """Returns the provenance of a message, which has the same fields."""
-    values: dict[str, Any] = {field.name: getattr(message, field.name) for field in fields(Provenance)}
-    values |= {name: None for name in _OPTIONAL_FACTS if not message.HasField(name)}
-    values["earlier"] = tuple(map(to_provenance, message.earlier))
-    values["library_versions"] = dict(message.library_versions)
-    values["recipe_options"] = dict(message.recipe_options)
-    values["upscale"] = message.upscale or 1  # Servers that cannot enlarge images say nothing of it.
-    return Provenance(**values)
-
-
-def to_provenance_message(provenance: Provenance) -> image_pb2.Provenance:
-    """Returns the message of a provenance."""
-    return image_pb2.Provenance(**asdict(provenance))
 
 
 def _to_conditioning_message(conditioning: Conditioning) -> image_pb2.Conditioning:

@@ -9,9 +9,10 @@ Each event knows the stage that it belongs to and, where the recipe has several 
 from dataclasses import dataclass
 from typing import ClassVar
 
+from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
 from chladni_gateway.domain.image_store import ImageRecord
-from chladni_gateway.domain.images import Image, Provenance
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.stages import Stage
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import Embedding, InitialLatents
-from chladni_gateway.domain.images import Image, Provenance
+from chladni_gateway.domain.images import Image
 
 
 class Priority(StrEnum):

@@ -8,8 +8,9 @@ from uuid import UUID
 from pydantic import AliasChoices, Field
 
 from chladni_contract.errors import NotFoundError, Reason
+from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
-from chladni_gateway.domain.images import Provenance, parse_uuid
+from chladni_gateway.domain.images import parse_uuid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

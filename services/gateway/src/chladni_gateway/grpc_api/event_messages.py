@@ -12,7 +12,7 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
-from chladni_gateway.backends.generation_messages import to_provenance_message
+from chladni_contract.provenance_messages import to_provenance_message
 from chladni_gateway.backends.messages import to_image_message
 from chladni_gateway.domain.events import (
     Analyzed,

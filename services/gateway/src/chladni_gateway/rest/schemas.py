@@ -9,9 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from chladni_contract.errors import NotOfferedError
+from chladni_contract.provenance import Provenance
 from chladni_gateway.creation.job import JobState
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
-from chladni_gateway.domain.images import Provenance
 from chladni_gateway.domain.scores import Level, level_of, percent_of
 from chladni_gateway.rest.openapi import IMAGE_ID, OTHER_IMAGE_ID
 from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES

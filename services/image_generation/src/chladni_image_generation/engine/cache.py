@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chladni_image_generation.generation import GenerationRequest, Provenance
+    from chladni_contract.provenance import Provenance
+    from chladni_image_generation.generation import GenerationRequest
 
 
 def content_key(request: GenerationRequest) -> str:

@@ -8,8 +8,8 @@ from typing import Final
 
 import torch
 
+from chladni_contract.provenance import Provenance
 from chladni_image_generation.engine.executor import ExecutionState
-from chladni_image_generation.generation import Provenance
 from chladni_image_generation.models.interface import LatentDiffusionModel
 
 _LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch", "transformers")

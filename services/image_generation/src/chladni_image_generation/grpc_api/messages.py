@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -11,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
+from chladni_contract.provenance_messages import to_provenance_message
 from chladni_image_generation.engine.registry import UnavailableModel
 from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
 from chladni_image_generation.generation import (
@@ -206,7 +206,7 @@ def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_p
                         width_pixels=event.provenance.width_pixels * event.provenance.upscale,
                         height_pixels=event.provenance.height_pixels * event.provenance.upscale,
                     ),
-                    provenance=image_pb2.Provenance(**asdict(event.provenance)),
+                    provenance=to_provenance_message(event.provenance),
                     queue_time=_duration(event.queue_seconds),
                     processing_time=_duration(event.processing_seconds),
                     is_reused=event.is_reused,

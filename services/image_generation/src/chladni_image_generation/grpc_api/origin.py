@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni_image_generation.generation import Origin, Provenance
+from chladni_contract.provenance_messages import to_provenance
+from chladni_image_generation.generation import Origin
 from chladni_runtime.server.validation import RequestValidator
 
 _MAX_NAME_LENGTH: Final = 64
@@ -13,7 +14,6 @@ _MAX_FALLBACK_LENGTH: Final = 1024
 _MAX_EARLIER: Final = 4
 _MAX_OPTIONS: Final = 16
 _MAX_OPTION_LENGTH: Final = 256
-_OPTIONAL_FIELDS: Final = ("strength", "initial_latents_weight", "refiner_start")
 
 
 def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None:
@@ -55,18 +55,7 @@ def to_origin(message: image_pb2.Origin) -> Origin:
         recipe=message.recipe,
         audio_sha256=message.audio_sha256,
         stage=message.stage,
-        earlier=tuple(_to_provenance(one) for one in message.earlier),
+        earlier=tuple(map(to_provenance, message.earlier)),
         fallback=message.fallback,
         options=dict(message.options),
     )
-
-
-def _to_provenance(message: image_pb2.Provenance) -> Provenance:
-    values = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
-    values |= {name: None for name in _OPTIONAL_FIELDS if not message.HasField(name)}
-    values |= {
-        "library_versions": dict(message.library_versions),
-        "recipe_options": dict(message.recipe_options),
-        "earlier": (),
-    }
-    return Provenance(**values)

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import torch
 
-from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
+from chladni_contract.descriptor_space import DESCRIPTOR_SPACE
 from chladni_image_generation.models.files import (
     SEPARATOR,
     ModelFiles,

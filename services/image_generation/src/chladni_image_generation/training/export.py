@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from chladni_image_generation.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE
+from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE
 from chladni_image_generation.families.embedded.conditioning import (
     CLASS_LABEL_DIMENSION,
 )

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from chladni_image_generation.descriptor_space import DESCRIPTOR_SPACE
+from chladni_contract.descriptor_space import DESCRIPTOR_SPACE
 from chladni_image_generation.families.embedded.model import (
     EmbeddedModel,
     load_embedded_model,

@@ -7,11 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_image_generation.descriptor_space import (
-    COMPONENT_COUNT,
-    GLOBAL_NAMES,
-    silence,
-)
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_NAMES
+from chladni_image_generation.descriptor_space import silence
 from chladni_image_generation.families.embedded.conditioning import (
     CLASS_LABEL_DIMENSION,
     Condition,
@@ -81,7 +78,7 @@ def test_the_whole_sound_reaches_the_labels_and_its_course_the_guide() -> None:
         moved = embedding.clone()
         moved[0, component] += 0.05
         condition = encode(moved)
-        is_global = component < len(GLOBAL_NAMES)
+        is_global = component < len(DESCRIPTOR_NAMES)
         assert torch.equal(condition.class_labels, reference.class_labels) is not is_global
         assert is_global or not torch.equal(condition.guide, reference.guide)
 

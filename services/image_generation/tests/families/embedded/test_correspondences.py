@@ -7,13 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_image_generation.descriptor_space import (
-    COMPONENT_COUNT,
-    COMPONENT_NAMES,
-    GLOBAL_NAMES,
-    course_of,
-    silence,
-)
+from chladni_contract.descriptor_space import COMPONENT_COUNT, COMPONENT_NAMES, DESCRIPTOR_NAMES
+from chladni_image_generation.descriptor_space import course_of, silence
 from chladni_image_generation.families.embedded.correspondences import (
     PARAMETER_COUNT,
     parameters_from_descriptors,
@@ -58,7 +53,7 @@ def test_vectors_hold_every_parameter_but_the_course() -> None:
         moved = base.clone()
         moved[0, index] = 0.6
         differs = not torch.equal(parameters_from_descriptors(moved).as_vectors(), reference)
-        assert differs is (name in GLOBAL_NAMES), name
+        assert differs is (name in DESCRIPTOR_NAMES), name
 
 
 def test_the_course_comes_along_unchanged() -> None:
@@ -129,19 +124,20 @@ def test_quiet_sounds_keep_their_forms_and_silence_has_none() -> None:
         assert getattr(nothing, name) == 0, name
 
 
-@pytest.mark.parametrize("component", GLOBAL_NAMES)
+@pytest.mark.parametrize("component", DESCRIPTOR_NAMES)
 def test_small_changes_of_a_sound_are_small_changes_of_its_image(component: str) -> None:
     generator = torch.Generator().manual_seed(6)
     sounds = torch.rand(200, COMPONENT_COUNT, generator=generator)
     moved = sounds.clone()
-    moved[:, GLOBAL_NAMES.index(component)] = (moved[:, GLOBAL_NAMES.index(component)] + 0.01).clamp(max=1)
+    column = DESCRIPTOR_NAMES.index(component)
+    moved[:, column] = (moved[:, column] + 0.01).clamp(max=1)
     vectors, neighbours = (parameters_from_descriptors(each).as_vectors() for each in (sounds, moved))
     assert (vectors - neighbours).abs().max() < 0.1
 
 
 def test_the_order_of_two_strong_notes_hardly_shows() -> None:
     """A shade more of one note or of the other leaves key, mode and figure nearly as they are."""
-    quiet = {name: 0.0 for name in GLOBAL_NAMES if name.startswith("chroma")}
+    quiet = {name: 0.0 for name in DESCRIPTOR_NAMES if name.startswith("chroma")}
     first, second = (
         parameters_from_descriptors(sound_of(**(quiet | {"chroma_g": g, "chroma_g_sharp": a, "mode": mode})))
         for g, a, mode in ((1.0, 0.95, 0.48), (0.95, 1.0, 0.52))
@@ -150,7 +146,7 @@ def test_the_order_of_two_strong_notes_hardly_shows() -> None:
 
 
 def test_each_pitch_class_excites_a_mode_of_its_own() -> None:
-    quiet = {name: 0.0 for name in GLOBAL_NAMES if name.startswith("chroma")}
+    quiet = {name: 0.0 for name in DESCRIPTOR_NAMES if name.startswith("chroma")}
     sounds = torch.cat([sound_of(**(quiet | {name: 1.0})) for name in quiet])
     assert torch.equal(parameters_from_descriptors(sounds).plate_weights, torch.eye(12))
     assert not parameters_from_descriptors(sound_of(**quiet)).plate_weights.any()

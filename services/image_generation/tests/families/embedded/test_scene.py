@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from chladni_image_generation.descriptor_space import (
+from chladni_contract.descriptor_space import (
     COMPONENT_NAMES,
-    COURSE_FEATURES,
-    COURSE_SEGMENTS,
-    GLOBAL_NAMES,
-    silence,
+    DESCRIPTOR_NAMES,
+    TEMPORAL_FEATURES,
+    TEMPORAL_SEGMENTS,
 )
+from chladni_image_generation.descriptor_space import silence
 from chladni_image_generation.families.embedded.correspondences import (
     ImageParameters,
     parameters_from_descriptors,
@@ -40,10 +40,10 @@ def sound_of(**components: float | Tensor) -> ImageParameters:
     values = dict(zip(COMPONENT_NAMES, silence().tolist(), strict=True))
     values |= {"loudness": 0.8, "pitch_range": 0.5}
     for name, value in components.items():
-        if name in GLOBAL_NAMES:
+        if name in DESCRIPTOR_NAMES:
             values[name] = float(value)
             continue
-        for segment, level in enumerate(torch.as_tensor(value).expand(COURSE_SEGMENTS).tolist()):
+        for segment, level in enumerate(torch.as_tensor(value).expand(TEMPORAL_SEGMENTS).tolist()):
             values[name.replace("course", f"course_{segment:02}")] = level
     return parameters_from_descriptors(torch.tensor([[values[name] for name in COMPONENT_NAMES]]))
 
@@ -58,7 +58,7 @@ def level_grids(sound: ImageParameters) -> Tensor:
     return torch.zeros(len(sound.course), GRID_CHANNELS, GRID_SIZE, GRID_SIZE)
 
 
-RISING = torch.linspace(0.1, 0.9, COURSE_SEGMENTS)
+RISING = torch.linspace(0.1, 0.9, TEMPORAL_SEGMENTS)
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
@@ -72,7 +72,7 @@ def test_without_noise_the_guide_shows_the_scene_of_the_same_coordinates(height:
     for channel, field in enumerate((x, y, scene.above)):
         assert torch.equal(guide[:, channel], field)
     assert torch.equal(guide[:, 4], scene.figure)
-    course = guide[:, 11 : 11 + len(COURSE_FEATURES)]
+    course = guide[:, 11 : 11 + len(TEMPORAL_FEATURES)]
     assert torch.equal(course, 2 * scene.course - 1)
     ridges, near_ridges, noise = guide[:, -2 * RIDGE_COUNT - GRID_CHANNELS :].split(
         [RIDGE_COUNT, RIDGE_COUNT, GRID_CHANNELS], dim=1
@@ -130,10 +130,10 @@ def test_the_sound_lasts_from_edge_to_edge(height: int, width: int) -> None:
     level = feature(scene_of(sound_of(course_level=RISING), height, width).course, "level")
     assert level[..., 0].max() < 0.2
     assert level[..., -1].min() > 0.8
-    onsets = torch.zeros(COURSE_SEGMENTS)
+    onsets = torch.zeros(TEMPORAL_SEGMENTS)
     onsets[14] = 1.0
     bodies = scene_of(sound_of(course_onset=onsets), height, width).bodies[0]
-    assert int(bodies.flatten().argmax()) % width == pytest.approx(width * 14.5 / COURSE_SEGMENTS, abs=1.5)
+    assert int(bodies.flatten().argmax()) % width == pytest.approx(width * 14.5 / TEMPORAL_SEGMENTS, abs=1.5)
 
 
 def test_the_course_runs_from_left_to_right() -> None:
@@ -155,7 +155,7 @@ def test_the_course_runs_outwards_in_rings() -> None:
 
 
 def test_ridges_of_the_reversed_course_are_mirrored() -> None:
-    course = torch.rand(COURSE_SEGMENTS, generator=torch.Generator().manual_seed(1))
+    course = torch.rand(TEMPORAL_SEGMENTS, generator=torch.Generator().manual_seed(1))
     features = ("course_level", "course_brightness", "course_pitch_height", "course_onset")
     forward = scene_of(sound_of(**dict.fromkeys(features, course)))
     backward = scene_of(sound_of(**dict.fromkeys(features, course.flip(0))))
@@ -190,23 +190,23 @@ def test_ridges_sink_below_a_harmonic_sound() -> None:
 
 
 def test_a_body_stands_where_something_begins() -> None:
-    onsets = torch.zeros(COURSE_SEGMENTS)
+    onsets = torch.zeros(TEMPORAL_SEGMENTS)
     onsets[4] = 1.0
     bodies = scene_of(sound_of(course_onset=onsets)).bodies[0]
     place = bodies.flatten().argmax()
     column = int(place) % 64
-    assert column == pytest.approx(64 * 4.5 / COURSE_SEGMENTS, abs=1.5)
+    assert column == pytest.approx(64 * 4.5 / TEMPORAL_SEGMENTS, abs=1.5)
     assert bodies.max() > 0.8
     inside = (bodies > 0).any(dim=0).nonzero().flatten()
     assert inside.max() - inside.min() < 64 * 0.3
 
 
 def test_more_onsets_are_more_bodies_and_none_are_none() -> None:
-    sparse, dense = torch.zeros(COURSE_SEGMENTS), torch.full((COURSE_SEGMENTS,), 0.8)
+    sparse, dense = torch.zeros(TEMPORAL_SEGMENTS), torch.full((TEMPORAL_SEGMENTS,), 0.8)
     sparse[::8] = 0.8
     areas = [
         float((scene_of(sound_of(course_onset=onsets)).bodies > 0).float().mean())
-        for onsets in (torch.zeros(COURSE_SEGMENTS), sparse, dense)
+        for onsets in (torch.zeros(TEMPORAL_SEGMENTS), sparse, dense)
     ]
     assert areas[0] == 0
     assert 0 < 3 * areas[1] < areas[2]

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import nn
 
-from chladni_similarity.audio import AUDIO_SPACE
+from chladni_contract.descriptor_space import DESCRIPTOR_SPACE
 from chladni_similarity.embedders.alignment_network import (
     MODEL_TYPE,
     WEIGHT_PREFIXES,
@@ -69,7 +69,7 @@ class AlignmentEmbedder:
             license=manifest.license,
             space=manifest.space,
             dimension=manifest.dimension,
-            input_spaces=(AUDIO_SPACE,),
+            input_spaces=(DESCRIPTOR_SPACE,),
             properties={
                 "input": f"{side} x {side} pixels, whole image",
                 "score": self._score_map.description,

@@ -8,10 +8,11 @@ import numpy as np
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_array
 from chladni_runtime.server.validation import RequestValidator
-from chladni_similarity.audio import AUDIO_DIMENSION, AUDIO_SPACE, Audio, AudioClip, AudioEmbedding
+from chladni_similarity.audio import Audio, AudioClip, AudioEmbedding
 
 _MAX_SHOWN_LENGTH: Final = 80
 
@@ -43,13 +44,13 @@ def to_audio(query: similarity_pb2.AudioQuery, *, field: str) -> Audio:
 
 
 def _audio_embedding(embedding: tensor_pb2.Embedding, field: str) -> AudioEmbedding:
-    if embedding.space != AUDIO_SPACE:
+    if embedding.space != DESCRIPTOR_SPACE:
         raise _invalid(
             f"{field}.space",
-            f"is {embedding.space[:_MAX_SHOWN_LENGTH]!r}, must be {AUDIO_SPACE}, "
+            f"is {embedding.space[:_MAX_SHOWN_LENGTH]!r}, must be {DESCRIPTOR_SPACE}, "
             "which AudioFeatureService.ExtractFeatures returns.",
         )
-    values = to_array(embedding.values, field=f"{field}.values", dtype=np.float32, shape=(AUDIO_DIMENSION,))
+    values = to_array(embedding.values, field=f"{field}.values", dtype=np.float32, shape=(COMPONENT_COUNT,))
     outside = np.flatnonzero((values < 0) | (values > 1))
     if outside.size:
         raise _invalid(

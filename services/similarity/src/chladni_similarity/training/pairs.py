@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from chladni_similarity.audio import AUDIO_DIMENSION
+from chladni_contract.descriptor_space import COMPONENT_COUNT
 
 IMAGE_SIDE_PIXELS: Final = 128
 SOURCE_NAMES: Final = ("rendered", "sampled")
@@ -32,7 +32,7 @@ _ROWS_AT_A_TIME: Final = 1024
 
 _LAYOUT: Final = {
     "images": (torch.uint8, (3, IMAGE_SIDE_PIXELS, IMAGE_SIDE_PIXELS)),
-    "sounds": (torch.float32, (AUDIO_DIMENSION,)),
+    "sounds": (torch.float32, (COMPONENT_COUNT,)),
     "source": (torch.uint8, ()),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,13 @@ from PIL import Image
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_benchmarks.figures import MeasurementError
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.tensors import to_tensor
-
-EMBEDDING_SPACE: Final = "chladni-descriptors-v2"
-EMBEDDING_SIZE: Final = 152
 
 
 def random_embedding(seed: int) -> NDArray[np.float32]:
     """Returns the embedding of a sound that does not exist: float32 (152,) in [0, 1]."""
-    return np.random.default_rng(seed).random(EMBEDDING_SIZE, dtype=np.float32)
+    return np.random.default_rng(seed).random(COMPONENT_COUNT, dtype=np.float32)
 
 
 def generation_request(seed: int, **fields: Any) -> image_pb2.GenerateImageRequest:
@@ -32,7 +30,7 @@ def generation_request(seed: int, **fields: Any) -> image_pb2.GenerateImageReque
         seed: Seed of the noise, and of the embedding that stands for a sound.
         fields: Further fields of the message; what is absent is as by default.
     """
-    embedding = tensor_pb2.Embedding(space=EMBEDDING_SPACE, values=to_tensor(random_embedding(seed)))
+    embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(random_embedding(seed)))
     return image_pb2.GenerateImageRequest(
         conditioning=image_pb2.Conditioning(audio_embedding=embedding),
         seed=seed,

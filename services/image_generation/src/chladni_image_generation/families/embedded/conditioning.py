@@ -22,10 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from chladni_image_generation.descriptor_space import (
-    COMPONENT_COUNT,
-    GLOBAL_NAMES,
-)
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_NAMES
 from chladni_image_generation.families.embedded.correspondences import (
     PARAMETER_COUNT,
     parameters_from_descriptors,
@@ -46,7 +43,7 @@ def _aligned(width: int) -> int:
     return math.ceil(width / _ALIGNMENT) * _ALIGNMENT
 
 
-CLASS_LABEL_DIMENSION: Final = _aligned(len(GLOBAL_NAMES) * FEATURES_PER_COMPONENT + PARAMETER_COUNT + 1)
+CLASS_LABEL_DIMENSION: Final = _aligned(len(DESCRIPTOR_NAMES) * FEATURES_PER_COMPONENT + PARAMETER_COUNT + 1)
 """Features of the global components, the image's parameters, the presence flag, and zeros."""
 
 
@@ -82,7 +79,7 @@ def encode_condition(
     batch_size = embedding.shape[0]
     flag = torch.ones(batch_size, 1) if present is None else present.float().reshape(batch_size, 1)
     embedding, flag = embedding.float(), flag.to(embedding.device)
-    overall = _fourier_features(embedding[:, : len(GLOBAL_NAMES)])
+    overall = _fourier_features(embedding[:, : len(DESCRIPTOR_NAMES)])
     parameters = parameters_from_descriptors(embedding)
 
     class_labels = torch.cat([overall.flatten(1), parameters.as_vectors()], dim=1) * flag

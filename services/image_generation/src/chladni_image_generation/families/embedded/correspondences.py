@@ -44,7 +44,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from chladni_image_generation.descriptor_space import GLOBAL_NAMES, course_of
+from chladni_contract.descriptor_space import DESCRIPTOR_NAMES
+from chladni_image_generation.descriptor_space import course_of
 from chladni_image_generation.families.embedded.palette import (
     ANCHOR_COUNT,
     FIFTH,
@@ -53,7 +54,7 @@ from chladni_image_generation.families.embedded.palette import (
     chroma_phase,
 )
 
-_CHROMA_START = GLOBAL_NAMES.index("chroma_c")
+_CHROMA_START = DESCRIPTOR_NAMES.index("chroma_c")
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ PARAMETER_COUNT = ANCHOR_COUNT * 3 + 3 + 12 + len(fields(ImageParameters)) - len
 def parameters_from_descriptors(embedding: Tensor) -> ImageParameters:
     """Apply the table of correspondences to (B, 152) descriptor embeddings in [0, 1]."""
     embedding = embedding.float()
-    overall = embedding[:, : len(GLOBAL_NAMES)]
-    named = dict(zip(GLOBAL_NAMES, overall.unbind(1), strict=True))
+    overall = embedding[:, : len(DESCRIPTOR_NAMES)]
+    named = dict(zip(DESCRIPTOR_NAMES, overall.unbind(1), strict=True))
     chroma = overall[:, _CHROMA_START:]
     loudness, dynamics, flatness = named["loudness"], named["dynamics"], named["flatness"]
     pitch_height, pitch_range = named["pitch_height"], named["pitch_range"]

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from chladni_image_generation.descriptor_space import COURSE_FEATURES
+from chladni_contract.descriptor_space import TEMPORAL_FEATURES
 from chladni_image_generation.families.embedded.correspondences import ImageParameters
 from chladni_image_generation.families.embedded.fields import pixel_grid
 from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS
@@ -27,7 +27,7 @@ from chladni_image_generation.families.embedded.scene import (
 _COORDINATE_PLANES: Final = 4
 _FIELD_PLANES: Final = 7
 GUIDE_CHANNELS: Final = (
-    _COORDINATE_PLANES + 2 * len(COURSE_FEATURES) + _FIELD_PLANES + 2 * RIDGE_COUNT + GRID_CHANNELS
+    _COORDINATE_PLANES + 2 * len(TEMPORAL_FEATURES) + _FIELD_PLANES + 2 * RIDGE_COUNT + GRID_CHANNELS
 )
 
 _NEAR: Final = 0.12

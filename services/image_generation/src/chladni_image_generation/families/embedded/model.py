@@ -16,7 +16,7 @@ from diffusers import AutoencoderDC, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor
 
-from chladni_image_generation.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_image_generation.families.common.latents import initial_noise, shrunk_latents
 from chladni_image_generation.families.embedded.conditioning import (
     Condition,

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from chladni_image_generation.descriptor_space import COURSE_FEATURES, COURSE_SEGMENTS, course_at
+from chladni_contract.descriptor_space import TEMPORAL_FEATURES, TEMPORAL_SEGMENTS
+from chladni_image_generation.descriptor_space import course_at
 from chladni_image_generation.families.embedded.correspondences import ImageParameters
 from chladni_image_generation.families.embedded.fields import grid_field, pixel_grid, plane, smooth_step
 
@@ -133,7 +134,7 @@ def gather_clouds(x: Tensor, y: Tensor, noise: Tensor) -> Tensor:
 
 def feature(course: Tensor, name: str) -> Tensor:
     """Return one feature of a stack of (B, features, ...), as (B, ...)."""
-    return course[:, COURSE_FEATURES.index(name)]
+    return course[:, TEMPORAL_FEATURES.index(name)]
 
 
 def _at(table: Tensor, positions: Tensor) -> Tensor:
@@ -181,7 +182,7 @@ def _ridges(parameters: ImageParameters, course: Tensor, x: Tensor, y: Tensor) -
 
 def _emphasised(parameters: ImageParameters, course: Tensor, name: str) -> Tensor:
     """Return a feature whose changes show more than its mean does."""
-    mean = plane(parameters.course[:, :, COURSE_FEATURES.index(name)].mean(dim=1))
+    mean = plane(parameters.course[:, :, TEMPORAL_FEATURES.index(name)].mean(dim=1))
     return 0.5 + 0.7 * (mean - 0.5) + 1.8 * (feature(course, name) - mean)
 
 
@@ -211,14 +212,14 @@ def _cells(parameters: ImageParameters, x: Tensor, y: Tensor) -> Tensor:
 
 def _bodies(parameters: ImageParameters, x: Tensor, y: Tensor, half_width: float) -> Tensor:
     """Return a body for each segment in which something begins: when, how bright, how strongly."""
-    onsets = parameters.course[:, :, COURSE_FEATURES.index("onset")]
-    brightness = parameters.course[:, :, COURSE_FEATURES.index("brightness")]
-    pitch = parameters.course[:, :, COURSE_FEATURES.index("pitch_height")]
+    onsets = parameters.course[:, :, TEMPORAL_FEATURES.index("onset")]
+    brightness = parameters.course[:, :, TEMPORAL_FEATURES.index("brightness")]
+    pitch = parameters.course[:, :, TEMPORAL_FEATURES.index("pitch_height")]
     strength = (onsets / 0.6).clamp(max=1)
     radii = parameters.body_radius[:, None] * (0.40 + 0.60 * strength**2) * smooth_step(onsets, 0.06, 0.18)
     nearest = torch.full_like(x, -3.0)
-    for segment in range(COURSE_SEGMENTS):
-        centre_x = half_width * ((segment + 0.5) * 2 / COURSE_SEGMENTS - 1)
+    for segment in range(TEMPORAL_SEGMENTS):
+        centre_x = half_width * ((segment + 0.5) * 2 / TEMPORAL_SEGMENTS - 1)
         # Neighbours stand at different heights, or the strokes of a drum would hang on a string.
         swing = 0.22 * math.sin(2.4 * segment)
         height = -0.42 + 0.55 * brightness[:, segment] + 0.40 * pitch[:, segment] + swing

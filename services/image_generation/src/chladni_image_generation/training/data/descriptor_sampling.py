@@ -10,16 +10,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from chladni_image_generation.descriptor_space import (
-    COMPONENT_COUNT,
-    COURSE_SEGMENTS,
-    GLOBAL_NAMES,
-    silence,
-)
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_NAMES, TEMPORAL_SEGMENTS
+from chladni_image_generation.descriptor_space import silence
 from chladni_image_generation.families.embedded.palette import chroma_phase
 
-_INDEX = {name: position for position, name in enumerate(GLOBAL_NAMES)}
-_CHROMA = slice(_INDEX["chroma_c"], len(GLOBAL_NAMES))
+_INDEX = {name: position for position, name in enumerate(DESCRIPTOR_NAMES)}
+_CHROMA = slice(_INDEX["chroma_c"], len(DESCRIPTOR_NAMES))
 
 _MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
@@ -83,11 +79,11 @@ def _kind_at(position: float) -> Callable[[Generator], Tensor]:
 
 
 def _silence(_: Generator) -> Tensor:
-    return silence()[: len(GLOBAL_NAMES)]
+    return silence()[: len(DESCRIPTOR_NAMES)]
 
 
 def _uniform(generator: Generator) -> Tensor:
-    embedding = torch.rand(len(GLOBAL_NAMES), generator=generator)
+    embedding = torch.rand(len(DESCRIPTOR_NAMES), generator=generator)
     embedding[_CHROMA] = _chroma(generator)
     return embedding
 
@@ -140,7 +136,7 @@ def _noise(generator: Generator) -> Tensor:
 
 def _unpitched(generator: Generator) -> Tensor:
     """Return a sound without pitch: no height, no range, no mode, no chroma, little harmonicity."""
-    embedding = torch.rand(len(GLOBAL_NAMES), generator=generator)
+    embedding = torch.rand(len(DESCRIPTOR_NAMES), generator=generator)
     embedding[_INDEX["pitch_height"]] = embedding[_INDEX["mode"]] = 0.5
     embedding[_INDEX["pitch_range"]] = 0
     embedding[_INDEX["harmonicity"]] *= 0.35
@@ -195,7 +191,7 @@ def _course(overall: Tensor, generator: Generator) -> Tensor:
 def _walk(generator: Generator) -> Tensor:
     """Return (segments,) smooth random course of about unit deviation, smoother or livelier by chance."""
     draw = float(torch.rand((), generator=generator))
-    noise = torch.randn(COURSE_SEGMENTS + 8, generator=generator)
+    noise = torch.randn(TEMPORAL_SEGMENTS + 8, generator=generator)
     width = 0.5 + 2.5 * draw
     kernel = torch.exp(-0.5 * (torch.arange(9.0) - 4) ** 2 / width**2)
     return functional.conv1d(noise[None, None], (kernel / kernel.norm())[None, None])[0, 0]
@@ -203,17 +199,17 @@ def _walk(generator: Generator) -> Tensor:
 
 def _envelope(kind: float, overall: Tensor, generator: Generator) -> Tensor:
     """Return (segments,) level relative to the loudest segment: steady, swelling, dying away, or pulsing."""
-    time = (torch.arange(COURSE_SEGMENTS) + 0.5) / COURSE_SEGMENTS
+    time = (torch.arange(TEMPORAL_SEGMENTS) + 0.5) / TEMPORAL_SEGMENTS
     depth = float(overall[_INDEX["dynamics"]])
     ripple = 0.10 * _walk(generator)
     if kind < 0.35:
-        shape = 0.95 - depth * torch.rand(COURSE_SEGMENTS, generator=generator) ** 1.5
+        shape = 0.95 - depth * torch.rand(TEMPORAL_SEGMENTS, generator=generator) ** 1.5
     elif kind < 0.5:
         shape = 1 - depth * (1 - time)
     elif kind < 0.65:
         shape = 1 - depth * time
     elif kind < 0.8:
-        shape = 1 - depth * (torch.rand(COURSE_SEGMENTS, generator=generator) < 0.35).float()
+        shape = 1 - depth * (torch.rand(TEMPORAL_SEGMENTS, generator=generator) < 0.35).float()
     else:
         shape = 1 - depth * (0.5 + 0.5 * torch.cos(2 * torch.pi * time * (1 + round(7 * kind * 5) % 5)))
     level = (shape + ripple).clamp(min=0)
@@ -223,6 +219,6 @@ def _envelope(kind: float, overall: Tensor, generator: Generator) -> Tensor:
 def _onsets(overall: Tensor, level: Tensor, generator: Generator) -> Tensor:
     """Return (segments,) strength of onsets: in more segments and stronger, the more of them there are."""
     rate = float(overall[_INDEX["onset_rate"]])
-    present = torch.rand(COURSE_SEGMENTS, generator=generator) < 0.05 + 0.95 * rate
-    strength = (0.25 + 0.55 * rate + 0.35 * torch.rand(COURSE_SEGMENTS, generator=generator)).clamp(max=1)
+    present = torch.rand(TEMPORAL_SEGMENTS, generator=generator) < 0.05 + 0.95 * rate
+    strength = (0.25 + 0.55 * rate + 0.35 * torch.rand(TEMPORAL_SEGMENTS, generator=generator)).clamp(max=1)
     return present * strength * (level / (level + 0.1))

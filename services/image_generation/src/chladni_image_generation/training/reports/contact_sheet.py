@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from chladni_image_generation.descriptor_space import COMPONENT_NAMES, COURSE_SEGMENTS, GLOBAL_NAMES, silence
+from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_NAMES, TEMPORAL_SEGMENTS
+from chladni_image_generation.descriptor_space import silence
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.training.data.art import render_each
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
@@ -24,7 +25,7 @@ from chladni_image_generation.training.reports.sampling import (
 
 _SHEET_SEED = 77_000_000
 _THUMBNAIL_PIXELS = 256
-_VARIED = GLOBAL_NAMES[: GLOBAL_NAMES.index("chroma_c")]
+_VARIED = DESCRIPTOR_NAMES[: DESCRIPTOR_NAMES.index("chroma_c")]
 
 
 def write_comparison_sheet(
@@ -64,11 +65,11 @@ def write_variation_sheet(
 def typical_embedding() -> Tensor:
     """Return the (152,) embedding of an ordinary tonal sound around A minor that swells and dies away."""
     values = dict.fromkeys(COMPONENT_NAMES, 0.5)
-    values |= dict.fromkeys(GLOBAL_NAMES[len(_VARIED) :], 0.0)
+    values |= dict.fromkeys(DESCRIPTOR_NAMES[len(_VARIED) :], 0.0)
     values |= {"chroma_a": 1.0, "chroma_c": 0.7, "chroma_e": 0.8, "chroma_d": 0.3}
     values |= {"flatness": 0.3, "harmonicity": 0.6}
-    for segment in range(COURSE_SEGMENTS):
-        swell = math.sin(math.pi * (segment + 0.5) / COURSE_SEGMENTS)
+    for segment in range(TEMPORAL_SEGMENTS):
+        swell = math.sin(math.pi * (segment + 0.5) / TEMPORAL_SEGMENTS)
         values[f"course_{segment:02}_level"] = 0.4 + 0.6 * swell
         values[f"course_{segment:02}_pitch_height"] = 0.35 + 0.3 * swell
         values[f"course_{segment:02}_onset"] = 0.5 * (segment % 3 == 0)

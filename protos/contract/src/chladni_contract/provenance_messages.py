@@ -1,0 +1,44 @@
+"""Provenance from and to `chladni.image.v1.Provenance`, and from the text inside a PNG."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from google.protobuf import json_format
+
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_contract.provenance import Provenance
+
+_OPTIONAL_FIELDS: Final = ("strength", "initial_latents_weight", "refiner_start")
+
+
+def to_provenance(message: image_pb2.Provenance) -> Provenance:
+    """Return the provenance that a message holds."""
+    values: dict[str, Any] = {item.name: getattr(message, item.name) for item in fields(Provenance)}
+    values |= {name: None for name in _OPTIONAL_FIELDS if not message.HasField(name)}
+    values |= {
+        "library_versions": dict(message.library_versions),
+        "recipe_options": dict(message.recipe_options),
+        "earlier": tuple(map(to_provenance, message.earlier)),
+        "upscale": message.upscale or 1,  # a server that cannot enlarge images leaves it out
+    }
+    return Provenance(**values)
+
+
+def to_provenance_message(provenance: Provenance) -> image_pb2.Provenance:
+    """Return the message of a provenance."""
+    return image_pb2.Provenance(**asdict(provenance))
+
+
+def parse_provenance(text: str) -> Provenance:
+    """Return the provenance that the text of a PNG holds; fields of later versions are ignored.
+
+    Raises:
+        ValueError: The text is not the JSON of a provenance.
+    """
+    try:
+        message = json_format.Parse(text, image_pb2.Provenance(), ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from error
+    return to_provenance(message)
