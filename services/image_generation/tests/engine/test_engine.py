@@ -140,15 +140,14 @@ async def test_a_request_that_cannot_end_in_time_is_refused_at_once(make_engine,
     async with make_engine() as engine:
         await events_of(engine, request_for())
         step_seconds = engine._durations.seconds_for(work=1, images=0)
-        token = CancellationToken(Deadline.after(500 * step_seconds))
-        with pytest.raises(DeadlineExceededError, match="fewer steps"):
-            await events_of(engine, request_for(steps=10_000), token)
-
         others = [
             engine.generate(request_for(steps=900, seed=seed), CancellationToken()) for seed in range(8)
         ]
         for other in others:
             await anext(other)
+        token = CancellationToken(Deadline.after(500 * step_seconds))
+        with pytest.raises(DeadlineExceededError, match="fewer steps"):
+            await events_of(engine, request_for(steps=10_000), token)
         token = CancellationToken(Deadline.after(3000 * step_seconds))
         with pytest.raises(QueueFullError, match="requests in progress") as refused:
             await events_of(engine, request_for(steps=1000), token)
@@ -159,6 +158,20 @@ async def test_a_request_that_cannot_end_in_time_is_refused_at_once(make_engine,
         assert isinstance(short[-1], Completed)
         for other in others:
             await other.aclose()
+
+
+async def test_after_a_stall_an_idle_engine_still_takes_requests(make_engine, request_for, events_of):
+    async with make_engine() as engine:
+        for _ in range(31):  # As if every step since the start had stalled.
+            engine._durations.observe_denoising(60.0, work=1)
+        token = CancellationToken(Deadline.after(30))
+        assert isinstance((await events_of(engine, request_for(), token))[-1], Completed)
+
+
+async def test_the_warm_up_measures_nothing(make_engine, request_for):
+    async with make_engine() as engine:
+        await engine.warm_up(request_for())
+        assert engine._durations.seconds_for(work=1, images=1) == 0.0
 
 
 async def test_a_full_queue_refuses_and_the_waiting_learn_their_position(make_engine, request_for, until):

@@ -27,10 +27,25 @@ def tracked_for(request_for):
     return make
 
 
+class ManualClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
 @pytest.fixture
-def durations():
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def durations(clock):
     """A model that does ten rows a second and decodes an image in half a second."""
-    durations = DurationEstimator()
+    durations = DurationEstimator(clock)
     durations.observe_denoising(1.0, work=10)
     durations.observe_decoding(0.5)
     return durations
@@ -44,10 +59,41 @@ def test_nothing_is_expected_before_anything_was_measured(tracked_for):
     eta.check_deadline(tracked, Deadline.after(0.001))
 
 
-def test_the_forecast_forgets_slowly(durations):
+def test_the_estimate_is_the_median_of_the_newest_measurements(durations):
     assert durations.seconds_for(work=1, images=0) == pytest.approx(1 / 10)
-    durations.observe_denoising(2.0, work=10)
-    assert durations.seconds_for(work=1, images=0) == pytest.approx(0.11)
+    for _ in range(16):
+        durations.observe_denoising(2.0, work=10)
+    assert durations.seconds_for(work=1, images=0) == pytest.approx(2 / 10)
+
+
+def test_a_stall_changes_no_estimate(clock, durations):
+    for _ in range(7):
+        durations.observe_denoising(1.0, work=10)
+    for _ in range(3):
+        durations.observe_denoising(60.0, work=10)
+    assert durations.seconds_for(work=1, images=0) == pytest.approx(1 / 10)
+
+
+def test_an_old_measurement_decides_nothing(clock, durations):
+    clock.now += 10
+    assert durations.seconds_for(work=1, images=1) == pytest.approx(1 / 10 + 0.5)
+    clock.now += 0.1
+    assert durations.seconds_for(work=1, images=1) == 0.0
+
+
+def test_slow_work_is_remembered_as_long_as_it_needs(clock):
+    durations = DurationEstimator(clock)
+    durations.observe_denoising(20.0, work=1)
+    clock.now += 80
+    assert durations.seconds_for(work=1, images=0) == pytest.approx(20.0)
+    clock.now += 1
+    assert durations.seconds_for(work=1, images=0) == 0.0
+
+
+def test_an_idle_engine_refuses_nothing(tracked_for, durations):
+    sizes = BatchSizes(1, NATIVE)
+    alone = tracked_for(sizes, steps=1000)
+    EtaEstimator([alone], durations, sizes).check_deadline(alone, Deadline.after(0.01))
 
 
 def test_one_after_the_other_where_a_call_has_one_row(tracked_for, durations):

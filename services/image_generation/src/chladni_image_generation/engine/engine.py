@@ -101,7 +101,7 @@ class Engine:
         self._executor = Executor(
             model, denoiser_batches=self._denoiser_batches, decoder_batches=self._decoder_batches
         )
-        self._durations = DurationEstimator()
+        self._durations = DurationEstimator(clock)
         self._cache = ImageCache(limits.cache_bytes)
         thread_count = limits.thread_count or torch.get_num_threads()
         self._output_encoder = OutputEncoder(
@@ -188,6 +188,8 @@ class Engine:
             async with aclosing(events):
                 async for _ in events:
                     pass
+        # What ran for the first time, on a machine busy with starting, says little about what will run.
+        self._durations = DurationEstimator(self._clock)
 
     def _follow(
         self,

@@ -5,7 +5,9 @@ Work is counted in rows of the model's native size, padding included, because th
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from collections import Counter, deque
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import DeadlineExceededError, QueueFullError
@@ -16,35 +18,62 @@ if TYPE_CHECKING:
     from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
     from chladni_image_generation.engine.scheduler import Schedulable
     from chladni_image_generation.engine.tracking import TrackedRequest
-    from chladni_runtime.execution.deadlines import Deadline
+    from chladni_runtime.execution.deadlines import Clock, Deadline
 
 _MIN_RETRY_SECONDS: Final = 0.1
 
-_SMOOTHING: Final = 0.1  # Weight of the newest measurement in the running mean.
+_MAX_MEASUREMENTS: Final = 31
+_MAX_AGE_SECONDS: Final = 10.0
+_MAX_AGE_FACTOR: Final = 4.0
 
 
-class RunningMean:
-    """A mean that forgets; 0 while nothing was measured."""
+class RecentMedian:
+    """The median of the newest measurements; 0 if none is recent.
 
-    def __init__(self) -> None:
-        self._value: float | None = None
+    A stall of the machine must not decide for long which requests are refused, since refused work corrects no
+    estimate: a median ignores single stalls, and measurements older than `_MAX_AGE_SECONDS`, or than
+    `_MAX_AGE_FACTOR` times what they measured, count no more.
+
+    Args:
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._measured: deque[tuple[float, float, float]] = deque(maxlen=_MAX_MEASUREMENTS)
 
     @property
     def value(self) -> float:
-        """The mean so far."""
-        return self._value or 0.0
+        """The median now."""
+        now = self._clock()
+        recent = [
+            value
+            for value, seconds, at in self._measured
+            if now - at <= max(_MAX_AGE_SECONDS, _MAX_AGE_FACTOR * seconds)
+        ]
+        return median(recent) if recent else 0.0
 
-    def observe(self, value: float) -> None:
-        """Add a measurement."""
-        self._value = value if self._value is None else self._value + _SMOOTHING * (value - self._value)
+    def observe(self, value: float, *, seconds: float) -> None:
+        """Add a measurement.
+
+        Args:
+            value: What was measured.
+            seconds: How long the measurement took.
+        """
+        self._measured.append((value, seconds, self._clock()))
 
 
 class DurationEstimator:
-    """Predicts when an image can be done, by the measured times of denoising and of finishing."""
+    """Predicts when an image can be done, by the measured times of denoising and of decoding.
 
-    def __init__(self) -> None:
-        self._seconds_per_work: dict[str, RunningMean] = {}
-        self._decode_seconds = RunningMean()
+    Args:
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._seconds_per_work: dict[str, RecentMedian] = {}
+        self._decode_seconds = RecentMedian(clock)
 
     def observe_denoising(self, seconds: float, work: float, *, network: str = "") -> None:
         """Add the time of a call of a denoiser.
@@ -54,11 +83,12 @@ class DurationEstimator:
             work: Its work.
             network: Name of the denoiser; empty for the first one of the model.
         """
-        self._seconds_per_work.setdefault(network, RunningMean()).observe(seconds / work)
+        measured = self._seconds_per_work.setdefault(network, RecentMedian(self._clock))
+        measured.observe(seconds / work, seconds=seconds)
 
     def observe_decoding(self, seconds: float) -> None:
         """Add the time of decoding one image."""
-        self._decode_seconds.observe(seconds)
+        self._decode_seconds.observe(seconds, seconds=seconds)
 
     def seconds_for(self, work: float, images: int, *, network: str = "") -> float:
         """Return the time of denoising so much work and finishing so many images.
@@ -116,12 +146,14 @@ class EtaEstimator:
     def check_deadline(self, tracked: TrackedRequest, deadline: Deadline) -> None:
         """Refuse a request at once that would miss its deadline, instead of working in vain.
 
+        A request that has the model for itself is never refused: the work will measure how long it takes.
+
         Raises:
             DeadlineExceededError: It would miss it even alone.
             QueueFullError: It would miss it because of the requests before it.
         """
         remaining_seconds = deadline.remaining_seconds
-        if remaining_seconds is None:
+        if remaining_seconds is None or len(self._order) == 1:
             return
         alone_seconds = self.seconds_alone(tracked)
         if alone_seconds > remaining_seconds:
