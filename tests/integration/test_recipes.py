@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from chladni_audio_features.tools import calibrate
 from chladni_client import Client, ImageDrafted, RecipeFellBack, RecipeUnavailableError, Started
 from chladni_client.cli.app import build_app
 from chladni_fixtures import untrained_checkpoints
@@ -327,12 +328,13 @@ def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_image(joined
         assert_made_as_it_should("embedded", asdict(image.provenance))
 
 
-def test_a_calibration_of_own_recordings_changes_the_noise(run, sdk, joined_with, tmp_path):
-    recordings = tmp_path / "recordings"
-    recordings.mkdir()
+def test_a_calibration_of_own_clips_changes_the_noise(sdk, joined_with, tmp_path, capsys):
+    clips = tmp_path / "clips"
+    clips.mkdir()
     for pitch_hz in (150, 300, 600):
-        (recordings / f"{pitch_hz}.wav").write_bytes(encoded(melody(0.6, pitch_hz=pitch_hz)))
-    made = run("calibrate", recordings, "--out", tmp_path / "voices", "--shape", "4,32,32", "--json", "-q")
+        (clips / f"{pitch_hz}.wav").write_bytes(encoded(melody(0.6, pitch_hz=pitch_hz)))
+    assert calibrate.main([str(clips), "--out", str(tmp_path / "voices"), "--json", "-q"]) == 0
+    made = json.loads(capsys.readouterr().out)
     assert (made["recording_count"], made["value_count"]) == (3, 4096)
     fields = {"recipe": "latent-noise", "seed": 5, "steps": 2, "noise_weight": 1}
     usual = sdk.create_image(SOUND, **fields)

@@ -57,9 +57,6 @@ def test_the_readmes_commands_run(sounds, run, line, made_of_a_voice):
     for name in ("voice.png", "flute.png"):
         (sounds / name).write_bytes(made_of_a_voice)
     _, *arguments = shlex.split(line, comments=True)
-    if "--merge" in arguments:
-        for number in (1, 2):
-            run("calibrate", "recordings", "--out", f"shard-{number}", "--shard", f"{number}/2", "-q")
     ended = run(*arguments)
     assert ended.exit_code == 0, ended.stderr
 

@@ -12,9 +12,13 @@ from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.composition import load_extractor
+from chladni_audio_features.embeddings.clap import ClapEmbedder
+from chladni_audio_features.embeddings.pretrained_files import ModelReference
 from chladni_audio_features.testing.untrained_clap import save_untrained_clap, save_untrained_clip
+from chladni_audio_features.training import fit_clap_to_clip
 
 RATE_HZ = 22050
+CAPTION_COUNT = 1500
 
 
 class Sounds:
@@ -162,3 +166,26 @@ def clip_directory(tmp_path_factory):
     directory = tmp_path_factory.mktemp("models") / "tiny-clip"
     save_untrained_clip(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def fit_map(clap_directory, clip_directory, tmp_path_factory):
+    """Runs the job; returns the map's directory."""
+
+    def fit(*options):
+        folder = tmp_path_factory.mktemp("map")
+        words = ["--clap", clap_directory, "--clip", clip_directory, "--out", folder, *options]
+        fit_clap_to_clip.main([*map(str, words), "--captions", str(CAPTION_COUNT), "--seed", "3"])
+        return folder
+
+    return fit
+
+
+@pytest.fixture(scope="session")
+def map_directory(fit_map):
+    return fit_map()
+
+
+@pytest.fixture(scope="session")
+def clap(clap_directory):
+    return ClapEmbedder.load(ModelReference(str(clap_directory)))

@@ -39,7 +39,7 @@ _MAX_WORKERS: Final = 4  # each may hold some 50 MB of a long clip
 
 
 def compose(settings: AudioFeaturesSettings) -> Compose:
-    """Returns the function that loads the models, warms the analyses and gives the servicer."""
+    """Return the function that loads the models, warms the analyses up and yields the servicer."""
 
     @asynccontextmanager
     async def serve(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
@@ -74,7 +74,7 @@ def load_extractor(
     pretrained: PretrainedModels | None = None,
     calibrations: Sequence[CalibrationReference] = (),
 ) -> FeatureExtractor:
-    """Loads everything that the analyses need and runs them once, so that no caller waits for that.
+    """Load everything that the analyses need and runs them once, so that no caller waits for that.
 
     Args:
         limits: What a clip may be.

@@ -1,5 +1,7 @@
 """Settings of the audio-features service."""
 
+from __future__ import annotations
+
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator

@@ -1,5 +1,7 @@
 """Metrics of the audio-features service."""
 
+from __future__ import annotations
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chladni_audio_features.audio.containers import Container

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from chladni_client.cli.audio import descriptors, spectrogram
-from chladni_client.cli.calibrate import calibrate
 from chladni_client.cli.compare import compare
 from chladni_client.cli.create import create
 from chladni_client.cli.failures import EXIT_STATUS_MEANINGS
@@ -43,7 +42,6 @@ def build_app() -> typer.Typer:
     app.command()(reproduce)
     app.command()(spectrogram)
     app.command()(descriptors)
-    app.command()(calibrate)
     app.command()(recipes)
     app.command()(health)
     return app

@@ -29,7 +29,7 @@ class ClipAnalysis:
         self._analyser = analyser
 
     def samples_at(self, sample_rate_hz: int) -> npt.NDArray[np.float32]:
-        """Returns the sound in mono, (n,) float32, at a sample rate."""
+        """Return the sound in mono, (n,) float32, at a sample rate."""
         return resampled(self._clip, sample_rate_hz).samples
 
     @cached_property

@@ -98,7 +98,7 @@ def _window_powers(
     window_seconds: float,
     step_seconds: float,
 ) -> npt.NDArray[np.float64]:
-    """Mean square of each window; a sound shorter than a window is one window."""
+    """Return the mean square of each window; a sound shorter than a window is one window."""
     window = min(round(window_seconds * sample_rate_hz), len(weighted))
     step = round(step_seconds * sample_rate_hz)
     windows = np.lib.stride_tricks.sliding_window_view(np.square(weighted), window)[::step]
@@ -112,7 +112,7 @@ def _to_lufs(power: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _k_response(size: int, sample_rate_hz: int) -> npt.NDArray[np.complex128]:
-    """Frequency response of both filters at the bins of a real transform."""
+    """Return the frequency response of both filters at the bins of a real transform."""
     shelf_gain = 10.0 ** (_SHELF_GAIN_DB / 20.0)
     band_gain = shelf_gain**_SHELF_BAND_EXPONENT
     warped, damping = _analogue(_SHELF_HZ, _SHELF_Q, sample_rate_hz)

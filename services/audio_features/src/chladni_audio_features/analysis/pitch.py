@@ -161,7 +161,7 @@ def summarise_pitch(track: PitchTrack, peaks: SpectralPeaks) -> PitchSummary:
 
 
 def _chord_likelihood(register_hz: float | None, median_hz: float, *, tonal_share: float) -> float:
-    """How likely it is that chords sound: music whose register lies far above its pitch."""
+    """Return how likely it is that chords sound: music whose register lies far above its pitch."""
     if register_hz is None:
         return 0.0
     octaves = float(np.log2(register_hz / (_CHORD_RATIO * median_hz)))
@@ -173,7 +173,7 @@ def _chord_likelihood(register_hz: float | None, median_hz: float, *, tonal_shar
 
 
 def _difference(segments: npt.NDArray[np.float64], *, window: int, max_lag: int) -> npt.NDArray[np.float64]:
-    """Squared difference between a window and itself shifted: (frames, max_lag)."""
+    """Return the squared difference between a window and itself shifted: (frames, max_lag)."""
     size = fft.next_fast_len(segments.shape[1], real=True)
     whole = fft.rfft(segments, size, axis=1)
     start = fft.rfft(segments[:, :window], size, axis=1)

@@ -87,7 +87,7 @@ def analyse_rhythm(
 
 
 def spectral_flux(mel_power: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Mean rise of the mel bands from frame to frame.
+    """Return the mean rise of the mel bands from frame to frame.
 
     Levels more than 60 dB below the loudest count as equal: what hides there is no event. The
     sound's own beginning and end are none either.
@@ -114,7 +114,7 @@ def _local_mean(flux: npt.NDArray[np.float64], frames_per_second: float) -> npt.
 
 
 def _flux_excess(flux: npt.NDArray[np.float64], frames_per_second: float) -> npt.NDArray[np.float64]:
-    """Flux less its mean nearby, which the ends of the sound do not lower: there is no flux there."""
+    """Return the flux less its mean nearby; the ends of the sound, without flux, do not lower the mean."""
     has_flux = np.zeros(len(flux))
     has_flux[_EDGE_FRAMES + 1 : max(0, len(flux) - _EDGE_FRAMES)] = 1.0
     radius = max(1, round(_LOCAL_SECONDS * frames_per_second))
@@ -125,7 +125,7 @@ def _flux_excess(flux: npt.NDArray[np.float64], frames_per_second: float) -> npt
 
 
 def _pick_peaks(novelty: npt.NDArray[np.float64], frames_per_second: float) -> npt.NDArray[np.intp]:
-    """Frames that exceed the threshold and everything within 70 ms; of equals, the first."""
+    """Return the frames that exceed the threshold and everything within 70 ms; of equals, the first."""
     radius = max(1, round(_PEAK_SECONDS * frames_per_second))
     windows = np.lib.stride_tricks.sliding_window_view(
         np.pad(novelty, radius, constant_values=-1.0), 2 * radius + 1
@@ -158,7 +158,7 @@ def _tempo_candidates(
 
 
 def _autocorrelation(novelty: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Autocorrelation for lags up to half the length, 1 at lag 0."""
+    """Return the autocorrelation for lags up to half the length, 1 at lag 0."""
     count = len(novelty)
     size = fft.next_fast_len(2 * count, real=True)
     centred = novelty - novelty.mean()
@@ -172,7 +172,7 @@ def _autocorrelation(novelty: npt.NDArray[np.float64]) -> npt.NDArray[np.float64
 def _comb_salience(
     correlation: npt.NDArray[np.float64], lags: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """How well a beat period explains the autocorrelation, 1 at best.
+    """Return how well a beat period explains the autocorrelation, 1 at best.
 
     What recurs after one to four beats counts for the period; what recurs half or two thirds of
     the way counts a little against it, or half and a third of the true tempo would explain as much.
@@ -190,7 +190,7 @@ def _comb_salience(
 def _mean_at(
     correlation: npt.NDArray[np.float64], multiples: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Mean correlation at the lags of each row, as far as the sound is long enough for them."""
+    """Return the mean correlation at the lags of each row, as far as the sound is long enough for them."""
     is_known = multiples <= len(correlation) - 1
     values = np.interp(multiples, np.arange(len(correlation)), correlation)
     counts = is_known.sum(axis=1)

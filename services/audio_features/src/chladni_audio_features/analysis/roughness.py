@@ -75,7 +75,7 @@ def _weighted_modulation(
     means: npt.NDArray[np.float64],
     frames_per_second: float,
 ) -> npt.NDArray[np.complex128]:
-    """Spectrum of each band's envelope, weighted by the ear's sensitivity to its frequencies.
+    """Return the spectrum of each band's envelope, weighted by the ear's sensitivity to its frequencies.
 
     The short windows that made the envelopes smoothed them; that is compensated for.
     """
@@ -91,7 +91,7 @@ def _weighted_modulation(
 
 
 def _smoothing(cycles_per_sample: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How much of a modulation the Hann window of an envelope's frame leaves, at least a half."""
+    """Return how much of a modulation the Hann window of an envelope's frame leaves, at least a half."""
     bins = cycles_per_sample * _WINDOW_SAMPLES
     at_first_null = np.isclose(bins, 1.0)
     passed = np.sinc(bins) / np.where(at_first_null, 1.0, 1.0 - np.square(bins))
@@ -99,7 +99,7 @@ def _smoothing(cycles_per_sample: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
 
 
 def _agreement(parts: npt.NDArray[np.float64], energies: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How much each band flutters in step with its neighbours, in [0, 1].
+    """Return how much each band flutters in step with its neighbours, in [0, 1].
 
     Args:
         parts: (bands, segments, 2 k) real and imaginary parts of the bands' modulation.

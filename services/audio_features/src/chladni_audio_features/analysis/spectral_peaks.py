@@ -149,7 +149,7 @@ def _peaks_of_frames(power: npt.NDArray[np.float64], *, bin_hz: float, lobe_bins
 
 
 def _flank_level(log_power: npt.NDArray[np.float64], *, near: int, far: int) -> npt.NDArray[np.float64]:
-    """Mean log power of the higher one of each bin's two flanks, `near` to `far` bins away."""
+    """Return the mean log power of the higher one of each bin's two flanks, `near` to `far` bins away."""
     width = far - near + 1
     padded = np.pad(log_power, ((0, 0), (far + 1, far)), mode="reflect")
     sums = np.cumsum(padded, axis=1)
@@ -161,7 +161,7 @@ def _flank_level(log_power: npt.NDArray[np.float64], *, near: int, far: int) -> 
 
 
 def _near_peaks(is_peak: npt.NDArray[np.bool_], *, reach: int) -> npt.NDArray[np.bool_]:
-    """Which bins lie in the main lobes of the peaks."""
+    """Return which bins lie in the main lobes of the peaks."""
     in_lobe = np.zeros(is_peak.shape, dtype=np.bool_)
     frames, bins = np.nonzero(is_peak)
     for shift in range(-reach, reach + 1):

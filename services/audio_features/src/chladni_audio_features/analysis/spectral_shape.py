@@ -90,7 +90,7 @@ def summarise_spectral_shape(frames: SpectralShapeFrames) -> SpectralShape:
 def spectral_centroids(
     magnitudes: npt.NDArray[np.float32], frequencies_hz: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Mean frequency of each frame, weighted by magnitude.
+    """Return the mean frequency of each frame, weighted by magnitude.
 
     Args:
         magnitudes: (frames, bins), not negative.
@@ -109,7 +109,7 @@ def spectral_bandwidths(
     frequencies_hz: npt.NDArray[np.float64],
     centroids_hz: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Standard deviation of frequency around the centroid of each frame, weighted by magnitude.
+    """Return the standard deviation of frequency around the centroid of each frame, weighted by magnitude.
 
     Returns:
         (frames,) in hertz; 0 for silent frames.
@@ -120,7 +120,7 @@ def spectral_bandwidths(
 
 
 def spectral_flatness_decibels(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Ratio of the geometric to the arithmetic mean of each frame's power, in dB.
+    """Return the ratio of the geometric to the arithmetic mean of each frame's power, in dB.
 
     Bins count as at least -80 dB relative to the frame's strongest.
 

@@ -156,7 +156,7 @@ def _level_profile(windows: SegmentWindows, samples: npt.NDArray[np.float32], sa
 
 
 def _spectral_profile(windows: SegmentWindows, analyses: AnalysisResults) -> tuple[Values, Values]:
-    """Brightness and flatness; spectra of the sound's abrupt ends count only where there are no others."""
+    """Return brightness and flatness; spectra of abrupt ends count only if there are no others."""
     frames, whole = analyses.shape_frames, analyses.shape
     count = len(frames.amplitudes)
     skipped = min(_EDGE_FRAMES, (count - 1) // 2)
@@ -179,7 +179,7 @@ def _spectral_profile(windows: SegmentWindows, analyses: AnalysisResults) -> tup
 
 
 def _onset_profile(windows: SegmentWindows, analyses: AnalysisResults) -> Values:
-    """The rise of the spectrum within a window's length, at its strongest.
+    """Return the rise of the spectrum within a window's length, at its strongest.
 
     A beginning may fall on one frame or across several: only their sum does not depend on that.
     """
@@ -197,7 +197,7 @@ def _frame_times(count: int, analyses: AnalysisResults) -> Values:
 
 
 def _pitch_profile(windows: SegmentWindows, analyses: AnalysisResults) -> Values | None:
-    """The single pitch or the register; where it is in doubt which one is heard, something in between."""
+    """Return the single pitch or the register, or a value in between if it is in doubt which one is heard."""
     pitch = analyses.pitch
     octaves = np.zeros(TEMPORAL_SEGMENTS)
     if pitch.median_hz is not None and pitch.chord_likelihood < 1.0:
@@ -209,7 +209,7 @@ def _pitch_profile(windows: SegmentWindows, analyses: AnalysisResults) -> Values
 
 
 def _melody_profile(windows: SegmentWindows, track: PitchTrack, median_hz: float) -> Values:
-    """Mean pitch of the voiced frames in octaves above 1 Hz."""
+    """Return the mean pitch of the voiced frames in octaves above 1 Hz."""
     voiced = track.voiced
     clarity = 1.0 - track.aperiodicity[voiced] / VOICED_APERIODICITY
     return _shrunk_mean(
@@ -222,7 +222,7 @@ def _melody_profile(windows: SegmentWindows, track: PitchTrack, median_hz: float
 
 
 def _register_profile(windows: SegmentWindows, peaks: SpectralPeaks, register_hz: float) -> Values:
-    """The register in octaves above 1 Hz.
+    """Return the register in octaves above 1 Hz.
 
     It moves as the mean of the partials does: their quartile would jump from note to note.
     """
@@ -240,7 +240,7 @@ def _register_profile(windows: SegmentWindows, peaks: SpectralPeaks, register_hz
 
 
 def _tonal_profile(windows: SegmentWindows, peaks: SpectralPeaks) -> npt.NDArray[np.complex128]:
-    """Mean place of the notes on the circle of fifths, times the segment's tonal share.
+    """Return the mean place of the notes on the circle of fifths, times the segment's tonal share.
 
     The place of a single note lies on the circle, that of a chord within it, and that of a cluster
     near its centre. Quiet segments count as having no tonal content.
@@ -261,7 +261,7 @@ def _tonal_profile(windows: SegmentWindows, peaks: SpectralPeaks) -> npt.NDArray
 def _shrunk_mean(
     weights: Values, values: Values, *, amplitudes: Values, whole: float, mean_amplitude: float
 ) -> Values:
-    """Mean of `values` in each segment by amplitude, drawn towards the value of the whole sound.
+    """Return the mean of `values` in each segment by amplitude, shrunk towards the value of the whole sound.
 
     Args:
         weights: (16, frames) of the frames in each segment.
@@ -272,6 +272,6 @@ def _shrunk_mean(
     """
     if mean_amplitude == 0.0:  # all that sounds lies beyond the last frame
         return np.full(len(weights), whole)
-    drawn = _SHRINKAGE * mean_amplitude
-    mean: Values = (weights @ (amplitudes * values) + drawn * whole) / (weights @ amplitudes + drawn)
+    weight = _SHRINKAGE * mean_amplitude
+    mean: Values = (weights @ (amplitudes * values) + weight * whole) / (weights @ amplitudes + weight)
     return mean

@@ -120,7 +120,7 @@ def positions_on_circle_of_fifths(
 
 
 def _notes(peaks: SpectralPeaks) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Semitones above concert A of each peak, and how much it counts for the notes that are played.
+    """Return the semitones above concert A of each peak, and its weight among the notes that are played.
 
     Peaks count by amplitude, those near 220 Hz most, where the roots of chords lie and overtones
     do not.

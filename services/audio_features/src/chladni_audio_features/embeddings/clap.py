@@ -66,7 +66,7 @@ class ClapEmbedder:
     def load(
         cls, reference: ModelReference, *, device: str = "cpu", thread_count: int | None = None
     ) -> ClapEmbedder:
-        """Loads a CLAP and runs it once.
+        """Load a CLAP and runs it once.
 
         Only safetensors are loaded, and no code that comes with a model runs.
 
@@ -117,7 +117,7 @@ class ClapEmbedder:
         return self._card
 
     def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
-        """Returns the embedding of a clip, (512,) float32 of norm 1.
+        """Return the embedding of a clip, (512,) float32 of norm 1.
 
         Raises:
             FaultError: The model produced values that are not numbers.
@@ -126,7 +126,7 @@ class ClapEmbedder:
         return self.embed_samples(clip.samples_at(self._processor.sampling_rate))
 
     def embed_samples(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Returns the embedding of (n,) samples at the model's rate; see `embed`."""
+        """Return the embedding of (n,) samples at the model's rate; see `embed`."""
         window = middle_window(samples, self._processor.nb_max_samples)
         features = self._processor(window, sampling_rate=self._processor.sampling_rate, return_tensors="pt")
         with torch.inference_mode(), _memory_errors():
@@ -148,13 +148,13 @@ class ClapEmbedder:
 
 
 def middle_window(samples: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:
-    """Returns the middle `count` samples of a sound, all of it where it has no more."""
+    """Return the middle `count` samples of a sound, all of it where it has no more."""
     start = max(0, len(samples) - count) // 2
     return samples[start : start + count]
 
 
 def load_clap(directory: Path) -> ClapModel:
-    """Returns a CLAP, with every weight from its files.
+    """Return a CLAP, with every weight from its files.
 
     Raises:
         ModelLoadingError: It is no CLAP, or its files lack weights.
@@ -163,7 +163,7 @@ def load_clap(directory: Path) -> ClapModel:
 
 
 def load_whole(model_class: type[ModelT], directory: Path, *, model_type: str) -> ModelT:
-    """Returns a model for inference, with every weight from its files: transformers makes missing ones up.
+    """Return a model for inference, with every weight from its files: transformers makes missing ones up.
 
     Args:
         model_class: Its class.
@@ -198,7 +198,7 @@ def load_whole(model_class: type[ModelT], directory: Path, *, model_type: str) -
 
 
 def text_space(model: ClapModel) -> str:
-    """Returns the name of a CLAP's space: the fingerprint of its text branch, which all who share it know."""
+    """Return the name of a CLAP's space: the fingerprint of its text branch, which all who share it know."""
     weights = {
         name: tensor.numpy()
         for name, tensor in model.state_dict().items()

@@ -56,7 +56,7 @@ class ClapToClipMap:
     figures: dict[str, str]
 
     def apply(self, embedding: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Returns (D,) of the map's norm for a (C,) embedding of norm 1."""
+        """Return (D,) of the map's norm for a (C,) embedding of norm 1."""
         mapped = self.weight @ embedding + self.bias
         length = max(float(np.linalg.norm(mapped)), float(np.finfo(np.float32).tiny))
         return (mapped * np.float32(self.norm / length)).astype(np.float32)
@@ -105,12 +105,12 @@ class ClapToClipEmbedder:
         return self._card
 
     def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
-        """Returns the embedding of a clip, (D,) float32 of the map's norm."""
+        """Return the embedding of a clip, (D,) float32 of the map's norm."""
         return self._map.apply(self._clap.embed(clip))
 
 
 def load_map(directory: Path) -> ClapToClipMap:
-    """Loads a map after checking it against its manifest.
+    """Load a map after checking it against its manifest.
 
     Raises:
         ModelLoadingError: A file is missing, malformed or altered.

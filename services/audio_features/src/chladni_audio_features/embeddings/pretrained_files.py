@@ -46,7 +46,7 @@ class ModelReference:
 
 
 def parse_model_reference(text: str) -> ModelReference:
-    """Returns the model that a setting names.
+    """Return the model that a setting names.
 
     Raises:
         ValueError: The text is of no known form.
@@ -63,7 +63,7 @@ def parse_model_reference(text: str) -> ModelReference:
 
 
 def locate(reference: ModelReference, patterns: Sequence[str]) -> Path:
-    """Returns the directory of a model, downloaded from the hub if need be.
+    """Return the directory of a model, downloaded from the hub if need be.
 
     Args:
         reference: Which model.
@@ -84,7 +84,7 @@ def locate(reference: ModelReference, patterns: Sequence[str]) -> Path:
 
 
 def directory_digest(directory: Path, patterns: Sequence[str]) -> str:
-    """Returns a SHA-256 over the names and contents of the files that match, hexadecimal."""
+    """Return a SHA-256 over the names and contents of the files that match, hexadecimal."""
     digest = hashlib.sha256()
     for path in sorted({path for pattern in patterns for path in directory.glob(pattern)}):
         with path.open("rb") as file:

@@ -66,7 +66,7 @@ class EmbeddingModel(Protocol):
         ...
 
     def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
-        """Returns the embedding of a clip, (D,) float32."""
+        """Return the embedding of a clip, (D,) float32."""
         ...
 
 
@@ -116,7 +116,7 @@ class DescriptorModel:
         return self._card
 
     def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
-        """Returns the embedding of a clip, (152,) float32 in [0, 1]."""
+        """Return the embedding of a clip, (152,) float32 in [0, 1]."""
         return self._embedder.embed(clip.descriptors)
 
 
@@ -139,7 +139,7 @@ class EmbeddingModels:
         return iter(self._models.values())
 
     def find(self, model_id: str) -> EmbeddingModel:
-        """Returns the model of a name, the default one for the empty name.
+        """Return the model of a name, the default one for the empty name.
 
         Raises:
             NotFoundError: No model has this name.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni_audio_features.audio.pcm import PcmEncoding, PcmFormat
 from chladni_audio_features.latents.catalog import LatentsRequest
-from chladni_audio_features.latents.initial_latents import DEFAULT_LATENT_SHAPE, MAX_IMAGE_SIDE, LatentBasis
+from chladni_audio_features.latents.initial_latents import (
+    DEFAULT_LATENT_SHAPE,
+    LatentBasis,
+    describe_latent_shapes,
+    is_latent_shape,
+)
 from chladni_audio_features.rendering import Colormap
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_runtime.server.validation import RequestValidator
@@ -191,7 +195,7 @@ def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsReq
     """
     shape = tuple(options.shape) or DEFAULT_LATENT_SHAPE
     validator = RequestValidator()
-    validator.check(_SHAPE_FIELD, valid=_is_usable(shape), description=_describe_shape(shape))
+    validator.check(_SHAPE_FIELD, valid=is_latent_shape(shape), description=_describe_shape(shape))
     validator.check(
         "initial_latents.basis",
         valid=options.basis in _BASES,
@@ -212,17 +216,7 @@ def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsReq
     )
 
 
-def _is_usable(shape: tuple[int, ...]) -> bool:
-    if len(shape) != 3 or not all(shape):
-        return False
-    count = math.prod(shape)
-    return math.isqrt(count) ** 2 == count and count <= MAX_IMAGE_SIDE**2
-
-
 def _describe_shape(shape: tuple[int, ...]) -> str:
     sizes = ", ".join(map(str, shape[:_MAX_SIZES_SHOWN]))
     shown = f"{sizes}, ..." if len(shape) > _MAX_SIZES_SHOWN else sizes
-    return (
-        f"is ({shown}), must be (C, H, W) with C x H x W a square number of at most {MAX_IMAGE_SIDE**2}, "
-        "such as (4, 32, 32) or (4, 64, 64)."
-    )
+    return f"is ({shown}), must be {describe_latent_shapes()}."

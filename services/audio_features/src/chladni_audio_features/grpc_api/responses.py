@@ -206,7 +206,7 @@ def _to_model(
 
 
 def _calibration_properties(calibrations: CalibrationCatalog) -> dict[str, str]:
-    """Returns one property for each calibration, and one with all their names in the order of preference."""
+    """Return one property for each calibration, and one with all their names in the order of preference."""
     properties = {
         f"latent_calibration.{item.name}": f"basis={item.basis}; values={item.value_count}; "
         f"recordings={item.clip_count}; digest={item.digest}"

@@ -66,7 +66,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
     async def ExtractFeatures(
         self, request: audio_pb2.ExtractFeaturesRequest, context: Context
     ) -> audio_pb2.ExtractFeaturesResponse:
-        """Computes the chosen features of a clip."""
+        """Compute the chosen features of a clip."""
         content = read_clip(request)
         wanted = read_feature_selection(request)
         model = self._extractor.embedding_models.find(request.embedding_model)
@@ -102,7 +102,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
     async def RenderSpectrogram(
         self, request: audio_pb2.RenderSpectrogramRequest, context: Context
     ) -> audio_pb2.RenderSpectrogramResponse:
-        """Draws the spectrogram of a clip."""
+        """Draw the spectrogram of a clip."""
         content = read_clip(request)
         wanted = read_image_options(request)
 
@@ -124,7 +124,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest],
         context: Context,
     ) -> AsyncIterator[audio_pb2.StreamFeaturesResponse]:
-        """Computes mel frames of live PCM as it arrives, and a summary at its end."""
+        """Compute mel frames of live PCM as it arrives, and a summary at its end."""
         first = await anext(request_iterator, audio_pb2.StreamFeaturesRequest())
         reader = PcmReader(read_pcm_format(first), limits=self._decoding_limits)
         analysis = LiveAnalysis(self._extractor, reader, limits=self._live_limits)
@@ -146,13 +146,13 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
     async def GetModels(
         self, request: audio_pb2.GetModelsRequest, context: Context
     ) -> audio_pb2.GetModelsResponse:
-        """Lists the embedding models, and the calibrations of initial latents with the default one."""
+        """List the embedding models, and the calibrations of initial latents with the default one."""
         return to_models_message(self._extractor.embedding_models, self._extractor.calibrations)
 
     async def AnalyzeMusic(
         self, request: audio_pb2.AnalyzeMusicRequest, context: Context
     ) -> audio_pb2.AnalyzeMusicResponse:
-        """Answers UNIMPLEMENTED."""
+        """Answer UNIMPLEMENTED."""
         raise NotOfferedError(
             "This server does not transcribe music; ExtractFeatures gives tempo, mode and chroma."
         )
@@ -160,7 +160,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
     async def ReconstructAudio(
         self, request: audio_pb2.ReconstructAudioRequest, context: Context
     ) -> audio_pb2.ReconstructAudioResponse:
-        """Answers UNIMPLEMENTED."""
+        """Answer UNIMPLEMENTED."""
         raise NotOfferedError("This server has no audio autoencoder.")
 
     def _count(self, properties: SourceProperties) -> None:

@@ -85,14 +85,14 @@ class LatentCalibration:
         return len(self.mean)
 
     def z_score(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Returns (N,) values less their means, by their deviations; 0 where the calibration saw no other."""
+        """Return (N,) values less their means, by their deviations; 0 where the calibration saw no other."""
         varies = self.deviation > _SMALLEST_DEVIATION
         scores = (values - self.mean) / np.where(varies, self.deviation, np.float32(1.0))
         return np.where(varies, scores, np.float32(0.0)).astype(np.float32)
 
 
 def parse_calibration_references(text: str) -> tuple[CalibrationReference, ...]:
-    """Returns the calibrations that a comma-separated list of ``DIRECTORY[@DIGEST]`` names.
+    """Return the calibrations that a comma-separated list of ``DIRECTORY[@DIGEST]`` names.
 
     Raises:
         ValueError: A digest is none.
@@ -113,13 +113,13 @@ def _parse_reference(entry: str) -> CalibrationReference:
 
 
 def combined_digest(digests: Mapping[str, str]) -> str:
-    """Returns the digest of a calibration whose files, by name, have these digests."""
+    """Return the digest of a calibration whose files, by name, have these digests."""
     lines = "".join(f"{name} {digests[name]}\n" for name in sorted(digests))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def load_calibration(reference: CalibrationReference) -> LatentCalibration:
-    """Loads a calibration after checking its files against its manifest.
+    """Load a calibration after checking its files against its manifest.
 
     Raises:
         CalibrationError: A file is missing, malformed or altered, or this is another calibration than asked

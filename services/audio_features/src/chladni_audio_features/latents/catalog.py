@@ -69,7 +69,7 @@ class CalibrationCatalog:
         return iter(self._calibrations.values())
 
     def plan(self, request: LatentsRequest) -> LatentsPlan:
-        """Returns how to make the latents that a request wants.
+        """Return how to make the latents that a request wants.
 
         Raises:
             NotFoundError: No calibration has the name, or the named one or none at all fits.
@@ -103,7 +103,7 @@ class CalibrationCatalog:
             f"{item.name} ({item.value_count} values, {item.basis})" for item in self._calibrations.values()
         )
         message = (
-            f"{finding} This server has {known or 'none'}. `chladni calibrate` makes others; is_unscaled "
+            f"{finding} This server has {known or 'none'}. `chladni-calibrate` makes others; is_unscaled "
             "does without."
         )
         violation = FieldViolation("initial_latents.calibration", message)
@@ -111,7 +111,7 @@ class CalibrationCatalog:
 
 
 def load_calibrations(references: Sequence[CalibrationReference] = ()) -> CalibrationCatalog:
-    """Loads the configured calibrations, which come first, and the embedded ones.
+    """Load the configured calibrations, which come first, and the embedded ones.
 
     Raises:
         CalibrationError: One of them cannot be used, or two have one name.

@@ -58,17 +58,33 @@ class LatentsPlan:
     calibration: LatentCalibration | None
 
     def make(self, scaled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Returns the latents, float32 of the plan's shape, of a (mel bins, frames) spectrogram in [0, 1]."""
+        """Return the latents, float32 of the plan's shape, of a (mel bins, frames) spectrogram in [0, 1]."""
         values = latent_values(scaled, side=math.isqrt(math.prod(self.shape)), basis=self.basis)
         if self.calibration is not None:
             values = self.calibration.z_score(values)
         return values.reshape(self.shape)
 
 
+def is_latent_shape(shape: tuple[int, ...]) -> bool:
+    """Return whether latents can have a shape: three sizes with a square number as product, not too large."""
+    if len(shape) != 3 or not all(shape):
+        return False
+    count = math.prod(shape)
+    return math.isqrt(count) ** 2 == count and count <= MAX_IMAGE_SIDE**2
+
+
+def describe_latent_shapes() -> str:
+    """Return, for people, which shapes latents can have."""
+    return (
+        f"(C, H, W) with C x H x W a square number of at most {MAX_IMAGE_SIDE**2}, "
+        "such as (4, 32, 32) or (4, 64, 64)"
+    )
+
+
 def latent_values(
     scaled: npt.NDArray[np.float32], *, side: int, basis: LatentBasis
 ) -> npt.NDArray[np.float32]:
-    """Returns what becomes latents, before any scaling: what calibrations are computed from.
+    """Return what becomes latents, before any scaling: what calibrations are computed from.
 
     Args:
         scaled: (mel bins, frames) log-mel spectrogram in [0, 1].
@@ -85,7 +101,7 @@ def latent_values(
 
 
 def mel_image(scaled: npt.NDArray[np.float32], *, side: int) -> npt.NDArray[np.float32]:
-    """Returns a spectrogram resized to a square.
+    """Return a spectrogram resized to a square.
 
     Pillow's bilinear filter widens as it shrinks, so that fine detail does not alias; nothing overshoots.
 

@@ -38,7 +38,7 @@ _IMAGE_SIDE_PIXELS: Final = 32
 def save_untrained_clap(
     directory: Path, *, seed: int = 1, truncation: str = "rand_trunc", **audio_options: Any
 ) -> None:
-    """Builds a CLAP and saves it as a transformers directory.
+    """Build a CLAP and saves it as a transformers directory.
 
     Args:
         directory: Where to; made if need be.
@@ -75,7 +75,7 @@ def save_untrained_clap(
 
 
 def save_untrained_clip(directory: Path, *, seed: int = 2) -> None:
-    """Builds a CLIP and saves it as a transformers directory.
+    """Build a CLIP and saves it as a transformers directory.
 
     Its width, its projection and its text tower differ in size, so that none passes for another.
 
@@ -115,7 +115,7 @@ def save_untrained_clip(directory: Path, *, seed: int = 2) -> None:
 
 
 def caption_tokenizer() -> PreTrainedTokenizerFast:
-    """Returns a tokenizer that knows the words of captions, with the special tokens of CLAP's."""
+    """Return a tokenizer that knows the words of captions, with the special tokens of CLAP's."""
     captions = draw_captions(count=_CAPTIONS, seed=3)
     words = sorted({word for caption in captions for word in caption.split()})
     vocabulary = {word: index for index, word in enumerate(["<s>", "<pad>", "<unk>", *words, "</s>"])}

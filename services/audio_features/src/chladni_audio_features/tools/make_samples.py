@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from chladni_audio_features.tools.ogg_serials import with_serial
-from chladni_audio_features.tools.sample_sounds import (
+from chladni_audio_features.tools.sample_clips import (
     Render,
     calm_major,
     dark_drone,
@@ -28,6 +28,9 @@ from chladni_audio_features.tools.sample_sounds import (
 )
 from chladni_audio_features.training.synthesis.speech import Utterance
 
+_PAGE_HEADER_BYTES = 27
+_SERIAL_OFFSET, _CHECKSUM_OFFSET = 14, 22
+_POLYNOMIAL = 0x04C11DB7
 _OGG_SERIAL = 1787  # when Chladni published the figures
 
 
@@ -99,6 +102,29 @@ def encode(samples: np.ndarray[tuple[int, ...], np.dtype[np.float64]], *, rate_h
     return with_serial(encoded, _OGG_SERIAL) if suffix == ".ogg" else encoded
 
 
+def with_serial(file: bytes, serial: int) -> bytes:
+    """Return an OGG file of one stream with another serial number.
+
+    Encoders draw the serial number of a stream at random, so that no two runs give the same file. A file
+    with one stream may have any number; this sets it and corrects the checksums of the pages.
+    """
+    table = [_remainder(byte) for byte in range(256)]
+    changed = bytearray(file)
+    position = 0
+    while position < len(changed):
+        segments = changed[position + _PAGE_HEADER_BYTES - 1]
+        lacing = changed[position + _PAGE_HEADER_BYTES : position + _PAGE_HEADER_BYTES + segments]
+        end = position + _PAGE_HEADER_BYTES + segments + sum(lacing)
+        struct.pack_into("<I", changed, position + _SERIAL_OFFSET, serial)
+        struct.pack_into("<I", changed, position + _CHECKSUM_OFFSET, 0)
+        checksum = 0
+        for byte in changed[position:end]:
+            checksum = (checksum << 8 & 0xFFFFFFFF) ^ table[checksum >> 24 ^ byte]
+        struct.pack_into("<I", changed, position + _CHECKSUM_OFFSET, checksum)
+        position = end
+    return bytes(changed)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the job."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -113,6 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path.write_bytes(encode(sound, rate_hz=sample.sample_rate_hz, suffix=path.suffix))
         seconds = len(sound) / sample.sample_rate_hz
         print(f"{path.name:<28}{seconds:6.2f} s{path.stat().st_size:>9} bytes")
+
+
+def _remainder(byte: int) -> int:
+    value = byte << 24
+    for _ in range(8):
+        value = (value << 1 ^ _POLYNOMIAL if value & 0x80000000 else value << 1) & 0xFFFFFFFF
+    return value
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class ClapTexts:
         self.space = text_space(self._model)
 
     def embed(self, captions: Sequence[str]) -> Vectors:
-        """Returns (n, C), of norm 1."""
+        """Return (n, C), of norm 1."""
         # RoBERTa counts positions from two.
         limit = self._model.config.text_config.max_position_embeddings - 2
         return _embed_texts(captions, self._tokenizer, limit, self._model.get_text_features)
@@ -75,12 +75,12 @@ class ClipSpace:
         self.space = f"clip-{fingerprint(weights)}"
 
     def embed_texts(self, captions: Sequence[str]) -> Vectors:
-        """Returns (n, D) as CLIP projects them, not normalised."""
+        """Return (n, D) as CLIP projects them, not normalised."""
         limit = self._model.config.text_config.max_position_embeddings
         return _embed_texts(captions, self._tokenizer, limit, self._model.get_text_features)
 
     def embed_images(self, paths: Sequence[Path]) -> Vectors:
-        """Returns (n, D) as CLIP projects them, not normalised."""
+        """Return (n, D) as CLIP projects them, not normalised."""
         processor = CLIPImageProcessorPil.from_pretrained(self._directory, local_files_only=True)
         rows = []
         for start in range(0, len(paths), _BATCH_SIZE):
@@ -92,7 +92,7 @@ class ClipSpace:
 
 
 def embed_clips(clap: Path, paths: Sequence[Path]) -> Vectors:
-    """Returns (n, C), of norm 1, of the files of clips.
+    """Return (n, C), of norm 1, of the files of clips.
 
     Raises:
         AudioError: One of them cannot be used.

@@ -76,7 +76,7 @@ _EVENTS: Final = (*_VOICES, *_ANIMALS, *_MACHINES, *_NATURE, *_OBJECTS)
 
 
 def draw_captions(*, count: int, seed: int) -> list[str]:
-    """Returns distinct captions in the order they were drawn; the first ones do not depend on the count.
+    """Return distinct captions in the order they were drawn; the first ones do not depend on the count.
 
     Raises:
         ValueError: Fewer than one, or more than the grammar makes with ease.

@@ -23,7 +23,7 @@ def stack_by_kind(kinds: Sequence[str], embeddings: Sequence[Embeddings]) -> dic
 
 
 def mean_distances(groups: Mapping[str, Embeddings]) -> dict[tuple[str, str], float]:
-    """Mean Euclidean distance between the members of each pair of kinds, and within each."""
+    """Return the mean Euclidean distance between the members of each pair of kinds, and within each."""
     distances: dict[tuple[str, str], float] = {}
     names = list(groups)
     for position, first in enumerate(names):
@@ -37,7 +37,7 @@ def mean_distances(groups: Mapping[str, Embeddings]) -> dict[tuple[str, str], fl
 
 
 def nearest_neighbour_accuracy(groups: Mapping[str, Embeddings]) -> float:
-    """Share of sounds whose nearest other sound is of their own kind."""
+    """Return the share of sounds whose nearest other sound is of their own kind."""
     everything = np.concatenate(list(groups.values()))
     kinds = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
     squares = np.square(everything[:, None, :] - everything[None, :, :]).sum(axis=2)

@@ -29,7 +29,7 @@ class LinearFit:
     strength: float
 
     def predict(self, inputs: Vectors) -> Vectors:
-        """Returns (n, D) for (n, C)."""
+        """Return (n, D) for (n, C)."""
         predicted: Vectors = inputs @ self.weight.T + self.bias
         return predicted
 
@@ -50,7 +50,7 @@ class FitFigures:
 
 
 def fit_ridge(inputs: Vectors, targets: Vectors, *, strength: float | None = None) -> LinearFit:
-    """Fits targets (n, D) to inputs (n, C); the bias is not penalised.
+    """Fit targets (n, D) to inputs (n, C); the bias is not penalised.
 
     Args:
         inputs: What to predict from.
@@ -71,7 +71,7 @@ def fit_ridge(inputs: Vectors, targets: Vectors, *, strength: float | None = Non
 
 
 def measure_fit(predicted: Vectors, targets: Vectors) -> FitFigures:
-    """Compares predicted with true vectors, both (n, D)."""
+    """Compare predicted with true vectors, both (n, D)."""
     residual = np.square(targets - predicted).sum()
     total = np.square(targets - targets.mean(axis=0)).sum()
     cosines = unit(predicted) @ unit(targets).T
@@ -83,7 +83,7 @@ def measure_fit(predicted: Vectors, targets: Vectors) -> FitFigures:
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """Returns (n, D) vectors scaled to norm 1."""
+    """Return (n, D) vectors scaled to norm 1."""
     scaled: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return scaled
 

@@ -39,7 +39,7 @@ _TEXT_PROBE_BYTES = 512
 
 
 def recognise_container(data: bytes) -> Container:
-    """Tell the kind of an audio file from its bytes.
+    """Recognise the kind of an audio file from its bytes.
 
     Args:
         data: the whole file (MP3 has no magic number: its first two frames are checked).

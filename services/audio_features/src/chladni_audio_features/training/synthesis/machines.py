@@ -82,7 +82,7 @@ def _fan(turns: Samples, rate_hz: int, rng: np.random.Generator) -> Samples:
 
 
 def _impacts(machine: Machine, turns: Samples, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Impacts of a bearing's fault: each rings at the resonance; the load makes them swell."""
+    """Render impacts of a bearing's fault: each rings at the resonance; the load makes them swell."""
     position = turns * machine.fault_hz / machine.shaft_hz
     starts = np.flatnonzero(np.diff(np.floor(position), prepend=0.0) > 0.0)
     train = np.zeros(len(turns))

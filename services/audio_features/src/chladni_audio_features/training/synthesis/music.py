@@ -129,7 +129,7 @@ def compose(piece: Piece, rng: np.random.Generator) -> list[Note]:
 
 
 def chord_notes(piece: Piece, degree: int) -> tuple[int, int, int]:
-    """Triad on a degree of the piece's scale, as MIDI notes."""
+    """Return the triad on a degree of the piece's scale, as MIDI notes."""
     return (
         scale_note(piece, degree),
         scale_note(piece, degree + 2),
@@ -138,7 +138,7 @@ def chord_notes(piece: Piece, degree: int) -> tuple[int, int, int]:
 
 
 def scale_note(piece: Piece, degree: int) -> int:
-    """MIDI note of a scale degree; degrees beyond 0 to 6 reach into other octaves."""
+    """Return the MIDI note of a scale degree; degrees beyond 0 to 6 reach into other octaves."""
     scale = MAJOR_SCALE if piece.is_major else MINOR_SCALE
     octave, step = divmod(degree, len(scale))
     return piece.tonic + 12 * octave + scale[step]
@@ -198,7 +198,7 @@ def _accompaniment(piece: Piece, chord: tuple[int, int, int], start: float, bar_
 
 
 def _melody(piece: Piece, start: float, degree: int, rng: np.random.Generator) -> tuple[list[Note], int]:
-    """A bar of melody that moves mostly by step; return it and the degree it ends on."""
+    """Compose a bar of melody that moves mostly by step; return it and the degree it ends on."""
     beat_seconds = 60.0 / piece.tempo_bpm
     notes = []
     for beat in range(piece.beats_per_bar):

@@ -13,12 +13,12 @@ Noise = Callable[[int, int, np.random.Generator], Samples]
 
 
 def coloured(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Stationary noise whose spectrum falls by 0 to 9 dB an octave."""
+    """Render stationary noise whose spectrum falls by 0 to 9 dB an octave."""
     return _sloped(count, rate_hz, rng, slope_db_per_octave=float(rng.uniform(0.0, 9.0)))
 
 
 def banded(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Noise in a band of half an octave to three octaves."""
+    """Render noise in a band of half an octave to three octaves."""
     low_hz = float(np.exp(rng.uniform(np.log(100.0), np.log(4000.0))))
     high_hz = min(low_hz * 2.0 ** float(rng.uniform(0.5, 3.0)), 0.45 * rate_hz)
     noise = rng.standard_normal(count)
@@ -26,7 +26,7 @@ def banded(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
 
 
 def wind(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Gusts: dark noise that swells and subsides."""
+    """Render gusts: dark noise that swells and subsides."""
     gusts = _slow_wave(count, rate_hz, rng, fastest_hz=0.7)
     whistle_hz = float(rng.uniform(300.0, 900.0))
     whistle = band_passed(
@@ -37,7 +37,7 @@ def wind(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
 
 
 def surf(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Waves that break every few seconds."""
+    """Render waves that break every few seconds."""
     seconds = np.arange(count) / rate_hz
     period_seconds = float(rng.uniform(2.5, 6.0))
     position = np.mod(seconds / period_seconds + rng.uniform(), 1.0)
@@ -46,7 +46,7 @@ def surf(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
 
 
 def crackle(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Fire or rain: many short clicks over a soft bed of noise."""
+    """Render fire or rain: many short clicks over a soft bed of noise."""
     clicks = np.zeros(count)
     number = rng.poisson(float(rng.uniform(4.0, 60.0)) * count / rate_hz)
     places = rng.integers(0, count, number)
@@ -56,7 +56,7 @@ def crackle(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
 
 
 def beeps(count: int, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """An electronic signal: pure tones, steady, interrupted or gliding."""
+    """Render an electronic signal: pure tones, steady, interrupted or gliding."""
     seconds = np.arange(count) / rate_hz
     start_hz = float(np.exp(rng.uniform(np.log(120.0), np.log(3000.0))))
     end_hz = start_hz * 2.0 ** float(rng.choice((0.0, 0.0, -1.0, 1.0)))
@@ -81,7 +81,7 @@ def _sloped(count: int, rate_hz: int, rng: np.random.Generator, *, slope_db_per_
 
 
 def _slow_wave(count: int, rate_hz: int, rng: np.random.Generator, *, fastest_hz: float) -> Samples:
-    """A random curve in [0, 1]."""
+    """Draw a random curve in [0, 1]."""
     seconds = np.arange(count) / rate_hz
     curve = np.zeros(count)
     for _ in range(4):

@@ -40,7 +40,7 @@ PATTERNS: tuple[Mapping[str, str], ...] = (
 
 
 def kick(rate_hz: int, rng: np.random.Generator) -> Samples:
-    """A bass drum: a tone that falls from 160 to 48 Hz, with a click of the beater."""
+    """Render a bass drum: a tone that falls from 160 to 48 Hz, with a click of the beater."""
     seconds = np.arange(round(0.35 * rate_hz)) / rate_hz
     phase = 2.0 * np.pi * np.cumsum(48.0 + 112.0 * np.exp(-seconds / 0.03)) / rate_hz
     beater = rng.standard_normal(len(seconds)) * np.exp(-seconds / 0.003)
@@ -48,7 +48,7 @@ def kick(rate_hz: int, rng: np.random.Generator) -> Samples:
 
 
 def snare(rate_hz: int, rng: np.random.Generator) -> Samples:
-    """A snare drum: two modes of the skin and the rattle of the wires."""
+    """Render a snare drum: two modes of the skin and the rattle of the wires."""
     seconds = np.arange(round(0.25 * rate_hz)) / rate_hz
     skin = np.sin(2.0 * np.pi * 185.0 * seconds) + 0.6 * np.sin(2.0 * np.pi * 330.0 * seconds)
     wires = band_passed(rng.standard_normal(len(seconds)), low_hz=1200.0, high_hz=None, rate_hz=rate_hz)
@@ -56,14 +56,14 @@ def snare(rate_hz: int, rng: np.random.Generator) -> Samples:
 
 
 def hat(rate_hz: int, rng: np.random.Generator) -> Samples:
-    """A closed hi-hat."""
+    """Render a closed hi-hat."""
     seconds = np.arange(round(0.08 * rate_hz)) / rate_hz
     noise = band_passed(rng.standard_normal(len(seconds)), low_hz=6000.0, high_hz=None, rate_hz=rate_hz)
     return 0.35 * noise * np.exp(-seconds / 0.02)
 
 
 def clap(rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Hands that do not quite clap together."""
+    """Hand that do not quite clap together."""
     seconds = np.arange(round(0.2 * rate_hz)) / rate_hz
     bursts = sum(
         np.where(seconds >= start, np.exp(-(seconds - start) / decay), 0.0)
@@ -74,17 +74,17 @@ def clap(rate_hz: int, rng: np.random.Generator) -> Samples:
 
 
 def tom_low(rate_hz: int, rng: np.random.Generator) -> Samples:
-    """A low tom-tom."""
+    """Render a low tom-tom."""
     return _tom(110.0, rate_hz, rng)
 
 
 def tom_high(rate_hz: int, rng: np.random.Generator) -> Samples:
-    """A high tom-tom."""
+    """Render a high tom-tom."""
     return _tom(175.0, rate_hz, rng)
 
 
 def shaker(rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Seeds in a shell."""
+    """Seed in a shell."""
     seconds = np.arange(round(0.09 * rate_hz)) / rate_hz
     noise = band_passed(rng.standard_normal(len(seconds)), low_hz=3500.0, high_hz=9000.0, rate_hz=rate_hz)
     shaken: Samples = 0.3 * noise * np.sin(np.pi * seconds / seconds[-1])

@@ -56,7 +56,7 @@ _VARIANTS = ("", "", "+f2", "+f3", "+f5", "+m3", "+m7", "+croak", "+whisper")
 
 
 def has_speech() -> bool:
-    """Tell whether espeak-ng is installed."""
+    """Recognise whether espeak-ng is installed."""
     return shutil.which(_PROGRAM) is not None
 
 

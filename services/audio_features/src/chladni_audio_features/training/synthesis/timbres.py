@@ -52,7 +52,7 @@ def harmonic_timbre(
     breath: float = 0.0,
     voices: int = 1,
 ) -> Timbre:
-    """A harmonic timbre whose amplitudes fall as k to the power of minus `tilt`."""
+    """Return a harmonic timbre whose amplitudes fall as k to the power of minus `tilt`."""
     harmonics = np.arange(1, 2 * count, 2) if odd_only else np.arange(1, count + 1)
     return Timbre(
         ratios=tuple(harmonics.astype(float)),

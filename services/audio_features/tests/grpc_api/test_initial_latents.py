@@ -13,7 +13,8 @@ from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.latents.calibration import CalibrationError
 from chladni_audio_features.latents.catalog import EMBEDDED_CALIBRATIONS, load_calibrations
 from chladni_audio_features.latents.initial_latents import LatentBasis, latent_values
-from chladni_audio_features.training.latent_moments import LatentMoments, write_calibration
+from chladni_audio_features.tools.calibration.files import Calibration, write_calibration
+from chladni_audio_features.tools.calibration.moments import Moments
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array
@@ -22,11 +23,11 @@ from chladni_fakes.loopback import loopback_service
 
 @pytest.fixture
 def own_calibration(tmp_path):
-    moments = LatentMoments(4096)
+    moments = Moments.empty(4096)
     for seed in range(4):
-        moments.add(np.random.default_rng(seed).random(4096, dtype=np.float32))
+        moments = moments.with_vector(np.random.default_rng(seed).random(4096, dtype=np.float32))
     directory = tmp_path / "voices"
-    write_calibration(directory, moments, name="voices", basis=LatentBasis.MEL, created_by="a test")
+    write_calibration(directory, Calibration("voices", LatentBasis.MEL, moments), created_by="a test")
     return directory
 
 

@@ -101,7 +101,7 @@ def test_the_middle_is_in_the_middle():
     assert middle_window(np.arange(2), 3).tolist() == [0, 1]
 
 
-def test_recordings_are_heard_at_their_own_bandwidth(embedder, files, sounds, transform, analyser):
+def test_clips_are_heard_at_their_own_bandwidth(embedder, files, sounds, transform, analyser):
     """A tone that the analyses, at 22050 Hz, do not hear at all reaches CLAP."""
     content = files.encode(sounds.tone(13_000, 2.0, rate_hz=RATE_HZ), RATE_HZ, subtype="FLOAT")
     recording = ClipAnalysis(

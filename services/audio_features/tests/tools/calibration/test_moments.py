@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
-from chladni_client.calibration.moments import LongSum, Moments, merged
+from chladni_audio_features.tools.calibration.moments import LongSum, Moments, merged
 
 VALUE_COUNT = 5
 
@@ -55,6 +56,24 @@ def test_shards_of_any_sizes_give_what_one_pass_gives(data):
     assert_alike(merged(shards), moments_of(vectors))
 
 
+@given(
+    rows=st.integers(1, 30).flatmap(
+        lambda count: arrays.arrays(
+            np.float32, (count, 5), elements=st.floats(-100, 100, width=32, allow_subnormal=False)
+        )
+    ),
+    cuts=st.lists(st.integers(0, 30), max_size=4),
+)
+def test_shards_of_any_values_have_the_moments_of_the_definition(rows, cuts):
+    shards = np.split(rows, sorted(min(cut, len(rows)) for cut in cuts))
+    together = merged([Moments.empty(5), *map(moments_of, shards)])
+    assert_alike(together, moments_of(rows))
+    assert together.count == len(rows)
+    exact = rows.astype(np.float64)
+    np.testing.assert_allclose(together.mean, exact.mean(0), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(together.standard_deviation, exact.std(0), rtol=1e-6, atol=1e-6)
+
+
 def test_a_large_mean_does_not_drown_a_small_variance():
     vectors = np.array([[2**23 + part] * VALUE_COUNT for part in (0, 1, 2)], np.float32)
     np.testing.assert_allclose(moments_of(vectors).standard_deviation, np.sqrt(2 / 3), rtol=1e-12)
@@ -68,7 +87,8 @@ def test_sums_are_exact_in_any_order(terms):
         sums = LongSum(np.zeros(1), np.zeros(1))
         for term in order:
             sums = sums.plus(np.array([term]))
-        (total,) = sums.exact()
+        (ratio,) = sums.ratios()
+        total = Fraction(*ratio)
         assert abs(total - exact) <= Fraction(1, 2**95)
         assert float(total) == float(exact)
 
@@ -80,6 +100,21 @@ def test_nothing_has_no_variance_and_adds_nothing():
     assert_alike(nothing.with_set(some), some)
     assert_alike(some.with_set(nothing), some)
     assert nothing.with_set(nothing).count == 0
+
+
+@given(
+    st.lists(st.lists(st.floats(-256, 256, width=32), min_size=2, max_size=2), min_size=1, max_size=9),
+)
+def test_results_are_the_nearest_to_the_exact_ones(rows):
+    moments = Moments.empty(2)
+    for row in rows:
+        moments = moments.with_vector(np.array(row, np.float32))
+    for column, mean, m2 in zip(zip(*rows, strict=True), moments.mean, moments.m2, strict=True):
+        exact_mean = sum(map(Fraction, column)) / len(column)
+        assert mean == pytest.approx(float(exact_mean), rel=1e-15, abs=1e-25)
+        assert m2 == pytest.approx(
+            float(sum((Fraction(x) - exact_mean) ** 2 for x in column)), rel=1e-14, abs=1e-18
+        )
 
 
 def test_sets_of_different_vectors_do_not_mix():

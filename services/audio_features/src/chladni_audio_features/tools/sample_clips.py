@@ -31,7 +31,7 @@ Render = Callable[[int], Samples]
 
 
 def speech(utterance: Utterance) -> Render:
-    """A spoken sentence."""
+    """Return what renders a spoken sentence."""
 
     def render(rate_hz: int) -> Samples:
         return _finished(speak(utterance, rate_hz=rate_hz), rate_hz)
@@ -40,7 +40,7 @@ def speech(utterance: Utterance) -> Render:
 
 
 def calm_major(rate_hz: int) -> Samples:
-    """A harp over a pad and a flute, unhurried: C major, F major, G major and home again."""
+    """Render a harp over a pad and a flute, unhurried: C major, F major, G major and home again."""
     beat_seconds = 60.0 / 84.0
     chords = ((48, 52, 55), (53, 57, 60), (55, 59, 62), (48, 52, 55))
     melody = (76, 77, 79, 72)
@@ -60,7 +60,7 @@ def calm_major(rate_hz: int) -> Samples:
 
 
 def fast_minor(rate_hz: int) -> Samples:
-    """Plucked strings in a hurry: A minor, F, G, E, with a shaker."""
+    """Render plucked strings in a hurry: A minor, F, G, E, with a shaker."""
     step_seconds = 60.0 / 152.0 / 4.0
     chords = ((57, 60, 64), (53, 57, 60), (55, 59, 62), (52, 56, 59))
     order = (0, 2, 1, 2, 0, 1, 2, 1)
@@ -94,7 +94,7 @@ def fast_minor(rate_hz: int) -> Samples:
 
 
 def drum_loop(rate_hz: int) -> Samples:
-    """Two bars of drums."""
+    """Render two bars of drums."""
     rng = np.random.default_rng(3)
     pattern = {
         "kick": "x.....x.x...x...x.....x.x.x.....",
@@ -110,7 +110,7 @@ def drum_loop(rate_hz: int) -> Samples:
 
 
 def dark_drone(rate_hz: int) -> Samples:
-    """A low fifth of bowed strings, a bell far away, and wind."""
+    """Render a low fifth of bowed strings, a bell far away, and wind."""
     bowed = replace(STRINGS, attack_seconds=1.5, release_seconds=1.5)
     notes = [
         *_chord(0.0, 4.5, (38, 45, 50), 0.5, bowed),
@@ -127,7 +127,7 @@ def dark_drone(rate_hz: int) -> Samples:
 
 
 def worn_machine(rate_hz: int) -> Samples:
-    """A motor on the mains whose bearing has seen better days."""
+    """Render a motor on the mains whose bearing has seen better days."""
     machine = Machine(hum=0.35, shaft_hz=29.2, whine=0.5, fault_hz=11.7, fault=1.6, airflow=0.18)
     rng = np.random.default_rng(5)
     return _finished(render_machine(machine, duration_seconds=3.0, rate_hz=rate_hz, rng=rng), rate_hz)

@@ -1,15 +1,16 @@
-"""Compute the embedded calibrations of initial latents on a synthesised corpus.
+"""Compute the shipped calibrations of initial latents on a synthesised corpus.
 
-    python -m chladni_audio_features.training.calibrate_latents
+    python -m chladni_audio_features.tools.calibrate_synthesised
 
 Draws sounds of every kind, makes the values of each in both bases and at both sizes, and writes a calibration
 for each combination. The same seed and the same versions give the same files. Without espeak-ng there is no
-speech. `chladni calibrate` does the same with clips of your own.
+speech. `chladni-calibrate` does the same with clips of your own.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -19,7 +20,8 @@ from chladni_audio_features.analysis.spectrogram import MelTransform, log_mel_sp
 from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ
 from chladni_audio_features.latents.catalog import CALIBRATION_DIRECTORY
 from chladni_audio_features.latents.initial_latents import LatentBasis, latent_values
-from chladni_audio_features.training.latent_moments import LatentMoments, write_calibration
+from chladni_audio_features.tools.calibration.files import Calibration, write_calibration
+from chladni_audio_features.tools.calibration.moments import Moments
 from chladni_audio_features.training.synthesis.corpus import draw_corpus
 
 _SIDES = (64, 128, 192, 256)
@@ -36,13 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--count must be at least 2, but is {options.count}")
 
     transform = MelTransform()
-    moments = {(basis, side): LatentMoments(side * side) for basis in LatentBasis for side in _SIDES}
+    moments = {(basis, side): Moments.empty(side * side) for basis in LatentBasis for side in _SIDES}
     kinds: Counter[str] = Counter()
     for sound in draw_corpus(count=options.count, seed=options.seed, rate_hz=ANALYSIS_SAMPLE_RATE_HZ):
         kinds[sound.kind] += 1
         scaled = log_mel_spectrogram(transform.power_of_clip(sound.samples)).scaled
-        for (basis, side), accumulated in moments.items():
-            accumulated.add(latent_values(scaled, side=side, basis=basis))
+        moments = {
+            (basis, side): accumulated.with_vector(latent_values(scaled, side=side, basis=basis))
+            for (basis, side), accumulated in moments.items()
+        }
 
     settings = transform.settings
     facts = {
@@ -61,17 +65,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     for (basis, side), accumulated in moments.items():
         name = f"embedded-{basis}-{side * side}"
+        directory = options.output / name
+        if directory.is_dir():
+            shutil.rmtree(directory)
         write_calibration(
-            options.output / name,
-            accumulated,
-            name=name,
-            basis=basis,
-            created_by="chladni_audio_features.training.calibrate_latents "
+            directory,
+            Calibration(name, basis, accumulated),
+            created_by="chladni_audio_features.tools.calibrate_synthesised "
             f"--count {options.count} --seed {options.seed}",
-            with_moments=False,
+            is_mergeable=False,
             facts={"side": side, **facts},
         )
-        print(f"{name}: {accumulated.count} sounds, standard deviation {accumulated.deviation.mean():.4f}")
+        spread = accumulated.standard_deviation.mean()
+        print(f"{name}: {accumulated.count} sounds, standard deviation {spread:.4f}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Latents of any number of recordings in one file.
+"""Latents of any number of clips in one file.
 
 The format is safetensors (https://github.com/huggingface/safetensors#format): the length of the header, the
 header as JSON, the values. How many rows there will be and what scales them is known only at the end, so rows
 wait in a temporary file, and memory holds one of them at a time.
 """
+
+from __future__ import annotations
 
 import json
 import os
@@ -15,25 +17,13 @@ from typing import Final, Self
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
-from chladni_client.calibration.moments import Moments
-from chladni_client.errors import InvalidInputError
-
-SMALLEST_DEVIATION: Final = 1e-6
-"""Values that do not vary more than this never varied, and are 0 when scaled."""
+from chladni_audio_features.latents.calibration import CalibrationError, LatentCalibration
+from chladni_audio_features.latents.initial_latents import LatentShape
 
 _MAX_HEADER_BYTES: Final = 100_000_000  # what readers of the format accept
 _BYTES_BESIDE_LABELS: Final = 4096
-
-
-def scaled(values: NDArray[np.float32], moments: Moments) -> NDArray[np.float32]:
-    """Returns values z-scored as the audio-feature service does it, (V,) float32."""
-    mean = moments.mean.astype(np.float32)
-    deviation = moments.standard_deviation.astype(np.float32)
-    varies = deviation > SMALLEST_DEVIATION
-    z_scores = (values - mean) / np.where(varies, deviation, np.float32(1))
-    return np.where(varies, z_scores, np.float32(0)).astype("<f4")
 
 
 class LatentRows:
@@ -65,27 +55,26 @@ class LatentRows:
     ) -> None:
         self._file.close()
 
-    def append(self, values: NDArray[np.float32], *, name: str, sha256: str) -> None:
-        """Adds the row of a recording, (V,).
+    def append(self, values: npt.NDArray[np.float32], *, name: str, sha256: str) -> None:
+        """Add the row of a clip, (V,).
 
         Raises:
-            InvalidInputError: There are more names than one file can hold.
+            CalibrationError: There are more names than one file can hold.
             OSError: It cannot be written.
         """
         # Each list is a JSON text inside a JSON text, where quotes are escaped.
         self._label_bytes += len(json.dumps(json.dumps([name, sha256])))
         if self._label_bytes + _BYTES_BESIDE_LABELS > _MAX_HEADER_BYTES:
-            raise InvalidInputError(
-                f"A file of latents can name {len(self._names)} of these recordings and no more; write the "
-                "latents of fewer recordings, folder by folder.",
-                reason="INVALID_FIELD",
+            raise CalibrationError(
+                f"a file of latents can name {len(self._names)} of these clips and no more; write the "
+                "latents of fewer clips, directory by directory"
             )
         self._file.write(values.astype("<f4").tobytes())
         self._names.append(name)
         self._digests.append(sha256)
 
-    def save(self, path: Path, *, shape: tuple[int, ...], moments: Moments, calibration_digest: str) -> None:
-        """Writes the rows as ``latents`` of shape (N, C, H, W), scaled by the moments; all or nothing.
+    def save(self, path: Path, *, shape: LatentShape, calibration: LatentCalibration) -> None:
+        """Write the rows as ``latents`` of shape (N, C, H, W), scaled by the calibration; all or nothing.
 
         Raises:
             OSError: It cannot be written.
@@ -93,7 +82,7 @@ class LatentRows:
         count = len(self._names)
         header = {
             "__metadata__": {
-                "calibration_digest": calibration_digest,
+                "calibration_digest": calibration.digest,
                 "names": json.dumps(self._names),
                 "audio_sha256": json.dumps(self._digests),
             },
@@ -111,14 +100,14 @@ class LatentRows:
             with temporary.open("xb") as file:
                 file.write(len(text).to_bytes(8, "little") + text)
                 for row in self._rows():
-                    file.write(scaled(row, moments).tobytes())
+                    file.write(calibration.z_score(row).astype("<f4").tobytes())
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _rows(self) -> Iterator[NDArray[np.float32]]:
+    def _rows(self) -> Iterator[npt.NDArray[np.float32]]:
         self._file.seek(0)
         while row := self._file.read(self._row_bytes):
             yield np.frombuffer(row, "<f4")

@@ -29,8 +29,8 @@ from chladni_audio_features.latents.catalog import (
     load_calibrations,
 )
 from chladni_audio_features.latents.initial_latents import LatentBasis, LatentsPlan, latent_values, mel_image
-from chladni_audio_features.training import calibrate_latents
-from chladni_audio_features.training.latent_moments import LatentMoments, write_calibration
+from chladni_audio_features.tools.calibration.files import Calibration, write_calibration
+from chladni_audio_features.tools.calibration.moments import Moments
 from chladni_audio_features.training.synthesis.corpus import draw_corpus
 from chladni_contract.errors import NotFoundError, Reason
 
@@ -85,37 +85,10 @@ def test_every_square_count_has_a_shape(shape, sounds, transform):
 
 
 def moments_of(rows):
-    moments = LatentMoments(rows.shape[1])
+    moments = Moments.empty(rows.shape[1])
     for row in rows:
-        moments.add(row)
+        moments = moments.with_vector(row)
     return moments
-
-
-@given(
-    rows=st.integers(1, 30).flatmap(
-        lambda count: arrays.arrays(
-            np.float32, (count, 5), elements=st.floats(-100, 100, width=32, allow_subnormal=False)
-        )
-    ),
-    cuts=st.lists(st.integers(0, 30), max_size=4),
-)
-def test_shards_merged_equal_one_pass(rows, cuts):
-    merged = LatentMoments(5)
-    for shard in np.split(rows, sorted(min(cut, len(rows)) for cut in cuts)):
-        merged.merge(moments_of(shard) if len(shard) else LatentMoments(5))
-    whole = moments_of(rows)
-    assert merged.count == whole.count == len(rows)
-    exact = rows.astype(np.float64)
-    for moments in (merged, whole):
-        np.testing.assert_allclose(moments.mean, exact.mean(0), rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(moments.deviation, exact.std(0), rtol=1e-6, atol=1e-6)
-
-
-def test_merging_nothing_changes_nothing():
-    moments = LatentMoments(3)
-    moments.merge(LatentMoments(3))
-    assert moments.count == 0
-    assert not moments.mean.any()
 
 
 @pytest.fixture
@@ -124,7 +97,7 @@ def calibration_directory(tmp_path):
     rows = np.random.default_rng(0).random((20, 16), dtype=np.float32)
     rows[:, 5] = 0.25
     directory = tmp_path / "mine"
-    write_calibration(directory, moments_of(rows), name="mine", basis=LatentBasis.MEL, created_by="a test")
+    write_calibration(directory, Calibration("mine", LatentBasis.MEL, moments_of(rows)), created_by="a test")
     return directory
 
 
@@ -281,7 +254,7 @@ def test_the_first_calibration_that_fits_is_the_default():
             catalog.plan(wanted)
         assert caught.value.reason is Reason.UNKNOWN_CALIBRATION
         assert "small (16 values, mel); own (4096 values, mel)" in caught.value.message
-        assert "chladni calibrate" in caught.value.message
+        assert "chladni-calibrate" in caught.value.message
         assert len(caught.value.message) < 500
         assert [violation.field for violation in caught.value.violations] == ["initial_latents.calibration"]
 
@@ -319,16 +292,3 @@ def test_embedded_calibrations_whiten_sounds_they_have_not_seen(transform):
     mel, dct = (np.mean([lag_1_correlation(item) for item in made[basis]]) for basis in LatentBasis)
     assert mel > 0.6
     assert abs(dct) < 0.2
-
-
-def test_the_job_writes_what_it_can_load(tmp_path, capsys):
-    calibrate_latents.main(["--count", "3", "--seed", "4", "--output", str(tmp_path)])
-    assert capsys.readouterr().out.count("3 sounds") == len(EMBEDDED_CALIBRATIONS)
-    for name in EMBEDDED_CALIBRATIONS:
-        calibration = load(tmp_path / name)
-        assert (calibration.name, calibration.clip_count) == (name, 3)
-        assert not (tmp_path / name / "moments.npz").exists()
-        assert json.loads((tmp_path / name / "manifest.json").read_text())["mergeable"] is False
-    with pytest.raises(SystemExit):
-        calibrate_latents.main(["--count", "1"])
-    assert "--count must be at least 2, but is 1" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Mean and variance of vectors of which there may be any number, none of them kept.
+"""Mean and variance of any number of vectors, none of which is kept.
 
 Sums are kept to some 106 bits, so that the order of the vectors, and which machine summed which of them,
 leaves no trace in the mean and the standard deviation: shards give the bits that one pass gives. A running
@@ -9,6 +9,8 @@ The sums: D. E. Knuth, "The Art of Computer Programming", volume 2, 4.2.2, theor
 "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM 54 (1974).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +18,10 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
+
+Ratio = tuple[int, int]
+"""Numerator and denominator; the denominator is positive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,36 +33,44 @@ class LongSum:
         low: What rounding has cost, (V,) float64.
     """
 
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
 
     @classmethod
     def of(cls, exact: Sequence[Fraction]) -> Self:
-        """Returns the nearest sums to exact ones."""
+        """Return the sums nearest to exact ones."""
         high = [float(value) for value in exact]
         low = [float(value - Fraction(rounded)) for value, rounded in zip(exact, high, strict=True)]
         return cls(np.array(high), np.array(low))
 
-    def plus(self, values: NDArray[np.float64]) -> "LongSum":
-        """Returns the sums with one more term each, (V,)."""
+    def plus(self, values: npt.NDArray[np.float64]) -> LongSum:
+        """Return the sums with one more term each, (V,)."""
         high = self.high + values
         part = high - self.high
         rounding = (self.high - (high - part)) + (values - part)
         return LongSum(high, self.low + rounding)
 
-    def plus_sum(self, other: "LongSum") -> "LongSum":
-        """Returns the sums of both."""
+    def plus_sum(self, other: LongSum) -> LongSum:
+        """Return the sums of both."""
         sums = self.plus(other.high)
         return LongSum(sums.high, sums.low + other.low)
 
-    def to_array(self) -> NDArray[np.float64]:
-        """Returns high and low parts, (2, V); equal sums give equal arrays."""
+    def to_array(self) -> npt.NDArray[np.float64]:
+        """Return high and low parts, (2, V); equal sums give equal arrays."""
         high = self.high + self.low
         return np.stack([high, self.low - (high - self.high)])
 
-    def exact(self) -> list[Fraction]:
-        """Returns the sums as fractions."""
-        return [Fraction(high) + Fraction(low) for high, low in zip(self.high, self.low, strict=True)]
+    def ratios(self) -> list[Ratio]:
+        """Return the sums, exactly, as ratios of integers that are not reduced."""
+        ratios = []
+        for high, low in zip(self.high.tolist(), self.low.tolist(), strict=True):
+            (high_numerator, high_denominator), (low_numerator, low_denominator) = (
+                high.as_integer_ratio(),
+                low.as_integer_ratio(),
+            )
+            numerator = high_numerator * low_denominator + low_numerator * high_denominator
+            ratios.append((numerator, high_denominator * low_denominator))
+        return ratios
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,42 +89,50 @@ class Moments:
 
     @classmethod
     def empty(cls, value_count: int) -> Self:
-        """Returns the moments of no vectors."""
+        """Return the moments of no vectors."""
         zeros = np.zeros(value_count)
         return cls(0, LongSum(zeros, zeros), LongSum(zeros, zeros))
 
     @classmethod
-    def of(cls, count: int, mean: NDArray[np.float64], m2: NDArray[np.float64]) -> Self:
-        """Returns the moments of `count` vectors (1 or more) of this mean and sum of squared distances."""
+    def of(cls, count: int, mean: npt.NDArray[np.float64], m2: npt.NDArray[np.float64]) -> Self:
+        """Return the moments of `count` vectors (1 or more) of this mean and sum of squared distances."""
         sums = [Fraction(value) * count for value in mean]
         squares = [Fraction(value) + total**2 / count for value, total in zip(m2, sums, strict=True)]
         return cls(count, LongSum.of(sums), LongSum.of(squares))
 
+    # Python divides integers with a single rounding, of the exact quotient: the results below are the
+    # float64 nearest to the exact ones.
+
     @cached_property
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> npt.NDArray[np.float64]:
         """Mean, (V,) float64; 0 for an empty set."""
         count = max(1, self.count)
-        return np.array([float(total / count) for total in self.sums.exact()])
+        return np.array([numerator / (denominator * count) for numerator, denominator in self.sums.ratios()])
 
     @cached_property
-    def m2(self) -> NDArray[np.float64]:
+    def m2(self) -> npt.NDArray[np.float64]:
         """Sum of the squared distances from the mean, (V,) float64."""
         count = max(1, self.count)
-        pairs = zip(self.square_sums.exact(), self.sums.exact(), strict=True)
-        return np.array([max(0.0, float(squares - total**2 / count)) for squares, total in pairs])
+        m2 = []
+        for (square, square_scale), (total, scale) in zip(
+            self.square_sums.ratios(), self.sums.ratios(), strict=True
+        ):
+            numerator = square * count * scale**2 - total**2 * square_scale
+            m2.append(max(0.0, numerator / (square_scale * count * scale**2)))
+        return np.array(m2)
 
     @property
-    def standard_deviation(self) -> NDArray[np.float64]:
+    def standard_deviation(self) -> npt.NDArray[np.float64]:
         """Standard deviation of the set as a whole population (ddof 0), (V,); 0 for an empty set."""
         return np.sqrt(self.m2 / max(1, self.count))
 
-    def with_vector(self, vector: NDArray[np.float32]) -> "Moments":
-        """Returns the moments of the set with one vector more, (V,) float32."""
+    def with_vector(self, vector: npt.NDArray[np.float32]) -> Moments:
+        """Return the moments of the set with one vector more, (V,) float32."""
         values = vector.astype(np.float64)  # in which the squares of 24 bits have room
         return Moments(self.count + 1, self.sums.plus(values), self.square_sums.plus(values**2))
 
-    def with_set(self, other: "Moments") -> "Moments":
-        """Returns the moments of both sets together.
+    def with_set(self, other: Moments) -> Moments:
+        """Return the moments of both sets together.
 
         Raises:
             ValueError: Their vectors have different lengths.
@@ -126,7 +147,7 @@ class Moments:
 
 
 def merged(sets: Iterable[Moments]) -> Moments:
-    """Returns the moments of several sets together, at least one.
+    """Return the moments of several sets together, at least one.
 
     Raises:
         ValueError: There is none, or their vectors have different lengths.

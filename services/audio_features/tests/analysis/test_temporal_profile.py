@@ -1,4 +1,4 @@
-"""The course of a sound, as it is in the embedding."""
+"""The temporal profile of a sound, as it is in the embedding."""
 
 import io
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chladni_audio_features.training.synthesis.corpus import SHARES, draw_sound
@@ -16,6 +16,7 @@ from chladni_contract.descriptor_space import COMPONENT_NAMES, TEMPORAL_FEATURES
 
 RATE_HZ = 22050
 SEGMENTS = 16
+ONE_ONSET_SECONDS = 0.12  # a window of 2048 samples, and a hop of 512 by which the frames miss its place
 KINDS = [kind for kind in SHARES if kind != "speech" or has_speech()]
 SMOOTH = ("level", "brightness", "flatness", "pitch_height", "harmonicity")  # the same when played backwards
 
@@ -37,7 +38,7 @@ def trace(embed):
 
 
 def by_feature(embedding):
-    """The course of an embedding: the (16,) values of each feature."""
+    """The temporal profile of an embedding: the (16,) values of each feature."""
     columns = embedding[24:].reshape(SEGMENTS, len(TEMPORAL_FEATURES)).T
     return dict(zip(TEMPORAL_FEATURES, columns, strict=True))
 
@@ -96,11 +97,15 @@ def test_crescendo_rises_in_level(trace, sounds, rise_db, seconds, tone_hz):
     places=st.lists(st.floats(0.06, 0.9), min_size=1, max_size=4),
     seconds=st.floats(3.0, 4.0),
 )
+@example(places=[0.625, 0.609375], seconds=3.0)
 @settings(max_examples=100, deadline=None)
 def test_onsets_are_where_the_clicks_are(trace, places, seconds):
+    """A click that follows another within a window of the analysis raises nothing: both are one onset."""
     onset = trace(clicks_at(places, seconds))["onset"]
-    segments = np.array(places) * SEGMENTS - 0.5
-    for segment in segments:
+    ordered = np.sort(places)
+    follows = np.diff(ordered, prepend=-1.0) * seconds < ONE_ONSET_SECONDS
+    segments = ordered * SEGMENTS - 0.5
+    for segment in segments[~follows]:
         assert onset[np.clip(round(segment), 0, SEGMENTS - 1)] > 0.35
     far = np.abs(np.arange(SEGMENTS)[:, None] - segments).min(axis=1) > 1.7
     assert (onset[far] < 0.02).all()
@@ -111,34 +116,34 @@ def test_steady_noise_has_hardly_an_onset(trace, sounds):
 
 
 def test_brightness_flatness_and_harmonicity_are_local(trace, embed, sounds):
-    course = trace(np.concatenate([sounds.tone(300, amplitude=0.15), sounds.noise(amplitude=0.1)]))
+    profile = trace(np.concatenate([sounds.tone(300, amplitude=0.15), sounds.noise(amplitude=0.1)]))
     for feature, is_rising in (("brightness", True), ("flatness", True), ("harmonicity", False)):
-        first, second = course[feature][:7], course[feature][9:]
+        first, second = profile[feature][:7], profile[feature][9:]
         assert (first.max() + 0.5 < second.min()) if is_rising else (second.max() + 0.5 < first.min())
-    tonal_distance = np.abs(np.stack([course["tonal_x"], course["tonal_y"]]) - 0.5).max(axis=0)
+    tonal_distance = np.abs(np.stack([profile["tonal_x"], profile["tonal_y"]]) - 0.5).max(axis=0)
     assert (tonal_distance[:6] > 0.2).all()
     assert (tonal_distance[10:] < 0.02).all()
 
 
 @pytest.mark.parametrize("samples", ["harmonic", "noise", "chord"])
-def test_the_course_of_a_steady_sound_is_that_of_the_whole(trace, embed, sounds, samples):
+def test_the_profile_of_a_steady_sound_is_that_of_the_whole(trace, embed, sounds, samples):
     sound = {"harmonic": sounds.harmonic(220), "noise": sounds.noise(), "chord": sounds.chord(57, 60, 64)}[
         samples
     ]
     whole = dict(zip(COMPONENT_NAMES, embed(sound), strict=True))
-    course = trace(sound)
+    profile = trace(sound)
     for feature in ("brightness", "flatness", "pitch_height", "harmonicity"):
-        assert np.abs(course[feature] - whole[feature]).max() < 0.05, feature
-    assert course["level"].min() > 0.97
+        assert np.abs(profile[feature] - whole[feature]).max() < 0.05, feature
+    assert profile["level"].min() > 0.97
 
 
 @pytest.mark.parametrize("fifths", range(12))
 def test_notes_lie_on_the_circle_of_fifths(trace, sounds, fifths):
     note = 60 + 7 * fifths % 12
-    course = trace(sounds.tone(440 * 2 ** ((note - 69) / 12)))
+    profile = trace(sounds.tone(440 * 2 ** ((note - 69) / 12)))
     angle = 2 * np.pi * fifths / 12
-    assert course["tonal_x"] == pytest.approx(np.full(SEGMENTS, 0.5 + 0.5 * np.cos(angle)), abs=0.03)
-    assert course["tonal_y"] == pytest.approx(np.full(SEGMENTS, 0.5 + 0.5 * np.sin(angle)), abs=0.03)
+    assert profile["tonal_x"] == pytest.approx(np.full(SEGMENTS, 0.5 + 0.5 * np.cos(angle)), abs=0.03)
+    assert profile["tonal_y"] == pytest.approx(np.full(SEGMENTS, 0.5 + 0.5 * np.sin(angle)), abs=0.03)
 
 
 @given(cents=st.floats(-600.0, 600.0))
@@ -150,20 +155,20 @@ def test_slight_detuning_moves_the_tonal_place_little(trace, sounds, cents):
 
 
 def test_a_tone_between_two_notes_has_no_tonal_place(trace, sounds):
-    course = trace(sounds.tone(440 * 2 ** (0.5 / 12)))
+    profile = trace(sounds.tone(440 * 2 ** (0.5 / 12)))
     for axis in ("tonal_x", "tonal_y"):
-        assert np.abs(course[axis] - 0.5).max() < 0.05
+        assert np.abs(profile[axis] - 0.5).max() < 0.05
 
 
 def test_quiet_segments_are_as_the_whole(trace, embed, sounds):
     sound = np.concatenate([sounds.harmonic(220), np.zeros(2 * RATE_HZ)])
-    whole, course = dict(zip(COMPONENT_NAMES, embed(sound), strict=True)), trace(sound)
+    whole, profile = dict(zip(COMPONENT_NAMES, embed(sound), strict=True)), trace(sound)
     for feature in ("brightness", "flatness", "pitch_height", "harmonicity"):
-        assert np.abs(course[feature][10:] - whole[feature]).max() < 0.02, feature
-    assert (course["level"][10:] == 0.0).all()
+        assert np.abs(profile[feature][10:] - whole[feature]).max() < 0.02, feature
+    assert (profile["level"][10:] == 0.0).all()
     for axis in ("tonal_x", "tonal_y"):
-        assert np.abs(course[axis][10:] - 0.5).max() < 0.02
-    assert np.abs(course["tonal_y"][:6] - 0.5).min() > 0.4
+        assert np.abs(profile[axis][10:] - 0.5).max() < 0.02
+    assert np.abs(profile["tonal_y"][:6] - 0.5).min() > 0.4
 
 
 # --- All of them -------------------------------------------------------------------------------
@@ -198,7 +203,7 @@ def test_a_single_sample_embeds_into_the_unit_cube(embed, place, count):
 
 @given(start_hz=st.floats(120.0, 900.0), octaves=st.floats(-1.0, 1.0), swell_db=st.floats(-20.0, 20.0))
 @settings(max_examples=100, deadline=None)
-def test_reversed_sounds_have_reversed_courses(trace, start_hz, octaves, swell_db):
+def test_reversed_sounds_have_reversed_profiles(trace, start_hz, octaves, swell_db):
     sound = glide(start_hz, octaves, seconds=1.0)
     sound *= 10 ** (swell_db * (np.arange(len(sound)) / len(sound) - 1.0) / 20)
     forwards, backwards = trace(sound), trace(sound[::-1])
@@ -217,7 +222,7 @@ def test_reversed_sounds_have_reversed_courses(trace, start_hz, octaves, swell_d
     gap=st.floats(0.0, 0.9),
 )
 @settings(max_examples=100, deadline=None)
-def test_a_decibel_more_leaves_the_course_alone(embed, seed, count, tone_hz, tone_amplitude, gap):
+def test_a_decibel_more_leaves_the_profile_alone(embed, seed, count, tone_hz, tone_amplitude, gap):
     sound = np.random.default_rng(seed).normal(0, 0.1, count)
     sound += tone_amplitude * np.sin(2 * np.pi * tone_hz * np.arange(count) / RATE_HZ)
     sound[: round(gap * count)] = 0
@@ -270,7 +275,7 @@ def test_changed_sounds_stay_nearest_to_themselves(embed, various_sounds, origin
     assert (distances.argmin(axis=1) == np.arange(len(various_sounds))).mean() > 0.9
 
 
-def test_a_decibel_more_leaves_the_courses_of_various_sounds_alone(embed, various_sounds, originals):
+def test_a_decibel_more_leaves_the_profiles_of_various_sounds_alone(embed, various_sounds, originals):
     for sound, original in zip(various_sounds, originals, strict=True):
         assert np.abs(embed(louder(sound)) - original)[24:].max() < 1e-3
 
