@@ -1,36 +1,47 @@
-"""The form of `POST /api/generate` and `POST /api/jobs`: a recording, and how its image is to be made."""
+"""What a request for an image says: its form, who sends it, and whether its client is still there."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
+
+from pydantic import Field, WithJsonSchema
 
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
-from chladni_gateway.domain.request import MAX_MODEL_NAME_LENGTH, MAX_PROMPT_LENGTH, CreationRequest
+from chladni_gateway.domain.request import (
+    MAX_GUIDANCE_SCALE,
+    MAX_MODEL_NAME_LENGTH,
+    MAX_PROMPT_LENGTH,
+    MAX_SCHEDULER_NAME_LENGTH,
+    MAX_SEED,
+    MAX_SIDE_PIXELS,
+    MAX_STEPS,
+    MIN_SIDE_PIXELS,
+    UPSCALES,
+    CreationRequest,
+)
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.uploads import ANY_TEXT, NUMBER, TRUTH, WHOLE_NUMBER, TextForm
+from chladni_gateway.rest.uploads import Number, TrueOrFalse, UploadForm, WholeNumber, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
     from starlette.requests import Request
     from starlette.types import Receive
 
-    from chladni_gateway.rest.uploads import Upload, UploadReader
+    from chladni_gateway.rest.uploads import UploadReader
 
 ResultT = TypeVar("ResultT")
 
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*", re.ASCII)
-_HEADER: Final = "X-Caller-Id"
-
+_CALLER_HEADER: Final = "X-Caller-Id"
 CALLER_PARAMETER: Final[dict[str, Any]] = {
-    "name": _HEADER,
+    "name": _CALLER_HEADER,
     "in": "header",
     "required": False,
     "description": "Who asks. Callers share the model fairly; a request without this header counts as its "
@@ -40,72 +51,194 @@ CALLER_PARAMETER: Final[dict[str, Any]] = {
 }
 """The header, as OpenAPI describes it."""
 
-_MAX_BYTES_PER_CHARACTER: Final = 4  # In UTF-8.
-_PROMPT: Final = replace(ANY_TEXT, limit_bytes=MAX_PROMPT_LENGTH * _MAX_BYTES_PER_CHARACTER)
-_MODEL: Final = replace(ANY_TEXT, limit_bytes=MAX_MODEL_NAME_LENGTH * _MAX_BYTES_PER_CHARACTER)
-_TEXT_FORMS: Final = {
-    "recipe": ANY_TEXT,
-    "scheduler": ANY_TEXT,
-    "seed": WHOLE_NUMBER,
-    "steps": WHOLE_NUMBER,
-    "guidance": NUMBER,
-    "width_pixels": WHOLE_NUMBER,
-    "height_pixels": WHOLE_NUMBER,
-    "priority": TextForm(re.compile("|".join(Priority)), " or ".join(Priority)),
-    "exact": TRUTH,
-    "bypass_cache": TRUTH,
-    "prompt": _PROMPT,
-    "negative_prompt": _PROMPT,
-    "strength": NUMBER,
-    "model": _MODEL,
-    "noise_mode": TextForm(re.compile("|".join(NoiseMode)), " or ".join(NoiseMode)),
-    "noise_weight": NUMBER,
-    "upscale": WHOLE_NUMBER,
-    "refiner_start": NUMBER,
-}
+
+class GenerationForm(UploadForm):
+    """The form of `POST /api/generate` and `POST /api/jobs`."""
+
+    examples: ClassVar[Mapping[str, Any]] = {
+        "plain": {"summary": "The model's choice of everything", "value": {"file": "voice.wav"}},
+        "again": {
+            "summary": "An image that can be made again, bit for bit",
+            "value": {"file": "voice.wav", "seed": 7, "steps": 20, "guidance": 2.5},
+        },
+        "noise": {
+            "summary": "The sound as the noise from which the image is denoised",
+            "value": {
+                "file": "voice.wav",
+                "recipe": "latent-noise",
+                "noise_mode": "blend",
+                "noise_weight": 0.3,
+            },
+        },
+        "prompt": {
+            "summary": "An image that follows a prompt, from the spectrogram",
+            "value": {
+                "file": "voice.wav",
+                "recipe": "spectrogram",
+                "prompt": "a coral reef, oil on canvas",
+                "strength": 0.6,
+            },
+        },
+        "many": {
+            "summary": "One of many, which may wait behind interactive requests",
+            "value": {"file": "voice.wav", "priority": "batch", "exact": False},
+        },
+    }
+
+    seed: WholeNumber = Field(
+        None,
+        description="Seed of the noise. Absent: random, and returned.",
+        examples=[7],
+        json_schema_extra={"minimum": 0, "maximum": MAX_SEED},
+    )
+    steps: WholeNumber = Field(
+        None,
+        description="Denoising steps. Absent: the model's default.",
+        examples=[20],
+        json_schema_extra={"minimum": 1, "maximum": MAX_STEPS},
+    )
+    guidance: Number = Field(
+        None,
+        description="How closely the image follows the sound; 1 means no guidance. "
+        "Absent: the model's default.",
+        examples=[2.5],
+        json_schema_extra={"minimum": 1, "maximum": MAX_GUIDANCE_SCALE},
+    )
+    recipe: str = Field("", description="Recipe by its name. Absent: the default one.", examples=["embedded"])
+    scheduler: str = Field(
+        "",
+        description="Scheduler by its diffusers class name. Absent: the model's default.",
+        examples=["DPMSolverMultistepScheduler"],
+        json_schema_extra={"maxLength": MAX_SCHEDULER_NAME_LENGTH},
+    )
+    width_pixels: WholeNumber = Field(
+        None,
+        description="Width; each model has sizes that it supports. Absent: the model's native width.",
+        examples=[512],
+        json_schema_extra={"minimum": MIN_SIDE_PIXELS, "maximum": MAX_SIDE_PIXELS},
+    )
+    height_pixels: WholeNumber = Field(
+        None,
+        description="Height; each model has sizes that it supports. Absent: the model's native height.",
+        examples=[512],
+        json_schema_extra={"minimum": MIN_SIDE_PIXELS, "maximum": MAX_SIDE_PIXELS},
+    )
+    priority: Annotated[
+        Priority, one_of(Priority), WithJsonSchema({"type": "string", "enum": [*Priority]})
+    ] = Field(
+        Priority.INTERACTIVE,
+        description="How urgent it is: `interactive` if someone waits for the image, `batch` if it is one "
+        "of many.",
+        examples=["batch"],
+    )
+    exact: TrueOrFalse = Field(
+        True,
+        description="Whether the same request must give the same pixels whatever else the server does; "
+        "without it the image may be made faster.",
+        examples=[True],
+    )
+    bypass_cache: TrueOrFalse = Field(
+        False,
+        description="Whether the image must be computed again, even if an identical request gave it before.",
+        examples=[False],
+    )
+    prompt: str = Field(
+        "",
+        description="Text to follow, for recipes that take one. Absent: the recipe's default.",
+        examples=["abstract visualization, colorful, artistic, detailed"],
+        json_schema_extra={"maxLength": MAX_PROMPT_LENGTH},
+    )
+    negative_prompt: str = Field(
+        "",
+        description="Text to avoid, for recipes that take one.",
+        examples=["text, watermark"],
+        json_schema_extra={"maxLength": MAX_PROMPT_LENGTH},
+    )
+    strength: Number = Field(
+        None,
+        description="How far to go from the image of the sound, for recipes that start from one. "
+        "Absent: 0.7.",
+        examples=[0.7],
+        json_schema_extra={"exclusiveMinimum": 0, "maximum": 1},
+    )
+    model: str = Field(
+        "",
+        description="Image model by its identifier, if the recipe can use several. "
+        "Absent: the recipe's choice.",
+        examples=["chladni-embedded"],
+        json_schema_extra={"maxLength": MAX_MODEL_NAME_LENGTH},
+    )
+    noise_mode: Annotated[
+        NoiseMode | None, one_of(NoiseMode), WithJsonSchema({"type": "string", "enum": [*NoiseMode]})
+    ] = Field(
+        None,
+        description="How the sound becomes initial noise: `blend` mixes it into seeded noise, `raw` takes "
+        "its mel image as it is, `dct` the cosine transform of that. Absent: blend.",
+        examples=["blend"],
+    )
+    noise_weight: Number = Field(
+        None,
+        description="Share of the sound in the noise. Absent: 0.3 for `blend`, 1 for the others.",
+        examples=[0.3],
+        json_schema_extra={"minimum": 0, "maximum": 1},
+    )
+    upscale: WholeNumber = Field(
+        None,
+        description="Factor by which the finished image is larger than its width and height say, for "
+        "models that can. Absent: 1.",
+        examples=[2],
+        json_schema_extra={"enum": [*UPSCALES]},
+    )
+    refiner_start: Number = Field(
+        None,
+        description="Share of the steps after which the refiner takes over, for models with one; 1 leaves "
+        "it out. Absent: the model's default.",
+        examples=[0.8],
+        json_schema_extra={"exclusiveMinimum": 0, "maximum": 1},
+    )
 
 
 async def read_creation_request(
     request: Request, uploads: UploadReader, *, previews: PreviewRequest | None
 ) -> CreationRequest:
-    """Returns what an upload asks for.
+    """Return what an upload asks for.
 
     Args:
         request: The request, its body not yet read.
         uploads: Reads it.
-        previews: How previews are wanted; `None` for none.
+        previews: How previews are made; `None` for none.
 
     Raises:
         ChladniError: The request is wrong, or its body is too large or too slow.
     """
     caller = caller_of(request)
-    upload = await uploads.read(request, _TEXT_FORMS)
+    form = await uploads.read(request, GenerationForm)
     return CreationRequest(
-        clip=upload.clip,
-        recipe=upload.texts["recipe"],
-        settings=_to_settings(upload, previews),
-        options=_to_options(upload),
+        clip=form.clip,
+        recipe=form.recipe,
+        settings=_to_settings(form, previews),
+        options=_to_options(form),
         caller=caller,
         owner=session_of(request).owner,
     )
 
 
 def caller_of(request: Request) -> str:
-    """Returns who sends a request: what its header X-Caller-Id says, or else the host that it comes from.
+    """Return who sends a request: what its header X-Caller-Id says, or else the host that it comes from.
 
     Raises:
         InvalidInputError: The header is longer than `MAX_CALLER_ID_LENGTH` or not printable ASCII.
     """
     given = request.headers.get(CALLER_ID_KEY, "").strip()
     if len(given) > MAX_CALLER_ID_LENGTH:
-        raise _unusable(f"has {len(given)} characters, at most {MAX_CALLER_ID_LENGTH} are allowed.")
+        raise _invalid_caller(f"has {len(given)} characters, at most {MAX_CALLER_ID_LENGTH} are allowed.")
     if not _PRINTABLE.fullmatch(given):
-        raise _unusable("must hold printable ASCII characters only.")
+        raise _invalid_caller("must hold printable ASCII characters only.")
     return given or (request.client.host if request.client else "")
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Returns the result of some work; cancels the work when the client leaves.
+    """Return the result of some work; cancel the work when the client leaves.
 
     Args:
         receive: The connection, the body of its request already read.
@@ -127,40 +260,39 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, ResultT]) 
         await asyncio.gather(working, leaving, return_exceptions=True)
 
 
-def _to_settings(upload: Upload, previews: PreviewRequest | None) -> GenerationSettings:
+def _to_settings(form: GenerationForm, previews: PreviewRequest | None) -> GenerationSettings:
     return GenerationSettings(
-        seed=upload.whole_number("seed"),
-        steps=upload.whole_number("steps"),
-        guidance_scale=upload.number("guidance"),
-        scheduler=upload.texts["scheduler"],
-        width_pixels=upload.whole_number("width_pixels"),
-        height_pixels=upload.whole_number("height_pixels"),
+        seed=form.seed,
+        steps=form.steps,
+        guidance_scale=form.guidance,
+        scheduler=form.scheduler,
+        width_pixels=form.width_pixels,
+        height_pixels=form.height_pixels,
         previews=previews,
-        priority=Priority(upload.texts["priority"] or Priority.INTERACTIVE),
-        exact=upload.texts["exact"].lower() != "false",
-        bypass_cache=upload.texts["bypass_cache"].lower() == "true",
+        priority=form.priority,
+        exact=form.exact,
+        bypass_cache=form.bypass_cache,
     )
 
 
-def _to_options(upload: Upload) -> RecipeOptions:
-    noise_mode = upload.texts["noise_mode"]
+def _to_options(form: GenerationForm) -> RecipeOptions:
     return RecipeOptions(
-        prompt=upload.texts["prompt"],
-        negative_prompt=upload.texts["negative_prompt"],
-        strength=upload.number("strength"),
-        model=upload.texts["model"],
-        noise_mode=NoiseMode(noise_mode) if noise_mode else None,
-        noise_weight=upload.number("noise_weight"),
-        upscale=upload.whole_number("upscale"),
-        refiner_start=upload.number("refiner_start"),
+        prompt=form.prompt,
+        negative_prompt=form.negative_prompt,
+        strength=form.strength,
+        model=form.model,
+        noise_mode=form.noise_mode,
+        noise_weight=form.noise_weight,
+        upscale=form.upscale,
+        refiner_start=form.refiner_start,
     )
 
 
-def _unusable(description: str) -> InvalidInputError:
+def _invalid_caller(description: str) -> InvalidInputError:
     return InvalidInputError(
         Reason.INVALID_FIELD,
-        f"{_HEADER} {description}",
-        field=_HEADER,
+        f"{_CALLER_HEADER} {description}",
+        field=_CALLER_HEADER,
         metadata={STAGE_KEY: Stage.VALIDATION.value},
     )
 

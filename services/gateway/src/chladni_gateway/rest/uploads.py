@@ -1,65 +1,135 @@
-"""The upload of a recording, with what is to be done with it."""
+"""Uploads: a recording and text fields, as a Pydantic model that is checked and documented in one place."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
-from chladni_contract.errors import DeadlineExceededError, InvalidInputError, Reason
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from chladni_contract.errors import (
+    DeadlineExceededError,
+    FieldViolation,
+    InvalidFieldsError,
+    InvalidInputError,
+    Reason,
+)
 from chladni_gateway.domain.audio import AudioClip
 from chladni_gateway.domain.request import clip_too_large
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.middleware.body_limit import read_body
 from chladni_gateway.rest.multipart import FieldRule, FormField, read_form
-from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from enum import StrEnum
 
+    from pydantic_core import ErrorDetails
     from starlette.requests import Request
 
     from chladni_contract.errors import ChladniError
     from chladni_runtime.execution.admission import Admission
 
-FILE_FIELD: Final = "file"
+_FILE: Final = "file"
 _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and short text fields.
+_MAX_TEXT_BYTES: Final = 256
+_MAX_BYTES_PER_CHARACTER: Final = 4  # In UTF-8.
+_SHOWN_CHARACTERS: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class TextForm:
-    """How a text field is written: a pattern for all of it, what that means in words, and its most bytes."""
+def _written_as(pattern: str, meaning: str) -> BeforeValidator:
+    """Return a check that all of a text matches a pattern, which `meaning` describes in words."""
+    expression = re.compile(pattern, re.ASCII | re.IGNORECASE)
 
-    pattern: re.Pattern[str]
-    meaning: str
-    limit_bytes: int = 256
+    def check(text: str) -> str:
+        if not expression.fullmatch(text):
+            raise ValueError(f"is {text[:_SHOWN_CHARACTERS]!r}, must be {meaning}.")
+        return text
 
-
-ANY_TEXT: Final = TextForm(re.compile(r".*", re.DOTALL), "text")
-WHOLE_NUMBER: Final = TextForm(re.compile(r"[+-]?\d{1,20}", re.ASCII), "a whole number")
-NUMBER: Final = TextForm(re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})", re.ASCII), "a decimal number")
-TRUTH: Final = TextForm(re.compile(r"true|false", re.IGNORECASE), "true or false")
+    return BeforeValidator(check)
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A recording and the text fields that came with it; those that did not come are empty."""
+def one_of(choices: type[StrEnum]) -> BeforeValidator:
+    """Return a check that a text is one of the values of an enumeration."""
 
-    clip: AudioClip
-    texts: Mapping[str, str]
+    def check(text: str) -> str:
+        if text not in set(choices):
+            raise ValueError(f"is {text[:_SHOWN_CHARACTERS]!r}, must be {' or '.join(choices)}.")
+        return text
 
-    def whole_number(self, name: str) -> int | None:
-        """Returns the number in a field; `None` where it is empty."""
-        return int(self.texts[name]) if self.texts[name] else None
+    return BeforeValidator(check)
 
-    def number(self, name: str) -> float | None:
-        """Returns the number in a field; `None` where it is empty."""
-        return float(self.texts[name]) if self.texts[name] else None
+
+# A field that did not come, or came empty, has the default of the model.
+WholeNumber = Annotated[
+    int | None, _written_as(r"[+-]?\d{1,20}", "a whole number"), WithJsonSchema({"type": "integer"})
+]
+Number = Annotated[
+    float | None,
+    _written_as(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})", "a decimal number"),
+    WithJsonSchema({"type": "number"}),
+]
+TrueOrFalse = Annotated[bool, _written_as("true|false", "true or false")]
+
+
+class UploadForm(BaseModel):
+    """A form with a recording; subclasses add text fields.
+
+    What a field's value may be stands in its `json_schema_extra` only: the domain checks it, since the gRPC
+    API takes the same requests. The form checks how values are written.
+
+    Attributes:
+        examples: Examples for the OpenAPI document by name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    examples: ClassVar[Mapping[str, Any]] = {}
+
+    clip: Annotated[
+        InstanceOf[AudioClip], WithJsonSchema({"type": "string", "format": "binary", "minLength": 1})
+    ] = Field(
+        alias=_FILE, description="The recording: WAV, MP3, FLAC or OGG; GET /api/limits lists the limits."
+    )
+
+    @classmethod
+    def request_body(cls) -> dict[str, Any]:
+        """Return the body of a request, as OpenAPI describes it."""
+        schema = cls.model_json_schema()
+        for name in ("title", "description"):
+            schema.pop(name, None)
+        for field in schema["properties"].values():
+            field.pop("title", None)
+            if field.get("default", "") in {None, ""}:
+                field.pop("default", None)
+        encoding = {_FILE: {"contentType": "audio/wav, audio/mpeg, audio/flac, audio/ogg"}}
+        content = {"schema": schema, "encoding": encoding, "examples": dict(cls.examples)}
+        return {"required": True, "content": {"multipart/form-data": content}}
+
+    @classmethod
+    def text_limits(cls) -> dict[str, int]:
+        """Return the most bytes of each text field."""
+        return {
+            name: _limit_bytes(field.json_schema_extra)
+            for name, field in cls.model_fields.items()
+            if field.alias != _FILE
+        }
+
+
+FormT = TypeVar("FormT", bound=UploadForm)
 
 
 class UploadReader:
-    """Reads uploads while they arrive. Recordings stay in memory, so few may arrive at a time.
+    """Reads uploads while they arrive. Recordings stay in memory, so only a few may arrive at a time.
 
     Args:
         admission: Bounds the uploads in progress.
@@ -72,31 +142,27 @@ class UploadReader:
         self._max_audio_bytes = max_audio_bytes
         self._timeout_seconds = timeout_seconds
 
-    async def read(self, request: Request, text_forms: Mapping[str, TextForm]) -> Upload:
-        """Returns an upload.
+    async def read(self, request: Request, form_type: type[FormT]) -> FormT:
+        """Return an upload.
 
         Args:
             request: The request, its body not yet read.
-            text_forms: The text fields that the form may have besides the file.
+            form_type: The form that it must fill.
 
         Raises:
             ChladniError: The form is wrong, or its body is too large or too slow, with the stage validation;
                 or too many uploads are in progress.
         """
         with self._admission.admit(), at_stage(Stage.VALIDATION):
-            return _to_upload(await self._read_form(request, text_forms), text_forms)
+            return _to_form(await self._read_fields(request, form_type.text_limits()), form_type)
 
-    async def _read_form(self, request: Request, text_forms: Mapping[str, TextForm]) -> dict[str, FormField]:
-        rules = {FILE_FIELD: FieldRule(self._max_audio_bytes, self._too_large)}
-        rules |= {
-            name: FieldRule(form.limit_bytes, _text_too_long(name, form.limit_bytes))
-            for name, form in text_forms.items()
-        }
-        text_bytes = sum(form.limit_bytes for form in text_forms.values())
+    async def _read_fields(self, request: Request, text_limits: Mapping[str, int]) -> dict[str, FormField]:
+        rules = {_FILE: FieldRule(self._max_audio_bytes, self._too_large)}
+        rules |= {name: FieldRule(limit, _text_too_long(name, limit)) for name, limit in text_limits.items()}
         pieces = read_body(
             request.receive,
             request.headers,
-            limit_bytes=self._max_audio_bytes + text_bytes + _FORM_OVERHEAD_BYTES,
+            limit_bytes=self._max_audio_bytes + sum(text_limits.values()) + _FORM_OVERHEAD_BYTES,
             too_large=self._too_large,
         )
         try:
@@ -113,17 +179,30 @@ class UploadReader:
         return clip_too_large(self._max_audio_bytes)
 
 
-def _to_upload(form: Mapping[str, FormField], text_forms: Mapping[str, TextForm]) -> Upload:
-    texts = {name: form[name].text() if name in form else "" for name in text_forms}
-    validator = RequestValidator()
-    validator.require(FILE_FIELD, present=FILE_FIELD in form, hint="send the recording in this form field")
-    for name, text_form in text_forms.items():
-        text = texts[name]
-        is_valid = not text or bool(text_form.pattern.fullmatch(text))
-        validator.check(name, valid=is_valid, description=f"is {text[:32]!r}, must be {text_form.meaning}.")
-    validator.raise_if_invalid()
-    file = form[FILE_FIELD]
-    return Upload(AudioClip(bytes(file.content), file.file_name), texts)
+def _limit_bytes(json_schema_extra: object) -> int:
+    extra = json_schema_extra if isinstance(json_schema_extra, dict) else {}
+    return int(extra.get("maxLength", _MAX_TEXT_BYTES // _MAX_BYTES_PER_CHARACTER)) * _MAX_BYTES_PER_CHARACTER
+
+
+def _to_form(fields: Mapping[str, FormField], form_type: type[FormT]) -> FormT:
+    values: dict[str, object] = {
+        name: text for name, field in fields.items() if name != _FILE and (text := field.text())
+    }
+    if _FILE in fields:
+        values[_FILE] = AudioClip(bytes(fields[_FILE].content), fields[_FILE].file_name)
+    try:
+        return form_type.model_validate(values)
+    except ValidationError as error:
+        violations = [_to_violation(details) for details in error.errors(include_url=False)]
+        reason = Reason.INVALID_FIELD if _FILE in fields else Reason.MISSING_FIELD
+        raise InvalidFieldsError(reason, violations) from None
+
+
+def _to_violation(details: ErrorDetails) -> FieldViolation:
+    name = str(details["loc"][0])
+    if name == _FILE:
+        return FieldViolation(name, "is missing; send the recording in this form field.")
+    return FieldViolation(name, str(details["ctx"]["error"]))
 
 
 def _text_too_long(name: str, limit_bytes: int) -> Callable[[], ChladniError]:

@@ -11,8 +11,13 @@ from fastapi.responses import JSONResponse
 from chladni_contract.errors import FaultError, Reason
 from chladni_gateway.domain.events import Created, CreationEvent
 from chladni_gateway.rest.creation_events import to_server_event
-from chladni_gateway.rest.openapi import CREATED_IMAGE, CREATION_BODY, event_stream_content, json_example
-from chladni_gateway.rest.requests import CALLER_PARAMETER, read_creation_request, while_connected
+from chladni_gateway.rest.openapi import CREATED_IMAGE, event_stream_content, json_example
+from chladni_gateway.rest.requests import (
+    CALLER_PARAMETER,
+    GenerationForm,
+    read_creation_request,
+    while_connected,
+)
 from chladni_gateway.rest.schemas import CreatedImage, to_created_image
 from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent, accepts_events
 from chladni_runtime.execution.deadlines import Deadline
@@ -67,7 +72,7 @@ def generate_routes(
         description=_DESCRIPTION,
         response_model=CreatedImage,
         responses=_RESPONSES,
-        openapi_extra={"requestBody": CREATION_BODY, "parameters": [CALLER_PARAMETER]},
+        openapi_extra={"requestBody": GenerationForm.request_body(), "parameters": [CALLER_PARAMETER]},
     )
     async def generate(request: Request) -> Response:
         is_stream = accepts_events(request.headers.get("accept", ""))

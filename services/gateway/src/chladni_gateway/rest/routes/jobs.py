@@ -14,8 +14,8 @@ from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.rest.creation_events import to_job_server_event
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import CREATION_BODY, JOB, JOB_ID, event_stream_content, json_example
-from chladni_gateway.rest.requests import CALLER_PARAMETER, read_creation_request
+from chladni_gateway.rest.openapi import JOB, JOB_ID, event_stream_content, json_example
+from chladni_gateway.rest.requests import CALLER_PARAMETER, GenerationForm, read_creation_request
 from chladni_gateway.rest.schemas import JobBody, JobList, to_created_image
 from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent
 
@@ -93,7 +93,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         description=_START,
         response_model=JobBody,
         responses=_RESPONSES,
-        openapi_extra={"requestBody": CREATION_BODY, "parameters": [CALLER_PARAMETER]},
+        openapi_extra={"requestBody": GenerationForm.request_body(), "parameters": [CALLER_PARAMETER]},
     )
     async def start(request: Request) -> Response:
         job_runner.check_room(session_of(request).owner)  # Who may not start one need not send its recording.

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastapi import APIRouter, Request, Response
+from pydantic import Field
 
 from chladni_gateway.domain.ports import SpectrogramSize
 from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.rest.openapi import SPECTROGRAM_BODY
 from chladni_gateway.rest.requests import while_connected
-from chladni_gateway.rest.uploads import WHOLE_NUMBER
+from chladni_gateway.rest.uploads import UploadForm, WholeNumber
 from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chladni_gateway.application import Application
     from chladni_gateway.domain.audio import AudioClip
     from chladni_gateway.domain.images import Image
     from chladni_gateway.rest.uploads import UploadReader
 
-_SIZE_FIELDS: Final = {"width_pixels": WHOLE_NUMBER, "height_pixels": WHOLE_NUMBER}
+
+class SpectrogramForm(UploadForm):
+    """The form of `POST /api/spectrogram`."""
+
+    examples: ClassVar[Mapping[str, Any]] = {
+        "wide": {
+            "summary": "For a player's width",
+            "value": {"file": "voice.wav", "width_pixels": 1024, "height_pixels": 256},
+        }
+    }
+
+    width_pixels: WholeNumber = Field(
+        None,
+        description="Width of the image.",
+        examples=[1024],
+        json_schema_extra={"minimum": MIN_SIDE_PIXELS, "maximum": MAX_SIDE_PIXELS, "default": 512},
+    )
+    height_pixels: WholeNumber = Field(
+        None,
+        description="Height of the image.",
+        examples=[256],
+        json_schema_extra={"minimum": MIN_SIDE_PIXELS, "maximum": MAX_SIDE_PIXELS, "default": 512},
+    )
 
 
 def spectrogram_routes(application: Application, *, uploads: UploadReader) -> APIRouter:
@@ -44,17 +68,15 @@ def spectrogram_routes(application: Application, *, uploads: UploadReader) -> AP
         summary="Draw a spectrogram",
         response_class=Response,
         responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
-        openapi_extra={"requestBody": SPECTROGRAM_BODY},
+        openapi_extra={"requestBody": SpectrogramForm.request_body()},
     )
     async def spectrogram(request: Request) -> Response:
         """Draws a recording's log-mel spectrogram: time to the right, frequency upwards, bright is loud."""
-        upload = await uploads.read(request, _SIZE_FIELDS)
+        form = await uploads.read(request, SpectrogramForm)
         with at_stage(Stage.VALIDATION):
-            check_clip(upload.clip, max_audio_bytes=limits.max_audio_bytes)
-            size = _checked(
-                SpectrogramSize(upload.whole_number("width_pixels"), upload.whole_number("height_pixels"))
-            )
-        image = await while_connected(request.receive, render(upload.clip, size))
+            check_clip(form.clip, max_audio_bytes=limits.max_audio_bytes)
+            size = _checked(SpectrogramSize(form.width_pixels, form.height_pixels))
+        image = await while_connected(request.receive, render(form.clip, size))
         return Response(image.content, media_type="image/png", headers={"Cache-Control": "no-store"})
 
     return router
