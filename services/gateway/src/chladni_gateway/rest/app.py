@@ -44,22 +44,24 @@ _UPLOAD_PATHS: Final = frozenset({"/api/generate", "/api/jobs", "/api/spectrogra
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     "4XX": {
         "model": ErrorBody,
-        "description": "The request is wrong, or too much is asked for.",
+        "description": "The request is wrong, or asks for too much.",
         "content": json_example(ERROR),
     },
     "5XX": {
         "model": ErrorBody,
-        "description": "A service failed or is not there.",
+        "description": "A service failed or is unavailable.",
         "content": json_example(UNAVAILABLE),
     },
 }
 _DESCRIPTION: Final = """Images and jobs belong to the session that made them, which is a cookie that every
-POST and the page set. Whoever knows an image's identifier may get it; only its session lists and deletes it.
+POST and the page set. Anyone who knows the identifier of an image can get it; only its session can list
+and delete it.
 
-Live sound goes over a WebSocket, `/api/live`, which OpenAPI does not describe: first the text
-`{"sample_rate_hz": 48000}`, which the text `{"type": "ready", ...}` answers; then binary messages of mono,
-little-endian 16-bit sound, which texts `{"type": "frames", ...}` answer with mel frames and levels; the text
-`{"type": "end"}` asks for a last text `{"type": "summary", ...}` with the sound's descriptors."""
+Live sound goes over a WebSocket, `/api/live`, which OpenAPI does not describe: send the text
+`{"sample_rate_hz": 48000}`, and the server answers with `{"type": "ready", ...}`. Then send binary messages
+of mono, little-endian 16-bit samples, which it answers with texts `{"type": "frames", ...}` of mel frames
+and levels. After the text `{"type": "end"}` it sends `{"type": "summary", ...}` with the sound's
+descriptors."""
 
 
 def create_app(
@@ -72,15 +74,15 @@ def create_app(
     rate_limit: RateLimit | None = None,
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
-    """Returns the application.
+    """Return the application.
 
     Args:
         application: What the gateway does.
         metrics: Counts and times requests.
-        previews: Previews of event streams.
-        live_connections: Bounds the live sounds at a time.
+        previews: How previews of event streams are made.
+        live_connections: Limits the live connections.
         session_seconds: Time that a browser keeps its session.
-        rate_limit: How often a client may ask for work; `None` for any.
+        rate_limit: How often a client may send work; `None` for no limit.
         cors_origins: Other origins whose pages may use the API.
     """
     app = FastAPI(

@@ -29,7 +29,7 @@ class ConnectionLimiter:
 
     @property
     def open_count(self) -> int:
-        """Connections that are open."""
+        """Number of open connections."""
         return self._open.total()
 
     @contextmanager

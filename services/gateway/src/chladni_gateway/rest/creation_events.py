@@ -1,4 +1,4 @@
-"""What happens on the way to an image, as server-sent events."""
+"""The events of a creation, as server-sent events."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 
 def to_server_event(event: CreationEvent) -> ServerEvent:
-    """Returns an event of a creation as the REST API sends it."""
+    """Return an event of a creation as the REST API sends it."""
     name, data = _name_and_data(event)
     return ServerEvent(name, {**_stages_of(event), **data})
 
 
 def to_job_server_event(numbered: NumberedEvent, *, finished_at: datetime | None) -> ServerEvent:
-    """Returns an event of a job as the REST API sends it.
+    """Return an event of a job as the REST API sends it.
 
     Args:
         numbered: The event.
-        finished_at: When the job ended; `None` where it has not.
+        finished_at: When the job ended; `None` if it has not.
     """
     number, event = numbered
     match event:

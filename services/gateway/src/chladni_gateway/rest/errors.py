@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: every one has the same body and names its stage."""
+"""Errors as HTTP responses: every one has the same body and names its stage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Makes an application answer every error with the body of this module."""
+    """Make an application answer every error with the body of this module."""
     app.add_exception_handler(ChladniError, _answer_chladni_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
@@ -50,7 +50,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def error_response(error: ChladniError) -> JSONResponse:
-    """Returns the answer to a request that failed."""
+    """Return the response to a request that failed."""
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
@@ -58,9 +58,9 @@ def error_response(error: ChladniError) -> JSONResponse:
 
 
 def error_body(error: ChladniError) -> dict[str, Any]:
-    """Returns the body of an error: ``{"error": {code, message, stage, timestamp}}``.
+    """Return the body of an error: ``{"error": {code, message, stage, timestamp}}``.
 
-    Where the recipe has several parts, the error names its `recipe_stage` too.
+    If the recipe has several parts, the error names its `recipe_stage` too.
     """
     if error.reason is Reason.INTERNAL:
         _log.error("a request failed", exc_info=error, extra={"reason": error.reason.value})
@@ -68,7 +68,7 @@ def error_body(error: ChladniError) -> dict[str, Any]:
 
 
 def error_detail(error: ChladniError, *, at: datetime | None = None) -> ErrorDetail:
-    """Returns what callers see of an error.
+    """Return what callers see of an error.
 
     Args:
         error: The error.
@@ -85,7 +85,7 @@ def error_detail(error: ChladniError, *, at: datetime | None = None) -> ErrorDet
 def plain_error_response(
     status: HTTPStatus, *, code: str, message: str, stage: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """Returns the answer for an error that only the REST API knows.
+    """Return the response for an error that only the REST API has.
 
     Args:
         status: HTTP status.
@@ -99,7 +99,7 @@ def plain_error_response(
 
 
 def internal_error() -> ChladniError:
-    """Returns what callers see of an exception that no one foresaw."""
+    """Return what callers see of an unexpected exception."""
     return ChladniError(
         Reason.INTERNAL, "The service failed unexpectedly. The operator's log has the details."
     )
@@ -113,7 +113,7 @@ def _detail(
 
 
 def _message_of(error: ChladniError) -> str:
-    """Returns the message, with every wrong field named as the REST API names it."""
+    """Return the message, with every wrong field named as the REST API names it."""
     if not error.violations:
         return error.message
     return " ".join(_describe(violation) for violation in error.violations)
@@ -172,7 +172,7 @@ def _to_violation(fault: Mapping[str, Any]) -> FieldViolation:
 
 
 _HTTP_MESSAGES: Final = {
-    HTTPStatus.NOT_FOUND: "There is nothing at this address. GET /api/openapi.json lists what there is.",
+    HTTPStatus.NOT_FOUND: "There is nothing at this address. GET /api/openapi.json lists all addresses.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method. "
-    "GET /api/openapi.json lists what it takes.",
+    "GET /api/openapi.json lists the methods of each address.",
 }

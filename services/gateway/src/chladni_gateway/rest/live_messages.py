@@ -36,10 +36,10 @@ class _Opening(BaseModel):
 
 
 def parse_opening(text: str | None) -> int:
-    """Returns the sample rate in hertz that the first message tells.
+    """Return the sample rate in hertz that the first message gives.
 
     Raises:
-        InvalidInputError: The message tells none.
+        InvalidInputError: The message gives none.
     """
     try:
         return _Opening.model_validate_json(text or "").sample_rate_hz
@@ -51,7 +51,7 @@ def parse_opening(text: str | None) -> int:
 
 
 def parse_chunk(message: dict[str, Any]) -> bytes | None:
-    """Returns the sound in a message; `None` where the message ends the sound.
+    """Return the samples in a message; `None` if the message ends the sound.
 
     Raises:
         InvalidInputError: The message is neither.
@@ -69,7 +69,7 @@ def parse_chunk(message: dict[str, Any]) -> bytes | None:
 
 
 def ready_message(*, max_seconds: float) -> dict[str, Any]:
-    """Returns the message that asks for the sound."""
+    """Return the message that invites the client to send its sound."""
     return {
         "type": "ready",
         "minimum_db": MINIMUM_DB,
@@ -80,7 +80,7 @@ def ready_message(*, max_seconds: float) -> dict[str, Any]:
 
 
 def event_message(event: LiveEvent) -> dict[str, Any]:
-    """Returns the message of an event."""
+    """Return the message of an event."""
     if isinstance(event, LiveFrames):
         return {
             "type": "frames",
@@ -94,17 +94,17 @@ def event_message(event: LiveEvent) -> dict[str, Any]:
 
 
 def error_message(error: ChladniError) -> dict[str, Any]:
-    """Returns the message of an error, the last one before the end."""
+    """Return the message of an error, the last one before the end."""
     return {"type": "error", **error_body(error)}
 
 
 def encode(message: dict[str, Any]) -> str:
-    """Returns a message as it goes over the wire."""
+    """Return the text of a message."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _encode(frame: tuple[float, ...]) -> str:
-    """Returns a frame as base64, a byte for each mel bin, the lowest first."""
+    """Return a frame as base64, a byte for each mel bin, the lowest first."""
     scale = _LARGEST_BYTE / (MAXIMUM_DB - MINIMUM_DB)
     levels = (round((min(max(power_db, MINIMUM_DB), MAXIMUM_DB) - MINIMUM_DB) * scale) for power_db in frame)
     return base64.b64encode(bytes(levels)).decode()

@@ -25,7 +25,7 @@ _MAX_FILE_NAME_LENGTH: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """What a field of a form may hold: at most `limit_bytes`; `too_large` makes the error for more."""
+    """Limit of a field: at most `limit_bytes`; `too_large` makes the error for more."""
 
     limit_bytes: int
     too_large: Callable[[], ChladniError]
@@ -36,7 +36,7 @@ class FormField:
     """A field of a form.
 
     Attributes:
-        file_name: Last part of the file name that the client gave; empty where it gave none.
+        file_name: Last part of the file name that the client gave; empty if it gave none.
         content: The bytes.
     """
 
@@ -44,22 +44,22 @@ class FormField:
     content: bytearray = field(default_factory=bytearray)
 
     def text(self) -> str:
-        """Returns the content as text, without white space around it."""
+        """Return the content as text, without white space around it."""
         return self.content.decode("utf-8", errors="replace").strip()
 
 
 async def read_form(
     pieces: AsyncIterator[bytes], *, content_type: str, rules: Mapping[str, FieldRule]
 ) -> dict[str, FormField]:
-    """Returns the fields of a form by name.
+    """Return the fields of a form by name.
 
     Args:
-        pieces: The body. It is read to its end only while the form keeps the rules.
+        pieces: The body. Reading stops as soon as the form breaks a rule.
         content_type: The request's header Content-Type.
         rules: Known fields.
 
     Raises:
-        ChladniError: The body is no such form, ends early, or holds a field that is unknown, given twice
+        ChladniError: The body is not such a form, ends early, or holds a field that is unknown, given twice
             or too large.
     """
     kind, options = parse_options_header(content_type)
@@ -84,7 +84,7 @@ async def read_form(
 
 
 class _FormReader:
-    """Takes what the parser finds. The parser gives headers and data in pieces of any size."""
+    """Collects what the parser finds, which comes in pieces of any size."""
 
     def __init__(self, rules: Mapping[str, FieldRule]) -> None:
         self.fields: dict[str, FormField] = {}
@@ -97,7 +97,7 @@ class _FormReader:
         self._rule: FieldRule | None = None
 
     def callbacks(self) -> MultipartCallbacks:
-        """Returns the functions for the parser to call."""
+        """Return the functions for the parser to call."""
         return {
             "on_part_begin": self._headers.clear,
             "on_header_field": self._take_header_name,
@@ -141,7 +141,7 @@ class _FormReader:
 
 
 def _plain_name(raw: bytes) -> str:
-    """Returns the last part of a file name, without control characters and not too long."""
+    """Return the last part of a file name, without control characters and shortened."""
     name = raw.decode("utf-8", errors="replace").replace("\\", "/").rpartition("/")[2]
     return _UNSAFE_IN_NAMES.sub("", name)[:_MAX_FILE_NAME_LENGTH]
 
@@ -150,7 +150,9 @@ def _unknown_field(name: str, known: list[str]) -> ChladniError:
     shown = name[:64]
     close = get_close_matches(shown, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}."
-    return InvalidInputError(Reason.INVALID_FIELD, f"{shown!r} is no field of this form; {hint}", field=shown)
+    return InvalidInputError(
+        Reason.INVALID_FIELD, f"{shown!r} is not a field of this form; {hint}", field=shown
+    )
 
 
 def _malformed(problem: str) -> ChladniError:

@@ -185,7 +185,7 @@ _EVENT_STREAM: Final = (
 
 
 def json_example(value: object) -> dict[str, Any]:
-    """Return the content of an answer whose schema stands elsewhere, with an example."""
+    """Return the content of an answer with an example; its schema comes from the response model."""
     return {"application/json": {"example": value}}
 
 
@@ -200,7 +200,7 @@ def event_stream_content(*names: str) -> dict[str, Any]:
             "data": {
                 "type": "string",
                 "contentMediaType": "application/json",
-                "description": "Facts of the event, as JSON; each names its `stage`.",
+                "description": "Data of the event, as JSON; each names its `stage`.",
             },
         },
     }

@@ -45,7 +45,7 @@ class CreatedImage(BaseModel):
     expires_at: datetime = Field(description="When the image will be removed.")
     provenance: Provenance = Field(description="How the image was made.")
     audio: AudioProperties = Field(description="What was found in the recording.")
-    descriptors: list[Descriptor] = Field(description="The qualities of the sound that decided the image.")
+    descriptors: list[Descriptor] = Field(description="The qualities of the sound that shaped the image.")
 
 
 class ImageList(BaseModel):
@@ -55,7 +55,7 @@ class ImageList(BaseModel):
 
 
 ImageId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-"""Identifier of an image, whose form is checked where it is used, by name."""
+"""Identifier of an image. Routes check its form, so that errors name the field."""
 
 
 class CompareRequest(BaseModel):
@@ -68,12 +68,12 @@ class CompareRequest(BaseModel):
 
 
 class Comparison(BaseModel):
-    """How alike two images are."""
+    """Similarity of two images."""
 
     similarity_score: float = Field(
         ge=0, le=1, description="0: nothing in common; 1: equal.", examples=[0.87]
     )
-    percentage: str = Field(description="The score for people, in whole percent.", examples=["87%"])
+    percentage: str = Field(description="The score as text, in whole percent.", examples=["87%"])
     level: Level = Field(
         description="The percentage in a word: low below 30%, medium from 30% to 70%, high above 70%."
     )
@@ -87,9 +87,12 @@ class AlignmentBody(BaseModel):
     image_id: UUID = Field(description="The image.")
     sound_of: UUID = Field(description="The image whose sound it is; the same one for its own sound.")
     score: float = Field(
-        ge=0, le=1, description="At 0.5 the sound is as likely the image's as another's.", examples=[0.93]
+        ge=0,
+        le=1,
+        description="At 0.5 the sound is as likely to belong to another image as to this one.",
+        examples=[0.93],
     )
-    percentage: str = Field(description="The score for people, in whole percent.", examples=["93%"])
+    percentage: str = Field(description="The score as text, in whole percent.", examples=["93%"])
     level: Level = Field(description="The percentage in a word, as in a comparison.")
     cosine: float = Field(description="Cosine of the two embeddings, -1 to 1.", examples=[0.41])
     model: str = Field(description="Model that was used.", examples=["chladni-alignment"])
@@ -110,29 +113,29 @@ class MatrixRequest(BaseModel):
 
 
 class Matrix(BaseModel):
-    """How alike each image is to each."""
+    """Similarity of each image to each other."""
 
     image_ids: list[UUID] = Field(description="The images, in the order of the request.")
     scores: list[list[float]] = Field(
-        description="Row i, column j: how alike images i and j are, 0 to 1. Symmetric; 1 on the diagonal."
+        description="Row i, column j: how similar images i and j are, 0 to 1. Symmetric; 1 on the diagonal."
     )
     percentages: list[list[str]] = Field(description="The scores for people, in whole percent.")
     model: str = Field(description="Model that was used.")
 
 
 def _number(value: object) -> object:
-    """Refuses what JSON does not call a number, however much it looks like one."""
+    """Refuse what is not a number in JSON, even if it looks like one."""
     if isinstance(value, str | bool):
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic turns no other into its own
     return value
 
 
 class SearchRequest(BaseModel):
-    """What to look for."""
+    """An image to search for."""
 
     model_config = ConfigDict(extra="forbid")
 
-    image_id: ImageId = Field(description="Find images like this one.", examples=[IMAGE_ID])
+    image_id: ImageId = Field(description="Find images similar to this one.", examples=[IMAGE_ID])
     limit: Annotated[int, BeforeValidator(_number)] = Field(
         10, ge=1, le=MAX_MATCHES, description="Images at most."
     )
@@ -151,8 +154,8 @@ class MatchBody(BaseModel):
     """An image that was found."""
 
     image: CreatedImage
-    score: float = Field(ge=0, le=1, description="How alike it is, 0 to 1.")
-    percentage: str = Field(description="The score for people, in whole percent.")
+    score: float = Field(ge=0, le=1, description="How similar it is, 0 to 1.")
+    percentage: str = Field(description="The score as text, in whole percent.")
     level: Level = Field(description="The percentage in a word, as in a comparison.")
 
 
@@ -163,13 +166,13 @@ class MatchList(BaseModel):
 
 
 class ServiceStatus(BaseModel):
-    """How one service is."""
+    """Health of one service."""
 
     status: HealthState
 
 
 class Health(BaseModel):
-    """How the gateway and the services behind it are."""
+    """Health of the gateway and the services behind it."""
 
     status: Literal["healthy", "degraded"]
     models_loaded: bool = Field(description="Whether the models of every service are loaded and warm.")
@@ -179,11 +182,11 @@ class Health(BaseModel):
 class RecipeNeedBody(BaseModel):
     """Something that a recipe needs."""
 
-    description: str = Field(description="What, for people.", examples=["a CLAP model in audio-features"])
-    is_met: bool = Field(description="Whether it is there.")
-    is_optional: bool = Field(description="Whether the recipe goes another way without it.")
-    model: str = Field(description="Model that meets it; empty if none does, or if it is no model.")
-    remedy: str = Field(description="Why it is not there and what to do about it; empty if it is.")
+    description: str = Field(description="What it is, in words.", examples=["a CLAP model in audio-features"])
+    is_met: bool = Field(description="Whether it is available.")
+    is_optional: bool = Field(description="Whether the recipe has a fallback without it.")
+    model: str = Field(description="Model that meets it; empty if none does, or if it is not a model.")
+    remedy: str = Field(description="Why it is not available and what to do about it; empty if it is.")
 
 
 class RecipeBody(BaseModel):
@@ -199,7 +202,7 @@ class RecipeBody(BaseModel):
     options: list[str] = Field(
         description="Form fields that it takes beyond those that every recipe takes.", examples=[["prompt"]]
     )
-    required_options: list[str] = Field(description="Those of them that it cannot do without.")
+    required_options: list[str] = Field(description="Those of them that it requires.")
 
 
 class RecipeList(BaseModel):
@@ -242,7 +245,7 @@ class ErrorDetail(BaseModel):
     timestamp: str = Field(description="When, in UTC.", examples=["2026-01-15T10:30:00.000Z"])
     recipe_stage: str | None = Field(
         None,
-        description="Part of the recipe that failed; absent where the recipe has one part.",
+        description="Part of the recipe that failed; absent if the recipe has one part.",
         examples=["audioldm_mel"],
         exclude_if=lambda part: part is None,
     )
@@ -255,13 +258,13 @@ class ErrorBody(BaseModel):
 
 
 class JobBody(BaseModel):
-    """An image in the making. What does not apply, or is not known yet, is null."""
+    """A job that creates an image. What does not apply, or is not known yet, is null."""
 
     job_id: UUID
-    state: JobState = Field(description="How far it is; the last three are final.")
+    state: JobState = Field(description="State; the last three are final.")
     stage: str = Field(description="Stage in progress, or the one that it ended in.")
     file_name: str = Field(description="Name of the recording; empty if it had none.")
-    created_at: datetime = Field(description="When it was asked for.")
+    created_at: datetime = Field(description="When it was started.")
     finished_at: datetime | None = Field(None, description="When it ended.")
     position: int | None = Field(
         None, description="Requests that the model serves first, while it is queued."
@@ -274,10 +277,10 @@ class JobBody(BaseModel):
         "",
         description="Part of the recipe in progress, or that it ended in; empty if it has one part.",
     )
-    fallback: str = Field("", description="Why another way than the recipe's own was taken; empty if not.")
+    fallback: str = Field("", description="Why the recipe was replaced by a fallback; empty if it was not.")
     image: CreatedImage | None = Field(None, description="The image, of a completed job.")
     error: ErrorDetail | None = Field(None, description="Why there is no image, of a failed job.")
-    events_url: str = Field(description="Where to follow it, relative to this host.")
+    events_url: str = Field(description="Address of its events, relative to this host.")
 
 
 class JobList(BaseModel):
@@ -287,12 +290,12 @@ class JobList(BaseModel):
 
 
 def to_percentage(score: float) -> str:
-    """Returns a score for people."""
+    """Return a score as text."""
     return f"{percent_of(score)}%"
 
 
 def to_match_body(match: Match) -> MatchBody:
-    """Returns the body that describes an image that was found."""
+    """Return the body that describes an image that was found."""
     return MatchBody(
         image=to_created_image(match.record),
         score=match.score,
@@ -302,7 +305,7 @@ def to_match_body(match: Match) -> MatchBody:
 
 
 def to_created_image(record: ImageRecord) -> CreatedImage:
-    """Returns the body that describes a new image."""
+    """Return the body that describes a new image."""
     return CreatedImage(
         image_id=record.image_id,
         image_url=f"/api/images/{record.image_id}",
@@ -320,7 +323,7 @@ def to_created_image(record: ImageRecord) -> CreatedImage:
 
 
 def to_recipe_body(recipe: RecipeDescription) -> RecipeBody:
-    """Returns the body that describes a recipe."""
+    """Return the body that describes a recipe."""
     return RecipeBody(
         name=recipe.name,
         description=recipe.description,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _BACKLOG: Final = 512
-_MAX_WEBSOCKET_MESSAGE_BYTES: Final = 128 * 1024  # Twice what any route takes, so that routes can say so.
+_MAX_WEBSOCKET_MESSAGE_BYTES: Final = (
+    128 * 1024
+)  # Twice what any route accepts, so that routes can refuse it with a reason.
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ class _QuietServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
+        """Capture no signals."""
         yield
 
 
@@ -36,7 +38,7 @@ class _QuietServer(uvicorn.Server):
 async def http_server(
     app: ASGIApp, *, host: str, port: int, drain_timeout_seconds: float
 ) -> AsyncIterator[int]:
-    """Serves an application while the context lasts; gives the port.
+    """Serve an application while the context lasts; yield the port.
 
     On exit no new connection is taken, and requests in progress get `drain_timeout_seconds` to end.
 
@@ -50,11 +52,11 @@ async def http_server(
             app,
             log_config=None,
             log_level="warning",
-            access_log=False,  # The application logs its requests itself, with more to say.
+            access_log=False,  # The application logs its requests itself, in more detail.
             lifespan="off",
             ws="websockets-sansio",
             ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
-            ws_per_message_deflate=False,  # Sound hardly shrinks; what is small could grow large.
+            ws_per_message_deflate=False,  # Audio hardly shrinks, and a small message could grow large.
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=math.ceil(drain_timeout_seconds),
@@ -72,7 +74,7 @@ async def http_server(
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends without Nagle's delay only where the protocol is given.
+    # asyncio sends without Nagle's delay only if the protocol is given.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

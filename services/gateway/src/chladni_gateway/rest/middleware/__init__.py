@@ -1,1 +1,1 @@
-"""What surrounds every HTTP request."""
+"""ASGI middleware around every HTTP request."""

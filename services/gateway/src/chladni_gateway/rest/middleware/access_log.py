@@ -1,4 +1,4 @@
-"""What surrounds every HTTP request: identifier, log line, metrics, and the last line of defence."""
+"""The access log: identifier, log line and metrics of every request, and the answer to unexpected errors."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _log = logging.getLogger(__name__)
 
 
 class AccessLogMiddleware:
-    """Identifies, logs, counts and times requests; ASGI middleware.
+    """ASGI middleware that identifies, logs, counts and times requests.
 
     Args:
         app: The application.
-        metrics: Counts and times.
+        metrics: Metrics of requests.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: HttpMetrics) -> None:
@@ -42,7 +42,7 @@ class AccessLogMiddleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles a connection."""
+        """Handle a connection."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return

@@ -1,7 +1,6 @@
-"""The header Allow, complete.
+"""The complete header Allow.
 
-The framework names only the methods of the first route that has the address, also where several routes
-share it.
+The framework names only the methods of the first route of an address, even if several routes share it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class AllowHeaderMiddleware:
-    """Names every method of an address in answers to others; ASGI middleware.
+    """ASGI middleware that names every method of an address in the answers to other methods.
 
     Args:
         app: The application.
@@ -32,7 +31,7 @@ class AllowHeaderMiddleware:
         self._routes = [route for route in routes if isinstance(route, Route)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles a connection."""
+        """Handle a connection."""
 
         async def naming_send(message: Message) -> None:
             if (

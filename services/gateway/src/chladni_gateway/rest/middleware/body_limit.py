@@ -1,7 +1,7 @@
 """Request bodies, read piece by piece and never beyond their limit.
 
-What a client still sends after its request was refused, the HTTP server drops as it comes, so that the
-client gets to read the answer.
+The HTTP server drops what a client still sends after its request was refused, so that the client can read
+the answer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 async def read_body(
     receive: Receive, headers: Headers, *, limit_bytes: int, too_large: Callable[[], ChladniError]
 ) -> AsyncIterator[bytes]:
-    """Yields the pieces of a body.
+    """Yield the pieces of a body.
 
     Args:
         receive: The connection.
@@ -52,7 +52,7 @@ async def read_body(
 
 
 class BodyLimitMiddleware:
-    """Refuses large bodies before an application reads them; ASGI middleware.
+    """ASGI middleware that refuses large bodies before an application reads them.
 
     Args:
         app: The application.
@@ -66,7 +66,7 @@ class BodyLimitMiddleware:
         self._exempt_paths = exempt_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles a connection."""
+        """Handle a connection."""
         if scope["type"] != "http" or scope["path"] in self._exempt_paths:
             await self._app(scope, receive, send)
             return
@@ -87,7 +87,7 @@ class BodyLimitMiddleware:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Returns a `receive` that gives a body that was read already, and then what follows it."""
+    """Return a `receive` that gives a body that was read already, and then what follows it."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""Too many requests are refused, before their bodies are read."""
+"""Limits how often a client may send work; refuses further requests before their bodies are read."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class RateLimit:
-    """Limits clients, and, since a client may call itself something else each time, also their hosts.
+    """Limits clients and, since a client may use another name each time, their hosts too.
 
     Args:
         rate: Rate of one client.
-        clients_per_host: A host may do as much as so many clients.
+        clients_per_host: Number of clients whose rates a host may use together.
         clock: Monotonic clock in seconds.
     """
 
@@ -34,11 +34,11 @@ class RateLimit:
         self._hosts = TokenBuckets(rate.times(clients_per_host), clock=clock)
 
     def take(self, *, client: str, host: str) -> float:
-        """Counts a request, unless there are too many; returns the time to wait in seconds, 0 if it counts.
+        """Count a request, unless there are too many; return the time to wait in seconds, 0 if it counts.
 
         Args:
-            client: What tells the clients of a host apart.
-            host: Where the request comes from.
+            client: Key of the client among those of its host.
+            host: Address of the host that sends the request.
         """
         key = hashlib.sha256(f"{host}\n{client}".encode()).hexdigest()
         wait_seconds = max(self._clients.wait_seconds(key), self._hosts.wait_seconds(host))
@@ -49,13 +49,13 @@ class RateLimit:
 
 
 class RateLimitMiddleware:
-    """Counts every POST of a client, which is a session at a host; ASGI middleware.
+    """ASGI middleware that counts every POST of a client, which is a session at a host.
 
     It needs the session, so `SessionMiddleware` must surround it.
 
     Args:
         app: The application.
-        limit: How often a client may ask.
+        limit: How often a client may send a POST.
     """
 
     def __init__(self, app: ASGIApp, *, limit: RateLimit) -> None:
@@ -63,7 +63,7 @@ class RateLimitMiddleware:
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles a connection."""
+        """Handle a connection."""
         wait_seconds = self._count(scope) if _is_post(scope) else 0.0
         if wait_seconds == 0.0:
             await self._app(scope, receive, send)
@@ -81,7 +81,7 @@ class RateLimitMiddleware:
     def _count(self, scope: Scope) -> float:
         connection = HTTPConnection(scope)
         session = session_of(connection)
-        # Those without a cookie yet are one client; a cookie that comes with this answer tells no one apart.
+        # Requests without a cookie count as one client: a cookie set by this answer identifies nobody yet.
         client = "" if session.is_new else session.owner
         return self._limit.take(client=client, host=connection.client.host if connection.client else "")
 

@@ -1,4 +1,4 @@
-"""Headers that keep browsers from doing more than the page needs."""
+"""Headers that forbid browsers what the page does not need."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HEADERS: Final = {
 
 
 def content_security_policy(host: str) -> str:
-    """Returns the policy of an answer.
+    """Return the content security policy of a response.
 
     Args:
         host: Host and port that the client sees; some browsers do not count WebSockets to it as `'self'`.
@@ -45,7 +45,7 @@ def content_security_policy(host: str) -> str:
 
 
 class SecurityHeadersMiddleware:
-    """Adds the headers to every answer; ASGI middleware.
+    """ASGI middleware that adds the headers to every response.
 
     Args:
         app: The application.
@@ -58,7 +58,7 @@ class SecurityHeadersMiddleware:
         self._headers = {**_HEADERS, "Cross-Origin-Resource-Policy": resource_policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles a connection."""
+        """Handle a connection."""
         policy = content_security_policy(Headers(scope=scope).get("host", "") if "headers" in scope else "")
 
         async def secured_send(message: Message) -> None:

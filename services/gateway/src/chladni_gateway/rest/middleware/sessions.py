@@ -1,4 +1,4 @@
-"""Sessions: an unguessable cookie, by which a browser gets back to what it made.
+"""Sessions: an unguessable cookie, by which a browser finds its images and jobs again.
 
 The server keeps no list of sessions. With images and jobs it keeps the SHA-256 of the cookie, their
 *owner*, from which the cookie does not follow.
@@ -29,7 +29,7 @@ class Session:
     """Who a request comes from.
 
     Attributes:
-        owner: SHA-256 of the cookie, in hexadecimal digits; empty where there is none.
+        owner: SHA-256 of the cookie, in hexadecimal digits; empty if there is none.
         is_new: Whether the cookie is given with this answer.
     """
 
@@ -38,13 +38,13 @@ class Session:
 
 
 def session_of(connection: HTTPConnection) -> Session:
-    """Returns the session of a request that has come through `SessionMiddleware`."""
+    """Return the session of a request that has come through `SessionMiddleware`."""
     session: Session = connection.state.session
     return session
 
 
 class SessionMiddleware:
-    """Reads the cookie, and gives one, or renews it, with the page and with every POST; ASGI middleware.
+    """ASGI middleware that reads the cookie, and sets or renews it with the page and with every POST.
 
     Args:
         app: The application.
@@ -56,7 +56,7 @@ class SessionMiddleware:
         self._max_age_seconds = max_age_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles a connection."""
+        """Handle a connection."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -64,38 +64,38 @@ class SessionMiddleware:
         given = connection.cookies.get(COOKIE_NAME, "")
         known = given if _TOKEN.fullmatch(given) else ""
         token = known
-        if _gives_cookie(scope):
+        if _sets_cookie(scope):
             token = known or secrets.token_urlsafe(_TOKEN_BYTES)
-            send = self._giving(token, send, is_secure=_is_secure(connection))
+            send = self._with_cookie(token, send, is_secure=_is_secure(connection))
         owner = hashlib.sha256(token.encode()).hexdigest() if token else ""
         connection.state.session = Session(owner, is_new=token != known)
         await self._app(scope, receive, send)
 
-    def _giving(self, token: str, send: Send, *, is_secure: bool) -> Send:
+    def _with_cookie(self, token: str, send: Send, *, is_secure: bool) -> Send:
         cookie = SimpleCookie({COOKIE_NAME: token})
-        facts = cookie[COOKIE_NAME]
-        facts["httponly"] = True
-        facts["samesite"] = "Strict"
-        facts["path"] = "/"
-        facts["max-age"] = self._max_age_seconds
+        attributes = cookie[COOKIE_NAME]
+        attributes["httponly"] = True
+        attributes["samesite"] = "Strict"
+        attributes["path"] = "/"
+        attributes["max-age"] = self._max_age_seconds
         if is_secure:
-            facts["secure"] = True
+            attributes["secure"] = True
 
-        async def giving_send(message: Message) -> None:
+        async def setting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("Set-Cookie", facts.OutputString())
+                MutableHeaders(scope=message).append("Set-Cookie", attributes.OutputString())
             await send(message)
 
-        return giving_send
+        return setting_send
 
 
-def _gives_cookie(scope: Scope) -> bool:
+def _sets_cookie(scope: Scope) -> bool:
     if scope["type"] != "http":
         return False
     return scope["method"] == "POST" or (scope["method"], scope["path"]) == ("GET", "/")
 
 
 def _is_secure(connection: HTTPConnection) -> bool:
-    # A client that forges the header keeps itself, and no one else, from using its cookie over HTTP.
+    # A client that forges the header prevents only itself from using its cookie over HTTP.
     forwarded = connection.headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower()
     return "https" in {connection.url.scheme, forwarded}

@@ -1,13 +1,16 @@
-"""Token buckets: how often each of many may do something.
+"""Token buckets: a rate limit for each of many keys.
 
-A bucket holds up to `burst` tokens and fills at a steady rate; each request takes one. A full bucket says
-nothing, so it is forgotten: memory holds only those who came lately.
+A bucket holds up to `burst` tokens and fills at a steady rate; each request takes one. A full bucket
+holds no information, so it is removed: memory holds only recent keys.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from __future__ import annotations
 
-from chladni_runtime.execution.deadlines import Clock
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from chladni_runtime.execution.deadlines import Clock
 
 _MAX_BUCKETS: Final = 10_000
 
@@ -24,8 +27,8 @@ class Rate:
     per_minute: float
     burst: int
 
-    def times(self, factor: int) -> "Rate":
-        """Returns the rate of so many together."""
+    def times(self, factor: int) -> Rate:
+        """Return the rate of `factor` keys together."""
         return Rate(self.per_minute * factor, self.burst * factor)
 
 
@@ -41,21 +44,20 @@ class TokenBuckets:
     Args:
         rate: Rate of each bucket.
         clock: Monotonic clock in seconds.
-        max_buckets: Buckets at most; the one that was used least lately goes first, and with it what it
-            remembers.
+        max_buckets: Buckets at most; the least recently used one is removed first.
     """
 
     def __init__(self, rate: Rate, *, clock: Clock, max_buckets: int = _MAX_BUCKETS) -> None:
         self._rate = rate
         self._clock = clock
         self._max_buckets = max_buckets
-        self._buckets: dict[str, _Bucket] = {}  # The one used least lately first.
+        self._buckets: dict[str, _Bucket] = {}  # The least recently used one first.
 
     def __len__(self) -> int:
         return len(self._buckets)
 
     def wait_seconds(self, key: str) -> float:
-        """Returns the time until the bucket of a key holds a token; 0 where it does now."""
+        """Return the time until the bucket of a key holds a token; 0 if it does now."""
         bucket = self._buckets.get(key)
         if bucket is None:
             return 0.0
@@ -63,8 +65,8 @@ class TokenBuckets:
         return max(0.0, missing * 60.0 / self._rate.per_minute)
 
     def take(self, key: str) -> None:
-        """Takes a token, which `wait_seconds` has found to be there."""
-        self._forget_full()
+        """Take a token, after `wait_seconds` has returned 0."""
+        self._remove_full()
         old = self._buckets.pop(key, None)
         tokens = float(self._rate.burst) if old is None else self._tokens_of(old)
         self._buckets[key] = _Bucket(max(0.0, tokens - 1.0), self._clock())
@@ -75,8 +77,8 @@ class TokenBuckets:
         gained = (self._clock() - bucket.filled_at) * self._rate.per_minute / 60.0
         return min(float(self._rate.burst), bucket.tokens + gained)
 
-    def _forget_full(self) -> None:
-        """Forgets full buckets, from the one used least lately to the first that is not full."""
+    def _remove_full(self) -> None:
+        """Remove full buckets, from the least recently used one to the first that is not full."""
         while self._buckets:
             key, bucket = next(iter(self._buckets.items()))
             if self._tokens_of(bucket) < self._rate.burst:

@@ -30,7 +30,7 @@ SoundOf = Annotated[
 
 
 def alignment_routes(application: Application) -> APIRouter:
-    """Returns the route of alignment."""
+    """Return the route of alignment."""
     router = APIRouter()
 
     @router.get(
@@ -41,11 +41,10 @@ def alignment_routes(application: Application) -> APIRouter:
     async def alignment(
         image_id: ImageId, request: Request, response: Response, sound_of: SoundOf = None
     ) -> AlignmentBody:
-        """Scores how well an image of this session fits its sound, or that of another one of this session.
+        """Score how well an image of this session fits its sound, or that of another image of this session.
 
-        An image that was made before the server kept descriptions of sounds is answered with 404 and the
-        code NO_ALIGNMENT; a server without a model for this answers 501, NOT_IMPLEMENTED, or 404,
-        UNKNOWN_MODEL.
+        If the image was made before the server kept descriptions of sounds, the answer is 404 with the code
+        NO_ALIGNMENT; a server without a model for this answers 501, NOT_IMPLEMENTED, or 404, UNKNOWN_MODEL.
         """
         image = parse_image_id(image_id, field="image_id")
         source = image if sound_of is None else parse_image_id(sound_of, field="sound_of")

@@ -1,4 +1,4 @@
-"""How alike images are: two, several with each other, or one with all of a session."""
+"""Similarity of images: two, several with each other, or one with all of a session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def comparison_routes(application: Application) -> APIRouter:
-    """Returns the routes of comparison and search."""
+    """Return the routes of comparison and search."""
     router = APIRouter()
 
     def deadline() -> Deadline:
@@ -40,7 +40,7 @@ def comparison_routes(application: Application) -> APIRouter:
         responses={200: {"content": json_example(COMPARISON)}},
     )
     async def compare(body: CompareRequest, request: Request) -> Comparison:
-        """Scores how alike two images are that were created here."""
+        """Score how similar two images of this server are."""
         first = parse_image_id(body.image_id_1, field="image_id_1")
         second = parse_image_id(body.image_id_2, field="image_id_2")
         likeness = await while_connected(
@@ -60,7 +60,7 @@ def comparison_routes(application: Application) -> APIRouter:
         responses={200: {"content": json_example(MATRIX)}},
     )
     async def compare_all(body: MatrixRequest, request: Request) -> Matrix:
-        """Scores how alike each of several images is to each other; each is looked at once."""
+        """Score how similar each of several images is to each other; each is embedded once."""
         image_ids = [parse_image_id(text, field="image_ids") for text in body.image_ids]
         matrix = await while_connected(request.receive, application.matrices.compare(image_ids, deadline()))
         return Matrix(
@@ -72,11 +72,11 @@ def comparison_routes(application: Application) -> APIRouter:
 
     @router.post(
         "/api/search",
-        summary="Find like images",
+        summary="Find similar images",
         responses={200: {"content": json_example(MATCHES)}},
     )
     async def search(body: SearchRequest, request: Request) -> MatchList:
-        """Finds the images of this session that are most like a given one, best first, without that one."""
+        """Find the images of this session that are most similar to another one of them, best first."""
         search = application.searcher.search(
             parse_image_id(body.image_id, field="image_id"),
             owner=session_of(request).owner,

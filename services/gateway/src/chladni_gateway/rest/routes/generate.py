@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 _DESCRIPTION: Final = """Turns a recording into an image.
 
-Each recipe takes some of the fields from `prompt` to `refiner_start`; `GET /api/recipes` says which. One that
-the recipe does not take is an error.
+Each recipe takes some of the fields from `prompt` to `refiner_start`; `GET /api/recipes` lists them. A field
+that the recipe does not take is an error.
 
 With `Accept: text/event-stream` the answer is a stream of server-sent events: `analyzed`, `queued`,
 `started`, `progress` (some with a `preview` as a data URL), and `created`, whose data is this call's usual
-answer, or `error`. An image from which the next part of a recipe starts is told by `drafted` (its `image` as
-a data URL, its `provenance` or null), and another way than the recipe's own by `fell_back` (`reason`, `way`).
-The data of each names its `stage` and, where the recipe has several parts, its `recipe_stage`. Errors before
-the sound is analysed are ordinary answers in both cases.
-Closing the connection stops the work; `POST /api/jobs` starts work that goes on without its client."""
+answer, or `error`. `drafted` reports an image from which the next part of a recipe starts (its `image` as a
+data URL, its `provenance` or null), and `fell_back` a fallback of the recipe (`reason`, `way`). The data of
+each event names its `stage` and, if the recipe has several parts, its `recipe_stage`. Errors before the sound
+is analysed are ordinary answers in both cases.
+Closing the connection stops the work; `POST /api/jobs` starts work that continues without its client."""
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The image.",
@@ -57,7 +57,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 def generate_routes(
     application: Application, *, uploads: UploadReader, previews: PreviewRequest
 ) -> APIRouter:
-    """Returns the routes of creation.
+    """Return the routes of creation.
 
     Args:
         application: What the gateway does.

@@ -35,7 +35,7 @@ Before = Annotated[
 
 
 def image_routes(application: Application) -> APIRouter:
-    """Returns the routes of images."""
+    """Return the routes of images."""
     router = APIRouter()
     store = application.store
 
@@ -47,7 +47,7 @@ def image_routes(application: Application) -> APIRouter:
     async def images(
         request: Request, response: Response, limit: Limit = 100, before: Before = None
     ) -> ImageList:
-        """Lists the images of this session, the newest first."""
+        """List the images of this session, the newest first."""
         response.headers["Cache-Control"] = "no-store"
         oldest = None if before is None else parse_image_id(before, field="before")
         owner = session_of(request).owner
@@ -61,7 +61,7 @@ def image_routes(application: Application) -> APIRouter:
         responses={200: {"content": json_example(CREATED_IMAGE)}},
     )
     async def details(image_id: ImageId, request: Request, response: Response) -> CreatedImage:
-        """Tells about an image of this session what its creation told."""
+        """Return the details of an image of this session, as its creation returned them."""
         response.headers["Cache-Control"] = "no-store"
         identifier = parse_image_id(image_id, field="image_id")
         owner = session_of(request).owner
@@ -80,7 +80,7 @@ def image_routes(application: Application) -> APIRouter:
         },
     )
     async def image(image_id: ImageId, request: Request) -> Response:
-        """Returns an image as PNG, until it expires. An image never changes, so it may be cached."""
+        """Return an image as PNG, until it expires. An image never changes, so it may be cached."""
         identifier = parse_image_id(image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             stored = await store.get(identifier)
@@ -96,7 +96,7 @@ def image_routes(application: Application) -> APIRouter:
         responses={204: {"description": "The image is gone."}},
     )
     async def delete(image_id: ImageId, request: Request) -> None:
-        """Deletes an image of this session."""
+        """Delete an image of this session."""
         identifier = parse_image_id(image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             await store.delete(identifier, owner=session_of(request).owner)

@@ -1,4 +1,4 @@
-"""What the gateway tells about itself: health, recipes and limits."""
+"""Information about the gateway: health, recipes and limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def info_routes(application: Application) -> APIRouter:
-    """Returns the routes of these facts."""
+    """Return the routes of health, recipes and limits."""
     router = APIRouter()
     limits = application.limits
 
@@ -42,11 +42,11 @@ def info_routes(application: Application) -> APIRouter:
         summary="Health",
         responses={
             200: {"content": json_example(HEALTH)},
-            503: {"model": Health, "description": "Some service is not there, or not ready."},
+            503: {"model": Health, "description": "A service is unavailable or not ready."},
         },
     )
     async def health(response: Response) -> Health:
-        """Asks every service how it is, now."""
+        """Check the health of every service."""
         report = await application.health_checker.check()
         if not report.is_healthy:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
@@ -60,13 +60,13 @@ def info_routes(application: Application) -> APIRouter:
 
     @router.get("/api/recipes", summary="Recipes", responses={200: {"content": json_example(RECIPES)}})
     async def recipes() -> RecipeList:
-        """Lists the ways from sound to image: what each needs and takes, and whether it can be used now."""
+        """List the recipes: what each needs and takes, and whether it is available now."""
         described = await application.recipes.describe(Deadline.after(limits.health_timeout_seconds))
         return RecipeList(recipes=[to_recipe_body(recipe) for recipe in described])
 
     @router.get("/api/limits", summary="Limits", responses={200: {"content": json_example(LIMITS)}})
     async def request_limits() -> LimitsBody:
-        """Tells what a request may hold, so that clients can check before they upload."""
+        """Return the limits of requests, so that clients can check before they upload."""
         return LimitsBody(
             formats=["WAV", "MP3", "FLAC", "OGG"],
             max_file_bytes=limits.max_audio_bytes,

@@ -1,4 +1,4 @@
-"""`/api/jobs`: images in the making that do without their client."""
+"""`/api/jobs`: the creation of images that continues without its client."""
 
 from __future__ import annotations
 
@@ -52,28 +52,27 @@ _EVENT_NAMES: Final = (
 )  # fmt: skip
 _START: Final = """Starts a job that turns a recording into an image, and answers at once.
 
-The work goes on if the client leaves. It belongs to the session, that is, to the cookie that the answer
-sets: send it along to look after the job. Unfinished jobs are limited in number; finished ones are
-remembered for an hour, their images for as long as others."""
+The work continues if the client leaves. The job belongs to the session, that is, to the cookie that the
+answer sets: send it to follow the job. The number of unfinished jobs is limited; finished ones are kept
+for an hour, their images as long as others."""
 _EVENTS: Final = """Follows a job by server-sent events, from its first event on.
 
-Events have numbers. After a connection that broke, send the last number in the header `Last-Event-ID`, as
-browsers do, or as `last_event_id`: what was missed comes, what was seen does not come again. `analyzed`,
+Events have numbers. After a broken connection, send the last number in the header `Last-Event-ID`, as
+browsers do, or as `last_event_id`: the answer continues with the next event. `analyzed`,
 `fell_back`, `drafted`, `queued`, `started`, `progress`, and at the end one of `created`, `failed`,
 `cancelled`; the data is that of `POST /api/generate`. Only the newest preview is kept, and drafts only while
-the job goes on. Where nothing is left to tell, the answer is 204, by which browsers know not to connect
-again."""
+the job runs. If no event is left, the answer is 204, by which browsers know not to connect again."""
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     202: {
         "description": "The job has started.",
         "content": json_example(JOB),
-        "headers": {"Location": {"description": "Where the job is.", "schema": {"type": "string"}}},
+        "headers": {"Location": {"description": "Address of the job.", "schema": {"type": "string"}}},
     }
 }
 
 
 def job_routes(application: Application, *, uploads: UploadReader, previews: PreviewRequest) -> APIRouter:
-    """Returns the routes of jobs.
+    """Return the routes of jobs.
 
     Args:
         application: What the gateway does.
@@ -108,25 +107,25 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
 
     @router.get("/api/jobs", summary="List jobs", responses={200: {"content": json_example({"jobs": [JOB]})}})
     async def list_jobs(request: Request, response: Response) -> JobList:
-        """Lists the jobs of this session, the newest first: unfinished ones, and those of the last hour."""
+        """List the jobs of this session, the newest first: unfinished ones, and those of the last hour."""
         response.headers["Cache-Control"] = "no-store"
         jobs = job_runner.list_owned(session_of(request).owner)
         return JobList(jobs=[_to_job_body(job) for job in jobs])
 
     @router.get("/api/jobs/{job_id}", summary="Get a job", responses={200: {"content": json_example(JOB)}})
     async def job(job_id: JobId, request: Request, response: Response) -> JobBody:
-        """Tells how far a job of this session is."""
+        """Return the state of a job of this session."""
         response.headers["Cache-Control"] = "no-store"
         return _to_job_body(find(job_id, request))
 
     @router.delete(
         "/api/jobs/{job_id}",
         status_code=HTTPStatus.NO_CONTENT,
-        summary="Cancel or forget a job",
-        responses={204: {"description": "The work has stopped, or the finished job is forgotten."}},
+        summary="Cancel or remove a job",
+        responses={204: {"description": "The work has stopped, or the finished job is removed."}},
     )
     async def cancel(job_id: JobId, request: Request) -> None:
-        """Stops an unfinished job, which stays to be seen as cancelled; forgets a finished one.
+        """Stop an unfinished job, which stays in the list as cancelled; remove a finished one.
 
         An image that the job made stays.
         """
@@ -139,7 +138,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         response_class=Response,
         responses={
             200: {"description": "The events.", "content": event_stream_content(*_EVENT_NAMES)},
-            204: {"description": "The job is over, and all of its events have been seen."},
+            204: {"description": "The job has ended, and the client has seen all of its events."},
         },
     )
     async def events(
@@ -158,7 +157,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
 
 
 def _to_job_body(job: Job) -> JobBody:
-    """Returns the body that describes a job."""
+    """Return the body that describes a job."""
     status = job.status
     return JobBody(
         job_id=job.job_id,

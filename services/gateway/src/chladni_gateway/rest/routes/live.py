@@ -56,11 +56,11 @@ _log = logging.getLogger(__name__)
 def live_routes(
     application: Application, *, connections: ConnectionLimiter, allowed_origins: Collection[str]
 ) -> APIRouter:
-    """Returns the route of live sound.
+    """Return the route of live sound.
 
     Args:
         application: What the gateway does.
-        connections: Bounds the live sounds at a time.
+        connections: Limits the connections at a time.
         allowed_origins: Other origins whose pages may use the API.
     """
     router = APIRouter()
@@ -72,7 +72,7 @@ def live_routes(
                 plain_error_response(
                     HTTPStatus.FORBIDDEN,
                     code="FORBIDDEN_ORIGIN",
-                    message="Pages of other origins may not listen here.",
+                    message="Pages of other origins may not use this connection.",
                     stage=Stage.VALIDATION.value,
                 )
             )
@@ -89,12 +89,14 @@ def live_routes(
 
 
 def _is_allowed_origin(connection: WebSocket, *, allowed_origins: Collection[str]) -> bool:
-    """Returns whether the page that a request comes from is one of ours, or a configured friend's.
+    """Return whether a connection comes from a page of this server, or of an allowed origin.
 
-    A request without the header Origin comes from no browser, and thus acts for nobody but its sender.
+    Browsers do not apply the rules for other requests to WebSockets, so the server must.
+
+    A connection without the header Origin comes from no browser, and thus acts only for its sender.
 
     Args:
-        connection: The request.
+        connection: The connection.
         allowed_origins: Other origins whose pages may use the API.
     """
     origin = connection.headers.get("origin")
@@ -105,7 +107,7 @@ def _is_allowed_origin(connection: WebSocket, *, allowed_origins: Collection[str
 
 
 async def _serve(socket: WebSocket, application: Application) -> None:
-    """Serves an accepted connection, and ends it with a reason."""
+    """Serve an accepted connection, and close it with a reason."""
     code = _CLOSE_DONE
     try:
         await _converse(socket, application)
@@ -113,7 +115,7 @@ async def _serve(socket: WebSocket, application: Application) -> None:
         return
     except ChladniError as error:
         code = await _report(socket, error)
-    except Exception as error:  # noqa: BLE001 - the connection is open; what is left is to say so
+    except Exception as error:  # noqa: BLE001 - the connection is open; all that is left is to report the error
         _log.error("a live sound failed", exc_info=error)
         code = await _report(socket, internal_error())
     _log.info("live sound ended", extra={"close_code": code})
@@ -134,7 +136,7 @@ async def _converse(socket: WebSocket, application: Application) -> None:
         done, _ = await asyncio.wait(
             (receiving, sending), timeout=deadline.remaining_seconds, return_when=asyncio.FIRST_COMPLETED
         )
-        if not done:  # A client that reads nothing could hold its place for ever.
+        if not done:  # A client that reads nothing could keep its connection forever.
             raise _refused(f"a live sound may last {limits.max_live_seconds:g} s, the limit.")
         (sending if sending.done() else receiving).result()
     finally:
@@ -144,7 +146,7 @@ async def _converse(socket: WebSocket, application: Application) -> None:
 
 
 async def _receive_all(socket: WebSocket, chunks: asyncio.Queue[bytes | None]) -> None:
-    """Takes the sound as it comes; ends only with an error, such as that the client left."""
+    """Receive the sound as it comes; end only with an error, for example when the client leaves."""
     while (chunk := parse_chunk(await _receive(socket, _IDLE_SECONDS))) is not None:
         await chunks.put(chunk)
     await chunks.put(None)
@@ -165,7 +167,7 @@ async def _until_end(chunks: asyncio.Queue[bytes | None]) -> AsyncGenerator[byte
 
 
 async def _receive(socket: WebSocket, timeout_seconds: float) -> dict[str, Any]:
-    """Returns the next message.
+    """Return the next message.
 
     Raises:
         WebSocketDisconnect: The client left.
@@ -182,7 +184,7 @@ async def _receive(socket: WebSocket, timeout_seconds: float) -> dict[str, Any]:
 
 
 async def _report(socket: WebSocket, error: ChladniError) -> int:
-    """Tells an error; returns the code to close with."""
+    """Send an error; return the code to close with."""
     with suppress(WebSocketDisconnect, RuntimeError):
         await socket.send_text(encode(error_message(error)))
     status = WIRE_STATUS[error.reason].http

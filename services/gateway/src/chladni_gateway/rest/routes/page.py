@@ -31,7 +31,7 @@ _MEDIA_TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _PAGE: Final = "index.html"
-# Browsers may keep the files but must ask about them, so that an update is seen at once.
+# Browsers may keep the files but must revalidate them, so that an update is seen at once.
 _CACHE_CONTROL: Final = "no-cache"
 
 
@@ -41,8 +41,8 @@ class StaticFile:
 
     Attributes:
         content: Its bytes.
-        compressed: The same by gzip; `None` where that is not smaller.
-        media_type: What the bytes are.
+        compressed: The same by gzip; `None` if that is not smaller.
+        media_type: Media type of the bytes.
         digest: SHA-256 of the content in hexadecimal, the same on every server.
     """
 
@@ -53,7 +53,7 @@ class StaticFile:
 
     @classmethod
     def read(cls, path: Path) -> StaticFile:
-        """Reads a file."""
+        """Read a file."""
         content = path.read_bytes()
         compressed = gzip.compress(content, _COMPRESSION_LEVEL, mtime=0)
         guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -65,7 +65,7 @@ class StaticFile:
         )
 
     def answer(self, request_headers: Headers, *, cache_control: str) -> Response:
-        """Returns the answer to a request: compressed where the client takes that, 304 where it has it.
+        """Return the answer to a request: compressed if the client accepts that, 304 if it has the file.
 
         Args:
             request_headers: Headers of the request.
@@ -86,7 +86,7 @@ class StaticFile:
 
 
 def page_routes() -> APIRouter:
-    """Returns the routes of the page, ``/``, and of its files under ``/static``; reads the files."""
+    """Return the routes of the page, ``/``, and of its files under ``/static``; read the files."""
     router = APIRouter(include_in_schema=False)
     contents = read_folder(Path(str(files("chladni_gateway") / "web")))
 
@@ -109,13 +109,13 @@ def page_routes() -> APIRouter:
 
 
 def read_folder(folder: Path) -> Mapping[str, StaticFile]:
-    """Returns every file of a folder and of those in it, by its path with slashes."""
+    """Return every file of a folder and of those in it, by its path with slashes."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): StaticFile.read(path) for path in paths}
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Returns whether a header `Accept-Encoding` allows gzip (RFC 9110, 12.5.3)."""
+    """Return whether a header `Accept-Encoding` allows gzip (RFC 9110, 12.5.3)."""
     weights: dict[str, float] = {}
     for item in accept_encoding.lower().split(","):
         coding, _, weight = (part.strip() for part in item.partition(";"))

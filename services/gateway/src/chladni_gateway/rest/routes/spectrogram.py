@@ -1,4 +1,4 @@
-"""`POST /api/spectrogram`: what a recording looks like."""
+"""`POST /api/spectrogram`: the spectrogram of a recording."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SpectrogramForm(UploadForm):
 
 
 def spectrogram_routes(application: Application, *, uploads: UploadReader) -> APIRouter:
-    """Returns the routes of spectrograms.
+    """Return the routes of spectrograms.
 
     Args:
         application: What the gateway does.
@@ -71,7 +71,7 @@ def spectrogram_routes(application: Application, *, uploads: UploadReader) -> AP
         openapi_extra={"requestBody": SpectrogramForm.request_body()},
     )
     async def spectrogram(request: Request) -> Response:
-        """Draws a recording's log-mel spectrogram: time to the right, frequency upwards, bright is loud."""
+        """Draw a recording's log-mel spectrogram: time to the right, frequency upwards, bright is loud."""
         form = await uploads.read(request, SpectrogramForm)
         with at_stage(Stage.VALIDATION):
             check_clip(form.clip, max_audio_bytes=limits.max_audio_bytes)
