@@ -84,8 +84,8 @@ TrueOrFalse = Annotated[bool, _written_as("true|false", "true or false")]
 class UploadForm(BaseModel):
     """A form with a recording; subclasses add text fields.
 
-    What a field's value may be stands in its `json_schema_extra` only: the domain checks it, since the gRPC
-    API takes the same requests. The form checks how values are written.
+    The form checks how values are written. The limits of values are in `json_schema_extra`, for the document
+    only: the domain checks them, for requests over gRPC too.
 
     Attributes:
         examples: Examples for the OpenAPI document by name.
