@@ -49,7 +49,7 @@ class SimilaritySettings(ServiceSettings):
     audio_features_target: str = Field(
         "",
         max_length=512,
-        description="gRPC target of audio-features, which embeds the recordings of ScoreAlignment and "
+        description="gRPC target of audio-features, which embeds the audio files of ScoreAlignment and "
         "SearchImages, such as dns:///audio-features:50051. Empty: audio is taken as embeddings alone.",
     )
     torch_thread_count: int | None = Field(

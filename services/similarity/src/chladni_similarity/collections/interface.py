@@ -121,8 +121,8 @@ class FoundImage:
 class CollectionStore(Protocol):
     """Keeps collections. Lives on one event loop, which it never blocks.
 
-    Every call raises `UnavailableError` where the store cannot be reached or written, and `QueueFullError`
-    where too many calls wait for it.
+    Every call raises `UnavailableError` if the store cannot be reached or written, and `QueueFullError`
+    if too many calls wait for it.
     """
 
     async def add(

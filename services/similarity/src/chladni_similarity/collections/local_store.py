@@ -50,8 +50,8 @@ class LocalStore:
     Use `open_local_store`, which closes it too.
 
     Args:
-        folder: Where collections are kept; `None` keeps them in memory. Qdrant stores pickles, so whoever may
-            write to it may run code here.
+        folder: Where collections are kept; `None` keeps them in memory. Qdrant stores pickles, so write
+            access to it allows to run code here.
         spaces: Spaces of the models of this server.
         limits: Limits of what is kept.
         workers: One thread, on which all calls run.
@@ -155,7 +155,7 @@ async def open_local_store(
     """Open a store while the context lasts.
 
     Args:
-        folder: Where collections are kept, made where it is missing; `None` keeps them in memory.
+        folder: Where collections are kept, created if it is missing; `None` keeps them in memory.
         spaces: Spaces of the models of this server.
         limits: Limits of what is kept.
         max_waiting: Calls that may run or wait at most.

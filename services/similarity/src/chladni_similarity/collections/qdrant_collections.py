@@ -162,7 +162,7 @@ class QdrantCollections:
                 raise
 
     async def _make_room(self) -> None:
-        """Drop an empty collection where there is no room for another one."""
+        """Drop an empty collection if there is no room for another one."""
         names = await self._names()
         if len(names) < self._limits.max_collections:
             return

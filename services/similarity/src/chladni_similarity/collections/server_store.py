@@ -122,7 +122,7 @@ def _new_client(access: ServerAccess) -> AsyncQdrantClient:
         url=access.url.rstrip("/"),
         api_key=access.api_key,
         timeout=access.timeout_seconds,
-        check_compatibility=False,  # it asks the server on a thread, and warns where it is down
+        check_compatibility=False,  # it asks the server on a thread, and warns if it is down
         **options,
     )
 

@@ -119,7 +119,7 @@ class AlignmentEmbedder:
         return self._alignment_score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Return the image resized to (3, side, side), 8 bits; without copying where it is so already."""
+        """Return the image resized to (3, side, side), 8 bits; without copying if it is so already."""
         return self._whole_image.resized(pixels)
 
     def takes_as_is(self, pixels: Pixels) -> bool:

@@ -97,7 +97,7 @@ class AudioTower(nn.Module):
     """From embeddings of audio to the shared space.
 
     Beside its value, each component enters as sines and cosines of multiples of it, so that the network can
-    tell near values apart (Tancik et al. 2020, "Fourier features let networks learn high frequency functions
+    separate near values (Tancik et al. 2020, "Fourier features let networks learn high frequency functions
     in low dimensional domains").
     """
 
@@ -125,7 +125,7 @@ class AudioTower(nn.Module):
 class ImageTower(nn.Module):
     """From images to the shared space: a residual network (He et al. 2016) with two ways out of it.
 
-    The mean of the last feature map tells what there is in the image, a few channels of each of its cells
+    The mean of the last feature map shows what is in the image, a few channels of each of its cells show
     where it is: the course of a sound shows in the layout of its image.
     """
 

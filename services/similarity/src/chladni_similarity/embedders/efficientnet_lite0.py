@@ -40,7 +40,7 @@ class EfficientNetLite0Embedder:
 
     The whole image is resized to the model's square input with a bicubic, antialiased filter. ImageNet's
     evaluation crops the central 87 % instead, but then images that differ only near their edges would
-    count as equal; on photographs both tell like from unlike equally well.
+    count as equal; on photographs both separate like from unlike equally well.
 
     Args:
         manifest: Describes the model.
@@ -110,7 +110,7 @@ class EfficientNetLite0Embedder:
         return self._score_map
 
     def prepare(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Return the image resized to (3, side, side), 8 bits; without copying where it is so already."""
+        """Return the image resized to (3, side, side), 8 bits; without copying if it is so already."""
         return self._whole_image.resized(pixels)
 
     def takes_as_is(self, pixels: Pixels) -> bool:

@@ -18,7 +18,7 @@ _TRACED_BATCH_SIZE: Final = 4
 _CHECKED_BATCH_SIZE: Final = 3
 _TOLERANCE: Final = 1e-4
 _CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
-"""Begins the only sign by which torch's RuntimeError for lack of main memory can be told from others."""
+"""Begins the only sign that distinguishes torch's RuntimeError for lack of main memory from others."""
 
 Network: TypeAlias = Callable[[Tensor], Tensor]
 

@@ -26,7 +26,7 @@ class WholeImage:
         return pixels.shape == (3, self.side_pixels, self.side_pixels)
 
     def resized(self, pixels: Pixels) -> NDArray[np.uint8]:
-        """Return the image as (3, side, side), 8 bits; without copying where it is so already."""
+        """Return the image as (3, side, side), 8 bits; without copying if it is so already."""
         if self.is_ready(pixels):
             return np.ascontiguousarray(pixels)
         image = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))

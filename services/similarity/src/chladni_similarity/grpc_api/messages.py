@@ -34,7 +34,7 @@ def images_to_embed(request: similarity_pb2.EmbedImagesRequest, limits: ImageLim
 
     Raises:
         InvalidFieldsError: None are given, or too many.
-        InvalidInputError: The tensor is none of images.
+        InvalidInputError: The tensor does not hold images.
     """
     source = request.WhichOneof("source")
     if source == "pixels":

@@ -27,8 +27,8 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _NO_COLLECTION: Final = (
     "This server keeps no collections of images; its operator may set CHLADNI_SIMILARITY_COLLECTIONS. "
-    "Embed images with EmbedImages, keep the vectors, and rank them by their dot product; or compare two "
-    "images with CompareImages."
+    "Embed images with EmbedImages, keep the vectors, and rank them by their dot product; or compare images "
+    "with CompareImageMatrix."
 )
 
 
@@ -165,5 +165,5 @@ class AnomalyServicer(anomaly_grpc.AnomalyServiceServicer):
         """Refuse the call."""
         raise NotOfferedError(
             "This server has no model of a machine's normal operation. Follow a machine by the descriptors "
-            "that AudioFeatureService.ExtractFeatures gives of its recordings."
+            "that AudioFeatureService.ExtractFeatures returns for its audio."
         )

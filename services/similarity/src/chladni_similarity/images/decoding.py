@@ -49,7 +49,7 @@ def recognise_format(
         content: Bytes of the file.
         field: Path of the field that holds them, for error messages.
         max_bytes: Size of the file at most.
-        declared_format: What the caller says that it is, where the caller says so.
+        declared_format: The format that the caller declares; `None` if it declares none.
 
     Raises:
         InvalidInputError: There are no bytes (MISSING_FIELD), too many (FILE_TOO_LARGE), or they are of no

@@ -43,7 +43,7 @@ class EncodedImage:
         content: The file's bytes.
         field: Path of the field that holds them, for error messages.
         limits: Limits that it must keep.
-        declared_format: What the caller says that it is, where the caller says so.
+        declared_format: The format that the caller declares; `None` if it declares none.
     """
 
     content: bytes

@@ -21,7 +21,7 @@ CALIBRATION_NAME: Final = "calibration.json"
 
 
 class CalibrationError(ValueError):
-    """What should be a calibration is none; the message says why."""
+    """A file or a number is not a valid calibration; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Calibration:
     def description(self) -> str:
         """What a score means, for people."""
         return (
-            f"calibrated: 0.5 at the cosine {self.midpoint:.3f}, where like and unlike pairs are told apart "
+            f"calibrated: 0.5 at the cosine {self.midpoint:.3f}, where like and unlike pairs are separated "
             f"with an equal error of {self.eer:.1%} (AUC {self.auc:.4f}; {self.data})"
         )
 

@@ -73,5 +73,5 @@ class CosineScore:
     curve: Final = None
 
     def score_of(self, cosine: float) -> float:
-        """Return the cosine, or 0 where it is negative."""
+        """Return the cosine, or 0 if it is negative."""
         return max(0.0, cosine)

@@ -46,7 +46,7 @@ Chladni's own code: images rendered from the embedding, and samples of the image
 {training["seconds"]} seconds on {training["machine"]}. What ships is a moving average of the weights.
 Images were cropped a little, taken to lower resolutions, compressed, and changed in brightness and
 contrast; hues stayed and nothing was mirrored, for both carry meaning. Sounds got Gaussian noise of
-{recipe["audio_noise"]:g}, so that sounds which one could hardly tell apart align alike.
+{recipe["audio_noise"]:g}, so that almost equal sounds align alike.
 
 ## Figures
 

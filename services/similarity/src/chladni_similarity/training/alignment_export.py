@@ -90,7 +90,7 @@ def _manifest(model: AlignmentModel, digests: Mapping[str, str]) -> dict[str, An
 
 
 def _calibrations(model: AlignmentModel, held_out: Pairs) -> ModelCalibrations:
-    """Return what held-out pairs say of cosines: nothing where the model tells none of them apart."""
+    """Return what held-out pairs say of cosines: nothing if the model cannot separate them."""
     audio_vectors, image_vectors = embed_pairs(model, held_out)
     right = (audio_vectors * image_vectors).sum(dim=1)
     wrong: list[Tensor] = []

@@ -176,7 +176,7 @@ def contrastive_loss(logits: Tensor, clip: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is told and kept of a training.
+    """The log and the checkpoints of a training.
 
     Attributes:
         checkpoint: File of the checkpoint.

@@ -82,7 +82,7 @@ def calibrate(like: Sequence[float], unlike: Sequence[float], *, data: str) -> C
         data: What the pairs were, for people.
 
     Raises:
-        CalibrationError: There are too few, some is no cosine, or the two kinds cannot be told apart.
+        CalibrationError: There are too few, some is no cosine, or the two kinds cannot be separated.
     """
     likes, unlikes = (np.asarray(values, np.float64) for values in (like, unlike))
     for name, values in (("like", likes), ("unlike", unlikes)):

@@ -60,7 +60,7 @@ def _recalls(audio_vectors: Tensor, image_vectors: Tensor, clip: Tensor) -> Mapp
 
 
 def _galleries(count: int) -> Iterator[slice]:
-    """Yield the rows of each full gallery; all rows where they do not fill one."""
+    """Yield the rows of each full gallery; all rows if they do not fill one."""
     if count < GALLERY_SIZE:
         yield slice(0, count)
     for start in range(0, count - GALLERY_SIZE + 1, GALLERY_SIZE):

@@ -11,11 +11,11 @@ among the first five (R@5) of a hundred.
 
 A file of pairs is a safetensors file with the tensors images (uint8, N x 3 x 128 x 128, RGB), sounds
 (float32, N x 152, chladni-descriptors-v2) and source (uint8, N; 0 for rendered art, 1 for samples of the
-image model). More pairs beat more steps: from a few thousand on the model tells most pairs of a hundred
-apart, below a thousand it learns the images by heart.
+image model). More pairs beat more steps: from a few thousand on the model separates most pairs of a
+hundred, below a thousand it learns the images by heart.
 
-A training that was stopped goes on from its checkpoint when the same command runs again; --fresh begins
-anew. Nothing but the model's own directory is written outside the build folder. Scores are calibrated
+A training that was stopped goes on from its checkpoint when the same command runs again; --fresh starts
+afresh. Nothing but the model's own directory is written outside the build folder. Scores are calibrated
 afterwards by chladni_similarity.training.calibrate_scores.
 """
 
@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (PairsError, CheckpointError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    told = f"{len(pairs)} pairs to train on, {len(held_out)} held out"
-    print(f"{told}; {training.recipe.steps - training.step} steps to go", flush=True)
+    counts = f"{len(pairs)} pairs to train on, {len(held_out)} held out"
+    print(f"{counts}; {training.recipe.steps - training.step} steps to go", flush=True)
     watch = Watch(options.build_folder / "checkpoint.pt", checkpoint_every=options.checkpoint_every)
     train(training, pairs, held_out, watch)
     figures = export_model(
@@ -102,7 +102,7 @@ def _training(options: argparse.Namespace) -> Training:
         try:
             training.resume(checkpoint)
         except CheckpointError as error:
-            raise CheckpointError(f"{error}; repeat that command, or begin anew with --fresh") from None
+            raise CheckpointError(f"{error}; repeat that command, or start afresh with --fresh") from None
     return training
 
 
@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--checkpoint-every", type=_count, default=250, help="steps between checkpoints (default: 250)"
     )
-    parser.add_argument("--fresh", action="store_true", help="begin anew, whatever checkpoint there is")
+    parser.add_argument("--fresh", action="store_true", help="start afresh, even if there is a checkpoint")
     parser.add_argument("--threads", type=_count, default=2, help="torch threads (default: 2)")
     parser.add_argument("--device", default="cpu", help="torch device, such as cuda (default: cpu)")
     parser.add_argument(
