@@ -141,14 +141,14 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
         async with self.call(deadline) as (stub, options):
             await stub.DeleteImages(request, timeout=options.timeout, metadata=options.metadata)
 
-    async def score_alignment(self, sound: Embedding, image: Image, deadline: Deadline) -> Alignment:
-        """Return how well an image fits a sound, by the service's default model for that.
+    async def score_alignment(self, audio: Embedding, image: Image, deadline: Deadline) -> Alignment:
+        """Return how well an image fits audio, by the service's default model for that.
 
         Raises:
-            ChladniError: The image or the sound cannot be used, or the service failed or does not offer it.
+            ChladniError: The image or the audio cannot be used, or the service failed or does not offer it.
         """
         request = similarity_pb2.ScoreAlignmentRequest(
-            audio=similarity_pb2.AudioQuery(embedding=to_embedding_message(sound)),
+            audio=similarity_pb2.AudioQuery(embedding=to_embedding_message(audio)),
             image=to_image_message(image),
         )
         async with self.call(deadline) as (stub, options):

@@ -36,10 +36,10 @@ class ImageSimilarity:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How well an image fits a sound.
+    """How well an image fits audio.
 
     Attributes:
-        score: 0 to 1; at 0.5 the sound is as likely the image's as another's.
+        score: 0 to 1; at 0.5 the audio is as likely the image's as another's.
         cosine: Cosine of the two embeddings, -1 to 1.
         model: Model that was used.
     """
@@ -195,8 +195,8 @@ class ImageCollection(Protocol):
 
 
 class AlignmentScorer(Protocol):
-    """Tells how well images fit sounds."""
+    """Scores how well images fit audio."""
 
-    async def score_alignment(self, sound: Embedding, image: Image, deadline: Deadline) -> Alignment:
-        """Returns how well an image fits a sound."""
+    async def score_alignment(self, audio: Embedding, image: Image, deadline: Deadline) -> Alignment:
+        """Return how well an image fits audio."""
         ...

@@ -1,4 +1,4 @@
-"""How well a stored image fits the sound of a stored image: its own, or another's."""
+"""How well a stored image fits the audio of a stored image: its own, or another's."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _AUDIO_FIELD: Final = "audio"
 
 
 class NoAlignmentError(Exception):
-    """There is no telling how well an image fits a sound, because of what is known of the sound."""
+    """An image cannot be aligned with audio, since a usable embedding of the audio was not kept."""
 
 
 class ImageAligner:
-    """Tells how well images fit sounds. One for all transports.
+    """Scores how well images fit audio. One for all transports.
 
     Args:
-        store: Holds the images, each with the embedding of its sound.
-        scorer: Tells how well they fit.
+        store: Holds the images, each with the embedding of its audio.
+        scorer: Scores how well they fit.
         clock: Monotonic clock in seconds.
     """
 
@@ -44,17 +44,17 @@ class ImageAligner:
         self._memory = AlignmentMemory(clock)
 
     async def score(self, image_id: UUID, *, sound_of: UUID, owner: str, deadline: Deadline) -> Alignment:
-        """Return how well an image fits the sound of an image, which may be the same one.
+        """Return how well an image fits the audio of an image, which may be the same one.
 
         Args:
             image_id: The image.
-            sound_of: The image whose sound it is.
+            sound_of: The image whose audio it is.
             owner: Whose images both must be.
             deadline: When the answer must be there.
 
         Raises:
             NotFoundError: The owner has no image of an identifier.
-            NoAlignmentError: The sound's embedding was not kept, or is none that the model takes.
+            NoAlignmentError: The embedding of the audio was not kept, or is not one that the model takes.
             ChladniError: A service failed, or does not offer this.
         """
         with at_stage(Stage.STORAGE):
@@ -63,27 +63,27 @@ class ImageAligner:
         if source.audio_embedding is None:
             raise NoAlignmentError(
                 f"The image {sound_of} was made before descriptions of sounds were kept, so what fits its "
-                "sound cannot be told. Create it again from its recording."
+                "sound is unknown. Create it again from its audio file."
             )
         known = self._memory.find(record.sha256, source.audio_embedding)
         if known is not None:
             return known
         with at_stage(Stage.STORAGE):
             image = Image((await self._store.get(image_id)).content, "image/png")
-        alignment = await self._ask(source.audio_embedding, image, deadline)
+        alignment = await self._score(source.audio_embedding, image, deadline)
         self._memory.keep(record.sha256, source.audio_embedding, alignment)
         return alignment
 
-    async def _ask(self, sound: Embedding, image: Image, deadline: Deadline) -> Alignment:
+    async def _score(self, audio: Embedding, image: Image, deadline: Deadline) -> Alignment:
         try:
             with at_stage(Stage.SIMILARITY):
-                return await self._scorer.score_alignment(sound, image, deadline)
+                return await self._scorer.score_alignment(audio, image, deadline)
         except ChladniError as error:
             # The caller did not choose the embedding, so nothing is wrong with the request.
             if any(violation.field.startswith(_AUDIO_FIELD) for violation in error.violations):
                 raise NoAlignmentError(
-                    f"The sound is described in the space {sound.space}, which the alignment model does not "
-                    "take. Create the image again from its recording."
+                    f"The sound is described in the space {audio.space}, which the alignment model does not "
+                    "take. Create the image again from its audio file."
                 ) from error
             raise
 
@@ -101,9 +101,9 @@ class AlignmentMemory:
         self._max_remembered = max_remembered
         self._kept: OrderedDict[tuple[str, Embedding], tuple[float, Alignment]] = OrderedDict()
 
-    def find(self, image_sha256: str, sound: Embedding) -> Alignment | None:
-        """Return the alignment of an image with a sound, if it is remembered."""
-        key = (image_sha256, sound)
+    def find(self, image_sha256: str, audio: Embedding) -> Alignment | None:
+        """Return the alignment of an image with audio, if it is remembered."""
+        key = (image_sha256, audio)
         if key not in self._kept:
             return None
         expires_at, alignment = self._kept[key]
@@ -113,9 +113,9 @@ class AlignmentMemory:
         self._kept.move_to_end(key)
         return alignment
 
-    def keep(self, image_sha256: str, sound: Embedding, alignment: Alignment) -> None:
+    def keep(self, image_sha256: str, audio: Embedding, alignment: Alignment) -> None:
         """Remember an alignment."""
-        key = (image_sha256, sound)
+        key = (image_sha256, audio)
         self._kept[key] = (self._clock() + REMEMBERED_SECONDS, alignment)
         self._kept.move_to_end(key)
         if len(self._kept) > self._max_remembered:
