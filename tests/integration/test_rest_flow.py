@@ -136,6 +136,28 @@ async def test_comparing_is_symmetric_and_one_for_the_same_png_of(client):
     assert there == back
 
 
+async def test_a_matrix_and_a_search_agree_with_comparisons(client):
+    ids = [
+        (await generate(client, encoded(melody(pitch_hz=pitch)), seed=seed, steps=2)).json()["image_id"]
+        for pitch, seed in ((220, 1), (440, 2), (1760, 3))
+    ]
+    matrix = (await client.post("/api/compare/matrix", json={"image_ids": ids})).json()["scores"]
+    assert [matrix[index][index] for index in range(3)] == [1.0] * 3
+    for row, column in ((0, 1), (0, 2), (1, 2)):
+        assert matrix[row][column] == matrix[column][row]
+        body = {"image_id_1": ids[row], "image_id_2": ids[column]}
+        comparison = (await client.post("/api/compare", json=body)).json()
+        assert matrix[row][column] == pytest.approx(comparison["similarity_score"], abs=2e-6)
+    expected = sorted(zip(matrix[0][1:], ids[1:], strict=True), reverse=True)
+    for _ in range(2):  # The first search adds the images to the collection.
+        response = await client.post("/api/search", json={"image_id": ids[0]})
+        matches = response.json()["matches"]
+        assert [match["image"]["image_id"] for match in matches] == [image_id for _, image_id in expected]
+        assert [match["score"] for match in matches] == pytest.approx(
+            [score for score, _ in expected], abs=2e-6
+        )
+
+
 async def test_progress_arrives_as_server_sent_events(client):
     async with client.stream(
         "POST",
