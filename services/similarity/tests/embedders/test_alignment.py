@@ -115,7 +115,7 @@ def test_only_a_model_that_hears_is_given_for_sounds(embedder, aligner_model):
     catalog = ModelCatalog([embedder, aligner_model])
     assert catalog.find_audio_embedder("") is aligner_model
     assert catalog.find_audio_embedder("my-alignment") is aligner_model
-    with pytest.raises(InvalidInputError, match="hears no sounds; use my-alignment"):
+    with pytest.raises(InvalidInputError, match="takes no audio; use my-alignment"):
         catalog.find_audio_embedder("efficientnet-lite0")
 
 
