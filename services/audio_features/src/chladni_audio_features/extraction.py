@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,7 @@ class Features:
         descriptors: the descriptors.
         embedding: (D,) float32; the default model's is (152,) in [0, 1].
         initial_latents: (C, H, W) float32.
+        further_embeddings: (D,) float32 each, of the further models in their order.
     """
 
     properties: SourceProperties
@@ -45,6 +47,7 @@ class Features:
     descriptors: Descriptors | None
     embedding: npt.NDArray[np.float32] | None
     initial_latents: npt.NDArray[np.float32] | None = None
+    further_embeddings: tuple[npt.NDArray[np.float32], ...] = ()
 
 
 class FeatureExtractor:
@@ -93,6 +96,7 @@ class FeatureExtractor:
         wants_descriptors: bool,
         wants_embedding: bool,
         embedding_model: EmbeddingModel | None = None,
+        further_models: Sequence[EmbeddingModel] = (),
         latents_plan: LatentsPlan | None = None,
     ) -> Features:
         """Compute features of a clip; it is decoded once, however many they are.
@@ -103,6 +107,7 @@ class FeatureExtractor:
             wants_descriptors: whether to return the descriptors.
             wants_embedding: whether to compute the embedding.
             embedding_model: which embedding; `None` means the default model's.
+            further_models: models that embed the clip too.
             latents_plan: how to make initial latents; `None` means not at all.
 
         Raises:
@@ -117,6 +122,7 @@ class FeatureExtractor:
             descriptors=clip.descriptors if wants_descriptors else None,
             embedding=model.embed(clip) if wants_embedding else None,
             initial_latents=None if latents_plan is None else latents_plan.make(clip.scaled_log_mel),
+            further_embeddings=tuple(further.embed(clip) for further in further_models),
         )
 
     def render(

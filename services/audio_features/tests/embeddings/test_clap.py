@@ -279,9 +279,15 @@ async def test_the_service_embeds_with_clap(clap_directory, embedder, files, sou
     async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         stub = audio_grpc.AudioFeatureServiceStub(channel)
         response = await stub.ExtractFeatures(request)
+        request.embedding_model = ""
+        request.further_embedding_models[:] = ["clap", ""]
+        of_both = await stub.ExtractFeatures(request)
         _, clap = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
     assert response.embedding.space == embedder.card.space
     assert not response.embedding.component_names
+    assert not response.further_embeddings
+    assert list(of_both.further_embeddings) == [response.embedding, of_both.embedding]
+    assert of_both.descriptors == response.descriptors
     assert len(response.descriptors) == 24
     assert response.HasField("log_mel")
     values = to_array(response.embedding.values, field="v", dtype=np.float32, shape=(512,))

@@ -192,6 +192,23 @@ async def test_faulty_requests_name_their_fields(stub, files):
             Reason.UNKNOWN_MODEL,
             ["embedding_model"],
         ),
+        (
+            audio_pb2.ExtractFeaturesRequest(audio=clip(good), further_embedding_models=["", "clap"]),
+            Reason.UNKNOWN_MODEL,
+            ["further_embedding_models[1]"],
+        ),
+        (
+            audio_pb2.ExtractFeaturesRequest(audio=clip(good), further_embedding_models=[""] * 5),
+            Reason.INVALID_FIELD,
+            ["further_embedding_models"],
+        ),
+        (
+            audio_pb2.ExtractFeaturesRequest(
+                audio=clip(good), features=[audio_pb2.FEATURE_DESCRIPTORS], further_embedding_models=[""]
+            ),
+            Reason.INVALID_FIELD,
+            ["further_embedding_models"],
+        ),
     ]:
         _, error = await refusal(stub.ExtractFeatures(request))
         assert error.reason is reason

@@ -124,7 +124,10 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         if audio_pb2.FEATURE_DESCRIPTORS in request.features:
             response.descriptors.extend(_descriptors(content))
         if audio_pb2.FEATURE_EMBEDDING in request.features:
-            response.embedding.CopyFrom(self._embedding(request))
+            response.embedding.CopyFrom(self._embedding(request.audio.content, request.embedding_model))
+            response.further_embeddings.extend(
+                self._embedding(request.audio.content, name) for name in request.further_embedding_models
+            )
         if audio_pb2.FEATURE_INITIAL_LATENTS in request.features:
             self._check("latents")
             response.initial_latents.CopyFrom(_latents(request.initial_latents))
@@ -145,13 +148,13 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         if error is not None:
             raise error
 
-    def _embedding(self, request: audio_pb2.ExtractFeaturesRequest) -> tensor_pb2.Embedding:
-        name = request.embedding_model or self.models[0].id
+    def _embedding(self, content: bytes, name: str) -> tensor_pb2.Embedding:
+        name = name or self.models[0].id
         model = next((model for model in self.models if model.id == name), None)
         if model is None:
             raise NotFoundError(Reason.UNKNOWN_MODEL, f"No embedding model is called {name!r}.")
         self._check(name)
-        values = _values(request.audio.content)
+        values = _values(content)
         is_own = model.output_space == SPACE
         return tensor_pb2.Embedding(
             space=model.output_space,

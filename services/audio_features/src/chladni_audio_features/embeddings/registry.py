@@ -138,8 +138,12 @@ class EmbeddingModels:
     def __iter__(self) -> Iterator[EmbeddingModel]:
         return iter(self._models.values())
 
-    def find(self, model_id: str) -> EmbeddingModel:
+    def find(self, model_id: str, *, field: str = _FIELD) -> EmbeddingModel:
         """Return the model of a name, the default one for the empty name.
+
+        Args:
+            model_id: The name.
+            field: Field of the request that names it, for the error.
 
         Raises:
             NotFoundError: No model has this name.
@@ -152,11 +156,11 @@ class EmbeddingModels:
         for missing in self.unavailable:
             if missing.card.model_id == model_id:
                 message = f"The embedding model {model_id!r} cannot be used: {missing.reason}"
-                violation = FieldViolation(_FIELD, message)
+                violation = FieldViolation(field, message)
                 raise UnavailableError(Reason.MODEL_UNAVAILABLE, message, violations=[violation])
         setting = f" {_SETTINGS[model_id]} adds it." if model_id in _SETTINGS else ""
         message = (
             f"No embedding model is named {model_id[:_MAX_SHOWN_CHARACTERS]!r}; this server has "
             f"{', '.join(self._models)}.{setting}"
         )
-        raise NotFoundError(Reason.UNKNOWN_MODEL, message, violations=[FieldViolation(_FIELD, message)])
+        raise NotFoundError(Reason.UNKNOWN_MODEL, message, violations=[FieldViolation(field, message)])

@@ -22,6 +22,7 @@ MIN_IMAGE_PIXELS: Final = 16
 MAX_IMAGE_PIXELS: Final = 4096
 DEFAULT_IMAGE_PIXELS: Final = 512
 MAX_CHUNK_BYTES: Final = 1024 * 1024
+MAX_FURTHER_MODELS: Final = 4
 _MAX_NAME_CHARACTERS: Final = 255
 
 _COLORMAPS: Final = {
@@ -111,6 +112,17 @@ def read_feature_selection(request: audio_pb2.ExtractFeaturesRequest) -> Feature
         "initial_latents",
         valid=audio_pb2.FEATURE_INITIAL_LATENTS in wanted or not request.HasField("initial_latents"),
         description="is set but not asked for; add FEATURE_INITIAL_LATENTS to features, or leave it out.",
+    )
+    further_count = len(request.further_embedding_models)
+    validator.check(
+        "further_embedding_models",
+        valid=further_count <= MAX_FURTHER_MODELS,
+        description=f"names {further_count} models, at most {MAX_FURTHER_MODELS} are allowed.",
+    )
+    validator.check(
+        "further_embedding_models",
+        valid=audio_pb2.FEATURE_EMBEDDING in wanted or not further_count,
+        description="is set but not asked for; add FEATURE_EMBEDDING to features, or leave it out.",
     )
     validator.raise_if_invalid()
     return FeatureSelection(

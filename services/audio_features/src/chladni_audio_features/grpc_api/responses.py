@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -41,10 +41,11 @@ def to_features_message(
     settings: MelSettings,
     definitions: tuple[DescriptorDefinition, ...],
     embedding_card: ModelCard,
+    further_cards: Sequence[ModelCard],
     latents_plan: LatentsPlan | None,
     processing_seconds: float,
 ) -> audio_pb2.ExtractFeaturesResponse:
-    """Convert the features of a clip, with what made its embedding and its initial latents."""
+    """Convert the features of a clip, with what made its embeddings and its initial latents."""
     processing_time = Duration()
     processing_time.FromNanoseconds(round(processing_seconds * 1e9))
     has_mel = features.log_mel is not None
@@ -59,6 +60,7 @@ def to_features_message(
         latent_calibration=to_calibration_message(latents_plan.calibration)
         if latents_plan is not None and latents_plan.calibration is not None
         else None,
+        further_embeddings=map(_to_embedding, features.further_embeddings, further_cards),
     )
 
 

@@ -70,6 +70,10 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         content = read_clip(request)
         wanted = read_feature_selection(request)
         model = self._extractor.embedding_models.find(request.embedding_model)
+        further_models = [
+            self._extractor.embedding_models.find(name, field=f"further_embedding_models[{index}]")
+            for index, name in enumerate(request.further_embedding_models)
+        ]
         plan = (
             self._extractor.calibrations.plan(read_latents_request(request.initial_latents))
             if wanted.initial_latents
@@ -84,6 +88,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
                 wants_descriptors=wanted.descriptors,
                 wants_embedding=wanted.embedding,
                 embedding_model=model,
+                further_models=further_models,
                 latents_plan=plan,
             )
             self._count(features.properties)
@@ -92,6 +97,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
                 settings=self._extractor.transform.settings,
                 definitions=self._extractor.analyser.definitions,
                 embedding_card=model.card,
+                further_cards=[further.card for further in further_models],
                 latents_plan=plan,
                 processing_seconds=time.perf_counter() - started_at,
             )

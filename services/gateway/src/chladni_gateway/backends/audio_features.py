@@ -10,22 +10,22 @@ import grpc
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.media.v1 import media_pb2
+from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.backends.messages import (
-    LATENT_BASES,
     to_audio_features,
-    to_embedding,
+    to_clip_message,
+    to_extract_request,
     to_image,
-    to_initial_latents,
     to_live_event,
     to_model_summaries,
 )
+from chladni_gateway.domain.audio import DEFAULT_FEATURES
 from chladni_runtime.client.backend_client import BackendClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from chladni_gateway.domain.audio import AudioClip, AudioFeatures, Embedding, InitialLatents, LatentBasis
+    from chladni_gateway.domain.audio import AudioClip, AudioFeatures, FeatureSelection
     from chladni_gateway.domain.images import Image
     from chladni_gateway.domain.live import LiveEvent
     from chladni_gateway.domain.models import ModelSummary
@@ -37,7 +37,7 @@ _SERVICE: Final = audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"]
 
 
 class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub"]):
-    """Analyses and draws sound; a `AudioAnalyzer`, a `SpectrogramRenderer` and a `LiveAnalyzer`.
+    """Analyses and draws sound; an `AudioAnalyzer`, a `SpectrogramRenderer` and a `LiveAnalyzer`.
 
     Args:
         target: gRPC target of the service.
@@ -52,40 +52,22 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         )
 
     async def analyze(
-        self, clip: AudioClip, deadline: Deadline, *, embedding_model: str = ""
+        self, clip: AudioClip, deadline: Deadline, *, selection: FeatureSelection = DEFAULT_FEATURES
     ) -> AudioFeatures:
-        """Returns descriptors and embedding of a recording; the default model's where none is named.
+        """Return the descriptors of a clip and what is selected; the clip is sent and decoded once.
 
         Raises:
-            ChladniError: The recording cannot be used, or the service failed.
+            ChladniError: The clip cannot be used, no calibration fits the latents, or the service failed.
         """
-        features = (audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING)
-        return to_audio_features(
-            await self._extract(clip, deadline, features=features, embedding_model=embedding_model)
-        )
-
-    async def embed(self, clip: AudioClip, model: str, deadline: Deadline) -> Embedding:
-        """Returns the embedding of a recording by a model.
-
-        Raises:
-            ChladniError: The recording cannot be used, or the service failed.
-        """
-        features = (audio_pb2.FEATURE_EMBEDDING,)
-        response = await self._extract(clip, deadline, features=features, embedding_model=model)
-        return to_embedding(response.embedding)
-
-    async def initial_latents(
-        self, clip: AudioClip, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
-    ) -> InitialLatents:
-        """Returns initial latents of the shape (C, H, W) made from a recording's mel spectrogram.
-
-        Raises:
-            ChladniError: The recording cannot be used, no calibration fits the shape, or the service failed.
-        """
-        options = audio_pb2.InitialLatentsOptions(shape=shape, basis=LATENT_BASES[basis])
-        features = (audio_pb2.FEATURE_INITIAL_LATENTS,)
-        response = await self._extract(clip, deadline, features=features, initial_latents=options)
-        return to_initial_latents(response)
+        request = to_extract_request(clip, selection)
+        async with self.call(deadline) as (stub, options):
+            response = await stub.ExtractFeatures(request, timeout=options.timeout, metadata=options.metadata)
+        if len(response.further_embeddings) != len(selection.further_embedding_models):
+            raise ChladniError(
+                Reason.NOT_IMPLEMENTED,
+                f"The service {self.name} cannot embed a clip by several models in one call. Update it.",
+            )
+        return to_audio_features(response)
 
     async def render(self, clip: AudioClip, size: SpectrogramSize, deadline: Deadline) -> Image:
         """Returns the spectrogram of a recording, as PNG.
@@ -94,7 +76,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             ChladniError: The recording cannot be used, or the service failed.
         """
         request = audio_pb2.RenderSpectrogramRequest(
-            audio=media_pb2.AudioClip(content=clip.content, display_name=clip.name),
+            audio=to_clip_message(clip),
             width_pixels=size.width_pixels,
             height_pixels=size.height_pixels,
         )
@@ -124,14 +106,6 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
                 call.cancel()  # Does nothing where the call has ended.
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
-
-    async def _extract(
-        self, clip: AudioClip, deadline: Deadline, **fields: Any
-    ) -> audio_pb2.ExtractFeaturesResponse:
-        audio = media_pb2.AudioClip(content=clip.content, display_name=clip.name)
-        request = audio_pb2.ExtractFeaturesRequest(audio=audio, **fields)
-        async with self.call(deadline) as (stub, options):
-            return await stub.ExtractFeatures(request, timeout=options.timeout, metadata=options.metadata)
 
     async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
         """Return the models of the service.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,17 +25,15 @@ class ImageServers:
     def __init__(self, servers: Sequence[tuple[ImageGenerator, ModelListing]]) -> None:
         self._servers = tuple(servers)
 
-    async def generate(
+    def generate(
         self, generation: GenerationRequest, deadline: Deadline
     ) -> AsyncGenerator[GenerationEvent, None]:
-        """Yields what happens until the image is completed; closing the generator stops the work.
+        """Yield what happens until the image is completed; closing the generator stops the work.
 
         Raises:
             ChladniError: The server refused or failed.
         """
-        async with aclosing(self._server_of(generation.model).generate(generation, deadline)) as events:
-            async for event in events:
-                yield event
+        return self._server_of(generation.model).generate(generation, deadline)
 
     def _server_of(self, name: str) -> ImageGenerator:
         """Returns the server that has a model ready; or else one that has it at all."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chladni.model.v1 import model_pb2
+    from chladni_gateway.domain.audio import AudioClip, FeatureSelection
 
 _MEDIA_TYPES: Final = {
     media_pb2.IMAGE_FORMAT_UNSPECIFIED: "",
@@ -31,7 +32,7 @@ _MEDIA_TYPES: Final = {
     media_pb2.IMAGE_FORMAT_JPEG: "image/jpeg",
 }
 _IMAGE_FORMATS: Final = {media_type: number for number, media_type in _MEDIA_TYPES.items()}
-LATENT_BASES: Final = {
+_LATENT_BASES: Final = {
     LatentBasis.MEL: audio_pb2.LATENT_BASIS_MEL,
     LatentBasis.DCT: audio_pb2.LATENT_BASIS_DCT,
 }
@@ -65,8 +66,28 @@ def to_model_summaries(response: ModelsResponse) -> tuple[ModelSummary, ...]:
     )
 
 
+def to_clip_message(clip: AudioClip) -> media_pb2.AudioClip:
+    """Return the message of a clip."""
+    return media_pb2.AudioClip(content=clip.content, display_name=clip.name)
+
+
+def to_extract_request(clip: AudioClip, selection: FeatureSelection) -> audio_pb2.ExtractFeaturesRequest:
+    """Return the request for the descriptors of a clip and what is selected."""
+    request = audio_pb2.ExtractFeaturesRequest(
+        audio=to_clip_message(clip),
+        features=(audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING),
+        embedding_model=selection.embedding_model,
+        further_embedding_models=selection.further_embedding_models,
+    )
+    if (latents := selection.initial_latents) is not None:
+        request.features.append(audio_pb2.FEATURE_INITIAL_LATENTS)
+        request.initial_latents.shape.extend(latents.shape)
+        request.initial_latents.basis = _LATENT_BASES[latents.basis]
+    return request
+
+
 def to_audio_features(response: audio_pb2.ExtractFeaturesResponse) -> AudioFeatures:
-    """Returns the features of a response."""
+    """Return the features of a response."""
     audio = response.audio
     return AudioFeatures(
         audio=AudioProperties(
@@ -78,6 +99,8 @@ def to_audio_features(response: audio_pb2.ExtractFeaturesResponse) -> AudioFeatu
         ),
         descriptors=_to_descriptors(response.descriptors),
         embedding=to_embedding(response.embedding),
+        further_embeddings=tuple(map(to_embedding, response.further_embeddings)),
+        initial_latents=_to_initial_latents(response) if response.HasField("initial_latents") else None,
     )
 
 
@@ -91,7 +114,7 @@ def to_embedding(message: tensor_pb2.Embedding) -> Embedding:
     )
 
 
-def to_initial_latents(response: audio_pb2.ExtractFeaturesResponse) -> InitialLatents:
+def _to_initial_latents(response: audio_pb2.ExtractFeaturesResponse) -> InitialLatents:
     """Returns the initial latents of a response."""
     return InitialLatents(
         shape=tuple(response.initial_latents.shape),

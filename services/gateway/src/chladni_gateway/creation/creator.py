@@ -1,18 +1,20 @@
 """The creation of an image: check, let the recipe work, store, and report on the way."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
 from chladni_contract.errors import FaultError, Reason
-from chladni_gateway.domain.events import Analyzed, Completed, Created, CreationEvent, FellBack
+from chladni_gateway.creation.event_channel import EventChannel, running
+from chladni_gateway.domain.events import Analyzed, Completed, Created, CreationEvent, FellBack, RecipeEvent
 from chladni_gateway.domain.image_store import ImageRecord, ImageStore
 from chladni_gateway.domain.recipe_options import check_taken
 from chladni_gateway.domain.request import CreationRequest, check_request
-from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
+from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.metrics import CreationMetrics
 from chladni_gateway.recipes.base import Recipe, RecipeRegistry
 from chladni_runtime.execution.admission import Admission
@@ -67,10 +69,10 @@ class ImageCreator:
     async def create(
         self, request: CreationRequest, deadline: Deadline
     ) -> AsyncGenerator[CreationEvent, None]:
-        """Yields what happens on the way to the image, `Created` last.
+        """Yield what happens on the way to the image, `Created` last.
 
         Closing the generator, or cancelling the task that waits for its next event, stops the work in every
-        service.
+        service before it returns.
 
         Raises:
             ChladniError: Some stage failed; the metadata names it under `STAGE_KEY`.
@@ -81,38 +83,30 @@ class ImageCreator:
                 counted.recipe = recipe.name
                 self._check(request, recipe)
             with at_stage(Stage.VALIDATION), self._admission.admit():
-                async with aclosing(self._work(recipe, request, deadline)) as events:
-                    async for event in events:
-                        counted.is_created = isinstance(event, Created)
+                started_at = self._clock()
+                timer = self._metrics.stage_timer(self._clock)
+                analyzed: Analyzed | None = None
+                channel: EventChannel[RecipeEvent] = EventChannel()
+                async with running(recipe.create(request, deadline, channel.send), channel) as work:
+                    async for event in channel:
+                        if isinstance(event, FellBack):
+                            self._metrics.count_fallback(recipe.name, event.way)
+                        if isinstance(event, Analyzed):
+                            analyzed = event
+                            timer.lap(Stage.AUDIO_FEATURES)
                         yield event
-
-    async def _work(
-        self, recipe: Recipe, request: CreationRequest, deadline: Deadline
-    ) -> AsyncGenerator[CreationEvent, None]:
-        started_at = self._clock()
-        timer = self._metrics.stage_timer(self._clock)
-        analyzed: Analyzed | None = None
-        completed: Completed | None = None
-        async with aclosing(recipe.create(request, deadline)) as events:
-            async for event in events:
-                if isinstance(event, Completed):
-                    completed = event
-                    continue
-                if isinstance(event, FellBack):
-                    self._metrics.count_fallback(recipe.name, event.way)
-                if isinstance(event, Analyzed):
-                    analyzed = event
-                    timer.lap(Stage.AUDIO_FEATURES)
-                yield event
-        if analyzed is None or completed is None:
-            raise _no_image()
-        timer.lap(Stage.IMAGE_GENERATION)
-        with at_stage(Stage.STORAGE):
-            deadline.check("before the image was stored")
-            record = self._describe(request, recipe, analyzed, completed, self._clock() - started_at)
-            await self._store.put(completed.image.content, record)
-        timer.lap(Stage.STORAGE)
-        yield Created(completed.image, record, recipe_stage=completed.recipe_stage)
+                    completed = await work
+                if analyzed is None:
+                    raise FaultError(Reason.INTERNAL, f"The recipe {recipe.name} did not analyse the sound.")
+                timer.lap(Stage.IMAGE_GENERATION)
+                with at_stage(Stage.STORAGE):
+                    deadline.check("before the image was stored")
+                    seconds = self._clock() - started_at
+                    record = self._make_record(request, recipe, analyzed, completed, seconds)
+                    await self._store.put(completed.image.content, record)
+                timer.lap(Stage.STORAGE)
+                counted.is_created = True
+                yield Created(completed.image, record, recipe_stage=completed.recipe_stage)
 
     def _recipe_of(self, request: CreationRequest) -> Recipe:
         validator = RequestValidator()
@@ -134,7 +128,7 @@ class ImageCreator:
             required_options=recipe.required_options,
         )
 
-    def _describe(
+    def _make_record(
         self,
         request: CreationRequest,
         recipe: Recipe,
@@ -160,11 +154,3 @@ class ImageCreator:
             owner=request.owner,
             audio_embedding=analyzed.embedding,
         )
-
-
-def _no_image() -> FaultError:
-    return FaultError(
-        Reason.INTERNAL,
-        "The image generation ended without an image.",
-        metadata={STAGE_KEY: Stage.IMAGE_GENERATION.value},
-    )

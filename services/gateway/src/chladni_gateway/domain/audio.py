@@ -1,14 +1,17 @@
 """What is known about a sound."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Base64UrlBytes
 
 
 @dataclass(frozen=True, slots=True)
 class AudioClip:
-    """A recording as it arrived.
+    """A recording as it was sent.
 
     Attributes:
         content: The file's bytes.
@@ -76,23 +79,8 @@ class Embedding:
     component_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFeatures:
-    """What the analysis of a recording gives.
-
-    Attributes:
-        audio: What was found in the file.
-        descriptors: Named quantities, in a fixed order.
-        embedding: The input of image generation.
-    """
-
-    audio: AudioProperties
-    descriptors: tuple[Descriptor, ...]
-    embedding: Embedding
-
-
 class LatentBasis(StrEnum):
-    """In which numbers a mel spectrogram becomes initial latents: its cells, or their cosine transform."""
+    """The numbers of a mel spectrogram that become initial latents: its cells, or their cosine transform."""
 
     MEL = "mel"
     DCT = "dct"
@@ -113,3 +101,54 @@ class InitialLatents:
     data: bytes
     calibration: str = ""
     calibration_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialLatentsOptions:
+    """How initial latents are made from a clip.
+
+    Attributes:
+        shape: Shape (C, H, W).
+        basis: The numbers of the mel spectrogram that become latents.
+    """
+
+    shape: tuple[int, int, int]
+    basis: LatentBasis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSelection:
+    """What the analysis of a clip is to give beside the descriptors.
+
+    Attributes:
+        embedding_model: Model of the embedding; empty for the default one.
+        further_embedding_models: Models that embed the clip too.
+        initial_latents: How initial latents are made; `None` for none.
+    """
+
+    embedding_model: str = ""
+    further_embedding_models: tuple[str, ...] = ()
+    initial_latents: InitialLatentsOptions | None = None
+
+
+DEFAULT_FEATURES: Final = FeatureSelection()
+"""Descriptors, and the embedding of the default model."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFeatures:
+    """What the analysis of a clip gives.
+
+    Attributes:
+        audio: What was found in the file.
+        descriptors: Named quantities, in a fixed order.
+        embedding: The embedding.
+        further_embeddings: An embedding for each further model, in their order.
+        initial_latents: Initial latents; `None` unless selected.
+    """
+
+    audio: AudioProperties
+    descriptors: tuple[Descriptor, ...]
+    embedding: Embedding
+    further_embeddings: tuple[Embedding, ...] = ()
+    initial_latents: InitialLatents | None = None

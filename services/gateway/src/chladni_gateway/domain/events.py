@@ -2,12 +2,15 @@
 
     Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Completed  Created
 
-A recipe yields all but the last; creation swallows `Completed`, stores the image and yields `Created`.
+A recipe reports all but the last two and returns `Completed`; creation stores the image and yields `Created`.
 Each event knows the stage that it belongs to and, where the recipe has several parts, that part.
 """
 
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
@@ -121,6 +124,9 @@ class Created:
     recipe_stage: str = ""
 
 
-GenerationEvent = Queued | Started | Progressed | Completed
-RecipeEvent = Analyzed | Drafted | FellBack | GenerationEvent
-CreationEvent = Analyzed | Drafted | FellBack | Queued | Started | Progressed | Created
+GenerationEvent: TypeAlias = Queued | Started | Progressed | Completed
+RecipeEvent: TypeAlias = Analyzed | Drafted | FellBack | Queued | Started | Progressed
+CreationEvent: TypeAlias = RecipeEvent | Created
+
+Report: TypeAlias = Callable[[RecipeEvent], Awaitable[None]]
+"""Takes an event to the reader, and returns once there is room for it: a slow reader slows the work down."""

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from chladni_gateway.domain.audio import AudioClip, AudioFeatures, Embedding, InitialLatents, LatentBasis
+from chladni_gateway.domain.audio import (
+    DEFAULT_FEATURES,
+    AudioClip,
+    AudioFeatures,
+    Embedding,
+    FeatureSelection,
+)
 from chladni_gateway.domain.events import GenerationEvent
 from chladni_gateway.domain.generation import GenerationRequest
 from chladni_gateway.domain.images import Image
@@ -104,19 +110,12 @@ class AudioAnalyzer(Backend, Protocol):
     """Analyses recordings."""
 
     async def analyze(
-        self, clip: AudioClip, deadline: Deadline, *, embedding_model: str = ""
+        self, clip: AudioClip, deadline: Deadline, *, selection: FeatureSelection = DEFAULT_FEATURES
     ) -> AudioFeatures:
-        """Returns descriptors and embedding of a recording; the default model's where none is named."""
-        ...
+        """Return the descriptors of a clip and what is selected; the clip is sent and decoded once.
 
-    async def embed(self, clip: AudioClip, model: str, deadline: Deadline) -> Embedding:
-        """Returns the embedding of a recording by a model."""
-        ...
-
-    async def initial_latents(
-        self, clip: AudioClip, shape: tuple[int, ...], basis: LatentBasis, deadline: Deadline
-    ) -> InitialLatents:
-        """Returns initial latents of the shape (C, H, W) made from a recording's mel spectrogram."""
+        A model that fails makes the whole analysis fail.
+        """
         ...
 
 

@@ -115,7 +115,7 @@ class ModelRequirement:
 class ModelPair(NamedTuple):
     """A model that makes embeddings of sounds, and one that makes images of these."""
 
-    sound: ModelSummary
+    audio: ModelSummary
     image: ModelSummary
 
 
@@ -124,11 +124,11 @@ class ModelPairRequirement:
     """Two kinds of models that fit together: the second takes the space that the first one makes.
 
     Attributes:
-        sound: Model of audio-features.
+        audio: Model of audio-features.
         image: Model of image-generation.
     """
 
-    sound: ModelRequirement
+    audio: ModelRequirement
     image: ModelRequirement
 
     def select(self, snapshot: CatalogSnapshot, selector: ModelSelector = ANY_MODEL) -> ModelPair:
@@ -142,7 +142,7 @@ class ModelPairRequirement:
         sounds: Sequence[ModelSummary] = ()
         images: Sequence[ModelSummary] = ()
         try:
-            sounds = self.sound.select(snapshot.audio)
+            sounds = self.audio.select(snapshot.audio)
         except ChladniError as error:
             errors.append(error)
         try:
@@ -161,7 +161,7 @@ class ModelPairRequirement:
         self, snapshot: CatalogSnapshot, *, is_optional: bool = False
     ) -> tuple[Requirement, Requirement]:
         """Returns whether both needs are met; where the models do not fit, the second one is not."""
-        sound = self.sound.check(snapshot.audio, is_optional=is_optional)
+        sound = self.audio.check(snapshot.audio, is_optional=is_optional)
         image = self.image.check(snapshot.image, is_optional=is_optional)
         if not (sound.is_met and image.is_met):
             return sound, image
@@ -172,7 +172,7 @@ class ModelPairRequirement:
                 description=image.description, remedy=error.message, is_optional=is_optional
             )
         return (
-            Requirement(description=sound.description, model=pair.sound.name, is_optional=is_optional),
+            Requirement(description=sound.description, model=pair.audio.name, is_optional=is_optional),
             Requirement(description=image.description, model=pair.image.name, is_optional=is_optional),
         )
 

@@ -5,13 +5,14 @@ CLAP embedding -> AudioLDM: mel image                                     withou
 spectrogram                           -> Stable Diffusion: image        without CLAP or AudioLDM: fallback
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import Final
 
 from chladni_contract.errors import ChladniError, Reason
-from chladni_gateway.domain.events import Completed, Drafted, FellBack, RecipeEvent
+from chladni_gateway.domain.audio import AudioClip, AudioFeatures, Embedding, FeatureSelection
+from chladni_gateway.domain.events import Completed, Drafted, FellBack, Report
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.recipe_options import RecipeOptions
@@ -34,7 +35,7 @@ from chladni_gateway.recipes.refinement import (
     refinement_request,
     with_default_effort,
 )
-from chladni_gateway.recipes.spectrogram import SpectrogramWay
+from chladni_gateway.recipes.spectrogram import SPECTROGRAM, refine_spectrogram
 from chladni_runtime.execution.deadlines import Deadline
 
 _MEL: Final = "audioldm_mel"
@@ -70,18 +71,30 @@ _MODELS: Final = ModelPairRequirement(
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is there, and what is in the way of the rest; `mel` or `refiner` is there.
+class _DrawAndRefine:
+    """AudioLDM draws, Stable Diffusion refines."""
 
-    Attributes:
-        mel: CLAP and AudioLDM.
-        refiner: Stable Diffusion.
-        unavailable_reason: Why one of them is not there; empty where both are.
-    """
+    mel: ModelPair
+    refiner: ModelSummary
 
-    mel: ModelPair | None
-    refiner: ModelSummary | None
-    unavailable_reason: str
+
+@dataclass(frozen=True, slots=True)
+class _DrawAlone:
+    """AudioLDM draws the image; `reason` says why Stable Diffusion is not there."""
+
+    mel: ModelPair
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _FallBack:
+    """Stable Diffusion refines the spectrogram; `reason` says why CLAP or AudioLDM is not there."""
+
+    refiner: ModelSummary
+    reason: str
+
+
+_Plan = _DrawAndRefine | _DrawAlone | _FallBack
 
 
 class AudioLdmRecipe:
@@ -102,18 +115,35 @@ class AudioLdmRecipe:
     def __init__(self, dependencies: RecipeDependencies) -> None:
         self._with = dependencies
 
-    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens on the way; see `Recipe`."""
+    async def create(self, request: CreationRequest, deadline: Deadline, report: Report) -> Completed:
+        """Create an image; see `Recipe`."""
         plan = _make_plan(await self._with.catalog.cached(deadline), request.options)
-        if plan.refiner:
+        if not isinstance(plan, _DrawAlone):
             check_refinement(request, plan.refiner)
+        mel = None if isinstance(plan, _FallBack) else plan.mel
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await self._with.analyzer.analyze(request.clip, deadline)
-        yield analyzed(features)
+            features, clap_embedding = await self._analyze(request.clip, mel, deadline)
+        await report(analyzed(features))
         origin = Origin(recipe=self.name, audio_sha256=features.audio.sha256)
-        async with aclosing(_Creation(self._with, request, origin, deadline).follow(plan)) as events:
-            async for event in events:
-                yield event
+        creation = _Creation(self._with, request, clap_embedding, origin, deadline, report)
+        return await creation.follow(plan)
+
+    async def _analyze(
+        self, clip: AudioClip, models: ModelPair | None, deadline: Deadline
+    ) -> tuple[AudioFeatures, Embedding | ChladniError | None]:
+        """Return the features of a clip, and its CLAP embedding or why there is none; `None` without models.
+
+        One call gives both. Only if it fails, a second one without CLAP finds out whether the clip and the
+        descriptors are at fault, which raises, or CLAP is, without which there may be another way.
+        """
+        if models is None:
+            return await self._with.analyzer.analyze(clip, deadline), None
+        selection = FeatureSelection(further_embedding_models=(models.audio.name,))
+        try:
+            features = await self._with.analyzer.analyze(clip, deadline, selection=selection)
+        except ChladniError as error:
+            return await self._with.analyzer.analyze(clip, deadline), error
+        return features, features.further_embeddings[0]
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether there is a way to any image."""
@@ -124,83 +154,67 @@ class AudioLdmRecipe:
         if snapshot.audio.failure:
             return Availability(requirements, snapshot.audio.failure.message)
         *mel, refiner = (requirement.is_met for requirement in requirements)
-        unavailable_reason = (
-            "" if refiner or all(mel) else join_sentences(requirement.remedy for requirement in requirements)
-        )
-        return Availability(requirements, unavailable_reason)
+        if refiner or all(mel):
+            return Availability(requirements)
+        return Availability(requirements, join_sentences(item.remedy for item in requirements))
 
 
 @dataclass(frozen=True, slots=True)
 class _Creation:
-    """One image in the making, once the sound is analysed.
+    """The creation of one image, once the sound is analysed.
 
     Attributes:
-        dependencies: What it is made with.
+        dependencies: What the recipe is made with.
         request: What the caller asks for.
-        origin: Where its conditioning came from.
-        deadline: When it must be done.
+        clap_embedding: CLAP's embedding of the sound, or why there is none; `None` without CLAP.
+        origin: Where the conditioning came from.
+        deadline: When the image must be there.
+        report: Takes what happens.
     """
 
     dependencies: RecipeDependencies
     request: CreationRequest
+    clap_embedding: Embedding | ChladniError | None
     origin: Origin
     deadline: Deadline
+    report: Report
 
-    async def follow(self, plan: _Plan) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens on the way that the plan allows."""
-        if plan.mel and plan.refiner:
-            way = self._draw_and_refine(plan.mel, plan.refiner)
-        elif plan.mel:
-            way = self._draw_alone(plan.mel, plan.unavailable_reason)
-        elif plan.refiner:
-            way = self._fall_back(plan.refiner, plan.unavailable_reason)
-        async with aclosing(way) as events:
-            async for event in events:
-                yield event
+    async def follow(self, plan: _Plan) -> Completed:
+        """Create the image in the way that the plan allows."""
+        match plan:
+            case _DrawAndRefine(mel, refiner):
+                return await self._draw_and_refine(mel, refiner)
+            case _DrawAlone(mel, reason):
+                return await self._draw_alone(mel, reason)
+            case _FallBack(refiner, reason):
+                return await self._fall_back(refiner, reason)
 
-    async def _draw_and_refine(
-        self, models: ModelPair, refiner: ModelSummary
-    ) -> AsyncGenerator[RecipeEvent, None]:
-        draft: Completed | None = None
-        unavailable_reason = ""
+    async def _draw_and_refine(self, models: ModelPair, refiner: ModelSummary) -> Completed:
         # Size and scheduler are meant for the image that is refined from this one.
         own = replace(self.request.settings, width_pixels=None, height_pixels=None, scheduler="")
         try:
-            async with aclosing(self._draw(models, own)) as events:
-                async for event in events:
-                    if isinstance(event, Completed):
-                        draft = event
-                    else:
-                        yield event
+            draft = await self._draw(models, own)
         except ChladniError as error:
             if error.reason not in _ABSENCES:
                 raise
-            unavailable_reason = f"The part {_MEL} failed: {error.message}"
-        then = self._refine(draft, refiner) if draft else self._fall_back(refiner, unavailable_reason)
-        async with aclosing(then) as events:
-            async for event in events:
-                yield event
+            return await self._fall_back(refiner, f"The part {_MEL} failed: {error.message}")
+        return await self._refine(draft, refiner)
 
-    async def _draw_alone(
-        self, models: ModelPair, unavailable_reason: str
-    ) -> AsyncGenerator[RecipeEvent, None]:
+    async def _draw_alone(self, models: ModelPair, reason: str) -> Completed:
         unused = [name for name in self.request.options.given if name in _FOR_REFINEMENT]
-        reason = (
-            f"{unavailable_reason} Unused without it: {', '.join(unused)}." if unused else unavailable_reason
-        )
-        yield FellBack(reason, _MEL, recipe_stage=_REFINED)
-        async with aclosing(self._draw(models, self.request.settings, fallback=reason)) as events:
-            async for event in events:
-                yield event
+        if unused:
+            reason = f"{reason} Unused without it: {', '.join(unused)}."
+        await self.report(FellBack(reason, _MEL, recipe_stage=_REFINED))
+        return await self._draw(models, self.request.settings, fallback=reason)
 
     async def _draw(
         self, models: ModelPair, settings: GenerationSettings, *, fallback: str = ""
-    ) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens until AudioLDM has completed its mel image."""
-        with at_recipe_stage(_MEL), at_stage(Stage.AUDIO_FEATURES):
-            embedding = await self.dependencies.analyzer.embed(
-                self.request.clip, models.sound.name, self.deadline
-            )
+    ) -> Completed:
+        """Let AudioLDM make its mel image."""
+        embedding = self.clap_embedding
+        if isinstance(embedding, ChladniError):
+            with at_recipe_stage(_MEL), at_stage(Stage.AUDIO_FEATURES):
+                raise embedding
         generation = GenerationRequest(
             model=models.image.name,
             conditioning=Conditioning(audio_embedding=embedding),
@@ -208,28 +222,23 @@ class _Creation:
             origin=replace(self.origin, stage=_MEL, fallback=fallback[:_MAX_REASON_LENGTH]),
             caller=self.request.caller,
         )
-        async with aclosing(generate_image(self.dependencies.generator, generation, self.deadline)) as events:
-            async for event in events:
-                yield event
+        return await generate_image(self.dependencies.generator, generation, self.deadline, self.report)
 
-    async def _refine(self, draft: Completed, refiner: ModelSummary) -> AsyncGenerator[RecipeEvent, None]:
-        yield Drafted(draft.image, draft.provenance, recipe_stage=_MEL)
+    async def _refine(self, draft: Completed, refiner: ModelSummary) -> Completed:
+        await self.report(Drafted(draft.image, draft.provenance, recipe_stage=_MEL))
         # One seed for both parts, so that the request can be repeated with it.
         settings = replace(self.request.settings, seed=draft.provenance.seed)
         request = replace(self.request, settings=settings)
         origin = replace(self.origin, stage=_REFINED, earlier=(draft.provenance,))
         generation = refinement_request(request, refiner, draft.image, origin)
-        async with aclosing(generate_image(self.dependencies.generator, generation, self.deadline)) as events:
-            async for event in events:
-                yield event
+        return await generate_image(self.dependencies.generator, generation, self.deadline, self.report)
 
-    async def _fall_back(self, refiner: ModelSummary, reason: str) -> AsyncGenerator[RecipeEvent, None]:
-        way = SpectrogramWay(self.dependencies)
-        yield FellBack(reason, way.name, recipe_stage=_MEL)
+    async def _fall_back(self, refiner: ModelSummary, reason: str) -> Completed:
+        await self.report(FellBack(reason, SPECTROGRAM, recipe_stage=_MEL))
         origin = replace(self.origin, stage=_FALLBACK, fallback=reason[:_MAX_REASON_LENGTH])
-        async with aclosing(way.follow(self.request, refiner, origin, self.deadline)) as events:
-            async for event in events:
-                yield event
+        return await refine_spectrogram(
+            self.dependencies, self.request, refiner, origin, self.deadline, self.report
+        )
 
 
 def _make_plan(snapshot: CatalogSnapshot, options: RecipeOptions) -> _Plan:
@@ -252,9 +261,14 @@ def _make_plan(snapshot: CatalogSnapshot, options: RecipeOptions) -> _Plan:
         refiner = STABLE_DIFFUSION.select(snapshot.image, selector)[0]
     except ChladniError as error:
         errors.append(error)
-    if mel is None and refiner is None:
-        raise merge_errors(errors)
-    return _Plan(mel, refiner, join_sentences(error.message for error in errors))
+    reason = join_sentences(error.message for error in errors)
+    if mel and refiner:
+        return _DrawAndRefine(mel, refiner)
+    if mel:
+        return _DrawAlone(mel, reason)
+    if refiner:
+        return _FallBack(refiner, reason)
+    raise merge_errors(errors)
 
 
 def _named(snapshot: CatalogSnapshot, name: str) -> tuple[str, str]:

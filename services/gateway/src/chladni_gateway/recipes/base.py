@@ -1,11 +1,13 @@
 """Recipes: named ways from sound to image."""
 
-from collections.abc import AsyncGenerator, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from chladni_contract.errors import NotFoundError, Reason
-from chladni_gateway.domain.events import RecipeEvent
+from chladni_gateway.domain.events import Completed, Report
 from chladni_gateway.domain.ports import AudioAnalyzer, ImageSource, SpectrogramRenderer
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.models.availability import Availability
@@ -48,8 +50,13 @@ class Recipe(Protocol):
         """Those of them that it cannot do without."""
         ...
 
-    def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens, `Analyzed` first and `Completed` last; closing the generator stops the work.
+    async def create(self, request: CreationRequest, deadline: Deadline, report: Report) -> Completed:
+        """Create an image; cancelling the task that runs this stops the work in every service.
+
+        Args:
+            request: What the caller asks for.
+            deadline: When the image must be there.
+            report: Takes what happens on the way, `Analyzed` first.
 
         Raises:
             ChladniError: Something that it needs is missing, or some stage failed; the metadata names it, and

@@ -1,10 +1,11 @@
 """The recipe through CLIP's space of images, into which the sound's CLAP embedding is mapped."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from __future__ import annotations
+
 from typing import Final
 
-from chladni_gateway.domain.events import RecipeEvent
+from chladni_gateway.domain.audio import FeatureSelection
+from chladni_gateway.domain.events import Completed, Report
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_stage
@@ -55,20 +56,20 @@ class ClapUnclipRecipe:
     def __init__(self, dependencies: RecipeDependencies) -> None:
         self._with = dependencies
 
-    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens on the way; see `Recipe`."""
-        options, analyzer = request.options, self._with.analyzer
+    async def create(self, request: CreationRequest, deadline: Deadline, report: Report) -> Completed:
+        """Create an image; see `Recipe`."""
+        options = request.options
         snapshot = await self._with.catalog.cached(deadline)
         models = _MODELS.select(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, models.image)
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await analyzer.analyze(request.clip, deadline)
-            embedding = await analyzer.embed(request.clip, models.sound.name, deadline)
-        yield analyzed(features)
+            selection = FeatureSelection(further_embedding_models=(models.audio.name,))
+            features = await self._with.analyzer.analyze(request.clip, deadline, selection=selection)
+        await report(analyzed(features))
         generation = GenerationRequest(
             model=models.image.name,
             conditioning=Conditioning(
-                audio_embedding=embedding,
+                audio_embedding=features.further_embeddings[0],
                 prompt=prompt_for(options, models.image),
                 negative_prompt=options.negative_prompt,
             ),
@@ -76,9 +77,7 @@ class ClapUnclipRecipe:
             origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
             caller=request.caller,
         )
-        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
-            async for event in events:
-                yield event
+        return await generate_image(self._with.generator, generation, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether both models are there and fit together."""

@@ -1,10 +1,11 @@
 """The recipe of the embedded models: descriptors of the sound condition the image model."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from __future__ import annotations
+
 from typing import Final
 
-from chladni_gateway.domain.events import RecipeEvent
+from chladni_gateway.domain.audio import FeatureSelection
+from chladni_gateway.domain.events import Completed, Report
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_stage
@@ -56,17 +57,16 @@ class EmbeddedRecipe:
     def __init__(self, dependencies: RecipeDependencies) -> None:
         self._with = dependencies
 
-    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens on the way; see `Recipe`."""
+    async def create(self, request: CreationRequest, deadline: Deadline, report: Report) -> Completed:
+        """Create an image; see `Recipe`."""
         options = request.options
         snapshot = await self._with.catalog.cached(deadline)
         models = _MODELS.select(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, models.image)
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await self._with.analyzer.analyze(
-                request.clip, deadline, embedding_model=models.sound.name
-            )
-        yield analyzed(features)
+            selection = FeatureSelection(embedding_model=models.audio.name)
+            features = await self._with.analyzer.analyze(request.clip, deadline, selection=selection)
+        await report(analyzed(features))
         generation = GenerationRequest(
             model=models.image.name,
             conditioning=Conditioning(audio_embedding=features.embedding),
@@ -74,9 +74,7 @@ class EmbeddedRecipe:
             origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
             caller=request.caller,
         )
-        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
-            async for event in events:
-                yield event
+        return await generate_image(self._with.generator, generation, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether both models are there and fit together."""

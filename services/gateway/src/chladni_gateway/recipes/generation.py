@@ -1,4 +1,4 @@
-"""Orders of images, and their execution: what the recipes have in common."""
+"""Requests for images, and their generation: what the recipes have in common."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
-from chladni_gateway.domain.events import Analyzed
+from chladni_contract.errors import FaultError, FieldViolation, InvalidFieldsError, Reason
+from chladni_gateway.domain.events import Analyzed, Completed
 from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from chladni_gateway.domain.audio import AudioFeatures
-    from chladni_gateway.domain.events import GenerationEvent
+    from chladni_gateway.domain.events import Report
     from chladni_gateway.domain.generation import GenerationRequest, GenerationSettings
     from chladni_gateway.domain.models import ModelSummary
     from chladni_gateway.domain.ports import ImageSource
@@ -74,15 +72,29 @@ def analyzed(features: AudioFeatures) -> Analyzed:
 
 
 async def generate_image(
-    generator: ImageSource, generation: GenerationRequest, deadline: Deadline
-) -> AsyncGenerator[GenerationEvent, None]:
-    """Yields what happens until an ordered image is completed, with the part of the recipe.
+    generator: ImageSource, generation: GenerationRequest, deadline: Deadline, report: Report
+) -> Completed:
+    """Generate an image; report what happens until it is completed, with the part of the recipe.
+
+    Args:
+        generator: Generates images.
+        generation: What it is asked for.
+        deadline: When the image must be there.
+        report: Takes every event but `Completed`, which is returned.
 
     Raises:
         ChladniError: Image generation refused or failed; the metadata names the stage and the part.
     """
     part = generation.origin.stage
+    completed: Completed | None = None
     with at_recipe_stage(part), at_stage(Stage.IMAGE_GENERATION):
         async with aclosing(generator.generate(generation, deadline)) as events:
             async for event in events:
-                yield replace(event, recipe_stage=part) if part else event
+                placed = replace(event, recipe_stage=part) if part else event
+                if isinstance(placed, Completed):
+                    completed = placed
+                else:
+                    await report(placed)
+        if completed is None:
+            raise FaultError(Reason.INTERNAL, "The image generation ended without an image.")
+    return completed

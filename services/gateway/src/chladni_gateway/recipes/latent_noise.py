@@ -1,13 +1,13 @@
 """The recipe of the sounding noise: the mel spectrogram becomes the noise from which a model denoises."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Final
 
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
-from chladni_gateway.domain.audio import InitialLatents, LatentBasis
-from chladni_gateway.domain.events import RecipeEvent
+from chladni_gateway.domain.audio import FeatureSelection, InitialLatents, InitialLatentsOptions, LatentBasis
+from chladni_gateway.domain.events import Completed, Report
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
@@ -60,42 +60,41 @@ class LatentNoiseRecipe:
     def __init__(self, dependencies: RecipeDependencies) -> None:
         self._with = dependencies
 
-    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens on the way; see `Recipe`."""
-        options, analyzer = request.options, self._with.analyzer
+    async def create(self, request: CreationRequest, deadline: Deadline, report: Report) -> Completed:
+        """Create an image; see `Recipe`."""
+        options = request.options
         snapshot = await self._with.catalog.cached(deadline)
-        sound, model = _choose(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
+        embedder, model = _select(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, model)
         shape = latent_shape(request.settings, model, upscale=options.upscale or 1)
         mode = options.noise_mode or NoiseMode.BLEND
         basis = LatentBasis.DCT if mode is NoiseMode.DCT else LatentBasis.MEL
         with at_stage(Stage.AUDIO_FEATURES):
-            features = await analyzer.analyze(
-                request.clip, deadline, embedding_model=sound.name if sound else ""
+            selection = FeatureSelection(
+                embedding_model=embedder.name if embedder else "",
+                initial_latents=InitialLatentsOptions(shape, basis),
             )
-            latents = await analyzer.initial_latents(request.clip, shape, basis, deadline)
-        yield analyzed(features)
+            features = await self._with.analyzer.analyze(request.clip, deadline, selection=selection)
+        await report(analyzed(features))
         weight = _weight_of(options, mode)
         generation = GenerationRequest(
             model=model.name,
             conditioning=Conditioning(
-                audio_embedding=features.embedding if sound else None,
+                audio_embedding=features.embedding if embedder else None,
                 prompt=prompt_for(options, model),
                 negative_prompt=options.negative_prompt,
-                initial_latents=latents,
+                initial_latents=features.initial_latents,
                 initial_latents_weight=weight,
             ),
             settings=settings_for(request, model),
             origin=Origin(
                 recipe=self.name,
                 audio_sha256=features.audio.sha256,
-                options=_described(mode, weight, latents),
+                options=_describe_noise(mode, weight, features.initial_latents),
             ),
             caller=request.caller,
         )
-        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
-            async for event in events:
-                yield event
+        return await generate_image(self._with.generator, generation, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether there is a model that takes initial latents."""
@@ -103,12 +102,12 @@ class LatentNoiseRecipe:
         if not all(requirement.is_met for requirement in requirements):
             return Availability.of(*requirements)
         try:
-            sound, model = _choose(snapshot, ModelSelector())
+            embedder, model = _select(snapshot, ModelSelector())
         except ChladniError as error:
             return Availability.of(
                 requirements[0], Requirement(description=_MODEL.description, remedy=error.message)
             )
-        audio_requirement = Requirement(description=_NOISE, model=sound.name if sound else "")
+        audio_requirement = Requirement(description=_NOISE, model=embedder.name if embedder else "")
         return Availability.of(
             audio_requirement, Requirement(description=_MODEL.description, model=model.name)
         )
@@ -160,7 +159,7 @@ def _scaled(length: int, side_pixels: int | None, native_pixels: int) -> int:
     return max(1, length * side_pixels // native_pixels)
 
 
-def _choose(snapshot: CatalogSnapshot, selector: ModelSelector) -> tuple[ModelSummary | None, ModelSummary]:
+def _select(snapshot: CatalogSnapshot, selector: ModelSelector) -> tuple[ModelSummary | None, ModelSummary]:
     """Returns the image model and, where it needs an embedding too, the model that makes it."""
     model = _MODEL.select(snapshot.image, selector)[0]
     if _EMBEDDING not in model.required_inputs:
@@ -172,9 +171,9 @@ def _weight_of(options: RecipeOptions, mode: NoiseMode) -> float:
     return _DEFAULT_WEIGHTS[mode] if options.noise_weight is None else options.noise_weight
 
 
-def _described(mode: NoiseMode, weight: float, latents: InitialLatents) -> dict[str, str]:
-    """Returns what the provenance is to tell of the noise."""
+def _describe_noise(mode: NoiseMode, weight: float, latents: InitialLatents | None) -> dict[str, str]:
+    """Return what the provenance says of the noise."""
     described = {"noise_mode": mode.value, "noise_weight": f"{weight:g}"}
-    if latents.calibration:
+    if latents and latents.calibration:
         described["calibration"] = f"{latents.calibration}@{latents.calibration_digest[:_DIGEST_DIGITS]}"
     return described

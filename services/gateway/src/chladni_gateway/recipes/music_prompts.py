@@ -1,10 +1,10 @@
 """The recipe for music: a prompt that tells of it becomes an image by Stable Diffusion XL."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from __future__ import annotations
+
 from typing import Final
 
-from chladni_gateway.domain.events import RecipeEvent
+from chladni_gateway.domain.events import Completed, Report
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_stage
@@ -51,8 +51,8 @@ class MusicPromptsRecipe:
     def __init__(self, dependencies: RecipeDependencies) -> None:
         self._with = dependencies
 
-    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens on the way; see `Recipe`."""
+    async def create(self, request: CreationRequest, deadline: Deadline, report: Report) -> Completed:
+        """Create an image; see `Recipe`."""
         options = request.options
         with at_stage(Stage.VALIDATION):
             _check_size(request.settings)
@@ -61,7 +61,7 @@ class MusicPromptsRecipe:
         check_model_takes(options, model)
         with at_stage(Stage.AUDIO_FEATURES):
             features = await self._with.analyzer.analyze(request.clip, deadline)
-        yield analyzed(features)
+        await report(analyzed(features))
         generation = GenerationRequest(
             model=model.name,
             conditioning=Conditioning(prompt=options.prompt, negative_prompt=options.negative_prompt),
@@ -69,9 +69,7 @@ class MusicPromptsRecipe:
             origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
             caller=request.caller,
         )
-        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
-            async for event in events:
-                yield event
+        return await generate_image(self._with.generator, generation, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether there is a model of the one family that it uses."""

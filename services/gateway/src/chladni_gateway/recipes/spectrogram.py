@@ -1,10 +1,10 @@
 """The recipe of the spectrogram: its image is what Stable Diffusion starts from."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from __future__ import annotations
+
 from typing import Final
 
-from chladni_gateway.domain.events import Drafted, RecipeEvent
+from chladni_gateway.domain.events import Completed, Drafted, Report
 from chladni_gateway.domain.generation import GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.ports import SpectrogramSize
@@ -18,38 +18,38 @@ from chladni_gateway.recipes.generation import analyzed, generate_image, inputs_
 from chladni_gateway.recipes.refinement import STABLE_DIFFUSION, check_refinement, refinement_request
 from chladni_runtime.execution.deadlines import Deadline
 
+SPECTROGRAM: Final = "spectrogram"
 _RENDERING: Final = "audio-features, which draws the spectrogram"
 _SIDE_PIXELS: Final = 512
 
 
-class SpectrogramWay:
-    """The way from a sound over its spectrogram, once the model is chosen; other recipes fall back to it.
+async def refine_spectrogram(
+    dependencies: RecipeDependencies,
+    request: CreationRequest,
+    model: ModelSummary,
+    origin: Origin,
+    deadline: Deadline,
+    report: Report,
+) -> Completed:
+    """Draw the spectrogram of a sound and let Stable Diffusion refine it; other recipes fall back to this.
 
     Args:
-        dependencies: What it is made with.
+        dependencies: What the recipe is made with.
+        request: What the caller asks for.
+        model: A Stable Diffusion model.
+        origin: Where the conditioning came from.
+        deadline: When the image must be there.
+        report: Takes what happens, `Drafted` with the spectrogram first.
+
+    Raises:
+        ChladniError: A stage failed; the metadata names it.
     """
-
-    name: Final = "spectrogram"
-
-    def __init__(self, dependencies: RecipeDependencies) -> None:
-        self._with = dependencies
-
-    async def follow(
-        self, request: CreationRequest, model: ModelSummary, origin: Origin, deadline: Deadline
-    ) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields `Drafted` with the spectrogram, and what happens until Stable Diffusion has completed.
-
-        Raises:
-            ChladniError: A stage failed; the metadata names it.
-        """
-        with at_recipe_stage(origin.stage), at_stage(Stage.AUDIO_FEATURES):
-            size = _size_of(request.settings, model)
-            image = await self._with.renderer.render(request.clip, size, deadline)
-        yield Drafted(image, recipe_stage=origin.stage)
-        generation = refinement_request(request, model, image, origin)
-        async with aclosing(generate_image(self._with.generator, generation, deadline)) as events:
-            async for event in events:
-                yield event
+    with at_recipe_stage(origin.stage), at_stage(Stage.AUDIO_FEATURES):
+        size = _size_of(request.settings, model)
+        image = await dependencies.renderer.render(request.clip, size, deadline)
+    await report(Drafted(image, recipe_stage=origin.stage))
+    generation = refinement_request(request, model, image, origin)
+    return await generate_image(dependencies.generator, generation, deadline, report)
 
 
 class SpectrogramRecipe:
@@ -59,7 +59,7 @@ class SpectrogramRecipe:
         dependencies: What it is made with.
     """
 
-    name: Final = SpectrogramWay.name
+    name: Final = SPECTROGRAM
     description: Final = (
         "Draws the sound's mel spectrogram in colour and lets Stable Diffusion "
         "make an image of it that follows a prompt."
@@ -69,10 +69,9 @@ class SpectrogramRecipe:
 
     def __init__(self, dependencies: RecipeDependencies) -> None:
         self._with = dependencies
-        self._way = SpectrogramWay(dependencies)
 
-    async def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[RecipeEvent, None]:
-        """Yields what happens on the way; see `Recipe`."""
+    async def create(self, request: CreationRequest, deadline: Deadline, report: Report) -> Completed:
+        """Create an image; see `Recipe`."""
         options = request.options
         snapshot = await self._with.catalog.cached(deadline)
         selector = ModelSelector(options.model, inputs_asked_of_model(options))
@@ -80,11 +79,9 @@ class SpectrogramRecipe:
         check_refinement(request, model)
         with at_stage(Stage.AUDIO_FEATURES):
             features = await self._with.analyzer.analyze(request.clip, deadline)
-        yield analyzed(features)
+        await report(analyzed(features))
         origin = Origin(recipe=self.name, audio_sha256=features.audio.sha256)
-        async with aclosing(self._way.follow(request, model, origin, deadline)) as events:
-            async for event in events:
-                yield event
+        return await refine_spectrogram(self._with, request, model, origin, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Returns whether there is a Stable Diffusion model."""

@@ -98,16 +98,18 @@ class InitialLatentsOptions(_message.Message):
     def __init__(self, shape: _Optional[_Iterable[int]] = ..., basis: _Optional[_Union[LatentBasis, str]] = ..., calibration: _Optional[str] = ..., is_unscaled: _Optional[bool] = ...) -> None: ...
 
 class ExtractFeaturesRequest(_message.Message):
-    __slots__ = ("audio", "features", "embedding_model", "initial_latents")
+    __slots__ = ("audio", "features", "embedding_model", "initial_latents", "further_embedding_models")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
     INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_EMBEDDING_MODELS_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioClip
     features: _containers.RepeatedScalarFieldContainer[Feature]
     embedding_model: str
     initial_latents: InitialLatentsOptions
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., features: _Optional[_Iterable[_Union[Feature, str]]] = ..., embedding_model: _Optional[str] = ..., initial_latents: _Optional[_Union[InitialLatentsOptions, _Mapping]] = ...) -> None: ...
+    further_embedding_models: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., features: _Optional[_Iterable[_Union[Feature, str]]] = ..., embedding_model: _Optional[str] = ..., initial_latents: _Optional[_Union[InitialLatentsOptions, _Mapping]] = ..., further_embedding_models: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LatentCalibration(_message.Message):
     __slots__ = ("name", "digest", "recording_count")
@@ -120,7 +122,7 @@ class LatentCalibration(_message.Message):
     def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., recording_count: _Optional[int] = ...) -> None: ...
 
 class ExtractFeaturesResponse(_message.Message):
-    __slots__ = ("audio", "log_mel", "mel_parameters", "descriptors", "embedding", "initial_latents", "processing_time", "latent_calibration")
+    __slots__ = ("audio", "log_mel", "mel_parameters", "descriptors", "embedding", "initial_latents", "processing_time", "latent_calibration", "further_embeddings")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     LOG_MEL_FIELD_NUMBER: _ClassVar[int]
     MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +131,7 @@ class ExtractFeaturesResponse(_message.Message):
     INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
     LATENT_CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioProperties
     log_mel: _tensor_pb2.Tensor
     mel_parameters: MelParameters
@@ -137,7 +140,8 @@ class ExtractFeaturesResponse(_message.Message):
     initial_latents: _tensor_pb2.Tensor
     processing_time: _duration_pb2.Duration
     latent_calibration: LatentCalibration
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[LatentCalibration, _Mapping]] = ...) -> None: ...
+    further_embeddings: _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Embedding]
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[LatentCalibration, _Mapping]] = ..., further_embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ...) -> None: ...
 
 class PcmConfig(_message.Message):
     __slots__ = ("sample_rate_hz", "channel_count", "encoding")

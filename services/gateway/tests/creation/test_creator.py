@@ -48,8 +48,8 @@ class Diary:
         if self._failing is stage:
             raise RuntimeError("nobody foresaw this")
 
-    async def analyze(self, clip, _deadline, *, embedding_model):
-        assert embedding_model == "ear"
+    async def analyze(self, clip, _deadline, *, selection):
+        assert selection.embedding_model == "ear"
         self._write(Stage.AUDIO_FEATURES)
         await asyncio.sleep(0)
         self.entries.append("audio_features ends")
