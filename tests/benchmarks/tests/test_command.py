@@ -26,7 +26,7 @@ from chladni_benchmarks.reports import charts, targets
 from chladni_benchmarks.reports.table import figures_table
 from chladni_benchmarks.sections import SECTIONS, burst, cancellation, fairness, gpu
 from chladni_benchmarks.services.embedding_requests import embedding_request, random_images
-from chladni_benchmarks.services.processor_time import processor_seconds
+from chladni_benchmarks.services.measured_service import processor_seconds
 from chladni_benchmarks.workers.scheduler_replay import FirstComeFirstServed
 from chladni_benchmarks.workers.worker import Worker
 from chladni_contract.tensors import to_array
@@ -172,7 +172,7 @@ def test_a_burst_counts_what_was_refused_lost_and_internal() -> None:
 
 
 def test_steps_after_a_caller_has_left_are_those_it_never_heard_of() -> None:
-    assert cancellation._Trial(heard_steps=4, taken_steps=5).steps_after == 1
+    assert cancellation._Trial(received_steps=4, taken_steps=5).steps_after == 1
 
 
 def test_schedules_repeat_and_hold_every_job() -> None:
@@ -200,7 +200,7 @@ def test_first_come_is_first_served() -> None:
 def test_the_measurements_for_gpus_work_on_any_device() -> None:
     shape = DenoiserShape((32, 32, 32, 32), heads=4, token_width=32, latent_side=16)
     model = UntrainedStableDiffusion(shape, device=torch.device("cpu"), dtype=torch.float32)
-    conditions = Conditions(Path(), is_quick=True, tell=lambda _: None)
+    conditions = Conditions(Path(), is_quick=True, report=lambda _: None)
     measured = gpu.measure_model(model, gpu.Effort(1, 2, 2, 5), conditions)
     assert measured["gpu.differing_images"] == 0
     assert measured["gpu.batched_speedup_8"] > 0

@@ -16,7 +16,7 @@ from chladni_benchmarks.figures import MeasurementError
 from chladni_evaluation.clients.errors import answered
 from chladni_evaluation.image_files import encoded_png, reduced
 from chladni_evaluation.reports.contact_sheet import Row, Tile, draw_sheet
-from chladni_evaluation.reports.progress import Display
+from chladni_evaluation.reports.progress import ProgressDisplay
 from chladni_evaluation.reports.table import figures_table
 from chladni_evaluation.reports.targets import TARGETS, missed, targets_of
 from chladni_evaluation.sections import SECTIONS
@@ -102,12 +102,12 @@ def test_a_reduced_image_holds_means() -> None:
 
 
 def test_work_keeps_its_order_and_its_first_error() -> None:
-    display = Display(Console(file=io.StringIO()))
-    assert display.each("work", range(50), lambda number: number * number, at_once=4) == [
+    progress = ProgressDisplay(Console(file=io.StringIO()))
+    assert progress.each("work", range(50), lambda number: number * number, at_once=4) == [
         number * number for number in range(50)
     ]
     with pytest.raises(ZeroDivisionError):
-        display.each("work", range(5), lambda number: 1 // number, at_once=2)
+        progress.each("work", range(5), lambda number: 1 // number, at_once=2)
 
 
 class RefusedCall(grpc.RpcError):

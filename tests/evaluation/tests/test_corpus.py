@@ -78,7 +78,7 @@ def test_a_clip_of_every_kind_is_made_as_planned(kind: str) -> None:
     if not clip.is_silent:
         peak_db = 20 * np.log10(np.abs(clip.samples).max())
         assert peak_db == pytest.approx(plan.peak_db, abs=0.01)
-    samples, rate_hz = soundfile.read(io.BytesIO(clip.recording), dtype="float32")
+    samples, rate_hz = soundfile.read(io.BytesIO(clip.wav), dtype="float32")
     assert rate_hz == RATE_HZ
     np.testing.assert_array_equal(samples, clip.samples)  # 16 bits hold them
 

@@ -40,7 +40,7 @@ BUSY_LOAD: Final = 0.5
 
 
 def main() -> int:
-    """Runs the program; returns its exit status."""
+    """Run the program; return its exit status."""
     arguments = parse_arguments()
     # OpenMP reads it when torch is first imported. Threads that spin while they wait would be measured too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -57,7 +57,7 @@ def main() -> int:
         except (MeasurementError, ClusterError) as error:
             console.print(f"[bold red]{section.name}[/bold red]: {escape(str(error))}", highlight=False)
             failed.append(section.name)
-        except Exception:  # noqa: BLE001 - other sections may still tell something
+        except Exception:  # noqa: BLE001 - the other sections may still succeed
             console.print_exception(max_frames=8)
             failed.append(section.name)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     listing = "\n".join(f"  {section.name:<17}{section.question}" for section in SECTIONS)
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -103,7 +103,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(section: Section, console: Console, *, is_quick: bool, charts_folder: Path) -> Figures:
-    """Measures a section, draws its charts and returns its figures."""
+    """Measure a section, draws its charts and return its figures."""
     started_at = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix=f"chladni-bench-{section.name}-") as folder,
@@ -113,7 +113,7 @@ def measure(section: Section, console: Console, *, is_quick: bool, charts_folder
         conditions = Conditions(
             folder=Path(folder),
             is_quick=is_quick,
-            tell=lambda words: status.update(f"[bold]{section.name}[/bold]: {words}"),
+            report=lambda activity: status.update(f"[bold]{section.name}[/bold]: {activity}"),
         )
         figures = measurement.measure(conditions)
         charts.draw(measurement.charts(figures), charts_folder)
@@ -124,7 +124,7 @@ def measure(section: Section, console: Console, *, is_quick: bool, charts_folder
 
 
 def machine_figures() -> Figures:
-    """Returns what the figures must be read with: the processors, and how busy they were before."""
+    """Return the number of processors, and how busy they were before."""
     return {
         "machine.processors": available_processor_count(),
         "machine.load_at_start": os.getloadavg()[0],
@@ -132,7 +132,7 @@ def machine_figures() -> Figures:
 
 
 def warn_if_busy(console: Console, load: float) -> None:
-    """Says so where something else uses the processors."""
+    """Print a warning if something else uses the processors."""
     if load > BUSY_LOAD:
         console.print(
             f"[yellow]Something else uses the processors (load {load:.1f}); the figures suffer from it.[/]"
@@ -140,7 +140,7 @@ def warn_if_busy(console: Console, load: float) -> None:
 
 
 def report(console: Console, figures: Figures, notes: dict[str, str], failed: list[str]) -> None:
-    """Shows the figures, and what there is to say of them."""
+    """Print the figures, the missed targets and the sections that failed."""
     console.print()
     console.print(figures_table(figures, notes))
     if names := missed(figures):

@@ -1,4 +1,4 @@
-"""Under which conditions a section measures."""
+"""The conditions under which a section measures."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a section is told.
+    """The conditions of a section.
 
     Attributes:
-        folder: An empty folder of its own; it is deleted afterwards.
-        is_quick: Whether to measure as little as shows that everything works. Such figures mean nothing.
-        tell: Takes a few words on what is being measured now.
+        folder: An empty folder for the section; it is deleted afterwards.
+        is_quick: Whether to measure only to see that everything works. Such figures mean nothing.
+        report: Takes a short description of what is being measured now.
     """
 
     folder: Path
     is_quick: bool
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
     def choose(self, thorough: ValueT, quick: ValueT) -> ValueT:
-        """Returns one of two amounts, by how thorough the measurement is to be."""
+        """Return one of two amounts, depending on how thorough the measurement should be."""
         return quick if self.is_quick else thorough
 
 

@@ -1,4 +1,4 @@
-"""Figures and the arithmetic between a stopwatch and a figure."""
+"""Figures, and the arithmetic that turns times into figures."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TypeAlias
 import numpy as np
 
 Figures: TypeAlias = dict[str, float]
-"""Numbers by name, such as ``{"burst.refused_p99_ms": 41.3}``. A name ends with its unit where it has one."""
+"""Numbers by name, such as ``{"burst.refused_p99_ms": 41.3}``. A name ends with its unit if it has one."""
 
 
 class MeasurementError(Exception):
-    """What was measured did not do what it should, so that its time means nothing; the message says what."""
+    """What was measured did not work as it should, so that its time means nothing; the message says how."""
 
 
 def latency_figures(prefix: str, seconds: Sequence[float], percents: Sequence[int] = (50, 99)) -> Figures:
-    """Returns percentiles of times in milliseconds, as ``<prefix>.p<percent>_ms``.
+    """Return percentiles of times in milliseconds, as ``<prefix>.p<percent>_ms``.
 
     Raises:
         MeasurementError: There are no times.
@@ -25,7 +25,7 @@ def latency_figures(prefix: str, seconds: Sequence[float], percents: Sequence[in
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Returns a percentile, between two values in proportion (Hyndman and Fan's definition 7).
+    """Return a percentile, between two values in proportion (Hyndman and Fan's definition 7).
 
     Raises:
         MeasurementError: There are no values.
@@ -36,7 +36,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """Returns the median.
+    """Return the median.
 
     Raises:
         MeasurementError: There are no values.
@@ -47,15 +47,15 @@ def median(values: Sequence[float]) -> float:
 def throughput_ceiling(
     bare_throughput_per_second: float, *, client_cpu_seconds: float, wall_seconds: float, processor_count: int
 ) -> float:
-    """Returns the most that a server could serve on a machine that it shares with its client.
+    """Return the most that a server could serve on a machine that it shares with its client.
 
-    The bare path has all processors for itself. A client on the same machine takes ``client_cpu_seconds``
-    out of the ``processor_count * wall_seconds`` that there are, and no server can use what its client
-    uses. So the ceiling is the bare throughput times the share that is left:
+    The bare path uses all processors. A client on the same machine takes ``client_cpu_seconds`` out of
+    ``processor_count * wall_seconds``, which the server cannot use. So the ceiling is the bare throughput
+    times the share that is left:
     ``bare * (1 - client / (processors * wall))``.
 
     Raises:
-        MeasurementError: The client used all there was.
+        MeasurementError: The client used all processors.
     """
     share = 1 - client_cpu_seconds / (processor_count * wall_seconds)
     if share <= 0:
@@ -64,9 +64,9 @@ def throughput_ceiling(
 
 
 def growth_exponent(costs: Mapping[float, float]) -> float:
-    """Returns the exponent p of the power law ``cost = c * size ** p`` that fits best on logarithmic scales.
+    """Return the exponent p of the power law ``cost = c * size ** p`` that fits best on logarithmic scales.
 
-    1 means that twice the size costs twice as much; well below 1, that a fixed cost rules.
+    1 means that twice the size costs twice as much; well below 1, that a fixed cost dominates.
 
     Raises:
         MeasurementError: There are fewer than two sizes, or a size or cost that is not positive.

@@ -1,5 +1,6 @@
-"""What `make quality` does: clips, the images that the services make of them, and figures about both.
+"""The evaluation of `make quality`: clips, the images that the services make of them, and figures of both.
 
-`corpus` makes the clips, `material` has the services hear and paint them, `sections` holds a module for each
-group of figures, `statistics` the arithmetic, which knows nothing of sounds, images or services.
+`corpus` makes the clips, `dataset` sends them to the services through `clients`, `sections` holds a module
+for each group of figures, `statistics` holds the arithmetic, which knows nothing of audio, images or
+services, and `reports` shows the results.
 """

@@ -1,4 +1,4 @@
-"""Measures how well images carry sounds, on clips that it makes itself.
+"""Measure how well images represent audio, on clips that the program makes itself.
 
     make quality                                            everything, about five minutes on two processors
     make quality ARGUMENTS="--seed 7"                       other clips and other images
@@ -6,25 +6,25 @@
     make quality ARGUMENTS="--clips 8 --seeds 2"            only to see that it works; the figures mean little
 
 It makes clips (speech in many languages and moods, melodies, pieces of several voices, percussion, noises,
-machines, silence), has the services hear them and paint each with several seeds, and asks what the images
-tell of the sounds. The services are used as any caller would, through gRPC: started on free loopback ports,
-or those running already where --audio-features, --image-generation and --similarity name them. Speech needs
-espeak-ng. Without make: python -m chladni_evaluation.
+machines, silence), sends them to the services, which extract their features and generate images of each with
+several seeds, and measures what the images show of the audio. The services are called over gRPC, as any
+caller would call them: they are started on free loopback ports, unless --audio-features, --image-generation
+and --similarity name running ones. Speech needs espeak-ng. Without make: python -m chladni_evaluation.
 
 It writes build/quality.json, one flat object of numbers, and into build/quality/:
 
     clips/*.wav          the clips
-    images/*.png       the image of each with the first seed
+    images/*.png         the image of each with the first seed
     clips.png            the spectrogram of every clip beside its image
     kinds.png            images by kind of sound
     perturbations.png    images of clips after small changes
     seeds.png            images of one clip with several seeds
-    art.png              what the model should paint beside what it paints
+    art.png              what the model should generate beside what it generates
     services/            logs of the services
 
-A target that is missed is shown as missed, and is no failure. Where something that a figure needs is not
-there, such as a model, or where a service fails, the section is shown as unavailable, its targets as missed,
-and the exit status is 1.
+A missed target is marked in the table and is no failure. If something that a figure needs is absent, such as
+a model, or a service fails, the section is shown as unavailable, its targets as missed, and the exit status
+is 1.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from rich.markup import escape
 from chladni_benchmarks.conditions import NotMeasurableError
 from chladni_benchmarks.figures import Figures, MeasurementError
 from chladni_evaluation.clients.services import AUDIO_FEATURES, IMAGE_GENERATION, SIMILARITY, Services
-from chladni_evaluation.dataset import Extent, Material
-from chladni_evaluation.reports.progress import Display
+from chladni_evaluation.dataset import Dataset, DatasetSize
+from chladni_evaluation.reports.progress import ProgressDisplay
 from chladni_evaluation.reports.table import figures_table
 from chladni_evaluation.reports.targets import missed, targets_of
 from chladni_evaluation.sections import SECTIONS, Section
@@ -59,7 +59,7 @@ SERVICE_NAMES: Final = (AUDIO_FEATURES, IMAGE_GENERATION, SIMILARITY)
 
 
 def main() -> int:
-    """Runs the program; returns its exit status."""
+    """Run the program; return its exit status."""
     arguments = parse_arguments()
     # OpenMP reads it when torch is first imported. Threads that spin take the processors from the services.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -74,22 +74,22 @@ def main() -> int:
     figures: Figures = {}
     failures: dict[str, str] = {}
     with Services(arguments.folder / "services", addresses) as services:
-        material = Material(
-            extent=Extent(clips=arguments.clips, seeds=arguments.seeds, seed=arguments.seed),
+        dataset = Dataset(
+            size=DatasetSize(clips=arguments.clips, seeds=arguments.seeds, seed=arguments.seed),
             services=services,
             folder=arguments.folder,
-            display=Display(console),
+            progress=ProgressDisplay(console),
         )
-        figures |= material.figures()
+        figures |= dataset.figures()
         if not figures["clips.speech"]:
             console.print("[bold red]No speech among the clips: install espeak-ng, or take more clips.[/]")
         for section in arguments.sections:
             try:
-                figures |= measure(section, material, console)
+                figures |= measure(section, dataset, console)
             except (NotMeasurableError, MeasurementError, ClusterError) as error:
                 failures[section.name] = str(error)
                 console.print(f"[bold red]{section.name}: {escape(str(error))}[/]", highlight=False)
-            except Exception as error:  # noqa: BLE001 - other sections may still tell something
+            except Exception as error:  # noqa: BLE001 - the other sections may still succeed
                 failures[section.name] = repr(error)
                 console.print_exception(max_frames=8)
     figures |= {f"unavailable.{name}": 1 for name in failures}
@@ -106,7 +106,7 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     listing = "\n".join(f"  {section.name:<14}{section.question}" for section in SECTIONS)
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -144,7 +144,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def natural(text: str) -> int:
-    """Reads an integer from 0."""
+    """Read an integer from 0."""
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError("must be 0 or more")
@@ -152,22 +152,22 @@ def natural(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """Reads an integer from 1."""
+    """Read an integer from 1."""
     value = natural(text)
     if value == 0:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return value
 
 
-def measure(section: Section, material: Material, console: Console) -> Figures:
-    """Measures a section and returns its figures.
+def measure(section: Section, dataset: Dataset, console: Console) -> Figures:
+    """Measure a section and return its figures.
 
     Raises:
-        NotMeasurableError: Something that it needs is not there.
-        MeasurementError: A service fails, or a figure is no number.
+        NotMeasurableError: Something that it needs is absent.
+        MeasurementError: A service fails, or a figure is not a number.
     """
     started_at = time.monotonic()
-    figures = section.measure(material)
+    figures = section.measure(dataset)
     if odd := [name for name, value in figures.items() if not math.isfinite(value)]:
         raise MeasurementError(f"no finite numbers: {', '.join(odd)}")
     console.print(
@@ -177,7 +177,7 @@ def measure(section: Section, material: Material, console: Console) -> Figures:
 
 
 def report(console: Console, figures: Figures, failures: dict[str, str], sections: list[Section]) -> None:
-    """Shows the figures, and what there is to say of them."""
+    """Print the figures, the missed targets and the reasons of what is unavailable."""
     targets = targets_of([section.name for section in sections])
     console.print()
     console.print(figures_table(figures, targets))

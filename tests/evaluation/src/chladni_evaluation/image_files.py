@@ -12,13 +12,13 @@ from chladni_benchmarks.services.image_requests import pixels_of
 
 
 def encoded_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Returns (H, W, 3) pixels as a PNG."""
+    """Return (H, W, 3) pixels as a PNG."""
     output = io.BytesIO()
     Image.fromarray(pixels).save(output, "PNG", compress_level=1)
     return output.getvalue()
 
 
 def reduced(image: bytes, side_pixels: int) -> NDArray[np.uint8]:
-    """Returns an encoded image at another size, each pixel the mean of those it stands for: (S, S, 3)."""
+    """Return an encoded image at another size, each pixel the mean of those it stands for: (S, S, 3)."""
     whole = Image.fromarray(pixels_of(image))
     return np.asarray(whole.resize((side_pixels, side_pixels), Image.Resampling.BOX))

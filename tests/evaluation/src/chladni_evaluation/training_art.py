@@ -1,4 +1,4 @@
-"""The art that the image model learns from: all that is known of it here."""
+"""The art that the image model is trained on, rendered for comparison."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRAINING_PIXELS: Final = 512
 
 
 def held_out_art(count: int, size_pixels: int) -> NDArray[np.uint8]:
-    """Returns art that no training step ever sees: (N, H, W, 3).
+    """Return art that no training step sees: (N, H, W, 3).
 
     Raises:
         NotMeasurableError: The art cannot be rendered here.
@@ -33,12 +33,12 @@ def held_out_art(count: int, size_pixels: int) -> NDArray[np.uint8]:
 
 
 def training_art(count: int, size_pixels: int) -> NDArray[np.uint8]:
-    """Returns images that the denoiser trains on: (N, H, W, 3).
+    """Return images that the denoiser trains on: (N, H, W, 3).
 
-    They are every other one of its first, those whose descriptors are drawn; the others may be of recordings.
+    They are every other one of the first images, those of drawn descriptors; the others may be of clips.
 
     Args:
-        count: How many.
+        count: Number of images.
         size_pixels: Height and width; the training's are 512.
 
     Raises:
@@ -53,13 +53,13 @@ def training_art(count: int, size_pixels: int) -> NDArray[np.uint8]:
         return _pixels(render_each(embeddings[1::2], grids[1::2], size_pixels=size_pixels))
 
 
-def art_of_sounds(
+def art_of_embeddings(
     embeddings: NDArray[np.float32], seeds: Sequence[int], size_pixels: int
 ) -> NDArray[np.uint8]:
-    """Returns the art that the model should paint for sounds: (N, H, W, 3).
+    """Return the art that the model should generate for embeddings of audio: (N, H, W, 3).
 
     Args:
-        embeddings: (N, D) embeddings of sounds.
+        embeddings: (N, D) embeddings of clips.
         seeds: Seed of each image's noise.
         size_pixels: Height and width.
 
@@ -78,7 +78,7 @@ def art_of_sounds(
 
 
 def autoencoder_directory() -> Path:
-    """Returns the directory of the shipped autoencoder, in diffusers' format."""
+    """Return the directory of the shipped autoencoder, in diffusers' format."""
     return Path(str(files("chladni_image_generation"))) / "models" / "embedded" / "vae"
 
 
@@ -91,6 +91,6 @@ def _rendering() -> Iterator[None]:
 
 
 def _pixels(images: Tensor) -> NDArray[np.uint8]:
-    """(N, 3, H, W) in [0, 1] to bytes."""
+    """Return images (N, 3, H, W) in [0, 1] as bytes (N, H, W, 3)."""
     pixels: NDArray[np.uint8] = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
     return pixels

@@ -16,9 +16,9 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_benchmarks.conditions import NotMeasurableError
 from chladni_benchmarks.figures import MeasurementError
 from chladni_contract.tensors import to_array, to_tensor
-from chladni_evaluation.clients.audio_features import Hearing
-from chladni_evaluation.clients.similarity import Judge
-from chladni_evaluation.reports.progress import Display
+from chladni_evaluation.clients.audio_features import AudioEmbedding
+from chladni_evaluation.clients.similarity import SimilarityClient
+from chladni_evaluation.reports.progress import ProgressDisplay
 from chladni_evaluation.sections import retrieval
 
 SEED_COUNT = 2
@@ -66,8 +66,8 @@ class KnownScores(similarity_grpc.SimilarityServiceServicer):
 
 
 @pytest.fixture
-def judge_of():
-    """Returns a function that serves a stand-in on loopback and returns a judge that asks it."""
+def client_of():
+    """Returns a function that serves a stand-in on loopback and returns a client of it."""
     servers, channels = [], []
 
     def serve(servicer):
@@ -77,7 +77,7 @@ def judge_of():
         server.start()
         servers.append(server)
         channels.append(grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.enable_http_proxy", 0)]))
-        return Judge(channels[-1])
+        return SimilarityClient(channels[-1])
 
     yield serve
     for channel in channels:
@@ -86,23 +86,24 @@ def judge_of():
         server.stop(None).wait()
 
 
-def material_with(judge: Judge) -> SimpleNamespace:
+def dataset_with(similarity: SimilarityClient) -> SimpleNamespace:
     """Ten clips, of which four are to be found."""
     numbers = [np.array([number], np.float32) for number in range(10)]
     return SimpleNamespace(
         retrieval_positions=POSITIONS,
-        extent=SimpleNamespace(seeds=SEED_COUNT),
-        hearings=[
-            Hearing(tensor_pb2.Embedding(space="s", values=to_tensor(number)), number) for number in numbers
+        size=SimpleNamespace(seeds=SEED_COUNT),
+        audio_embeddings=[
+            AudioEmbedding(tensor_pb2.Embedding(space="s", values=to_tensor(number)), number)
+            for number in numbers
         ],
         spectrograms=[b"0"] * 10,
         images=[[str(number).encode()] * SEED_COUNT for number in range(10)],
-        judge=judge,
-        display=Display(Console(file=io.StringIO())),
+        similarity=similarity,
+        progress=ProgressDisplay(Console(file=io.StringIO())),
     )
 
 
-def test_both_directions_are_told_apart(judge_of) -> None:
+def test_both_directions_are_told_apart(client_of) -> None:
     scores = np.zeros((10, 10))
     for position in POSITIONS:
         scores[position, position] = 0.5
@@ -110,7 +111,7 @@ def test_both_directions_are_told_apart(judge_of) -> None:
     scores[:, POSITIONS[0]] = 0.8
     scores[POSITIONS[0], POSITIONS[0]] = 0.9
     servicer = KnownScores(scores)
-    figures = retrieval.measure(material_with(judge_of(servicer)))
+    figures = retrieval.measure(dataset_with(client_of(servicer)))
     assert figures["retrieval.clips"] == 4
     assert figures["retrieval.seeds"] == SEED_COUNT
     assert figures["retrieval.clip_to_image.r1"] == 0.25
@@ -121,14 +122,14 @@ def test_both_directions_are_told_apart(judge_of) -> None:
     assert all(not images for images in servicer.collections.values()), "nothing is left behind"
 
 
-def test_an_incomplete_search_is_an_error(judge_of) -> None:
+def test_an_incomplete_search_is_an_error(client_of) -> None:
     servicer = KnownScores(np.eye(10), forgets=True)
     with pytest.raises(MeasurementError, match="gives 3 images of 4"):
-        retrieval.measure(material_with(judge_of(servicer)))
+        retrieval.measure(dataset_with(client_of(servicer)))
     assert all(not images for images in servicer.collections.values())
 
 
-def test_a_service_without_alignment_is_told_and_never_passes(judge_of) -> None:
-    judge = judge_of(similarity_grpc.SimilarityServiceServicer())
+def test_a_service_without_alignment_is_told_and_never_passes(client_of) -> None:
+    similarity = client_of(similarity_grpc.SimilarityServiceServicer())
     with pytest.raises(NotMeasurableError, match=re.escape("ScoreAlignment answers UNIMPLEMENTED")):
-        retrieval.measure(material_with(judge))
+        retrieval.measure(dataset_with(similarity))

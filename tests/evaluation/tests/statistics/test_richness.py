@@ -1,10 +1,10 @@
-"""The looks of images that are poorer or richer by construction."""
+"""The richness of images that are poorer or richer by construction."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from chladni_evaluation.statistics.richness import SIDE_PIXELS, entropy_bits, looks_of
+from chladni_evaluation.statistics.richness import SIDE_PIXELS, entropy_bits, richness_of
 
 SIDE = SIDE_PIXELS
 AXIS = np.arange(SIDE) / SIDE
@@ -37,42 +37,48 @@ RAINBOW = np.array(
 
 
 def test_a_plain_image_has_nothing() -> None:
-    looks = looks_of(PLAIN)
-    assert looks.colour_entropy_bits == looks.edge_density == looks.distinct_hues == looks.detail_scales == 0
-    assert looks.spectrum_slope == pytest.approx(0, abs=1e-6)
+    richness = richness_of(PLAIN)
+    assert (
+        richness.colour_entropy_bits
+        == richness.edge_density
+        == richness.distinct_hues
+        == richness.detail_scales
+        == 0
+    )
+    assert richness.spectrum_slope == pytest.approx(0, abs=1e-6)
 
 
 def test_a_rainbow_has_every_hue_and_a_ramp_of_gray_none() -> None:
-    assert looks_of(RAINBOW).distinct_hues == 24
-    assert looks_of(RAMP).distinct_hues == 0
-    assert looks_of(RAMP).colour_entropy_bits == pytest.approx(4, abs=1e-3)
-    assert looks_of(RAINBOW).colour_entropy_bits > 4
+    assert richness_of(RAINBOW).distinct_hues == 24
+    assert richness_of(RAMP).distinct_hues == 0
+    assert richness_of(RAMP).colour_entropy_bits == pytest.approx(4, abs=1e-3)
+    assert richness_of(RAINBOW).colour_entropy_bits > 4
 
 
 @pytest.mark.parametrize(("red", "green", "blue"), [(200, 20, 20), (20, 200, 20), (20, 20, 200)])
 def test_one_colour_is_one_hue(red: int, green: int, blue: int) -> None:
     image = np.full((SIDE, SIDE, 3), (red, green, blue), np.uint8)
-    assert looks_of(image).distinct_hues == 1
+    assert richness_of(image).distinct_hues == 1
 
 
 def test_the_slope_of_noise_is_that_which_it_was_made_with() -> None:
     for exponent in (0.0, -1.0, -2.0, -3.0):
-        assert looks_of(gray(fractal_noise(exponent))).spectrum_slope == pytest.approx(exponent, abs=0.25)
+        assert richness_of(gray(fractal_noise(exponent))).spectrum_slope == pytest.approx(exponent, abs=0.25)
 
 
 def test_blur_takes_edges_and_steepens_the_slope() -> None:
     sharp = gray(fractal_noise(-2.0))
     blurred = np.array(Image.fromarray(sharp).resize((16, 16), Image.Resampling.BOX).resize((SIDE, SIDE)))
-    before, after = looks_of(sharp), looks_of(blurred)
+    before, after = richness_of(sharp), richness_of(blurred)
     assert after.edge_density < 0.2 * before.edge_density
     assert after.spectrum_slope < before.spectrum_slope - 1
 
 
 def test_detail_at_every_scale_counts_more_than_detail_at_one() -> None:
     board = gray(0.3 + 0.4 * ((np.arange(SIDE)[:, None] + np.arange(SIDE)[None, :]) % 2))
-    assert looks_of(board).detail_scales == pytest.approx(1)
-    assert 1 < looks_of(gray(fractal_noise(0.0))).detail_scales < 3
-    assert looks_of(gray(fractal_noise(-2.0))).detail_scales > 4.5
+    assert richness_of(board).detail_scales == pytest.approx(1)
+    assert 1 < richness_of(gray(fractal_noise(0.0))).detail_scales < 3
+    assert richness_of(gray(fractal_noise(-2.0))).detail_scales > 4.5
 
 
 def test_entropy_is_that_of_shares() -> None:
@@ -82,4 +88,4 @@ def test_entropy_is_that_of_shares() -> None:
 
 def test_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="shape"):
-        looks_of(np.zeros((8, 8, 3), np.uint8))
+        richness_of(np.zeros((8, 8, 3), np.uint8))

@@ -108,7 +108,7 @@ class UntrainedStableDiffusion:
         self._denoiser = denoiser.to(dtype=dtype, memory_format=torch.channels_last).eval()
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
-        """Returns the way from noise, under tokens that follow from the embedding."""
+        """Return the way from noise, under tokens that follow from the embedding."""
         scheduler = self._new_scheduler(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
         noise = torch.randn(self.description.latent_shape, generator=generator)
@@ -122,7 +122,7 @@ class UntrainedStableDiffusion:
         return GenerationPlan(noise * scheduler.init_noise_sigma, (stage,))
 
     def denoise(self, rows: Sequence[DenoiserRow]) -> Tensor:
-        """Returns the predicted noise of each row, float32 (B, C, H, W)."""
+        """Return the predicted noise of each row, float32 (B, C, H, W)."""
         prediction: Tensor = self._denoiser(
             torch.stack([row.latents for row in rows])
             .to(self.device, self.dtype)
@@ -133,7 +133,7 @@ class UntrainedStableDiffusion:
         return prediction.float()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Returns the bits of latents (B, C, H, W) as something of the form of images."""
+        """Return the bits of latents (B, C, H, W) as something of the form of images."""
         values = np.ascontiguousarray(latents.float().cpu().numpy())
         batch_size, _, height, _ = values.shape
         bits = values.view(np.uint8).reshape(batch_size, height, -1)
@@ -141,13 +141,13 @@ class UntrainedStableDiffusion:
         return np.pad(bits, ((0, 0), (0, 0), (0, padding))).reshape(batch_size, height, -1, 3)
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
-        """Returns the bits of latents (C, H, W) likewise."""
+        """Return the bits of latents (C, H, W) likewise."""
         del size_pixels
         image: NDArray[np.uint8] = self.decode(latents[None])[0]
         return image
 
     def _new_scheduler(self, name: str) -> Any:
-        """Returns a scheduler that no other request uses."""
+        """Return a scheduler that no other request uses."""
         options = {"skip_prk_steps": True} if name == "PNDMScheduler" else {}  # as Stable Diffusion has it
         return getattr(diffusers, name)(**_NOISE_SCHEDULE, **options)
 

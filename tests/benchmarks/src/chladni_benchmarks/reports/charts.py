@@ -24,7 +24,7 @@ class BarChart:
         title: One line.
         unit: What the bars count.
         series: For each name in the legend, a height for each group.
-        limit: Where a target lies, drawn as a line.
+        limit: A target, drawn as a line.
     """
 
     file_name: str
@@ -57,8 +57,8 @@ Chart = BarChart | LineChart
 
 
 def draw(charts: Sequence[Chart], folder: Path) -> list[Path]:
-    """Draws charts into a folder, which is made if absent; returns the files."""
-    # Only now: it takes half a second, and whoever reads --help should not wait for it.
+    """Draw charts into a folder, which is created if absent; return the files."""
+    # Imported here because it takes half a second, which --help should not need.
     import matplotlib as mpl  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 

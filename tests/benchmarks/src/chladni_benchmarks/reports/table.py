@@ -17,7 +17,7 @@ _MISSED: Final = Text("MISSED", style="bold red")
 
 
 def figures_table(figures: Mapping[str, float], notes: Mapping[str, str]) -> Table:
-    """Returns a table of figures, each with its target and whether it is met.
+    """Return a table of figures, each with its target and whether it is met.
 
     Args:
         figures: The figures; those of a section, which share the first part of their names, stand together.

@@ -20,7 +20,7 @@ class Target:
     bound: float
 
     def is_met(self, value: float) -> bool:
-        """Returns whether a value keeps the bound; NaN never does."""
+        """Return whether a value keeps the bound; NaN never does."""
         return value <= self.bound if self.relation == "at most" else value >= self.bound
 
     def __str__(self) -> str:
@@ -46,5 +46,5 @@ TARGETS: Final[Mapping[str, Target]] = {
 
 
 def missed(figures: Mapping[str, float]) -> list[str]:
-    """Returns the names of the figures that miss their targets."""
+    """Return the names of the figures that miss their targets."""
     return [name for name, target in TARGETS.items() if name in figures and not target.is_met(figures[name])]

@@ -13,18 +13,18 @@ from chladni_benchmarks.reports.charts import Chart
 
 
 class Measurement(Protocol):
-    """What the module of a section offers."""
+    """The interface of a section's module."""
 
     def measure(self, conditions: Conditions) -> Figures:
-        """Returns the section's figures.
+        """Return the section's figures.
 
         Raises:
-            MeasurementError: What was measured did not do what it should.
+            MeasurementError: What was measured did not work as it should.
             NotMeasurableError: This machine lacks what the section measures.
         """
 
     def charts(self, figures: Mapping[str, float]) -> list[Chart]:
-        """Returns how to draw the section's figures."""
+        """Return charts of the section's figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,20 @@ class Section:
     question: str
 
     def load(self) -> Measurement:
-        """Imports the module: only what runs has to be imported, and torch takes seconds."""
+        """Import the module, which may take seconds because of torch."""
         return cast(Measurement, import_module(f"chladni_benchmarks.sections.{self.name}"))
 
 
 SECTIONS: Final = (
     Section("startup", "How soon is it ready, how long does an image take, how much memory is held?"),
-    Section("mel", "How fast is the mel spectrogram beside librosa's?"),
+    Section("mel", "How fast is the mel spectrogram compared with librosa's?"),
     Section("calls", "What does a call add to the same work done in process?"),
-    Section("embedding", "How near does the embedding service come to its bare model?"),
-    Section("generation", "How near does image generation come to a bare diffusers loop?"),
+    Section("embedding", "How close does the embedding service come to its bare model?"),
+    Section("generation", "How close does image generation come to a bare diffusers loop?"),
     Section("fairness", "How much sooner are short jobs done than first come, first served?"),
     Section("cancellation", "How many steps run after a caller has left?"),
     Section("growth", "How do costs grow with the length of a clip, the images, the queue?"),
     Section("burst", "What happens to 600 requests at once against a queue of 256?"),
-    Section("reproducibility", "Does an image depend on its companions, by a single bit?"),
-    Section("gpu", "On a GPU: what does batching gain, and is it reproducible there too?"),
+    Section("reproducibility", "Does an image depend on concurrent requests, by a single bit?"),
+    Section("gpu", "On a GPU: what does batching gain, and is it reproducible?"),
 )

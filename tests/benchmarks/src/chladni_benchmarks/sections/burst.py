@@ -1,9 +1,9 @@
 """600 requests at once against image generation with a queue of 256.
 
-Three client processes send 200 requests each at the same moment, several times over. Whatever finds no place
-must be refused at once, with RESOURCE_EXHAUSTED and the time after which to try again; nothing may be lost or
-end as INTERNAL. Then the clients leave all at once, and the service must be as good as before: serving by its
-own word, and making the image that it made before the burst.
+Three client processes send 200 requests each at the same moment, several times. A request that does not fit
+into the queue must be refused at once, with RESOURCE_EXHAUSTED and the time after which to try again; none
+may be lost or end as INTERNAL. Then all clients leave at once, and the service must work as before: report
+SERVING and make the same image as before the burst.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chladni_benchmarks.conditions import Conditions
 from chladni_benchmarks.figures import Figures, MeasurementError, latency_figures
 from chladni_benchmarks.reports.charts import BarChart, Chart
 from chladni_benchmarks.reports.targets import TARGETS
-from chladni_benchmarks.services.image_requests import Answer, generation_request, pixels_of
+from chladni_benchmarks.services.image_requests import FinishedGeneration, generation_request, pixels_of
 from chladni_benchmarks.services.measured_service import MeasuredService, measured_service
 from chladni_benchmarks.workers.worker import Worker
 
@@ -37,32 +37,32 @@ _Outcomes = Sequence[Mapping[str, Any]]
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns what became of the requests, and how soon those that were refused knew; of the worst burst."""
+    """Return how many requests were accepted, refused and lost, and after which time; of the worst burst."""
     settings: dict[str, str | int] = {
         "max_queued_requests": QUEUE_LIMIT,
         "max_concurrent_requests": 288,
     }
-    conditions.tell("starting the service and its clients")
+    conditions.report("starting the service and its clients")
     bursts: list[Figures] = []
     with measured_service("image-generation", conditions.folder, settings) as served, ExitStack() as stack:
         clients = [stack.enter_context(Worker("burst_client", served.target)) for _ in range(_CLIENT_COUNT)]
         before = _image(served)
         burst_count = conditions.choose(4, 1)
         for number in range(1, 1 + burst_count):
-            conditions.tell(f"{REQUEST_COUNT} requests at once, {number} of {burst_count}")
+            conditions.report(f"{REQUEST_COUNT} requests at once, {number} of {burst_count}")
             outcomes = _burst(clients, first_seed=number * REQUEST_COUNT)
             recovery_seconds = _leave(served, clients)
             bursts.append(_burst_figures(outcomes) | {"burst.recovery_seconds": recovery_seconds})
         _check_health(served)
         if not np.array_equal(before, _image(served)):
             raise MeasurementError("after the burst the service makes another image of the same request")
-    # More is worse, but for those that were accepted.
+    # More is worse, except for accepted requests.
     worst = {name: max(burst[name] for burst in bursts) for name in bursts[0]}
     return worst | {"burst.accepted": min(burst["burst.accepted"] for burst in bursts)}
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns how soon the refused knew."""
+    """Return the times of the refusals."""
     return [
         BarChart(
             "burst",
@@ -117,7 +117,7 @@ def _burst_figures(outcomes: _Outcomes) -> Figures:
 
 
 def _leave(served: MeasuredService, clients: Sequence[Worker]) -> float:
-    """Has all clients leave; returns how long the service takes to have nothing to do."""
+    """Let all clients leave; return the time until the service is idle."""
     started_at = time.monotonic()
     for client in clients:
         client.send("leave")
@@ -125,7 +125,7 @@ def _leave(served: MeasuredService, clients: Sequence[Worker]) -> float:
         client.receive()
     while served.metric("chladni_generations_queued") or served.metric("chladni_generations_active"):
         if time.monotonic() > started_at + _TIMEOUT_SECONDS:
-            raise MeasurementError("the service still works for callers that have left")
+            raise MeasurementError("the service still works for clients that have left")
         time.sleep(0.02)
     return time.monotonic() - started_at
 
@@ -133,9 +133,9 @@ def _leave(served: MeasuredService, clients: Sequence[Worker]) -> float:
 def _check_health(served: MeasuredService) -> None:
     answer = health_pb2_grpc.HealthStub(served.channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        raise MeasurementError("after the burst the service says that it does not serve")
+        raise MeasurementError("after the burst the service does not report SERVING")
 
 
 def _image(served: MeasuredService) -> Any:
     stub = image_grpc.ImageGenerationServiceStub(served.channel)
-    return pixels_of(Answer.of(stub.GenerateImage(generation_request(0))).completed.image.content)
+    return pixels_of(FinishedGeneration.of(stub.GenerateImage(generation_request(0))).completed.image.content)

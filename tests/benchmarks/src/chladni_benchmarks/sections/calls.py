@@ -1,4 +1,4 @@
-"""What a call adds to its work: ExtractFeatures and EmbedImages against the same work done in process.
+"""The overhead of a call: ExtractFeatures and EmbedImages against the same work done in process.
 
 One call at a time, each followed or preceded by the same work in another process; ``overhead_ms`` is the
 median of the differences of these pairs.
@@ -31,19 +31,19 @@ _IMAGE_COUNT: Final = 64
 _TOLERANCE: Final = 1e-4
 
 _Timed = tuple[float, Sequence[float]]
-"""Seconds, and the vector that they were spent on."""
+"""Seconds, and the resulting vector."""
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns the times of both ways and what the call adds, for both RPCs."""
-    conditions.tell("features of a 10 s recording")
+    """Return the times of both ways and the overhead of the call, for both RPCs."""
+    conditions.report("features of a 10 s clip")
     figures = _measure_extraction(conditions)
-    conditions.tell("embedding of an image")
+    conditions.report("embedding of an image")
     return figures | _measure_embedding(conditions)
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns both ways side by side."""
+    """Return both ways side by side."""
     names = {"ExtractFeatures, 10 s": "calls.extract_features", "EmbedImages, 1": "calls.embed_images"}
     return [
         BarChart(
@@ -104,7 +104,7 @@ def _measure_embedding(conditions: Conditions) -> Figures:
 def _compare(
     prefix: str, call: Callable[[int], _Timed], work: Callable[[int], _Timed], *, pair_count: int
 ) -> Figures:
-    """Times pairs, now one way first and now the other; checks that both give the same vectors."""
+    """Time pairs, each way first in turn; check that both give the same vectors."""
     warm_up_count = max(1, pair_count // 10)
     called, worked = [], []
     for position in range(warm_up_count + pair_count):

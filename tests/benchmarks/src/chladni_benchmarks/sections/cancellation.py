@@ -1,12 +1,12 @@
 """How many denoising steps run after a caller has left.
 
 Callers leave at random moments, half of them while another generation shares the model. The service counts
-the denoising steps that it takes; its counter is read once it stands still. What it counted, less the steps
-that the callers heard of, ran after the caller left: at least 0, and 1 where the step in progress ended.
+the denoising steps that it takes; its counter is read once it no longer changes. The count, less the steps
+whose events the callers received, ran after the caller left: at least 0, and 1 if the step in progress ended.
 
-A step that ends just before the caller leaves is counted as one after it, as its event is still on the way.
-So no caller leaves within a few milliseconds of the moment at which the next step is due: from outside
-nobody can tell on which side of it the step ends.
+A step that ends just before the caller leaves is counted as one after it, because its event is still on the
+way. So no caller leaves within a few milliseconds of the moment at which the next step is due: from outside
+it cannot be seen on which side of it the step ends.
 """
 
 from __future__ import annotations
@@ -27,49 +27,49 @@ from chladni_benchmarks.conditions import Conditions
 from chladni_benchmarks.figures import Figures, MeasurementError, median
 from chladni_benchmarks.reports.charts import BarChart, Chart
 from chladni_benchmarks.reports.targets import TARGETS
-from chladni_benchmarks.services.image_requests import Answer, generation_request
+from chladni_benchmarks.services.image_requests import FinishedGeneration, generation_request
 from chladni_benchmarks.services.measured_service import MeasuredService, measured_service
 
 STEPS_METRIC: Final = "chladni_denoising_steps_total"
 _LONG_STEPS: Final = 50
-_COMPANION_STEPS: Final = 6
+_CONCURRENT_STEPS: Final = 6
 _LAST_STEP: Final = 12
 _TRANSIT_SECONDS: Final = 0.006
 
 
 @dataclass(slots=True)
 class _Trial:
-    """What became of a caller that left.
+    """The outcome of a caller that left.
 
     Attributes:
-        heard_steps: Steps that it heard of.
+        received_steps: Steps whose events it received.
         taken_steps: Steps that the service took for it.
     """
 
-    heard_steps: int
+    received_steps: int
     taken_steps: int
 
     @property
     def steps_after(self) -> int:
-        return self.taken_steps - self.heard_steps
+        return self.taken_steps - self.received_steps
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns the most and the mean steps after a caller has left."""
+    """Return the most and the mean steps after a caller has left."""
     rng = random.Random(0)
-    conditions.tell("starting the service")
+    conditions.report("starting the service")
     with measured_service("image-generation", conditions.folder) as served:
         step_seconds = _step_seconds(served)
         trial_count = conditions.choose(40, 3)
         trials = []
         for number in range(1, 1 + trial_count):
-            conditions.tell(f"caller {number} of {trial_count} leaves")
+            conditions.report(f"caller {number} of {trial_count} leaves")
             trials.append(
                 _leave(
                     served,
                     rng,
                     seed=number,
-                    has_companion=number % 2 == 0,
+                    has_concurrent=number % 2 == 0,
                     step_seconds=step_seconds,
                 )
             )
@@ -83,7 +83,7 @@ def measure(conditions: Conditions) -> Figures:
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns the mean and the most."""
+    """Return the mean and the maximum."""
     return [
         BarChart(
             "cancellation",
@@ -101,7 +101,7 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
 
 
 def _step_seconds(served: MeasuredService) -> float:
-    """Returns the time between two steps of a generation that is alone."""
+    """Return the time between two steps of a generation that is alone."""
     stub = image_grpc.ImageGenerationServiceStub(served.channel)
     moments = [
         time.perf_counter()
@@ -116,66 +116,68 @@ def _leave(
     rng: random.Random,
     *,
     seed: int,
-    has_companion: bool,
+    has_concurrent: bool,
     step_seconds: float,
 ) -> _Trial:
-    """Starts a long generation and leaves it at a random moment."""
+    """Start a long generation and leaves it at a random moment."""
     stub = image_grpc.ImageGenerationServiceStub(served.channel)
     steps_before = served.settled_metric(STEPS_METRIC, quiet_seconds=3 * step_seconds)
-    companion = _Companion(stub, seed) if has_companion else None
+    concurrent = _ConcurrentGeneration(stub, seed) if has_concurrent else None
     call: Any = stub.GenerateImage(generation_request(seed, steps=_LONG_STEPS, guidance_scale=1.0))
-    listener = _Listener(call)
-    listener.wait_for(rng.randint(0, _LAST_STEP))
+    reader = _EventReader(call)
+    reader.wait_for(rng.randint(0, _LAST_STEP))
     time.sleep(rng.uniform(0, max(0.0, step_seconds - _TRANSIT_SECONDS)))
-    heard_steps = listener.heard_steps
+    received_steps = reader.received_steps
     call.cancel()
-    listener.join()
-    companion_steps = companion.join() if companion else 0
+    reader.join()
+    concurrent_steps = concurrent.join() if concurrent else 0
     steps_now = served.settled_metric(STEPS_METRIC, quiet_seconds=4 * step_seconds)
-    trial = _Trial(heard_steps, round(steps_now - steps_before) - companion_steps)
+    trial = _Trial(received_steps, round(steps_now - steps_before) - concurrent_steps)
     if trial.steps_after < 0 or trial.taken_steps >= _LONG_STEPS:
-        raise MeasurementError(f"the counter of steps does not fit what the caller heard: {trial}")
+        raise MeasurementError(f"the counter of steps does not fit the received events: {trial}")
     return trial
 
 
-class _Listener:
-    """Reads the events of a call on a thread, and counts the steps that they tell of."""
+class _EventReader:
+    """Reads the events of a call on a thread, and counts those of steps."""
 
     def __init__(self, call: Any) -> None:
-        self.heard_steps = 0
+        self.received_steps = 0
         self._error: grpc.RpcError | None = None
         self._change = threading.Condition()
-        self._thread = threading.Thread(target=self._listen, args=(call,))
+        self._thread = threading.Thread(target=self._read, args=(call,))
         self._thread.start()
 
     def wait_for(self, step_count: int) -> None:
-        """Waits until so many steps are done.
+        """Wait until so many steps are done.
 
         Raises:
-            MeasurementError: They never are.
+            MeasurementError: They are not done in time.
         """
         with self._change:
-            if not self._change.wait_for(lambda: self.heard_steps >= step_count or self._error, timeout=60):
+            if not self._change.wait_for(
+                lambda: self.received_steps >= step_count or self._error, timeout=60
+            ):
                 raise MeasurementError(f"no step {step_count} in a minute")
         if self._error:
             raise MeasurementError(f"a generation failed: {self._error}")
 
     def join(self) -> None:
-        """Waits for the end of the call.
+        """Wait for the end of the call.
 
         Raises:
-            MeasurementError: It ended otherwise than by leaving.
+            MeasurementError: It did not end by cancellation.
         """
         self._thread.join()
         if self._error is None or self._error.code() is not grpc.StatusCode.CANCELLED:
-            raise MeasurementError(f"a call that was left ended with {self._error or 'an image'}")
+            raise MeasurementError(f"a cancelled call ended with {self._error or 'an image'}")
 
-    def _listen(self, call: Iterator[image_pb2.GenerateImageResponse]) -> None:
+    def _read(self, call: Iterator[image_pb2.GenerateImageResponse]) -> None:
         try:
             for event in call:
                 if event.HasField("progress"):
                     with self._change:
-                        self.heard_steps += 1
+                        self.received_steps += 1
                         self._change.notify()
         except grpc.RpcError as error:
             with self._change:
@@ -183,13 +185,13 @@ class _Listener:
                 self._change.notify()
 
 
-class _Companion:
-    """Another generation, that is never left."""
+class _ConcurrentGeneration:
+    """A generation that runs at the same time and is never cancelled."""
 
     def __init__(self, stub: image_grpc.ImageGenerationServiceStub, seed: int) -> None:
-        request = generation_request(1000 + seed, steps=_COMPANION_STEPS, guidance_scale=1.0)
+        request = generation_request(1000 + seed, steps=_CONCURRENT_STEPS, guidance_scale=1.0)
         self._call = stub.GenerateImage(request)
 
     def join(self) -> int:
-        """Waits for its image and returns how many steps it took."""
-        return Answer.of(self._call).step_count
+        """Wait for its image and return how many steps it took."""
+        return FinishedGeneration.of(self._call).step_count

@@ -1,8 +1,8 @@
 """The embedding service against the bare path: the same preparation and the same model without a server.
 
 Three processes take turns, in rounds of two seconds: the service with its client at 1, 8 and 32 requests
-in flight, and the bare path at batch 1 and 16. Medians of the rounds are compared, so that what disturbs the
-machine for a while disturbs all alike.
+in flight, and the bare path at batch 1 and 16. Medians of the rounds are compared, so that a temporary
+disturbance of the machine affects all of them equally.
 
 ``throughput_ratio`` is the throughput over its ceiling: the bare path's throughput times the share of the
 machine that the client leaves (`figures.throughput_ceiling`). ``cpu_ms_over_model`` is the server's
@@ -20,7 +20,7 @@ import numpy as np
 
 from chladni_benchmarks.conditions import Conditions
 from chladni_benchmarks.figures import Figures, MeasurementError, latency_figures, median, throughput_ceiling
-from chladni_benchmarks.models.clip_tower import DIMENSION, save_tower
+from chladni_benchmarks.models.saved_models import DIMENSION, save_tower
 from chladni_benchmarks.reports.charts import BarChart, Chart
 from chladni_benchmarks.reports.targets import TARGETS
 from chladni_benchmarks.services.measured_service import MeasuredService, measured_service
@@ -36,7 +36,7 @@ _TOLERANCE: Final = 1e-4  # float32 rounds differently in batches of another siz
 
 @dataclass(slots=True)
 class _Rounds:
-    """What the rounds of one way gave, a number a round, and the time of every request of all of them."""
+    """The results of one way: a number for each round, and the time of every request."""
 
     throughput_per_second: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
@@ -58,9 +58,9 @@ class _Rounds:
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns throughput, processor time and latency of both ways, and their ratios."""
+    """Return throughput, processor time and latency of both ways, and their ratios."""
     tower = conditions.folder / "clip-tower"
-    conditions.tell("building a CLIP tower")
+    conditions.report("building a CLIP tower")
     save_tower(tower)
     settings: dict[str, str | int] = {"models": str(tower), "cache_capacity": 0}
     with (
@@ -69,19 +69,19 @@ def measure(conditions: Conditions) -> Figures:
         Worker("embedding_client", served.target) as client,
     ):
         _check_vectors(bare, client)
-        conditions.tell("embedding: warming up")
+        conditions.report("embedding: warming up")
         _run_rounds(bare, served, client, seconds=conditions.choose(0.7, 0.2))
         all_rounds: dict[str, _Rounds] = {}
         round_count = conditions.choose(5, 1)
         for number in range(1, 1 + round_count):
-            conditions.tell(f"embedding: round {number} of {round_count}")
+            conditions.report(f"embedding: round {number} of {round_count}")
             _run_rounds(bare, served, client, seconds=conditions.choose(2.0, 0.2), into=all_rounds)
         _check_vectors(bare, client)
     return _figures(all_rounds)
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns throughput and processor time of every way."""
+    """Return throughput and processor time of every way."""
     ways = {f"in process,\nbatch {size}": f"embedding.inprocess.b{size}" for size in _BATCH_SIZES}
     ways |= {f"served,\n{count} at once": f"embedding.c{count}" for count in _CONCURRENCIES}
     return [
@@ -114,7 +114,7 @@ def _run_rounds(
     seconds: float,
     into: dict[str, _Rounds] | None = None,
 ) -> None:
-    """Gives every way its turn, the bare one before each of the service's."""
+    """Run every way in turn, the bare one before each of the service's."""
     rounds = {} if into is None else into
     for concurrency in _CONCURRENCIES:
         batch_size = _COMPARED_BATCH_SIZE[concurrency]
@@ -146,7 +146,7 @@ def _figures(rounds: Mapping[str, _Rounds]) -> Figures:
 
 
 def _check_vectors(bare: Worker, client: Worker) -> None:
-    """Checks that both ways compute the same, or there is nothing to compare."""
+    """Check that both ways compute the same vectors."""
     expected = np.array(bare.ask("vectors", count=_CHECKED_IMAGES))
     answered = np.array(client.ask("vectors", count=_CHECKED_IMAGES))
     if answered.shape != (_CHECKED_IMAGES, DIMENSION) or not np.allclose(

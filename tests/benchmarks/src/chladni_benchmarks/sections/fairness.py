@@ -1,10 +1,10 @@
-"""Short jobs behind long ones: the service's order of turns against first come, first served.
+"""Short jobs behind long ones: the service's scheduler against first come, first served.
 
-Long jobs (50 steps) arrive faster than the model makes them, and short ones (4 steps) meanwhile, each at a
-random moment of an interval of its own. All come from one caller, so that only length and waiting decide. The
-same arrivals are replayed on the same engine with either order, the embedded model computing in both. A gain
-is the time of short jobs, from arrival to image, under first come, first served over that under the
-service's order; a cost is the same for long jobs the other way round.
+Long jobs (50 steps) arrive faster than the model completes them, and short ones (4 steps) in between, each at
+a random moment of its own interval. All come from one caller, so that only length and waiting time decide.
+The same arrivals are replayed on the same engine with either scheduler and the embedded model. A gain is the
+time of short jobs, from arrival to image, under first come, first served, divided by that under the service's
+scheduler; a cost is the same for long jobs, inverted.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _Arrival = dict[str, Any]
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns the times of short and long jobs under both orders, and what the one gains over the other."""
+    """Return the times of short and long jobs under both orders, and the gain of one over the other."""
     long_count, short_count = conditions.choose((3, 8), (1, 2))
     schedule_count = conditions.choose(2, 1)
     seconds: dict[tuple[str, int], list[float]] = {
         (order, steps): [] for order in _ORDERS for steps in (_LONG_STEPS, _SHORT_STEPS)
     }
-    conditions.tell("loading the model")
-    with Worker("turns_replay") as replay:
+    conditions.report("loading the model")
+    with Worker("scheduler_replay") as replay:
         step_seconds = replay.ask("step_seconds")
         for number in range(schedule_count):
             arrivals = _arrivals(
@@ -44,7 +44,7 @@ def measure(conditions: Conditions) -> Figures:
                 short_count=short_count,
             )
             for order in _ORDERS:
-                conditions.tell(f"schedule {number + 1} of {schedule_count}, {order.replace('_', ' ')}")
+                conditions.report(f"schedule {number + 1} of {schedule_count}, {order.replace('_', ' ')}")
                 times = replay.ask("replay", turns=order, arrivals=arrivals)
                 for arrival, time in zip(arrivals, times, strict=True):
                     seconds[order, arrival["steps"]].append(time)
@@ -70,7 +70,7 @@ def measure(conditions: Conditions) -> Figures:
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns the times under both orders."""
+    """Return the times under both orders."""
     return [
         BarChart(
             "fairness",
@@ -91,7 +91,7 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
 def _arrivals(
     rng: random.Random, step_seconds: float, *, long_count: int, short_count: int
 ) -> list[_Arrival]:
-    """Returns jobs by their arrival: when, and how many steps."""
+    """Return jobs in order of arrival: the time, and the number of steps."""
     long_moments = [index * _LONG_INTERVAL_STEPS * step_seconds for index in range(long_count)]
     span_seconds = long_count * _LONG_STEPS * step_seconds
     short_moments = [(index + rng.random()) * span_seconds / short_count for index in range(short_count)]

@@ -1,7 +1,7 @@
 """Image generation through the service against a bare diffusers loop with the same model.
 
-Both make the same images, with the model's default steps and guidance, in turn; each waits in a process of
-its own while the other computes. ``generation.serving_overhead`` is the median over the pairs of the
+Both make the same images, with the model's default steps and guidance, in turn; each waits in its own
+process while the other computes. ``generation.serving_overhead`` is the median over the pairs of the
 service's time, from the call to the last byte of the PNG, over the loop's, less 1.
 
 The loop computes the two rows of guidance in the faster of two ways: in one call of the UNet, as diffusers'
@@ -22,7 +22,7 @@ from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_benchmarks.conditions import Conditions
 from chladni_benchmarks.figures import Figures, MeasurementError, median
 from chladni_benchmarks.reports.charts import BarChart, Chart
-from chladni_benchmarks.services.image_requests import Answer, generation_request, pixels_of
+from chladni_benchmarks.services.image_requests import FinishedGeneration, generation_request, pixels_of
 from chladni_benchmarks.services.measured_service import MeasuredService, measured_service
 from chladni_benchmarks.workers.worker import Worker
 
@@ -33,7 +33,7 @@ _MAX_SIZE_DIFFERENCE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """An image, and the wall and processor time that it took in seconds."""
+    """An image, and its wall and processor time in seconds."""
 
     png: bytes
     seconds: float
@@ -41,12 +41,12 @@ class _Image:
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns the overhead, and the times of both."""
-    conditions.tell("starting the service")
+    """Return the overhead, and the times of both."""
+    conditions.report("starting the service")
     with measured_service("image-generation", conditions.folder) as served:
         stub = image_grpc.ImageGenerationServiceStub(served.channel)
-        provenance = Answer.of(stub.GenerateImage(generation_request(0))).completed.provenance
-        conditions.tell("loading the bare loop")
+        provenance = FinishedGeneration.of(stub.GenerateImage(generation_request(0))).completed.provenance
+        conditions.report("loading the bare loop")
         with Worker(
             "bare_generation", provenance.dtype, str(provenance.thread_count), provenance.device
         ) as bare:
@@ -65,7 +65,7 @@ def measure(conditions: Conditions) -> Figures:
                 png = base64.b64decode(answer["png"])
                 return _Image(png, answer["wall_seconds"], answer["cpu_seconds"])
 
-            conditions.tell("the bare loop: one call of the UNet for both rows of guidance, or two?")
+            conditions.report("the bare loop: one call of the UNet for both rows of guidance, or two?")
             loop(0, is_batched=True)
             trials = {True: list[float](), False: list[float]()}
             for seed in range(conditions.choose(4, 1)):
@@ -76,7 +76,7 @@ def measure(conditions: Conditions) -> Figures:
             pairs = []
             pair_count = conditions.choose(14, 2)
             for seed in range(1, 1 + pair_count):
-                conditions.tell(f"served against bare: pair {seed} of {pair_count}")
+                conditions.report(f"served against bare: pair {seed} of {pair_count}")
                 if seed % 2:
                     ours, theirs = serve(seed), loop(seed, is_batched=is_batched)
                 else:
@@ -97,7 +97,7 @@ def measure(conditions: Conditions) -> Figures:
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns both times side by side."""
+    """Return both times side by side."""
     times = {
         "served": figures["generation.served_seconds"],
         "bare loop": figures["generation.bare_seconds"],
@@ -111,13 +111,13 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
 def _served_image(stub: image_grpc.ImageGenerationServiceStub, served: MeasuredService, seed: int) -> _Image:
     request = generation_request(seed)
     cpu_seconds, started_at = served.processor_seconds, time.perf_counter()
-    answer = Answer.of(stub.GenerateImage(request))
+    answer = FinishedGeneration.of(stub.GenerateImage(request))
     seconds = time.perf_counter() - started_at
     return _Image(answer.completed.image.content, seconds, served.processor_seconds - cpu_seconds)
 
 
 def _check_same(ours: _Image, theirs: _Image) -> None:
-    """Checks that both made the same image, as files of about the same size."""
+    """Check that both made the same image, as files of about the same size."""
     difference = np.abs(pixels_of(ours.png).astype(int) - pixels_of(theirs.png)).mean()
     if difference > _MAX_MEAN_DIFFERENCE:
         raise MeasurementError(f"the two images differ by {difference:.2f} of 255 on average")

@@ -1,11 +1,11 @@
-"""On a GPU: what batching gains for a denoiser of Stable Diffusion's size, and whether it costs a bit.
+"""On a GPU: what batching gains for a denoiser of Stable Diffusion's size, and whether it changes a bit.
 
 The engine runs on a UNet of Stable Diffusion 1.5's shape with random weights at 512x512, in bfloat16. Eight
 guided requests in flight are computed with all their rows in one call, and request by request as diffusers'
 pipelines do (the two rows of guidance in one call); `gpu.batched_speedup_8` is the ratio of the throughputs.
-Then requests of random steps and schedulers are rendered alone and in company, and compared to the bit.
+Then requests of random steps and schedulers are rendered alone and concurrently, and compared to the bit.
 
-Nothing here is particular to GPUs, so that all of it can be tried on a CPU with a small shape.
+Nothing here is specific to GPUs, so everything can be tested on a CPU with a small shape.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from chladni_runtime.execution.cancellation import CancellationToken
 
 IN_FLIGHT: Final = 8
 _GUIDANCE_SCALE: Final = 7.5
-_MIN_STEPS: Final = 4  # Fewer are not to be had from every scheduler.
+_MIN_STEPS: Final = 4  # Not every scheduler supports fewer.
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Effort:
     Attributes:
         rounds: Rounds of both ways.
         steps: Denoising steps of a request.
-        compared_images: Images rendered alone and in company.
+        compared_images: Images rendered alone and concurrently.
         max_steps: Most denoising steps of one of these.
     """
 
@@ -59,20 +59,20 @@ class Effort:
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns the speed-up by batching, and how many images differ.
+    """Return the speed-up by batching, and how many images differ.
 
     Raises:
         NotMeasurableError: There is no CUDA device.
     """
     if not torch.cuda.is_available():
         raise NotMeasurableError("no CUDA device")
-    conditions.tell("building a UNet of Stable Diffusion's size")
+    conditions.report("building a UNet of Stable Diffusion's size")
     model = UntrainedStableDiffusion(STABLE_DIFFUSION_1_5, device=torch.device("cuda"), dtype=torch.bfloat16)
     return measure_model(model, conditions.choose(Effort(3, 20, 32, 12), Effort(1, 4, 4, 5)), conditions)
 
 
 def measure_model(model: UntrainedStableDiffusion, effort: Effort, conditions: Conditions) -> Figures:
-    """Returns the figures for a model, on whatever device it is."""
+    """Return the figures for a model on any device."""
     return asyncio.run(_measure(model, effort, conditions))
 
 
@@ -99,13 +99,13 @@ async def _measure_engines(
         ways = {"batched": batched, "unbatched": unbatched}
         images_per_second: dict[str, list[float]] = {way: [] for way in ways}
         for number in range(1 + effort.rounds):
-            conditions.tell(f"{IN_FLIGHT} in flight, round {number}")
+            conditions.report(f"{IN_FLIGHT} in flight, round {number}")
             for way, engine in ways.items():
                 started_at = time.perf_counter()
                 await _render(engine, requests, at_once)
                 if number:  # the first round chooses kernels and finds out whether rows may share calls
                     images_per_second[way].append(IN_FLIGHT / (time.perf_counter() - started_at))
-        conditions.tell(f"{effort.compared_images} images alone and in company")
+        conditions.report(f"{effort.compared_images} images alone and concurrently")
         differing = await _differing_images(batched, model, effort)
     throughput = {way: median(images_per_second[way]) for way in ways}
     return {
@@ -119,7 +119,7 @@ async def _measure_engines(
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns both throughputs."""
+    """Return both throughputs."""
     return [
         BarChart(
             "gpu",
@@ -182,7 +182,7 @@ def _engine(model: UntrainedStableDiffusion, batch_size: int, compute_thread: Th
 async def _render(
     engine: Engine, requests: Sequence[GenerationRequest], moments: Sequence[float]
 ) -> list[bytes]:
-    """Returns the pixels of requests that an engine is given at these moments, in seconds."""
+    """Return the pixels of requests that are sent to an engine at these moments, in seconds."""
 
     async def render(request: GenerationRequest, moment: float) -> bytes:
         await asyncio.sleep(moment)

@@ -1,11 +1,11 @@
-"""How costs grow: with the length of a clip, the number of images, and the number of those who wait.
+"""How costs grow: with the length of a clip, the number of images, and the length of the queue.
 
 Sizes take turns, and medians are compared. The exponent of a cost is that of the power law that fits it best:
-1 where twice the size costs twice as much, near 0 where the size hardly matters.
+1 if twice the size costs twice as much, near 0 if the size hardly matters.
 
-The queue is that of image generation, with a tiny model, so that steps are short and what surrounds them is
-seen: the time until a request hears that it is accepted, or that it is refused because it would miss its
-deadline; and the time between two ticks of the engine in which the model does nothing.
+The queue is that of image generation, with a tiny model, so that steps are short and the overhead is visible:
+the time until a request is accepted, or refused because it would miss its deadline; and the time between two
+ticks of the engine in which the model is idle.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_benchmarks.conditions import Conditions
 from chladni_benchmarks.figures import Figures, MeasurementError, growth_exponent, median
-from chladni_benchmarks.models.tiny_diffusion import save_tiny_model
+from chladni_benchmarks.models.saved_models import save_tiny_model
 from chladni_benchmarks.reports.charts import Chart, LineChart
 from chladni_benchmarks.services.embedding_requests import embedding_request, random_images
 from chladni_benchmarks.services.image_requests import generation_request
@@ -37,18 +37,18 @@ WAITING_COUNTS: Final = (16, 64, 256)
 _QUEUE_COSTS: Final = ("accept_ms", "refuse_ms", "tick_overhead_ms")
 _QUEUE_LIMIT: Final = 300
 _LONG_STEPS: Final = 1000
-_PATIENCE: Final = 5  # Times what a request takes alone; the shortest queue is three times as long.
+_DEADLINE_FACTOR: Final = 5  # Multiple of the time of one request; the shortest queue is three times as long.
 _TICKS: Final = "chladni_denoising_tick_duration_seconds"
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns the cost at each size, and the exponents."""
+    """Return the cost at each size, and the exponents."""
     return _measure_clips(conditions) | _measure_images(conditions) | _measure_queue(conditions)
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns one chart a cost."""
-    queue = {
+    """Return one chart for each cost."""
+    costs = {
         name.removesuffix("_ms").replace("_", " "): {
             float(count): figures[f"growth.queue.{count}_{name}"] for count in WAITING_COUNTS
         }
@@ -57,8 +57,8 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
     return [
         LineChart(
             "growth_extract",
-            f"Features of a recording: exponent {figures['growth.extract.exponent']:.2f}",
-            "seconds of sound",
+            f"Features of a clip: exponent {figures['growth.extract.exponent']:.2f}",
+            "seconds of audio",
             "milliseconds",
             {"ExtractFeatures": {s: figures[f"growth.extract.{s}s_ms"] for s in CLIP_SECONDS}},
         ),
@@ -69,9 +69,7 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
             "milliseconds",
             {"EmbedImages": {n: figures[f"growth.embed.{n}_ms"] for n in IMAGE_COUNTS}},
         ),
-        LineChart(
-            "growth_queue", "What those who wait cost the others", "requests that wait", "milliseconds", queue
-        ),
+        LineChart("growth_queue", "The cost of queued requests", "queued requests", "milliseconds", costs),
     ]
 
 
@@ -85,9 +83,9 @@ def _measure_clips(conditions: Conditions) -> Figures:
         def extract(seconds: int) -> None:
             response = stub.ExtractFeatures(audio_pb2.ExtractFeaturesRequest(audio=clips[seconds]))
             if abs(response.audio.duration_seconds - seconds) > 0.01:
-                raise MeasurementError(f"a clip of {seconds} s was taken for another")
+                raise MeasurementError(f"a clip of {seconds} s was reported with another length")
 
-        conditions.tell("clips of 1 to 30 s")
+        conditions.report("clips of 1 to 30 s")
         costs = _median_ms(extract, CLIP_SECONDS, runs=conditions.choose(7, 1))
     figures = {f"growth.extract.{seconds}s_ms": cost for seconds, cost in costs.items()}
     return figures | {"growth.extract.exponent": growth_exponent(costs)}
@@ -105,16 +103,16 @@ def _measure_images(conditions: Conditions) -> Figures:
         def embed(count: int) -> None:
             response = stub.EmbedImages(requests[count])
             if response.embeddings.values.shape[0] != count or response.cached_count:
-                raise MeasurementError(f"{count} images were not embedded anew")
+                raise MeasurementError(f"{count} images were not computed")
 
-        conditions.tell("1 to 64 images")
+        conditions.report("1 to 64 images")
         costs = _median_ms(embed, IMAGE_COUNTS, runs=conditions.choose(5, 1))
     figures = {f"growth.embed.{count}_ms": cost for count, cost in costs.items()}
     return figures | {"growth.embed.exponent": growth_exponent(costs)}
 
 
 def _median_ms(run: Callable[[int], None], sizes: tuple[int, ...], *, runs: int) -> dict[float, float]:
-    """Times every size in turn, a number of times after a first."""
+    """Time every size in turn, several times after a first run; return the medians."""
     seconds: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(1 + runs):
         for size in sizes:
@@ -135,26 +133,26 @@ def _measure_queue(conditions: Conditions) -> Figures:
     }
     figures: Figures = {}
     with measured_service("image-generation", conditions.folder, settings) as served:
-        crowd = _Crowd(served)
-        crowd.grow_to(0)
-        conditions.tell("an empty queue")
+        queue = _QueuedRequests(served)
+        queue.grow_to(0)
+        conditions.report("an empty queue")
         _, overhead_seconds = _tick_seconds(served, seconds=conditions.choose(1.0, 0.3))
         figures["growth.queue.0_tick_overhead_ms"] = overhead_seconds * 1e3
         for count in WAITING_COUNTS:
-            conditions.tell(f"{count} requests in the queue")
-            crowd.grow_to(count)
+            conditions.report(f"{count} requests in the queue")
+            queue.grow_to(count)
             tick_seconds, overhead_seconds = _tick_seconds(served, seconds=conditions.choose(1.0, 0.3))
-            crowd.grow_to(count)  # one of them may have ended
+            queue.grow_to(count)  # one of them may have ended
             runs = conditions.choose(12, 2)
-            accepted = [crowd.time_to_accept(seed) for seed in range(runs)]
-            refused = [crowd.time_to_refuse(seed, tick_seconds) for seed in range(runs)]
+            accepted = [queue.time_to_accept(seed) for seed in range(runs)]
+            refused = [queue.time_to_refuse(seed, tick_seconds) for seed in range(runs)]
             prefix = f"growth.queue.{count}"
             figures |= {
                 f"{prefix}_accept_ms": median(accepted) * 1e3,
                 f"{prefix}_refuse_ms": median(refused) * 1e3,
                 f"{prefix}_tick_overhead_ms": overhead_seconds * 1e3,
             }
-        crowd.leave()
+        queue.leave()
     for cost in ("accept_ms", "refuse_ms"):
         costs = {float(count): figures[f"growth.queue.{count}_{cost}"] for count in WAITING_COUNTS}
         figures[f"growth.queue.{cost.removesuffix('_ms')}_exponent"] = growth_exponent(costs)
@@ -162,7 +160,7 @@ def _measure_queue(conditions: Conditions) -> Figures:
 
 
 def _tick_seconds(served: MeasuredService, *, seconds: float) -> tuple[float, float]:
-    """Returns the mean time of a tick, and the mean time between two in which the model does nothing."""
+    """Return the mean time of a tick, and the mean time between two in which the model is idle."""
     before, started_at = served.metrics(), time.perf_counter()
     time.sleep(seconds)
     after, elapsed_seconds = served.metrics(), time.perf_counter() - started_at
@@ -173,7 +171,7 @@ def _tick_seconds(served: MeasuredService, *, seconds: float) -> tuple[float, fl
     return busy_seconds / ticks, max(0.0, (elapsed_seconds - busy_seconds) / ticks)
 
 
-class _Crowd:
+class _QueuedRequests:
     """Long requests that fill the queue.
 
     Args:
@@ -186,18 +184,18 @@ class _Crowd:
         self._calls: list[Any] = []
 
     def grow_to(self, waiting_count: int) -> None:
-        """Adds requests until at least one is computed and so many wait."""
+        """Add requests until one is computed and `waiting_count` are queued."""
         while True:
             missing = waiting_count - round(self._served.metric("chladni_generations_queued"))
             if missing <= 0 and self._served.metric("chladni_generations_active") >= 1:
                 return
             fresh = [self._start(len(self._calls) + index) for index in range(max(1, missing))]
             for call in fresh:
-                next(call)  # an event: accepted
+                next(call)  # the first event: accepted
             self._calls += fresh
 
     def time_to_accept(self, seed: int) -> float:
-        """Returns how long one more request takes to hear of its place."""
+        """Return the time until one more request is accepted."""
         started_at = time.perf_counter()
         call = self._start(10_000 + seed)
         next(call)
@@ -206,11 +204,11 @@ class _Crowd:
         return seconds
 
     def time_to_refuse(self, seed: int, tick_seconds: float) -> float:
-        """Returns how long one more request takes to hear that it would miss its deadline.
+        """Return the time until one more request is refused because it would miss its deadline.
 
-        Alone it could keep it, so that it is the queue that is asked.
+        Alone it could meet its deadline, so the refusal is due to the queue.
         """
-        timeout_seconds = _PATIENCE * _LONG_STEPS * tick_seconds
+        timeout_seconds = _DEADLINE_FACTOR * _LONG_STEPS * tick_seconds
         started_at = time.perf_counter()
         call: Any = self._stub.GenerateImage(
             generation_request(20_000 + seed, steps=_LONG_STEPS, guidance_scale=1.0), timeout=timeout_seconds
@@ -223,10 +221,10 @@ class _Crowd:
                     f"a request that would be late got {error.code().name}: {error.details()}"
                 ) from error
             return time.perf_counter() - started_at
-        raise MeasurementError("a request that will miss its deadline was accepted")
+        raise MeasurementError("a request that would miss its deadline was accepted")
 
     def leave(self) -> None:
-        """Gives up all requests."""
+        """Cancel all requests."""
         for call in self._calls:
             call.cancel()
 

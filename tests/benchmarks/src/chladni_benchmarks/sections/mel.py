@@ -1,7 +1,7 @@
 """The service's log-mel spectrogram of 30 s against librosa's, in time, processor time and value.
 
-librosa's FFT uses several threads where there are several processors, so that wall time tells only half:
-on a busy machine it is the processor time that counts.
+librosa's FFT uses several threads on several processors, so that wall time is only half of the comparison: on
+a busy machine the processor time counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CLIP_SECONDS: Final = 30.0
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns medians of times, of ratios of pairs that alternate, and the largest difference in dB."""
+    """Return medians of times, of ratios of pairs that alternate, and the largest difference in dB."""
     samples = melody(_CLIP_SECONDS)
     transform = MelTransform()
 
@@ -40,7 +40,7 @@ def measure(conditions: Conditions) -> Figures:
     difference_db = float(np.abs(ours() - theirs()).max())  # also the first run of each, which is slower
     if difference_db > 0.1:
         raise MeasurementError(f"the two spectrograms differ by {difference_db:g} dB; they are not the same")
-    conditions.tell("mel spectrograms of 30 s")
+    conditions.report("mel spectrograms of 30 s")
     pairs = [(_times(ours), _times(theirs)) for _ in range(conditions.choose(25, 2))]
     return {
         "mel.speedup_over_librosa": median([theirs.wall / ours.wall for ours, theirs in pairs]),
@@ -54,7 +54,7 @@ def measure(conditions: Conditions) -> Figures:
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns both ways side by side."""
+    """Return both ways side by side."""
     ways = {"Chladni": "mel.", "librosa": "mel.librosa_"}
     return [
         BarChart(

@@ -1,11 +1,11 @@
-"""Whether an image depends, by a single bit, on who else was in flight.
+"""Whether an image depends, by a single bit, on concurrent requests.
 
 Every request is first rendered alone. Then all of them are sent again, at random moments, so that several are
-in flight at a time, mixed with others that leave on the way: random step counts, with guidance and without,
-every scheduler that the model takes, both priorities, several callers, some with previews. The pixels of each
-must be those that it had alone.
+in flight at a time, mixed with others that are cancelled: random step counts, with guidance and without,
+every scheduler that the model supports, both priorities, several callers, some with previews. Every image
+must have the pixels that it had alone.
 
-Three services are asked: a tiny model with one row a call and with several, which makes many images in
+Three services are measured: a tiny model with one row a call and with several, which makes many images in
 little time, and the embedded model as it is served by default.
 """
 
@@ -25,21 +25,21 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_benchmarks.conditions import Conditions
 from chladni_benchmarks.figures import Figures, MeasurementError
-from chladni_benchmarks.models.tiny_diffusion import save_tiny_model
+from chladni_benchmarks.models.saved_models import save_tiny_model
 from chladni_benchmarks.reports.charts import BarChart, Chart
 from chladni_benchmarks.services.image_requests import generation_request, pixels_of
 from chladni_benchmarks.services.measured_service import CHANNEL_OPTIONS, MeasuredService, measured_service
 from chladni_contract.metadata import CALLER_ID_KEY
 
 _MAX_STEPS: Final = 12
-_LEAVING_SHARE: Final = 0.25
+_CANCELLED_SHARE: Final = 0.25
 _CALLERS: Final = ("", "amber", "basalt", "cedar")
 _IN_FLIGHT: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A service to ask.
+    """A service to measure.
 
     Attributes:
         name: Name in the figures.
@@ -53,14 +53,14 @@ class _Case:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """A request, and how it is made.
+class _PlannedRequest:
+    """A request, and when and by whom it is made.
 
     Attributes:
         request: The message.
-        caller: Who asks.
-        pause_seconds: Time between the request before and this one.
-        leaves_after: Events after which the caller leaves; `None` for one who stays.
+        caller: Identifier of the caller.
+        pause_seconds: Time after the previous request.
+        leaves_after: Number of events after which the caller cancels; `None` for never.
     """
 
     request: image_pb2.GenerateImageRequest
@@ -70,7 +70,7 @@ class _Wish:
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns how many images were compared, and how many differ."""
+    """Return how many images were compared, and how many differ."""
     figures: Figures = {"reproducibility.images": 0, "reproducibility.differing_images": 0}
     for case in _cases(conditions):
         with measured_service("image-generation", conditions.folder / case.name, case.settings) as served:
@@ -83,12 +83,12 @@ def measure(conditions: Conditions) -> Figures:
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns how many images of each service were compared and how many differ."""
+    """Return how many images of each service were compared and how many differ."""
     cases = [name.split(".")[1] for name in figures if name.count(".") == 2 and name.endswith(".images")]
     return [
         BarChart(
             "reproducibility",
-            "Images made in company, compared with themselves made alone",
+            "Images made concurrently, compared with the same images made alone",
             "images",
             {
                 label: {case: figures[f"reproducibility.{case}.{key}"] for case in cases}
@@ -114,35 +114,35 @@ def _tiny_settings(directory: Path, batch_size: int) -> dict[str, str | int]:
 
 
 async def _compare(conditions: Conditions, served: MeasuredService, case: _Case) -> int:
-    """Returns how many images differ from themselves made alone."""
+    """Return how many images differ from the same images made alone."""
     rng = random.Random(case.name)
     async with grpc.aio.insecure_channel(served.target, options=CHANNEL_OPTIONS) as channel:
         stub = image_grpc.ImageGenerationServiceStub(channel)
         (model,) = (await stub.GetModels(image_pb2.GetModelsRequest())).models
         schedulers = model.properties["schedulers"].split()
         requests = [_random_request(rng, seed, schedulers) for seed in range(case.image_count)]
-        conditions.tell(f"{case.name}: {len(requests)} images alone")
+        conditions.report(f"{case.name}: {len(requests)} images alone")
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        alone = [await _image(stub, _Wish(request, "", 0.0, None)) for request in requests]
+        alone = [await _image(stub, _PlannedRequest(request, "", 0.0, None)) for request in requests]
         seconds_each = (loop.time() - started_at) / len(requests)
 
-        conditions.tell(f"{case.name}: {len(requests)} images in company")
-        company = _company(rng, requests, schedulers, pause_seconds=seconds_each)
-        places = asyncio.Semaphore(_IN_FLIGHT)
+        conditions.report(f"{case.name}: {len(requests)} images concurrently")
+        planned = _mixed_with_cancelled(rng, requests, schedulers, pause_seconds=seconds_each)
+        slots = asyncio.Semaphore(_IN_FLIGHT)
         together: dict[int, bytes | None] = {}
 
-        async def render(wish: _Wish) -> None:
+        async def render(item: _PlannedRequest) -> None:
             try:
-                together[wish.request.seed] = await _image(stub, wish)
+                together[item.request.seed] = await _image(stub, item)
             finally:
-                places.release()
+                slots.release()
 
         async with asyncio.TaskGroup() as group:
-            for wish in company:
-                await asyncio.sleep(wish.pause_seconds)
-                await places.acquire()
-                group.create_task(render(wish))
+            for item in planned:
+                await asyncio.sleep(item.pause_seconds)
+                await slots.acquire()
+                group.create_task(render(item))
     return sum(
         not np.array_equal(_pixels(png), _pixels(together[request.seed]))
         for request, png in zip(requests, alone, strict=True)
@@ -163,34 +163,36 @@ def _random_request(
     )
 
 
-def _company(
+def _mixed_with_cancelled(
     rng: random.Random,
     requests: Sequence[image_pb2.GenerateImageRequest],
     schedulers: Sequence[str],
     *,
     pause_seconds: float,
-) -> list[_Wish]:
-    """Returns the requests in another order, with some callers among them who leave."""
-    leaving = [
+) -> list[_PlannedRequest]:
+    """Return the requests in another order, mixed with some that are cancelled."""
+    cancelled = [
         _random_request(rng, 1_000_000 + index, schedulers)
-        for index in range(round(_LEAVING_SHARE * len(requests)))
+        for index in range(round(_CANCELLED_SHARE * len(requests)))
     ]
-    wishes = [
-        _Wish(request, rng.choice(_CALLERS), rng.expovariate(1.5 / pause_seconds), None)
+    planned = [
+        _PlannedRequest(request, rng.choice(_CALLERS), rng.expovariate(1.5 / pause_seconds), None)
         for request in requests
     ]
-    wishes += [
-        _Wish(request, rng.choice(_CALLERS), rng.expovariate(1.5 / pause_seconds), rng.randint(1, 6))
-        for request in leaving
+    planned += [
+        _PlannedRequest(
+            request, rng.choice(_CALLERS), rng.expovariate(1.5 / pause_seconds), rng.randint(1, 6)
+        )
+        for request in cancelled
     ]
-    rng.shuffle(wishes)
-    return wishes
+    rng.shuffle(planned)
+    return planned
 
 
-async def _image(stub: image_grpc.ImageGenerationServiceAsyncStub, wish: _Wish) -> bytes | None:
-    """Returns the PNG of a request, `None` where its caller left before it was done."""
-    metadata = ((CALLER_ID_KEY, wish.caller),) if wish.caller else ()
-    call = stub.GenerateImage(wish.request, metadata=metadata)
+async def _image(stub: image_grpc.ImageGenerationServiceAsyncStub, item: _PlannedRequest) -> bytes | None:
+    """Return the PNG of a request, `None` if its caller cancelled it first."""
+    metadata = ((CALLER_ID_KEY, item.caller),) if item.caller else ()
+    call = stub.GenerateImage(item.request, metadata=metadata)
     event_count = 0
     async for event in call:
         event_count += 1
@@ -198,7 +200,7 @@ async def _image(stub: image_grpc.ImageGenerationServiceAsyncStub, wish: _Wish) 
             if event.completed.is_reused:
                 raise MeasurementError("an image came from a cache")
             return event.completed.image.content
-        if event_count == wish.leaves_after:
+        if event_count == item.leaves_after:
             call.cancel()
             return None
     raise MeasurementError("a generation ended without an image")
@@ -206,5 +208,5 @@ async def _image(stub: image_grpc.ImageGenerationServiceAsyncStub, wish: _Wish) 
 
 def _pixels(png: bytes | None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     if png is None:
-        raise MeasurementError("an image that nobody gave up is missing")
+        raise MeasurementError("an image that was not cancelled is missing")
     return pixels_of(png)

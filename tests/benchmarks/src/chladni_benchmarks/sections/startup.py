@@ -1,7 +1,7 @@
-"""From nothing to an image: time until all services are ready, a recording's way, and memory.
+"""Startup: time until all services are ready, time from a clip to its image, and memory.
 
-Starts the four services, calls them through the public client as a user would, and reads from each what it
-holds after that work.
+Starts the four services, calls them through the public client as a user would, and reads the memory of each
+afterwards.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _CALLERS: Final = 8
 
 
 def measure(conditions: Conditions) -> Figures:
-    """Returns times to SERVING, from a 10 s clip to its 512x512 image, and memory afterwards."""
+    """Return times to SERVING, from a 10 s clip to its 512x512 image, and memory afterwards."""
     figures: Figures = {}
-    conditions.tell("starting the four services")
+    conditions.report("starting the four services")
     with LocalCluster(
         folder=conditions.folder,
         ports="free",
         on_ready=lambda name, seconds: figures.update({f"ready_seconds.{name}": seconds}),
     ) as cluster:
-        conditions.tell("from a recording to an image")
+        conditions.report("from a clip to an image")
         figures |= _measure_images(cluster.target("gateway"), runs=conditions.choose(7, 1))
         figures |= {
             f"resident_mb.{service.name}": _resident_mb(cluster, service.name) for service in SERVICES
@@ -44,7 +44,7 @@ def measure(conditions: Conditions) -> Figures:
 
 
 def charts(figures: Mapping[str, float]) -> list[Chart]:
-    """Returns the time to SERVING and the memory of each service."""
+    """Return the time to SERVING and the memory of each service."""
     names = [service.name for service in SERVICES]
     return [
         BarChart(
@@ -63,7 +63,7 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
 
 
 def _measure_images(target: str, *, runs: int) -> Figures:
-    """Times images: one after another, and of eight callers at once. All have seeds of their own."""
+    """Time images: one after another, and of eight callers at once, each with its own seed."""
     clip = encoded(melody(_CLIP_SECONDS))
     with Client(target) as client, ThreadPoolExecutor(_CALLERS) as callers:
 

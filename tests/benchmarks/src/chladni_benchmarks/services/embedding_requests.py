@@ -1,4 +1,4 @@
-"""Images to embed: random but not noise, each another, as raw pixels."""
+"""Requests for embeddings: of random images that are not noise, as raw pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chladni_contract.tensors import to_tensor
 
 
 def random_images(count: int, *, side_pixels: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Returns images of smooth random colours with some noise: uint8 (count, 3, side, side)."""
+    """Return images of smooth random colours with some noise: uint8 (count, 3, side, side)."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, 6, 6, 3), np.uint8)
     smooth = [
@@ -24,8 +24,8 @@ def random_images(count: int, *, side_pixels: int, seed: int = 0) -> NDArray[np.
 
 
 def embedding_request(images: NDArray[np.uint8]) -> bytes:
-    """Returns a request for the embeddings of raw images (N, 3, H, W), ready to be sent.
+    """Return a request for the embeddings of raw images (N, 3, H, W), ready to be sent.
 
-    A client that sends the same bytes again and again costs as little as a client can.
+    Sending the same bytes repeatedly keeps the cost of the client low.
     """
     return similarity_pb2.EmbedImagesRequest(pixels=to_tensor(images)).SerializeToString()

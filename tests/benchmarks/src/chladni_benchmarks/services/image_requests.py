@@ -1,4 +1,4 @@
-"""Requests for images, and what their answers hold."""
+"""Requests for images, and their results."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from chladni_contract.tensors import to_tensor
 
 
 def random_embedding(seed: int) -> NDArray[np.float32]:
-    """Returns the embedding of a sound that does not exist: float32 (152,) in [0, 1]."""
+    """Return a random embedding: float32 (152,) in [0, 1]."""
     return np.random.default_rng(seed).random(COMPONENT_COUNT, dtype=np.float32)
 
 
 def generation_request(seed: int, **fields: Any) -> image_pb2.GenerateImageRequest:
-    """Returns a request for an image that is computed and not taken from a cache.
+    """Return a request for an image that is computed and not taken from a cache.
 
     Args:
-        seed: Seed of the noise, and of the embedding that stands for a sound.
-        fields: Further fields of the message; what is absent is as by default.
+        seed: Seed of the noise and of the random embedding.
+        fields: Further fields of the message; absent ones have their defaults.
     """
     embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(random_embedding(seed)))
     return image_pb2.GenerateImageRequest(
@@ -40,25 +40,25 @@ def generation_request(seed: int, **fields: Any) -> image_pb2.GenerateImageReque
 
 
 def pixels_of(png: bytes) -> NDArray[np.uint8]:
-    """Returns the pixels of a PNG, uint8 (H, W, 3)."""
+    """Return the pixels of a PNG, uint8 (H, W, 3)."""
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FinishedGeneration:
     """A finished generation.
 
     Attributes:
         completed: Its last event.
-        step_count: How often it reported a step.
+        step_count: Number of steps that it reported.
     """
 
     completed: image_pb2.GenerationCompleted
     step_count: int
 
     @classmethod
-    def of(cls, events: Iterable[image_pb2.GenerateImageResponse]) -> Answer:
-        """Reads the events of a call to their end.
+    def of(cls, events: Iterable[image_pb2.GenerateImageResponse]) -> FinishedGeneration:
+        """Read the events of a call to their end.
 
         Raises:
             MeasurementError: They do not end with an image, or it came from a cache.
@@ -70,5 +70,5 @@ class Answer:
             if event.HasField("completed"):
                 completed = event.completed
         if completed is None or completed.is_reused:
-            raise MeasurementError("a generation ended without an image of its own")
+            raise MeasurementError("a generation ended without a new image")
         return cls(completed, step_count)

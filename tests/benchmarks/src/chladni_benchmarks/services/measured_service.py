@@ -14,7 +14,6 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from chladni_benchmarks.figures import MeasurementError
-from chladni_benchmarks.services.processor_time import processor_seconds
 from chladni_local.cluster import LocalCluster
 from chladni_local.services import SERVICES
 
@@ -23,7 +22,7 @@ _POLL_SECONDS: Final = 0.03
 
 
 class MeasuredService:
-    """A running service, seen from outside.
+    """A running service.
 
     Attributes:
         target: Its gRPC address.
@@ -42,7 +41,7 @@ class MeasuredService:
         return processor_seconds(self._pid)
 
     def metrics(self) -> dict[str, float]:
-        """Returns the values of its metrics now, those of one name with different labels added up."""
+        """Return the values of its metrics now, adding up those of one name with different labels."""
         values: dict[str, float] = {}
         for family in text_string_to_metric_families(self._metrics.get("/metrics").text):
             for sample in family.samples:
@@ -50,7 +49,7 @@ class MeasuredService:
         return values
 
     def metric(self, name: str) -> float:
-        """Returns the value of one metric.
+        """Return the value of one metric.
 
         Raises:
             MeasurementError: There is no such metric.
@@ -61,10 +60,10 @@ class MeasuredService:
         return values[name]
 
     def settled_metric(self, name: str, *, quiet_seconds: float, timeout_seconds: float = 30.0) -> float:
-        """Returns a counter once it has not moved for a while.
+        """Return a counter once it has not changed for a while.
 
         Raises:
-            MeasurementError: It moves on and on.
+            MeasurementError: It keeps changing.
         """
         deadline = time.monotonic() + timeout_seconds
         value, changed_at = self.metric(name), time.monotonic()
@@ -81,12 +80,12 @@ class MeasuredService:
 def measured_service(
     name: str, folder: Path, settings: Mapping[str, str | int] | None = None
 ) -> Iterator[MeasuredService]:
-    """Runs one service while the context lasts.
+    """Run one service while the context lasts.
 
     Args:
         name: Its name, such as ``similarity``.
-        folder: Folder for its log; made if absent.
-        settings: Settings by the name of the field; the rest is as by default, whatever the environment says.
+        folder: Folder for its log; created if absent.
+        settings: Settings by field name; all others have their defaults, regardless of the environment.
     """
     service = next(service for service in SERVICES if service.name == name)
     environ = {key: value for key, value in os.environ.items() if not key.startswith("CHLADNI_")}
@@ -96,3 +95,14 @@ def measured_service(
         grpc.insecure_channel(cluster.target(name), options=CHANNEL_OPTIONS) as channel,
     ):
         yield MeasuredService(cluster, name, channel)
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the user and system time of a process, of all its threads, including those that have ended.
+
+    Linux reports it in ticks, usually of 10 ms.
+    """
+    # The name, in parentheses, may hold spaces; the fields are numbered from it. See proc(5).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user_ticks, system_ticks = int(fields[11]), int(fields[12])
+    return (user_ticks + system_ticks) / os.sysconf("SC_CLK_TCK")

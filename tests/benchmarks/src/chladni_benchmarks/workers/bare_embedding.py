@@ -32,7 +32,7 @@ class BareEmbedding:
 
     Args:
         embedder: The model.
-        images: Images to go round, uint8 (N, 3, H, W).
+        images: Images that are used in turn, uint8 (N, 3, H, W).
     """
 
     def __init__(self, embedder: ImageEmbedder, images: NDArray[np.uint8]) -> None:
@@ -40,7 +40,7 @@ class BareEmbedding:
         self._images = images
 
     def run(self, batch_size: int, seconds: float) -> dict[str, Any]:
-        """Embeds for some time, a batch at a time; returns how many images, and what they took."""
+        """Embed batches for some time; return the number of images and the times."""
         batch_seconds: list[float] = []
         started_at, cpu_started_at = time.perf_counter(), time.process_time()
         while (now := time.perf_counter()) < started_at + seconds:
@@ -54,13 +54,13 @@ class BareEmbedding:
         }
 
     def embed_once(self, position: int) -> dict[str, Any]:
-        """Embeds one image; returns the time and the vector, of length 1."""
+        """Embed one image; return the time and the vector, of length 1."""
         started_at = time.perf_counter()
         (vector,) = self._embed(position, 1)
         return {"wall_seconds": time.perf_counter() - started_at, "vector": vector.tolist()}
 
     def vectors(self, count: int) -> list[list[float]]:
-        """Returns the vectors, of length 1, of the first images."""
+        """Return the vectors, of length 1, of the first images."""
         vectors: list[list[float]] = self._embed(0, count).tolist()
         return vectors
 
@@ -73,7 +73,7 @@ class BareEmbedding:
 
 
 def main() -> None:
-    """Loads the model and answers commands."""
+    """Load the model and answer commands."""
     disable_progress_bar()
     torch.set_num_threads(available_processor_count())
     embedder = load_catalog(parse_model_references(sys.argv[1])).default

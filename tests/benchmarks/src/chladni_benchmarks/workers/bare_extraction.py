@@ -1,4 +1,4 @@
-"""The features of a recording without a server.
+"""The features of a clip without a server.
 
 python -m chladni_benchmarks.workers.bare_extraction
 """
@@ -16,11 +16,11 @@ from chladni_fixtures.audio import encoded, melody
 
 
 class BareExtraction:
-    """Extracts what the service extracts where a request does not say what.
+    """Extracts what the service extracts by default.
 
     Args:
         extractor: Computes features.
-        content: A recording, as a file.
+        content: A clip, as a file.
     """
 
     def __init__(self, extractor: FeatureExtractor, content: bytes) -> None:
@@ -28,7 +28,7 @@ class BareExtraction:
         self._content = content
 
     def extract(self) -> dict[str, Any]:
-        """Extracts once; returns the time and the embedding."""
+        """Extract once; return the time and the embedding."""
         started_at = time.perf_counter()
         features = self._extractor.extract(
             self._content, wants_log_mel=False, wants_descriptors=True, wants_embedding=True
@@ -39,7 +39,7 @@ class BareExtraction:
 
 
 def main() -> None:
-    """Makes a recording of 10 s and answers commands."""
+    """Make a clip of 10 s and answer commands."""
     bare = BareExtraction(load_extractor(DecodingLimits()), encoded(melody(10.0)))
     answer_commands({"extract": bare.extract})
 

@@ -59,7 +59,7 @@ class BareLoop:
         self._scheduler_directory = directory / "scheduler"
 
     def generate(self, seed: int, steps: int, guidance_scale: float, is_batched: bool) -> dict[str, Any]:
-        """Makes an image and returns it with the time it took.
+        """Make an image and return it with the time it took.
 
         Args:
             seed: Seed of the noise and of the embedding.
@@ -122,7 +122,7 @@ class BareLoop:
 
 
 def main() -> None:
-    """Loads the model and answers commands."""
+    """Load the model and answer commands."""
     disable_progress_bar()
     dtype, thread_count, device = sys.argv[1:]
     if int(thread_count):

@@ -1,4 +1,4 @@
-"""A client that sends many requests for images at once, and notes when each is told what.
+"""A client that sends many requests for images at once, and notes the first answer of each.
 
     python -m chladni_benchmarks.workers.burst_client TARGET
 
@@ -27,12 +27,12 @@ _METHOD = "/chladni.image.v1.ImageGenerationService/GenerateImage"
 
 @dataclass(slots=True)
 class _Outcome:
-    """What a request was told first.
+    """The first answer to a request.
 
     Attributes:
-        seconds: After which time.
-        code: Status of a call that ended; `None` where an event came.
-        trailing_metadata: What came with the status.
+        seconds: Time until it came.
+        code: Status of a call that ended; `None` if an event came.
+        trailing_metadata: Trailing metadata of the status.
     """
 
     seconds: float
@@ -58,10 +58,10 @@ class BurstClient:
     def burst(
         self, first_seed: int, count: int, steps: int, start_at: float, timeout_seconds: float
     ) -> list[dict[str, Any]]:
-        """Sends requests at a moment of the monotonic clock; returns what each was told first.
+        """Send requests at a moment of the monotonic clock; return the first answer to each.
 
         Each is a mapping of ``seconds`` from its own start, ``code`` (empty for one that was accepted,
-        ``NONE`` for one that heard nothing) and ``has_retry_info``.
+        ``NONE`` without an answer) and ``has_retry_info``.
         """
         requests = [
             generation_request(first_seed + index, steps=steps).SerializeToString() for index in range(count)
@@ -77,7 +77,7 @@ class BurstClient:
         ]
 
     def leave(self) -> None:
-        """Gives up the requests that were accepted."""
+        """Cancel the requests that were accepted."""
 
         async def cancel() -> None:
             for call in self._calls:
@@ -107,7 +107,7 @@ class BurstClient:
         tasks = []
         for index in range(len(requests)):
             tasks.append(asyncio.create_task(send(index)))
-            await asyncio.sleep(0)  # lets it start now, and lets answers be noted when they come
+            await asyncio.sleep(0)  # lets it start now, and lets answers be noted as they come
         answered, unanswered = await asyncio.wait(tasks, timeout=timeout_seconds)
         for task in unanswered:
             task.cancel()
@@ -131,7 +131,7 @@ def _has_retry_info(trailing_metadata: Any) -> bool:
 
 
 def main() -> None:
-    """Connects and answers commands."""
+    """Connect and answer commands."""
     client = BurstClient(sys.argv[1])
     answer_commands({"burst": client.burst, "leave": client.leave})
 

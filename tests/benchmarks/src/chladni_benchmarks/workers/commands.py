@@ -1,4 +1,4 @@
-"""The other side of `chladni_benchmarks.workers.worker`."""
+"""The program's side of `chladni_benchmarks.workers.worker`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 def answer_commands(commands: Mapping[str, Callable[..., Any]]) -> None:
-    """Answers the commands that come on standard input, until it is closed.
+    """Answer the commands on standard input until it is closed.
 
-    What a command prints goes to standard error, as standard output carries the answers.
+    Output of a command goes to standard error, because standard output carries the answers.
 
     Args:
         commands: Functions by name; they take keyword arguments and return what JSON can hold.
@@ -23,7 +23,7 @@ def answer_commands(commands: Mapping[str, Callable[..., Any]]) -> None:
         name, arguments = json.loads(line)
         try:
             answer = {"result": commands[name](**arguments)}
-        except Exception as error:  # noqa: BLE001 - told to the measurement, which ends with it
+        except Exception as error:  # noqa: BLE001 - reported to the measurement, which ends with it
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

@@ -1,8 +1,8 @@
-"""A client that keeps some requests for embeddings in flight, and costs as little as it can.
+"""A client that keeps some requests for embeddings in flight, at the lowest possible cost.
 
     python -m chladni_benchmarks.workers.embedding_client TARGET
 
-Requests are serialised beforehand and answers are not parsed but in `vectors`.
+Requests are serialised beforehand and answers are only parsed in `vectors`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _IMAGE_COUNT = 64
 
 
 class EmbeddingClient:
-    """Sends images, one a request, to go round.
+    """Sends images in turn, one in each request.
 
     Args:
         target: Address of the service.
@@ -42,7 +42,7 @@ class EmbeddingClient:
         self._requests = [embedding_request(images[index : index + 1]) for index in range(len(images))]
 
     def run(self, concurrency: int, seconds: float) -> dict[str, Any]:
-        """Keeps `concurrency` requests in flight for some time; any that fails ends it.
+        """Keep `concurrency` requests in flight for some time; a failed one ends it.
 
         Returns how many images were answered in that time, the processor time of this process, and
         the time of each.
@@ -50,7 +50,7 @@ class EmbeddingClient:
         return self._runner.run(self._run(concurrency, seconds))
 
     def vectors(self, count: int) -> list[list[float]]:
-        """Returns the vectors of the first images."""
+        """Return the vectors of the first images."""
 
         async def collect() -> list[list[float]]:
             answers = [await self._embed(request) for request in self._requests[:count]]
@@ -63,18 +63,18 @@ class EmbeddingClient:
         started_at, cpu_started_at = time.perf_counter(), time.process_time()
         end_at = started_at + seconds
 
-        async def call_again_and_again(first: int) -> None:
+        async def call_repeatedly(first: int) -> None:
             position = first
             while (now := time.perf_counter()) < end_at:
                 answer = await self._embed(self._requests[position % len(self._requests)])
                 if not answer:
-                    raise ValueError("the service gave an empty answer")
+                    raise ValueError("the service returned an empty answer")
                 latencies_seconds.append(time.perf_counter() - now)
                 position += concurrency
 
         async with asyncio.TaskGroup() as group:
             for index in range(concurrency):
-                group.create_task(call_again_and_again(index))
+                group.create_task(call_repeatedly(index))
         return {
             "image_count": len(latencies_seconds),
             "wall_seconds": time.perf_counter() - started_at,
@@ -99,7 +99,7 @@ def _vector(answer: bytes) -> list[float]:
 
 
 def main() -> None:
-    """Connects and answers commands."""
+    """Connect and answer commands."""
     client = EmbeddingClient(sys.argv[1])
     answer_commands({"run": client.run, "vectors": client.vectors})
 

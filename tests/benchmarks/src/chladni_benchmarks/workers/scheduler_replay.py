@@ -1,8 +1,8 @@
-"""Replays a schedule of arrivals on the engine, with the service's order or first come, first served.
+"""Replay a schedule of arrivals on the engine, with the service's scheduler or first come, first served.
 
     python -m chladni_benchmarks.workers.scheduler_replay
 
-Engine, model and limits are those of the service by default; only the scheduler differs.
+Engine, model and limits are the defaults of the service; only the scheduler differs.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ from chladni_runtime.settings import load_settings
 
 
 class FirstComeFirstServed:
-    """The order of a server without a policy: each request to its end, in the order of arrival."""
+    """A scheduler without a policy: each request runs to its end, in the order of arrival."""
 
     def __init__(self) -> None:
         self._requests: list[TrackedRequest] = []
 
     def join(self, request: TrackedRequest) -> None:
-        """Takes a request in, behind all others."""
+        """Add a request behind all others."""
         self._requests.append(request)
 
     def leave(self, request: TrackedRequest) -> None:
-        """Forgets a request."""
+        """Remove a request; unknown ones are ignored."""
         if request in self._requests:
             self._requests.remove(request)
 
     def charge(self, request: TrackedRequest, work: float) -> None:
-        """Does nothing: who was served how much does not matter."""
+        """Do nothing: the work done does not matter."""
 
     def order(self, now: float) -> list[TrackedRequest]:
-        """Returns all requests by their arrival."""
+        """Return all requests by their arrival."""
         del now
         return list(self._requests)
 
 
-class TurnsReplay:
+class SchedulerReplay:
     """Runs schedules.
 
     Args:
@@ -74,13 +74,13 @@ class TurnsReplay:
         }
 
     def step_seconds(self) -> float:
-        """Returns the time of a step without guidance."""
+        """Return the time of a step without guidance."""
         steps = 12
         (seconds,) = self.replay("first_come", [{"at_seconds": 0.0, "steps": steps}])
         return seconds / steps
 
     def replay(self, turns: str, arrivals: list[dict[str, Any]]) -> list[float]:
-        """Returns how long each job took, from its arrival to its image, in seconds.
+        """Return how long each job took, from its arrival to its image, in seconds.
 
         Args:
             turns: Order of turns, ``fair`` or ``first_come``.
@@ -140,10 +140,10 @@ class TurnsReplay:
 
 
 def main() -> None:
-    """Loads the model and answers commands."""
+    """Load the model and answer commands."""
     diffusers.logging.disable_progress_bar()
     settings = load_settings(ImageGenerationSettings, {})
-    replay = TurnsReplay(load_configured_model(settings, settings.model), settings)
+    replay = SchedulerReplay(load_configured_model(settings, settings.model), settings)
     replay.step_seconds()
     answer_commands({"step_seconds": replay.step_seconds, "replay": replay.replay})
 

@@ -1,4 +1,4 @@
-"""A program of this package in a process of its own, which does nothing unless it is asked.
+"""A program of this package in a process of its own, which is idle until it gets a command.
 
 Both sides speak lines of JSON through pipes: ``[command, arguments]`` there, ``{"result": ...}`` or
 ``{"error": ...}`` back. While a process waits for its next line it takes no processor time, so that two
@@ -55,7 +55,7 @@ class Worker:
         return self._process.pid
 
     def ask(self, command: str, **arguments: Any) -> Any:
-        """Returns what a command gives.
+        """Send a command and return its result.
 
         Raises:
             MeasurementError: It failed, or the process ended.
@@ -64,7 +64,7 @@ class Worker:
         return self.receive()
 
     def send(self, command: str, **arguments: Any) -> None:
-        """Gives a command without waiting for its end; `receive` does.
+        """Send a command without waiting for its result; see `receive`.
 
         Raises:
             MeasurementError: The process has ended.
@@ -77,7 +77,7 @@ class Worker:
             raise self._ended() from None
 
     def receive(self) -> Any:
-        """Returns what the command sent first gives.
+        """Return the result of the oldest command without one.
 
         Raises:
             MeasurementError: It failed, or the process ended.

@@ -1,4 +1,4 @@
-"""The audio-features service, as a caller sees it."""
+"""A client of the audio-features service."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from chladni_contract.tensors import to_array
 from chladni_evaluation.clients.errors import CALL_TIMEOUT_SECONDS, answered
 
 GLOBAL_COMPONENTS: Final = 24
-"""The first components of an embedding, which describe the sound as a whole."""
+"""The first components of an embedding, which describe the clip as a whole."""
 
 
 @dataclass(frozen=True, eq=False)
-class Hearing:
-    """What the service says of a sound.
+class AudioEmbedding:
+    """The embedding of a clip.
 
     Attributes:
-        embedding: The embedding as it came, to be passed on unchanged.
+        embedding: The message as it came, to be passed on unchanged.
         vector: (D,) float32, its values.
     """
 
@@ -34,12 +34,12 @@ class Hearing:
 
     @property
     def global_vector(self) -> NDArray[np.float32]:
-        """(24,), the components that describe the sound as a whole."""
+        """(24,), the components that describe the clip as a whole."""
         return self.vector[:GLOBAL_COMPONENTS]
 
 
-class Listener:
-    """Has recordings heard and drawn.
+class AudioFeaturesClient:
+    """Extracts features of clips and renders their spectrograms.
 
     Args:
         channel: Channel to the service.
@@ -48,26 +48,26 @@ class Listener:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = audio_grpc.AudioFeatureServiceStub(channel)
 
-    def hear(self, recording: bytes) -> Hearing:
-        """Returns the embedding of a recording.
+    def extract(self, audio: bytes) -> AudioEmbedding:
+        """Return the embedding of a clip, given as the bytes of a file.
 
         Raises:
             MeasurementError: The service refuses it.
         """
-        request = audio_pb2.ExtractFeaturesRequest(audio=media_pb2.AudioClip(content=recording))
+        request = audio_pb2.ExtractFeaturesRequest(audio=media_pb2.AudioClip(content=audio))
         with answered("ExtractFeatures"):
             embedding = self._stub.ExtractFeatures(request, timeout=CALL_TIMEOUT_SECONDS).embedding
         values = to_array(embedding.values, field="embedding.values", dtype=np.float32, shape=(None,))
-        return Hearing(embedding, values)
+        return AudioEmbedding(embedding, values)
 
-    def draw_spectrogram(self, recording: bytes) -> bytes:
-        """Returns the viridis spectrogram of a recording, a PNG of 512x512 pixels.
+    def render_spectrogram(self, audio: bytes) -> bytes:
+        """Return the viridis spectrogram of a clip, a PNG of 512x512 pixels.
 
         Raises:
             MeasurementError: The service refuses it.
         """
         request = audio_pb2.RenderSpectrogramRequest(
-            audio=media_pb2.AudioClip(content=recording), colormap=audio_pb2.COLORMAP_VIRIDIS
+            audio=media_pb2.AudioClip(content=audio), colormap=audio_pb2.COLORMAP_VIRIDIS
         )
         with answered("RenderSpectrogram"):
             response = self._stub.RenderSpectrogram(request, timeout=CALL_TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""What it means that a call fails: something is not there, or something is wrong."""
+"""Failed calls as errors of the evaluation: what is called is absent, or something is wrong."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _ABSENT: Final = frozenset({grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_F
 
 @contextmanager
 def answered(call: str) -> Iterator[None]:
-    """Turns the errors of a call into those of measurements.
+    """Turn the errors of a call into errors of the evaluation.
 
     Args:
-        call: What is called, for the message.
+        call: Name of the call, for the message.
 
     Raises:
         NotMeasurableError: The service does not offer it.
-        MeasurementError: It failed otherwise.
+        MeasurementError: It failed for another reason.
     """
     try:
         yield

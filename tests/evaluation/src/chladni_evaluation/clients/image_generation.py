@@ -1,4 +1,4 @@
-"""The image-generation service, as a caller sees it."""
+"""A client of the image-generation service."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from chladni_benchmarks.figures import MeasurementError
 from chladni_evaluation.clients.errors import CALL_TIMEOUT_SECONDS, answered
 
 
-class Painter:
-    """Has images painted, with the model's defaults.
+class ImageGenerationClient:
+    """Generates images with the model's defaults.
 
     Args:
         channel: Channel to the service.
@@ -21,19 +21,21 @@ class Painter:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = image_grpc.ImageGenerationServiceStub(channel)
 
-    def paint(self, embedding: tensor_pb2.Embedding, *, seed: int, is_fresh: bool = False) -> bytes:
-        """Returns the image of a sound, a PNG.
+    def generate(self, embedding: tensor_pb2.Embedding, *, seed: int, bypass_cache: bool = False) -> bytes:
+        """Return the image of a clip, a PNG.
 
         Args:
-            embedding: Embedding of the sound.
+            embedding: Embedding of the clip.
             seed: Seed of the noise.
-            is_fresh: Whether it must be computed, though the service may know it.
+            is_fresh: Whether to compute the image even if the service has it in its cache.
 
         Raises:
             MeasurementError: The service refuses, or ends without an image.
         """
         request = image_pb2.GenerateImageRequest(
-            conditioning=image_pb2.Conditioning(audio_embedding=embedding), seed=seed, bypass_cache=is_fresh
+            conditioning=image_pb2.Conditioning(audio_embedding=embedding),
+            seed=seed,
+            bypass_cache=bypass_cache,
         )
         completed = None
         with answered("GenerateImage"):

@@ -1,4 +1,4 @@
-"""The three services that are appraised: started here, or running elsewhere."""
+"""The three services that are evaluated: started here, or already running."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SIMILARITY: Final = "similarity"
 
 
 class Services:
-    """Channels to the services while the context lasts; each service starts when it is first needed.
+    """Channels to the services, open while the context lasts; each service starts when it is first needed.
 
     Args:
         folder: Folder for the logs of those that are started.
-        addresses: ``host:port`` by name of those that run already; they are left as they are.
+        addresses: ``host:port`` by name of services that already run; they are left as they are.
     """
 
     def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:
@@ -38,7 +38,7 @@ class Services:
         self._running.close()
 
     def channel(self, name: str) -> grpc.Channel:
-        """Returns a channel to a service, which is then ready. Not for several threads at once.
+        """Return a channel to a service, which is then ready. Not thread-safe.
 
         Raises:
             ClusterError: It cannot be started.

@@ -1,4 +1,4 @@
-"""The similarity service, as a caller sees it."""
+"""A client of the similarity service."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _IMAGES_A_CALL: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """How alike two things are.
+class ScoredSimilarity:
+    """The similarity of two images, or of a clip and an image.
 
     Attributes:
         score: The calibrated score, 0 to 1.
@@ -37,8 +37,8 @@ class Likeness:
     cosine: float
 
 
-class Judge:
-    """Has images embedded, compared and found.
+class SimilarityClient:
+    """Embeds, compares and searches for images.
 
     Args:
         channel: Channel to the service.
@@ -48,7 +48,7 @@ class Judge:
         self._stub = similarity_grpc.SimilarityServiceStub(channel)
 
     def default_model(self) -> str:
-        """Returns the model that a request gets which names none."""
+        """Return the model that serves requests which name none."""
         with answered("SimilarityService.GetModels"):
             models = self._stub.GetModels(
                 similarity_pb2.GetModelsRequest(), timeout=CALL_TIMEOUT_SECONDS
@@ -56,7 +56,7 @@ class Judge:
         return next(str(model.id) for model in models if model.is_default)
 
     def embed(self, images: Sequence[bytes], *, model: str) -> NDArray[np.float32]:
-        """Returns a vector of length 1 for each encoded image: (N, D), N at most 16.
+        """Return a vector of length 1 for each encoded image: (N, D), N at most 16.
 
         Raises:
             NotMeasurableError: The service has no such model.
@@ -68,8 +68,8 @@ class Judge:
             values = self._stub.EmbedImages(request, timeout=CALL_TIMEOUT_SECONDS).embeddings.values
         return to_array(values, field="embeddings", dtype=np.float32, shape=(len(images), None))
 
-    def compare(self, first: bytes, second: bytes, *, model: str) -> Likeness:
-        """Returns how alike two encoded images are.
+    def compare(self, first: bytes, second: bytes, *, model: str) -> ScoredSimilarity:
+        """Return the similarity of two encoded images.
 
         Raises:
             NotMeasurableError: The service has no such model.
@@ -79,23 +79,23 @@ class Judge:
         )
         with answered(f"CompareImages with {model}"):
             response = self._stub.CompareImages(request, timeout=CALL_TIMEOUT_SECONDS)
-        return Likeness(response.score, response.cosine)
+        return ScoredSimilarity(response.score, response.cosine)
 
-    def align(self, sound: tensor_pb2.Embedding, image: bytes) -> Likeness:
-        """Returns how well an image fits a sound.
+    def align(self, audio: tensor_pb2.Embedding, image: bytes) -> ScoredSimilarity:
+        """Return how well an image matches a clip.
 
         Raises:
             NotMeasurableError: The service offers no alignment.
         """
         request = similarity_pb2.ScoreAlignmentRequest(
-            audio=similarity_pb2.AudioQuery(embedding=sound), image=media_pb2.Image(content=image)
+            audio=similarity_pb2.AudioQuery(embedding=audio), image=media_pb2.Image(content=image)
         )
         with answered("ScoreAlignment"):
             response = self._stub.ScoreAlignment(request, timeout=CALL_TIMEOUT_SECONDS)
-        return Likeness(response.score, response.cosine)
+        return ScoredSimilarity(response.score, response.cosine)
 
     def add(self, collection: str, images: Mapping[str, bytes]) -> None:
-        """Adds images by identifier to a collection.
+        """Add images by identifier to a collection.
 
         Raises:
             NotMeasurableError: The service keeps no collections.
@@ -110,26 +110,26 @@ class Judge:
             with answered("AddImages"):
                 self._stub.AddImages(request, timeout=CALL_TIMEOUT_SECONDS)
 
-    def search(self, collection: str, sound: tensor_pb2.Embedding) -> dict[str, float]:
-        """Returns the scores of the 100 images that fit a sound best, by identifier.
+    def search(self, collection: str, audio: tensor_pb2.Embedding) -> dict[str, float]:
+        """Return the scores of the 100 images that match a clip best, by identifier.
 
         Raises:
-            NotMeasurableError: The service keeps no collections, or does not search by sound.
+            NotMeasurableError: The service keeps no collections, or does not search by audio.
         """
         request = similarity_pb2.SearchImagesRequest(
             collection=collection,
-            audio=similarity_pb2.AudioQuery(embedding=sound),
+            audio=similarity_pb2.AudioQuery(embedding=audio),
             neighbor_count=MOST_NEIGHBORS,
         )
-        with answered("SearchImages by sound"):
+        with answered("SearchImages by audio"):
             neighbors = self._stub.SearchImages(request, timeout=CALL_TIMEOUT_SECONDS).neighbors
         return {neighbor.id: neighbor.score for neighbor in neighbors}
 
     def delete(self, collection: str, names: Sequence[str]) -> None:
-        """Deletes images from a collection.
+        """Delete images from a collection.
 
         Raises:
-            MeasurementError: Some were not there.
+            MeasurementError: Some were absent.
         """
         request = similarity_pb2.DeleteImagesRequest(collection=collection, ids=names)
         with answered("DeleteImages"):
@@ -139,5 +139,5 @@ class Judge:
 
 
 def in_batches(images: Sequence[bytes]) -> list[Sequence[bytes]]:
-    """Returns the images in lots that `Judge.embed` takes."""
+    """Return the images in batches that `Judge.embed` takes."""
     return [images[first : first + _IMAGES_A_CALL] for first in range(0, len(images), _IMAGES_A_CALL)]

@@ -1,1 +1,1 @@
-"""The clips: sounds with known parameters, another set for every seed, and small changes to make to them."""
+"""The clips: audio with known parameters, another set for every seed, and small perturbations of it."""

@@ -21,11 +21,11 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A sound as it is sent to the services.
+    """Audio as it is sent to the services.
 
     Attributes:
-        name: Name that tells its kind and its main parameters, fit for a file.
-        kind: Kind of sound.
+        name: Its kind and main parameters, usable as a file name.
+        kind: Kind of audio.
         detail: Its parameters for people.
         samples: (n,) float32 in [-1, 1], mono, as 16 bits hold them.
     """
@@ -36,7 +36,7 @@ class Clip:
     samples: NDArray[np.float32]
 
     @property
-    def recording(self) -> bytes:
+    def wav(self) -> bytes:
         """The bytes of a WAV file."""
         return encoded(self.samples, rate_hz=RATE_HZ, subtype="PCM_16")
 
@@ -51,11 +51,11 @@ class ClipPlan:
     """How to make a clip.
 
     Attributes:
-        kind: Kind of sound.
+        kind: Kind of audio.
         name: Name without kind and number.
         detail: Its parameters for people.
         peak_db: Peak relative to full scale.
-        render: Makes the sound, with a random generator of its own for what has no parameter.
+        render: Renders the audio, with a random generator for everything that has no parameter.
     """
 
     kind: str
@@ -65,9 +65,14 @@ class ClipPlan:
     render: Callable[[np.random.Generator], Samples]
 
     def make(self, number: int, rng: np.random.Generator) -> Clip:
-        """Makes the clip, which has this number among all."""
-        sound = faded(self.render(rng), seconds=_FADE_SECONDS, rate_hz=RATE_HZ)
-        levelled = normalised(sound, peak=10.0 ** (self.peak_db / 20.0))
+        """Make the clip.
+
+        Args:
+            number: Its number among all clips.
+            rng: Draws everything that has no parameter.
+        """
+        faded_samples = faded(self.render(rng), seconds=_FADE_SECONDS, rate_hz=RATE_HZ)
+        levelled = normalised(faded_samples, peak=10.0 ** (self.peak_db / 20.0))
         samples = (np.round(levelled * 32767.0) / 32768.0).astype(np.float32)
         return Clip(
             name=f"{self.kind}-{number:02}-{self.name}",
@@ -78,13 +83,13 @@ class ClipPlan:
 
 
 def spread(rng: np.random.Generator, low: float, high: float, count: int) -> list[float]:
-    """Returns numbers that cover a range evenly, in random order: one from each of `count` equal parts."""
+    """Return numbers that cover a range evenly, in random order: one from each of `count` equal parts."""
     parts = (rng.permutation(count) + rng.random(count)) / max(1, count)
     return [float(value) for value in low + (high - low) * parts]
 
 
 def dealt(rng: np.random.Generator, options: Sequence[ValueT], count: int) -> list[ValueT]:
-    """Returns options in random order, each as often as any other or once more."""
+    """Return options in random order, each as often as any other or once more."""
     order: list[int] = []
     while len(order) < count:
         order += rng.permutation(len(options)).tolist()

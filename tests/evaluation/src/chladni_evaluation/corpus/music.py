@@ -1,4 +1,4 @@
-"""Musical clips: melodies alone and pieces of several voices, in many keys, tempos, timbres and dynamics."""
+"""Musical clips: melodies and pieces of several voices, in many keys, tempos, timbres and dynamics."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ _PEAKS_DB: Final = {"pianissimo": -26.0, "mezzopiano": -13.0, "forte": -6.0, "fo
 
 
 def plan_melodies(count: int, rng: np.random.Generator) -> list[ClipPlan]:
-    """Plans melodies of one voice."""
-    return _plan_pieces("melody", count, rng, textures=("melody",), has_company=False)
+    """Plan melodies of one voice."""
+    return _plan_pieces("melody", count, rng, textures=("melody",), has_accompaniment=False)
 
 
 def plan_polyphony(count: int, rng: np.random.Generator) -> list[ClipPlan]:
-    """Plans pieces with chords, some with a bass, some with drums."""
+    """Plan pieces with chords, some with a bass, some with drums."""
     return _plan_pieces(
-        "polyphony", count, rng, textures=("block", "arpeggio", "alberti", "drone"), has_company=True
+        "polyphony", count, rng, textures=("block", "arpeggio", "alberti", "drone"), has_accompaniment=True
     )
 
 
 def _plan_pieces(
-    kind: str, count: int, rng: np.random.Generator, *, textures: tuple[str, ...], has_company: bool
+    kind: str, count: int, rng: np.random.Generator, *, textures: tuple[str, ...], has_accompaniment: bool
 ) -> list[ClipPlan]:
     tonics = dealt(rng, range(_LOWEST_TONIC, _LOWEST_TONIC + 24), count)
     modes = dealt(rng, ("major", "minor"), count)
@@ -73,7 +73,7 @@ def _plan_pieces(
     for index in range(count):
         mode, tempo_bpm, timbre = modes[index], math.exp(log_tempos[index]), names[index]
         progressions = MAJOR_PROGRESSIONS if mode == "major" else MINOR_PROGRESSIONS
-        has_drums = has_company and bool(rng.random() < 0.3)
+        has_drums = has_accompaniment and bool(rng.random() < 0.3)
         piece = Piece(
             tonic=tonics[index],
             is_major=mode == "major",
@@ -83,7 +83,7 @@ def _plan_pieces(
             timbre=_TIMBRES[timbre],
             duration_seconds=float(rng.uniform(*_SECONDS)),
             beats_per_bar=int(rng.choice((2, 3, 4))),
-            has_bass=has_company and bool(rng.random() < 0.5),
+            has_bass=has_accompaniment and bool(rng.random() < 0.5),
             drum_pattern=int(rng.integers(len(PATTERNS))) if has_drums else None,
             room_seconds=float(rng.uniform(0.2, 2.0)),
             legato=float(rng.uniform(0.4, 1.1)),
@@ -102,7 +102,7 @@ def _plan_pieces(
 
 
 def _render(piece: Piece, shape_db: tuple[float, float, float], rng: np.random.Generator) -> Samples:
-    sound = render_piece(piece, rate_hz=RATE_HZ, rng=rng)
-    level_db = np.interp(np.linspace(0.0, 2.0, len(sound)), (0.0, 1.0, 2.0), shape_db)
-    shaped: Samples = sound * 10.0 ** (level_db / 20.0)
+    samples = render_piece(piece, rate_hz=RATE_HZ, rng=rng)
+    level_db = np.interp(np.linspace(0.0, 2.0, len(samples)), (0.0, 1.0, 2.0), shape_db)
+    shaped: Samples = samples * 10.0 ** (level_db / 20.0)
     return shaped

@@ -1,4 +1,4 @@
-"""Small changes of a clip that ears hardly notice."""
+"""Small perturbations of a clip that are hardly audible."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _MP3_64_KBPS_LEVEL: Final = 0.63
 
 @dataclass(frozen=True, slots=True)
 class Perturbation:
-    """A small change.
+    """A small perturbation.
 
     Attributes:
         name: Name in the figures.
-        label: What it does, for people.
+        label: Short description for people.
         apply: Returns the changed clip as the bytes of a file.
     """
 
@@ -36,24 +36,24 @@ class Perturbation:
 
 
 def louder_by_1_db(clip: Clip) -> bytes:
-    """Amplifies by 1 dB."""
+    """Amplify by 1 dB."""
     return _wav(clip.samples * np.float32(10.0 ** (1.0 / 20.0)))
 
 
 def faster_by_1_percent(clip: Clip) -> bytes:
-    """Plays 1 % faster, at the same pitch."""
+    """Play 1 % faster, at the same pitch."""
     return _wav(stretched(clip.samples, rate=1.01))
 
 
 def with_noise_at_40_db(clip: Clip) -> bytes:
-    """Adds white noise 40 dB below the clip's mean power."""
+    """Add white noise 40 dB below the clip's mean power."""
     rng = np.random.default_rng(_NOISE_SEED)
     level = np.sqrt(np.square(clip.samples.astype(np.float64)).mean()) * 10.0 ** (-40.0 / 20.0)
     return _wav((clip.samples + level * rng.standard_normal(len(clip.samples))).astype(np.float32))
 
 
 def as_mp3_at_64_kbps(clip: Clip) -> bytes:
-    """Encodes as an MP3 of 64 kbit/s."""
+    """Encode as an MP3 of 64 kbit/s."""
     output = io.BytesIO()
     soundfile.write(
         output,

@@ -1,4 +1,4 @@
-"""Which clips there are: so many of each kind, all drawn from one seed."""
+"""The selection of clips: a number of each kind, all drawn from one seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS: Final[Mapping[str, Callable[[int, np.random.Generator], list[ClipPlan]]]]
     "machine": plan_machines,
     "silence": plan_silence,
 }
-"""What plans the clips of each kind."""
+"""The function that plans the clips of each kind."""
 
 _SHARES: Final = {
     "speech": 36,
@@ -35,10 +35,9 @@ _SHARES: Final = {
 
 
 def plan_clips(count: int, *, seed: int) -> list[ClipPlan]:
-    """Plans clips of all kinds, kind by kind; other seeds give other clips.
+    """Plan clips of all kinds, kind by kind; other seeds give other clips.
 
-    Without espeak-ng the other kinds take the place of speech. Silence is a clip among them where there are
-    enough for all kinds.
+    Without espeak-ng the other kinds replace speech. One clip is silent if there are enough for all kinds.
     """
     return [
         plan
@@ -50,7 +49,7 @@ def plan_clips(count: int, *, seed: int) -> list[ClipPlan]:
 
 
 def counts_by_kind(count: int, *, with_speech: bool) -> dict[str, int]:
-    """Returns how many clips of each kind there are, in proportion to the kinds' shares; they add up."""
+    """Return how many clips of each kind there are, in proportion to the kinds' shares; they add up."""
     shares = {kind: share for kind, share in _SHARES.items() if with_speech or kind != "speech"}
     silence = int(count > len(shares))
     wanted = {kind: (count - silence) * share / sum(shares.values()) for kind, share in shares.items()}

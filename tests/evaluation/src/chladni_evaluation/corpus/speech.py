@@ -46,7 +46,7 @@ _DELIVERIES: Final = (
 
 
 def plan_speech(count: int, rng: np.random.Generator) -> list[ClipPlan]:
-    """Plans spoken clips; their deliveries and languages are as many as possible."""
+    """Plan spoken clips; as many deliveries and languages as possible."""
     deliveries = dealt(rng, _DELIVERIES, count)
     sentences = dealt(rng, (*SENTENCES, *_MORE_SENTENCES), count)
     return [
@@ -72,5 +72,5 @@ def _plan(delivery: _Delivery, voice: str, text: str, rng: np.random.Generator) 
 
 
 def _render(utterance: Utterance, rng: np.random.Generator) -> Samples:
-    del rng  # espeak-ng leaves nothing to chance
+    del rng  # espeak-ng is deterministic
     return speak(utterance, rate_hz=RATE_HZ)

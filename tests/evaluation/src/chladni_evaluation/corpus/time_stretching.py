@@ -1,4 +1,4 @@
-"""Another tempo at the same pitch."""
+"""Time stretching: another tempo at the same pitch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TOLERANCE: Final = 256
 
 
 def stretched(samples: NDArray[np.float32], *, rate: float) -> NDArray[np.float32]:
-    """Plays a sound faster or slower and keeps its pitch.
+    """Change the tempo of audio and keep its pitch.
 
     Waveform-similarity overlap-add, WSOLA (Verhelst and Roelands 1993): frames are taken near where the new
     tempo wants them, each at the place where it continues the previous one best. Unlike a phase vocoder it
@@ -20,7 +20,7 @@ def stretched(samples: NDArray[np.float32], *, rate: float) -> NDArray[np.float3
 
     Args:
         samples: (n,) at about 22 kHz, so that a frame lasts 46 ms.
-        rate: How many times as fast; near 1.
+        rate: Factor by which it becomes faster; near 1.
 
     Returns:
         (n / rate,) rounded.
@@ -45,9 +45,9 @@ def stretched(samples: NDArray[np.float32], *, rate: float) -> NDArray[np.float3
 
 
 def _best_continuation(padded: NDArray[np.float64], natural: int, wanted: int) -> int:
-    """Returns the start near `wanted` from which the sound is most like that from `natural`."""
+    """Return the start near `wanted` from which the audio is most similar to that from `natural`."""
     template = padded[natural : natural + _FRAME]
     region = padded[wanted - _TOLERANCE : wanted + _TOLERANCE + _FRAME]
-    likeness = np.correlate(region, template, mode="valid")
+    similarities = np.correlate(region, template, mode="valid")
     energies = np.convolve(np.square(region), np.ones(_FRAME), mode="valid")
-    return wanted - _TOLERANCE + int(np.argmax(likeness / np.sqrt(energies + 1e-9)))
+    return wanted - _TOLERANCE + int(np.argmax(similarities / np.sqrt(energies + 1e-9)))

@@ -22,7 +22,7 @@ _PEAK_DB: Final = (-20.0, -1.5)
 
 
 def plan_percussion(count: int, rng: np.random.Generator) -> list[ClipPlan]:
-    """Plans drum patterns, each of two to four drums and in a room of its own."""
+    """Plan drum patterns, each of two to four drums and with its own room."""
     tempos_bpm = spread(rng, 70.0, 175.0, count)
     peaks_db = spread(rng, *_PEAK_DB, count)
     rooms_seconds = spread(rng, 0.05, 1.2, count)
@@ -44,23 +44,23 @@ def plan_percussion(count: int, rng: np.random.Generator) -> list[ClipPlan]:
 
 
 def plan_noises(count: int, rng: np.random.Generator) -> list[ClipPlan]:
-    """Plans noises of every sort."""
-    sorts = dealt(rng, NOISES, count)
+    """Plan noises of every type."""
+    types = dealt(rng, NOISES, count)
     peaks_db = spread(rng, *_PEAK_DB, count)
     return [
         ClipPlan(
             kind="noise",
-            name=sort.__name__,
-            detail=sort.__name__,
+            name=noise.__name__,
+            detail=noise.__name__,
             peak_db=peak_db,
-            render=partial(_render_noise, sort, float(rng.uniform(*_SECONDS))),
+            render=partial(_render_noise, noise, float(rng.uniform(*_SECONDS))),
         )
-        for sort, peak_db in zip(sorts, peaks_db, strict=True)
+        for noise, peak_db in zip(types, peaks_db, strict=True)
     ]
 
 
 def plan_machines(count: int, rng: np.random.Generator) -> list[ClipPlan]:
-    """Plans machines, every third with a worn bearing."""
+    """Plan machines, every third with a worn bearing."""
     shafts_hz = spread(rng, 12.0, 110.0, count)
     peaks_db = spread(rng, *_PEAK_DB, count)
     worn = dealt(rng, (True, False, False), count)
@@ -91,7 +91,7 @@ def plan_machines(count: int, rng: np.random.Generator) -> list[ClipPlan]:
 
 
 def plan_silence(count: int, rng: np.random.Generator) -> list[ClipPlan]:
-    """Plans digital silence, which is the same every time."""
+    """Plan digital silence, which is the same every time."""
     del rng
     plan = ClipPlan(
         kind="silence", name="digital", detail="digital silence", peak_db=0.0, render=_render_silence
@@ -100,7 +100,7 @@ def plan_silence(count: int, rng: np.random.Generator) -> list[ClipPlan]:
 
 
 def _pattern(rng: np.random.Generator) -> Mapping[str, str]:
-    """Draws a bar: each drum strikes at even distances from a place of its own, sometimes softly."""
+    """Draw a bar: each drum strikes evenly from its own starting step, sometimes softly."""
     chosen = rng.choice(list(DRUMS), size=int(rng.integers(2, 5)), replace=False)
     pattern = {}
     for drum in sorted(map(str, chosen)):
@@ -124,8 +124,8 @@ def _render_pattern(
     return with_room(loop, decay_seconds=room_seconds, wetness=0.2, rate_hz=RATE_HZ, rng=rng)
 
 
-def _render_noise(sort: Noise, seconds: float, rng: np.random.Generator) -> Samples:
-    return sort(round(seconds * RATE_HZ), RATE_HZ, rng)
+def _render_noise(noise: Noise, seconds: float, rng: np.random.Generator) -> Samples:
+    return noise(round(seconds * RATE_HZ), RATE_HZ, rng)
 
 
 def _render_machine(machine: Machine, seconds: float, rng: np.random.Generator) -> Samples:

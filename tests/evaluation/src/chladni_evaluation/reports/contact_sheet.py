@@ -26,7 +26,7 @@ class Tile:
 
     Attributes:
         image: The encoded image.
-        caption: What stands under it, as far as there is room.
+        caption: Text under it, cut to fit.
     """
 
     image: bytes
@@ -38,7 +38,7 @@ class Row:
     """A row of tiles.
 
     Attributes:
-        label: What stands above it; empty for nothing.
+        label: Text above it; may be empty.
         tiles: The tiles, from left to right.
     """
 
@@ -47,7 +47,7 @@ class Row:
 
 
 def draw_sheet(rows: Sequence[Row], *, title: str, subtitle: str, tile_pixels: int) -> Image.Image:
-    """Returns the sheet.
+    """Return the sheet.
 
     Args:
         rows: At least one row of at least one tile.

@@ -1,4 +1,4 @@
-"""Progress on the terminal, and work that is done several pieces at a time."""
+"""Progress on the terminal, for work on several items at a time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-class Display:
-    """Shows how far work has come.
+class ProgressDisplay:
+    """Shows the progress of work.
 
     Args:
-        console: Where.
+        console: Where to show it.
     """
 
     def __init__(self, console: Console) -> None:
@@ -31,12 +31,13 @@ class Display:
         *,
         at_once: int = 1,
     ) -> list[ResultT]:
-        """Returns the results of work on every item, in order, with a bar meanwhile; in a file, with a line.
+        """Return the results of work on every item, in order.
 
-        The first error ends it; work that has not begun is then left out.
+        Shows a bar on a terminal and prints a line elsewhere. The first error ends it; work that has not
+        begun is then skipped.
 
         Args:
-            label: What is being done.
+            label: Description of the work.
             items: What to work on.
             work: The work; called in several threads where `at_once` is more than 1.
             at_once: How many items are worked on at a time.

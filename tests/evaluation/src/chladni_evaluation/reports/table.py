@@ -16,7 +16,7 @@ _MISSED: Final = Text("MISSED", style="bold red")
 
 
 def figures_table(figures: Mapping[str, float], targets: Mapping[str, Target]) -> Table:
-    """Returns a table of figures, each with its target and whether it is met.
+    """Return a table of figures, each with its target and whether it is met.
 
     Args:
         figures: The figures; those whose names begin with the same part stand together.

@@ -1,4 +1,4 @@
-"""What the figures should be. A figure that is not there misses its target."""
+"""Targets of the figures. An absent figure misses its target."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ TARGETS: Final[Mapping[str, Mapping[str, Target]]] = {
 
 
 def targets_of(sections: list[str]) -> dict[str, Target]:
-    """Returns the targets of some sections, those of the clips among them."""
+    """Return the targets of some sections, those of the clips among them."""
     return {
         name: target for section in ("clips", *sections) for name, target in TARGETS.get(section, {}).items()
     }
 
 
 def missed(figures: Mapping[str, float], targets: Mapping[str, Target]) -> list[str]:
-    """Returns the names of the targets that are missed, those of absent figures among them."""
+    """Return the names of the targets that are missed, those of absent figures among them."""
     return [name for name, target in targets.items() if not target.is_met(figures.get(name, math.nan))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chladni_benchmarks.figures import Figures
-from chladni_evaluation.dataset import Material
+from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.sections import (
     autoencoder,
     compare,
@@ -28,23 +28,27 @@ class Section:
     Attributes:
         name: Name on the command line.
         question: What it answers.
-        measure: Returns its figures. Raises NotMeasurableError where something that it needs is not there,
-            and MeasurementError where something answers wrongly.
+        measure: Returns its figures. Raises NotMeasurableError if something that it needs is absent, and
+            MeasurementError if a service fails.
     """
 
     name: str
     question: str
-    measure: Callable[[Material], Figures]
+    measure: Callable[[Dataset], Figures]
 
 
 SECTIONS: Final = (
     Section("speed", "How long does an image take, how large are the weights?", speed.measure),
-    Section("autoencoder", "How true is the autoencoder to art that it never saw?", autoencoder.measure),
-    Section("retrieval", "Is an image known by its sound, and a sound by its image?", retrieval.measure),
-    Section("effect", "Does the sound decide the image, more than the seed?", effect.measure),
-    Section("smoothness", "Do small changes of a sound change the image little?", smoothness.measure),
-    Section("compare", "Do scores tell images of one sound from those of others?", compare.measure),
+    Section(
+        "autoencoder",
+        "How exactly does the autoencoder reproduce unseen art?",
+        autoencoder.measure,
+    ),
+    Section("retrieval", "Is an image found by its audio, and audio by its image?", retrieval.measure),
+    Section("effect", "Does the audio determine the image, more than the seed?", effect.measure),
+    Section("smoothness", "Do small changes of the audio change the image little?", smoothness.measure),
+    Section("compare", "Do scores separate images of one clip from those of others?", compare.measure),
     Section("richness", "How rich are the images, beside spectrograms and art?", richness.measure),
-    Section("distribution", "How like the art are the images, and are they copies?", distribution.measure),
+    Section("distribution", "How similar to the art are the images, are they copies?", distribution.measure),
     Section("sheets", "What does it look like? Draws the contact sheets.", sheets.measure),
 )

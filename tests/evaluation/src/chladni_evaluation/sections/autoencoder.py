@@ -1,4 +1,4 @@
-"""How true the shipped autoencoder is to art that no training step saw, in float32."""
+"""How exactly the shipped autoencoder reproduces art that no training step saw, in float32."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from PIL import Image
 
 from chladni_benchmarks.conditions import NotMeasurableError
 from chladni_benchmarks.figures import Figures, percentile
-from chladni_evaluation.dataset import Material
+from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.training_art import autoencoder_directory
 
 _IMAGES: Final = 16
 
 
-def measure(material: Material) -> Figures:
-    """Returns the mean over images of the peak signal-to-noise ratio after encoding and decoding.
+def measure(dataset: Dataset) -> Figures:
+    """Return the mean over images of the peak signal-to-noise ratio after encoding and decoding.
 
     Raises:
         NotMeasurableError: There is no autoencoder in the usual place.
@@ -37,7 +37,7 @@ def measure(material: Material) -> Figures:
         error = (decoded / 2 + 0.5).clamp(0, 1).sub(pixels).square().mean()
         return float(-10 * error.log10())
 
-    psnr_db = material.display.each("encoding and decoding art", material.held_out_art[:_IMAGES], psnr_of)
+    psnr_db = dataset.progress.each("encoding and decoding art", dataset.held_out_art[:_IMAGES], psnr_of)
     return {
         "autoencoder.psnr_db": float(np.mean(psnr_db)),
         "autoencoder.psnr_db_p5": percentile(psnr_db, 5),

@@ -1,10 +1,10 @@
-"""Whether scores tell images of one clip (of other seeds) from those of different clips (of any seeds).
+"""Whether scores separate images of one clip (other seeds) from images of different clips (any seeds).
 
 `compare.auc` and `compare.eer` are those of the model that CompareImages takes by default. The curves are
-those of cosines, of all pairs, which are kept as pairs.json for
-`chladni_similarity.training.calibrate_scores`; scores are a monotone map of them, so that theirs are the
-same. Some pairs of both kinds are sent through CompareImages: its cosines should be those of the embeddings,
-and at the score of 0.5 about as many pairs of one kind should err as of the other.
+those of cosines of all pairs, which are kept as pairs.json for
+`chladni_similarity.training.calibrate_scores`; scores are a monotone map of cosines, so they have the same
+curves. Some pairs of both kinds are sent through CompareImages: its cosines should be those of the
+embeddings, and at the score of 0.5 about as many pairs of one kind should err as of the other.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from chladni_benchmarks.conditions import NotMeasurableError
 from chladni_benchmarks.figures import Figures, MeasurementError
-from chladni_evaluation.clients.similarity import ALIGNMENT, EFFICIENTNET, Likeness
-from chladni_evaluation.dataset import Material
+from chladni_evaluation.clients.similarity import ALIGNMENT, EFFICIENTNET, ScoredSimilarity
+from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.statistics.distances import cosine_distances
 from chladni_evaluation.statistics.verification import area_under_curve, equal_error
 
@@ -30,33 +30,33 @@ _Image = tuple[int, int]
 """Number of a clip, number of a seed."""
 
 
-def measure(material: Material) -> Figures:
-    """Returns the area under the ROC curve and the equal error rate, of every model.
+def measure(dataset: Dataset) -> Figures:
+    """Return the area under the ROC curve and the equal error rate, of every model.
 
     Raises:
         MeasurementError: There are fewer than two clips or seeds.
     """
-    if min(material.extent.clips, material.extent.seeds) < 2:
+    if min(dataset.size.clips, dataset.size.seeds) < 2:
         raise MeasurementError("two clips and two seeds are needed, to compare what belongs together")
-    default = material.judge.default_model()
+    default = dataset.similarity.default_model()
     figures: Figures = {}
     cosines: dict[str, dict[str, list[float]]] = {}
     for model in dict.fromkeys((EFFICIENTNET, ALIGNMENT, default)):
         try:
-            of_model, cosines[model] = _measure_model(material, model)
+            of_model, cosines[model] = _measure_model(dataset, model)
         except NotMeasurableError:
             figures[f"unavailable.compare.{model}"] = 1
             continue
         figures |= {f"compare.{model}.{name}": value for name, value in of_model.items()}
         if model == default:
             figures |= {f"compare.{name}": of_model[name] for name in ("auc", "eer")}
-    (material.folder / "pairs.json").write_text(json.dumps(cosines) + "\n")
+    (dataset.folder / "pairs.json").write_text(json.dumps(cosines) + "\n")
     return figures
 
 
-def _measure_model(material: Material, model: str) -> tuple[Figures, dict[str, list[float]]]:
-    """Returns the figures of a model, and the cosines of all pairs of both kinds."""
-    vectors = material.image_vectors(model)
+def _measure_model(dataset: Dataset, model: str) -> tuple[Figures, dict[str, list[float]]]:
+    """Return the figures of a model, and the cosines of all pairs of both kinds."""
+    vectors = dataset.image_vectors(model)
     clips, seeds, _ = vectors.shape
     flat = vectors.reshape(clips * seeds, -1)
     cosines = 1.0 - cosine_distances(flat, flat)
@@ -65,24 +65,24 @@ def _measure_model(material: Material, model: str) -> tuple[Figures, dict[str, l
     is_same = (numbers // seeds)[:, None] == (numbers // seeds)[None, :]
     same, different = np.nonzero(is_pair & is_same), np.nonzero(is_pair & ~is_same)
     error = equal_error(cosines[same], cosines[different])
-    rng = material.rng(f"compare {model}")
+    rng = dataset.rng(f"compare {model}")
     sent_same = _sample(same, seeds, rng)
     sent_different = _sample(different, seeds, rng)
-    same_likeness = _compared(material, sent_same, model)
-    different_likeness = _compared(material, sent_different, model)
+    scored_same = _compared(dataset, sent_same, model)
+    scored_different = _compared(dataset, sent_different, model)
     expected = [
         cosines[one[0] * seeds + one[1], other[0] * seeds + other[1]]
         for one, other in (*sent_same, *sent_different)
     ]
-    answered = [likeness.cosine for likeness in (*same_likeness, *different_likeness)]
-    image = material.first_images[0]
+    answered = [scored.cosine for scored in (*scored_same, *scored_different)]
+    image = dataset.first_images[0]
     figures: Figures = {
         "auc": area_under_curve(cosines[same], cosines[different]),
         "eer": error.rate,
         "eer_cosine": error.threshold,
-        "misses_at_half": float(np.mean([likeness.score < 0.5 for likeness in same_likeness])),
-        "false_alarms_at_half": float(np.mean([likeness.score >= 0.5 for likeness in different_likeness])),
-        "score_of_equal": material.judge.compare(image, image, model=model).score,
+        "misses_at_half": float(np.mean([scored.score < 0.5 for scored in scored_same])),
+        "false_alarms_at_half": float(np.mean([scored.score >= 0.5 for scored in scored_different])),
+        "score_of_equal": dataset.similarity.compare(image, image, model=model).score,
         "cosine_difference": float(np.abs(np.subtract(expected, answered)).max()),
     }
     return figures, {
@@ -94,19 +94,19 @@ def _measure_model(material: Material, model: str) -> tuple[Figures, dict[str, l
 def _sample(
     pairs: tuple[NDArray[np.int64], ...], seeds: int, rng: np.random.Generator
 ) -> list[tuple[_Image, _Image]]:
-    """Draws pairs, as clips and seeds."""
+    """Draw pairs, as clips and seeds."""
     count = len(pairs[0])
     chosen = rng.choice(count, size=min(count, _SENT_PAIRS), replace=False)
     numbers = [(int(pairs[0][place]), int(pairs[1][place])) for place in chosen]
     return [(divmod(one, seeds), divmod(other, seeds)) for one, other in numbers]
 
 
-def _compared(material: Material, pairs: Sequence[tuple[_Image, _Image]], model: str) -> list[Likeness]:
-    judge, images = material.judge, material.images
-    return material.display.each(
+def _compared(dataset: Dataset, pairs: Sequence[tuple[_Image, _Image]], model: str) -> list[ScoredSimilarity]:
+    similarity, images = dataset.similarity, dataset.images
+    return dataset.progress.each(
         f"comparing images with {model}",
         pairs,
-        lambda pair: judge.compare(
+        lambda pair: similarity.compare(
             images[pair[0][0]][pair[0][1]], images[pair[1][0]][pair[1][1]], model=model
         ),
         at_once=2,

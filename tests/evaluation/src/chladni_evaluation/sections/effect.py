@@ -1,8 +1,8 @@
-"""Whether sounds decide their images: more than seeds do, and the nearer the nearer they are.
+"""Whether clips determine their images: more than seeds do, and similar clips give similar images.
 
-Images are compared by features of EfficientNet-Lite0, which was trained on photographs by others, so that
-no model of ours can flatter itself. `mantel.correlation` is Pearson's, between the Euclidean distances of
-clips in the 24 descriptors of the whole sound and the distances of their images with one seed, averaged
+Images are compared by features of EfficientNet-Lite0, which others trained on photographs, so that
+no model of this project judges itself. `mantel.correlation` is Pearson's, between the Euclidean distances of
+clips in the 24 descriptors of the whole clip and the distances of their images with one seed, averaged
 over the seeds.
 """
 
@@ -14,34 +14,32 @@ import numpy as np
 
 from chladni_benchmarks.figures import Figures, MeasurementError
 from chladni_evaluation.clients.similarity import EFFICIENTNET
-from chladni_evaluation.dataset import Material
+from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.statistics.distances import cosine_distances, euclidean_distances
 from chladni_evaluation.statistics.permutation import audio_effect, mantel
 
 _PERMUTATIONS: Final = 4999
 
 
-def measure(material: Material) -> Figures:
-    """Returns the audio effect ratio and the Mantel correlations, with their p-values.
+def measure(dataset: Dataset) -> Figures:
+    """Return the audio effect ratio and the Mantel correlations, with their p-values.
 
     Raises:
-        MeasurementError: There are too few clips or seeds to say anything.
+        MeasurementError: There are too few clips or seeds.
     """
-    vectors = material.image_vectors(EFFICIENTNET)
+    vectors = dataset.image_vectors(EFFICIENTNET)
     count, seeds, _ = vectors.shape
     flat = vectors.reshape(count * seeds, -1)
     distances = cosine_distances(flat, flat).reshape(count, seeds, count, seeds)
     of_images = np.mean([distances[:, seed, :, seed] for seed in range(seeds)], axis=0)
-    hearings = material.hearings
-    of_descriptors = euclidean_distances(np.stack([hearing.global_vector for hearing in hearings]))
-    of_embeddings = euclidean_distances(np.stack([hearing.vector for hearing in hearings]))
+    embeddings = dataset.audio_embeddings
+    of_descriptors = euclidean_distances(np.stack([item.global_vector for item in embeddings]))
+    of_embeddings = euclidean_distances(np.stack([item.vector for item in embeddings]))
     try:
-        ratio = audio_effect(distances, permutations=_PERMUTATIONS, rng=material.rng("audio effect"))
-        correlation = mantel(
-            of_descriptors, of_images, permutations=_PERMUTATIONS, rng=material.rng("mantel")
-        )
-        by_rank = mantel(of_descriptors, of_images, permutations=0, rng=material.rng(""), by_rank=True)
-        whole = mantel(of_embeddings, of_images, permutations=0, rng=material.rng(""))
+        ratio = audio_effect(distances, permutations=_PERMUTATIONS, rng=dataset.rng("audio effect"))
+        correlation = mantel(of_descriptors, of_images, permutations=_PERMUTATIONS, rng=dataset.rng("mantel"))
+        by_rank = mantel(of_descriptors, of_images, permutations=0, rng=dataset.rng(""), by_rank=True)
+        whole = mantel(of_embeddings, of_images, permutations=0, rng=dataset.rng(""))
     except ValueError as error:
         raise MeasurementError(str(error)) from None
     return {

@@ -9,34 +9,34 @@ import numpy as np
 
 from chladni_benchmarks.conditions import NotMeasurableError
 from chladni_benchmarks.figures import Figures
-from chladni_evaluation.dataset import Material
+from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.image_files import reduced
-from chladni_evaluation.statistics.richness import SIDE_PIXELS, looks_of
+from chladni_evaluation.statistics.richness import SIDE_PIXELS, richness_of
 
 
-def measure(material: Material) -> Figures:
-    """Returns means over images, spectrograms and art, and the poorest twentieth of the images."""
-    figures = _looks(material, "images", material.first_images)
-    figures |= _looks(material, "spectrograms", material.spectrograms)
+def measure(dataset: Dataset) -> Figures:
+    """Return means and 5th percentiles over images, spectrograms and art."""
+    figures = _richness_figures(dataset, "images", dataset.first_images)
+    figures |= _richness_figures(dataset, "spectrograms", dataset.spectrograms)
     try:
-        art = material.held_out_art
+        art = dataset.held_out_art
     except NotMeasurableError:
         figures["unavailable.richness.art"] = 1
     else:
-        figures |= _looks(material, "art", art)
+        figures |= _richness_figures(dataset, "art", art)
     return figures
 
 
-def _looks(material: Material, name: str, images: Sequence[bytes]) -> Figures:
-    looks = material.display.each(
-        f"looking at {name}",
+def _richness_figures(dataset: Dataset, name: str, images: Sequence[bytes]) -> Figures:
+    of_images = dataset.progress.each(
+        f"measuring {name}",
         images,
-        lambda image: asdict(looks_of(reduced(image, SIDE_PIXELS))),
+        lambda image: asdict(richness_of(reduced(image, SIDE_PIXELS))),
         at_once=2,
     )
     figures: Figures = {}
-    for quantity in looks[0]:
-        values = [look[quantity] for look in looks]
+    for quantity in of_images[0]:
+        values = [of_image[quantity] for of_image in of_images]
         figures[f"richness.{name}.{quantity}"] = float(np.mean(values))
         figures[f"richness.{name}.{quantity}_p5"] = float(np.percentile(values, 5))
     return figures

@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 from chladni_benchmarks.figures import Figures, MeasurementError
 from chladni_evaluation.clients.similarity import EFFICIENTNET
 from chladni_evaluation.corpus.perturbations import PERTURBATIONS
-from chladni_evaluation.dataset import Material
+from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.statistics.distances import between, cosine_distances
 
 
-def measure(material: Material) -> Figures:
-    """Returns the moves of each small change, and how they compare with the distances of other clips.
+def measure(dataset: Dataset) -> Figures:
+    """Return the moves of each small change, and how they compare with the distances of other clips.
 
     Raises:
-        MeasurementError: Fewer than two clips, so that there are no others.
+        MeasurementError: There are fewer than two clips.
     """
-    originals = material.image_vectors(EFFICIENTNET)[:, 0]
+    originals = dataset.image_vectors(EFFICIENTNET)[:, 0]
     if len(originals) < 2:
-        raise MeasurementError("there is one clip alone; nothing can be compared")
+        raise MeasurementError("there is only one clip, so nothing can be compared")
     bound = float(np.percentile(between(cosine_distances(originals, originals)), 5))
-    images_moved = moves(material)
+    images_moved = moves(dataset)
     figures: Figures = {"smoothness.p5_between_clips": bound}
     for change in PERTURBATIONS:
-        of_change = [item for item in material.perturbed if item.perturbation is change]
-        moved = images_moved[[item.perturbation is change for item in material.perturbed]]
-        sound_moves = [
-            np.linalg.norm(item.hearing.vector - material.hearings[item.position].vector)
+        of_change = [item for item in dataset.perturbed if item.perturbation is change]
+        moved = images_moved[[item.perturbation is change for item in dataset.perturbed]]
+        audio_moves = [
+            np.linalg.norm(item.audio_embedding.vector - dataset.audio_embeddings[item.position].vector)
             for item in of_change
         ]
         figures |= {
@@ -40,21 +40,21 @@ def measure(material: Material) -> Figures:
             f"smoothness.{change.name}.p95_move": float(np.percentile(moved, 95)),
             f"smoothness.{change.name}.max_move": float(moved.max()),
             f"smoothness.{change.name}.share_below_p5": float((moved < bound).mean()),
-            f"smoothness.{change.name}.embedding_mean_move": float(np.mean(sound_moves)),
+            f"smoothness.{change.name}.embedding_mean_move": float(np.mean(audio_moves)),
         }
     figures["smoothness.worst_ratio"] = float(images_moved.max() / bound)
     figures["smoothness.share_below_p5"] = float((images_moved < bound).mean())
     return figures
 
 
-def moves(material: Material) -> NDArray[np.float64]:
-    """Returns how far the image of each changed clip is from that of the clip: (N,)."""
-    originals = material.image_vectors(EFFICIENTNET)[:, 0]
-    changed = material.vectors_of([item.image for item in material.perturbed], model=EFFICIENTNET)
+def moves(dataset: Dataset) -> NDArray[np.float64]:
+    """Return how far the image of each changed clip is from that of the clip: (N,)."""
+    originals = dataset.image_vectors(EFFICIENTNET)[:, 0]
+    changed = dataset.vectors_of([item.image for item in dataset.perturbed], model=EFFICIENTNET)
     moved: NDArray[np.float64] = np.array(
         [
             cosine_distances(originals[item.position][None], vector[None])[0, 0]
-            for item, vector in zip(material.perturbed, changed, strict=True)
+            for item, vector in zip(dataset.perturbed, changed, strict=True)
         ]
     )
     return moved

@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Final
 
 from chladni_benchmarks.figures import Figures, median
-from chladni_evaluation.dataset import Material, evenly
+from chladni_evaluation.dataset import Dataset, evenly
 
 _RUNS: Final = 7
 _PACKAGES: Final = {"image_model": "chladni_image_generation", "alignment": "chladni_similarity"}
 
 
-def measure(material: Material) -> Figures:
-    """Returns the median time of an image, and the size of all weights in the repository."""
-    hearings = material.hearings
-    runs = [hearings[position] for position in evenly(range(len(hearings)), _RUNS)]
-    material.painter.paint(runs[0].embedding, seed=0, is_fresh=True)
+def measure(dataset: Dataset) -> Figures:
+    """Return the median time of an image, and the size of all weights in the repository."""
+    embeddings = dataset.audio_embeddings
+    runs = [embeddings[position] for position in evenly(range(len(embeddings)), _RUNS)]
+    dataset.image_generation.generate(runs[0].embedding, seed=0, bypass_cache=True)
 
     def seconds_of(seed: int) -> float:
         started_at = time.perf_counter()
-        material.painter.paint(runs[seed].embedding, seed=seed, is_fresh=True)
+        dataset.image_generation.generate(runs[seed].embedding, seed=seed, bypass_cache=True)
         return time.perf_counter() - started_at
 
-    seconds = material.display.each("timing images", range(len(runs)), seconds_of)
+    seconds = dataset.progress.each("timing images", range(len(runs)), seconds_of)
     sizes = {part: weights_bytes(Path(str(files(package)))) for part, package in _PACKAGES.items()}
     return {
         "seconds_per_image": median(seconds),
@@ -36,5 +36,5 @@ def measure(material: Material) -> Figures:
 
 
 def weights_bytes(folder: Path) -> int:
-    """Returns the size of all weights in a folder."""
+    """Return the size of all weights in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*.safetensors"))

@@ -1,1 +1,1 @@
-"""Statistics as pure functions of arrays: distances, rankings, tests, curves, and looks of images."""
+"""Statistics as pure functions of arrays: distances, rankings, tests, curves, and the richness of images."""

@@ -1,4 +1,4 @@
-"""How different two sets of images are, as sets, and how near single ones come to others."""
+"""How different two sets of images are, and how near each image of one set is to the other set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DEGREE = 3
 
 
 def squared_mean_discrepancy(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Returns the unbiased estimate of the squared maximum mean discrepancy (Gretton et al. 2012).
+    """Return the unbiased estimate of the squared maximum mean discrepancy (Gretton et al. 2012).
 
     Its expectation is 0 for two samples of one distribution, so that it may come out slightly negative. The
     kernel is that of the kernel inception distance (Binkowski et al. 2018), a polynomial of degree 3, here
@@ -30,13 +30,13 @@ def squared_mean_discrepancy(first: NDArray[np.floating], second: NDArray[np.flo
 
 
 def nearest_distances(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Returns the cosine distance of each vector of the first set to its nearest in the second: (N,)."""
+    """Return the cosine distance of each vector of the first set to its nearest in the second: (N,)."""
     nearest: NDArray[np.float64] = cosine_distances(first, second).min(axis=1)
     return nearest
 
 
 def _mean_of_pairs(vectors: NDArray[np.floating]) -> float:
-    """The mean of the kernel over pairs of different vectors."""
+    """Return the mean of the kernel over pairs of different vectors."""
     kernel = _kernel(vectors, vectors)
     return float((kernel.sum() - np.trace(kernel)) / (len(vectors) * (len(vectors) - 1)))
 

@@ -9,7 +9,7 @@ Matrix = NDArray[np.float64]
 
 
 def cosine_distances(first: NDArray[np.floating], second: NDArray[np.floating]) -> Matrix:
-    """Returns 1 - cosine of every pair, (N, M) in [0, 2].
+    """Return 1 - cosine of every pair, (N, M) in [0, 2].
 
     Args:
         first: (N, D), no row zero.
@@ -20,14 +20,14 @@ def cosine_distances(first: NDArray[np.floating], second: NDArray[np.floating]) 
 
 
 def euclidean_distances(rows: NDArray[np.floating]) -> Matrix:
-    """Returns the distance of every pair of rows (N, D): (N, N), exactly 0 on the diagonal."""
+    """Return the distance of every pair of rows (N, D): (N, N), exactly 0 on the diagonal."""
     differences = rows[:, None, :].astype(np.float64) - rows[None, :, :]
     distances: Matrix = np.sqrt(np.square(differences).sum(axis=2))
     return distances
 
 
 def between(square: Matrix) -> NDArray[np.float64]:
-    """Returns the entries above the diagonal of (N, N): each pair once, (N (N - 1) / 2,)."""
+    """Return the entries above the diagonal of (N, N): each pair once, (N (N - 1) / 2,)."""
     entries: NDArray[np.float64] = square[np.triu_indices(len(square), k=1)]
     return entries
 

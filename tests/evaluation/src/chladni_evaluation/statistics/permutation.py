@@ -34,7 +34,7 @@ def mantel(
     rng: np.random.Generator,
     by_rank: bool = False,
 ) -> Tested:
-    """Returns the correlation of two matrices of distances between the same things (Mantel 1967).
+    """Return the correlation of two matrices of distances between the same things (Mantel 1967).
 
     The pairs of a matrix depend on one another, so the p-value (of no positive correlation) comes from
     permuting the things of one of them.
@@ -61,7 +61,7 @@ def mantel(
 
 
 def audio_effect(distances: NDArray[np.float64], *, permutations: int, rng: np.random.Generator) -> Tested:
-    """Returns how much further apart images of different clips are than those of different seeds.
+    """Return how much further apart images of different clips are than those of different seeds.
 
     The value is the mean distance between different clips with the same seed, over the mean distance
     between different seeds with the same clip. If clips had no effect, images of one seed could be
@@ -109,7 +109,7 @@ def _p_at_least(
 
 
 def _standardised(square: NDArray[np.float64], *, by_rank: bool) -> NDArray[np.float64]:
-    """Returns a matrix whose pairs have mean 0 and deviation 1, with 0 on the diagonal."""
+    """Return a matrix whose pairs have mean 0 and deviation 1, with 0 on the diagonal."""
     pairs = between(square)
     values = rankdata(pairs) if by_rank else pairs
     deviation = values.std()

@@ -1,4 +1,4 @@
-"""Retrieval: at which place of a ranking the right answer stands."""
+"""Retrieval: the rank of the right answer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 def ranks_of_partners(scores: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Returns the place of each query's own answer among all, 1 for the best: (N,).
+    """Return the rank of each query's own answer among all, 1 for the best: (N,).
 
-    Ties count against it: an answer that scores like k others stands behind all of them, so that a model
-    that scores everything alike finds nothing.
+    Ties count against it: an answer with the score of k others ranks behind all of them, so that a model
+    that gives everything the same score finds nothing.
 
     Args:
         scores: (N, N); row i holds the scores of all answers to query i, whose own answer is number i.
@@ -27,10 +27,10 @@ def ranks_of_partners(scores: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def recall_at(ranks: NDArray[np.int64], depth: int) -> float:
-    """Returns the share of queries whose answer stands among the first `depth`."""
+    """Return the share of queries whose answer stands among the first `depth`."""
     return float((ranks <= depth).mean())
 
 
 def mean_reciprocal_rank(ranks: NDArray[np.int64]) -> float:
-    """Returns the mean of 1 / rank: 1 where every answer stands first."""
+    """Return the mean of 1 / rank: 1 where every answer stands first."""
     return float((1.0 / ranks).mean())

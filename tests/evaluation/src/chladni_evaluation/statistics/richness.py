@@ -1,4 +1,4 @@
-"""How rich an image is, in numbers that any image has: of colours, of edges, of detail at all scales."""
+"""How rich an image is: in colours, in edges, in detail at all scales."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _FAINTEST_POWER: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
-    """What is measured of an image.
+class Richness:
+    """Measures of an image.
 
     Attributes:
         colour_entropy_bits: Entropy of its colours in 16 x 16 x 16 cells of RGB: 0 for one colour, 12
@@ -43,8 +43,8 @@ class Looks:
     detail_scales: float
 
 
-def looks_of(image: NDArray[np.uint8]) -> Looks:
-    """Measures an image.
+def richness_of(image: NDArray[np.uint8]) -> Richness:
+    """Measure an image.
 
     Args:
         image: (256, 256, 3) sRGB.
@@ -56,7 +56,7 @@ def looks_of(image: NDArray[np.uint8]) -> Looks:
         raise ValueError(f"the image has the shape {image.shape}, not {(SIDE_PIXELS, SIDE_PIXELS, 3)}")
     values = image.astype(np.float64) / 255.0
     luminance = values @ np.array([0.2126, 0.7152, 0.0722])
-    return Looks(
+    return Richness(
         colour_entropy_bits=_colour_entropy_bits(image),
         distinct_hues=_distinct_hues(values),
         edge_density=_edge_density(luminance),
@@ -66,7 +66,7 @@ def looks_of(image: NDArray[np.uint8]) -> Looks:
 
 
 def entropy_bits(weights: NDArray[np.floating]) -> float:
-    """Returns the entropy of weights that need not add up to 1; 0 where all are 0."""
+    """Return the entropy of weights that need not add up to 1; 0 where all are 0."""
     total = weights.sum()
     if not total > 0:
         return 0.0

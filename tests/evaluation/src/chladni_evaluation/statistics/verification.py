@@ -1,4 +1,4 @@
-"""How well a score tells pairs that belong together from pairs that do not: the ROC curve in two numbers."""
+"""How well a score separates pairs that belong together from others: the ROC curve in two numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EqualError:
 
 
 def area_under_curve(same: NDArray[np.floating], different: NDArray[np.floating]) -> float:
-    """Returns the chance that a pair that belongs together scores higher than one that does not.
+    """Return the chance that a pair that belongs together scores higher than one that does not.
 
     Ties count half (Hanley and McNeil 1982): 1 for perfect scores, 0.5 for useless ones.
 
@@ -41,7 +41,7 @@ def area_under_curve(same: NDArray[np.floating], different: NDArray[np.floating]
 
 
 def equal_error(same: NDArray[np.floating], different: NDArray[np.floating]) -> EqualError:
-    """Returns where misses and false alarms are equally frequent, in proportion between two scores.
+    """Return where misses and false alarms are equally frequent, in proportion between two scores.
 
     Args:
         same: Scores of pairs that belong together.
