@@ -14,6 +14,8 @@ SOURCES := protos/contract/src services/runtime/src services/audio_features/src 
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
+NUMERICAL_TESTS := services/image_generation/tests/families services/image_generation/tests/engine \
+	services/similarity/tests/embedding services/audio_features/tests
 
 # Waiting OpenMP threads that spin steal the processor from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -54,11 +56,20 @@ up: $(STAMP) ## Serve on loopback until Ctrl-C; the page is at CHLADNI_GATEWAY_H
 # --- checks ------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(STAMP) ## Run all tests, with coverage of the services' code
+test: $(STAMP) ## Run all tests with coverage; the examples of Hypothesis are the same in every run
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage run -m pytest --durations=20 --durations-min=1
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
+
+.PHONY: test-portable
+test-portable: $(STAMP) ## Run the tests of numerical results as on a processor without AVX-512, on 3 threads
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=3 MKL_NUM_THREADS=3 \
+		$(BIN)/python -m pytest --durations=20 --durations-min=1 $(NUMERICAL_TESTS)
+
+.PHONY: test-random
+test-random: $(STAMP) ## Run the Hypothesis tests on new random examples; a failure prints how to repeat it
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=random
 
 .PHONY: bench
 bench: $(STAMP) ## Measure this machine against the targets (5 minutes); writes build/bench.json and charts

@@ -11,12 +11,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from chladni_local.cluster import LocalCluster
+from chladni_local.services import SERVICES
 
 SAMPLES = Path(__file__).parent / "fixtures" / "samples"
 
 
 class ObservedCluster:
-    """A running cluster, with what tests ask of it."""
+    """A running cluster, with its metrics and the means to end its services."""
 
     def __init__(self, cluster):
         self._cluster = cluster
@@ -25,7 +26,7 @@ class ObservedCluster:
         self.restart = cluster.start_service
 
     async def metric(self, service, name, **labels):
-        """Returns the sum of a metric's samples, 0 where there are none."""
+        """Return the sum of a metric's samples, 0 if there are none."""
         async with httpx.AsyncClient() as client:
             response = await client.get(f"http://{self._cluster.address(service, 'metrics')}/metrics")
         return sum(
@@ -36,31 +37,38 @@ class ObservedCluster:
         )
 
     def kill(self, service):
-        """Ends a service at once, as a crash would."""
+        """End a service at once, as a crash would."""
         self._cluster.process(service).kill()
 
     def signal(self, service, number):
-        """Sends a signal to a service."""
+        """Send a signal to a service."""
         os.kill(self._cluster.process(service).pid, number)
 
     def is_running(self, service):
-        """Returns whether a service's process has not ended."""
+        """Return whether a service's process has not ended."""
         return self._cluster.process(service).is_running
+
+    def restore(self):
+        """Start the services that have ended."""
+        for service in SERVICES:
+            if not self.is_running(service.name):
+                self.restart(service.name)
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """One cluster for all tests that leave it as they found it."""
-    with LocalCluster(folder=tmp_path_factory.mktemp("cluster"), ports="free") as cluster:
+    """One cluster for all tests; a drain is long enough to be observed."""
+    environ = os.environ | {"CHLADNI_IMAGE_GENERATION_DRAIN_DELAY_SECONDS": "1"}
+    folder = tmp_path_factory.mktemp("cluster")
+    with LocalCluster(folder=folder, ports="free", environ=environ) as cluster:
         yield ObservedCluster(cluster)
 
 
 @pytest.fixture
-def own_cluster(tmp_path):
-    """A cluster for one test, which may end its services; a drain leaves time to look at it."""
-    environ = os.environ | {"CHLADNI_IMAGE_GENERATION_DRAIN_DELAY_SECONDS": "1"}
-    with LocalCluster(folder=tmp_path / "cluster", ports="free", environ=environ) as cluster:
-        yield ObservedCluster(cluster)
+def mortal_cluster(cluster):
+    """The cluster, for tests that end its services; they run again afterwards, whatever the test did."""
+    yield cluster
+    cluster.restore()
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +79,7 @@ def samples():
 
 @pytest.fixture
 def buf():
-    """Returns a function that runs buf."""
+    """Return a function that runs buf."""
     program = shutil.which("buf", path=str(Path(sys.executable).parent)) or shutil.which("buf")
     assert program, "buf is part of the development environment: make setup"
 

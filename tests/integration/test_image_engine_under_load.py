@@ -110,6 +110,8 @@ async def test_companions_of_all_kinds_change_no_bit(stub):
             guidance_scale=source.choice([1.0, 1.8, 4.0]),
             scheduler=source.choice(schedulers),
             priority=source.choice([image_pb2.PRIORITY_INTERACTIVE, image_pb2.PRIORITY_BATCH]),
+            width_pixels=source.choice([256, 512]),
+            height_pixels=256,
         )
         for index in range(10)
     ]

@@ -1,4 +1,4 @@
-"""What callers see while a service dies, comes back, or shuts down. Each test has a cluster of its own."""
+"""What callers see while a service dies, comes back, or shuts down."""
 
 import asyncio
 import signal
@@ -42,33 +42,33 @@ async def health(cluster, service):
     ("service", "stage"),
     [("audio-features", "audio_features"), ("image-generation", "image_generation")],
 )
-async def test_a_service_that_dies_is_named_and_its_return_is_noticed(own_cluster, service, stage):
-    own_cluster.kill(service)
-    response = await generate(own_cluster)
+async def test_a_service_that_dies_is_named_and_its_return_is_noticed(mortal_cluster, service, stage):
+    mortal_cluster.kill(service)
+    response = await generate(mortal_cluster)
     assert response.status_code == 503
     assert response.json()["error"]["code"] == Reason.BACKEND_UNAVAILABLE.value
     assert response.json()["error"]["stage"] == stage
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await create_over_grpc(own_cluster)
+        await create_over_grpc(mortal_cluster)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert from_rpc_error(caught.value).metadata["stage"] == stage
-    async with httpx.AsyncClient(base_url=own_cluster.http_url) as client:
+    async with httpx.AsyncClient(base_url=mortal_cluster.http_url) as client:
         assert (await client.get("/api/health")).status_code == 503
 
-    await asyncio.to_thread(own_cluster.restart, service)
-    assert (await generate(own_cluster)).status_code == 200
-    assert (await create_over_grpc(own_cluster))[-1].HasField("created")
+    await asyncio.to_thread(mortal_cluster.restart, service)
+    assert (await generate(mortal_cluster)).status_code == 200
+    assert (await create_over_grpc(mortal_cluster))[-1].HasField("created")
 
 
-async def test_on_sigterm_health_says_not_serving_and_running_work_ends_well(own_cluster):
-    running = asyncio.create_task(generate(own_cluster, steps="20"))
+async def test_on_sigterm_health_says_not_serving_and_running_work_ends_well(mortal_cluster):
+    running = asyncio.create_task(generate(mortal_cluster, steps="20"))
     async with asyncio.timeout(20):
-        while await own_cluster.metric("image-generation", "chladni_generations_active") == 0:
+        while await mortal_cluster.metric("image-generation", "chladni_generations_active") == 0:
             await asyncio.sleep(0.02)
-    own_cluster.signal("image-generation", signal.SIGTERM)
+    mortal_cluster.signal("image-generation", signal.SIGTERM)
     await asyncio.sleep(0.2)
-    assert await health(own_cluster, "image-generation") == "NOT_SERVING"
+    assert await health(mortal_cluster, "image-generation") == "NOT_SERVING"
     assert (await running).status_code == 200
     async with asyncio.timeout(20):
-        while own_cluster.is_running("image-generation"):
+        while mortal_cluster.is_running("image-generation"):
             await asyncio.sleep(0.05)

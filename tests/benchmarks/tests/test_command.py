@@ -198,7 +198,7 @@ def test_first_come_is_first_served() -> None:
 
 
 def test_the_measurements_for_gpus_work_on_any_device() -> None:
-    shape = DenoiserShape((32, 32, 32, 32), heads=4, token_width=32, latent_side=16)
+    shape = DenoiserShape((32, 32, 32, 32), heads=4, token_width=32, latent_side=8)
     model = UntrainedStableDiffusion(shape, device=torch.device("cpu"), dtype=torch.float32)
     conditions = Conditions(Path(), is_quick=True, report=lambda _: None)
     measured = gpu.measure_model(model, gpu.Effort(1, 2, 2, 5), conditions)
