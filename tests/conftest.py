@@ -1,5 +1,7 @@
 """The four services as `make up` starts them, on free ports."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess

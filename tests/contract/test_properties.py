@@ -1,5 +1,7 @@
 """The table of properties in `tests/README.md` names tests that exist."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

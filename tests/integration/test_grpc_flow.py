@@ -1,5 +1,7 @@
 """The main job over gRPC, as a stranger would call it: with stubs made from `protos/` alone."""
 
+from __future__ import annotations
+
 import asyncio
 import importlib
 import json

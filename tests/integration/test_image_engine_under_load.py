@@ -1,5 +1,7 @@
 """The image service while its clients are killed at random, in a burst, and with companions of all kinds."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import random

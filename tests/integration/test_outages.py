@@ -1,5 +1,7 @@
 """What callers see while a service dies, comes back, or shuts down."""
 
+from __future__ import annotations
+
 import asyncio
 import signal
 

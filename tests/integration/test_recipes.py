@@ -1,5 +1,7 @@
 """Recipes with the four real services: on the models that ship, and on tiny checkpoints of every family."""
 
+from __future__ import annotations
+
 import io
 import json
 import os

@@ -1,5 +1,7 @@
 """The main job through the REST API, with the four real services."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import json

@@ -1,5 +1,7 @@
 """What the manifests are compared with: the services' own settings and stubs."""
 
+from __future__ import annotations
+
 import importlib
 import re
 import shutil

@@ -1,5 +1,7 @@
 """The container images and the compose file hold what the services need, and nothing more."""
 
+from __future__ import annotations
+
 import importlib.metadata
 import json
 import re

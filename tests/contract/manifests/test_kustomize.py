@@ -1,5 +1,7 @@
 """The cluster's manifests build, are valid, and say what the services' code says."""
 
+from __future__ import annotations
+
 import importlib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping

@@ -1,5 +1,7 @@
 """The job that fills the volume of models brings what the services are told of, and reaches nothing else."""
 
+from __future__ import annotations
+
 import ipaddress
 import os
 import subprocess

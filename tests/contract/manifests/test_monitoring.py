@@ -1,5 +1,7 @@
 """Prometheus finds the services, and the alerts watch metrics that exist."""
 
+from __future__ import annotations
+
 import json
 import re
 import subprocess

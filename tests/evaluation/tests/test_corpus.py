@@ -1,5 +1,7 @@
 """The clips and their small changes."""
 
+from __future__ import annotations
+
 import io
 
 import numpy as np

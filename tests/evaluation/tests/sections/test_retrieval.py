@@ -1,5 +1,7 @@
 """Retrieval through a stand-in for the similarity service, whose scores are known."""
 
+from __future__ import annotations
+
 import io
 import re
 from concurrent.futures import ThreadPoolExecutor

@@ -1,5 +1,7 @@
 """The richness of images that are poorer or richer by construction."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,5 +1,7 @@
 """The statistics, on data whose answers are known."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given

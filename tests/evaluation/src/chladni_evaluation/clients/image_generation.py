@@ -27,7 +27,7 @@ class ImageGenerationClient:
         Args:
             embedding: Embedding of the clip.
             seed: Seed of the noise.
-            is_fresh: Whether to compute the image even if the service has it in its cache.
+            bypass_cache: Whether to compute the image even if the service has it in its cache.
 
         Raises:
             MeasurementError: The service refuses, or ends without an image.
