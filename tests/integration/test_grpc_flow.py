@@ -1,4 +1,4 @@
-"""The main job over gRPC, as a stranger would call it: with stubs made from `protos/` alone."""
+"""Image creation over gRPC, with stubs that are generated from `protos/` alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image service while its clients are killed at random, in a burst, and with companions of all kinds."""
+"""The image service while clients are killed at random, in a burst, and under concurrent requests of all kinds."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_clients_killed_at_random_cost_nothing_afterwards(cluster, stub):
     assert after_mb < before_mb + 100
 
 
-async def test_companions_of_all_kinds_change_no_bit(stub):
+async def test_concurrent_requests_of_all_kinds_change_no_bit(stub):
     source = random.Random(11)
     schedulers = ["", "UniPCMultistepScheduler", "DPMSolverMultistepScheduler"]
     requests = [

@@ -1,4 +1,4 @@
-"""Recipes with the four real services: on the models that ship, and on tiny checkpoints of every family."""
+"""Recipes with the four real services: on the shipped models, and on tiny checkpoints of every family."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def create(client, recipe, **fields):
 
 
 async def pixels_of(client, answer):
-    """Returns an image's pixels and what its file tells of how it was made."""
+    """Return an image's pixels and the provenance in its file."""
     image = Image.open(io.BytesIO((await client.get(answer["image_url"])).content))
     return np.asarray(image, np.int16), json.loads(image.text["chladni"])
 
@@ -65,7 +65,7 @@ async def test_the_sound_is_in_the_noise_as_far_as_the_mode_says(client):
     images = {}
     for mode, weight in (("blend", 0.3), ("raw", 1), ("dct", 1)):
         answer = await create(client, "latent-noise", steps=4, noise_mode=mode)
-        pixels, told = await pixels_of(client, answer)
+        pixels, written = await pixels_of(client, answer)
         assert pixels.shape == (512, 512, 3)
         provenance = answer["provenance"]
         assert provenance["initial_latents_weight"] == weight
@@ -74,7 +74,7 @@ async def test_the_sound_is_in_the_noise_as_far_as_the_mode_says(client):
         name, _, digest = options["calibration"].partition("@")
         assert name
         assert len(digest) == 12
-        assert told["recipe_options"] == options
+        assert written["recipe_options"] == options
         assert not np.array_equal(pixels, silent)
         images[mode] = pixels
     assert np.abs(images["blend"] - silent).mean() < np.abs(images["raw"] - silent).mean()
@@ -89,7 +89,7 @@ async def test_the_same_request_gives_the_same_pixels(client, recipe):
     assert np.array_equal(first, again)
 
 
-# --- every family, in little ---------------------------------------------------------------------------
+# --- tiny checkpoints of every family -------------------------------------------------------------------
 
 WAYS = {
     "embedded": ("embedded", {"steps": 2}),
@@ -99,15 +99,15 @@ WAYS = {
     "music-prompts": (untrained_checkpoints.XL, {"steps": 2, "prompt": "a slow river", "refiner_start": 0.5}),
     "clap-unclip": (untrained_checkpoints.UNCLIP, {"steps": 2}),
 }
-"""The model that makes the image of each recipe, and what is asked for."""
+"""The model and the options of each recipe."""
 PARTS = {"audioldm": ["audioldm_mel", "sd_refined"]}
 TEXTS = {"embedded": "", "clap-unclip": "", "spectrogram": DEFAULT_PROMPT}
-"""The prompt of the image, where none is asked for."""
+"""The prompt of the image, if the request has none."""
 
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory):
-    """Where the checkpoints of `complete_cluster` are."""
+    """The folder of the checkpoints of `complete_cluster`."""
     return tmp_path_factory.mktemp("checkpoints")
 
 
@@ -135,7 +135,7 @@ def sdk(complete_cluster):
 
 @pytest.fixture
 def run(complete_cluster):
-    """Runs the command and returns what it printed."""
+    """Run the command and return what it printed."""
 
     def run(*words):
         servers = ["--target", complete_cluster.target("gateway")]
@@ -199,10 +199,10 @@ def test_every_recipe_makes_its_image_over_grpc(sdk, recipe):
 @pytest.mark.parametrize("recipe", WAYS)
 async def test_every_recipe_makes_its_image_over_rest(complete, recipe):
     answer = await create(complete, recipe, **WAYS[recipe][1])
-    pixels, told = await pixels_of(complete, answer)
+    pixels, written = await pixels_of(complete, answer)
     assert_made_as_it_should(recipe, answer["provenance"])
-    assert told.get("stage", "") == answer["provenance"]["stage"]
-    assert [part["stage"] for part in told.get("earlier", [])] == PARTS.get(recipe, [""])[:-1]
+    assert written.get("stage", "") == answer["provenance"]["stage"]
+    assert [part["stage"] for part in written.get("earlier", [])] == PARTS.get(recipe, [""])[:-1]
     provenance = answer["provenance"]
     assert pixels.shape == (provenance["height_pixels"], provenance["width_pixels"], 3)
 
@@ -214,8 +214,8 @@ def test_every_recipe_is_a_command_away_and_its_image_can_be_made_again(run, tmp
     options = [
         word for name, value in WAYS[recipe][1].items() for word in (f"--{name.replace('_', '-')}", value)
     ]
-    told = run("create", sound, "-o", image, "--recipe", recipe, "--seed", 5, *options, "--json", "-q")
-    assert_made_as_it_should(recipe, told["provenance"])
+    written = run("create", sound, "-o", image, "--recipe", recipe, "--seed", 5, *options, "--json", "-q")
+    assert_made_as_it_should(recipe, written["provenance"])
     again = run("reproduce", image, sound, "--json", "-q")
     assert (again["verdict"], again["differing_pixel_count"]) == ("identical", 0)
 
@@ -260,7 +260,7 @@ def test_an_audioldm_of_another_clap_is_not_told_embeddings_that_it_would_misrea
 
 @pytest.fixture
 def joined_with(complete_cluster, tmp_path):
-    """Starts a gateway and another server of some kind; the other kinds are those of `complete_cluster`."""
+    """Start a gateway and one service with other settings; the others are those of `complete_cluster`."""
 
     @contextmanager
     def join(service, **settings):

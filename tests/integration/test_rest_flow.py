@@ -1,4 +1,4 @@
-"""The main job through the REST API, with the four real services."""
+"""Image creation through the REST API, with the four real services."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_the_samples_give_rich_and_different_images(client, samples):
         assert np.abs(images[first] - images[second]).mean() > 10
 
 
-async def test_same_file_and_seed_same_bytes_other_seed_other_png_of(client):
+async def test_same_file_and_seed_same_bytes_other_seed_other_image(client):
     content = encoded(melody())
     answers = [
         (await generate(client, content, seed=seed, steps=3, bypass_cache="true")).json()
@@ -83,7 +83,7 @@ async def test_the_same_request_again_gets_the_same_image_at_once(client):
     assert await png_of(client, first) == await png_of(client, again)
 
 
-async def test_other_sizes_are_painted_too(client):
+async def test_other_sizes_are_generated(client):
     response = await generate(client, encoded(melody()), steps=2, width_pixels=320, height_pixels=640)
     image = Image.open(io.BytesIO(await png_of(client, response.json())))
     assert image.size == (320, 640)
@@ -120,7 +120,7 @@ async def test_eight_requests_at_once_are_correct_and_independent(client):
         assert await one(index) == together[index]
 
 
-async def test_comparing_is_symmetric_and_one_for_the_same_png_of(client):
+async def test_comparing_is_symmetric_and_one_for_the_same_image(client):
     ids = [
         (await generate(client, encoded(melody(pitch_hz=pitch)), seed=1, steps=3)).json()["image_id"]
         for pitch in (220, 1760)
@@ -171,8 +171,8 @@ async def test_progress_arrives_as_server_sent_events(client):
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = [line async for line in response.aiter_lines()]
     names = [line.removeprefix("event:").strip() for line in lines if line.startswith("event:")]
-    told = [name for name in names if name != "queued"]
-    assert told == ["analyzed", "started", *["progress"] * 4, "created"]
+    shown = [name for name in names if name != "queued"]
+    assert shown == ["analyzed", "started", *["progress"] * 4, "created"]
 
 
 async def denoising_steps(cluster):
@@ -263,7 +263,7 @@ async def test_a_bad_field_is_named(client, fields, status, named):
     assert named in response.json()["error"]["message"]
 
 
-async def test_a_missing_file_and_unknown_images_are_told(client):
+async def test_a_missing_file_and_unknown_images_are_errors(client):
     response = await client.post("/api/generate", files={"steps": (None, "2")})
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "MISSING_FIELD"
@@ -278,7 +278,7 @@ async def test_a_missing_file_and_unknown_images_are_told(client):
     assert response.status_code in {400, 404}
 
 
-async def test_health_tells_of_every_service(client):
+async def test_health_reports_every_service(client):
     response = await client.get("/api/health")
     assert response.status_code == 200
     body = response.json()

@@ -1,4 +1,4 @@
-"""What the manifests are compared with: the services' own settings and stubs."""
+"""The settings and stubs of the services, with which the manifests are compared."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Service:
         return f"chladni_{self.folder}"
 
     def settings(self, environ: dict[str, str] | None = None) -> ServiceSettings:
-        """Returns the settings that the service would read from `environ` as its process's environment.
+        """Return the settings that the service would read from `environ` as its process's environment.
 
         Raises:
             SettingsError: The service would refuse to start.
@@ -62,7 +62,7 @@ class Service:
             return load_settings(settings_class, environ or {})
 
     def ports(self) -> dict[str, int]:
-        """Returns its ports by the names that the manifests use."""
+        """Return its ports by the names that the manifests use."""
         settings = self.settings()
         ports = {"grpc": settings.grpc_port, "metrics": settings.metrics_port}
         if hasattr(settings, "http_port"):
@@ -82,7 +82,7 @@ SERVICES = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that asks for a `service` once for each, one for a `target` once for each kustomization."""
+    """Run a test that asks for a `service` once for each, one for a `target` once for each kustomization."""
     if "service" in metafunc.fixturenames:
         metafunc.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
     if "target" in metafunc.fixturenames:
@@ -102,14 +102,14 @@ def services() -> dict[str, Service]:
 
 @pytest.fixture(scope="session")
 def service_of() -> Callable[[str], Service]:
-    """Returns the service that an image holds, given the image's name with its tag."""
+    """Return the service that an image holds, given the image's name with its tag."""
     by_image = {f"chladni/{name}": service for name, service in SERVICES.items()}
     return lambda image: by_image[image.partition(":")[0]]
 
 
 @pytest.fixture(scope="session")
 def model_folders() -> Callable[[Mapping[str, str]], set[str]]:
-    """Returns the folders of models that settings name, such as ``/models/sdxl-base``."""
+    """Return the folders of models that settings name, such as ``/models/sdxl-base``."""
     return lambda environ: {
         folder for value in environ.values() for folder in re.findall(r"/models/[\w.-]+", value)
     }
@@ -117,18 +117,18 @@ def model_folders() -> Callable[[Mapping[str, str]], set[str]]:
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], str]:
-    """Finds a program beside the interpreter or on the path, and skips the test where it is absent."""
+    """Return a program beside the interpreter or on the path; skip the test if it is absent."""
     return _tool
 
 
 @pytest.fixture(scope="session")
 def build() -> Callable[[Path], list[Resource]]:
-    """Builds a kustomization into its resources."""
+    """Build a kustomization into its resources."""
     return _build
 
 
 def _kustomizations() -> list[Path]:
-    """Returns the folders that deploy all services; components and their parts do not."""
+    """Return the folders that deploy all services; components and their parts do not."""
     kustomize = DEPLOY / "kustomize"
     return [
         kustomize / "base",

@@ -59,7 +59,7 @@ def compose_with_recipes(compose: Mapping[str, Any], repository: Path) -> dict[s
 
 
 def _merged(one: Any, other: Any) -> Any:
-    """Returns two parts of compose files as one: maps by key, lists joined, of other values the later."""
+    """Return two parts of compose files as one: maps by key, lists joined, of other values the later one."""
     if isinstance(one, dict):
         return {
             key: _merged(one[key], other[key]) if key in one and key in other else (one | other)[key]
@@ -130,7 +130,7 @@ def test_only_the_services_with_torch_models_install_torch(
 
 
 def _dependencies(distribution: str) -> set[str]:
-    """Returns the names of everything that installing a distribution brings."""
+    """Return the names of everything that installing a distribution brings."""
     found: set[str] = set()
     waiting = [distribution]
     while waiting:

@@ -1,4 +1,4 @@
-"""The cluster's manifests build, are valid, and say what the services' code says."""
+"""The cluster's manifests build, are valid, and agree with the code of the services."""
 
 from __future__ import annotations
 
@@ -333,7 +333,7 @@ def test_from_elsewhere_come_calls_of_the_gateway_and_scrapes_alone(resources: l
 def _may_call(
     policies: Iterable[Mapping[str, Any]], sender: Mapping[str, Any], receiver: Mapping[str, Any], port: str
 ) -> bool:
-    """Returns whether policies let one pod out to, and into, a port of another of the same namespace."""
+    """Return whether policies let one pod out to, and into, a port of another of the same namespace."""
     specs = [policy["spec"] for policy in policies]
     return _is_let(specs, "egress", "to", sender, receiver, port) and _is_let(
         specs, "ingress", "from", receiver, sender, port

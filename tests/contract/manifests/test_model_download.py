@@ -1,4 +1,4 @@
-"""The job that fills the volume of models brings what the services are told of, and reaches nothing else."""
+"""The job that fills the volume of models downloads what the settings of the services name, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ case $repository in
     *) mkdir -p "$2/unet" && : >"$2/unet/weights.safetensors" ;;
 esac
 """
-"""Stands for the model hub's command: notes its arguments and writes one file."""
+"""A stand-in for the model hub's command: it records its arguments and writes one file."""
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def container(pod: Mapping[str, Any]) -> Any:
 
 
 def _checkpoints(folder: Path) -> dict[str, list[str]]:
-    """Returns repository and weights of each folder."""
+    """Return repository and weights of each folder."""
     lines = (folder / "checkpoints.txt").read_text().splitlines()
     words = [line.split() for line in lines if line and not line.startswith("#")]
     return {name: rest for name, *rest in words}
@@ -96,11 +96,11 @@ def test_it_fills_the_volume_that_the_services_read(
 def test_it_brings_every_model_that_the_services_are_told_of(
     overlay: Resources, folder: Path, model_folders: Callable[[Mapping[str, str]], set[str]]
 ) -> None:
-    told: set[str] = set()
+    configured: set[str] = set()
     for resource in overlay:
         if resource["kind"] == "ConfigMap":
-            told |= model_folders(resource["data"])
-    assert told == {f"/models/{name}" for name in _checkpoints(folder)}
+            configured |= model_folders(resource["data"])
+    assert configured == {f"/models/{name}" for name in _checkpoints(folder)}
 
 
 def test_it_may_leave_the_cluster_and_nobody_may_call_it(resources: Resources) -> None:
@@ -137,7 +137,7 @@ def test_nobody_else_is_called_like_it(resources: Resources, overlay: Resources)
 
 
 def _download(folder: Path, tmp_path: Path, checkpoints: str | Path) -> tuple[int, str, list[str]]:
-    """Returns the exit status, the last line of stderr, and the arguments of each call of `hf`."""
+    """Return the exit status, the last line of stderr, and the arguments of each call of `hf`."""
     program = tmp_path / "bin/hf"
     program.parent.mkdir()
     program.write_text(RECORDING_HF)

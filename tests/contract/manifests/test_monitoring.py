@@ -117,7 +117,7 @@ def test_prometheus_scrapes_the_metrics_port_of_each_pod(
 
 
 def _discovered(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Returns the targets of one pod as the discovery of role `pod` does: one for each port."""
+    """Return the targets of one pod as the discovery of role `pod` does: one for each port."""
     name = deployment["metadata"]["name"]
     template = deployment["spec"]["template"]
     labels = {"__meta_kubernetes_pod_name": f"{name}-0"}

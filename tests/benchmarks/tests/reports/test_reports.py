@@ -24,7 +24,7 @@ def test_a_bound_itself_is_met_and_nan_never_is() -> None:
     assert not at_least.is_met(math.nan)
 
 
-def test_the_table_tells_met_from_missed_and_what_was_not_measured() -> None:
+def test_the_table_shows_what_is_met_missed_and_not_measured() -> None:
     values = {"burst.lost": 1.0, "cancellation.steps_after": 1.0, "mel.milliseconds": 7.0}
     assert targets.missed(values) == ["burst.lost"]
     terminal = io.StringIO()

@@ -41,7 +41,7 @@ def test_a_burst_counts_what_was_refused_lost_and_internal() -> None:
         burst._burst_figures([*[outcome()] * 257, *[outcome("RESOURCE_EXHAUSTED")] * 343])
 
 
-def test_steps_after_a_caller_has_left_are_those_it_never_heard_of() -> None:
+def test_steps_after_a_caller_has_left_are_those_without_a_received_event() -> None:
     assert cancellation._Trial(received_steps=4, taken_steps=5).steps_after == 1
 
 

@@ -9,7 +9,7 @@ from chladni_benchmarks.workers.scheduler_replay import FirstComeFirstServed
 from chladni_benchmarks.workers.worker import Worker
 
 
-def test_a_worker_answers_and_tells_what_fails() -> None:
+def test_a_worker_answers_and_reports_what_fails() -> None:
     with Worker("bare_extraction") as worker:
         with pytest.raises(MeasurementError, match="bare_extraction: KeyError: 'nonsense'"):
             worker.ask("nonsense")

@@ -30,6 +30,8 @@ class RefusedCall(grpc.RpcError):
         (grpc.StatusCode.INTERNAL, MeasurementError),
     ],
 )
-def test_what_is_not_offered_is_told_from_what_fails(code: grpc.StatusCode, error: type[Exception]) -> None:
+def test_what_is_not_offered_is_distinguished_from_what_fails(
+    code: grpc.StatusCode, error: type[Exception]
+) -> None:
     with pytest.raises(error, match=f"Paint answers {code.name}: the reason"), answered("Paint"):
         raise RefusedCall(code)

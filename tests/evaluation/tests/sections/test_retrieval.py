@@ -69,7 +69,7 @@ class KnownScores(similarity_grpc.SimilarityServiceServicer):
 
 @pytest.fixture
 def client_of():
-    """Returns a function that serves a stand-in on loopback and returns a client of it."""
+    """Return a function that serves a stand-in on loopback and return a client of it."""
     servers, channels = [], []
 
     def serve(servicer):
@@ -105,7 +105,7 @@ def dataset_with(similarity: SimilarityClient) -> SimpleNamespace:
     )
 
 
-def test_both_directions_are_told_apart(client_of) -> None:
+def test_both_directions_are_kept_apart(client_of) -> None:
     scores = np.zeros((10, 10))
     for position in POSITIONS:
         scores[position, position] = 0.5
@@ -131,7 +131,7 @@ def test_an_incomplete_search_is_an_error(client_of) -> None:
     assert all(not images for images in servicer.collections.values())
 
 
-def test_a_service_without_alignment_is_told_and_never_passes(client_of) -> None:
+def test_a_service_without_alignment_is_reported_and_never_passes(client_of) -> None:
     similarity = client_of(similarity_grpc.SimilarityServiceServicer())
     with pytest.raises(NotMeasurableError, match=re.escape("ScoreAlignment answers UNIMPLEMENTED")):
         retrieval.measure(dataset_with(similarity))
