@@ -1,4 +1,4 @@
-"""The image service while clients are killed at random, in a burst, and under concurrent requests of all kinds."""
+"""The image service with clients killed at random, in a burst, and under concurrent requests of all kinds."""
 
 from __future__ import annotations
 

@@ -33,5 +33,5 @@ class RefusedCall(grpc.RpcError):
 def test_what_is_not_offered_is_distinguished_from_what_fails(
     code: grpc.StatusCode, error: type[Exception]
 ) -> None:
-    with pytest.raises(error, match=f"Paint answers {code.name}: the reason"), answered("Paint"):
+    with pytest.raises(error, match=f"Generate answers {code.name}: the reason"), answered("Generate"):
         raise RefusedCall(code)
