@@ -1,4 +1,4 @@
-"""The job that fills the volume of models downloads what the services are configured for, and nothing else."""
+"""The job that fills the volume of models downloads what the services are configured for and nothing else."""
 
 from __future__ import annotations
 
