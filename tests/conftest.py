@@ -54,6 +54,7 @@ class ObservedCluster:
         """Start the services that have ended."""
         for service in SERVICES:
             if not self.is_running(service.name):
+                self.kill(service.name)  # frees what is left of it
                 self.restart(service.name)
 
 
