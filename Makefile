@@ -15,7 +15,7 @@ SOURCES := protos/contract/src services/runtime/src services/audio_features/src 
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
 NUMERICAL_TESTS := services/image_generation/tests/families services/image_generation/tests/engine \
-	services/similarity/tests/embedding services/audio_features/tests
+	services/similarity/tests/embedding services/similarity/tests/embedders services/audio_features/tests
 
 # Waiting OpenMP threads that spin steal the processor from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
