@@ -1,11 +1,13 @@
-"""Sound in, features out: decoding, log-mel spectrograms, descriptors and the embedding.
+"""Sound in, features out: spectrograms, descriptors, embeddings and initial latents.
 
-The domain modules (everything but `servicer`, `conversion`, `config` and `__main__`) know nothing
-of gRPC. The path of a clip through them::
+The way of a clip through the packages::
 
-    bytes --decoding--> AudioClip --+--> spectrogram --> rendering (PNG)
-                                    |         +--------> initial_latents
-                                    +--> descriptors --> embedding
-                                    +--> clap --> clap_to_clip
-    PCM chunks --streaming--> frames of the same spectrogram, as they arrive
+    bytes --audio--> AudioClip --analysis--> spectrogram --> rendering (PNG)
+                                    |            +---------> latents
+                                    +--> descriptors ------> embeddings.descriptors
+                     AudioClip -----------> embeddings.clap -> embeddings.clap_to_clip
+    PCM chunks --audio.pcm--> live: frames of the same spectrogram as they arrive, a summary at the end
+
+`extraction` walks it for `grpc_api`, the only package that knows gRPC; `composition` puts the service
+together. `training`, `tools` and `testing` import what serves, never the reverse.
 """

@@ -1,7 +1,6 @@
-"""Ridge regression in closed form, and how well it fits.
+"""Ridge regression by scikit-learn, and how well it fits.
 
-Without a strength, generalised cross-validation chooses it: Golub, Heath and Wahba 1979, "Generalized
-cross-validation as a method for choosing a good ridge parameter".
+Without a strength, leave-one-out cross-validation chooses it.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.linear_model import Ridge, RidgeCV
 
 Vectors = npt.NDArray[np.float64]
 
@@ -55,19 +55,14 @@ def fit_ridge(inputs: Vectors, targets: Vectors, *, strength: float | None = Non
     Args:
         inputs: What to predict from.
         targets: What to predict.
-        strength: Penalty on the squared weights; `None` lets generalised cross-validation choose.
+        strength: Penalty on the squared weights; `None` lets leave-one-out cross-validation choose.
     """
-    input_mean, target_mean = inputs.mean(axis=0), targets.mean(axis=0)
-    left, singular, right = np.linalg.svd(inputs - input_mean, full_matrices=False)
-    centred = targets - target_mean
-    projected = left.T @ centred
     if strength is None:
-        strength = _best_strength(singular, projected, centred)
-    gains = np.divide(
-        singular, np.square(singular) + strength, out=np.zeros_like(singular), where=singular > 0.0
-    )
-    weight = (right.T @ (gains[:, None] * projected)).T
-    return LinearFit(weight=weight, bias=target_mean - weight @ input_mean, strength=float(strength))
+        ridge = RidgeCV(alphas=_candidates(inputs)).fit(inputs, targets)
+        strength = ridge.alpha_
+    else:
+        ridge = Ridge(alpha=strength, solver="svd").fit(inputs, targets)
+    return LinearFit(weight=ridge.coef_, bias=ridge.intercept_, strength=float(strength))
 
 
 def measure_fit(predicted: Vectors, targets: Vectors) -> FitFigures:
@@ -88,15 +83,9 @@ def unit(vectors: Vectors) -> Vectors:
     return scaled
 
 
-def _best_strength(singular: Vectors, projected: Vectors, centred: Vectors) -> float:
-    candidates = float(np.square(singular).max()) * np.logspace(-8.0, 0.0, 33)
-    squares = np.square(projected).sum(axis=1)
-    unreachable = np.square(centred).sum() - squares.sum()
-
-    def score(strength: float) -> float:
-        shrinkage = np.square(singular) / (np.square(singular) + strength)
-        residual = unreachable + (np.square(1.0 - shrinkage) * squares).sum()
-        freedom = max(len(centred) - 1.0 - shrinkage.sum(), 1e-9)
-        return float(residual / freedom**2)
-
-    return float(min(candidates, key=score))
+def _candidates(inputs: Vectors) -> Vectors:
+    """Return strengths up to the largest squared singular value of the centred inputs."""
+    centred = inputs - inputs.mean(axis=0)
+    largest = float(np.linalg.eigvalsh(centred.T @ centred)[-1])
+    candidates: Vectors = max(largest, float(np.finfo(np.float64).tiny)) * np.logspace(-8.0, 0.0, 33)
+    return candidates
