@@ -50,7 +50,7 @@ class AudioFeaturesSettings(ServiceSettings):
     )
     clap_to_clip_map: str = Field(
         "",
-        description="Directory of a map that jobs.fit_clap_to_clip wrote, for the embedding model "
+        description="Directory of a map that training.fit_clap_to_clip wrote, for the embedding model "
         "`clap-to-clip`. Empty: none.",
     )
     clap_device: str = Field(

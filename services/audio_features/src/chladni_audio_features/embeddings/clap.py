@@ -45,7 +45,7 @@ CLAP_FILE_PATTERNS: Final = (
 
 _TEXT_BRANCH: Final = ("text_model.", "text_projection.")
 _CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
-"""Begins the only sign by which torch's RuntimeError for want of main memory can be told from others."""
+"""Begins the only sign that distinguishes torch's RuntimeError for lack of main memory from others."""
 
 
 class ClapEmbedder:

@@ -1,7 +1,7 @@
 """Loads the embedding models that the settings name.
 
-What cannot be loaded does not stop the service: the descriptors need nothing else, and whoever asks for what
-is missing is told why it is.
+What cannot be loaded does not stop the service: the descriptors need nothing else, and a request for
+a missing model is answered with the reason.
 """
 
 from __future__ import annotations
