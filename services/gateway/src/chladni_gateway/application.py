@@ -20,6 +20,7 @@ class Limits:
 
     Attributes:
         creation_timeout_seconds: Time for one image.
+        job_timeout_seconds: Time for one job, and for one image of batch priority.
         comparison_timeout_seconds: Time for one comparison or search.
         spectrogram_timeout_seconds: Time for one spectrogram.
         health_timeout_seconds: Time for the services behind the gateway to say how they are.
@@ -32,6 +33,7 @@ class Limits:
     """
 
     creation_timeout_seconds: float
+    job_timeout_seconds: float
     comparison_timeout_seconds: float
     spectrogram_timeout_seconds: float
     health_timeout_seconds: float

@@ -205,6 +205,7 @@ def build_application(
         ),
         limits=Limits(
             creation_timeout_seconds=settings.creation_timeout_seconds,
+            job_timeout_seconds=settings.job_timeout_seconds,
             comparison_timeout_seconds=settings.comparison_timeout_seconds,
             spectrogram_timeout_seconds=settings.spectrogram_timeout_seconds,
             health_timeout_seconds=settings.health_timeout_seconds,

@@ -56,7 +56,11 @@ class GatewaySettings(ServiceSettings):
     )
 
     creation_timeout_seconds: float = Field(
-        60.0, gt=0, le=3600, description="Time for one image, the wait in queues included."
+        60.0,
+        gt=0,
+        le=3600,
+        description="Time for one image, the wait in queues included, unless a gRPC caller "
+        "sets a deadline of its own.",
     )
     comparison_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one comparison.")
     spectrogram_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one spectrogram.")
@@ -84,7 +88,11 @@ class GatewaySettings(ServiceSettings):
         3600.0, gt=0, le=_DAY_SECONDS, description="Time for which a finished job is remembered."
     )
     job_timeout_seconds: float = Field(
-        600.0, gt=0, le=_DAY_SECONDS, description="Time for one job, the wait in queues included."
+        600.0,
+        gt=0,
+        le=_DAY_SECONDS,
+        description="Time for one job, and for one image of batch priority over gRPC if "
+        "the caller sets no deadline; the wait in queues included.",
     )
     max_live_sounds: int = Field(16, ge=1, le=10_000, description="Live sounds at a time at most.")
     max_live_sounds_per_client: int = Field(

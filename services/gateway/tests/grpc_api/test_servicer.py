@@ -204,6 +204,26 @@ async def test_the_callers_deadline_travels_through_all_hops(backends, gateway, 
     await eventually(lambda: backends.image_generation.running == 0)
 
 
+@pytest.mark.parametrize(
+    ("priority", "caller_seconds", "expected_seconds"),
+    [
+        (image_pb2.PRIORITY_UNSPECIFIED, None, 30),
+        (image_pb2.PRIORITY_BATCH, None, 300),
+        (image_pb2.PRIORITY_UNSPECIFIED, 100, 100),
+        (image_pb2.PRIORITY_BATCH, 1000, 1000),
+    ],
+)
+async def test_the_callers_deadline_counts_and_the_configured_one_is_for_callers_without(
+    backends, open_gateway_with, priority, caller_seconds, expected_seconds
+):
+    async with open_gateway_with(creation_timeout_seconds=30, job_timeout_seconds=300) as gateway:
+        request = creation()
+        request.priority = priority
+        async for _ in gateway.stub.CreateImage(request, timeout=caller_seconds):
+            pass
+    assert expected_seconds - 10 < backends.image_generation.remaining_seconds[0] <= expected_seconds
+
+
 async def test_images_are_compared_by_identifier_and_as_files(backends, gateway):
     backends.similarity.score = 0.25
     image_id = (await events_of(gateway, creation()))[-1].created.image_id

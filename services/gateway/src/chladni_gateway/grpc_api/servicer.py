@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni_gateway.domain.generation import Priority
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.event_messages import to_event_message
@@ -42,9 +43,13 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
         self, request: gateway_pb2.CreateImageRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[gateway_pb2.CreateImageResponse]:
         """Yields what happens on the way to the image."""
-        deadline = _deadline(context, self._application.limits.creation_timeout_seconds)
         with at_stage(Stage.VALIDATION):
             asked = to_creation_request(request, caller=caller_of(context))
+        limits = self._application.limits
+        is_batch = asked.settings.priority is Priority.BATCH
+        deadline = _deadline(
+            context, limits.job_timeout_seconds if is_batch else limits.creation_timeout_seconds
+        )
         async with aclosing(self._application.creator.create(asked, deadline)) as events:
             async for event in events:
                 yield to_event_message(event)
@@ -76,8 +81,7 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
         return gateway_pb2.ListRecipesResponse(recipes=map(to_recipe_message, recipes))
 
 
-def _deadline(context: grpc.aio.ServicerContext[Any, Any], limit_seconds: float) -> Deadline:
+def _deadline(context: grpc.aio.ServicerContext[Any, Any], default_seconds: float) -> Deadline:
+    """Return the caller's deadline, or one after the default time if the caller set none."""
     remaining_seconds = context.time_remaining()
-    if remaining_seconds is None:
-        return Deadline.after(limit_seconds)
-    return Deadline.after(min(remaining_seconds, limit_seconds))
+    return Deadline.after(default_seconds if remaining_seconds is None else remaining_seconds)

@@ -63,7 +63,8 @@ class AudioToImageServiceServicer:
 
     def CreateImage(self, request, context):
         """Turns a recording into an image and reports on the way. Cancelling the call stops the work in every
-        service behind it.
+        service behind it. The caller's deadline counts; a call without one gets the server's default, and a longer
+        one with batch priority.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class AudioToImageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AudioToImageServiceAsyncStub: ...
     CreateImage: _grpc.UnaryStreamMultiCallable[_audio_to_image_service_pb2.CreateImageRequest, _audio_to_image_service_pb2.CreateImageResponse]
     """Turns a recording into an image and reports on the way. Cancelling the call stops the work in every
-    service behind it.
+    service behind it. The caller's deadline counts; a call without one gets the server's default, and a longer
+    one with batch priority.
     """
     CompareImages: _grpc.UnaryUnaryMultiCallable[_audio_to_image_service_pb2.CompareImagesRequest, _audio_to_image_service_pb2.CompareImagesResponse]
     """Scores how alike two images are."""
@@ -51,7 +52,8 @@ class AudioToImageServiceAsyncStub(AudioToImageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateImage: _aio.UnaryStreamMultiCallable[_audio_to_image_service_pb2.CreateImageRequest, _audio_to_image_service_pb2.CreateImageResponse]  # type: ignore[assignment]
     """Turns a recording into an image and reports on the way. Cancelling the call stops the work in every
-    service behind it.
+    service behind it. The caller's deadline counts; a call without one gets the server's default, and a longer
+    one with batch priority.
     """
     CompareImages: _aio.UnaryUnaryMultiCallable[_audio_to_image_service_pb2.CompareImagesRequest, _audio_to_image_service_pb2.CompareImagesResponse]  # type: ignore[assignment]
     """Scores how alike two images are."""
@@ -70,7 +72,8 @@ class AudioToImageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audio_to_image_service_pb2.CreateImageResponse], _abc.AsyncIterator[_audio_to_image_service_pb2.CreateImageResponse]]:
         """Turns a recording into an image and reports on the way. Cancelling the call stops the work in every
-        service behind it.
+        service behind it. The caller's deadline counts; a call without one gets the server's default, and a longer
+        one with batch priority.
         """
 
     @_abc_1.abstractmethod
