@@ -13,9 +13,9 @@ from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.embeddings.clap import ClapEmbedder
-from chladni_audio_features.embeddings.pretrained_files import ModelReference
 from chladni_audio_features.testing.untrained_clap import save_untrained_clap, save_untrained_clip
 from chladni_audio_features.training import fit_clap_to_clip
+from chladni_runtime.models.reference import ModelReference
 
 RATE_HZ = 22050
 CAPTION_COUNT = 1500

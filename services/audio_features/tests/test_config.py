@@ -3,7 +3,7 @@
 import pytest
 
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.embeddings.pretrained_files import ModelReference
+from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.settings import SettingsError, load_settings
 
 PREFIX = "CHLADNI_AUDIO_FEATURES_"
@@ -20,7 +20,7 @@ def test_models_and_calibrations_come_from_the_environment():
             PREFIX + "CLAP_MODEL": "laion/clap-htsat-unfused@main",
         },
     )
-    assert [reference.digest for reference in settings.calibration_references] == ["", "0a" * 6]
+    assert [reference.revision for reference in settings.calibration_references] == [None, "0a" * 6]
     assert settings.clap_reference == ModelReference("laion/clap-htsat-unfused", "main")
 
 
@@ -55,6 +55,7 @@ def test_limits_come_from_the_environment():
         {"MAX_AUDIO_BYTE": "5000"},
         {"LATENT_CALIBRATIONS": "/calibrations/voices@abc"},
         {"CLAP_MODEL": "clap"},
+        {"CLAP_TO_CLIP_MAP": "maps"},
         {"CLAP_DEVICE": "tpu"},
     ],
 )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from chladni_contract.errors import NotFoundError, Reason
+from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.settings import SettingsError, load_settings
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.models.catalog import ModelCatalog
-from chladni_similarity.models.references import ModelReference, parse_model_references
+from chladni_similarity.models.references import parse_model_references
 
 
 def test_the_defaults_serve_the_embedded_models():
     settings = load_settings(SimilaritySettings, {})
     assert (settings.grpc_port, settings.metrics_port) == (50053, 9103)
-    assert [reference.model_id for reference in settings.models] == [
+    assert [reference.name for reference in settings.models] == [
         "efficientnet-lite0",
         "chladni-alignment",
     ]
@@ -44,7 +45,7 @@ def test_models_are_listed_in_order_with_revisions():
         ModelReference("efficientnet-lite0"),
         ModelReference("/models/my-clip"),
     )
-    assert [reference.model_id for reference in references] == [
+    assert [reference.name for reference in references] == [
         "openai/clip-vit-base-patch32",
         "efficientnet-lite0",
         "my-clip",
@@ -62,6 +63,8 @@ def test_models_are_listed_in_order_with_revisions():
         ("/", "is no model"),
         ("owner/name@", "is no model"),
         ("owner/na me", "is no model"),
+        ("efficientnet-lite0@main", "is no model"),
+        ("/models/my-clip@abc", "hexadecimal digits of its digest"),
         ("/a/clip,/b/clip", "two models have the name clip"),
     ],
 )

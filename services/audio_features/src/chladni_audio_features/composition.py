@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,13 +20,13 @@ from chladni_audio_features.embeddings.descriptors import load_embedder
 from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
 from chladni_audio_features.extraction import FeatureExtractor
 from chladni_audio_features.grpc_api.servicer import AudioFeatureServicer
-from chladni_audio_features.latents.calibration import CalibrationReference
 from chladni_audio_features.latents.catalog import load_calibrations
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.allocator import keep_freed_memory
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
 
@@ -72,7 +71,7 @@ def load_extractor(
     limits: DecodingLimits,
     *,
     pretrained: PretrainedModels | None = None,
-    calibrations: Sequence[CalibrationReference] = (),
+    calibrations: Sequence[ModelReference] = (),
 ) -> FeatureExtractor:
     """Load everything that the analyses need and runs them once, so that no caller waits for that.
 
@@ -104,7 +103,7 @@ def load_extractor(
 def _pretrained_models(settings: AudioFeaturesSettings, worker_count: int) -> PretrainedModels:
     return PretrainedModels(
         clap=settings.clap_reference,
-        clap_to_clip_map=Path(settings.clap_to_clip_map) if settings.clap_to_clip_map else None,
+        clap_to_clip_map=settings.clap_to_clip_reference,
         device=settings.clap_device,
         thread_count=max(1, available_processor_count() // worker_count),
     )

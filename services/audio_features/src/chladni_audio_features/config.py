@@ -8,9 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chladni_audio_features.audio.decoding import DecodingLimits
-from chladni_audio_features.embeddings.pretrained_files import ModelReference, parse_model_reference
-from chladni_audio_features.latents.calibration import CalibrationReference, parse_calibration_references
 from chladni_audio_features.live import LiveLimits
+from chladni_runtime.models.reference import ModelReference, parse_model_reference, parse_model_references
 from chladni_runtime.settings import Port, ServiceSettings
 
 
@@ -40,18 +39,19 @@ class AudioFeaturesSettings(ServiceSettings):
     max_channels: int = Field(8, ge=1, le=64, description="Most channels.")
     latent_calibrations: str = Field(
         "",
-        description="Calibrations of initial latents beside the embedded ones: directories, separated by "
-        "commas, each with @ and its digest or the first 12 digits of it where only that one will do.",
+        description="Calibrations of initial latents beside the embedded ones, separated by commas: "
+        "directories (/dir or ./dir, with @ and at least the first 12 digits of its digest if only that one "
+        "will do), or owner/name[@revision] on the model hub.",
     )
     clap_model: str = Field(
         "",
-        description="CLAP for the embedding model `clap`: the absolute path of a transformers directory, or "
+        description="CLAP for the embedding model `clap`: a transformers directory (/dir or ./dir), or "
         "owner/name[@revision] on the model hub. Empty: none.",
     )
     clap_to_clip_map: str = Field(
         "",
-        description="Directory of a map that training.fit_clap_to_clip wrote, for the embedding model "
-        "`clap-to-clip`. Empty: none.",
+        description="Map for the embedding model `clap-to-clip`, as training.fit_clap_to_clip writes it: "
+        "a directory, or owner/name[@revision] on the model hub. Empty: none.",
     )
     clap_device: str = Field(
         "cpu", pattern=r"^(cpu|cuda(:\d{1,3})?)$", description="Device of CLAP: cpu, cuda or cuda:<number>."
@@ -60,12 +60,12 @@ class AudioFeaturesSettings(ServiceSettings):
     @field_validator("latent_calibrations")
     @classmethod
     def _check_calibrations(cls, text: str) -> str:
-        parse_calibration_references(text)
+        parse_model_references(text)
         return text
 
-    @field_validator("clap_model")
+    @field_validator("clap_model", "clap_to_clip_map")
     @classmethod
-    def _check_clap_model(cls, text: str) -> str:
+    def _check_model(cls, text: str) -> str:
         if text:
             parse_model_reference(text)
         return text
@@ -96,11 +96,16 @@ class AudioFeaturesSettings(ServiceSettings):
         return LiveLimits(min_summary_seconds=self.min_audio_seconds, max_seconds=self.max_stream_seconds)
 
     @property
-    def calibration_references(self) -> tuple[CalibrationReference, ...]:
+    def calibration_references(self) -> tuple[ModelReference, ...]:
         """Which calibrations of initial latents to load beside the embedded ones."""
-        return parse_calibration_references(self.latent_calibrations)
+        return parse_model_references(self.latent_calibrations)
 
     @property
     def clap_reference(self) -> ModelReference | None:
         """Which CLAP to load; `None` for none."""
         return parse_model_reference(self.clap_model) if self.clap_model else None
+
+    @property
+    def clap_to_clip_reference(self) -> ModelReference | None:
+        """Which map from CLAP into a CLIP to load; `None` for none."""
+        return parse_model_reference(self.clap_to_clip_map) if self.clap_to_clip_map else None

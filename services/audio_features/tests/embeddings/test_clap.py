@@ -20,21 +20,16 @@ from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.embeddings import pretrained_files
 from chladni_audio_features.embeddings.clap import ClapEmbedder, middle_window
 from chladni_audio_features.embeddings.descriptors import load_embedder
 from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
-from chladni_audio_features.embeddings.pretrained_files import (
-    ModelLoadingError,
-    ModelReference,
-    locate,
-    parse_model_reference,
-)
 from chladni_contract.errors import Reason, UnavailableError
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array
 from chladni_contract.weight_fingerprint import fingerprint
 from chladni_fakes.loopback import loopback_service
+from chladni_runtime.models.files import ModelLoadingError
+from chladni_runtime.models.reference import ModelReference
 
 RATE_HZ = 48_000
 
@@ -192,7 +187,7 @@ BREAKAGES = {
     cut_short: "the server's log says why",
     without_configuration: "the server's log says why",
     without_processor: "the server's log says why",
-    shutil.rmtree: "There is no directory tiny-clap",
+    shutil.rmtree: "'tiny-clap': there is no such directory",
 }
 
 
@@ -224,7 +219,7 @@ sys.modules["torch"] = sys.modules["transformers"] = sys.modules["safetensors"] 
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.embeddings.loading import PretrainedModels
-from chladni_audio_features.embeddings.pretrained_files import ModelReference
+from chladni_runtime.models.reference import ModelReference
 extractor = load_extractor(DecodingLimits(), pretrained=PretrainedModels(clap=ModelReference("/clap")))
 print(*(model.card.model_id for model in extractor.embedding_models))
 print(*(missing.reason for missing in extractor.embedding_models.unavailable))
@@ -235,32 +230,31 @@ print(*(missing.reason for missing in extractor.embedding_models.unavailable))
     assert "install chladni-audio-features[clap]" in reason
 
 
-def test_references_name_directories_and_the_hub(tmp_path, monkeypatch):
-    assert parse_model_reference(str(tmp_path)).is_directory
-    reference = parse_model_reference("laion/clap-htsat-unfused@refs/pr/3")
-    assert reference == ModelReference("laion/clap-htsat-unfused", "refs/pr/3")
-    assert parse_model_reference("laion/clap").revision is None
-    for text in ("clap", "a/b/c", "laion/clap@", "../clap", "http://clap/x"):
-        with pytest.raises(ValueError, match="no model"):
-            parse_model_reference(text)
-
-    (tmp_path / "model.safetensors").write_bytes(b"")
+def test_of_a_clap_on_the_hub_only_safetensors_are_fetched(clap_directory, monkeypatch):
     asked = []
 
-    def download(source, *, revision, allow_patterns):
+    def download(source, *, revision, allow_patterns, **_):
         asked.append((source, revision, allow_patterns))
-        return str(tmp_path)
+        return str(clap_directory)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    assert locate(reference, ("config.json",)) == tmp_path
-    assert asked == [("laion/clap-htsat-unfused", "refs/pr/3", ["config.json"])]
+    loaded = ClapEmbedder.load(ModelReference("laion/clap-htsat-unfused", "refs/pr/3"))
+    assert loaded.card.properties["checkpoint"] == "laion/clap-htsat-unfused"
+    ((source, revision, patterns),) = asked
+    assert (source, revision) == ("laion/clap-htsat-unfused", "refs/pr/3")
+    assert all(pattern.endswith((".json", ".safetensors")) for pattern in patterns)
 
-    def fail(*_arguments, **_options):
-        raise OSError("no network")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
-    with pytest.raises(ModelLoadingError, match=r"unfused at revision refs/pr/3 cannot be had"):
-        pretrained_files.locate(reference, ("config.json",))
+def test_another_clap_than_the_digest_asks_for_is_unavailable(clap_directory, embedder):
+    right, wrong = (
+        load_embedding_models(
+            load_embedder(), PretrainedModels(clap=ModelReference(str(clap_directory), digest))
+        )
+        for digest in (embedder.card.digest[:12], "0" * 12)
+    )
+    assert [model.card.model_id for model in right] == ["chladni-descriptors-v2", "clap"]
+    (missing,) = wrong.unavailable
+    assert "but the setting asks for 000000000000" in missing.reason
 
 
 def settings_with(**changes):

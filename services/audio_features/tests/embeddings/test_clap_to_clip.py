@@ -17,9 +17,10 @@ from chladni_audio_features.embeddings.clap import ClapEmbedder
 from chladni_audio_features.embeddings.clap_to_clip import ClapToClipEmbedder, load_map
 from chladni_audio_features.embeddings.descriptors import load_embedder
 from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
-from chladni_audio_features.embeddings.pretrained_files import ModelLoadingError, ModelReference
 from chladni_contract.tensors import to_array
 from chladni_fakes.loopback import loopback_service
+from chladni_runtime.models.files import ModelLoadingError
+from chladni_runtime.models.reference import ModelReference
 
 
 def manifest_of(directory):
@@ -75,9 +76,12 @@ def test_a_map_of_another_clap_is_refused(clap, make_clap, map_directory):
 
 
 def test_a_broken_map_leaves_clap_in_use(clap_directory, tmp_path):
+    (tmp_path / "none").mkdir()
     models = load_embedding_models(
         load_embedder(),
-        PretrainedModels(clap=ModelReference(str(clap_directory)), clap_to_clip_map=tmp_path / "none"),
+        PretrainedModels(
+            clap=ModelReference(str(clap_directory)), clap_to_clip_map=ModelReference(str(tmp_path / "none"))
+        ),
     )
     assert [model.card.model_id for model in models] == ["chladni-descriptors-v2", "clap"]
     (missing,) = models.unavailable

@@ -15,11 +15,9 @@ from hypothesis.extra import numpy as arrays
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.latents.calibration import (
     CalibrationError,
-    CalibrationReference,
     LatentCalibration,
     combined_digest,
     load_calibration,
-    parse_calibration_references,
 )
 from chladni_audio_features.latents.catalog import (
     CALIBRATION_DIRECTORY,
@@ -33,6 +31,7 @@ from chladni_audio_features.tools.calibration.files import Calibration, write_ca
 from chladni_audio_features.tools.calibration.moments import Moments
 from chladni_audio_features.training.synthesis.corpus import draw_corpus
 from chladni_contract.errors import NotFoundError, Reason
+from chladni_runtime.models.reference import ModelReference
 
 UNIT_CELLS = st.floats(0, 1, width=32)
 
@@ -102,7 +101,7 @@ def calibration_directory(tmp_path):
 
 
 def load(directory, digest=""):
-    return load_calibration(CalibrationReference(directory, digest))
+    return load_calibration(ModelReference(str(directory), digest or None))
 
 
 def test_a_written_calibration_is_what_is_loaded(calibration_directory):
@@ -141,16 +140,6 @@ def test_a_reference_may_insist_on_a_digest(calibration_directory):
         assert load(calibration_directory, beginning).digest == digest
     with pytest.raises(CalibrationError, match=r"calibration 'mine' \(mine\) .* ask for 000000000000"):
         load(calibration_directory, "000000000000")
-
-
-def test_references_are_parsed(tmp_path):
-    first, second = parse_calibration_references(f" /a/b , /c@d/e@{'ab' * 8},,")
-    assert (str(first.directory), first.digest) == ("/a/b", "")
-    assert (str(second.directory), second.digest) == ("/c@d/e", "ab" * 8)
-    assert parse_calibration_references("") == ()
-    for text in ("/a@short", "/a@", "@" + "a" * 64, "/a@" + "A" * 64, "/a@" + "a" * 65):
-        with pytest.raises(ValueError, match="names no calibration"):
-            parse_calibration_references(text)
 
 
 def rewrite(directory, **changes):
@@ -217,7 +206,7 @@ def test_faulty_calibrations_are_refused(calibration_directory, name):
 def test_two_calibrations_of_one_name_are_refused(calibration_directory, tmp_path):
     copy = shutil.copytree(calibration_directory, tmp_path / "copy")
     with pytest.raises(CalibrationError, match="the name 'mine'"):
-        load_calibrations([CalibrationReference(calibration_directory), CalibrationReference(copy)])
+        load_calibrations([ModelReference(str(path)) for path in (calibration_directory, copy)])
 
 
 def request(shape=(4, 32, 32), basis=LatentBasis.MEL, name="", is_unscaled=False):

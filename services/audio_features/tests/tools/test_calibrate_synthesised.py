@@ -5,17 +5,17 @@ import json
 import pytest
 
 from chladni_audio_features.latents.calibration import (
-    CalibrationReference,
     load_calibration,
 )
 from chladni_audio_features.latents.catalog import (
     EMBEDDED_CALIBRATIONS,
 )
 from chladni_audio_features.tools import calibrate_synthesised
+from chladni_runtime.models.reference import ModelReference
 
 
 def load(directory, digest=""):
-    return load_calibration(CalibrationReference(directory, digest))
+    return load_calibration(ModelReference(str(directory), digest or None))
 
 
 def test_the_job_writes_what_it_can_load(tmp_path, capsys):

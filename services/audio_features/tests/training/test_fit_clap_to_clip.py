@@ -11,11 +11,11 @@ from safetensors.numpy import load_file
 from transformers import AutoTokenizer, ClapModel, CLIPModel, CLIPVisionModelWithProjection
 
 from chladni_audio_features.embeddings.clap_to_clip import load_map
-from chladni_audio_features.embeddings.pretrained_files import ModelLoadingError
 from chladni_audio_features.training import fit_clap_to_clip
 from chladni_audio_features.training.caption_embeddings import ClapTexts
 from chladni_audio_features.training.caption_grammar import draw_captions
 from chladni_contract.weight_fingerprint import fingerprint
+from chladni_runtime.models.files import ModelLoadingError
 
 CAPTIONS = 1500
 

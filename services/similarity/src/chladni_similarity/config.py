@@ -8,10 +8,11 @@ from typing import Annotated, Final, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.settings import Port, ServiceSettings
 from chladni_similarity.collections.interface import CollectionLimits, ServerAccess
 from chladni_similarity.images.decoding import ImageLimits
-from chladni_similarity.models.references import EMBEDDED_MODEL_IDS, ModelReference, parse_model_references
+from chladni_similarity.models.references import EMBEDDED_MODEL_IDS, parse_model_references
 
 COLLECTIONS_IN_MEMORY: Final = "memory"
 COLLECTIONS_OFF: Final = "off"
@@ -43,8 +44,8 @@ class SimilaritySettings(ServiceSettings):
     ] = Field(
         tuple(map(ModelReference, EMBEDDED_MODEL_IDS)),
         description="Models, separated by commas; the first is the default. Each is efficientnet-lite0, "
-        "chladni-alignment, the absolute path of a CLIP in transformers format, or owner/name[@revision] on "
-        "the model hub.",
+        "chladni-alignment, the directory of a CLIP in transformers format (/dir or ./dir), or "
+        "owner/name[@revision] on the model hub.",
     )
     audio_features_target: str = Field(
         "",

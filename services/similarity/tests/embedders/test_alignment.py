@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from chladni_contract.errors import InvalidInputError, NotOfferedError
+from chladni_runtime.models.files import ModelLoadingError
+from chladni_runtime.models.reference import ModelReference
 from chladni_similarity.embedders.alignment import AlignmentEmbedder
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
 from chladni_similarity.models.catalog import ModelCatalog, load_catalog
-from chladni_similarity.models.files import ModelAbsentError, ModelLoadingError
-from chladni_similarity.models.references import ModelReference
+from chladni_similarity.models.files import ModelAbsentError
 from chladni_similarity.models.scoring import cosine_of
 
 

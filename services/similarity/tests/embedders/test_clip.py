@@ -16,13 +16,13 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
 from chladni_fakes.loopback import loopback_service
+from chladni_runtime.models.files import ModelLoadingError
+from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.settings import load_settings
 from chladni_similarity.composition import SERVICE_NAMES, compose
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.embedders import clip
 from chladni_similarity.embedders.clip import ClipEmbedder
-from chladni_similarity.models.files import ModelLoadingError
-from chladni_similarity.models.references import ModelReference
 
 SIDE_PIXELS = 32
 
@@ -191,18 +191,19 @@ def test_a_configuration_that_cannot_be_read_is_refused(clip_directory, tmp_path
 
 
 def test_a_directory_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ModelLoadingError, match="no safetensors"):
+    with pytest.raises(ModelLoadingError, match="'none': there is no such directory"):
         ClipEmbedder.load(ModelReference(str(tmp_path / "none")))
 
 
 def test_of_a_hub_model_only_safetensors_at_the_revision_are_fetched(clip_directory, monkeypatch):
     asked = {}
 
-    def snapshot_download(repository, *, revision, allow_patterns):
+    def snapshot_download(repository, *, revision, allow_patterns, ignore_patterns, local_files_only):
+        assert not ignore_patterns
         asked.update(repository=repository, revision=revision, patterns=allow_patterns)
         return str(clip_directory)
 
-    monkeypatch.setattr(clip, "snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     embedder = ClipEmbedder.load(ModelReference("openai/clip-vit-base-patch32", "abc"))
     assert embedder.card.model_id == "openai/clip-vit-base-patch32"
     assert (asked["repository"], asked["revision"]) == ("openai/clip-vit-base-patch32", "abc")
@@ -215,8 +216,10 @@ def test_a_hub_that_cannot_be_reached_is_a_clear_error(monkeypatch):
     def snapshot_download(*_args, **_options):
         raise LocalEntryNotFoundError("no network")
 
-    monkeypatch.setattr(clip, "snapshot_download", snapshot_download)
-    with pytest.raises(ModelLoadingError, match="at revision abc cannot be had"):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    with pytest.raises(
+        ModelLoadingError, match="at revision abc is not on this machine, and cannot be downloaded"
+    ):
         ClipEmbedder.load(ModelReference("openai/clip-vit-base-patch32", "abc"))
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.embedders.efficientnet import EfficientNetLite0, SamePaddedConv2d
 from chladni_similarity.embedders.efficientnet_lite0 import EfficientNetLite0Embedder
 from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.images.sources import EncodedImage
 from chladni_similarity.models import files as model_files
-from chladni_similarity.models.files import ModelLoadingError, read_manifest, read_weights
+from chladni_similarity.models.files import read_manifest, read_weights
 from chladni_similarity.models.scoring import cosine_of
 
 MANIFEST = read_manifest("efficientnet-lite0")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.models.calibration import (
     Calibration,
     CalibrationError,
@@ -18,11 +19,7 @@ from chladni_similarity.models.calibration import (
     parse_calibrations,
     read_calibrations,
 )
-from chladni_similarity.models.files import (
-    ModelLoadingError,
-    read_directory_manifest,
-    shipped_model_directory,
-)
+from chladni_similarity.models.files import read_directory_manifest, shipped_model_directory
 from chladni_similarity.training import calibrate_scores
 from chladni_similarity.training.cosine_calibration import RocCurve, calibrate
 

@@ -24,15 +24,17 @@ import torch
 from transformers import ClapFeatureExtractor, ClapModel
 
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
-from chladni_audio_features.embeddings.pretrained_files import (
-    ModelLoadingError,
-    ModelReference,
-    directory_digest,
-    locate,
-)
 from chladni_audio_features.embeddings.registry import CLAP_MODEL_ID, ModelCard
 from chladni_contract.errors import FaultError, Reason, UnavailableError
 from chladni_contract.weight_fingerprint import fingerprint
+from chladni_runtime.models.files import (
+    WEIGHT_PATTERN,
+    ModelLoadingError,
+    directory_digest,
+    find_model_directory,
+    require_safetensors,
+)
+from chladni_runtime.models.reference import ModelReference
 
 ModelT = TypeVar("ModelT")
 CLAP_FILE_PATTERNS: Final = (
@@ -40,7 +42,7 @@ CLAP_FILE_PATTERNS: Final = (
     "preprocessor_config.json",
     "processor_config.json",
     "*.safetensors.index.json",
-    "*.safetensors",
+    WEIGHT_PATTERN,
 )
 
 _TEXT_BRANCH: Final = ("text_model.", "text_projection.")
@@ -81,7 +83,8 @@ class ClapEmbedder:
         """
         if thread_count is not None:
             torch.set_num_threads(thread_count)
-        directory = locate(reference, CLAP_FILE_PATTERNS)
+        directory = find_model_directory(reference, patterns=CLAP_FILE_PATTERNS)
+        require_safetensors(directory, reference)
         model = load_clap(directory)
         processor: ClapFeatureExtractor = ClapFeatureExtractor.from_pretrained(
             directory, local_files_only=True

@@ -25,8 +25,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
-from chladni_audio_features.embeddings.pretrained_files import ModelLoadingError
 from chladni_audio_features.embeddings.registry import CLAP_TO_CLIP_MODEL_ID, EmbeddingModel, ModelCard
+from chladni_runtime.models.files import ModelLoadingError
 
 MAP_FILE: Final = "map.safetensors"
 MANIFEST_FILE: Final = "manifest.json"

@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
-from chladni_audio_features.embeddings.pretrained_files import ModelLoadingError, ModelReference
 from chladni_audio_features.embeddings.registry import (
     CLAP_MODEL_ID,
     CLAP_TO_CLIP_MODEL_ID,
@@ -24,6 +22,8 @@ from chladni_audio_features.embeddings.registry import (
     UnavailableModel,
 )
 from chladni_contract.errors import ChladniError
+from chladni_runtime.models.files import ModelLoadingError, find_model_directory, require_digest
+from chladni_runtime.models.reference import ModelReference
 
 _log = logging.getLogger(__name__)
 
@@ -39,13 +39,13 @@ class PretrainedModels:
 
     Attributes:
         clap: A CLAP; `None` for none.
-        clap_to_clip_map: Directory of a map from CLAP into a CLIP; `None` for none.
+        clap_to_clip_map: A map from CLAP into a CLIP; `None` for none.
         device: Device of CLAP, as torch names it.
         thread_count: Threads of one run of CLAP; `None` leaves torch's number.
     """
 
     clap: ModelReference | None = None
-    clap_to_clip_map: Path | None = None
+    clap_to_clip_map: ModelReference | None = None
     device: str = "cpu"
     thread_count: int | None = None
 
@@ -66,8 +66,8 @@ def load_embedding_models(embedder: DescriptorEmbedder, pretrained: PretrainedMo
 
     if (reference := pretrained.clap) is not None:
         clap = attempt(CLAP_MODEL_ID, lambda: _load_clap(reference, pretrained))
-    if (directory := pretrained.clap_to_clip_map) is not None:
-        attempt(CLAP_TO_CLIP_MODEL_ID, lambda: _load_clap_to_clip(clap, directory))
+    if (map_reference := pretrained.clap_to_clip_map) is not None:
+        attempt(CLAP_TO_CLIP_MODEL_ID, lambda: _load_clap_to_clip(clap, map_reference))
     return EmbeddingModels(models, unavailable)
 
 
@@ -95,15 +95,20 @@ def _load_clap(reference: ModelReference, pretrained: PretrainedModels) -> Embed
     # torch and transformers are installed with an extra alone, and take seconds to import.
     from chladni_audio_features.embeddings.clap import ClapEmbedder  # noqa: PLC0415
 
-    return ClapEmbedder.load(reference, device=pretrained.device, thread_count=pretrained.thread_count)
+    embedder = ClapEmbedder.load(reference, device=pretrained.device, thread_count=pretrained.thread_count)
+    require_digest(reference, embedder.card.digest)
+    return embedder
 
 
-def _load_clap_to_clip(clap: EmbeddingModel | None, directory: Path) -> EmbeddingModel:
+def _load_clap_to_clip(clap: EmbeddingModel | None, reference: ModelReference) -> EmbeddingModel:
     if clap is None:
         raise ModelLoadingError(
             "It needs CLAP, which is not in use here; set CHLADNI_AUDIO_FEATURES_CLAP_MODEL to one that "
             "loads."
         )
-    from chladni_audio_features.embeddings.clap_to_clip import ClapToClipEmbedder, load_map  # noqa: PLC0415
+    from chladni_audio_features.embeddings import clap_to_clip  # noqa: PLC0415
 
-    return ClapToClipEmbedder(clap, load_map(directory))
+    patterns = (clap_to_clip.MANIFEST_FILE, clap_to_clip.MAP_FILE)
+    loaded = clap_to_clip.load_map(find_model_directory(reference, patterns=patterns))
+    require_digest(reference, loaded.digest)
+    return clap_to_clip.ClapToClipEmbedder(clap, loaded)

@@ -19,7 +19,6 @@ import hashlib
 import io
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from chladni_audio_features.latents.initial_latents import MAX_IMAGE_SIDE, LatentBasis
+from chladni_runtime.models.files import ModelLoadingError, find_model_directory, require_digest
+from chladni_runtime.models.reference import ModelReference
 
 FORMAT_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
@@ -44,19 +45,6 @@ _SMALLEST_DEVIATION: Final = 1e-6  # cells that vary less never vary: rounding
 
 class CalibrationError(RuntimeError):
     """A calibration is missing, malformed, altered, or not the one that was asked for."""
-
-
-@dataclass(frozen=True)
-class CalibrationReference:
-    """Where a calibration is, and which one it must be.
-
-    Attributes:
-        directory: Its directory.
-        digest: The beginning of its digest, 12 to 64 hexadecimal digits; empty accepts any.
-    """
-
-    directory: Path
-    digest: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,50 +79,32 @@ class LatentCalibration:
         return np.where(varies, scores, np.float32(0.0)).astype(np.float32)
 
 
-def parse_calibration_references(text: str) -> tuple[CalibrationReference, ...]:
-    """Return the calibrations that a comma-separated list of ``DIRECTORY[@DIGEST]`` names.
-
-    Raises:
-        ValueError: A digest is none.
-    """
-    return tuple(_parse_reference(entry.strip()) for entry in text.split(",") if entry.strip())
-
-
-def _parse_reference(entry: str) -> CalibrationReference:
-    directory, separator, digest = entry.rpartition("@")
-    if not separator:
-        return CalibrationReference(Path(entry))
-    if not directory or not re.fullmatch("[0-9a-f]{12,64}", digest):
-        raise ValueError(
-            f"{entry!r} names no calibration; give DIRECTORY or DIRECTORY@DIGEST, where DIGEST is at least "
-            "the first 12 of the hexadecimal digits that its manifest.json has as digest"
-        )
-    return CalibrationReference(Path(directory), digest)
-
-
 def combined_digest(digests: Mapping[str, str]) -> str:
     """Return the digest of a calibration whose files, by name, have these digests."""
     lines = "".join(f"{name} {digests[name]}\n" for name in sorted(digests))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def load_calibration(reference: CalibrationReference) -> LatentCalibration:
+def load_calibration(reference: ModelReference) -> LatentCalibration:
     """Load a calibration after checking its files against its manifest.
 
     Raises:
         CalibrationError: A file is missing, malformed or altered, or this is another calibration than asked
             for.
     """
-    label = reference.directory.name
-    manifest = _read_manifest(reference.directory, label)
+    label = reference.full_name
+    try:
+        directory = find_model_directory(reference, patterns=(MANIFEST_FILE, *_KNOWN_FILES))
+    except ModelLoadingError as error:
+        raise CalibrationError(f"calibration in {label} cannot be used: {error}") from error
+    manifest = _read_manifest(directory, label)
     name = manifest["name"]
-    contents = _read_checked_files(reference.directory, manifest, f"calibration {name!r} ({label})")
+    contents = _read_checked_files(directory, manifest, f"calibration {name!r} ({label})")
     fault = f"calibration {name!r} ({label}) cannot be used"
-    if not manifest["digest"].startswith(reference.digest):
-        raise CalibrationError(
-            f"{fault}: its digest is {manifest['digest']}, the settings ask for {reference.digest}; "
-            "give the one that was calibrated, or change the settings"
-        )
+    try:
+        require_digest(reference, manifest["digest"])
+    except ModelLoadingError as error:
+        raise CalibrationError(f"{fault}: {error}") from error
     mean = _read_array(contents[MEAN_FILE], manifest["value_count"], f"{fault}: {MEAN_FILE}")
     deviation = _read_array(
         contents[STANDARD_DEVIATION_FILE], manifest["value_count"], f"{fault}: {STANDARD_DEVIATION_FILE}"

@@ -11,12 +11,12 @@ from typing import Final
 
 from chladni_audio_features.latents.calibration import (
     CalibrationError,
-    CalibrationReference,
     LatentCalibration,
     load_calibration,
 )
 from chladni_audio_features.latents.initial_latents import LatentBasis, LatentShape, LatentsPlan
 from chladni_contract.errors import FieldViolation, NotFoundError, Reason
+from chladni_runtime.models.reference import ModelReference
 
 CALIBRATION_DIRECTORY: Final = Path(str(files("chladni_audio_features") / "models" / "latents"))
 EMBEDDED_CALIBRATIONS: Final = (
@@ -110,13 +110,13 @@ class CalibrationCatalog:
         return NotFoundError(Reason.UNKNOWN_CALIBRATION, message, violations=[violation])
 
 
-def load_calibrations(references: Sequence[CalibrationReference] = ()) -> CalibrationCatalog:
+def load_calibrations(references: Sequence[ModelReference] = ()) -> CalibrationCatalog:
     """Load the configured calibrations, which come first, and the embedded ones.
 
     Raises:
         CalibrationError: One of them cannot be used, or two have one name.
     """
-    embedded = [CalibrationReference(CALIBRATION_DIRECTORY / name) for name in EMBEDDED_CALIBRATIONS]
+    embedded = [ModelReference(str(CALIBRATION_DIRECTORY / name)) for name in EMBEDDED_CALIBRATIONS]
     return CalibrationCatalog([load_calibration(reference) for reference in (*references, *embedded)])
 
 

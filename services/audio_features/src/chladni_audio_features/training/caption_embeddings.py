@@ -17,8 +17,8 @@ from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.embeddings.clap import ClapEmbedder, load_clap, load_whole, text_space
-from chladni_audio_features.embeddings.pretrained_files import ModelReference
 from chladni_contract.weight_fingerprint import fingerprint
+from chladni_runtime.models.reference import ModelReference
 
 Vectors = npt.NDArray[np.float64]
 

@@ -15,6 +15,7 @@ from safetensors.torch import load as load_safetensors
 from torch import nn
 
 from chladni_contract.descriptor_space import DESCRIPTOR_SPACE
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.embedders.alignment_network import (
     MODEL_TYPE,
     WEIGHT_PREFIXES,
@@ -26,13 +27,7 @@ from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.whole_image import WholeImage
 from chladni_similarity.images.decoding import Pixels
 from chladni_similarity.models.calibration import ModelCalibrations, read_calibrations
-from chladni_similarity.models.files import (
-    Manifest,
-    ModelLoadingError,
-    read_directory_manifest,
-    read_model_file,
-    sha256_of,
-)
+from chladni_similarity.models.files import Manifest, read_directory_manifest, read_model_file, sha256_of
 from chladni_similarity.models.references import ALIGNMENT_MODEL_ID
 from chladni_similarity.models.scoring import CosineScore, ScoreMap
 

@@ -12,26 +12,30 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPModel
 
+from chladni_runtime.models.files import (
+    WEIGHT_PATTERN,
+    ModelLoadingError,
+    directory_digest,
+    find_model_directory,
+    require_safetensors,
+)
+from chladni_runtime.models.reference import ModelReference
 from chladni_similarity.embedders.inference import memory_errors, traced
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.images.decoding import Pixels
-from chladni_similarity.models.files import ModelLoadingError, directory_digest
-from chladni_similarity.models.references import ModelReference
 from chladni_similarity.models.scoring import CosineScore
 
-_WEIGHT_PATTERN: Final = "*.safetensors"
 _FILE_PATTERNS: Final = (
     "config.json",
     "preprocessor_config.json",
     "processor_config.json",
     "*.safetensors.index.json",
-    _WEIGHT_PATTERN,
+    WEIGHT_PATTERN,
 )
 _MAX_ASPECT_RATIO: Final = 4
 
@@ -65,17 +69,13 @@ class ClipEmbedder:
         Raises:
             ModelLoadingError: There is no such model, it has no safetensors, or it is no CLIP.
         """
-        directory = Path(reference.source) if reference.is_directory else _download(reference)
-        if not any(directory.glob(_WEIGHT_PATTERN)):
-            raise ModelLoadingError(
-                f"{reference.model_id} holds no safetensors file, and no other kind is loaded. Name a "
-                "directory or a revision that has one."
-            )
+        directory = find_model_directory(reference, patterns=_FILE_PATTERNS)
+        require_safetensors(directory, reference)
         try:
             model = _load_model(directory)
             processor = CLIPImageProcessorPil.from_pretrained(directory, local_files_only=True)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ModelLoadingError(f"{reference.model_id} cannot be loaded as a CLIP: {error}") from error
+            raise ModelLoadingError(f"{reference.name} cannot be loaded as a CLIP: {error}") from error
         del model.text_model  # nearly half of the memory
         model.eval().requires_grad_(requires_grad=False)
         return cls(_describe(reference, directory, model), model, processor)
@@ -154,18 +154,6 @@ class _ImageTower(nn.Module):
         return features.float()
 
 
-def _download(reference: ModelReference) -> Path:
-    try:
-        return Path(
-            snapshot_download(
-                reference.source, revision=reference.revision, allow_patterns=list(_FILE_PATTERNS)
-            )
-        )
-    except (OSError, ValueError) as error:
-        revision = f" at revision {reference.revision}" if reference.revision else ""
-        raise ModelLoadingError(f"{reference.source}{revision} cannot be had from the model hub.") from error
-
-
 def _load_model(directory: Path) -> CLIPModel:
     """Return the model, with every weight from its files: transformers would make missing ones up."""
     configuration = json.loads((directory / "config.json").read_text(encoding="utf-8"))
@@ -190,11 +178,11 @@ def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> M
     digest = directory_digest(directory, _FILE_PATTERNS)
     side = model.config.vision_config.image_size
     return ModelCard(
-        model_id=reference.model_id,
+        model_id=reference.name,
         digest=digest,
         description="The image tower of a CLIP: what an image shows, as one would say it in words.",
         license="see the model's own card",
-        space=f"{reference.model_id}@{digest[:12]}",
+        space=f"{reference.name}@{digest[:12]}",
         dimension=model.config.projection_dim,
         properties={"input": f"{side} x {side} pixels, centre", "score": CosineScore.description},
     )

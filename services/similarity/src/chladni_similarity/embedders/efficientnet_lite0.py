@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.embedders.efficientnet import EfficientNetLite0
 from chladni_similarity.embedders.inference import memory_errors, traced
 from chladni_similarity.embedders.interface import ModelCard
@@ -19,7 +20,6 @@ from chladni_similarity.images.decoding import Pixels
 from chladni_similarity.models.calibration import read_calibrations
 from chladni_similarity.models.files import (
     Manifest,
-    ModelLoadingError,
     read_directory_manifest,
     read_weights,
     shipped_model_directory,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from chladni_contract.score_curve import ScoreCurve
-from chladni_similarity.models.files import Manifest, ModelLoadingError, read_model_file
+from chladni_runtime.models.files import ModelLoadingError
+from chladni_similarity.models.files import Manifest, read_model_file
 
 CALIBRATION_NAME: Final = "calibration.json"
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from chladni_contract.errors import FieldViolation, InvalidInputError, NotFoundError, NotOfferedError, Reason
+from chladni_runtime.models.files import ModelLoadingError, require_digest
+from chladni_runtime.models.reference import ModelReference
 from chladni_similarity.embedders.interface import AudioEmbedder, ImageEmbedder
-from chladni_similarity.models.files import (
-    ModelAbsentError,
-    ModelLoadingError,
-    model_type_of,
-    shipped_model_directory,
-)
-from chladni_similarity.models.references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID, ModelReference
+from chladni_similarity.models.files import ModelAbsentError, model_type_of, shipped_model_directory
+from chladni_similarity.models.references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID, EMBEDDED_MODEL_IDS
 
 _log = logging.getLogger(__name__)
 
@@ -88,17 +84,19 @@ def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
     embedders: list[ImageEmbedder] = []
     for reference in references:
         try:
-            embedders.append(_load_embedder(reference))
+            embedder = _load_embedder(reference)
+            require_digest(reference, embedder.card.digest)
+            embedders.append(embedder)
         except ModelAbsentError as error:
-            if not reference.is_embedded:
+            if reference.source not in EMBEDDED_MODEL_IDS:
                 raise
             _log.warning(
                 "model left out: %s Train it with `make train-alignment-model`.",
                 error,
-                extra={"model": reference.model_id},
+                extra={"model": reference.name},
             )
     if not embedders:
-        names = ", ".join(reference.model_id for reference in references)
+        names = ", ".join(reference.name for reference in references)
         raise ModelLoadingError(f"None of the configured models is there: {names}.")
     return ModelCatalog(embedders)
 
@@ -113,9 +111,9 @@ def _load_embedder(reference: ModelReference) -> ImageEmbedder:
     if reference.source == ALIGNMENT_MODEL_ID or _holds_alignment_model(reference):
         from chladni_similarity.embedders.alignment import AlignmentEmbedder  # noqa: PLC0415
 
-        is_shipped = reference.is_embedded
+        is_shipped = reference.source == ALIGNMENT_MODEL_ID
         return AlignmentEmbedder.load(
-            shipped_model_directory(ALIGNMENT_MODEL_ID) if is_shipped else Path(reference.source)
+            shipped_model_directory(ALIGNMENT_MODEL_ID) if is_shipped else reference.directory
         )
     from chladni_similarity.embedders.clip import ClipEmbedder  # noqa: PLC0415
 
@@ -123,4 +121,4 @@ def _load_embedder(reference: ModelReference) -> ImageEmbedder:
 
 
 def _holds_alignment_model(reference: ModelReference) -> bool:
-    return reference.is_directory and model_type_of(Path(reference.source)) == ALIGNMENT_MODEL_ID
+    return reference.is_directory and model_type_of(reference.directory) == ALIGNMENT_MODEL_ID

@@ -10,12 +10,10 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, Final
 
+from chladni_runtime.models.files import ModelLoadingError
+
 MANIFEST_NAME: Final = "manifest.json"
 _PACKAGE: Final = "chladni_similarity"
-
-
-class ModelLoadingError(Exception):
-    """A configured model cannot be loaded; the service must not start without it."""
 
 
 class ModelAbsentError(ModelLoadingError):
@@ -143,13 +141,3 @@ def read_weights(source: WeightsSource) -> bytes:
             f"The weights {source.file} are not those that the manifest names; reinstall {requirement}."
         )
     return content
-
-
-def directory_digest(directory: Path, patterns: tuple[str, ...]) -> str:
-    """Return a SHA-256 over the names and contents of the files that match, hexadecimal."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in patterns for path in directory.glob(pattern)}):
-        with path.open("rb") as file:
-            file_digest = hashlib.file_digest(file, "sha256")
-        digest.update(f"{path.name} {file_digest.hexdigest()}\n".encode())
-    return digest.hexdigest()

@@ -34,17 +34,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.models.calibration import (
     Calibration,
     CalibrationError,
     ModelCalibrations,
     read_calibrations,
 )
-from chladni_similarity.models.files import (
-    ModelLoadingError,
-    read_directory_manifest,
-    shipped_model_directory,
-)
+from chladni_similarity.models.files import read_directory_manifest, shipped_model_directory
 from chladni_similarity.models.references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID
 from chladni_similarity.training.cosine_calibration import RocCurve, calibrate
 from chladni_similarity.training.model_directory import write_calibrations

@@ -1,0 +1,1 @@
+"""Names of models in settings, and the directories that hold their files."""
