@@ -30,9 +30,9 @@ from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.generation import Conditioning, GenerationRequest
 from chladni_image_generation.grpc_api.servicer import ImageGenerationServicer, PromptServicer
 from chladni_image_generation.metrics import GenerationMetrics
-from chladni_image_generation.models.files import ModelFilesError
+from chladni_image_generation.models.files import ModelFilesError, name_of
 from chladni_image_generation.models.interface import LatentDiffusionModel, ModelDescription
-from chladni_image_generation.models.loading import LoadingOptions, load_model, model_id_of
+from chladni_image_generation.models.loading import LoadingOptions, load_model
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
@@ -86,10 +86,10 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                     _log.error("model %s is not available: %s", reference, error)
                     reason = _PATH.sub(r"\1", str(error))[:_MAX_REASON_LENGTH]
                     family = error.family if isinstance(error, ModelFilesError) else ""
-                    unavailable.append(UnavailableModel(model_id_of(reference), reason, family))
+                    unavailable.append(UnavailableModel(name_of(reference), reason, family))
                 except Exception:  # noqa: BLE001 - whatever is wrong with it, the others are served
                     _log.exception("model %s is not available", reference)
-                    unavailable.append(UnavailableModel(model_id_of(reference), _UNEXPECTED))
+                    unavailable.append(UnavailableModel(name_of(reference), _UNEXPECTED))
             engine_registry = EngineRegistry(engines, unavailable)
             yield [
                 Binding(
@@ -104,9 +104,9 @@ def compose(settings: ImageGenerationSettings) -> Compose:
 
 def _named_once(default: str, *further: str) -> list[str]:
     """Return the further references without those whose model would have the name of an earlier one."""
-    references = {model_id_of(default): default}
+    references = {name_of(default): default}
     for reference in further:
-        name = model_id_of(reference)
+        name = name_of(reference)
         if name in references:
             _log.error("two models are called %s; the second one is left out", name)
         references.setdefault(name, reference)

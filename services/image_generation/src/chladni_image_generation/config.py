@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from chladni_image_generation.models.files import name_of
 from chladni_runtime.settings import Port, ServiceSettings
 
 
@@ -20,9 +21,9 @@ class ImageGenerationSettings(ServiceSettings):
     model: str = Field(
         "embedded",
         min_length=1,
-        description="Model that requests get which name none: 'embedded', a diffusers directory, or a hub id "
-        "with an optional revision ('owner/name@revision'). What follows a '+' is added to the model: a "
-        "refiner, an upscaler, a tiny decoder or an IP-Adapter.",
+        description="Model of requests that name none: embedded, a diffusers directory (/dir or ./dir), or "
+        "owner/name[@revision] on the model hub. What follows a + is added to the model: a refiner, an "
+        "upscaler, a tiny decoder or an IP-Adapter.",
     )
     further_models: str = Field(
         "",
@@ -115,7 +116,18 @@ class ImageGenerationSettings(ServiceSettings):
     )
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")
 
+    @field_validator("model", "further_models")
+    @classmethod
+    def _check_models(cls, text: str) -> str:
+        for reference in _listed(text):
+            name_of(reference)
+        return text
+
     @property
     def further_model_references(self) -> tuple[str, ...]:
         """The references of `further_models`."""
-        return tuple(reference.strip() for reference in self.further_models.split(",") if reference.strip())
+        return _listed(self.further_models)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(reference.strip() for reference in text.split(",") if reference.strip())

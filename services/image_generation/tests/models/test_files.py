@@ -12,11 +12,13 @@ import torch
 from diffusers import UNet2DConditionModel
 from huggingface_hub.utils import filter_repo_objects
 
+from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
 from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.models.files import ModelFilesError, find_model_files, name_of
 from chladni_image_generation.models.interface import DenoiserRow, EmbeddingSpace
 from chladni_image_generation.models.schedulers import SchedulerCatalog
+from chladni_runtime.settings import SettingsError, load_settings
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ def test_of_a_hub_model_only_what_is_loaded_is_downloaded(tiny_model_directory, 
     """The hub is not there in tests; which files would come, its own library tells."""
     wanted = []
 
-    def download(repository, *, revision, allow_patterns, ignore_patterns):
+    def download(repository, *, revision, allow_patterns, ignore_patterns, local_files_only):
         assert (repository, revision) == ("owner/name", "v1")
         wanted.extend(
             filter_repo_objects(REPOSITORY, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns)
@@ -114,8 +116,26 @@ def test_of_a_hub_model_only_what_is_loaded_is_downloaded(tiny_model_directory, 
 
 
 def test_a_name_that_is_neither_directory_nor_hub_id_is_refused():
-    with pytest.raises(ModelFilesError, match="neither a directory"):
+    with pytest.raises(ModelFilesError, match=r"neither embedded, .* directory, .* nor owner/name"):
         find_model_files("no such/model/at all")
+
+
+def test_a_model_may_be_asked_for_by_digest(copied_directory):
+    digest = find_model_files(str(copied_directory)).digest
+    assert find_model_files(f"{copied_directory}@{digest[:12]}").id == "model"
+    with pytest.raises(ModelFilesError, match=f"has the digest {digest}, but the setting asks for 0000"):
+        find_model_files(f"{copied_directory}@{'0' * 12}")
+
+
+def test_settings_name_the_models_that_are_not_well_formed():
+    environment = {
+        "CHLADNI_IMAGE_GENERATION_MODEL": "sd-turbo",
+        "CHLADNI_IMAGE_GENERATION_FURTHER_MODELS": "embedded, owner/name+refiner",
+    }
+    with pytest.raises(SettingsError, match="2 fault") as caught:
+        load_settings(ImageGenerationSettings, environment)
+    for text in (*environment, "'sd-turbo' is no model", "'refiner' is no model"):
+        assert text in str(caught.value)
 
 
 def load(directory):

@@ -76,7 +76,7 @@ def test_without_a_hub_a_hub_id_is_told(tmp_path, capsys, monkeypatch):
     assert run("owner/no-such-model", tmp_path / "out") == 1
     told = capsys.readouterr().err
     assert told.startswith("owner/no-such-model cannot be used: ")
-    assert "neither a directory nor can it be downloaded" in told
+    assert "is not on this machine, and cannot be downloaded" in told
     assert len(told.splitlines()) == 1
 
 

@@ -10,16 +10,24 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from chladni_runtime.models.files import (
+    WEIGHT_PATTERN,
+    ModelLoadingError,
+    file_digest,
+    find_model_directory,
+    require_digest,
+)
+from chladni_runtime.models.reference import ModelReference, parse_model_reference
+
 EMBEDDED_MODEL_ID: Final = "embedded"
 SEPARATOR: Final = "+"
 """Between the parts of a reference, and of the identifier of a model that is put together from them."""
 
 MANIFEST_NAME: Final = "manifest.json"
-_HUB_PATTERNS: Final = ["*.json", "*.txt", "README.md"]
-_HUB_PATTERNS_LEFT_OUT: Final = ["*.fp16.safetensors", "*.non_ema.safetensors", "*/openvino_*", "*/flax_*"]
+_HUB_PATTERNS: Final = ("*.json", "*.txt", "README.md")
+_HUB_PATTERNS_LEFT_OUT: Final = ("*.fp16.safetensors", "*.non_ema.safetensors", "*/openvino_*", "*/flax_*")
 """Second copies of weights, in a numeric type or form that is not loaded."""
-_WEIGHTS: Final = "*.safetensors"
-_WEIGHTS_OF_A_WHOLE_MODEL: Final = "*/*.safetensors"
+_WEIGHTS_OF_A_WHOLE_MODEL: Final = f"*/{WEIGHT_PATTERN}"
 """Where a model's networks are; beside their folders lie copies of all of them in one file."""
 
 _DECISIVE_SUFFIXES: Final = frozenset({".json", ".safetensors", ".txt"})
@@ -40,7 +48,7 @@ class ModelFiles:
     """The files of a model.
 
     Attributes:
-        id: Identifier in requests. A directory gives its name, never its path, which is nobody's business.
+        id: Identifier in requests: of a directory its name, never its path.
         directory: Diffusers directory.
         manifest: Contents of its manifest; empty where it has none.
         digest: SHA-256 over names and contents of the files that decide what the model computes.
@@ -64,48 +72,66 @@ class ModelFiles:
 
 
 def find_model_files(reference: str, *, is_addition: bool = False) -> ModelFiles:
-    """Find a model, downloading it if needed, and check its files against its manifest.
+    """Find a model, download it if it is not on this machine, and check its files against its manifest.
 
     Args:
-        reference: 'embedded', a directory, or a hub id with an optional revision
-            ('owner/name@revision').
+        reference: 'embedded', a directory, or a model on the model hub; `chladni_runtime.models.reference`
+            has the syntax.
         is_addition: Whether it is added to a model, and so need not be a whole one.
 
     Raises:
-        ModelFilesError: The model cannot be had, or a file differs from the manifest.
+        ModelFilesError: There is no such model, or a file differs from the manifest.
     """
-    directory = _directory_of(reference, is_addition=is_addition)
+    try:
+        parsed = _parse(reference)
+        directory = _find_directory(parsed, is_addition=is_addition)
+    except (ValueError, ModelLoadingError) as error:
+        raise ModelFilesError(str(error)) from error
+    name = parsed.full_name
     if not is_addition and not (directory / "model_index.json").is_file():
-        raise ModelFilesError(
-            f"Model {name_of(reference)!r} has no model_index.json: not a diffusers directory."
-        )
-    manifest = _read_manifest(directory, reference)
+        raise ModelFilesError(f"Model {name!r} has no model_index.json: not a diffusers directory.")
+    manifest = _read_manifest(directory, name)
     digests = file_digests(directory)
-    for name, expected in manifest.get("sha256", {}).items():
-        if digests.get(name) != expected:
+    for path, expected in manifest.get("sha256", {}).items():
+        if digests.get(path) != expected:
             raise ModelFilesError(
-                f"File {name} of model {name_of(reference)!r} is missing or differs from its manifest. "
-                "Install the model again."
+                f"File {path} of model {name!r} is missing or differs from its manifest. Install the model "
+                "again."
             )
-    return ModelFiles(name_of(reference), directory, manifest, _combined_digest(digests))
+    digest = _combined_digest(digests)
+    try:
+        require_digest(parsed, digest)
+    except ModelLoadingError as error:
+        raise ModelFilesError(str(error)) from error
+    return ModelFiles(name, directory, manifest, digest)
 
 
 def name_of(reference: str) -> str:
-    """Return the identifier of a reference's model in requests, whether or not it can be had.
+    """Return the identifier of a reference's model in requests, whether or not there is such a model.
 
-    Of a directory that is its name, never its path, which is nobody's business.
+    Of a directory that is its name, never its path; of a model that is put together, the names of all parts.
+
+    Raises:
+        ValueError: A part has none of the known forms.
     """
-    if Path(reference).is_dir():
-        return Path(reference).resolve().name
-    return Path(reference).name if _is_path(reference) else reference
+    return SEPARATOR.join(_parse(part).full_name for part in reference.split(SEPARATOR))
 
 
-def _is_path(reference: str) -> bool:
-    """Return whether a reference can be nothing but a path: identifiers on the hub begin otherwise."""
-    return reference.startswith(("/", ".", "~"))
+def _parse(reference: str) -> ModelReference:
+    return parse_model_reference(reference, shipped=(EMBEDDED_MODEL_ID,))
 
 
-def _read_manifest(directory: Path, reference: str) -> Mapping[str, Any]:
+def _find_directory(reference: ModelReference, *, is_addition: bool) -> Path:
+    if reference.source == EMBEDDED_MODEL_ID:
+        return Path(str(files("chladni_image_generation") / "models" / "embedded"))
+    return find_model_directory(
+        reference,
+        patterns=(*_HUB_PATTERNS, WEIGHT_PATTERN if is_addition else _WEIGHTS_OF_A_WHOLE_MODEL),
+        ignored_patterns=_HUB_PATTERNS_LEFT_OUT,
+    )
+
+
+def _read_manifest(directory: Path, name: str) -> Mapping[str, Any]:
     path = directory / MANIFEST_NAME
     if not path.is_file():
         return {}
@@ -114,44 +140,8 @@ def _read_manifest(directory: Path, reference: str) -> Mapping[str, Any]:
     except ValueError:
         manifest = None
     if not isinstance(manifest, dict):
-        raise ModelFilesError(
-            f"{MANIFEST_NAME} of model {name_of(reference)!r} is damaged; install the model again."
-        )
+        raise ModelFilesError(f"{MANIFEST_NAME} of model {name!r} is damaged; install the model again.")
     return manifest
-
-
-def _directory_of(reference: str, *, is_addition: bool) -> Path:
-    if reference == EMBEDDED_MODEL_ID:
-        return Path(str(files("chladni_image_generation") / "models" / "embedded"))
-    if Path(reference).is_dir():
-        return Path(reference)
-    if _is_path(reference):
-        raise ModelFilesError(
-            f"Model {name_of(reference)!r}: there is no such directory. Check the setting and the volume."
-        )
-    return _download(reference, is_addition=is_addition)
-
-
-def _download(reference: str, *, is_addition: bool) -> Path:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only where a hub id is configured
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415
-
-    repository, _, revision = reference.partition("@")
-    weights = _WEIGHTS if is_addition else _WEIGHTS_OF_A_WHOLE_MODEL
-    try:
-        return Path(
-            snapshot_download(
-                repository,
-                revision=revision or None,
-                allow_patterns=[*_HUB_PATTERNS, weights],
-                ignore_patterns=_HUB_PATTERNS_LEFT_OUT,
-            )
-        )
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelFilesError(
-            f"Model {reference!r} is neither a directory nor can it be downloaded: {reason}"
-        ) from error
 
 
 def file_digests(directory: Path) -> dict[str, str]:
@@ -159,10 +149,7 @@ def file_digests(directory: Path) -> dict[str, str]:
     digests: dict[str, str] = {}
     for path in sorted(directory.rglob("*")):
         if path.is_file() and path.name != MANIFEST_NAME:
-            with path.open("rb") as file:
-                digests[path.relative_to(directory).as_posix()] = hashlib.file_digest(
-                    file, "sha256"
-                ).hexdigest()
+            digests[path.relative_to(directory).as_posix()] = file_digest(path)
     return digests
 
 

@@ -15,7 +15,6 @@ from chladni_image_generation.models.files import (
     ModelFiles,
     ModelFilesError,
     find_model_files,
-    name_of,
 )
 from chladni_image_generation.models.interface import LatentDiffusionModel
 from chladni_image_generation.models.precision import capabilities_of, choose_dtype
@@ -106,17 +105,12 @@ class Family(Protocol):
         """
 
 
-def model_id_of(reference: str) -> str:
-    """Return the identifier that a reference's model has in requests, whether or not it can be loaded."""
-    return SEPARATOR.join(map(name_of, reference.split(SEPARATOR)))
-
-
 def load_model(reference: str, options: LoadingOptions) -> LatentDiffusionModel:
     """Load a model.
 
     Args:
-        reference: 'embedded', a diffusers directory, or a hub id with an optional revision; what follows
-            a '+' is added to it.
+        reference: 'embedded', a diffusers directory, or a model on the model hub; what follows a '+' is
+            added to it.
         options: Where and how it computes.
 
     Raises:
