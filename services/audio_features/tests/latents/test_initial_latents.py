@@ -138,7 +138,7 @@ def test_a_reference_may_insist_on_a_digest(calibration_directory):
     digest = load(calibration_directory).digest
     for beginning in (digest[:12], digest):
         assert load(calibration_directory, beginning).digest == digest
-    with pytest.raises(CalibrationError, match=r"calibration 'mine' \(mine\) .* ask for 000000000000"):
+    with pytest.raises(CalibrationError, match=r"calibration 'mine' \(mine\) .* asks for 000000000000"):
         load(calibration_directory, "000000000000")
 
 

@@ -1,5 +1,7 @@
 """Directories of models, on this machine and from the hub."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 

@@ -1,5 +1,7 @@
 """What settings may name, and how it is called then."""
 
+from __future__ import annotations
+
 import pytest
 
 from chladni_runtime.models.reference import ModelReference, parse_model_reference, parse_model_references
@@ -19,6 +21,8 @@ SHIPPED = ("small", "large")
         ("../clip", "../clip", None, "clip"),
         ("~/clip", "~/clip", None, "clip"),
         (f"/models/clip@{'0a' * 6}", "/models/clip", "0a" * 6, "clip"),
+        (f"/c@d/e@{'ab' * 8}", "/c@d/e", "ab" * 8, "e"),
+        ("/c@d/e", "/c@d/e", None, "e"),
     ],
 )
 def test_every_form_has_its_source_revision_and_name(text, source, revision, name):
@@ -46,7 +50,18 @@ def test_a_directory_has_its_name_also_when_it_is_the_current_one(tmp_path, monk
 
 @pytest.mark.parametrize(
     "text",
-    ["", "medium", "a/b/c", "/", "owner/", "owner/name@", "owner/na me", "small@main", "http://host/x"],
+    [
+        "",
+        "medium",
+        "@" + "a" * 64,
+        "a/b/c",
+        "/",
+        "owner/",
+        "owner/name@",
+        "owner/na me",
+        "small@main",
+        "http://host/x",
+    ],
 )
 def test_anything_else_is_refused_with_the_known_forms(text):
     with pytest.raises(ValueError, match="is no model") as caught:

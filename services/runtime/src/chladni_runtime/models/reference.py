@@ -71,25 +71,33 @@ def parse_model_reference(text: str, *, shipped: Collection[str] = ()) -> ModelR
     Raises:
         ValueError: The text has none of the known forms; the message lists them.
     """
+    whole = ModelReference(text)
+    if text in shipped:
+        return whole
+    if whole.is_directory and whole.name:
+        return _parse_directory(text)
     source, separator, revision = text.partition("@")
-    reference = ModelReference(source, revision or None)
-    if source in shipped and not separator:
-        return reference
-    if reference.is_directory and reference.name:
-        if separator and not _DIGEST_PATTERN.fullmatch(revision):
-            raise ValueError(
-                f"{text!r} is no model: what follows the @ of a directory must be the first 12 or more "
-                "hexadecimal digits of its digest"
-            )
-        return reference
     if _HUB_ID_PATTERN.fullmatch(source) and bool(separator) == bool(revision):
-        return reference
+        return ModelReference(source, revision or None)
     forms = [
         *shipped,
         "the path of a directory, which begins with / or ./",
         "owner/name[@revision] on the model hub",
     ]
     raise ValueError(f"{text!r} is no model: it is neither {', nor '.join(forms)}")
+
+
+def _parse_directory(text: str) -> ModelReference:
+    parent, slash, last = text.rpartition("/")
+    name, separator, digest = last.rpartition("@")
+    if not separator:
+        return ModelReference(text)
+    if not name or not _DIGEST_PATTERN.fullmatch(digest):
+        raise ValueError(
+            f"{text!r} is no model: what follows the @ of a directory must be the first 12 or more "
+            "hexadecimal digits of its digest"
+        )
+    return ModelReference(f"{parent}{slash}{name}", digest)
 
 
 def parse_model_references(text: str, *, shipped: Collection[str] = ()) -> tuple[ModelReference, ...]:
