@@ -21,8 +21,7 @@ from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.latents.initial_latents import LatentBasis, LatentsPlan
 from chladni_audio_features.tools import calibrate
 from chladni_audio_features.tools.calibrate import ExitStatus
-from chladni_audio_features.tools.calibration.clips import Shard, find_clips
-from chladni_audio_features.tools.calibration.extraction import LatentExtraction
+from chladni_audio_features.tools.calibration.extraction import LatentExtraction, Shard, find_clips
 from chladni_audio_features.tools.calibration.files import Calibration, read_calibration, write_calibration
 from chladni_audio_features.tools.calibration.moments import Moments
 from chladni_contract.tensors import to_array

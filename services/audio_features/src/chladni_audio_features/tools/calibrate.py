@@ -39,8 +39,13 @@ from chladni_audio_features.latents.initial_latents import (
     describe_latent_shapes,
     is_latent_shape,
 )
-from chladni_audio_features.tools.calibration.clips import Shard, find_clips
-from chladni_audio_features.tools.calibration.extraction import LatentExtraction, RawLatents, Skipped
+from chladni_audio_features.tools.calibration.extraction import (
+    LatentExtraction,
+    RawLatents,
+    Shard,
+    Skipped,
+    find_clips,
+)
 from chladni_audio_features.tools.calibration.latent_rows import LatentRows
 from chladni_audio_features.tools.calibration.moments import Moments
 from chladni_audio_features.tools.calibration.outputs import (
