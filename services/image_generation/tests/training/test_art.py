@@ -202,7 +202,7 @@ def test_noise_changes_the_composition_but_not_the_palette() -> None:
 
 
 @given(row=st.integers(0, 2**20), seed=st.integers(0, 2**40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_image_is_in_range_and_alone(row: int, seed: int) -> None:
     embedding = sample_descriptors(2, seed=row)
     grids = draw_grids([seed, seed + 1])
@@ -215,7 +215,7 @@ def test_any_image_is_in_range_and_alone(row: int, seed: int) -> None:
 
 
 @given(bits=st.integers(0, 2**152 - 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_corner_of_the_space_has_an_image(bits: int) -> None:
     corner = torch.tensor([[float(bits >> place & 1) for place in range(152)]])
     image = render(corner, torch.zeros(1, 4, 8, 8), size_pixels=24)
@@ -225,7 +225,7 @@ def test_every_corner_of_the_space_has_an_image(bits: int) -> None:
 
 
 @given(row=st.integers(0, 2**20), direction=st.integers(0, 2**20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_sounds_that_are_nearly_alike_have_images_that_are(row: int, direction: int) -> None:
     """Components that are 0 stay so: a sound without pitch does not gain a key by a small change."""
     embedding = sample_descriptors(1, seed=row)
