@@ -29,7 +29,7 @@ DEFAULT_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    """Lets references be computed as engines compute in these tests: the last bits depend on the threads."""
+    """Compute references as engines compute in these tests: the last bits depend on the threads."""
     thread_count = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -45,7 +45,7 @@ def tiny_model_directory(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def load_tiny_model(tiny_model_directory):
-    """Returns a function that loads a fresh copy of the tiny model."""
+    """Return a function that loads a fresh copy of the tiny model."""
 
     def load():
         return load_embedded_model(
@@ -65,7 +65,7 @@ def compute_thread():
 
 @pytest.fixture
 def make_engine(load_tiny_model, compute_thread):
-    """Returns a function that makes an engine, around a given model or the tiny one."""
+    """Return a function that makes an engine, around a given model or the tiny one."""
 
     def make(model=None, **limits):
         return Engine(
@@ -81,7 +81,7 @@ def make_engine(load_tiny_model, compute_thread):
 
 
 def request_for(embedding_seed=0, **fields):
-    """Returns a request whose embedding follows from a seed."""
+    """Return a request whose embedding follows from a seed."""
     embedding = np.random.default_rng(embedding_seed).random(COMPONENT_COUNT, dtype=np.float32)
     defaults = {
         "seed": 7,
@@ -100,7 +100,7 @@ def _request_for():
 
 
 async def events_of(engine, request, token=None, **options):
-    """Returns all events of a request."""
+    """Return all events of a request."""
     return [event async for event in engine.generate(request, token or CancellationToken(), **options)]
 
 
@@ -111,7 +111,7 @@ def _events_of():
 
 @pytest.fixture(name="image_of")
 def _image_of():
-    """Returns a function that generates an image and returns its pixels."""
+    """Return a function that generates an image and returns its pixels."""
 
     async def image_of(engine, request, **options):
         events = await events_of(engine, request, **options)
@@ -122,7 +122,7 @@ def _image_of():
 
 @pytest.fixture(name="until")
 def _until():
-    """Returns a function that waits until a condition holds."""
+    """Return a function that waits until a condition holds."""
 
     async def until(condition, timeout_seconds=10):
         async with asyncio.timeout(timeout_seconds):

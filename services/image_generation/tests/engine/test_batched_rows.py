@@ -36,7 +36,7 @@ def one_thread_without_gradients():
 
 
 def rows_of(model, count, shape, seed):
-    """Returns rows of different sounds, noise and timesteps, every third without a sound."""
+    """Return rows of different sounds, noise and timesteps, every third without a sound."""
     generator = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)
     return [

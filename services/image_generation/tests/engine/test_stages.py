@@ -1,4 +1,4 @@
-"""Ways to an image that lead through several networks: calls, sizes, shortage of memory, forecasts."""
+"""Ways to an image that lead through several networks: calls, sizes, shortage of memory, estimates."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def steps_of(events):
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize("first_share", [0.5, 0.0, 1.0])
-async def test_networks_that_take_turns_paint_what_one_paints_alone(
+async def test_networks_that_alternate_make_what_one_makes_alone(
     make_engine, two_stages, request_for, events_of, batch_size, first_share
 ):
     requests = requests_of(request_for)

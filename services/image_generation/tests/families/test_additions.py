@@ -93,7 +93,7 @@ def image_of(model, request):
 
 
 def enlarged_by_two_pipelines(base_pipeline, upscaling_pipeline, request):
-    """Runs the two pipelines one after the other with one generator."""
+    """Run the two pipelines one after the other with one generator."""
     generator = torch.Generator().manual_seed(request.seed)
     conditioning = request.conditioning
     shared = {
@@ -221,10 +221,10 @@ def test_a_tiny_decoder_makes_the_previews_and_not_the_images(parts):
     latents = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(0))
     decoder = AutoencoderTiny.from_pretrained(parts / "tiny")
     with torch.inference_mode():
-        sketch = model.preview(latents, 16)
+        preview = model.preview(latents, 16)
         expected = decoder.decode(latents[None]).sample[0].permute(1, 2, 0).clamp(-1, 1)
-        assert np.any(sketch != alone.preview(latents, 16))
-    np.testing.assert_allclose(sketch, (expected.numpy() + 1) * 127.5, atol=0.51)
+        assert np.any(preview != alone.preview(latents, 16))
+    np.testing.assert_allclose(preview, (expected.numpy() + 1) * 127.5, atol=0.51)
 
 
 def test_a_tiny_decoder_makes_images_where_it_is_told_to(parts, base_pipeline):

@@ -89,7 +89,7 @@ def request_for(seed=0, *, negative_prompt="", scheduler="DDIMScheduler", guidan
 
 @pytest.fixture(scope="module")
 def published_image(directory):
-    """Returns a function that draws the spectrogram which diffusers' pipeline computes."""
+    """Return a function that draws the spectrogram which diffusers' pipeline computes."""
     pipeline = SpectrogramPipeline.from_pretrained(directory)
     pipeline.set_progress_bar_config(disable=True)
     schedulers = SchedulerCatalog(pipeline.scheduler)
@@ -166,12 +166,12 @@ async def test_previews_are_coarse_spectrograms(make_engine, model, events_of, s
     assert [(preview.width_pixels, preview.height_pixels) for preview in previews] == [(size_pixels,) * 2]
 
 
-def test_the_largest_sketch_is_the_image(model):
+def test_the_largest_preview_is_the_image(model):
     latents = torch.randn(model.description.latent_shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        sketch = Image.fromarray(model.preview(latents, 1024)).resize((512, 512), Image.Resampling.BICUBIC)
+        preview = Image.fromarray(model.preview(latents, 1024)).resize((512, 512), Image.Resampling.BICUBIC)
         image = model.decode(latents[None])[0]
-    assert np.abs(np.asarray(sketch).astype(int) - image).mean() < 8
+    assert np.abs(np.asarray(preview).astype(int) - image).mean() < 8
 
 
 def test_the_model_is_described(model):

@@ -91,7 +91,7 @@ def pipelines(models):
 
 
 def embedding_of(seed):
-    """Returns an embedding of a norm that is not 1, as CLIP projects them."""
+    """Return an embedding of a norm that is not 1, as CLIP projects them."""
     return 3 * np.random.default_rng(seed).standard_normal(EMBEDDING_SIZE).astype(np.float32)
 
 

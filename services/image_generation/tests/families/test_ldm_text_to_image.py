@@ -61,7 +61,7 @@ def model(directory):
 
 @pytest.fixture(scope="module")
 def published_image(directory):
-    """Returns a function that makes diffusers' pipeline generate an image.
+    """Return a function that makes diffusers' pipeline generate an image.
 
     The pipeline lacks what was added to others later: it neither brings the noise to a scheduler's first
     noise level nor scales what the UNet sees of it. With most schedulers both change nothing, and it is done

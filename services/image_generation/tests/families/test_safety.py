@@ -28,7 +28,7 @@ PREVIEWS = PreviewOptions(interval_steps=1, size_pixels=16)
 
 @pytest.fixture(scope="module")
 def directory_of(tmp_path_factory):
-    """Returns a function that gives the directory of a checkpoint whose checker flags all or nothing."""
+    """Return a function that gives the directory of a checkpoint whose checker flags all or nothing."""
     made = {}
 
     def directory_of(flagged_share):
@@ -57,7 +57,7 @@ def request_for(**fields):
 
 
 def pixels_of(model, request):
-    """Returns the pixels of a request's image, which the checker sees too."""
+    """Return the pixels of a request's image, which the checker sees too."""
     with torch.inference_mode():
         sampler = Sampler(model, request)
         while not sampler.is_denoised:

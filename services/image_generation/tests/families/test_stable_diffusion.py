@@ -41,7 +41,7 @@ TURBO = {"scheduler": "EulerDiscreteScheduler", "scheduler_options": {"timestep_
 
 @pytest.fixture(scope="module")
 def directory_of(tmp_path_factory):
-    """Returns a function that gives the directory of an untrained checkpoint with some options."""
+    """Return a function that gives the directory of an untrained checkpoint with some options."""
     made = {}
 
     def directory_of(**options):
@@ -56,7 +56,7 @@ def directory_of(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model_of(directory_of):
-    """Returns a function that gives a loaded model of an untrained checkpoint with some options."""
+    """Return a function that gives a loaded model of an untrained checkpoint with some options."""
     return lambda **options: load_model(str(directory_of(**options)), LoadingOptions(CPU, dtype="float32"))
 
 
@@ -97,7 +97,7 @@ def image_of(model, request):
 
 
 def expected_of(pipeline, request, **options):
-    """Returns what diffusers' own pipelines make of a request."""
+    """Return what diffusers' own pipelines make of a request."""
     own_scheduler = pipeline.scheduler
     pipeline.scheduler = SchedulerCatalog(own_scheduler).new(request.scheduler)
     try:

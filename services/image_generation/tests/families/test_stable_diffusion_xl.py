@@ -62,7 +62,7 @@ TURBO = {
 
 @pytest.fixture(scope="module")
 def directory_of(tmp_path_factory):
-    """Returns a function that gives the directory of an untrained base model with some options."""
+    """Return a function that gives the directory of an untrained base model with some options."""
     made = {}
 
     def directory_of(**options):
@@ -116,7 +116,7 @@ def refiner(refiner_directory, pipeline):
 
 
 def quiet(pipeline):
-    """Returns a pipeline that shows no progress and remembers the schedulers that fit its own."""
+    """Return a pipeline that shows no progress and remembers the schedulers that fit its own."""
     pipeline.set_progress_bar_config(disable=True)
     pipeline.catalog = SchedulerCatalog(pipeline.scheduler)
     return pipeline
@@ -147,7 +147,7 @@ def image_of(model, request):
 
 
 def scheduler_for(pipeline, request):
-    """Returns a scheduler that leaves latents of an initial image with one channel after the other.
+    """Return a scheduler that leaves latents of an initial image with one channel after the other.
 
     The autoencoder leaves the channels of a pixel together, the rows of the engine's calls never have them
     so, and convolutions round differently for the one and the other.
@@ -171,7 +171,7 @@ def arguments_of(request, generator):
 
 
 def expected_of(pipeline, request, *, refiner=None):
-    """Returns what the pipelines that serve people directly make of a request, drawing from one generator."""
+    """Return what the pipelines that serve people directly make of a request, drawing from one generator."""
     generator = torch.Generator().manual_seed(request.seed)
     arguments = arguments_of(request, generator)
     start = request.refiner_start
@@ -420,7 +420,7 @@ def test_a_text_encoder_that_base_and_refiner_share_is_kept_once(directory_of, r
     assert base.text_encoder_2 is not refiner.text_encoder_2
 
 
-def test_a_tiny_decoder_sketches_and_decodes_where_wanted(
+def test_a_tiny_decoder_makes_previews_and_images_if_wanted(
     directory_of, refiner_directory, refined_model, tmp_path
 ):
     save_untrained_tiny_decoder(tmp_path / "tiny", seed=4)
@@ -428,10 +428,10 @@ def test_a_tiny_decoder_sketches_and_decodes_where_wanted(
     latents = torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(0))
     previewing, decoding = load(*parts), load(*parts, tiny_decoder_for_images=True)
     with torch.inference_mode():
-        sketch, image = previewing.preview(latents[0], 16), refined_model.decode(latents)[0]
-        assert not np.array_equal(sketch, refined_model.preview(latents[0], 16))
+        preview, image = previewing.preview(latents[0], 16), refined_model.decode(latents)[0]
+        assert not np.array_equal(preview, refined_model.preview(latents[0], 16))
         np.testing.assert_array_equal(previewing.decode(latents)[0], image)
-        np.testing.assert_array_equal(decoding.decode(latents)[0], sketch)
+        np.testing.assert_array_equal(decoding.decode(latents)[0], preview)
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_a_refiner_for_other_schedulers_is_refused(directory_of, refiner_directo
 
 
 def companions():
-    """Returns requests that are in other places of both stages, of other sizes, and some unguided."""
+    """Return requests that are in other places of both stages, of other sizes, and some unguided."""
     return [
         request_for(
             conditioning_of(prompt=f"prompt {index}"),

@@ -15,7 +15,7 @@ from chladni_image_generation.tools import check_model
 
 @pytest.fixture
 def write_checkpoint(tmp_path, monkeypatch):
-    """Returns a function that writes an untrained checkpoint by its command and returns the directory."""
+    """Return a function that writes an untrained checkpoint by its command and returns the directory."""
 
     def write(family, *options):
         directory = tmp_path / family
