@@ -65,7 +65,7 @@ class EngineLimits:
 
 
 class Engine:
-    """Generates images with one model. Use as an asynchronous context manager on one event loop.
+    """A generator of images with one model; an asynchronous context manager on one event loop.
 
     Args:
         model: The model; from now on only the engine touches it.

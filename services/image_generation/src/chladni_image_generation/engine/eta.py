@@ -64,7 +64,7 @@ class RecentMedian:
 
 
 class DurationEstimator:
-    """Predicts when an image can be done, by the measured times of denoising and of decoding.
+    """The expected time of work, by the measured times of denoising and of decoding.
 
     Args:
         clock: Monotonic clock in seconds.
@@ -111,7 +111,7 @@ class DurationEstimator:
 
 
 class EtaEstimator:
-    """Says when the requests of an engine will be done if no others come.
+    """When the requests of an engine will be done if no others come.
 
     Args:
         order: The requests in the scheduler's order.

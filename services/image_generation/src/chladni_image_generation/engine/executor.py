@@ -118,7 +118,7 @@ DecodeOutcome = NDArray[np.uint8] | ChladniError
 
 
 class Executor:
-    """Advances and decodes requests, the rows of several sharing the calls of the model.
+    """The steps and the decoding of requests, the rows of several sharing the calls of the model.
 
     A request that fails does so alone; the others' outcomes are as if it had not been there. Where memory is
     too short for a batch, the batch is halved, down to one row.

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class OutputEncoder:
-    """Encodes images on threads of its own, while the model works on other requests.
+    """An encoder of images on threads of its own, while the model works on other requests.
 
     Args:
         recorder: Writes the provenance.

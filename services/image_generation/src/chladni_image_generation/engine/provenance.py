@@ -16,7 +16,7 @@ _LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch", "transformers")
 
 
 class ProvenanceRecorder:
-    """Writes provenance for the images of one engine.
+    """A writer of provenance for the images of one engine.
 
     Args:
         model: The model.

@@ -29,7 +29,7 @@ class UnavailableModel:
 
 
 class EngineRegistry:
-    """Finds the engine of a request's model.
+    """The engines of a server by the model of a request.
 
     Args:
         engines: The engines, that of the default model first; at least one.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Sampler:
-    """Advances one request, one denoising step at a time. Owned by one thread at a time.
+    """One request's way through the model, a denoising step at a time. Owned by one thread at a time.
 
     A step is `rows` -> the denoiser -> `advance`, so that the rows of several samplers can share a call.
     Each sampler has a generator and schedulers of its own: most schedulers keep state between steps.

@@ -32,7 +32,7 @@ from chladni_runtime.server.request_context import caller_of, cancellation_of
 
 
 class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationServiceServicer):
-    """The gRPC service of a registry's models.
+    """The gRPC service of the models of a registry.
 
     Args:
         registry: The models, each with its engine.
@@ -86,7 +86,7 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
 
 
 class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
-    """Answers that prompts are not written here: prompts reach a model as the caller writes them."""
+    """The answer that prompts are not written here: prompts reach a model as the caller writes them."""
 
     async def WritePrompts(
         self,

@@ -10,7 +10,7 @@ _MEMORY = 0.98
 
 @dataclass
 class ProgressLog:
-    """Prints one line every so many steps, with a running mean of the figures, and keeps the time.
+    """A log of one line every so many steps, with a running mean of the figures and the time.
 
     Attributes:
         seconds_before: what earlier runs of the same stage took, for a job that goes on.

@@ -78,7 +78,7 @@ def _art(embeddings: Tensor, seeds: list[int]) -> Iterator[Tensor]:
 
 @torch.inference_mode()
 def _samples(model: EmbeddedModel, embeddings: Tensor, seeds: list[int]) -> Iterator[Tensor]:
-    """Return images by the model's defaults, but without guidance."""
+    """Yield images by the model's defaults, but without guidance."""
     log = ProgressLog("samples", len(embeddings), every_steps=50)
     for row, (embedding, seed) in enumerate(zip(embeddings, seeds, strict=True)):
         latents = denoise_alone(model, embedding.numpy(), seed=seed, guidance_scale=1.0)

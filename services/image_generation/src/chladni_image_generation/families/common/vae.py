@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Vae:
-    """Encodes and decodes images.
+    """An encoder and decoder of images.
 
     An autoencoder whose configuration says ``force_upcast`` has activations beyond the range of float16. In
     that type alone it is kept in float32, from the start: what an image becomes must not depend on which
