@@ -3,6 +3,10 @@
 One thread computes each call here. With several, torch splits tensors where it likes, the numbers at a
 split's end are rounded by other instructions than the rest, and a split that falls inside of an image
 depends on its place in the batch.
+
+No library promises as much for every processor. The conditions are aligned for the vectors of AVX2 and
+AVX-512, and there it must hold; elsewhere the engine must notice that it does not, and then gives such rows
+calls of their own.
 """
 
 from __future__ import annotations
@@ -12,6 +16,10 @@ import pytest
 import torch
 
 from chladni_contract.descriptor_space import COMPONENT_COUNT
+from chladni_image_generation.engine.batch_invariance import (
+    is_decoder_batch_invariant,
+    is_denoiser_batch_invariant,
+)
 from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.models.files import find_model_files
 from chladni_image_generation.models.interface import DenoiserRow
@@ -19,6 +27,7 @@ from chladni_image_generation.models.interface import DenoiserRow
 NATIVE = (4, 64, 64)
 OTHER_SHAPES = [(4, 32, 32), (4, 40, 40), (4, 40, 56), (4, 88, 72)]
 PIXELS_PER_LATENT = 8
+IS_ALIGNED = torch.backends.cpu.get_cpu_capability() in {"AVX2", "AVX512"}
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -56,10 +65,11 @@ def check_denoising(model, count, shape):
     results = model.denoise(rows)
     assert torch.isfinite(results).all()
     assert len(results) == 1 or not torch.equal(results[0], results[1])
-    assert torch.equal(model.denoise(rows[::-1]).flip(0), results)
+    is_unchanged = torch.equal(model.denoise(rows[::-1]).flip(0), results)
     for index, place in {(0, count - 1), (count - 1, 0), (count // 2, 0)}:
         mixed = [*strangers[:place], rows[index], *strangers[place + 1 :]]
-        assert torch.equal(model.denoise(mixed)[place], results[index])
+        is_unchanged &= torch.equal(model.denoise(mixed)[place], results[index])
+    assert is_unchanged or (not IS_ALIGNED and not is_denoiser_batch_invariant(model, rows[0], count))
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 8])
@@ -78,10 +88,11 @@ def test_companions_never_change_a_decoded_image(model, count, shape):
     latents = torch.randn((count, *shape), generator=generator)
     images = model.decode(latents)
     assert images.shape == (count, PIXELS_PER_LATENT * shape[1], PIXELS_PER_LATENT * shape[2], 3)
-    assert np.array_equal(model.decode(latents.flip(0))[::-1], images)
+    is_unchanged = np.array_equal(model.decode(latents.flip(0))[::-1], images)
     strangers = torch.randn((count, *shape), generator=generator)
     strangers[0] = latents[-1]
-    assert np.array_equal(model.decode(strangers)[0], images[-1])
+    is_unchanged &= np.array_equal(model.decode(strangers)[0], images[-1])
+    assert is_unchanged or (not IS_ALIGNED and not is_decoder_batch_invariant(model, shape, count))
 
 
 @pytest.mark.parametrize(("width_pixels", "height_pixels"), [(256, 256), (1024, 256), (320, 768)])
