@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,18 +44,42 @@ def tiny_model_directory(tmp_path_factory) -> Path:
     return directory
 
 
+def load_from(directory):
+    return load_embedded_model(
+        find_model_files(str(directory)), device=torch.device("cpu"), dtype=torch.float32
+    )
+
+
 @pytest.fixture
 def load_tiny_model(tiny_model_directory):
     """Return a function that loads a fresh copy of the tiny model."""
+    return partial(load_from, tiny_model_directory)
 
-    def load():
-        return load_embedded_model(
-            find_model_files(str(tiny_model_directory)),
-            device=torch.device("cpu"),
-            dtype=torch.float32,
-        )
 
-    return load
+class BatchInvariantModel:
+    """A real model of which a row's result depends on the number of rows in its call, and on nothing else.
+
+    So rows may share calls, whatever the processor: of the model's own kernels none promises that.
+    """
+
+    def __init__(self, model):
+        self._model = model
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def denoise(self, rows):
+        one_by_one = torch.cat([self._model.denoise([row]) for row in rows])
+        return one_by_one * (1 + 1e-4 * len(rows))
+
+    def decode(self, latents):
+        return np.concatenate([self._model.decode(image[None]) for image in latents])
+
+
+@pytest.fixture
+def load_batch_invariant_model(tiny_model_directory):
+    """Return a function that loads the tiny model, made batch invariant."""
+    return lambda: BatchInvariantModel(load_from(tiny_model_directory))
 
 
 @pytest.fixture(scope="session")

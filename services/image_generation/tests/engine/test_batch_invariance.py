@@ -51,6 +51,12 @@ def one_thread():
 
 
 @pytest.fixture
+def load_tiny_model(load_batch_invariant_model):
+    """Let rows share calls on every processor: how many do is what these tests count."""
+    return load_batch_invariant_model
+
+
+@pytest.fixture
 def example(load_tiny_model, request_for):
     return Sampler(load_tiny_model(), request_for()).rows()[0]
 

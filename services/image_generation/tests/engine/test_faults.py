@@ -14,6 +14,12 @@ from chladni_contract.errors import ChladniError, Reason
 from chladni_image_generation.generation import Completed, PreviewOptions, Progress
 
 
+@pytest.fixture
+def load_tiny_model(load_batch_invariant_model):
+    """Let rows share calls on every processor: how many do is what these tests count."""
+    return load_batch_invariant_model
+
+
 class FaultyModel:
     """A real model whose denoiser fails for rows that carry a certain condition."""
 

@@ -186,9 +186,9 @@ async def test_sizes_share_the_model_and_each_image_is_as_it_is_alone(make_engin
 
 
 async def test_what_is_not_exact_is_not_padded_and_says_so(
-    make_engine, load_tiny_model, request_for, events_of
+    make_engine, load_batch_invariant_model, request_for, events_of
 ):
-    model = load_tiny_model()
+    model = load_batch_invariant_model()
     calls = []
     denoise = model.denoise
     model.denoise = lambda rows: calls.append(len(rows)) or denoise(rows)

@@ -28,6 +28,12 @@ FIRST_GROUP = BatchGroup(NATIVE, 1, exact=True)
 SECOND_GROUP = replace(FIRST_GROUP, network=SECOND)
 
 
+@pytest.fixture
+def load_tiny_model(load_batch_invariant_model):
+    """Let rows share calls on every processor: how many do is what these tests count."""
+    return load_batch_invariant_model
+
+
 class TwoStageModel:
     """A real model whose way is parted: its denoiser plays two, which together paint what it paints alone.
 
