@@ -25,7 +25,7 @@ def test_psnr_is_that_of_eight_bits():
 
 def test_the_job_measures_and_writes_only_the_manifests_section(copied_directory):
     before = find_model_files(str(copied_directory))
-    options = ["--model", str(copied_directory), "--threads", "1", "--sounds", "1", "--seeds", "2"]
+    options = ["--model", str(copied_directory), "--threads", "1", "--embeddings", "1", "--seeds", "2"]
     assert measure_precision.main([*options, "--dry-run"]) == 0
     assert find_model_files(str(copied_directory)) == before
     assert measure_precision.main(options) == 0

@@ -158,7 +158,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def test_every_other_image_is_of_a_recorded_sound(tmp_path: Path, archive: Path) -> None:
-    run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "images", "--sounds", str(archive))
+    run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "images", "--audio-embeddings", str(archive))
     assert not (tmp_path / "model").exists()
     recorded = sample_descriptors(3, seed=70)
     shards = sorted((tmp_path / "build" / "tiny" / "images").glob("images-*.pt"))
@@ -177,7 +177,9 @@ def test_sounds_of_another_space_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.npz"
     np.savez_compressed(path, embeddings=np.zeros((3, 24), np.float32))
     with pytest.raises(ValueError, match=r"old\.npz.*\(N, 152\).*\(3, 24\)"):
-        run_tiny(tmp_path / "build", tmp_path / "model", "--stages", "images", "--sounds", str(path))
+        run_tiny(
+            tmp_path / "build", tmp_path / "model", "--stages", "images", "--audio-embeddings", str(path)
+        )
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:

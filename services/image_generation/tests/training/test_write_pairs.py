@@ -47,7 +47,9 @@ def test_recorded_sounds_are_taken_and_moved_a_little(tmp_path: Path) -> None:
     recorded = sample_descriptors(3, seed=70)
     archive = tmp_path / "sounds.npz"
     np.savez_compressed(archive, embeddings=recorded.numpy(), kinds=["note"] * 3)
-    pairs = run(tmp_path / "pairs.safetensors", "--art", "2", "--samples", "0", "--sounds", str(archive))
+    pairs = run(
+        tmp_path / "pairs.safetensors", "--art", "2", "--samples", "0", "--audio-embeddings", str(archive)
+    )
     distance = (pairs["sounds"][:, None] - recorded).abs().mean(dim=2).amin(dim=1)
     assert (distance > 0).all()
     assert (distance < 0.03).all()
@@ -57,4 +59,6 @@ def test_sounds_of_another_space_are_refused(tmp_path: Path) -> None:
     archive = tmp_path / "old.npz"
     np.savez_compressed(archive, embeddings=np.zeros((3, 24), np.float32))
     with pytest.raises(ValueError, match=r"\(N, 152\).*\(3, 24\)"):
-        run(tmp_path / "pairs.safetensors", "--art", "1", "--samples", "0", "--sounds", str(archive))
+        run(
+            tmp_path / "pairs.safetensors", "--art", "1", "--samples", "0", "--audio-embeddings", str(archive)
+        )

@@ -99,12 +99,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name: load_embedded_model(files, device=device, dtype=getattr(torch, name))
         for name in (_REFERENCE, *options.dtypes)
     }
-    embeddings = sample_descriptors(options.sounds, seed=_DESCRIPTOR_SEED).numpy()
+    embeddings = sample_descriptors(options.embeddings, seed=_DESCRIPTOR_SEED).numpy()
     summaries = measure(models, embeddings, seeds=range(options.seeds))
     precision = {
         "reference": _REFERENCE,
         "min_psnr_db": options.min_psnr_db,
-        "images": options.sounds * options.seeds,
+        "images": options.embeddings * options.seeds,
         "machine": f"{_name_of(device)}, {options.threads} torch threads",
         "dtypes": summaries,
     }
@@ -196,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TYPE",
         help="types to compare with float32 (default: bfloat16 float16)",
     )
-    parser.add_argument("--sounds", type=int, default=6, help="embeddings to render (default: 6)")
+    parser.add_argument("--embeddings", type=int, default=6, help="embeddings to render (default: 6)")
     parser.add_argument("--seeds", type=int, default=4, help="seeds for each of them (default: 4)")
     parser.add_argument(
         "--min-psnr-db", type=float, default=45.0, help="what a type must reach to be taken (default: 45)"

@@ -61,7 +61,7 @@ class Job:
     seed: int
     defaults: SamplingDefaults
     replicas: Replicas
-    sounds: Path | None
+    audio_embeddings: Path | None
     note: str
     command: str
 
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             size_pixels=preset.denoiser.phases[-1].size_pixels,
         ),
         replicas=join_replicas(),
-        sounds=options.sounds,
+        audio_embeddings=options.audio_embeddings,
         note=options.note,
         command=shlex.join(
             ["python", "-m", __spec__.name, "--seed", str(options.seed), "--stages", *options.stages]
@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the model directory to write (default: the one the service ships)",
     )
     parser.add_argument(
-        "--sounds",
+        "--audio-embeddings",
         type=Path,
         help=(
             "embeddings of sounds, as chladni_audio_features.training.write_embeddings writes them; "
@@ -189,7 +189,7 @@ def _autoencoder(job: Job) -> AutoencoderDC:
 
 def _images(job: Job) -> list[ImageSeries]:
     """Return the images of each phase of the denoiser's training."""
-    recorded = load_recorded(job.sounds) if job.sounds else None
+    recorded = load_recorded(job.audio_embeddings) if job.audio_embeddings else None
     return [
         ImageSeries(
             count=phase.images,

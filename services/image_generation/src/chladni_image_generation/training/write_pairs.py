@@ -1,6 +1,6 @@
 """Write pairs of sounds and images, for models that learn which image belongs to which sound.
 
-    python -m chladni_image_generation.training.write_pairs --sounds sounds.npz --art 6000 --samples 600 \
+    python -m chladni_image_generation.training.write_pairs --audio-embeddings sounds.npz --art 6000 --samples 600 \
         --out pairs.safetensors
 
 The file holds `images` (uint8, N x 3 x 128 x 128), `sounds` (float32, N x 152) and `source` (uint8, N):
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     count = options.art + options.samples
-    embeddings = _embeddings(options.sounds, count, seed=options.seed)
+    embeddings = _embeddings(options.audio_embeddings, count, seed=options.seed)
     seeds = [options.seed * 1_000_003 + row for row in range(count)]
     images = [*_art(embeddings[: options.art], seeds[: options.art])]
     if options.samples:
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--sounds",
+        "--audio-embeddings",
         type=Path,
         help=(
             "embeddings of sounds, as chladni_audio_features.training.write_embeddings writes them "

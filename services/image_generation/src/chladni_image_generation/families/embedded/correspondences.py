@@ -172,8 +172,8 @@ def parameters_from_descriptors(embedding: Tensor) -> ImageParameters:
 
 def _presence(named: dict[str, Tensor]) -> Tensor:
     """Return 0 for silence, 1 for all but the faintest: a quiet sound counts as long as it has a timbre."""
-    timbre = named["brightness"] + named["bandwidth"] + named["flatness"] + named["harmonicity"]
-    return _smooth((named["loudness"] + timbre) / 0.3)
+    shape = named["brightness"] + named["bandwidth"] + named["flatness"] + named["harmonicity"]
+    return _smooth((named["loudness"] + shape) / 0.3)
 
 
 def _cleanness(named: dict[str, Tensor]) -> Tensor:

@@ -63,10 +63,10 @@ def render(embedding: Tensor, grids: Tensor, *, size_pixels: int = 512) -> Tenso
     clouds = gather_clouds(x, y, fields)
 
     lab = _sky(scene, y, noise, clouds, parameters)
-    _paint_plate(lab, scene, noise, parameters)
-    _paint_ribbon(lab, scene, noise, parameters)
-    _paint_ridges(lab, scene, noise, clouds, parameters)
-    _paint_bodies(lab, scene, parameters)
+    _render_plate(lab, scene, noise, parameters)
+    _render_ribbon(lab, scene, noise, parameters)
+    _render_ridges(lab, scene, noise, clouds, parameters)
+    _render_bodies(lab, scene, parameters)
     _tint_by_key(lab, scene, parameters)
     lab[:, 0] += plane(parameters.glow) * torch.exp(-2.2 * (scene.across**2 + scene.above**2)) * 1.2
     lab[:, 0] -= plane(parameters.vignette) * (0.5 * (x**2 + y**2)) ** 1.5
@@ -94,7 +94,7 @@ def _sky(scene: Scene, y: Tensor, noise: list[Tensor], clouds: Tensor, parameter
     return sky
 
 
-def _paint_plate(lab: Tensor, scene: Scene, noise: list[Tensor], parameters: ImageParameters) -> None:
+def _render_plate(lab: Tensor, scene: Scene, noise: list[Tensor], parameters: ImageParameters) -> None:
     """Paint rings and the figure as a relief, in the palette's colours, with sand on the nodal lines."""
     share = plane(parameters.plate_share)
     level = feature(scene.ring_course, "level")
@@ -119,7 +119,7 @@ def _paint_plate(lab: Tensor, scene: Scene, noise: list[Tensor], parameters: Ima
     lab += (weight * (0.80 * line + 0.22 * halo))[:, None] * (sand - lab)
 
 
-def _paint_ribbon(lab: Tensor, scene: Scene, noise: list[Tensor], parameters: ImageParameters) -> None:
+def _render_ribbon(lab: Tensor, scene: Scene, noise: list[Tensor], parameters: ImageParameters) -> None:
     """Paint a curtain of light over the course of the pitch, bright at its hem and folded into threads."""
     height = scene.ribbon + 0.55 * noise[2]
     hem = torch.exp(-(height**2) * 1.4)
@@ -131,7 +131,7 @@ def _paint_ribbon(lab: Tensor, scene: Scene, noise: list[Tensor], parameters: Im
     lab[:, 0] += 0.26 * strength * hem
 
 
-def _paint_ridges(
+def _render_ridges(
     lab: Tensor, scene: Scene, noise: list[Tensor], clouds: Tensor, parameters: ImageParameters
 ) -> None:
     """Paint the landscape, far to near: each ridge lit along its edge, banded inside, mist at its foot."""
@@ -156,7 +156,7 @@ def _paint_ridges(
         lab[:, 0] += 0.20 * rim * (0.3 + 0.7 * feature(scene.course, "level"))
 
 
-def _paint_bodies(lab: Tensor, scene: Scene, parameters: ImageParameters) -> None:
+def _render_bodies(lab: Tensor, scene: Scene, parameters: ImageParameters) -> None:
     """Paint moons lit from the light's side, each with a halo and a soft shadow."""
     inside = scene.bodies
     cover = torch.sigmoid(inside / plane(0.05 + 2.0 * (parameters.body_softness - 0.06)) * 1.5)
