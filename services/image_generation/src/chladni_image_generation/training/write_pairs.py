@@ -1,7 +1,7 @@
 """Write pairs of sounds and images, for models that learn which image belongs to which sound.
 
-    python -m chladni_image_generation.training.write_pairs --audio-embeddings sounds.npz --art 6000 --samples 600 \
-        --out pairs.safetensors
+    python -m chladni_image_generation.training.write_pairs --audio-embeddings sounds.npz \
+        --art 6000 --samples 600 --out pairs.safetensors
 
 The file holds `images` (uint8, N x 3 x 128 x 128), `sounds` (float32, N x 152) and `source` (uint8, N):
 0 for art as the image model was taught it, 1 for images that the model made itself. Each pair has noise
