@@ -184,9 +184,7 @@ async def test_what_fits_into_no_memory_fails_and_the_next_request_works(
 
 async def test_a_preview_that_fails_costs_only_itself(make_engine, load_tiny_model, request_for, events_of):
     model = load_tiny_model()
-    decode = model.decode
-    native_side = model.description.latent_shape[1]
-    model.decode = lambda latents: decode(latents) if latents.shape[-1] == native_side else bug()
+    model.preview = lambda _latents, _size_pixels: bug()
     async with make_engine(model) as engine:
         events = await events_of(engine, request_for(steps=3), previews=PreviewOptions(1, 16))
     assert [event.preview for event in events if isinstance(event, Progress)] == [None] * 3
