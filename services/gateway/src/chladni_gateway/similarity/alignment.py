@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
+
+from cachetools import TTLCache
 
 from chladni_contract.errors import ChladniError
 from chladni_gateway.domain.image_store import describe_owned
@@ -97,26 +98,14 @@ class AlignmentMemory:
     """
 
     def __init__(self, clock: Clock, *, max_remembered: int = _MAX_REMEMBERED) -> None:
-        self._clock = clock
-        self._max_remembered = max_remembered
-        self._kept: OrderedDict[tuple[str, Embedding], tuple[float, Alignment]] = OrderedDict()
+        self._kept: TTLCache[tuple[str, Embedding], Alignment] = TTLCache(
+            max_remembered, ttl=REMEMBERED_SECONDS, timer=clock
+        )
 
     def find(self, image_sha256: str, audio: Embedding) -> Alignment | None:
         """Return the alignment of an image with audio, if it is remembered."""
-        key = (image_sha256, audio)
-        if key not in self._kept:
-            return None
-        expires_at, alignment = self._kept[key]
-        if expires_at <= self._clock():
-            del self._kept[key]
-            return None
-        self._kept.move_to_end(key)
-        return alignment
+        return self._kept.get((image_sha256, audio))
 
     def keep(self, image_sha256: str, audio: Embedding, alignment: Alignment) -> None:
         """Remember an alignment."""
-        key = (image_sha256, audio)
-        self._kept[key] = (self._clock() + REMEMBERED_SECONDS, alignment)
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._max_remembered:
-            self._kept.popitem(last=False)
+        self._kept[image_sha256, audio] = alignment

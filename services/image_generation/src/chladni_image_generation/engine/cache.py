@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 if TYPE_CHECKING:
     from chladni_contract.provenance import Provenance
@@ -39,32 +41,17 @@ class FinishedImage:
     total_steps: int
 
 
-class ImageCache:
-    """Remembers finished images within a bound, and forgets those first that were not asked for longest.
+class ImageCache(LRUCache[str, FinishedImage]):
+    """Finished images by the `content_key` of their requests; those not used for longest are removed first.
 
     Args:
         capacity_bytes: Bytes of images kept at most; 0 keeps none.
     """
 
     def __init__(self, capacity_bytes: int) -> None:
-        self._capacity_bytes = capacity_bytes
-        self._images: OrderedDict[str, FinishedImage] = OrderedDict()
-        self.size_bytes = 0
-
-    def get(self, key: str) -> FinishedImage | None:
-        """Return the image of a request's `content_key`, `None` if there is none."""
-        if key not in self._images:
-            return None
-        self._images.move_to_end(key)
-        return self._images[key]
+        super().__init__(capacity_bytes, getsizeof=lambda image: len(image.png))
 
     def put(self, key: str, image: FinishedImage) -> None:
         """Keep an image, unless it is larger than all that may be kept."""
-        if len(image.png) > self._capacity_bytes:
-            return
-        previous = self._images.pop(key, None)
-        self.size_bytes += len(image.png) - (len(previous.png) if previous else 0)
-        self._images[key] = image
-        while self.size_bytes > self._capacity_bytes:
-            _, oldest = self._images.popitem(last=False)
-            self.size_bytes -= len(oldest.png)
+        with suppress(ValueError):
+            self[key] = image

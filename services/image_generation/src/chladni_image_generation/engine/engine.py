@@ -369,7 +369,7 @@ class Engine:
         self._forget(tracked)
         tracked.report_result(result)
         self._metrics.finished.labels("completed").inc(len(tracked.subscriptions))
-        self._cached_bytes.set(self._cache.size_bytes)
+        self._cached_bytes.set(self._cache.currsize)
 
     def _fail(self, tracked: TrackedRequest, error: ChladniError) -> None:
         self._metrics.finished.labels("failed").inc(len(tracked.subscriptions))

@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
-
-ValueT = TypeVar("ValueT")
 
 Vector: TypeAlias = NDArray[np.float32]
 CacheKey: TypeAlias = tuple[str, bytes]
 """A model's digest, and the SHA-256 of what was embedded."""
-
-
-class LeastRecentlyUsed(Generic[ValueT]):
-    """A mapping of bounded size that forgets what was not used for longest. Safe to use from any thread.
-
-    Args:
-        capacity: Entries kept at most; 0 keeps none.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._entries: OrderedDict[CacheKey, ValueT] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def get(self, key: CacheKey) -> ValueT | None:
-        """Return the value of a key; `None` if it is not known."""
-        with self._lock:
-            if key not in self._entries:
-                return None
-            self._entries.move_to_end(key)
-            return self._entries[key]
-
-    def put(self, key: CacheKey, value: ValueT) -> None:
-        """Keep a value, and drop the one not used for longest if there are too many."""
-        with self._lock:
-            self._entries[key] = value
-            self._entries.move_to_end(key)
-            while len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
 
 
 class EmbeddingCache:
@@ -59,24 +25,32 @@ class EmbeddingCache:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._vectors: LeastRecentlyUsed[Vector] = LeastRecentlyUsed(capacity)
-        self._inputs_of_files: LeastRecentlyUsed[CacheKey] = LeastRecentlyUsed(capacity)
+        self._capacity = capacity
+        self._vectors: LRUCache[CacheKey, Vector] = LRUCache(capacity)
+        self._inputs_of_files: LRUCache[CacheKey, CacheKey] = LRUCache(capacity)
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._vectors)
 
     def vector_of(self, inputs: CacheKey) -> Vector | None:
-        """Return the vector of prepared inputs; `None` if it is not known."""
-        return self._vectors.get(inputs)
+        """Return the vector of prepared inputs, `None` if it is not known."""
+        with self._lock:
+            return self._vectors.get(inputs)
 
     def inputs_of(self, file: CacheKey) -> CacheKey | None:
-        """Return the inputs that were prepared from a file; `None` if that is not known."""
-        return self._inputs_of_files.get(file)
+        """Return the inputs that were prepared from a file, `None` if they are not known."""
+        with self._lock:
+            return self._inputs_of_files.get(file)
 
     def keep_vector(self, inputs: CacheKey, vector: Vector) -> None:
-        """Remember the vector of prepared inputs."""
-        self._vectors.put(inputs, vector)
+        """Keep the vector of prepared inputs."""
+        if self._capacity:
+            with self._lock:
+                self._vectors[inputs] = vector
 
     def keep_inputs(self, file: CacheKey, inputs: CacheKey) -> None:
-        """Remember which inputs were prepared from a file."""
-        self._inputs_of_files.put(file, inputs)
+        """Keep which inputs were prepared from a file."""
+        if self._capacity:
+            with self._lock:
+                self._inputs_of_files[file] = inputs
