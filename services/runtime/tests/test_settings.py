@@ -1,8 +1,9 @@
 """Settings: read once, all faults together, nothing silently ignored."""
 
+from typing import ClassVar
+
 import pytest
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from chladni_runtime.settings import (
     Port,
@@ -14,7 +15,7 @@ from chladni_runtime.settings import (
 
 
 class ExampleSettings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="CHLADNI_EXAMPLE_", frozen=True)
+    environment_prefix: ClassVar[str] = "CHLADNI_EXAMPLE_"
 
     grpc_port: Port = 50099
     metrics_port: Port = 9199

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.live import LiveLimits
@@ -16,7 +15,7 @@ from chladni_runtime.settings import Port, ServiceSettings
 class AudioFeaturesSettings(ServiceSettings):
     """Settings, each read from the environment as ``CHLADNI_AUDIO_FEATURES_<FIELD>``."""
 
-    model_config = SettingsConfigDict(env_prefix="CHLADNI_AUDIO_FEATURES_", frozen=True)
+    environment_prefix: ClassVar[str] = "CHLADNI_AUDIO_FEATURES_"
 
     grpc_port: Port = Field(50051, description="Port of the gRPC server.")
     metrics_port: Port = Field(9101, description="Port of the Prometheus endpoint.")

@@ -1,10 +1,9 @@
 """Settings of the gateway, from variables named `CHLADNI_GATEWAY_<FIELD>`."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, HttpUrl
-from pydantic_settings import SettingsConfigDict
 
 from chladni_runtime.settings import Port, ServiceSettings
 
@@ -32,7 +31,7 @@ RecipeName = Literal["embedded", "audioldm", "spectrogram", "latent-noise", "mus
 class GatewaySettings(ServiceSettings):
     """Where the gateway listens, where the services behind it are, and its limits."""
 
-    model_config = SettingsConfigDict(env_prefix="CHLADNI_GATEWAY_", frozen=True)
+    environment_prefix: ClassVar[str] = "CHLADNI_GATEWAY_"
 
     grpc_port: Port = 50050
     metrics_port: Port = 9100

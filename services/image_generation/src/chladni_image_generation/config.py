@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import SettingsConfigDict
 
 from chladni_image_generation.models.files import name_of
 from chladni_runtime.settings import Port, ServiceSettings
@@ -14,7 +13,7 @@ from chladni_runtime.settings import Port, ServiceSettings
 class ImageGenerationSettings(ServiceSettings):
     """Settings, each read from the environment as ``CHLADNI_IMAGE_GENERATION_<FIELD>``."""
 
-    model_config = SettingsConfigDict(env_prefix="CHLADNI_IMAGE_GENERATION_", frozen=True)
+    environment_prefix: ClassVar[str] = "CHLADNI_IMAGE_GENERATION_"
 
     grpc_port: Port = Field(50052, description="Port of the gRPC server.")
     metrics_port: Port = Field(9102, description="Port of the Prometheus endpoint.")

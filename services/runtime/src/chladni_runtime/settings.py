@@ -1,21 +1,29 @@
 """Settings from the environment, read once, with every fault reported together."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class ServiceSettings(BaseSettings):
-    """Settings that every service has. A subclass sets the prefix and adds its own."""
+class ServiceSettings(BaseModel):
+    """Settings that every service has. A subclass sets the prefix and adds its own.
 
-    model_config = SettingsConfigDict(frozen=True)
+    Attributes:
+        environment_prefix: Beginning of the names of the environment variables, such as ``CHLADNI_GATEWAY_``;
+            the rest of a name is that of the field in capitals.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    environment_prefix: ClassVar[str]
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     grpc_port: Port = Field(description="Port of the gRPC server; 0 picks a free one.")
@@ -48,21 +56,8 @@ class ServiceSettings(BaseSettings):
         30.0, ge=0, le=3600, description="After that, how long requests in progress may take."
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leaves the environment to `load_settings`; pydantic would read it a second time, lists as JSON."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
 
-
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
 class SettingsError(Exception):
@@ -70,19 +65,19 @@ class SettingsError(Exception):
 
 
 def load_settings(settings_class: type[SettingsT], environ: Mapping[str, str] | None = None) -> SettingsT:
-    """Reads settings from environment variables.
+    """Read settings from environment variables.
 
     Args:
-        settings_class: Class whose `env_prefix` and fields say which variables to read.
+        settings_class: Class whose `environment_prefix` and fields say which variables to read.
         environ: Variables to read; the process's own if absent.
 
     Raises:
         SettingsError: Some variable is invalid, missing, or unknown under the prefix.
     """
     environ = os.environ if environ is None else environ
-    prefix = settings_class.model_config.get("env_prefix", "")
-    known = {f"{prefix}{name}".upper(): name for name in settings_class.model_fields}
-    given = {name: value for name, value in environ.items() if name.startswith(prefix.upper())}
+    prefix = settings_class.environment_prefix
+    known = {f"{prefix}{name.upper()}": name for name in settings_class.model_fields}
+    given = {name: value for name, value in environ.items() if name.startswith(prefix)}
     faults = [_describe_unknown(name, list(known)) for name in given if name not in known]
     values = {known[name]: value for name, value in given.items() if name in known}
     try:
@@ -90,7 +85,7 @@ def load_settings(settings_class: type[SettingsT], environ: Mapping[str, str] | 
     except ValidationError as error:
         for fault in error.errors():
             field = str(fault["loc"][0]) if fault["loc"] else "settings"
-            faults.append(f"{prefix}{field}".upper() + f": {fault['msg']}.")
+            faults.append(f"{prefix}{field.upper()}: {fault['msg']}.")
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise SettingsError(f"The settings have {len(faults)} fault(s):\n{lines}")
@@ -98,7 +93,7 @@ def load_settings(settings_class: type[SettingsT], environ: Mapping[str, str] | 
 
 
 def load_settings_or_exit(settings_class: type[SettingsT]) -> SettingsT:
-    """Reads settings from the environment; prints the faults and exits with status 2 on any."""
+    """Read settings from the environment; print the faults and exit with status 2 if there are any."""
     try:
         return load_settings(settings_class)
     except SettingsError as error:

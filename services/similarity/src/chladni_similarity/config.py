@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.settings import Port, ServiceSettings
@@ -21,7 +20,7 @@ COLLECTIONS_OFF: Final = "off"
 class SimilaritySettings(ServiceSettings):
     """What the environment says, in variables named ``CHLADNI_SIMILARITY_<FIELD>``."""
 
-    model_config = SettingsConfigDict(env_prefix="CHLADNI_SIMILARITY_", frozen=True)
+    environment_prefix: ClassVar[str] = "CHLADNI_SIMILARITY_"
 
     grpc_port: Port = Field(50053, description="Port of the gRPC server; 0 picks a free one.")
     metrics_port: Port = Field(9103, description="Port of the Prometheus endpoint; 0 picks a free one.")

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import grpc
-from pydantic_settings import SettingsConfigDict
 
 from chladni_runtime.server.server import Compose, RunningService, running_service
 from chladni_runtime.settings import ServiceSettings
@@ -13,7 +13,7 @@ from chladni_runtime.settings import ServiceSettings
 class LoopbackSettings(ServiceSettings):
     """Settings of a server that exists for one test: free ports, no delays."""
 
-    model_config = SettingsConfigDict(env_prefix="CHLADNI_LOOPBACK_")
+    environment_prefix: ClassVar[str] = "CHLADNI_LOOPBACK_"
 
     grpc_port: int = 0
     metrics_port: int = 0
