@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from socketserver import ThreadingMixIn
-from threading import Thread
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,15 +15,13 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    make_wsgi_app,
+    start_http_server,
 )
 
 if TYPE_CHECKING:
     import grpc
 
     from chladni_runtime.server.interceptor import Call
-
-_SHUTDOWN_POLL_SECONDS: Final = 0.05
 
 LATENCY_BUCKETS_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
@@ -95,7 +91,7 @@ class CallMeter:
 
 
 def new_registry() -> CollectorRegistry:
-    """Returns a registry that already has the metrics of the process and the interpreter."""
+    """Return a registry that already has the metrics of the process and the interpreter."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -103,26 +99,14 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    """Answers each scrape on a thread of its own, so that a slow one holds nobody up."""
-
-    daemon_threads = True
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Logs nothing: a scrape every few seconds is no news."""
-
-
-@contextmanager
-def metrics_endpoint(registry: CollectorRegistry, *, host: str, port: int) -> Iterator[int]:
-    """Serves a registry over HTTP while the context lasts; gives the port."""
-    server = make_server(host, port, make_wsgi_app(registry), _Server, handler_class=_QuietHandler)
-    thread = Thread(target=server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), name="metrics", daemon=True)
-    thread.start()
+@asynccontextmanager
+async def metrics_endpoint(registry: CollectorRegistry, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve a registry over HTTP while the context lasts; yield the port."""
+    server, thread = start_http_server(port, host, registry)
     try:
         yield server.server_port
     finally:
-        server.shutdown()
+        # Its thread looks every half second whether to stop; the event loop does not wait for that.
+        await asyncio.to_thread(server.shutdown)
         server.server_close()
         thread.join()

@@ -116,7 +116,7 @@ async def running_service(
     server.add_generic_rpc_handlers((late_handlers,))
     port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
     await health.set_all(_NOT_SERVING)
-    with metrics_endpoint(registry, host=settings.host, port=settings.metrics_port) as metrics_port:
+    async with metrics_endpoint(registry, host=settings.host, port=settings.metrics_port) as metrics_port:
         await server.start()
         _log.info("listening", extra={"grpc_port": port, "metrics_port": metrics_port})
         try:
