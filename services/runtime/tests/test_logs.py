@@ -1,5 +1,7 @@
 """Log lines: what they hold and when they are written."""
 
+from __future__ import annotations
+
 import json
 import logging
 import time
@@ -8,7 +10,7 @@ from io import StringIO
 
 import pytest
 
-from chladni_runtime.logs import REQUEST_ID, JsonFormatter, PatientHandler
+from chladni_runtime.logs import REQUEST_ID, BufferedHandler, JsonFormatter
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def stream():
 
 @pytest.fixture
 def log(stream):
-    handler = PatientHandler(stream)
+    handler = BufferedHandler(stream)
     handler.setFormatter(JsonFormatter("example"))
     # Not of logging's tree, where pytest listens and raises what cannot be formatted.
     logger = logging.Logger("example", logging.DEBUG)  # noqa: LOG001

@@ -1,5 +1,7 @@
 """Settings: read once, all faults together, nothing silently ignored."""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 import pytest

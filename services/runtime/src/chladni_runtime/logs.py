@@ -1,5 +1,7 @@
 """Structured logs: one JSON object a line, with the request's identifier."""
 
+from __future__ import annotations
+
 import json
 import logging
 import sys
@@ -12,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
-"""Identifier of the request that the current task works for; empty outside of requests."""
+"""Identifier of the request that the current task serves; empty outside of requests."""
 
 _MAX_DELAY_SECONDS: Final = 0.05
 _STANDARD_FIELDS: Final = frozenset(
@@ -21,7 +23,7 @@ _STANDARD_FIELDS: Final = frozenset(
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record, and whatever was given as `extra`, as one line of JSON.
+    """Records, with what was given as `extra`, as lines of JSON.
 
     Args:
         service: Name of the service, in every line.
@@ -30,10 +32,10 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
-        self._encode = json.JSONEncoder(default=str).encode  # json.dumps would make a new encoder a line
+        self._encode = json.JSONEncoder(default=str).encode  # json.dumps would create one for every line
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the line of a record."""
+        """Return the line of a record."""
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -47,11 +49,11 @@ class JsonFormatter(logging.Formatter):
         return self._encode(entry)
 
 
-class PatientHandler(logging.Handler):
-    """Writes lines together, a twentieth of a second late at most; a warning at once, after what waits.
+class BufferedHandler(logging.Handler):
+    """Lines that are written together, at most 0.05 s late; a warning is written at once, after what waits.
 
-    Whoever logs only notes the record. A thread of the handler makes lines of records and writes them: a
-    write gives up the interpreter's lock, which a busy event loop would have to win back for every call from
+    The thread that logs only appends the record. A thread of the handler formats and writes the records: a
+    write releases the interpreter's lock, which a busy event loop would have to win back for every call from
     the threads that compute.
 
     Args:
@@ -62,52 +64,52 @@ class PatientHandler(logging.Handler):
         super().__init__()
         self._stream = stream
         self._records: deque[logging.LogRecord] = deque()
-        self._has_news = threading.Event()
+        self._has_records = threading.Event()
         self._is_closed = False
-        self._writing = threading.Lock()  # the handler's own lock is held by whoever logs
+        self._writing = threading.Lock()  # the handler's own lock is held by the thread that logs
         threading.Thread(target=self._write_regularly, name="logs", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes a record."""
+        """Append a record."""
         if request_id := REQUEST_ID.get():
-            record.request_id = request_id  # noted here, where the request is the current one
+            record.request_id = request_id  # read here, while the request is the current one
         self._records.append(record)
         if record.levelno >= logging.WARNING:
             self.flush()
-        elif not self._has_news.is_set():
-            self._has_news.set()
+        elif not self._has_records.is_set():
+            self._has_records.set()
 
     def flush(self) -> None:
-        """Writes what waits; logging calls this also when the process ends."""
+        """Write the records that wait; logging also calls this when the process ends."""
         with self._writing:
-            self._has_news.clear()
+            self._has_records.clear()
             lines = []
             while self._records:
                 record = self._records.popleft()
                 try:
                     lines.append(self.format(record) + "\n")
-                except Exception:  # noqa: BLE001 - no log ever fails what it tells of
+                except Exception:  # noqa: BLE001 - logging never fails the work that it describes
                     self.handleError(record)
-            with suppress(OSError, ValueError):  # the stream is closed: nobody is left to be told
+            with suppress(OSError, ValueError):  # the stream is closed: nobody reads it
                 self._stream.write("".join(lines))
                 self._stream.flush()
 
     def close(self) -> None:
-        """Writes what waits, and ends."""
+        """Write the records that wait, and stop the thread."""
         self.flush()
         self._is_closed = True
-        self._has_news.set()
+        self._has_records.set()
         super().close()
 
     def _write_regularly(self) -> None:
-        while self._has_news.wait() and not self._is_closed:
+        while self._has_records.wait() and not self._is_closed:
             time.sleep(_MAX_DELAY_SECONDS)
             self.flush()
 
 
 def configure_logging(service: str, level: str, stream: TextIO | None = None) -> None:
-    """Sends every log of the process to a stream (standard error if absent) as JSON lines."""
-    handler = PatientHandler(stream or sys.stderr)
+    """Send every log of the process to a stream (standard error if absent) as JSON lines."""
+    handler = BufferedHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -37,7 +37,7 @@ from chladni_image_generation.metrics import GaugeShare, GenerationMetrics
 from chladni_image_generation.models.interface import ImagesWithheldError, LatentDiffusionModel
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Clock
-from chladni_runtime.execution.threads import yield_to_event_loop
+from chladni_runtime.execution.processors import yield_to_event_loop
 
 _POSITION_INTERVAL_SECONDS: Final = 0.25
 """A waiting caller is told a new position at most this often."""

@@ -1,8 +1,10 @@
 """Dynamic batching: requests that arrive while the model is busy share its next run.
 
-A thread that computes takes its next batch itself, at the moment when it has ended the last one. So a batch
-grows until it starts, the model never waits for the event loop, and the loop hears of a whole batch at once.
+A thread that computes takes its next batch itself, as soon as it has finished the last one. So a batch grows
+until it starts, the model never waits for the event loop, and the loop is notified once for a whole batch.
 """
+
+from __future__ import annotations
 
 import asyncio
 import threading
@@ -24,7 +26,7 @@ class _Submission(Generic[ResultT]):
     """Items that one caller waits for."""
 
     token: CancellationToken
-    future: "asyncio.Future[list[ResultT]]"
+    future: asyncio.Future[list[ResultT]]
     item_count: int
     results: dict[int, ResultT] = field(default_factory=dict)
 
@@ -33,7 +35,7 @@ class _Submission(Generic[ResultT]):
         return self.future.done() or self.token.should_stop
 
     def settle(self, position: int, result: ResultT | Exception) -> None:
-        """Takes the result of an item; the last one, or the first failure, answers the caller."""
+        """Accept the result of an item; the last one, or the first failure, answers the caller."""
         if self.future.done():
             return
         if isinstance(result, Exception):
@@ -44,7 +46,7 @@ class _Submission(Generic[ResultT]):
             self.future.set_result([self.results[index] for index in range(self.item_count)])
 
     def expire(self) -> None:
-        """Gives up waiting: the deadline has passed."""
+        """Give up waiting: the deadline has passed."""
         if not self.future.done():
             message = "The deadline passed while the request waited for its batch."
             self.future.set_exception(DeadlineExceededError(message))
@@ -69,7 +71,7 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         group_of: Items of different groups never share a batch.
         limits: Limits of the queue.
         clock: Monotonic clock in seconds.
-        observe_batch: Told the size of every batch, on the batcher's threads.
+        observe_batch: Called with the size of every batch, on the batcher's threads.
         thread_count: Batches computed at a time.
     """
 
@@ -117,18 +119,18 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         return len(self._queue)
 
     async def submit(self, items: Sequence[ItemT], token: CancellationToken) -> list[ResultT]:
-        """Returns the results of items, in order.
+        """Return the results of items, in order.
 
         Those of one group fill batches together, in their order and without others between them.
 
         Args:
             items: What to compute.
-            token: Says when nobody waits for the results any more.
+            token: Says whether the results are still wanted.
 
         Raises:
             QueueFullError: Too many items wait already; none of these was queued.
             DeadlineExceededError: The deadline passed before all items had their turn.
-            Exception: Whatever `compute` returned for one of the items; the rest is given up.
+            Exception: What `compute` returned for one of the items; the others are abandoned.
         """
         if not items:
             return []
@@ -160,7 +162,7 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
                 self._queue.learn_pace(seconds_per_item / len(self._threads))
 
     def _next_batch(self) -> list[_Job[ItemT, ResultT]]:
-        """Waits for the batch that is due, and takes it; empty once the batcher closes."""
+        """Wait for the batch that is due and remove it from the queue; empty once the batcher closes."""
         with self._changed:
             while not self._is_closing:
                 if batch := self._queue.take(self._clock()):
@@ -174,8 +176,8 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         try:
             return self._compute(items)
         except MemoryError:
-            pass  # tried again below, where the exception no longer holds the frames that hold the memory
-        except Exception as error:  # noqa: BLE001 - belongs to whoever waits for the batch
+            pass  # tried again below, when the exception no longer holds the frames that hold the memory
+        except Exception as error:  # noqa: BLE001 - passed on to those who wait for the batch
             return [error] * len(items)
         if len(items) == 1:
             return [FaultError(Reason.OUT_OF_MEMORY, "The server has too little memory for this request.")]
@@ -189,5 +191,5 @@ def _settle(batch: Sequence[_Job[ItemT, ResultT]], results: Sequence[ResultT | E
 
 
 def _own_copy(error: Exception) -> Exception:
-    """Returns an error for one waiter; several waiters of one failed batch must not share a traceback."""
+    """Return an error for one waiter; several waiters of one failed batch must not share a traceback."""
     return error.with_traceback(None) if isinstance(error, ChladniError) else error

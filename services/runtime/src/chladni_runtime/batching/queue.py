@@ -1,8 +1,10 @@
 """Which of the waiting items run next, and when: the policy of dynamic batching.
 
-Knows no clock, thread or event loop; `chladni_runtime.batching.batcher` drives it. An idle model never
-waits for company unless a delay is configured; a full batch starts at once.
+It uses no clock, thread or event loop; `chladni_runtime.batching.batcher` drives it. An idle model never
+waits for a batch to fill unless a delay is configured; a full batch starts at once.
 """
+
+from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
@@ -13,7 +15,7 @@ from chladni_contract.errors import QueueFullError
 
 ItemT = TypeVar("ItemT")
 
-_EXPECTED_SECONDS_PER_ITEM: Final = 0.05  # until the first batches have shown what is true
+_EXPECTED_SECONDS_PER_ITEM: Final = 0.05  # until the first batches have been measured
 _SMOOTHING: Final = 0.1  # weight of the newest batch in the running mean
 
 
@@ -23,7 +25,7 @@ class BatchLimits:
 
     Attributes:
         max_batch_size: Items in a batch at most.
-        max_delay_seconds: How long an item may wait for company while the model is idle.
+        max_delay_seconds: How long an item may wait for its batch to fill while the model is idle.
         max_queued_items: Items that may wait in all.
     """
 
@@ -43,14 +45,14 @@ class _Queued(Generic[ItemT]):
 
 
 class BatchQueue(Generic[ItemT]):
-    """Groups items by key (such as an image's shape) and says when a batch is due.
+    """Waiting items, grouped by batch key (such as an image's shape).
 
-    Groups take turns by the age of their oldest item, so none starves.
+    Only items of one key share a batch. Groups take turns by the age of their oldest item, so none starves.
 
     Args:
         limits: Limits of size, delay and length.
-        is_abandoned: Whether an item needs no result any more; such an item never takes a place in a
-            batch.
+        is_abandoned: Whether the result of an item is no longer wanted; such an item never takes a place in
+            a batch.
     """
 
     def __init__(self, limits: BatchLimits, *, is_abandoned: Callable[[ItemT], bool]) -> None:
@@ -64,18 +66,18 @@ class BatchQueue(Generic[ItemT]):
         return self._length
 
     def add(self, items: Sequence[tuple[Hashable, ItemT]], now: float) -> None:
-        """Appends items, each with its key: all of them or none.
+        """Append items, each with its batch key: all of them or none.
 
         Raises:
-            QueueFullError: There is no room for all. Its retry delay is the time in which what waits now will
-                have been computed, by the pace of the last batches.
+            QueueFullError: There is no room for all. Its retry delay is the time that the items that wait now
+                will take, at the pace of the last batches.
         """
         if self._length + len(items) > self._limits.max_queued_items:
             self._drop_abandoned()
         if self._length + len(items) > self._limits.max_queued_items:
             raise QueueFullError(
-                f"{self._length} items wait already, of at most {self._limits.max_queued_items}; there is "
-                f"no room for {len(items)} more. Try again later.",
+                f"{self._length} of at most {self._limits.max_queued_items} items are waiting already; there "
+                f"is no room for {len(items)} more. Try again later.",
                 retry_after_seconds=self._length * self._seconds_per_item,
             )
         for key, item in items:
@@ -83,7 +85,7 @@ class BatchQueue(Generic[ItemT]):
         self._length += len(items)
 
     def due_in_seconds(self, now: float) -> float | None:
-        """Returns how long until a batch is due: 0 for now, `None` while nothing waits."""
+        """Return the seconds until a batch is due: 0 if one is due now, `None` while nothing waits."""
         if not self._groups:
             return None
         if any(len(group) >= self._limits.max_batch_size for group in self._groups.values()):
@@ -92,7 +94,7 @@ class BatchQueue(Generic[ItemT]):
         return max(0.0, oldest + self._limits.max_delay_seconds - now)
 
     def take(self, now: float) -> list[ItemT]:
-        """Removes and returns the batch that is due; empty where none is."""
+        """Remove and return the batch that is due; empty if none is."""
         while self.due_in_seconds(now) == 0.0:
             full = [key for key, group in self._groups.items() if len(group) >= self._limits.max_batch_size]
             key = min(full or self._groups, key=lambda name: self._groups[name][0].arrived_at)
@@ -101,11 +103,11 @@ class BatchQueue(Generic[ItemT]):
         return []
 
     def learn_pace(self, seconds_per_item: float) -> None:
-        """Takes note of how long an item of the last batch took, for the retry delays of refusals."""
+        """Record how long an item of the last batch took; the retry delays of refusals follow from it."""
         self._seconds_per_item += _SMOOTHING * (seconds_per_item - self._seconds_per_item)
 
     def _take_from(self, key: Hashable) -> list[ItemT]:
-        """Removes a batch from a group, and whatever is abandoned before it is full."""
+        """Remove a batch from a group, and the abandoned items that precede its end."""
         group = self._groups[key]
         batch: list[ItemT] = []
         while group and len(batch) < self._limits.max_batch_size:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from chladni_runtime.execution.deadlines import Clock, Deadline
 
 _RETRY_AFTER_SECONDS: Final = 1.0
-# What a call says instead of its status where the service ended it while a message was on its way to there;
-# see https://github.com/grpc/grpc/issues/36066.
+# What a call reports instead of its status if the service ended it while a message was on its way there; see
+# https://github.com/grpc/grpc/issues/36066.
 _LOST_STATUS: Final = (grpc.StatusCode.INTERNAL, "Internal error from Core")
 
 StubT = TypeVar("StubT")
@@ -53,7 +53,7 @@ class CallOptions:
 
     Attributes:
         timeout: Seconds that the caller's request has left; `None` for no limit.
-        metadata: Metadata of the call: the request identifier, and who asks where the service shares by that.
+        metadata: Metadata of the call: the identifiers of the request and of the caller.
     """
 
     timeout: float | None
@@ -67,7 +67,7 @@ class BackendClient(Generic[StubT]):
         name: Name of the service, for people, such as ``audio-features``.
         service: Descriptor of the service.
         target: gRPC target.
-        make_stub: Makes the stub of the service.
+        make_stub: Returns the stub of the service for a channel.
         clock: Monotonic clock in seconds.
     """
 
@@ -90,11 +90,11 @@ class BackendClient(Generic[StubT]):
         )
 
     async def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         await self._connection.close()
 
     async def health(self, deadline: Deadline) -> HealthState:
-        """Returns what the health service of the backend says; never raises."""
+        """Return the state that the health service of the backend reports; never raises."""
         request = health_pb2.HealthCheckRequest(service=self._service_name)
         try:
             async with self._connection.stub() as stubs:
@@ -106,11 +106,11 @@ class BackendClient(Generic[StubT]):
 
     @asynccontextmanager
     async def call(self, deadline: Deadline, *, caller: str = "") -> AsyncIterator[tuple[StubT, CallOptions]]:
-        """Give stub and options for one call, and turn gRPC's errors into errors for callers.
+        """Yield the stub and the options of one call, and turn gRPC's errors into errors for callers.
 
         Args:
             deadline: When the answer must be there.
-            caller: On whose behalf it is called; empty leaves it to the service to tell callers apart.
+            caller: On whose behalf it is called; empty leaves it to the service to distinguish callers.
 
         Raises:
             ChladniError: What the service answered with, or why it could not be asked.
@@ -125,7 +125,7 @@ class BackendClient(Generic[StubT]):
             raise self._translated(error) from error
 
     def _translated(self, error: grpc.aio.AioRpcError) -> ChladniError:
-        """Returns the service's own error, or, where gRPC itself failed, one without addresses in it."""
+        """Return the service's own error or, if gRPC itself failed, one without addresses in it."""
         metadata: Any = error.trailing_metadata() or ()
         if STATUS_DETAILS_KEY in dict(metadata):
             return from_rpc_error(error)
@@ -134,7 +134,7 @@ class BackendClient(Generic[StubT]):
 
 
 def bare_error(code: grpc.StatusCode, name: str) -> ChladniError:
-    """Returns the error for a status that gRPC, or something on the way, gave without details.
+    """Return the error for a status without details, from gRPC itself or a proxy.
 
     Args:
         code: The status.
@@ -144,17 +144,19 @@ def bare_error(code: grpc.StatusCode, name: str) -> ChladniError:
         case grpc.StatusCode.UNAVAILABLE:
             return _unavailable(f"The service {name} cannot be reached. Try again shortly.")
         case grpc.StatusCode.CANCELLED:
-            # A caller who cancels gets no status at all, so it was the service that let go.
-            return _unavailable(f"The service {name} stopped before it had answered. Try again shortly.")
+            # A caller that cancels gets no status at all, so the service ended the call.
+            return _unavailable(f"The service {name} stopped before it answered. Try again shortly.")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineExceededError(f"The deadline passed before the service {name} had answered.")
+            return DeadlineExceededError(f"The deadline passed before the service {name} answered.")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return QueueFullError(
-                f"The service {name} has too much to do. Try again later.",
+                f"The service {name} is overloaded. Try again later.",
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
             )
         case grpc.StatusCode.UNIMPLEMENTED:
-            return NotOfferedError(f"The service {name} does not offer this call; is it of another version?")
+            return NotOfferedError(
+                f"The service {name} does not offer this call; it may be of another version."
+            )
         case _:
             return FaultError(Reason.INTERNAL, f"The service {name} failed unexpectedly.")
 

@@ -1,10 +1,10 @@
-"""Connections to the services behind the gateway.
+"""Connections to services with several replicas.
 
 A channel spreads its calls over all replicas that its target resolves to, repeats unary calls that found a
-replica unavailable, and reconnects within half a second. One thing it does badly: while a *name* does not
-resolve, it waits up to two minutes between attempts, which no option shortens. So a connection that finds
-its channel without any working replica replaces it, at most every `RENEWAL_SECONDS`; the new one looks the
-name up and connects at once.
+replica unavailable, and reconnects within half a second. But while a *name* does not resolve, it
+waits up to two minutes between attempts, which no option shortens. So a connection that finds its channel
+without a working replica replaces it, at most every `RENEWAL_SECONDS`; the new channel looks the name up and
+connects at once.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _CHANNEL_OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
-    ("grpc.min_reconnect_backoff_ms", 2000),  # In truth the time that one attempt to connect may take.
+    (
+        "grpc.min_reconnect_backoff_ms",
+        2000,
+    ),  # Despite its name, the time that an attempt to connect may take.
     ("grpc.dns_min_time_between_resolutions_ms", 1000),
     ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.enable_retries", 1),
-    # The services are neighbours; a proxy that the environment names is for the world outside.
+    # The services are in one network; a proxy of the environment is for addresses outside of it.
     ("grpc.enable_http_proxy", 0),
 )
 _RETRY_POLICY: Final = {
@@ -48,7 +51,7 @@ StubT = TypeVar("StubT")
 
 
 def service_config(service: ServiceDescriptor) -> str:
-    """Returns the gRPC service config of a service: round robin, and retries of its unary calls."""
+    """Return the gRPC service config of a service: round robin, and retries of its unary calls."""
     unary = [
         {"service": service.full_name, "method": method.name}
         for method in service.methods
@@ -79,7 +82,7 @@ class Connection(Generic[StubT]):
     Args:
         target: gRPC target.
         service: Descriptor of the service.
-        make_stub: Makes the stub, or whatever holds the stubs, from a channel.
+        make_stub: Returns the stub, or an object that holds several stubs, for a channel.
         clock: Monotonic clock in seconds.
     """
 
@@ -102,7 +105,7 @@ class Connection(Generic[StubT]):
 
     @asynccontextmanager
     async def stub(self) -> AsyncIterator[StubT]:
-        """Gives the stub for one call; its channel stays open at least as long."""
+        """Yield the stub for one call; its channel stays open at least as long."""
         link = await self._current_link()
         link.users += 1
         try:
@@ -112,7 +115,7 @@ class Connection(Generic[StubT]):
             await _close_if_unused(link)
 
     async def close(self) -> None:
-        """Closes the connection; calls in progress fail."""
+        """Close the connection; calls in progress fail."""
         if self._link is not None:
             await self._link.channel.close(None)
 

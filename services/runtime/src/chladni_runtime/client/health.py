@@ -1,4 +1,6 @@
-"""What a caller learns of a service's health."""
+"""The health of a service as its callers see it."""
+
+from __future__ import annotations
 
 from enum import StrEnum
 

@@ -1,4 +1,6 @@
-"""Bounded admission: a limit on the work in progress, and a truthful answer beyond it."""
+"""Bounded admission: a limit on the work in progress, and refusals that say when to try again."""
+
+from __future__ import annotations
 
 from chladni_contract.errors import QueueFullError
 from chladni_runtime.execution.deadlines import Clock
@@ -8,10 +10,10 @@ _MIN_RETRY_SECONDS = 0.05
 
 
 class Admission:
-    """Admits a bounded number of requests at a time; not thread-safe, one event loop owns it.
+    """A bounded number of requests in progress; not thread-safe, one event loop owns it.
 
     Args:
-        capacity: Places. A request takes one, or as many as it says, and waiting ones count.
+        capacity: Number of places. A request takes one or several, also while it waits.
         clock: Monotonic clock in seconds, to learn how long a request takes.
         expected_seconds: Assumed time of a request before any has been seen.
     """
@@ -23,34 +25,33 @@ class Admission:
         self._mean_seconds = expected_seconds
         self._turned_away = 0
 
-    def admit(self, places: int = 1) -> "_Held":
-        """Returns a context manager that holds places while its context lasts.
+    def admit(self, places: int = 1) -> _Held:
+        """Return a context manager that holds places while its context lasts.
 
-        Entering it raises QueueFullError where not so many are free.
+        Entering it raises QueueFullError if fewer are free.
         """
         return _Held(self, places, self._clock)
 
     def take_places(self, places: int = 1) -> None:
-        """Takes places, to be given back.
+        """Take places; `give_back_places` frees them.
 
         Raises:
-            QueueFullError: Not so many are free. Its retry delay is the time after which they should be: one
-                becomes free in the mean time of a request over the number of places, and those who were
-                turned away before come first, so that a crowd does not come back as a crowd.
+            QueueFullError: Fewer are free. Its retry delay is the time after which they should be free: one
+                becomes free every mean duration of a request divided by the number of places. Requests that
+                were refused before are counted first, so that they do not all come back at once.
         """
         if self.in_progress + places > self.capacity:
             # At most the time in which every place changes hands.
             self._turned_away = min(self.capacity, self._turned_away + places)
             retry_after_seconds = self._turned_away * self._mean_seconds / self.capacity
             raise QueueFullError(
-                f"The server works on {self.in_progress} requests, of at most {self.capacity}. Try again "
-                "later.",
+                f"{self.in_progress} of at most {self.capacity} requests are in progress. Try again later.",
                 retry_after_seconds=max(_MIN_RETRY_SECONDS, retry_after_seconds),
             )
         self.in_progress += places
 
     def give_back_places(self, places: int = 1, *, held_seconds: float) -> None:
-        """Gives places back that were held for some time."""
+        """Free places that were held for some time."""
         self.in_progress -= places
         self._turned_away = max(0, self._turned_away - places) if self.in_progress else 0
         self._mean_seconds += _SMOOTHING * (held_seconds - self._mean_seconds)

@@ -1,8 +1,8 @@
-"""What the process does with memory that arrays no longer need.
+"""How the process reuses the memory of arrays that are no longer needed.
 
-glibc hands large blocks back to the kernel as soon as they are freed, above thresholds that begin at
-128 KB. NumPy's intermediate arrays are larger than that: each analysis would get its memory as fresh pages,
-and having the kernel clear thousands of them took a quarter to a half of the time of an analysis.
+glibc returns blocks above a threshold, 128 KB at first, to the kernel as soon as they are freed. NumPy's
+intermediate arrays are larger than that: each analysis would get its memory as fresh pages, and clearing
+thousands of them took the kernel a quarter to a half of the time of an analysis.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _KEPT_BYTES: Final = 64 * 1024 * 1024
 
 
 def keep_freed_memory() -> bool:
-    """Lets the process keep up to 64 MB of freed memory for each of its threads.
+    """Keep up to 64 MB of freed memory for each thread of the process.
 
     Returns:
-        Whether the C library could be told so; other libraries than glibc have ways of their own.
+        Whether that is set: only glibc has these parameters.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,7 +1,9 @@
 """Cancellation that reaches work on other threads.
 
-A thread cannot be stopped from outside, so long work asks between its steps whether it should go on.
+A thread cannot be stopped from outside, so long work checks between its steps whether to continue.
 """
+
+from __future__ import annotations
 
 from typing import Self
 
@@ -10,9 +12,9 @@ from chladni_runtime.execution.deadlines import Deadline
 
 
 class CancellationToken:
-    """Tells work whether to go on. Safe to use from any thread.
+    """Whether work is still wanted. Safe to use from any thread.
 
-    As a context manager it is cancelled when the context is left, however that happens.
+    As a context manager it is cancelled when the context is left, with or without an error.
 
     Args:
         deadline: Work must also stop when this passes.
@@ -21,7 +23,7 @@ class CancellationToken:
     def __init__(self, deadline: Deadline | None = None) -> None:
         self.deadline = deadline or Deadline()
         self.is_cancelled = False
-        """Whether someone asked the work to stop. Set once and never waited for, so it needs no lock."""
+        """Whether the work was asked to stop. Set once and never waited for, so it needs no lock."""
 
     def __enter__(self) -> Self:
         return self
@@ -30,7 +32,7 @@ class CancellationToken:
         self.cancel()
 
     def cancel(self) -> None:
-        """Asks the work to stop."""
+        """Ask the work to stop."""
         self.is_cancelled = True
 
     @property
@@ -39,7 +41,7 @@ class CancellationToken:
         return self.is_cancelled or self.deadline.has_passed
 
     def check(self, stage: str) -> None:
-        """Raises if the work should stop.
+        """Raise an error if the work should stop.
 
         Raises:
             ChladniError: It was cancelled.

@@ -1,5 +1,7 @@
 """Deadlines, on the clock of this process."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ class Deadline:
     """A point in time by which work must be done.
 
     Attributes:
-        expires_at: Seconds on `clock`; `None` where there is no deadline.
+        expires_at: Seconds on `clock`; `None` for no deadline.
         clock: Monotonic clock in seconds.
     """
 
@@ -22,13 +24,13 @@ class Deadline:
     clock: Clock = time.monotonic
 
     @classmethod
-    def after(cls, seconds: float | None, clock: Clock = time.monotonic) -> "Deadline":
-        """Returns the deadline that lies `seconds` ahead; `None` gives one that never passes."""
+    def after(cls, seconds: float | None, clock: Clock = time.monotonic) -> Deadline:
+        """Return the deadline that is `seconds` from now; for `None`, one that never passes."""
         return cls(None if seconds is None else clock() + seconds, clock)
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Seconds left, at least 0; `None` where there is no deadline."""
+        """Seconds left, at least 0; `None` if there is no deadline."""
         return None if self.expires_at is None else max(0.0, self.expires_at - self.clock())
 
     @property
@@ -37,6 +39,6 @@ class Deadline:
         return self.remaining_seconds == 0.0
 
     def check(self, stage: str) -> None:
-        """Raises DeadlineExceededError, naming the stage, if the deadline has passed."""
+        """Raise DeadlineExceededError, which names the stage, if the deadline has passed."""
         if self.has_passed:
             raise DeadlineExceededError(f"The deadline passed {stage}.")

@@ -1,4 +1,6 @@
-"""CPU work of request handlers, away from the event loop and bounded."""
+"""CPU work of request handlers: off the event loop, and bounded."""
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
@@ -14,12 +16,12 @@ ResultT = TypeVar("ResultT")
 
 
 class WorkerPool:
-    """Runs functions on a fixed number of threads, behind bounded admission.
+    """A fixed number of threads behind bounded admission.
 
     Use as an asynchronous context manager on one event loop.
 
     Args:
-        thread_count: Functions that run at a time.
+        thread_count: Number of functions that run at a time.
         admission: Bounds the functions that run or wait.
     """
 
@@ -40,12 +42,12 @@ class WorkerPool:
         *args: ArgumentsT.args,
         **kwargs: ArgumentsT.kwargs,
     ) -> ResultT:
-        """Returns what a function returns; never starts it if its caller has gone by then.
+        """Run a function on a thread and return its result; it is not started once its caller has left.
 
         Raises:
-            QueueFullError: Too much work waits already.
+            QueueFullError: Too much work is waiting already.
             DeadlineExceededError: The deadline passed before a thread was free.
-            Exception: Whatever the function raises.
+            Exception: What the function raises.
         """
         context = copy_context()
 

@@ -1,8 +1,8 @@
 """What happens around every call of a gRPC server.
 
-Each concern is an *observer*, which is told of every call's begin and end: the log, the meter, the gate. The
-interceptor puts them around handlers of all four kinds and turns what a handler raises into the status of its
-call. This happens for every call, so it is plain method calls: context managers took five times as long.
+Each concern is an *observer* of the begin and the end of calls: the log, the meter, the gate. The interceptor
+puts them around handlers of all four kinds and turns the error that a handler raises into the status of its
+call. This happens for every call, so observers have plain methods: context managers took five times as long.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Call:
     Attributes:
         method: Full name, such as ``/chladni.image.v1.ImageGenerationService/GenerateImage``.
         context: gRPC's context of the call.
-        is_probe: Whether it asks about the server instead of for its work: health and reflection.
-        request_id: Identifier from the caller's metadata, or a fresh one.
-        code: How it ended; OK until something else is known.
-        error: What it was answered with, where that is an error.
+        is_probe: Whether it is a call of health or reflection, not of the service itself.
+        request_id: Identifier from the caller's metadata, or a new one.
+        code: Status with which it ended; OK until another is known.
+        error: The error that it was answered with, if any.
         started_at: Seconds on the monotonic clock.
     """
 
@@ -58,15 +58,15 @@ class Call:
 
     @property
     def elapsed_seconds(self) -> float:
-        """Time since it arrived."""
+        """Seconds since it arrived."""
         return time.monotonic() - self.started_at
 
 
 class CallObserver(Protocol):
-    """Is told of calls. Both methods are quick and do not fail, but for a refusal."""
+    """An observer of calls. Both methods are fast and raise nothing but a refusal."""
 
     def begin(self, call: Call) -> None:
-        """Hears of a call before it is handled.
+        """Observe a call before it is handled.
 
         Raises:
             ChladniError: The call is refused; `end` is not called then.
@@ -74,15 +74,15 @@ class CallObserver(Protocol):
         ...
 
     def end(self, call: Call) -> None:
-        """Hears that the call has ended; `call.code` and `call.error` say how."""
+        """Observe that the call has ended; `call.code` and `call.error` say how."""
         ...
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Puts observers around every handler, and answers a call whose handler raises with a status.
+    """Observers around every handler, and a status for each call whose handler raises.
 
     Args:
-        observers: The first hears of a call first, and of its end last.
+        observers: The first one is called first at the begin of a call, and last at its end.
         max_request_bytes: Largest request message of a call that takes a single one.
     """
 
@@ -94,7 +94,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     async def intercept_service(
         self, continuation: HandlerLookup, handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
-        """Returns the handler of a call with what surrounds it; `None` where no handler exists."""
+        """Return the observed handler of a call; `None` if no handler exists."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
@@ -107,11 +107,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
 
 def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_request_bytes: int) -> Handler:
-    """Returns a handler whose behaviour is observed, the receiving of requests included.
+    """Return a handler whose behaviour is observed, including the receiving of requests.
 
-    It streams requests even where the method takes a single one: only then does gRPC call it before the
-    request has arrived, so that a refused call costs the server no more than its headers, however large its
-    message.
+    It streams requests even if the method takes a single one: only then does gRPC call it before the request
+    has arrived, so that a refused call costs the server no more than its headers, however large its message.
     """
     kind = ("stream" if handler.request_streaming else "unary") + (
         "_stream" if handler.response_streaming else "_unary"
@@ -130,7 +129,7 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
     async def unary(requests: AsyncIterator[Any], context: Context) -> Any:
         call = Call(method, context, is_probe, _request_id(context))
         try:
-            with _Observation(call, observers):
+            with _ObservedCall(call, observers):
                 return await behaviour(await begin(call, requests), context)
         except ChladniError as error:
             await _abort(call, error)
@@ -138,7 +137,7 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
     async def stream(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         call = Call(method, context, is_probe, _request_id(context))
         try:
-            with _Observation(call, observers):
+            with _ObservedCall(call, observers):
                 responses = behaviour(await begin(call, requests), context)
                 if inspect.isawaitable(responses):
                     await responses  # It writes to the context itself, as Health/Watch does.
@@ -216,11 +215,11 @@ async def _abort(call: Call, error: ChladniError) -> None:
     )
 
 
-class _Observation:
-    """Surrounds the handling of a call; lets out only errors that are meant to be seen.
+class _ObservedCall:
+    """The handling of a call between its observers; raises only errors that callers may see.
 
     Raises:
-        ChladniError: The call failed; for an unexpected error this is one that says no more than that.
+        ChladniError: The call failed; an unexpected error is replaced by one without details.
     """
 
     __slots__ = ("_begun", "_call", "_observers")
@@ -231,7 +230,7 @@ class _Observation:
         self._begun: list[CallObserver] = []
 
     def __enter__(self) -> Self:
-        # A call has a task of its own, and so a context of its own: nothing to set back.
+        # A call has a task of its own, and so a context of its own: nothing to reset.
         REQUEST_ID.set(self._call.request_id)
         try:
             for observer in self._observers:
@@ -278,13 +277,13 @@ def _code_of(error: BaseException, context: Context) -> grpc.StatusCode:
 
 
 class CallLog:
-    """Logs the end of every call, that of a probe only when debugging."""
+    """Log of the end of every call; of probes only at the level DEBUG."""
 
     def begin(self, call: Call) -> None:
-        """Does nothing: the end of a call says all."""
+        """Do nothing: only the end of a call is logged."""
 
     def end(self, call: Call) -> None:
-        """Logs how the call ended, with the trace of a fault."""
+        """Log how the call ended, with the traceback of an unexpected error."""
         is_fault = call.code is grpc.StatusCode.INTERNAL
         level = logging.ERROR if is_fault else logging.DEBUG if call.is_probe else logging.INFO
         if not _log.isEnabledFor(level):

@@ -1,7 +1,7 @@
-"""Servicers that join a server after it has started.
+"""Servicers that are bound to a server after it has started.
 
-A server must answer health checks while its model still loads, but grpc.aio takes handlers only before
-it starts. `LateHandlers` is registered early and learns the servicers' handlers later.
+A server must answer health checks while its model loads, but grpc.aio takes handlers only before it starts.
+`LateBoundHandlers` is registered before, and gets the servicers' handlers later.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Binding(NamedTuple):
     servicer: object
 
 
-class LateHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """Finds the handlers of servicers that may be bound after the server's start.
+class LateBoundHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """The handlers of servicers that may be bound after the server's start.
 
     Args:
-        service_names: Full names of the services to come; their calls find a handler from the start, so
-            that the gate around it can say what is going on.
+        service_names: Full names of the services that will be bound; their calls have a handler from the
+            start, so that the gate around it can refuse them with the reason.
     """
 
     def __init__(self, service_names: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ class LateHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self._is_bound = False
 
     def bind(self, bindings: Sequence[Binding]) -> None:
-        """Takes the handlers of servicers."""
+        """Add the handlers of servicers."""
         for binding in bindings:
             binding.register(binding.servicer, self)
         self._is_bound = True
@@ -46,7 +46,7 @@ class LateHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Returns the handler of a call, `None` where there is none."""
+        """Return the handler of a call, `None` if there is none."""
         for bound in self._bound:
             if handler := bound.service(handler_call_details):
                 return handler
@@ -54,16 +54,16 @@ class LateHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             return _NOT_YET_BOUND
         return None
 
-    # The two methods that a generated register function calls on what it believes to be a server.
+    # The two methods of a server that a generated register function calls.
 
     def add_generic_rpc_handlers(
         self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler[Any, Any]]
     ) -> None:
-        """Takes the handlers that a generated register function made."""
+        """Add the handlers that a generated register function made."""
         self._bound.extend(generic_rpc_handlers)
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Any]) -> None:
-        """Does nothing: these are the same handlers again, for servers that look them up faster."""
+        """Do nothing: these are the same handlers again, for servers that look them up faster."""
 
 
 async def _never_called(_request: Any, _context: Any) -> Any:

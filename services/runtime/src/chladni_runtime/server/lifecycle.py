@@ -1,4 +1,6 @@
-"""Whether a service takes requests: starting, ready, draining."""
+"""The phases of a service, starting, ready and draining, and which calls it admits in each."""
+
+from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
@@ -18,7 +20,7 @@ class Phase(Enum):
 
 
 class RequestGate:
-    """Lets a bounded number of calls pass while the service is ready; knows when the last one has left.
+    """The gate that admits a bounded number of calls while the service is ready.
 
     Args:
         admission: Bounds the calls in progress. Health and reflection do not count.
@@ -31,7 +33,7 @@ class RequestGate:
         self._idle.set()
 
     def begin(self, call: Call) -> None:
-        """Lets a call pass.
+        """Admit a call.
 
         Raises:
             UnavailableError: The service is starting or draining.
@@ -55,7 +57,7 @@ class RequestGate:
         self._idle.clear()
 
     def end(self, call: Call) -> None:
-        """Takes note that a call has left."""
+        """Record that a call has ended."""
         if call.is_probe:
             return
         self._admission.give_back_places(held_seconds=call.elapsed_seconds)
@@ -63,7 +65,7 @@ class RequestGate:
             self._idle.set()
 
     async def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Waits until no call is in progress; returns whether that happened in time."""
+        """Wait until no call is in progress; return whether that happened in time."""
         if not self._idle.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), timeout_seconds)

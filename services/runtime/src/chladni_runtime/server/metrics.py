@@ -29,7 +29,7 @@ LATENCY_BUCKETS_SECONDS: Final = (
 
 
 class ServerMetrics:
-    """Metrics of every gRPC server. Labels are bounded: methods and codes that exist, nothing of a request.
+    """Metrics of every gRPC server. Labels are bounded: existing methods and codes, nothing of a request.
 
     Args:
         registry: Registry that the metrics join.
@@ -59,9 +59,9 @@ class ServerMetrics:
 
 
 class CallMeter:
-    """Counts and times every call.
+    """Number and duration of calls.
 
-    Finding the child of a metric by its labels takes longer than to count with it, so each method's are kept.
+    Finding the child of a metric by its labels takes longer than counting with it, so each method's are kept.
 
     Args:
         metrics: Where to count.
@@ -74,14 +74,14 @@ class CallMeter:
         self._requests: dict[tuple[str, grpc.StatusCode], Counter] = {}
 
     def begin(self, call: Call) -> None:
-        """Counts a call in."""
+        """Count a call as in progress."""
         if call.method not in self._in_flight:
             self._in_flight[call.method] = self._metrics.in_flight.labels(call.method)
             self._duration[call.method] = self._metrics.duration.labels(call.method)
         self._in_flight[call.method].inc()
 
     def end(self, call: Call) -> None:
-        """Counts it out, with its code and its time."""
+        """Count a finished call, with its code and its duration."""
         self._in_flight[call.method].dec()
         self._duration[call.method].observe(call.elapsed_seconds)
         key = call.method, call.code
@@ -106,7 +106,7 @@ async def metrics_endpoint(registry: CollectorRegistry, *, host: str, port: int)
     try:
         yield server.server_port
     finally:
-        # Its thread looks every half second whether to stop; the event loop does not wait for that.
+        # Its thread checks every half second whether to stop; the event loop goes on meanwhile.
         await asyncio.to_thread(server.shutdown)
         server.server_close()
         thread.join()

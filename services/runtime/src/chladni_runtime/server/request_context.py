@@ -10,18 +10,18 @@ from chladni_runtime.execution.deadlines import Deadline
 
 
 def cancellation_of(context: grpc.aio.ServicerContext[Any, Any]) -> CancellationToken:
-    """Returns the token of a call, which carries the call's deadline; to be used as a context manager.
+    """Return the token of a call, with the call's deadline; to be used as a context manager.
 
-    gRPC cancels the handler's task when the client leaves; leaving the token's context then tells the threads
+    gRPC cancels the handler's task when the client leaves; leaving the token's context then stops the threads
     that still work for it.
     """
     return CancellationToken(Deadline.after(context.time_remaining()))
 
 
 def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Returns who calls: the identifier in the metadata, or else the host that the call comes from.
+    """Return who calls: the identifier in the metadata, or else the host that the call comes from.
 
-    It tells callers apart so that they share fairly; it does not prove who they are.
+    It distinguishes callers so that they share fairly; it does not prove who they are.
 
     Raises:
         InvalidInputError: The identifier is too long or not printable ASCII.
@@ -29,6 +29,6 @@ def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     for key, value in context.invocation_metadata() or ():
         if key == CALLER_ID_KEY and value:
             return check_identifier(key, value, max_length=MAX_CALLER_ID_LENGTH)
-    # "ipv4:192.0.2.1:49152": the port is another with every connection.
+    # "ipv4:192.0.2.1:49152": the port differs with every connection.
     address, _, port = str(context.peer()).rpartition(":")
     return (address if port.isdigit() else f"{address}:{port}")[:MAX_CALLER_ID_LENGTH]

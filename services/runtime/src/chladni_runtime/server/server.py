@@ -1,6 +1,6 @@
 """The life of a service: listen, load, serve, drain.
 
-    async with compose(...) as bindings      the service's own part: load the model, build servicers
+    async with compose(...) as bindings      the service's own part: load the model, create the servicers
 
 `run_service` is a service's whole `main`. The port opens at once; health says NOT_SERVING and calls are
 refused with MODEL_NOT_READY until `compose` has entered. On SIGTERM or SIGINT health says NOT_SERVING,
@@ -25,7 +25,7 @@ from chladni_runtime.execution.admission import Admission
 from chladni_runtime.logs import configure_logging
 from chladni_runtime.server.health import HealthService
 from chladni_runtime.server.interceptor import CallInterceptor, CallLog
-from chladni_runtime.server.late_binding import Binding, LateHandlers
+from chladni_runtime.server.late_binding import Binding, LateBoundHandlers
 from chladni_runtime.server.lifecycle import Phase, RequestGate
 from chladni_runtime.server.metrics import CallMeter, ServerMetrics, metrics_endpoint, new_registry
 from chladni_runtime.server.reflection import enable_reflection
@@ -47,12 +47,12 @@ Compose = Callable[[CollectorRegistry], AbstractAsyncContextManager[Sequence[Bin
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A service that listens.
+    """A service that is listening.
 
     Attributes:
         address: ``host:port`` of the gRPC server.
         metrics_port: Port of the Prometheus endpoint.
-        gate: Says in which phase it is.
+        gate: Its gate, which has its phase.
     """
 
     address: str
@@ -63,19 +63,19 @@ class RunningService:
 def run_service(
     settings: ServiceSettings, *, name: str, service_names: Sequence[str], compose: Compose
 ) -> None:
-    """Runs a service until SIGTERM or SIGINT.
+    """Run a service until SIGTERM or SIGINT.
 
     Args:
         settings: Where to listen and what the limits are.
         name: Name of the service in logs, such as ``audio-features``.
         service_names: Full names of the gRPC services that `compose` will bind.
-        compose: Opens what the service needs and gives its servicers; receives the metrics registry.
+        compose: Opens what the service needs and yields its servicers; receives the metrics registry.
     """
     configure_logging(name, settings.log_level)
 
     async def run() -> None:
-        # A signal cancels this task: what is still loading stops, what runs drains; a second one
-        # ends the drain.
+        # A signal cancels this task: loading stops, a running service drains; a second signal ends the
+        # drain.
         task = asyncio.current_task()
         assert task is not None, "asyncio.run runs this as a task"  # noqa: S101
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,7 +97,7 @@ def run_service(
 async def running_service(
     settings: ServiceSettings, *, service_names: Sequence[str], compose: Compose
 ) -> AsyncIterator[RunningService]:
-    """Runs a service while the context lasts; enters when it is ready, drains on exit.
+    """Run a service while the context lasts; enters when it is ready, drains on exit.
 
     Raises:
         RuntimeError: The port cannot be opened.
@@ -106,7 +106,7 @@ async def running_service(
     metrics = ServerMetrics(registry)
     gate = RequestGate(Admission(settings.max_concurrent_requests, clock=time.monotonic))
     health = HealthService(service_names)
-    late_handlers = LateHandlers(service_names)
+    late_handlers = LateBoundHandlers(service_names)
     interceptor = CallInterceptor(
         [CallLog(), CallMeter(metrics), gate], max_request_bytes=settings.max_request_bytes
     )
@@ -137,10 +137,10 @@ async def running_service(
 
 
 def _exempt_from_collection() -> None:
-    """Has the garbage collector leave alone what was loaded, which stays to the end anyway.
+    """Exempt what was loaded from garbage collection; it stays to the end of the process anyway.
 
-    Modules and models are some hundred thousand objects. Looking through them again and again took a tenth of
-    the event loop's time under load; now and then 0.2 s at once, with every call standing still.
+    Modules and models are some hundred thousand objects. Traversing them repeatedly took a tenth of the event
+    loop's time under load, and at times 0.2 s at once, in which no call made progress.
     """
     gc.collect()
     gc.freeze()
@@ -159,7 +159,7 @@ def _server_options(settings: ServiceSettings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", _LARGEST_MESSAGE_FACTOR * settings.max_request_bytes),
         ("grpc.max_send_message_length", -1),
-        # Clients reconnect now and then, and so find replicas that came later.
+        # Clients reconnect from time to time, and so find replicas that were added.
         ("grpc.max_connection_age_ms", _MAX_CONNECTION_AGE_MS),
         ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
         # Clients may ping a silent connection, with or without calls, so that a proxy does not drop it;

@@ -1,5 +1,7 @@
 """Checks of request fields; every wrong field of a request is reported together."""
 
+from __future__ import annotations
+
 import math
 import re
 
@@ -7,9 +9,9 @@ from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
 
 
 class RequestValidator:
-    """Collects what is wrong with a request.
+    """The faults of a request, collected.
 
-    Use: call the checks, then `raise_if_invalid`. A check that fails is remembered, not raised.
+    Call the checks, then `raise_if_invalid`. A check that fails is recorded, not raised.
     """
 
     def __init__(self) -> None:
@@ -17,14 +19,14 @@ class RequestValidator:
         self._reason: Reason | None = None
 
     def require(self, field: str, *, present: bool, hint: str) -> None:
-        """Demands that a field is present; `hint` says what to put there."""
+        """Require that a field is present; `hint` says what to put there."""
         if not present:
             self._add(Reason.MISSING_FIELD, field, f"is missing; {hint}.")
 
     def check_range(
         self, field: str, value: float, *, minimum: float, maximum: float, unit: str = ""
     ) -> None:
-        """Demands minimum <= value <= maximum, which NaN never satisfies."""
+        """Require minimum <= value <= maximum, which NaN never satisfies."""
         if math.isfinite(value) and minimum <= value <= maximum:
             return
         unit = f" {unit}" if unit else ""
@@ -35,17 +37,17 @@ class RequestValidator:
         )
 
     def check_pattern(self, field: str, value: str, *, pattern: str, meaning: str) -> None:
-        """Demands that all of a text matches a pattern, which `meaning` tells in words."""
+        """Require that a whole text matches a pattern; `meaning` describes it in words."""
         if not re.fullmatch(pattern, value):
             self._add(Reason.INVALID_FIELD, field, f"must be {meaning}.")
 
     def check(self, field: str, *, valid: bool, description: str) -> None:
-        """Demands anything else; `description` says what is wrong and what to do."""
+        """Require any other condition; `description` says what is wrong and what to do."""
         if not valid:
             self._add(Reason.INVALID_FIELD, field, description)
 
     def raise_if_invalid(self) -> None:
-        """Raises InvalidFieldsError if any check failed."""
+        """Raise InvalidFieldsError if any check failed."""
         if self._reason is not None:
             raise InvalidFieldsError(self._reason, self._violations)
 
@@ -55,5 +57,5 @@ class RequestValidator:
 
 
 def _plain(number: float) -> str:
-    """Returns a number without an exponent where it has at most twelve digits."""
+    """Return the decimal digits of a number, without an exponent if there are at most twelve."""
     return f"{number:.12g}"

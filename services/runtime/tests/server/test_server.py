@@ -1,5 +1,7 @@
 """The server's life and what surrounds every call, over a real loopback connection."""
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import json

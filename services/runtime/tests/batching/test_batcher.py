@@ -1,5 +1,7 @@
 """The batcher: who shares a run, who fails, and what is never computed."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 import time

@@ -1,5 +1,7 @@
 """Request checks gather every violation and name fields, values and limits."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

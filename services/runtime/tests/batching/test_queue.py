@@ -1,5 +1,7 @@
 """The policy of batching against a clock that the test holds."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

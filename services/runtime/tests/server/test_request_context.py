@@ -1,5 +1,7 @@
 """Who calls, as gRPC's context tells it."""
 
+from __future__ import annotations
+
 import pytest
 
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
