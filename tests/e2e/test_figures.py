@@ -33,7 +33,7 @@ async def test_an_image_is_downloaded_with_its_provenance(page, backends, record
     await file.save_as(tmp_path / "image.png")
     content = (tmp_path / "image.png").read_bytes()
     assert content.startswith(b"\x89PNG")
-    assert b'"model": "scripted-hand"' in content
+    assert b'"model": "scripted-embedded"' in content
 
 
 async def test_the_sound_plays_under_its_spectrogram_with_a_playhead(page, backends, recording, draw):
@@ -137,7 +137,7 @@ async def test_the_sheet_shows_a_figure_large_and_explains_it(page, recording, d
     await expect(rows.first.locator(".reading__effect")).to_contain_text("makes")
     await sheet.get_by_text("How it was made").click()
     facts = sheet.locator("#viewer-provenance")
-    for fact in ("scripted-hand", "4711", "EulerDiscreteScheduler", "in 24 hours"):
+    for fact in ("scripted-embedded", "4711", "EulerDiscreteScheduler", "in 24 hours"):
         await expect(facts).to_contain_text(fact)
     await page.keyboard.press("ArrowRight")
     await expect(page.get_by_role("dialog", name="a.wav")).to_be_visible()

@@ -78,7 +78,7 @@ async def test_options_reach_the_model_and_those_of_other_recipes_do_not(
         assert (request.conditioning.strength, request.upscale) == (0.4, 2)
         assert not request.origin.options
         await recipe(page, "latent-noise").check()
-        await page.locator("[name=model]").fill("scripted-hand")
+        await page.locator("[name=model]").fill("scripted-embedded")
         await page.locator("[name=prompt]").fill("")
         await page.locator("[name=upscale]").select_option("")
         await draw(page, recording())

@@ -40,7 +40,7 @@ async def test_a_sound_is_recorded_seen_measured_heard_and_drawn(listen, backend
         recorder = page.get_by_role("region", name="Recording")
         await expect(recorder).to_be_visible()
         await expect(page.locator("#recorder-source")).to_have_text("Heard by the server, as images are.")
-        await eventually(lambda: backends.audio_features.listening == 1)
+        await eventually(lambda: backends.audio_features.open_streams == 1)
         meter = page.get_by_role("meter", name="Level")
         await expect(meter).to_have_attribute("aria-valuetext", "-20 decibels")
         spectrum = page.locator("#spectrum")
@@ -50,7 +50,7 @@ async def test_a_sound_is_recorded_seen_measured_heard_and_drawn(listen, backend
 
         await expect(page.locator("#recorder-title")).to_have_text("Listen to it, then use it")
         await expect(page.locator("#recorder-heard")).not_to_have_text("")
-        await eventually(lambda: backends.audio_features.listening == 0)
+        await eventually(lambda: backends.audio_features.open_streams == 0)
         await expect(page.locator("#take .player__spectrogram")).to_be_visible()
         await page.get_by_role("button", name=re.compile("^Play recording")).click()
         await expect(page.get_by_role("button", name=re.compile("^Pause recording"))).to_be_visible()

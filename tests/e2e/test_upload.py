@@ -121,7 +121,7 @@ async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backe
 
 
 async def test_a_recipe_that_cannot_be_used_says_why(visit, address, backends):
-    backends.image_generation.models = [families.hand("another-space")]
+    backends.image_generation.models = [families.embedded("another-space")]
     async with visit(address) as page:
         await expect(page.locator("#notice")).to_contain_text("Images cannot be made now.")
         await expect(page.locator("#notice")).to_contain_text("another-space")

@@ -288,9 +288,12 @@ def few_step_model():
 def made_known(gateway, names):
     """Gives the scripted services these models beside their own."""
     models = [few_step_model() if name == "few_step_model" else getattr(families, name)() for name in names]
-    ears = [model for model in models if model.family.startswith("clap")]
-    gateway.backends.audio_features.models = [families.ear(), *ears]
-    gateway.generation.models = [families.hand(), *(model for model in models if model not in ears)]
+    claps = [model for model in models if model.family.startswith("clap")]
+    gateway.backends.audio_features.models = [families.descriptors(), *claps]
+    gateway.generation.models = [
+        families.embedded(),
+        *(model for model in models if model not in claps),
+    ]
 
 
 @pytest.mark.parametrize("way", WAYS.strip("\n").format(refined=REFINED_BY, small=SMALL).splitlines())
@@ -318,7 +321,7 @@ def test_every_recipe_is_asked_for_again_as_it_was(run, gateway, folder, way):
 
 
 def test_a_model_that_came_since_is_told_as_the_term_that_differs(run, gateway, folder):
-    gateway.generation.models = [families.hand(), families.stable_diffusion()]
+    gateway.generation.models = [families.embedded(), families.stable_diffusion()]
     run("recipes")
     assert "Notice: " in run("create", "voice.wav", "-q", "--recipe", "audioldm").stderr
     made_known(gateway, ("clap", "audioldm", "stable_diffusion"))
@@ -333,7 +336,7 @@ def test_a_model_that_came_since_is_told_as_the_term_that_differs(run, gateway, 
 
 
 def test_an_enlarged_image_is_asked_for_enlarged(run, gateway, folder):
-    gateway.generation.models = [families.hand(), families.stable_diffusion()]
+    gateway.generation.models = [families.embedded(), families.stable_diffusion()]
     gateway.generation.draw = lambda subject, seed, size_pixels: noise_png(subject, seed, 2 * size_pixels)
     run("recipes")
     size = ("--width", SIDE_PIXELS, "--height", SIDE_PIXELS)
@@ -345,7 +348,7 @@ def test_an_enlarged_image_is_asked_for_enlarged(run, gateway, folder):
 
 
 def test_the_list_of_recipes_is_whole(run, gateway):
-    gateway.generation.models = [families.hand(), families.broken(families.stable_diffusion())]
+    gateway.generation.models = [families.embedded(), families.broken(families.stable_diffusion())]
     listed = {item["name"]: item for item in json.loads(run("recipes", "--json").stdout)["recipes"]}
     assert set(listed) == {
         "embedded", "audioldm", "spectrogram", "latent-noise", "music-prompts", "clap-unclip",

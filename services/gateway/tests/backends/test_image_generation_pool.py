@@ -40,7 +40,7 @@ async def test_each_image_is_made_where_its_model_lives(backends, open_gateway_w
         assert (await gateway.create(recipe="spectrogram")).status_code == 200
         listed = {item["name"]: item for item in (await gateway.http.get("/api/recipes")).json()["recipes"]}
         health = await gateway.http.get("/api/health")
-    assert [request.model for request, _ in backends.image_generation.requests] == [families.HAND]
+    assert [request.model for request, _ in backends.image_generation.requests] == [families.EMBEDDED]
     assert [request.model for request, _ in servicer.requests] == ["scripted-sd"]
     assert listed["spectrogram"]["models"] == ["scripted-sd"]
     assert health.json()["services"]["image-generation-2"] == {"status": "serving"}

@@ -284,7 +284,7 @@ async def test_an_image_that_is_not_there_is_not_found(gateway):
 async def test_recipes_are_listed_the_default_one_first(backends, gateway):
     recipe = (await gateway.stub.ListRecipes(gateway_pb2.ListRecipesRequest())).recipes[0]
     assert (recipe.name, recipe.is_default, recipe.is_available) == ("embedded", True, True)
-    assert list(recipe.models) == ["scripted-ear", "scripted-hand"]
+    assert list(recipe.models) == ["scripted-descriptors", "scripted-embedded"]
     await backends.servers["image-generation"].kill()
     recipe = (await gateway.stub.ListRecipes(gateway_pb2.ListRecipesRequest())).recipes[0]
     assert not recipe.is_available

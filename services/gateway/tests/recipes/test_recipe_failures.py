@@ -64,18 +64,18 @@ async def refusal(gateway, error_of, recipe, **fields):
 
 
 PLACES = [
-    ("embedded", families.HAND, "an audio-conditioned model in image-generation"),
-    ("embedded", families.EAR, "a model in audio-features that describes sounds"),
+    ("embedded", families.EMBEDDED, "an audio-conditioned model in image-generation"),
+    ("embedded", families.DESCRIPTORS, "a model in audio-features that describes sounds"),
     ("spectrogram", "scripted-sd", "a Stable Diffusion model in image-generation"),
     ("music-prompts", "scripted-xl", "a Stable Diffusion XL model in image-generation"),
-    ("clap-unclip", "scripted-bridge", "a map from CLAP's space to CLIP's in audio-features"),
+    ("clap-unclip", "scripted-clap-to-clip", "a map from CLAP's space to CLIP's in audio-features"),
     ("clap-unclip", "scripted-unclip", "a Stable unCLIP or IP-Adapter model in image-generation"),
 ]
 
 
 @pytest.mark.parametrize(("recipe", "model", "words"), PLACES)
 async def test_a_missing_model_in_each_place_is_named(everything, gateway, error_of, recipe, model, words):
-    if model == families.EAR:
+    if model == families.DESCRIPTORS:
         everything.audio_features.models.clear()
     else:
         remove(everything, model)
@@ -95,8 +95,8 @@ async def test_a_missing_model_in_each_place_is_named(everything, gateway, error
 
 @pytest.mark.parametrize(("recipe", "model", "words"), PLACES)
 async def test_a_broken_model_in_each_place_is_named(everything, gateway, error_of, recipe, model, words):
-    if model == families.EAR:
-        everything.audio_features.models = [families.broken(families.ear())]
+    if model == families.DESCRIPTORS:
+        everything.audio_features.models = [families.broken(families.descriptors())]
     else:
         damage(everything, model)
     fields = {"prompt": "a reef"} if recipe == "music-prompts" else {}
@@ -111,10 +111,10 @@ async def test_a_broken_model_in_each_place_is_named(everything, gateway, error_
 async def test_a_model_whose_very_kind_is_unknown_is_named(
     everything, gateway, error_of, recipe, model, words
 ):
-    if model == families.EAR:
-        everything.audio_features.models = [families.lost(families.ear())]
+    if model == families.DESCRIPTORS:
+        everything.audio_features.models = [families.unidentified(families.descriptors())]
     else:
-        damage(everything, model, families.lost)
+        damage(everything, model, families.unidentified)
     fields = {"prompt": "a reef"} if recipe == "music-prompts" else {}
     status, error, _ = await refusal(gateway, error_of, recipe, **fields)
     assert (status, error["code"]) == (409, "RECIPE_UNAVAILABLE")
@@ -131,8 +131,8 @@ async def test_a_model_whose_very_kind_is_unknown_is_named(
 async def test_a_model_that_still_loads_is_worth_waiting_for(
     everything, gateway, error_of, recipe, model, _words
 ):
-    if model == families.EAR:
-        everything.audio_features.models = [families.loading(families.ear())]
+    if model == families.DESCRIPTORS:
+        everything.audio_features.models = [families.loading(families.descriptors())]
     else:
         damage(everything, model, families.loading)
     fields = {"prompt": "a reef"} if recipe == "music-prompts" else {}
@@ -151,7 +151,7 @@ async def test_a_model_that_still_loads_is_worth_waiting_for(
         (lambda all_: remove(all_, "scripted-audioldm"), "Missing: an AudioLDM model in image-generation."),
         (lambda all_: damage(all_, "scripted-audioldm"), "The model scripted-audioldm of image-generation"),
         (
-            lambda all_: damage(all_, "scripted-audioldm", families.lost),
+            lambda all_: damage(all_, "scripted-audioldm", families.unidentified),
             "could not load scripted-audioldm (Its weights are cut off.)",
         ),
         (
@@ -282,19 +282,19 @@ async def test_no_calibration_for_the_noise_is_told(everything, gateway, error_o
 async def test_latent_noise_goes_on_to_the_next_kind_of_model(everything, gateway, error_of):
     for name, then in (
         ("scripted-ldm", "scripted-sd"),
-        ("scripted-sd", families.HAND),
+        ("scripted-sd", families.EMBEDDED),
     ):
         damage(everything, name)
         _, body = await create(gateway, "latent-noise")
         assert body["provenance"]["model"] == then
-    damage(everything, families.HAND)
+    damage(everything, families.EMBEDDED)
     status, told, _ = await refusal(gateway, error_of, "latent-noise")
     assert (status, told["code"]) == (409, "RECIPE_UNAVAILABLE")
 
 
 async def test_latent_noise_on_the_embedded_model_needs_what_that_takes(everything, gateway, error_of):
     remove(everything, "scripted-ldm", "scripted-sd")
-    everything.image_generation.models[0] = families.hand("another-space")
+    everything.image_generation.models[0] = families.embedded("another-space")
     status, told, _ = await refusal(gateway, error_of, "latent-noise")
     assert (status, told["code"]) == (409, "RECIPE_UNAVAILABLE")
     assert "another-space" in told["message"]
@@ -346,23 +346,23 @@ async def test_with_everything_there_every_recipe_is(everything, gateway):
         ("spectrogram", {"model": "scripted-ldm"}, 400, "INVALID_FIELD", "of the family ldm-text-to-image"),
         ("audioldm", {"model": "scripted-xl"}, 400, "INVALID_FIELD", "scripted-audioldm, scripted-sd"),
         ("audioldm", {"model": "nobody"}, 404, "UNKNOWN_MODEL", "scripted-audioldm, scripted-sd"),
-        ("embedded", {"model": "scripted-sd"}, 400, "INVALID_FIELD", "it can use scripted-hand"),
+        ("embedded", {"model": "scripted-sd"}, 400, "INVALID_FIELD", "it can use scripted-embedded"),
         ("embedded", {"prompt": "p"}, 400, "INVALID_FIELD", "its options are model, upscale."),
         (
             "embedded",
             {"upscale": "2"},
             400,
             "INVALID_FIELD",
-            "upscale: the model scripted-hand does not take",
+            "upscale: the model scripted-embedded does not take",
         ),
         ("spectrogram", {"noise_mode": "raw"}, 400, "INVALID_FIELD", "noise_mode: the recipe spectrogram"),
         ("latent-noise", {"strength": "0.5"}, 400, "INVALID_FIELD", "strength: the recipe latent-noise"),
         (
             "latent-noise",
-            {"prompt": "p", "model": "scripted-hand"},
+            {"prompt": "p", "model": "scripted-embedded"},
             400,
             "INVALID_FIELD",
-            "prompt: the model scripted-hand does not take it",
+            "prompt: the model scripted-embedded does not take it",
         ),
         ("latent-noise", {"width_pixels": "256", "height_pixels": "512"}, 400, "INVALID_FIELD", "no square"),
         ("spectrogram", {"steps": "3", "strength": "0.3"}, 400, "INVALID_FIELD", "give at least 4."),

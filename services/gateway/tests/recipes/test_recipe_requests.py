@@ -159,7 +159,7 @@ async def test_the_sound_becomes_the_noise_that_the_embedded_model_starts_from(
 ):
     events = await create("latent-noise", **fields)
     [generation] = generations(backends)
-    assert generation.model == families.HAND
+    assert generation.model == families.EMBEDDED
     assert generation.conditioning.audio_embedding.space == families.SPACE
     latents = generation.conditioning.initial_latents
     assert list(latents.shape) == [4, 64, 64]
@@ -177,7 +177,7 @@ async def test_latent_noise_prefers_the_first_kind_of_model_and_obeys(backends, 
     await create("latent-noise")
     await create("latent-noise", prompt="a reef", width_pixels=512, height_pixels=512)
     await create("latent-noise", model="scripted-sd")
-    await create("latent-noise", model=families.HAND)
+    await create("latent-noise", model=families.EMBEDDED)
     first, second, third, fourth = generations(backends)
     assert [first.model, second.model] == ["scripted-ldm"] * 2
     assert list(first.conditioning.initial_latents.shape) == [4, 32, 32]
@@ -185,14 +185,14 @@ async def test_latent_noise_prefers_the_first_kind_of_model_and_obeys(backends, 
     assert not first.conditioning.HasField("audio_embedding")
     assert (first.conditioning.prompt, second.conditioning.prompt) == ("", "a reef")
     assert (third.model, third.conditioning.prompt) == ("scripted-sd", DEFAULT_PROMPT)
-    assert (fourth.model, fourth.conditioning.prompt) == (families.HAND, "")
+    assert (fourth.model, fourth.conditioning.prompt) == (families.EMBEDDED, "")
 
 
 async def test_the_noise_of_an_enlarged_image_is_as_large_as_its_latents(backends, create):
-    hand = families.hand()
-    hand.inputs.append("upscale")
-    hand.properties["upscaling"] = "latents"
-    backends.image_generation.models[:] = [hand]
+    model = families.embedded()
+    model.inputs.append("upscale")
+    model.properties["upscaling"] = "latents"
+    backends.image_generation.models[:] = [model]
     await create("latent-noise", upscale=2)
     [generation] = generations(backends)
     assert generation.upscale == 2
@@ -224,11 +224,11 @@ async def test_a_sound_is_painted_from_the_space_of_images(backends, create, mod
 
 
 async def test_embedded_takes_its_own_kind_of_model_whichever_is_the_default(backends, create):
-    own, other = families.hand(), families.stable_diffusion()
+    own, other = families.embedded(), families.stable_diffusion()
     own.is_default, other.is_default = False, True
     backends.image_generation.models = [other, own]
     await create("embedded")
-    assert [generation.model for generation in generations(backends)] == [families.HAND]
+    assert [generation.model for generation in generations(backends)] == [families.EMBEDDED]
 
 
 async def test_a_model_that_takes_what_is_given_is_preferred(backends, create):

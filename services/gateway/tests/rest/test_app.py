@@ -40,20 +40,20 @@ async def test_recipes_are_listed_with_their_models(gateway):
         "is_default": True,
         "is_available": True,
         "unavailable_reason": "",
-        "models": ["scripted-ear", "scripted-hand"],
+        "models": ["scripted-descriptors", "scripted-embedded"],
         "needs": [
             {
                 "description": "a model in audio-features that describes sounds",
                 "is_met": True,
                 "is_optional": False,
-                "model": "scripted-ear",
+                "model": "scripted-descriptors",
                 "remedy": "",
             },
             {
                 "description": "an audio-conditioned model in image-generation",
                 "is_met": True,
                 "is_optional": False,
-                "model": "scripted-hand",
+                "model": "scripted-embedded",
                 "remedy": "",
             },
         ],
@@ -63,7 +63,7 @@ async def test_recipes_are_listed_with_their_models(gateway):
 
 
 async def test_a_recipe_whose_models_do_not_fit_says_so(backends, gateway):
-    backends.image_generation.models = [families.hand("another-space")]
+    backends.image_generation.models = [families.embedded("another-space")]
     recipe = (await gateway.http.get("/api/recipes")).json()["recipes"][0]
     assert not recipe["is_available"]
     assert "another-space" in recipe["unavailable_reason"]

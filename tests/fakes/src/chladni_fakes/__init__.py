@@ -1,8 +1,10 @@
-"""The three services behind the gateway, played by a script.
+"""Scripted stand-ins for the three services behind the gateway, and loopback servers for tests.
 
-For tests of the gateway and of what talks to it, and for work on the page without models. Each is a real
-gRPC server on loopback with health; what it answers is decided by plain attributes.
+They serve tests of the gateway and its clients, and work on the page without models. Each is a real gRPC
+server on loopback with health; plain attributes decide what it answers.
 """
+
+from __future__ import annotations
 
 from chladni_fakes import families
 from chladni_fakes.images import colored_png, solid_png, with_text

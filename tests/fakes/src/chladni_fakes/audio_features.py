@@ -1,4 +1,4 @@
-"""A service for sounds whose answers are decided by plain attributes."""
+"""An audio-features service; plain attributes decide what it answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import NotFoundError, Reason
-from chladni_fakes.families import SPACE, ear
+from chladni_fakes.families import SPACE, descriptors
 from chladni_fakes.images import png_message, solid_png
 
 if TYPE_CHECKING:
@@ -35,36 +35,36 @@ _MAGIC: Final = (
 
 
 class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
-    """Describes any bytes; features follow from their digest.
+    """Features of any bytes, which follow from their digest.
 
     Attributes:
         error: Raised by every call but GetModels, if set.
         models_error: Raised by GetModels, if set.
-        errors: Raised instead of an answer, by what is asked for: the name of a model, ``latents`` or
+        errors: Raised instead of an answer, by what is requested: the name of a model, ``latents`` or
             ``spectrogram``.
         models: Descriptions of its models, the default one first.
-        may_go_on: Analysis stands still while this is not set.
+        may_go_on: Analysis waits while this is not set.
         requests: Every request for features so far.
         spectrogram_requests: Every request for a spectrogram so far.
-        listening: Live sounds in progress.
-        heard_bytes: Live sound that has come, in bytes.
+        open_streams: Live sounds in progress.
+        received_bytes: Bytes of live sound so far.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything that was set or remembered."""
+        """Set every attribute to its initial value."""
         self.error: ChladniError | None = None
         self.models_error: ChladniError | None = None
         self.errors: dict[str, ChladniError] = {}
-        self.models = [ear()]
+        self.models = [descriptors()]
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.requests: list[audio_pb2.ExtractFeaturesRequest] = []
         self.spectrogram_requests: list[audio_pb2.RenderSpectrogramRequest] = []
-        self.listening = 0
-        self.heard_bytes = 0
+        self.open_streams = 0
+        self.received_bytes = 0
 
     async def RenderSpectrogram(
         self, request: audio_pb2.RenderSpectrogramRequest, _context: Any
@@ -79,19 +79,19 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
     async def StreamFeatures(
         self, request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest], _context: Any
     ) -> AsyncIterator[audio_pb2.StreamFeaturesResponse]:
-        """Answers each piece of sound with one frame, of as many bins as `LIVE_BINS`, all at one level."""
+        """Answer each piece of sound with one frame of `LIVE_BINS` bins, all at one level."""
         if self.error is not None:
             raise self.error
         config = (await anext(request_iterator)).config
-        self.listening += 1
+        self.open_streams += 1
         try:
             frame_count = 0
             async for request in request_iterator:
-                self.heard_bytes += len(request.pcm)
+                self.received_bytes += len(request.pcm)
                 await self.may_go_on.wait()
                 yield _live_frame(frame_count)
                 frame_count += 1
-            seconds = self.heard_bytes / 2 / config.sample_rate_hz
+            seconds = self.received_bytes / 2 / config.sample_rate_hz
             yield audio_pb2.StreamFeaturesResponse(
                 summary=audio_pb2.StreamSummary(
                     frame_count=frame_count,
@@ -102,7 +102,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
                 )
             )
         finally:
-            self.listening -= 1
+            self.open_streams -= 1
 
     async def ExtractFeatures(
         self, request: audio_pb2.ExtractFeaturesRequest, _context: Any
@@ -142,9 +142,9 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
             raise self.models_error
         return audio_pb2.GetModelsResponse(models=self.models)
 
-    def _check(self, asked: str = "") -> None:
-        """Raises what is to be raised for what is asked for."""
-        error = self.error or self.errors.get(asked)
+    def _check(self, requested: str = "") -> None:
+        """Raise the error that is set for what is requested, if any."""
+        error = self.error or self.errors.get(requested)
         if error is not None:
             raise error
 
@@ -193,12 +193,12 @@ def _descriptors(content: bytes) -> list[audio_pb2.Descriptor]:
 
 
 def _latents(options: audio_pb2.InitialLatentsOptions) -> tensor_pb2.Tensor:
-    """Returns latents that tell in which numbers they were asked for: all of them are that number."""
+    """Return latents that show in which basis they were requested: each value is the basis' number."""
     return float_tensor(options.shape, [float(options.basis)] * math.prod(options.shape))
 
 
 def float_tensor(shape: Sequence[int], values: Sequence[float]) -> tensor_pb2.Tensor:
-    """Returns the message of a tensor."""
+    """Return the message of a tensor."""
     return tensor_pb2.Tensor(
         dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=shape, data=struct.pack(f"<{len(values)}f", *values)
     )

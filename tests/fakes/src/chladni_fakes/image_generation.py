@@ -1,4 +1,4 @@
-"""A service for images whose answers are decided by plain attributes."""
+"""An image-generation service; plain attributes decide what it answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
-from chladni_fakes.families import hand
+from chladni_fakes.families import embedded
 from chladni_fakes.images import colored_png, png_message, with_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SETTINGS_OF_INPUTS: Final = {"strength": "initial_image", "initial_latents_weig
 
 
 class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
-    """Generates images of one colour, step by step.
+    """Images of one colour, step by step.
 
     Like the real service it refuses what a model does not take, and models that are not ready.
 
@@ -34,14 +34,14 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         errors: Raised by models, by their names.
         error_after_steps: Number of steps after which these errors are raised.
         models: Descriptions of its models, the default one first.
-        default_steps: Steps where the request names none.
-        step_seconds: Time of a step.
-        may_go_on: Generation stands still while this is not set.
-        pause_after_step: Step after which it does.
-        draw: Makes an image from the recording's digest, the seed and the width.
-        provenance: Fields of the provenance that are to differ from what the request led to.
+        default_steps: Steps if the request names none.
+        step_seconds: Duration of a step.
+        may_go_on: Generation waits while this is not set.
+        pause_after_step: Step after which it waits.
+        draw: Returns an image for the recording's digest, the seed and the width.
+        provenance: Fields of the provenance that replace those that follow from the request.
         carries_provenance: Whether images carry their provenance, as those of the real service do.
-        is_reused: Whether images are said to be those of identical requests.
+        is_reused: Whether images are reported as those of identical requests.
         requests: Every request so far, with its metadata.
         cancelled: Number of generations that their callers cancelled.
         running: Number of generations in progress.
@@ -51,11 +51,11 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything that was set or remembered."""
+        """Set every attribute to its initial value."""
         self.error: ChladniError | None = None
         self.models_error: ChladniError | None = None
         self.errors: dict[str, ChladniError] = {}
-        self.models = [hand()]
+        self.models = [embedded()]
         self.error_after_steps = 0
         self.default_steps = 4
         self.step_seconds = 0.0
@@ -74,7 +74,7 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
     async def GenerateImage(
         self, request: image_pb2.GenerateImageRequest, context: Any
     ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
-        """Generates an image and counts how that ends."""
+        """Generate an image, and count how that ends."""
         self.requests.append((request, dict(context.invocation_metadata())))
         self.remaining_seconds.append(context.time_remaining())
         self.running += 1
@@ -121,7 +121,7 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         yield image_pb2.GenerateImageResponse(completed=self._completed(request, chosen))
 
     def _model_for(self, request: image_pb2.GenerateImageRequest) -> model_pb2.ModelInfo:
-        """Returns the model of a request, which must be ready and take what the request gives."""
+        """Return the model of a request, which must be ready and accept the inputs of the request."""
         name = request.model or self.models[0].id
         model = next((model for model in self.models if model.id == name), None)
         if model is None:
@@ -183,13 +183,13 @@ def _inputs_given(request: image_pb2.GenerateImageRequest) -> set[str]:
 
 
 def _subject(request: image_pb2.GenerateImageRequest) -> str:
-    """Returns what the colour of an image follows from, beside the seed: each part of a recipe has one."""
+    """Return what, with the seed, determines the colour of an image: each stage of a recipe has its own."""
     origin = request.origin
     return f"{origin.audio_sha256}/{origin.stage}" if origin.stage else origin.audio_sha256
 
 
 def _conditions(request: image_pb2.GenerateImageRequest) -> dict[str, Any]:
-    """Returns what the provenance tells of the conditioning and its origin, as far as they were given."""
+    """Return the fields of the provenance that describe the conditioning and its origin, if given."""
     conditioning, origin = request.conditioning, request.origin
     facts: dict[str, Any] = {
         "stage": origin.stage,

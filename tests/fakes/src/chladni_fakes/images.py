@@ -1,5 +1,7 @@
 """Images without a model."""
 
+from __future__ import annotations
+
 import hashlib
 import struct
 import zlib
@@ -11,7 +13,7 @@ _END: Final = b"IEND"
 
 
 def solid_png(width_pixels: int, height_pixels: int, rgb: tuple[int, int, int]) -> bytes:
-    """Returns a PNG of one colour."""
+    """Return a PNG of one colour."""
     header = struct.pack(">IIBBBBB", width_pixels, height_pixels, 8, 2, 0, 0, 0)
     row = b"\0" + bytes(rgb) * width_pixels
     pixels = zlib.compress(row * height_pixels, 1)
@@ -19,13 +21,13 @@ def solid_png(width_pixels: int, height_pixels: int, rgb: tuple[int, int, int]) 
 
 
 def colored_png(audio_sha256: str, seed: int, size_pixels: int) -> bytes:
-    """Returns a PNG whose colour follows from a recording and a seed."""
+    """Return a PNG whose colour follows from a recording and a seed."""
     digest = hashlib.sha256(f"{audio_sha256}/{seed}".encode()).digest()
     return solid_png(size_pixels, size_pixels, (digest[0], digest[1], digest[2]))
 
 
 def with_text(png: bytes, keyword: str, text: str) -> bytes:
-    """Returns a PNG with a further text chunk; its pixels stay what they are."""
+    """Return a PNG with another text chunk and the same pixels."""
     end = _chunk(_END, b"")
     # No compression, no language, no translated keyword.
     data = keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
@@ -33,7 +35,7 @@ def with_text(png: bytes, keyword: str, text: str) -> bytes:
 
 
 def png_message(content: bytes, width_pixels: int, height_pixels: int | None = None) -> media_pb2.Image:
-    """Returns the message of a PNG; a square one where no height is given."""
+    """Return the message of a PNG; a square one if no height is given."""
     return media_pb2.Image(
         content=content,
         format=media_pb2.IMAGE_FORMAT_PNG,

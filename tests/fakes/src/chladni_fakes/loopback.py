@@ -1,5 +1,7 @@
 """A real server on loopback for the tests of services."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import ClassVar
@@ -11,7 +13,7 @@ from chladni_runtime.settings import ServiceSettings
 
 
 class LoopbackSettings(ServiceSettings):
-    """Settings of a server that exists for one test: free ports, no delays."""
+    """Settings of a server for one test: free ports, no delays."""
 
     environment_prefix: ClassVar[str] = "CHLADNI_LOOPBACK_"
 
@@ -25,9 +27,9 @@ class LoopbackSettings(ServiceSettings):
 async def loopback_service(
     compose: Compose, *, service_names: Sequence[str], settings: ServiceSettings | None = None
 ) -> AsyncIterator[tuple[RunningService, grpc.aio.Channel]]:
-    """Runs a service on free loopback ports, with everything that a deployed one has around it.
+    """Run a service on free loopback ports, with everything that surrounds a deployed one.
 
-    Gives the running service and a channel to it.
+    Yields the running service and a channel to it.
     """
     async with (
         running_service(

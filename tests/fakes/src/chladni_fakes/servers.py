@@ -47,11 +47,11 @@ class ScriptedService:
 
     @property
     def target(self) -> str:
-        """GRPC target."""
+        """The gRPC target."""
         return f"127.0.0.1:{self._port}"
 
     async def start(self) -> None:
-        """Starts the server, unless it runs."""
+        """Start the server, unless it is running."""
         if self._server is not None:
             return
         server = grpc.aio.server(
@@ -67,7 +67,7 @@ class ScriptedService:
         self._server = server
 
     async def kill(self) -> None:
-        """Stops the server at once; calls in progress fail."""
+        """Stop the server at once; calls in progress fail."""
         if self._server is not None:
             await self._server.stop(grace=0)
             self._server = None
@@ -75,7 +75,7 @@ class ScriptedService:
 
 @dataclass(frozen=True, slots=True)
 class ScriptedBackends:
-    """The three services: what they answer, and the servers that they run on, by name."""
+    """The three services: their servicers, and the servers that they run on, by name."""
 
     audio_features: ScriptedAudioFeatures = field(default_factory=ScriptedAudioFeatures)
     image_generation: ScriptedImageGeneration = field(default_factory=ScriptedImageGeneration)
@@ -83,7 +83,7 @@ class ScriptedBackends:
     servers: dict[str, ScriptedService] = field(default_factory=dict)
 
     async def reset(self) -> None:
-        """Makes every service as new, and starts those that were killed."""
+        """Reset every service, and start those that were killed."""
         for servicer in (self.audio_features, self.image_generation, self.similarity):
             servicer.reset()
         for server in self.servers.values():
@@ -92,7 +92,7 @@ class ScriptedBackends:
 
 @asynccontextmanager
 async def scripted_backends() -> AsyncIterator[ScriptedBackends]:
-    """Runs the three services while the context lasts; `servers` has them by name."""
+    """Run the three services while the context lasts; `servers` has them by name."""
     backends = ScriptedBackends()
     backends.servers["audio-features"] = ScriptedService(
         audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"],

@@ -150,7 +150,7 @@ async def test_events_come_in_order_each_with_its_stage(gateway):
         "stage": "image_generation",
         "seed": 9,
         "total_steps": 6,
-        "model": "scripted-hand",
+        "model": "scripted-embedded",
         "guidance": 3.0,
     }
     progress = [event for name, event in events if name == "progress"]

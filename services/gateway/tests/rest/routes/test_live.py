@@ -72,13 +72,13 @@ async def test_sound_becomes_frames_and_a_summary(backends, gateway):
     assert (summary["type"], summary["frame_count"], code) == ("summary", 3, 1000)
     assert summary["duration_seconds"] == 3 * 2400 / 48000
     assert summary["descriptors"][0]["name"] == "loudness"
-    assert backends.audio_features.heard_bytes == 3 * 4800
+    assert backends.audio_features.received_bytes == 3 * 4800
 
 
 @EXAMPLES
 @given(sizes=st.lists(st.integers(0, MAX_MESSAGE_BYTES // 2).map(lambda count: 2 * count), max_size=4))
 async def test_every_byte_arrives_whatever_the_pieces(backends, gateway, sizes):
-    heard_bytes = backends.audio_features.heard_bytes
+    received_bytes = backends.audio_features.received_bytes
     async with open_live(gateway) as socket:
         await begin(socket, 16000)
         for size in sizes:
@@ -86,7 +86,7 @@ async def test_every_byte_arrives_whatever_the_pieces(backends, gateway, sizes):
         await socket.send(END)
         summary, code = await receive_end(socket)
     assert (summary["frame_count"], code) == (len(sizes), 1000)
-    assert backends.audio_features.heard_bytes - heard_bytes == sum(sizes)
+    assert backends.audio_features.received_bytes - received_bytes == sum(sizes)
 
 
 @settings(max_examples=200)
@@ -143,7 +143,7 @@ async def test_what_is_no_sound_is_told_and_ends_it(backends, gateway, eventuall
     assert set(error) == {"code", "message", "stage", "timestamp"}
     assert (error["code"], error["stage"]) == ("INVALID_FIELD", "validation")
     assert words in error["message"]
-    await eventually(lambda: backends.audio_features.listening == 0)
+    await eventually(lambda: backends.audio_features.open_streams == 0)
 
 
 async def test_a_message_beyond_all_limits_closes_the_connection(backends, gateway, eventually):
@@ -152,7 +152,7 @@ async def test_a_message_beyond_all_limits_closes_the_connection(backends, gatew
         await socket.send(bytes(200_000))
         _, code = await receive_end(socket)
     assert code == 1009
-    await eventually(lambda: backends.audio_features.listening == 0)
+    await eventually(lambda: backends.audio_features.open_streams == 0)
 
 
 async def test_a_second_sound_needs_a_second_connection(gateway, backends):
@@ -213,13 +213,13 @@ async def test_who_leaves_is_not_listened_to_any_more(backends, gateway, eventua
     await begin(socket)
     await socket.send(b"\0\0")
     await receive(socket)
-    assert backends.audio_features.listening == 1
+    assert backends.audio_features.open_streams == 1
     assert await gateway.metric("chladni_live_sounds") == 1
     if is_abrupt:
         socket.transport.abort()
     else:
         await socket.close()
-    await eventually(lambda: backends.audio_features.listening == 0)
+    await eventually(lambda: backends.audio_features.open_streams == 0)
     async with asyncio.timeout(5):
         while await gateway.metric("chladni_live_sounds"):
             await asyncio.sleep(0.01)
