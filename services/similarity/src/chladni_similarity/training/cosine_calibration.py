@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import auc, roc_curve
 
 from chladni_contract.score_curve import ScoreCurve
 from chladni_similarity.models.calibration import Calibration, CalibrationError
@@ -16,6 +17,7 @@ from chladni_similarity.models.calibration import Calibration, CalibrationError
 _LOWEST_SLOPE: Final = 0.1
 _BISECTIONS: Final = 60
 _END_MARGIN: Final = 1e-6
+_ROUNDING: Final = 1e-12  # of rates, which differ by far more if they differ at all
 
 Cosines = NDArray[np.float64]
 
@@ -39,32 +41,27 @@ class RocCurve:
     @classmethod
     def of(cls, like: Cosines, unlike: Cosines) -> RocCurve:
         """Return the curve of pairs."""
-        cosines = np.unique(np.concatenate([like, unlike]))[::-1]
-        passing = [
-            1 - np.searchsorted(np.sort(group), cosines, side="left") / len(group) for group in (unlike, like)
-        ]
-        first = np.zeros(1)
-        return cls(
-            np.concatenate([[np.inf], cosines]),
-            np.concatenate([first, passing[0]]),
-            np.concatenate([first, passing[1]]),
+        is_like = np.repeat([True, False], [len(like), len(unlike)])
+        false_positive_rates, true_positive_rates, thresholds = roc_curve(
+            is_like, np.concatenate([like, unlike]), drop_intermediate=False
         )
+        return cls(thresholds, false_positive_rates, true_positive_rates)
 
     @property
     def auc(self) -> float:
         """Area under the curve: how often a like pair has the greater cosine, ties counted half."""
-        return float(np.trapezoid(self.true_positive_rates, self.false_positive_rates))
+        return float(auc(self.false_positive_rates, self.true_positive_rates))
 
     def equal_error(self) -> tuple[float, float]:
         """Return the cosine at which both kinds of pairs are mistaken equally often, and how often.
 
-        Lowering the threshold past a pair lets the one rate jump up or the other down. Where they are equal
-        between two pairs, the cosine lies halfway between the two; where they pass each other at a pair, it
-        is that pair's, and the rate is interpolated.
+        Lowering the threshold past a pair lets the one rate jump up or the other down. If they are equal
+        between two pairs, the cosine lies halfway between the two; if they pass each other at a pair, it is
+        that pair's, and the rate is interpolated.
         """
         false_rates, misses = self.false_positive_rates, 1 - self.true_positive_rates
-        after = int(np.argmax(false_rates >= misses))
-        if false_rates[after] == misses[after]:
+        after = int(np.argmax(false_rates >= misses - _ROUNDING))
+        if abs(false_rates[after] - misses[after]) <= _ROUNDING:
             cosine = (self.thresholds[after] + self.thresholds[after + 1]) / 2
             return float(cosine), float(false_rates[after])
         lead, lag = misses[after - 1] - false_rates[after - 1], false_rates[after] - misses[after]
