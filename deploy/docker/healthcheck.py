@@ -1,9 +1,11 @@
-"""Exits with 0 if a gRPC service says that it is SERVING, else with 1.
+"""Exit with 0 if a gRPC service reports that it is SERVING, else with 1.
 
-The images' HEALTHCHECK: it needs nothing that a service does not bring anyway.
+The images' HEALTHCHECK; it needs only packages that every service needs anyway.
 
     python healthcheck.py 127.0.0.1:50051 chladni.audio.v1.AudioFeatureService
 """
+
+from __future__ import annotations
 
 import sys
 from typing import Final
@@ -15,8 +17,8 @@ TIMEOUT_SECONDS: Final = 3.0  # Less than the timeout of the HEALTHCHECK itself.
 
 
 def is_serving(target: str, service: str) -> bool:
-    """Returns whether the service at `target` (``host:port``) answers SERVING in time."""
-    # A proxy in the environment is for the world outside, not for this container.
+    """Return whether the service at `target` (``host:port``) answers SERVING in time."""
+    # A proxy in the environment is for addresses outside of this container.
     with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
         request = health_pb2.HealthCheckRequest(service=service)
         try:

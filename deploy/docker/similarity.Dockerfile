@@ -11,7 +11,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN python -m venv --without-pip /opt/chladni
 WORKDIR /build
 COPY requirements/constraints.txt requirements/
-# An argument may be several words, so it stays unquoted; the version is the constraints' matter.
+# An argument may be several words, so it stays unquoted; constraints.txt has the version.
 ARG TORCH_INDEX_ARGUMENTS=""
 # hadolint ignore=DL3013,SC2086
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
