@@ -22,7 +22,7 @@ def stream():
 def log(stream):
     handler = BufferedHandler(stream)
     handler.setFormatter(JsonFormatter("example"))
-    # Not of logging's tree, where pytest listens and raises what cannot be formatted.
+    # Not in the tree of loggers: pytest handles those, and raises what cannot be formatted.
     logger = logging.Logger("example", logging.DEBUG)  # noqa: LOG001
     logger.addHandler(handler)
     yield logger
@@ -81,7 +81,7 @@ def test_a_trace_is_part_of_its_line(log, stream):
     assert "ValueError: invalid literal" in line["exception"]
 
 
-def test_what_cannot_be_logged_fails_nobody(log, stream, capsys):
+def test_what_cannot_be_logged_raises_nothing(log, stream, capsys):
     log.info("%d", "no number")
     log.info("fine")
     log.handlers[0].flush()
@@ -92,12 +92,12 @@ def test_what_cannot_be_logged_fails_nobody(log, stream, capsys):
 
 
 def test_lines_of_many_threads_are_whole_and_in_the_order_of_each(log, stream):
-    def tell(name):
+    def log_as(name):
         for number in range(200):
             log.log(logging.WARNING if number % 50 == 7 else logging.INFO, name, extra={"number": number})
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(tell, "abcd"))
+        list(pool.map(log_as, "abcd"))
     log.handlers[0].flush()
     for name in "abcd":
         numbers = [line["number"] for line in lines_of(stream) if line["message"] == name]

@@ -106,7 +106,7 @@ async def test_as_many_batches_are_computed_at_a_time_as_there_are_threads():
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=8), st.integers(1, 3), st.integers(1, 4))
-async def test_every_caller_gets_its_own_results_whoever_else_there_is(requests, thread_count, size):
+async def test_every_caller_gets_its_own_results_among_others(requests, thread_count, size):
     recorder = Recorder()
     async with make_batcher(
         recorder, group_of=lambda item: item % 3, thread_count=thread_count, max_batch_size=size

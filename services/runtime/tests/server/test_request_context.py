@@ -1,4 +1,4 @@
-"""Who calls, as gRPC's context tells it."""
+"""Who calls, according to gRPC's context."""
 
 from __future__ import annotations
 

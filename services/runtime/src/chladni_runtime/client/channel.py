@@ -77,7 +77,7 @@ class _Link(Generic[StubT]):
 
 
 class Connection(Generic[StubT]):
-    """A connection to one service, made on the first call.
+    """A connection to one service, opened on the first call.
 
     Args:
         target: gRPC target.

@@ -106,7 +106,7 @@ async def metrics_endpoint(registry: CollectorRegistry, *, host: str, port: int)
     try:
         yield server.server_port
     finally:
-        # Its thread checks every half second whether to stop; the event loop goes on meanwhile.
+        # Its thread checks every half second whether to stop; the event loop continues meanwhile.
         await asyncio.to_thread(server.shutdown)
         server.server_close()
         thread.join()
