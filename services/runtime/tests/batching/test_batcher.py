@@ -36,10 +36,10 @@ class Recorder:
         return [ValueError(item) if item == "bad" else item * 2 for item in items]
 
 
-def make_batcher(recorder, group_of=lambda item: None, thread_count=1, **limits):
+def make_batcher(recorder, batch_key_of=lambda item: None, thread_count=1, **limits):
     return DynamicBatcher(
         recorder,
-        group_of=group_of,
+        batch_key_of=batch_key_of,
         limits=BatchLimits(**limits),
         clock=time.monotonic,
         observe_batch=lambda size: None,
@@ -59,7 +59,7 @@ async def becomes(condition):
 
 async def test_results_come_in_the_order_of_the_items_whatever_their_groups():
     recorder = Recorder()
-    async with make_batcher(recorder, group_of=lambda item: item % 2, max_batch_size=2) as batcher:
+    async with make_batcher(recorder, batch_key_of=lambda item: item % 2, max_batch_size=2) as batcher:
         assert await submitted(batcher, 1, 2, 3, 4, 5) == [2, 4, 6, 8, 10]
         assert await submitted(batcher) == []
     assert sorted(recorder.batches) == [[1, 3], [2, 4], [5]]
@@ -109,7 +109,7 @@ async def test_as_many_batches_are_computed_at_a_time_as_there_are_threads():
 async def test_every_caller_gets_its_own_results_among_others(requests, thread_count, size):
     recorder = Recorder()
     async with make_batcher(
-        recorder, group_of=lambda item: item % 3, thread_count=thread_count, max_batch_size=size
+        recorder, batch_key_of=lambda item: item % 3, thread_count=thread_count, max_batch_size=size
     ) as batcher:
         results = await asyncio.gather(*(submitted(batcher, *items) for items in requests))
     assert results == [[2 * item for item in items] for items in requests]

@@ -182,7 +182,7 @@ def _batcher(settings: SimilaritySettings, metrics: EmbeddingMetrics, batch_coun
     )
     return DynamicBatcher(
         compute_batch,
-        group_of=lambda job: job.group,
+        batch_key_of=lambda job: job.group,
         limits=limits,
         clock=time.monotonic,
         observe_batch=metrics.batch_images.observe,

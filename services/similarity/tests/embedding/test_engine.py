@@ -72,7 +72,7 @@ async def running_engine(*, capacity=64, cache_capacity=100, delay_seconds=0.05)
         WorkerPool(2, admission=admission()) as workers,
         DynamicBatcher(
             compute_batch,
-            group_of=lambda job: job.group,
+            batch_key_of=lambda job: job.group,
             limits=limits,
             clock=time.monotonic,
             observe_batch=metrics.batch_images.observe,

@@ -60,7 +60,7 @@ class _Job(Generic[ItemT, ResultT]):
 
 
 class DynamicBatcher(Generic[ItemT, ResultT]):
-    """Runs a function on batches, on threads of its own.
+    """Batches of items from many requests, computed on threads of its own.
 
     Use as an asynchronous context manager on one event loop.
 
@@ -68,7 +68,7 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         compute: Takes the items of a batch, returns one result or one exception for each, in order. A batch
             for which it raises MemoryError is tried again in halves; any other exception that it raises fails
             the whole batch.
-        group_of: Items of different groups never share a batch.
+        batch_key_of: Returns the batch key of an item; items of different keys never share a batch.
         limits: Limits of the queue.
         clock: Monotonic clock in seconds.
         observe_batch: Called with the size of every batch, on the batcher's threads.
@@ -79,14 +79,14 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         self,
         compute: Callable[[list[ItemT]], Sequence[ResultT | Exception]],
         *,
-        group_of: Callable[[ItemT], Hashable],
+        batch_key_of: Callable[[ItemT], Hashable],
         limits: BatchLimits,
         clock: Clock,
         observe_batch: Callable[[int], None],
         thread_count: int = 1,
     ) -> None:
         self._compute = compute
-        self._group_of = group_of
+        self._key_of = batch_key_of
         self._clock = clock
         self._observe_batch = observe_batch
         self._queue: BatchQueue[_Job[ItemT, ResultT]] = BatchQueue(
@@ -136,9 +136,7 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
             return []
         token.check("before the request was queued")
         submission: _Submission[ResultT] = _Submission(token, self._loop.create_future(), len(items))
-        jobs = [
-            (self._group_of(item), _Job(item, position, submission)) for position, item in enumerate(items)
-        ]
+        jobs = [(self._key_of(item), _Job(item, position, submission)) for position, item in enumerate(items)]
         with self._changed:
             self._queue.add(jobs, self._clock())
             self._changed.notify()
