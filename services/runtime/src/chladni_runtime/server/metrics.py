@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import (
@@ -106,7 +106,11 @@ async def metrics_endpoint(registry: CollectorRegistry, *, host: str, port: int)
     try:
         yield server.server_port
     finally:
-        # Its thread checks every half second whether to stop; the event loop continues meanwhile.
-        await asyncio.to_thread(server.shutdown)
+        # Its thread checks every half second whether to stop, and whenever it is connected to.
+        stopping = asyncio.get_running_loop().run_in_executor(None, server.shutdown)
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(host, server.server_port)
+            writer.close()
+        await stopping
         server.server_close()
         thread.join()
