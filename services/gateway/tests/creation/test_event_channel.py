@@ -60,9 +60,9 @@ class Services:
         self.steps_done = 0
         self.stored = []
         self.infos = [
-            families.ear(), families.clap(), families.clap_to_clip(),
-            families.hand(), families.audioldm(), families.stable_diffusion(), families.stable_diffusion_xl(),
-            families.ldm(), families.unclip(),
+            families.descriptors(), families.clap(), families.clap_to_clip(),
+            families.embedded(), families.audioldm(), families.stable_diffusion(),
+            families.stable_diffusion_xl(), families.ldm(), families.unclip(),
         ]  # fmt: skip
 
     async def models(self, _deadline):
