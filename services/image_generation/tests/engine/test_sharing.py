@@ -73,7 +73,7 @@ async def test_the_cache_keeps_its_bound_and_forgets_the_oldest(make_engine, req
     async with make_engine(cache_bytes=int(size * 2.5)) as engine:
         for seed in (1, 2, 1, 3):
             await events_of(engine, request_for(seed=seed))
-        assert engine._cache.size_bytes <= size * 2.5
+        assert engine._cache.currsize <= size * 2.5
         assert (await events_of(engine, request_for(seed=1)))[-1].is_reused
         assert not (await events_of(engine, request_for(seed=2)))[-1].is_reused
 

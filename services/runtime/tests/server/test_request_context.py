@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chladni_contract.errors import InvalidInputError
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_runtime.server.request_context import caller_of
 
@@ -36,7 +37,15 @@ def test_a_caller_without_an_identifier_is_its_host(peer, caller):
     assert caller_of(Context(peer, (("user-agent", "x"), (CALLER_ID_KEY, "")))) == caller
 
 
-def test_an_identifier_goes_before_the_host_and_is_bounded():
+def test_an_identifier_goes_before_the_host():
     assert caller_of(Context("ipv4:192.0.2.1:1", ((CALLER_ID_KEY, "alice"),))) == "alice"
-    long = caller_of(Context("ipv4:192.0.2.1:1", ((CALLER_ID_KEY, "a" * 1000),)))
-    assert len(long) == MAX_CALLER_ID_LENGTH
+    longest = "a" * MAX_CALLER_ID_LENGTH
+    assert caller_of(Context("ipv4:192.0.2.1:1", ((CALLER_ID_KEY, longest),))) == longest
+
+
+@pytest.mark.parametrize("value", ["a" * (MAX_CALLER_ID_LENGTH + 1), "caf\u00e9", b"\xff", "a\tb"])
+def test_an_identifier_that_cannot_be_passed_on_is_refused(value):
+    with pytest.raises(InvalidInputError) as caught:
+        caller_of(Context("ipv4:192.0.2.1:1", ((CALLER_ID_KEY, value),)))
+    [violation] = caught.value.violations
+    assert violation.field == f"metadata.{CALLER_ID_KEY}"
