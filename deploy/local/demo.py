@@ -16,6 +16,8 @@ Each image starts from noise of its own; with --same-seed all start from the sam
 between them comes from the sounds. The exit status is 0 when everything was made, and 1 otherwise.
 """
 
+from __future__ import annotations
+
 import argparse
 import signal
 import sys
@@ -27,7 +29,7 @@ from types import FrameType
 from rich.console import Console
 
 from chladni_client import ChladniError, Client, InvalidInputError
-from chladni_client.cli.progress import creation_display
+from chladni_client.cli.display.progress import creation_display
 from chladni_local.cluster import LocalCluster
 from chladni_local.contact_sheet import Card, draw_contact_sheet
 from chladni_local.errors import ClusterError
@@ -39,7 +41,7 @@ _LARGEST_MATRIX = 10  # more columns than that do not fit on a terminal
 
 
 def main() -> int:
-    """Runs the demonstration; returns its exit status."""
+    """Run the demonstration; returns its exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -110,7 +112,7 @@ def _demonstrate(console: Console, sounds: list[Path], seeds: list[int], output:
         [
             Card(
                 name=piece.sound_path.name,
-                detail=f"{piece.spectrogram.sound.duration_seconds:.1f} s,  {words}",
+                detail=f"{piece.spectrogram.audio.duration_seconds:.1f} s,  {words}",
                 spectrogram=piece.spectrogram.png,
                 image=piece.image.png,
             )
@@ -127,7 +129,7 @@ def _demonstrate(console: Console, sounds: list[Path], seeds: list[int], output:
 def _make_pieces(
     client: Client, sounds: list[Path], seeds: list[int], output: Path, console: Console
 ) -> list[Piece]:
-    """Returns what was made of each sound; those that are no usable recordings are told and left out."""
+    """Return what was made of each sound; those that are no usable recordings are told and left out."""
     pieces: list[Piece] = []
     refusals: list[InvalidInputError] = []
     with creation_display() as display:
@@ -145,7 +147,7 @@ def _make_pieces(
 
 
 def _distinct_names(sounds: list[Path]) -> list[str]:
-    """Returns a name for the image of each sound; `a.wav` and `a.mp3` get two."""
+    """Return a name for the image of each sound; `a.wav` and `a.mp3` get two."""
     names: list[str] = []
     for sound in sounds:
         candidates = (sound.stem if number == 1 else f"{sound.stem}-{number}" for number in count(1))

@@ -13,6 +13,8 @@ Each service writes its log to build/logs/. The exit status is 0 after Ctrl-C or
 service cannot start or ends by itself.
 """
 
+from __future__ import annotations
+
 import argparse
 import signal
 import sys
@@ -27,7 +29,7 @@ _REPOSITORY = Path(__file__).parents[2]
 
 
 def main() -> int:
-    """Runs the program; returns its exit status."""
+    """Run the program; returns its exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -13,23 +13,23 @@ import chladni_client as chladni
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_client._messages import audio_results as sound_conversion
+from chladni_client._messages import audio_results
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
-SOUND = b"RIFF, or so"
+AUDIO = b"RIFF, or so"
 
 
 async def events_of(client, **parameters):
-    return [event async for event in client.stream_image(SOUND, **parameters)]
+    return [event async for event in client.stream_image(AUDIO, **parameters)]
 
 
 async def test_events_arrive_in_order_and_typed(async_client):
     events = await events_of(async_client)
     assert [type(event).__name__ for event in events] == [
-        "SoundAnalyzed", "Queued", "Queued", "Started", "Progress", "Progress", "ImageCreated",
+        "AudioAnalyzed", "Queued", "Queued", "Started", "Progress", "Progress", "ImageCreated",
     ]  # fmt: skip
     analyzed, waiting, _, started, first, second, _ = events
-    assert analyzed.sound == chladni.SoundProperties("flac", 44100, 2, 3.25, "ab" * 32)
+    assert analyzed.audio == chladni.AudioProperties("flac", 44100, 2, 3.25, "ab" * 32)
     assert [item.name for item in analyzed.descriptors] == ["brightness", "flatness"]
     assert analyzed.descriptors[0].position == 0.25
     assert waiting.position == 1
@@ -39,7 +39,7 @@ async def test_events_arrive_in_order_and_typed(async_client):
 
 
 async def test_a_created_image_carries_everything(async_client, script, tmp_path):
-    image = await async_client.create_image(SOUND)
+    image = await async_client.create_image(AUDIO)
     assert image.image_id == IMAGE_ID
     assert (image.width_pixels, image.height_pixels) == (1, 1)
     assert image.seed == image.provenance.seed == 4_000_000_000
@@ -48,7 +48,7 @@ async def test_a_created_image_carries_everything(async_client, script, tmp_path
     assert (image.provenance.device_capability, image.provenance.decode_batch_size) == ("AVX512", 4)
     assert image.is_reused
     assert image.provenance.library_versions == {"torch": "2.13.0", "diffusers": "0.42.1"}
-    assert image.sound.sample_rate_hz == 44100
+    assert image.audio.sample_rate_hz == 44100
     assert len(image.descriptors) == 2
     assert image.processing_seconds == 1.5
     assert image.expires_at == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -59,9 +59,9 @@ async def test_a_created_image_carries_everything(async_client, script, tmp_path
 
 
 async def test_what_is_not_chosen_does_not_travel(async_client, script):
-    await async_client.create_image(SOUND)
+    await async_client.create_image(AUDIO)
     (request,) = script.requests
-    assert request.audio.content == SOUND
+    assert request.audio.content == AUDIO
     assert not request.recipe
     for field in ("seed", "steps", "guidance_scale", "previews", "width_pixels", "height_pixels"):
         assert not request.HasField(field)
@@ -111,7 +111,7 @@ async def test_create_image_sends_what_stream_image_sends(async_client, script):
         "exact": False,
         "bypass_cache": True,
     }
-    await async_client.create_image(SOUND, **chosen)
+    await async_client.create_image(AUDIO, **chosen)
     await events_of(async_client, **chosen)
     one, other = script.requests
     assert one == other
@@ -120,10 +120,10 @@ async def test_create_image_sends_what_stream_image_sends(async_client, script):
 
 async def test_who_calls_is_told_with_every_call_of_the_gateway(target, script):
     async with chladni.AsyncClient(target, caller_id="nightly") as client:
-        await client.create_image(SOUND)
+        await client.create_image(AUDIO)
         await client.list_recipes()
     async with chladni.AsyncClient(target) as client:
-        await client.create_image(SOUND)
+        await client.create_image(AUDIO)
     assert [metadata.get("x-caller-id") for metadata in script.metadata] == ["nightly", "nightly", None]
 
 
@@ -135,7 +135,7 @@ def test_an_odd_caller_is_refused(caller_id):
 
 async def test_an_unknown_priority_is_refused(async_client, script):
     with pytest.raises(ValueError, match="urgent"):
-        await async_client.create_image(SOUND, priority="urgent")
+        await async_client.create_image(AUDIO, priority="urgent")
     assert not script.requests
 
 
@@ -153,20 +153,20 @@ async def test_numbers_that_cannot_travel_are_refused_before_the_call(
     async_client, script, parameters, field
 ):
     with pytest.raises(chladni.InvalidInputError, match=field) as caught:
-        await async_client.create_image(SOUND, **parameters)
+        await async_client.create_image(AUDIO, **parameters)
     assert caught.value.violations[0].field == field
     assert not script.requests
 
 
 async def test_a_recording_may_be_a_path_a_text_or_an_open_file(async_client, script, tmp_path):
     path = tmp_path / "voice.wav"
-    path.write_bytes(SOUND)
+    path.write_bytes(AUDIO)
     await async_client.create_image(path)
     await async_client.create_image(str(path))
     with path.open("rb") as file:
         await async_client.create_image(file)
-    await async_client.create_image(io.BytesIO(SOUND))
-    assert [request.audio.content for request in script.requests] == [SOUND] * 4
+    await async_client.create_image(io.BytesIO(AUDIO))
+    assert [request.audio.content for request in script.requests] == [AUDIO] * 4
     names = [request.audio.display_name for request in script.requests]
     assert names == ["voice.wav", "voice.wav", "voice.wav", ""]
 
@@ -196,7 +196,7 @@ async def test_a_message_larger_than_the_server_takes_is_the_files_fault(async_c
 async def test_images_are_compared_by_identifier_path_bytes_and_result(async_client, script, tmp_path):
     path = tmp_path / "one.png"
     path.write_bytes(b"first")
-    image = await async_client.create_image(SOUND)
+    image = await async_client.create_image(AUDIO)
     script.requests.clear()
     comparison = await async_client.compare_images(IMAGE_ID, path)
     await async_client.compare_images(str(path), b"second")
@@ -229,19 +229,19 @@ async def test_recipes_are_listed(async_client):
 
 async def test_a_spectrogram_is_drawn(async_client, script):
     spectrogram = await async_client.render_spectrogram(
-        SOUND, width_pixels=300, height_pixels=100, colormap=chladni.Colormap.GRAY
+        AUDIO, width_pixels=300, height_pixels=100, colormap=chladni.Colormap.GRAY
     )
     assert (spectrogram.width_pixels, spectrogram.height_pixels) == (300, 100)
     assert spectrogram.png.startswith(b"\x89PNG")
-    assert spectrogram.sound.format == "flac"
+    assert spectrogram.audio.format == "flac"
     (request,) = script.requests
     assert request.colormap == audio_pb2.COLORMAP_GRAY
-    await async_client.render_spectrogram(SOUND)
+    await async_client.render_spectrogram(AUDIO)
     assert not script.requests[1].HasField("width_pixels")
 
 
 async def test_features_are_extracted(async_client, script):
-    features = await async_client.extract_features(SOUND, features=list(chladni.Feature))
+    features = await async_client.extract_features(AUDIO, features=list(chladni.Feature))
     assert features.descriptors[1] == chladni.Descriptor("flatness", 0.5, "1", 0.0, 1.0, "Noise-likeness.")
     assert features.embedding == chladni.Embedding(
         "chladni-descriptors-v2", (0.25, 0.75), ("loudness", "dynamics")
@@ -249,7 +249,7 @@ async def test_features_are_extracted(async_client, script):
     assert features.log_mel.shape == (2, 2)
     assert features.log_mel.values == (0.0, 0.5, 1.0, 0.0)
     assert features.processing_seconds == 0.02
-    only = await async_client.extract_features(SOUND, features=[chladni.Feature.DESCRIPTORS])
+    only = await async_client.extract_features(AUDIO, features=[chladni.Feature.DESCRIPTORS])
     assert (only.embedding, only.log_mel) == (None, None)
     assert list(script.requests[1].features) == [audio_pb2.FEATURE_DESCRIPTORS]
 
@@ -270,9 +270,9 @@ def test_tensors_of_every_type_give_python_numbers(dtype, code, values):
 
 
 async def test_an_unknown_element_type_is_the_servers_fault(async_client, monkeypatch):
-    monkeypatch.delitem(sound_conversion._DTYPES, tensor_pb2.DATA_TYPE_FLOAT32)
+    monkeypatch.delitem(audio_results._DTYPES, tensor_pb2.DATA_TYPE_FLOAT32)
     with pytest.raises(chladni.FaultError, match="unknown to this client"):
-        await async_client.extract_features(SOUND)
+        await async_client.extract_features(AUDIO)
 
 
 async def test_health_tells_serving_from_not_serving_from_unreachable(target, health):
@@ -287,7 +287,7 @@ async def test_health_tells_serving_from_not_serving_from_unreachable(target, he
 
 async def test_leaving_the_loop_cancels_the_work(async_client, script):
     script.stops_after = 4
-    async with aclosing(async_client.stream_image(SOUND)) as events:
+    async with aclosing(async_client.stream_image(AUDIO)) as events:
         async for event in events:
             if isinstance(event, chladni.Started):
                 break
@@ -299,7 +299,7 @@ async def test_cancelling_the_task_cancels_the_work(async_client, script):
     has_started = asyncio.Event()
 
     async def follow():
-        async for event in async_client.stream_image(SOUND):
+        async for event in async_client.stream_image(AUDIO):
             if isinstance(event, chladni.Started):
                 has_started.set()
 
@@ -331,7 +331,7 @@ async def test_targets_come_from_the_environment_where_none_is_given(target, mon
     monkeypatch.setenv("CHLADNI_CLIENT_AUDIO_FEATURES_TARGET", target)
     async with chladni.AsyncClient() as client:
         assert await client.list_recipes()
-        assert await client.extract_features(SOUND)
+        assert await client.extract_features(AUDIO)
 
 
 async def test_the_default_targets_are_on_this_machine(monkeypatch):
@@ -343,5 +343,5 @@ async def test_the_default_targets_are_on_this_machine(monkeypatch):
 
 
 async def test_many_calls_run_at_once_on_one_client(async_client):
-    images = await asyncio.gather(*(async_client.create_image(SOUND) for _ in range(6)))
+    images = await asyncio.gather(*(async_client.create_image(AUDIO) for _ in range(6)))
     assert len(images) == 6

@@ -12,7 +12,7 @@ import pytest
 
 import chladni_client as chladni
 
-SOUND = b"RIFF, or so"
+AUDIO = b"RIFF, or so"
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 
 
@@ -41,12 +41,12 @@ def test_methods_keep_their_documentation():
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [
-        ("create_image", (SOUND,)),
+        ("create_image", (AUDIO,)),
         ("compare_images", (b"1", b"2")),
         ("get_image", (IMAGE_ID,)),
         ("list_recipes", ()),
-        ("render_spectrogram", (SOUND,)),
-        ("extract_features", (SOUND,)),
+        ("render_spectrogram", (AUDIO,)),
+        ("extract_features", (AUDIO,)),
         ("health", ()),
     ],
 )
@@ -61,14 +61,14 @@ async def test_both_clients_stream_sounds_alike(client, async_client):
 
 
 async def test_both_clients_yield_the_same_events(client, async_client):
-    events = [event async for event in async_client.stream_image(SOUND, preview_interval_steps=1)]
-    assert list(client.stream_image(SOUND, preview_interval_steps=1)) == events
+    events = [event async for event in async_client.stream_image(AUDIO, preview_interval_steps=1)]
+    assert list(client.stream_image(AUDIO, preview_interval_steps=1)) == events
 
 
 def test_on_event_is_told_every_event(client):
     events = []
-    image = client.create_image(SOUND, on_event=events.append)
-    assert [type(event) for event in events] == [type(event) for event in client.stream_image(SOUND)]
+    image = client.create_image(AUDIO, on_event=events.append)
+    assert [type(event) for event in events] == [type(event) for event in client.stream_image(AUDIO)]
     assert events[-1].image is image
 
 
@@ -77,13 +77,13 @@ def test_what_on_event_raises_ends_the_call(client, script):
         raise KeyError("enough")
 
     with pytest.raises(KeyError, match="enough"):
-        client.create_image(SOUND, on_event=refuse)
+        client.create_image(AUDIO, on_event=refuse)
     assert script.was_cancelled.wait(10)
 
 
 def test_calling_the_client_from_on_event_is_an_error_and_no_deadlock(client):
     with pytest.raises(RuntimeError, match="must not call the client"):
-        client.create_image(SOUND, on_event=lambda _event: client.list_recipes())
+        client.create_image(AUDIO, on_event=lambda _event: client.list_recipes())
 
 
 def test_errors_arrive(client, script, rich_error):
@@ -97,7 +97,7 @@ def test_errors_arrive(client, script, rich_error):
 
 def test_leaving_the_loop_cancels_the_work(client, script):
     script.stops_after = 4
-    with closing(client.stream_image(SOUND)) as events:
+    with closing(client.stream_image(AUDIO)) as events:
         for event in events:
             if isinstance(event, chladni.Started):
                 break
@@ -106,7 +106,7 @@ def test_leaving_the_loop_cancels_the_work(client, script):
 
 def test_dropping_the_iterator_cancels_the_work(client, script):
     script.stops_after = 4
-    events = client.stream_image(SOUND)
+    events = client.stream_image(AUDIO)
     next(events)
     del events
     gc.collect()
@@ -115,7 +115,7 @@ def test_dropping_the_iterator_cancels_the_work(client, script):
 
 def test_threads_share_a_client(client, script):
     images = []
-    threads = [threading.Thread(target=lambda: images.append(client.create_image(SOUND))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: images.append(client.create_image(AUDIO))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

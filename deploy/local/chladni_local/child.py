@@ -7,6 +7,8 @@ ends, however it ends, the kernel closes the pipe; the module then gets the SIGT
 some time to end in its own way.
 """
 
+from __future__ import annotations
+
 import os
 import runpy
 import signal
@@ -19,7 +21,7 @@ _GRACE_SECONDS: Final = 15.0
 
 
 def main() -> None:
-    """Runs the module that the command line names."""
+    """Run the module that the command line names."""
     module = sys.argv[1]
     lifeline = os.dup(0)
     threading.Thread(target=_follow, args=(lifeline,), name="lifeline", daemon=True).start()

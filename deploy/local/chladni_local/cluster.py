@@ -1,5 +1,7 @@
 """All services together."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +66,7 @@ class LocalCluster:
         self.stop()
 
     def start(self) -> None:
-        """Starts all services at once and waits until each is ready.
+        """Start all services at once and waits until each is ready.
 
         Raises:
             PortTakenError: Another program has one of the ports.
@@ -81,7 +83,7 @@ class LocalCluster:
             raise
 
     def stop(self) -> None:
-        """Stops all services, callers before the services that they call."""
+        """Stop all services, callers before the services that they call."""
         called = {name for service in self._services.values() for name in service.backends}
         callers = [name for name in self._processes if name not in called]
         try:
@@ -96,7 +98,7 @@ class LocalCluster:
             self._processes.clear()
 
     def start_service(self, name: str) -> None:
-        """Starts a service that was stopped or has died, on the ports that it had; waits until it is ready.
+        """Start a service that was stopped or has died, on the ports that it had; waits until it is ready.
 
         Raises:
             ValueError: It still runs.
@@ -109,26 +111,26 @@ class LocalCluster:
         self._await(name)
 
     def stop_service(self, name: str) -> None:
-        """Stops one service and leaves the others."""
+        """Stop one service and leaves the others."""
         process = self._processes.pop(name)
         process.terminate()
         process.wait(_STOP_SECONDS)
 
     def raise_if_ended(self) -> None:
-        """Raises ServiceEndedError if a service has ended by itself."""
+        """Raise ServiceEndedError if a service has ended by itself."""
         for process in self._processes.values():
             process.raise_if_ended()
 
     def process(self, name: str) -> ServiceProcess:
-        """Returns the process of a service."""
+        """Return the process of a service."""
         return self._processes[name]
 
     def target(self, name: str) -> str:
-        """Returns the gRPC address of a service."""
+        """Return the gRPC address of a service."""
         return self.address(name, "grpc")
 
     def address(self, name: str, purpose: str) -> str:
-        """Returns ``host:port`` of a service for a purpose: ``grpc``, ``metrics``, gateway's ``http``."""
+        """Return ``host:port`` of a service for a purpose: ``grpc``, ``metrics``, gateway's ``http``."""
         return f"{LOOPBACK}:{self._ports[name][purpose]}"
 
     @property

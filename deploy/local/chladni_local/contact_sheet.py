@@ -1,5 +1,7 @@
 """A contact sheet: the spectrogram of each sound beside its image."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +41,7 @@ class Card:
 
 
 def draw_contact_sheet(cards: Sequence[Card], *, title: str, subtitle: str) -> Image.Image:
-    """Returns the sheet: two cards a row, each with a spectrogram and an image, and a caption."""
+    """Return the sheet: two cards a row, each with a spectrogram and an image, and a caption."""
     card_width = 2 * TILE_PIXELS + _GAP
     card_height = TILE_PIXELS + _CAPTION_HEIGHT
     columns = min(_CARDS_A_ROW, len(cards))

@@ -7,6 +7,8 @@ ClusterError
 └── StartTimeoutError     a service was not ready in time
 """
 
+from __future__ import annotations
+
 
 class ClusterError(Exception):
     """The services cannot run; the message is for people."""

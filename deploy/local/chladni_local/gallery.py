@@ -1,5 +1,7 @@
 """Sounds, their images, and how alike these are."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ class Piece:
 
 
 def sounds_in(folder: Path) -> list[Path]:
-    """Returns the recordings of a folder, by name."""
+    """Return the recordings of a folder, by name."""
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in SOUND_SUFFIXES)
 
 
@@ -47,7 +49,7 @@ def make_piece(
     seed: int,
     on_event: Callable[[CreationEvent], None],
 ) -> Piece:
-    """Returns what was made of a sound, the image also as a file."""
+    """Return what was made of a sound, the image also as a file."""
     with closing(client.stream_image(sound_path, seed=seed)) as events:
         for event in events:
             on_event(event)
@@ -58,7 +60,7 @@ def make_piece(
 
 
 def compare_all(client: Client, pieces: Sequence[Piece]) -> Scores:
-    """Returns how alike the images of each pair are, 0 to 1."""
+    """Return how alike the images of each pair are, 0 to 1."""
     return {
         (first, second): client.compare_images(pieces[first].image, pieces[second].image).score
         for first, second in combinations(range(len(pieces)), 2)
@@ -66,7 +68,7 @@ def compare_all(client: Client, pieces: Sequence[Piece]) -> Scores:
 
 
 def striking_descriptors(pieces: Sequence[Piece], count: int = 3) -> list[str]:
-    """Returns in words, for each piece, the descriptors in which it differs most from the others.
+    """Return in words, for each piece, the descriptors in which it differs most from the others.
 
     How much it differs is counted in standard deviations over the pieces.
     """

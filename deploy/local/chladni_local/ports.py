@@ -1,5 +1,7 @@
 """Ports on loopback: which to use, and whether they are free."""
 
+from __future__ import annotations
+
 import errno
 import socket
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,7 @@ Ports = dict[str, dict[str, int]]
 
 
 def free_ports(services: Sequence[Service]) -> Ports:
-    """Returns ports that nobody uses now; all are found before any is given back, so they differ."""
+    """Return ports that nobody uses now; all are found before any is given back, so they differ."""
     with ExitStack() as held:
         return {
             service.name: {purpose: _free_port(held) for purpose in service.ports} for service in services
@@ -24,7 +26,7 @@ def free_ports(services: Sequence[Service]) -> Ports:
 
 
 def configured_ports(services: Sequence[Service], environ: Mapping[str, str]) -> Ports:
-    """Returns the ports that the environment names, else the usual ones; 0 becomes a free one.
+    """Return the ports that the environment names, else the usual ones; 0 becomes a free one.
 
     Raises:
         InvalidPortError: A variable does not hold a port.
@@ -40,7 +42,7 @@ def configured_ports(services: Sequence[Service], environ: Mapping[str, str]) ->
 
 
 def check_free(services: Sequence[Service], ports: Mapping[str, Mapping[str, int]]) -> None:
-    """Checks that every port can be opened.
+    """Check that every port can be opened.
 
     Raises:
         PortTakenError: Some cannot; it names all of them and the variables that change them.
@@ -58,7 +60,7 @@ def check_free(services: Sequence[Service], ports: Mapping[str, Mapping[str, int
 
 
 def is_open(port: int) -> bool:
-    """Returns whether something listens on a port."""
+    """Return whether something listens on a port."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1.0) as connection:
             # Where nothing listens, the kernel may join a connection to itself.

@@ -1,5 +1,7 @@
 """A service as a child process."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import sys
@@ -63,11 +65,11 @@ class ServiceProcess:
         return time.monotonic() - self._started_at
 
     def is_ready(self) -> bool:
-        """Returns whether its gRPC health is SERVING and all its ports are open."""
+        """Return whether its gRPC health is SERVING and all its ports are open."""
         return all(map(is_open, self._ports.values())) and self._is_serving()
 
     def raise_if_ended(self) -> None:
-        """Raises ServiceEndedError if it has ended."""
+        """Raise ServiceEndedError if it has ended."""
         status = self._process.poll()
         if status is None:
             return
@@ -75,11 +77,11 @@ class ServiceProcess:
         raise ServiceEndedError(f"{self.service.name} ended {how}. {self.last_words()}")
 
     def terminate(self) -> None:
-        """Asks it to finish what it does and end."""
+        """Ask it to finish what it does and end."""
         self._process.terminate()
 
     def wait(self, timeout_seconds: float) -> None:
-        """Waits for its end; kills it where that takes too long, or where the waiting is interrupted."""
+        """Wait for its end; kills it where that takes too long, or where the waiting is interrupted."""
         try:
             self._process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
@@ -88,7 +90,7 @@ class ServiceProcess:
             self.kill()
 
     def kill(self) -> None:
-        """Ends it at once; does nothing to one that has ended."""
+        """End it at once; does nothing to one that has ended."""
         self._process.kill()
         self._process.wait()
         if self._process.stdin is not None:
@@ -106,7 +108,7 @@ class ServiceProcess:
         return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
     def last_words(self) -> str:
-        """Returns the last lines of its log, in a sentence."""
+        """Return the last lines of its log, in a sentence."""
         with self.log_path.open("rb") as log:
             log.seek(max(0, log.seek(0, 2) - _LOG_TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()[-_LOG_LINES:]

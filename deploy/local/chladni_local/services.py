@@ -1,5 +1,7 @@
 """The services, and the environment that joins them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,11 +26,11 @@ class Service:
     backends: tuple[str, ...] = ()
 
     def variable(self, setting: str) -> str:
-        """Returns the environment variable of one of its settings."""
+        """Return the environment variable of one of its settings."""
         return f"CHLADNI_{self.name}_{setting}".replace("-", "_").upper()
 
     def port_variable(self, purpose: str) -> str:
-        """Returns the environment variable of one of its ports."""
+        """Return the environment variable of one of its ports."""
         return self.variable(f"{purpose}_port")
 
 
@@ -54,7 +56,7 @@ SERVICES: Final = (
 def environment_of(
     service: Service, ports: Mapping[str, Mapping[str, int]], environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns the environment of a service.
+    """Return the environment of a service.
 
     Args:
         service: The service.

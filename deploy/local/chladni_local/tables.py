@@ -1,5 +1,7 @@
 """The gallery as tables on a terminal."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from chladni_local.gallery import Piece, Scores
 
 
 def pieces_table(pieces: Sequence[Piece], striking: Sequence[str], folder: Path) -> Table:
-    """Returns a table of what was made.
+    """Return a table of what was made.
 
     Args:
         pieces: The pieces.
@@ -26,7 +28,7 @@ def pieces_table(pieces: Sequence[Piece], striking: Sequence[str], folder: Path)
     table.add_column("Seed", justify="right", no_wrap=True)
     table.add_column("Unlike the others", overflow="fold")
     for number, (piece, words) in enumerate(zip(pieces, striking, strict=True), start=1):
-        sound = piece.image.sound
+        sound = piece.image.audio
         names = Text(piece.sound_path.name, style="cyan")
         names.append(f"\n{piece.image_path.relative_to(folder)}", style="bold")
         table.add_row(
@@ -41,7 +43,7 @@ def pieces_table(pieces: Sequence[Piece], striking: Sequence[str], folder: Path)
 
 
 def scores_table(pieces: Sequence[Piece], scores: Scores) -> Table:
-    """Returns the matrix of scores; the greener, the more alike."""
+    """Return the matrix of scores; the greener, the more alike."""
     table = Table(
         title="How alike the images are (0 to 1)", title_justify="left", title_style="bold", box=None
     )
@@ -62,7 +64,7 @@ def scores_table(pieces: Sequence[Piece], scores: Scores) -> Table:
 
 
 def closest_pairs(pieces: Sequence[Piece], scores: Scores) -> str:
-    """Returns which pair is most and which is least alike, in words."""
+    """Return which pair is most and which is least alike, in words."""
 
     def describe(pair: tuple[int, int]) -> str:
         first, second = (pieces[position].sound_path.stem for position in pair)

@@ -33,7 +33,7 @@ def stand_ins(stand_in_modules):
 
 @pytest.fixture
 def stops(tmp_path):
-    """Returns the services that have stopped in good order, with the backend that they knew."""
+    """Return the services that have stopped in good order, with the backend that they knew."""
 
     def stops():
         path = tmp_path / "stops"

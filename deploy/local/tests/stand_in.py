@@ -24,7 +24,7 @@ FAULT = os.environ.get(f"STAND_IN_{NAME}", "")
 
 
 def listen_on_other_ports():
-    """Opens the ports that are not gRPC's."""
+    """Open the ports that are not gRPC's."""
     listeners = []
     for variable, port in os.environ.items():
         is_own = variable.startswith(f"CHLADNI_{NAME}_") and variable.endswith("_PORT")

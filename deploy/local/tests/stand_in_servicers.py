@@ -15,13 +15,13 @@ from chladni.media.v1 import media_pb2
 
 
 def register(server):
-    """Adds the servicers to a server."""
+    """Add the servicers to a server."""
     gateway_grpc.add_AudioToImageServiceServicer_to_server(Gateway(), server)
     audio_grpc.add_AudioFeatureServiceServicer_to_server(AudioFeatures(), server)
 
 
 def png(content, size=64):
-    """Returns a PNG whose colour is that of a file."""
+    """Return a PNG whose colour is that of a file."""
     colour = tuple(hashlib.sha256(content).digest()[:3])
     file = io.BytesIO()
     Image.new("RGB", (size, size), colour).save(file, format="PNG")

@@ -34,7 +34,7 @@ def is_alive(pid):
 
 
 def children():
-    """Returns the processes that this one has started and not yet seen end."""
+    """Return the processes that this one has started and not yet seen end."""
     return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
 
 

@@ -29,7 +29,7 @@ def piece(name, **descriptors):
         width_pixels=64,
         height_pixels=64,
         provenance=provenance,
-        sound=None,
+        audio=None,
         descriptors=tuple(Descriptor(key, value, "1", 0, 1, "") for key, value in descriptors.items()),
         processing_seconds=1.25,
         expires_at=None,

@@ -26,7 +26,7 @@ SERVICE_NAMES = ["audio-features", "gateway", "image-generation", "similarity"]
 
 @pytest.fixture
 def start(scripts, stand_in_modules, tmp_path):
-    """Starts a program."""
+    """Start a program."""
     started = []
 
     def start(script, *arguments, **environ):

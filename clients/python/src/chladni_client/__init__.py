@@ -9,6 +9,8 @@
 `AsyncClient` does the same on an event loop; `chladni_client.errors` draws the tree of exceptions.
 """
 
+from __future__ import annotations
+
 from chladni_client._transport.retries import RetryPolicy
 from chladni_client.async_client import AsyncClient
 from chladni_client.client import Client
@@ -37,16 +39,17 @@ from chladni_client.reproduction.reproduce import (
     compare_renderings,
 )
 from chladni_client.types.audio import (
+    AudioFeatures,
+    AudioProperties,
     Colormap,
     Descriptor,
     Embedding,
     Feature,
-    SoundFeatures,
-    SoundProperties,
     Spectrogram,
     Tensor,
 )
 from chladni_client.types.events import (
+    AudioAnalyzed,
     CreationEvent,
     ImageCreated,
     ImageDrafted,
@@ -54,18 +57,17 @@ from chladni_client.types.events import (
     Queued,
     RecipeFellBack,
     Retrying,
-    SoundAnalyzed,
     Started,
 )
 from chladni_client.types.images import Comparison, CreatedImage, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
 from chladni_client.types.live import (
+    AudioLevel,
     LiveEvent,
     LiveSummary,
     MelFrames,
     PcmEncoding,
     PcmFormat,
-    SoundLevel,
 )
 from chladni_client.types.options import CreationOptions, NoiseMode
 from chladni_client.types.services import Recipe, RecipeNeed, ServiceHealth, ServiceState
@@ -75,6 +77,10 @@ from chladni_contract.provenance import Provenance
 
 __all__ = [
     "AsyncClient",
+    "AudioAnalyzed",
+    "AudioFeatures",
+    "AudioLevel",
+    "AudioProperties",
     "CallCancelledError",
     "ChladniError",
     "Client",
@@ -122,10 +128,6 @@ __all__ = [
     "Retrying",
     "ServiceHealth",
     "ServiceState",
-    "SoundAnalyzed",
-    "SoundFeatures",
-    "SoundLevel",
-    "SoundProperties",
     "Spectrogram",
     "Started",
     "StoredImage",

@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Final, Self, Unpack
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
-from chladni_client._calls.creation import created_events
 from chladni_client._calls.health import health_of
-from chladni_client._calls.live import PcmChunks, live_events
-from chladni_client._messages import audio_results as sound_conversion
-from chladni_client._messages import requests
-from chladni_client._messages import results as conversion
+from chladni_client._calls.streams import PcmChunks, created_events, live_events
+from chladni_client._messages import audio_results, image_results, requests
 from chladni_client._transport.connection import Connection
 from chladni_client._transport.retries import Attempts, RetryPolicy
 from chladni_client.reproduction.reproduce import Reproduction, reproduce
-from chladni_client.types.audio import Colormap, Feature, SoundFeatures, Spectrogram
+from chladni_client.types.audio import AudioFeatures, Colormap, Feature, Spectrogram
 from chladni_client.types.events import CreationEvent, ImageCreated
 from chladni_client.types.services import Recipe, ServiceHealth
 from chladni_client.types.timeouts import Timeouts
@@ -101,7 +98,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections for good; calls in progress end with `CallCancelledError`."""
+        """Close the connections for good; calls in progress end with `CallCancelledError`."""
         await asyncio.gather(self._gateway.close(), self._audio_features.close())
 
     async def create_image(
@@ -112,7 +109,7 @@ class AsyncClient:
         on_event: Callable[[CreationEvent], object] | None = None,
         **options: Unpack[CreationOptions],
     ) -> CreatedImage:
-        """Returns the image of a sound.
+        """Return the image of a sound.
 
         Args:
             audio: A recording (WAV, MP3, FLAC or OGG/Vorbis): its path, its bytes or an open binary file.
@@ -140,7 +137,7 @@ class AsyncClient:
         timeout_seconds: float | None = None,
         **options: Unpack[CreationOptions],
     ) -> AsyncGenerator[CreationEvent, None]:
-        """Yields what happens on the way from a sound to its image, and the image last.
+        """Yield what happens on the way from a sound to its image, and the image last.
 
         Leaving the loop early stops the work in every service; `contextlib.aclosing` does so at once.
 
@@ -170,7 +167,7 @@ class AsyncClient:
         timeout_seconds: float | None = None,
         on_event: Callable[[CreationEvent], object] | None = None,
     ) -> Reproduction:
-        """Makes an image again as its provenance says, and compares both bit for bit.
+        """Create an image again as its provenance says, and compares both bit for bit.
 
         Args:
             image: A PNG that Chladni made: its path, its bytes or an open binary file.
@@ -181,7 +178,7 @@ class AsyncClient:
         Raises:
             ProvenanceError: The image does not say all that is needed to make it again.
             InvalidInputError: The recording is another one, or the image was changed since it was made.
-            FaultError: The server gave an image that it had kept, although it was asked to compute it anew.
+            FaultError: The server gave an image that it had kept, although it was asked to compute it again.
         """
         create = partial(self.create_image, timeout_seconds=timeout_seconds, on_event=on_event)
         return await reproduce(image, audio, create, self.list_recipes)
@@ -189,7 +186,7 @@ class AsyncClient:
     async def compare_images(
         self, first: ImageSource, second: ImageSource, *, timeout_seconds: float | None = None
     ) -> Comparison:
-        """Returns how alike two images are.
+        """Return how alike two images are.
 
         Args:
             first: A `CreatedImage` or `StoredImage`, the identifier of one, or an image file: its path,
@@ -204,10 +201,10 @@ class AsyncClient:
         )
         attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
         response = await self._gateway.call(self._gateway_stub.CompareImages, request, attempts)
-        return conversion.to_comparison(response)
+        return image_results.to_comparison(response)
 
     async def get_image(self, image_id: str, *, timeout_seconds: float | None = None) -> StoredImage:
-        """Returns an image that the server keeps.
+        """Return an image that the server keeps.
 
         Args:
             image_id: Identifier from `CreatedImage.image_id`.
@@ -216,14 +213,14 @@ class AsyncClient:
         request = gateway_pb2.GetImageRequest(image_id=image_id)
         attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
         response = await self._gateway.call(self._gateway_stub.GetImage, request, attempts)
-        return conversion.to_stored_image(image_id, response)
+        return image_results.to_stored_image(image_id, response)
 
     async def list_recipes(self, *, timeout_seconds: float | None = None) -> tuple[Recipe, ...]:
-        """Returns the ways from sound to image that the server knows, its default first."""
+        """Return the ways from sound to image that the server knows, its default first."""
         request = gateway_pb2.ListRecipesRequest()
         attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
         response = await self._gateway.call(self._gateway_stub.ListRecipes, request, attempts)
-        return tuple(map(conversion.to_recipe, response.recipes))
+        return tuple(map(image_results.to_recipe, response.recipes))
 
     async def render_spectrogram(
         self,
@@ -234,7 +231,7 @@ class AsyncClient:
         colormap: Colormap = Colormap.VIRIDIS,
         timeout_seconds: float | None = None,
     ) -> Spectrogram:
-        """Returns the spectrogram of a sound as an image; asks the audio-feature service.
+        """Return the spectrogram of a sound as an image; asks the audio-feature service.
 
         Args:
             audio: As for `create_image`.
@@ -251,7 +248,7 @@ class AsyncClient:
         )
         attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
         response = await self._audio_features.call(self._audio_stub.RenderSpectrogram, request, attempts)
-        return sound_conversion.to_spectrogram(response)
+        return audio_results.to_spectrogram(response)
 
     async def extract_features(
         self,
@@ -260,8 +257,8 @@ class AsyncClient:
         features: Iterable[Feature] = (Feature.DESCRIPTORS, Feature.EMBEDDING),
         initial_latents: InitialLatentsOptions | None = None,
         timeout_seconds: float | None = None,
-    ) -> SoundFeatures:
-        """Returns what a sound is like in numbers; asks the audio-feature service.
+    ) -> AudioFeatures:
+        """Return what a sound is like in numbers; asks the audio-feature service.
 
         Args:
             audio: As for `create_image`.
@@ -275,12 +272,12 @@ class AsyncClient:
         )
         attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
         response = await self._audio_features.call(self._audio_stub.ExtractFeatures, request, attempts)
-        return sound_conversion.to_sound_features(response)
+        return audio_results.to_audio_features(response)
 
     async def stream_features(
         self, chunks: PcmChunks, pcm: PcmFormat, *, timeout_seconds: float | None = None
     ) -> AsyncGenerator[LiveEvent, None]:
-        """Yields the mel frames of a live sound as they become complete, and its summary last.
+        """Yield the mel frames of a live sound as they become complete, and its summary last.
 
         Asks the audio-feature service. Nothing is tried again, since a sound is heard only once; leaving the
         loop early ends the call.
@@ -296,7 +293,7 @@ class AsyncClient:
                 yield event
 
     async def health(self, *, timeout_seconds: float = 5.0) -> tuple[ServiceHealth, ...]:
-        """Returns what the gateway and the audio-feature service say of themselves; asks once.
+        """Return what the gateway and the audio-feature service say of themselves; asks once.
 
         Only the methods of sounds themselves need to reach the audio-feature service.
         """

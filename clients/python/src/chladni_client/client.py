@@ -23,7 +23,7 @@ ResultT = TypeVar("ResultT")
 def _blocking(
     method: Callable[Concatenate[AsyncClient, ParametersT], Coroutine[Any, Any, ResultT]],
 ) -> Callable[Concatenate[Client, ParametersT], ResultT]:
-    """Returns a method that waits for a coroutine method of `AsyncClient`."""
+    """Return a method that waits for a coroutine method of `AsyncClient`."""
 
     @wraps(method)
     def call(self: Client, /, *args: ParametersT.args, **kwargs: ParametersT.kwargs) -> ResultT:
@@ -35,7 +35,7 @@ def _blocking(
 def _iterating(
     method: Callable[Concatenate[AsyncClient, ParametersT], AsyncGenerator[ResultT, None]],
 ) -> Callable[Concatenate[Client, ParametersT], Generator[ResultT, None, None]]:
-    """Returns a generator method that waits for each item of one of `AsyncClient`."""
+    """Return a generator method that waits for each item of one of `AsyncClient`."""
 
     @wraps(method)
     def iterate(
@@ -90,7 +90,7 @@ class Client:
             caller_id=caller_id,
         )
         self._thread = EventLoopThread()
-        # Also for those who forget to close, at the latest when the interpreter ends.
+        # For callers who do not close it: at the latest when the interpreter ends.
         self._close = weakref.finalize(self, _close, self._client, self._thread)
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections for good; calls of other threads end with `CallCancelledError`."""
+        """Close the connections for good; calls of other threads end with `CallCancelledError`."""
         self._close()
 
     create_image = _blocking(AsyncClient.create_image)

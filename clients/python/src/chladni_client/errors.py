@@ -17,6 +17,8 @@
 A file that cannot be read raises the `OSError` that Python raises for it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 from chladni_contract.errors import FieldViolation
@@ -29,7 +31,7 @@ class ChladniError(Exception):
         message: One or two sentences for people.
         reason: Stable name: one of `chladni.errors.v1.ErrorReason` without its prefix, such as
             ``AUDIO_TOO_LONG``; where an answer carried none, the name of its gRPC status.
-        stage: Stage that failed, such as ``audio_features``; empty where there is none.
+        stage: Stage that failed, such as ``audio_features``; empty if there is none.
         violations: What is wrong with which fields.
         retry_after_seconds: When the server thinks that trying again makes sense; `None` where it did
             not say.

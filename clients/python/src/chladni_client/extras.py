@@ -1,5 +1,7 @@
 """Packages that only some commands need."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from types import ModuleType
 
@@ -7,7 +9,7 @@ from chladni_client.errors import NotInstalledError
 
 
 def required_package(name: str, *, extra: str, purpose: str) -> ModuleType:
-    """Returns a package that an extra of this one brings.
+    """Return a package that an extra of this one brings.
 
     Args:
         name: The package.

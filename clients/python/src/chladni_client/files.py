@@ -1,5 +1,7 @@
 """Files: recordings and images that go to a server, and results that are written."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ class Upload:
 
     Attributes:
         content: The file's bytes.
-        display_name: Name of the file without folders; empty where there is none.
+        display_name: Name of the file without folders; empty if there is none.
     """
 
     content: bytes
@@ -31,7 +33,7 @@ class Upload:
 
 
 def read_upload(source: FileSource) -> Upload:
-    """Returns the bytes of a file, and its name.
+    """Return the bytes of a file, and its name.
 
     Raises:
         InvalidInputError: The file has more than `MAX_UPLOAD_BYTES`.
@@ -54,7 +56,7 @@ def read_upload(source: FileSource) -> Upload:
 
 
 def is_image_id(text: str) -> bool:
-    """Returns whether a text is an identifier of an image: a UUID in its usual form."""
+    """Return whether a text is an identifier of an image: a UUID in its usual form."""
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:
@@ -62,7 +64,7 @@ def is_image_id(text: str) -> bool:
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Writes a file so that nobody ever sees half of it; returns its path.
+    """Write a file so that nobody ever sees half of it; returns its path.
 
     Raises:
         OSError: The file cannot be written.
@@ -90,7 +92,7 @@ class PngFile:
     png: bytes
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the PNG and returns its path; an existing file is replaced in one step.
+        """Write the PNG and returns its path; an existing file is replaced in one step.
 
         Raises:
             OSError: The file cannot be written.

@@ -1,5 +1,7 @@
 """What a server says of itself."""
 
+from __future__ import annotations
+
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chladni_client._transport.connection import Connection
@@ -9,7 +11,7 @@ from chladni_client.types.services import ServiceHealth, ServiceState
 
 
 async def health_of(name: str, connection: Connection, timeout_seconds: float) -> ServiceHealth:
-    """Returns the health of the server at the other end of a connection; asks once.
+    """Return the health of the server at the other end of a connection; asks once.
 
     Raises:
         ChladniError: It answered, but not what a server of health answers.

@@ -1,5 +1,7 @@
 """From messages to results: sounds and arrays."""
 
+from __future__ import annotations
+
 from typing import Final
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
@@ -7,15 +9,15 @@ from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client.errors import FaultError
 from chladni_client.types.audio import (
+    AudioFeatures,
+    AudioProperties,
     Descriptor,
     Embedding,
-    SoundFeatures,
-    SoundProperties,
     Spectrogram,
     Tensor,
 )
 from chladni_client.types.initial_latents import LatentCalibration
-from chladni_client.types.live import LiveEvent, LiveSummary, MelFrames, SoundLevel
+from chladni_client.types.live import AudioLevel, LiveEvent, LiveSummary, MelFrames
 
 _DTYPES: Final = {
     tensor_pb2.DATA_TYPE_FLOAT32: "<f4",
@@ -26,14 +28,14 @@ _DTYPES: Final = {
 }
 
 
-def to_sound_properties(message: media_pb2.AudioProperties) -> SoundProperties:
-    """Returns the properties of a recording that a message holds."""
+def to_audio_properties(message: media_pb2.AudioProperties) -> AudioProperties:
+    """Return the properties of a recording that a message holds."""
     name = (
         media_pb2.AudioFormat.Name(message.format)
         if message.format in media_pb2.AudioFormat.values()
         else "AUDIO_FORMAT_UNSPECIFIED"
     )
-    return SoundProperties(
+    return AudioProperties(
         format=name.removeprefix("AUDIO_FORMAT_").lower(),
         sample_rate_hz=message.sample_rate_hz,
         channel_count=message.channel_count,
@@ -43,7 +45,7 @@ def to_sound_properties(message: media_pb2.AudioProperties) -> SoundProperties:
 
 
 def to_descriptor(message: audio_pb2.Descriptor) -> Descriptor:
-    """Returns the descriptor that a message holds."""
+    """Return the descriptor that a message holds."""
     return Descriptor(
         name=message.name,
         value=message.value,
@@ -55,19 +57,19 @@ def to_descriptor(message: audio_pb2.Descriptor) -> Descriptor:
 
 
 def to_spectrogram(message: audio_pb2.RenderSpectrogramResponse) -> Spectrogram:
-    """Returns the spectrogram that a message holds."""
+    """Return the spectrogram that a message holds."""
     return Spectrogram(
         png=message.image.content,
         width_pixels=message.image.width_pixels,
         height_pixels=message.image.height_pixels,
-        sound=to_sound_properties(message.audio),
+        audio=to_audio_properties(message.audio),
     )
 
 
-def to_sound_features(message: audio_pb2.ExtractFeaturesResponse) -> SoundFeatures:
-    """Returns the features that a message holds."""
-    return SoundFeatures(
-        sound=to_sound_properties(message.audio),
+def to_audio_features(message: audio_pb2.ExtractFeaturesResponse) -> AudioFeatures:
+    """Return the features that a message holds."""
+    return AudioFeatures(
+        audio=to_audio_properties(message.audio),
         descriptors=tuple(map(to_descriptor, message.descriptors)),
         embedding=_to_embedding(message.embedding) if message.HasField("embedding") else None,
         log_mel=_to_tensor(message.log_mel) if message.HasField("log_mel") else None,
@@ -82,7 +84,7 @@ def to_sound_features(message: audio_pb2.ExtractFeaturesResponse) -> SoundFeatur
 
 
 def to_live_event(message: audio_pb2.StreamFeaturesResponse) -> LiveEvent | None:
-    """Returns the event of a message; `None` for one that this client does not know yet."""
+    """Return the event of a message; `None` for one that this client does not know yet."""
     match message.WhichOneof("event"):
         case "frames":
             frames = message.frames
@@ -90,7 +92,7 @@ def to_live_event(message: audio_pb2.StreamFeaturesResponse) -> LiveEvent | None
                 first_frame=frames.first_frame,
                 power_db=_to_tensor(frames.power_db),
                 level=(
-                    SoundLevel(frames.level.rms_dbfs, frames.level.peak_dbfs)
+                    AudioLevel(frames.level.rms_dbfs, frames.level.peak_dbfs)
                     if frames.HasField("level")
                     else None
                 ),

@@ -1,5 +1,7 @@
 """From arguments to messages."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Iterable
 from typing import Final, TypeAlias
@@ -53,7 +55,7 @@ _COLORMAPS: Final = {
 
 
 def to_metadata(caller_id: str) -> tuple[tuple[str, str], ...]:
-    """Returns the metadata that tells a server who calls.
+    """Return the metadata that tells a server who calls.
 
     Raises:
         ValueError: The identifier is too long, or holds more than printable ASCII.
@@ -66,13 +68,13 @@ def to_metadata(caller_id: str) -> tuple[tuple[str, str], ...]:
 
 
 async def to_audio_clip(audio: FileSource) -> media_pb2.AudioClip:
-    """Returns the message of a recording, read without blocking the event loop."""
+    """Return the message of a recording, read without blocking the event loop."""
     upload = await asyncio.to_thread(read_upload, audio)
     return media_pb2.AudioClip(content=upload.content, display_name=upload.display_name)
 
 
 async def to_image_reference(image: ImageSource) -> gateway_pb2.ImageReference:
-    """Returns the reference to an image.
+    """Return the reference to an image.
 
     A `CreatedImage` or `StoredImage` travels as its bytes, so that it may have expired at the server.
     """
@@ -110,7 +112,7 @@ def to_create_image_request(
     preview_interval_steps: int = 0,
     preview_size_pixels: int | None = None,
 ) -> gateway_pb2.CreateImageRequest:
-    """Returns the request for an image.
+    """Return the request for an image.
 
     Raises:
         InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
@@ -151,7 +153,7 @@ def to_render_spectrogram_request(
     height_pixels: int | None,
     colormap: Colormap,
 ) -> audio_pb2.RenderSpectrogramRequest:
-    """Returns the request for a spectrogram.
+    """Return the request for a spectrogram.
 
     Raises:
         InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
@@ -170,7 +172,7 @@ def to_extract_features_request(
     features: Iterable[Feature],
     initial_latents: InitialLatentsOptions | None,
 ) -> audio_pb2.ExtractFeaturesRequest:
-    """Returns the request for features.
+    """Return the request for features.
 
     Raises:
         InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
@@ -191,7 +193,7 @@ def to_extract_features_request(
 
 
 def to_pcm_config(pcm: PcmFormat) -> audio_pb2.PcmConfig:
-    """Returns the description of a live sound.
+    """Return the description of a live sound.
 
     Raises:
         InvalidInputError: A number cannot travel at all; servers check the narrower ranges.

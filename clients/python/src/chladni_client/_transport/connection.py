@@ -58,7 +58,7 @@ class Connection:
         return self._channel
 
     async def close(self) -> None:
-        """Closes the channel for good and cancels its calls."""
+        """Close the channel for good and cancels its calls."""
         self._is_closed = True
         if self._channel is not None:
             await self._channel.close(grace=None)
@@ -66,7 +66,7 @@ class Connection:
     async def call(
         self, method: Callable[..., Awaitable[ResponseT]], request: Any, attempts: Attempts
     ) -> ResponseT:
-        """Returns the response to a request that changes nothing, and may so be sent again.
+        """Return the response to a request that changes nothing, and may so be sent again.
 
         Raises:
             ChladniError: The server refused it, at last.

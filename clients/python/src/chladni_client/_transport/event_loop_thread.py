@@ -1,5 +1,7 @@
 """An event loop on a thread of its own, for callers that have none."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
@@ -28,9 +30,9 @@ class EventLoopThread:
         *args: ParametersT.args,
         **kwargs: ParametersT.kwargs,
     ) -> ResultT:
-        """Returns the result of a coroutine function.
+        """Return the result of a coroutine function.
 
-        Where the waiting is interrupted (Ctrl-C), the coroutine is cancelled and has ended before the
+        If the waiting is interrupted (Ctrl-C), the coroutine is cancelled and has ended before the
         interruption goes on. It is made on the loop's thread, which no interruption reaches, so that none
         is made and then forgotten.
 
@@ -71,7 +73,7 @@ class EventLoopThread:
             raise
 
     def stop(self) -> None:
-        """Cancels what still runs and ends the thread; to be called once."""
+        """Cancel what still runs and ends the thread; to be called once."""
         with self._lock:
             self._is_stopped = True
         asyncio.run_coroutine_threadsafe(_cancel_other_tasks(), self._loop).result()

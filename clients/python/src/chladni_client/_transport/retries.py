@@ -4,6 +4,8 @@ Exponential backoff with jitter (https://aws.amazon.com/blogs/architecture/expon
 "equal jitter"), never earlier than the server asks for, never later than the call's own deadline.
 """
 
+from __future__ import annotations
+
 import random
 import time
 from collections.abc import Callable
@@ -57,11 +59,11 @@ class Attempts:
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Time left, at least 0; `None` where there is no limit."""
+        """Time left, at least 0; `None` if there is no limit."""
         return None if self._expires_at is None else max(0.0, self._expires_at - self._clock())
 
     def next_delay_seconds(self, error: ChladniError) -> float | None:
-        """Returns how long to wait before the next attempt; `None` where none makes sense."""
+        """Return how long to wait before the next attempt; `None` if none makes sense."""
         if not isinstance(error, TemporaryError) or self.number >= self._policy.max_attempts:
             return None
         longest_seconds = min(

@@ -48,7 +48,7 @@ _ERROR_OF_REASON: Final[Mapping[str, type[ChladniError]]] = {
 
 @contextmanager
 def translated_errors(target: str) -> Iterator[None]:
-    """Turns what gRPC raises into `ChladniError`; cancellation of the own task passes unchanged.
+    """Turn what gRPC raises into `ChladniError`; cancellation of the own task passes unchanged.
 
     Args:
         target: Where the call goes, for messages.

@@ -1,30 +1,31 @@
 """The command line as a whole."""
 
+from __future__ import annotations
+
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chladni_client.cli.audio import descriptors, spectrogram
-from chladni_client.cli.compare import compare
-from chladni_client.cli.create import create
+from chladni_client.cli.commands.audio import descriptors, spectrogram
+from chladni_client.cli.commands.compare import compare
+from chladni_client.cli.commands.create import create
+from chladni_client.cli.commands.inspect import inspect
+from chladni_client.cli.commands.live import live
+from chladni_client.cli.commands.reproduce import reproduce
+from chladni_client.cli.commands.server import health, recipes
 from chladni_client.cli.failures import EXIT_STATUS_MEANINGS
-from chladni_client.cli.health import health
-from chladni_client.cli.inspect import inspect
 from chladni_client.cli.invocation import Invocation
-from chladni_client.cli.live import live
-from chladni_client.cli.recipes import recipes
-from chladni_client.cli.reproduce import reproduce
 
 
 def main() -> None:
-    """Runs the command `chladni`."""
+    """Run the command `chladni`."""
     build_app()()
 
 
 def build_app() -> typer.Typer:
-    """Returns the command with its subcommands."""
+    """Return the command with its subcommands."""
     statuses = "  \n".join(f"{status:d}  {meaning}" for status, meaning in EXIT_STATUS_MEANINGS.items())
     app = typer.Typer(
         name="chladni",

@@ -1,5 +1,7 @@
 """Options of the commands that make images."""
 
+from __future__ import annotations
+
 from typing import Annotated, TypeAlias
 
 import typer
@@ -137,7 +139,7 @@ NoCacheOption: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--no-cache",
-        help="Compute anew, even what an identical request gave before.",
+        help="Compute again, even if an identical request gave the image before.",
         rich_help_panel=_OF_WORK,
     ),
 ]

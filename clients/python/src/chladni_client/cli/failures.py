@@ -1,5 +1,7 @@
 """Failures as one sentence and an exit status."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Iterator
@@ -64,19 +66,19 @@ _STATUS_OF_ERROR: Final = (
 
 
 def exit_status_of(error: ChladniError | OSError) -> ExitStatus:
-    """Returns the exit status of an error."""
+    """Return the exit status of an error."""
     if isinstance(error, OSError):
         return ExitStatus.FILE
     return next((status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind)), ExitStatus.FAULT)
 
 
 def report(error: ChladniError | OSError, *, subject: str = "", as_json: bool = False) -> None:
-    """Tells people on standard error what went wrong, and programs on standard output.
+    """Report an error to people on standard error, and to programs on standard output.
 
     Args:
         error: What went wrong.
         subject: What it went wrong with, such as a file; empty where there is only one.
-        as_json: Whether to tell programs.
+        as_json: Whether to report to programs.
     """
     if isinstance(error, OSError):
         reason, stage, fields = "FILE", "", []
@@ -101,7 +103,7 @@ def report(error: ChladniError | OSError, *, subject: str = "", as_json: bool = 
 
 @contextmanager
 def reported_failures(*, as_json: bool = False) -> Iterator[None]:
-    """Ends the command with one sentence and its exit status where something goes wrong."""
+    """End the command with one sentence and its exit status if something goes wrong."""
     try:
         yield
     except (ChladniError, OSError) as error:

@@ -1,9 +1,11 @@
 """What every subcommand shares: where the server is, and how results are printed."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -12,12 +14,14 @@ import grpc
 import typer
 
 from chladni_client.client import Client
+from chladni_client.types.audio import Spectrogram
+from chladni_client.types.images import CreatedImage
 from chladni_client.types.timeouts import Timeouts
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-SoundArgument: TypeAlias = Annotated[
+AudioArgument: TypeAlias = Annotated[
     Path,
-    typer.Argument(metavar="SOUND", help="Recording: WAV, MP3, FLAC or OGG.", exists=True, dir_okay=False),
+    typer.Argument(metavar="AUDIO", help="Audio file: WAV, MP3, FLAC or OGG.", exists=True, dir_okay=False),
 ]
 
 
@@ -40,7 +44,7 @@ class Invocation:
     timeout_seconds: float | None = None
 
     def open_client(self) -> Client:
-        """Returns a client, to be closed.
+        """Return a client, to be closed.
 
         Raises:
             OSError: The file of certificate authorities cannot be read.
@@ -63,15 +67,21 @@ class Invocation:
 
 
 def invocation_of(context: typer.Context) -> Invocation:
-    """Returns what stands before the subcommand."""
+    """Return what stands before the subcommand."""
     invocation: Invocation = context.obj
     return invocation
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Prints one JSON object on one line of standard output."""
+    """Print one JSON object on one line of standard output."""
     sys.stdout.write(json.dumps(document, default=_plain) + "\n")
     sys.stdout.flush()
+
+
+def document_of(image: CreatedImage | Spectrogram) -> dict[str, Any]:
+    """Return what JSON holds of an image: all but its pixels; `audio` names the file elsewhere in it."""
+    document = {name: value for name, value in asdict(image).items() if name != "png"}
+    return document | {"audio_properties": document.pop("audio")}
 
 
 def _plain(value: object) -> str:

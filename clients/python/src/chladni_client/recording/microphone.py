@@ -1,5 +1,7 @@
 """The microphone, through PortAudio (https://python-sounddevice.readthedocs.io)."""
 
+from __future__ import annotations
+
 from collections.abc import Generator
 from queue import Empty, SimpleQueue
 from types import ModuleType
@@ -39,7 +41,7 @@ class Microphone:
         return self._pcm
 
     def chunks(self) -> Generator[bytes, None, None]:
-        """Yields what is heard, a tenth of a second at a time."""
+        """Yield what is heard, a tenth of a second at a time."""
         heard: SimpleQueue[bytes] = SimpleQueue()
 
         def take(samples: Any, _frame_count: int, _time: Any, _status: Any) -> None:

@@ -1,4 +1,6 @@
-"""Where live sound comes from: the interface, and a WAV file that plays the part of a microphone."""
+"""Sources of live audio: the interface, and a WAV file in place of a microphone."""
+
+from __future__ import annotations
 
 import time
 import wave
@@ -15,8 +17,8 @@ _INT16_BYTES: Final = 2
 _FLIP_SIGN: Final = bytes(value ^ 0x80 for value in range(256))
 
 
-class SoundSource(Protocol):
-    """Something that can be listened to."""
+class AudioSource(Protocol):
+    """A source of live audio."""
 
     @property
     def pcm(self) -> PcmFormat:
@@ -24,10 +26,10 @@ class SoundSource(Protocol):
         ...
 
     def chunks(self) -> Generator[bytes, None, None]:
-        """Yields the sound as it happens, whole sample frames; closing the generator ends it.
+        """Yield the sound as it happens, whole sample frames; closing the generator ends it.
 
         Raises:
-            ChladniError: There is nothing to listen to.
+            ChladniError: There is no source of audio.
         """
         ...
 
@@ -56,7 +58,7 @@ class WavSource:
         return self._pcm
 
     def chunks(self) -> Generator[bytes, None, None]:
-        """Yields the file, a tenth of a second each tenth of a second."""
+        """Yield the file, a tenth of a second each tenth of a second."""
         with self._opened() as file:
             frames_per_chunk = max(1, file.getframerate() // CHUNKS_PER_SECOND)
             sample_bytes = file.getsampwidth()
@@ -76,7 +78,7 @@ class WavSource:
 
 
 def _to_int16(content: bytes, sample_bytes: int) -> bytes:
-    """Returns samples of 1 to 4 bytes as those of 2: what is finer is cut off."""
+    """Return samples of 1 to 4 bytes as those of 2: what is finer is cut off."""
     if sample_bytes == _INT16_BYTES:
         return content
     converted = bytearray(len(content) // sample_bytes * _INT16_BYTES)

@@ -1,5 +1,7 @@
 """The spectrum of a sound while it lasts, which the audio-feature service computes."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,7 +20,7 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 class LiveSpectrum:
     """Streams a sound to the service and keeps its newest spectrum; to be used in a `with` statement.
 
-    Where the service cannot be reached, there is no spectrum, and nothing else is amiss.
+    If the service cannot be reached, there is no spectrum; everything else works.
 
     Args:
         client: How to reach the service.
@@ -52,16 +54,16 @@ class LiveSpectrum:
         return self._obstacle
 
     def push(self, chunk: bytes) -> None:
-        """Sends the next bytes of the sound; does not wait."""
+        """Send the next bytes of the sound; does not wait."""
         if not self._obstacle:
             self._waiting.put(chunk)
 
     def wait(self, timeout_seconds: float) -> None:
-        """Waits until the service has answered all of a sound that is over."""
+        """Wait until the service has answered all of a sound that is over."""
         self._thread.join(timeout_seconds)
 
     def drawn(self, width: int) -> str:
-        """Returns the newest spectrum as so many blocks, low frequencies first; empty where there is none."""
+        """Return the newest spectrum as so many blocks, low frequencies first; empty if there is none."""
         bands = self._bands_db
         if not bands:
             return ""

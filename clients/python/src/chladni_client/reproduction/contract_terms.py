@@ -5,6 +5,8 @@ depend on their order, and libraries choose that order by hardware, threads and 
 pixels are promised only where all of these are equal.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -76,7 +78,7 @@ class DifferingTerm:
 
 
 def differing_terms(original: Provenance, rendering: Provenance) -> tuple[DifferingTerm, ...]:
-    """Returns the terms that differ between two images, in the order of `MEANINGS`."""
+    """Return the terms that differ between two images, in the order of `MEANINGS`."""
     first, second = _flat(original), _flat(rendering)
     return tuple(
         DifferingTerm(
@@ -91,7 +93,7 @@ def differing_terms(original: Provenance, rendering: Provenance) -> tuple[Differ
 
 
 def _flat(provenance: Provenance) -> dict[str, str]:
-    """Returns every term in words, by name; what was not recorded is left out."""
+    """Return every term in words, by name; what was not recorded is left out."""
     flat: dict[str, str] = {}
     for name in MEANINGS:
         value = getattr(provenance, name)
@@ -113,7 +115,7 @@ def _meaning(name: str) -> str:
 
 
 def _place(name: str) -> tuple[int, str, int, str]:
-    """Returns where a term stands in a list: as in `MEANINGS`, also among the terms of an earlier image."""
+    """Return where a term stands in a list: as in `MEANINGS`, also among the terms of an earlier image."""
     fields = list(MEANINGS)
     field, _, rest = name.partition(".")
     number, _, term = rest.partition(".") if field == EARLIER else ("", "", "")

@@ -1,5 +1,7 @@
 """What to ask a server for to get an image again."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,7 +29,7 @@ _FIELD_OF_RECIPE_OPTION: Final = {"noise_weight": "initial_latents_weight"}
 
 
 def options_asked_again(provenance: Provenance, recipes: Sequence[Recipe]) -> CreationOptions:
-    """Returns the options that give an image again, as far as its provenance tells and the server takes them.
+    """Return the options that give an image again, as far as its provenance tells and the server takes them.
 
     What the server's recipe does not take is left out: then the image differs, and the comparison of the two
     provenances says in which term. An option that the provenance does not hold was not chosen.

@@ -1,5 +1,7 @@
 """The pixels of two images, compared value by value."""
 
+from __future__ import annotations
+
 import io
 import math
 import struct
@@ -50,7 +52,7 @@ class PixelComparison:
 
 
 def read_pixels(png: bytes, name: str) -> Image.Image:
-    """Returns the pixels of a PNG as Chladni writes it: RGB with 8 bits.
+    """Return the pixels of a PNG as Chladni writes it: RGB with 8 bits.
 
     Args:
         png: The file.
@@ -69,7 +71,7 @@ def read_pixels(png: bytes, name: str) -> Image.Image:
 
 
 def compare_pixels(first: Image.Image, second: Image.Image) -> PixelComparison:
-    """Returns how the pixels of two RGB images differ.
+    """Return how the pixels of two RGB images differ.
 
     Raises:
         InvalidInputError: Their sizes differ.
@@ -91,7 +93,7 @@ def compare_pixels(first: Image.Image, second: Image.Image) -> PixelComparison:
 
 
 def draw_difference(first_png: bytes, second_png: bytes) -> bytes:
-    """Returns a PNG of how two PNG files differ, amplified.
+    """Return a PNG of how two PNG files differ, amplified.
 
     Each channel shows its difference, stretched so that the largest one of the image becomes 255. Equal
     files give a black image.
@@ -113,7 +115,7 @@ def _check_header(png: bytes, name: str) -> None:
         raise ValueError("the file is no PNG")
     if (depth, colour) != (_EIGHT_BITS, _TRUE_COLOUR):
         raise _unusable(
-            f"{name} is not RGB with 8 bits, as Chladni writes it: another program has written it anew."
+            f"{name} is not RGB with 8 bits, as Chladni writes it: another program has rewritten it."
         )
     if width * height > _MAX_PIXELS:
         raise _unusable(f"{name} has {width} x {height} pixels; at most {_MAX_PIXELS} can be compared.")

@@ -4,6 +4,8 @@ PNG (https://www.w3.org/TR/png-3/) is a sequence of chunks: length, type, data, 
 JSON in a text chunk (``tEXt``, ``zTXt`` or ``iTXt``) with the keyword ``chladni``.
 """
 
+from __future__ import annotations
+
 import struct
 import zlib
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ _MAX_TEXT_BYTES: Final = 1024 * 1024
 
 
 def read_provenance(source: FileSource) -> Provenance:
-    """Returns how an image was made.
+    """Return how an image was made.
 
     Args:
         source: A PNG: its path, its bytes, or an open binary file.
@@ -32,7 +34,7 @@ def read_provenance(source: FileSource) -> Provenance:
 
 
 def provenance_of(upload: Upload) -> Provenance:
-    """Returns how an image was made, as `read_provenance` does, from a file that has been read.
+    """Return how an image was made, as `read_provenance` does, from a file that has been read.
 
     Raises:
         ProvenanceError: It is not a PNG, is damaged, or carries no provenance.
@@ -48,7 +50,7 @@ def provenance_of(upload: Upload) -> Provenance:
         if text is None:
             raise ProvenanceError(
                 f"{name} carries no provenance: it was not made by Chladni, or another program has "
-                "written it anew and dropped its text.",
+                "rewritten it without its text.",
                 reason="NO_PROVENANCE",
             )
         return parse_provenance(text)

@@ -1,5 +1,7 @@
 """Whether an image can be made again, bit for bit."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -87,7 +89,7 @@ class Reproduction:
 
 
 def read_original(image: FileSource) -> Original:
-    """Returns an image that is to be made again.
+    """Return an image that is to be made again.
 
     Args:
         image: A PNG that Chladni made: its path, its bytes or an open binary file.
@@ -122,7 +124,7 @@ def read_original(image: FileSource) -> Original:
 
 
 def check_recording(original: Original, recording: Upload) -> None:
-    """Demands that a recording is the one that an image was made of.
+    """Check that an audio file is the one that an image was made of.
 
     Raises:
         InvalidInputError: It is another one.
@@ -143,7 +145,7 @@ async def reproduce(
     create: Callable[..., Awaitable[CreatedImage]],
     list_recipes: Callable[[], Awaitable[Sequence[Recipe]]],
 ) -> Reproduction:
-    """Makes an image again as its provenance says, and compares both.
+    """Create an image again as its provenance says, and compares both.
 
     Args:
         image: A PNG that Chladni made.
@@ -154,7 +156,7 @@ async def reproduce(
     Raises:
         ProvenanceError: The image does not say all that is needed to make it again, or says it wrongly.
         InvalidInputError: The recording is another one, or the image was changed since it was made.
-        FaultError: The server gave an image that it had kept, although it was asked to compute it anew.
+        FaultError: The server gave an image that it had kept, although it was asked to compute it again.
         ChladniError: Whatever `create` raises.
         OSError: A file cannot be read.
     """
@@ -165,7 +167,7 @@ async def reproduce(
     rendering = await create(recording.content, **asked, bypass_cache=True)
     if rendering.is_reused:
         raise FaultError(
-            "The server gave an image that it had kept, although it was asked to compute it anew.",
+            "The server gave an image that it had kept, although it was asked to compute it again.",
             reason="INTERNAL",
         )
     report = await asyncio.to_thread(compare_renderings, original.file.content, rendering.png)
@@ -173,7 +175,7 @@ async def reproduce(
 
 
 def compare_renderings(original: FileSource, rendering: FileSource) -> ReproductionReport:
-    """Returns how two images of Chladni compare, pixel by pixel and term by term. Needs no server.
+    """Return how two images of Chladni compare, pixel by pixel and term by term. Needs no server.
 
     Args:
         original: A PNG that Chladni made: its path, its bytes or an open binary file.
@@ -181,7 +183,7 @@ def compare_renderings(original: FileSource, rendering: FileSource) -> Reproduct
 
     Raises:
         ProvenanceError: One is not a PNG, is damaged, or carries no provenance.
-        InvalidInputError: Another program has written one anew, or their sizes differ.
+        InvalidInputError: Another program has rewritten one, or their sizes differ.
         OSError: A file cannot be read.
     """
     first, second = _read_named(original, "The original"), _read_named(rendering, "The rendering")

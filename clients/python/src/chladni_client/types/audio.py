@@ -1,5 +1,7 @@
 """Sounds: what was found in a recording, and what it is like."""
 
+from __future__ import annotations
+
 import struct
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +12,7 @@ from chladni_client.types.initial_latents import LatentCalibration
 
 
 @dataclass(frozen=True, slots=True)
-class SoundProperties:
+class AudioProperties:
     """What was found in a recording.
 
     Attributes:
@@ -70,13 +72,13 @@ class Spectrogram(PngFile):
         png: The image, an encoded PNG.
         width_pixels: Width.
         height_pixels: Height.
-        sound: What was found in the recording.
+        audio: What was found in the recording.
     """
 
     png: bytes = field(repr=False)
     width_pixels: int
     height_pixels: int
-    sound: SoundProperties
+    audio: AudioProperties
 
 
 _STRUCT_CODES: Final = {"<f4": "f", "<f2": "e", "|u1": "B", "<i2": "h", "<i8": "q"}
@@ -109,7 +111,7 @@ class Embedding:
     Attributes:
         space: Name of the space, such as ``chladni-descriptors-v2``.
         values: The components.
-        component_names: What each component means; empty where they have no names.
+        component_names: What each component means; empty if they have no names.
     """
 
     space: str
@@ -127,21 +129,21 @@ class Feature(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SoundFeatures:
+class AudioFeatures:
     """Features of a recording; those that were not asked for are empty.
 
     Attributes:
-        sound: What was found in the file.
+        audio: What was found in the file.
         descriptors: Descriptors, in a fixed order.
         embedding: Embedding of the sound.
         log_mel: Log-mel spectrogram of shape (mel bins, frames), in [0, 1], where 1 is the loudest cell
             and 0 is 80 dB or more below it.
         processing_seconds: Time spent decoding and analysing.
         initial_latents: Initial latents of shape (C, H, W).
-        latent_calibration: What scaled `initial_latents`; `None` where nothing did.
+        latent_calibration: What scaled `initial_latents`; `None` if nothing did.
     """
 
-    sound: SoundProperties
+    audio: AudioProperties
     descriptors: tuple[Descriptor, ...]
     embedding: Embedding | None
     log_mel: Tensor | None

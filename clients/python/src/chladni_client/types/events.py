@@ -1,31 +1,33 @@
 """What `stream_image` reports on the way from a sound to an image.
 
-The usual order: `SoundAnalyzed`, `Queued` (each time the position changes), `Started`, `Progress` after every
+The usual order: `AudioAnalyzed`, `Queued` (each time the position changes), `Started`, `Progress` after every
 denoising step, `ImageCreated` last. A recipe of several parts reports `Queued` to `Progress` for each of them
-and `ImageDrafted` between them; `RecipeFellBack` tells that it takes another way than its own. `Retrying`
-means that the server refused for the moment; the events then begin anew.
+and `ImageDrafted` between them; `RecipeFellBack` reports that it takes another way than its own. `Retrying`
+means that the server refused for the moment; the events then start again.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from chladni_client.errors import TemporaryError
 from chladni_client.files import PngFile
-from chladni_client.types.audio import Descriptor, SoundProperties
+from chladni_client.types.audio import AudioProperties, Descriptor
 from chladni_client.types.images import CreatedImage
 from chladni_contract.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True)
-class SoundAnalyzed:
+class AudioAnalyzed:
     """The sound has been analysed.
 
     Attributes:
-        sound: What was found in the file.
+        audio: What was found in the file.
         descriptors: Descriptors of the sound, which decide the image.
     """
 
-    sound: SoundProperties
+    audio: AudioProperties
     descriptors: tuple[Descriptor, ...]
 
 
@@ -35,7 +37,7 @@ class Queued:
 
     Attributes:
         position: Requests ahead of this one; 0 means next.
-        recipe_stage: Part of the recipe that it belongs to; empty where the recipe has one part.
+        recipe_stage: Part of the recipe that it belongs to; empty if the recipe has one part.
     """
 
     position: int
@@ -51,7 +53,7 @@ class Started:
         total_steps: Denoising steps to come.
         model: Model in use.
         guidance_scale: Guidance scale in use.
-        recipe_stage: Part of the recipe that it belongs to; empty where the recipe has one part.
+        recipe_stage: Part of the recipe that it belongs to; empty if the recipe has one part.
     """
 
     seed: int
@@ -72,7 +74,7 @@ class Progress:
         preview_jpeg: What the image looks like so far, an encoded JPEG; `None` at most steps.
         elapsed_seconds: Time since the request started.
         remaining_seconds: Expected time to the end; `None` while unknown.
-        recipe_stage: Part of the recipe that it belongs to; empty where the recipe has one part.
+        recipe_stage: Part of the recipe that it belongs to; empty if the recipe has one part.
     """
 
     step: int
@@ -91,8 +93,8 @@ class ImageDrafted(PngFile):
         png: The image, an encoded PNG.
         width_pixels: Width.
         height_pixels: Height.
-        provenance: How it was made; `None` where no model made it.
-        recipe_stage: Part of the recipe that made it; empty where it has no name.
+        provenance: How it was made; `None` if no model made it.
+        recipe_stage: Part of the recipe that made it; empty if it has no name.
     """
 
     png: bytes = field(repr=False)
@@ -138,7 +140,7 @@ class ImageCreated:
 
     Attributes:
         image: The image.
-        recipe_stage: Part of the recipe that it belongs to; empty where the recipe has one part.
+        recipe_stage: Part of the recipe that it belongs to; empty if the recipe has one part.
     """
 
     image: CreatedImage
@@ -146,5 +148,5 @@ class ImageCreated:
 
 
 CreationEvent: TypeAlias = (
-    SoundAnalyzed | Queued | Started | Progress | ImageDrafted | RecipeFellBack | Retrying | ImageCreated
+    AudioAnalyzed | Queued | Started | Progress | ImageDrafted | RecipeFellBack | Retrying | ImageCreated
 )

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chladni_client.files import PngFile
-from chladni_client.types.audio import Descriptor, SoundProperties
+from chladni_client.types.audio import AudioProperties, Descriptor
 from chladni_contract.provenance import Provenance
 
 
@@ -30,10 +30,10 @@ class CreatedImage(PngFile):
         width_pixels: Width.
         height_pixels: Height.
         provenance: How it was made.
-        sound: What was found in the recording; `None` where the server did not say.
+        audio: What was found in the recording; `None` if the server did not say.
         descriptors: Descriptors of the sound, which decide the image.
         processing_seconds: Time from the request's arrival at the server to the finished image.
-        expires_at: When the server forgets it; `None` where it did not say.
+        expires_at: When the server forgets it; `None` if it did not say.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
     """
 
@@ -42,7 +42,7 @@ class CreatedImage(PngFile):
     width_pixels: int
     height_pixels: int
     provenance: Provenance
-    sound: SoundProperties | None
+    audio: AudioProperties | None
     descriptors: tuple[Descriptor, ...] = field(repr=False)
     processing_seconds: float
     expires_at: datetime | None
@@ -61,8 +61,8 @@ class StoredImage(PngFile):
     Attributes:
         image_id: Identifier.
         png: The image, an encoded PNG that carries its provenance.
-        created_at: When it was made; `None` where the server did not say.
-        expires_at: When the server forgets it; `None` where it did not say.
+        created_at: When it was made; `None` if the server did not say.
+        expires_at: When the server forgets it; `None` if it did not say.
     """
 
     image_id: str

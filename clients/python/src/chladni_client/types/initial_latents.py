@@ -1,5 +1,7 @@
 """Initial latents: a sound in the shape of the noise that a latent diffusion model starts from."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import StrEnum
 

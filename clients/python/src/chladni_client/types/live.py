@@ -1,5 +1,7 @@
 """Live sounds: what `stream_features` reports while they last."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -38,7 +40,7 @@ class PcmFormat:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundLevel:
+class AudioLevel:
     """Level of a stretch of sound, in dB relative to full scale.
 
     Attributes:
@@ -57,12 +59,12 @@ class MelFrames:
     Attributes:
         first_frame: Index of the first of them; the first frame of a sound is 0.
         power_db: Mel power in dB relative to a power of 1, of shape (mel bins, frames).
-        level: Level of the sound since the event before; `None` where the server did not say.
+        level: Level of the sound since the event before; `None` if the server did not say.
     """
 
     first_frame: int
     power_db: Tensor
-    level: SoundLevel | None
+    level: AudioLevel | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class LiveSummary:
     Attributes:
         frame_count: Mel frames in all.
         duration_seconds: Length of the sound.
-        descriptors: Descriptors; empty where the sound was too short.
-        embedding: Embedding; `None` where the sound was too short.
+        descriptors: Descriptors; empty if the audio was too short.
+        embedding: Embedding; `None` if the audio was too short.
     """
 
     frame_count: int

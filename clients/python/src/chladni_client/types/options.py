@@ -1,5 +1,7 @@
 """What may be chosen for an image."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import TypedDict
 
@@ -34,7 +36,7 @@ class CreationOptions(TypedDict, total=False):
         priority: How urgent it is; interactive if absent.
         exact: Whether the same request must give the same pixels whatever else the server does; without it,
             the image may be made faster. True if absent.
-        bypass_cache: Whether it must be computed anew, even where an identical request gave it before; false
+        bypass_cache: Whether it must be computed again, even if an identical request gave it before; false
             if absent.
         prompt: Text to follow, at most 2000 characters.
         negative_prompt: Text to avoid, at most 2000 characters.

@@ -1,5 +1,7 @@
 """What a server offers, and whether it serves."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,8 +14,8 @@ class RecipeNeed:
         description: What, one phrase.
         is_met: Whether it is there.
         is_optional: Whether the recipe goes another way without it.
-        model: Model that meets it; empty where none does, or where it is no model.
-        remedy: What to do about it; empty where it is met.
+        model: Model that meets it; empty if none does, or if it is no model.
+        remedy: What to do about it; empty if it is met.
     """
 
     description: str
@@ -31,7 +33,7 @@ class Recipe:
         name: Name to pass to `create_image`.
         description: One sentence.
         is_available: Whether the server can use it now.
-        unavailable_reason: Why not, and what to do about it; empty where it is available.
+        unavailable_reason: Why not, and what to do about it; empty if it is available.
         is_default: Whether requests that name no recipe get this one.
         models: Models that it uses.
         needs: What it needs, in the order in which it is used.

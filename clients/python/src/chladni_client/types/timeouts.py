@@ -1,5 +1,7 @@
 """How long calls may take."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 

@@ -1,5 +1,7 @@
 """`chladni reproduce`: whether an image can be made again, bit for bit."""
 
+from __future__ import annotations
+
 import math
 import re
 from contextlib import closing
@@ -13,9 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from chladni_client.cli.display.progress import creation_display
 from chladni_client.cli.failures import ExitStatus, reported_failures
 from chladni_client.cli.invocation import JsonOption, invocation_of, print_json
-from chladni_client.cli.progress import creation_display
 from chladni_client.files import write_atomically
 from chladni_client.reproduction.pixels import draw_difference
 from chladni_client.reproduction.reproduce import ReproductionReport, Verdict
@@ -59,9 +61,9 @@ def reproduce(
 ) -> None:
     """Make an image again as its provenance says, and compare both bit for bit.
 
-    Recipe, prompt, strength, noise and everything else that was chosen is asked for again.
-    Identical pixels exit with 0, others with 1 and a table of what differs between the two renderings: model
-    files, versions, device, batch size and the like. The server computes anew whatever it has kept.
+    The request repeats the recipe, prompt, strength, noise and every other option. Identical pixels exit with
+    0, others with 1 and a table of what differs between the two renderings: model files, versions, device,
+    batch size and the like. The server computes the image again, even if it has kept it.
 
     [bold]Examples[/]
 

@@ -1,5 +1,7 @@
 """Progress of a creation, on standard error: a bar on a terminal, plain lines elsewhere."""
 
+from __future__ import annotations
+
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -31,14 +33,14 @@ class CreationDisplay(Protocol):
     ) -> None: ...
 
     def begin(self, name: str) -> None:
-        """Turns to the next sound."""
+        """Start with the next image."""
 
     def show(self, event: events.CreationEvent) -> None:
-        """Shows what happened to it."""
+        """Show an event of it."""
 
 
 def creation_display(*, is_quiet: bool = False) -> CreationDisplay:
-    """Returns the display that suits standard error."""
+    """Return the display that suits standard error."""
     console = Console(stderr=True)
     if is_quiet:
         return NoticeDisplay(console)
@@ -56,14 +58,14 @@ class NoticeDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Does nothing: every line is out."""
+        """Do nothing: every line has been printed."""
 
     def begin(self, name: str) -> None:
-        """Notes the name that the notices begin with."""
+        """Note the name that the notices begin with."""
         self._name = name
 
     def show(self, event: events.CreationEvent) -> None:
-        """Prints a notice."""
+        """Print a notice."""
         if isinstance(event, events.RecipeFellBack):
             print_notice(self._console, f"{self._name}: {describe(event)}")
 
@@ -92,12 +94,12 @@ class BarDisplay:
         self._progress.stop()
 
     def begin(self, name: str) -> None:
-        """Adds a bar."""
+        """Add a bar."""
         self._name = name
         self._task = self._progress.add_task("listening", name=name, total=None)
 
     def show(self, event: events.CreationEvent) -> None:
-        """Moves the current bar, which begins anew with each part of a recipe."""
+        """Move the current bar, which restarts with each part of a recipe."""
         match event:
             case events.RecipeFellBack():
                 print_notice(self._progress.console, f"{self._name}: {describe(event)}")
@@ -124,14 +126,14 @@ class LineDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Does nothing: every line is out."""
+        """Do nothing: every line has been printed."""
 
     def begin(self, name: str) -> None:
-        """Notes the name that the lines begin with."""
+        """Note the name that the lines begin with."""
         self._name = name
 
     def show(self, event: events.CreationEvent) -> None:
-        """Prints a line."""
+        """Print a line."""
         if isinstance(event, events.RecipeFellBack):
             print_notice(self._console, f"{self._name}: {describe(event)}")
             return
@@ -143,20 +145,20 @@ class LineDisplay:
 
 
 def print_notice(console: Console, text: str) -> None:
-    """Prints what must not be missed, although the work goes on."""
+    """Print what must not be missed, although the work goes on."""
     console.print(f"[bold yellow]Notice:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def describe(event: events.CreationEvent) -> str:
-    """Returns an event in words, with the part of the recipe that it belongs to."""
-    part = "" if isinstance(event, events.SoundAnalyzed | events.Retrying) else event.recipe_stage
+    """Return an event in words, with the part of the recipe that it belongs to."""
+    part = "" if isinstance(event, events.AudioAnalyzed | events.Retrying) else event.recipe_stage
     return f"{part}: {_in_words(event)}" if part else _in_words(event)
 
 
 def _in_words(event: events.CreationEvent) -> str:
     match event:
-        case events.SoundAnalyzed(sound=sound):
-            text = f"analysed {sound.duration_seconds:.1f} s of {sound.format.upper()}"
+        case events.AudioAnalyzed(audio=audio):
+            text = f"analysed {audio.duration_seconds:.1f} s of {audio.format.upper()}"
         case events.Queued(position=position):
             text = f"waiting, {position} ahead in the queue" if position else "next in the queue"
         case events.Started(seed=seed, total_steps=total_steps):

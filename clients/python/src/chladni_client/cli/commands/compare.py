@@ -1,5 +1,7 @@
 """`chladni compare`: how alike two images are."""
 
+from __future__ import annotations
+
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +62,7 @@ def compare(
 
 
 def colour_of(score: float) -> str:
-    """Returns the colour of a score: green for alike, yellow for somewhat, red for different."""
+    """Return the colour of a score: green for alike, yellow for somewhat, red for different."""
     if score >= _ALIKE:
         return "green"
     return "yellow" if score >= _DIFFERENT else "red"

@@ -1,4 +1,6 @@
-"""`chladni create`: sounds become images."""
+"""`chladni create`: audio files become images."""
+
+from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
@@ -6,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from chladni_client.cli.creation import create_and_save, destinations_of, print_saved, print_saved_as_json
 from chladni_client.cli.creation_options import (
     DraftsOption,
     ExactOption,
@@ -27,11 +30,9 @@ from chladni_client.cli.creation_options import (
     UpscaleOption,
     WidthOption,
 )
-from chladni_client.cli.destinations import destinations_of
+from chladni_client.cli.display.progress import creation_display
 from chladni_client.cli.failures import ExitStatus, exit_status_of, report, reported_failures
 from chladni_client.cli.invocation import JsonOption, invocation_of
-from chladni_client.cli.making import make_image, print_made, print_made_as_json
-from chladni_client.cli.progress import creation_display
 from chladni_client.errors import ChladniError, UnavailableError
 from chladni_client.types.images import Priority
 from chladni_client.types.options import CreationOptions
@@ -39,10 +40,10 @@ from chladni_client.types.options import CreationOptions
 
 def create(
     context: typer.Context,
-    sounds: Annotated[
+    clips: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SOUND", help="Recordings: WAV, MP3, FLAC or OGG.", exists=True, dir_okay=False
+            metavar="AUDIO", help="Recordings: WAV, MP3, FLAC or OGG.", exists=True, dir_okay=False
         ),
     ],
     *,
@@ -52,7 +53,7 @@ def create(
             "--output",
             "-o",
             metavar="PATH",
-            help="File that ends in .png, or a folder. Without it: SOUND's name with .png, here. "
+            help="File that ends in .png, or a folder. Without it: AUDIO's name with .png, in this folder. "
             "An existing file is replaced.",
         ),
     ] = None,
@@ -78,15 +79,15 @@ def create(
     spectrogram: Annotated[
         bool, typer.Option("--spectrogram", help="Also write NAME.spectrogram.png beside each image.")
     ] = False,
-    show: Annotated[bool, typer.Option("--open", help="Open what was made in the desktop's viewer.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open each image in the desktop's viewer.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn sounds into images.
+    """Turn audio files into images.
 
-    One sound that is refused does not stop the others; the exit status is that of the first failure.
-    With --json, each image gives one line with what it is, or its error. Which of the options below each
-    recipe takes, `chladni recipes` tells.
+    A file that is refused does not stop the others; the exit status is that of the first failure.
+    With --json, each image gives one line that describes it, or its error. `chladni recipes` lists which of
+    the options below each recipe takes.
 
     [bold]Examples[/]
 
@@ -99,7 +100,7 @@ def create(
       chladni create voice.wav --json | jq .seed
     """
     texts = prompts or [""]
-    destinations = destinations_of(sounds, output, images_per_sound=len(texts))
+    destinations = destinations_of(clips, output, images_per_clip=len(texts))
     options = CreationOptions(
         recipe=recipe,
         seed=seed,
@@ -120,30 +121,30 @@ def create(
         refiner_start=refiner_start,
     )
     failures: list[ExitStatus] = []
-    orders = [(sound, number, text) for sound in sounds for number, text in enumerate(texts, start=1)]
+    wanted = [(audio, number, text) for audio in clips for number, text in enumerate(texts, start=1)]
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        for (sound, number, text), destination in zip(orders, destinations, strict=True):
-            name = f"{sound.name} {number}/{len(texts)}" if len(texts) > 1 else sound.name
+        for (audio, number, text), destination in zip(wanted, destinations, strict=True):
+            name = f"{audio.name} {number}/{len(texts)}" if len(texts) > 1 else audio.name
             spectrogram_path = None
             try:
                 with creation_display(is_quiet=quiet) as display:
                     display.begin(name)
                     chosen = options | CreationOptions(prompt=text)
-                    made = make_image(client, sound, destination, chosen, display, keeps_drafts=drafts)
+                    saved = create_and_save(client, audio, destination, chosen, display, keeps_drafts=drafts)
                 if spectrogram:
                     spectrogram_path = destination.with_name(f"{destination.stem}.spectrogram.png")
-                    client.render_spectrogram(sound).save(spectrogram_path)
+                    client.render_spectrogram(audio).save(spectrogram_path)
             except (ChladniError, OSError) as error:
-                report(error, subject=str(sound), as_json=as_json)
+                report(error, subject=str(audio), as_json=as_json)
                 failures.append(exit_status_of(error))
                 if isinstance(error, UnavailableError):
-                    break  # the others would meet the same closed door
+                    break  # the other files would fail in the same way
                 continue
             if as_json:
-                print_made_as_json(sound, made, spectrogram_path=spectrogram_path)
+                print_saved_as_json(audio, saved, spectrogram_path=spectrogram_path)
             else:
-                print_made(made)
+                print_saved(saved)
             if show:
-                typer.launch(str(made.image_path))
+                typer.launch(str(saved.image_path))
     if failures:
         raise typer.Exit(failures[0])

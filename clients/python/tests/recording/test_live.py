@@ -16,12 +16,10 @@ from hypothesis import strategies as st
 
 import chladni_client as chladni
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni_client.cli.display.recording import meter
 from chladni_client.cli.failures import ExitStatus
-from chladni_client.cli.recording_display import meter
-from chladni_client.recording.enter_key import EnterKey
-from chladni_client.recording.levels import level_of
 from chladni_client.recording.microphone import Microphone
-from chladni_client.recording.recorder import record
+from chladni_client.recording.recorder import EnterKey, level_of, record
 from chladni_client.recording.sources import WavSource
 from chladni_client.recording.spectrum import LiveSpectrum
 
@@ -127,8 +125,8 @@ class TestLevels:
         assert level.rms_dbfs == pytest.approx(-9.03, abs=0.02)
 
     def test_silence_and_full_scale_are_the_ends(self):
-        assert level_of(bytes(100)) == level_of(b"") == chladni.SoundLevel(-120, -120)
-        assert level_of(b"\x00\x80" * 10) == chladni.SoundLevel(0, 0)
+        assert level_of(bytes(100)) == level_of(b"") == chladni.AudioLevel(-120, -120)
+        assert level_of(b"\x00\x80" * 10) == chladni.AudioLevel(0, 0)
 
     @settings(max_examples=150)
     @given(st.lists(st.integers(-32768, 32767), min_size=1, max_size=200))
@@ -138,7 +136,7 @@ class TestLevels:
         assert level.peak_dbfs <= 0
 
     def test_the_meter_grows_and_turns_yellow_and_red(self):
-        levels = [chladni.SoundLevel(rms, rms + 3) for rms in (-80, -30, -9, -3)]
+        levels = [chladni.AudioLevel(rms, rms + 3) for rms in (-80, -30, -9, -3)]
         meters = [meter(level) for level in levels]
         assert [text.plain.count("█") for text in meters] == [0, 15, 26, 28]
         assert [str(text.spans[0].style) for text in meters[1:]] == ["green", "yellow", "red"]
@@ -204,7 +202,7 @@ async def test_a_live_sound_is_streamed(async_client, client, script):
     first, second, summary = events
     assert (first.first_frame, second.first_frame) == (0, 1)
     assert (first.power_db.shape, first.power_db.values) == ((4, 1), (-80, -40, -20, -20))
-    assert first.level == chladni.SoundLevel(-20, -10)
+    assert first.level == chladni.AudioLevel(-20, -10)
     assert (summary.frame_count, summary.duration_seconds) == (2, 2 / RATE_HZ)
     assert [item.name for item in summary.descriptors] == ["brightness", "flatness"]
     assert script.pcm_config.encoding == 1

@@ -1,5 +1,7 @@
 """`chladni inspect`: how an image was made."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-DISTRIBUTION = Path(__file__).parents[1]
+DISTRIBUTION = Path(__file__).parents[2]
 README = (DISTRIBUTION / "README.md").read_text()
 COMMANDS = re.search(r"```\n(chladni create.*?)```", README, flags=re.DOTALL)[1].splitlines()
 

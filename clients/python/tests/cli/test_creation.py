@@ -7,11 +7,11 @@ import shlex
 import pytest
 
 import chladni_client as chladni
-from chladni_client.cli.destinations import draft_path_of
+from chladni_client.cli.creation import draft_path_of
 from chladni_client.reproduction.contract_terms import MEANINGS, differing_terms
 from chladni_client.reproduction.options import options_asked_again
 
-SOUND = b"RIFF, or so"
+AUDIO = b"RIFF, or so"
 CHOSEN = {
     "recipe": "latent-noise",
     "prompt": "ink in water",
@@ -48,8 +48,8 @@ def assert_chosen(request):
 
 
 async def test_what_is_chosen_travels(async_client, client, run, script):
-    await async_client.create_image(SOUND, **CHOSEN)
-    client.create_image(SOUND, **(CHOSEN | {"noise_mode": "dct"}))
+    await async_client.create_image(AUDIO, **CHOSEN)
+    client.create_image(AUDIO, **(CHOSEN | {"noise_mode": "dct"}))
     assert run("create", "voice.wav", "-q", *shlex.split(ARGUMENTS)).exit_code == 0
     assert len(script.requests) == 3
     for request in script.requests:
@@ -57,7 +57,7 @@ async def test_what_is_chosen_travels(async_client, client, run, script):
 
 
 async def test_what_is_not_chosen_does_not_travel(async_client, run, script):
-    await async_client.create_image(SOUND)
+    await async_client.create_image(AUDIO)
     run("create", "voice.wav", "-q")
     for request in script.requests:
         for field in ("strength", "noise_weight", "upscale", "refiner_start"):
@@ -67,9 +67,9 @@ async def test_what_is_not_chosen_does_not_travel(async_client, run, script):
 
 async def test_an_unknown_option_is_refused(async_client, script):
     with pytest.raises(TypeError, match="prompts"):
-        await async_client.create_image(SOUND, prompts="ink")
+        await async_client.create_image(AUDIO, prompts="ink")
     with pytest.raises(ValueError, match="mist"):
-        await async_client.create_image(SOUND, noise_mode="mist")
+        await async_client.create_image(AUDIO, noise_mode="mist")
     assert not script.requests
 
 
@@ -106,7 +106,7 @@ def test_each_prompt_gives_an_image(run, script, folder):
 
 async def test_drafts_and_fallbacks_are_events(async_client, script, creation_events_in_two_parts):
     script.events = creation_events_in_two_parts()
-    events = [event async for event in async_client.stream_image(SOUND)]
+    events = [event async for event in async_client.stream_image(AUDIO)]
     _, started, progress, draft, unnamed, fell_back, created = events
     assert (started.recipe_stage, progress.recipe_stage) == ("audioldm_mel", "audioldm_mel")
     assert (draft.width_pixels, draft.height_pixels, draft.recipe_stage) == (512, 512, "audioldm_mel")

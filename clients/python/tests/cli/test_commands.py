@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from chladni_client.cli.app import build_app
-from chladni_client.cli.compare import colour_of
+from chladni_client.cli.commands.compare import colour_of
 from chladni_client.cli.failures import EXIT_STATUS_MEANINGS, ExitStatus
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
@@ -72,7 +72,7 @@ def test_create_prints_json_for_programs(run):
     assert first["spectrogram_path"] == "voice.spectrogram.png"
     assert first["provenance"]["steps"] == 2
     assert first["expires_at"] == "2030-01-02T03:04:05+00:00"
-    assert first["sound"]["duration_seconds"] == 3.25
+    assert first["audio_properties"]["duration_seconds"] == 3.25
     assert [item["name"] for item in first["descriptors"]] == ["brightness", "flatness"]
     assert "png" not in first
     assert second["audio"] == "flute.ogg"
@@ -119,7 +119,7 @@ def test_a_server_that_is_not_there_is_told_once(run, folder):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("create",), "Missing argument 'SOUND'"),
+        (("create",), "Missing argument 'AUDIO'"),
         (("create", "missing.wav"), "'missing.wav' does not exist"),
         (("create", "voice.wav", "--seed", "-1"), "Invalid value for '--seed'"),
         (("create", "voice.wav", "--seed", "4294967296"), "Invalid value for '--seed'"),

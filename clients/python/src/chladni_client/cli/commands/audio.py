@@ -1,4 +1,6 @@
-"""`chladni spectrogram` and `chladni descriptors`: what a sound looks like, in pixels and in numbers."""
+"""`chladni spectrogram` and `chladni descriptors`: audio in pixels and in numbers."""
+
+from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import asdict
@@ -12,17 +14,20 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from chladni_client.cli.failures import reported_failures
-from chladni_client.cli.invocation import JsonOption, SoundArgument, invocation_of, print_json
-from chladni_client.types.audio import Colormap, Feature, SoundFeatures
+from chladni_client.cli.invocation import AudioArgument, JsonOption, document_of, invocation_of, print_json
+from chladni_client.types.audio import AudioFeatures, Colormap, Feature
 
 
 def spectrogram(
     context: typer.Context,
-    sound: SoundArgument,
+    audio: AudioArgument,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="PNG to write. Without it: NAME.spectrogram.png, here."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="PNG to write. Without it: NAME.spectrogram.png, in this folder.",
         ),
     ] = None,
     width: Annotated[int | None, typer.Option(metavar="PIXELS", help="Width, 16 to 4096.", min=1)] = None,
@@ -30,35 +35,34 @@ def spectrogram(
     colormap: Annotated[Colormap, typer.Option(help="Colours.")] = Colormap.VIRIDIS,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw the log-mel spectrogram of a sound: time to the right, frequency upwards.
+    """Draw the log-mel spectrogram of an audio file: time to the right, frequency upwards.
 
     [bold]Examples[/]
 
       chladni spectrogram voice.wav
       chladni spectrogram voice.wav -o wide.png --width 1200 --height 300 --colormap gray
     """
-    destination = output or Path(f"{sound.stem}.spectrogram.png")
+    destination = output or Path(f"{audio.stem}.spectrogram.png")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        image = client.render_spectrogram(sound, width_pixels=width, height_pixels=height, colormap=colormap)
+        image = client.render_spectrogram(audio, width_pixels=width, height_pixels=height, colormap=colormap)
         image.save(destination)
     if as_json:
-        document = {name: value for name, value in asdict(image).items() if name != "png"}
-        print_json({"audio": str(sound), "path": str(destination)} | document)
+        print_json({"audio": str(audio), "path": str(destination)} | document_of(image))
         return
     Console(highlight=False, soft_wrap=True).print(
         f"{destination}  {image.width_pixels} x {image.height_pixels}, "
-        f"{image.sound.duration_seconds:.1f} s of {image.sound.format.upper()}",
+        f"{image.audio.duration_seconds:.1f} s of {image.audio.format.upper()}",
         markup=False,
     )
 
 
 def descriptors(
     context: typer.Context,
-    sound: SoundArgument,
+    audio: AudioArgument,
     explain: Annotated[bool, typer.Option("--explain", help="Say what each one measures.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List what a sound is like: loudness, brightness, tempo, pitch and more. They decide the image.
+    """List what audio is like: loudness, brightness, tempo, pitch and more. They decide the image.
 
     [bold]Examples[/]
 
@@ -66,21 +70,21 @@ def descriptors(
       chladni descriptors voice.wav --json | jq '.descriptors[] | select(.name == "tempo")'
     """
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        features = client.extract_features(sound, features=[Feature.DESCRIPTORS])
+        features = client.extract_features(audio, features=[Feature.DESCRIPTORS])
     if as_json:
         print_json(
             {
-                "audio": str(sound),
-                "sound": asdict(features.sound),
+                "audio": str(audio),
+                "audio_properties": asdict(features.audio),
                 "descriptors": [asdict(item) for item in features.descriptors],
             }
         )
     else:
-        Console(highlight=False).print(_table(sound.name, features, with_meaning=explain))
+        Console(highlight=False).print(_table(audio.name, features, with_meaning=explain))
 
 
-def _table(name: str, features: SoundFeatures, *, with_meaning: bool) -> Table:
-    found = features.sound
+def _table(name: str, features: AudioFeatures, *, with_meaning: bool) -> Table:
+    found = features.audio
     table = Table(
         title=f"{name}: {found.duration_seconds:.1f} s of {found.format.upper()}, "
         f"{found.sample_rate_hz} Hz, {found.channel_count} channel(s)",

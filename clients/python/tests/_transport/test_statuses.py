@@ -10,8 +10,8 @@ import chladni_client as chladni
 from chladni.errors.v1 import error_reason_pb2
 from chladni_client import errors
 
-SOUND = b"RIFF, or so"
-CONTRACT = Path(__file__).parents[3] / "protos" / "chladni" / "errors" / "v1" / "error_reason.proto"
+AUDIO = b"RIFF, or so"
+CONTRACT = Path(__file__).parents[4] / "protos" / "chladni" / "errors" / "v1" / "error_reason.proto"
 
 CLASS_OF_CODE = {
     "INVALID_ARGUMENT": chladni.InvalidInputError,
@@ -64,14 +64,14 @@ async def test_violations_and_retry_delay_arrive(target, script, rich_error):
     script.errors.append(rich_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", retry_seconds=1.5))
     async with chladni.AsyncClient(target, retry_policy=chladni.RetryPolicy(max_attempts=1)) as client:
         with pytest.raises(chladni.InvalidInputError) as caught:
-            await client.create_image(SOUND)
+            await client.create_image(AUDIO)
         assert caught.value.violations == (
             chladni.FieldViolation("steps", "is 900, must be from 1 to 150."),
             chladni.FieldViolation("seed", "is odd."),
         )
         assert caught.value.retry_after_seconds is None
         with pytest.raises(chladni.QueueFullError) as caught:
-            await client.create_image(SOUND)
+            await client.create_image(AUDIO)
         assert caught.value.retry_after_seconds == 1.5
 
 
@@ -91,7 +91,7 @@ async def test_bare_statuses_have_a_clear_sentence(target, script, bare_error, c
     script.errors.append(bare_error(code, "not today"))
     async with chladni.AsyncClient(target, retry_policy=chladni.RetryPolicy(max_attempts=1)) as client:
         with pytest.raises(chladni.ChladniError) as caught:
-            await client.create_image(SOUND)
+            await client.create_image(AUDIO)
     assert type(caught.value) is expected
     assert text in caught.value.message
     assert target in caught.value.message
@@ -116,7 +116,7 @@ async def test_time_runs_out_at_the_client(target, script):
     script.stops_after = 1
     async with chladni.AsyncClient(target) as client:
         with pytest.raises(chladni.DeadlineExceededError):
-            await client.create_image(SOUND, timeout_seconds=0.2)
+            await client.create_image(AUDIO, timeout_seconds=0.2)
     assert script.was_cancelled.wait(10)
 
 
@@ -124,21 +124,21 @@ async def test_a_stream_without_an_image_is_the_servers_fault(target, script):
     del script.events[-1]
     async with chladni.AsyncClient(target) as client:
         with pytest.raises(chladni.FaultError, match="without an image"):
-            await client.create_image(SOUND)
+            await client.create_image(AUDIO)
 
 
 async def test_events_of_later_versions_are_passed_over(target, script):
     script.events.insert(1, type(script.events[0])())
     async with chladni.AsyncClient(target) as client:
-        image = await client.create_image(SOUND)
-    assert image.sound is not None
+        image = await client.create_image(AUDIO)
+    assert image.audio is not None
 
 
 async def test_an_image_without_an_analysis_has_no_sound(target, script):
     del script.events[0]
     async with chladni.AsyncClient(target) as client:
-        image = await client.create_image(SOUND)
-    assert image.sound is None
+        image = await client.create_image(AUDIO)
+    assert image.audio is None
     assert image.descriptors == ()
 
 

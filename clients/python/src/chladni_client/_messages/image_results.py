@@ -1,20 +1,22 @@
 """From messages to results: images, their events and recipes."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni_client._messages.audio_results import to_descriptor, to_sound_properties
+from chladni_client._messages.audio_results import to_audio_properties, to_descriptor
 from chladni_client.types.events import (
+    AudioAnalyzed,
     CreationEvent,
     ImageCreated,
     ImageDrafted,
     Progress,
     Queued,
     RecipeFellBack,
-    SoundAnalyzed,
     Started,
 )
 from chladni_client.types.images import Comparison, CreatedImage, StoredImage
@@ -29,16 +31,16 @@ class EventConversion:
     """
 
     def __init__(self) -> None:
-        self._analyzed: SoundAnalyzed | None = None
+        self._analyzed: AudioAnalyzed | None = None
 
     def to_event(self, response: gateway_pb2.CreateImageResponse) -> CreationEvent | None:
-        """Returns the event of a message; `None` for one that this client does not know yet."""
+        """Return the event of a message; `None` for one that this client does not know yet."""
         event: CreationEvent | None = None
         part = response.recipe_stage
         match response.WhichOneof("event"):
             case "analyzed":
-                event = self._analyzed = SoundAnalyzed(
-                    to_sound_properties(response.analyzed.audio),
+                event = self._analyzed = AudioAnalyzed(
+                    to_audio_properties(response.analyzed.audio),
                     tuple(map(to_descriptor, response.analyzed.descriptors)),
                 )
             case "queued":
@@ -62,7 +64,7 @@ class EventConversion:
             width_pixels=created.image.width_pixels,
             height_pixels=created.image.height_pixels,
             provenance=to_provenance(created.provenance),
-            sound=self._analyzed.sound if self._analyzed else None,
+            audio=self._analyzed.audio if self._analyzed else None,
             descriptors=self._analyzed.descriptors if self._analyzed else (),
             processing_seconds=created.processing_time.ToNanoseconds() / 1e9,
             expires_at=_to_datetime(created.expire_time) if created.HasField("expire_time") else None,
@@ -98,12 +100,12 @@ def _to_drafted(drafted: gateway_pb2.ImageDrafted, recipe_stage: str) -> ImageDr
 
 
 def to_comparison(message: gateway_pb2.CompareImagesResponse) -> Comparison:
-    """Returns the comparison that a message holds."""
+    """Return the comparison that a message holds."""
     return Comparison(message.score, message.cosine, message.model)
 
 
 def to_stored_image(image_id: str, message: gateway_pb2.GetImageResponse) -> StoredImage:
-    """Returns the stored image that a message holds."""
+    """Return the stored image that a message holds."""
     return StoredImage(
         image_id=image_id,
         png=message.image.content,
@@ -113,7 +115,7 @@ def to_stored_image(image_id: str, message: gateway_pb2.GetImageResponse) -> Sto
 
 
 def to_recipe(message: gateway_pb2.Recipe) -> Recipe:
-    """Returns the recipe that a message holds."""
+    """Return the recipe that a message holds."""
     return Recipe(
         name=message.name,
         description=message.description,

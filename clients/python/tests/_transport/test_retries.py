@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import chladni_client as chladni
 from chladni_client._transport.retries import Attempts
 
-SOUND = b"RIFF, or so"
+AUDIO = b"RIFF, or so"
 policies = st.builds(
     chladni.RetryPolicy,
     max_attempts=st.integers(1, 10),
@@ -104,17 +104,17 @@ async def test_a_refused_creation_says_that_it_tries_again(async_client, script,
     script.errors.append(
         rich_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "Full.", retry_seconds=0.02)
     )
-    events = [event async for event in async_client.stream_image(SOUND)]
+    events = [event async for event in async_client.stream_image(AUDIO)]
     assert isinstance(events[0], chladni.Retrying)
     assert (events[0].attempt, events[0].delay_seconds, events[0].error.message) == (2, 0.02, "Full.")
-    assert isinstance(events[1], chladni.SoundAnalyzed)
+    assert isinstance(events[1], chladni.AudioAnalyzed)
     assert isinstance(events[-1], chladni.ImageCreated)
 
 
 async def test_a_creation_is_tried_again_until_denoising_starts(async_client, script, rich_error):
     script.error_after = (3, rich_error(grpc.StatusCode.UNAVAILABLE, "BACKEND_UNAVAILABLE"))
     with pytest.raises(chladni.UnavailableError):
-        await async_client.create_image(SOUND)
+        await async_client.create_image(AUDIO)
     assert len(script.requests) == 3
 
 
@@ -122,7 +122,7 @@ async def test_a_creation_is_tried_again_until_denoising_starts(async_client, sc
 async def test_a_creation_is_never_paid_twice(async_client, script, rich_error, event_count):
     script.error_after = (event_count, rich_error(grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"))
     with pytest.raises(chladni.UnavailableError):
-        await async_client.create_image(SOUND)
+        await async_client.create_image(AUDIO)
     assert len(script.requests) == 1
 
 

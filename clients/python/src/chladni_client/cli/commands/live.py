@@ -1,5 +1,7 @@
 """`chladni live`: speak or sing, press ENTER, see the image."""
 
+from __future__ import annotations
+
 import os
 import sys
 from contextlib import closing
@@ -10,6 +12,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from chladni_client.cli.creation import create_and_save, print_saved, print_saved_as_json
 from chladni_client.cli.creation_options import (
     GuidanceOption,
     ModelOption,
@@ -22,18 +25,16 @@ from chladni_client.cli.creation_options import (
     StepsOption,
     StrengthOption,
 )
+from chladni_client.cli.display.progress import creation_display, print_notice
+from chladni_client.cli.display.recording import RecordingDisplay
 from chladni_client.cli.failures import reported_failures
 from chladni_client.cli.invocation import JsonOption, invocation_of
-from chladni_client.cli.making import make_image, print_made, print_made_as_json
-from chladni_client.cli.progress import creation_display, print_notice
-from chladni_client.cli.recording_display import RecordingDisplay
 from chladni_client.client import Client
 from chladni_client.errors import InvalidInputError
 from chladni_client.files import write_atomically
-from chladni_client.recording.enter_key import EnterKey
 from chladni_client.recording.microphone import Microphone
-from chladni_client.recording.recorder import Recording, record
-from chladni_client.recording.sources import SoundSource, WavSource
+from chladni_client.recording.recorder import EnterKey, Recording, record
+from chladni_client.recording.sources import AudioSource, WavSource
 from chladni_client.recording.spectrum import LiveSpectrum
 from chladni_client.types.options import CreationOptions
 
@@ -106,7 +107,7 @@ def live(
     if wav is not None and recording_path.resolve() == wav.resolve():
         raise typer.BadParameter(f"the recording would replace {wav}", param_hint="--output")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        source: SoundSource = WavSource(wav) if wav is not None else Microphone(device)
+        source: AudioSource = WavSource(wav) if wav is not None else Microphone(device)
         options = CreationOptions(
             recipe=recipe or _preferred_recipe(client),
             prompt=prompt,
@@ -124,17 +125,17 @@ def live(
         write_atomically(recording_path, recording.to_wav())
         with creation_display(is_quiet=quiet) as display:
             display.begin(recording_path.name)
-            made = make_image(client, recording_path, destination, options, display)
+            made = create_and_save(client, recording_path, destination, options, display)
     if as_json:
-        print_made_as_json(recording_path, made, recording_seconds=recording.duration_seconds)
+        print_saved_as_json(recording_path, made, recording_seconds=recording.duration_seconds)
     else:
-        print_made(made)
+        print_saved(made)
     if show and not as_json and _has_desktop():
         typer.launch(str(made.image_path))
 
 
 def _preferred_recipe(client: Client) -> str:
-    """Returns the recipe for live sounds; where it is not there, the empty name of the default one."""
+    """Return the recipe for live sounds; where it is not there, the empty name of the default one."""
     for recipe in client.list_recipes():
         if recipe.name == _PREFERRED_RECIPE and recipe.is_available:
             return recipe.name
@@ -142,7 +143,7 @@ def _preferred_recipe(client: Client) -> str:
 
 
 def _record(
-    client: Client, source: SoundSource, key: EnterKey, max_seconds: float, *, is_quiet: bool
+    client: Client, source: AudioSource, key: EnterKey, max_seconds: float, *, is_quiet: bool
 ) -> Recording:
     console = Console(stderr=True)
     if key.is_there:
@@ -170,5 +171,5 @@ def _record(
 
 
 def _has_desktop() -> bool:
-    is_told = sys.platform in ("darwin", "win32")
-    return is_told or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    always_has = sys.platform in ("darwin", "win32")
+    return always_has or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,5 +1,7 @@
 """The level of a recording while it lasts, on standard error: a meter on a terminal, a line elsewhere."""
 
+from __future__ import annotations
+
 from types import TracebackType
 from typing import Final, Self
 
@@ -7,9 +9,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from chladni_client.recording.levels import SILENCE_DBFS, level_of
+from chladni_client.recording.recorder import SILENCE_DBFS, level_of
 from chladni_client.recording.spectrum import LiveSpectrum
-from chladni_client.types.live import PcmFormat, SoundLevel
+from chladni_client.types.live import AudioLevel, PcmFormat
 
 _METER_WIDTH: Final = 30
 _SPECTRUM_WIDTH: Final = 24
@@ -62,7 +64,7 @@ class RecordingDisplay:
         return self._peak_dbfs
 
     def show(self, chunk: bytes) -> None:
-        """Shows the next stretch of the sound."""
+        """Show the next stretch of the sound."""
         level = level_of(chunk)
         self._byte_count += len(chunk)
         self._peak_dbfs = max(self._peak_dbfs, level.peak_dbfs)
@@ -73,7 +75,7 @@ class RecordingDisplay:
     def _seconds(self) -> float:
         return self._byte_count / self._pcm.bytes_per_second
 
-    def _line(self, level: SoundLevel) -> Text:
+    def _line(self, level: AudioLevel) -> Text:
         line = Text.assemble(("● ", "bold red"), f"{self._seconds:5.1f} s  ")
         line.append_text(meter(level))
         line.append(f" {level.rms_dbfs:z6.1f} dB  ", "dim")
@@ -81,8 +83,8 @@ class RecordingDisplay:
         return line
 
 
-def meter(level: SoundLevel) -> Text:
-    """Returns a level as a bar from -60 dB to full scale: green, yellow where loud, red where it clips."""
+def meter(level: AudioLevel) -> Text:
+    """Return a level as a bar from -60 dB to full scale: green, yellow where loud, red where it clips."""
     part = min(1.0, max(0.0, 1 - level.rms_dbfs / _QUIETEST_DBFS))
     filled = round(part * _METER_WIDTH)
     style = "green"

@@ -16,7 +16,7 @@ from chladni_client.files import Upload
 from chladni_client.reproduction.contract_terms import MEANINGS, differing_terms
 from chladni_client.reproduction.reproduce import check_recording, read_original
 
-SOUND = b"RIFF, or so"
+AUDIO = b"RIFF, or so"
 FACTS = {
     "model": "embedded",
     "model_digest": "cd" * 32,
@@ -27,7 +27,7 @@ FACTS = {
     "scheduler": "DDIMScheduler",
     "width_pixels": 16,
     "height_pixels": 8,
-    "audio_sha256": hashlib.sha256(SOUND).hexdigest(),
+    "audio_sha256": hashlib.sha256(AUDIO).hexdigest(),
     "conditioning_sha256": "ef" * 32,
     "dtype": "float32",
     "device": "cpu",
@@ -190,12 +190,12 @@ def test_an_image_of_another_program_is_told(png_of):
 
 def test_another_recording_is_told_with_the_beginnings_of_both_digests():
     original = read_original(png())
-    check_recording(original, Upload(SOUND, "voice.wav"))
+    check_recording(original, Upload(AUDIO, "voice.wav"))
     with pytest.raises(chladni.InvalidInputError) as caught:
         check_recording(original, Upload(b"another", "flute.wav"))
     assert caught.value.reason == "DIFFERENT_RECORDING"
     assert hashlib.sha256(b"another").hexdigest()[:12] in caught.value.message
-    assert hashlib.sha256(SOUND).hexdigest()[:12] in caught.value.message
+    assert hashlib.sha256(AUDIO).hexdigest()[:12] in caught.value.message
     assert caught.value.message.startswith("flute.wav is not what The image was made of")
 
 

@@ -1,0 +1,1 @@
+"""What a terminal shows while an image or a recording is made."""
