@@ -1,7 +1,7 @@
-"""Shows what Chladni does: every sample sound becomes an image, and the images are compared.
+"""Show what Chladni does: every sample sound becomes an image, and the images are compared.
 
     python deploy/local/demo.py
-    python deploy/local/demo.py --sounds ~/recordings --output ~/images --same-seed
+    python deploy/local/demo.py --audio ~/recordings --output ~/images --same-seed
 
 Starts the four services on free ports of this machine, makes an image of every WAV, FLAC, OGG and MP3 file
 of a folder through the public Python client, compares all pairs, and stops the services again.
@@ -13,7 +13,7 @@ What it writes, by default to build/demo/:
     services/            the services' logs, and what they keep
 
 Each image starts from noise of its own; with --same-seed all start from the same, so that whatever differs
-between them comes from the sounds. The exit status is 0 when everything was made, and 1 otherwise.
+between them comes from the sounds. The exit status is 0 if every image was created, and 1 otherwise.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from chladni_client.cli.display.progress import creation_display
 from chladni_local.cluster import LocalCluster
 from chladni_local.contact_sheet import Card, draw_contact_sheet
 from chladni_local.errors import ClusterError
-from chladni_local.gallery import Piece, compare_all, make_piece, sounds_in, striking_descriptors
+from chladni_local.gallery import Piece, audio_files_in, compare_all, create_piece, striking_descriptors
 from chladni_local.tables import closest_pairs, pieces_table, scores_table
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -41,16 +41,16 @@ _LARGEST_MATRIX = 10  # more columns than that do not fit on a terminal
 
 
 def main() -> int:
-    """Run the demonstration; returns its exit status."""
+    """Run the demonstration and return its exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--sounds",
+        "--audio",
         type=Path,
         default=_REPOSITORY / "tests" / "fixtures" / "samples",
         metavar="FOLDER",
-        help="folder of the sounds (default: tests/fixtures/samples)",
+        help="folder of the audio files (default: tests/fixtures/samples)",
     )
     parser.add_argument(
         "--output",
@@ -67,15 +67,15 @@ def main() -> int:
     )
     parser.add_argument("--same-seed", action="store_true", help="use one seed for all images")
     arguments = parser.parse_args()
-    sounds = sounds_in(arguments.sounds)
-    if not sounds:
+    clips = audio_files_in(arguments.audio)
+    if not clips:
         parser.error(f"{arguments.sounds} holds no WAV, FLAC, OGG or MP3 file")
     step = 0 if arguments.same_seed else 1
-    seeds = [arguments.seed + step * position for position in range(len(sounds))]
+    seeds = [arguments.seed + step * position for position in range(len(clips))]
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False)
     try:
-        _demonstrate(console, sounds, seeds, arguments.output)
+        _demonstrate(console, clips, seeds, arguments.output)
     except (ClusterError, ChladniError, OSError) as error:
         Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"Error: {error}")
         return 1
@@ -85,7 +85,7 @@ def main() -> int:
     return 0
 
 
-def _demonstrate(console: Console, sounds: list[Path], seeds: list[int], output: Path) -> None:
+def _demonstrate(console: Console, clips: list[Path], seeds: list[int], output: Path) -> None:
     started_at = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     console.print("[bold]Starting the services[/]")
@@ -97,8 +97,8 @@ def _demonstrate(console: Console, sounds: list[Path], seeds: list[int], output:
         ) as cluster,
         Client(cluster.target("gateway"), audio_features_target=cluster.target("audio-features")) as client,
     ):
-        console.print(f"\n[bold]Turning {len(sounds)} sounds into images[/]")
-        pieces = _make_pieces(client, sounds, seeds, output, console)
+        console.print(f"\n[bold]Turning {len(clips)} audio files into images[/]")
+        pieces = _create_pieces(client, clips, seeds, output, console)
         console.print("\n[bold]Comparing the images[/]\n")
         scores = compare_all(client, pieces)
     striking = striking_descriptors(pieces)
@@ -111,7 +111,7 @@ def _demonstrate(console: Console, sounds: list[Path], seeds: list[int], output:
     draw_contact_sheet(
         [
             Card(
-                name=piece.sound_path.name,
+                name=piece.audio_path.name,
                 detail=f"{piece.spectrogram.audio.duration_seconds:.1f} s,  {words}",
                 spectrogram=piece.spectrogram.png,
                 image=piece.image.png,
@@ -126,31 +126,31 @@ def _demonstrate(console: Console, sounds: list[Path], seeds: list[int], output:
     console.print(f"All in {time.monotonic() - started_at:.1f} s.")
 
 
-def _make_pieces(
-    client: Client, sounds: list[Path], seeds: list[int], output: Path, console: Console
+def _create_pieces(
+    client: Client, clips: list[Path], seeds: list[int], output: Path, console: Console
 ) -> list[Piece]:
-    """Return what was made of each sound; those that are no usable recordings are told and left out."""
+    """Return a piece for each clip; files that cannot be used are reported and left out."""
     pieces: list[Piece] = []
     refusals: list[InvalidInputError] = []
     with creation_display() as display:
-        for sound, name, seed in zip(sounds, _distinct_names(sounds), seeds, strict=True):
-            display.begin(sound.name)
+        for clip, name, seed in zip(clips, _distinct_names(clips), seeds, strict=True):
+            display.begin(clip.name)
             image_path = output / f"{name}.png"
             try:
-                pieces.append(make_piece(client, sound, image_path, seed=seed, on_event=display.show))
+                pieces.append(create_piece(client, clip, image_path, seed=seed, on_event=display.show))
             except InvalidInputError as error:
-                console.print(f"[yellow]Left out[/] {sound.name}: {error}", soft_wrap=True)
+                console.print(f"[yellow]Left out[/] {clip.name}: {error}", soft_wrap=True)
                 refusals.append(error)
     if not pieces:
         raise refusals[0]
     return pieces
 
 
-def _distinct_names(sounds: list[Path]) -> list[str]:
+def _distinct_names(clips: list[Path]) -> list[str]:
     """Return a name for the image of each sound; `a.wav` and `a.mp3` get two."""
     names: list[str] = []
-    for sound in sounds:
-        candidates = (sound.stem if number == 1 else f"{sound.stem}-{number}" for number in count(1))
+    for clip in clips:
+        candidates = (clip.stem if number == 1 else f"{clip.stem}-{number}" for number in count(1))
         names.append(next(name for name in candidates if name not in names))
     return names
 

@@ -13,7 +13,7 @@ import chladni_client as chladni
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_client._messages import audio_results
+from chladni_contract import tensors
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 AUDIO = b"RIFF, or so"
@@ -270,7 +270,7 @@ def test_tensors_of_every_type_give_python_numbers(dtype, code, values):
 
 
 async def test_an_unknown_element_type_is_the_servers_fault(async_client, monkeypatch):
-    monkeypatch.delitem(audio_results._DTYPES, tensor_pb2.DATA_TYPE_FLOAT32)
+    monkeypatch.delitem(tensors._DTYPES, tensor_pb2.DATA_TYPE_FLOAT32)
     with pytest.raises(chladni.FaultError, match="unknown to this client"):
         await async_client.extract_features(AUDIO)
 

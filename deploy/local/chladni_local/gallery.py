@@ -13,7 +13,7 @@ from typing import Final
 from chladni_client import Client, CreatedImage, CreationEvent, ImageCreated, Spectrogram
 from chladni_local.contact_sheet import TILE_PIXELS
 
-SOUND_SUFFIXES: Final = frozenset({".wav", ".flac", ".ogg", ".mp3"})
+AUDIO_SUFFIXES: Final = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 
 Scores = Mapping[tuple[int, int], float]
 """Score for each pair of positions, the smaller one first."""
@@ -21,42 +21,42 @@ Scores = Mapping[tuple[int, int], float]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A sound with what was made of it.
+    """An audio file with the image created from it.
 
     Attributes:
-        sound_path: The recording.
-        image_path: Where the image was written.
+        audio_path: The audio file.
+        image_path: File of the image.
         image: The image.
         spectrogram: The sound's spectrogram.
     """
 
-    sound_path: Path
+    audio_path: Path
     image_path: Path
     image: CreatedImage
     spectrogram: Spectrogram
 
 
-def sounds_in(folder: Path) -> list[Path]:
-    """Return the recordings of a folder, by name."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SOUND_SUFFIXES)
+def audio_files_in(folder: Path) -> list[Path]:
+    """Return the audio files of a folder, by name."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
 
 
-def make_piece(
+def create_piece(
     client: Client,
-    sound_path: Path,
+    audio_path: Path,
     image_path: Path,
     *,
     seed: int,
     on_event: Callable[[CreationEvent], None],
 ) -> Piece:
-    """Return what was made of a sound, the image also as a file."""
-    with closing(client.stream_image(sound_path, seed=seed)) as events:
+    """Create the image of an audio file, write it, and return it with the spectrogram."""
+    with closing(client.stream_image(audio_path, seed=seed)) as events:
         for event in events:
             on_event(event)
             if isinstance(event, ImageCreated):
                 image = event.image
-    spectrogram = client.render_spectrogram(sound_path, width_pixels=TILE_PIXELS, height_pixels=TILE_PIXELS)
-    return Piece(sound_path, image.save(image_path), image, spectrogram)
+    spectrogram = client.render_spectrogram(audio_path, width_pixels=TILE_PIXELS, height_pixels=TILE_PIXELS)
+    return Piece(audio_path, image.save(image_path), image, spectrogram)
 
 
 def compare_all(client: Client, pieces: Sequence[Piece]) -> Scores:

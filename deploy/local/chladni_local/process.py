@@ -81,7 +81,7 @@ class ServiceProcess:
         self._process.terminate()
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait for its end; kills it where that takes too long, or where the waiting is interrupted."""
+        """Wait for its end; kill it if that takes too long, or if the waiting is interrupted."""
         try:
             self._process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:

@@ -13,11 +13,11 @@ from chladni_local.gallery import Piece, Scores
 
 
 def pieces_table(pieces: Sequence[Piece], striking: Sequence[str], folder: Path) -> Table:
-    """Return a table of what was made.
+    """Return a table of the pieces.
 
     Args:
         pieces: The pieces.
-        striking: For each, in what its sound differs most from the others.
+        striking: For each, how its audio differs most from the others.
         folder: Folder that the paths are shown relative to.
     """
     table = Table(title="Images", title_justify="left", title_style="bold", box=SIMPLE)
@@ -28,13 +28,13 @@ def pieces_table(pieces: Sequence[Piece], striking: Sequence[str], folder: Path)
     table.add_column("Seed", justify="right", no_wrap=True)
     table.add_column("Unlike the others", overflow="fold")
     for number, (piece, words) in enumerate(zip(pieces, striking, strict=True), start=1):
-        sound = piece.image.audio
-        names = Text(piece.sound_path.name, style="cyan")
+        audio = piece.image.audio
+        names = Text(piece.audio_path.name, style="cyan")
         names.append(f"\n{piece.image_path.relative_to(folder)}", style="bold")
         table.add_row(
             str(number),
             names,
-            f"{sound.duration_seconds:.1f} s" if sound else "",
+            f"{audio.duration_seconds:.1f} s" if audio else "",
             f"{piece.image.processing_seconds:.2f} s",
             str(piece.image.seed),
             words,
@@ -59,7 +59,7 @@ def scores_table(pieces: Sequence[Piece], scores: Scores) -> Table:
             else _cell(scores[min(row, column), max(row, column)], span)
             for column in range(len(pieces))
         ]
-        table.add_row(str(row + 1), piece.sound_path.name, *cells)
+        table.add_row(str(row + 1), piece.audio_path.name, *cells)
     return table
 
 
@@ -67,7 +67,7 @@ def closest_pairs(pieces: Sequence[Piece], scores: Scores) -> str:
     """Return which pair is most and which is least alike, in words."""
 
     def describe(pair: tuple[int, int]) -> str:
-        first, second = (pieces[position].sound_path.stem for position in pair)
+        first, second = (pieces[position].audio_path.stem for position in pair)
         return f"{first} and {second} ({scores[pair]:.2f})"
 
     most, least = max(scores, key=scores.__getitem__), min(scores, key=scores.__getitem__)

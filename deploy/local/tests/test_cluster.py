@@ -155,7 +155,7 @@ def test_an_interrupted_stop_leaves_nothing_behind(tmp_path, stand_ins, monkeypa
     assert not any(map(is_alive, pids))
 
 
-def test_taken_ports_are_told_before_anything_starts(tmp_path, stand_ins):
+def test_taken_ports_are_reported_before_anything_starts(tmp_path, stand_ins):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -170,7 +170,7 @@ def test_taken_ports_are_told_before_anything_starts(tmp_path, stand_ins):
 
 
 @pytest.mark.parametrize("text", ["", "http", "-1", "65536", "80.0", " 80", "٣"])
-def test_what_is_no_port_is_told(tmp_path, text):
+def test_what_is_no_port_is_reported(tmp_path, text):
     with pytest.raises(InvalidPortError, match="CHLADNI_GATEWAY_HTTP_PORT is"):
         LocalCluster(folder=tmp_path, environ={"CHLADNI_GATEWAY_HTTP_PORT": text})
 

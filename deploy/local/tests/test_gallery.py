@@ -9,7 +9,7 @@ from rich.console import Console
 
 from chladni_client import CreatedImage, Descriptor, Provenance, Spectrogram
 from chladni_local.contact_sheet import TILE_PIXELS, Card, draw_contact_sheet
-from chladni_local.gallery import Piece, sounds_in, striking_descriptors
+from chladni_local.gallery import Piece, audio_files_in, striking_descriptors
 from chladni_local.tables import closest_pairs, pieces_table, scores_table
 
 
@@ -78,4 +78,4 @@ def test_every_card_is_on_the_sheet(count):
 def test_sounds_are_found_by_their_suffix(tmp_path):
     for name in ("b.WAV", "a.ogg", "c.txt", "d"):
         (tmp_path / name).touch()
-    assert [path.name for path in sounds_in(tmp_path)] == ["a.ogg", "b.WAV"]
+    assert [path.name for path in audio_files_in(tmp_path)] == ["a.ogg", "b.WAV"]

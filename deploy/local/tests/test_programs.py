@@ -47,7 +47,7 @@ def start(scripts, stand_in_modules, tmp_path):
 
 
 @pytest.fixture
-def sounds(tmp_path):
+def clips(tmp_path):
     folder = tmp_path / "sounds"
     folder.mkdir()
     for name, length in (("a.wav", 10), ("a.mp3", 20), ("b.FLAC", 30)):
@@ -104,8 +104,8 @@ def test_serve_ends_when_a_service_ends_later(start, stops, tmp_path):
     assert len(stops()) == 3
 
 
-def test_demo_makes_images_compares_them_and_draws_the_sheet(start, stops, sounds, tmp_path):
-    program = start("demo.py", "--sounds", sounds, "--output", tmp_path / "demo", "--seed", "5")
+def test_demo_makes_images_compares_them_and_draws_the_sheet(start, stops, clips, tmp_path):
+    program = start("demo.py", "--audio", clips, "--output", tmp_path / "demo", "--seed", "5")
     out, err = program.communicate(timeout=60)
     assert program.returncode == 0, err
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
@@ -129,9 +129,9 @@ def test_demo_makes_images_compares_them_and_draws_the_sheet(start, stops, sound
     assert len(stops()) == 4
 
 
-def test_demo_leaves_out_what_is_no_recording_and_says_why(start, sounds, tmp_path):
-    (sounds / "a.wav").write_bytes(b"broken")
-    program = start("demo.py", "--sounds", sounds, "--output", tmp_path / "demo")
+def test_demo_leaves_out_what_is_no_recording_and_says_why(start, clips, tmp_path):
+    (clips / "a.wav").write_bytes(b"broken")
+    program = start("demo.py", "--audio", clips, "--output", tmp_path / "demo")
     out, err = program.communicate(timeout=60)
     assert program.returncode == 0, err
     assert re.search(r"^Left out a\.wav: .*that is no sound", out, flags=re.MULTILINE)
@@ -139,10 +139,10 @@ def test_demo_leaves_out_what_is_no_recording_and_says_why(start, sounds, tmp_pa
     assert (tmp_path / "demo" / "b.png").exists()
 
 
-def test_demo_says_what_went_wrong_and_stops_the_services(start, stops, sounds, tmp_path):
-    for sound in sounds.iterdir():
-        sound.write_bytes(b"broken")
-    program = start("demo.py", "--sounds", sounds, "--output", tmp_path / "demo")
+def test_demo_says_what_went_wrong_and_stops_the_services(start, stops, clips, tmp_path):
+    for clip in clips.iterdir():
+        clip.write_bytes(b"broken")
+    program = start("demo.py", "--audio", clips, "--output", tmp_path / "demo")
     _, err = program.communicate(timeout=60)
     assert program.returncode == 1
     assert "Error: " in err
@@ -152,7 +152,7 @@ def test_demo_says_what_went_wrong_and_stops_the_services(start, stops, sounds, 
 
 
 def test_demo_needs_sounds(start, tmp_path):
-    program = start("demo.py", "--sounds", tmp_path)
+    program = start("demo.py", "--audio", tmp_path)
     _, err = program.communicate(timeout=30)
     assert program.returncode == 2
     assert "holds no WAV, FLAC, OGG or MP3 file" in err

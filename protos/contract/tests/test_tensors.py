@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import InvalidInputError
-from chladni_contract.tensors import to_array, to_tensor
+from chladni_contract.tensors import dtype_of, to_array, to_tensor
 
 FINITE = {"allow_nan": False, "allow_infinity": False}
 DTYPES = [np.float32, np.float16, np.uint8, np.int16, np.int64]
@@ -78,3 +78,8 @@ def test_what_is_wrong_is_named(change, field):
 def test_types_that_do_not_travel_are_refused():
     with pytest.raises(ValueError, match="complex"):
         to_tensor(np.zeros(2, np.complex64))
+
+
+def test_the_element_type_of_a_later_version_is_not_known():
+    assert dtype_of(GOOD) == np.float32
+    assert dtype_of(tensor_pb2.Tensor(dtype=99)) is None

@@ -33,8 +33,8 @@ class ChladniError(Exception):
             ``AUDIO_TOO_LONG``; where an answer carried none, the name of its gRPC status.
         stage: Stage that failed, such as ``audio_features``; empty if there is none.
         violations: What is wrong with which fields.
-        retry_after_seconds: When the server thinks that trying again makes sense; `None` where it did
-            not say.
+        retry_after_seconds: When the server thinks that trying again makes sense; `None` if it did not
+            say.
         metadata: Further facts for programs.
     """
 

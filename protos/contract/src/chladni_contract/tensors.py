@@ -36,6 +36,11 @@ def to_tensor(array: NDArray[Any]) -> tensor_pb2.Tensor:
     )
 
 
+def dtype_of(tensor: tensor_pb2.Tensor) -> np.dtype[Any] | None:
+    """Return the element type of a message; `None` if this version does not know it."""
+    return _DTYPES.get(tensor.dtype)
+
+
 def to_array(
     tensor: tensor_pb2.Tensor,
     *,
@@ -55,7 +60,7 @@ def to_array(
         InvalidInputError: Element type, shape or number of bytes is wrong, or a float is not finite.
     """
     wanted = np.dtype(dtype).newbyteorder("<")
-    if _DTYPES.get(tensor.dtype) != wanted:
+    if dtype_of(tensor) != wanted:
         name = tensor_pb2.DataType.Name(_DATA_TYPES[wanted])
         raise _invalid(f"{field}.dtype", f"must be {name}.")
     sizes = tuple(tensor.shape)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
@@ -18,14 +16,7 @@ from chladni_client.types.audio import (
 )
 from chladni_client.types.initial_latents import LatentCalibration
 from chladni_client.types.live import AudioLevel, LiveEvent, LiveSummary, MelFrames
-
-_DTYPES: Final = {
-    tensor_pb2.DATA_TYPE_FLOAT32: "<f4",
-    tensor_pb2.DATA_TYPE_FLOAT16: "<f2",
-    tensor_pb2.DATA_TYPE_UINT8: "|u1",
-    tensor_pb2.DATA_TYPE_INT16: "<i2",
-    tensor_pb2.DATA_TYPE_INT64: "<i8",
-}
+from chladni_contract.tensors import dtype_of
 
 
 def to_audio_properties(message: media_pb2.AudioProperties) -> AudioProperties:
@@ -118,7 +109,7 @@ def _to_embedding(message: tensor_pb2.Embedding) -> Embedding:
 
 
 def _to_tensor(message: tensor_pb2.Tensor) -> Tensor:
-    dtype = _DTYPES.get(message.dtype)
+    dtype = dtype_of(message)
     if dtype is None:
         raise FaultError("The server sent an array of a type unknown to this client.", reason="INTERNAL")
-    return Tensor(dtype, tuple(message.shape), message.data)
+    return Tensor(dtype.str, tuple(message.shape), message.data)

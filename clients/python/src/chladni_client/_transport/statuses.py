@@ -1,7 +1,7 @@
 """From a gRPC status to an exception.
 
 Servers answer with the rich error model (https://google.aip.dev/193): `ErrorInfo` always, `BadRequest` and
-`RetryInfo` where they apply. Proxies and gRPC itself answer with a bare status.
+`RetryInfo` if they apply. Proxies and gRPC itself answer with a bare status.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def translated_errors(target: str) -> Iterator[None]:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        # gRPC raises CancelledError also where somebody closed the channel under the call.
+        # gRPC raises CancelledError also if the client closed the channel under the call.
         raise _closed(target) from None
 
 

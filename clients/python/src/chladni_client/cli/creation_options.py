@@ -72,7 +72,7 @@ StrengthOption: TypeAlias = Annotated[
 ModelOption: TypeAlias = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="Image model, where the recipe can use several.", rich_help_panel=_OF_RECIPE
+        metavar="NAME", help="Image model, if the recipe can use several.", rich_help_panel=_OF_RECIPE
     ),
 ]
 NoiseModeOption: TypeAlias = Annotated[

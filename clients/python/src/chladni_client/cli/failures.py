@@ -77,7 +77,7 @@ def report(error: ChladniError | OSError, *, subject: str = "", as_json: bool = 
 
     Args:
         error: What went wrong.
-        subject: What it went wrong with, such as a file; empty where there is only one.
+        subject: What it went wrong with, such as a file; empty if there is only one.
         as_json: Whether to report to programs.
     """
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""What every subcommand shares: where the server is, and how results are printed."""
+"""What every subcommand shares: the server's address, and how results are printed."""
 
 from __future__ import annotations
 

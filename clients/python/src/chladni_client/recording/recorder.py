@@ -35,7 +35,7 @@ class EnterKey:
 
     @classmethod
     def of(cls, stream: IO[str]) -> Self:
-        """Return the key as it comes through a stream; from nowhere where that is no file of the system."""
+        """Return the key as it comes through a stream; from nowhere if that is no file of the system."""
         try:
             return cls(stream.fileno() if os.name == "posix" else None)
         except (OSError, ValueError):

@@ -50,7 +50,7 @@ class LiveSpectrum:
 
     @property
     def obstacle(self) -> str:
-        """Why there is no spectrum; empty where there is one, or may be soon."""
+        """Why there is no spectrum; empty if there is one, or may be soon."""
         return self._obstacle
 
     def push(self, chunk: bytes) -> None:

@@ -2,7 +2,7 @@
 
 An image follows from its conditioning, its request and the machine that computes it. Floating-point sums
 depend on their order, and libraries choose that order by hardware, threads and the number of rows; so equal
-pixels are promised only where all of these are equal.
+pixels are promised only if all of these are equal.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _meaning(name: str) -> str:
 
 
 def _place(name: str) -> tuple[int, str, int, str]:
-    """Return where a term stands in a list: as in `MEANINGS`, also among the terms of an earlier image."""
+    """Return the place of a term in a list: as in `MEANINGS`, also among the terms of an earlier image."""
     fields = list(MEANINGS)
     field, _, rest = name.partition(".")
     number, _, term = rest.partition(".") if field == EARLIER else ("", "", "")

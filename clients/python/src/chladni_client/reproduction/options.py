@@ -45,7 +45,7 @@ def options_asked_again(provenance: Provenance, recipes: Sequence[Recipe]) -> Cr
     asked |= {
         name: getattr(provenance, name)
         for name in _OF_ALL_PARTS
-        # One choice holds for every part of a recipe; where its parts differ, each took its own default, and
+        # One choice holds for every part of a recipe; if its parts differ, each took its own default, and
         # will again.
         if all(getattr(part, name) == getattr(provenance, name) for part in provenance.earlier)
     }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+
+import numpy as np
 
 from chladni_client.files import PngFile
 from chladni_client.types.initial_latents import LatentCalibration
@@ -81,9 +81,6 @@ class Spectrogram(PngFile):
     audio: AudioProperties
 
 
-_STRUCT_CODES: Final = {"<f4": "f", "<f2": "e", "|u1": "B", "<i2": "h", "<i8": "q"}
-
-
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """An array in row-major order; ``numpy.frombuffer(t.data, t.dtype).reshape(t.shape)`` costs no copy.
@@ -101,7 +98,7 @@ class Tensor:
     @property
     def values(self) -> tuple[float, ...]:
         """The elements as Python numbers, flat, in row-major order."""
-        return tuple(item for (item,) in struct.iter_unpack("<" + _STRUCT_CODES[self.dtype], self.data))
+        return tuple(np.frombuffer(self.data, self.dtype).tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,9 @@ def live(
 ) -> None:
     r"""Record a sound and turn it into an image at once.
 
-    ENTER starts the recording and ENTER stops it; where no keyboard is there, it starts at once and lasts as
-    long as --seconds says. Without --recipe, the sound becomes the initial noise of the image (latent-noise),
-    or the server's default recipe is taken where it does not have that. A --prompt needs a model that
+    ENTER starts the recording and ENTER stops it; without a keyboard, it starts at once and lasts as long as
+    --seconds says. Without --recipe, the audio becomes the initial noise of the image (latent-noise), or the
+    server's default recipe is used if it does not have that one. A --prompt needs a model that
     follows texts, which the one that ships does not.
 
     Needs PortAudio and [bold]pip install 'chladni-client\[live]'[/], or a file in place of the microphone.
@@ -135,7 +135,7 @@ def live(
 
 
 def _preferred_recipe(client: Client) -> str:
-    """Return the recipe for live sounds; where it is not there, the empty name of the default one."""
+    """Return the recipe for live audio; empty, which is the default one, if it is not available."""
     for recipe in client.list_recipes():
         if recipe.name == _PREFERRED_RECIPE and recipe.is_available:
             return recipe.name

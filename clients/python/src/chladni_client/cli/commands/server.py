@@ -28,7 +28,7 @@ def health(context: typer.Context, as_json: JsonOption = False) -> None:
     """Say whether the server can be reached and is ready; the exit status is 4 if the gateway is not.
 
     Only `spectrogram`, `descriptors` and `create --spectrogram` need to reach the audio-feature
-    service; `live` shows a spectrum where it can be reached.
+    service; `live` shows a spectrum if it can be reached.
 
     [bold]Examples[/]
 

@@ -21,7 +21,7 @@ _CLIPPING_DBFS: Final = -1.0
 
 
 class RecordingDisplay:
-    """Shows how long and how loud a recording is, and its spectrum where there is one.
+    """Shows how long and how loud a recording is, and its spectrum if there is one.
 
     Args:
         console: Where to.
@@ -84,7 +84,7 @@ class RecordingDisplay:
 
 
 def meter(level: AudioLevel) -> Text:
-    """Return a level as a bar from -60 dB to full scale: green, yellow where loud, red where it clips."""
+    """Return a level as a bar from -60 dB to full scale: green, yellow if loud, red if it clips."""
     part = min(1.0, max(0.0, 1 - level.rms_dbfs / _QUIETEST_DBFS))
     filled = round(part * _METER_WIDTH)
     style = "green"
