@@ -9,18 +9,21 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
-from chladni_client._calls.health import health_of
 from chladni_client._calls.streams import PcmChunks, created_events, live_events
 from chladni_client._messages import audio_results, image_results, requests
 from chladni_client._transport.connection import Connection
 from chladni_client._transport.retries import Attempts, RetryPolicy
+from chladni_client._transport.statuses import translated_errors
+from chladni_client.errors import DeadlineExceededError, TemporaryError
 from chladni_client.reproduction.reproduce import Reproduction, reproduce
 from chladni_client.types.audio import AudioFeatures, Colormap, Feature, Spectrogram
 from chladni_client.types.events import CreationEvent, ImageCreated
-from chladni_client.types.services import Recipe, ServiceHealth
+from chladni_client.types.services import Recipe, ServiceHealth, ServiceState
 from chladni_client.types.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -299,8 +302,8 @@ class AsyncClient:
         """
         return tuple(
             await asyncio.gather(
-                health_of("gateway", self._gateway, timeout_seconds),
-                health_of("audio-features", self._audio_features, timeout_seconds),
+                _health_of("gateway", self._gateway, timeout_seconds),
+                _health_of("audio-features", self._audio_features, timeout_seconds),
             )
         )
 
@@ -314,3 +317,21 @@ class AsyncClient:
 
     def _attempts(self, timeout_seconds: float | None, default_seconds: float) -> Attempts:
         return Attempts(self._retry_policy, default_seconds if timeout_seconds is None else timeout_seconds)
+
+
+async def _health_of(name: str, connection: Connection, timeout_seconds: float) -> ServiceHealth:
+    """Return the health of the server at the other end of a connection; asks once.
+
+    Raises:
+        ChladniError: It answered, but not what a server of health answers.
+    """
+    stub = health_pb2_grpc.HealthStub(connection.channel)
+    try:
+        with translated_errors(connection.target):
+            response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_seconds)
+    except (TemporaryError, DeadlineExceededError):
+        return ServiceHealth(name, connection.target, ServiceState.UNREACHABLE)
+    is_serving = response.status == health_pb2.HealthCheckResponse.SERVING
+    return ServiceHealth(
+        name, connection.target, ServiceState.SERVING if is_serving else ServiceState.NOT_SERVING
+    )

@@ -437,7 +437,7 @@ class TestMicrophone:
         def find_nothing(_name):
             raise OSError("PortAudio library not found")
 
-        monkeypatch.setattr("chladni_client.extras.import_module", find_nothing)
+        monkeypatch.setattr("chladni_client.recording.microphone.import_module", find_nothing)
         ended = run("live")
         assert ended.exit_code == ExitStatus.UNAVAILABLE
         assert "Recording needs the library PortAudio" in ended.stderr

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from importlib import import_module
 from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any, Final
 
 from chladni_client.errors import NotInstalledError
-from chladni_client.extras import required_package
 from chladni_client.recording.sources import CHUNKS_PER_SECOND
 from chladni_client.types.live import PcmFormat
 
@@ -64,7 +64,12 @@ class Microphone:
 
 def _sounddevice() -> ModuleType:
     try:
-        return required_package("sounddevice", extra="live", purpose="Recording")
+        return import_module("sounddevice")
+    except ImportError as error:
+        raise NotInstalledError(
+            "Recording needs the package sounddevice: pip install 'chladni-client[live]'.",
+            reason="NOT_INSTALLED",
+        ) from error
     except OSError as error:
         raise NotInstalledError(
             "Recording needs the library PortAudio: install it (Debian and Ubuntu: apt install "
