@@ -19,8 +19,7 @@ from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
 from chladni_gateway.domain.image_store import ImageRecord, parse_image_id
 from chladni_gateway.domain.stages import STAGE_KEY
-from chladni_gateway.image_folder import FolderImageStore
-from chladni_gateway.sweeping import periodic_sweep
+from chladni_gateway.image_folder import FolderImageStore, periodic_sweep
 
 DAY = timedelta(days=1)
 

@@ -1,5 +1,7 @@
 """`python -m chladni_gateway` runs the service until SIGTERM."""
 
+from __future__ import annotations
+
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
 from chladni_runtime.server.server import run_service
@@ -7,7 +9,7 @@ from chladni_runtime.settings import load_settings_or_exit
 
 
 def main() -> None:
-    """Runs the service with settings from the environment."""
+    """Run the service with settings from the environment."""
     settings = load_settings_or_exit(GatewaySettings)
     run_service(settings, name="gateway", service_names=SERVICE_NAMES, compose=compose(settings))
 

@@ -1,5 +1,7 @@
 """Everything that the gateway does, put together for its transports."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from chladni_gateway.backends.health import HealthChecker
@@ -16,7 +18,7 @@ from chladni_gateway.similarity.search import ImageSearcher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits that the transports apply or tell.
+    """Limits that the transports apply or show.
 
     Attributes:
         creation_timeout_seconds: Time for one image.
@@ -47,13 +49,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """What the gateway does; the transports add only their forms.
+    """What the gateway does; the transports only translate.
 
     Attributes:
         creator: Creates images.
         job_runner: Creates images that do without their caller.
         comparator: Compares two images.
-        aligner: Tells how well an image fits a sound.
+        aligner: Scores how well an image fits a sound.
         matrices: Compares several with each other.
         searcher: Finds like ones.
         spectrogram_renderer: Draws spectrograms.

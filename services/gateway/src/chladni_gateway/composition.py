@@ -15,17 +15,15 @@ from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni_gateway.application import Application, Limits
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.health import HealthChecker
-from chladni_gateway.backends.image_generation import ImageGenerationClient
-from chladni_gateway.backends.image_generation_pool import ImageServers
+from chladni_gateway.backends.image_generation import ImageGenerationClient, ImageGenerationPool
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobLimits, JobRunner
 from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.grpc_api.servicer import AudioToImageServicer
-from chladni_gateway.image_folder import FolderImageStore, utc_now
+from chladni_gateway.image_folder import FolderImageStore, periodic_sweep, utc_now
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
-from chladni_gateway.models.catalog import ModelCatalog
-from chladni_gateway.models.listing import ModelListing
+from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.audioldm import AudioLdmRecipe
 from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
 from chladni_gateway.recipes.clap_unclip import ClapUnclipRecipe
@@ -44,7 +42,6 @@ from chladni_gateway.similarity.comparison import ImageComparator
 from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
-from chladni_gateway.sweeping import periodic_sweep
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.server.late_binding import Binding
 
@@ -96,7 +93,7 @@ def compose(settings: GatewaySettings) -> Compose:
 
 @asynccontextmanager
 async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -> AsyncIterator[Gateway]:
-    """Opens the store, the connections and the HTTP server, and closes them in reverse.
+    """Open the store, the connections and the HTTP server, and closes them in reverse.
 
     Raises:
         UnavailableError: The image folder cannot be used.
@@ -233,7 +230,7 @@ def _recipes(
         catalog=catalog,
         analyzer=audio_features,
         renderer=audio_features,
-        generator=ImageServers(servers),
+        generator=ImageGenerationPool(servers),
     )
     recipes = [make(dependencies) for make in RECIPES]
     return RecipeRegistry(recipes, catalog=catalog, default=settings.default_recipe)

@@ -1,5 +1,7 @@
 """Settings of the gateway, from variables named `CHLADNI_GATEWAY_<FIELD>`."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -51,7 +53,7 @@ class GatewaySettings(ServiceSettings):
         5.0,
         ge=0,
         le=600,
-        description="Time for which what a service told of its models is used for the next images.",
+        description="Time for which a service's answer about its models is used again.",
     )
 
     creation_timeout_seconds: float = Field(
@@ -69,7 +71,7 @@ class GatewaySettings(ServiceSettings):
     )
 
     max_concurrent_creations: int = Field(
-        32, ge=1, le=10_000, description="Images in the making at most, and uploads in progress at most."
+        32, ge=1, le=10_000, description="Creations in progress at most, and uploads in progress at most."
     )
     max_concurrent_searches: int = Field(
         4, ge=1, le=1000, description="Searches and matrices in progress at most."
@@ -98,7 +100,7 @@ class GatewaySettings(ServiceSettings):
         4, ge=1, le=10_000, description="Live sounds of one client at most."
     )
     max_live_seconds: float = Field(
-        120.0, gt=0, le=3600, description="Longest live sound; told to people, enforced by audio-features."
+        120.0, gt=0, le=3600, description="Longest live sound; shown to people, enforced by audio-features."
     )
     rate_limit_per_minute: float = Field(
         600.0, ge=0, le=1_000_000, description="POST requests of one client a minute in the long run; 0: any."
@@ -119,10 +121,10 @@ class GatewaySettings(ServiceSettings):
         10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest image to compare, in bytes."
     )
     min_audio_seconds: float = Field(
-        0.1, ge=0, description="Shortest recording; told to people, enforced by audio-features."
+        0.1, ge=0, description="Shortest recording; shown to people, enforced by audio-features."
     )
     max_audio_seconds: float = Field(
-        30.0, gt=0, description="Longest recording; told to people, enforced by audio-features."
+        30.0, gt=0, description="Longest recording; shown to people, enforced by audio-features."
     )
     preview_interval_steps: int = Field(
         2, ge=0, le=150, description="Denoising steps between the previews of an event stream; 0 sends none."

@@ -8,14 +8,17 @@ process or the machine stops, an image is there whole or not at all. The modific
 the creation time of its image, so that the limit and the expiry are kept without opening a file.
 """
 
+from __future__ import annotations
+
 import asyncio
 import errno
+import json
 import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -24,19 +27,16 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from chladni_contract.errors import ChladniError, Reason, UnavailableError
-from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
-from chladni_gateway.record_owners import RecordOwners
+from chladni_gateway.domain.image_store import ImageRecord, ImageStore, StoredImage, unknown_image
 
 _RECORDS: Final = TypeAdapter(ImageRecord)
 _TEMPORARY_SUFFIX: Final = ".tmp"
 _ABANDONED_AFTER: Final = timedelta(hours=1)  # Longer than any write takes, for any process on this folder.
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-_log = logging.getLogger(__name__)
-
 
 def utc_now() -> datetime:
-    """Returns the time."""
+    """Return the time."""
     return datetime.now(UTC)
 
 
@@ -75,29 +75,29 @@ class FolderImageStore:
             self._write_temporary(b"", now()).unlink()
 
     async def put(self, content: bytes, record: ImageRecord) -> None:
-        """Keeps an image; see `ImageStore`."""
+        """Keep an image; see `ImageStore`."""
         await asyncio.to_thread(self._put, content, record)
 
     async def get(self, image_id: UUID) -> StoredImage:
-        """Returns an image; see `ImageStore`."""
+        """Return an image; see `ImageStore`."""
         return await asyncio.to_thread(self._get, image_id)
 
     async def describe(self, image_id: UUID) -> ImageRecord:
-        """Returns what is kept with an image; see `ImageStore`."""
+        """Return what is kept with an image; see `ImageStore`."""
         return await asyncio.to_thread(self._describe, image_id)
 
     async def list_owned(
         self, owner: str, *, limit: int, before: UUID | None = None
     ) -> tuple[ImageRecord, ...]:
-        """Returns what is kept with the images of an owner; see `ImageStore`."""
+        """Return what is kept with the images of an owner; see `ImageStore`."""
         return await asyncio.to_thread(self._list_owned, owner, limit, before)
 
     async def delete(self, image_id: UUID, *, owner: str) -> None:
-        """Removes an image; see `ImageStore`."""
+        """Remove an image; see `ImageStore`."""
         await asyncio.to_thread(self._delete, image_id, owner)
 
     async def sweep(self) -> int:
-        """Removes what has expired and what was abandoned half-written; see `ImageStore`."""
+        """Remove what has expired and what was abandoned half-written; see `ImageStore`."""
         return await asyncio.to_thread(self._sweep)
 
     def _put(self, content: bytes, record: ImageRecord) -> None:
@@ -176,7 +176,7 @@ class FolderImageStore:
             self._remove(path)
 
     def _records(self) -> list[tuple[datetime, Path]]:
-        """Returns the creation time and the path of each record, the oldest first."""
+        """Return the creation time and the path of each record, the oldest first."""
         return sorted((_modified_at(path), path) for path in self._folder.glob("*.json"))
 
     def _abandoned(self, now: datetime) -> Iterator[Path]:
@@ -226,7 +226,7 @@ def _modified_at(path: Path) -> datetime:
 
 @contextmanager
 def _answering(verb: str) -> Iterator[None]:
-    """Turns faults of the file system into errors that callers may see."""
+    """Turn faults of the file system into errors that callers may see."""
     try:
         yield
     except OSError as error:
@@ -242,3 +242,73 @@ def _answering(verb: str) -> Iterator[None]:
         raise UnavailableError(
             Reason.STORAGE_UNAVAILABLE, "The stored image is damaged. Create it again."
         ) from error
+
+
+_log = logging.getLogger(__name__)
+
+
+class RecordOwners:
+    """Remembers the owner of every record that it has seen; a record's owner never changes.
+
+    Not thread-safe: its user holds a lock.
+    """
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+
+    def owned_by(self, owner: str, paths: Sequence[Path]) -> list[Path]:
+        """Return those records that are an owner's, in their order; an empty owner has none.
+
+        Args:
+            owner: The owner.
+            paths: Every record of the folder; all others are forgotten.
+
+        Raises:
+            OSError: A record cannot be read.
+        """
+        self._owners = {path.stem: self._owner_of(path) for path in paths}
+        return [path for path in paths if owner and self._owners[path.stem] == owner]
+
+    def _owner_of(self, path: Path) -> str:
+        known = self._owners.get(path.stem)
+        return _read_owner(path) if known is None else known
+
+
+def _read_owner(path: Path) -> str:
+    """Return the owner that a record names; empty where it names none, or is no record of an image."""
+    try:
+        UUID(path.stem)
+        facts = json.loads(path.read_bytes())
+        return str(facts.get("owner", ""))
+    except FileNotFoundError:  # Another process may have removed it since it was listed.
+        return ""
+    except (ValueError, AttributeError):
+        _log.warning("a file in the image folder is no record of an image", extra={"file": path.name[:64]})
+        return ""
+
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def periodic_sweep(store: ImageStore, *, interval_seconds: float) -> AsyncIterator[None]:
+    """Sweep a store at once and then at intervals, while the context lasts."""
+    task = asyncio.create_task(_sweep(store, interval_seconds))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _sweep(store: ImageStore, interval_seconds: float) -> None:
+    while True:
+        try:
+            removed = await store.sweep()
+        except ChladniError as error:
+            _log.warning("the sweep failed and will be tried again", extra={"detail": error.message})
+        else:
+            if removed:
+                _log.info("expired images removed", extra={"count": removed})
+        await asyncio.sleep(interval_seconds)

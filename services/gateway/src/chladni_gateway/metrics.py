@@ -1,5 +1,7 @@
 """Metrics of the gateway. Labels are bounded: routes, recipes, stages and reasons that exist."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +45,7 @@ class StageTimer:
         self._lap_started_at = clock()
 
     def lap(self, stage: Stage) -> None:
-        """Ends a stage and starts the next one."""
+        """End a stage and starts the next one."""
         now = self._clock()
         self._durations.labels(stage.value).observe(now - self._lap_started_at)
         self._lap_started_at = now
@@ -79,7 +81,7 @@ class CreationMetrics:
 
     @contextmanager
     def count_creation(self) -> Iterator[CountedCreation]:
-        """Counts one creation by what leaves the context."""
+        """Count one creation by what leaves the context."""
         counted = CountedCreation()
         outcome = _CREATED
         try:
@@ -97,18 +99,18 @@ class CreationMetrics:
             self._creations.labels(counted.recipe, _CREATED if counted.is_created else outcome).inc()
 
     def count_fallback(self, recipe: str, way: str) -> None:
-        """Counts that a recipe took another way than its own."""
+        """Count that a recipe took another way than its own."""
         self._fallbacks.labels(recipe, way).inc()
 
     def stage_timer(self, clock: Clock) -> StageTimer:
-        """Returns a timer whose first stage starts now."""
+        """Return a timer whose first stage starts now."""
         return StageTimer(self._stage_durations, clock)
 
 
 def observe_counts(
     registry: CollectorRegistry, *, unfinished_jobs: Callable[[], int], live_sounds: Callable[[], int]
 ) -> None:
-    """Makes counts that others keep into metrics.
+    """Make counts that others keep into metrics.
 
     Args:
         registry: Registry that the metrics join.

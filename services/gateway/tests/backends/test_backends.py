@@ -12,7 +12,7 @@ from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.domain.images import Image
-from chladni_gateway.models.listing import ListedModels, ModelListing
+from chladni_gateway.models.catalog import ListedModels, ModelListing
 from chladni_runtime.client.backend_client import bare_error
 from chladni_runtime.client.channel import RENEWAL_SECONDS, Connection, service_config
 from chladni_runtime.execution.deadlines import Deadline

@@ -21,8 +21,7 @@ from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.metrics import CreationMetrics
-from chladni_gateway.models.catalog import ModelCatalog
-from chladni_gateway.models.listing import ModelListing
+from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
 from chladni_gateway.recipes.embedded import EmbeddedRecipe
 from chladni_runtime.execution.admission import Admission

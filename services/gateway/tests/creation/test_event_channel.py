@@ -23,8 +23,7 @@ from chladni_gateway.domain.recipe_options import RecipeOptions
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import RECIPE_STAGE_KEY, STAGE_KEY
 from chladni_gateway.metrics import CreationMetrics
-from chladni_gateway.models.catalog import ModelCatalog
-from chladni_gateway.models.listing import ModelListing
+from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Deadline

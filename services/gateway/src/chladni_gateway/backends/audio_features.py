@@ -70,7 +70,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         return to_audio_features(response)
 
     async def render(self, clip: AudioClip, size: SpectrogramSize, deadline: Deadline) -> Image:
-        """Returns the spectrogram of a recording, as PNG.
+        """Return the spectrogram of a recording, as PNG.
 
         Raises:
             ChladniError: The recording cannot be used, or the service failed.
@@ -89,7 +89,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
     async def stream(
         self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
     ) -> AsyncGenerator[LiveEvent, None]:
-        """Yields mel frames while sound comes, and a summary; closing the generator cancels the call.
+        """Yield mel frames while sound comes, and a summary; closing the generator cancels the call.
 
         Raises:
             ChladniError: The sound cannot be used, or the service failed.
@@ -123,7 +123,7 @@ async def _send(
     requests: AsyncIterator[audio_pb2.StreamFeaturesRequest],
     call: grpc.aio.StreamStreamCall[audio_pb2.StreamFeaturesRequest, Any],
 ) -> None:
-    """Sends requests as they come; where the call ends before them, whoever reads from it learns why."""
+    """Send requests as they come; if the call ends before them, its reader gets the reason."""
     with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         async for request in requests:
             await call.write(request)

@@ -1,4 +1,6 @@
-"""How the services behind the gateway are."""
+"""The health of the services behind the gateway."""
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ class HealthReport:
     def is_healthy(self) -> bool:
         """Whether every service serves, which each does once its models are loaded and warm.
 
-        Further servers do not count: what they lack, the recipes tell.
+        Further servers do not count: the recipes say which models are missing.
         """
         return all(state is HealthState.SERVING for state in self.services.values())
 
@@ -51,7 +53,7 @@ class HealthChecker:
         self._timeout_seconds = timeout_seconds
 
     async def check(self) -> HealthReport:
-        """Returns how every service is."""
+        """Return how every service is."""
         deadline = Deadline.after(self._timeout_seconds)
         asked = (*self._collaborators, *self._further)
         states = await asyncio.gather(*(service.health(deadline) for service in asked))

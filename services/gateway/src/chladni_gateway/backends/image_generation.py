@@ -1,4 +1,4 @@
-"""The client of image-generation."""
+"""The client of image-generation, and several servers of it as one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
-from chladni_gateway.backends.generation_messages import to_generate_request, to_generation_event
-from chladni_gateway.backends.messages import to_model_summaries
+from chladni_gateway.backends.messages import to_generate_request, to_generation_event, to_model_summaries
 from chladni_runtime.client.backend_client import BackendClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from chladni_gateway.domain.events import GenerationEvent
     from chladni_gateway.domain.generation import GenerationRequest
     from chladni_gateway.domain.models import ModelSummary
+    from chladni_gateway.domain.ports import ImageGenerator
+    from chladni_gateway.models.catalog import ModelListing
     from chladni_runtime.execution.deadlines import Deadline
 
 _SERVICE: Final = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
@@ -40,7 +41,7 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
     async def generate(
         self, generation: GenerationRequest, deadline: Deadline
     ) -> AsyncGenerator[GenerationEvent, None]:
-        """Yields what happens; closing the generator cancels the call, and so the denoising.
+        """Yield what happens; closing the generator cancels the call, and so the denoising.
 
         Raises:
             ChladniError: The service refused or failed.
@@ -66,3 +67,35 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
         async with self.call(deadline) as (stub, options):
             response = await stub.GetModels(request, timeout=options.timeout, metadata=options.metadata)
         return to_model_summaries(response)
+
+
+class ImageGenerationPool:
+    """Gives every request to a server that has its model, so that each model may live on a node of its own.
+
+    Args:
+        servers: The servers, each with the listing of its models; the main one first. It gets what no server
+            is known to have.
+    """
+
+    def __init__(self, servers: Sequence[tuple[ImageGenerator, ModelListing]]) -> None:
+        self._servers = tuple(servers)
+
+    def generate(
+        self, generation: GenerationRequest, deadline: Deadline
+    ) -> AsyncGenerator[GenerationEvent, None]:
+        """Yield what happens until the image is completed; closing the generator stops the work.
+
+        Raises:
+            ChladniError: The server refused or failed.
+        """
+        return self._server_of(generation.model).generate(generation, deadline)
+
+    def _server_of(self, name: str) -> ImageGenerator:
+        """Return the server that has a model ready; or else one that has it at all."""
+        having = [
+            (not model.is_ready, number, server)
+            for number, (server, listing) in enumerate(self._servers)
+            for model in listing.last_known
+            if model.name == name
+        ]
+        return min(having, key=lambda entry: entry[:2])[2] if having else self._servers[0][0]

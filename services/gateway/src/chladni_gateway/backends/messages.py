@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_gateway.backends.tensors import to_rows
+from chladni_contract.errors import FaultError, Reason
+from chladni_contract.provenance_messages import to_provenance, to_provenance_message
 from chladni_gateway.domain.audio import (
     AudioFeatures,
     AudioProperties,
@@ -16,15 +20,18 @@ from chladni_gateway.domain.audio import (
     InitialLatents,
     LatentBasis,
 )
+from chladni_gateway.domain.events import Completed, GenerationEvent, Progressed, Queued, Started
+from chladni_gateway.domain.generation import Priority
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.live import LiveEvent, LiveFrames, LiveSummary
 from chladni_gateway.domain.models import ModelSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from chladni.model.v1 import model_pb2
     from chladni_gateway.domain.audio import AudioClip, FeatureSelection
+    from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin, PreviewRequest
 
 _MEDIA_TYPES: Final = {
     media_pb2.IMAGE_FORMAT_UNSPECIFIED: "",
@@ -48,7 +55,7 @@ class ModelsResponse(Protocol):
 
 
 def to_model_summaries(response: ModelsResponse) -> tuple[ModelSummary, ...]:
-    """Returns the models of a response."""
+    """Return the models of a response."""
     return tuple(
         ModelSummary(
             name=model.id,
@@ -105,7 +112,7 @@ def to_audio_features(response: audio_pb2.ExtractFeaturesResponse) -> AudioFeatu
 
 
 def to_embedding(message: tensor_pb2.Embedding) -> Embedding:
-    """Returns the embedding of a message."""
+    """Return the embedding of a message."""
     return Embedding(
         space=message.space,
         shape=tuple(message.values.shape),
@@ -115,7 +122,7 @@ def to_embedding(message: tensor_pb2.Embedding) -> Embedding:
 
 
 def _to_initial_latents(response: audio_pb2.ExtractFeaturesResponse) -> InitialLatents:
-    """Returns the initial latents of a response."""
+    """Return the initial latents of a response."""
     return InitialLatents(
         shape=tuple(response.initial_latents.shape),
         data=response.initial_latents.data,
@@ -125,7 +132,7 @@ def _to_initial_latents(response: audio_pb2.ExtractFeaturesResponse) -> InitialL
 
 
 def to_live_event(response: audio_pb2.StreamFeaturesResponse, *, sender: str) -> LiveEvent | None:
-    """Returns the event of a response; `None` for one that this gateway does not know.
+    """Return the event of a response; `None` for one that this gateway does not know.
 
     Args:
         response: The response.
@@ -156,12 +163,12 @@ def to_live_event(response: audio_pb2.StreamFeaturesResponse, *, sender: str) ->
 
 
 def to_image(image: media_pb2.Image) -> Image:
-    """Returns the image of a message."""
+    """Return the image of a message."""
     return Image(image.content, _MEDIA_TYPES.get(image.format, ""), image.width_pixels, image.height_pixels)
 
 
 def to_image_message(image: Image) -> media_pb2.Image:
-    """Returns the message of an image."""
+    """Return the message of an image."""
     return media_pb2.Image(
         content=image.content,
         format=_IMAGE_FORMATS.get(image.media_type, media_pb2.IMAGE_FORMAT_UNSPECIFIED),
@@ -171,7 +178,7 @@ def to_image_message(image: Image) -> media_pb2.Image:
 
 
 def to_embedding_message(embedding: Embedding) -> tensor_pb2.Embedding:
-    """Returns the message of an embedding."""
+    """Return the message of an embedding."""
     return tensor_pb2.Embedding(
         space=embedding.space,
         values=to_tensor_message(embedding.shape, embedding.data),
@@ -180,7 +187,7 @@ def to_embedding_message(embedding: Embedding) -> tensor_pb2.Embedding:
 
 
 def to_tensor_message(shape: Iterable[int], data: bytes) -> tensor_pb2.Tensor:
-    """Returns the message of a float32 tensor."""
+    """Return the message of a float32 tensor."""
     return tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=shape, data=data)
 
 
@@ -189,3 +196,124 @@ def _to_descriptors(messages: Iterable[audio_pb2.Descriptor]) -> tuple[Descripto
         Descriptor(item.name, item.value, item.unit, item.minimum, item.maximum, item.description)
         for item in messages
     )
+
+
+_RANK = 2
+_FLOAT_BYTES = 4
+
+
+def to_rows(tensor: tensor_pb2.Tensor, *, sender: str) -> Sequence[tuple[float, ...]]:
+    """Return the rows of a float32 tensor of shape (N, M).
+
+    Args:
+        tensor: The message.
+        sender: Name of the service that sent it, for the error.
+
+    Raises:
+        FaultError: It is no such tensor, or holds NaN or infinite values.
+    """
+    data = tensor.data
+    shape = tuple(tensor.shape)
+    is_matrix = tensor.dtype == tensor_pb2.DATA_TYPE_FLOAT32 and len(shape) == _RANK and min(shape) >= 0
+    if not is_matrix or len(data) != _FLOAT_BYTES * math.prod(shape):
+        raise _unusable(sender)
+    row_count, width = shape
+    row_bytes = _FLOAT_BYTES * width
+    rows = [struct.unpack_from(f"<{width}f", data, row_bytes * index) for index in range(row_count)]
+    if not all(map(math.isfinite, (value for row in rows for value in row))):
+        raise _unusable(sender)
+    return rows
+
+
+def _unusable(sender: str) -> FaultError:
+    return FaultError(Reason.INTERNAL, f"The service {sender} sent numbers that cannot be used.")
+
+
+_PRIORITIES: Final = {
+    Priority.INTERACTIVE: image_pb2.PRIORITY_INTERACTIVE,
+    Priority.BATCH: image_pb2.PRIORITY_BATCH,
+}
+
+
+def to_generate_request(generation: GenerationRequest) -> image_pb2.GenerateImageRequest:
+    """Return the request for an order."""
+    settings = generation.settings
+    return image_pb2.GenerateImageRequest(
+        model=generation.model,
+        conditioning=_to_conditioning_message(generation.conditioning),
+        seed=settings.seed,
+        steps=settings.steps,
+        guidance_scale=settings.guidance_scale,
+        scheduler=settings.scheduler,
+        width_pixels=settings.width_pixels,
+        height_pixels=settings.height_pixels,
+        previews=_to_preview_options(settings.previews),
+        origin=_to_origin_message(generation.origin),
+        priority=_PRIORITIES[settings.priority],
+        exact=settings.exact,
+        bypass_cache=settings.bypass_cache,
+        upscale=settings.upscale,
+        refiner_start=settings.refiner_start,
+    )
+
+
+def to_generation_event(response: image_pb2.GenerateImageResponse) -> GenerationEvent | None:
+    """Return the event of a response; `None` for one that this gateway does not know."""
+    match response.WhichOneof("event"):
+        case "queued":
+            return Queued(response.queued.position)
+        case "started":
+            started = response.started
+            return Started(started.seed, started.total_steps, started.model, started.guidance_scale)
+        case "progress":
+            return _to_progressed(response.progress)
+        case "completed":
+            completed = response.completed
+            return Completed(
+                to_image(completed.image), to_provenance(completed.provenance), completed.is_reused
+            )
+        case _:
+            return None
+
+
+def _to_conditioning_message(conditioning: Conditioning) -> image_pb2.Conditioning:
+    embedding, latents = conditioning.audio_embedding, conditioning.initial_latents
+    image = conditioning.initial_image
+    return image_pb2.Conditioning(
+        audio_embedding=to_embedding_message(embedding) if embedding else None,
+        prompt=conditioning.prompt,
+        negative_prompt=conditioning.negative_prompt,
+        initial_latents=to_tensor_message(latents.shape, latents.data) if latents else None,
+        initial_latents_weight=conditioning.initial_latents_weight,
+        initial_image=to_image_message(image) if image else None,
+        strength=conditioning.strength,
+    )
+
+
+def _to_origin_message(origin: Origin) -> image_pb2.Origin:
+    return image_pb2.Origin(
+        recipe=origin.recipe,
+        audio_sha256=origin.audio_sha256,
+        stage=origin.stage,
+        earlier=map(to_provenance_message, origin.earlier),
+        fallback=origin.fallback,
+        options=origin.options,
+    )
+
+
+def _to_progressed(progress: image_pb2.GenerationProgress) -> Progressed:
+    return Progressed(
+        step=progress.step,
+        total_steps=progress.total_steps,
+        preview=to_image(progress.preview) if progress.HasField("preview") else None,
+        elapsed_seconds=progress.elapsed.ToTimedelta().total_seconds(),
+        remaining_seconds=progress.remaining.ToTimedelta().total_seconds()
+        if progress.HasField("remaining")
+        else None,
+    )
+
+
+def _to_preview_options(previews: PreviewRequest | None) -> image_pb2.PreviewOptions | None:
+    if previews is None:
+        return None
+    return image_pb2.PreviewOptions(interval_steps=previews.interval_steps, size_pixels=previews.size_pixels)

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Final
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_contract.errors import FaultError, Reason
-from chladni_gateway.backends.messages import to_embedding_message, to_image_message, to_model_summaries
-from chladni_gateway.backends.tensors import to_rows
+from chladni_gateway.backends.messages import (
+    to_embedding_message,
+    to_image_message,
+    to_model_summaries,
+    to_rows,
+)
 from chladni_gateway.domain.ports import Alignment, CollectionMatches, ImageSimilarity, SimilarityMatrix
 from chladni_runtime.client.backend_client import BackendClient
 

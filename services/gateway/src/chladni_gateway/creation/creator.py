@@ -57,7 +57,7 @@ class ImageCreator:
         self._now = now
 
     def check(self, request: CreationRequest) -> None:
-        """Demands that a request keeps its limits, as `create` does before anything else.
+        """Require that a request keeps its limits, as `create` does before anything else.
 
         Raises:
             ChladniError: It does not, or no recipe has the name that it gives, or the recipe does not take an

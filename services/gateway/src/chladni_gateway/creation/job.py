@@ -1,4 +1,4 @@
-"""A job: an image in the making that does not end with the request that asked for it.
+"""A job: the creation of an image that outlives the request that asked for it.
 
     Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Done     and, instead of what is missing,
                                                                      Failed | Cancelled
@@ -6,6 +6,8 @@
 Events are numbered from 1. A job keeps them, so that a follower that lost its connection goes on where it
 was; only the newest preview is kept, and the draft only while the job goes on.
 """
+
+from __future__ import annotations
 
 import asyncio
 from collections import deque
@@ -122,13 +124,13 @@ class JobStatus:
     recipe_stage: str = ""
     fallback: str = ""
 
-    def after(self, event: JobEvent) -> "JobStatus":
-        """Returns the status once an event has happened."""
+    def after(self, event: JobEvent) -> JobStatus:
+        """Return the status once an event has happened."""
         return replace(self, **_part_by(event), **_changes_by(event))
 
 
 def _part_by(event: JobEvent) -> dict[str, Any]:
-    """Returns which part of its recipe an event finds the job in."""
+    """Return which part of its recipe an event finds the job in."""
     match event:
         case FellBack():
             return {"recipe_stage": event.recipe_stage, "fallback": event.reason}
@@ -138,7 +140,7 @@ def _part_by(event: JobEvent) -> dict[str, Any]:
 
 
 def _changes_by(event: JobEvent) -> dict[str, Any]:
-    """Returns what an event changes in the status of its job."""
+    """Return what an event changes in the status of its job."""
     match event:
         case Analyzed():
             return {"state": JobState.QUEUED, "stage": Stage.IMAGE_GENERATION.value}
@@ -203,7 +205,7 @@ class Job:
         return self.status.state.is_final
 
     def add(self, event: JobEvent, *, now: datetime) -> None:
-        """Takes down what happened, and tells the followers."""
+        """Record what happened, and wake the followers."""
         if self.is_over:
             raise ValueError("the job is over")
         if isinstance(event, Progressed) and event.preview is not None:
@@ -218,11 +220,11 @@ class Job:
         self._has_changed = asyncio.Event()
 
     def has_told_all(self, last_number: int) -> bool:
-        """Returns whether a follower that saw the event of this number has nothing left to see."""
+        """Return whether a follower that saw the event of this number has nothing left to see."""
         return self.is_over and last_number >= self._last_number
 
     def follow(self, *, after: int = 0) -> AsyncGenerator[NumberedEvent, None]:
-        """Returns the events with numbers above `after`, each once, up to the last one of the job.
+        """Return the events with numbers above `after`, each once, up to the last one of the job.
 
         Raises:
             QueueFullError: It has `MAX_FOLLOWERS` already.
@@ -259,5 +261,5 @@ class Job:
 
 
 def to_job_event(event: CreationEvent) -> JobEvent:
-    """Returns the event of a job for one of its creation: the image itself is left to the store."""
+    """Return the event of a job for one of its creation: the image itself is left to the store."""
     return Done(event.record, event.recipe_stage) if isinstance(event, Created) else event

@@ -1,5 +1,7 @@
 """The jobs of all owners: started, found, cancelled, and remembered for a while."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
@@ -25,16 +27,16 @@ class Creator(Protocol):
     """Creates images, as `ImageCreator` does."""
 
     def check(self, request: CreationRequest) -> None:
-        """Demands that a request keeps its limits."""
+        """Require that a request keeps its limits."""
 
     def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[CreationEvent, None]:
-        """Yields what happens on the way to the image."""
+        """Yield what happens on the way to the image."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLimits:
-    """Bounds of the board.
+    """Limits of a job runner.
 
     Attributes:
         max_unfinished: Unfinished jobs in all.
@@ -84,7 +86,7 @@ class JobRunner:
         return sum(not job.is_over for job in self._jobs.values())
 
     def start(self, request: CreationRequest) -> Job:
-        """Starts a job of the request's owner and returns it.
+        """Start a job of the request's owner and returns it.
 
         Raises:
             QueueFullError: Too many jobs are unfinished.
@@ -106,7 +108,7 @@ class JobRunner:
         return job
 
     def check_room(self, owner: str) -> None:
-        """Demands that an owner may start a job, which the start demands again.
+        """Require that an owner may start a job, which the start demands again.
 
         Raises:
             QueueFullError: Too many jobs are unfinished.
@@ -118,7 +120,7 @@ class JobRunner:
             raise _no_room(f"The server works on {count} jobs, the limit")
 
     def find(self, job_id: UUID, *, owner: str) -> Job:
-        """Returns a job.
+        """Return a job.
 
         Raises:
             UnknownJobError: The owner has none of this identifier.
@@ -130,12 +132,12 @@ class JobRunner:
         return job
 
     def list_owned(self, owner: str) -> tuple[Job, ...]:
-        """Returns the jobs of an owner, the newest first."""
+        """Return the jobs of an owner, the newest first."""
         self._forget_old()
         return tuple(job for job in reversed(self._jobs.values()) if owner and job.owner == owner)
 
     async def cancel(self, job_id: UUID, *, owner: str) -> None:
-        """Stops an unfinished job, which is remembered as cancelled; forgets a finished one.
+        """Stop an unfinished job, which is remembered as cancelled; forgets a finished one.
 
         Returns once the work has stopped.
 
@@ -151,7 +153,7 @@ class JobRunner:
         await asyncio.wait((task,))
 
     async def close(self) -> None:
-        """Cancels all jobs."""
+        """Cancel all jobs."""
         tasks = tuple(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -164,14 +166,14 @@ class JobRunner:
                 job.add(to_job_event(event), now=self._now())
 
     def _end(self, job: Job, task: asyncio.Task[None]) -> None:
-        """Takes down how a task ended, whatever ended it."""
+        """Take down how a task ended, whatever ended it."""
         del self._tasks[job.job_id]
         end = _end_of(job, task)
         if not job.is_over:
             job.add(end, now=self._now())
 
     def _forget_old(self) -> None:
-        """Forgets finished jobs that are too old or too many."""
+        """Remove finished jobs that are too old or too many."""
         finished = sorted(
             ((job.finished_at, job.job_id) for job in self._jobs.values() if job.finished_at is not None),
         )

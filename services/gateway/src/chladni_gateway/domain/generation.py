@@ -1,5 +1,7 @@
 """What image generation is asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,7 +40,7 @@ class GenerationSettings:
         previews: How previews are wanted; `None` for none.
         priority: How urgent it is.
         exact: Whether the same request must give the same pixels whatever else the server does.
-        bypass_cache: Whether the image must be computed anew.
+        bypass_cache: Whether the image must be computed again.
         upscale: Factor by which the finished image is larger than its width and height.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1].
     """
@@ -83,7 +85,7 @@ class Origin:
         audio_sha256: SHA-256 of the recording.
         stage: Part of the recipe that the image is; empty for all of it.
         earlier: How the images that it starts from were made, the first one first.
-        fallback: Why another way than the recipe's own was taken; empty where it was not.
+        fallback: Why the recipe fell back; empty if it did not.
         options: Options of the recipe by name.
     """
 

@@ -1,5 +1,7 @@
 """Where images are kept: the interface, and what is kept with each image."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Protocol
@@ -81,10 +83,10 @@ class ImageStore(Protocol):
         ...
 
     async def put(self, content: bytes, record: ImageRecord) -> None:
-        """Keeps an image, whole or not at all; the oldest ones make room for it."""
+        """Keep an image, whole or not at all; the oldest ones make room for it."""
 
     async def get(self, image_id: UUID) -> StoredImage:
-        """Returns an image.
+        """Return an image.
 
         Raises:
             NotFoundError: There is none of this identifier, or it has expired.
@@ -92,7 +94,7 @@ class ImageStore(Protocol):
         ...
 
     async def describe(self, image_id: UUID) -> ImageRecord:
-        """Returns what is kept with an image, without the image.
+        """Return what is kept with an image, without the image.
 
         Raises:
             NotFoundError: There is none of this identifier, or it has expired.
@@ -102,7 +104,7 @@ class ImageStore(Protocol):
     async def list_owned(
         self, owner: str, *, limit: int, before: UUID | None = None
     ) -> tuple[ImageRecord, ...]:
-        """Returns what is kept with the images of an owner, the newest first.
+        """Return what is kept with the images of an owner, the newest first.
 
         Args:
             owner: The owner; no image is an empty owner's.
@@ -115,19 +117,19 @@ class ImageStore(Protocol):
         ...
 
     async def delete(self, image_id: UUID, *, owner: str) -> None:
-        """Removes an image.
+        """Remove an image.
 
         Raises:
             NotFoundError: The owner has none of this identifier.
         """
 
     async def sweep(self) -> int:
-        """Removes what has expired; returns how many images that were."""
+        """Remove what has expired; returns how many images that were."""
         ...
 
 
 async def describe_owned(store: ImageStore, image_id: UUID, *, owner: str) -> ImageRecord:
-    """Returns what is kept with an image of an owner.
+    """Return what is kept with an image of an owner.
 
     Raises:
         NotFoundError: The owner has none of this identifier, or it has expired.
@@ -139,7 +141,7 @@ async def describe_owned(store: ImageStore, image_id: UUID, *, owner: str) -> Im
 
 
 def parse_image_id(text: str, *, field: str) -> UUID:
-    """Returns the identifier that a caller wrote.
+    """Return the identifier that a caller wrote.
 
     Raises:
         InvalidInputError: It is not a UUID; `field` is named.
@@ -148,7 +150,7 @@ def parse_image_id(text: str, *, field: str) -> UUID:
 
 
 def unknown_image(image_id: UUID) -> NotFoundError:
-    """Returns the error for an identifier that the store does not hold."""
+    """Return the error for an identifier that the store does not hold."""
     return NotFoundError(
         Reason.UNKNOWN_IMAGE, f"No image has the identifier {image_id}, or it has expired. Create it again."
     )

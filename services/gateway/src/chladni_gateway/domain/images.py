@@ -19,7 +19,7 @@ class Image:
 
     Attributes:
         content: The file's bytes.
-        media_type: Such as ``image/png``; empty where only the bytes tell.
+        media_type: Such as ``image/png``; empty if only the bytes say.
         width_pixels: Width; 0 where it is not known.
         height_pixels: Height; 0 where it is not known.
     """

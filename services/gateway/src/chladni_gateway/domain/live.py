@@ -1,5 +1,7 @@
 """Live sound: what is sent and what comes back."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Final
 

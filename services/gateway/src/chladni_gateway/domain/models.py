@@ -1,5 +1,7 @@
 """What the gateway knows about a model of a service."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -38,7 +40,7 @@ class ModelSummary:
 
     @property
     def default_steps(self) -> int | None:
-        """Denoising steps that it takes by itself; `None` where it does not tell."""
+        """Denoising steps of its own choice; `None` if it does not say."""
         sizes = self.sizes_of("default_steps")
         return sizes[0] if len(sizes) == 1 else None
 
@@ -55,7 +57,7 @@ class ModelSummary:
         return self.properties.get("upscaling") == "latents"
 
     def sizes_of(self, name: str) -> tuple[int, ...]:
-        """Returns the whole numbers of a property such as ``4x64x64``; none where it is not one."""
+        """Return the whole numbers of a property such as ``4x64x64``; none where it is not one."""
         parts = self.properties.get(name, "").split("x")
         if not all(part.isascii() and part.isdigit() and len(part) <= _MAX_DIGITS for part in parts):
             return ()

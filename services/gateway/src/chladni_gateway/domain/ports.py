@@ -1,8 +1,10 @@
-"""What the gateway needs of the services behind it, without a word on how they are reached.
+"""What the gateway needs of the services behind it, however they are reached.
 
 Every method raises `ChladniError`: what the service answered with, or BACKEND_UNAVAILABLE where it cannot
 be reached, or DEADLINE_EXCEEDED.
 """
+
+from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,11 +100,11 @@ class Backend(Protocol):
         ...
 
     async def health(self, deadline: Deadline) -> HealthState:
-        """Returns how the service is; never raises."""
+        """Return how the service is; never raises."""
         ...
 
     async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
-        """Returns the models of the service."""
+        """Return the models of the service."""
         ...
 
 
@@ -123,17 +125,17 @@ class SpectrogramRenderer(Protocol):
     """Draws spectrograms."""
 
     async def render(self, clip: AudioClip, size: SpectrogramSize, deadline: Deadline) -> Image:
-        """Returns the spectrogram of a recording, time to the right and frequency upwards."""
+        """Return the spectrogram of a recording, time to the right and frequency upwards."""
         ...
 
 
 class LiveAnalyzer(Protocol):
-    """Listens to live sound."""
+    """Analyses live sound."""
 
     def stream(
         self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
     ) -> AsyncGenerator[LiveEvent, None]:
-        """Yields mel frames while sound comes, and a summary at its end; closing the generator stops it.
+        """Yield mel frames while sound comes, and a summary at its end; closing the generator stops it.
 
         Args:
             sample_rate_hz: Sample rate.
@@ -149,7 +151,7 @@ class ImageSource(Protocol):
     def generate(
         self, generation: GenerationRequest, deadline: Deadline
     ) -> AsyncGenerator[GenerationEvent, None]:
-        """Yields what happens until the image is completed; closing the generator stops the work."""
+        """Yield what happens until the image is completed; closing the generator stops the work."""
         ...
 
 
@@ -161,7 +163,7 @@ class ImageComparer(Backend, Protocol):
     """Compares images."""
 
     async def compare(self, first: Image, second: Image, deadline: Deadline) -> ImageSimilarity:
-        """Returns how alike two images are."""
+        """Return how alike two images are."""
         ...
 
 

@@ -1,5 +1,7 @@
 """What a request may say beyond what every recipe takes, and whether a recipe takes it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -49,7 +51,7 @@ class RecipeOptions:
 def check_taken(
     given: Sequence[str], *, recipe: str, options: Sequence[str], required_options: Sequence[str]
 ) -> None:
-    """Demands that a recipe takes every option that is given, and is given what it cannot do without.
+    """Require that a recipe takes every option that is given, and is given what it cannot do without.
 
     Args:
         given: Names of the options that a request gives.

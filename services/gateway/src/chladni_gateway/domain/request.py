@@ -1,5 +1,7 @@
 """What a caller asks for, and whether it keeps the limits."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,7 +48,7 @@ class CreationRequest:
 
 
 def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
-    """Demands that a request keeps the limits that no model decides.
+    """Require that a request keeps the limits that no model decides.
 
     Which schedulers and sizes a model takes, image generation knows.
 
@@ -65,7 +67,7 @@ def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
 
 
 def clip_too_large(max_audio_bytes: int) -> InvalidInputError:
-    """Returns the error for a recording of too many bytes."""
+    """Return the error for a recording of too many bytes."""
     return InvalidInputError(
         Reason.FILE_TOO_LARGE,
         f"{AUDIO_FIELD} is larger than {max_audio_bytes / 2**20:g} MiB, the limit; "
@@ -90,7 +92,7 @@ def _check_settings(validator: RequestValidator, settings: GenerationSettings) -
 
 
 def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:
-    """Checks the values that are given; which of them a recipe takes, the recipe knows."""
+    """Check the values that are given; which of them a recipe takes, the recipe knows."""
     _check_length(validator, "prompt", options.prompt, MAX_PROMPT_LENGTH)
     _check_length(validator, "negative_prompt", options.negative_prompt, MAX_PROMPT_LENGTH)
     _check_length(validator, "model", options.model, MAX_MODEL_NAME_LENGTH)
@@ -130,7 +132,7 @@ def _check_previews(validator: RequestValidator, previews: PreviewRequest) -> No
 
 
 def check_clip(clip: AudioClip, *, max_audio_bytes: int) -> None:
-    """Demands that a recording has bytes, and at most `max_audio_bytes`.
+    """Require that a recording has bytes, and at most `max_audio_bytes`.
 
     Raises:
         InvalidInputError: It does not.

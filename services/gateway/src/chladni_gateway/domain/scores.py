@@ -1,5 +1,7 @@
 """How alike images are, in words."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Final
 

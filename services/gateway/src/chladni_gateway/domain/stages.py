@@ -1,5 +1,7 @@
 """Stages of the way from sound to image, and the errors that name them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -41,7 +43,7 @@ _FAULTS_OF_THE_INPUT: Final = frozenset(
 
 @contextmanager
 def at_stage(stage: Stage) -> Iterator[None]:
-    """Makes every error that leaves the context name the stage, unless it names one already.
+    """Make every error that leaves the context name the stage, unless it names one already.
 
     Raises:
         FaultError: Something failed in a way that no one foresaw; the cause is attached, for the log.
@@ -62,7 +64,7 @@ def at_stage(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def at_recipe_stage(part: str) -> Iterator[None]:
-    """Makes every error that leaves the context name a part of a recipe; none for an empty one."""
+    """Make every error that leaves the context name a part of a recipe; none for an empty one."""
     try:
         yield
     except ChladniError as error:

@@ -10,10 +10,10 @@ from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni_gateway.domain.generation import Priority
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.grpc_api.event_messages import to_event_message
 from chladni_gateway.grpc_api.messages import (
     to_comparison_message,
     to_creation_request,
+    to_event_message,
     to_image_source,
     to_recipe_message,
     to_stored_image_message,
@@ -42,7 +42,7 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
     async def CreateImage(
         self, request: gateway_pb2.CreateImageRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[gateway_pb2.CreateImageResponse]:
-        """Yields what happens on the way to the image."""
+        """Yield what happens on the way to the image."""
         with at_stage(Stage.VALIDATION):
             asked = to_creation_request(request, caller=caller_of(context))
         limits = self._application.limits
@@ -57,7 +57,7 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
     async def CompareImages(
         self, request: gateway_pb2.CompareImagesRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> gateway_pb2.CompareImagesResponse:
-        """Returns how alike two images are."""
+        """Return how alike two images are."""
         deadline = _deadline(context, self._application.limits.comparison_timeout_seconds)
         with at_stage(Stage.VALIDATION):
             first = to_image_source(request.first, field="first")
@@ -67,7 +67,7 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
     async def GetImage(
         self, request: gateway_pb2.GetImageRequest, _context: grpc.aio.ServicerContext[Any, Any]
     ) -> gateway_pb2.GetImageResponse:
-        """Returns a stored image."""
+        """Return a stored image."""
         image_id = parse_image_id(request.image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             return to_stored_image_message(await self._application.store.get(image_id))
@@ -75,7 +75,7 @@ class AudioToImageServicer(gateway_grpc.AudioToImageServiceServicer):
     async def ListRecipes(
         self, _request: gateway_pb2.ListRecipesRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> gateway_pb2.ListRecipesResponse:
-        """Lists the recipes."""
+        """List the recipes."""
         deadline = _deadline(context, self._application.limits.health_timeout_seconds)
         recipes = await self._application.recipes.describe(deadline)
         return gateway_pb2.ListRecipesResponse(recipes=map(to_recipe_message, recipes))

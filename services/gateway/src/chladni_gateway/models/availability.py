@@ -1,5 +1,7 @@
 """What recipes need, and whether it is there."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -46,8 +48,8 @@ class Availability:
     unavailable_reason: str = ""
 
     @classmethod
-    def of(cls, *requirements: Requirement) -> "Availability":
-        """Returns the availability of a recipe that cannot be used while a need of it is not met."""
+    def of(cls, *requirements: Requirement) -> Availability:
+        """Return the availability of a recipe that cannot be used while a need of it is not met."""
         return cls(
             requirements,
             join_sentences(requirement.remedy for requirement in requirements if not requirement.is_optional),
@@ -62,12 +64,12 @@ class Availability:
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
-    """Returns sentences as one text, each once."""
+    """Return sentences as one text, each once."""
     return " ".join(dict.fromkeys(filter(None, sentences)))
 
 
 def merge_errors(errors: Sequence[ChladniError]) -> ChladniError:
-    """Returns the error for all that is in the way of a request.
+    """Return the error for all that is in the way of a request.
 
     A fault of the request comes before all others, since no operator can mend it. Of several obstacles, the
     message names each; waiting helps only where it helps against all of them.

@@ -58,7 +58,7 @@ class ModelRequirement:
     takes: tuple[str, ...] = ()
 
     def candidates(self, offered: ServiceModels) -> tuple[ModelSummary, ...]:
-        """Returns the models of this kind, ready or not, in the order of preference."""
+        """Return the models of this kind, ready or not, in the order of preference."""
         if not self.families:
             makers = (
                 model
@@ -70,12 +70,12 @@ class ModelRequirement:
             model
             for family in self.families
             for model in offered.models
-            # One that could not be loaded tells its family at best, not what it would take.
+            # Of one that could not be loaded, at best the family is known, not what it would take.
             if model.family == family and (model.unavailable_reason or set(self.takes) <= set(model.inputs))
         )
 
     def select(self, offered: ServiceModels, selector: ModelSelector = ANY_MODEL) -> tuple[ModelSummary, ...]:
-        """Returns the models that can be used, the best first; at least one.
+        """Return the models that can be used, the best first; at least one.
 
         Raises:
             ChladniError: There is none: MODEL_NOT_READY where one is loading; the service's failure where it
@@ -95,7 +95,7 @@ class ModelRequirement:
         return tuple(sorted(ready, key=lambda model: not set(selector.inputs) <= set(model.inputs)))
 
     def check(self, offered: ServiceModels, *, is_optional: bool = False) -> Requirement:
-        """Returns whether this need is met."""
+        """Return whether this need is met."""
         try:
             model = self.select(offered)[0].name
         except ChladniError as error:
@@ -105,7 +105,7 @@ class ModelRequirement:
     def _missing(self, offered: ServiceModels) -> ChladniError:
         unloadable = [f"{model.name} ({model.unavailable_reason})" for model in _unloadable(offered)]
         message = f"Missing: {self.description}. {self.remedy}"
-        if unloadable:  # What these are, only they could have told.
+        if unloadable:  # Their kind is unknown: one of them may be what is missing.
             message += f" {offered.service} could not load {', '.join(unloadable[:_MAX_LOST])}"
         return ChladniError(
             Reason.RECIPE_UNAVAILABLE, message.strip(), metadata={STAGE_KEY: offered.stage.value}
@@ -132,7 +132,7 @@ class ModelPairRequirement:
     image: ModelRequirement
 
     def select(self, snapshot: CatalogSnapshot, selector: ModelSelector = ANY_MODEL) -> ModelPair:
-        """Returns the best two models that can be used together.
+        """Return the best two models that can be used together.
 
         Raises:
             ChladniError: There are none; the message names all that is missing, as in
@@ -160,7 +160,7 @@ class ModelPairRequirement:
     def check(
         self, snapshot: CatalogSnapshot, *, is_optional: bool = False
     ) -> tuple[Requirement, Requirement]:
-        """Returns whether both needs are met; where the models do not fit, the second one is not."""
+        """Return whether both needs are met; where the models do not fit, the second one is not."""
         sound = self.audio.check(snapshot.audio, is_optional=is_optional)
         image = self.image.check(snapshot.image, is_optional=is_optional)
         if not (sound.is_met and image.is_met):
@@ -178,7 +178,7 @@ class ModelPairRequirement:
 
 
 def unsuitable_model(fitting: Sequence[ModelSummary], named: str, offered: ServiceModels) -> ChladniError:
-    """Returns the error for a model that a request names and the recipe cannot use.
+    """Return the error for a model that a request names and the recipe cannot use.
 
     Args:
         fitting: Models that it can use.
@@ -205,7 +205,7 @@ def unsuitable_model(fitting: Sequence[ModelSummary], named: str, offered: Servi
 
 
 def _unloadable(offered: ServiceModels) -> Sequence[ModelSummary]:
-    """Returns the models that could not be loaded so far that their families were known."""
+    """Return the models that could not be loaded so far that their families were known."""
     return [model for model in offered.models if model.unavailable_reason and not model.family]
 
 

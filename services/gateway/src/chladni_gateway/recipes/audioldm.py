@@ -146,7 +146,7 @@ class AudioLdmRecipe:
         return features, features.further_embeddings[0]
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
-        """Returns whether there is a way to any image."""
+        """Return whether there is a way to any image."""
         requirements = (
             *_MODELS.check(snapshot, is_optional=True),
             STABLE_DIFFUSION.check(snapshot.image, is_optional=True),
@@ -242,7 +242,7 @@ class _Creation:
 
 
 def _make_plan(snapshot: CatalogSnapshot, options: RecipeOptions) -> _Plan:
-    """Returns what there is for a request.
+    """Return what there is for a request.
 
     Raises:
         ChladniError: There is no way to any image, and the message names all that is missing; or the
@@ -272,7 +272,7 @@ def _make_plan(snapshot: CatalogSnapshot, options: RecipeOptions) -> _Plan:
 
 
 def _named(snapshot: CatalogSnapshot, name: str) -> tuple[str, str]:
-    """Returns a model's name as that of AudioLDM or as that of Stable Diffusion, whichever it is."""
+    """Return a model's name as that of AudioLDM or as that of Stable Diffusion, whichever it is."""
     if not name:
         return "", ""
     drawing = _MODELS.image.candidates(snapshot.image)

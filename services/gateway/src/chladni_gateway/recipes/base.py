@@ -65,7 +65,7 @@ class Recipe(Protocol):
         ...
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
-        """Returns whether the recipe can be used with the models that there are; never raises."""
+        """Return whether the recipe can be used with the models that there are; never raises."""
         ...
 
 
@@ -103,7 +103,7 @@ class RecipeRegistry:
         self._catalog = catalog
 
     def find(self, name: str) -> Recipe:
-        """Returns a recipe; the default one for an empty name.
+        """Return a recipe; the default one for an empty name.
 
         Raises:
             NotFoundError: No recipe has this name.
@@ -115,7 +115,7 @@ class RecipeRegistry:
         return recipe
 
     async def describe(self, deadline: Deadline) -> tuple[RecipeDescription, ...]:
-        """Returns what there is to know about every recipe, the default one first; never raises."""
+        """Return what there is to know about every recipe, the default one first; never raises."""
         snapshot = await self._catalog.refresh(deadline)
         recipes = sorted(self._recipes.values(), key=lambda recipe: recipe is not self._default)
         return tuple(

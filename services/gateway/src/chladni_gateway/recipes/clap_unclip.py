@@ -80,5 +80,5 @@ class ClapUnclipRecipe:
         return await generate_image(self._with.generator, generation, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
-        """Returns whether both models are there and fit together."""
+        """Return whether both models are there and fit together."""
         return Availability.of(*_MODELS.check(snapshot))

@@ -28,14 +28,14 @@ _NO_EFFECT: Final = 1
 
 
 def inputs_asked_of_model(options: RecipeOptions) -> tuple[str, ...]:
-    """Returns the options that a model must take, by their names among its inputs."""
+    """Return the options that a model must take, by their names among its inputs."""
     return tuple(
         name for name in options.given if name in _INPUTS_OF_MODELS and getattr(options, name) != _NO_EFFECT
     )
 
 
 def check_model_takes(options: RecipeOptions, model: ModelSummary) -> None:
-    """Demands that a model takes every option that is for it.
+    """Require that a model takes every option that is for it.
 
     Raises:
         InvalidFieldsError: It does not take some; all of them are named.
@@ -52,7 +52,7 @@ def check_model_takes(options: RecipeOptions, model: ModelSummary) -> None:
 
 
 def settings_for(request: CreationRequest, model: ModelSummary) -> GenerationSettings:
-    """Returns how a request wants its image generated, with the options that the model takes."""
+    """Return how a request wants its image generated, with the options that the model takes."""
     options = request.options
     return replace(
         request.settings,
@@ -62,12 +62,12 @@ def settings_for(request: CreationRequest, model: ModelSummary) -> GenerationSet
 
 
 def prompt_for(options: RecipeOptions, model: ModelSummary) -> str:
-    """Returns the prompt of a request, or the default one where the model cannot do without any."""
+    """Return the prompt of a request, or the default one where the model cannot do without any."""
     return options.prompt or (DEFAULT_PROMPT if "prompt" in model.required_inputs else "")
 
 
 def analyzed(features: AudioFeatures) -> Analyzed:
-    """Returns the event for the analysis of a sound."""
+    """Return the event for the analysis of a sound."""
     return Analyzed(features.audio, features.descriptors, replace(features.embedding, component_names=()))
 
 

@@ -97,7 +97,7 @@ class LatentNoiseRecipe:
         return await generate_image(self._with.generator, generation, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
-        """Returns whether there is a model that takes initial latents."""
+        """Return whether there is a model that takes initial latents."""
         requirements = snapshot.audio.service_requirement(_NOISE), _MODEL.check(snapshot.image)
         if not all(requirement.is_met for requirement in requirements):
             return Availability.of(*requirements)
@@ -116,7 +116,7 @@ class LatentNoiseRecipe:
 def latent_shape(
     settings: GenerationSettings, model: ModelSummary, *, upscale: int = 1
 ) -> tuple[int, int, int]:
-    """Returns the shape (C, H, W) of the latents with which a model begins an image.
+    """Return the shape (C, H, W) of the latents with which a model begins an image.
 
     Args:
         settings: The size that is asked for.
@@ -125,7 +125,7 @@ def latent_shape(
 
     Raises:
         InvalidInputError: They would have no square number of values, which the mel image must be cut into.
-        ChladniError: The model does not tell its shape (RECIPE_UNAVAILABLE).
+        ChladniError: The model does not say its latents' shape (RECIPE_UNAVAILABLE).
     """
     native = model.sizes_of("latent_shape")
     if len(native) != _LATENT_RANK or not all(native):
@@ -160,7 +160,7 @@ def _scaled(length: int, side_pixels: int | None, native_pixels: int) -> int:
 
 
 def _select(snapshot: CatalogSnapshot, selector: ModelSelector) -> tuple[ModelSummary | None, ModelSummary]:
-    """Returns the image model and, where it needs an embedding too, the model that makes it."""
+    """Return the image model and, where it needs an embedding too, the model that makes it."""
     model = _MODEL.select(snapshot.image, selector)[0]
     if _EMBEDDING not in model.required_inputs:
         return None, model

@@ -1,4 +1,4 @@
-"""The recipe for music: a prompt that tells of it becomes an image by Stable Diffusion XL."""
+"""The recipe for music: an image of a prompt that describes it, by Stable Diffusion XL."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MusicPromptsRecipe:
         return await generate_image(self._with.generator, generation, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
-        """Returns whether there is a model of the one family that it uses."""
+        """Return whether there is a model of the one family that it uses."""
         return Availability.of(snapshot.audio.service_requirement(_ANALYSIS), _SDXL.check(snapshot.image))
 
 

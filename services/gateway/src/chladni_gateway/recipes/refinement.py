@@ -34,7 +34,7 @@ STABLE_DIFFUSION: Final = ModelRequirement(
 
 
 def check_refinement(request: CreationRequest, model: ModelSummary) -> None:
-    """Demands that a model takes the options of a request, and that at least one step is left to be done.
+    """Require that a model takes the options of a request, and that at least one step is left to be done.
 
     Raises:
         InvalidFieldsError: It does not.
@@ -61,7 +61,7 @@ def check_refinement(request: CreationRequest, model: ModelSummary) -> None:
 def refinement_request(
     request: CreationRequest, model: ModelSummary, image: Image, origin: Origin
 ) -> GenerationRequest:
-    """Returns the order of an image that starts from another one.
+    """Return the request for an image that starts from another one.
 
     Args:
         request: What the caller asks for.
@@ -84,16 +84,16 @@ def refinement_request(
 
 
 def fewest_steps(strength: float) -> int:
-    """Returns the fewest steps of which a strength leaves one: diffusers does ``int(steps * strength)``.
+    """Return the fewest steps of which a strength leaves one: diffusers does ``int(steps * strength)``.
 
-    Of strengths below one billionth it only tells that they need too many.
+    For strengths below one billionth, the answer is only that they need too many.
     """
     steps = math.ceil(min(1 / strength, _OUT_OF_REACH))
     return steps if int(steps * strength) >= 1 else steps + 1
 
 
 def with_default_effort(settings: GenerationSettings) -> GenerationSettings:
-    """Returns settings with this recipe's steps and guidance where none are given."""
+    """Return settings with this recipe's steps and guidance where none are given."""
     return replace(
         settings,
         steps=DEFAULT_STEPS if settings.steps is None else settings.steps,
@@ -102,7 +102,7 @@ def with_default_effort(settings: GenerationSettings) -> GenerationSettings:
 
 
 def _settings(request: CreationRequest, model: ModelSummary) -> GenerationSettings:
-    """Returns the settings, with steps and guidance left to a model that was distilled for few steps."""
+    """Return the settings, with steps and guidance left to a model that was distilled for few steps."""
     settings = settings_for(request, model)
     needed = fewest_steps(_strength_of(request))
     if not model.is_few_step:

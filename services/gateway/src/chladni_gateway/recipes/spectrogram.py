@@ -84,14 +84,14 @@ class SpectrogramRecipe:
         return await refine_spectrogram(self._with, request, model, origin, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
-        """Returns whether there is a Stable Diffusion model."""
+        """Return whether there is a Stable Diffusion model."""
         return Availability.of(
             snapshot.audio.service_requirement(_RENDERING), STABLE_DIFFUSION.check(snapshot.image)
         )
 
 
 def _size_of(settings: GenerationSettings, model: ModelSummary) -> SpectrogramSize:
-    """Returns the size that the image will have, so that nothing is lost by resizing."""
+    """Return the size that the image will have, so that nothing is lost by resizing."""
     native = model.sizes_of("image_size_pixels")
     width_pixels, height_pixels = native if len(native) == 2 else (_SIDE_PIXELS, _SIDE_PIXELS)
     return SpectrogramSize(settings.width_pixels or width_pixels, settings.height_pixels or height_pixels)

@@ -10,11 +10,10 @@ from chladni_contract.errors import DeadlineExceededError, Reason, UnavailableEr
 from chladni_fakes import families
 from chladni_fakes.image_generation import ScriptedImageGeneration
 from chladni_fakes.servers import ScriptedService
-from chladni_gateway.backends.image_generation_pool import ImageServers
+from chladni_gateway.backends.image_generation import ImageGenerationPool
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
-from chladni_gateway.models.catalog import ModelCatalog
-from chladni_gateway.models.listing import ModelListing
+from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_runtime.execution.deadlines import Deadline
 
 NO_LIMIT = Deadline()
@@ -147,7 +146,7 @@ async def test_a_model_of_two_servers_is_taken_where_it_is_ready():
     assert [(model.name, model.is_ready, model.is_default) for model in models] == [
         ("both", True, False), ("own", True, True), ("another", True, False),
     ]  # fmt: skip
-    servers = ImageServers([(first, listings[0]), (other, listings[1])])
+    servers = ImageGenerationPool([(first, listings[0]), (other, listings[1])])
     for name in ("both", "own", "another", "unheard-of"):
         generation = GenerationRequest(
             model=name,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import FaultError, Reason
-from chladni_gateway.backends.tensors import to_rows
+from chladni_gateway.backends.messages import to_rows
 
 ROWS = st.integers(0, 4).flatmap(
     lambda width: st.lists(
