@@ -102,7 +102,7 @@ def summary(name, *, is_ready=True, is_default=False):
     return ModelSummary(name=name, is_ready=is_ready, is_default=is_default)
 
 
-def stocked(*servers, clock=None):
+def catalog_of(*servers, clock=None):
     clock = clock or Clock()
     listings = [ModelListing(server, lifetime_seconds=5, clock=clock) for server in servers]
     sounds = ModelListing(Server("audio-features"), lifetime_seconds=5, clock=clock)
@@ -111,7 +111,7 @@ def stocked(*servers, clock=None):
 
 async def test_what_was_told_a_moment_ago_is_not_asked_again():
     clock, server = Clock(), Server("main", summary("a"))
-    catalog, _ = stocked(server, clock=clock)
+    catalog, _ = catalog_of(server, clock=clock)
     for _ in range(3):
         assert [model.name for model in (await catalog.cached(NO_LIMIT)).image.models] == ["a"]
     assert server.asked == 1
@@ -124,24 +124,27 @@ async def test_what_was_told_a_moment_ago_is_not_asked_again():
 
 async def test_a_server_that_is_busy_has_the_models_that_it_had_and_one_that_is_gone_has_none():
     clock, server = Clock(), Server("main", summary("a"))
-    catalog, _ = stocked(server, clock=clock)
+    catalog, _ = catalog_of(server, clock=clock)
     await catalog.cached(NO_LIMIT)
     clock.now = 6
     server.answer = DeadlineExceededError("Too slow.")
-    shelf = (await catalog.cached(NO_LIMIT)).image
-    assert ([model.name for model in shelf.models], shelf.failure) == (["a"], None)
-    shelf = (await catalog.refresh(NO_LIMIT)).image
-    assert shelf.models == ()
-    assert (shelf.failure.reason, "in time" in shelf.failure.message) == (Reason.BACKEND_UNAVAILABLE, True)
+    offered = (await catalog.cached(NO_LIMIT)).image
+    assert ([model.name for model in offered.models], offered.failure) == (["a"], None)
+    offered = (await catalog.refresh(NO_LIMIT)).image
+    assert offered.models == ()
+    assert (offered.failure.reason, "in time" in offered.failure.message) == (
+        Reason.BACKEND_UNAVAILABLE,
+        True,
+    )
     server.answer = UnavailableError(Reason.BACKEND_UNAVAILABLE, "It is gone.")
-    shelf = (await catalog.cached(NO_LIMIT)).image
-    assert (shelf.models, shelf.failure.message) == ((), "It is gone.")
+    offered = (await catalog.cached(NO_LIMIT)).image
+    assert (offered.models, offered.failure.message) == ((), "It is gone.")
 
 
 async def test_a_model_of_two_servers_is_taken_where_it_is_ready():
     first = Server("main", summary("both", is_ready=False), summary("own", is_default=True))
     other = Server("second", summary("both", is_default=True), summary("another"))
-    catalog, listings = stocked(first, other)
+    catalog, listings = catalog_of(first, other)
     models = (await catalog.refresh(NO_LIMIT)).image.models
     assert [(model.name, model.is_ready, model.is_default) for model in models] == [
         ("both", True, False), ("own", True, True), ("another", True, False),
