@@ -198,7 +198,7 @@ def draw():
     """Chooses recordings on a page and waits until each has become a figure."""
 
     async def drawing(page, *files):
-        figures = page.locator(".figure")
+        figures = page.locator(".image-card")
         before = await figures.count()
         await page.set_input_files("#file", list(files))
         await expect(figures).to_have_count(before + len(files))
@@ -211,7 +211,7 @@ def select():
     """Selects figures by their places, the newest first."""
 
     async def selecting(page, *places):
-        boxes = page.locator(".figure__select input")
+        boxes = page.locator(".image-card__select input")
         for place in places:
             await boxes.nth(place).check()
 

@@ -99,7 +99,7 @@ async def show_work(page: Page, camera: Photographer) -> None:
     for seed, sample in enumerate(samples, start=1):
         await page.locator("#settings [name=seed]").fill(str(seed))
         await page.set_input_files("#file", sample)
-        await expect(page.locator(".figure")).to_have_count(seed)
+        await expect(page.locator(".image-card")).to_have_count(seed)
     await expect(page.locator(".player__spectrogram:visible")).to_have_count(len(samples))
 
     await page.locator("#settings [name=steps]").fill("150")
@@ -108,7 +108,7 @@ async def show_work(page: Page, camera: Photographer) -> None:
     await expect(page.locator("#status")).to_contain_text("Step 3")
     await camera.take("02_working")
     await page.locator("#cancel-all").click()
-    await expect(page.locator("#run")).to_be_hidden()
+    await expect(page.locator("#job-panel")).to_be_hidden()
     await page.locator("#settings").evaluate("form => form.reset()")
 
 
@@ -117,7 +117,7 @@ async def show_figures(page: Page, camera: Photographer) -> None:
     await camera.take("03_gallery", is_whole=True)
     await camera.document("page_gallery", focus=".collection")
 
-    await page.locator(".figure__open").nth(1).click()
+    await page.locator(".image-card__open").nth(1).click()
     await camera.take("04_sheet")
     await page.keyboard.press("Escape")
 
@@ -128,7 +128,7 @@ async def show_figures(page: Page, camera: Photographer) -> None:
     await camera.take("05_pair", focus="#comparison")
     await camera.document("page_compare", focus="#comparison")
 
-    await select(page, *range(await page.locator(".figure").count()))
+    await select(page, *range(await page.locator(".image-card").count()))
     await page.locator("#compare").click()
     await expect(page.locator("#matrix")).to_be_visible()
     await camera.take("06_matrix", focus="#comparison")
@@ -136,7 +136,7 @@ async def show_figures(page: Page, camera: Photographer) -> None:
     await page.locator("#clear-selection").click()
     await select(page, 0)
     await page.locator("#find-alike").click()
-    await expect(page.locator("#kin")).to_be_visible()
+    await expect(page.locator("#similar")).to_be_visible()
     await camera.take("07_alike", focus="#comparison")
     await page.locator("#comparison-close").click()
     await page.locator("#clear-selection").click()
@@ -168,7 +168,7 @@ async def show_the_rest(page: Page, camera: Photographer) -> None:
 async def select(page: Page, *places: int) -> None:
     """Selects figures by their places, the newest first."""
     for place in places:
-        await page.locator(".figure__select input").nth(place).check()
+        await page.locator(".image-card__select input").nth(place).check()
 
 
 async def photograph(arguments: argparse.Namespace, chromium: str) -> None:

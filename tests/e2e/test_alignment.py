@@ -74,7 +74,7 @@ async def test_the_sheet_of_a_figure_tells_how_well_it_fits_its_sound(page, back
     await draw(page, recording("a.wav", pitch_hz=223))
     await draw(page, recording("b.wav", pitch_hz=331))
     prefer_own_sounds(backends, own=0.5, crossed=0.0)
-    await page.locator(".figure__open").first.click()
+    await page.locator(".image-card__open").first.click()
     meter = page.get_by_role("meter", name="How well the image fits its sound")
     await expect(meter).to_have_attribute("aria-valuetext", "50%")
     await expect(page.locator("#viewer-fit .fit")).to_have_attribute("data-level", "medium")
@@ -106,7 +106,7 @@ async def test_a_server_without_the_model_says_so_in_one_line_and_once(
         await expect(page.locator(".fit__meter")).to_have_count(0)
         asked = len(backends.similarity.aligned)
         assert asked <= 2, "what the first answer told is not asked again"
-        await page.locator(".figure__open").first.click()
+        await page.locator(".image-card__open").first.click()
         await expect(page.locator("#viewer-fit")).to_contain_text("no model that hears and sees")
         assert len(backends.similarity.aligned) == asked
         await expect(page.locator(".toast")).to_have_count(0)

@@ -60,7 +60,7 @@ async def test_nothing_moves_where_that_is_not_wanted(page, backends, recording)
     await page.evaluate(FRAMES)
     assert await page.evaluate(SAND) == before
     backends.image_generation.may_go_on.set()
-    await expect(page.locator(".figure")).to_have_count(1)
+    await expect(page.locator(".image-card")).to_have_count(1)
 
 
 async def test_nothing_sticks_out_at_any_width(page, recording, draw, select):
@@ -88,7 +88,7 @@ async def test_nothing_sticks_out_at_any_width(page, recording, draw, select):
     await page.locator("#compare").click()
     await expect(page.locator("#matrix")).to_be_visible()
     await check()
-    await page.locator(".figure__open").last.click()
+    await page.locator(".image-card__open").last.click()
     await expect(page.locator("#viewer")).to_be_visible()
     await check(page.locator("#viewer"))
     await page.keyboard.press("Escape")
@@ -108,15 +108,15 @@ async def test_a_phone_does_it_all_by_touch(visit, address, backends, recording)
             async with page.expect_file_chooser() as choice:
                 await page.locator("#file").tap()
             await (await choice.value).set_files(recording(f"{pitch_hz}.wav", pitch_hz=pitch_hz))
-            await expect(page.locator(".figure")).to_have_count(count)
+            await expect(page.locator(".image-card")).to_have_count(count)
         for place in (0, 1):
-            await page.locator(".figure__select input").nth(place).tap()
+            await page.locator(".image-card__select input").nth(place).tap()
         await page.locator("#compare").tap()
         await expect(page.locator("#percentage")).to_be_in_viewport()
         assert await page.evaluate("document.documentElement.scrollWidth") == 390
         assert await page.evaluate(SMALL_TARGETS) == []
         await page.locator("#clear-selection").tap()
-        await page.locator(".figure__open").first.tap()
+        await page.locator(".image-card__open").first.tap()
         await expect(page.get_by_role("dialog")).to_be_visible()
         assert await page.evaluate(SMALL_TARGETS) == []
         await page.get_by_role("dialog").get_by_role("button", name="Close").tap()

@@ -15,7 +15,7 @@ BORDERS = [
     (0.99, "99%", "high"),
 ]
 CELL_COLORS = """async () => {
-    const { renderMatrix } = await import("/static/scripts/matrix.js");
+    const { renderMatrix } = await import("/static/scripts/compare/matrix.js");
     const label = { image: { image_url: "data:," }, number: "", name: "" };
     const scores = Array.from({ length: 101 }, (_, percent) => percent / 100);
     return scores.map((score) => {
@@ -129,9 +129,9 @@ def luminance(color):
 
 async def test_those_alike_come_best_first_and_lead_to_their_pair(page, recording, draw, select):
     await draw(page, recording("200.wav", pitch_hz=200))
-    await page.locator(".figure__open").click()
+    await page.locator(".image-card__open").click()
     await page.get_by_role("dialog").get_by_role("button", name="Find alike").click()
-    await expect(page.locator("#kin")).to_have_text(
+    await expect(page.locator("#similar")).to_have_text(
         "There is no other figure yet. Make some more, then ask again."
     )
     for pitch_hz in (300, 400, 500):
@@ -140,7 +140,7 @@ async def test_those_alike_come_best_first_and_lead_to_their_pair(page, recordin
     await page.locator("#find-alike").click()
     kin = page.get_by_role("list", name="Figures alike to 500.wav, most alike first")
     await expect(kin.get_by_role("listitem")).to_have_count(3)
-    shown = await kin.locator(".kin__score").all_text_contents()
+    shown = await kin.locator(".similar__score").all_text_contents()
     percents = [int(text.split("%")[0]) for text in shown]
     assert percents == sorted(percents, reverse=True)
     levels = [await button.get_attribute("data-level") for button in await kin.get_by_role("button").all()]

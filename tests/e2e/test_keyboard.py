@@ -53,12 +53,12 @@ async def test_from_a_recording_to_a_comparison_without_a_mouse(page, recording)
     answer_choosers(page, recording("a.wav", pitch_hz=200), recording("b.wav", pitch_hz=300))
     await tab_to(page, "file")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".figure")).to_have_count(2)
+    await expect(page.locator(".image-card")).to_have_count(2)
     for count in (1, 2):
         await tab_to(page, "Look at Fig.")
         await page.keyboard.press("Tab")
         await page.keyboard.press("Space")
-        await expect(page.locator(".figure__select :checked")).to_have_count(count)
+        await expect(page.locator(".image-card__select :checked")).to_have_count(count)
     await tab_to(page, "compare")
     await page.keyboard.press("Enter")
     await expect(page.locator("#percentage")).to_have_text("50%")
@@ -92,7 +92,7 @@ async def test_after_deleting_the_focus_is_on_the_next_figure(page, recording, d
         await expect(page.get_by_role("dialog").get_by_role("button", name="Keep")).to_be_focused()
         await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")
-        await expect(page.locator(".figure")).to_have_count(left)
+        await expect(page.locator(".image-card")).to_have_count(left)
         assert await page.evaluate(FOCUS) == focused
 
 
@@ -104,6 +104,6 @@ async def test_a_run_is_cancelled_by_keyboard(page, backends, recording, eventua
     await expect(page.locator("#status")).to_have_text("Step 1 of 4.")
     await tab_to(page, "cancel")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#run")).to_be_hidden()
+    await expect(page.locator("#job-panel")).to_be_hidden()
     await expect(page.locator("#file")).to_be_focused()
     await eventually(lambda: backends.image_generation.running == 0)

@@ -119,7 +119,7 @@ async def test_what_cannot_be_used_is_shown_with_what_it_needs(visit, address, b
                 "a Stable Diffusion model in image-generationnot available",
             ]
         )
-        reason = page.locator(".recipe", has=recipe(page, "clap-unclip")).locator(".recipe__obstacle")
+        reason = page.locator(".recipe", has=recipe(page, "clap-unclip")).locator(".recipe__unavailable")
         await expect(reason).to_contain_text("CHLADNI_AUDIO_FEATURES_CLAP_TO_CLIP_MAP")
 
 
@@ -152,9 +152,9 @@ async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, ad
             "image => image.decode().then(() => image.naturalWidth)"
         )
         assert width == 512
-        await expect(page.locator(".figure")).to_have_count(1)
+        await expect(page.locator(".image-card")).to_have_count(1)
         await expect(page.locator("#fallback")).to_be_hidden()
-        await page.locator(".figure__open").click()
+        await page.locator(".image-card__open").click()
         await page.get_by_text("How it was made").click()
         rows = page.locator("#viewer-provenance")
         await expect(rows).to_contain_text("stagesd_refined")
@@ -171,12 +171,12 @@ async def test_another_way_is_told_while_it_is_taken_and_afterwards(visit, addre
         await open_settings(page)
         await recipe(page, "audioldm").check()
         await page.set_input_files("#file", recording())
-        await expect(page.locator(".figure")).to_have_count(1)
+        await expect(page.locator(".image-card")).to_have_count(1)
         notice = page.locator("#fallback")
         await expect(notice).to_contain_text("The recipe takes another way, from the spectrogram.")
         await expect(notice).to_contain_text("The device has too little memory.")
-        await expect(page.locator(".figure .figure__facts")).to_contain_text(re.compile("by.another.way"))
-        await page.locator(".figure__open").click()
+        await expect(page.locator(".image-card .image-card__facts")).to_contain_text(re.compile("by.another.way"))
+        await page.locator(".image-card__open").click()
         await expect(page.locator("#viewer-fallback")).to_contain_text("The device has too little memory.")
 
 
@@ -194,8 +194,8 @@ async def test_an_image_of_any_recipe_is_made_again_as_it_was(visit, address, ev
             await draw(page, recording(f"{name}.wav"))
             made = [request for request, _ in generation.requests]
             generation.requests.clear()
-            await page.locator(".figure").first.get_by_role("button", name="Reproduce").click()
-            await expect(page.locator(".figure__stamp").first).to_have_text("made again: identical")
+            await page.locator(".image-card").first.get_by_role("button", name="Reproduce").click()
+            await expect(page.locator(".image-card__stamp").first).to_have_text("made again: identical")
             again = [request for request, _ in generation.requests]
             generation.requests.clear()
             assert len(again) == len(made)

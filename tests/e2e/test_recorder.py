@@ -56,8 +56,8 @@ async def test_a_sound_is_recorded_seen_measured_heard_and_drawn(listen, backend
         await expect(page.get_by_role("button", name=re.compile("^Pause recording"))).to_be_visible()
 
         await page.get_by_role("button", name="Use this recording").click()
-        await expect(page.locator(".figure")).to_have_count(1)
-        await expect(page.locator(".figure__name")).to_have_text(
+        await expect(page.locator(".image-card")).to_have_count(1)
+        await expect(page.locator(".image-card__name")).to_have_text(
             re.compile(r"^recording \d\d\.\d\d\.\d\d\.wav$")
         )
         await expect(page.locator("#recorder")).to_be_hidden()
@@ -93,7 +93,7 @@ async def test_recording_ends_by_itself_at_the_longest_length(listen, own_gatewa
     async with listen(gateway.address) as page:
         await page.get_by_role("button", name="Record a sound").click()
         await page.get_by_role("button", name="Use this recording").click()
-        await expect(page.locator(".figure")).to_have_count(1)
+        await expect(page.locator(".image-card")).to_have_count(1)
     [request] = backends.audio_features.requests
     assert 0.8 < soundfile.info(io.BytesIO(request.audio.content)).duration <= 1
 

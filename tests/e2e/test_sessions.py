@@ -13,12 +13,12 @@ async def test_figures_their_numbers_and_their_sounds_survive_a_reload(page, rec
     await draw(page, recording("b.wav", pitch_hz=300))
     await expect(page.locator(".player__spectrogram:visible")).to_have_count(2)
     await page.reload()
-    await expect(page.locator(".figure__name")).to_have_text(["b.wav", "a.wav"])
-    await expect(page.locator(".figure .figure__number")).to_have_text(["Fig. 2", "Fig. 1"])
+    await expect(page.locator(".image-card__name")).to_have_text(["b.wav", "a.wav"])
+    await expect(page.locator(".image-card .image-card__number")).to_have_text(["Fig. 2", "Fig. 1"])
     await expect(page.get_by_role("button", name=re.compile("^Play"))).to_have_count(2)
     await expect(page.locator(".player__spectrogram:visible")).to_have_count(2)
     await draw(page, recording("c.wav", pitch_hz=400))
-    await expect(page.locator(".figure .figure__number").first).to_have_text("Fig. 3")
+    await expect(page.locator(".image-card .image-card__number").first).to_have_text("Fig. 3")
 
 
 async def test_a_running_job_is_taken_up_again_after_a_reload(page, backends, recording):
@@ -28,12 +28,12 @@ async def test_a_running_job_is_taken_up_again_after_a_reload(page, backends, re
     await page.set_input_files("#file", recording("slow.wav"))
     await expect(page.locator("#status")).to_have_text("Step 4 of 8.")
     await page.reload()
-    await expect(page.locator("#run-title")).to_have_text("slow.wav")
+    await expect(page.locator("#job-title")).to_have_text("slow.wav")
     await expect(page.locator("#status")).to_have_text("Step 4 of 8.")
     await expect(page.locator("#preview")).to_have_attribute("src", re.compile("^data:image/png"))
     await expect(page.locator("#heard dt").first).to_have_text("loudness")
     generation.may_go_on.set()
-    await expect(page.locator(".figure__name")).to_have_text("slow.wav")
+    await expect(page.locator(".image-card__name")).to_have_text("slow.wav")
     await expect(page.get_by_role("button", name="Play slow.wav")).to_be_visible()
     assert len(generation.requests) == 1
 
@@ -48,7 +48,7 @@ async def test_a_job_that_ended_while_nobody_looked_is_found(page, backends, rec
     generation.may_go_on.set()
     await eventually(lambda: generation.running == 0)
     await page.goto(address)
-    await expect(page.locator(".figure__name")).to_have_text("slow.wav")
+    await expect(page.locator(".image-card__name")).to_have_text("slow.wav")
     await expect(page.get_by_role("button", name="Play slow.wav")).to_be_visible()
 
 
@@ -60,17 +60,17 @@ async def test_two_tabs_show_the_same_work_and_the_same_figures(page, backends, 
     await expect(other.locator("#empty")).to_be_visible()
     await page.set_input_files("#file", recording())
     for tab in (page, other):
-        await expect(tab.locator("#run-title")).to_have_text("voice.wav")
+        await expect(tab.locator("#job-title")).to_have_text("voice.wav")
         await expect(tab.locator("#status")).to_have_text("Step 1 of 4.")
     generation.may_go_on.set()
     for tab in (page, other):
-        await expect(tab.locator(".figure")).to_have_count(1)
+        await expect(tab.locator(".image-card")).to_have_count(1)
         await expect(tab.get_by_role("button", name="Play voice.wav")).to_be_visible()
     assert len(generation.requests) == 1
     await other.get_by_role("button", name="Delete: Fig. 1").click()
     await other.get_by_role("dialog").get_by_role("button", name="Delete").click()
     for tab in (page, other):
-        await expect(tab.locator(".figure")).to_have_count(0)
+        await expect(tab.locator(".image-card")).to_have_count(0)
 
 
 async def test_cancelling_in_one_tab_is_seen_in_the_other(page, backends, recording, eventually):
@@ -81,7 +81,7 @@ async def test_cancelling_in_one_tab_is_seen_in_the_other(page, backends, record
     await expect(other.locator("#status")).to_have_text("Step 1 of 4.")
     await other.get_by_role("button", name="Cancel voice.wav").click()
     for tab in (page, other):
-        await expect(tab.locator("#run")).to_be_hidden()
+        await expect(tab.locator("#job-panel")).to_be_hidden()
     await eventually(lambda: backends.image_generation.running == 0)
 
 
@@ -93,9 +93,9 @@ async def test_visitors_see_stop_and_delete_only_their_own(visit, address, backe
         await anns.set_input_files("#file", recording("slow.wav", pitch_hz=400))
         await expect(anns.locator("#status")).to_have_text("Step 1 of 4.")
         await bobs.reload()
-        await expect(bobs.locator(".figure__name")).to_have_text(["bob.wav"])
-        await expect(bobs.locator("#run")).to_be_hidden()
-        image_id = await anns.locator(".figure").get_attribute("data-image-id")
+        await expect(bobs.locator(".image-card__name")).to_have_text(["bob.wav"])
+        await expect(bobs.locator("#job-panel")).to_be_hidden()
+        image_id = await anns.locator(".image-card").get_attribute("data-image-id")
         _, jobs = await anns.evaluate(ASK, ["/api/jobs", "GET"])
         [job] = [job for job in jobs["jobs"] if job["state"] == "running"]
         for path, method, code in (
@@ -107,7 +107,7 @@ async def test_visitors_see_stop_and_delete_only_their_own(visit, address, backe
             status, body = await bobs.evaluate(ASK, [path, method])
             assert (status, body["error"]["code"]) == (404, code)
         backends.image_generation.may_go_on.set()
-        await expect(anns.locator(".figure__name")).to_have_text(["slow.wav", "ann.wav"])
+        await expect(anns.locator(".image-card__name")).to_have_text(["slow.wav", "ann.wav"])
         assert await bobs.evaluate("document.cookie") == ""
         [cookie] = await bobs.context.cookies()
         assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("chladni_session", True, "Strict")

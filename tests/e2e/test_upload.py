@@ -11,7 +11,7 @@ HAND_OVER = """([contents, kind]) => {
     contents.forEach((bytes, index) =>
         transfer.items.add(new File([new Uint8Array(bytes)], `given ${index + 1}.wav`)));
     const options = { bubbles: true, cancelable: true };
-    const plate = document.querySelector("#plate");
+    const plate = document.querySelector("#preview-panel");
     if (kind === "paste") {
         plate.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: transfer }));
         return false;
@@ -36,10 +36,10 @@ async def test_files_may_be_dropped_and_pasted_several_at_once(page, recording):
         contents = [list(recording(pitch_hz=pitch_hz)["buffer"]) for pitch_hz in (220, 330)]
         was_marked = await page.evaluate(HAND_OVER, [contents, kind])
         assert was_marked == (kind == "drop")
-        await expect(page.locator(".figure")).to_have_count(count)
-    names = await page.locator(".figure__name").all_text_contents()
+        await expect(page.locator(".image-card")).to_have_count(count)
+    names = await page.locator(".image-card__name").all_text_contents()
     assert sorted(names) == ["given 1.wav", "given 1.wav", "given 2.wav", "given 2.wav"]
-    await expect(page.locator("#plate")).not_to_have_attribute("data-over", "")
+    await expect(page.locator("#preview-panel")).not_to_have_attribute("data-over", "")
 
 
 async def test_files_may_be_chosen_several_at_once_and_the_same_again(page, recording):
@@ -49,7 +49,7 @@ async def test_files_may_be_chosen_several_at_once_and_the_same_again(page, reco
         chooser = await choice.value
         assert chooser.is_multiple()
         await chooser.set_files([recording("a.wav"), recording("b.wav", pitch_hz=300)])
-        await expect(page.locator(".figure")).to_have_count(count)
+        await expect(page.locator(".image-card")).to_have_count(count)
 
 
 async def test_a_file_that_cannot_be_used_is_refused_with_the_reason_before_it_is_sent(
@@ -72,14 +72,14 @@ async def test_a_file_that_cannot_be_used_is_refused_with_the_reason_before_it_i
         await expect(toast).to_have_attribute("role", "alert")
         await toast.get_by_role("button", name="Dismiss").click()
         await expect(toast).to_have_count(0)
-    await expect(page.locator("#run")).to_be_hidden()
+    await expect(page.locator("#job-panel")).to_be_hidden()
     assert backends.audio_features.requests == []
 
 
 async def test_good_files_go_through_beside_a_wrong_one(page, recording):
     wrong = recording("notes.txt") | {"buffer": b"no sound at all"}
     await page.set_input_files("#file", [recording("a.wav"), wrong, recording("b.wav", pitch_hz=300)])
-    await expect(page.locator(".figure")).to_have_count(2)
+    await expect(page.locator(".image-card")).to_have_count(2)
     await expect(page.locator(".toast")).to_have_count(1)
     await expect(page.locator(".toast")).to_contain_text("notes.txt")
 
@@ -92,7 +92,7 @@ async def test_a_slow_upload_tells_how_far_it_is(page, recording):
     await expect(page.locator('[data-step="send"]')).to_have_attribute("aria-current", "step")
     await expect(page.locator("#status")).to_have_text(re.compile(r"^Sending, [1-9]\d? % done\.$"))
     assert 0 < float(await page.locator("#bar").get_attribute("value")) < 1
-    await expect(page.locator(".figure")).to_have_count(1)
+    await expect(page.locator(".image-card")).to_have_count(1)
 
 
 async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backends, recording, draw):
@@ -112,7 +112,7 @@ async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backe
         await page.get_by_label("Seed").fill("12")
         await page.get_by_label("Scheduler").fill("DDIMScheduler")
         await draw(page, recording())
-        await expect(page.locator(".figure .figure__facts")).to_contain_text("seed 12 · 3 steps")
+        await expect(page.locator(".image-card .image-card__facts")).to_contain_text("seed 12 · 3 steps")
         request, _ = backends.image_generation.requests[-1]
         assert (request.seed, request.steps, request.scheduler) == (12, 3, "DDIMScheduler")
         await page.get_by_role("button", name=re.compile("^Back to the model.s choice$")).click()
@@ -128,4 +128,4 @@ async def test_a_recipe_that_cannot_be_used_says_why(visit, address, backends):
         await page.locator("#settings-panel summary").click()
         await expect(page.locator(".recipe__state")).to_have_text(["not available here"] * 6)
         embedded = page.locator(".recipe").first
-        await expect(embedded.locator(".recipe__obstacle")).to_contain_text("Configure image-generation")
+        await expect(embedded.locator(".recipe__unavailable")).to_contain_text("Configure image-generation")

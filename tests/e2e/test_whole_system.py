@@ -13,7 +13,7 @@ ENDLESS_STEPS = "150"
 @pytest.fixture
 def figures_appear():
     async def appear(page, count):
-        await expect(page.locator(".figure")).to_have_count(count, timeout=TIMEOUT_MS)
+        await expect(page.locator(".image-card")).to_have_count(count, timeout=TIMEOUT_MS)
 
     return appear
 
@@ -30,15 +30,15 @@ async def test_two_recordings_become_images_and_are_compared(visit, cluster, sam
     async with visit(cluster.http_url) as page:
         await page.set_input_files("#file", samples[:2])
         await figures_appear(page, 2)
-        for image in await page.locator(".figure__image").all():
+        for image in await page.locator(".image-card__image").all():
             assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
         await expect(page.locator("#heard dt")).to_have_count(12)
         await expect(page.locator(".player__spectrogram:visible")).to_have_count(2)
-        for box in await page.locator(".figure__select input").all():
+        for box in await page.locator(".image-card__select input").all():
             await box.check()
         await page.get_by_role("button", name="Compare").click()
         await expect(page.locator("#percentage")).to_have_text(re.compile(r"^\d{1,3}%$"), timeout=TIMEOUT_MS)
-        await page.locator(".figure__open").first.click()
+        await page.locator(".image-card__open").first.click()
         await expect(page.locator("#viewer-lead")).to_contain_text("What stands out: the sound is")
         await expect(page.locator("#viewer-provenance")).to_contain_text(
             re.compile(r"model digest[0-9a-f]{64}")
@@ -55,7 +55,7 @@ async def test_cancel_frees_the_engine(visit, cluster, samples, figures_appear, 
         )
         assert await active_generations(cluster) == 1
         await page.locator("#cancel").click()
-        await expect(page.locator("#run")).to_be_hidden()
+        await expect(page.locator("#job-panel")).to_be_hidden()
 
         async def is_free():
             return await active_generations(cluster) == 0
@@ -72,7 +72,7 @@ async def test_an_image_is_reproduced_to_the_pixel(visit, cluster, samples, figu
     async with visit(cluster.http_url) as page:
         await page.set_input_files("#file", samples[-1])
         await figures_appear(page, 1)
-        await page.locator(".figure").get_by_role("button", name="Reproduce").click()
+        await page.locator(".image-card").get_by_role("button", name="Reproduce").click()
         await page.get_by_role("button", name="Look at both").click(timeout=TIMEOUT_MS)
         await expect(page.locator(".proof__verdict")).to_contain_text("Identical: all 262,144 pixels")
 

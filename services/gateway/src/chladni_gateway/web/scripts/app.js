@@ -1,101 +1,106 @@
-// The page, put together: recordings go in, work goes on, figures come out.
+// Puts the page together: visitors give recordings, jobs make images of them, the gallery shows the images.
 
-import { adviceFor } from "./advice.js";
-import { Alignments } from "./alignment.js";
-import { fetchLimits } from "./api.js";
-import { Catalogue } from "./catalogue.js";
-import { Clips } from "./clips.js";
-import { Comparison } from "./comparison.js";
-import { Connection } from "./connection.js";
-import { CHROMA_RULE, COURSE_RULE } from "./correspondences.js";
-import { installDialogs } from "./dialogs.js";
-import { FigureDeeds } from "./figure_deeds.js";
-import { Gallery } from "./gallery.js";
-import { Intake } from "./intake.js";
-import { Plate } from "./plate.js";
-import { Listening } from "./player.js";
-import { Queue } from "./queue.js";
-import { ruleRows } from "./reading.js";
-import { Recorder } from "./recorder.js";
-import { stampOf } from "./reproduction.js";
-import { Run } from "./run.js";
-import { Settings } from "./settings.js";
-import { Sounds } from "./sounds.js";
-import { Tabs } from "./tabs.js";
-import { installTheme } from "./theme.js";
-import { Toasts } from "./toasts.js";
-import { Viewer } from "./viewer.js";
-import { describeLimits } from "./wording.js";
-import { Workshop } from "./workshop.js";
+import { Connection } from "./api/connection.js";
+import { adviceFor } from "./api/error_advice.js";
+import { fetchLimits } from "./api/gateway.js";
+import { FileInput } from "./audio/file_input.js";
+import { ImageRecordings } from "./audio/image_recordings.js";
+import { SinglePlayback } from "./audio/player.js";
+import { Recorder } from "./audio/recorder.js";
+import { RecordingStore } from "./audio/recording_store.js";
+import { Alignments } from "./compare/alignment.js";
+import { Comparison } from "./compare/comparison.js";
+import { CHROMA_RULE, COURSE_RULE } from "./gallery/correspondences.js";
+import { ruleRows } from "./gallery/explanation.js";
+import { Gallery } from "./gallery/gallery.js";
+import { ImageCatalog } from "./gallery/image_catalog.js";
+import { ImageCommands } from "./gallery/image_commands.js";
+import { stampOf } from "./gallery/reproduction.js";
+import { Viewer } from "./gallery/viewer.js";
+import { JobPanel } from "./jobs/job_panel.js";
+import { JobQueue } from "./jobs/job_queue.js";
+import { QueuePanel } from "./jobs/queue_panel.js";
+import { Settings } from "./jobs/settings.js";
+import { installDialogs } from "./ui/dialogs.js";
+import { describeLimits } from "./ui/format.js";
+import { PreviewPanel } from "./ui/preview_panel.js";
+import { TabSync } from "./ui/tab_sync.js";
+import { installTheme } from "./ui/theme.js";
+import { Toasts } from "./ui/toasts.js";
 
 const element = (id) => document.getElementById(id);
 const REPORTED_BY_NOTICE = new Set(["UNREACHABLE", "BACKEND_UNAVAILABLE", "MODEL_NOT_READY", "DRAINING"]);
 
 const toasts = new Toasts(element("toasts"));
-const clips = new Clips();
-const listening = new Listening();
-const tabs = new Tabs((news) => hear(news));
-const plate = new Plate(element("plate"), element("sand"), element("preview"));
+const recordingStore = new RecordingStore();
+const playback = new SinglePlayback();
+const tabSync = new TabSync((news) => applyNews(news));
+const previewPanel = new PreviewPanel(element("preview-panel"), element("sand"), element("preview"));
 const settings = new Settings(element("settings"), { list: element("recipes"), options: element("options") });
-const sounds = new Sounds({ clips, listening, toasts });
-const catalogue = new Catalogue({ onChange: () => gallery.show() });
-const alignments = new Alignments({ label: (image) => catalogue.label(image) });
-const comparison = new Comparison(element("comparison"), { catalogue, alignments, onTrouble: report });
-const workshop = new Workshop({ clips, onChange: showWork, onCreated: receive, onFailed: reportFailure });
-const run = new Run(element("run"), { onCancel: (work) => workshop.cancel(work) });
-const queue = new Queue(element("queue"), {
-  onCancel: (work) => workshop.cancel(work),
-  onCancelAll: () => workshop.cancelAll(),
-  onRetry: (work) => workshop.retry(work),
-  onDismiss: (work) => workshop.dismiss(work),
+const imageRecordings = new ImageRecordings({ recordingStore, playback, toasts });
+const catalog = new ImageCatalog({ onChange: () => gallery.show() });
+const alignments = new Alignments({ label: (image) => catalog.label(image) });
+const comparison = new Comparison(element("comparison"), { catalog, alignments, onError: report });
+const jobQueue = new JobQueue({
+  recordingStore,
+  onChange: showJob,
+  onCreated: receive,
+  onFailed: reportFailure,
 });
-const deeds = new FigureDeeds({
-  catalogue,
-  clips,
-  sounds,
-  workshop,
+const jobPanel = new JobPanel(element("job-panel"), { onCancel: (job) => jobQueue.cancel(job) });
+const queuePanel = new QueuePanel(element("queue"), {
+  onCancel: (job) => jobQueue.cancel(job),
+  onCancelAll: () => jobQueue.cancelAll(),
+  onRetry: (job) => jobQueue.retry(job),
+  onDismiss: (job) => jobQueue.dismiss(job),
+});
+const imageCommands = new ImageCommands({
+  catalog,
+  recordingStore,
+  imageRecordings,
+  jobQueue,
   comparison,
   toasts,
-  onTrouble: report,
+  onError: report,
   onRemove: (imageId) => {
     viewer.close();
     gallery.focusBeside(imageId);
-    catalogue.remove(imageId);
-    tabs.tell("images");
+    catalog.remove(imageId);
+    tabSync.send("images");
   },
   onProof: (imageId, result) => gallery.stamp(imageId, stampOf(result), result.differing === 0),
 });
-const figureActions = {
-  again: (image) => deeds.again(image),
-  reproduce: (image) => deeds.reproduce(image),
-  delete: (image) => deeds.remove([image]),
-  findAlike: (image) => comparison.showKin(image),
+const imageActions = {
+  again: (image) => imageCommands.again(image),
+  reproduce: (image) => imageCommands.reproduce(image),
+  delete: (image) => imageCommands.remove([image]),
+  findAlike: (image) => comparison.showSimilar(image),
 };
-const viewer = new Viewer(element("viewer"), { catalogue, alignments, sounds, actions: figureActions });
+const viewer = new Viewer(element("viewer"), { catalog, alignments, imageRecordings, actions: imageActions });
 const gallery = new Gallery(document.querySelector(".collection"), {
-  catalogue,
-  sounds,
+  catalog,
+  imageRecordings,
   actions: {
-    ...figureActions,
+    ...imageActions,
     open: (image) => viewer.open(image),
     compare: (images) => comparison.compare(images),
-    deleteAll: (images) => deeds.remove(images),
-    loadOlder: () => catalogue.loadOlder().catch(report),
+    deleteAll: (images) => imageCommands.remove(images),
+    loadOlder: () => catalog.loadOlder().catch(report),
   },
 });
-const intake = new Intake({
+const fileInput = new FileInput({
   input: element("file"),
-  plate: element("plate"),
+  dropTarget: element("preview-panel"),
   onFiles: takeIn,
   onRefusal: (reason) => toasts.error(reason),
 });
 const recorder = new Recorder(element("recorder"), {
   openers: { button: element("record"), hint: element("record-hint") },
-  plate,
-  sounds,
-  onFile: (file) => intake.take([file]),
-  onTrouble: (reason) => toasts.error(reason),
-  onPlay: (player) => listening.started(player),
+  previewPanel,
+  imageRecordings,
+  onFile: (file) => fileInput.take([file]),
+  onError: (reason) => toasts.error(reason),
+  onPlay: (player) => playback.started(player),
 });
 const connection = new Connection(element("notice"), {
   onRecipes: (recipes) => settings.offer(recipes),
@@ -104,38 +109,38 @@ const connection = new Connection(element("notice"), {
 
 function takeIn(files) {
   const values = settings.values();
-  for (const file of files) workshop.add(file, values);
+  for (const file of files) jobQueue.add(file, values);
 }
 
-function showWork(work) {
-  const { foremost } = workshop;
-  if (work.state === "completed" && work === run.work) {
-    run.show(work);
-    plate.finish(work.image.image_url);
+function showJob(job) {
+  const { foremost } = jobQueue;
+  if (job.state === "completed" && job === jobPanel.job) {
+    jobPanel.show(job);
+    previewPanel.finish(job.image.image_url);
   } else {
-    run.show(foremost);
-    plate.show(foremost);
+    jobPanel.show(foremost);
+    previewPanel.show(foremost);
   }
-  queue.show(workshop.works.filter((other) => other !== foremost && !other.image));
-  if (work.state === "listening") tabs.tell("jobs");
-  const isCutOff = work.state === "interrupted" || (work.state === "refused" && work.error.isUnreachable);
+  queuePanel.show(jobQueue.jobs.filter((other) => other !== foremost && !other.image));
+  if (job.state === "listening") tabSync.send("jobs");
+  const isCutOff = job.state === "interrupted" || (job.state === "refused" && job.error.isUnreachable);
   if (isCutOff) connection.look();
 }
 
-/** Takes a finished image in. Where several tabs followed it, one of them finds the recording and keeps it. */
-async function receive(work) {
-  const kept = await clips.takeJob(work.jobId);
-  if (kept) await clips.keepClip(work.image.image_id, { file: kept.file });
-  if (!deeds.isReproduction(work)) catalogue.add(work.image);
-  else if (kept) await deeds.prove(work);
-  gallery.refill(work.image.image_id);
-  tabs.tell("clip", work.image.image_id);
+/** Adds a finished image. If several tabs followed its job, one of them finds the recording and keeps it. */
+async function receive(job) {
+  const kept = await recordingStore.takeJob(job.jobId);
+  if (kept) await recordingStore.keep(job.image.image_id, { file: kept.file });
+  if (!imageCommands.isReproduction(job)) catalog.add(job.image);
+  else if (kept) await imageCommands.prove(job);
+  gallery.refill(job.image.image_id);
+  tabSync.send("clip", job.image.image_id);
 }
 
-function reportFailure(work) {
-  settings.mark(work.error);
-  report(work.error);
-  if (REPORTED_BY_NOTICE.has(work.error.code)) connection.look();
+function reportFailure(job) {
+  settings.mark(job.error);
+  report(job.error);
+  if (REPORTED_BY_NOTICE.has(job.error.code)) connection.look();
 }
 
 function report(error) {
@@ -143,23 +148,23 @@ function report(error) {
   if (error.isUnreachable) connection.look();
 }
 
-function hear({ kind, imageId }) {
-  if (kind === "jobs") workshop.resume().catch(() => {});
-  if (kind === "images") catalogue.load().catch(() => {});
+function applyNews({ kind, imageId }) {
+  if (kind === "jobs") jobQueue.resume().catch(() => {});
+  if (kind === "images") catalog.load().catch(() => {});
   if (kind === "clip")
-    catalogue
+    catalog
       .load()
       .then(() => gallery.refill(imageId))
       .catch(() => {});
 }
 
-/** Asks for everything that may have changed while nobody looked. */
+/** Fetches everything that may have changed meanwhile. */
 async function refresh() {
-  const [limits, images] = await Promise.allSettled([fetchLimits(), catalogue.load(), workshop.resume()]);
+  const [limits, images] = await Promise.allSettled([fetchLimits(), catalog.load(), jobQueue.resume()]);
   if (images.status !== "fulfilled")
     element("loading").textContent = "Your figures come once the server answers.";
   if (limits.status !== "fulfilled") return;
-  intake.limits = recorder.limits = limits.value;
+  fileInput.limits = recorder.limits = limits.value;
   element("limits").textContent = describeLimits(limits.value);
   settings.limit(limits.value);
   comparison.mostImages = limits.value.matrix_images?.maximum ?? comparison.mostImages;
@@ -171,8 +176,8 @@ element("help-rules").append(...ruleRows(CHROMA_RULE, COURSE_RULE));
 element("help-open").addEventListener("click", () => element("help").showModal());
 document.addEventListener(
   "visibilitychange",
-  () => document.visibilityState === "visible" && hear({ kind: "images" }),
+  () => document.visibilityState === "visible" && applyNews({ kind: "images" }),
 );
-clips.tidy();
+recordingStore.tidy();
 refresh();
 connection.look();

@@ -1,0 +1,40 @@
+// Whether images can be made now; if not, why, and a look from time to time whether they can be again.
+
+import { fetchRecipes } from "./gateway.js";
+
+const LOOK_INTERVAL_MS = 4000;
+
+export class Connection {
+  /**
+   * @param {HTMLElement} notice says what is wrong
+   * @param {object} listener
+   * @param {(recipes: object[]) => void} listener.onRecipes called with what the server offers
+   * @param {() => void} listener.onBack called when the server answers again
+   */
+  constructor(notice, { onRecipes, onBack }) {
+    Object.assign(this, { notice, onRecipes, onBack });
+    this.isAway = false;
+    this.timer = null;
+  }
+
+  /** Asks the server, and goes on asking while images cannot be made. */
+  async look() {
+    clearTimeout(this.timer);
+    let unavailableReason = "";
+    try {
+      const recipes = await fetchRecipes();
+      this.onRecipes(recipes);
+      const usual = recipes.find(({ is_default: isDefault }) => isDefault);
+      const isHelpless = recipes.every(({ is_available: isAvailable }) => !isAvailable);
+      if (usual && isHelpless) unavailableReason = `Images cannot be made now. ${usual.unavailable_reason}`;
+      if (this.isAway) this.onBack();
+      this.isAway = false;
+    } catch (error) {
+      this.isAway = error.isUnreachable ?? false;
+      unavailableReason = error.message;
+    }
+    this.notice.textContent = unavailableReason;
+    this.notice.hidden = unavailableReason === "";
+    if (unavailableReason) this.timer = setTimeout(() => this.look(), LOOK_INTERVAL_MS);
+  }
+}

@@ -1,0 +1,19 @@
+// What to do about an error, if its message does not say so.
+
+const ADVICE = {
+  UNSUPPORTED_AUDIO_FORMAT: "Export it as WAV, FLAC, OGG or MP3.",
+  CORRUPT_AUDIO: "Play it to see whether it is whole, then export it again.",
+  BACKEND_UNAVAILABLE: "Try again in a moment.",
+  MODEL_NOT_READY: "The models are still loading; try again in a moment.",
+  DRAINING: "The server restarts; try again in a moment.",
+  QUEUE_FULL: "Try again in a moment.",
+  DEADLINE_EXCEEDED: "Try fewer steps, or try again when the server is less busy.",
+  UNKNOWN_IMAGE: "Images expire. Make it again from its recording.",
+  UNKNOWN_JOB: "The server was restarted and has forgotten the job; try again.",
+  OUT_OF_MEMORY: "Try a smaller size.",
+  STORAGE_UNAVAILABLE: "The operator must make room for images; then try again.",
+  INTERNAL: "Try again; if it fails again, tell the operator.",
+};
+
+/** Returns a sentence, or nothing. */
+export const adviceFor = (error) => ADVICE[error.code] ?? "";

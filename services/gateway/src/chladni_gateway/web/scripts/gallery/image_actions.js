@@ -1,0 +1,19 @@
+// The buttons of an image, on its card and in the viewer.
+
+import { nameOf } from "./image_catalog.js";
+
+/** Returns the buttons; `actions` has a function for each of again, reproduce, findAlike and delete. */
+export function renderActions(image, label, actions) {
+  const row = document.getElementById("actions-template").content.cloneNode(true);
+  for (const element of row.children) {
+    const { action } = element.dataset;
+    element.setAttribute("aria-label", `${element.textContent.trim()}: ${label}`);
+    if (action === "download") {
+      element.href = image.image_url;
+      element.download = `${nameOf(image).replace(/\.[^.]*$/, "")}-${image.seed}.png`;
+    } else {
+      element.addEventListener("click", () => actions[action](image));
+    }
+  }
+  return row;
+}

@@ -1,0 +1,96 @@
+// The images of this session, as the server lists them, each with the number that it got when it was first seen.
+
+import { fetchImages } from "../api/gateway.js";
+
+const PAGE = 100;
+const KEY = "figure-numbers";
+
+export class ImageCatalog {
+  /** Newest first. */
+  images = [];
+  hasMore = false;
+
+  constructor({ onChange }) {
+    this.onChange = onChange;
+    this.removed = new Set();
+    this.numbers = loadNumbers();
+  }
+
+  find(imageId) {
+    return this.images.find(({ image_id: id }) => id === imageId);
+  }
+
+  number(imageId) {
+    return this.numbers[imageId];
+  }
+
+  /** A name for people: "Fig. 3, voice.wav". */
+  label(image) {
+    return `Fig. ${this.number(image.image_id)}, ${nameOf(image)}`;
+  }
+
+  /** Fetches the newest images; those that the server no longer has are removed. */
+  async load() {
+    const before = new Set(this.images);
+    const listed = await fetchImages({ limit: PAGE });
+    // What came or went while the answer was on its way.
+    const added = this.images.filter(
+      (image) => !before.has(image) && !listed.some(({ image_id: id }) => id === image.image_id),
+    );
+    const images = [...added, ...listed.filter(({ image_id: id }) => !this.removed.has(id))];
+    const oldest = images.at(-1);
+    // Older pages that were shown stay; the newest page is as the server says.
+    const known = this.images.findIndex(({ image_id: id }) => id === oldest?.image_id);
+    const isPageFull = listed.length === PAGE;
+    const older = known >= 0 && isPageFull ? this.images.slice(known + 1) : [];
+    this.hasMore = isPageFull && older.length === 0;
+    this.set([...images, ...older]);
+  }
+
+  async loadOlder() {
+    const images = await fetchImages({ limit: PAGE, before: this.images.at(-1)?.image_id });
+    this.hasMore = images.length === PAGE;
+    this.set([...this.images, ...images.filter(({ image_id: id }) => !this.find(id))]);
+  }
+
+  add(image) {
+    if (!this.find(image.image_id)) this.set([image, ...this.images]);
+  }
+
+  remove(imageId) {
+    this.removed.add(imageId);
+    this.set(this.images.filter(({ image_id: id }) => id !== imageId));
+  }
+
+  set(images) {
+    this.images = images;
+    this.numbers = { ...loadNumbers(), ...this.numbers };
+    let last = Math.max(0, ...Object.values(this.numbers));
+    for (const { image_id: id } of [...images].reverse()) this.numbers[id] ??= last += 1;
+    saveNumbers(this.numbers, images);
+    this.onChange();
+  }
+}
+
+export function nameOf(image) {
+  return image.file_name || "recording";
+}
+
+// Numbers are a convenience: if the browser keeps nothing, they are assigned again.
+
+function loadNumbers() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function saveNumbers(numbers, images) {
+  const kept = images.length > 0 ? numbers : {};
+  try {
+    localStorage.setItem(KEY, JSON.stringify(kept));
+  } catch {
+    // Nothing to do.
+  }
+}

@@ -1,0 +1,103 @@
+// What visitors do with images: make them again with another seed or the same one, and delete them.
+
+import { deleteImage } from "../api/gateway.js";
+import { confirmed } from "../ui/dialogs.js";
+import { settingsOf } from "./repetition.js";
+import { comparePixels, describeProof, renderProof } from "./reproduction.js";
+
+const REPRODUCTION = "reproduction";
+
+export class ImageCommands {
+  constructor({
+    catalog,
+    recordingStore,
+    imageRecordings,
+    jobQueue,
+    comparison,
+    toasts,
+    onError,
+    onRemove,
+    onProof,
+  }) {
+    Object.assign(this, {
+      catalog,
+      recordingStore,
+      imageRecordings,
+      jobQueue,
+      comparison,
+      toasts,
+      onError,
+      onRemove,
+      onProof,
+    });
+  }
+
+  async again(image) {
+    const file = await this.imageRecordings.recordingOf(image, { then: () => this.again(image) });
+    if (file) this.jobQueue.add(file, settingsOf(image, { withSeed: false }));
+  }
+
+  async reproduce(image) {
+    const file = await this.imageRecordings.recordingOf(image, { then: () => this.reproduce(image) });
+    if (!file) return;
+    const settings = { ...settingsOf(image, { withSeed: true }), bypass_cache: true };
+    this.jobQueue.add(file, settings, { kind: REPRODUCTION, of: image.image_id });
+    this.toasts.note(`${this.catalog.label(image)} is made again, to be compared pixel by pixel.`);
+  }
+
+  isReproduction(job) {
+    return job.purpose?.kind === REPRODUCTION;
+  }
+
+  /** Compares a reproduction with its original; an equal copy is not kept. */
+  async prove(job) {
+    const copy = job.image;
+    const original = this.catalog.find(job.purpose.of);
+    if (!original) {
+      this.catalog.add(copy);
+      return;
+    }
+    try {
+      const result = await comparePixels(original.image_url, copy.image_url);
+      const title = `Fig. ${this.catalog.number(original.image_id)}, made again`;
+      const proof = renderProof(original, copy.image_url, result);
+      this.toasts.note(`${title}. ${describeProof(result)}`, {
+        action: { label: "Look at both", run: () => this.comparison.showProof(title, proof) },
+      });
+      this.onProof(original.image_id, result);
+      if (result.differing > 0) {
+        this.catalog.add(copy);
+        return;
+      }
+      await deleteImage(copy.image_id);
+      this.catalog.remove(copy.image_id);
+    } catch (error) {
+      this.catalog.add(copy);
+      this.onError(error);
+    }
+  }
+
+  async remove(images) {
+    const what = images.length === 1 ? this.catalog.label(images[0]) : `${images.length} figures`;
+    if (
+      !(await confirmed(
+        `Delete ${what}?`,
+        "The image is gone for good, here and on the server. Download it first if you like it.",
+      ))
+    )
+      return;
+    for (const image of images) {
+      try {
+        await deleteImage(image.image_id);
+      } catch (error) {
+        // What is gone already is as good as deleted.
+        if (error.status !== 404) {
+          this.onError(error);
+          continue;
+        }
+      }
+      this.onRemove(image.image_id);
+      await this.recordingStore.drop(image.image_id);
+    }
+  }
+}

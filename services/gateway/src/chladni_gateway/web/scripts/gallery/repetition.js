@@ -1,0 +1,44 @@
+// The settings that make an image again.
+
+const FALLBACK = "fallback";
+const SPECTROGRAM = "spectrogram";
+
+/** Returns the settings that make an image again: all of them, but the seed only if it should be the same. */
+export function settingsOf({ provenance, recipe, seed }, { withSeed }) {
+  return {
+    // An image of a fallback is made by the fallback again, even if the recipe itself is available by now.
+    recipe: provenance.stage === FALLBACK ? SPECTROGRAM : recipe,
+    ...effortOf(provenance),
+    scheduler: provenance.scheduler,
+    width_pixels: provenance.width_pixels,
+    height_pixels: provenance.height_pixels,
+    exact: provenance.exact,
+    ...optionsOf(provenance),
+    ...(withSeed && { seed }),
+  };
+}
+
+/** Steps and guidance go to all parts of a recipe: if these differ, each part had its own by default. */
+function effortOf({ steps, guidance_scale: guidance, earlier = [] }) {
+  return {
+    ...(earlier.every((part) => part.steps === steps) && { steps }),
+    ...(earlier.every((part) => part.guidance_scale === guidance) && { guidance }),
+  };
+}
+
+function optionsOf(provenance) {
+  const { noise_mode: mode, noise_weight: weight } = provenance.recipe_options ?? {};
+  const options = {
+    model: provenance.model,
+    prompt: provenance.prompt,
+    negative_prompt: provenance.negative_prompt,
+    strength: provenance.strength,
+    refiner_start: provenance.refiner_start,
+    upscale: provenance.upscale > 1 ? provenance.upscale : null,
+    noise_mode: mode,
+    noise_weight: weight,
+  };
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== null && value !== undefined && value !== ""),
+  );
+}

@@ -1,0 +1,64 @@
+// The recipes to choose from: what each does and needs, and why it cannot be used if it cannot.
+
+import { make } from "../ui/elements.js";
+
+/** Returns the row of a recipe: a radio button, and what there is to know. */
+export function renderRecipe(recipe, index, { isChosen }) {
+  const input = make("input", {
+    type: "radio",
+    name: "recipe",
+    value: recipe.name,
+    defaultChecked: recipe.is_default, // What a reset goes back to.
+    checked: isChosen,
+    disabled: !recipe.is_available && !recipe.is_default,
+  });
+  const hint = make("span", { className: "recipe__hint", id: `recipe-${index}-hint` }, [
+    make("span", {}, [recipe.description]),
+    ...(recipe.models.length > 0
+      ? [make("span", { className: "recipe__models" }, [recipe.models.join(" · ")])]
+      : []),
+    ...(recipe.is_available
+      ? []
+      : [make("span", { className: "recipe__unavailable" }, [recipe.unavailable_reason])]),
+  ]);
+  input.setAttribute("aria-describedby", hint.id);
+  const label = make("label", { className: "recipe__label" }, [
+    input,
+    make("span", { className: "recipe__name" }, [recipe.name]),
+    make("span", { className: "recipe__state" }, [stateOf(recipe)]),
+  ]);
+  const row = make("div", { className: "recipe" }, [label, hint, ...needsOf(recipe)]);
+  row.dataset.available = String(recipe.is_available);
+  return row;
+}
+
+/** Returns the recipe to begin with: the one before, or the usual one, or else one that can be used. */
+export function recipeToChoose(recipes, before) {
+  const usual = recipes.find(({ is_default: isDefault }) => isDefault);
+  const kept = recipes.find(({ name, is_available: isAvailable }) => name === before && isAvailable);
+  return kept ?? (usual?.is_available ? usual : (recipes.find((recipe) => recipe.is_available) ?? usual));
+}
+
+function stateOf(recipe) {
+  if (!recipe.is_available) return "not available here";
+  return recipe.needs.every(({ is_met: isMet }) => isMet) ? "ready" : "ready, by another way";
+}
+
+/** Returns the list of what a recipe needs, if some of it is missing. */
+function needsOf(recipe) {
+  if (recipe.needs.every(({ is_met: isMet }) => isMet)) return [];
+  const items = recipe.needs.map((need) => {
+    const found = need.is_met ? need.model || "there" : "not available";
+    const item = make("li", { className: "needs__item" }, [
+      make("span", { className: "needs__what" }, [need.description]),
+      make("span", { className: "needs__found" }, [found]),
+      // If the recipe cannot be used, its reason says all of this already.
+      ...(recipe.is_available && need.remedy
+        ? [make("span", { className: "needs__remedy" }, [need.remedy])]
+        : []),
+    ]);
+    item.dataset.met = String(need.is_met);
+    return item;
+  });
+  return [make("ul", { className: "needs", ariaLabel: `What ${recipe.name} needs` }, items)];
+}

@@ -1,0 +1,173 @@
+"""What can be done with a figure: look, listen, download, make again, delete."""
+
+import re
+
+from playwright.async_api import expect
+
+from chladni_fakes import solid_png
+
+FORGET_RECORDINGS = """() => new Promise((resolve, reject) => {
+    const request = indexedDB.open("chladni");
+    request.onerror = reject;
+    request.onsuccess = () => {
+        const transaction = request.result.transaction("clips", "readwrite");
+        transaction.objectStore("clips").clear();
+        transaction.oncomplete = () => { request.result.close(); resolve(); };
+    };
+})"""
+
+
+async def stored_images(page):
+    return await page.evaluate(
+        "fetch('/api/images').then((r) => r.json()).then((b) => b.images.map((i) => i.image_id))"
+    )
+
+
+async def test_an_image_is_downloaded_with_its_provenance(page, backends, recording, draw, tmp_path):
+    backends.image_generation.carries_provenance = True
+    await draw(page, recording("my voice.wav"))
+    async with page.expect_download() as download:
+        await page.locator(".image-card").get_by_role("link", name="Download").click()
+    file = await download.value
+    assert file.suggested_filename == "my voice-4711.png"
+    await file.save_as(tmp_path / "image.png")
+    content = (tmp_path / "image.png").read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert b'"model": "scripted-embedded"' in content
+
+
+async def test_the_sound_plays_under_its_spectrogram_with_a_playhead(page, backends, recording, draw):
+    await draw(page, recording(seconds=2))
+    player = page.locator(".image-card .player")
+    await expect(player.locator(".player__spectrogram")).to_have_attribute("src", re.compile("^blob:"))
+    await expect(player.locator(".player__time")).to_have_text("0:02")
+    [request] = backends.audio_features.spectrogram_requests
+    assert (request.width_pixels, request.height_pixels) == (512, 96)
+    position = player.get_by_role("slider", name="Position in voice.wav")
+    await position.press("ArrowRight")
+    await expect(position).to_have_attribute("aria-valuetext", "0.5 s of 2 s")
+    await player.get_by_role("button", name="Play voice.wav").click()
+    await expect(player.get_by_role("button", name="Pause voice.wav")).to_be_visible()
+    await expect(position).to_have_attribute("aria-valuetext", re.compile(r"^(0\.[6-9]|1|1\.\d) s of 2 s$"))
+    head = "element => getComputedStyle(element).getPropertyValue('--at')"
+    assert 0.25 < float(await player.evaluate(head)) <= 1
+
+
+async def test_one_sound_plays_at_a_time(page, recording, draw):
+    files = [recording(f"{pitch_hz}.wav", seconds=5, pitch_hz=pitch_hz) for pitch_hz in (200, 300)]
+    await draw(page, *files)
+    for playing, other in (("200", "300"), ("300", "200")):
+        await page.get_by_role("button", name=f"Play {playing}.wav").click()
+        await expect(page.get_by_role("button", name=f"Pause {playing}.wav")).to_be_visible()
+        await expect(page.get_by_role("button", name=f"Play {other}.wav")).to_be_visible()
+
+
+async def test_another_seed_makes_another_figure_of_the_same_sound(page, backends, recording, draw):
+    await page.locator("#settings-panel summary").click()
+    await page.get_by_label("Seed").fill("12")
+    await page.get_by_label("Steps").fill("3")
+    await draw(page, recording())
+    await page.locator(".image-card").get_by_role("button", name="Another seed").click()
+    figures = page.locator(".image-card")
+    await expect(figures).to_have_count(2)
+    await expect(figures.nth(0).locator(".image-card__facts")).to_contain_text("seed 4711 · 3 steps")
+    await expect(figures.nth(1).locator(".image-card__facts")).to_contain_text("seed 12 · 3 steps")
+    first, second = backends.audio_features.requests
+    assert first.audio.content == second.audio.content
+    assert not backends.image_generation.requests[1][0].HasField("seed")
+
+
+async def test_a_reproduction_is_compared_pixel_by_pixel_and_an_equal_copy_is_not_kept(
+    page, backends, recording, draw
+):
+    await draw(page, recording())
+    await page.locator(".image-card").get_by_role("button", name="Reproduce").click()
+    await page.get_by_role("button", name="Look at both").click()
+    await expect(page.locator("#comparison-title")).to_have_text("Fig. 1, made again")
+    await expect(page.locator(".proof__verdict")).to_have_text("Identical: all 262,144 pixels are the same.")
+    await expect(page.locator(".image-card__stamp")).to_have_text("made again: identical")
+    await expect(page.locator(".image-card")).to_have_count(1)
+    again, _ = backends.image_generation.requests[1]
+    assert (again.bypass_cache, again.seed, again.exact) == (True, 4711, True)
+    assert len(await stored_images(page)) == 1
+
+
+async def test_a_reproduction_that_differs_is_kept_and_shown_where(page, backends, recording, draw):
+    await draw(page, recording())
+    backends.image_generation.draw = lambda _sound, _seed, side: solid_png(side, side, (1, 2, 3))
+    await page.locator(".image-card").get_by_role("button", name="Reproduce").click()
+    await page.get_by_role("button", name="Look at both").click()
+    await expect(page.locator(".proof__verdict")).to_contain_text("262,144 of 262,144 pixels differ (100 %)")
+    await expect(page.get_by_role("img", name="Where they differ")).to_be_visible()
+    await expect(page.locator(".image-card")).to_have_count(2)
+    await expect(page.locator(".image-card__stamp:visible")).to_have_text("made again: 262,144 pixels differ")
+
+
+async def test_deleting_asks_first_and_is_for_good(page, recording, draw, select):
+    await draw(page, recording("a.wav"))
+    await draw(page, recording("b.wav", pitch_hz=300), recording("c.wav", pitch_hz=400))
+    question = page.get_by_role("dialog", name="Delete Fig. 1, a.wav?")
+    delete = page.locator(".image-card").last.get_by_role("button", name="Delete")
+    await delete.click()
+    await expect(question.get_by_role("button", name="Keep")).to_be_focused()
+    await question.get_by_role("button", name="Keep").click()
+    await expect(page.locator(".image-card")).to_have_count(3)
+    await delete.click()
+    await question.get_by_role("button", name="Delete").click()
+    await expect(page.locator(".image-card")).to_have_count(2)
+    assert len(await stored_images(page)) == 2
+    await select(page, 0, 1)
+    await page.locator("#delete-selected").click()
+    await page.get_by_role("dialog", name="Delete 2 figures?").get_by_role("button", name="Delete").click()
+    await expect(page.locator(".image-card")).to_have_count(0)
+    await expect(page.locator("#empty")).to_be_visible()
+    await expect(page.locator("#selection")).to_be_hidden()
+    assert await stored_images(page) == []
+
+
+async def test_the_sheet_shows_a_figure_large_and_explains_it(page, recording, draw):
+    await draw(page, recording("a.wav"))
+    await draw(page, recording("b.wav", pitch_hz=300))
+    await page.get_by_role("button", name="Look at Fig. 2, b.wav").click()
+    sheet = page.get_by_role("dialog", name="b.wav")
+    await expect(sheet.get_by_role("img", name="Image of b.wav")).to_be_visible()
+    await expect(sheet.locator("#viewer-lead")).to_contain_text("the sound is")
+    rows = sheet.locator("#viewer-explanation li")
+    await expect(rows).to_have_count(6)
+    await expect(rows.first.locator(".explanation__effect")).to_contain_text("makes")
+    await sheet.get_by_text("How it was made").click()
+    facts = sheet.locator("#viewer-provenance")
+    for fact in ("scripted-embedded", "4711", "EulerDiscreteScheduler", "in 24 hours"):
+        await expect(facts).to_contain_text(fact)
+    await page.keyboard.press("ArrowRight")
+    await expect(page.get_by_role("dialog", name="a.wav")).to_be_visible()
+    await expect(page.get_by_role("button", name="Older")).to_be_disabled()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_the_help_explains_every_rule(page):
+    await page.get_by_role("button", name="How to read a figure").click()
+    rules = page.get_by_role("dialog", name="How to read a figure").get_by_role("row")
+    await expect(rules).to_have_count(15)
+    await page.get_by_role("button", name="Close").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_a_lost_recording_can_be_chosen_again_but_only_the_same(page, recording, draw):
+    await draw(page, recording("a.wav"))
+    await expect(page.locator(".player__spectrogram")).to_be_visible()
+    await page.evaluate(FORGET_RECORDINGS)
+    await page.reload()
+    missing = page.locator(".player__missing")
+    await expect(missing).to_contain_text("The recording is not in this browser.")
+    await page.locator(".image-card").get_by_role("button", name="Another seed").click()
+    await expect(page.locator(".toast")).to_contain_text("Choose the file again to go on.")
+    for pitch_hz in (300, 440):
+        async with page.expect_file_chooser() as choice:
+            await missing.get_by_role("button", name="Choose it again").click()
+        await (await choice.value).set_files(recording("again.wav", pitch_hz=pitch_hz))
+        if pitch_hz == 300:
+            await expect(page.locator(".toast").last).to_contain_text("again.wav is not the recording")
+    await expect(missing).to_be_hidden()
+    await expect(page.get_by_role("button", name="Play a.wav")).to_be_visible()
