@@ -195,20 +195,20 @@ def clip():
 
 @pytest.fixture
 def draw():
-    """Chooses recordings on a page and waits until each has become a figure."""
+    """Chooses recordings on a page and waits until each has become an image."""
 
     async def drawing(page, *files):
-        figures = page.locator(".image-card")
-        before = await figures.count()
+        cards = page.locator(".image-card")
+        before = await cards.count()
         await page.set_input_files("#file", list(files))
-        await expect(figures).to_have_count(before + len(files))
+        await expect(cards).to_have_count(before + len(files))
 
     return drawing
 
 
 @pytest.fixture
 def select():
-    """Selects figures by their places, the newest first."""
+    """Selects images by their places, the newest first."""
 
     async def selecting(page, *places):
         boxes = page.locator(".image-card__select input")

@@ -3,8 +3,8 @@
     make screenshots
     python tests/e2e/screenshots.py --widths 390 --schemes dark
 
-Starts the four services on free ports, opens the page in Chromium, makes a figure of each sample sound, and
-goes through what a visitor may see: the empty page, work in progress, the figures, one of them large, two and
+Starts the four services on free ports, opens the page in Chromium, makes an image of each sample sound, and
+goes through what a visitor may see: the empty page, jobs in progress, the gallery, one image large, two and
 several compared, those alike, the recorder and the help. Every state is taken at each width, light and dark:
 
     build/screenshots/03_gallery_1440_light.png
@@ -89,8 +89,8 @@ class Photographer:
         await self.page.locator(selector).evaluate("element => element.scrollIntoView({block: 'start'})")
 
 
-async def show_work(page: Page, camera: Photographer) -> None:
-    """Takes the empty page, makes the figures, and takes work in progress."""
+async def show_jobs(page: Page, camera: Photographer) -> None:
+    """Takes the empty page, makes the images, and takes jobs in progress."""
     await expect(page.locator("#limits")).to_contain_text("up to")
     await camera.take("01_empty", is_whole=True)
 
@@ -112,8 +112,8 @@ async def show_work(page: Page, camera: Photographer) -> None:
     await page.locator("#settings").evaluate("form => form.reset()")
 
 
-async def show_figures(page: Page, camera: Photographer) -> None:
-    """Takes the figures, one of them, and the comparisons."""
+async def show_gallery(page: Page, camera: Photographer) -> None:
+    """Takes the gallery, one image, and the comparisons."""
     await camera.take("03_gallery", is_whole=True)
     await camera.document("page_gallery", focus=".collection")
 
@@ -166,7 +166,7 @@ async def show_the_rest(page: Page, camera: Photographer) -> None:
 
 
 async def select(page: Page, *places: int) -> None:
-    """Selects figures by their places, the newest first."""
+    """Selects images by their places, the newest first."""
     for place in places:
         await page.locator(".image-card__select input").nth(place).check()
 
@@ -195,7 +195,7 @@ async def photograph(arguments: argparse.Namespace, chromium: str) -> None:
                 schemes=arguments.schemes,
                 is_documenting=arguments.document,
             )
-            for show in (show_work, show_figures, show_the_rest):
+            for show in (show_jobs, show_gallery, show_the_rest):
                 await show(page, camera)
             await browser.close()
 

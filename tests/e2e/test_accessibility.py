@@ -123,7 +123,7 @@ async def test_axe_finds_nothing_in_the_collection(
         assert checker.found == []
 
 
-async def test_axe_finds_nothing_at_the_bench(visit, address, backends, recording, select, axe_source):
+async def test_axe_finds_nothing_at_the_start(visit, address, backends, recording, select, axe_source):
     async with visit(address, permissions=["microphone"]) as page:
         checker = Checker(page, axe_source)
         backends.image_generation.pause_after_step = 2

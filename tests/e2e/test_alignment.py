@@ -70,7 +70,7 @@ async def test_the_meters_stay_within_the_page(page, backends, recording, draw, 
             assert box["x"] + box["width"] <= image["x"] + image["width"] + 1
 
 
-async def test_the_sheet_of_a_figure_tells_how_well_it_fits_its_sound(page, backends, recording, draw):
+async def test_the_sheet_of_an_image_tells_how_well_it_fits_its_sound(page, backends, recording, draw):
     await draw(page, recording("a.wav", pitch_hz=223))
     await draw(page, recording("b.wav", pitch_hz=331))
     prefer_own_sounds(backends, own=0.5, crossed=0.0)
@@ -130,7 +130,7 @@ async def test_what_is_wrong_for_now_is_said_and_asked_again(
         await expect(page.locator(".toast")).to_have_count(0)
 
 
-async def test_a_figure_of_an_earlier_version_says_that_its_sound_is_not_known(
+async def test_an_image_of_an_earlier_version_says_that_its_sound_is_not_known(
     visit, own_gateway, recording, draw, select, tmp_path
 ):
     gateway = await own_gateway()

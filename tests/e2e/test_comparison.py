@@ -1,4 +1,4 @@
-"""How alike: two figures and their gauge, many in a matrix, and those alike to one."""
+"""Similarity on the page: two images and their gauge, many in a matrix, and those most similar to one."""
 
 from playwright.async_api import expect
 
@@ -138,14 +138,15 @@ async def test_those_alike_come_best_first_and_lead_to_their_pair(page, recordin
         await draw(page, recording(f"{pitch_hz}.wav", pitch_hz=pitch_hz))
     await select(page, 0)
     await page.locator("#find-alike").click()
-    kin = page.get_by_role("list", name="Figures alike to 500.wav, most alike first")
-    await expect(kin.get_by_role("listitem")).to_have_count(3)
-    shown = await kin.locator(".similar__score").all_text_contents()
+    similar = page.get_by_role("list", name="Figures alike to 500.wav, most alike first")
+    await expect(similar.get_by_role("listitem")).to_have_count(3)
+    shown = await similar.locator(".similar__score").all_text_contents()
     percents = [int(text.split("%")[0]) for text in shown]
     assert percents == sorted(percents, reverse=True)
-    levels = [await button.get_attribute("data-level") for button in await kin.get_by_role("button").all()]
+    buttons = await similar.get_by_role("button").all()
+    levels = [await button.get_attribute("data-level") for button in buttons]
     assert levels == ["low" if p < 30 else "high" if p > 70 else "medium" for p in percents]
-    await kin.get_by_role("button").first.click()
+    await similar.get_by_role("button").first.click()
     await expect(page.locator("#pair")).to_be_visible()
     await expect(page.locator("#first-name")).to_have_text("Fig. 4, 500.wav")
 

@@ -1,4 +1,4 @@
-"""What can be done with a figure: look, listen, download, make again, delete."""
+"""What visitors do with an image: look, listen, download, make again, delete."""
 
 import re
 
@@ -62,16 +62,16 @@ async def test_one_sound_plays_at_a_time(page, recording, draw):
         await expect(page.get_by_role("button", name=f"Play {other}.wav")).to_be_visible()
 
 
-async def test_another_seed_makes_another_figure_of_the_same_sound(page, backends, recording, draw):
+async def test_another_seed_makes_another_image_of_the_same_sound(page, backends, recording, draw):
     await page.locator("#settings-panel summary").click()
     await page.get_by_label("Seed").fill("12")
     await page.get_by_label("Steps").fill("3")
     await draw(page, recording())
     await page.locator(".image-card").get_by_role("button", name="Another seed").click()
-    figures = page.locator(".image-card")
-    await expect(figures).to_have_count(2)
-    await expect(figures.nth(0).locator(".image-card__facts")).to_contain_text("seed 4711 · 3 steps")
-    await expect(figures.nth(1).locator(".image-card__facts")).to_contain_text("seed 12 · 3 steps")
+    cards = page.locator(".image-card")
+    await expect(cards).to_have_count(2)
+    await expect(cards.nth(0).locator(".image-card__facts")).to_contain_text("seed 4711 · 3 steps")
+    await expect(cards.nth(1).locator(".image-card__facts")).to_contain_text("seed 12 · 3 steps")
     first, second = backends.audio_features.requests
     assert first.audio.content == second.audio.content
     assert not backends.image_generation.requests[1][0].HasField("seed")
@@ -125,7 +125,7 @@ async def test_deleting_asks_first_and_is_for_good(page, recording, draw, select
     assert await stored_images(page) == []
 
 
-async def test_the_sheet_shows_a_figure_large_and_explains_it(page, recording, draw):
+async def test_the_sheet_shows_an_image_large_and_explains_it(page, recording, draw):
     await draw(page, recording("a.wav"))
     await draw(page, recording("b.wav", pitch_hz=300))
     await page.get_by_role("button", name="Look at Fig. 2, b.wav").click()

@@ -23,7 +23,7 @@ def hold(backends, *, steps=8, after_step=1):
     return generation.may_go_on.set
 
 
-async def test_a_recording_becomes_a_figure_with_steps_and_previews_on_the_way(page, backends, recording):
+async def test_a_recording_becomes_an_image_with_steps_and_previews_on_the_way(page, backends, recording):
     go_on = hold(backends, steps=8, after_step=4)
     await expect(page.locator("#empty")).to_be_visible()
     await page.set_input_files("#file", recording("my voice.wav"))
@@ -41,14 +41,14 @@ async def test_a_recording_becomes_a_figure_with_steps_and_previews_on_the_way(p
     assert await preview.evaluate("image => image.decode().then(() => image.naturalWidth)") == 128
 
     go_on()
-    figure = page.locator(".image-card")
-    await expect(figure).to_have_count(1)
-    await expect(figure.locator(".image-card__name")).to_have_text("my voice.wav")
-    await expect(figure.locator(".image-card__facts")).to_contain_text("seed 4711 · 8 steps")
+    card = page.locator(".image-card")
+    await expect(card).to_have_count(1)
+    await expect(card.locator(".image-card__name")).to_have_text("my voice.wav")
+    await expect(card.locator(".image-card__facts")).to_contain_text("seed 4711 · 8 steps")
     await expect(preview).to_have_attribute("src", beginning_with("/api/images/"))
     await expect(page.locator("#status")).to_have_text("Done.")
     await expect(page.locator("#empty")).to_be_hidden()
-    image = figure.locator(".image-card__image")
+    image = card.locator(".image-card__image")
     assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
 
 
@@ -85,7 +85,7 @@ async def test_several_at_once_queue_and_each_can_be_cancelled(page, backends, r
     assert sorted(await page.locator(".image-card__name").all_text_contents()) == ["0.wav", "2.wav", "4.wav"]
 
 
-async def test_cancel_stops_the_work_and_leaves_the_page_ready(page, backends, recording, draw, eventually):
+async def test_cancel_stops_the_job_and_leaves_the_page_ready(page, backends, recording, draw, eventually):
     generation = backends.image_generation
     go_on = hold(backends)
     await page.set_input_files("#file", recording())

@@ -83,7 +83,7 @@ async def test_a_sheet_holds_the_focus_and_gives_it_back(page, recording, draw):
     assert await page.evaluate(FOCUS) == "Look at Fig. 1, a.wav"
 
 
-async def test_after_deleting_the_focus_is_on_the_next_figure(page, recording, draw):
+async def test_after_deleting_the_focus_is_on_the_next_image(page, recording, draw):
     for name, pitch_hz in (("a.wav", 200), ("b.wav", 300)):
         await draw(page, recording(name, pitch_hz=pitch_hz))
     for left, focused in ((1, "Look at Fig. 1, a.wav"), (0, "collection-title")):
@@ -96,7 +96,7 @@ async def test_after_deleting_the_focus_is_on_the_next_figure(page, recording, d
         assert await page.evaluate(FOCUS) == focused
 
 
-async def test_a_run_is_cancelled_by_keyboard(page, backends, recording, eventually):
+async def test_a_job_is_cancelled_by_keyboard(page, backends, recording, eventually):
     backends.image_generation.may_go_on.clear()
     answer_choosers(page, recording())
     await tab_to(page, "file")

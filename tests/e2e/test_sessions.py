@@ -8,7 +8,7 @@ ASK = """([path, method]) => fetch(path, { method }).then(async (answer) =>
     [answer.status, answer.status === 204 ? null : await answer.json().catch(() => null)])"""
 
 
-async def test_figures_their_numbers_and_their_sounds_survive_a_reload(page, recording, draw):
+async def test_images_their_numbers_and_their_sounds_survive_a_reload(page, recording, draw):
     await draw(page, recording("a.wav"))
     await draw(page, recording("b.wav", pitch_hz=300))
     await expect(page.locator(".player__spectrogram:visible")).to_have_count(2)
@@ -52,7 +52,7 @@ async def test_a_job_that_ended_while_nobody_looked_is_found(page, backends, rec
     await expect(page.get_by_role("button", name="Play slow.wav")).to_be_visible()
 
 
-async def test_two_tabs_show_the_same_work_and_the_same_figures(page, backends, recording):
+async def test_two_tabs_show_the_same_jobs_and_the_same_images(page, backends, recording):
     generation = backends.image_generation
     generation.may_go_on.clear()
     other = await page.context.new_page()

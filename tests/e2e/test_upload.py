@@ -11,15 +11,15 @@ HAND_OVER = """([contents, kind]) => {
     contents.forEach((bytes, index) =>
         transfer.items.add(new File([new Uint8Array(bytes)], `given ${index + 1}.wav`)));
     const options = { bubbles: true, cancelable: true };
-    const plate = document.querySelector("#preview-panel");
+    const panel = document.querySelector("#preview-panel");
     if (kind === "paste") {
-        plate.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: transfer }));
+        panel.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: transfer }));
         return false;
     }
     const event = (name) => new DragEvent(name, { ...options, dataTransfer: transfer });
-    plate.dispatchEvent(event("dragenter"));
-    const isMarked = plate.hasAttribute("data-over");
-    plate.dispatchEvent(event("drop"));
+    panel.dispatchEvent(event("dragenter"));
+    const isMarked = panel.hasAttribute("data-over");
+    panel.dispatchEvent(event("drop"));
     return isMarked;
 }"""
 

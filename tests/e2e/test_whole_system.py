@@ -11,7 +11,7 @@ ENDLESS_STEPS = "150"
 
 
 @pytest.fixture
-def figures_appear():
+def images_appear():
     async def appear(page, count):
         await expect(page.locator(".image-card")).to_have_count(count, timeout=TIMEOUT_MS)
 
@@ -26,10 +26,10 @@ async def denoising_steps(cluster):
     return await cluster.metric("image-generation", "chladni_denoising_steps_total")
 
 
-async def test_two_recordings_become_images_and_are_compared(visit, cluster, samples, figures_appear):
+async def test_two_recordings_become_images_and_are_compared(visit, cluster, samples, images_appear):
     async with visit(cluster.http_url) as page:
         await page.set_input_files("#file", samples[:2])
-        await figures_appear(page, 2)
+        await images_appear(page, 2)
         for image in await page.locator(".image-card__image").all():
             assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
         await expect(page.locator("#heard dt")).to_have_count(12)
@@ -45,7 +45,7 @@ async def test_two_recordings_become_images_and_are_compared(visit, cluster, sam
         )
 
 
-async def test_cancel_frees_the_engine(visit, cluster, samples, figures_appear, eventually):
+async def test_cancel_frees_the_engine(visit, cluster, samples, images_appear, eventually):
     async with visit(cluster.http_url) as page:
         await page.locator("#settings-panel summary").click()
         await page.get_by_label("Steps").fill(ENDLESS_STEPS)
@@ -64,20 +64,20 @@ async def test_cancel_frees_the_engine(visit, cluster, samples, figures_appear, 
         steps = await denoising_steps(cluster)
         await page.get_by_label("Steps").fill("1")
         await page.set_input_files("#file", samples[0])
-        await figures_appear(page, 1)
+        await images_appear(page, 1)
         assert await denoising_steps(cluster) == steps + 1, "the cancelled work went on"
 
 
-async def test_an_image_is_reproduced_to_the_pixel(visit, cluster, samples, figures_appear):
+async def test_an_image_is_reproduced_to_the_pixel(visit, cluster, samples, images_appear):
     async with visit(cluster.http_url) as page:
         await page.set_input_files("#file", samples[-1])
-        await figures_appear(page, 1)
+        await images_appear(page, 1)
         await page.locator(".image-card").get_by_role("button", name="Reproduce").click()
         await page.get_by_role("button", name="Look at both").click(timeout=TIMEOUT_MS)
         await expect(page.locator(".proof__verdict")).to_contain_text("Identical: all 262,144 pixels")
 
 
-async def test_the_microphone_is_heard_by_the_service_that_describes_sounds(visit, cluster, figures_appear):
+async def test_the_microphone_is_heard_by_the_service_that_describes_sounds(visit, cluster, images_appear):
     async with visit(cluster.http_url, permissions=["microphone"]) as page:
         await page.get_by_role("button", name="Record a sound").click()
         await expect(page.locator("#recorder-time")).to_have_text(re.compile(r"^0:0[1-9] of 0:30$"))
@@ -88,11 +88,11 @@ async def test_the_microphone_is_heard_by_the_service_that_describes_sounds(visi
         await page.get_by_role("button", name="Stop").click()
         await expect(page.locator("#recorder-heard")).to_contain_text("What stands out: the sound is")
         await page.get_by_role("button", name="Use this recording").click()
-        await figures_appear(page, 1)
+        await images_appear(page, 1)
 
 
 async def test_a_service_that_is_killed_and_restarted_is_told_and_used_again(
-    visit, cluster, samples, figures_appear
+    visit, cluster, samples, images_appear
 ):
     async with visit(cluster.http_url) as page:
         await page.locator("#settings-panel summary").click()
@@ -108,5 +108,5 @@ async def test_a_service_that_is_killed_and_restarted_is_told_and_used_again(
         await expect(page.locator("#notice")).to_be_hidden()
         await page.get_by_label("Steps").fill("2")
         await page.set_input_files("#file", samples[0])
-        await figures_appear(page, 1)
+        await images_appear(page, 1)
         assert await cluster.metric("image-generation", "chladni_generations_active") == 0
