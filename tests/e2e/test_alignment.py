@@ -1,4 +1,4 @@
-"""How well images fit sounds: beside each other, in the sheet of one, and where it cannot be told."""
+"""How well images fit sounds: beside each other, in the sheet of one, and if it is not known."""
 
 import json
 
@@ -101,13 +101,17 @@ async def test_a_server_without_the_model_says_so_in_one_line_and_once(
         await select(page, 0, 1)
         await compare(page)
         note = page.locator("#fit-note")
-        await expect(note).to_contain_text("this server has no model that hears and sees")
+        await expect(note).to_contain_text(
+            "This server has no model that judges how well an image fits its sound"
+        )
         await expect(page.locator("#percentage")).to_have_text("50%")
         await expect(page.locator(".fit__meter")).to_have_count(0)
         asked = len(backends.similarity.aligned)
         assert asked <= 2, "what the first answer told is not asked again"
         await page.locator(".image-card__open").first.click()
-        await expect(page.locator("#viewer-fit")).to_contain_text("no model that hears and sees")
+        await expect(page.locator("#viewer-fit")).to_contain_text(
+            "no model that judges how well an image fits its sound"
+        )
         assert len(backends.similarity.aligned) == asked
         await expect(page.locator(".toast")).to_have_count(0)
 
@@ -143,6 +147,6 @@ async def test_an_image_of_an_earlier_version_says_that_its_sound_is_not_known(
         await draw(page, recording("new.wav", pitch_hz=349))
         await select(page, 0, 1)
         await compare(page)
-        await expect(page.locator("#fit-note")).to_contain_text("the sound of Fig. 1, old.wav cannot be told")
+        await expect(page.locator("#fit-note")).to_contain_text("the sound of Fig. 1, old.wav is not known")
         await expect(page.locator("#first-fits .fit__words")).to_have_text(["Fits its sound"])
         await expect(page.locator("#second-fits .fit__words")).to_have_text([f"Fits {OTHERS_SOUND}"])

@@ -73,7 +73,7 @@ async def test_several_at_once_queue_and_each_can_be_cancelled(page, backends, r
     rows = page.locator(".job")
     await expect(rows.locator(".job__name")).to_have_text([f"{number}.wav" for number in range(1, 5)])
     await expect(rows.locator(".job__status")).to_have_text(
-        ["Step 1 of 8.", "Step 1 of 8.", "Waits here for its turn.", "Waits here for its turn."]
+        ["Step 1 of 8.", "Step 1 of 8.", "Waiting in this browser.", "Waiting in this browser."]
     )
     await page.get_by_role("button", name="Cancel 3.wav").click()
     await expect(rows).to_have_count(3)
@@ -160,7 +160,7 @@ async def test_a_gateway_that_is_restarted_gets_the_recording_once_more(
         await page.set_input_files("#file", recording())
         await expect(page.locator("#status")).to_have_text("Step 1 of 8.")
         await gateway.stop()
-        await expect(page.locator("#status")).to_have_text("The connection broke; taking it up again.")
+        await expect(page.locator("#status")).to_have_text("The connection broke; reconnecting.")
         await expect(page.locator("#notice")).to_contain_text("The server cannot be reached.")
         go_on()
         await gateway.start()

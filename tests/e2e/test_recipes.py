@@ -173,7 +173,7 @@ async def test_another_way_is_told_while_it_is_taken_and_afterwards(visit, addre
         await page.set_input_files("#file", recording())
         await expect(page.locator(".image-card")).to_have_count(1)
         notice = page.locator("#fallback")
-        await expect(notice).to_contain_text("The recipe takes another way, from the spectrogram.")
+        await expect(notice).to_contain_text("The recipe uses its fallback, from the spectrogram.")
         await expect(notice).to_contain_text("The device has too little memory.")
         await expect(page.locator(".image-card .image-card__facts")).to_contain_text(re.compile("by.another.way"))
         await page.locator(".image-card__open").click()

@@ -9,7 +9,7 @@ const ADVICE = {
   QUEUE_FULL: "Try again in a moment.",
   DEADLINE_EXCEEDED: "Try fewer steps, or try again when the server is less busy.",
   UNKNOWN_IMAGE: "Images expire. Make it again from its recording.",
-  UNKNOWN_JOB: "The server was restarted and has forgotten the job; try again.",
+  UNKNOWN_JOB: "The server was restarted and lost the job; try again.",
   OUT_OF_MEMORY: "Try a smaller size.",
   STORAGE_UNAVAILABLE: "The operator must make room for images; then try again.",
   INTERNAL: "Try again; if it fails again, tell the operator.",

@@ -1,7 +1,7 @@
 // The REST API of the gateway.
 
 const UNREACHABLE =
-  "The server cannot be reached. Check that it runs; the page goes on by itself once it answers.";
+  "The server cannot be reached. Check that it runs; the page continues by itself once it answers.";
 
 /** An error that the gateway answered with, or that kept its answer from coming. */
 export class ApiError extends Error {
@@ -72,7 +72,7 @@ export async function fetchSpectrogram(file, { widthPixels, heightPixels }) {
 
 /**
  * Uploads a recording with how its image is to be made; returns the job that makes it.
- * (fetch cannot tell how much of an upload is done, hence XMLHttpRequest.)
+ * (fetch does not report the progress of an upload, hence XMLHttpRequest.)
  */
 export function createJob(file, settings, { signal, onSent }) {
   const form = new FormData();

@@ -4,8 +4,7 @@ import { fetchAlignment } from "../api/gateway.js";
 import { make } from "../ui/elements.js";
 
 const NOT_OFFERED = new Set(["NOT_IMPLEMENTED", "UNKNOWN_MODEL"]);
-const NO_MODEL =
-  "How well an image fits its sound is not told here: this server has no model that hears and sees.";
+const NO_MODEL = "This server has no model that judges how well an image fits its sound.";
 
 export class Alignments {
   /** `label` names an image. */
@@ -35,7 +34,7 @@ export class Alignments {
   describe(error, soundOf) {
     if (NOT_OFFERED.has(error.code)) return NO_MODEL;
     if (error.code !== "NO_ALIGNMENT") return error.message;
-    const what = `What fits the sound of ${this.label(soundOf)} cannot be told`;
+    const what = `How well images fit the sound of ${this.label(soundOf)} is not known`;
     return `${what}: another version of the server drew it. Make it again from its recording.`;
   }
 

@@ -11,7 +11,7 @@ const CHROMA = "chroma_";
 /** Returns one sentence about what stands out, for a recipe whose correspondences are known. */
 export function summaryOf(image) {
   if (image.recipe !== EMBEDDED) {
-    return `These are the numbers that were measured. How the recipe “${image.recipe}” uses them is its model’s own affair.`;
+    return `These are the numbers that were measured. How the recipe “${image.recipe}” uses them is up to its model.`;
   }
   return whatStandsOut(image.descriptors);
 }

@@ -49,14 +49,14 @@ export function shareOf(job) {
 
 /** Returns what to say about a fallback of the recipe; an empty string if there is none. */
 export const fallbackOf = ({ fallback }) =>
-  fallback ? `The recipe takes another way, ${WAYS[fallback.way] ?? fallback.way}. ${fallback.reason}` : "";
+  fallback ? `The recipe uses its fallback, ${WAYS[fallback.way] ?? fallback.way}. ${fallback.reason}` : "";
 
 const inPart = ({ part }) => (part ? `, ${PARTS[part] ?? part}` : "");
 
 export function statusOf(job) {
   switch (job.state) {
     case "waiting":
-      return "Waits here for its turn.";
+      return "Waiting in this browser.";
     case "sending":
       return job.sent < 1 ? `Sending, ${Math.round(job.sent * 100)} % done.` : "Sent.";
     case "refused":
@@ -76,7 +76,7 @@ export function statusOf(job) {
         ? `Painting in ${job.totalSteps} steps${inPart(job)}.`
         : `Step ${job.step} of ${job.totalSteps}${inPart(job)}.`;
     case "interrupted":
-      return "The connection broke; taking it up again.";
+      return "The connection broke; reconnecting.";
     case "completed":
       return "Done.";
     case "failed":
