@@ -89,13 +89,11 @@ async def test_axe_finds_what_is_wrong(page, axe_source):
         assert len(found) == times * len(WIDTHS_PIXELS), checker.found
 
 
-async def test_axe_finds_nothing_in_the_collection(
-    visit, address, backends, recording, draw, select, axe_source
-):
+async def test_axe_finds_nothing_in_the_collection(visit, address, backends, clip, draw, select, axe_source):
     async with visit(address) as page:
         checker = Checker(page, axe_source)
         await checker.check("empty")
-        await draw(page, *(recording(f"{hz}.wav", pitch_hz=hz) for hz in (200, 300, 400)))
+        await draw(page, *(clip(f"{hz}.wav", pitch_hz=hz) for hz in (200, 300, 400)))
         await expect(page.locator(".player__spectrogram:visible")).to_have_count(3)
         await select(page, 0, 1)
         for score in (0.1, 0.5, 0.9):
@@ -123,13 +121,13 @@ async def test_axe_finds_nothing_in_the_collection(
         assert checker.found == []
 
 
-async def test_axe_finds_nothing_at_the_start(visit, address, backends, recording, select, axe_source):
+async def test_axe_finds_nothing_at_the_start(visit, address, backends, clip, select, axe_source):
     async with visit(address, permissions=["microphone"]) as page:
         checker = Checker(page, axe_source)
         backends.image_generation.pause_after_step = 2
         backends.image_generation.may_go_on.clear()
         await page.locator("#settings-panel summary").click()
-        files = [recording(f"{hz}.wav", pitch_hz=hz) for hz in (200, 300, 400, 500)]
+        files = [clip(f"{hz}.wav", pitch_hz=hz) for hz in (200, 300, 400, 500)]
         await page.set_input_files("#file", files)
         await expect(page.locator("#preview")).to_be_visible()
         await checker.check("working")
@@ -145,18 +143,16 @@ async def test_axe_finds_nothing_at_the_start(visit, address, backends, recordin
         await backends.servers["image-generation"].kill()
         await page.set_input_files("#file", files[0])
         await expect(page.locator("#notice")).to_be_visible()
-        await page.set_input_files("#file", recording("notes.txt") | {"buffer": b"no sound"})
+        await page.set_input_files("#file", clip("notes.txt") | {"buffer": b"no sound"})
         await expect(page.locator(".toast")).to_have_count(2)
         await checker.check("trouble")
         assert checker.found == []
 
 
-async def test_axe_finds_nothing_in_proofs_and_questions(
-    visit, address, backends, recording, draw, axe_source
-):
+async def test_axe_finds_nothing_in_proofs_and_questions(visit, address, backends, clip, draw, axe_source):
     async with visit(address) as page:
         checker = Checker(page, axe_source)
-        await draw(page, recording())
+        await draw(page, clip())
         await page.locator(".image-card").get_by_role("button", name="Reproduce").click()
         await page.get_by_role("button", name="Look at both").click()
         await expect(page.locator("#proof")).to_be_visible()
@@ -167,7 +163,7 @@ async def test_axe_finds_nothing_in_proofs_and_questions(
         assert checker.found == []
 
 
-async def test_axe_finds_nothing_among_the_recipes(visit, address, backends, recording, axe_source):
+async def test_axe_finds_nothing_among_the_recipes(visit, address, backends, clip, axe_source):
     backends.audio_features.models.append(families.clap())
     backends.image_generation.models += [
         families.broken(families.audioldm()), families.stable_diffusion(), families.stable_diffusion_xl(),
@@ -178,7 +174,7 @@ async def test_axe_finds_nothing_among_the_recipes(visit, address, backends, rec
         for name in ("latent-noise", "music-prompts", "audioldm"):
             await page.get_by_role("radio", name=name).check()
             await checker.check(name)
-        await page.set_input_files("#file", recording())
+        await page.set_input_files("#file", clip())
         await expect(page.locator(".image-card")).to_have_count(1)
         await expect(page.locator("#draft")).to_be_visible()
         await expect(page.locator("#fallback")).to_be_visible()

@@ -26,11 +26,9 @@ async def compare(page):
     await expect(page.locator("#pair")).to_be_visible()
 
 
-async def test_each_of_two_is_judged_against_its_own_sound_and_the_others(
-    page, backends, recording, draw, select
-):
-    await draw(page, recording("a.wav", pitch_hz=211))
-    await draw(page, recording("b.wav", pitch_hz=317))
+async def test_each_of_two_is_judged_against_its_own_sound_and_the_others(page, backends, clip, draw, select):
+    await draw(page, clip("a.wav", pitch_hz=211))
+    await draw(page, clip("b.wav", pitch_hz=317))
     prefer_own_sounds(backends, own=0.926, crossed=0.12)
     await select(page, 0, 1)
     await compare(page)
@@ -54,9 +52,9 @@ async def test_each_of_two_is_judged_against_its_own_sound_and_the_others(
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
-async def test_the_meters_stay_within_the_page(page, backends, recording, draw, select, width):
+async def test_the_meters_stay_within_the_page(page, backends, clip, draw, select, width):
     await page.set_viewport_size({"width": width, "height": 900})
-    await draw(page, recording("a.wav", pitch_hz=211), recording("b.wav", pitch_hz=317))
+    await draw(page, clip("a.wav", pitch_hz=211), clip("b.wav", pitch_hz=317))
     await select(page, 0, 1)
     await compare(page)
     await expect(page.locator("#pair .fit")).to_have_count(4)
@@ -70,9 +68,9 @@ async def test_the_meters_stay_within_the_page(page, backends, recording, draw, 
             assert box["x"] + box["width"] <= image["x"] + image["width"] + 1
 
 
-async def test_the_sheet_of_an_image_tells_how_well_it_fits_its_sound(page, backends, recording, draw):
-    await draw(page, recording("a.wav", pitch_hz=223))
-    await draw(page, recording("b.wav", pitch_hz=331))
+async def test_the_sheet_of_an_image_tells_how_well_it_fits_its_sound(page, backends, clip, draw):
+    await draw(page, clip("a.wav", pitch_hz=223))
+    await draw(page, clip("b.wav", pitch_hz=331))
     prefer_own_sounds(backends, own=0.5, crossed=0.0)
     await page.locator(".image-card__open").first.click()
     meter = page.get_by_role("meter", name="How well the image fits its sound")
@@ -93,11 +91,11 @@ async def test_the_sheet_of_an_image_tells_how_well_it_fits_its_sound(page, back
     ],
 )
 async def test_a_server_without_the_model_says_so_in_one_line_and_once(
-    visit, address, backends, recording, draw, select, error, status
+    visit, address, backends, clip, draw, select, error, status
 ):
     async with visit(address, complaints=f"status of {status}") as page:
         backends.similarity.alignment_error = error
-        await draw(page, recording("a.wav", pitch_hz=227), recording("b.wav", pitch_hz=337))
+        await draw(page, clip("a.wav", pitch_hz=227), clip("b.wav", pitch_hz=337))
         await select(page, 0, 1)
         await compare(page)
         note = page.locator("#fit-note")
@@ -116,14 +114,12 @@ async def test_a_server_without_the_model_says_so_in_one_line_and_once(
         await expect(page.locator(".toast")).to_have_count(0)
 
 
-async def test_what_is_wrong_for_now_is_said_and_asked_again(
-    visit, address, backends, recording, draw, select
-):
+async def test_what_is_wrong_for_now_is_said_and_asked_again(visit, address, backends, clip, draw, select):
     async with visit(address, complaints="status of 503") as page:
         backends.similarity.alignment_error = UnavailableError(
             Reason.MODEL_NOT_READY, "The model is still loading."
         )
-        await draw(page, recording("a.wav", pitch_hz=229), recording("b.wav", pitch_hz=347))
+        await draw(page, clip("a.wav", pitch_hz=229), clip("b.wav", pitch_hz=347))
         await select(page, 0, 1)
         await compare(page)
         await expect(page.locator("#fit-note")).to_have_text("The model is still loading.")
@@ -135,16 +131,16 @@ async def test_what_is_wrong_for_now_is_said_and_asked_again(
 
 
 async def test_an_image_of_an_earlier_version_says_that_its_sound_is_not_known(
-    visit, own_gateway, recording, draw, select, tmp_path
+    visit, own_gateway, clip, draw, select, tmp_path
 ):
     gateway = await own_gateway()
     async with visit(gateway.address, complaints="status of 404") as page:
-        await draw(page, recording("old.wav", pitch_hz=233))
+        await draw(page, clip("old.wav", pitch_hz=233))
         [path] = (tmp_path / "images").glob("*.json")
         record = json.loads(path.read_text())
         del record["sound"]
         path.write_text(json.dumps(record))
-        await draw(page, recording("new.wav", pitch_hz=349))
+        await draw(page, clip("new.wav", pitch_hz=349))
         await select(page, 0, 1)
         await compare(page)
         await expect(page.locator("#fit-note")).to_contain_text("the sound of Fig. 1, old.wav is not known")

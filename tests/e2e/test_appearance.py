@@ -48,12 +48,12 @@ async def differs(page, before):
     return await page.evaluate(SAND) != before
 
 
-async def test_nothing_moves_where_that_is_not_wanted(page, backends, recording):
+async def test_nothing_moves_where_that_is_not_wanted(page, backends, clip):
     before = await page.evaluate(SAND)
     await page.evaluate(FRAMES)
     assert await page.evaluate(SAND) == before
     backends.image_generation.may_go_on.clear()
-    await page.set_input_files("#file", recording())
+    await page.set_input_files("#file", clip())
     await expect(page.locator("#status")).to_have_text("Step 1 of 4.")
     assert await page.evaluate(RUNNING_ANIMATIONS) == 0
     before = await page.evaluate(SAND)
@@ -63,7 +63,7 @@ async def test_nothing_moves_where_that_is_not_wanted(page, backends, recording)
     await expect(page.locator(".image-card")).to_have_count(1)
 
 
-async def test_nothing_sticks_out_at_any_width(page, recording, draw, select):
+async def test_nothing_sticks_out_at_any_width(page, clip, draw, select):
     async def check(sheet=None):
         for width in WIDTHS_PIXELS:
             await page.set_viewport_size({"width": width, "height": 800})
@@ -74,9 +74,9 @@ async def test_nothing_sticks_out_at_any_width(page, recording, draw, select):
     await check()
     await page.locator("#settings-panel summary").click()
     long_name = f"{'a very long name ' * 8}.wav"
-    await draw(page, recording(long_name))
-    await draw(page, recording("b.wav", pitch_hz=300), recording("c.wav", pitch_hz=400))
-    await page.set_input_files("#file", recording(long_name) | {"buffer": b"not a sound"})
+    await draw(page, clip(long_name))
+    await draw(page, clip("b.wav", pitch_hz=300), clip("c.wav", pitch_hz=400))
+    await page.set_input_files("#file", clip(long_name) | {"buffer": b"not a sound"})
     await expect(page.locator(".toast")).to_be_visible()
     await check()
     await page.set_viewport_size({"width": 320, "height": 800})
@@ -96,7 +96,7 @@ async def test_nothing_sticks_out_at_any_width(page, recording, draw, select):
     await check(page.locator("#help"))
 
 
-async def test_a_phone_does_it_all_by_touch(visit, address, backends, recording):
+async def test_a_phone_does_it_all_by_touch(visit, address, backends, clip):
     phone = {
         "viewport": {"width": 390, "height": 844},
         "device_scale_factor": 3,
@@ -107,7 +107,7 @@ async def test_a_phone_does_it_all_by_touch(visit, address, backends, recording)
         for count, pitch_hz in enumerate((200, 300), start=1):
             async with page.expect_file_chooser() as choice:
                 await page.locator("#file").tap()
-            await (await choice.value).set_files(recording(f"{pitch_hz}.wav", pitch_hz=pitch_hz))
+            await (await choice.value).set_files(clip(f"{pitch_hz}.wav", pitch_hz=pitch_hz))
             await expect(page.locator(".image-card")).to_have_count(count)
         for place in (0, 1):
             await page.locator(".image-card__select input").nth(place).tap()

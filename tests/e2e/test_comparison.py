@@ -40,11 +40,9 @@ def level_of(color):
     return "low" if red > 1.5 * green else "medium" if green > 1.4 * blue else "none of them"
 
 
-async def test_the_gauge_is_red_below_30_yellow_to_70_and_green_above(
-    page, backends, recording, draw, select
-):
-    await draw(page, recording("a.wav", pitch_hz=200))
-    await draw(page, recording("b.wav", pitch_hz=300))
+async def test_the_gauge_is_red_below_30_yellow_to_70_and_green_above(page, backends, clip, draw, select):
+    await draw(page, clip("a.wav", pitch_hz=200))
+    await draw(page, clip("b.wav", pitch_hz=300))
     await select(page, 0, 1)
     gauge, percentage = page.locator("#gauge"), page.locator("#percentage")
     for score, shown, level in BORDERS:
@@ -67,9 +65,9 @@ async def test_the_gauge_is_red_below_30_yellow_to_70_and_green_above(
     await expect(captions).to_have_text(["Fig. 2, b.wav", "Fig. 1, a.wav"])
 
 
-async def test_equal_images_are_one_and_the_same(page, recording, draw, select):
-    await draw(page, recording())
-    await draw(page, recording())
+async def test_equal_images_are_one_and_the_same(page, clip, draw, select):
+    await draw(page, clip())
+    await draw(page, clip())
     await select(page, 0, 1)
     await page.get_by_role("button", name="Compare").click()
     await expect(page.locator("#percentage")).to_have_text("100%")
@@ -81,9 +79,9 @@ async def test_equal_images_are_one_and_the_same(page, recording, draw, select):
     await expect(page.locator("#comparison")).to_be_hidden()
 
 
-async def test_several_make_a_matrix_whose_cells_lead_to_their_pair(page, recording, draw, select):
+async def test_several_make_a_matrix_whose_cells_lead_to_their_pair(page, clip, draw, select):
     for pitch_hz in (200, 300, 400):
-        await draw(page, recording(f"{pitch_hz}.wav", pitch_hz=pitch_hz))
+        await draw(page, clip(f"{pitch_hz}.wav", pitch_hz=pitch_hz))
     await select(page, 0)
     await expect(page.locator("#selection-text")).to_have_text("Select one more to compare.")
     await expect(page.get_by_role("button", name="Compare")).to_be_disabled()
@@ -127,15 +125,15 @@ def luminance(color):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-async def test_those_alike_come_best_first_and_lead_to_their_pair(page, recording, draw, select):
-    await draw(page, recording("200.wav", pitch_hz=200))
+async def test_those_alike_come_best_first_and_lead_to_their_pair(page, clip, draw, select):
+    await draw(page, clip("200.wav", pitch_hz=200))
     await page.locator(".image-card__open").click()
     await page.get_by_role("dialog").get_by_role("button", name="Find alike").click()
     await expect(page.locator("#similar")).to_have_text(
         "There is no other figure yet. Make some more, then ask again."
     )
     for pitch_hz in (300, 400, 500):
-        await draw(page, recording(f"{pitch_hz}.wav", pitch_hz=pitch_hz))
+        await draw(page, clip(f"{pitch_hz}.wav", pitch_hz=pitch_hz))
     await select(page, 0)
     await page.locator("#find-alike").click()
     similar = page.get_by_role("list", name="Figures alike to 500.wav, most alike first")
@@ -151,9 +149,9 @@ async def test_those_alike_come_best_first_and_lead_to_their_pair(page, recordin
     await expect(page.locator("#first-name")).to_have_text("Fig. 4, 500.wav")
 
 
-async def test_a_comparison_that_fails_says_so_and_goes(visit, address, backends, recording, draw, select):
+async def test_a_comparison_that_fails_says_so_and_goes(visit, address, backends, clip, draw, select):
     async with visit(address, complaints="status of 503") as page:
-        await draw(page, recording("a.wav", pitch_hz=200), recording("b.wav", pitch_hz=300))
+        await draw(page, clip("a.wav", pitch_hz=200), clip("b.wav", pitch_hz=300))
         await select(page, 0, 1)
         await backends.servers["similarity"].kill()
         await page.get_by_role("button", name="Compare").click()

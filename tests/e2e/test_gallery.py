@@ -23,9 +23,9 @@ async def stored_images(page):
     )
 
 
-async def test_an_image_is_downloaded_with_its_provenance(page, backends, recording, draw, tmp_path):
+async def test_an_image_is_downloaded_with_its_provenance(page, backends, clip, draw, tmp_path):
     backends.image_generation.carries_provenance = True
-    await draw(page, recording("my voice.wav"))
+    await draw(page, clip("my voice.wav"))
     async with page.expect_download() as download:
         await page.locator(".image-card").get_by_role("link", name="Download").click()
     file = await download.value
@@ -36,8 +36,8 @@ async def test_an_image_is_downloaded_with_its_provenance(page, backends, record
     assert b'"model": "scripted-embedded"' in content
 
 
-async def test_the_sound_plays_under_its_spectrogram_with_a_playhead(page, backends, recording, draw):
-    await draw(page, recording(seconds=2))
+async def test_the_sound_plays_under_its_spectrogram_with_a_playhead(page, backends, clip, draw):
+    await draw(page, clip(seconds=2))
     player = page.locator(".image-card .player")
     await expect(player.locator(".player__spectrogram")).to_have_attribute("src", re.compile("^blob:"))
     await expect(player.locator(".player__time")).to_have_text("0:02")
@@ -53,8 +53,8 @@ async def test_the_sound_plays_under_its_spectrogram_with_a_playhead(page, backe
     assert 0.25 < float(await player.evaluate(head)) <= 1
 
 
-async def test_one_sound_plays_at_a_time(page, recording, draw):
-    files = [recording(f"{pitch_hz}.wav", seconds=5, pitch_hz=pitch_hz) for pitch_hz in (200, 300)]
+async def test_one_sound_plays_at_a_time(page, clip, draw):
+    files = [clip(f"{pitch_hz}.wav", seconds=5, pitch_hz=pitch_hz) for pitch_hz in (200, 300)]
     await draw(page, *files)
     for playing, other in (("200", "300"), ("300", "200")):
         await page.get_by_role("button", name=f"Play {playing}.wav").click()
@@ -62,11 +62,11 @@ async def test_one_sound_plays_at_a_time(page, recording, draw):
         await expect(page.get_by_role("button", name=f"Play {other}.wav")).to_be_visible()
 
 
-async def test_another_seed_makes_another_image_of_the_same_sound(page, backends, recording, draw):
+async def test_another_seed_makes_another_image_of_the_same_sound(page, backends, clip, draw):
     await page.locator("#settings-panel summary").click()
     await page.get_by_label("Seed").fill("12")
     await page.get_by_label("Steps").fill("3")
-    await draw(page, recording())
+    await draw(page, clip())
     await page.locator(".image-card").get_by_role("button", name="Another seed").click()
     cards = page.locator(".image-card")
     await expect(cards).to_have_count(2)
@@ -78,9 +78,9 @@ async def test_another_seed_makes_another_image_of_the_same_sound(page, backends
 
 
 async def test_a_reproduction_is_compared_pixel_by_pixel_and_an_equal_copy_is_not_kept(
-    page, backends, recording, draw
+    page, backends, clip, draw
 ):
-    await draw(page, recording())
+    await draw(page, clip())
     await page.locator(".image-card").get_by_role("button", name="Reproduce").click()
     await page.get_by_role("button", name="Look at both").click()
     await expect(page.locator("#comparison-title")).to_have_text("Fig. 1, made again")
@@ -92,8 +92,8 @@ async def test_a_reproduction_is_compared_pixel_by_pixel_and_an_equal_copy_is_no
     assert len(await stored_images(page)) == 1
 
 
-async def test_a_reproduction_that_differs_is_kept_and_shown_where(page, backends, recording, draw):
-    await draw(page, recording())
+async def test_a_reproduction_that_differs_is_kept_and_shown_where(page, backends, clip, draw):
+    await draw(page, clip())
     backends.image_generation.draw = lambda _sound, _seed, side: solid_png(side, side, (1, 2, 3))
     await page.locator(".image-card").get_by_role("button", name="Reproduce").click()
     await page.get_by_role("button", name="Look at both").click()
@@ -103,9 +103,9 @@ async def test_a_reproduction_that_differs_is_kept_and_shown_where(page, backend
     await expect(page.locator(".image-card__stamp:visible")).to_have_text("made again: 262,144 pixels differ")
 
 
-async def test_deleting_asks_first_and_is_for_good(page, recording, draw, select):
-    await draw(page, recording("a.wav"))
-    await draw(page, recording("b.wav", pitch_hz=300), recording("c.wav", pitch_hz=400))
+async def test_deleting_asks_first_and_is_for_good(page, clip, draw, select):
+    await draw(page, clip("a.wav"))
+    await draw(page, clip("b.wav", pitch_hz=300), clip("c.wav", pitch_hz=400))
     question = page.get_by_role("dialog", name="Delete Fig. 1, a.wav?")
     delete = page.locator(".image-card").last.get_by_role("button", name="Delete")
     await delete.click()
@@ -125,9 +125,9 @@ async def test_deleting_asks_first_and_is_for_good(page, recording, draw, select
     assert await stored_images(page) == []
 
 
-async def test_the_sheet_shows_an_image_large_and_explains_it(page, recording, draw):
-    await draw(page, recording("a.wav"))
-    await draw(page, recording("b.wav", pitch_hz=300))
+async def test_the_sheet_shows_an_image_large_and_explains_it(page, clip, draw):
+    await draw(page, clip("a.wav"))
+    await draw(page, clip("b.wav", pitch_hz=300))
     await page.get_by_role("button", name="Look at Fig. 2, b.wav").click()
     sheet = page.get_by_role("dialog", name="b.wav")
     await expect(sheet.get_by_role("img", name="Image of b.wav")).to_be_visible()
@@ -154,8 +154,8 @@ async def test_the_help_explains_every_rule(page):
     await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-async def test_a_lost_recording_can_be_chosen_again_but_only_the_same(page, recording, draw):
-    await draw(page, recording("a.wav"))
+async def test_a_lost_recording_can_be_chosen_again_but_only_the_same(page, clip, draw):
+    await draw(page, clip("a.wav"))
     await expect(page.locator(".player__spectrogram")).to_be_visible()
     await page.evaluate(FORGET_RECORDINGS)
     await page.reload()
@@ -166,7 +166,7 @@ async def test_a_lost_recording_can_be_chosen_again_but_only_the_same(page, reco
     for pitch_hz in (300, 440):
         async with page.expect_file_chooser() as choice:
             await missing.get_by_role("button", name="Choose it again").click()
-        await (await choice.value).set_files(recording("again.wav", pitch_hz=pitch_hz))
+        await (await choice.value).set_files(clip("again.wav", pitch_hz=pitch_hz))
         if pitch_hz == 300:
             await expect(page.locator(".toast").last).to_contain_text("again.wav is not the recording")
     await expect(missing).to_be_hidden()

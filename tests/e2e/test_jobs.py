@@ -23,10 +23,10 @@ def hold(backends, *, steps=8, after_step=1):
     return generation.may_go_on.set
 
 
-async def test_a_recording_becomes_an_image_with_steps_and_previews_on_the_way(page, backends, recording):
+async def test_a_recording_becomes_an_image_with_steps_and_previews_on_the_way(page, backends, clip):
     go_on = hold(backends, steps=8, after_step=4)
     await expect(page.locator("#empty")).to_be_visible()
-    await page.set_input_files("#file", recording("my voice.wav"))
+    await page.set_input_files("#file", clip("my voice.wav"))
     await expect(page.locator("#job-title")).to_have_text("my voice.wav")
     await expect(page.locator("#status")).to_have_text("Step 4 of 8.")
     await expect(page.locator('[data-step="paint"]')).to_have_attribute("aria-current", "step")
@@ -52,18 +52,18 @@ async def test_a_recording_becomes_an_image_with_steps_and_previews_on_the_way(p
     assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
 
 
-async def test_the_stages_before_painting_are_told(page, backends, recording):
+async def test_the_stages_before_painting_are_told(page, backends, clip):
     backends.audio_features.may_go_on.clear()
-    await page.set_input_files("#file", recording())
+    await page.set_input_files("#file", clip())
     await expect(page.locator('[data-step="listen"]')).to_have_attribute("aria-current", "step")
     await expect(page.locator("#status")).to_have_text("Listening to the recording.")
     backends.audio_features.may_go_on.set()
     await expect(page.locator(".image-card")).to_have_count(1)
 
 
-async def test_several_at_once_queue_and_each_can_be_cancelled(page, backends, recording):
+async def test_several_at_once_queue_and_each_can_be_cancelled(page, backends, clip):
     go_on = hold(backends)
-    files = [recording(f"{number}.wav", pitch_hz=200 + 50 * number) for number in range(5)]
+    files = [clip(f"{number}.wav", pitch_hz=200 + 50 * number) for number in range(5)]
     # The one that is painted first is shown first, so it begins before the others arrive.
     await page.set_input_files("#file", files[:1])
     await expect(page.locator("#status")).to_have_text("Step 1 of 8.")
@@ -85,10 +85,10 @@ async def test_several_at_once_queue_and_each_can_be_cancelled(page, backends, r
     assert sorted(await page.locator(".image-card__name").all_text_contents()) == ["0.wav", "2.wav", "4.wav"]
 
 
-async def test_cancel_stops_the_job_and_leaves_the_page_ready(page, backends, recording, draw, eventually):
+async def test_cancel_stops_the_job_and_leaves_the_page_ready(page, backends, clip, draw, eventually):
     generation = backends.image_generation
     go_on = hold(backends)
-    await page.set_input_files("#file", recording())
+    await page.set_input_files("#file", clip())
     await expect(page.locator("#status")).to_have_text("Step 1 of 8.")
     await page.get_by_role("button", name="Cancel voice.wav").click()
     await expect(page.locator("#job-panel")).to_be_hidden()
@@ -97,13 +97,13 @@ async def test_cancel_stops_the_job_and_leaves_the_page_ready(page, backends, re
     await expect(page.locator("#preview-panel")).to_have_attribute("data-state", "idle")
     await expect(page.locator("#file")).to_be_focused()
     go_on()
-    await draw(page, recording())
+    await draw(page, clip())
 
 
-async def test_cancel_all_stops_everything(page, backends, recording, eventually):
+async def test_cancel_all_stops_everything(page, backends, clip, eventually):
     generation = backends.image_generation
     hold(backends)
-    await page.set_input_files("#file", [recording(f"{pitch}.wav", pitch_hz=pitch) for pitch in (200, 300)])
+    await page.set_input_files("#file", [clip(f"{pitch}.wav", pitch_hz=pitch) for pitch in (200, 300)])
     await eventually(lambda: generation.running == 2)
     await page.get_by_role("button", name="Cancel all").click()
     await expect(page.locator("#queue")).to_be_hidden()
@@ -112,9 +112,9 @@ async def test_cancel_all_stops_everything(page, backends, recording, eventually
     await expect(page.locator(".image-card")).to_have_count(0)
 
 
-async def test_a_failure_is_told_with_what_to_do_and_can_be_tried_again(page, backends, recording):
+async def test_a_failure_is_told_with_what_to_do_and_can_be_tried_again(page, backends, clip):
     backends.image_generation.error = QueueFullError("Eight images wait already.", retry_after_seconds=2)
-    await page.set_input_files("#file", recording())
+    await page.set_input_files("#file", clip())
     await expect(page.locator(".toast__text")).to_have_text("Eight images wait already.")
     await expect(page.locator(".toast__advice")).to_have_text("Try again in a moment.")
     await expect(page.locator("#queue-title")).to_have_text("Failed")
@@ -125,11 +125,11 @@ async def test_a_failure_is_told_with_what_to_do_and_can_be_tried_again(page, ba
     await expect(page.locator("#queue")).to_be_hidden()
 
 
-async def test_a_busy_server_is_asked_again(visit, own_gateway, backends, recording):
+async def test_a_busy_server_is_asked_again(visit, own_gateway, backends, clip):
     gateway = await own_gateway(max_jobs_per_session=1)
     go_on = hold(backends)
     async with visit(gateway.address, complaints="status of 429") as page:
-        await page.set_input_files("#file", [recording("a.wav"), recording("b.wav", pitch_hz=300)])
+        await page.set_input_files("#file", [clip("a.wav"), clip("b.wav", pitch_hz=300)])
         status = page.locator(".job__status")
         await expect(status).to_have_text(re.compile(r"^The server is busy; next try in [\d.]+ s\.$"))
         go_on()
@@ -137,9 +137,9 @@ async def test_a_busy_server_is_asked_again(visit, own_gateway, backends, record
         await expect(page.locator(".toast")).to_have_count(0)
 
 
-async def test_a_service_that_is_killed_and_comes_back_is_told_and_used_again(page, backends, recording):
+async def test_a_service_that_is_killed_and_comes_back_is_told_and_used_again(page, backends, clip):
     hold(backends)
-    await page.set_input_files("#file", recording())
+    await page.set_input_files("#file", clip())
     await expect(page.locator("#status")).to_have_text("Step 1 of 8.")
     await backends.servers["image-generation"].kill()
     await expect(page.locator(".toast")).to_contain_text("image-generation")
@@ -152,12 +152,12 @@ async def test_a_service_that_is_killed_and_comes_back_is_told_and_used_again(pa
 
 
 async def test_a_gateway_that_is_restarted_gets_the_recording_once_more(
-    visit, own_gateway, backends, recording, draw
+    visit, own_gateway, backends, clip, draw
 ):
     gateway = await own_gateway()
     go_on = hold(backends)
     async with visit(gateway.address, complaints="Failed to load resource|net::") as page:
-        await page.set_input_files("#file", recording())
+        await page.set_input_files("#file", clip())
         await expect(page.locator("#status")).to_have_text("Step 1 of 8.")
         await gateway.stop()
         await expect(page.locator("#status")).to_have_text("The connection broke; reconnecting.")
@@ -167,4 +167,4 @@ async def test_a_gateway_that_is_restarted_gets_the_recording_once_more(
         await expect(page.locator(".image-card")).to_have_count(1)
         await expect(page.locator("#notice")).to_be_hidden()
         await expect(page.locator(".toast")).to_have_count(0)
-        await draw(page, recording("next.wav"))
+        await draw(page, clip("next.wav"))

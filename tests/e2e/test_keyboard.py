@@ -49,8 +49,8 @@ async def test_the_order_is_that_of_the_page_and_the_first_stop_leads_past_its_h
     assert await page.evaluate(FOCUS) == "file"
 
 
-async def test_from_a_recording_to_a_comparison_without_a_mouse(page, recording):
-    answer_choosers(page, recording("a.wav", pitch_hz=200), recording("b.wav", pitch_hz=300))
+async def test_from_a_recording_to_a_comparison_without_a_mouse(page, clip):
+    answer_choosers(page, clip("a.wav", pitch_hz=200), clip("b.wav", pitch_hz=300))
     await tab_to(page, "file")
     await page.keyboard.press("Enter")
     await expect(page.locator(".image-card")).to_have_count(2)
@@ -68,8 +68,8 @@ async def test_from_a_recording_to_a_comparison_without_a_mouse(page, recording)
     await expect(page.locator("#collection-title")).to_be_focused()
 
 
-async def test_a_sheet_holds_the_focus_and_gives_it_back(page, recording, draw):
-    await draw(page, recording("a.wav"))
+async def test_a_sheet_holds_the_focus_and_gives_it_back(page, clip, draw):
+    await draw(page, clip("a.wav"))
     await tab_to(page, "Look at Fig. 1")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_be_visible()
@@ -83,9 +83,9 @@ async def test_a_sheet_holds_the_focus_and_gives_it_back(page, recording, draw):
     assert await page.evaluate(FOCUS) == "Look at Fig. 1, a.wav"
 
 
-async def test_after_deleting_the_focus_is_on_the_next_image(page, recording, draw):
+async def test_after_deleting_the_focus_is_on_the_next_image(page, clip, draw):
     for name, pitch_hz in (("a.wav", 200), ("b.wav", 300)):
-        await draw(page, recording(name, pitch_hz=pitch_hz))
+        await draw(page, clip(name, pitch_hz=pitch_hz))
     for left, focused in ((1, "Look at Fig. 1, a.wav"), (0, "collection-title")):
         await tab_to(page, "Delete: Fig.")
         await page.keyboard.press("Enter")
@@ -96,9 +96,9 @@ async def test_after_deleting_the_focus_is_on_the_next_image(page, recording, dr
         assert await page.evaluate(FOCUS) == focused
 
 
-async def test_a_job_is_cancelled_by_keyboard(page, backends, recording, eventually):
+async def test_a_job_is_cancelled_by_keyboard(page, backends, clip, eventually):
     backends.image_generation.may_go_on.clear()
-    answer_choosers(page, recording())
+    answer_choosers(page, clip())
     await tab_to(page, "file")
     await page.keyboard.press("Enter")
     await expect(page.locator("#status")).to_have_text("Step 1 of 4.")

@@ -60,7 +60,7 @@ async def test_each_recipe_shows_its_own_options(visit, address, everything):
 
 
 async def test_options_reach_the_model_and_those_of_other_recipes_do_not(
-    visit, address, everything, recording, draw
+    visit, address, everything, clip, draw
 ):
     async with visit(address) as page:
         await open_settings(page)
@@ -71,7 +71,7 @@ async def test_options_reach_the_model_and_those_of_other_recipes_do_not(
         await page.locator("[name=prompt]").fill("a reef\nat night")
         await page.locator("[name=strength]").fill("0.4")
         await page.locator("[name=upscale]").select_option("2")
-        await draw(page, recording())
+        await draw(page, clip())
         request, _ = everything.image_generation.requests[-1]
         assert request.model == "scripted-sd"
         assert request.conditioning.prompt.splitlines() == ["a reef", "at night"]
@@ -81,24 +81,24 @@ async def test_options_reach_the_model_and_those_of_other_recipes_do_not(
         await page.locator("[name=model]").fill("scripted-embedded")
         await page.locator("[name=prompt]").fill("")
         await page.locator("[name=upscale]").select_option("")
-        await draw(page, recording())
+        await draw(page, clip())
         request, _ = everything.image_generation.requests[-1]
         assert request.origin.options["noise_mode"] == "dct"
         assert request.conditioning.initial_latents_weight == 0.5
 
 
-async def test_a_wrong_option_is_marked(visit, address, everything, recording):
+async def test_a_wrong_option_is_marked(visit, address, everything, clip):
     async with visit(address, complaints="status of 400") as page:
         await open_settings(page)
         await recipe(page, "music-prompts").check()
-        await page.set_input_files("#file", recording())
+        await page.set_input_files("#file", clip())
         await expect(page.locator(".toast")).to_contain_text("prompt: is missing")
         await expect(page.locator("[name=prompt]")).to_have_attribute("aria-invalid", "true")
         await expect(page.locator("[name=model]")).not_to_have_attribute("aria-invalid", "true")
         await page.get_by_role("button", name="Dismiss voice.wav").click()
         await page.locator("[name=prompt]").fill("a slow river")
         await page.locator("[name=refiner_start]").fill("2")
-        await page.set_input_files("#file", recording())
+        await page.set_input_files("#file", clip())
         await expect(page.locator("[name=refiner_start]")).to_have_attribute("aria-invalid", "true")
         await expect(page.locator("[name=prompt]")).not_to_have_attribute("aria-invalid", "true")
 
@@ -124,18 +124,18 @@ async def test_what_cannot_be_used_is_shown_with_what_it_needs(visit, address, b
 
 
 async def test_another_recipe_is_chosen_where_the_usual_one_cannot_be_used(
-    visit, address, backends, recording, draw
+    visit, address, backends, clip, draw
 ):
     backends.image_generation.models = [families.stable_diffusion()]
     async with visit(address) as page:
         await expect(page.locator("#notice")).to_be_hidden()
         await open_settings(page)
         await expect(page.locator("[name=recipe]:checked")).to_have_value("audioldm")
-        await draw(page, recording())
+        await draw(page, clip())
         assert backends.image_generation.requests[-1][0].model == "scripted-sd"
 
 
-async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, address, everything, recording):
+async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, address, everything, clip):
     generation = everything.image_generation
     generation.pause_after_step = 3
     async with visit(address) as page:
@@ -143,7 +143,7 @@ async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, ad
         await recipe(page, "audioldm").check()
         await page.get_by_label("Steps").fill("4")
         generation.may_go_on.clear()
-        await page.set_input_files("#file", recording())
+        await page.set_input_files("#file", clip())
         await expect(page.locator("#status")).to_have_text("Step 3 of 4, mel image.")
         await expect(page.locator("#draft")).to_be_hidden()
         generation.may_go_on.set()
@@ -163,24 +163,26 @@ async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, ad
         await expect(page.locator("#viewer-fallback")).to_be_hidden()
 
 
-async def test_another_way_is_told_while_it_is_taken_and_afterwards(visit, address, everything, recording):
+async def test_another_way_is_told_while_it_is_taken_and_afterwards(visit, address, everything, clip):
     everything.image_generation.errors["scripted-audioldm"] = FaultError(
         Reason.OUT_OF_MEMORY, "The device has too little memory."
     )
     async with visit(address) as page:
         await open_settings(page)
         await recipe(page, "audioldm").check()
-        await page.set_input_files("#file", recording())
+        await page.set_input_files("#file", clip())
         await expect(page.locator(".image-card")).to_have_count(1)
         notice = page.locator("#fallback")
         await expect(notice).to_contain_text("The recipe uses its fallback, from the spectrogram.")
         await expect(notice).to_contain_text("The device has too little memory.")
-        await expect(page.locator(".image-card .image-card__facts")).to_contain_text(re.compile("by.another.way"))
+        await expect(page.locator(".image-card .image-card__facts")).to_contain_text(
+            re.compile("by.another.way")
+        )
         await page.locator(".image-card__open").click()
         await expect(page.locator("#viewer-fallback")).to_contain_text("The device has too little memory.")
 
 
-async def test_an_image_of_any_recipe_is_made_again_as_it_was(visit, address, everything, recording, draw):
+async def test_an_image_of_any_recipe_is_made_again_as_it_was(visit, address, everything, clip, draw):
     generation = everything.image_generation
     async with visit(address) as page:
         await open_settings(page)
@@ -191,7 +193,7 @@ async def test_an_image_of_any_recipe_is_made_again_as_it_was(visit, address, ev
             await recipe(page, name).check()
             for selector, value in own.items():
                 await page.locator(selector).fill(value)
-            await draw(page, recording(f"{name}.wav"))
+            await draw(page, clip(f"{name}.wav"))
             made = [request for request, _ in generation.requests]
             generation.requests.clear()
             await page.locator(".image-card").first.get_by_role("button", name="Reproduce").click()
@@ -206,7 +208,7 @@ async def test_an_image_of_any_recipe_is_made_again_as_it_was(visit, address, ev
             await page.locator("[name=prompt]").fill("")
 
 
-async def test_a_recipe_is_chosen_and_set_by_keyboard(page, everything, recording):
+async def test_a_recipe_is_chosen_and_set_by_keyboard(page, everything, clip):
     await page.reload()
     await page.locator("#settings-panel summary").focus()
     await page.keyboard.press("Enter")

@@ -8,24 +8,24 @@ ASK = """([path, method]) => fetch(path, { method }).then(async (answer) =>
     [answer.status, answer.status === 204 ? null : await answer.json().catch(() => null)])"""
 
 
-async def test_images_their_numbers_and_their_sounds_survive_a_reload(page, recording, draw):
-    await draw(page, recording("a.wav"))
-    await draw(page, recording("b.wav", pitch_hz=300))
+async def test_images_their_numbers_and_their_sounds_survive_a_reload(page, clip, draw):
+    await draw(page, clip("a.wav"))
+    await draw(page, clip("b.wav", pitch_hz=300))
     await expect(page.locator(".player__spectrogram:visible")).to_have_count(2)
     await page.reload()
     await expect(page.locator(".image-card__name")).to_have_text(["b.wav", "a.wav"])
     await expect(page.locator(".image-card .image-card__number")).to_have_text(["Fig. 2", "Fig. 1"])
     await expect(page.get_by_role("button", name=re.compile("^Play"))).to_have_count(2)
     await expect(page.locator(".player__spectrogram:visible")).to_have_count(2)
-    await draw(page, recording("c.wav", pitch_hz=400))
+    await draw(page, clip("c.wav", pitch_hz=400))
     await expect(page.locator(".image-card .image-card__number").first).to_have_text("Fig. 3")
 
 
-async def test_a_running_job_is_taken_up_again_after_a_reload(page, backends, recording):
+async def test_a_running_job_is_taken_up_again_after_a_reload(page, backends, clip):
     generation = backends.image_generation
     generation.default_steps, generation.pause_after_step = 8, 4
     generation.may_go_on.clear()
-    await page.set_input_files("#file", recording("slow.wav"))
+    await page.set_input_files("#file", clip("slow.wav"))
     await expect(page.locator("#status")).to_have_text("Step 4 of 8.")
     await page.reload()
     await expect(page.locator("#job-title")).to_have_text("slow.wav")
@@ -38,10 +38,10 @@ async def test_a_running_job_is_taken_up_again_after_a_reload(page, backends, re
     assert len(generation.requests) == 1
 
 
-async def test_a_job_that_ended_while_nobody_looked_is_found(page, backends, recording, eventually):
+async def test_a_job_that_ended_while_nobody_looked_is_found(page, backends, clip, eventually):
     generation = backends.image_generation
     generation.may_go_on.clear()
-    await page.set_input_files("#file", recording("slow.wav"))
+    await page.set_input_files("#file", clip("slow.wav"))
     await expect(page.locator("#status")).to_have_text("Step 1 of 4.")
     address = page.url
     await page.goto("about:blank")
@@ -52,13 +52,13 @@ async def test_a_job_that_ended_while_nobody_looked_is_found(page, backends, rec
     await expect(page.get_by_role("button", name="Play slow.wav")).to_be_visible()
 
 
-async def test_two_tabs_show_the_same_jobs_and_the_same_images(page, backends, recording):
+async def test_two_tabs_show_the_same_jobs_and_the_same_images(page, backends, clip):
     generation = backends.image_generation
     generation.may_go_on.clear()
     other = await page.context.new_page()
     await other.goto(page.url)
     await expect(other.locator("#empty")).to_be_visible()
-    await page.set_input_files("#file", recording())
+    await page.set_input_files("#file", clip())
     for tab in (page, other):
         await expect(tab.locator("#job-title")).to_have_text("voice.wav")
         await expect(tab.locator("#status")).to_have_text("Step 1 of 4.")
@@ -73,11 +73,11 @@ async def test_two_tabs_show_the_same_jobs_and_the_same_images(page, backends, r
         await expect(tab.locator(".image-card")).to_have_count(0)
 
 
-async def test_cancelling_in_one_tab_is_seen_in_the_other(page, backends, recording, eventually):
+async def test_cancelling_in_one_tab_is_seen_in_the_other(page, backends, clip, eventually):
     backends.image_generation.may_go_on.clear()
     other = await page.context.new_page()
     await other.goto(page.url)
-    await page.set_input_files("#file", recording())
+    await page.set_input_files("#file", clip())
     await expect(other.locator("#status")).to_have_text("Step 1 of 4.")
     await other.get_by_role("button", name="Cancel voice.wav").click()
     for tab in (page, other):
@@ -85,12 +85,12 @@ async def test_cancelling_in_one_tab_is_seen_in_the_other(page, backends, record
     await eventually(lambda: backends.image_generation.running == 0)
 
 
-async def test_visitors_see_stop_and_delete_only_their_own(visit, address, backends, recording, draw):
+async def test_visitors_see_stop_and_delete_only_their_own(visit, address, backends, clip, draw):
     async with visit(address) as anns, visit(address, complaints="status of 404") as bobs:
-        await draw(anns, recording("ann.wav"))
-        await draw(bobs, recording("bob.wav", pitch_hz=300))
+        await draw(anns, clip("ann.wav"))
+        await draw(bobs, clip("bob.wav", pitch_hz=300))
         backends.image_generation.may_go_on.clear()
-        await anns.set_input_files("#file", recording("slow.wav", pitch_hz=400))
+        await anns.set_input_files("#file", clip("slow.wav", pitch_hz=400))
         await expect(anns.locator("#status")).to_have_text("Step 1 of 4.")
         await bobs.reload()
         await expect(bobs.locator(".image-card__name")).to_have_text(["bob.wav"])

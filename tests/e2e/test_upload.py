@@ -31,9 +31,9 @@ async def test_limits_and_formats_are_said_up_front(page):
     await expect(page.locator("#file")).to_have_attribute("aria-describedby", "limits")
 
 
-async def test_files_may_be_dropped_and_pasted_several_at_once(page, recording):
+async def test_files_may_be_dropped_and_pasted_several_at_once(page, clip):
     for kind, count in (("drop", 2), ("paste", 4)):
-        contents = [list(recording(pitch_hz=pitch_hz)["buffer"]) for pitch_hz in (220, 330)]
+        contents = [list(clip(pitch_hz=pitch_hz)["buffer"]) for pitch_hz in (220, 330)]
         was_marked = await page.evaluate(HAND_OVER, [contents, kind])
         assert was_marked == (kind == "drop")
         await expect(page.locator(".image-card")).to_have_count(count)
@@ -42,26 +42,26 @@ async def test_files_may_be_dropped_and_pasted_several_at_once(page, recording):
     await expect(page.locator("#preview-panel")).not_to_have_attribute("data-over", "")
 
 
-async def test_files_may_be_chosen_several_at_once_and_the_same_again(page, recording):
+async def test_files_may_be_chosen_several_at_once_and_the_same_again(page, clip):
     for count in (2, 4):
         async with page.expect_file_chooser() as choice:
             await page.locator("#file").click()
         chooser = await choice.value
         assert chooser.is_multiple()
-        await chooser.set_files([recording("a.wav"), recording("b.wav", pitch_hz=300)])
+        await chooser.set_files([clip("a.wav"), clip("b.wav", pitch_hz=300)])
         await expect(page.locator(".image-card")).to_have_count(count)
 
 
 async def test_a_file_that_cannot_be_used_is_refused_with_the_reason_before_it_is_sent(
-    page, backends, recording, tmp_path
+    page, backends, clip, tmp_path
 ):
     album = tmp_path / "album.wav"
-    album.write_bytes(recording()["buffer"] + bytes(10 * 2**20))
+    album.write_bytes(clip()["buffer"] + bytes(10 * 2**20))
     refused = {
-        "not a recording in WAV, MP3, FLAC or OGG format": recording("notes.wav") | {"buffer": b"only text"},
-        "the file is empty": recording("nothing.wav") | {"buffer": b""},
-        "31 s is too long; at most 30 s are allowed. Cut out a part.": recording("lecture.wav", seconds=31),
-        "too short; at least 0.1 s": recording("blip.wav", seconds=0.05),
+        "not a recording in WAV, MP3, FLAC or OGG format": clip("notes.wav") | {"buffer": b"only text"},
+        "the file is empty": clip("nothing.wav") | {"buffer": b""},
+        "31 s is too long; at most 30 s are allowed. Cut out a part.": clip("lecture.wav", seconds=31),
+        "too short; at least 0.1 s": clip("blip.wav", seconds=0.05),
         "the file is over 10 MB, the limit": album,
     }
     toast = page.locator(".toast")
@@ -76,26 +76,26 @@ async def test_a_file_that_cannot_be_used_is_refused_with_the_reason_before_it_i
     assert backends.audio_features.requests == []
 
 
-async def test_good_files_go_through_beside_a_wrong_one(page, recording):
-    wrong = recording("notes.txt") | {"buffer": b"no sound at all"}
-    await page.set_input_files("#file", [recording("a.wav"), wrong, recording("b.wav", pitch_hz=300)])
+async def test_good_files_go_through_beside_a_wrong_one(page, clip):
+    wrong = clip("notes.txt") | {"buffer": b"no sound at all"}
+    await page.set_input_files("#file", [clip("a.wav"), wrong, clip("b.wav", pitch_hz=300)])
     await expect(page.locator(".image-card")).to_have_count(2)
     await expect(page.locator(".toast")).to_have_count(1)
     await expect(page.locator(".toast")).to_contain_text("notes.txt")
 
 
-async def test_a_slow_upload_tells_how_far_it_is(page, recording):
+async def test_a_slow_upload_tells_how_far_it_is(page, clip):
     client = await page.context.new_cdp_session(page)
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 400_000}
     await client.send("Network.emulateNetworkConditions", slow)
-    await page.set_input_files("#file", recording("long.wav", seconds=20))
+    await page.set_input_files("#file", clip("long.wav", seconds=20))
     await expect(page.locator('[data-step="send"]')).to_have_attribute("aria-current", "step")
     await expect(page.locator("#status")).to_have_text(re.compile(r"^Sending, [1-9]\d? % done\.$"))
     assert 0 < float(await page.locator("#bar").get_attribute("value")) < 1
     await expect(page.locator(".image-card")).to_have_count(1)
 
 
-async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backends, recording, draw):
+async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backends, clip, draw):
     async with visit(address, complaints="status of 400") as page:
         panel = page.locator("#settings-panel")
         await panel.locator("summary").click()
@@ -103,7 +103,7 @@ async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backe
         await expect(panel).to_contain_text("1 to 150; more take longer")
         steps = page.get_by_label("Steps")
         await steps.fill("999")
-        await page.set_input_files("#file", recording())
+        await page.set_input_files("#file", clip())
         await expect(page.locator(".toast")).to_contain_text("must be from 1 to 150")
         await expect(steps).to_have_attribute("aria-invalid", "true")
         await page.get_by_role("button", name="Dismiss voice.wav").click()
@@ -111,7 +111,7 @@ async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backe
         await expect(steps).not_to_have_attribute("aria-invalid", "true")
         await page.get_by_label("Seed").fill("12")
         await page.get_by_label("Scheduler").fill("DDIMScheduler")
-        await draw(page, recording())
+        await draw(page, clip())
         await expect(page.locator(".image-card .image-card__facts")).to_contain_text("seed 12 · 3 steps")
         request, _ = backends.image_generation.requests[-1]
         assert (request.seed, request.steps, request.scheduler) == (12, 3, "DDIMScheduler")
