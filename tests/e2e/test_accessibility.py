@@ -23,6 +23,8 @@ RULES = {
 }
 # Contrasts with a gradient are not computed; this is the end of it that text stands out from least.
 FLATTEN = "document.body.style.background = 'light-dark(var(--paper), var(--paper-raised))'"
+# The bar lies over whatever is scrolled below it, and which target that is depends on chance.
+UNSTICK = "document.querySelector('.selection')?.style.setProperty('position', 'static')"
 RUN_AXE = """async (rules) => {
     const { violations, passes } = await axe.run(document, { runOnly: rules });
     return {
@@ -71,6 +73,7 @@ class Checker:
         if not await self._page.evaluate("'axe' in window"):
             await self._page.evaluate(self._source)
             await self._page.evaluate(FLATTEN)
+            await self._page.evaluate(UNSTICK)
         for color_scheme, width in itertools.product(RULES, WIDTHS_PIXELS):
             await self._page.emulate_media(color_scheme=color_scheme)
             await self._page.set_viewport_size({"width": width, "height": 900})

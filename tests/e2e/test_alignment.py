@@ -138,7 +138,7 @@ async def test_an_image_of_an_earlier_version_says_that_its_sound_is_not_known(
         await draw(page, clip("old.wav", pitch_hz=233))
         [path] = (tmp_path / "images").glob("*.json")
         record = json.loads(path.read_text())
-        del record["sound"]
+        del record["audio_embedding"]
         path.write_text(json.dumps(record))
         await draw(page, clip("new.wav", pitch_hz=349))
         await select(page, 0, 1)
