@@ -89,7 +89,7 @@ models-check: $(STAMP) ## Try a real model, MODEL=a directory or hub id; writes 
 	@$(BIN)/python -m chladni_image_generation.tools.check_model "$(MODEL)" $(ARGUMENTS)
 
 .PHONY: verify
-verify: verify-protos verify-lint verify-types verify-imports ## Run every check that is not a test
+verify: verify-protos verify-lint verify-types verify-imports verify-structure ## Run every check that is not a test
 
 .PHONY: verify-lint
 verify-lint: $(STAMP) ## Check style and format
@@ -108,6 +108,10 @@ verify-types: $(STAMP) ## Check types (mypy --strict)
 .PHONY: verify-imports
 verify-imports: $(STAMP) ## Check that dependencies point the right way
 	$(BIN)/lint-imports
+
+.PHONY: verify-structure
+verify-structure: $(STAMP) ## Check the floor plan: folder sizes, the same top in each service, the words of names
+	$(BIN)/python -m pytest --quiet tests/contract/test_structure.py
 
 .PHONY: verify-protos
 verify-protos: $(STAMP) ## Check the contracts, and that the stubs are what they generate

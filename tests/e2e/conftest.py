@@ -1,5 +1,7 @@
 """What the tests of the page share: one browser for all of them, and a window of its own for each visitor."""
 
+from __future__ import annotations
+
 import asyncio
 import re
 import shutil

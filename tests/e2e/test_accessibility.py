@@ -1,5 +1,7 @@
 """axe, finds nothing wrong in any state of the page, light and dark, at three widths."""
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import shutil

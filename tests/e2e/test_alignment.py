@@ -1,5 +1,7 @@
 """How well images fit sounds: beside each other, in the sheet of one, and if it is not known."""
 
+from __future__ import annotations
+
 import json
 
 import pytest

@@ -1,5 +1,7 @@
 """How the page looks: light and dark, still where that is wanted, from phones to wide screens."""
 
+from __future__ import annotations
+
 from playwright.async_api import expect
 
 WIDTHS_PIXELS = (320, 390, 820, 1440)

@@ -1,5 +1,7 @@
 """Similarity on the page: two images and their gauge, many in a matrix, and those most similar to one."""
 
+from __future__ import annotations
+
 from playwright.async_api import expect
 
 # Scores around both borders, where what is shown decides: 29.4 % is shown as 29 %, 29.6 % as 30 %.

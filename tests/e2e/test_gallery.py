@@ -1,5 +1,7 @@
 """What visitors do with an image: look, listen, download, make again, delete."""
 
+from __future__ import annotations
+
 import re
 
 from playwright.async_api import expect

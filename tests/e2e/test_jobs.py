@@ -1,5 +1,7 @@
 """The way to an image: progress, previews, queues, cancelling, and everything that may go wrong on it."""
 
+from __future__ import annotations
+
 import base64
 import re
 

@@ -1,5 +1,7 @@
 """Everything can be done by keyboard alone, and the focus is never lost."""
 
+from __future__ import annotations
+
 from playwright.async_api import expect
 
 FOCUS = """() => {

@@ -1,5 +1,7 @@
 """Recipes on the page: a choice with the options of each, what is missing, drafts, and other ways."""
 
+from __future__ import annotations
+
 import re
 
 import pytest

@@ -1,5 +1,7 @@
 """Recording with the microphone, which is Chromium's own: it hears a tone."""
 
+from __future__ import annotations
+
 import io
 import re
 

@@ -1,5 +1,7 @@
 """What stays over a reload, what tabs share, and what visitors do not."""
 
+from __future__ import annotations
+
 import re
 
 from playwright.async_api import expect

@@ -1,5 +1,7 @@
 """Recordings come in: by drop, by choice, by paste; what cannot be used is refused before it is sent."""
 
+from __future__ import annotations
+
 import re
 
 from playwright.async_api import expect

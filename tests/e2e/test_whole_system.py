@@ -1,5 +1,7 @@
 """A visitor, a browser, and the four real services."""
 
+from __future__ import annotations
+
 import asyncio
 import re
 

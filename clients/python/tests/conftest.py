@@ -1,5 +1,7 @@
 """A scripted server: the other side of the wire, on loopback."""
 
+from __future__ import annotations
+
 import hashlib
 import math
 import os

@@ -1,5 +1,7 @@
 """The asynchronous client against a scripted server on loopback."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import struct

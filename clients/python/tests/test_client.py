@@ -1,5 +1,7 @@
 """The synchronous client: the same calls, threads, interruptions, and its end."""
 
+from __future__ import annotations
+
 import gc
 import inspect
 import subprocess

@@ -1,5 +1,7 @@
 """Files that come in and results that go out."""
 
+from __future__ import annotations
+
 import os
 import stat
 import threading

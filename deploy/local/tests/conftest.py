@@ -1,5 +1,7 @@
 """Tiny services in place of the real ones; `stand_in.py` says how they behave."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

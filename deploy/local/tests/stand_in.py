@@ -4,6 +4,8 @@ Its name is in STAND_IN, and the fault that it plays, if any, in STAND_IN_<NAME>
 `slow` (never ready) or `stubborn` (deaf to SIGTERM). SIGUSR1 makes it end with an error.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
 import signal

@@ -1,5 +1,7 @@
 """What the stand-ins of the gateway and of audio-features answer."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 

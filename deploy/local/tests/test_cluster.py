@@ -1,5 +1,7 @@
 """Start, failure and end of services, with stand-ins for the real ones."""
 
+from __future__ import annotations
+
 import os
 import signal
 import socket

@@ -1,5 +1,7 @@
 """The demonstration's parts: what strikes in a sound, tables, the contact sheet."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """The programs `serve.py` and `demo.py` as users run them, with stand-ins for the services."""
 
+from __future__ import annotations
+
 import os
 import re
 import signal

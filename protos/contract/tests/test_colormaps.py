@@ -1,5 +1,7 @@
 """Colour maps, against colours of their definition."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 

@@ -1,5 +1,7 @@
 """The space of descriptor embeddings: 152 components by name."""
 
+from __future__ import annotations
+
 from chladni_contract.descriptor_space import (
     COMPONENT_COUNT,
     COMPONENT_NAMES,

@@ -1,5 +1,7 @@
 """Provenance survives the message and the text inside a PNG."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import fields
 

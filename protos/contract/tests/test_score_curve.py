@@ -1,5 +1,7 @@
 """The curve from cosines to scores."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

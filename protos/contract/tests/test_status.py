@@ -1,5 +1,7 @@
 """The table of statuses, and errors that go over the wire and come back as they were."""
 
+from __future__ import annotations
+
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,5 +1,7 @@
 """Tensors survive the wire, and malformed ones are refused with the field that is wrong."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given

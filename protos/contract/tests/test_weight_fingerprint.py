@@ -1,5 +1,7 @@
 """The fingerprint tells networks apart and nothing else."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 

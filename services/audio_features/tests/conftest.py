@@ -1,5 +1,7 @@
 """Sounds with known properties, and files made of them."""
 
+from __future__ import annotations
+
 import io
 import struct
 

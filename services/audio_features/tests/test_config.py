@@ -1,5 +1,7 @@
 """Settings and what they become."""
 
+from __future__ import annotations
+
 import pytest
 
 from chladni_audio_features.config import AudioFeaturesSettings

@@ -1,5 +1,7 @@
 """Live sound in chunks against the same sound at once."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import soxr

@@ -1,5 +1,7 @@
 """Images of spectrograms."""
 
+from __future__ import annotations
+
 import io
 
 import numpy as np

@@ -1,5 +1,7 @@
 """A whole gateway on loopback, over scripted services, and small tools for the tests."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import socket

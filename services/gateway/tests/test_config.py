@@ -1,5 +1,7 @@
 """Settings from the environment."""
 
+from __future__ import annotations
+
 from typing import get_args
 
 import pytest

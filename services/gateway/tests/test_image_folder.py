@@ -1,5 +1,7 @@
 """The folder of images: limit, expiry, restarts, faults of the disk."""
 
+from __future__ import annotations
+
 import asyncio
 import errno
 import hashlib

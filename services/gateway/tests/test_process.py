@@ -1,5 +1,7 @@
 """The service as a process."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os

@@ -1,5 +1,7 @@
 """How an image was made, through every form that the gateway gives it."""
 
+from __future__ import annotations
+
 from dataclasses import fields
 from datetime import UTC, datetime
 from uuid import uuid4

@@ -1,5 +1,7 @@
 """Freed memory stays with the process."""
 
+from __future__ import annotations
+
 import ctypes
 import subprocess
 import sys

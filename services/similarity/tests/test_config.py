@@ -8,7 +8,7 @@ from chladni_contract.errors import NotFoundError, Reason
 from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.settings import SettingsError, load_settings
 from chladni_similarity.config import SimilaritySettings
-from chladni_similarity.models.catalog import ModelCatalog
+from chladni_similarity.embedders.catalog import ModelCatalog
 from chladni_similarity.models.references import parse_model_references
 
 

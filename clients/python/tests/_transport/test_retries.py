@@ -1,5 +1,7 @@
 """When a call is tried again, and when it is not."""
 
+from __future__ import annotations
+
 import grpc
 import pytest
 from hypothesis import given

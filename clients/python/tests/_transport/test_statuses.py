@@ -1,5 +1,7 @@
 """Every answer that is an error, and what the client makes of it."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """TLS, against a real TLS server with a certificate of its own."""
 
+from __future__ import annotations
+
 import subprocess
 
 import grpc

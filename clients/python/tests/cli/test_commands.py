@@ -1,5 +1,7 @@
 """The installed command `chladni`, run as users run it."""
 
+from __future__ import annotations
+
 import json
 import os
 import pty

@@ -1,5 +1,7 @@
 """What recipes take and tell: options that travel, drafts, fallbacks, needs, and what is asked for again."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import shlex

@@ -1,5 +1,7 @@
 """The README's examples and the example program, run as they stand."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re

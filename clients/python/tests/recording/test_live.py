@@ -1,5 +1,7 @@
 """`chladni live`: sources, levels, ENTER, and the whole way from a microphone's stand-in to the image."""
 
+from __future__ import annotations
+
 import io
 import json
 import math
@@ -177,14 +179,14 @@ class TestSpectrum:
         assert spectrum.drawn(4) == " ▅██"
         assert spectrum.drawn(2) == "▅█"
         assert spectrum.drawn(8) == "  ▅▅████"
-        assert spectrum.obstacle == ""
+        assert spectrum.unavailable_reason == ""
 
     def test_without_a_server_there_is_none(self):
         with chladni.Client("127.0.0.1:1", audio_features_target="127.0.0.1:1") as client:
             with LiveSpectrum(client, chladni.PcmFormat(RATE_HZ)) as spectrum:
                 spectrum.push(b"ab")
             spectrum.wait(20)
-            assert "cannot be reached" in spectrum.obstacle
+            assert "cannot be reached" in spectrum.unavailable_reason
             assert spectrum.drawn(4) == ""
 
 

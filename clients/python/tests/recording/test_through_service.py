@@ -1,5 +1,7 @@
 """The command and the client with a whole audio-feature service: calibrations and live sounds."""
 
+from __future__ import annotations
+
 import asyncio
 
 import numpy as np
@@ -39,7 +41,7 @@ async def test_a_live_tone_shows_where_it_sounds(folder):
                     for at in range(0, len(content), 4410):
                         spectrum.push(content[at : at + 4410])
                 spectrum.wait(30)
-                assert spectrum.obstacle == ""
+                assert spectrum.unavailable_reason == ""
                 return spectrum.drawn(16)
 
         low, high = [await asyncio.to_thread(hear, frequency_hz) for frequency_hz in (110, 7000)]

@@ -1,5 +1,7 @@
 """The provenance inside PNG files, of every kind of text chunk and every kind of damage."""
 
+from __future__ import annotations
+
 import io
 import json
 import zlib

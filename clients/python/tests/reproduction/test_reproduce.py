@@ -1,5 +1,7 @@
 """Renderings compared: pixels, terms, verdicts, and what cannot be compared."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json

@@ -1,5 +1,7 @@
 """The client, the command and a whole gateway, over scripted services."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import json

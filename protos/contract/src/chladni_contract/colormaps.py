@@ -1,5 +1,7 @@
 """Colour maps: from [0, 1] to RGB."""
 
+from __future__ import annotations
+
 from typing import Final
 
 import numpy as np

@@ -13,6 +13,8 @@ Domain code raises these; `chladni_contract.status` turns them into gRPC statuse
 HTTP answers. Any other exception reaches the caller as INTERNAL without its text.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,5 +1,7 @@
 """Tensors on the wire: `chladni.tensor.v1.Tensor` to NumPy and back, without copying elements."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, Final

@@ -4,6 +4,8 @@ Two services that must have the same network, such as the text branch by which a
 known, need not see each other's files: they compare fingerprints.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,7 @@
 """Descriptors of sounds whose properties are known."""
 
+from __future__ import annotations
+
 import librosa
 import numpy as np
 import pytest

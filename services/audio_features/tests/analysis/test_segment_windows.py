@@ -1,5 +1,7 @@
 """The windows of the course's segments."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,5 +1,7 @@
 """Mel spectrograms against librosa's."""
 
+from __future__ import annotations
+
 import librosa
 import numpy as np
 import pytest

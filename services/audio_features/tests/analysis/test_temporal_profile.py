@@ -1,5 +1,7 @@
 """The temporal profile of a sound, as it is in the embedding."""
 
+from __future__ import annotations
+
 import io
 from dataclasses import replace
 
@@ -9,7 +11,7 @@ import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.training.synthesis.corpus import SHARES, draw_sound
+from chladni_audio_features.training.synthesis.corpus import SHARES, draw_clip
 from chladni_audio_features.training.synthesis.music import random_piece, render_piece
 from chladni_audio_features.training.synthesis.speech import has_speech
 from chladni_contract.descriptor_space import COMPONENT_NAMES, TEMPORAL_FEATURES
@@ -255,7 +257,7 @@ def as_mp3(sound):
 @pytest.fixture(scope="module")
 def various_sounds():
     return [
-        0.5 * draw_sound(kind, np.random.default_rng((7, number)), rate_hz=RATE_HZ)[: 3 * RATE_HZ]
+        0.5 * draw_clip(kind, np.random.default_rng((7, number)), rate_hz=RATE_HZ)[: 3 * RATE_HZ]
         for kind in KINDS
         for number in range(4)
     ]

@@ -1,5 +1,7 @@
 """Recognition of files by content, and their headers."""
 
+from __future__ import annotations
+
 import struct
 from contextlib import suppress
 

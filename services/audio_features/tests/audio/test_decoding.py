@@ -1,5 +1,7 @@
 """From bytes to mono samples, within limits."""
 
+from __future__ import annotations
+
 import tracemalloc
 from contextlib import suppress
 

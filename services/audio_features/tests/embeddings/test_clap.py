@@ -1,5 +1,7 @@
 """CLAP by configuration, on a small one of the true architecture with random weights."""
 
+from __future__ import annotations
+
 import json
 import shutil
 import subprocess

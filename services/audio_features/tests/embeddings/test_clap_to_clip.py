@@ -1,5 +1,7 @@
 """The map from CLAP to CLIP: fitting it, its files, and serving it."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import shutil

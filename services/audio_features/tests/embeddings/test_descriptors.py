@@ -1,5 +1,7 @@
 """The calibrated embedding and its files."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import shutil

@@ -1,5 +1,7 @@
 """Initial latents through the RPC."""
 
+from __future__ import annotations
+
 import grpc
 import numpy as np
 import pytest

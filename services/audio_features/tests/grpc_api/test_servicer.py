@@ -1,5 +1,7 @@
 """The service over a real loopback connection."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import io

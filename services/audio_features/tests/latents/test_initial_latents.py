@@ -1,5 +1,7 @@
 """Initial latents and the calibrations that scale them."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json

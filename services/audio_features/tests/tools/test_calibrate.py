@@ -1,5 +1,7 @@
 """`chladni-calibrate`: clips into a calibration, in one pass and in shards."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import signal

@@ -1,5 +1,7 @@
 """The job that computes the shipped calibrations."""
 
+from __future__ import annotations
+
 import json
 
 import pytest

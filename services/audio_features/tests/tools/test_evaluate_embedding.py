@@ -1,5 +1,7 @@
 """The report on the embedding of clips."""
 
+from __future__ import annotations
+
 from chladni_audio_features.tools import evaluate_embedding
 
 

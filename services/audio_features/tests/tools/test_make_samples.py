@@ -1,5 +1,7 @@
 """The sample clips."""
 
+from __future__ import annotations
+
 import io
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The job that fits the quantile maps."""
 
+from __future__ import annotations
+
 from chladni_audio_features.training import calibrate_embedding
 
 

@@ -1,5 +1,7 @@
 """Captions drawn from a grammar."""
 
+from __future__ import annotations
+
 import pytest
 
 from chladni_audio_features.training.caption_grammar import draw_captions

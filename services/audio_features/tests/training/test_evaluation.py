@@ -1,5 +1,7 @@
 """Figures about an embedding."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 

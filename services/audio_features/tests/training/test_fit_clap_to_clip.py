@@ -1,5 +1,7 @@
 """The job that fits the map from CLAP to CLIP."""
 
+from __future__ import annotations
+
 import json
 
 import numpy as np

@@ -1,10 +1,12 @@
 """The synthesiser of clips."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
 from chladni_audio_features.training.synthesis import speech
-from chladni_audio_features.training.synthesis.corpus import SHARES, draw_corpus, draw_sound
+from chladni_audio_features.training.synthesis.corpus import SHARES, draw_clip, draw_corpus
 from chladni_audio_features.training.synthesis.effects import faded, normalised
 from chladni_audio_features.training.synthesis.music import Piece, render_piece
 from chladni_audio_features.training.synthesis.percussion import PATTERNS, render_pattern
@@ -65,7 +67,7 @@ def test_drums_keep_their_tempo(analyser, pattern):
 @pytest.mark.parametrize("kind", [kind for kind in SHARES if kind != "speech" or has_speech()])
 def test_corpus_sounds_are_usable_and_reproducible(kind):
     for seed in range(3):
-        first, second = (draw_sound(kind, np.random.default_rng(seed), rate_hz=RATE_HZ) for _ in range(2))
+        first, second = (draw_clip(kind, np.random.default_rng(seed), rate_hz=RATE_HZ) for _ in range(2))
         assert np.array_equal(first, second)
         assert first.dtype == np.float32
         assert 0 < np.abs(first).max() < 1.1
@@ -74,7 +76,7 @@ def test_corpus_sounds_are_usable_and_reproducible(kind):
 
 def test_unknown_kinds_are_refused():
     with pytest.raises(ValueError, match="'birds'"):
-        draw_sound("birds", np.random.default_rng(0), rate_hz=RATE_HZ)
+        draw_clip("birds", np.random.default_rng(0), rate_hz=RATE_HZ)
 
 
 def test_the_corpus_leaves_speech_out_where_there_is_none(monkeypatch):

@@ -1,5 +1,7 @@
 """The job that writes embeddings to train on."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 

@@ -115,12 +115,12 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
         await stack.enter_async_context(removed.flushed(interval_seconds=interval_seconds))
         application = build_application(settings, registry, store, similarity, stack)
         live_connections = ConnectionLimiter(
-            total=settings.max_live_sounds, per_client=settings.max_live_sounds_per_client
+            total=settings.max_live_streams, per_client=settings.max_live_streams_per_client
         )
         observe_counts(
             registry,
             unfinished_jobs=lambda: application.job_runner.unfinished_count,
-            live_sounds=lambda: live_connections.open_count,
+            live_streams=lambda: live_connections.open_count,
         )
         app = create_app(
             application,

@@ -95,9 +95,9 @@ class GatewaySettings(ServiceSettings):
         description="Time for one job, and for one image of batch priority over gRPC if "
         "the caller sets no deadline; the wait in queues included.",
     )
-    max_live_sounds: int = Field(16, ge=1, le=10_000, description="Live sounds at a time at most.")
-    max_live_sounds_per_client: int = Field(
-        4, ge=1, le=10_000, description="Live sounds of one client at most."
+    max_live_streams: int = Field(16, ge=1, le=10_000, description="Live streams at a time at most.")
+    max_live_streams_per_client: int = Field(
+        4, ge=1, le=10_000, description="Live streams of one client at most."
     )
     max_live_seconds: float = Field(
         120.0, gt=0, le=3600, description="Longest live sound; shown to people, enforced by audio-features."

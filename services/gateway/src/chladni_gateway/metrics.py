@@ -108,19 +108,17 @@ class CreationMetrics:
 
 
 def observe_counts(
-    registry: CollectorRegistry, *, unfinished_jobs: Callable[[], int], live_sounds: Callable[[], int]
+    registry: CollectorRegistry, *, unfinished_jobs: Callable[[], int], live_streams: Callable[[], int]
 ) -> None:
     """Make counts that others keep into metrics.
 
     Args:
         registry: Registry that the metrics join.
         unfinished_jobs: Returns the number of unfinished jobs.
-        live_sounds: Returns the number of live sounds.
+        live_streams: Returns the number of live streams.
     """
     Gauge("chladni_unfinished_jobs", "Unfinished jobs.", registry=registry).set_function(unfinished_jobs)
-    Gauge("chladni_live_sounds", "Live sounds that are listened to.", registry=registry).set_function(
-        live_sounds
-    )
+    Gauge("chladni_live_streams", "Live streams that are open.", registry=registry).set_function(live_streams)
 
 
 class HttpMetrics:

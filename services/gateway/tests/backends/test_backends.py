@@ -1,5 +1,7 @@
 """Services behind the gateway that come and go."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import time

@@ -1,5 +1,7 @@
 """Models that live on servers of their own."""
 
+from __future__ import annotations
+
 import asyncio
 
 import pytest_asyncio

@@ -1,5 +1,7 @@
 """The order of stages, over collaborators in memory."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from contextlib import aclosing

@@ -1,5 +1,7 @@
 """Events on their way from a recipe to its reader: back-pressure, cancellation and errors."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections import Counter

@@ -1,5 +1,7 @@
 """Jobs and the board that runs them, over a creator in memory."""
 
+from __future__ import annotations
+
 import asyncio
 import itertools
 import uuid

@@ -1,5 +1,7 @@
 """The gateway over gRPC."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import uuid

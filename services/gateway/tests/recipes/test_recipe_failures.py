@@ -1,5 +1,7 @@
 """What is in the way of recipes: the answer names it, or another way is taken, and the gateway goes on."""
 
+from __future__ import annotations
+
 import pytest
 
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2

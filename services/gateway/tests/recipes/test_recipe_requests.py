@@ -1,5 +1,7 @@
 """What each recipe asks the services for, over gRPC with services that follow a script."""
 
+from __future__ import annotations
+
 import struct
 
 import pytest

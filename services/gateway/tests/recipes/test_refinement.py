@@ -1,5 +1,7 @@
 """Numbers that recipes work out: steps for a strength, and the shape of latents for a size."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

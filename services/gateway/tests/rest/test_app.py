@@ -1,5 +1,7 @@
 """Health, recipes, limits, the page, and what every answer has."""
 
+from __future__ import annotations
+
 import json
 import re
 

@@ -1,5 +1,7 @@
 """Multipart forms, as they arrive in pieces."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

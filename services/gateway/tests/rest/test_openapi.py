@@ -1,5 +1,7 @@
 """The API does what its OpenAPI document says: found by schemathesis, which reads nothing else."""
 
+from __future__ import annotations
+
 import asyncio
 import sys
 

@@ -1,5 +1,7 @@
 """Uploads: their limits, their end, and that nothing of them stays."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import tempfile

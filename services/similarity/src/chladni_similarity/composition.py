@@ -32,12 +32,12 @@ from chladni_similarity.collections.interface import OpenStore
 from chladni_similarity.collections.metrics import CollectionMetrics
 from chladni_similarity.comparison import ImageComparer
 from chladni_similarity.config import COLLECTIONS_OFF, SimilaritySettings
+from chladni_similarity.embedders.catalog import ModelCatalog, load_catalog
 from chladni_similarity.embedders.interface import AudioEmbedder
 from chladni_similarity.embedding.cache import EmbeddingCache
 from chladni_similarity.embedding.engine import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
 from chladni_similarity.grpc_api.servicer import AnomalyServicer, SimilarityServicer
 from chladni_similarity.metrics import EmbeddingMetrics
-from chladni_similarity.models.catalog import ModelCatalog, load_catalog
 from chladni_similarity.search import ImageSearch, SearchModels
 
 SERVICE_NAMES: Final = (
@@ -99,7 +99,7 @@ def _concurrent_batch_count(settings: SimilaritySettings, catalog: ModelCatalog)
 
 def _warm(catalog: ModelCatalog, settings: SimilaritySettings, batch_count: int) -> None:
     """Run each model at the smallest and the largest batch: first runs choose kernels."""
-    import torch  # noqa: PLC0415 - after the server listens; see models.catalog
+    import torch  # noqa: PLC0415 - after the server listens; see embedders.catalog
 
     thread_count = settings.torch_thread_count or max(1, available_processor_count() // batch_count)
     torch.set_num_threads(thread_count)

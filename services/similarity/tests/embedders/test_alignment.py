@@ -14,7 +14,7 @@ from chladni_runtime.models.files import ModelLoadingError
 from chladni_runtime.models.reference import ModelReference
 from chladni_similarity.embedders.alignment import AlignmentEmbedder
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
-from chladni_similarity.models.catalog import ModelCatalog, load_catalog
+from chladni_similarity.embedders.catalog import ModelCatalog, load_catalog
 from chladni_similarity.models.files import ModelAbsentError
 from chladni_similarity.models.scoring import cosine_of
 
@@ -94,7 +94,7 @@ def test_the_shipped_model_has_all_that_it_needs():
 
 def test_a_model_that_was_never_trained_is_left_out_with_a_warning(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(
-        "chladni_similarity.models.catalog.shipped_model_directory", lambda name: tmp_path / name
+        "chladni_similarity.embedders.catalog.shipped_model_directory", lambda name: tmp_path / name
     )
     references = [ModelReference("efficientnet-lite0"), ModelReference("chladni-alignment")]
     with caplog.at_level("WARNING"):

@@ -30,8 +30,8 @@ from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
 from chladni_similarity import composition
 from chladni_similarity.config import SimilaritySettings
+from chladni_similarity.embedders.catalog import ModelCatalog
 from chladni_similarity.embedders.interface import ModelCard
-from chladni_similarity.models.catalog import ModelCatalog
 from chladni_similarity.models.scoring import CosineScore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

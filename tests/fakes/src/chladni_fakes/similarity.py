@@ -146,6 +146,6 @@ def score_of(first: bytes, second: bytes) -> float:
     return max(0.0, cosine)
 
 
-def _arbitrary_fit(image: bytes, sound: bytes) -> float:
+def _arbitrary_fit(image: bytes, audio: bytes) -> float:
     """Return a score that always is the same for the same two, and else tells nothing."""
-    return hashlib.sha256(image + sound).digest()[0] / 255
+    return hashlib.sha256(image + audio).digest()[0] / 255

@@ -33,7 +33,7 @@ class LiveSpectrum:
         self._waiting: SimpleQueue[bytes | None] = SimpleQueue()
         self._bands_db: tuple[float, ...] = ()
         self._loudest_db = float("-inf")
-        self._obstacle = ""
+        self._unavailable_reason = ""
         self._thread = threading.Thread(target=self._follow, name="chladni-spectrum", daemon=True)
 
     def __enter__(self) -> Self:
@@ -49,13 +49,13 @@ class LiveSpectrum:
         self._waiting.put(None)
 
     @property
-    def obstacle(self) -> str:
+    def unavailable_reason(self) -> str:
         """Why there is no spectrum; empty if there is one, or may be soon."""
-        return self._obstacle
+        return self._unavailable_reason
 
     def push(self, chunk: bytes) -> None:
         """Send the next bytes of the sound; does not wait."""
-        if not self._obstacle:
+        if not self._unavailable_reason:
             self._waiting.put(chunk)
 
     def wait(self, timeout_seconds: float) -> None:
@@ -77,7 +77,7 @@ class LiveSpectrum:
                 if isinstance(event, MelFrames):
                     self._take(event)
         except (ChladniError, RuntimeError) as error:  # RuntimeError: the client was closed
-            self._obstacle = str(error)
+            self._unavailable_reason = str(error)
 
     def _take(self, frames: MelFrames) -> None:
         _, frame_count = frames.power_db.shape

@@ -108,9 +108,9 @@ class DescriptorAnalyser:
         centred = samples - offset
         if not np.abs(centred).max(initial=0.0) > _SILENT_AMPLITUDE:
             return _SILENCE
-        return self._describe_sound(centred)
+        return self._describe_clip(centred)
 
-    def _describe_sound(self, samples: npt.NDArray[np.float32]) -> Descriptors:
+    def _describe_clip(self, samples: npt.NDArray[np.float32]) -> Descriptors:
         rate_hz = self._sample_rate_hz
         settings = self._transform.settings
         meter = SpectralShapeMeter(bin_frequencies(settings.fft_size, rate_hz))

@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     transform = MelTransform()
     moments = {(basis, side): Moments.empty(side * side) for basis in LatentBasis for side in _SIDES}
     kinds: Counter[str] = Counter()
-    for sound in draw_corpus(count=options.count, seed=options.seed, rate_hz=ANALYSIS_SAMPLE_RATE_HZ):
-        kinds[sound.kind] += 1
-        scaled = log_mel_spectrogram(transform.power_of_clip(sound.samples)).scaled
+    for example in draw_corpus(count=options.count, seed=options.seed, rate_hz=ANALYSIS_SAMPLE_RATE_HZ):
+        kinds[example.kind] += 1
+        scaled = log_mel_spectrogram(transform.power_of_clip(example.samples)).scaled
         moments = {
             (basis, side): accumulated.with_vector(latent_values(scaled, side=side, basis=basis))
             for (basis, side), accumulated in moments.items()

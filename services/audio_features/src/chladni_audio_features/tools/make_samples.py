@@ -135,9 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     for sample in SAMPLES:
         path = options.output / sample.name
-        sound = sample.render(sample.sample_rate_hz)
-        path.write_bytes(encode(sound, rate_hz=sample.sample_rate_hz, suffix=path.suffix))
-        seconds = len(sound) / sample.sample_rate_hz
+        clip = sample.render(sample.sample_rate_hz)
+        path.write_bytes(encode(clip, rate_hz=sample.sample_rate_hz, suffix=path.suffix))
+        seconds = len(clip) / sample.sample_rate_hz
         print(f"{path.name:<28}{seconds:6.2f} s{path.stat().st_size:>9} bytes")
 
 

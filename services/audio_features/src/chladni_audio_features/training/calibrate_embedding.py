@@ -93,9 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     analyser = DescriptorAnalyser(MelTransform())
     kinds, descriptors = [], []
-    for sound in draw_corpus(count=options.count, seed=options.seed, rate_hz=ANALYSIS_SAMPLE_RATE_HZ):
-        kinds.append(sound.kind)
-        descriptors.append(analyser.describe(sound.samples))
+    for example in draw_corpus(count=options.count, seed=options.seed, rate_hz=ANALYSIS_SAMPLE_RATE_HZ):
+        kinds.append(example.kind)
+        descriptors.append(analyser.describe(example.samples))
 
     options.output.mkdir(parents=True, exist_ok=True)
     calibration = _encode(

@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     embeddings = np.empty((options.count, len(COMPONENT_NAMES)), dtype=np.float32)
     kinds: list[str] = []
     corpus = draw_corpus(count=options.count, seed=options.seed, rate_hz=ANALYSIS_SAMPLE_RATE_HZ)
-    for index, sound in enumerate(corpus):
-        embeddings[index] = embedder.embed(analyser.describe(sound.samples))
-        kinds.append(sound.kind)
+    for index, example in enumerate(corpus):
+        embeddings[index] = embedder.embed(analyser.describe(example.samples))
+        kinds.append(example.kind)
         if len(kinds) % _PROGRESS_EVERY == 0:
             print(f"{len(kinds)} of {options.count} sounds", file=sys.stderr, flush=True)
     np.savez_compressed(options.out, embeddings=embeddings, kinds=np.array(kinds))

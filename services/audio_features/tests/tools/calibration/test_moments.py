@@ -1,5 +1,7 @@
 """Moments of any number of vectors, in one pass or in shards."""
 
+from __future__ import annotations
+
 from fractions import Fraction
 from itertools import pairwise
 

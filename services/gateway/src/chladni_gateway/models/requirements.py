@@ -139,10 +139,10 @@ class ModelPairRequirement:
                 `ModelRequirement.select`.
         """
         errors: list[ChladniError] = []
-        sounds: Sequence[ModelSummary] = ()
+        audio_models: Sequence[ModelSummary] = ()
         images: Sequence[ModelSummary] = ()
         try:
-            sounds = self.audio.select(snapshot.audio)
+            audio_models = self.audio.select(snapshot.audio)
         except ChladniError as error:
             errors.append(error)
         try:
@@ -152,27 +152,27 @@ class ModelPairRequirement:
         if errors:
             raise merge_errors(errors)
         for image in images:
-            for sound in sounds:
-                if sound.output_space in image.input_spaces:
-                    return ModelPair(sound, image)
-        raise _incompatible_models(sounds[0], images[0])
+            for audio_model in audio_models:
+                if audio_model.output_space in image.input_spaces:
+                    return ModelPair(audio_model, image)
+        raise _incompatible_models(audio_models[0], images[0])
 
     def check(
         self, snapshot: CatalogSnapshot, *, is_optional: bool = False
     ) -> tuple[Requirement, Requirement]:
         """Return whether both needs are met; where the models do not fit, the second one is not."""
-        sound = self.audio.check(snapshot.audio, is_optional=is_optional)
+        audio_model = self.audio.check(snapshot.audio, is_optional=is_optional)
         image = self.image.check(snapshot.image, is_optional=is_optional)
-        if not (sound.is_met and image.is_met):
-            return sound, image
+        if not (audio_model.is_met and image.is_met):
+            return audio_model, image
         try:
             pair = self.select(snapshot)
         except ChladniError as error:
-            return sound, Requirement(
+            return audio_model, Requirement(
                 description=image.description, remedy=error.message, is_optional=is_optional
             )
         return (
-            Requirement(description=sound.description, model=pair.audio.name, is_optional=is_optional),
+            Requirement(description=audio_model.description, model=pair.audio.name, is_optional=is_optional),
             Requirement(description=image.description, model=pair.image.name, is_optional=is_optional),
         )
 
@@ -226,12 +226,12 @@ def _not_ready(kind: Sequence[ModelSummary], offered: ServiceModels, *, is_named
     )
 
 
-def _incompatible_models(sound: ModelSummary, image: ModelSummary) -> ChladniError:
+def _incompatible_models(audio_model: ModelSummary, image: ModelSummary) -> ChladniError:
     taken = ", ".join(sorted(image.input_spaces)) or "no space"
     return ChladniError(
         Reason.RECIPE_UNAVAILABLE,
-        f"The image model {image.name} takes embeddings of {taken}, but {sound.name} describes the sound "
-        f"in {sound.output_space}. Configure image-generation with a model that takes these, or "
-        "audio-features with one that makes those.",
+        f"The image model {image.name} takes embeddings of {taken}, but {audio_model.name} describes "
+        f"the sound in {audio_model.output_space}. Configure image-generation with a model that takes these, "
+        "or audio-features with one that makes those.",
         metadata={STAGE_KEY: Stage.IMAGE_GENERATION.value},
     )

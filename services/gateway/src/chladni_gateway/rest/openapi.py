@@ -110,7 +110,7 @@ COMPARISON: Final[dict[str, Any]] = {
 }
 ALIGNMENT: Final[dict[str, Any]] = {
     "image_id": IMAGE_ID,
-    "sound_of": OTHER_IMAGE_ID,
+    "audio_of": OTHER_IMAGE_ID,
     "score": 0.93,
     "percentage": "93%",
     "level": "high",

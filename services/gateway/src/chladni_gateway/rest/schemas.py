@@ -85,7 +85,7 @@ class AlignmentBody(BaseModel):
     """How well an image fits a sound."""
 
     image_id: UUID = Field(description="The image.")
-    sound_of: UUID = Field(description="The image whose sound it is; the same one for its own sound.")
+    audio_of: UUID = Field(description="The image whose sound it is; the same one for its own sound.")
     score: float = Field(
         ge=0,
         le=1,
@@ -142,7 +142,7 @@ class SearchRequest(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_sound(cls, value: Any) -> Any:
+    def _refuse_audio(cls, value: Any) -> Any:
         if isinstance(value, dict) and "sound" in value:
             raise NotOfferedError(
                 "This server cannot search by sound. Create an image of the sound and search by its image_id."

@@ -44,12 +44,12 @@ class ImageAligner:
         self._scorer = scorer
         self._memory = AlignmentMemory(clock)
 
-    async def score(self, image_id: UUID, *, sound_of: UUID, owner: str, deadline: Deadline) -> Alignment:
+    async def score(self, image_id: UUID, *, audio_of: UUID, owner: str, deadline: Deadline) -> Alignment:
         """Return how well an image fits the audio of an image, which may be the same one.
 
         Args:
             image_id: The image.
-            sound_of: The image whose audio it is.
+            audio_of: The image whose audio it is.
             owner: Whose images both must be.
             deadline: When the answer must be there.
 
@@ -60,10 +60,10 @@ class ImageAligner:
         """
         with at_stage(Stage.STORAGE):
             record = await describe_owned(self._store, image_id, owner=owner)
-            source = await describe_owned(self._store, sound_of, owner=owner)
+            source = await describe_owned(self._store, audio_of, owner=owner)
         if source.audio_embedding is None:
             raise NoAlignmentError(
-                f"The image {sound_of} was made before descriptions of sounds were kept, so what fits its "
+                f"The image {audio_of} was made before descriptions of sounds were kept, so what fits its "
                 "sound is unknown. Create it again from its audio file."
             )
         known = self._memory.find(record.sha256, source.audio_embedding)

@@ -1,5 +1,7 @@
 """How often a client may ask, over real connections."""
 
+from __future__ import annotations
+
 import asyncio
 
 import httpx

@@ -1,5 +1,7 @@
 """Sessions: whose images and jobs are whose."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import json

@@ -1,5 +1,7 @@
 """How often one, and all of a host, may ask."""
 
+from __future__ import annotations
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,5 +1,7 @@
 """How well images fit sounds, over REST."""
 
+from __future__ import annotations
+
 import json
 import struct
 import uuid
@@ -49,7 +51,7 @@ async def test_an_image_is_scored_against_its_own_sound_without_another_analysis
     assert response.status_code == 200
     assert response.json() == {
         "image_id": image_id,
-        "sound_of": image_id,
+        "audio_of": image_id,
         "score": 0.926,
         "percentage": "93%",
         "level": "high",
@@ -77,8 +79,8 @@ async def test_own_and_crossed_sounds_are_told_apart_and_asked_once(backends, op
     backends.similarity.fit = lambda image, sound: 0.9 if own[image] == sound else 0.2
     for _ in range(3):
         for image, source in product(image_ids, repeat=2):
-            body = (await align(browser, image, sound_of=source)).json()
-            assert (body["image_id"], body["sound_of"]) == (image, source)
+            body = (await align(browser, image, audio_of=source)).json()
+            assert (body["image_id"], body["audio_of"]) == (image, source)
             assert body["score"] == (0.9 if image == source else 0.2)
     assert len(backends.similarity.aligned) == 4
     assert (await align(browser, image_ids[0])).json()["score"] == 0.9
@@ -112,7 +114,7 @@ async def test_strangers_images_and_sounds_are_as_those_that_are_not_there(
     for other in (strange, str(uuid.uuid4())):
         image, source = (other, mine) if place == "image" else (mine, other)
         for browser in (bob, nobody):
-            response = await align(browser, image, sound_of=source)
+            response = await align(browser, image, audio_of=source)
             assert response.status_code == 404
             error = error_of(response)
             assert (error["code"], error["stage"]) == ("UNKNOWN_IMAGE", "storage")
@@ -135,8 +137,8 @@ async def test_what_was_deleted_fits_nothing_any_more(open_session, error_of):
     [
         ("x", {}, "image_id"),
         ("a/b", {}, "image_id"),
-        (str(uuid.UUID(int=1)), {"sound_of": "x"}, "sound_of"),
-        (str(uuid.UUID(int=1)), {"sound_of": ""}, "sound_of"),
+        (str(uuid.UUID(int=1)), {"audio_of": "x"}, "audio_of"),
+        (str(uuid.UUID(int=1)), {"audio_of": ""}, "audio_of"),
     ],
 )
 async def test_what_is_no_identifier_is_refused_by_name(gateway, error_of, path, query, field):
@@ -157,13 +159,13 @@ async def test_images_of_earlier_versions_say_that_their_sound_is_not_known(
         record = json.loads(path.read_text())
         del record["audio_embedding"]
         path.write_text(json.dumps(record))
-        for response in (await align(browser, old), await align(browser, new, sound_of=old)):
+        for response in (await align(browser, old), await align(browser, new, audio_of=old)):
             assert response.status_code == 404
             error = error_of(response)
             assert (error["code"], error["stage"]) == ("NO_ALIGNMENT", "similarity")
             assert old in error["message"]
             assert "Create it again" in error["message"]
-        assert (await align(browser, old, sound_of=new)).status_code == 200
+        assert (await align(browser, old, audio_of=new)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ async def test_similarity_that_is_down_is_told(backends, open_session, error_of)
     assert (error_of(response)["code"], error_of(response)["stage"]) == ("BACKEND_UNAVAILABLE", "similarity")
 
 
-def sound_of(number):
+def audio_of(number):
     return Embedding("space", (1,), struct.pack("<f", number))
 
 
@@ -211,14 +213,14 @@ def test_an_alignment_is_remembered_for_a_while():
     now = 0.0
     memory = AlignmentMemory(lambda: now)
     alignment = Alignment(0.5, 0.1, "m")
-    assert memory.find("a", sound_of(1)) is None
-    memory.keep("a", sound_of(1), alignment)
+    assert memory.find("a", audio_of(1)) is None
+    memory.keep("a", audio_of(1), alignment)
     now = REMEMBERED_SECONDS - 1
-    assert memory.find("a", sound_of(1)) is alignment
-    assert memory.find("b", sound_of(1)) is None
-    assert memory.find("a", sound_of(2)) is None
+    assert memory.find("a", audio_of(1)) is alignment
+    assert memory.find("b", audio_of(1)) is None
+    assert memory.find("a", audio_of(2)) is None
     now = REMEMBERED_SECONDS
-    assert memory.find("a", sound_of(1)) is None
+    assert memory.find("a", audio_of(1)) is None
 
 
 @settings(max_examples=100, deadline=None)
@@ -227,9 +229,9 @@ def test_the_least_recently_used_of_too_many_are_forgotten(steps, limit):
     memory, recent = AlignmentMemory(lambda: 0.0, max_remembered=limit), []
     for is_kept, number in steps:
         if is_kept:
-            memory.keep("a", sound_of(number), Alignment(number / 5, 0.0, "m"))
+            memory.keep("a", audio_of(number), Alignment(number / 5, 0.0, "m"))
         else:
-            found = memory.find("a", sound_of(number))
+            found = memory.find("a", audio_of(number))
             assert (found is not None) == (number in recent)
             assert found is None or found.score == number / 5
         if is_kept or number in recent:

@@ -1,5 +1,7 @@
 """Matrices, search and spectrograms over REST."""
 
+from __future__ import annotations
+
 import itertools
 import uuid
 

@@ -1,5 +1,7 @@
 """`POST /api/generate` over a real connection."""
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import hashlib

@@ -1,5 +1,7 @@
 """Images and their comparison over REST."""
 
+from __future__ import annotations
+
 import uuid
 
 import pytest

@@ -1,5 +1,7 @@
 """`/api/jobs` over real connections: images in the making that do without their client."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import re

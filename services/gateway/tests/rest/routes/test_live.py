@@ -1,5 +1,7 @@
 """`/api/live`: live sound over a WebSocket."""
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import json
@@ -214,14 +216,14 @@ async def test_who_leaves_is_not_listened_to_any_more(backends, gateway, eventua
     await socket.send(b"\0\0")
     await receive(socket)
     assert backends.audio_features.open_streams == 1
-    assert await gateway.metric("chladni_live_sounds") == 1
+    assert await gateway.metric("chladni_live_streams") == 1
     if is_abrupt:
         socket.transport.abort()
     else:
         await socket.close()
     await eventually(lambda: backends.audio_features.open_streams == 0)
     async with asyncio.timeout(5):
-        while await gateway.metric("chladni_live_sounds"):
+        while await gateway.metric("chladni_live_streams"):
             await asyncio.sleep(0.01)
 
 
@@ -281,8 +283,8 @@ async def test_configured_origins_may(open_gateway_with):
         assert (await begin(socket))["type"] == "ready"
 
 
-async def test_live_sounds_are_limited(open_gateway_with):
-    async with open_gateway_with(max_live_sounds=3, max_live_sounds_per_client=2) as gateway:
+async def test_live_streams_are_limited(open_gateway_with):
+    async with open_gateway_with(max_live_streams=3, max_live_streams_per_client=2) as gateway:
         cookies = [{"Cookie": f"chladni_session={number:043}"} for number in range(2)]
         async with (
             open_live(gateway, additional_headers=cookies[0]) as first,
@@ -298,7 +300,7 @@ async def test_live_sounds_are_limited(open_gateway_with):
                 assert json.loads(response.body)["error"]["code"] == "QUEUE_FULL"
             await first.close()
             async with asyncio.timeout(5):
-                while await gateway.metric("chladni_live_sounds") == 3:
+                while await gateway.metric("chladni_live_streams") == 3:
                     await asyncio.sleep(0.01)
             async with open_live(gateway, additional_headers=cookies[1]) as socket:
                 assert (await begin(socket))["type"] == "ready"

@@ -1,5 +1,7 @@
 """The page's files: compressed where the browser takes that, and asked for again at the least cost."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 

@@ -31,8 +31,8 @@ from chladni_image_generation.families.embedded.model import (
     load_embedded_model,
 )
 from chladni_image_generation.models.files import EMBEDDED_MODEL_ID, MANIFEST_NAME, find_model_files
-from chladni_image_generation.tools.single_image import denoise_alone
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
+from chladni_image_generation.training.single_image import denoise_alone
 
 _REFERENCE: Final = "float32"
 _DESCRIPTOR_SEED: Final = 77_000_000

@@ -27,7 +27,6 @@ from chladni_image_generation.families.embedded.model import (
 )
 from chladni_image_generation.families.embedded.noise_grid import draw_grids
 from chladni_image_generation.models.files import EMBEDDED_MODEL_ID, find_model_files
-from chladni_image_generation.tools.single_image import denoise_alone
 from chladni_image_generation.training.data.art import render
 from chladni_image_generation.training.data.descriptor_sampling import (
     load_recorded,
@@ -35,6 +34,7 @@ from chladni_image_generation.training.data.descriptor_sampling import (
     vary_recorded,
 )
 from chladni_image_generation.training.progress import ProgressLog
+from chladni_image_generation.training.single_image import denoise_alone
 
 _IMAGE_PIXELS = 128
 _RENDERED_PIXELS = 256

@@ -19,7 +19,7 @@ corners = st.integers(0, 2**COMPONENT_COUNT - 1).map(
 )
 
 
-def sound_of(**components: float) -> torch.Tensor:
+def audio_of(**components: float) -> torch.Tensor:
     """(1, 152) embedding, 0.5 where nothing is said."""
     values = dict.fromkeys(COMPONENT_NAMES, 0.5) | components
     return torch.tensor([[values[name] for name in COMPONENT_NAMES]])
@@ -47,7 +47,7 @@ def test_extreme_sounds_have_sensible_parameters(embedding: torch.Tensor) -> Non
 
 
 def test_vectors_hold_every_parameter_but_the_course() -> None:
-    base = sound_of()
+    base = audio_of()
     reference = parameters_from_descriptors(base).as_vectors()
     for index, name in enumerate(COMPONENT_NAMES):
         moved = base.clone()
@@ -92,7 +92,7 @@ def test_rows_do_not_depend_on_their_companions() -> None:
     ],
 )
 def test_more_of_a_descriptor_is_more_of_what_it_stands_for(component: str, parameter: str) -> None:
-    levels = torch.cat([sound_of(**{component: level}) for level in (0.0, 0.25, 0.5, 0.75, 1.0)])
+    levels = torch.cat([audio_of(**{component: level}) for level in (0.0, 0.25, 0.5, 0.75, 1.0)])
     values = getattr(parameters_from_descriptors(levels), parameter)
     assert (values.diff() >= 0).all()
     assert values[-1] > values[0]
@@ -100,15 +100,15 @@ def test_more_of_a_descriptor_is_more_of_what_it_stands_for(component: str, para
 
 def test_brighter_sounds_have_lighter_and_yellower_lights() -> None:
     key = {"chroma_c": 1.0, "chroma_e": 0.5, "chroma_g": 0.8}
-    sounds = torch.cat([sound_of(brightness=level, **key) for level in (0.1, 0.5, 0.9)])
+    sounds = torch.cat([audio_of(brightness=level, **key) for level in (0.1, 0.5, 0.9)])
     lightness, _, yellow = parameters_from_descriptors(sounds).palette[:, -1].unbind(1)
     assert (lightness.diff() > 0).all()
     assert (yellow.diff() > 0).all()
 
 
 def test_a_clean_tone_is_a_plate_and_noise_a_landscape() -> None:
-    clean = parameters_from_descriptors(sound_of(harmonicity=0.95, flatness=0.05, chroma_c=1.0))
-    noisy = parameters_from_descriptors(sound_of(harmonicity=0.1, flatness=0.9))
+    clean = parameters_from_descriptors(audio_of(harmonicity=0.95, flatness=0.05, chroma_c=1.0))
+    noisy = parameters_from_descriptors(audio_of(harmonicity=0.1, flatness=0.9))
     assert clean.plate_share > 0.85
     assert clean.ridge_share < 0.2
     assert noisy.ridge_share > 0.9
@@ -116,8 +116,8 @@ def test_a_clean_tone_is_a_plate_and_noise_a_landscape() -> None:
 
 
 def test_quiet_sounds_keep_their_forms_and_silence_has_none() -> None:
-    quiet = parameters_from_descriptors(sound_of(loudness=0.0))
-    loud = parameters_from_descriptors(sound_of(loudness=1.0))
+    quiet = parameters_from_descriptors(audio_of(loudness=0.0))
+    loud = parameters_from_descriptors(audio_of(loudness=1.0))
     nothing = parameters_from_descriptors(silence()[None])
     for name in ("contrast", "ridge_share", "cell_share", "ribbon_share", "plate_share"):
         assert getattr(quiet, name) >= 0.5 * getattr(loud, name) > 0, name
@@ -139,7 +139,7 @@ def test_the_order_of_two_strong_notes_hardly_shows() -> None:
     """A shade more of one note or of the other leaves key, mode and figure nearly as they are."""
     quiet = {name: 0.0 for name in DESCRIPTOR_NAMES if name.startswith("chroma")}
     first, second = (
-        parameters_from_descriptors(sound_of(**(quiet | {"chroma_g": g, "chroma_g_sharp": a, "mode": mode})))
+        parameters_from_descriptors(audio_of(**(quiet | {"chroma_g": g, "chroma_g_sharp": a, "mode": mode})))
         for g, a, mode in ((1.0, 0.95, 0.48), (0.95, 1.0, 0.52))
     )
     assert (first.as_vectors() - second.as_vectors()).abs().max() < 0.1
@@ -147,6 +147,6 @@ def test_the_order_of_two_strong_notes_hardly_shows() -> None:
 
 def test_each_pitch_class_excites_a_mode_of_its_own() -> None:
     quiet = {name: 0.0 for name in DESCRIPTOR_NAMES if name.startswith("chroma")}
-    sounds = torch.cat([sound_of(**(quiet | {name: 1.0})) for name in quiet])
+    sounds = torch.cat([audio_of(**(quiet | {name: 1.0})) for name in quiet])
     assert torch.equal(parameters_from_descriptors(sounds).plate_weights, torch.eye(12))
-    assert not parameters_from_descriptors(sound_of(**quiet)).plate_weights.any()
+    assert not parameters_from_descriptors(audio_of(**quiet)).plate_weights.any()

@@ -35,7 +35,7 @@ from chladni_image_generation.training.data.descriptor_sampling import sample_de
 SIZES = [(4, 4), (8, 8), (16, 20), (20, 12)]
 
 
-def sound_of(**components: float | Tensor) -> ImageParameters:
+def audio_of(**components: float | Tensor) -> ImageParameters:
     """Parameters of a loud sound without pitch; a course feature takes 16 values, one a segment."""
     values = dict(zip(COMPONENT_NAMES, silence().tolist(), strict=True))
     values |= {"loudness": 0.8, "pitch_range": 0.5}
@@ -127,17 +127,17 @@ def test_another_shape_shows_more_around_the_same_figure(height: int, width: int
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (16, 48), (48, 16)])
 def test_the_sound_lasts_from_edge_to_edge(height: int, width: int) -> None:
-    level = feature(scene_of(sound_of(course_level=RISING), height, width).course, "level")
+    level = feature(scene_of(audio_of(course_level=RISING), height, width).course, "level")
     assert level[..., 0].max() < 0.2
     assert level[..., -1].min() > 0.8
     onsets = torch.zeros(TEMPORAL_SEGMENTS)
     onsets[14] = 1.0
-    bodies = scene_of(sound_of(course_onset=onsets), height, width).bodies[0]
+    bodies = scene_of(audio_of(course_onset=onsets), height, width).bodies[0]
     assert int(bodies.flatten().argmax()) % width == pytest.approx(width * 14.5 / TEMPORAL_SEGMENTS, abs=1.5)
 
 
 def test_the_course_runs_from_left_to_right() -> None:
-    scene = scene_of(sound_of(course_level=RISING))
+    scene = scene_of(audio_of(course_level=RISING))
     level = feature(scene.course, "level")[0]
     assert (level.diff(dim=1) >= -1e-6).all()
     assert level[:, 0].max() < 0.2
@@ -146,7 +146,7 @@ def test_the_course_runs_from_left_to_right() -> None:
 
 
 def test_the_course_runs_outwards_in_rings() -> None:
-    scene = scene_of(sound_of(course_level=RISING))
+    scene = scene_of(audio_of(course_level=RISING))
     distance = (scene.across**2 + scene.above**2).sqrt()[0].flatten()
     level = feature(scene.ring_course, "level")[0].flatten()[distance.argsort()]
     assert (level.diff() >= -1e-5).all()
@@ -157,8 +157,8 @@ def test_the_course_runs_outwards_in_rings() -> None:
 def test_ridges_of_the_reversed_course_are_mirrored() -> None:
     course = torch.rand(TEMPORAL_SEGMENTS, generator=torch.Generator().manual_seed(1))
     features = ("course_level", "course_brightness", "course_pitch_height", "course_onset")
-    forward = scene_of(sound_of(**dict.fromkeys(features, course)))
-    backward = scene_of(sound_of(**dict.fromkeys(features, course.flip(0))))
+    forward = scene_of(audio_of(**dict.fromkeys(features, course)))
+    backward = scene_of(audio_of(**dict.fromkeys(features, course.flip(0))))
     assert torch.allclose(backward.ridges, forward.ridges.flip(3), atol=1e-5)
     assert torch.allclose(backward.ribbon, forward.ribbon.flip(2), atol=1e-4)
     assert (forward.ridges - forward.ridges.flip(3)).abs().max() > 0.1, "the course is no palindrome"
@@ -169,7 +169,7 @@ def test_ridges_of_the_reversed_course_are_mirrored() -> None:
     [(0, "course_brightness"), (1, "course_pitch_height"), (2, "course_level"), (3, "course_onset")],
 )
 def test_each_ridge_follows_a_feature_of_its_own(ridge: int, name: str) -> None:
-    steady, moving = scene_of(sound_of(**{name: 0.5})), scene_of(sound_of(**{name: RISING}))
+    steady, moving = scene_of(audio_of(**{name: 0.5})), scene_of(audio_of(**{name: RISING}))
     changed = (moving.ridges - steady.ridges).abs().amax(dim=(0, 2, 3)) > 1e-3
     assert changed.tolist() == [index == ridge for index in range(RIDGE_COUNT)]
     silhouette = (moving.ridges[0, ridge] < 0).sum(dim=0)
@@ -177,14 +177,14 @@ def test_each_ridge_follows_a_feature_of_its_own(ridge: int, name: str) -> None:
 
 
 def test_ridges_of_a_rough_sound_are_jagged() -> None:
-    smooth, jagged = (scene_of(sound_of(roughness=level)).ridges for level in (0.0, 1.0))
+    smooth, jagged = (scene_of(audio_of(roughness=level)).ridges for level in (0.0, 1.0))
     assert smooth.diff(dim=3).diff(dim=3).abs().max() < 1e-4, "a steady course is a level ridge"
     assert jagged.diff(dim=3).diff(dim=3).abs().amax(dim=(0, 2, 3)).min() > 0.02
 
 
 def test_ridges_sink_below_a_harmonic_sound() -> None:
-    noisy = scene_of(sound_of(harmonicity=0.0))
-    clear = scene_of(sound_of(harmonicity=1.0, chroma_c=1.0, mode=0.5))
+    noisy = scene_of(audio_of(harmonicity=0.0))
+    clear = scene_of(audio_of(harmonicity=1.0, chroma_c=1.0, mode=0.5))
     covered = [(scene.ridges < 0).any(dim=1).float().mean() for scene in (noisy, clear)]
     assert covered[0] > covered[1] + 0.2
 
@@ -192,7 +192,7 @@ def test_ridges_sink_below_a_harmonic_sound() -> None:
 def test_a_body_stands_where_something_begins() -> None:
     onsets = torch.zeros(TEMPORAL_SEGMENTS)
     onsets[4] = 1.0
-    bodies = scene_of(sound_of(course_onset=onsets)).bodies[0]
+    bodies = scene_of(audio_of(course_onset=onsets)).bodies[0]
     place = bodies.flatten().argmax()
     column = int(place) % 64
     assert column == pytest.approx(64 * 4.5 / TEMPORAL_SEGMENTS, abs=1.5)
@@ -205,7 +205,7 @@ def test_more_onsets_are_more_bodies_and_none_are_none() -> None:
     sparse, dense = torch.zeros(TEMPORAL_SEGMENTS), torch.full((TEMPORAL_SEGMENTS,), 0.8)
     sparse[::8] = 0.8
     areas = [
-        float((scene_of(sound_of(course_onset=onsets)).bodies > 0).float().mean())
+        float((scene_of(audio_of(course_onset=onsets)).bodies > 0).float().mean())
         for onsets in (torch.zeros(TEMPORAL_SEGMENTS), sparse, dense)
     ]
     assert areas[0] == 0
@@ -213,20 +213,20 @@ def test_more_onsets_are_more_bodies_and_none_are_none() -> None:
 
 
 def test_the_plate_vibrates_in_the_modes_of_its_pitch_classes() -> None:
-    still = scene_of(sound_of()).figure
+    still = scene_of(audio_of()).figure
     assert not still.any()
-    symmetric = scene_of(sound_of(chroma_d=1.0, mode=1.0, pitch_height=0.5)).figure
+    symmetric = scene_of(audio_of(chroma_d=1.0, mode=1.0, pitch_height=0.5)).figure
     assert torch.allclose(symmetric, symmetric.flip(2), atol=1e-5)
     assert torch.allclose(symmetric, symmetric.transpose(1, 2), atol=1e-5), "a square plate, in major"
-    antisymmetric = scene_of(sound_of(chroma_d=1.0, mode=0.0, pitch_height=0.5)).figure
+    antisymmetric = scene_of(audio_of(chroma_d=1.0, mode=0.0, pitch_height=0.5)).figure
     assert torch.allclose(antisymmetric, -antisymmetric.transpose(1, 2), atol=1e-5)
-    other = scene_of(sound_of(chroma_b=1.0, mode=1.0)).figure
+    other = scene_of(audio_of(chroma_b=1.0, mode=1.0)).figure
     assert (symmetric - other).abs().mean() > 0.2
 
 
 def test_higher_sounds_stand_higher() -> None:
     def middle(pitch_height: float) -> float:
-        scene = scene_of(sound_of(pitch_height=pitch_height))
+        scene = scene_of(audio_of(pitch_height=pitch_height))
         return float(scene.above.abs().mean(dim=2).argmin())
 
     assert middle(0.9) < middle(0.5) < middle(0.1), "rows count downwards"
@@ -234,11 +234,11 @@ def test_higher_sounds_stand_higher() -> None:
 
 def test_faster_sounds_have_closer_rings_and_rapid_ones_smaller_cells() -> None:
     def cycles(**components: float) -> float:
-        phase = scene_of(sound_of(**components)).ring_phase
+        phase = scene_of(audio_of(**components)).ring_phase
         return float(phase.max() - phase.min())
 
     assert cycles(tempo=0.9) > 1.2 * cycles(tempo=0.1)
-    fine, coarse = scene_of(sound_of(onset_rate=1.0)).cells, scene_of(sound_of(onset_rate=0.0)).cells
+    fine, coarse = scene_of(audio_of(onset_rate=1.0)).cells, scene_of(audio_of(onset_rate=0.0)).cells
     assert fine.diff(dim=2).abs().mean() > 1.3 * coarse.diff(dim=2).abs().mean()
     for cells in (fine, coarse):
         assert -0.51 < cells.min() < cells.max() <= 1

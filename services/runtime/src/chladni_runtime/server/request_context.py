@@ -1,5 +1,7 @@
 """What a servicer reads from gRPC's context of a call."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import grpc

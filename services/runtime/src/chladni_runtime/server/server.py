@@ -8,6 +8,8 @@ new calls are taken for `drain_delay_seconds` more, then refused with DRAINING, 
 `drain_timeout_seconds` to end.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import logging

@@ -15,12 +15,12 @@ from chladni_contract.tensors import to_tensor
 from chladni_runtime.server.request_context import cancellation_of
 from chladni_similarity.alignment import Aligner
 from chladni_similarity.comparison import ImageComparer
+from chladni_similarity.embedders.catalog import ModelCatalog
 from chladni_similarity.embedding.engine import EmbeddingEngine
 from chladni_similarity.grpc_api import collections as collection_conversion
 from chladni_similarity.grpc_api import messages as conversion
 from chladni_similarity.grpc_api.audio import to_audio
 from chladni_similarity.images.decoding import ImageLimits
-from chladni_similarity.models.catalog import ModelCatalog
 from chladni_similarity.search import ImageSearch
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"

@@ -20,8 +20,8 @@ from transformers.utils.logging import disable_progress_bar
 from chladni_benchmarks.services.embedding_requests import random_images
 from chladni_benchmarks.workers.commands import answer_commands
 from chladni_runtime.execution.processors import available_processor_count
+from chladni_similarity.embedders.catalog import load_catalog
 from chladni_similarity.embedders.interface import ImageEmbedder
-from chladni_similarity.models.catalog import load_catalog
 from chladni_similarity.models.references import parse_model_references
 
 _IMAGE_COUNT = 64

@@ -28,14 +28,14 @@ SHARES = {
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledSound:
+class LabelledClip:
     """A sound and the kind it belongs to."""
 
     kind: str
     samples: npt.NDArray[np.float32]
 
 
-def draw_corpus(*, count: int, seed: int, rate_hz: int) -> Iterator[LabelledSound]:
+def draw_corpus(*, count: int, seed: int, rate_hz: int) -> Iterator[LabelledClip]:
     """Draw sounds; number i depends on the seed and on i alone.
 
     Speech is left out where espeak-ng is not installed.
@@ -45,10 +45,10 @@ def draw_corpus(*, count: int, seed: int, rate_hz: int) -> Iterator[LabelledSoun
     for index in range(count):
         rng = np.random.default_rng((seed, index))
         kind = str(rng.choice(kinds, p=weights / weights.sum()))
-        yield LabelledSound(kind, draw_sound(kind, rng, rate_hz=rate_hz))
+        yield LabelledClip(kind, draw_clip(kind, rng, rate_hz=rate_hz))
 
 
-def draw_sound(kind: str, rng: np.random.Generator, *, rate_hz: int) -> npt.NDArray[np.float32]:
+def draw_clip(kind: str, rng: np.random.Generator, *, rate_hz: int) -> npt.NDArray[np.float32]:
     """Draw a sound of one kind, recorded somehow: some room, some bandwidth, some level.
 
     Returns:

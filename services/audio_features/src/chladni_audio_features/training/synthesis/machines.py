@@ -59,17 +59,17 @@ def render_machine(
     seconds = np.arange(round(duration_seconds * rate_hz)) / rate_hz
     wobble = 1.0 + machine.wobble * np.sin(2.0 * np.pi * (0.4 * seconds + rng.uniform()))
     turns = np.cumsum(machine.shaft_hz * wobble) / rate_hz
-    sound = np.zeros(len(seconds))
+    clip = np.zeros(len(seconds))
     for harmonic in (1, 2, 3, 4, 6, 8, 12):
         phase = rng.uniform(0.0, 2.0 * np.pi)
         tone = np.sin(2.0 * np.pi * 2.0 * machine.mains_hz * harmonic * seconds + phase)
-        sound += machine.hum * harmonic**-1.3 * tone
+        clip += machine.hum * harmonic**-1.3 * tone
     for harmonic in range(1, 16):
         phase = rng.uniform(0.0, 2.0 * np.pi)
         level = machine.whine * harmonic**-0.9 * rng.uniform(0.3, 1.0)
-        sound += level * np.sin(2.0 * np.pi * harmonic * turns + phase)
+        clip += level * np.sin(2.0 * np.pi * harmonic * turns + phase)
     return (
-        sound
+        clip
         + machine.airflow * _fan(turns, rate_hz, rng)
         + machine.fault * _impacts(machine, turns, rate_hz, rng)
     )

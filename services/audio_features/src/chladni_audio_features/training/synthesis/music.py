@@ -94,18 +94,18 @@ def random_piece(rng: np.random.Generator, *, duration_seconds: float) -> Piece:
 
 def render_piece(piece: Piece, *, rate_hz: int, rng: np.random.Generator) -> Samples:
     """Compose and play a piece."""
-    sound = render_notes(
+    mixture = render_notes(
         compose(piece, rng), duration_seconds=piece.duration_seconds, rate_hz=rate_hz, rng=rng
     )
     if piece.drum_pattern is not None:
-        sound = sound + 0.5 * render_pattern(
+        mixture = mixture + 0.5 * render_pattern(
             PATTERNS[piece.drum_pattern],
             tempo_bpm=piece.tempo_bpm,
             duration_seconds=piece.duration_seconds,
             rate_hz=rate_hz,
             rng=rng,
         )
-    return with_room(sound, decay_seconds=piece.room_seconds, wetness=0.25, rate_hz=rate_hz, rng=rng)
+    return with_room(mixture, decay_seconds=piece.room_seconds, wetness=0.25, rate_hz=rate_hz, rng=rng)
 
 
 def compose(piece: Piece, rng: np.random.Generator) -> list[Note]:

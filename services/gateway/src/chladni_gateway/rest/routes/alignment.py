@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _CACHE_HEADERS: Final = {"Cache-Control": f"private, max-age={REMEMBERED_SECONDS:.0f}", "Vary": "Cookie"}
 
-SoundOf = Annotated[
+AudioOf = Annotated[
     str | None,
     WithJsonSchema({"type": "string", "format": "uuid", "examples": [OTHER_IMAGE_ID]}),
     Query(description="The image of this session whose sound it is; by default the image itself."),
@@ -39,7 +39,7 @@ def alignment_routes(application: Application) -> APIRouter:
         responses={200: {"content": json_example(ALIGNMENT)}},
     )
     async def alignment(
-        image_id: ImageId, request: Request, response: Response, sound_of: SoundOf = None
+        image_id: ImageId, request: Request, response: Response, audio_of: AudioOf = None
     ) -> AlignmentBody:
         """Score how well an image of this session fits its sound, or that of another image of this session.
 
@@ -47,10 +47,10 @@ def alignment_routes(application: Application) -> APIRouter:
         NO_ALIGNMENT; a server without a model for this answers 501, NOT_IMPLEMENTED, or 404, UNKNOWN_MODEL.
         """
         image = parse_image_id(image_id, field="image_id")
-        source = image if sound_of is None else parse_image_id(sound_of, field="sound_of")
+        source = image if audio_of is None else parse_image_id(audio_of, field="audio_of")
         score = application.aligner.score(
             image,
-            sound_of=source,
+            audio_of=source,
             owner=session_of(request).owner,
             deadline=Deadline.after(application.limits.comparison_timeout_seconds),
         )
@@ -58,7 +58,7 @@ def alignment_routes(application: Application) -> APIRouter:
         response.headers.update(_CACHE_HEADERS)
         return AlignmentBody(
             image_id=image,
-            sound_of=source,
+            audio_of=source,
             score=found.score,
             percentage=to_percentage(found.score),
             level=level_of(found.score),

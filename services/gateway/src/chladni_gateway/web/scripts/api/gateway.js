@@ -49,8 +49,8 @@ export const compareImages = (first, second) =>
 export const compareMany = (imageIds) => postJson("/api/compare/matrix", { image_ids: imageIds });
 
 /** Returns how well an image fits the sound of an image, which may be the same one. */
-export const fetchAlignment = (imageId, { soundOf }) =>
-  fetchJson(`/api/images/${imageId}/alignment?${new URLSearchParams({ sound_of: soundOf })}`);
+export const fetchAlignment = (imageId, { audioOf }) =>
+  fetchJson(`/api/images/${imageId}/alignment?${new URLSearchParams({ audio_of: audioOf })}`);
 
 export const searchAlike = async (imageId, limit) =>
   (await postJson("/api/search", { image_id: imageId, limit })).matches;

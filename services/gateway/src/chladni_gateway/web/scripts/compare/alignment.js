@@ -18,23 +18,23 @@ export class Alignments {
    * Returns how well an image fits the sound of an image: `{score}`, or `{unavailableReason}`, a
    * sentence. Never throws.
    */
-  async of(image, { soundOf = image } = {}) {
+  async of(image, { audioOf = image } = {}) {
     if (!this.isOffered) return { unavailableReason: NO_MODEL };
-    const key = `${image.image_id} ${soundOf.image_id}`;
+    const key = `${image.image_id} ${audioOf.image_id}`;
     try {
       if (!this.known.has(key))
-        this.known.set(key, await fetchAlignment(image.image_id, { soundOf: soundOf.image_id }));
+        this.known.set(key, await fetchAlignment(image.image_id, { audioOf: audioOf.image_id }));
       return { score: this.known.get(key) };
     } catch (error) {
       if (NOT_OFFERED.has(error.code)) this.isOffered = false;
-      return { unavailableReason: this.describe(error, soundOf) };
+      return { unavailableReason: this.describe(error, audioOf) };
     }
   }
 
-  describe(error, soundOf) {
+  describe(error, audioOf) {
     if (NOT_OFFERED.has(error.code)) return NO_MODEL;
     if (error.code !== "NO_ALIGNMENT") return error.message;
-    const what = `How well images fit the sound of ${this.label(soundOf)} is not known`;
+    const what = `How well images fit the sound of ${this.label(audioOf)} is not known`;
     return `${what}: another version of the server drew it. Make it again from its recording.`;
   }
 
@@ -46,7 +46,7 @@ export class Alignments {
         [second, first],
       ].map(async ([image, other]) => ({
         own: await this.of(image),
-        crossed: await this.of(image, { soundOf: other }),
+        crossed: await this.of(image, { audioOf: other }),
       })),
     );
     const answers = sides.flatMap(({ own, crossed }) => [own, crossed]);

@@ -1,0 +1,144 @@
+"""The floor plan: where things are, how large folders may grow, and which words names are made of.
+
+import-linter checks which way imports point (`make verify-imports`); this module checks what it cannot.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+import subprocess
+import tokenize
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+MAX_MODULES = 12
+MAX_LINES = 450
+SMALL_LINES = 60
+SERVICES = ("audio_features", "gateway", "image_generation", "similarity")
+TOP = {"__main__.py", "composition.py", "config.py", "metrics.py", "grpc_api"}
+ALWAYS_APART = {"__init__.py", "__main__.py", "composition.py", "config.py", "metrics.py"}
+EXTERNAL_NAMES = {"SoundFile", "SoundFileError"}
+GLOSSARY = REPOSITORY / "CONTRIBUTING.md"
+
+
+def tracked(*patterns):
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    return [REPOSITORY / name for name in listing if (REPOSITORY / name).is_file()]
+
+
+MODULES = [
+    path
+    for path in tracked("protos/contract", "services", "clients/python", "deploy/local", "tests")
+    if path.suffix == ".py" and "/src/" in f"{path}/"
+]
+
+
+def is_for_tests(path):
+    parts = path.relative_to(REPOSITORY).parts
+    return parts[0] == "tests" or "testing" in parts
+
+
+def source_root(path):
+    return next(parent for parent in path.parents if parent.name == "src")
+
+
+def dotted(path):
+    parts = path.relative_to(source_root(path)).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_by(path):
+    """The dotted names that a module imports, those under TYPE_CHECKING included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_folder_holds_more_than_twelve_modules():
+    folders = defaultdict(list)
+    for path in MODULES:
+        if path.name != "__init__.py":
+            folders[path.parent].append(path.name)
+    crowded = {
+        str(folder.relative_to(REPOSITORY)): len(names)
+        for folder, names in folders.items()
+        if len(names) > MAX_MODULES
+    }
+    assert crowded == {}
+
+
+def test_no_module_is_longer_than_one_responsibility():
+    lengths = {str(path.relative_to(REPOSITORY)): len(path.read_text().splitlines()) for path in MODULES}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_a_small_module_has_two_users_or_is_one_of_a_family():
+    """A module that one other imports is merged into it, unless that one imports three of its kind."""
+    names = {dotted(path): path for path in MODULES}
+    imports = {name: {other for other in imported_by(path) if other in names} for name, path in names.items()}
+    lonely = {}
+    for name, path in names.items():
+        length = len(path.read_text().splitlines())
+        users = [user for user, used in imports.items() if name in used and user != name]
+        if length >= SMALL_LINES or path.name in ALWAYS_APART or len(users) != 1 or is_for_tests(path):
+            continue
+        package = name.rpartition(".")[0]
+        family = [other for other in imports[users[0]] if other.rpartition(".")[0] == package]
+        if len(family) < 3:
+            lonely[name] = f"{length} lines, used by {users[0]} alone"
+    assert lonely == {}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_the_same_top(service):
+    package = REPOSITORY / "services" / service / "src" / f"chladni_{service}"
+    assert {path.name for path in package.iterdir()} >= TOP
+    functions = {
+        node.name
+        for node in ast.parse((package / "composition.py").read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert "compose" in functions
+
+
+def retired_words():
+    """The words of the glossary's last column, by what to say instead."""
+    rows = re.findall(r"^\| (.+?) \| .+? \| (.+?) \|$", GLOSSARY.read_text(), re.MULTILINE)
+    return {word: instead for instead, words in rows for word in re.findall(r"`(\w+)`", words)}
+
+
+def words_of(identifier):
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", identifier)
+
+
+def test_names_use_the_words_of_the_glossary():
+    retired = retired_words()
+    assert len(retired) > 20
+    found = defaultdict(set)
+    for path in MODULES:
+        with tokenize.open(path) as file:
+            names = {
+                token.string
+                for token in tokenize.generate_tokens(file.readline)
+                if token.type == tokenize.NAME and not keyword.iskeyword(token.string)
+            }
+        for name in (names | {path.stem}) - EXTERNAL_NAMES:
+            for word in words_of(name):
+                if word.lower() in retired:
+                    place = f"{path.relative_to(REPOSITORY)}: {name}"
+                    found[f"{word.lower()} -> {retired[word.lower()]}"].add(place)
+    assert found == {}
