@@ -69,7 +69,7 @@ def main() -> int:
     arguments = parser.parse_args()
     clips = audio_files_in(arguments.audio)
     if not clips:
-        parser.error(f"{arguments.sounds} holds no WAV, FLAC, OGG or MP3 file")
+        parser.error(f"{arguments.audio} holds no WAV, FLAC, OGG or MP3 file")
     step = 0 if arguments.same_seed else 1
     seeds = [arguments.seed + step * position for position in range(len(clips))]
     signal.signal(signal.SIGTERM, _interrupt)

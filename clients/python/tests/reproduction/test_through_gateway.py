@@ -238,7 +238,7 @@ def test_a_kept_image_proves_nothing(run, gateway):
     gateway.generation.is_reused = True
     ended = run("reproduce", "voice.png", "voice.wav", "-q")
     assert ended.exit_code == 1
-    assert "although it was asked to compute it anew" in ended.stderr
+    assert "although it was asked to compute it again" in ended.stderr
     assert ended.stdout == ""
 
 

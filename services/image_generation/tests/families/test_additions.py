@@ -138,7 +138,11 @@ def test_an_image_made_from_an_image_is_enlarged_too(model, base_pipeline, upsca
     conditioning = Conditioning(prompt="a cat", initial_image=INITIAL_IMAGE, strength=0.6)
     request = request_for(conditioning, upscale=2)
     expected = enlarged_by_two_pipelines(base_pipeline, upscaling_pipeline, request)
-    np.testing.assert_array_equal(image_of(model, request), expected)
+    # The pipeline encodes the image together with nothing else, as the model does, but on tensors of another
+    # memory layout; on some processors the last bit of a latent, and so a rare pixel, rounds the other way.
+    difference = np.abs(image_of(model, request).astype(int) - expected)
+    assert difference.max() <= 1
+    assert np.count_nonzero(difference) <= 0.005 * difference.size
 
 
 def test_the_upscaler_follows_the_text_and_leaves_other_images_as_they_are(parts, model):

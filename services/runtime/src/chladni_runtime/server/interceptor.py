@@ -13,6 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeAlias
@@ -142,8 +143,9 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
                 if inspect.isawaitable(responses):
                     await responses  # It writes to the context itself, as Health/Watch does.
                 else:
-                    async for response in responses:
-                        yield response
+                    async with aclosing(responses):
+                        async for response in responses:
+                            yield response
         except ChladniError as error:
             await _abort(call, error)
 
@@ -261,6 +263,8 @@ class _ObservedCall:
             self._call.code = _code_of(error, self._call.context)
         for observer in reversed(self._begun):
             observer.end(self._call)
+        # The error's traceback holds the frame that holds the call: the request would stay in memory.
+        self._call.error = None
 
 
 def _code_of(error: BaseException, context: Context) -> grpc.StatusCode:
