@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from chladni_contract.errors import ChladniError, FaultError, Reason
+from chladni_contract.provenance import Provenance
 from chladni_fakes import families
 from chladni_gateway.backends.messages import to_model_summaries
 from chladni_gateway.composition import RECIPES
@@ -20,7 +21,7 @@ from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.event_channel import CAPACITY, EventChannel, running
 from chladni_gateway.domain.audio import AudioClip, AudioFeatures, AudioProperties, Embedding, InitialLatents
 from chladni_gateway.domain.events import Analyzed, Completed, Created, FellBack, Progressed, Queued, Started
-from chladni_gateway.domain.images import Image, Provenance
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.recipe_options import RecipeOptions
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import RECIPE_STAGE_KEY, STAGE_KEY
