@@ -14,8 +14,11 @@ SOURCES := protos/contract/src services/runtime/src services/audio_features/src 
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
-NUMERICAL_TESTS := services/image_generation/tests/families services/image_generation/tests/engine \
-	services/similarity/tests/embedding services/similarity/tests/embedders services/audio_features/tests
+# Tests of numbers that a processor may round its own way; `make test-portable NUMERICAL_TESTS=services` runs more.
+NUMERICAL_TESTS := services/image_generation/tests/families/test_stable_unclip.py \
+	services/image_generation/tests/families/test_additions.py \
+	services/image_generation/tests/engine/test_stages.py \
+	services/similarity/tests/embedders services/audio_features/tests/analysis
 
 # Waiting OpenMP threads that spin steal the processor from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
