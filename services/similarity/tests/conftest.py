@@ -88,7 +88,17 @@ def alignment_directory(make_pairs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alignment")
     save_file(make_pairs(320, seed=1), folder / "pairs.safetensors")
     words = ["--pairs", folder / "pairs.safetensors", "--out", folder / "my-alignment", "--held-out", 0.1]
-    words += ["--build-folder", folder / "build", "--steps", 60, "--batch-size", 32, "--threads", 1]
+    words += [
+        "--build-folder",
+        folder / "build",
+        "--steps",
+        60,
+        "--batch-size",
+        32,
+        "--threads",
+        1,
+        "--float32",
+    ]
     threads = torch.get_num_threads()
     try:
         assert train_alignment.main(list(map(str, words))) == 0
