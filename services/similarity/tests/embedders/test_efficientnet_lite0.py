@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from chladni_runtime.models.files import ModelLoadingError
+from chladni_runtime.models.files import ModelLoadingError, directory_digest
 from chladni_similarity.embedders.efficientnet import EfficientNetLite0, SamePaddedConv2d
 from chladni_similarity.embedders.efficientnet_lite0 import EfficientNetLite0Embedder
 from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.images.sources import EncodedImage
-from chladni_similarity.models import files as model_files
 from chladni_similarity.models.files import read_manifest, read_weights
 from chladni_similarity.models.scoring import cosine_of
 
@@ -164,7 +163,7 @@ def test_weights_that_would_run_code_are_refused(monkeypatch):
 
 def test_a_directorys_digest_follows_names_and_contents(tmp_path):
     def digest():
-        return model_files.directory_digest(tmp_path, ("*.json", "*.safetensors"))
+        return directory_digest(tmp_path, ("*.json", "*.safetensors"))
 
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"abc")
