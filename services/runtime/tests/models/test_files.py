@@ -54,7 +54,7 @@ def hub(monkeypatch, tmp_path):
 def failure(kind):
     """An error as the hub's library raises it; its own constructor wants a whole HTTP response."""
     return kind.__new__(
-        kind, "401 Client Error for https://huggingface.co/owner/name, cached in /root/.cache"
+        kind, "401 Client Error for https://huggingface.co/owner/name, cached in /var/lib/models"
     )
 
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_downloaded_says_what_to_do_and_no_path(hub, kind, advice
     with pytest.raises(ModelLoadingError, match=advice) as caught:
         find_model_directory(ON_HUB, patterns=["*"])
     assert "'owner/name' at revision v1" in str(caught.value)
-    assert "/root" not in str(caught.value)
+    assert "/var/lib" not in str(caught.value)
 
 
 def test_a_name_that_the_library_refuses_is_an_error_at_once(hub):
