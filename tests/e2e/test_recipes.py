@@ -139,21 +139,24 @@ async def test_another_recipe_is_chosen_where_the_usual_one_cannot_be_used(
 
 async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, address, everything, clip):
     generation = everything.image_generation
-    generation.pause_after_step = 3
+    generation.pause_after_step = 4
     async with visit(address) as page:
         await open_settings(page)
         await recipe(page, "audioldm").check()
         await page.get_by_label("Steps").fill("4")
         generation.may_go_on.clear()
         await page.set_input_files("#file", clip())
-        await expect(page.locator("#status")).to_have_text("Step 3 of 4, mel image.")
+        await expect(page.locator("#status")).to_have_text("Step 4 of 4, mel image.")
         await expect(page.locator("#draft")).to_be_hidden()
+        # The first part goes on, and the second one waits: a job that is done keeps no drafts.
         generation.may_go_on.set()
+        generation.may_go_on.clear()
         await expect(page.locator("#draft-image")).to_have_attribute("src", DATA_URL)
         width = await page.locator("#draft-image").evaluate(
             "image => image.decode().then(() => image.naturalWidth)"
         )
         assert width == 512
+        generation.may_go_on.set()
         await expect(page.locator(".image-card")).to_have_count(1)
         await expect(page.locator("#fallback")).to_be_hidden()
         await page.locator(".image-card__open").click()
