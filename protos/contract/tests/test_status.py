@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chladni.errors.v1 import error_reason_pb2
-from chladni_contract.errors import ChladniError, FieldViolation, Reason
-from chladni_contract.status import WIRE_STATUS, from_status, parse_details, to_status
+from chladni_contract.errors import ChladniError, FieldViolation, QueueFullError, Reason
+from chladni_contract.status import WIRE_STATUS, from_status, parse_details, to_status, trailing_metadata
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40)
 
@@ -42,6 +43,26 @@ def test_an_error_survives_the_wire(reason, message, violations, retry_after_sec
     back = from_status(status_pb2.Status.FromString(to_status(error).SerializeToString()))
     assert (back.reason, back.message, back.violations) == (reason, message, tuple(violations))
     assert (back.retry_after_seconds, back.metadata) == (retry_after_seconds, metadata)
+
+
+@pytest.mark.parametrize(
+    ("error", "remaining_seconds", "pushback"),
+    [
+        (QueueFullError("Full.", retry_after_seconds=1.5), None, "1500"),
+        (QueueFullError("Full.", retry_after_seconds=1.5), 1.6, "1500"),
+        (QueueFullError("Full.", retry_after_seconds=1.5), 1.5, "-1"),
+        (ChladniError(Reason.OUT_OF_MEMORY, "Too little memory."), None, "-1"),
+        (ChladniError(Reason.COLLECTION_FULL, "Full.", retry_after_seconds=1), None, "-1"),
+        (ChladniError(Reason.DRAINING, "Draining.", retry_after_seconds=1), None, None),
+        (ChladniError(Reason.EMPTY_AUDIO, "Empty."), None, None),
+    ],
+)
+def test_retries_of_grpc_itself_come_when_they_help(error, remaining_seconds, pushback):
+    metadata = dict(trailing_metadata(error, request_id="r-1", remaining_seconds=remaining_seconds))
+    assert metadata.get("grpc-retry-pushback-ms") == pushback
+    assert metadata["x-request-id"] == "r-1"
+    status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
+    assert parse_details(status).request_id == "r-1"
 
 
 def test_a_foreign_status_becomes_an_internal_error():

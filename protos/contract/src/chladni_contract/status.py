@@ -15,10 +15,13 @@ from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from chladni_contract.errors import ChladniError, FieldViolation, Reason
+from chladni_contract.metadata import REQUEST_ID_KEY
 
 ERROR_DOMAIN: Final = "chladni"
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 RETRY_PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
+NO_RETRY: Final = "-1"
+"""Value of `RETRY_PUSHBACK_KEY` with which gRPC's own retries never come."""
 CLIENT_CLOSED_REQUEST: Final = 499  # nginx's number; HTTP has no standard one.
 
 
@@ -38,12 +41,14 @@ class StatusDetails(NamedTuple):
         metadata: Further facts for programs.
         violations: What is wrong with which fields.
         retry_after_seconds: When trying again makes sense; `None` if the status does not say.
+        request_id: Identifier of the request in the logs of every service; empty if the status does not say.
     """
 
     reason: str
     metadata: Mapping[str, str]
     violations: tuple[FieldViolation, ...]
     retry_after_seconds: float | None
+    request_id: str
 
 
 _BAD = WireStatus(grpc.StatusCode.INVALID_ARGUMENT, HTTPStatus.BAD_REQUEST)
@@ -121,17 +126,38 @@ def to_status(error: ChladniError, *, request_id: str = "") -> status_pb2.Status
     return status
 
 
-def trailing_metadata(error: ChladniError, *, request_id: str = "") -> tuple[tuple[str, str | bytes], ...]:
+def trailing_metadata(
+    error: ChladniError, *, request_id: str = "", remaining_seconds: float | None = None
+) -> tuple[tuple[str, str | bytes], ...]:
     """Return the trailing metadata that carries the rich status of an error.
 
-    A full queue also sends its delay in the form that gRPC's own retries obey in every language
-    (https://github.com/grpc/proposal/blob/master/A6-client-retries.md). Other errors do not: a replica that
-    is still loading should not hold back a retry that another replica will answer.
+    Whatever has the status of a full queue also says when the retries of gRPC itself come, in every
+    language (https://github.com/grpc/proposal/blob/master/A6-client-retries.md): after the delay of a full
+    queue; never, if the call would not live until then, or if waiting does not help. Other errors do not say
+    it: a replica that is still loading should not hold back a retry that another replica will answer.
+
+    Args:
+        error: The error.
+        request_id: Identifier of the request; empty if it is not known.
+        remaining_seconds: Time until the deadline of the call; `None` if it has none.
     """
-    details = (STATUS_DETAILS_KEY, to_status(error, request_id=request_id).SerializeToString())
-    if error.reason is not Reason.QUEUE_FULL or error.retry_after_seconds is None:
-        return (details,)
-    return details, (RETRY_PUSHBACK_KEY, str(round(error.retry_after_seconds * 1000)))
+    entries: list[tuple[str, str | bytes]] = [
+        (STATUS_DETAILS_KEY, to_status(error, request_id=request_id).SerializeToString())
+    ]
+    if request_id:
+        entries.append((REQUEST_ID_KEY, request_id))
+    if WIRE_STATUS[error.reason].grpc is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        entries.append((RETRY_PUSHBACK_KEY, _pushback(error, remaining_seconds)))
+    return tuple(entries)
+
+
+def _pushback(error: ChladniError, remaining_seconds: float | None) -> str:
+    delay_seconds = error.retry_after_seconds
+    if error.reason is not Reason.QUEUE_FULL or delay_seconds is None:
+        return NO_RETRY
+    if remaining_seconds is not None and delay_seconds >= remaining_seconds:
+        return NO_RETRY
+    return str(round(delay_seconds * 1000))
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ChladniError:
@@ -173,10 +199,12 @@ def parse_details(status: status_pb2.Status) -> StatusDetails:
     metadata: dict[str, str] = {}
     violations: tuple[FieldViolation, ...] = ()
     retry_after_seconds: float | None = None
+    request_id = ""
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
         bad_request = error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
+        request = error_details_pb2.RequestInfo()
         if detail.Unpack(info):
             if info.domain == ERROR_DOMAIN:
                 reason, metadata = info.reason, dict(info.metadata)
@@ -186,4 +214,6 @@ def parse_details(status: status_pb2.Status) -> StatusDetails:
             )
         elif detail.Unpack(retry):
             retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
-    return StatusDetails(reason, metadata, violations, retry_after_seconds)
+        elif detail.Unpack(request):
+            request_id = request.request_id
+    return StatusDetails(reason, metadata, violations, retry_after_seconds, request_id)

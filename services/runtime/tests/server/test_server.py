@@ -26,7 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
-from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason
+from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason, UnavailableError
 from chladni_contract.metadata import REQUEST_ID_KEY
 from chladni_contract.status import STATUS_DETAILS_KEY, WIRE_STATUS, from_rpc_error
 from chladni_fakes.loopback import LoopbackSettings, loopback_service
@@ -193,13 +193,14 @@ async def test_the_request_id_comes_back(servicer, service, fails):
     else:
         servicer.errors["m"] = QueueFullError("Full.", retry_after_seconds=1.5)
     call = stub.GenerateImage(image_pb2.GenerateImageRequest(model="m"), metadata=((REQUEST_ID_KEY, "r-17"),))
-    assert dict(await call.initial_metadata())[REQUEST_ID_KEY] == "r-17"
     if not fails:
+        assert dict(await call.initial_metadata())[REQUEST_ID_KEY] == "r-17"
         assert len(await drained(call)) == 2
         return
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await drained(call)
     trailing = dict(caught.value.trailing_metadata())
+    assert trailing[REQUEST_ID_KEY] == "r-17"
     assert trailing["grpc-retry-pushback-ms"] == "1500"
     status = status_pb2.Status.FromString(trailing[STATUS_DETAILS_KEY])
     info = error_details_pb2.RequestInfo()
@@ -212,6 +213,44 @@ async def test_a_call_without_request_id_gets_one(service):
     call = image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
     assert len(dict(await call.initial_metadata())[REQUEST_ID_KEY]) == 32
     await call
+
+
+RETRYING = {
+    "name": [{}],
+    "retryPolicy": {
+        "maxAttempts": 3,
+        "initialBackoff": "0.01s",
+        "maxBackoff": "0.01s",
+        "backoffMultiplier": 1,
+        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "timeout_seconds", "call_count"),
+    [
+        (QueueFullError("Full.", retry_after_seconds=0.05), 30, 3),
+        (UnavailableError(Reason.BACKEND_UNAVAILABLE, "Away.", retry_after_seconds=1), 30, 3),
+        (QueueFullError("Full.", retry_after_seconds=40), 30, 1),  # it would come after the deadline
+        (ChladniError(Reason.OUT_OF_MEMORY, "Too little memory."), 30, 1),  # it would not help
+        (InvalidInputError(Reason.EMPTY_AUDIO, "Empty.", field="audio"), 30, 1),
+    ],
+)
+async def test_grpc_itself_repeats_what_is_refused_for_the_moment(
+    servicer, service, error, timeout_seconds, call_count
+):
+    running, _ = service
+    servicer.errors["m"] = error
+    options = [("grpc.service_config", json.dumps({"methodConfig": [RETRYING]}))]
+    async with grpc.aio.insecure_channel(running.address, options=options) as channel:
+        stub = image_grpc.ImageGenerationServiceStub(channel)
+        request = image_pb2.GenerateImageRequest(model="m")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await drained(stub.GenerateImage(request, timeout=timeout_seconds))
+    assert caught.value.code() is WIRE_STATUS[error.reason].grpc
+    counted = await sample(running, "chladni_requests_total", code=caught.value.code().name)
+    assert counted == call_count
 
 
 @pytest.mark.parametrize("value", [b"r" * 129, b"caf\xc3\xa9", b"\xff\xfe", b"a\tb"])

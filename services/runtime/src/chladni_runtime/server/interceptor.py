@@ -46,6 +46,7 @@ class Call:
         request_id: Identifier from the caller's metadata, or a new one.
         code: Status with which it ended; OK until another is known.
         error: The error that it was answered with, if any.
+        is_echoed: Whether the identifier was sent back.
         started_at: Seconds on the monotonic clock.
     """
 
@@ -55,6 +56,7 @@ class Call:
     request_id: str
     code: grpc.StatusCode = grpc.StatusCode.OK
     error: BaseException | None = None
+    is_echoed: bool = False
     started_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -120,9 +122,8 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
     is_probe = method.startswith("/grpc.")
 
     async def begin(call: Call, requests: AsyncIterator[Any]) -> Any:
-        """Return what the behaviour takes first, once the metadata is checked and the identifier echoed."""
+        """Return what the behaviour takes first, once the metadata is checked."""
         _check_request_id(call.context)
-        await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
         if handler.request_streaming:
             return requests
         return await _receive(handler, call.context, max_request_bytes)
@@ -131,7 +132,9 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
         call = Call(method, context, is_probe, _request_id(context))
         try:
             with _ObservedCall(call, observers):
-                return await behaviour(await begin(call, requests), context)
+                response = await behaviour(await begin(call, requests), context)
+                await _echo_request_id(call)
+                return response
         except ChladniError as error:
             await _abort(call, error)
 
@@ -141,10 +144,12 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
             with _ObservedCall(call, observers):
                 responses = behaviour(await begin(call, requests), context)
                 if inspect.isawaitable(responses):
+                    await _echo_request_id(call)
                     await responses  # It writes to the context itself, as Health/Watch does.
                 else:
                     async with aclosing(responses):
                         async for response in responses:
+                            await _echo_request_id(call)
                             yield response
         except ChladniError as error:
             await _abort(call, error)
@@ -182,6 +187,19 @@ def _check_request_id(context: Context) -> None:
     check_identifier(REQUEST_ID_KEY, _given_request_id(context), max_length=MAX_REQUEST_ID_LENGTH)
 
 
+async def _echo_request_id(call: Call) -> None:
+    """Send the identifier in the initial metadata, unless that is done.
+
+    Only a call that has something to answer does: to clients, initial metadata means that the server has
+    taken the call, and gRPC then never repeats it; see the section "When Retries are Valid" of
+    https://github.com/grpc/proposal/blob/master/A6-client-retries.md. A refusal carries the identifier in its
+    trailing metadata.
+    """
+    if not call.is_echoed:
+        call.is_echoed = True
+        await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
+
+
 async def _receive(handler: Any, context: Context, max_bytes: int) -> Any:
     """Return the single request of a call.
 
@@ -212,9 +230,10 @@ async def _receive(handler: Any, context: Context, max_bytes: int) -> Any:
 
 
 async def _abort(call: Call, error: ChladniError) -> None:
-    await call.context.abort(
-        WIRE_STATUS[error.reason].grpc, error.message, trailing_metadata(error, request_id=call.request_id)
+    metadata = trailing_metadata(
+        error, request_id=call.request_id, remaining_seconds=call.context.time_remaining()
     )
+    await call.context.abort(WIRE_STATUS[error.reason].grpc, error.message, metadata)
 
 
 class _ObservedCall:
