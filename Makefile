@@ -14,6 +14,10 @@ SOURCES := protos/contract/src services/runtime/src services/audio_features/src 
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
+STUB_TOOLS := build/tools/stubs
+# The generator of the stubs has wheels for Python 3.11 and 3.12: say STUB_PYTHON=python3.12 where PYTHON is newer.
+STUB_PYTHON ?= $(PYTHON)
+RUNTIMES := $(patsubst requirements/runtimes/%.txt,build/runtimes/%,$(wildcard requirements/runtimes/*.txt))
 # Tests of numbers that a processor may round its own way; `make test-portable NUMERICAL_TESTS=services` runs more.
 NUMERICAL_TESTS := services/image_generation/tests/families/test_stable_unclip.py \
 	services/image_generation/tests/families/test_additions.py \
@@ -117,7 +121,7 @@ verify-structure: $(STAMP) ## Check the floor plan: folder sizes, the same top i
 	$(BIN)/python -m pytest --quiet tests/contract/test_structure.py
 
 .PHONY: verify-protos
-verify-protos: $(STAMP) ## Check the contracts, and that the stubs are what they generate
+verify-protos: $(STAMP) $(STUB_TOOLS)/.installed ## Check the contracts, and that the stubs are what they generate
 	cd protos && ../$(BIN)/buf lint
 	cd protos && ../$(BIN)/buf format --diff --exit-code > /dev/null
 	@rm -rf build/stubs && mkdir -p build/stubs
@@ -125,15 +129,43 @@ verify-protos: $(STAMP) ## Check the contracts, and that the stubs are what they
 	@diff -r --exclude=pyproject.toml --exclude=__pycache__ --exclude='*.egg-info' build/stubs $(STUBS) \
 		|| { echo "The stubs differ from the contracts; run: make protos"; exit 1; }
 
+.PHONY: verify-stubs
+verify-stubs: $(STAMP) $(addsuffix /.installed,$(RUNTIMES)) ## Check the stubs and the client on each supported protobuf
+	@rm -rf build/wheels
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/wheels \
+		./$(STUBS) ./protos/contract ./clients/python
+	@for runtime in $(RUNTIMES); do \
+		$(BIN)/python -m pip --python $$runtime/bin/python install --quiet --disable-pip-version-check --force-reinstall \
+			--no-deps build/wheels/*.whl \
+		&& $(BIN)/python -m pip --python $$runtime/bin/python --disable-pip-version-check check > $$runtime/conflicts \
+		&& $$runtime/bin/python -W error tests/contract/check_stubs.py \
+		&& PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python $$runtime/bin/python tests/contract/check_stubs.py \
+		|| { cat $$runtime/conflicts; exit 1; }; \
+	done
+
+build/runtimes/%/.installed: requirements/runtimes/%.txt | $(STAMP)
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv --without-pip $(@D)
+	@$(BIN)/python -m pip --python $(@D)/bin/python install --quiet --disable-pip-version-check --no-compile --no-deps \
+		--only-binary=:all: -r $<
+	@touch $@
+
 # --- what is generated and committed -----------------------------------------------------------------
 
+$(STUB_TOOLS)/.installed: requirements/stubs.txt
+	@rm -rf $(STUB_TOOLS)
+	@$(STUB_PYTHON) -m venv $(STUB_TOOLS)
+	@$(STUB_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r $< \
+		|| { echo "The generator of the stubs needs Python 3.11 or 3.12; set STUB_PYTHON=/path/to/python3.12"; exit 1; }
+	@touch $@
+
 define generate_stubs
-$(BIN)/python -m grpc_tools.protoc -I protos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
+$(STUB_TOOLS)/bin/python -m grpc_tools.protoc -I protos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--mypy_grpc_out=quiet:$(1) $(PROTOS)
 endef
 
 .PHONY: protos
-protos: $(STAMP) ## Format the contracts and generate the Python stubs again
+protos: $(STAMP) $(STUB_TOOLS)/.installed ## Format the contracts and generate the Python stubs again
 	cd protos && ../$(BIN)/buf format --write
 	@rm -rf $(STUBS)/chladni
 	@$(call generate_stubs,$(STUBS))

@@ -1,5 +1,3 @@
-import datetime
-
 from chladni.media.v1 import media_pb2 as _media_pb2
 from chladni.model.v1 import model_pb2 as _model_pb2
 from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
@@ -8,8 +6,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -95,7 +92,7 @@ class InitialLatentsOptions(_message.Message):
     basis: LatentBasis
     calibration: str
     is_unscaled: bool
-    def __init__(self, shape: _Optional[_Iterable[int]] = ..., basis: _Optional[_Union[LatentBasis, str]] = ..., calibration: _Optional[str] = ..., is_unscaled: _Optional[bool] = ...) -> None: ...
+    def __init__(self, shape: _Optional[_Iterable[int]] = ..., basis: _Optional[_Union[LatentBasis, str]] = ..., calibration: _Optional[str] = ..., is_unscaled: bool = ...) -> None: ...
 
 class ExtractFeaturesRequest(_message.Message):
     __slots__ = ("audio", "features", "embedding_model", "initial_latents", "further_embedding_models")
@@ -141,7 +138,7 @@ class ExtractFeaturesResponse(_message.Message):
     processing_time: _duration_pb2.Duration
     latent_calibration: LatentCalibration
     further_embeddings: _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Embedding]
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[LatentCalibration, _Mapping]] = ..., further_embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ...) -> None: ...
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[LatentCalibration, _Mapping]] = ..., further_embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ...) -> None: ...
 
 class PcmConfig(_message.Message):
     __slots__ = ("sample_rate_hz", "channel_count", "encoding")

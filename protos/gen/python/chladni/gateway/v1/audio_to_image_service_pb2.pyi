@@ -1,5 +1,3 @@
-import datetime
-
 from chladni.audio.v1 import audio_feature_service_pb2 as _audio_feature_service_pb2
 from chladni.image.v1 import image_generation_service_pb2 as _image_generation_service_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
@@ -9,8 +7,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -82,7 +79,7 @@ class CreateImageRequest(_message.Message):
     noise_weight: float
     upscale: int
     refiner_start: float
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., previews: _Optional[_Union[_image_generation_service_pb2.PreviewOptions, _Mapping]] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., priority: _Optional[_Union[_image_generation_service_pb2.Priority, str]] = ..., exact: _Optional[bool] = ..., bypass_cache: _Optional[bool] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., model: _Optional[str] = ..., noise_mode: _Optional[_Union[NoiseMode, str]] = ..., noise_weight: _Optional[float] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ...) -> None: ...
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., previews: _Optional[_Union[_image_generation_service_pb2.PreviewOptions, _Mapping]] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., priority: _Optional[_Union[_image_generation_service_pb2.Priority, str]] = ..., exact: bool = ..., bypass_cache: bool = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., model: _Optional[str] = ..., noise_mode: _Optional[_Union[NoiseMode, str]] = ..., noise_weight: _Optional[float] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ...) -> None: ...
 
 class AudioAnalyzed(_message.Message):
     __slots__ = ("audio", "descriptors")
@@ -122,7 +119,7 @@ class ImageCreated(_message.Message):
     processing_time: _duration_pb2.Duration
     expire_time: _timestamp_pb2.Timestamp
     is_reused: bool
-    def __init__(self, image_id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[_image_generation_service_pb2.Provenance, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_reused: _Optional[bool] = ...) -> None: ...
+    def __init__(self, image_id: _Optional[str] = ..., image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[_image_generation_service_pb2.Provenance, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., is_reused: bool = ...) -> None: ...
 
 class CreateImageResponse(_message.Message):
     __slots__ = ("stage", "analyzed", "queued", "started", "progress", "created", "drafted", "fell_back", "recipe_stage")
@@ -186,7 +183,7 @@ class GetImageResponse(_message.Message):
     image: _media_pb2.Image
     create_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Recipe(_message.Message):
     __slots__ = ("name", "description", "is_available", "unavailable_reason", "is_default", "models", "needs", "options", "required_options")
@@ -208,7 +205,7 @@ class Recipe(_message.Message):
     needs: _containers.RepeatedCompositeFieldContainer[RecipeNeed]
     options: _containers.RepeatedScalarFieldContainer[str]
     required_options: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., is_available: _Optional[bool] = ..., unavailable_reason: _Optional[str] = ..., is_default: _Optional[bool] = ..., models: _Optional[_Iterable[str]] = ..., needs: _Optional[_Iterable[_Union[RecipeNeed, _Mapping]]] = ..., options: _Optional[_Iterable[str]] = ..., required_options: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., is_available: bool = ..., unavailable_reason: _Optional[str] = ..., is_default: bool = ..., models: _Optional[_Iterable[str]] = ..., needs: _Optional[_Iterable[_Union[RecipeNeed, _Mapping]]] = ..., options: _Optional[_Iterable[str]] = ..., required_options: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RecipeNeed(_message.Message):
     __slots__ = ("description", "is_met", "is_optional", "model", "remedy")
@@ -222,7 +219,7 @@ class RecipeNeed(_message.Message):
     is_optional: bool
     model: str
     remedy: str
-    def __init__(self, description: _Optional[str] = ..., is_met: _Optional[bool] = ..., is_optional: _Optional[bool] = ..., model: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
+    def __init__(self, description: _Optional[str] = ..., is_met: bool = ..., is_optional: bool = ..., model: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
 
 class ListRecipesRequest(_message.Message):
     __slots__ = ()

@@ -1,5 +1,3 @@
-import datetime
-
 from chladni.media.v1 import media_pb2 as _media_pb2
 from chladni.model.v1 import model_pb2 as _model_pb2
 from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
@@ -8,8 +6,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -103,7 +100,7 @@ class GenerateImageRequest(_message.Message):
     bypass_cache: bool
     upscale: int
     refiner_start: float
-    def __init__(self, model: _Optional[str] = ..., conditioning: _Optional[_Union[Conditioning, _Mapping]] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., previews: _Optional[_Union[PreviewOptions, _Mapping]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., priority: _Optional[_Union[Priority, str]] = ..., exact: _Optional[bool] = ..., bypass_cache: _Optional[bool] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., conditioning: _Optional[_Union[Conditioning, _Mapping]] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., previews: _Optional[_Union[PreviewOptions, _Mapping]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., priority: _Optional[_Union[Priority, str]] = ..., exact: bool = ..., bypass_cache: bool = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ...) -> None: ...
 
 class GenerationQueued(_message.Message):
     __slots__ = ("position",)
@@ -135,7 +132,7 @@ class GenerationProgress(_message.Message):
     preview: _media_pb2.Image
     elapsed: _duration_pb2.Duration
     remaining: _duration_pb2.Duration
-    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., preview: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., elapsed: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., preview: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., elapsed: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., remaining: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class GenerationCompleted(_message.Message):
     __slots__ = ("image", "provenance", "queue_time", "processing_time", "is_reused")
@@ -149,7 +146,7 @@ class GenerationCompleted(_message.Message):
     queue_time: _duration_pb2.Duration
     processing_time: _duration_pb2.Duration
     is_reused: bool
-    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., queue_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., is_reused: _Optional[bool] = ...) -> None: ...
+    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., is_reused: bool = ...) -> None: ...
 
 class Provenance(_message.Message):
     __slots__ = ("model", "model_digest", "recipe", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "audio_sha256", "conditioning_sha256", "dtype", "device", "batch_size", "thread_count", "library_versions", "exact", "device_capability", "decode_batch_size", "stage", "earlier", "fallback", "prompt", "negative_prompt", "strength", "initial_latents_weight", "upscale", "refiner_start", "recipe_options")
@@ -225,7 +222,7 @@ class Provenance(_message.Message):
     upscale: int
     refiner_start: float
     recipe_options: _containers.ScalarMap[str, str]
-    def __init__(self, model: _Optional[str] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., audio_sha256: _Optional[str] = ..., conditioning_sha256: _Optional[str] = ..., dtype: _Optional[str] = ..., device: _Optional[str] = ..., batch_size: _Optional[int] = ..., thread_count: _Optional[int] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., exact: _Optional[bool] = ..., device_capability: _Optional[str] = ..., decode_batch_size: _Optional[int] = ..., stage: _Optional[str] = ..., earlier: _Optional[_Iterable[_Union[Provenance, _Mapping]]] = ..., fallback: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ..., recipe_options: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., audio_sha256: _Optional[str] = ..., conditioning_sha256: _Optional[str] = ..., dtype: _Optional[str] = ..., device: _Optional[str] = ..., batch_size: _Optional[int] = ..., thread_count: _Optional[int] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., exact: bool = ..., device_capability: _Optional[str] = ..., decode_batch_size: _Optional[int] = ..., stage: _Optional[str] = ..., earlier: _Optional[_Iterable[_Union[Provenance, _Mapping]]] = ..., fallback: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ..., recipe_options: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class GenerateImageResponse(_message.Message):
     __slots__ = ("queued", "started", "progress", "completed")

@@ -1,8 +1,7 @@
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -41,4 +40,4 @@ class ModelInfo(_message.Message):
     inputs: _containers.RepeatedScalarFieldContainer[str]
     required_input_count: int
     unavailable_reason: str
-    def __init__(self, id: _Optional[str] = ..., digest: _Optional[str] = ..., description: _Optional[str] = ..., license: _Optional[str] = ..., is_default: _Optional[bool] = ..., is_ready: _Optional[bool] = ..., input_spaces: _Optional[_Iterable[str]] = ..., output_space: _Optional[str] = ..., properties: _Optional[_Mapping[str, str]] = ..., family: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., required_input_count: _Optional[int] = ..., unavailable_reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., digest: _Optional[str] = ..., description: _Optional[str] = ..., license: _Optional[str] = ..., is_default: bool = ..., is_ready: bool = ..., input_spaces: _Optional[_Iterable[str]] = ..., output_space: _Optional[str] = ..., properties: _Optional[_Mapping[str, str]] = ..., family: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., required_input_count: _Optional[int] = ..., unavailable_reason: _Optional[str] = ...) -> None: ...

@@ -1,5 +1,3 @@
-import datetime
-
 from chladni.media.v1 import media_pb2 as _media_pb2
 from chladni.model.v1 import model_pb2 as _model_pb2
 from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
@@ -8,8 +6,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -29,7 +26,7 @@ class EmbedImagesRequest(_message.Message):
     pixels: _tensor_pb2.Tensor
     model: str
     own_batch: bool
-    def __init__(self, encoded: _Optional[_Union[ImageBatch, _Mapping]] = ..., pixels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., model: _Optional[str] = ..., own_batch: _Optional[bool] = ...) -> None: ...
+    def __init__(self, encoded: _Optional[_Union[ImageBatch, _Mapping]] = ..., pixels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., model: _Optional[str] = ..., own_batch: bool = ...) -> None: ...
 
 class EmbedImagesResponse(_message.Message):
     __slots__ = ("embeddings", "model", "cached_count", "processing_time", "score_curve")
@@ -43,7 +40,7 @@ class EmbedImagesResponse(_message.Message):
     cached_count: int
     processing_time: _duration_pb2.Duration
     score_curve: ScoreCurve
-    def __init__(self, embeddings: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., model: _Optional[str] = ..., cached_count: _Optional[int] = ..., processing_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., score_curve: _Optional[_Union[ScoreCurve, _Mapping]] = ...) -> None: ...
+    def __init__(self, embeddings: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., model: _Optional[str] = ..., cached_count: _Optional[int] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., score_curve: _Optional[_Union[ScoreCurve, _Mapping]] = ...) -> None: ...
 
 class ScoreCurve(_message.Message):
     __slots__ = ("midpoint", "slope")
@@ -137,7 +134,7 @@ class AddImagesRequest(_message.Message):
     collection: str
     images: _containers.RepeatedCompositeFieldContainer[CollectionImage]
     replace_outdated: bool
-    def __init__(self, collection: _Optional[str] = ..., images: _Optional[_Iterable[_Union[CollectionImage, _Mapping]]] = ..., replace_outdated: _Optional[bool] = ...) -> None: ...
+    def __init__(self, collection: _Optional[str] = ..., images: _Optional[_Iterable[_Union[CollectionImage, _Mapping]]] = ..., replace_outdated: bool = ...) -> None: ...
 
 class AddImagesResponse(_message.Message):
     __slots__ = ("image_count",)
