@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import grpc
 import pytest
 
 import chladni_client as chladni
-from chladni.errors.v1 import error_reason_pb2
 from chladni_client import errors
+from chladni_contract.status import WIRE_STATUS
 
 AUDIO = b"RIFF, or so"
-CONTRACT = Path(__file__).parents[4] / "protos" / "chladni" / "errors" / "v1" / "error_reason.proto"
 
 CLASS_OF_CODE = {
     "INVALID_ARGUMENT": chladni.InvalidInputError,
@@ -23,17 +21,15 @@ CLASS_OF_CODE = {
     "DEADLINE_EXCEEDED": chladni.DeadlineExceededError,
     "CANCELLED": chladni.CallCancelledError,
     "UNAVAILABLE": chladni.UnavailableError,
+    "ALREADY_EXISTS": chladni.InvalidInputError,
     "UNIMPLEMENTED": chladni.NotOfferedError,
     "INTERNAL": chladni.FaultError,
 }
 
 
 def reasons_of_contract():
-    """Returns the reasons that the contract documents, each with its gRPC code."""
-    text = re.sub(r"\n\s*//", "", CONTRACT.read_text())
-    found = re.findall(r"([A-Z_]+), HTTP \d+\.\s+ERROR_REASON_([A-Z_]+) =", text)
-    assert len(found) == len(error_reason_pb2.ErrorReason.keys()) - 1
-    return [(reason, code) for code, reason in found]
+    """Returns the reasons of the contract, each with its gRPC code."""
+    return [(reason.value, status.grpc.name) for reason, status in WIRE_STATUS.items()]
 
 
 CLASS_OF_REASON = {

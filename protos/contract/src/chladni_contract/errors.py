@@ -5,12 +5,16 @@
     ├── NotFoundError           no such recipe, model or image
     ├── QueueFullError          too much work waits; try again later
     ├── UnavailableError        not ready, draining, or a dependency is down; try again later
-    ├── DeadlineExceededError   the deadline passed or cannot be met
+    ├── DeadlineExceededError   the deadline passed
+    ├── DeadlineTooShortError   the deadline cannot be met; the work was not begun
     ├── NotOfferedError         this server does not implement the call
     └── FaultError              the service failed; nothing the caller can change
 
 Domain code raises these; `chladni_contract.status` turns them into gRPC statuses and the gateway into
 HTTP answers. Any other exception reaches the caller as INTERNAL without its text.
+
+What is fixed for a reason (its statuses, the keys of its metadata) is an option of its value in
+`chladni.errors.v1.ErrorReason`, and read from there.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from chladni.errors.v1 import error_reason_options_pb2, error_reason_pb2
 
 
 class Reason(StrEnum):
@@ -58,6 +65,41 @@ class Reason(StrEnum):
     UNREADABLE_MESSAGE = "UNREADABLE_MESSAGE"
     MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     WRONG_MESSAGE_COUNT = "WRONG_MESSAGE_COUNT"
+    DEADLINE_TOO_SHORT = "DEADLINE_TOO_SHORT"
+    UNKNOWN_JOB = "UNKNOWN_JOB"
+    NO_ALIGNMENT = "NO_ALIGNMENT"
+    REQUEST_CONFLICT = "REQUEST_CONFLICT"
+
+
+class ReasonOptions(NamedTuple):
+    """What is fixed for a reason.
+
+    Attributes:
+        grpc_code: Number of the status of a gRPC call.
+        http_status: Status of an HTTP response.
+        metadata_keys: Keys that the metadata may have.
+    """
+
+    grpc_code: int
+    http_status: int
+    metadata_keys: frozenset[str]
+
+
+def _read_options() -> dict[Reason, ReasonOptions]:
+    descriptor: Any = error_reason_pb2.ErrorReason.DESCRIPTOR  # the stubs do not know its options
+    common = descriptor.GetOptions().Extensions[error_reason_options_pb2.reasons]
+    options = {}
+    for reason in Reason:
+        value = descriptor.values_by_name[f"ERROR_REASON_{reason.value}"]
+        own = value.GetOptions().Extensions[error_reason_options_pb2.reason]
+        keys = frozenset((*own.metadata_keys, *common.metadata_keys))
+        options[reason] = ReasonOptions(own.grpc_code, own.http_status, keys)
+    return options
+
+
+REASON_OPTIONS: Final[Mapping[Reason, ReasonOptions]] = _read_options()
+FIELD_KEY: Final = "field"
+"""Key of the first wrong field in the metadata of an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +115,17 @@ class FieldViolation:
     description: str
 
 
+MetadataValue: TypeAlias = str | float
+"""A fact for programs; numbers are written in decimal digits."""
+
+
+def plain_text(value: MetadataValue) -> str:
+    """Return a fact as text; a number in decimal digits, without an exponent if at most twelve are enough."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.12g}" if isinstance(value, float) else value
+
+
 class ChladniError(Exception):
     """An error that a caller may see.
 
@@ -81,7 +134,11 @@ class ChladniError(Exception):
         message: One or two sentences for people, without paths or internals.
         violations: What is wrong with which fields.
         retry_after_seconds: When trying again makes sense; `None` if it does not.
-        metadata: Further facts for programs, such as the stage that failed.
+        metadata: Further facts for programs: every number of the message, under keys that are declared
+            for the reason. The first wrong field is added.
+
+    Raises:
+        ValueError: A key is not declared for the reason.
     """
 
     def __init__(
@@ -91,14 +148,19 @@ class ChladniError(Exception):
         *,
         violations: Sequence[FieldViolation] = (),
         retry_after_seconds: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Mapping[str, MetadataValue] | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.violations = tuple(violations)
         self.retry_after_seconds = retry_after_seconds
-        self.metadata = dict(metadata or {})
+        self.metadata = {key: plain_text(value) for key, value in (metadata or {}).items()}
+        if self.violations:
+            self.metadata.setdefault(FIELD_KEY, self.violations[0].field)
+        undeclared = self.metadata.keys() - REASON_OPTIONS[reason].metadata_keys
+        if undeclared:
+            raise ValueError(f"{reason} declares no metadata {', '.join(sorted(undeclared))}")
 
 
 class InvalidInputError(ChladniError):
@@ -117,17 +179,29 @@ class InvalidInputError(ChladniError):
         message: str,
         *,
         field: str,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Mapping[str, MetadataValue] | None = None,
     ) -> None:
         super().__init__(reason, message, violations=(FieldViolation(field, message),), metadata=metadata)
 
 
 class InvalidFieldsError(ChladniError):
-    """Several fields are wrong; all are reported together."""
+    """Several fields are wrong; all are reported together.
 
-    def __init__(self, reason: Reason, violations: Sequence[FieldViolation]) -> None:
+    Args:
+        reason: Stable reason, of the first violation.
+        violations: What is wrong with which fields.
+        metadata: Further facts for programs about the first violation.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        violations: Sequence[FieldViolation],
+        *,
+        metadata: Mapping[str, MetadataValue] | None = None,
+    ) -> None:
         message = " ".join(f"{item.field}: {item.description}" for item in violations)
-        super().__init__(reason, message, violations=violations)
+        super().__init__(reason, message, violations=violations, metadata=metadata)
 
 
 class NotFoundError(ChladniError):
@@ -137,8 +211,16 @@ class NotFoundError(ChladniError):
 class QueueFullError(ChladniError):
     """Too much work waits already."""
 
-    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
-        super().__init__(Reason.QUEUE_FULL, message, retry_after_seconds=retry_after_seconds)
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: float,
+        metadata: Mapping[str, MetadataValue] | None = None,
+    ) -> None:
+        super().__init__(
+            Reason.QUEUE_FULL, message, retry_after_seconds=retry_after_seconds, metadata=metadata
+        )
 
 
 class UnavailableError(ChladniError):
@@ -146,10 +228,34 @@ class UnavailableError(ChladniError):
 
 
 class DeadlineExceededError(ChladniError):
-    """The deadline passed, or the work cannot end before it."""
+    """The deadline passed."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.DEADLINE_EXCEEDED, message)
+    def __init__(self, message: str, *, metadata: Mapping[str, MetadataValue] | None = None) -> None:
+        super().__init__(Reason.DEADLINE_EXCEEDED, message, metadata=metadata)
+
+
+class DeadlineTooShortError(ChladniError):
+    """The work cannot end before the deadline, and was not begun.
+
+    Args:
+        message: How long it would take, and what to do.
+        expected_seconds: Time that it would take.
+        remaining_seconds: Time until the deadline.
+        steps: Steps that it consists of.
+    """
+
+    def __init__(
+        self, message: str, *, expected_seconds: float, remaining_seconds: float, steps: int
+    ) -> None:
+        super().__init__(
+            Reason.DEADLINE_TOO_SHORT,
+            message,
+            metadata={
+                "expected_seconds": round(expected_seconds, 3),
+                "remaining_seconds": round(remaining_seconds, 3),
+                "steps": steps,
+            },
+        )
 
 
 class NotOfferedError(ChladniError):

@@ -1,4 +1,4 @@
-"""Errors on the wire: one table from reasons to gRPC and HTTP statuses, and both directions of gRPC.
+"""Errors on the wire: the statuses of reasons, which the contract fixes, and both directions of gRPC.
 
 The rich error model is https://google.aip.dev/193: a `google.rpc.Status` in the trailing metadata
 with `ErrorInfo` always, and `BadRequest` and `RetryInfo` if they apply.
@@ -7,14 +7,13 @@ with `ErrorInfo` always, and `BadRequest` and `RetryInfo` if they apply.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import grpc
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from chladni_contract.errors import ChladniError, FieldViolation, Reason
+from chladni_contract.errors import REASON_OPTIONS, ChladniError, FieldViolation, Reason
 from chladni_contract.metadata import REQUEST_ID_KEY
 
 ERROR_DOMAIN: Final = "chladni"
@@ -22,7 +21,6 @@ STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 RETRY_PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 NO_RETRY: Final = "-1"
 """Value of `RETRY_PUSHBACK_KEY` with which gRPC's own retries never come."""
-CLIENT_CLOSED_REQUEST: Final = 499  # nginx's number; HTTP has no standard one.
 
 
 class WireStatus(NamedTuple):
@@ -51,49 +49,11 @@ class StatusDetails(NamedTuple):
     request_id: str
 
 
-_BAD = WireStatus(grpc.StatusCode.INVALID_ARGUMENT, HTTPStatus.BAD_REQUEST)
-_MISSING = WireStatus(grpc.StatusCode.NOT_FOUND, HTTPStatus.NOT_FOUND)
-_DOWN = WireStatus(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE)
-_FAULT = WireStatus(grpc.StatusCode.INTERNAL, HTTPStatus.INTERNAL_SERVER_ERROR)
-_UNMET = WireStatus(grpc.StatusCode.FAILED_PRECONDITION, HTTPStatus.CONFLICT)
-_FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 WIRE_STATUS: Final[Mapping[Reason, WireStatus]] = {
-    Reason.MISSING_FIELD: _BAD,
-    Reason.INVALID_FIELD: _BAD,
-    Reason.UNSUPPORTED_AUDIO_FORMAT: _BAD,
-    Reason.EMPTY_AUDIO: _BAD,
-    Reason.CORRUPT_AUDIO: _BAD,
-    Reason.AUDIO_TOO_SHORT: _BAD,
-    Reason.AUDIO_TOO_LONG: _BAD,
-    Reason.FILE_TOO_LARGE: _BAD,
-    Reason.UNSUPPORTED_AUDIO_LAYOUT: _BAD,
-    Reason.NON_FINITE_AUDIO: _BAD,
-    Reason.INVALID_IMAGE: _BAD,
-    Reason.UNKNOWN_RECIPE: _MISSING,
-    Reason.UNKNOWN_MODEL: _MISSING,
-    Reason.UNKNOWN_IMAGE: _MISSING,
-    Reason.QUEUE_FULL: WireStatus(_FULL, HTTPStatus.TOO_MANY_REQUESTS),
-    Reason.OUT_OF_MEMORY: WireStatus(_FULL, HTTPStatus.SERVICE_UNAVAILABLE),
-    Reason.DEADLINE_EXCEEDED: WireStatus(grpc.StatusCode.DEADLINE_EXCEEDED, HTTPStatus.GATEWAY_TIMEOUT),
-    Reason.CANCELLED: WireStatus(grpc.StatusCode.CANCELLED, CLIENT_CLOSED_REQUEST),
-    Reason.MODEL_NOT_READY: _DOWN,
-    Reason.BACKEND_UNAVAILABLE: _DOWN,
-    Reason.DRAINING: _DOWN,
-    Reason.NOT_IMPLEMENTED: WireStatus(grpc.StatusCode.UNIMPLEMENTED, HTTPStatus.NOT_IMPLEMENTED),
-    Reason.NON_FINITE_OUTPUT: _FAULT,
-    Reason.STORAGE_UNAVAILABLE: _DOWN,
-    Reason.INTERNAL: _FAULT,
-    Reason.RECIPE_UNAVAILABLE: _UNMET,
-    Reason.UNKNOWN_COLLECTION: _MISSING,
-    Reason.COLLECTION_FULL: WireStatus(_FULL, HTTPStatus.INSUFFICIENT_STORAGE),
-    Reason.COLLECTION_OUTDATED: _UNMET,
-    Reason.MODEL_UNAVAILABLE: _UNMET,
-    Reason.IMAGE_WITHHELD: _UNMET,
-    Reason.UNKNOWN_CALIBRATION: _MISSING,
-    Reason.UNREADABLE_MESSAGE: _BAD,
-    Reason.MESSAGE_TOO_LARGE: WireStatus(_FULL, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
-    Reason.WRONG_MESSAGE_COUNT: WireStatus(grpc.StatusCode.UNIMPLEMENTED, HTTPStatus.BAD_REQUEST),
+    reason: WireStatus(_CODES[options.grpc_code], options.http_status)
+    for reason, options in REASON_OPTIONS.items()
 }
 
 _REASON_OF_BARE_CODE: Final[Mapping[grpc.StatusCode, Reason]] = {
@@ -177,13 +137,15 @@ def from_status(status: status_pb2.Status) -> ChladniError:
     """Return the error that a rich status carries; a reason that is not known here becomes INTERNAL."""
     details = parse_details(status)
     is_known = details.reason in set(Reason)
-    return ChladniError(
+    error = ChladniError(
         Reason(details.reason) if is_known else Reason.INTERNAL,
         status.message,
         violations=details.violations,
         retry_after_seconds=details.retry_after_seconds,
-        metadata=details.metadata if is_known else None,
     )
+    if is_known:  # The sender may be of a later version, with keys that are not declared here.
+        error.metadata = dict(details.metadata)
+    return error
 
 
 def rich_status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:

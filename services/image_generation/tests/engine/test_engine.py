@@ -16,6 +16,7 @@ from PIL import Image
 
 from chladni_contract.errors import (
     DeadlineExceededError,
+    DeadlineTooShortError,
     QueueFullError,
     UnavailableError,
 )
@@ -158,7 +159,7 @@ async def test_a_request_that_cannot_end_in_time_is_refused_at_once(make_engine,
         for other in others:
             await anext(other)
         token = CancellationToken(Deadline.after(500 * step_seconds))
-        with pytest.raises(DeadlineExceededError, match="fewer steps"):
+        with pytest.raises(DeadlineTooShortError, match="fewer steps"):
             await events_of(engine, request_for(steps=10_000), token)
         token = CancellationToken(Deadline.after(3000 * step_seconds))
         with pytest.raises(QueueFullError, match="requests in progress") as refused:

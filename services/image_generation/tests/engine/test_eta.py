@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chladni_contract.errors import DeadlineExceededError, QueueFullError
+from chladni_contract.errors import DeadlineTooShortError, QueueFullError, Reason
 from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
 from chladni_image_generation.engine.eta import DurationEstimator, EtaEstimator
 from chladni_image_generation.engine.executor import ExecutionState
@@ -130,10 +130,14 @@ def test_a_deadline_is_refused_by_cause(tracked_for, durations):
     eta = EtaEstimator(order, durations, sizes)
     eta.check_deadline(order[1], Deadline())
     eta.check_deadline(order[1], Deadline.after(10))
-    with pytest.raises(DeadlineExceededError, match="fewer steps"):
+    with pytest.raises(DeadlineTooShortError, match="fewer steps") as refused:
         eta.check_deadline(order[1], Deadline.after(1))
+    assert refused.value.reason is Reason.DEADLINE_TOO_SHORT
+    seconds = {key: float(value) for key, value in refused.value.metadata.items()}
+    assert seconds == {"expected_seconds": 1.5, "remaining_seconds": pytest.approx(1, abs=0.1), "steps": 10}
     with pytest.raises(QueueFullError) as caught:
         eta.check_deadline(order[1], Deadline.after(2))
+    assert caught.value.metadata.keys() == {"expected_seconds", "remaining_seconds"}
     assert caught.value.retry_after_seconds == pytest.approx(1.0, abs=0.1)
 
 

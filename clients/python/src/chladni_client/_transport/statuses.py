@@ -31,6 +31,7 @@ from chladni_contract.status import parse_details, rich_status_of
 _ERROR_OF_CODE: Final[Mapping[grpc.StatusCode, type[ChladniError]]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidInputError,
     grpc.StatusCode.OUT_OF_RANGE: InvalidInputError,
+    grpc.StatusCode.ALREADY_EXISTS: InvalidInputError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.FAILED_PRECONDITION: RecipeUnavailableError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: QueueFullError,

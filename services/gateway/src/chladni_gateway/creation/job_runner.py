@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
-from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason
+from chladni_contract.errors import ChladniError, FaultError, NotFoundError, QueueFullError, Reason
 from chladni_gateway.creation.job import Cancelled, Failed, Job, JobEvent, to_job_event
 from chladni_gateway.domain.events import CreationEvent
 from chladni_gateway.domain.request import CreationRequest
@@ -53,7 +53,7 @@ class JobLimits:
     timeout_seconds: float
 
 
-class UnknownJobError(Exception):
+class UnknownJobError(NotFoundError):
     """The owner has no such job.
 
     Args:
@@ -61,7 +61,11 @@ class UnknownJobError(Exception):
     """
 
     def __init__(self, job_id: UUID) -> None:
-        super().__init__(f"No job has the identifier {job_id}, or it has been forgotten. Start it again.")
+        super().__init__(
+            Reason.UNKNOWN_JOB,
+            f"No job has the identifier {job_id}, or it has been forgotten. Start it again.",
+            metadata={"job_id": str(job_id)},
+        )
 
 
 class JobRunner:

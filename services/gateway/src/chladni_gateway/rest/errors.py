@@ -15,10 +15,8 @@ from starlette.exceptions import HTTPException
 
 from chladni_contract.errors import ChladniError, FieldViolation, InvalidFieldsError, Reason
 from chladni_contract.status import WIRE_STATUS
-from chladni_gateway.creation.job_runner import UnknownJobError
 from chladni_gateway.domain.stages import RECIPE_STAGE_KEY, STAGE_KEY, Stage
 from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail
-from chladni_gateway.similarity.alignment import NoAlignmentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +43,6 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ChladniError, _answer_chladni_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    app.add_exception_handler(UnknownJobError, _answer_unknown_job)
-    app.add_exception_handler(NoAlignmentError, _answer_no_alignment)
 
 
 def error_response(error: ChladniError) -> JSONResponse:
@@ -147,18 +143,6 @@ async def _answer_http_exception(_request: Request, error: Exception) -> JSONRes
         message=_HTTP_MESSAGES.get(status, f"{status.phrase}."),
         stage=Stage.VALIDATION.value,
         headers=error.headers,
-    )
-
-
-async def _answer_unknown_job(_request: Request, error: Exception) -> JSONResponse:
-    return plain_error_response(
-        HTTPStatus.NOT_FOUND, code="UNKNOWN_JOB", message=str(error), stage=Stage.VALIDATION.value
-    )
-
-
-async def _answer_no_alignment(_request: Request, error: Exception) -> JSONResponse:
-    return plain_error_response(
-        HTTPStatus.NOT_FOUND, code="NO_ALIGNMENT", message=str(error), stage=Stage.SIMILARITY.value
     )
 
 

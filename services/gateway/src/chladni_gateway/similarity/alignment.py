@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from cachetools import TTLCache
 
-from chladni_contract.errors import ChladniError
+from chladni_contract.errors import ChladniError, NotFoundError, Reason
 from chladni_gateway.domain.image_store import describe_owned
 from chladni_gateway.domain.images import Image
-from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,8 +26,17 @@ _MAX_REMEMBERED: Final = 4096
 _AUDIO_FIELD: Final = "audio"
 
 
-class NoAlignmentError(Exception):
-    """An image cannot be aligned with audio, since a usable embedding of the audio was not kept."""
+class NoAlignmentError(NotFoundError):
+    """An image cannot be aligned with audio, since a usable embedding of the audio was not kept.
+
+    Args:
+        message: What is missing, and what to do.
+        image_id: The image of the audio.
+    """
+
+    def __init__(self, message: str, image_id: UUID) -> None:
+        metadata = {"image_id": str(image_id), STAGE_KEY: Stage.SIMILARITY.value}
+        super().__init__(Reason.NO_ALIGNMENT, message, metadata=metadata)
 
 
 class ImageAligner:
@@ -64,18 +73,19 @@ class ImageAligner:
         if source.audio_embedding is None:
             raise NoAlignmentError(
                 f"The image {audio_of} was made before descriptions of sounds were kept, so what fits its "
-                "sound is unknown. Create it again from its audio file."
+                "sound is unknown. Create it again from its audio file.",
+                audio_of,
             )
         known = self._memory.find(record.sha256, source.audio_embedding)
         if known is not None:
             return known
         with at_stage(Stage.STORAGE):
             image = Image((await self._store.get(image_id)).content, "image/png")
-        alignment = await self._score(source.audio_embedding, image, deadline)
+        alignment = await self._score(source.audio_embedding, image, audio_of, deadline)
         self._memory.keep(record.sha256, source.audio_embedding, alignment)
         return alignment
 
-    async def _score(self, audio: Embedding, image: Image, deadline: Deadline) -> Alignment:
+    async def _score(self, audio: Embedding, image: Image, audio_of: UUID, deadline: Deadline) -> Alignment:
         try:
             with at_stage(Stage.SIMILARITY):
                 return await self._scorer.score_alignment(audio, image, deadline)
@@ -84,7 +94,8 @@ class ImageAligner:
             if any(violation.field.startswith(_AUDIO_FIELD) for violation in error.violations):
                 raise NoAlignmentError(
                     f"The sound is described in the space {audio.space}, which the alignment model does not "
-                    "take. Create the image again from its audio file."
+                    "take. Create the image again from its audio file.",
+                    audio_of,
                 ) from error
             raise
 

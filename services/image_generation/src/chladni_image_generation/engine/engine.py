@@ -152,7 +152,8 @@ class Engine:
 
         Raises:
             QueueFullError: Too many requests wait already, or so many that this one would miss its deadline.
-            DeadlineExceededError: The deadline passed, or is too close even for a model without other work.
+            DeadlineExceededError: The deadline passed.
+            DeadlineTooShortError: The deadline is too close even for a model without other work.
             FaultError: The model failed on this request.
         """
         token.check("before the request was queued")
@@ -221,6 +222,7 @@ class Engine:
             raise QueueFullError(
                 f"{len(self._waiting)} requests wait already, the limit. Try again later.",
                 retry_after_seconds=self._durations.seconds_until_place(self._active),
+                metadata={"count": len(self._waiting), "maximum": self._limits.max_queued_requests},
             )
         latent_shape = self.description.latent_shape_of(
             request.width_pixels, request.height_pixels, upscale=request.upscale

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from chladni_contract.errors import DeadlineExceededError, QueueFullError
+from chladni_contract.errors import DeadlineTooShortError, QueueFullError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -149,7 +149,7 @@ class EtaEstimator:
         A request that has the model for itself is never refused: the work will measure how long it takes.
 
         Raises:
-            DeadlineExceededError: It would miss it even alone.
+            DeadlineTooShortError: It would miss it even alone.
             QueueFullError: It would miss it because of the requests before it.
         """
         remaining_seconds = deadline.remaining_seconds
@@ -157,9 +157,12 @@ class EtaEstimator:
             return
         alone_seconds = self.seconds_alone(tracked)
         if alone_seconds > remaining_seconds:
-            raise DeadlineExceededError(
+            raise DeadlineTooShortError(
                 f"{tracked.request.steps} steps take about {alone_seconds:.1f} s here, the deadline is in "
-                f"{remaining_seconds:.1f} s. Ask for fewer steps or allow more time."
+                f"{remaining_seconds:.1f} s. Ask for fewer steps or allow more time.",
+                expected_seconds=alone_seconds,
+                remaining_seconds=remaining_seconds,
+                steps=tracked.request.steps,
             )
         expected_seconds = self.seconds_in_line(tracked)
         if expected_seconds > remaining_seconds:
@@ -167,6 +170,10 @@ class EtaEstimator:
                 f"With the requests in progress this one would take about {expected_seconds:.1f} s, the "
                 f"deadline is in {remaining_seconds:.1f} s. Try again later or allow more time.",
                 retry_after_seconds=max(_MIN_RETRY_SECONDS, expected_seconds - remaining_seconds),
+                metadata={
+                    "expected_seconds": round(expected_seconds, 3),
+                    "remaining_seconds": round(remaining_seconds, 3),
+                },
             )
 
     def _work_alone(self, tracked: TrackedRequest) -> dict[BatchGroup, float]:

@@ -12,15 +12,97 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from chladni.errors.v1 import error_reason_options_pb2 as chladni_dot_errors_dot_v1_dot_error__reason__options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chladni/errors/v1/error_reason.proto\x12\x11\x63hladni.errors.v1*\xda\t\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_MISSING_FIELD\x10\x01\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x02\x12)\n%ERROR_REASON_UNSUPPORTED_AUDIO_FORMAT\x10\x03\x12\x1c\n\x18\x45RROR_REASON_EMPTY_AUDIO\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_CORRUPT_AUDIO\x10\x05\x12 \n\x1c\x45RROR_REASON_AUDIO_TOO_SHORT\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_AUDIO_TOO_LONG\x10\x07\x12\x1f\n\x1b\x45RROR_REASON_FILE_TOO_LARGE\x10\x08\x12)\n%ERROR_REASON_UNSUPPORTED_AUDIO_LAYOUT\x10\t\x12!\n\x1d\x45RROR_REASON_NON_FINITE_AUDIO\x10\n\x12\x1e\n\x1a\x45RROR_REASON_INVALID_IMAGE\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_UNKNOWN_RECIPE\x10\x0c\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_MODEL\x10\r\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_IMAGE\x10\x0e\x12\x1b\n\x17\x45RROR_REASON_QUEUE_FULL\x10\x0f\x12\x1e\n\x1a\x45RROR_REASON_OUT_OF_MEMORY\x10\x10\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x11\x12\x1a\n\x16\x45RROR_REASON_CANCELLED\x10\x12\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_READY\x10\x13\x12$\n ERROR_REASON_BACKEND_UNAVAILABLE\x10\x14\x12\x19\n\x15\x45RROR_REASON_DRAINING\x10\x15\x12 \n\x1c\x45RROR_REASON_NOT_IMPLEMENTED\x10\x16\x12\"\n\x1e\x45RROR_REASON_NON_FINITE_OUTPUT\x10\x17\x12$\n ERROR_REASON_STORAGE_UNAVAILABLE\x10\x18\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x19\x12#\n\x1f\x45RROR_REASON_RECIPE_UNAVAILABLE\x10\x1a\x12#\n\x1f\x45RROR_REASON_UNKNOWN_COLLECTION\x10\x1b\x12 \n\x1c\x45RROR_REASON_COLLECTION_FULL\x10\x1c\x12$\n ERROR_REASON_COLLECTION_OUTDATED\x10\x1d\x12\"\n\x1e\x45RROR_REASON_MODEL_UNAVAILABLE\x10\x1e\x12\x1f\n\x1b\x45RROR_REASON_IMAGE_WITHHELD\x10\x1f\x12$\n ERROR_REASON_UNKNOWN_CALIBRATION\x10 \x12#\n\x1f\x45RROR_REASON_UNREADABLE_MESSAGE\x10!\x12\"\n\x1e\x45RROR_REASON_MESSAGE_TOO_LARGE\x10\"\x12$\n ERROR_REASON_WRONG_MESSAGE_COUNT\x10#b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chladni/errors/v1/error_reason.proto\x12\x11\x63hladni.errors.v1\x1a,chladni/errors/v1/error_reason_options.proto*\xd1\x13\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12)\n\x1a\x45RROR_REASON_MISSING_FIELD\x10\x01\x1a\t\xba\xe1\x18\x05\x08\x03\x10\x90\x03\x12R\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x02\x1a\x32\xba\xe1\x18.\x08\x03\x10\x90\x03\x1a\x05value\x1a\x07minimum\x1a\x07maximum\x1a\x07\x61llowed\x1a\x05steps\x12;\n%ERROR_REASON_UNSUPPORTED_AUDIO_FORMAT\x10\x03\x1a\x10\xba\xe1\x18\x0c\x08\x03\x10\x90\x03\x1a\x05value\x12\'\n\x18\x45RROR_REASON_EMPTY_AUDIO\x10\x04\x1a\t\xba\xe1\x18\x05\x08\x03\x10\x90\x03\x12\x42\n\x1a\x45RROR_REASON_CORRUPT_AUDIO\x10\x05\x1a\"\xba\xe1\x18\x1e\x08\x03\x10\x90\x03\x1a\x05value\x1a\x07minimum\x1a\x07maximum\x12J\n\x1c\x45RROR_REASON_AUDIO_TOO_SHORT\x10\x06\x1a(\xba\xe1\x18$\x08\x03\x10\x90\x03\x1a\x10\x64uration_seconds\x1a\x0bmin_seconds\x12I\n\x1b\x45RROR_REASON_AUDIO_TOO_LONG\x10\x07\x1a(\xba\xe1\x18$\x08\x03\x10\x90\x03\x1a\x10\x64uration_seconds\x1a\x0bmax_seconds\x12\x41\n\x1b\x45RROR_REASON_FILE_TOO_LARGE\x10\x08\x1a \xba\xe1\x18\x1c\x08\x03\x10\x90\x03\x1a\nsize_bytes\x1a\tmax_bytes\x12M\n%ERROR_REASON_UNSUPPORTED_AUDIO_LAYOUT\x10\t\x1a\"\xba\xe1\x18\x1e\x08\x03\x10\x90\x03\x1a\x05value\x1a\x07minimum\x1a\x07maximum\x12\x35\n\x1d\x45RROR_REASON_NON_FINITE_AUDIO\x10\n\x1a\x12\xba\xe1\x18\x0e\x08\x03\x10\x90\x03\x1a\x07maximum\x12t\n\x1a\x45RROR_REASON_INVALID_IMAGE\x10\x0b\x1aT\xba\xe1\x18P\x08\x03\x10\x90\x03\x1a\x0cwidth_pixels\x1a\rheight_pixels\x1a\x0fmin_side_pixels\x1a\x0fmax_side_pixels\x1a\nmax_pixels\x12\x32\n\x1b\x45RROR_REASON_UNKNOWN_RECIPE\x10\x0c\x1a\x11\xba\xe1\x18\r\x08\x05\x10\x94\x03\x1a\x06recipe\x12\x30\n\x1a\x45RROR_REASON_UNKNOWN_MODEL\x10\r\x1a\x10\xba\xe1\x18\x0c\x08\x05\x10\x94\x03\x1a\x05model\x12\x33\n\x1a\x45RROR_REASON_UNKNOWN_IMAGE\x10\x0e\x1a\x13\xba\xe1\x18\x0f\x08\x05\x10\x94\x03\x1a\x08image_id\x12z\n\x17\x45RROR_REASON_QUEUE_FULL\x10\x0f\x1a]\xba\xe1\x18Y\x08\x08\x10\xad\x03\x1a\x05\x63ount\x1a\trequested\x1a\x07maximum\x1a\x12maximum_per_client\x1a\x10\x65xpected_seconds\x1a\x11remaining_seconds\x12)\n\x1a\x45RROR_REASON_OUT_OF_MEMORY\x10\x10\x1a\t\xba\xe1\x18\x05\x08\x08\x10\xf7\x03\x12V\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x11\x1a\x32\xba\xe1\x18.\x08\x04\x10\xf8\x03\x1a\x0f\x63ompleted_steps\x1a\x05steps\x1a\x0ftimeout_seconds\x12=\n\x16\x45RROR_REASON_CANCELLED\x10\x12\x1a!\xba\xe1\x18\x1d\x08\x01\x10\xf3\x03\x1a\x0f\x63ompleted_steps\x1a\x05steps\x12\x32\n\x1c\x45RROR_REASON_MODEL_NOT_READY\x10\x13\x1a\x10\xba\xe1\x18\x0c\x08\x0e\x10\xf7\x03\x1a\x05model\x12\x38\n ERROR_REASON_BACKEND_UNAVAILABLE\x10\x14\x1a\x12\xba\xe1\x18\x0e\x08\x0e\x10\xf7\x03\x1a\x07service\x12$\n\x15\x45RROR_REASON_DRAINING\x10\x15\x1a\t\xba\xe1\x18\x05\x08\x0e\x10\xf7\x03\x12+\n\x1c\x45RROR_REASON_NOT_IMPLEMENTED\x10\x16\x1a\t\xba\xe1\x18\x05\x08\x0c\x10\xf5\x03\x12\x45\n\x1e\x45RROR_REASON_NON_FINITE_OUTPUT\x10\x17\x1a!\xba\xe1\x18\x1d\x08\r\x10\xf4\x03\x1a\x0f\x63ompleted_steps\x1a\x05steps\x12/\n ERROR_REASON_STORAGE_UNAVAILABLE\x10\x18\x1a\t\xba\xe1\x18\x05\x08\x0e\x10\xf7\x03\x12$\n\x15\x45RROR_REASON_INTERNAL\x10\x19\x1a\t\xba\xe1\x18\x05\x08\r\x10\xf4\x03\x12\x35\n\x1f\x45RROR_REASON_RECIPE_UNAVAILABLE\x10\x1a\x1a\x10\xba\xe1\x18\x0c\x08\t\x10\x99\x03\x1a\x05model\x12:\n\x1f\x45RROR_REASON_UNKNOWN_COLLECTION\x10\x1b\x1a\x15\xba\xe1\x18\x11\x08\x05\x10\x94\x03\x1a\ncollection\x12R\n\x1c\x45RROR_REASON_COLLECTION_FULL\x10\x1c\x1a\x30\xba\xe1\x18,\x08\x08\x10\xfb\x03\x1a\ncollection\x1a\x05\x63ount\x1a\trequested\x1a\x07maximum\x12;\n ERROR_REASON_COLLECTION_OUTDATED\x10\x1d\x1a\x15\xba\xe1\x18\x11\x08\t\x10\x99\x03\x1a\ncollection\x12\x34\n\x1e\x45RROR_REASON_MODEL_UNAVAILABLE\x10\x1e\x1a\x10\xba\xe1\x18\x0c\x08\t\x10\x99\x03\x1a\x05model\x12*\n\x1b\x45RROR_REASON_IMAGE_WITHHELD\x10\x1f\x1a\t\xba\xe1\x18\x05\x08\t\x10\x99\x03\x12\x43\n ERROR_REASON_UNKNOWN_CALIBRATION\x10 \x1a\x1d\xba\xe1\x18\x19\x08\x05\x10\x94\x03\x1a\x0b\x63\x61libration\x1a\x05shape\x12.\n\x1f\x45RROR_REASON_UNREADABLE_MESSAGE\x10!\x1a\t\xba\xe1\x18\x05\x08\x03\x10\x90\x03\x12\x44\n\x1e\x45RROR_REASON_MESSAGE_TOO_LARGE\x10\"\x1a \xba\xe1\x18\x1c\x08\x08\x10\x9d\x03\x1a\nsize_bytes\x1a\tmax_bytes\x12/\n ERROR_REASON_WRONG_MESSAGE_COUNT\x10#\x1a\t\xba\xe1\x18\x05\x08\x0c\x10\x90\x03\x12Z\n\x1f\x45RROR_REASON_DEADLINE_TOO_SHORT\x10$\x1a\x35\xba\xe1\x18\x31\x08\x04\x10\xf8\x03\x1a\x10\x65xpected_seconds\x1a\x11remaining_seconds\x1a\x05steps\x12/\n\x18\x45RROR_REASON_UNKNOWN_JOB\x10%\x1a\x11\xba\xe1\x18\r\x08\x05\x10\x94\x03\x1a\x06job_id\x12\x32\n\x19\x45RROR_REASON_NO_ALIGNMENT\x10&\x1a\x13\xba\xe1\x18\x0f\x08\x05\x10\x94\x03\x1a\x08image_id\x12\x38\n\x1d\x45RROR_REASON_REQUEST_CONFLICT\x10\'\x1a\x15\xba\xe1\x18\x11\x08\x06\x10\x99\x03\x1a\nrequest_id\x1a \xba\xe1\x18\x1c\n\x05\x66ield\n\x05stage\n\x0crecipe_stageBP\n\x15\x64\x65v.chladni.errors.v1P\x01Z!chladni.dev/go/errors/v1;errorsv1\xaa\x02\x11\x43hladni.Errors.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.errors.v1.error_reason_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
-  DESCRIPTOR._options = None
-  _globals['_ERRORREASON']._serialized_start=60
-  _globals['_ERRORREASON']._serialized_end=1302
+  _globals['DESCRIPTOR']._options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\025dev.chladni.errors.v1P\001Z!chladni.dev/go/errors/v1;errorsv1\252\002\021Chladni.Errors.V1'
+  _globals['_ERRORREASON']._options = None
+  _globals['_ERRORREASON']._serialized_options = b'\272\341\030\034\n\005field\n\005stage\n\014recipe_stage'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MISSING_FIELD"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MISSING_FIELD"]._serialized_options = b'\272\341\030\005\010\003\020\220\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_FIELD"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_FIELD"]._serialized_options = b'\272\341\030.\010\003\020\220\003\032\005value\032\007minimum\032\007maximum\032\007allowed\032\005steps'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNSUPPORTED_AUDIO_FORMAT"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNSUPPORTED_AUDIO_FORMAT"]._serialized_options = b'\272\341\030\014\010\003\020\220\003\032\005value'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_EMPTY_AUDIO"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_EMPTY_AUDIO"]._serialized_options = b'\272\341\030\005\010\003\020\220\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_CORRUPT_AUDIO"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_CORRUPT_AUDIO"]._serialized_options = b'\272\341\030\036\010\003\020\220\003\032\005value\032\007minimum\032\007maximum'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_AUDIO_TOO_SHORT"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_AUDIO_TOO_SHORT"]._serialized_options = b'\272\341\030$\010\003\020\220\003\032\020duration_seconds\032\013min_seconds'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_AUDIO_TOO_LONG"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_AUDIO_TOO_LONG"]._serialized_options = b'\272\341\030$\010\003\020\220\003\032\020duration_seconds\032\013max_seconds'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FILE_TOO_LARGE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FILE_TOO_LARGE"]._serialized_options = b'\272\341\030\034\010\003\020\220\003\032\nsize_bytes\032\tmax_bytes'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNSUPPORTED_AUDIO_LAYOUT"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNSUPPORTED_AUDIO_LAYOUT"]._serialized_options = b'\272\341\030\036\010\003\020\220\003\032\005value\032\007minimum\032\007maximum'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NON_FINITE_AUDIO"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NON_FINITE_AUDIO"]._serialized_options = b'\272\341\030\016\010\003\020\220\003\032\007maximum'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_IMAGE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_IMAGE"]._serialized_options = b'\272\341\030P\010\003\020\220\003\032\014width_pixels\032\rheight_pixels\032\017min_side_pixels\032\017max_side_pixels\032\nmax_pixels'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_RECIPE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_RECIPE"]._serialized_options = b'\272\341\030\r\010\005\020\224\003\032\006recipe'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_MODEL"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_MODEL"]._serialized_options = b'\272\341\030\014\010\005\020\224\003\032\005model'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_IMAGE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_IMAGE"]._serialized_options = b'\272\341\030\017\010\005\020\224\003\032\010image_id'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_QUEUE_FULL"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_QUEUE_FULL"]._serialized_options = b'\272\341\030Y\010\010\020\255\003\032\005count\032\trequested\032\007maximum\032\022maximum_per_client\032\020expected_seconds\032\021remaining_seconds'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_OUT_OF_MEMORY"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_OUT_OF_MEMORY"]._serialized_options = b'\272\341\030\005\010\010\020\367\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DEADLINE_EXCEEDED"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DEADLINE_EXCEEDED"]._serialized_options = b'\272\341\030.\010\004\020\370\003\032\017completed_steps\032\005steps\032\017timeout_seconds'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_CANCELLED"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_CANCELLED"]._serialized_options = b'\272\341\030\035\010\001\020\363\003\032\017completed_steps\032\005steps'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MODEL_NOT_READY"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MODEL_NOT_READY"]._serialized_options = b'\272\341\030\014\010\016\020\367\003\032\005model'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_BACKEND_UNAVAILABLE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_BACKEND_UNAVAILABLE"]._serialized_options = b'\272\341\030\016\010\016\020\367\003\032\007service'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DRAINING"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DRAINING"]._serialized_options = b'\272\341\030\005\010\016\020\367\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NOT_IMPLEMENTED"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NOT_IMPLEMENTED"]._serialized_options = b'\272\341\030\005\010\014\020\365\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NON_FINITE_OUTPUT"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NON_FINITE_OUTPUT"]._serialized_options = b'\272\341\030\035\010\r\020\364\003\032\017completed_steps\032\005steps'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_STORAGE_UNAVAILABLE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_STORAGE_UNAVAILABLE"]._serialized_options = b'\272\341\030\005\010\016\020\367\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INTERNAL"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INTERNAL"]._serialized_options = b'\272\341\030\005\010\r\020\364\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_RECIPE_UNAVAILABLE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_RECIPE_UNAVAILABLE"]._serialized_options = b'\272\341\030\014\010\t\020\231\003\032\005model'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_COLLECTION"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_COLLECTION"]._serialized_options = b'\272\341\030\021\010\005\020\224\003\032\ncollection'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_COLLECTION_FULL"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_COLLECTION_FULL"]._serialized_options = b'\272\341\030,\010\010\020\373\003\032\ncollection\032\005count\032\trequested\032\007maximum'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_COLLECTION_OUTDATED"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_COLLECTION_OUTDATED"]._serialized_options = b'\272\341\030\021\010\t\020\231\003\032\ncollection'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MODEL_UNAVAILABLE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MODEL_UNAVAILABLE"]._serialized_options = b'\272\341\030\014\010\t\020\231\003\032\005model'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_IMAGE_WITHHELD"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_IMAGE_WITHHELD"]._serialized_options = b'\272\341\030\005\010\t\020\231\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_CALIBRATION"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_CALIBRATION"]._serialized_options = b'\272\341\030\031\010\005\020\224\003\032\013calibration\032\005shape'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNREADABLE_MESSAGE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNREADABLE_MESSAGE"]._serialized_options = b'\272\341\030\005\010\003\020\220\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MESSAGE_TOO_LARGE"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MESSAGE_TOO_LARGE"]._serialized_options = b'\272\341\030\034\010\010\020\235\003\032\nsize_bytes\032\tmax_bytes'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_WRONG_MESSAGE_COUNT"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_WRONG_MESSAGE_COUNT"]._serialized_options = b'\272\341\030\005\010\014\020\220\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DEADLINE_TOO_SHORT"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DEADLINE_TOO_SHORT"]._serialized_options = b'\272\341\0301\010\004\020\370\003\032\020expected_seconds\032\021remaining_seconds\032\005steps'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_JOB"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_UNKNOWN_JOB"]._serialized_options = b'\272\341\030\r\010\005\020\224\003\032\006job_id'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NO_ALIGNMENT"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NO_ALIGNMENT"]._serialized_options = b'\272\341\030\017\010\005\020\224\003\032\010image_id'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_REQUEST_CONFLICT"]._options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_REQUEST_CONFLICT"]._serialized_options = b'\272\341\030\021\010\006\020\231\003\032\nrequest_id'
+  _globals['_ERRORREASON']._serialized_start=106
+  _globals['_ERRORREASON']._serialized_end=2619
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from chladni.errors.v1 import error_reason_options_pb2 as _error_reason_options_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from typing import ClassVar as _ClassVar
@@ -42,6 +43,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_UNREADABLE_MESSAGE: _ClassVar[ErrorReason]
     ERROR_REASON_MESSAGE_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_WRONG_MESSAGE_COUNT: _ClassVar[ErrorReason]
+    ERROR_REASON_DEADLINE_TOO_SHORT: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_JOB: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_ALIGNMENT: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_CONFLICT: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_MISSING_FIELD: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
@@ -78,3 +83,7 @@ ERROR_REASON_UNKNOWN_CALIBRATION: ErrorReason
 ERROR_REASON_UNREADABLE_MESSAGE: ErrorReason
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason
 ERROR_REASON_WRONG_MESSAGE_COUNT: ErrorReason
+ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason
+ERROR_REASON_UNKNOWN_JOB: ErrorReason
+ERROR_REASON_NO_ALIGNMENT: ErrorReason
+ERROR_REASON_REQUEST_CONFLICT: ErrorReason

@@ -7,6 +7,7 @@ const ADVICE = {
   MODEL_NOT_READY: "The models are still loading; try again in a moment.",
   DRAINING: "The server restarts; try again in a moment.",
   QUEUE_FULL: "Try again in a moment.",
+  DEADLINE_TOO_SHORT: "Try fewer steps or a smaller size.",
   DEADLINE_EXCEEDED: "Try fewer steps, or try again when the server is less busy.",
   UNKNOWN_IMAGE: "Images expire. Make it again from its recording.",
   UNKNOWN_JOB: "The server was restarted and lost the job; try again.",
