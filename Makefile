@@ -14,6 +14,7 @@ SOURCES := protos/contract/src services/runtime/src services/audio_features/src 
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
+SERVICE_CONFIG := protos/service_config.json
 STUB_TOOLS := build/tools/stubs
 # The generator of the stubs has wheels for Python 3.11 and 3.12: say STUB_PYTHON=python3.12 where PYTHON is newer.
 STUB_PYTHON ?= $(PYTHON)
@@ -128,6 +129,8 @@ verify-protos: $(STAMP) $(STUB_TOOLS)/.installed ## Check the contracts, and tha
 	@$(call generate_stubs,build/stubs)
 	@diff -r --exclude=pyproject.toml --exclude=__pycache__ --exclude='*.egg-info' build/stubs $(STUBS) \
 		|| { echo "The stubs differ from the contracts; run: make protos"; exit 1; }
+	@cmp $(SERVICE_CONFIG) protos/contract/src/chladni_contract/service_config.json \
+		|| { echo "The service config differs from the shipped copy; run: make protos"; exit 1; }
 
 .PHONY: verify-stubs
 verify-stubs: $(STAMP) $(addsuffix /.installed,$(RUNTIMES)) ## Check the stubs and the client on each supported protobuf
@@ -165,10 +168,11 @@ $(STUB_TOOLS)/bin/python -m grpc_tools.protoc -I protos --python_out=$(1) --pyi_
 endef
 
 .PHONY: protos
-protos: $(STAMP) $(STUB_TOOLS)/.installed ## Format the contracts and generate the Python stubs again
+protos: $(STAMP) $(STUB_TOOLS)/.installed ## Format the contracts, generate the Python stubs, copy the service config
 	cd protos && ../$(BIN)/buf format --write
 	@rm -rf $(STUBS)/chladni
 	@$(call generate_stubs,$(STUBS))
+	@cp $(SERVICE_CONFIG) protos/contract/src/chladni_contract/service_config.json
 
 .PHONY: samples
 samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)

@@ -35,6 +35,7 @@ from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client import AsyncClient, Client, RetryPolicy
 from chladni_client.cli.app import build_app
+from chladni_contract.status import NO_RETRY, RETRY_PUSHBACK_KEY
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 SHA256 = "ab" * 32
@@ -168,7 +169,9 @@ def rich_error(
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(retry_seconds * 1000))
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
-    return SimpleNamespace(code=code, message=message, details=status.SerializeToString())
+    return SimpleNamespace(
+        code=code, message=message, details=status.SerializeToString(), retry_seconds=retry_seconds
+    )
 
 
 def bare_error(code, message=""):
@@ -260,7 +263,12 @@ class Script:
 
     def fail(self, error, context):
         if error.details is not None:
-            context.set_trailing_metadata((("grpc-status-details-bin", error.details),))
+            metadata = [("grpc-status-details-bin", error.details)]
+            if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_seconds is not None:
+                comes_in_time = error.retry_seconds < (context.time_remaining() or math.inf)
+                delay = str(round(error.retry_seconds * 1000)) if comes_in_time else NO_RETRY
+                metadata.append((RETRY_PUSHBACK_KEY, delay))
+            context.set_trailing_metadata(metadata)
         context.abort(error.code, error.message)
 
     def wait_until_cancelled(self):

@@ -149,7 +149,7 @@ def test_closing_ends_the_calls_of_other_threads(target, script):
 
 
 def test_closing_ends_a_wait_before_the_next_attempt(target, script, rich_error):
-    script.errors.append(rich_error(grpc.StatusCode.UNAVAILABLE, "DRAINING", retry_seconds=25.0))
+    script.errors.append(rich_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", retry_seconds=25.0))
     client = chladni.Client(target)
     outcomes = []
 

@@ -89,6 +89,7 @@ def test_an_error_survives_the_wire(reason, message, violations, retry_after_sec
     [
         (QueueFullError("Full.", retry_after_seconds=1.5), None, "1500"),
         (QueueFullError("Full.", retry_after_seconds=1.5), 1.6, "1500"),
+        (QueueFullError("Full.", retry_after_seconds=0), None, "1"),
         (QueueFullError("Full.", retry_after_seconds=1.5), 1.5, "-1"),
         (ChladniError(Reason.OUT_OF_MEMORY, "Too little memory."), None, "-1"),
         (ChladniError(Reason.COLLECTION_FULL, "Full.", retry_after_seconds=1), None, "-1"),

@@ -52,7 +52,8 @@ class AsyncClient:
 
     Every method may raise a `ChladniError`; `chladni_client.errors` draws the tree. A call that the server
     refuses for the moment (`TemporaryError`) is tried again as the retry policy says; nothing is tried
-    again once the denoising of an image has started.
+    again once the denoising of an image has started. Calls go to all replicas that the target resolves to and
+    that say of themselves that they serve (``protos/service_config.json``).
 
     Args:
         target: Gateway, ``host:port``; if absent, the environment variable ``CHLADNI_CLIENT_TARGET``, else
@@ -80,9 +81,12 @@ class AsyncClient:
         retry_policy: RetryPolicy | None = None,
         caller_id: str = "",
     ) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._retry_policy = retry_policy or RetryPolicy()
         self._gateway = Connection(
             target or os.environ.get("CHLADNI_CLIENT_TARGET") or DEFAULT_TARGET,
             credentials,
+            self._retry_policy,
             requests.to_metadata(caller_id),
         )
         self._audio_features = Connection(
@@ -90,9 +94,8 @@ class AsyncClient:
             or os.environ.get("CHLADNI_CLIENT_AUDIO_FEATURES_TARGET")
             or DEFAULT_AUDIO_FEATURES_TARGET,
             credentials,
+            self._retry_policy,
         )
-        self._timeouts = timeouts or Timeouts()
-        self._retry_policy = retry_policy or RetryPolicy()
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,7 +160,10 @@ class AsyncClient:
             preview_size_pixels=preview_size_pixels,
             **options,
         )
-        attempts = self._attempts(timeout_seconds, self._timeouts.creation_seconds)
+        attempts = Attempts(
+            self._retry_policy,
+            self._timeouts.creation_seconds if timeout_seconds is None else timeout_seconds,
+        )
         async with aclosing(created_events(self._gateway, request, attempts)) as events:
             async for event in events:
                 yield event
@@ -202,8 +208,9 @@ class AsyncClient:
             first=await requests.to_image_reference(first),
             second=await requests.to_image_reference(second),
         )
-        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
-        response = await self._gateway.call(self._gateway_stub.CompareImages, request, attempts)
+        response = await self._gateway.call(
+            self._gateway_stub.CompareImages, request, self._call_seconds(timeout_seconds)
+        )
         return image_results.to_comparison(response)
 
     async def get_image(self, image_id: str, *, timeout_seconds: float | None = None) -> StoredImage:
@@ -214,15 +221,17 @@ class AsyncClient:
             timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
         """
         request = gateway_pb2.GetImageRequest(image_id=image_id)
-        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
-        response = await self._gateway.call(self._gateway_stub.GetImage, request, attempts)
+        response = await self._gateway.call(
+            self._gateway_stub.GetImage, request, self._call_seconds(timeout_seconds)
+        )
         return image_results.to_stored_image(image_id, response)
 
     async def list_recipes(self, *, timeout_seconds: float | None = None) -> tuple[Recipe, ...]:
         """Return the ways from sound to image that the server knows, its default first."""
         request = gateway_pb2.ListRecipesRequest()
-        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
-        response = await self._gateway.call(self._gateway_stub.ListRecipes, request, attempts)
+        response = await self._gateway.call(
+            self._gateway_stub.ListRecipes, request, self._call_seconds(timeout_seconds)
+        )
         return tuple(map(image_results.to_recipe, response.recipes))
 
     async def render_spectrogram(
@@ -249,8 +258,9 @@ class AsyncClient:
             height_pixels=height_pixels,
             colormap=colormap,
         )
-        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
-        response = await self._audio_features.call(self._audio_stub.RenderSpectrogram, request, attempts)
+        response = await self._audio_features.call(
+            self._audio_stub.RenderSpectrogram, request, self._call_seconds(timeout_seconds)
+        )
         return audio_results.to_spectrogram(response)
 
     async def extract_features(
@@ -273,8 +283,9 @@ class AsyncClient:
         request = requests.to_extract_features_request(
             await requests.to_audio_clip(audio), features=features, initial_latents=initial_latents
         )
-        attempts = self._attempts(timeout_seconds, self._timeouts.call_seconds)
-        response = await self._audio_features.call(self._audio_stub.ExtractFeatures, request, attempts)
+        response = await self._audio_features.call(
+            self._audio_stub.ExtractFeatures, request, self._call_seconds(timeout_seconds)
+        )
         return audio_results.to_audio_features(response)
 
     async def stream_features(
@@ -315,8 +326,8 @@ class AsyncClient:
     def _audio_stub(self) -> audio_grpc.AudioFeatureServiceAsyncStub:
         return audio_grpc.AudioFeatureServiceStub(self._audio_features.channel)
 
-    def _attempts(self, timeout_seconds: float | None, default_seconds: float) -> Attempts:
-        return Attempts(self._retry_policy, default_seconds if timeout_seconds is None else timeout_seconds)
+    def _call_seconds(self, timeout_seconds: float | None) -> float:
+        return self._timeouts.call_seconds if timeout_seconds is None else timeout_seconds
 
 
 async def _health_of(name: str, connection: Connection, timeout_seconds: float) -> ServiceHealth:
@@ -325,10 +336,11 @@ async def _health_of(name: str, connection: Connection, timeout_seconds: float) 
     Raises:
         ChladniError: It answered, but not what a server of health answers.
     """
-    stub = health_pb2_grpc.HealthStub(connection.channel)
     try:
-        with translated_errors(connection.target):
-            response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_seconds)
+        async with connection.open_probe() as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            with translated_errors(connection.target):
+                response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_seconds)
     except (TemporaryError, DeadlineExceededError):
         return ServiceHealth(name, connection.target, ServiceState.UNREACHABLE)
     is_serving = response.status == health_pb2.HealthCheckResponse.SERVING

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import grpc
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from chladni_client._transport.retries import Attempts
 AUDIO = b"RIFF, or so"
 policies = st.builds(
     chladni.RetryPolicy,
-    max_attempts=st.integers(1, 10),
+    max_attempts=st.integers(1, 5),
     initial_backoff_seconds=st.floats(0, 10),
     max_backoff_seconds=st.floats(0, 20),
 )
@@ -70,10 +72,17 @@ def test_only_temporary_errors_are_tried_again(policy):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_attempts": 0}, {"initial_backoff_seconds": -1}, {"max_backoff_seconds": -1}]
+    ("wrong", "message"),
+    [
+        ({"max_attempts": 0}, "max_attempts must be from 1 to 5"),
+        ({"max_attempts": 6}, "max_attempts must be from 1 to 5"),
+        ({"initial_backoff_seconds": -1}, "waits must be at least 0"),
+        ({"max_backoff_seconds": -1}, "waits must be at least 0"),
+        ({"max_backoff_seconds": float("nan")}, "waits must be at least 0"),
+    ],
 )
-def test_impossible_policies_are_refused(wrong):
-    with pytest.raises(ValueError, match="max_attempts must be"):
+def test_impossible_policies_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
         chladni.RetryPolicy(**wrong)
 
 
@@ -100,6 +109,37 @@ async def test_a_wait_longer_than_the_timeout_is_not_begun(async_client, script,
         await async_client.list_recipes()
     assert caught.value.retry_after_seconds == 3600.0
     assert len(script.requests) == 1
+
+
+async def test_a_full_queue_is_not_asked_before_the_time_it_names(async_client, script, rich_error):
+    script.errors.append(rich_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", retry_seconds=0.2))
+    started_at = time.monotonic()
+    assert await async_client.list_recipes()
+    assert time.monotonic() - started_at >= 0.2
+    assert len(script.requests) == 2
+
+
+async def test_large_requests_are_tried_again_too(async_client, script, rich_error):
+    script.errors.append(rich_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", retry_seconds=0.001))
+    image = bytes(900 * 1024)  # gRPC's own limit of what it repeats is 256 KiB
+    assert await async_client.compare_images(image, b"2")
+    assert [request.first.image.content for request in script.requests] == [image, image]
+
+
+async def test_one_attempt_is_one(target, script, rich_error):
+    script.errors.append(rich_error(grpc.StatusCode.UNAVAILABLE, "DRAINING"))
+    async with chladni.AsyncClient(target, retry_policy=chladni.RetryPolicy(max_attempts=1)) as client:
+        with pytest.raises(chladni.UnavailableError):
+            await client.list_recipes()
+    assert len(script.requests) == 1
+
+
+async def test_all_attempts_share_the_time_of_the_call(async_client, script, rich_error):
+    script.errors.append(rich_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", retry_seconds=0.6))
+    assert await async_client.list_recipes(timeout_seconds=5)
+    first, second = script.remaining_seconds
+    assert first <= 5.1
+    assert second <= first - 0.5  # gRPC sends remaining times rounded to some per cent
 
 
 async def test_a_refused_creation_says_that_it_tries_again(async_client, script, rich_error):

@@ -117,7 +117,8 @@ def _pushback(error: ChladniError, remaining_seconds: float | None) -> str:
         return NO_RETRY
     if remaining_seconds is not None and delay_seconds >= remaining_seconds:
         return NO_RETRY
-    return str(round(delay_seconds * 1000))
+    # After a delay of 0 the core of gRPC for Python and C++ starts no attempt and waits for the deadline.
+    return str(max(1, round(delay_seconds * 1000)))
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ChladniError:

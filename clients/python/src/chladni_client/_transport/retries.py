@@ -1,7 +1,9 @@
-"""When a failed call is sent again.
+"""When a failed call is sent again: the policy, and the attempts of a creation.
 
-Exponential backoff with jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/,
-"equal jitter"), never earlier than the server asks for, never later than the call's own deadline.
+gRPC itself repeats calls with one answer, as the service config says. A creation is repeated by this client:
+gRPC would not do it after the first event, and would not report it. Both wait with exponential backoff and
+jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/, here "equal jitter"), never
+earlier than a full queue asks for, never later than the call's own deadline.
 """
 
 from __future__ import annotations
@@ -10,8 +12,12 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
+from typing import Final
 
 from chladni_client.errors import ChladniError, TemporaryError
+
+_MAX_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +25,28 @@ class RetryPolicy:
     """How often and how patiently to try; only a `TemporaryError` is tried again at all.
 
     Attributes:
-        max_attempts: Calls in all, the first one included; 1 never tries again.
-        initial_backoff_seconds: Longest wait before the second attempt; doubles for each further one.
+        max_attempts: Calls in all, the first one included, 1 to 5; 1 never tries again.
+        initial_backoff_seconds: Longest wait before the second attempt; doubles for each further one. gRPC,
+            which repeats all calls but creations, may wait a fifth longer.
         max_backoff_seconds: Longest wait, unless the server asks for more.
+
+    Raises:
+        ValueError: A number is out of range.
     """
 
     max_attempts: int = 4
-    initial_backoff_seconds: float = 0.25
+    initial_backoff_seconds: float = 0.5
     max_backoff_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.max_attempts < 1 or self.initial_backoff_seconds < 0 or self.max_backoff_seconds < 0:
-            raise ValueError("max_attempts must be at least 1, the waits at least 0")
+        if not 1 <= self.max_attempts <= _MAX_ATTEMPTS:
+            raise ValueError(f"max_attempts must be from 1 to {_MAX_ATTEMPTS}, the most that gRPC allows")
+        if not (0 <= self.initial_backoff_seconds < inf and 0 <= self.max_backoff_seconds < inf):
+            raise ValueError("the waits must be at least 0 and finite")
 
 
 class Attempts:
-    """The attempts of one call.
+    """The attempts of one creation.
 
     Args:
         policy: How often and how patiently.

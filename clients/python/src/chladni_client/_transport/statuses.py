@@ -46,6 +46,9 @@ _ERROR_OF_REASON: Final[Mapping[str, type[ChladniError]]] = {
     Reason.IMAGE_WITHHELD: InvalidInputError,  # has the status of a missing model, but another seed may pass
 }
 
+_UNHEALTHY: Final = "backend unhealthy"
+"""What gRPC says of a server that it reaches, and whose health service says that it does not serve."""
+
 
 @contextmanager
 def translated_errors(target: str) -> Iterator[None]:
@@ -91,6 +94,8 @@ def _from_rpc_error(error: grpc.aio.AioRpcError, target: str) -> ChladniError:
 def _from_bare_status(code: grpc.StatusCode, details: str, target: str) -> ChladniError:
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
         return InvalidInputError("The file is larger than the server accepts.", reason="FILE_TOO_LARGE")
+    if code is grpc.StatusCode.UNAVAILABLE and _UNHEALTHY in details:
+        return UnavailableError(f"The server at {target} is starting or shutting down.", reason="NOT_SERVING")
     error_class = _ERROR_OF_CODE.get(code, FaultError)
     message = {
         grpc.StatusCode.UNAVAILABLE: f"The server at {target} cannot be reached or closed the connection.",
