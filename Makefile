@@ -25,6 +25,9 @@ NUMERICAL_TESTS := services/image_generation/tests/families/test_stable_unclip.p
 	services/image_generation/tests/engine/test_stages.py \
 	services/similarity/tests/embedders services/audio_features/tests/analysis
 
+# As many workers as cores, up to 4; a file's tests stay together, as they share servers and models.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
 # Waiting OpenMP threads that spin steal the processor from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -66,7 +69,7 @@ up: $(STAMP) ## Serve on loopback until Ctrl-C; the page is at CHLADNI_GATEWAY_H
 .PHONY: test
 test: $(STAMP) ## Run all tests with coverage; the examples of Hypothesis are the same in every run
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest --durations=20 --durations-min=1
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest $(PARALLEL) --durations=20 --durations-min=1
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 

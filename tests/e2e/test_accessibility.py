@@ -7,6 +7,7 @@ import itertools
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,24 +43,27 @@ def axe_source():
     """The checker's source, which npm gets once."""
     archive = TOOLS / f"axe-core-{AXE_VERSION}.tgz"
     if not archive.exists():
-        fetch(archive.parent)
+        fetch(archive)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     assert digest == AXE_SHA256, f"{archive} is not what was published; delete it"
     with tarfile.open(archive) as package:
         return package.extractfile("package/axe.min.js").read().decode()
 
 
-def fetch(folder):
+def fetch(archive):
     package = f"axe-core@{AXE_VERSION}"
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip(f"no npm to get {package} with; accessibility is not tested")
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [npm, "pack", package, "--silent", "--pack-destination", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"npm could not get {package}; accessibility is not tested ({type(error).__name__})")
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        command = [npm, "pack", package, "--silent", "--pack-destination", folder]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"npm could not get {package}; accessibility is not tested ({type(error).__name__})")
+        # At once, so that no other process of tests sees a part of it.
+        Path(folder, archive.name).replace(archive)
 
 
 class Checker:

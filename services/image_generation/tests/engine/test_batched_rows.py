@@ -25,14 +25,26 @@ from chladni_image_generation.models.files import find_model_files
 from chladni_image_generation.models.interface import DenoiserRow
 
 NATIVE = (4, 64, 64)
-OTHER_SHAPES = [(4, 32, 32), (4, 40, 40), (4, 40, 56), (4, 88, 72)]
 PIXELS_PER_LATENT = 8
 IS_ALIGNED = torch.backends.cpu.get_cpu_capability() in {"AVX2", "AVX512"}
 
 
-@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.fixture(scope="module")
 def model(request):
     return load_embedded_model(find_model_files("embedded"), device=torch.device("cpu"), dtype=request.param)
+
+
+def cases(names, *, float32, bfloat16):
+    """Run a test with the model of either type; bfloat16, which few processors compute, on smaller images."""
+    by_dtype = {torch.float32: float32, torch.bfloat16: bfloat16}
+    return pytest.mark.parametrize(
+        ("model", *names),
+        [(dtype, *values) for dtype, rows in by_dtype.items() for values in rows],
+        indirect=["model"],
+        ids=lambda value: (
+            "x".join(map(str, value)) if isinstance(value, tuple) else str(value).removeprefix("torch.")
+        ),
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -72,17 +84,29 @@ def check_denoising(model, count, shape):
     assert is_unchanged or (not IS_ALIGNED and not is_denoiser_batch_invariant(model, rows[0], count))
 
 
-@pytest.mark.parametrize(("count", "shape"), [(1, NATIVE), (2, NATIVE), (4, NATIVE), (8, (4, 32, 32))])
+@cases(
+    ("count", "shape"),
+    float32=[(1, NATIVE), (2, NATIVE), (4, NATIVE), (8, (4, 32, 32))],
+    bfloat16=[(1, NATIVE), (2, (4, 40, 32)), (4, (4, 16, 24)), (8, (4, 16, 16))],
+)
 def test_companions_never_change_a_denoised_row(model, count, shape):
     check_denoising(model, count, shape)
 
 
-@pytest.mark.parametrize("shape", OTHER_SHAPES, ids=lambda shape: f"{shape[2]}x{shape[1]}")
+@cases(
+    ("shape",),
+    float32=[((4, 32, 32),), ((4, 40, 40),), ((4, 40, 56),), ((4, 88, 72),)],
+    bfloat16=[((4, 32, 56),)],
+)
 def test_companions_never_change_a_denoised_row_of_another_size(model, shape):
     check_denoising(model, 2, shape)
 
 
-@pytest.mark.parametrize(("count", "shape"), [(1, (4, 32, 32)), (2, (4, 40, 56)), (4, (4, 32, 32))])
+@cases(
+    ("count", "shape"),
+    float32=[(1, (4, 32, 32)), (2, (4, 40, 56)), (4, (4, 32, 32))],
+    bfloat16=[(1, (4, 32, 32)), (2, (4, 16, 24)), (4, (4, 16, 16))],
+)
 def test_companions_never_change_a_decoded_image(model, count, shape):
     generator = torch.Generator().manual_seed(count)
     latents = torch.randn((count, *shape), generator=generator)
@@ -95,7 +119,11 @@ def test_companions_never_change_a_decoded_image(model, count, shape):
     assert is_unchanged or (not IS_ALIGNED and not is_decoder_batch_invariant(model, shape, count))
 
 
-@pytest.mark.parametrize(("width_pixels", "height_pixels"), [(256, 256), (1024, 256), (320, 768)])
+@cases(
+    ("width_pixels", "height_pixels"),
+    float32=[(256, 256), (1024, 256), (320, 768)],
+    bfloat16=[(256, 320)],
+)
 def test_every_allowed_size_is_painted_and_previewed(model, width_pixels, height_pixels):
     description = model.description
     assert width_pixels in description.sizes
@@ -109,6 +137,6 @@ def test_every_allowed_size_is_painted_and_previewed(model, width_pixels, height
     assert model.decode(preview).shape == (1, PIXELS_PER_LATENT * height, PIXELS_PER_LATENT * width, 3)
 
 
-@pytest.mark.parametrize("side_pixels", [192, 288, 500, 544, 1088])
+@cases(("side_pixels",), float32=[(192,), (288,), (500,), (544,), (1088,)], bfloat16=[])
 def test_other_sizes_are_not_allowed(model, side_pixels):
     assert side_pixels not in model.description.sizes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import uuid
 from contextlib import AsyncExitStack
 
 import pytest
@@ -19,6 +18,7 @@ from chladni_gateway.creation.job import MAX_FOLLOWERS
 EXAMPLES = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+UNKNOWN_JOB = "46143834-2049-4343-ae28-04511419243e"
 JOB_FIELDS = {
     "job_id", "state", "stage", "file_name", "created_at", "finished_at", "position", "step", "total_steps",
     "elapsed_seconds", "remaining_seconds", "recipe_stage", "fallback", "image", "error", "events_url",
@@ -245,11 +245,11 @@ async def test_two_sessions_never_see_or_touch_each_others_jobs(backends, open_s
     ("path", "status", "code"),
     [
         ("/api/jobs/x", 400, "INVALID_FIELD"),
-        (f"/api/jobs/{uuid.uuid4()}", 404, "UNKNOWN_JOB"),
-        (f"/api/jobs/{uuid.uuid4()}/events", 404, "UNKNOWN_JOB"),
-        (f"/api/jobs/{uuid.uuid4()}/events?last_event_id=-1", 400, "INVALID_FIELD"),
-        (f"/api/jobs/{uuid.uuid4()}/events?last_event_id=x", 400, "INVALID_FIELD"),
-        (f"/api/jobs/{uuid.uuid4()}/events?last_event_id={2**40}", 400, "INVALID_FIELD"),
+        (f"/api/jobs/{UNKNOWN_JOB}", 404, "UNKNOWN_JOB"),
+        (f"/api/jobs/{UNKNOWN_JOB}/events", 404, "UNKNOWN_JOB"),
+        (f"/api/jobs/{UNKNOWN_JOB}/events?last_event_id=-1", 400, "INVALID_FIELD"),
+        (f"/api/jobs/{UNKNOWN_JOB}/events?last_event_id=x", 400, "INVALID_FIELD"),
+        (f"/api/jobs/{UNKNOWN_JOB}/events?last_event_id={2**40}", 400, "INVALID_FIELD"),
     ],
 )
 async def test_what_is_no_job_is_told(open_session, error_of, path, status, code):
