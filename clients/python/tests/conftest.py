@@ -154,6 +154,7 @@ def rich_error(
     *,
     violations=(),
     retry_seconds=None,
+    request_id="",
     domain="chladni",
     **metadata,
 ):
@@ -169,6 +170,8 @@ def rich_error(
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(retry_seconds * 1000))
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    if request_id:
+        status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
     return SimpleNamespace(
         code=code, message=message, details=status.SerializeToString(), retry_seconds=retry_seconds
     )

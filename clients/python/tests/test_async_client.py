@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import struct
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -133,6 +134,27 @@ async def test_who_calls_is_told_with_every_call_of_the_gateway(target, script):
 def test_an_odd_caller_is_refused(caller_id):
     with pytest.raises(ValueError, match="caller_id must have at most 128"):
         chladni.AsyncClient(caller_id=caller_id)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("step", "; did you mean 'steps'?"),
+        ("guidance", "; did you mean 'guidance_scale'?"),
+        ("preview_interval_steps", ""),
+        ("zzz", ""),
+    ],
+)
+async def test_a_misspelt_option_is_named_with_its_function(async_client, client, script, option, hint):
+    message = f"^create_image\\(\\) got an unexpected option '{option}'{re.escape(hint)}$"
+    with pytest.raises(TypeError, match=message):
+        await async_client.create_image(AUDIO, **{option: 1})
+    with pytest.raises(TypeError, match=message):
+        client.create_image(AUDIO, **{option: 1})
+    if option != "preview_interval_steps":
+        with pytest.raises(TypeError, match=message.replace("create", "stream")):
+            await events_of(async_client, **{option: 1})
+    assert not script.requests
 
 
 async def test_an_unknown_priority_is_refused(async_client, script):

@@ -78,6 +78,7 @@ def test_what_on_event_raises_ends_the_call(client, script):
     def refuse(_event):
         raise KeyError("enough")
 
+    script.stops_after = 4
     with pytest.raises(KeyError, match="enough"):
         client.create_image(AUDIO, on_event=refuse)
     assert script.was_cancelled.wait(10)

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from chladni_client._transport.channel_settings import TlsCredentials
 from chladni_client._transport.retries import RetryPolicy
 from chladni_client.async_client import AsyncClient
 from chladni_client.client import Client
@@ -134,6 +135,7 @@ __all__ = [
     "TemporaryError",
     "Tensor",
     "Timeouts",
+    "TlsCredentials",
     "UnavailableError",
     "Verdict",
     "compare_renderings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self, Unpack
@@ -16,9 +16,14 @@ from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
 from chladni_client._calls.streams import PcmChunks, created_events, live_events
 from chladni_client._messages import audio_results, image_results, requests
+from chladni_client._transport.channel_settings import (
+    DEFAULT_KEEPALIVE_SECONDS,
+    ChannelSettings,
+    TlsCredentials,
+    Token,
+)
 from chladni_client._transport.connection import Connection
 from chladni_client._transport.retries import Attempts, RetryPolicy
-from chladni_client._transport.statuses import translated_errors
 from chladni_client.errors import DeadlineExceededError, TemporaryError
 from chladni_client.reproduction.reproduce import Reproduction, reproduce
 from chladni_client.types.audio import AudioFeatures, Colormap, Feature, Spectrogram
@@ -61,14 +66,24 @@ class AsyncClient:
         audio_features_target: Audio-feature service, which `render_spectrogram`, `extract_features` and
             `stream_features` call; if absent, ``CHLADNI_CLIENT_AUDIO_FEATURES_TARGET``, else
             ``localhost:50051``.
-        credentials: TLS credentials from `grpc.ssl_channel_credentials`; `None` connects in clear text.
+        credentials: `TlsCredentials`, or what `grpc.ssl_channel_credentials` returns; `None` connects in
+            clear text.
+        token: Token that goes with each call (``authorization: Bearer``), or a function that returns the one
+            of the moment, called on the event loop. Leaves this machine only with TLS.
+        metadata: Further metadata of each call, by name.
         timeouts: How long calls may take.
         retry_policy: How often and how patiently to try again.
         caller_id: Who calls, up to 128 printable ASCII characters: callers share the model fairly. If absent,
             the server tells callers apart by their host.
+        keepalive_seconds: Time of silence after which the connection is probed, at least 5, so that no proxy
+            drops it; `None` for never.
+        compression: How requests are compressed; not at all if absent.
+        channel_options: Further options of gRPC channels, each a name and a value, in place of the client's.
 
     Raises:
-        ValueError: `caller_id` is too long or holds other characters.
+        ValueError: A target is none of gRPC's, such as ``http://...``, a value is out of range, or a token
+            would travel in clear text.
+        OSError: A file of the credentials cannot be read.
     """
 
     def __init__(
@@ -76,25 +91,34 @@ class AsyncClient:
         target: str | None = None,
         *,
         audio_features_target: str | None = None,
-        credentials: grpc.ChannelCredentials | None = None,
+        credentials: grpc.ChannelCredentials | TlsCredentials | None = None,
+        token: Token | None = None,
+        metadata: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
         caller_id: str = "",
+        keepalive_seconds: float | None = DEFAULT_KEEPALIVE_SECONDS,
+        compression: grpc.Compression | None = None,
+        channel_options: Iterable[tuple[str, str | int]] = (),
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._retry_policy = retry_policy or RetryPolicy()
-        self._gateway = Connection(
-            target or os.environ.get("CHLADNI_CLIENT_TARGET") or DEFAULT_TARGET,
-            credentials,
-            self._retry_policy,
-            requests.to_metadata(caller_id),
+        settings = ChannelSettings(
+            credentials=credentials,
+            token=token,
+            metadata=metadata,
+            caller_id=caller_id,
+            keepalive_seconds=keepalive_seconds,
+            compression=compression,
+            options=channel_options,
+            retry_policy=self._retry_policy,
         )
+        self._gateway = Connection(_chosen(target, "CHLADNI_CLIENT_TARGET", DEFAULT_TARGET), settings)
         self._audio_features = Connection(
-            audio_features_target
-            or os.environ.get("CHLADNI_CLIENT_AUDIO_FEATURES_TARGET")
-            or DEFAULT_AUDIO_FEATURES_TARGET,
-            credentials,
-            self._retry_policy,
+            _chosen(
+                audio_features_target, "CHLADNI_CLIENT_AUDIO_FEATURES_TARGET", DEFAULT_AUDIO_FEATURES_TARGET
+            ),
+            settings,
         )
 
     async def __aenter__(self) -> Self:
@@ -125,6 +149,7 @@ class AsyncClient:
             **options: What is chosen for the image: recipe, seed, steps, prompt and more; see
                 `CreationOptions`.
         """
+        requests.check_option_names("create_image", options)
         events = self.stream_image(audio, timeout_seconds=timeout_seconds, **options)
         async with aclosing(events):
             async for event in events:
@@ -154,6 +179,7 @@ class AsyncClient:
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
             **options: As for `create_image`.
         """
+        requests.check_option_names("stream_image", options)
         request = requests.to_create_image_request(
             await requests.to_audio_clip(audio),
             preview_interval_steps=preview_interval_steps,
@@ -330,6 +356,10 @@ class AsyncClient:
         return self._timeouts.call_seconds if timeout_seconds is None else timeout_seconds
 
 
+def _chosen(target: str | None, variable: str, default: str) -> str:
+    return os.environ.get(variable) or default if target is None else target
+
+
 async def _health_of(name: str, connection: Connection, timeout_seconds: float) -> ServiceHealth:
     """Return the health of the server at the other end of a connection; asks once.
 
@@ -339,8 +369,9 @@ async def _health_of(name: str, connection: Connection, timeout_seconds: float) 
     try:
         async with connection.open_probe() as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            with translated_errors(connection.target):
-                response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_seconds)
+            request = health_pb2.HealthCheckRequest()
+            with connection.calling() as metadata:
+                response = await stub.Check(request, timeout=timeout_seconds, metadata=metadata)
     except (TemporaryError, DeadlineExceededError):
         return ServiceHealth(name, connection.target, ServiceState.UNREACHABLE)
     is_serving = response.status == health_pb2.HealthCheckResponse.SERVING

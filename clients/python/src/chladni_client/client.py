@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
+from chladni_client._transport.channel_settings import DEFAULT_KEEPALIVE_SECONDS
 from chladni_client._transport.event_loop_thread import EventLoopThread
 from chladni_client.async_client import AsyncClient
 from chladni_client.types.timeouts import Timeouts
@@ -14,6 +15,7 @@ from chladni_client.types.timeouts import Timeouts
 if TYPE_CHECKING:
     import grpc
 
+    from chladni_client._transport.channel_settings import TlsCredentials, Token
     from chladni_client._transport.retries import RetryPolicy
 
 ParametersT = ParamSpec("ParametersT")
@@ -66,9 +68,14 @@ class Client:
         target: As for `AsyncClient`.
         audio_features_target: As for `AsyncClient`.
         credentials: As for `AsyncClient`.
+        token: As for `AsyncClient`.
+        metadata: As for `AsyncClient`.
         timeouts: As for `AsyncClient`.
         retry_policy: As for `AsyncClient`.
         caller_id: As for `AsyncClient`.
+        keepalive_seconds: As for `AsyncClient`.
+        compression: As for `AsyncClient`.
+        channel_options: As for `AsyncClient`.
     """
 
     def __init__(
@@ -76,18 +83,28 @@ class Client:
         target: str | None = None,
         *,
         audio_features_target: str | None = None,
-        credentials: grpc.ChannelCredentials | None = None,
+        credentials: grpc.ChannelCredentials | TlsCredentials | None = None,
+        token: Token | None = None,
+        metadata: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         timeouts: Timeouts | None = None,
         retry_policy: RetryPolicy | None = None,
         caller_id: str = "",
+        keepalive_seconds: float | None = DEFAULT_KEEPALIVE_SECONDS,
+        compression: grpc.Compression | None = None,
+        channel_options: Iterable[tuple[str, str | int]] = (),
     ) -> None:
         self._client = AsyncClient(
             target,
             audio_features_target=audio_features_target,
             credentials=credentials,
+            token=token,
+            metadata=metadata,
             timeouts=timeouts,
             retry_policy=retry_policy,
             caller_id=caller_id,
+            keepalive_seconds=keepalive_seconds,
+            compression=compression,
+            channel_options=channel_options,
         )
         self._thread = EventLoopThread()
         # For callers who do not close it: at the latest when the interpreter ends.

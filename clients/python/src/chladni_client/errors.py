@@ -19,13 +19,17 @@ A file that cannot be read raises the `OSError` that Python raises for it.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from chladni_contract.errors import FieldViolation
 
+_SHOWN: Final = ("reason", "stage", "violations", "retry_after_seconds", "metadata", "request_id")
+
 
 class ChladniError(Exception):
-    """Anything that the client or a server reports.
+    """Anything that the client or a server reports; it can be copied and pickled, so that processes share it.
 
     Args:
         message: One or two sentences for people.
@@ -36,6 +40,8 @@ class ChladniError(Exception):
         retry_after_seconds: When the server thinks that trying again makes sense; `None` if it did not
             say.
         metadata: Further facts for programs.
+        request_id: Identifier of the request in the logs of every service that took part; empty if no server
+            was asked.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class ChladniError(Exception):
         violations: Sequence[FieldViolation] = (),
         retry_after_seconds: float | None = None,
         metadata: Mapping[str, str] | None = None,
+        request_id: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -55,6 +62,16 @@ class ChladniError(Exception):
         self.violations = tuple(violations)
         self.retry_after_seconds = retry_after_seconds
         self.metadata = dict(metadata or {})
+        self.request_id = request_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What Exception has would call the class with the message alone.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        values = ((name, getattr(self, name)) for name in _SHOWN)
+        shown = (f"{name}={value!r}" for name, value in values if value not in ("", (), None, {}))
+        return f"{type(self).__name__}({', '.join((repr(self.message), *shown))})"
 
 
 class InvalidInputError(ChladniError):

@@ -16,7 +16,6 @@ from chladni_client._messages.image_results import EventConversion
 from chladni_client._messages.requests import to_pcm_config
 from chladni_client._transport.connection import Connection
 from chladni_client._transport.retries import Attempts
-from chladni_client._transport.statuses import translated_errors
 from chladni_client.errors import FaultError, TemporaryError
 from chladni_client.types.events import CreationEvent, ImageCreated, Progress, Retrying, Started
 from chladni_client.types.live import LiveEvent, PcmFormat
@@ -53,8 +52,8 @@ async def _events_of_one_call(
     stub: gateway_grpc.AudioToImageServiceAsyncStub = gateway_grpc.AudioToImageServiceStub(gateway.channel)
     to_event = EventConversion().to_event
     is_created = False
-    with translated_errors(gateway.target):
-        call = stub.CreateImage(request, timeout=attempts.remaining_seconds, metadata=gateway.metadata)
+    with gateway.calling() as metadata:
+        call = stub.CreateImage(request, timeout=attempts.remaining_seconds, metadata=metadata)
         try:
             async for response in call:
                 event = to_event(response)
@@ -81,8 +80,8 @@ async def live_events(
         ChladniError: The server refused, or failed.
     """
     stub: audio_grpc.AudioFeatureServiceAsyncStub = audio_grpc.AudioFeatureServiceStub(connection.channel)
-    with translated_errors(connection.target):
-        call = stub.StreamFeatures(_requests(chunks, pcm), timeout=timeout_seconds)
+    with connection.calling() as metadata:
+        call = stub.StreamFeatures(_requests(chunks, pcm), timeout=timeout_seconds, metadata=metadata)
         try:
             async for response in call:
                 event = to_live_event(response)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Final, TypeAlias
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
@@ -16,9 +17,8 @@ from chladni_client.types.audio import Colormap, Feature
 from chladni_client.types.images import CreatedImage, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis
 from chladni_client.types.live import PcmEncoding, PcmFormat
-from chladni_client.types.options import NoiseMode
+from chladni_client.types.options import CreationOptions, NoiseMode
 from chladni_contract.errors import FieldViolation
-from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 
 ImageSource: TypeAlias = CreatedImage | StoredImage | FileSource
 """An image of the server, its identifier, or an image file."""
@@ -54,17 +54,17 @@ _COLORMAPS: Final = {
 }
 
 
-def to_metadata(caller_id: str) -> tuple[tuple[str, str], ...]:
-    """Return the metadata that tells a server who calls.
+def check_option_names(function: str, options: Iterable[str]) -> None:
+    """Check that options of an image have the names of `CreationOptions`.
 
     Raises:
-        ValueError: The identifier is too long, or holds more than printable ASCII.
+        TypeError: One has not; as Python does for names that a function declares.
     """
-    if len(caller_id) > MAX_CALLER_ID_LENGTH or not (caller_id.isascii() and caller_id.isprintable()):
-        raise ValueError(
-            f"caller_id must have at most {MAX_CALLER_ID_LENGTH} characters, all of them printable ASCII"
-        )
-    return ((CALLER_ID_KEY, caller_id),) if caller_id else ()
+    for name in options:
+        if name not in CreationOptions.__optional_keys__:
+            close = get_close_matches(name, CreationOptions.__optional_keys__, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise TypeError(f"{function}() got an unexpected option {name!r}{hint}")
 
 
 async def to_audio_clip(audio: FileSource) -> media_pb2.AudioClip:

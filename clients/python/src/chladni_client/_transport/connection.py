@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import grpc
 
-from chladni_client._transport.retries import RetryPolicy
+from chladni_client._transport.channel_settings import ChannelSettings, Metadata
 from chladni_client._transport.service_config import service_config
 from chladni_client._transport.statuses import translated_errors
+from chladni_client._transport.targets import checked_target, is_local
 from chladni_client.files import MAX_UPLOAD_BYTES
+from chladni_contract.metadata import REQUEST_ID_KEY
 
 ResponseT = TypeVar("ResponseT")
 
 _MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
-# gRPC repeats only what it still holds, by default 256 KiB; the largest request holds two images.
-_RETRY_BUFFER_BYTES: Final = 2 * MAX_UPLOAD_BYTES + 1024 * 1024
-_LOOPBACK_HOSTS: Final = ("localhost", "127.", "[::1]")
+_OPTIONS: Final[Mapping[str, str | int]] = {
+    "grpc.max_receive_message_length": _MAX_RESPONSE_BYTES,
+    # gRPC repeats only what it still holds, by default 256 KiB; the largest request holds two images.
+    "grpc.per_rpc_retry_buffer_size": 2 * MAX_UPLOAD_BYTES + 1024 * 1024,
+    # A retry after a moment must find a server that has come back meanwhile.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.min_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 2000,
+}
 
 
 class Connection:
@@ -25,22 +35,16 @@ class Connection:
 
     Args:
         target: ``host:port``, or any name that gRPC resolves, such as ``dns:///gateway:50050``.
-        credentials: TLS credentials; `None` for a connection in clear text.
-        retry_policy: How often and how patiently gRPC repeats calls.
-        metadata: Metadata that goes with every call.
+        settings: What else it is made of.
+
+    Raises:
+        ValueError: gRPC would misunderstand the target, or a token would go there in clear text.
     """
 
-    def __init__(
-        self,
-        target: str,
-        credentials: grpc.ChannelCredentials | None,
-        retry_policy: RetryPolicy,
-        metadata: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        self.target = target
-        self.metadata = metadata
-        self._retry_policy = retry_policy
-        self._credentials = credentials
+    def __init__(self, target: str, settings: ChannelSettings) -> None:
+        self.target = checked_target(target)
+        settings.check_for(target)
+        self._settings = settings
         self._channel: grpc.aio.Channel | None = None
         self._is_closed = False
 
@@ -53,8 +57,8 @@ class Connection:
         """
         self._check_open()
         if self._channel is None:
-            options = [("grpc.service_config", service_config(self._retry_policy))]
-            self._channel = self._open_channel(options)
+            config = service_config(self._settings.retry_policy)
+            self._channel = self._open_channel({"grpc.service_config": config})
         return self._channel
 
     def open_probe(self) -> grpc.aio.Channel:
@@ -66,23 +70,20 @@ class Connection:
             RuntimeError: The connection was closed.
         """
         self._check_open()
-        return self._open_channel([("grpc.enable_retries", 0)])
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise RuntimeError("the client is closed")
-
-    def _open_channel(self, options: Sequence[tuple[str, str | int]]) -> grpc.aio.Channel:
-        options = [*_channel_options(self.target), *options]
-        if self._credentials is None:
-            return grpc.aio.insecure_channel(self.target, options)
-        return grpc.aio.secure_channel(self.target, self._credentials, options)
+        return self._open_channel({"grpc.enable_retries": 0})
 
     async def close(self) -> None:
         """Close the channel for good and cancel its calls."""
         self._is_closed = True
         if self._channel is not None:
             await self._channel.close(grace=None)
+
+    @contextmanager
+    def calling(self) -> Iterator[Metadata]:
+        """Yield the metadata of one call, and turn what gRPC raises into `ChladniError`."""
+        request_id = secrets.token_hex(16)
+        with translated_errors(self.target, request_id):
+            yield *self._settings.call_metadata(), (REQUEST_ID_KEY, request_id)
 
     async def call(
         self, method: Callable[..., Awaitable[ResponseT]], request: Any, timeout_seconds: float
@@ -97,19 +98,19 @@ class Connection:
         Raises:
             ChladniError: The server refused it, at last.
         """
-        with translated_errors(self.target):
-            return await method(request, timeout=timeout_seconds, metadata=self.metadata)
+        with self.calling() as metadata:
+            return await method(request, timeout=timeout_seconds, metadata=metadata)
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("the client is closed")
 
-def _channel_options(target: str) -> list[tuple[str, str | int]]:
-    options: list[tuple[str, str | int]] = [
-        ("grpc.max_receive_message_length", _MAX_RESPONSE_BYTES),
-        ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
-        # A retry after a moment must find a server that has come back meanwhile.
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 2000),
-    ]
-    if target.startswith(_LOOPBACK_HOSTS):
-        options.append(("grpc.enable_http_proxy", 0))  # no proxy reaches this machine's own ports
-    return options
+    def _open_channel(self, options: Mapping[str, str | int]) -> grpc.aio.Channel:
+        settings = self._settings
+        merged = {**_OPTIONS, **settings.keepalive_options(), **options}
+        if is_local(self.target):
+            merged["grpc.enable_http_proxy"] = 0  # no proxy reaches this machine's own ports
+        arguments = [*(merged | settings.options).items()]
+        if settings.credentials is None:
+            return grpc.aio.insecure_channel(self.target, arguments, settings.compression)
+        return grpc.aio.secure_channel(self.target, settings.credentials, arguments, settings.compression)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
@@ -26,6 +26,7 @@ from chladni_client.errors import (
     UnavailableError,
 )
 from chladni_contract.errors import Reason
+from chladni_contract.metadata import REQUEST_ID_KEY
 from chladni_contract.status import parse_details, rich_status_of
 
 _ERROR_OF_CODE: Final[Mapping[grpc.StatusCode, type[ChladniError]]] = {
@@ -51,35 +52,39 @@ _UNHEALTHY: Final = "backend unhealthy"
 
 
 @contextmanager
-def translated_errors(target: str) -> Iterator[None]:
+def translated_errors(target: str, request_id: str = "") -> Iterator[None]:
     """Turn what gRPC raises into `ChladniError`; cancellation of the own task passes unchanged.
 
     Args:
         target: Where the call goes, for messages.
+        request_id: Identifier that the call sends, unless the server answers with another one.
     """
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise _from_rpc_error(error, target) from None
+        raise _from_rpc_error(error, target, request_id) from None
     except grpc.aio.UsageError as error:
-        raise _closed(target) from error
+        raise _closed(target, request_id) from error
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
         # gRPC raises CancelledError also if the client closed the channel under the call.
-        raise _closed(target) from None
+        raise _closed(target, request_id) from None
 
 
-def _closed(target: str) -> CallCancelledError:
-    return CallCancelledError(f"The client for {target} was closed during the call.", reason="CANCELLED")
+def _closed(target: str, request_id: str) -> CallCancelledError:
+    return CallCancelledError(
+        f"The client for {target} was closed during the call.", reason="CANCELLED", request_id=request_id
+    )
 
 
-def _from_rpc_error(error: grpc.aio.AioRpcError, target: str) -> ChladniError:
+def _from_rpc_error(error: grpc.aio.AioRpcError, target: str, request_id: str) -> ChladniError:
+    request_id = _request_id_in(error) or request_id
     status = rich_status_of(error)
     details = parse_details(status) if status is not None else None
     if status is None or details is None or not details.reason:
-        return _from_bare_status(error.code(), error.details() or "", target)
+        return _from_bare_status(error.code(), error.details() or "", target, request_id)
     error_class = _ERROR_OF_REASON.get(details.reason) or _ERROR_OF_CODE.get(error.code(), FaultError)
     return error_class(
         status.message,
@@ -88,14 +93,27 @@ def _from_rpc_error(error: grpc.aio.AioRpcError, target: str) -> ChladniError:
         violations=details.violations,
         retry_after_seconds=details.retry_after_seconds,
         metadata=details.metadata,
+        request_id=details.request_id or request_id,
     )
 
 
-def _from_bare_status(code: grpc.StatusCode, details: str, target: str) -> ChladniError:
+def _request_id_in(error: grpc.aio.AioRpcError) -> str:
+    """Return the identifier that the server sent back with an error; empty if there is none."""
+    for metadata in (error.trailing_metadata(), error.initial_metadata()):
+        entries: Any = metadata or ()  # the stubs do not know that it is iterable
+        for key, value in entries:
+            if key == REQUEST_ID_KEY and isinstance(value, str):
+                return value
+    return ""
+
+
+def _from_bare_status(code: grpc.StatusCode, details: str, target: str, request_id: str) -> ChladniError:
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
-        return InvalidInputError("The file is larger than the server accepts.", reason="FILE_TOO_LARGE")
+        message = "The file is larger than the server accepts."
+        return InvalidInputError(message, reason="FILE_TOO_LARGE", request_id=request_id)
     if code is grpc.StatusCode.UNAVAILABLE and _UNHEALTHY in details:
-        return UnavailableError(f"The server at {target} is starting or shutting down.", reason="NOT_SERVING")
+        message = f"The server at {target} is starting or shutting down."
+        return UnavailableError(message, reason="NOT_SERVING", request_id=request_id)
     error_class = _ERROR_OF_CODE.get(code, FaultError)
     message = {
         grpc.StatusCode.UNAVAILABLE: f"The server at {target} cannot be reached or closed the connection.",
@@ -103,4 +121,4 @@ def _from_bare_status(code: grpc.StatusCode, details: str, target: str) -> Chlad
         grpc.StatusCode.UNIMPLEMENTED: f"The server at {target} does not offer this call.",
         grpc.StatusCode.RESOURCE_EXHAUSTED: f"The server at {target} has too much to do.",
     }.get(code, f"The call to {target} failed with {code.name}: {details or 'no explanation given'}.")
-    return error_class(message, reason=code.name, metadata={"details": details})
+    return error_class(message, reason=code.name, metadata={"details": details}, request_id=request_id)

@@ -56,6 +56,7 @@ def _print_version(wanted: bool) -> None:
 
 def _choose_server(
     context: typer.Context,
+    *,
     target: Annotated[
         str | None,
         typer.Option(
@@ -85,6 +86,35 @@ def _choose_server(
             dir_okay=False,
         ),
     ] = None,
+    certificate_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="CHLADNI_CERTIFICATE_FILE",
+            help="Certificate of this client (PEM), for a server that wants one; implies --tls.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="CHLADNI_KEY_FILE",
+            help="Key of that certificate (PEM).",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            envvar="CHLADNI_CLIENT_TOKEN",
+            help="Token that goes with each call; others on this machine may see what is typed here, but "
+            "not the variable.",
+        ),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -112,4 +142,13 @@ def _choose_server(
       chladni reproduce voice.png voice.wav
       chladni --target chladni.example.org:443 --tls create voice.wav
     """
-    context.obj = Invocation(target, audio_features_target, tls, ca_file, timeout)
+    context.obj = Invocation(
+        target=target,
+        audio_features_target=audio_features_target,
+        is_secure=tls,
+        ca_path=ca_file,
+        certificate_path=certificate_file,
+        key_path=key_file,
+        token=token,
+        timeout_seconds=timeout,
+    )

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-import grpc
 import typer
 
+from chladni_client._transport.channel_settings import TlsCredentials
 from chladni_client.client import Client
 from chladni_client.types.audio import Spectrogram
 from chladni_client.types.images import CreatedImage
@@ -34,6 +34,9 @@ class Invocation:
         audio_features_target: Audio-feature service; likewise.
         is_secure: Whether to connect with TLS.
         ca_path: Certificate authorities to trust; `None` for the system's.
+        certificate_path: Certificate of the client; `None` for none.
+        key_path: Its key; `None` for none.
+        token: Token that goes with each call; `None` for none.
         timeout_seconds: Time for each call; `None` for the client's defaults.
     """
 
@@ -41,29 +44,38 @@ class Invocation:
     audio_features_target: str | None = None
     is_secure: bool = False
     ca_path: Path | None = None
+    certificate_path: Path | None = None
+    key_path: Path | None = None
+    token: str | None = None
     timeout_seconds: float | None = None
 
     def open_client(self) -> Client:
         """Return a client, to be closed.
 
         Raises:
-            OSError: The file of certificate authorities cannot be read.
+            typer.BadParameter: An option has a value that the client refuses.
+            OSError: A file of the credentials cannot be read.
         """
-        credentials = None
-        if self.is_secure or self.ca_path is not None:
-            authorities = self.ca_path.read_bytes() if self.ca_path is not None else None
-            credentials = grpc.ssl_channel_credentials(authorities)
         timeouts = (
             Timeouts(self.timeout_seconds, self.timeout_seconds)
             if self.timeout_seconds is not None
             else Timeouts()
         )
-        return Client(
-            self.target,
-            audio_features_target=self.audio_features_target,
-            credentials=credentials,
-            timeouts=timeouts,
-        )
+        try:
+            return Client(
+                self.target,
+                audio_features_target=self.audio_features_target,
+                credentials=self._credentials(),
+                token=self.token,
+                timeouts=timeouts,
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    def _credentials(self) -> TlsCredentials | None:
+        files = (self.ca_path, self.key_path, self.certificate_path)
+        is_secure = self.is_secure or any(path is not None for path in files)
+        return TlsCredentials(*files) if is_secure else None
 
 
 def invocation_of(context: typer.Context) -> Invocation:
