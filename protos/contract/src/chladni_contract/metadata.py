@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
 
 REQUEST_ID_KEY: Final = "x-request-id"
 """Names one request in the logs of every service that takes part in it; echoed in the initial metadata."""
@@ -31,9 +32,12 @@ def check_identifier(key: str, value: str | bytes, *, max_length: int) -> str:
     if isinstance(value, bytes) or not (value.isascii() and value.isprintable()):
         raise _invalid(key, "holds characters other than printable ASCII")
     if len(value) > max_length:
-        raise _invalid(key, f"has {len(value)} characters, at most {max_length} are allowed")
+        problem = f"has {len(value)} characters, at most {max_length} are allowed"
+        raise _invalid(key, problem, {"value": len(value), "maximum": max_length})
     return value
 
 
-def _invalid(key: str, what: str) -> InvalidInputError:
-    return InvalidInputError(Reason.INVALID_FIELD, f"The metadata {key} {what}.", field=f"metadata.{key}")
+def _invalid(key: str, what: str, metadata: Mapping[str, MetadataValue] | None = None) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.INVALID_FIELD, f"The metadata {key} {what}.", field=f"metadata.{key}", metadata=metadata
+    )

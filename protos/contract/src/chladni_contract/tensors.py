@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chladni.tensor.v1 import tensor_pb2
-from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
 
 _DTYPES: Final[Mapping[tensor_pb2.DataType, np.dtype[Any]]] = {
     tensor_pb2.DATA_TYPE_FLOAT32: np.dtype("<f4"),
@@ -68,11 +68,19 @@ def to_array(
     sizes = tuple(tensor.shape)
     if len(sizes) != len(shape) or not all(map(_fits, sizes, shape)):
         expected = ", ".join("any" if size is None else str(size) for size in shape)
-        raise _invalid(f"{field}.shape", f"is {_brief(sizes)}, must be ({expected}).")
+        found = _brief(sizes)
+        raise _invalid(
+            f"{field}.shape", f"is {found}, must be ({expected}).", value=found, allowed=f"({expected})"
+        )
     data = tensor.data  # read once: protobuf copies the bytes at every access
     expected_bytes = prod(sizes) * wanted.itemsize
     if len(data) != expected_bytes:
-        raise _invalid(f"{field}.data", f"holds {len(data)} bytes; shape and dtype need {expected_bytes}.")
+        raise _invalid(
+            f"{field}.data",
+            f"holds {len(data)} bytes; shape and dtype need {expected_bytes}.",
+            value=len(data),
+            allowed=expected_bytes,
+        )
     array: NDArray[Any] = np.frombuffer(data, dtype=wanted).reshape(sizes)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise _invalid(f"{field}.data", "holds NaN or infinite values; send finite ones.")
@@ -88,5 +96,5 @@ def _brief(sizes: tuple[int, ...], limit: int = 8) -> str:
     return f"({shown}, ...)" if len(sizes) > limit else f"({shown})"
 
 
-def _invalid(field: str, description: str) -> InvalidInputError:
-    return InvalidInputError(Reason.INVALID_FIELD, f"{field} {description}", field=field)
+def _invalid(field: str, description: str, **metadata: MetadataValue) -> InvalidInputError:
+    return InvalidInputError(Reason.INVALID_FIELD, f"{field} {description}", field=field, metadata=metadata)

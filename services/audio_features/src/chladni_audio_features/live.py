@@ -103,6 +103,7 @@ class LiveAnalysis:
             raise AudioTooLongError(
                 f"the stream is longer than {self._limits.max_seconds:g} s, the limit; start a new one",
                 field=PCM_FIELD,
+                metadata={"max_seconds": self._limits.max_seconds},
             )
         return self._stream.push(samples)
 

@@ -69,8 +69,10 @@ async def test_a_question_of_unknown_length_is_cut_off_at_the_limit(gateway, err
             yield b"[" * 10_000
 
     response = await gateway.http.post(path, content=endless(), headers={"Content-Type": "application/json"})
-    assert response.status_code == 400
-    assert "65536 bytes" in error_of(response)["message"]
+    assert response.status_code == 413
+    error = error_of(response)
+    assert error["code"] == "MESSAGE_TOO_LARGE"
+    assert "65536 bytes" in error["message"]
 
 
 @UPLOAD_PATHS

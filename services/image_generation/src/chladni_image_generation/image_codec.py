@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 
-from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
 from chladni_contract.provenance import PNG_KEYWORD, Provenance
 from chladni_image_generation.generation import Preview
 
@@ -40,6 +40,10 @@ def decode_initial_image(content: bytes, *, field: str) -> NDArray[np.uint8]:
                     f"{field} is {width} x {height} pixels; sides have at least {_MIN_SIDE_PIXELS} and "
                     f"images at most {_MAX_PIXELS} pixels. Scale it.",
                     field,
+                    width_pixels=width,
+                    height_pixels=height,
+                    min_side_pixels=_MIN_SIDE_PIXELS,
+                    max_pixels=_MAX_PIXELS,
                 )
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -70,5 +74,5 @@ def encode_preview(pixels: NDArray[np.uint8], size_pixels: int) -> Preview:
     return Preview(output.getvalue(), *image.size)
 
 
-def _refusal(message: str, field: str) -> InvalidInputError:
-    return InvalidInputError(Reason.INVALID_IMAGE, message, field=field)
+def _refusal(message: str, field: str, **metadata: MetadataValue) -> InvalidInputError:
+    return InvalidInputError(Reason.INVALID_IMAGE, message, field=field, metadata=metadata)

@@ -115,7 +115,8 @@ class AudioDecoder:
         if len(data) > self._limits.max_bytes:
             raise AudioTooLargeError(
                 f"the audio has {len(data)} bytes, the limit is {self._limits.max_bytes}; "
-                "shorten it or use a compressed format"
+                "shorten it or use a compressed format",
+                metadata={"size_bytes": len(data), "max_bytes": self._limits.max_bytes},
             )
 
     def _check_declared_length(self, header: StreamHeader) -> None:
@@ -123,7 +124,7 @@ class AudioDecoder:
             raise EmptyAudioError(f"the {header.container.value} file holds no samples; record it again")
         duration_seconds = header.frames / header.sample_rate_hz
         if header.frames > self._max_frames(header):
-            raise self._too_long(f"{duration_seconds:.2f} s long")
+            raise self._too_long(f"{duration_seconds:.2f} s long", duration_seconds=duration_seconds)
         self._check_not_too_short(duration_seconds)
 
     def _read_mono(self, data: bytes, header: StreamHeader) -> npt.NDArray[np.float32]:
@@ -152,17 +153,22 @@ class AudioDecoder:
         if duration_seconds < self._limits.min_duration_seconds:
             raise AudioTooShortError(
                 f"the audio is {duration_seconds:.3f} s long, "
-                f"at least {self._limits.min_duration_seconds:g} s are needed; send more of it"
+                f"at least {self._limits.min_duration_seconds:g} s are needed; send more of it",
+                metadata={
+                    "duration_seconds": round(duration_seconds, 3),
+                    "min_seconds": self._limits.min_duration_seconds,
+                },
             )
 
     def _max_frames(self, header: StreamHeader) -> int:
         allowed = self._limits.max_duration_seconds * header.sample_rate_hz
         return round(allowed) + header.padding_frames
 
-    def _too_long(self, finding: str) -> AudioTooLongError:
+    def _too_long(self, finding: str, **metadata: float) -> AudioTooLongError:
         return AudioTooLongError(
             f"the audio is {finding}, the limit is "
-            f"{self._limits.max_duration_seconds:g} s; cut it or send a part of it"
+            f"{self._limits.max_duration_seconds:g} s; cut it or send a part of it",
+            metadata={**metadata, "max_seconds": self._limits.max_duration_seconds},
         )
 
 
@@ -198,17 +204,27 @@ def check_layout(
         SampleRateError: the sample rate is out of range.
     """
     if channels < 1:
-        raise ChannelCountError("the audio has no channels (0); send at least 1", field=channels_field)
+        raise ChannelCountError(
+            "the audio has no channels (0); send at least 1",
+            field=channels_field,
+            metadata={"channels": channels, "max_channels": limits.max_channels},
+        )
     if channels > limits.max_channels:
         raise ChannelCountError(
             f"the audio has {channels} channels, the limit is {limits.max_channels}; mix it down",
             field=channels_field,
+            metadata={"channels": channels, "max_channels": limits.max_channels},
         )
     if not limits.min_sample_rate_hz <= sample_rate_hz <= limits.max_sample_rate_hz:
         raise SampleRateError(
             f"the sample rate is {sample_rate_hz} Hz, allowed are {limits.min_sample_rate_hz} "
             f"to {limits.max_sample_rate_hz} Hz; resample the audio",
             field=rate_field,
+            metadata={
+                "sample_rate_hz": sample_rate_hz,
+                "min_sample_rate_hz": limits.min_sample_rate_hz,
+                "max_sample_rate_hz": limits.max_sample_rate_hz,
+            },
         )
 
 
@@ -224,13 +240,16 @@ def check_samples(
     if not np.isfinite(peak):
         count = int(np.count_nonzero(~np.isfinite(samples)))
         raise SampleValueError(
-            f"the audio has {count} samples that are NaN or infinite; export it again", field=field
+            f"the audio has {count} samples that are NaN or infinite; export it again",
+            field=field,
+            metadata={"count": count},
         )
     if peak > max_amplitude:
         raise SampleValueError(
             f"the audio has a sample of {peak:.3g}, the limit is {max_amplitude:g} "
             "(full scale is 1); normalise it",
             field=field,
+            metadata={"value": peak, "maximum": max_amplitude},
         )
 
 
@@ -247,5 +266,6 @@ def _decoded_blocks(data: bytes, header: StreamHeader) -> Iterator[npt.NDArray[n
 def _truncated(header: StreamHeader) -> TruncatedAudioError:
     return TruncatedAudioError(
         f"the {header.container.value} file declares {header.frames} samples per channel and cannot "
-        "be decoded that far; it is cut short or damaged: send the complete file"
+        "be decoded that far; it is cut short or damaged: send the complete file",
+        metadata={"declared": header.frames},
     )

@@ -22,9 +22,10 @@ people that names the limit and says what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
 
 AUDIO_FIELD = "audio.content"
 
@@ -35,12 +36,19 @@ class AudioError(InvalidInputError):
     Args:
         message: what is wrong, the limit, and what to do.
         field: path of the field in the request.
+        metadata: The numbers of the message, under keys that its reason declares.
     """
 
     audio_reason: ClassVar[Reason] = Reason.CORRUPT_AUDIO
 
-    def __init__(self, message: str, *, field: str = AUDIO_FIELD) -> None:
-        super().__init__(self.audio_reason, message, field=field)
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str = AUDIO_FIELD,
+        metadata: Mapping[str, MetadataValue] | None = None,
+    ) -> None:
+        super().__init__(self.audio_reason, message, field=field, metadata=metadata)
 
 
 class EmptyAudioError(AudioError):

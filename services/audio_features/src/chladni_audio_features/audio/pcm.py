@@ -76,6 +76,7 @@ class PcmReader:
                 f"the chunk has {len(chunk)} bytes, which is no multiple of {frame_bytes}, the size "
                 "of a sample frame; send whole frames",
                 field=PCM_FIELD,
+                metadata={"size_bytes": len(chunk), "frame_bytes": frame_bytes},
             )
         samples = np.frombuffer(chunk, dtype=self._dtype).reshape(-1, self._format.channels)
         scale = 1.0 / 32768.0 if self._format.encoding is PcmEncoding.INT16 else 1.0

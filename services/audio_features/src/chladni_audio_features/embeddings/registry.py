@@ -157,10 +157,17 @@ class EmbeddingModels:
             if missing.card.model_id == model_id:
                 message = f"The embedding model {model_id!r} cannot be used: {missing.reason}"
                 violation = FieldViolation(field, message)
-                raise UnavailableError(Reason.MODEL_UNAVAILABLE, message, violations=[violation])
+                raise UnavailableError(
+                    Reason.MODEL_UNAVAILABLE, message, violations=[violation], metadata={"model": model_id}
+                )
         setting = f" {_SETTINGS[model_id]} adds it." if model_id in _SETTINGS else ""
         message = (
             f"No embedding model is named {model_id[:_MAX_SHOWN_CHARACTERS]!r}; this server has "
             f"{', '.join(self._models)}.{setting}"
         )
-        raise NotFoundError(Reason.UNKNOWN_MODEL, message, violations=[FieldViolation(field, message)])
+        raise NotFoundError(
+            Reason.UNKNOWN_MODEL,
+            message,
+            violations=[FieldViolation(field, message)],
+            metadata={"model": model_id[:_MAX_SHOWN_CHARACTERS]},
+        )

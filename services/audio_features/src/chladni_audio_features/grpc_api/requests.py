@@ -82,12 +82,7 @@ def read_clip(request: _ClipRequest) -> bytes:
     validator.require(
         "audio", present=request.HasField("audio"), hint="put the clip's bytes in audio.content"
     )
-    validator.check(
-        "audio.display_name",
-        valid=len(request.audio.display_name) <= _MAX_NAME_CHARACTERS,
-        description=f"is {len(request.audio.display_name)} characters long, "
-        f"at most {_MAX_NAME_CHARACTERS} are allowed.",
-    )
+    validator.check_length("audio.display_name", request.audio.display_name, maximum=_MAX_NAME_CHARACTERS)
     validator.raise_if_invalid()
     return request.audio.content
 
@@ -107,6 +102,7 @@ def read_feature_selection(request: audio_pb2.ExtractFeaturesRequest) -> Feature
             valid=feature in _COMPUTED,
             description=f"is {feature}, must be FEATURE_LOG_MEL, FEATURE_DESCRIPTORS, FEATURE_EMBEDDING or "
             "FEATURE_INITIAL_LATENTS.",
+            metadata={"value": feature},
         )
     validator.check(
         "initial_latents",
@@ -118,6 +114,7 @@ def read_feature_selection(request: audio_pb2.ExtractFeaturesRequest) -> Feature
         "further_embedding_models",
         valid=further_count <= MAX_FURTHER_MODELS,
         description=f"names {further_count} models, at most {MAX_FURTHER_MODELS} are allowed.",
+        metadata={"value": further_count, "maximum": MAX_FURTHER_MODELS},
     )
     validator.check(
         "further_embedding_models",
@@ -150,6 +147,7 @@ def read_image_options(request: audio_pb2.RenderSpectrogramRequest) -> ImageOpti
         "colormap",
         valid=request.colormap in _COLORMAPS,
         description="must be COLORMAP_VIRIDIS or COLORMAP_GRAY.",
+        metadata={"value": request.colormap},
     )
     validator.raise_if_invalid()
     return ImageOptions(**sizes, colormap=_COLORMAPS[request.colormap])
@@ -194,6 +192,7 @@ def read_chunk(request: audio_pb2.StreamFeaturesRequest) -> bytes:
             f"pcm holds {len(request.pcm)} bytes, at most {MAX_CHUNK_BYTES} are allowed in a "
             "message; send it in several.",
             field="pcm",
+            metadata={"size_bytes": len(request.pcm), "max_bytes": MAX_CHUNK_BYTES},
         )
     return request.pcm
 
@@ -207,11 +206,18 @@ def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsReq
     """
     shape = tuple(options.shape) or DEFAULT_LATENT_SHAPE
     validator = RequestValidator()
-    validator.check(_SHAPE_FIELD, valid=is_latent_shape(shape), description=_describe_shape(shape))
+    shown = _describe_sizes(shape)
+    validator.check(
+        _SHAPE_FIELD,
+        valid=is_latent_shape(shape),
+        description=f"is ({shown}), must be {describe_latent_shapes()}.",
+        metadata={"value": shown, "allowed": describe_latent_shapes()},
+    )
     validator.check(
         "initial_latents.basis",
         valid=options.basis in _BASES,
         description=f"is {options.basis}, must be LATENT_BASIS_MEL or LATENT_BASIS_DCT.",
+        metadata={"value": options.basis},
     )
     validator.check(
         "initial_latents.calibration",
@@ -228,7 +234,6 @@ def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsReq
     )
 
 
-def _describe_shape(shape: tuple[int, ...]) -> str:
+def _describe_sizes(shape: tuple[int, ...]) -> str:
     sizes = ", ".join(map(str, shape[:_MAX_SIZES_SHOWN]))
-    shown = f"{sizes}, ..." if len(shape) > _MAX_SIZES_SHOWN else sizes
-    return f"is ({shown}), must be {describe_latent_shapes()}."
+    return f"{sizes}, ..." if len(shape) > _MAX_SIZES_SHOWN else sizes

@@ -84,21 +84,22 @@ class CalibrationCatalog:
             if (found := next(fitting, None)) is not None:
                 return found
             raise self._not_found(
-                f"No calibration has {count} values in basis {request.basis}, as the shape needs."
+                request, f"No calibration has {count} values in basis {request.basis}, as the shape needs."
             )
         named = self._calibrations.get(request.calibration_name)
         if named is None:
             raise self._not_found(
-                f"No calibration is named {request.calibration_name[:_MAX_SHOWN_CHARACTERS]!r}."
+                request, f"No calibration is named {request.calibration_name[:_MAX_SHOWN_CHARACTERS]!r}."
             )
         if not _fits(named, request.basis, count):
             raise self._not_found(
+                request,
                 f"The calibration {named.name!r} has {named.value_count} values in basis {named.basis}; "
-                f"shape and basis ask for {count} in {request.basis}."
+                f"shape and basis ask for {count} in {request.basis}.",
             )
         return named
 
-    def _not_found(self, finding: str) -> NotFoundError:
+    def _not_found(self, request: LatentsRequest, finding: str) -> NotFoundError:
         known = "; ".join(
             f"{item.name} ({item.value_count} values, {item.basis})" for item in self._calibrations.values()
         )
@@ -107,7 +108,16 @@ class CalibrationCatalog:
             "does without."
         )
         violation = FieldViolation("initial_latents.calibration", message)
-        return NotFoundError(Reason.UNKNOWN_CALIBRATION, message, violations=[violation])
+        return NotFoundError(
+            Reason.UNKNOWN_CALIBRATION,
+            message,
+            violations=[violation],
+            metadata={
+                "calibration": request.calibration_name[:_MAX_SHOWN_CHARACTERS],
+                "shape": "x".join(map(str, request.shape)),
+                "value_count": math.prod(request.shape),
+            },
+        )
 
 
 def load_calibrations(references: Sequence[ModelReference] = ()) -> CalibrationCatalog:

@@ -110,12 +110,7 @@ class ImageCreator:
 
     def _recipe_of(self, request: CreationRequest) -> Recipe:
         validator = RequestValidator()
-        length = len(request.recipe)
-        validator.check(
-            "recipe",
-            valid=length <= _MAX_RECIPE_NAME_LENGTH,
-            description=f"has {length} characters, at most {_MAX_RECIPE_NAME_LENGTH} are allowed.",
-        )
+        validator.check_length("recipe", request.recipe, maximum=_MAX_RECIPE_NAME_LENGTH)
         validator.raise_if_invalid()
         return self._recipes.find(request.recipe)
 

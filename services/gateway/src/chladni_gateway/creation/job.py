@@ -233,6 +233,7 @@ class Job:
             raise QueueFullError(
                 f"This job has {MAX_FOLLOWERS} followers, the limit; close one of its event streams.",
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
+                metadata={"count": self._follower_count, "maximum": MAX_FOLLOWERS},
             )
         return self._events_after(after)
 

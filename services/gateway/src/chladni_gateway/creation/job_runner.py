@@ -119,9 +119,9 @@ class JobRunner:
         """
         own_count = sum(job.owner == owner and not job.is_over for job in self._jobs.values())
         if own_count >= self.limits.max_unfinished_per_owner:
-            raise _no_room(f"You have {own_count} unfinished jobs, the limit")
+            raise _no_room(f"You have {own_count} unfinished jobs, the limit", own_count)
         if (count := self.unfinished_count) >= self.limits.max_unfinished:
-            raise _no_room(f"The server works on {count} jobs, the limit")
+            raise _no_room(f"The server works on {count} jobs, the limit", count)
 
     def find(self, job_id: UUID, *, owner: str) -> Job:
         """Return a job.
@@ -204,7 +204,9 @@ def _end_of(job: Job, task: asyncio.Task[None]) -> JobEvent:
             return Failed(FaultError(Reason.INTERNAL, "The job ended without an image."))
 
 
-def _no_room(problem: str) -> QueueFullError:
+def _no_room(problem: str, count: int) -> QueueFullError:
     return QueueFullError(
-        f"{problem}. Wait for one to end, or cancel one.", retry_after_seconds=_RETRY_AFTER_SECONDS
+        f"{problem}. Wait for one to end, or cancel one.",
+        retry_after_seconds=_RETRY_AFTER_SECONDS,
+        metadata={"count": count, "maximum": count},
     )

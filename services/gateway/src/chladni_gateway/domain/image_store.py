@@ -152,5 +152,7 @@ def parse_image_id(text: str, *, field: str) -> UUID:
 def unknown_image(image_id: UUID) -> NotFoundError:
     """Return the error for an identifier that the store does not hold."""
     return NotFoundError(
-        Reason.UNKNOWN_IMAGE, f"No image has the identifier {image_id}, or it has expired. Create it again."
+        Reason.UNKNOWN_IMAGE,
+        f"No image has the identifier {image_id}, or it has expired. Create it again.",
+        metadata={"image_id": str(image_id)},
     )

@@ -57,7 +57,7 @@ def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
             more than `max_audio_bytes`.
     """
     validator = RequestValidator()
-    _check_length(validator, "audio.display_name", request.clip.name, _MAX_FILE_NAME_LENGTH)
+    validator.check_length("audio.display_name", request.clip.name, maximum=_MAX_FILE_NAME_LENGTH)
     _check_settings(validator, request.settings)
     _check_options(validator, request.options)
     if request.settings.previews:
@@ -66,13 +66,16 @@ def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
     check_clip(request.clip, max_audio_bytes=max_audio_bytes)
 
 
-def clip_too_large(max_audio_bytes: int) -> InvalidInputError:
-    """Return the error for a recording of too many bytes."""
+def clip_too_large(max_audio_bytes: int, size_bytes: int | None = None) -> InvalidInputError:
+    """Return the error for a recording of too many bytes; its size is `None` if it is unknown."""
     return InvalidInputError(
         Reason.FILE_TOO_LARGE,
         f"{AUDIO_FIELD} is larger than {max_audio_bytes / 2**20:g} MiB, the limit; "
         "shorten the recording or compress it, for example as OGG.",
         field=AUDIO_FIELD,
+        metadata={"max_bytes": max_audio_bytes}
+        if size_bytes is None
+        else {"size_bytes": size_bytes, "max_bytes": max_audio_bytes},
     )
 
 
@@ -85,7 +88,7 @@ def _check_settings(validator: RequestValidator, settings: GenerationSettings) -
         validator.check_range(
             "guidance_scale", settings.guidance_scale, minimum=1, maximum=MAX_GUIDANCE_SCALE
         )
-    _check_length(validator, "scheduler", settings.scheduler, MAX_SCHEDULER_NAME_LENGTH)
+    validator.check_length("scheduler", settings.scheduler, maximum=MAX_SCHEDULER_NAME_LENGTH)
     for name, side in (("width_pixels", settings.width_pixels), ("height_pixels", settings.height_pixels)):
         if side is not None:
             validator.check_range(name, side, minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS, unit="pixels")
@@ -93,14 +96,15 @@ def _check_settings(validator: RequestValidator, settings: GenerationSettings) -
 
 def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:
     """Check the values that are given; which of them a recipe takes, the recipe knows."""
-    _check_length(validator, "prompt", options.prompt, MAX_PROMPT_LENGTH)
-    _check_length(validator, "negative_prompt", options.negative_prompt, MAX_PROMPT_LENGTH)
-    _check_length(validator, "model", options.model, MAX_MODEL_NAME_LENGTH)
+    validator.check_length("prompt", options.prompt, maximum=MAX_PROMPT_LENGTH)
+    validator.check_length("negative_prompt", options.negative_prompt, maximum=MAX_PROMPT_LENGTH)
+    validator.check_length("model", options.model, maximum=MAX_MODEL_NAME_LENGTH)
     for name, part in (("strength", options.strength), ("refiner_start", options.refiner_start)):
         validator.check(
             name,
             valid=part is None or 0 < part <= 1,
             description=f"is {part}, must be above 0 and at most 1.",
+            metadata={"value": part or 0, "minimum": 0, "maximum": 1},
         )
     if options.noise_weight is not None:
         validator.check_range("noise_weight", options.noise_weight, minimum=0, maximum=1)
@@ -108,14 +112,7 @@ def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:
         "upscale",
         valid=options.upscale is None or options.upscale in UPSCALES,
         description=f"is {options.upscale}, must be {' or '.join(map(str, UPSCALES))}.",
-    )
-
-
-def _check_length(validator: RequestValidator, name: str, text: str, limit: int) -> None:
-    validator.check(
-        name,
-        valid=len(text) <= limit,
-        description=f"has {len(text)} characters, at most {limit} are allowed.",
+        metadata={"value": options.upscale or 0, "allowed": ", ".join(map(str, UPSCALES))},
     )
 
 
@@ -144,4 +141,4 @@ def check_clip(clip: AudioClip, *, max_audio_bytes: int) -> None:
             field=AUDIO_FIELD,
         )
     if len(clip.content) > max_audio_bytes:
-        raise clip_too_large(max_audio_bytes)
+        raise clip_too_large(max_audio_bytes, len(clip.content))

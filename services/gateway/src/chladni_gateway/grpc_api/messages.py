@@ -176,8 +176,12 @@ def _to_priority(number: image_pb2.Priority) -> Priority:
 
 
 def _unknown_value(field: str, number: int, names: Iterable[str]) -> InvalidInputError:
+    allowed = ", ".join(names)
     return InvalidInputError(
-        Reason.INVALID_FIELD, f"{field} is {number}, must be one of {', '.join(names)}.", field=field
+        Reason.INVALID_FIELD,
+        f"{field} is {number}, must be one of {allowed}.",
+        field=field,
+        metadata={"value": number, "allowed": allowed},
     )
 
 

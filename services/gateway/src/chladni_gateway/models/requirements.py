@@ -191,7 +191,9 @@ def unsuitable_model(fitting: Sequence[ModelSummary], named: str, offered: Servi
     model = next((model for model in offered.models if model.name == named), None)
     if model is None:
         return offered.failed() or NotFoundError(
-            Reason.UNKNOWN_MODEL, f"No model is called {named!r}; the recipe: {hint}.", metadata=metadata
+            Reason.UNKNOWN_MODEL,
+            f"No model is called {named!r}; the recipe: {hint}.",
+            metadata={"model": named, **metadata},
         )
     if not model.family and model.unavailable_reason:
         return _not_ready([model], offered, is_named=True)
@@ -217,12 +219,12 @@ def _not_ready(kind: Sequence[ModelSummary], offered: ServiceModels, *, is_named
             Reason.MODEL_NOT_READY,
             f"The model {loading[0].name} is still loading. Try again shortly.",
             retry_after_seconds=_RETRY_AFTER_SECONDS,
-            metadata=metadata,
+            metadata={"model": loading[0].name, **metadata},
         )
     return ChladniError(
         Reason.MODEL_UNAVAILABLE if is_named else Reason.RECIPE_UNAVAILABLE,
         f"The model {kind[0].name} of {offered.service} cannot be used: {kind[0].unavailable_reason}",
-        metadata=metadata,
+        metadata={"model": kind[0].name, **metadata},
     )
 
 

@@ -111,7 +111,11 @@ class RecipeRegistry:
         recipe = self._recipes.get(name) if name else self._default
         if recipe is None:
             known = ", ".join(self._recipes)
-            raise NotFoundError(Reason.UNKNOWN_RECIPE, f"No recipe is called {name!r}; known: {known}.")
+            raise NotFoundError(
+                Reason.UNKNOWN_RECIPE,
+                f"No recipe is called {name!r}; known: {known}.",
+                metadata={"recipe": name},
+            )
         return recipe
 
     async def describe(self, deadline: Deadline) -> tuple[RecipeDescription, ...]:

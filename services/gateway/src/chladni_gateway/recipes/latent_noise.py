@@ -148,7 +148,10 @@ def latent_shape(
             f"width_pixels and height_pixels give latents of {channels} x {height} x {width} values, "
             "which is no square number; give equal sides.",
             field="width_pixels",
-            metadata={STAGE_KEY: Stage.VALIDATION.value},
+            metadata={
+                STAGE_KEY: Stage.VALIDATION.value,
+                "value": " x ".join(map(str, (channels, height, width))),
+            },
         )
     return channels, height, width
 

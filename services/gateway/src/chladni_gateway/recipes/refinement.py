@@ -48,11 +48,13 @@ def check_refinement(request: CreationRequest, model: ModelSummary) -> None:
         "strength",
         valid=needed <= MAX_STEPS,
         description=f"is {strength:g}, of which even {MAX_STEPS} steps leave none to be done.",
+        metadata={"value": strength, "steps": MAX_STEPS},
     )
     validator.check(
         "steps",
         valid=steps is None or steps >= needed or needed > MAX_STEPS,
         description=f"is {steps}, of which a strength of {strength:g} leaves none; give at least {needed}.",
+        metadata={"value": steps or 0, "minimum": needed, "strength": strength},
     )
     with at_stage(Stage.VALIDATION):
         validator.raise_if_invalid()

@@ -45,6 +45,11 @@ class ConnectionLimiter:
                 f"At most {self._per_client} connections of one client, and {self._total} in all, are "
                 "served at a time. Close one, or try again later.",
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
+                metadata={
+                    "count": self.open_count,
+                    "maximum": self._total,
+                    "maximum_per_client": self._per_client,
+                },
             )
         self._open[client] += 1
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chladni_contract.errors import ChladniError, InvalidInputError, Reason
+from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, Reason
 from chladni_gateway.domain.live import (
     BYTES_PER_SAMPLE,
     MAX_LIVE_SAMPLE_RATE_HZ,
@@ -46,7 +46,9 @@ def parse_opening(text: str | None) -> int:
     except ValidationError:
         raise _invalid(
             'the first message must be text such as {"sample_rate_hz": 48000}, with a sample rate '
-            f"from {MIN_LIVE_SAMPLE_RATE_HZ} to {MAX_LIVE_SAMPLE_RATE_HZ} Hz."
+            f"from {MIN_LIVE_SAMPLE_RATE_HZ} to {MAX_LIVE_SAMPLE_RATE_HZ} Hz.",
+            minimum=MIN_LIVE_SAMPLE_RATE_HZ,
+            maximum=MAX_LIVE_SAMPLE_RATE_HZ,
         ) from None
 
 
@@ -60,7 +62,9 @@ def parse_chunk(message: dict[str, Any]) -> bytes | None:
         if len(data) > MAX_MESSAGE_BYTES or len(data) % BYTES_PER_SAMPLE:
             raise _invalid(
                 f"a message of sound has {len(data)} bytes, must have an even number up to "
-                f"{MAX_MESSAGE_BYTES}: whole 16-bit samples."
+                f"{MAX_MESSAGE_BYTES}: whole 16-bit samples.",
+                value=len(data),
+                maximum=MAX_MESSAGE_BYTES,
             )
         return bytes(data)
     if _is_end(message.get("text") or ""):
@@ -117,7 +121,10 @@ def _is_end(text: str) -> bool:
         return False
 
 
-def _invalid(message: str) -> InvalidInputError:
+def _invalid(message: str, **metadata: MetadataValue) -> InvalidInputError:
     return InvalidInputError(
-        Reason.INVALID_FIELD, message, field="message", metadata={STAGE_KEY: Stage.VALIDATION.value}
+        Reason.INVALID_FIELD,
+        message,
+        field="message",
+        metadata={STAGE_KEY: Stage.VALIDATION.value, **metadata},
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import Field, WithJsonSchema
 
-from chladni_contract.errors import ChladniError, InvalidInputError, Reason
+from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, Reason
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
@@ -231,7 +231,11 @@ def caller_of(request: Request) -> str:
     """
     given = request.headers.get(CALLER_ID_KEY, "").strip()
     if len(given) > MAX_CALLER_ID_LENGTH:
-        raise _invalid_caller(f"has {len(given)} characters, at most {MAX_CALLER_ID_LENGTH} are allowed.")
+        raise _invalid_caller(
+            f"has {len(given)} characters, at most {MAX_CALLER_ID_LENGTH} are allowed.",
+            value=len(given),
+            maximum=MAX_CALLER_ID_LENGTH,
+        )
     if not _PRINTABLE.fullmatch(given):
         raise _invalid_caller("must hold printable ASCII characters only.")
     return given or (request.client.host if request.client else "")
@@ -288,12 +292,12 @@ def _to_options(form: GenerationForm) -> RecipeOptions:
     )
 
 
-def _invalid_caller(description: str) -> InvalidInputError:
+def _invalid_caller(description: str, **metadata: MetadataValue) -> InvalidInputError:
     return InvalidInputError(
         Reason.INVALID_FIELD,
         f"{_CALLER_HEADER} {description}",
         field=_CALLER_HEADER,
-        metadata={STAGE_KEY: Stage.VALIDATION.value},
+        metadata={STAGE_KEY: Stage.VALIDATION.value, **metadata},
     )
 
 

@@ -172,7 +172,8 @@ class UploadReader:
                 )
         except TimeoutError:
             raise DeadlineExceededError(
-                f"The upload did not arrive within {self._timeout_seconds:g} s, the limit."
+                f"The upload did not arrive within {self._timeout_seconds:g} s, the limit.",
+                metadata={"timeout_seconds": self._timeout_seconds},
             ) from None
 
     def _too_large(self) -> ChladniError:
@@ -208,7 +209,10 @@ def _to_violation(details: ErrorDetails) -> FieldViolation:
 def _text_too_long(name: str, limit_bytes: int) -> Callable[[], ChladniError]:
     def too_long() -> ChladniError:
         return InvalidInputError(
-            Reason.INVALID_FIELD, f"{name} is longer than {limit_bytes} bytes, the limit.", field=name
+            Reason.INVALID_FIELD,
+            f"{name} is longer than {limit_bytes} bytes, the limit.",
+            field=name,
+            metadata={"maximum": limit_bytes},
         )
 
     return too_long

@@ -61,4 +61,5 @@ class ImageComparator:
                 f"{field} is larger than {self._max_image_bytes / 2**20:g} MiB, the limit; "
                 "send a smaller image.",
                 field=field,
+                metadata={"size_bytes": len(image.content), "max_bytes": self._max_image_bytes},
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
 from chladni_gateway.domain.image_store import unknown_image
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 
@@ -84,14 +84,22 @@ def _check(image_ids: Sequence[UUID]) -> None:
     if not MIN_MATRIX_IMAGES <= len(image_ids) <= MAX_MATRIX_IMAGES:
         raise _invalid(
             f"image_ids holds {len(image_ids)} identifiers, "
-            f"must hold {MIN_MATRIX_IMAGES} to {MAX_MATRIX_IMAGES}."
+            f"must hold {MIN_MATRIX_IMAGES} to {MAX_MATRIX_IMAGES}.",
+            value=len(image_ids),
+            minimum=MIN_MATRIX_IMAGES,
+            maximum=MAX_MATRIX_IMAGES,
         )
     repeated = [image_id for position, image_id in enumerate(image_ids) if image_id in image_ids[:position]]
     if repeated:
-        raise _invalid(f"image_ids holds {repeated[0]} twice; send each identifier once.")
+        raise _invalid(
+            f"image_ids holds {repeated[0]} twice; send each identifier once.", value=str(repeated[0])
+        )
 
 
-def _invalid(message: str) -> InvalidInputError:
+def _invalid(message: str, **metadata: MetadataValue) -> InvalidInputError:
     return InvalidInputError(
-        Reason.INVALID_FIELD, message, field="image_ids", metadata={STAGE_KEY: Stage.VALIDATION.value}
+        Reason.INVALID_FIELD,
+        message,
+        field="image_ids",
+        metadata={STAGE_KEY: Stage.VALIDATION.value, **metadata},
     )

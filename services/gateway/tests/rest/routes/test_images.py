@@ -136,14 +136,14 @@ async def test_an_unknown_image_cannot_be_compared(gateway, error_of, two_ids):
         (b"{", "INVALID_FIELD", "body"),
         (b"\xff\xfe", "INVALID_FIELD", "body"),
         (b"", "MISSING_FIELD", "body"),
-        (b'{"a": "' + b"x" * 70_000 + b'"}', "INVALID_FIELD", "65536 bytes"),
+        (b'{"a": "' + b"x" * 70_000 + b'"}', "MESSAGE_TOO_LARGE", "65536 bytes"),
     ],
 )
 async def test_a_wrong_body_is_refused_by_name(gateway, error_of, content, code, words):
     response = await gateway.http.post(
         "/api/compare", content=content, headers={"Content-Type": "application/json"}
     )
-    assert response.status_code == 400
+    assert response.status_code == (413 if code == "MESSAGE_TOO_LARGE" else 400)
     error = error_of(response)
     assert (error["code"], error["stage"]) == (code, "validation")
     assert words in error["message"]

@@ -271,7 +271,10 @@ class Engine:
                     "cancelled" if subscription.token.is_cancelled else "late"
                 ).inc()
                 try:
-                    subscription.token.check(f"after {steps_done} of {total_steps} steps")
+                    subscription.token.check(
+                        f"after {steps_done} of {total_steps} steps",
+                        metadata={"completed_steps": steps_done, "steps": total_steps},
+                    )
                 except ChladniError as error:
                     subscription.report(error)
             if not tracked.subscriptions:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chladni_contract.errors import ChladniError, NotFoundError, Reason
+from chladni_contract.errors import ChladniError, FieldViolation, NotFoundError, Reason
 
 if TYPE_CHECKING:
     from chladni_image_generation.engine.engine import Engine
@@ -67,7 +67,16 @@ class EngineRegistry:
         for model in self.unavailable:
             if model.id == model_id:
                 raise ChladniError(
-                    Reason.MODEL_UNAVAILABLE, f"Model {model_id!r} is not available: {model.reason}"
+                    Reason.MODEL_UNAVAILABLE,
+                    f"Model {model_id!r} is not available: {model.reason}",
+                    violations=[FieldViolation("model", model.reason)],
+                    metadata={"model": model_id},
                 )
         known = ", ".join(repr(name) for name in self._engines)
-        raise NotFoundError(Reason.UNKNOWN_MODEL, f"There is no model {model_id!r} here; there is {known}.")
+        message = f"There is no model {model_id!r} here; there is {known}."
+        raise NotFoundError(
+            Reason.UNKNOWN_MODEL,
+            message,
+            violations=[FieldViolation("model", message)],
+            metadata={"model": model_id},
+        )

@@ -107,6 +107,7 @@ class Sampler:
                 Reason.NON_FINITE_OUTPUT,
                 f"The model gave values that are not finite at step {self.steps_done + 1}. "
                 "A lower guidance scale or another scheduler may help.",
+                metadata={"step": self.steps_done + 1},
             )
         self.steps_done += 1
         self._steps_of_stage += 1

@@ -53,12 +53,7 @@ def check_conditioning(
             description=f"must be {model.embedding_space.name!r}, the space that model {model.id!r} takes.",
         )
     for name in _TEXTS:
-        length = len(getattr(message, name))
-        validator.check(
-            f"conditioning.{name}",
-            valid=length <= MAX_PROMPT_LENGTH,
-            description=f"has {length} characters, at most {MAX_PROMPT_LENGTH} are allowed.",
-        )
+        validator.check_length(f"conditioning.{name}", getattr(message, name), maximum=MAX_PROMPT_LENGTH)
     _check_weight(validator, message, given)
     _check_strength(validator, message, given, steps=steps)
 
@@ -91,6 +86,7 @@ def to_conditioning(
                 field,
                 valid=bool(embedding.min() >= lowest and embedding.max() <= highest),
                 description=f"must hold values from {lowest:g} to {highest:g}.",
+                metadata={"minimum": lowest, "maximum": highest},
             )
     if message.HasField("initial_latents"):
         latents = to_array(
@@ -124,7 +120,7 @@ def _check_weight(validator: RequestValidator, message: image_pb2.Conditioning, 
         valid="initial_latents" in given,
         description="needs initial_latents; leave it out.",
     )
-    validator.check(field, valid=0 <= message.initial_latents_weight <= 1, description="must be from 0 to 1.")
+    validator.check_range(field, message.initial_latents_weight, minimum=0, maximum=1)
 
 
 def _check_strength(
@@ -141,9 +137,15 @@ def _check_strength(
         return
     strength = message.strength if message.HasField("strength") else DEFAULT_STRENGTH
     is_in_range = 0 < strength <= 1
-    validator.check(field, valid=is_in_range, description="must be more than 0 and at most 1.")
+    validator.check(
+        field,
+        valid=is_in_range,
+        description="must be more than 0 and at most 1.",
+        metadata={"value": strength, "minimum": 0, "maximum": 1},
+    )
     validator.check(
         field,
         valid=not is_in_range or int(steps * strength) >= 1,
         description=f"is {strength:g}: of {steps} steps that leaves none; raise strength or steps.",
+        metadata={"value": strength, "steps": steps},
     )

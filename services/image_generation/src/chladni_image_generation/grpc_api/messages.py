@@ -72,6 +72,7 @@ def to_generation_request(
         "scheduler",
         valid=scheduler in model.scheduler_names,
         description=f"must be one of {', '.join(model.scheduler_names)}.",
+        metadata={"value": scheduler, "allowed": ", ".join(model.scheduler_names)},
     )
     _check_side(validator, "width_pixels", width_pixels, model.sizes)
     _check_side(validator, "height_pixels", height_pixels, model.sizes)
@@ -121,7 +122,17 @@ def _check_side(validator: RequestValidator, field: str, pixels: int, sizes: Ima
     else:
         limits = f"from {sizes.minimum_pixels} to {sizes.maximum_pixels}"
         wanted = f"a multiple of {sizes.multiple_pixels} pixels {limits}"
-    validator.check(field, valid=pixels in sizes, description=f"is {pixels}, must be {wanted}.")
+    validator.check(
+        field,
+        valid=pixels in sizes,
+        description=f"is {pixels}, must be {wanted}.",
+        metadata={
+            "value": pixels,
+            "minimum": sizes.minimum_pixels,
+            "maximum": sizes.maximum_pixels,
+            "multiple": sizes.multiple_pixels,
+        },
+    )
 
 
 def _check_previews(validator: RequestValidator, previews: image_pb2.PreviewOptions) -> None:
@@ -139,6 +150,7 @@ def _check_upscale(
         "upscale",
         valid=upscale in model.upscales,
         description=f"is {upscale}, must be {offered} for model {model.id!r}.",
+        metadata={"value": upscale, "allowed": ", ".join(map(str, model.upscales))},
     )
     enlarged = [side * upscale for side in size_pixels]
     validator.check(
@@ -146,6 +158,7 @@ def _check_upscale(
         valid=upscale == 1 or model.has_upscaler or all(side in model.sizes for side in enlarged),
         description=f"would make {enlarged[0]} x {enlarged[1]} pixels of the image; sides have at most "
         f"{model.sizes.maximum_pixels}. Ask for a smaller width and height.",
+        metadata={"value": max(enlarged), "maximum": model.sizes.maximum_pixels},
     )
 
 
@@ -163,6 +176,7 @@ def _check_refiner_start(
         "refiner_start",
         valid=0 < message.refiner_start <= 1,
         description="must be more than 0 and at most 1.",
+        metadata={"value": message.refiner_start, "minimum": 0, "maximum": 1},
     )
 
 

@@ -23,11 +23,7 @@ def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None
         ("stage", message.stage, _MAX_NAME_LENGTH),
         ("fallback", message.fallback, _MAX_FALLBACK_LENGTH),
     ):
-        validator.check(
-            f"origin.{name}",
-            valid=len(value) <= limit,
-            description=f"has {len(value)} characters, at most {limit} are allowed.",
-        )
+        validator.check_length(f"origin.{name}", value, maximum=limit)
     validator.check_pattern(
         "origin.audio_sha256",
         message.audio_sha256,
@@ -38,15 +34,24 @@ def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None
         "origin.earlier",
         valid=len(message.earlier) <= _MAX_EARLIER and not any(one.earlier for one in message.earlier),
         description=f"must be a flat list of at most {_MAX_EARLIER} provenances.",
+        metadata={"value": len(message.earlier), "maximum": _MAX_EARLIER},
     )
     validator.check(
         "origin.options",
-        valid=len(message.options) <= _MAX_OPTIONS
-        and all(len(name) <= _MAX_NAME_LENGTH for name in message.options)
-        and all(len(value) <= _MAX_OPTION_LENGTH for value in message.options.values()),
-        description=f"must have at most {_MAX_OPTIONS} entries with names of at most {_MAX_NAME_LENGTH} and "
-        f"values of at most {_MAX_OPTION_LENGTH} characters.",
+        valid=len(message.options) <= _MAX_OPTIONS,
+        description=f"has {len(message.options)} entries, at most {_MAX_OPTIONS} are allowed.",
+        metadata={"value": len(message.options), "maximum": _MAX_OPTIONS},
     )
+    for longest, limit, what in (
+        (max(map(len, message.options), default=0), _MAX_NAME_LENGTH, "names"),
+        (max(map(len, message.options.values()), default=0), _MAX_OPTION_LENGTH, "values"),
+    ):
+        validator.check(
+            "origin.options",
+            valid=longest <= limit,
+            description=f"has {what} of {longest} characters, at most {limit} are allowed.",
+            metadata={"value": longest, "maximum": limit},
+        )
 
 
 def to_origin(message: image_pb2.Origin) -> Origin:

@@ -81,6 +81,7 @@ def timesteps_of(scheduler: Any, steps: int) -> Tensor:
             Reason.INVALID_FIELD,
             f"steps is {steps}, which {type(scheduler).__name__} cannot take; ask for more.",
             field="steps",
+            metadata={"value": steps},
         ) from error
     timesteps: Tensor = scheduler.timesteps
     return timesteps

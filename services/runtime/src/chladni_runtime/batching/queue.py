@@ -79,6 +79,11 @@ class BatchQueue(Generic[ItemT]):
                 f"{self._length} of at most {self._limits.max_queued_items} items are waiting already; there "
                 f"is no room for {len(items)} more. Try again later.",
                 retry_after_seconds=self._length * self._seconds_per_item,
+                metadata={
+                    "count": self._length,
+                    "requested": len(items),
+                    "maximum": self._limits.max_queued_items,
+                },
             )
         for key, item in items:
             self._groups.setdefault(key, deque()).append(_Queued(item, now))

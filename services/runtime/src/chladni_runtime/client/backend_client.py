@@ -142,10 +142,10 @@ def bare_error(code: grpc.StatusCode, name: str) -> ChladniError:
     """
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            return _unavailable(f"The service {name} cannot be reached. Try again shortly.")
+            return _unavailable(name, "cannot be reached")
         case grpc.StatusCode.CANCELLED:
             # A caller that cancels gets no status at all, so the service ended the call.
-            return _unavailable(f"The service {name} stopped before it answered. Try again shortly.")
+            return _unavailable(name, "stopped before it answered")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceededError(f"The deadline passed before the service {name} answered.")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -161,5 +161,10 @@ def bare_error(code: grpc.StatusCode, name: str) -> ChladniError:
             return FaultError(Reason.INTERNAL, f"The service {name} failed unexpectedly.")
 
 
-def _unavailable(message: str) -> UnavailableError:
-    return UnavailableError(Reason.BACKEND_UNAVAILABLE, message, retry_after_seconds=_RETRY_AFTER_SECONDS)
+def _unavailable(name: str, problem: str) -> UnavailableError:
+    return UnavailableError(
+        Reason.BACKEND_UNAVAILABLE,
+        f"The service {name} {problem}. Try again shortly.",
+        retry_after_seconds=_RETRY_AFTER_SECONDS,
+        metadata={"service": name},
+    )

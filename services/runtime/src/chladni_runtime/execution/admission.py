@@ -47,6 +47,7 @@ class Admission:
             raise QueueFullError(
                 f"{self.in_progress} of at most {self.capacity} requests are in progress. Try again later.",
                 retry_after_seconds=max(_MIN_RETRY_SECONDS, retry_after_seconds),
+                metadata={"count": self.in_progress, "requested": places, "maximum": self.capacity},
             )
         self.in_progress += places
 

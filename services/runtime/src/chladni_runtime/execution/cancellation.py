@@ -5,9 +5,10 @@ A thread cannot be stopped from outside, so long work checks between its steps w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
-from chladni_contract.errors import ChladniError, Reason
+from chladni_contract.errors import ChladniError, MetadataValue, Reason
 from chladni_runtime.execution.deadlines import Deadline
 
 
@@ -40,13 +41,17 @@ class CancellationToken:
         """Whether the work was cancelled or its deadline passed."""
         return self.is_cancelled or self.deadline.has_passed
 
-    def check(self, stage: str) -> None:
+    def check(self, stage: str, *, metadata: Mapping[str, MetadataValue] | None = None) -> None:
         """Raise an error if the work should stop.
+
+        Args:
+            stage: When the work stopped, such as "before the request was queued".
+            metadata: The numbers of that, for the error.
 
         Raises:
             ChladniError: It was cancelled.
             DeadlineExceededError: Its deadline passed.
         """
         if self.is_cancelled:
-            raise ChladniError(Reason.CANCELLED, f"The request was cancelled {stage}.")
-        self.deadline.check(stage)
+            raise ChladniError(Reason.CANCELLED, f"The request was cancelled {stage}.", metadata=metadata)
+        self.deadline.check(stage, metadata=metadata)

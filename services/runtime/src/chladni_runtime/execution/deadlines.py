@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from chladni_contract.errors import DeadlineExceededError
+from chladni_contract.errors import DeadlineExceededError, MetadataValue
 
 Clock = Callable[[], float]
 
@@ -38,7 +38,15 @@ class Deadline:
         """Whether no time is left."""
         return self.remaining_seconds == 0.0
 
-    def check(self, stage: str) -> None:
-        """Raise DeadlineExceededError, which names the stage, if the deadline has passed."""
+    def check(self, stage: str, *, metadata: Mapping[str, MetadataValue] | None = None) -> None:
+        """Raise an error if the deadline has passed.
+
+        Args:
+            stage: When the work stopped, such as "before the request was queued".
+            metadata: The numbers of that, for the error.
+
+        Raises:
+            DeadlineExceededError: It has passed.
+        """
         if self.has_passed:
-            raise DeadlineExceededError(f"The deadline passed {stage}.")
+            raise DeadlineExceededError(f"The deadline passed {stage}.", metadata=metadata)

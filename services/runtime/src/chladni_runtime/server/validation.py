@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
-from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
+from chladni_contract.errors import (
+    FieldViolation,
+    InvalidFieldsError,
+    MetadataValue,
+    Reason,
+    plain_text,
+)
 
 
 class RequestValidator:
     """The faults of a request, collected.
 
-    Call the checks, then `raise_if_invalid`. A check that fails is recorded, not raised.
+    Call the checks, then `raise_if_invalid`. A check that fails is recorded, not raised. The metadata of the
+    error are those of the first one that failed.
     """
 
     def __init__(self) -> None:
         self._violations: list[FieldViolation] = []
         self._reason: Reason | None = None
+        self._metadata: Mapping[str, MetadataValue] = {}
 
     def require(self, field: str, *, present: bool, hint: str) -> None:
         """Require that a field is present; `hint` says what to put there."""
@@ -33,29 +42,57 @@ class RequestValidator:
         self._add(
             Reason.INVALID_FIELD,
             field,
-            f"is {_plain(value)}{unit}, must be from {_plain(minimum)} to {_plain(maximum)}{unit}.",
+            f"is {plain_text(value)}{unit}, must be from {plain_text(minimum)} to "
+            f"{plain_text(maximum)}{unit}.",
+            {"value": value, "minimum": minimum, "maximum": maximum},
         )
+
+    def check_length(self, field: str, text: str, *, maximum: int) -> None:
+        """Require that a text has at most `maximum` characters."""
+        if len(text) > maximum:
+            self._add(
+                Reason.INVALID_FIELD,
+                field,
+                f"has {len(text)} characters, at most {maximum} are allowed.",
+                {"value": len(text), "maximum": maximum},
+            )
 
     def check_pattern(self, field: str, value: str, *, pattern: str, meaning: str) -> None:
         """Require that a whole text matches a pattern; `meaning` describes it in words."""
         if not re.fullmatch(pattern, value):
             self._add(Reason.INVALID_FIELD, field, f"must be {meaning}.")
 
-    def check(self, field: str, *, valid: bool, description: str) -> None:
-        """Require any other condition; `description` says what is wrong and what to do."""
+    def check(
+        self,
+        field: str,
+        *,
+        valid: bool,
+        description: str,
+        metadata: Mapping[str, MetadataValue] | None = None,
+    ) -> None:
+        """Require any other condition.
+
+        Args:
+            field: Path of the field.
+            valid: Whether the condition is met.
+            description: What is wrong and what to do.
+            metadata: The numbers of the description, under keys that INVALID_FIELD declares.
+        """
         if not valid:
-            self._add(Reason.INVALID_FIELD, field, description)
+            self._add(Reason.INVALID_FIELD, field, description, metadata)
 
     def raise_if_invalid(self) -> None:
         """Raise InvalidFieldsError if any check failed."""
         if self._reason is not None:
-            raise InvalidFieldsError(self._reason, self._violations)
+            raise InvalidFieldsError(self._reason, self._violations, metadata=self._metadata)
 
-    def _add(self, reason: Reason, field: str, description: str) -> None:
-        self._reason = self._reason or reason
+    def _add(
+        self,
+        reason: Reason,
+        field: str,
+        description: str,
+        metadata: Mapping[str, MetadataValue] | None = None,
+    ) -> None:
+        if self._reason is None:
+            self._reason, self._metadata = reason, metadata or {}
         self._violations.append(FieldViolation(field, description))
-
-
-def _plain(number: float) -> str:
-    """Return the decimal digits of a number, without an exponent if there are at most twelve."""
-    return f"{number:.12g}"

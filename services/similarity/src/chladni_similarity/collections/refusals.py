@@ -20,7 +20,10 @@ def unknown_collection(collection: str) -> NotFoundError:
     """Return the error that there is no such collection."""
     message = f"There is no collection {collection!r} here; AddImages makes one with its first images."
     return NotFoundError(
-        Reason.UNKNOWN_COLLECTION, message, violations=[FieldViolation("collection", message)]
+        Reason.UNKNOWN_COLLECTION,
+        message,
+        violations=[FieldViolation("collection", message)],
+        metadata={"collection": collection},
     )
 
 
@@ -31,7 +34,17 @@ def full_collection(collection: str, *, count: int, added: int, limits: Collecti
         f"this server keeps at most {limits.max_images} in one. Delete some with DeleteImages, or add these "
         "to another collection."
     )
-    return ChladniError(Reason.COLLECTION_FULL, message, violations=[FieldViolation("images", message)])
+    return ChladniError(
+        Reason.COLLECTION_FULL,
+        message,
+        violations=[FieldViolation("images", message)],
+        metadata={
+            "collection": collection,
+            "count": count,
+            "requested": added,
+            "maximum": limits.max_images,
+        },
+    )
 
 
 def too_many_collections(limits: CollectionLimits) -> ChladniError:
@@ -40,7 +53,12 @@ def too_many_collections(limits: CollectionLimits) -> ChladniError:
         f"This server keeps at most {limits.max_collections} collections and has as many. Add the images "
         "to one of them, or delete all images of one with DeleteImages."
     )
-    return ChladniError(Reason.COLLECTION_FULL, message, violations=[FieldViolation("collection", message)])
+    return ChladniError(
+        Reason.COLLECTION_FULL,
+        message,
+        violations=[FieldViolation("collection", message)],
+        metadata={"count": limits.max_collections, "maximum": limits.max_collections},
+    )
 
 
 def outdated_collection(collection: str, *, made_with: str, needed: str) -> ChladniError:
@@ -57,7 +75,10 @@ def outdated_collection(collection: str, *, made_with: str, needed: str) -> Chla
         "all with DeleteImages first."
     )
     return ChladniError(
-        Reason.COLLECTION_OUTDATED, message, violations=[FieldViolation("collection", message)]
+        Reason.COLLECTION_OUTDATED,
+        message,
+        violations=[FieldViolation("collection", message)],
+        metadata={"collection": collection},
     )
 
 

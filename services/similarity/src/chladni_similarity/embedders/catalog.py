@@ -46,7 +46,12 @@ class ModelCatalog:
             f"No model is named {model_id[:_MAX_SHOWN_LENGTH]!r}; this server has "
             f"{', '.join(self._embedders)}. Leave the field empty for {self.default.card.model_id}."
         )
-        raise NotFoundError(Reason.UNKNOWN_MODEL, message, violations=[FieldViolation("model", message)])
+        raise NotFoundError(
+            Reason.UNKNOWN_MODEL,
+            message,
+            violations=[FieldViolation("model", message)],
+            metadata={"model": model_id[:_MAX_SHOWN_LENGTH]},
+        )
 
     def find_audio_embedder(self, model_id: str) -> AudioEmbedder:
         """Return the model of a name that takes audio, the first such model for the empty name.
@@ -69,6 +74,7 @@ class ModelCatalog:
             Reason.INVALID_FIELD,
             f"{model_id} takes no audio; use {names}, or leave the field empty.",
             field="model",
+            metadata={"value": model_id, "allowed": names},
         )
 
 

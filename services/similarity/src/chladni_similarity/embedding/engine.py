@@ -207,4 +207,5 @@ def _together(failures: Sequence[InvalidInputError]) -> InvalidFieldsError:
     return InvalidFieldsError(
         failures[0].reason,
         [replace(item, description=item.description.removeprefix(f"{item.field} ")) for item in violations],
+        metadata=failures[0].metadata,
     )

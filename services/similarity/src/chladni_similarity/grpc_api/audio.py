@@ -9,7 +9,7 @@ import numpy as np
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
-from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
 from chladni_contract.tensors import to_array
 from chladni_runtime.server.validation import RequestValidator
 from chladni_similarity.audio import Audio, AudioClip, AudioEmbedding
@@ -56,9 +56,13 @@ def _audio_embedding(embedding: tensor_pb2.Embedding, field: str) -> AudioEmbedd
         raise _invalid(
             f"{field}.values",
             f"holds {values[outside[0]]:g} at position {outside[0]}; all components must be from 0 to 1.",
+            value=float(values[outside[0]]),
+            position=int(outside[0]),
+            minimum=0,
+            maximum=1,
         )
     return AudioEmbedding(values)
 
 
-def _invalid(field: str, description: str) -> InvalidInputError:
-    return InvalidInputError(Reason.INVALID_FIELD, f"{field} {description}", field=field)
+def _invalid(field: str, description: str, **metadata: MetadataValue) -> InvalidInputError:
+    return InvalidInputError(Reason.INVALID_FIELD, f"{field} {description}", field=field, metadata=metadata)

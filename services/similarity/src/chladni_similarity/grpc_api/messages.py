@@ -167,6 +167,7 @@ def encoded_image(image: media_pb2.Image, field: str, limits: ImageLimits) -> En
             Reason.INVALID_FIELD,
             f"{field}.format is {image.format}, which is no known format; omit it.",
             field=f"{field}.format",
+            metadata={"value": image.format},
         )
     return EncodedImage(
         image.content, f"{field}.content", limits, declared_format=_DECLARED_FORMATS[image.format]

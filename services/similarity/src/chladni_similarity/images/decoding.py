@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """An image: RGB, 8 bits, of shape (3, H, W)."""
@@ -66,6 +66,7 @@ def recognise_format(
             Reason.FILE_TOO_LARGE,
             f"{field} has {len(content)} bytes; at most {max_bytes} are allowed. Send a smaller file.",
             field=field,
+            metadata={"size_bytes": len(content), "max_bytes": max_bytes},
         )
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         found = ImageFormat.PNG
@@ -102,13 +103,20 @@ def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_s
         image = Image.open(BytesIO(content), formats=[image_format])
         size = image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _invalid(field, f"has far more than {max_side_pixels} pixels a side; scale it down.") from None
+        raise _invalid(
+            field,
+            f"has far more than {max_side_pixels} pixels a side; scale it down.",
+            max_side_pixels=max_side_pixels,
+        ) from None
     except Exception as error:
         raise _invalid(field, f"is no whole {image_format} file: its header is damaged.") from error
     if max(size) > max_side_pixels:
         raise _invalid(
             field,
             f"is {size[0]} x {size[1]} pixels; at most {max_side_pixels} a side are allowed. Scale it down.",
+            width_pixels=size[0],
+            height_pixels=size[1],
+            max_side_pixels=max_side_pixels,
         )
     try:
         image.verify()  # Checksums of a PNG to its very end; loading stops at the last pixel.
@@ -130,5 +138,5 @@ def _to_pixels(image: Image.Image) -> Pixels:
     return np.moveaxis(pixels, -1, 0)
 
 
-def _invalid(field: str, description: str) -> InvalidInputError:
-    return InvalidInputError(Reason.INVALID_IMAGE, f"{field} {description}", field=field)
+def _invalid(field: str, description: str, **metadata: MetadataValue) -> InvalidInputError:
+    return InvalidInputError(Reason.INVALID_IMAGE, f"{field} {description}", field=field, metadata=metadata)

@@ -87,7 +87,8 @@ def read_mp3_header(data: bytes) -> StreamHeader:
         if frames < declared_frames or len(data) - first.start < declared_bytes:
             raise TruncatedAudioError(
                 f"the MP3 file declares {declared_frames} frames and holds {frames}; "
-                "it is cut short or damaged: send the complete file"
+                "it is cut short or damaged: send the complete file",
+                metadata={"declared": declared_frames, "found": frames},
             )
     return StreamHeader(
         container=Container.MP3,

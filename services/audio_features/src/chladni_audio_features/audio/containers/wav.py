@@ -59,7 +59,8 @@ def read_wav_header(data: bytes) -> StreamHeader:
             if declared_bytes > available_bytes and not is_open:
                 raise TruncatedAudioError(
                     f"the WAV file declares {declared_bytes} bytes of samples and holds "
-                    f"{available_bytes}; send the complete file"
+                    f"{available_bytes}; send the complete file",
+                    metadata={"declared": declared_bytes, "found": available_bytes},
                 )
             frame_bytes = block_bytes or 1
             return StreamHeader(
@@ -91,13 +92,15 @@ def _read_format(chunk: bytes) -> tuple[int, int, int, int, int]:
     if code not in _CODECS or sample_bits not in _CODECS[code][0]:
         raise UnsupportedFormatError(
             f"the WAV file holds {_describe_coding(code, sample_bits)}; "
-            "store it as PCM (8 to 32 bit) or float"
+            "store it as PCM (8 to 32 bit) or float",
+            metadata={"coding": code, "sample_bits": sample_bits},
         )
     # No channels at all is a fault of its own, which the caller of this module names.
     if channels and block_bytes != channels * sample_bits // 8:
         raise CorruptAudioError(
             f"the WAV header contradicts itself: {channels} channels of {sample_bits} bits in "
-            f"blocks of {block_bytes} bytes; export the file again"
+            f"blocks of {block_bytes} bytes; export the file again",
+            metadata={"channels": channels, "sample_bits": sample_bits, "block_bytes": block_bytes},
         )
     return code, channels, sample_rate_hz, block_bytes, sample_bits
 

@@ -82,7 +82,10 @@ class BodyLimitMiddleware:
 
     def _too_large(self) -> ChladniError:
         return InvalidInputError(
-            Reason.INVALID_FIELD, f"body is larger than {self._limit_bytes} bytes, the limit.", field="body"
+            Reason.MESSAGE_TOO_LARGE,
+            f"body is larger than {self._limit_bytes} bytes, the limit.",
+            field="body",
+            metadata={"max_bytes": self._limit_bytes},
         )
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason
+from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, QueueFullError, Reason
 from chladni_contract.status import WIRE_STATUS
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.rest.errors import error_response, internal_error, plain_error_response
@@ -137,7 +137,11 @@ async def _converse(socket: WebSocket, application: Application) -> None:
             (receiving, sending), timeout=deadline.remaining_seconds, return_when=asyncio.FIRST_COMPLETED
         )
         if not done:  # A client that reads nothing could keep its connection forever.
-            raise _refused(f"a live sound may last {limits.max_live_seconds:g} s, the limit.")
+            raise _refused(
+                f"a live sound may last {limits.max_live_seconds:g} s, the limit.",
+                reason=Reason.AUDIO_TOO_LONG,
+                max_seconds=limits.max_live_seconds,
+            )
         (sending if sending.done() else receiving).result()
     finally:
         for task in (receiving, sending):
@@ -177,7 +181,9 @@ async def _receive(socket: WebSocket, timeout_seconds: float) -> dict[str, Any]:
         async with asyncio.timeout(timeout_seconds):
             message = await socket.receive()
     except TimeoutError:
-        raise _refused(f"nothing came for {timeout_seconds:g} s, the limit.") from None
+        raise _refused(
+            f"nothing came for {timeout_seconds:g} s, the limit.", maximum=timeout_seconds
+        ) from None
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", _CLOSE_DONE))
     return dict(message)
@@ -198,7 +204,9 @@ def _client_of(socket: WebSocket) -> str:
     return f"{host} {session_of(socket).owner}"
 
 
-def _refused(message: str) -> InvalidInputError:
+def _refused(
+    message: str, *, reason: Reason = Reason.INVALID_FIELD, **metadata: MetadataValue
+) -> InvalidInputError:
     return InvalidInputError(
-        Reason.INVALID_FIELD, message, field="message", metadata={STAGE_KEY: Stage.VALIDATION.value}
+        reason, message, field="message", metadata={STAGE_KEY: Stage.VALIDATION.value, **metadata}
     )
