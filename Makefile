@@ -128,6 +128,8 @@ verify-structure: $(STAMP) ## Check the floor plan: folder sizes, the same top i
 verify-protos: $(STAMP) $(STUB_TOOLS)/.installed ## Check the contracts, and that the stubs are what they generate
 	cd protos && ../$(BIN)/buf lint
 	cd protos && ../$(BIN)/buf format --diff --exit-code > /dev/null
+	@cd protos && ../$(BIN)/buf breaking --against baseline.binpb \
+		|| { echo "This breaks clients (protos/COMPATIBILITY.md). If a release may: make protos-baseline"; exit 1; }
 	@rm -rf build/stubs && mkdir -p build/stubs
 	@$(call generate_stubs,build/stubs)
 	@diff -r --exclude=pyproject.toml --exclude=__pycache__ --exclude='*.egg-info' build/stubs $(STUBS) \
@@ -176,6 +178,10 @@ protos: $(STAMP) $(STUB_TOOLS)/.installed ## Format the contracts, generate the 
 	@rm -rf $(STUBS)/chladni
 	@$(call generate_stubs,$(STUBS))
 	@cp $(SERVICE_CONFIG) protos/contract/src/chladni_contract/service_config.json
+
+.PHONY: protos-baseline
+protos-baseline: $(STAMP) ## Take the contracts as they are as what later ones must be compatible with
+	cd protos && ../$(BIN)/buf build --exclude-source-info --output baseline.binpb
 
 .PHONY: samples
 samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)
