@@ -41,12 +41,14 @@ from chladni_client.reproduction.reproduce import (
 )
 from chladni_client.types.audio import (
     AudioFeatures,
+    AudioInput,
     AudioProperties,
     Colormap,
     Descriptor,
     Embedding,
     Feature,
     Spectrogram,
+    SupportsArray,
     Tensor,
 )
 from chladni_client.types.events import (
@@ -80,6 +82,7 @@ __all__ = [
     "AsyncClient",
     "AudioAnalyzed",
     "AudioFeatures",
+    "AudioInput",
     "AudioLevel",
     "AudioProperties",
     "CallCancelledError",
@@ -132,6 +135,7 @@ __all__ = [
     "Spectrogram",
     "Started",
     "StoredImage",
+    "SupportsArray",
     "TemporaryError",
     "Tensor",
     "Timeouts",

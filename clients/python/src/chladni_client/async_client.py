@@ -26,7 +26,7 @@ from chladni_client._transport.connection import Connection
 from chladni_client._transport.retries import Attempts, RetryPolicy
 from chladni_client.errors import DeadlineExceededError, TemporaryError
 from chladni_client.reproduction.reproduce import Reproduction, reproduce
-from chladni_client.types.audio import AudioFeatures, Colormap, Feature, Spectrogram
+from chladni_client.types.audio import AudioFeatures, AudioInput, Colormap, Feature, Spectrogram
 from chladni_client.types.events import CreationEvent, ImageCreated
 from chladni_client.types.services import Recipe, ServiceHealth, ServiceState
 from chladni_client.types.timeouts import Timeouts
@@ -133,8 +133,9 @@ class AsyncClient:
 
     async def create_image(
         self,
-        audio: FileSource,
+        audio: AudioInput,
         *,
+        sample_rate_hz: int | None = None,
         timeout_seconds: float | None = None,
         on_event: Callable[[CreationEvent], object] | None = None,
         **options: Unpack[CreationOptions],
@@ -142,7 +143,9 @@ class AsyncClient:
         """Return the image of a sound.
 
         Args:
-            audio: A recording (WAV, MP3, FLAC or OGG/Vorbis): its path, its bytes or an open binary file.
+            audio: A recording (WAV, MP3, FLAC or OGG/Vorbis): its path, its bytes or an open binary file. Or
+                an array of samples, (n,) or (n, channels): floats in [-1, 1], or uint8, int16 or int32.
+            sample_rate_hz: Sample rate of an array of samples; absent for a file.
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
             on_event: Called on the event loop with each event on the way; what it raises ends the call. To
                 get previews, or to do more than report, use `stream_image`.
@@ -150,7 +153,9 @@ class AsyncClient:
                 `CreationOptions`.
         """
         requests.check_option_names("create_image", options)
-        events = self.stream_image(audio, timeout_seconds=timeout_seconds, **options)
+        events = self.stream_image(
+            audio, sample_rate_hz=sample_rate_hz, timeout_seconds=timeout_seconds, **options
+        )
         async with aclosing(events):
             async for event in events:
                 last = event
@@ -161,8 +166,9 @@ class AsyncClient:
 
     async def stream_image(
         self,
-        audio: FileSource,
+        audio: AudioInput,
         *,
+        sample_rate_hz: int | None = None,
         preview_interval_steps: int = 0,
         preview_size_pixels: int | None = None,
         timeout_seconds: float | None = None,
@@ -174,6 +180,7 @@ class AsyncClient:
 
         Args:
             audio: As for `create_image`.
+            sample_rate_hz: Likewise.
             preview_interval_steps: Steps between previews in `Progress`; 0 for none.
             preview_size_pixels: Longer side of a preview, 16 to 512; the server's default if absent.
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
@@ -181,7 +188,7 @@ class AsyncClient:
         """
         requests.check_option_names("stream_image", options)
         request = requests.to_create_image_request(
-            await requests.to_audio_clip(audio),
+            await requests.to_audio_clip(audio, sample_rate_hz),
             preview_interval_steps=preview_interval_steps,
             preview_size_pixels=preview_size_pixels,
             **options,
@@ -197,8 +204,9 @@ class AsyncClient:
     async def reproduce_image(
         self,
         image: FileSource,
-        audio: FileSource,
+        audio: AudioInput,
         *,
+        sample_rate_hz: int | None = None,
         timeout_seconds: float | None = None,
         on_event: Callable[[CreationEvent], object] | None = None,
     ) -> Reproduction:
@@ -206,7 +214,8 @@ class AsyncClient:
 
         Args:
             image: A PNG that Chladni made: its path, its bytes or an open binary file.
-            audio: The recording that it was made of.
+            audio: The recording, or the samples, that it was made of.
+            sample_rate_hz: As for `create_image`.
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
             on_event: As for `create_image`.
 
@@ -216,7 +225,8 @@ class AsyncClient:
             FaultError: The server gave an image that it had kept, although it was asked to compute it again.
         """
         create = partial(self.create_image, timeout_seconds=timeout_seconds, on_event=on_event)
-        return await reproduce(image, audio, create, self.list_recipes)
+        file = await requests.to_audio_file(audio, sample_rate_hz)
+        return await reproduce(image, file, create, self.list_recipes)
 
     async def compare_images(
         self, first: ImageSource, second: ImageSource, *, timeout_seconds: float | None = None
@@ -262,8 +272,9 @@ class AsyncClient:
 
     async def render_spectrogram(
         self,
-        audio: FileSource,
+        audio: AudioInput,
         *,
+        sample_rate_hz: int | None = None,
         width_pixels: int | None = None,
         height_pixels: int | None = None,
         colormap: Colormap = Colormap.VIRIDIS,
@@ -273,13 +284,14 @@ class AsyncClient:
 
         Args:
             audio: As for `create_image`.
+            sample_rate_hz: Likewise.
             width_pixels: 16 to 4096; 512 if absent.
             height_pixels: 16 to 4096; 512 if absent.
             colormap: Colours.
             timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
         """
         request = requests.to_render_spectrogram_request(
-            await requests.to_audio_clip(audio),
+            await requests.to_audio_clip(audio, sample_rate_hz),
             width_pixels=width_pixels,
             height_pixels=height_pixels,
             colormap=colormap,
@@ -291,8 +303,9 @@ class AsyncClient:
 
     async def extract_features(
         self,
-        audio: FileSource,
+        audio: AudioInput,
         *,
+        sample_rate_hz: int | None = None,
         features: Iterable[Feature] = (Feature.DESCRIPTORS, Feature.EMBEDDING),
         initial_latents: InitialLatentsOptions | None = None,
         timeout_seconds: float | None = None,
@@ -301,13 +314,16 @@ class AsyncClient:
 
         Args:
             audio: As for `create_image`.
+            sample_rate_hz: Likewise.
             features: What to compute, at least one.
             initial_latents: How initial latents are made; only where `features` has them, and the server's
                 defaults if absent.
             timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
         """
         request = requests.to_extract_features_request(
-            await requests.to_audio_clip(audio), features=features, initial_latents=initial_latents
+            await requests.to_audio_clip(audio, sample_rate_hz),
+            features=features,
+            initial_latents=initial_latents,
         )
         response = await self._audio_features.call(
             self._audio_stub.ExtractFeatures, request, self._call_seconds(timeout_seconds)

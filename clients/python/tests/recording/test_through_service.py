@@ -1,4 +1,4 @@
-"""The command and the client with a whole audio-feature service: calibrations and live sounds."""
+"""The client with a whole audio-feature service: live audio, and arrays of samples."""
 
 from __future__ import annotations
 
@@ -47,3 +47,31 @@ async def test_a_live_tone_shows_where_it_sounds(folder):
         low, high = [await asyncio.to_thread(hear, frequency_hz) for frequency_hz in (110, 7000)]
     assert max(range(16), key=low.__getitem__) < 4
     assert max(range(16), key=high.__getitem__) > 10
+
+
+async def test_arrays_of_every_kind_sound_alike(folder):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)
+    arrays = [
+        tone,
+        tone.astype(np.float32),
+        np.stack([tone, tone], axis=1),
+        (tone * 2**15).astype(np.int16),
+        (tone * 2**31).astype(np.int32),
+    ]
+    wanted = [chladni.Feature.LOG_MEL, chladni.Feature.DESCRIPTORS]
+    async with (
+        running_service() as (service, _),
+        chladni.AsyncClient(audio_features_target=service.address) as client,
+    ):
+        found = [
+            await client.extract_features(array, sample_rate_hz=RATE_HZ, features=wanted) for array in arrays
+        ]
+    assert {(item.audio.sample_rate_hz, item.audio.duration_seconds) for item in found} == {(RATE_HZ, 1.0)}
+    assert [item.audio.channel_count for item in found] == [1, 1, 2, 1, 1]
+    for item in found:
+        np.testing.assert_allclose(np.asarray(item.log_mel), np.asarray(found[0].log_mel), atol=0.15)
+        np.testing.assert_allclose(
+            [value.value for value in item.descriptors if value.name == "brightness"],
+            [value.value for value in found[0].descriptors if value.name == "brightness"],
+            rtol=0.01,
+        )

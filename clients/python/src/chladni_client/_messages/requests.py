@@ -11,9 +11,10 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
+from chladni_client._messages.samples import to_file
 from chladni_client.errors import InvalidInputError
 from chladni_client.files import FileSource, is_image_id, read_upload
-from chladni_client.types.audio import Colormap, Feature
+from chladni_client.types.audio import AudioInput, Colormap, Feature
 from chladni_client.types.images import CreatedImage, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis
 from chladni_client.types.live import PcmEncoding, PcmFormat
@@ -67,9 +68,25 @@ def check_option_names(function: str, options: Iterable[str]) -> None:
             raise TypeError(f"{function}() got an unexpected option {name!r}{hint}")
 
 
-async def to_audio_clip(audio: FileSource) -> media_pb2.AudioClip:
-    """Return the message of a recording, read without blocking the event loop."""
-    upload = await asyncio.to_thread(read_upload, audio)
+async def to_audio_file(audio: AudioInput, sample_rate_hz: int | None = None) -> FileSource:
+    """Return audio as a file, an array of samples encoded without blocking the event loop.
+
+    Raises:
+        TypeError: An array has no sample rate, or a file has one.
+        InvalidInputError: The array is not one of samples.
+    """
+    return await asyncio.to_thread(to_file, audio, sample_rate_hz)
+
+
+async def to_audio_clip(audio: AudioInput, sample_rate_hz: int | None = None) -> media_pb2.AudioClip:
+    """Return the message of a recording, read without blocking the event loop.
+
+    Raises:
+        TypeError: An array has no sample rate, or a file has one.
+        InvalidInputError: The file is too large, or the array is not one of samples.
+        OSError: The file cannot be read.
+    """
+    upload = await asyncio.to_thread(read_upload, await to_audio_file(audio, sample_rate_hz))
     return media_pb2.AudioClip(content=upload.content, display_name=upload.display_name)
 
 

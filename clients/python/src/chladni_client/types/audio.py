@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from chladni_client.files import PngFile
+from chladni_client.files import FileSource, PngFile
 from chladni_client.types.initial_latents import LatentCalibration
+
+
+@runtime_checkable
+class SupportsArray(Protocol):
+    """Anything that NumPy can make an array of: arrays themselves, tensors of torch, and more."""
+
+    def __array__(self) -> NDArray[Any]:
+        """Return the array."""
+        ...
+
+
+AudioInput: TypeAlias = FileSource | SupportsArray
+"""An audio file (its bytes, its path or an open binary file), or an array of samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,7 @@ class Spectrogram(PngFile):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An array in row-major order; ``numpy.frombuffer(t.data, t.dtype).reshape(t.shape)`` costs no copy.
+    """An array in row-major order; ``numpy.asarray(tensor)`` gives a read-only view of it without a copy.
 
     Attributes:
         dtype: Element type in NumPy's notation: ``<f4``, ``<f2``, ``|u1``, ``<i2`` or ``<i8``.
@@ -99,6 +114,11 @@ class Tensor:
     def values(self) -> tuple[float, ...]:
         """The elements as Python numbers, flat, in row-major order."""
         return tuple(np.frombuffer(self.data, self.dtype).tolist())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        view = np.frombuffer(self.data, self.dtype).reshape(self.shape)
+        # As NumPy asks of arrays: False allows no copy, None makes one if it is needed.
+        return np.array(view, dtype, copy=copy)
 
 
 @dataclass(frozen=True, slots=True)
