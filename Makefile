@@ -10,7 +10,7 @@ DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/aud
 	services/similarity services/gateway clients/python deploy/local tests/fakes tests/fixtures tests/benchmarks tests/evaluation
 SOURCES := protos/contract/src services/runtime/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
-	deploy/local/demo.py deploy/docker/healthcheck.py \
+	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py \
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
@@ -182,6 +182,12 @@ protos: $(STAMP) $(STUB_TOOLS)/.installed ## Format the contracts, generate the 
 .PHONY: protos-baseline
 protos-baseline: $(STAMP) ## Take the contracts as they are as what later ones must be compatible with
 	cd protos && ../$(BIN)/buf build --exclude-source-info --output baseline.binpb
+
+.PHONY: docs
+docs: $(STAMP) ## Write the reference of the contracts and the REST API into build/docs
+	@mkdir -p build/docs
+	@cd protos && ../$(BIN)/buf build --output ../build/docs/contracts.binpb
+	@$(BIN)/python deploy/docs/reference.py build/docs/contracts.binpb --output build/docs
 
 .PHONY: samples
 samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)
