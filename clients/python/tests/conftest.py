@@ -546,7 +546,7 @@ def installed_command(folder):
 def run(folder):
     """Runs the command in this process, which is quicker than the installed one."""
 
-    def run(*arguments):
-        return CliRunner().invoke(build_app(), [*map(str, arguments)], prog_name="chladni")
+    def run(*arguments, stdin=None):
+        return CliRunner().invoke(build_app(), [*map(str, arguments)], input=stdin, prog_name="chladni")
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -316,6 +317,42 @@ def test_a_terminal_gets_a_bar(installed_command, run):
     assert "voice.wav" in shown
     assert "2/2" in shown
     assert "━" in shown
+
+
+COLOUR = re.compile(rb"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m")
+
+
+@pytest.mark.parametrize("arguments", [("compare", IMAGE_ID, IMAGE_ID), ("recipes",), ("--help",)])
+def test_no_color_takes_the_colours_of_a_terminal(installed_command, run, arguments):
+    def shown(**variables):
+        primary, secondary = pty.openpty()
+        environ = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        environ |= {"TERM": "xterm-256color", "COLUMNS": "100"} | variables
+        with subprocess.Popen(
+            [installed_command, *arguments], env=environ, stdout=secondary, stderr=secondary
+        ) as program:
+            os.close(secondary)
+            content = b""
+            with contextlib.suppress(OSError):  # how Linux reports the end of a terminal
+                while chunk := os.read(primary, 65536):
+                    content += chunk
+        os.close(primary)
+        assert program.returncode == 0
+        return content
+
+    assert COLOUR.search(shown())
+    assert not COLOUR.search(shown(NO_COLOR="1"))
+
+
+def test_a_reader_that_leaves_early_is_no_fault(installed_command, run):
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [installed_command, "recipes", "--json"], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert b"Traceback" not in ended.stderr
+    assert ended.returncode not in (0, 2)
 
 
 def test_the_bar_follows_every_event(run, script, rich_error, monkeypatch):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 import runpy
 import shlex
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
+
+from chladni_client.cli.app import build_app
+from chladni_client.recording.sources import WavSource
 
 DISTRIBUTION = Path(__file__).parents[2]
 README = (DISTRIBUTION / "README.md").read_text()
@@ -58,8 +63,38 @@ def test_the_readmes_programs_run(sounds, code, script, made_of_a_voice):
 def test_the_readmes_commands_run(sounds, run, line, made_of_a_voice):
     for name in ("voice.png", "flute.png"):
         (sounds / name).write_bytes(made_of_a_voice)
-    _, *arguments = shlex.split(line, comments=True)
-    ended = run(*arguments)
+    before, _, arguments = line.rpartition("chladni ")
+    ended = run(*shlex.split(arguments, comments=True), stdin=b"a voice" if before else None)
+    assert ended.exit_code == 0, ended.stderr
+
+
+EXAMPLES = [
+    line.strip()
+    for command in (*build_app().registered_commands, build_app().registered_callback)
+    for line in inspect.getdoc(command.callback).splitlines()
+    if re.match(r" +(\S.*\| )?chladni ", line)
+]
+
+
+def test_every_command_has_examples():
+    assert len(EXAMPLES) >= 3 * len(build_app().registered_commands)
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_the_examples_of_the_help_run(sounds, run, line, made_of_a_voice, target, monkeypatch):
+    """Runs the part of a line that is the command; other programs and hosts are not there."""
+    for name in ("voice.png", "flute.png"):
+        (sounds / name).write_bytes(made_of_a_voice)
+    (sounds / "song.ogg").write_bytes(b"a song")
+    microphone = WavSource(sounds / "voice.wav")
+    monkeypatch.setattr("chladni_client.cli.commands.live.Microphone", lambda _: microphone)
+    before, command, after = line.partition("chladni ")
+    assert before == "" or before.endswith("| ")
+    command = re.sub(r"[\w.-]+:\d+( --tls)?", target, (command + after).split(" | ")[0])
+    _, *arguments = shlex.split(command)
+    found = [sorted(sounds.glob(item)) if "*" in item else [item] for item in arguments]
+    stdin = made_of_a_voice if "curl" in before else b"a voice" if before else None
+    ended = run(*chain(*found), stdin=stdin)
     assert ended.exit_code == 0, ended.stderr
 
 

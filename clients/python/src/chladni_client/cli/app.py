@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import metadata
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,17 @@ from chladni_client.cli.commands.inspect import inspect
 from chladni_client.cli.commands.live import live
 from chladni_client.cli.commands.reproduce import reproduce
 from chladni_client.cli.commands.server import health, recipes
+from chladni_client.cli.connection_options import (
+    AudioFeaturesTargetOption,
+    CaFileOption,
+    CertificateFileOption,
+    KeyFileOption,
+    TargetOption,
+    TimeoutOption,
+    TlsOption,
+    TokenOption,
+    with_connection_options,
+)
 from chladni_client.cli.failures import EXIT_STATUS_MEANINGS
 from chladni_client.cli.invocation import Invocation
 
@@ -36,15 +46,15 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_choose_server)
-    app.command()(create)
-    app.command()(live)
-    app.command()(compare)
+    app.command()(with_connection_options(create))
+    app.command()(with_connection_options(live))
+    app.command()(with_connection_options(compare))
     app.command()(inspect)
-    app.command()(reproduce)
-    app.command()(spectrogram)
-    app.command()(descriptors)
-    app.command()(recipes)
-    app.command()(health)
+    app.command()(with_connection_options(reproduce))
+    app.command()(with_connection_options(spectrogram))
+    app.command()(with_connection_options(descriptors))
+    app.command()(with_connection_options(recipes))
+    app.command()(with_connection_options(health))
     return app
 
 
@@ -57,73 +67,14 @@ def _print_version(wanted: bool) -> None:
 def _choose_server(
     context: typer.Context,
     *,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            envvar="CHLADNI_CLIENT_TARGET",
-            help="Gateway.",
-            show_default="localhost:50050",
-        ),
-    ] = None,
-    audio_features_target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            envvar="CHLADNI_CLIENT_AUDIO_FEATURES_TARGET",
-            help="Audio-feature service.",
-            show_default="localhost:50051",
-        ),
-    ] = None,
-    tls: Annotated[bool, typer.Option("--tls", help="Connect with TLS.")] = False,
-    ca_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="CHLADNI_CA_FILE",
-            help="Certificate authorities to trust (PEM) in place of the system's; implies --tls.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    certificate_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="CHLADNI_CERTIFICATE_FILE",
-            help="Certificate of this client (PEM), for a server that wants one; implies --tls.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="CHLADNI_KEY_FILE",
-            help="Key of that certificate (PEM).",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT",
-            envvar="CHLADNI_CLIENT_TOKEN",
-            help="Token that goes with each call; others on this machine may see what is typed here, but "
-            "not the variable.",
-        ),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Time that a call may take.",
-            min=0.001,
-            show_default="120 to create, 30 otherwise",
-        ),
-    ] = None,
+    target: TargetOption = None,
+    audio_features_target: AudioFeaturesTargetOption = None,
+    tls: TlsOption = False,
+    ca_file: CaFileOption = None,
+    certificate_file: CertificateFileOption = None,
+    key_file: KeyFileOption = None,
+    token: TokenOption = None,
+    timeout: TimeoutOption = None,
     version: Annotated[  # noqa: ARG001 - handled by its callback
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
@@ -131,7 +82,8 @@ def _choose_server(
 ) -> None:
     """Turn sound into images, and measure how alike images are.
 
-    These commands talk to a Chladni server; `make up` starts one on this machine.
+    These commands talk to a Chladni server; `make up` starts one on this machine. The options of the
+    connection may stand before the command or after it.
 
     [bold]Examples[/]
 
@@ -140,15 +92,16 @@ def _choose_server(
       chladni compare voice.png flute.png
       chladni inspect voice.png
       chladni reproduce voice.png voice.wav
-      chladni --target chladni.example.org:443 --tls create voice.wav
+      chladni create voice.wav --target chladni.example.org:443 --tls
+      arecord -d 5 -f cd | chladni create - -o voice.png
     """
     context.obj = Invocation(
         target=target,
         audio_features_target=audio_features_target,
-        is_secure=tls,
-        ca_path=ca_file,
-        certificate_path=certificate_file,
-        key_path=key_file,
+        tls=tls,
+        ca_file=ca_file,
+        certificate_file=certificate_file,
+        key_file=key_file,
         token=token,
-        timeout_seconds=timeout,
+        timeout=timeout,
     )

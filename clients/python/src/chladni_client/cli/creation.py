@@ -14,8 +14,10 @@ import typer
 from rich.console import Console
 
 from chladni_client.cli.display.progress import CreationDisplay
+from chladni_client.cli.inputs import stem_of
 from chladni_client.cli.invocation import document_of, print_json
 from chladni_client.client import Client
+from chladni_client.files import FileSource
 from chladni_client.types.events import ImageCreated, ImageDrafted, RecipeFellBack
 from chladni_client.types.images import CreatedImage
 from chladni_client.types.options import CreationOptions
@@ -35,7 +37,7 @@ def destinations_of(clips: Sequence[Path], output: Path | None, *, images_per_cl
         return [output]
     folder = output or Path()
     endings = [f"-{number}" for number in range(1, images_per_clip + 1)] if images_per_clip > 1 else [""]
-    destinations = [folder / f"{clip.stem}{ending}.png" for clip in clips for ending in endings]
+    destinations = [folder / f"{stem_of(clip)}{ending}.png" for clip in clips for ending in endings]
     name, count = Counter(destinations).most_common(1)[0]
     if count > 1:
         raise typer.BadParameter(
@@ -76,7 +78,7 @@ class SavedImage:
 
 def create_and_save(
     client: Client,
-    audio: Path,
+    audio: FileSource,
     destination: Path,
     options: CreationOptions,
     display: CreationDisplay,

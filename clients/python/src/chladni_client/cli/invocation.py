@@ -19,35 +19,31 @@ from chladni_client.types.images import CreatedImage
 from chladni_client.types.timeouts import Timeouts
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-AudioArgument: TypeAlias = Annotated[
-    Path,
-    typer.Argument(metavar="AUDIO", help="Audio file: WAV, MP3, FLAC or OGG.", exists=True, dir_okay=False),
-]
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """Options that come before the subcommand.
+    """How the server is reached, by the names of the options.
 
     Attributes:
         target: Gateway; `None` for the environment's or the default one.
         audio_features_target: Audio-feature service; likewise.
-        is_secure: Whether to connect with TLS.
-        ca_path: Certificate authorities to trust; `None` for the system's.
-        certificate_path: Certificate of the client; `None` for none.
-        key_path: Its key; `None` for none.
+        tls: Whether to connect with TLS, even if no file is given.
+        ca_file: Certificate authorities to trust; `None` for the system's.
+        certificate_file: Certificate of the client; `None` for none.
+        key_file: Its key; `None` for none.
         token: Token that goes with each call; `None` for none.
-        timeout_seconds: Time for each call; `None` for the client's defaults.
+        timeout: Seconds for each call; `None` for the client's defaults.
     """
 
     target: str | None = None
     audio_features_target: str | None = None
-    is_secure: bool = False
-    ca_path: Path | None = None
-    certificate_path: Path | None = None
-    key_path: Path | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
     token: str | None = None
-    timeout_seconds: float | None = None
+    timeout: float | None = None
 
     def open_client(self) -> Client:
         """Return a client, to be closed.
@@ -56,11 +52,7 @@ class Invocation:
             typer.BadParameter: An option has a value that the client refuses.
             OSError: A file of the credentials cannot be read.
         """
-        timeouts = (
-            Timeouts(self.timeout_seconds, self.timeout_seconds)
-            if self.timeout_seconds is not None
-            else Timeouts()
-        )
+        timeouts = Timeouts() if self.timeout is None else Timeouts(self.timeout, self.timeout)
         try:
             return Client(
                 self.target,
@@ -73,13 +65,13 @@ class Invocation:
             raise typer.BadParameter(str(error)) from None
 
     def _credentials(self) -> TlsCredentials | None:
-        files = (self.ca_path, self.key_path, self.certificate_path)
-        is_secure = self.is_secure or any(path is not None for path in files)
+        files = (self.ca_file, self.key_file, self.certificate_file)
+        is_secure = self.tls or any(path is not None for path in files)
         return TlsCredentials(*files) if is_secure else None
 
 
 def invocation_of(context: typer.Context) -> Invocation:
-    """Return what stands before the subcommand."""
+    """Return how the server is reached."""
     invocation: Invocation = context.obj
     return invocation
 

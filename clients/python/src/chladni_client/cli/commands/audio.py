@@ -14,7 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from chladni_client.cli.failures import reported_failures
-from chladni_client.cli.invocation import AudioArgument, JsonOption, document_of, invocation_of, print_json
+from chladni_client.cli.inputs import AudioArgument, check_inputs, name_of, source_of, stem_of
+from chladni_client.cli.invocation import JsonOption, document_of, invocation_of, print_json
 from chladni_client.types.audio import AudioFeatures, Colormap, Feature
 
 
@@ -42,9 +43,12 @@ def spectrogram(
       chladni spectrogram voice.wav
       chladni spectrogram voice.wav -o wide.png --width 1200 --height 300 --colormap gray
     """
-    destination = output or Path(f"{audio.stem}.spectrogram.png")
+    check_inputs([audio], hint="AUDIO")
+    destination = output or Path(f"{stem_of(audio)}.spectrogram.png")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        image = client.render_spectrogram(audio, width_pixels=width, height_pixels=height, colormap=colormap)
+        image = client.render_spectrogram(
+            source_of(audio), width_pixels=width, height_pixels=height, colormap=colormap
+        )
         image.save(destination)
     if as_json:
         print_json({"audio": str(audio), "path": str(destination)} | document_of(image))
@@ -69,8 +73,9 @@ def descriptors(
       chladni descriptors voice.wav --explain
       chladni descriptors voice.wav --json | jq '.descriptors[] | select(.name == "tempo")'
     """
+    check_inputs([audio], hint="AUDIO")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        features = client.extract_features(audio, features=[Feature.DESCRIPTORS])
+        features = client.extract_features(source_of(audio), features=[Feature.DESCRIPTORS])
     if as_json:
         print_json(
             {
@@ -80,7 +85,7 @@ def descriptors(
             }
         )
     else:
-        Console(highlight=False).print(_table(audio.name, features, with_meaning=explain))
+        Console(highlight=False).print(_table(name_of(audio), features, with_meaning=explain))
 
 
 def _table(name: str, features: AudioFeatures, *, with_meaning: bool) -> Table:

@@ -13,8 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from chladni_client.cli.failures import reported_failures
+from chladni_client.cli.inputs import STDIN, check_inputs, source_of
 from chladni_client.cli.invocation import JsonOption, invocation_of, print_json
-from chladni_client.files import is_image_id
+from chladni_client.files import FileSource, is_image_id
 
 _ALIKE = 0.8
 _DIFFERENT = 0.4
@@ -22,7 +23,10 @@ _DIFFERENT = 0.4
 
 def compare(
     context: typer.Context,
-    first: Annotated[str, typer.Argument(metavar="FIRST", help="Image file, or identifier of an image.")],
+    first: Annotated[
+        str,
+        typer.Argument(metavar="FIRST", help="Image file, - for standard input, or identifier of an image."),
+    ],
     second: Annotated[str, typer.Argument(metavar="SECOND", help="Likewise.")],
     as_json: JsonOption = False,
 ) -> None:
@@ -37,12 +41,13 @@ def compare(
       chladni compare voice.png flute.png --json | jq .score
     """
     for name, image in (("FIRST", first), ("SECOND", second)):
-        if not is_image_id(image) and not Path(image).is_file():
+        if not is_image_id(image) and Path(image) != STDIN and not Path(image).is_file():
             raise typer.BadParameter(
                 f"{image!r} is neither a file nor an identifier of an image", param_hint=name
             )
+    check_inputs([Path(image) for image in (first, second) if not is_image_id(image)], hint="FIRST SECOND")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
-        comparison = client.compare_images(first, second)
+        comparison = client.compare_images(_source_of(first), _source_of(second))
     if as_json:
         print_json({"first": first, "second": second} | asdict(comparison))
         return
@@ -59,6 +64,10 @@ def compare(
         f"[dim]cosine {comparison.cosine:+.3f}, {comparison.model}[/]",
     )
     Console(highlight=False).print(gauge)
+
+
+def _source_of(image: str) -> FileSource:
+    return image if is_image_id(image) else source_of(Path(image))
 
 
 def colour_of(score: float) -> str:

@@ -32,6 +32,7 @@ from chladni_client.cli.creation_options import (
 )
 from chladni_client.cli.display.progress import creation_display
 from chladni_client.cli.failures import ExitStatus, exit_status_of, report, reported_failures
+from chladni_client.cli.inputs import check_inputs, name_of, source_of
 from chladni_client.cli.invocation import JsonOption, invocation_of
 from chladni_client.errors import ChladniError, UnavailableError
 from chladni_client.types.images import Priority
@@ -43,7 +44,9 @@ def create(
     clips: Annotated[
         list[Path],
         typer.Argument(
-            metavar="AUDIO", help="Recordings: WAV, MP3, FLAC or OGG.", exists=True, dir_okay=False
+            metavar="AUDIO",
+            help="Recordings: WAV, MP3, FLAC or OGG; - for standard input.",
+            dir_okay=False,
         ),
     ],
     *,
@@ -99,6 +102,7 @@ def create(
       chladni create voice.wav --recipe latent-noise --noise-mode blend --noise-weight 0.5
       chladni create voice.wav --json | jq .seed
     """
+    check_inputs(clips, hint="AUDIO")
     texts = prompts or [""]
     destinations = destinations_of(clips, output, images_per_clip=len(texts))
     options = CreationOptions(
@@ -123,17 +127,20 @@ def create(
     failures: list[ExitStatus] = []
     wanted = [(audio, number, text) for audio in clips for number, text in enumerate(texts, start=1)]
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        sources = {audio: source_of(audio) for audio in clips}
         for (audio, number, text), destination in zip(wanted, destinations, strict=True):
-            name = f"{audio.name} {number}/{len(texts)}" if len(texts) > 1 else audio.name
+            name = f"{name_of(audio)} {number}/{len(texts)}" if len(texts) > 1 else name_of(audio)
             spectrogram_path = None
             try:
                 with creation_display(is_quiet=quiet) as display:
                     display.begin(name)
                     chosen = options | CreationOptions(prompt=text)
-                    saved = create_and_save(client, audio, destination, chosen, display, keeps_drafts=drafts)
+                    saved = create_and_save(
+                        client, sources[audio], destination, chosen, display, keeps_drafts=drafts
+                    )
                 if spectrogram:
                     spectrogram_path = destination.with_name(f"{destination.stem}.spectrogram.png")
-                    client.render_spectrogram(audio).save(spectrogram_path)
+                    client.render_spectrogram(sources[audio]).save(spectrogram_path)
             except (ChladniError, OSError) as error:
                 report(error, subject=str(audio), as_json=as_json)
                 failures.append(exit_status_of(error))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from chladni_client.cli.failures import reported_failures
+from chladni_client.cli.inputs import ImageArgument, check_inputs, name_of, source_of
 from chladni_client.cli.invocation import JsonOption, print_json
 from chladni_client.reproduction.provenance import read_provenance
 from chladni_contract.provenance import Provenance
@@ -48,9 +47,7 @@ _COUNTS: Final = frozenset({"batch_size", "decode_batch_size"})
 
 
 def inspect(
-    image: Annotated[
-        Path, typer.Argument(metavar="IMAGE", help="PNG that Chladni made.", exists=True, dir_okay=False)
-    ],
+    image: ImageArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Show how an image was made: model, seed, steps, recording, prompt. Needs no server.
@@ -61,14 +58,16 @@ def inspect(
 
       chladni inspect voice.png
       chladni inspect voice.png --json | jq .seed
+      curl -s https://example.org/voice.png | chladni inspect -
     """
+    check_inputs([image], hint="IMAGE")
     with reported_failures(as_json=as_json):
-        provenance = read_provenance(image)
+        provenance = read_provenance(source_of(image))
     if as_json:
         print_json(asdict(provenance))
     else:
         console = Console(highlight=False)
-        console.print(_table(image.name, provenance))
+        console.print(_table(name_of(image), provenance))
         for number, earlier in enumerate(provenance.earlier, start=1):
             console.print(_table(f"Made from image {number}", earlier))
 

@@ -17,8 +17,16 @@ from rich.table import Table
 
 from chladni_client.cli.display.progress import creation_display
 from chladni_client.cli.failures import ExitStatus, reported_failures
+from chladni_client.cli.inputs import (
+    STDIN,
+    AudioArgument,
+    ImageArgument,
+    check_inputs,
+    name_of,
+    source_of,
+)
 from chladni_client.cli.invocation import JsonOption, invocation_of, print_json
-from chladni_client.files import write_atomically
+from chladni_client.files import read_upload, write_atomically
 from chladni_client.reproduction.pixels import draw_difference
 from chladni_client.reproduction.reproduce import ReproductionReport, Verdict
 
@@ -35,15 +43,8 @@ _CONCLUSIONS: Final = {
 
 def reproduce(
     context: typer.Context,
-    image: Annotated[
-        Path, typer.Argument(metavar="IMAGE", help="PNG that Chladni made.", exists=True, dir_okay=False)
-    ],
-    audio: Annotated[
-        Path,
-        typer.Argument(
-            metavar="AUDIO", help="The recording that it was made of.", exists=True, dir_okay=False
-        ),
-    ],
+    image: ImageArgument,
+    audio: AudioArgument,
     *,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write the new rendering (PNG).")
@@ -61,9 +62,10 @@ def reproduce(
 ) -> None:
     """Make an image again as its provenance says, and compare both bit for bit.
 
-    The request repeats the recipe, prompt, strength, noise and every other option. Identical pixels exit with
-    0, others with 1 and a table of what differs between the two renderings: model files, versions, device,
-    batch size and the like. The server computes the image again, even if it has kept it.
+    AUDIO is the recording that the image was made of. The request repeats the recipe, prompt, strength, noise
+    and every other option. Identical pixels exit with 0, others with 1 and a table of what differs between
+    the two renderings: model files, versions, device, batch size and the like. The server computes the image
+    again, even if it has kept it.
 
     [bold]Examples[/]
 
@@ -71,14 +73,18 @@ def reproduce(
       chladni reproduce voice.png voice.wav --save again.png --difference difference.png
       chladni --target gpu-node:50050 reproduce voice.png voice.wav --json | jq .verdict
     """
+    check_inputs([image, audio], hint="IMAGE AUDIO")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        original = read_upload(source_of(image))
         with creation_display(is_quiet=quiet) as display:
-            display.begin(audio.name)
-            reproduction = client.reproduce_image(image, audio, on_event=display.show)
+            display.begin(name_of(audio))
+            reproduction = client.reproduce_image(
+                original.content if image == STDIN else image, source_of(audio), on_event=display.show
+            )
         if save is not None:
             reproduction.image.save(save)
         if difference is not None:
-            write_atomically(difference, draw_difference(image.read_bytes(), reproduction.image.png))
+            write_atomically(difference, draw_difference(original.content, reproduction.image.png))
     report = reproduction.report
     if as_json:
         print_json(_document(report) | {"image": str(image), "audio": str(audio)})
