@@ -1,8 +1,8 @@
 """Check that the stubs and the Python client work on the protobuf and the gRPC of this interpreter.
 
 `make verify-stubs` runs it on every supported major version of protobuf. Of this repository it needs only the
-installed client: it imports every stub, sends every message through bytes and JSON and back, calls every
-method of every service on loopback, and lets the client ask a server for its health.
+installed client: it imports every stub, sends every message through bytes and JSON and back, reads the
+options of reasons, calls every method of every service on loopback, and asks a server for its health.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import chladni
 from chladni_client import Client
+from chladni_contract.errors import REASON_OPTIONS
 
 _MAX_DEPTH = 3
 _TIMEOUT_SECONDS = 10
@@ -108,6 +109,7 @@ def main() -> None:
     classes = [item for module in contracts.values() for item in message_classes(module)]
     for message_class in classes:
         check_round_trip(message_class)
+    assert all(400 <= options.http_status < 600 for options in REASON_OPTIONS.values())
 
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=2))
     health_pb2_grpc.add_HealthServicer_to_server(Health(), server)
