@@ -39,7 +39,7 @@ class ChladniError(Exception):
         violations: What is wrong with which fields.
         retry_after_seconds: When the server thinks that trying again makes sense; `None` if it did not
             say.
-        metadata: Further facts for programs.
+        metadata: Further facts for programs, under the keys that the contract declares for the reason.
         request_id: Identifier of the request in the logs of every service that took part; empty if no server
             was asked.
     """
@@ -103,7 +103,11 @@ class UnavailableError(TemporaryError):
 
 
 class DeadlineExceededError(ChladniError):
-    """The result did not come in time, or the server saw that it could not."""
+    """The result did not come in time.
+
+    If the server saw beforehand that it could not, the reason is DEADLINE_TOO_SHORT, and `metadata` has the
+    ``expected_seconds`` and the ``remaining_seconds``.
+    """
 
 
 class CallCancelledError(ChladniError):
