@@ -26,7 +26,7 @@ NUMERICAL_TESTS := services/image_generation/tests/families/test_stable_unclip.p
 	services/similarity/tests/embedders services/audio_features/tests/analysis
 
 # As many workers as cores, up to 4; a file's tests stay together, as they share servers and models.
-PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 # Waiting OpenMP threads that spin steal the processor from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE

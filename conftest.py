@@ -7,6 +7,31 @@ import signal
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+# Files whose tests share what takes long to make: the cluster of the four services, a trained model.
+TOGETHER = {
+    "cluster": ("tests/integration/", "tests/e2e/test_whole_system.py"),
+    "alignment model": (
+        "services/similarity/tests/embedders/test_alignment.py",
+        "services/similarity/tests/grpc_api/test_alignment.py",
+        "services/similarity/tests/training/test_train_alignment.py",
+    ),
+}
+
+
+class _FileScheduling(LoadScopeScheduling):
+    """A worker takes a file's tests, or those of the files that belong together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return next((name for name, paths in TOGETHER.items() if path.startswith(paths)), path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _FileScheduling | None:
+    """Return the scheduler for ``--dist=loadfile``; None leaves other ways to pytest-xdist."""
+    return _FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -63,7 +63,8 @@ def cluster(tmp_path_factory):
     """One cluster for all tests; a drain is long enough to be observed."""
     environ = os.environ | {"CHLADNI_IMAGE_GENERATION_DRAIN_DELAY_SECONDS": "1"}
     folder = tmp_path_factory.mktemp("cluster")
-    with LocalCluster(folder=folder, ports="free", environ=environ) as cluster:
+    # The services may share the processor with much else; what never starts still ends here.
+    with LocalCluster(folder=folder, ports="free", environ=environ, start_timeout_seconds=600) as cluster:
         yield ObservedCluster(cluster)
 
 

@@ -108,7 +108,7 @@ async def test_concurrent_requests_of_all_kinds_change_no_bit(stub):
     requests = [
         request_for(
             index,
-            steps=source.randint(1, 8),
+            steps=source.randint(1, 5),
             guidance_scale=source.choice([1.0, 1.8, 4.0]),
             scheduler=source.choice(schedulers),
             priority=source.choice([image_pb2.PRIORITY_INTERACTIVE, image_pb2.PRIORITY_BATCH]),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chladni_contract.errors import FaultError, Reason
 
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 MEBIBYTE = 1024 * 1024
 UPLOAD_PATHS = pytest.mark.parametrize("path", ["/api/generate", "/api/jobs", "/api/spectrogram"])

@@ -24,7 +24,7 @@ from chladni_gateway.domain.scores import level_of
 from chladni_gateway.similarity.alignment import REMEMBERED_SECONDS, AlignmentMemory
 
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 NOT_OFFERED = NotOfferedError("This server has no model that hears and sees.")
 

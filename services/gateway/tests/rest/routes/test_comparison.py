@@ -15,7 +15,7 @@ from chladni_fakes import solid_png
 from chladni_gateway.domain.scores import level_of
 
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

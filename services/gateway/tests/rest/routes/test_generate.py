@@ -21,7 +21,7 @@ from chladni_contract.status import WIRE_STATUS
 from chladni_fakes import colored_png
 
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

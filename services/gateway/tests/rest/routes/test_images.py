@@ -13,7 +13,7 @@ from chladni_contract.errors import InvalidInputError, Reason
 from chladni_fakes import solid_png
 
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

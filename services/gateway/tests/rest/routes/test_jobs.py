@@ -16,7 +16,7 @@ from chladni_fakes import families
 from chladni_gateway.creation.job import MAX_FOLLOWERS
 
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 UNKNOWN_JOB = "46143834-2049-4343-ae28-04511419243e"
 JOB_FIELDS = {

@@ -17,7 +17,7 @@ from chladni_fakes.audio_features import LIVE_BINS, LIVE_POWER_DB
 from chladni_gateway.rest.live_messages import MAX_MESSAGE_BYTES, parse_chunk, parse_opening
 
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 END = json.dumps({"type": "end"})
 
