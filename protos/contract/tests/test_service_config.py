@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+from importlib import resources
 from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf import descriptor_pool
 
-from chladni_contract.service_config import read_service_config
-
+SHIPPED = resources.files("chladni_contract").joinpath("service_config.json")
 PROTOS = Path(__file__).parents[2]
 NOT_REPEATED = {"chladni.audio.v1.AudioFeatureService/StreamFeatures"}
 
@@ -40,11 +40,11 @@ def entries_of(method, config):
 
 
 def test_the_shipped_file_is_the_one_of_the_contracts():
-    assert json.loads((PROTOS / "service_config.json").read_text()) == read_service_config()
+    assert json.loads((PROTOS / "service_config.json").read_text()) == json.loads(SHIPPED.read_text())
 
 
 def test_every_method_has_one_place_and_every_name_exists(methods):
-    config = read_service_config()
+    config = json.loads(SHIPPED.read_text())
     assert all(len(entries_of(method, config)) == 1 for method in methods)
     services = {method.split("/")[0] for method in methods}
     for item in (item for entry in config["methodConfig"] for item in entry["name"]):
@@ -53,7 +53,7 @@ def test_every_method_has_one_place_and_every_name_exists(methods):
 
 
 def test_whatever_may_be_sent_twice_is_repeated_and_bounded(methods):
-    config = read_service_config()
+    config = json.loads(SHIPPED.read_text())
     for method, descriptor in methods.items():
         ((entry, _),) = entries_of(method, config)
         assert ("retryPolicy" in entry) is (method not in NOT_REPEATED), method
@@ -61,7 +61,7 @@ def test_whatever_may_be_sent_twice_is_repeated_and_bounded(methods):
 
 
 def test_grpc_takes_it(caplog):
-    config = json.dumps(read_service_config())
+    config = json.dumps(json.loads(SHIPPED.read_text()))
     with grpc.insecure_channel("127.0.0.1:1", [("grpc.service_config", config)]) as channel:
         call = channel.unary_unary("/chladni.gateway.v1.AudioToImageService/ListRecipes")
         with pytest.raises(grpc.RpcError) as caught:

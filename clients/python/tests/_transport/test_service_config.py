@@ -12,8 +12,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import HealthServicer
 
 import chladni_client as chladni
-from chladni_client._transport.service_config import service_config
-from chladni_contract.service_config import read_service_config
+from chladni_client._transport.service_config import service_config, shipped_service_config
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 
@@ -81,7 +80,7 @@ def test_the_policy_takes_the_place_of_what_is_shipped():
 
 
 def test_the_defaults_are_those_that_are_shipped():
-    shipped = {json.dumps(entry["retryPolicy"]) for entry in read_service_config()["methodConfig"]
+    shipped = {json.dumps(entry["retryPolicy"]) for entry in shipped_service_config()["methodConfig"]
                if "retryPolicy" in entry}  # fmt: skip
     (policy,) = map(json.loads, shipped)
     default = chladni.RetryPolicy()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from typing import Any, Final
 
 from chladni_client._transport.retries import RetryPolicy
-from chladni_contract.service_config import read_service_config
 
 _REPEATED_HERE: Final = {
     "service": "chladni.gateway.v1.AudioToImageService",
@@ -18,6 +18,16 @@ _SHORTEST_BACKOFF_SECONDS: Final = 0.01
 """gRPC refuses a wait of 0; after one that jitter makes shorter than 1 ms, it hangs until the deadline."""
 
 
+def shipped_service_config() -> dict[str, Any]:
+    """Return the service config (https://github.com/grpc/grpc/blob/master/doc/service_config.md).
+
+    It is the copy of ``protos/service_config.json`` that `make protos` puts into `chladni_contract`.
+    """
+    text = resources.files("chladni_contract").joinpath("service_config.json").read_text("utf-8")
+    config: dict[str, Any] = json.loads(text)
+    return config
+
+
 def service_config(policy: RetryPolicy) -> str:
     """Return the service config of a channel, as JSON.
 
@@ -27,7 +37,7 @@ def service_config(policy: RetryPolicy) -> str:
     Args:
         policy: How often and how patiently calls are repeated, in place of what the config says.
     """
-    config = read_service_config()
+    config = shipped_service_config()
     for entry in config["methodConfig"]:
         entry.pop("timeout", None)
         if "retryPolicy" in entry and policy.max_attempts > 1:
