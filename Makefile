@@ -67,7 +67,7 @@ up: $(STAMP) ## Serve on loopback until Ctrl-C; the page is at CHLADNI_GATEWAY_H
 # --- checks ------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(STAMP) ## Run all tests with coverage; the examples of Hypothesis are the same in every run
+test: $(STAMP) ## Run all tests on every core, up to 4, with coverage; the examples of Hypothesis are the same in every run
 	@rm -f .coverage .coverage.*
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest $(PARALLEL) --durations=20 --durations-min=1
 	@$(BIN)/python -m coverage combine --quiet
@@ -76,11 +76,11 @@ test: $(STAMP) ## Run all tests with coverage; the examples of Hypothesis are th
 .PHONY: test-portable
 test-portable: $(STAMP) ## Run the tests of numerical results as on a processor without AVX-512, on 1 thread
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 \
-		$(BIN)/python -m pytest --durations=20 --durations-min=1 $(NUMERICAL_TESTS)
+		$(BIN)/python -m pytest $(PARALLEL) --durations=20 --durations-min=1 $(NUMERICAL_TESTS)
 
 .PHONY: test-random
 test-random: $(STAMP) ## Run the Hypothesis tests on new random examples; a failure prints how to repeat it
-	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=random
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m hypothesis --hypothesis-profile=random
 
 .PHONY: bench
 bench: $(STAMP) ## Measure this machine against the targets (5 minutes); writes build/bench.json and charts
