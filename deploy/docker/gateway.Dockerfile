@@ -30,5 +30,5 @@ ENV PATH=/opt/chladni/bin:$PATH \
 USER 10001:10001
 EXPOSE 8000 50050 9100
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "/opt/chladni/healthcheck.py", "127.0.0.1:50050", "chladni.gateway.v1.AudioToImageService"]
+    CMD ["python", "/opt/chladni/healthcheck.py", "127.0.0.1:50050", "chladni.gateway.v1.ImageService"]
 ENTRYPOINT ["python", "-m", "chladni_gateway"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chladni_audio_features.audio import errors as audio_errors
 from chladni_contract.errors import REASON_OPTIONS, Reason
-from chladni_gateway.domain.stages import RECIPE_STAGE_KEY, STAGE_KEY
+from chladni_gateway.domain.stages import PART_KEY, STAGE_KEY
 
 REASONS_OF_CLASSES = {
     "QueueFullError": "QUEUE_FULL",
@@ -22,7 +22,7 @@ REASONS_OF_CLASSES |= {
     for name, kind in vars(audio_errors).items()
     if isinstance(kind, type) and issubclass(kind, audio_errors.AudioError)
 }
-KEYS_OF_NAMES = {"STAGE_KEY": STAGE_KEY, "RECIPE_STAGE_KEY": RECIPE_STAGE_KEY}
+KEYS_OF_NAMES = {"STAGE_KEY": STAGE_KEY, "PART_KEY": PART_KEY}
 REPOSITORY = Path(__file__).parents[2]
 SOURCES = [
     path

@@ -134,7 +134,7 @@ async def shared_backends():
 async def address(shared_backends, tmp_path_factory):
     """Where the page is, over scripted services."""
     settings = _gateway_settings(shared_backends, tmp_path_factory.mktemp("images"))
-    async with open_gateway(settings, new_registry()) as gateway:
+    async with open_gateway(settings, new_registry(), draw_seed=lambda: 4711) as gateway:
         yield f"http://127.0.0.1:{gateway.http_port}"
 
 
@@ -154,7 +154,9 @@ class OwnGateway:
         self._running = AsyncExitStack()
 
     async def start(self):
-        await self._running.enter_async_context(open_gateway(self._settings, new_registry()))
+        await self._running.enter_async_context(
+            open_gateway(self._settings, new_registry(), draw_seed=lambda: 4711)
+        )
 
     async def stop(self):
         await self._running.aclose()

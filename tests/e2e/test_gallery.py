@@ -76,7 +76,7 @@ async def test_another_seed_makes_another_image_of_the_same_sound(page, backends
     await expect(cards.nth(1).locator(".image-card__facts")).to_contain_text("seed 12 · 3 steps")
     first, second = backends.audio_features.requests
     assert first.audio.content == second.audio.content
-    assert not backends.image_generation.requests[1][0].HasField("seed")
+    assert backends.image_generation.requests[1][0].options.seed == 4711
 
 
 async def test_a_reproduction_is_compared_pixel_by_pixel_and_an_equal_copy_is_not_kept(
@@ -90,7 +90,7 @@ async def test_a_reproduction_is_compared_pixel_by_pixel_and_an_equal_copy_is_no
     await expect(page.locator(".image-card__stamp")).to_have_text("made again: identical")
     await expect(page.locator(".image-card")).to_have_count(1)
     again, _ = backends.image_generation.requests[1]
-    assert (again.bypass_cache, again.seed, again.exact) == (True, 4711, True)
+    assert (again.options.bypass_cache, again.options.seed, again.options.reproducible) == (True, 4711, True)
     assert len(await stored_images(page)) == 1
 
 

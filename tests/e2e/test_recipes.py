@@ -75,9 +75,9 @@ async def test_options_reach_the_model_and_those_of_other_recipes_do_not(
         await page.locator("[name=upscale]").select_option("2")
         await draw(page, clip())
         request, _ = everything.image_generation.requests[-1]
-        assert request.model == "scripted-sd"
+        assert request.options.model == "scripted-sd"
         assert request.conditioning.prompt.splitlines() == ["a reef", "at night"]
-        assert (request.conditioning.strength, request.upscale) == (0.4, 2)
+        assert (request.conditioning.strength, request.options.upscale) == (0.4, 2)
         assert not request.origin.options
         await recipe(page, "latent-noise").check()
         await page.locator("[name=model]").fill("scripted-embedded")
@@ -134,7 +134,7 @@ async def test_another_recipe_is_chosen_where_the_usual_one_cannot_be_used(
         await open_settings(page)
         await expect(page.locator("[name=recipe]:checked")).to_have_value("audioldm")
         await draw(page, clip())
-        assert backends.image_generation.requests[-1][0].model == "scripted-sd"
+        assert backends.image_generation.requests[-1][0].options.model == "scripted-sd"
 
 
 async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, address, everything, clip):
@@ -162,7 +162,7 @@ async def test_the_draft_is_shown_before_the_image_that_starts_from_it(visit, ad
         await page.locator(".image-card__open").click()
         await page.get_by_text("How it was made").click()
         rows = page.locator("#viewer-provenance")
-        await expect(rows).to_contain_text("stagesd_refined")
+        await expect(rows).to_contain_text("partsd_refined")
         await expect(rows).to_contain_text("before: audioldm melscripted-audioldm, seed 4711, 4 steps")
         await expect(rows).to_contain_text("promptabstract visualization")
         await expect(page.locator("#viewer-fallback")).to_be_hidden()
@@ -207,7 +207,7 @@ async def test_an_image_of_any_recipe_is_made_again_as_it_was(visit, address, ev
             generation.requests.clear()
             assert len(again) == len(made)
             for first, second in zip(made, again, strict=True):
-                assert second.model == first.model
+                assert second.options.model == first.options.model
                 assert second.conditioning == first.conditioning
                 assert second.origin.options == first.origin.options
             await page.locator("[name=prompt]").fill("")

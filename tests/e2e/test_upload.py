@@ -116,7 +116,8 @@ async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backe
         await draw(page, clip())
         await expect(page.locator(".image-card .image-card__facts")).to_contain_text("seed 12 · 3 steps")
         request, _ = backends.image_generation.requests[-1]
-        assert (request.seed, request.steps, request.scheduler) == (12, 3, "DDIMScheduler")
+        options = request.options
+        assert (options.seed, options.steps, options.scheduler) == (12, 3, "DDIMScheduler")
         await page.get_by_role("button", name=re.compile("^Back to the model.s choice$")).click()
         await expect(steps).to_have_value("")
         await expect(panel.get_by_role("radio", name="embedded")).to_be_checked()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni.tensor.v1 import tensor_pb2
@@ -31,7 +32,7 @@ stub = rpc.ImageGenerationServiceStub(grpc.insecure_channel(sys.argv[1]))
 request = pb.GenerateImageRequest.FromString(bytes.fromhex(sys.argv[2]))
 calls = []
 for seed in range(4):
-    request.seed = int(sys.argv[3]) + seed
+    request.options.seed = int(sys.argv[3]) + seed
     calls.append(stub.GenerateImage(request))
 threads = [threading.Thread(target=list, args=(call,)) for call in calls]
 for thread in threads:
@@ -42,12 +43,13 @@ for thread in threads:
 """
 
 
-def request_for(seed, **fields):
+def request_for(seed, **options):
     values = np.random.default_rng(seed).random(EMBEDDING_SIZE, dtype=np.float32)
     embedding = tensor_pb2.Embedding(space="chladni-descriptors-v2", values=to_tensor(values))
     conditioning = image_pb2.Conditioning(audio_embedding=embedding)
     return image_pb2.GenerateImageRequest(
-        conditioning=conditioning, seed=seed, **({"bypass_cache": True} | fields)
+        conditioning=conditioning,
+        options=generation_pb2.GenerationOptions(seed=seed, **({"bypass_cache": True} | options)),
     )
 
 
@@ -111,7 +113,7 @@ async def test_concurrent_requests_of_all_kinds_change_no_bit(stub):
             steps=source.randint(1, 5),
             guidance_scale=source.choice([1.0, 1.8, 4.0]),
             scheduler=source.choice(schedulers),
-            priority=source.choice([image_pb2.PRIORITY_INTERACTIVE, image_pb2.PRIORITY_BATCH]),
+            priority=source.choice([generation_pb2.PRIORITY_INTERACTIVE, generation_pb2.PRIORITY_BATCH]),
             width_pixels=source.choice([256, 512]),
             height_pixels=256,
         )
@@ -129,7 +131,7 @@ async def test_concurrent_requests_of_all_kinds_change_no_bit(stub):
     )
     for request, image in zip(requests, together, strict=True):
         alone = await completed(stub, request)
-        assert not alone.is_reused
+        assert not alone.reused
         assert pixels(alone) == pixels(image)
 
 

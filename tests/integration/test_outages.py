@@ -10,8 +10,8 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
-from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import creation_pb2
+from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_fixtures.audio import encoded, melody
@@ -27,10 +27,11 @@ async def generate(cluster, **fields):
 
 
 async def create_over_grpc(cluster):
-    request = gateway_pb2.CreateImageRequest(steps=1)
+    request = creation_pb2.CreateImageRequest()
+    request.options.steps = 1
     request.audio.content = encoded(melody(0.3))
     async with grpc.aio.insecure_channel(cluster.target("gateway")) as channel:
-        stub = gateway_grpc.AudioToImageServiceStub(channel)
+        stub = gateway_grpc.ImageServiceStub(channel)
         return [response async for response in stub.CreateImage(request, timeout=60)]
 
 

@@ -63,7 +63,7 @@ async def test_on_the_models_that_ship_two_recipes_are_there_and_the_others_say_
 async def test_the_sound_is_in_the_noise_as_far_as_the_mode_says(client):
     silent, _ = await pixels_of(client, await create(client, "latent-noise", steps=4, noise_weight=0))
     images = {}
-    for mode, weight in (("blend", 0.3), ("raw", 1), ("dct", 1)):
+    for mode, weight in (("blend", 0.3), ("mel", 1), ("dct", 1)):
         answer = await create(client, "latent-noise", steps=4, noise_mode=mode)
         pixels, written = await pixels_of(client, answer)
         assert pixels.shape == (512, 512, 3)
@@ -77,7 +77,7 @@ async def test_the_sound_is_in_the_noise_as_far_as_the_mode_says(client):
         assert written["recipe_options"] == options
         assert not np.array_equal(pixels, silent)
         images[mode] = pixels
-    assert np.abs(images["blend"] - silent).mean() < np.abs(images["raw"] - silent).mean()
+    assert np.abs(images["blend"] - silent).mean() < np.abs(images["mel"] - silent).mean()
     embedded, _ = await pixels_of(client, await create(client, "embedded", steps=4))
     assert np.array_equal(silent, embedded), "with none of the sound in it, the noise is that of the seed"
 
@@ -158,8 +158,8 @@ def colours_of(png):
 def assert_made_as_it_should(recipe, provenance):
     model, fields = WAYS[recipe]
     *earlier, last = PARTS.get(recipe, [""])
-    assert (provenance["recipe"], provenance["stage"], provenance["model"]) == (recipe, last, model)
-    assert [part["stage"] for part in provenance["earlier"]] == earlier
+    assert (provenance["recipe"], provenance["part"], provenance["model"]) == (recipe, last, model)
+    assert [part["part"] for part in provenance["earlier"]] == earlier
     assert provenance["prompt"] == fields.get("prompt", TEXTS.get(recipe))
     assert (provenance["seed"], provenance["steps"]) == (5, fields["steps"])
     assert not provenance["fallback"]
@@ -181,10 +181,10 @@ def test_every_recipe_makes_its_image_over_grpc(sdk, recipe):
     image = events[-1].image
     assert_made_as_it_should(recipe, asdict(image.provenance))
     assert colours_of(image.png) > 1
-    started = [event.recipe_stage for event in events if isinstance(event, Started)]
+    started = [event.part for event in events if isinstance(event, Started)]
     assert started == PARTS.get(recipe, [""])
     drafts = [event for event in events if isinstance(event, ImageDrafted)]
-    assert [draft.recipe_stage for draft in drafts] == (
+    assert [draft.part for draft in drafts] == (
         ["audioldm_mel"] if recipe == "audioldm" else [""] if recipe == "spectrogram" else []
     )
     if recipe == "audioldm":
@@ -201,8 +201,8 @@ async def test_every_recipe_makes_its_image_over_rest(complete, recipe):
     answer = await create(complete, recipe, **WAYS[recipe][1])
     pixels, written = await pixels_of(complete, answer)
     assert_made_as_it_should(recipe, answer["provenance"])
-    assert written.get("stage", "") == answer["provenance"]["stage"]
-    assert [part["stage"] for part in written.get("earlier", [])] == PARTS.get(recipe, [""])[:-1]
+    assert written.get("part", "") == answer["provenance"]["part"]
+    assert [part["part"] for part in written.get("earlier", [])] == PARTS.get(recipe, [""])[:-1]
     provenance = answer["provenance"]
     assert pixels.shape == (provenance["height_pixels"], provenance["width_pixels"], 3)
 
@@ -225,15 +225,15 @@ def test_every_recipe_is_a_command_away_and_its_image_can_be_made_again(run, tmp
     [
         ("clap-unclip", untrained_checkpoints.IP_ADAPTER, {"prompt": "a reef"}),
         ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "dct"}),
-        ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "raw"}),
+        ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "mel"}),
     ],
 )
 def test_a_recipe_uses_another_model_that_it_can(sdk, recipe, model, fields):
     image = sdk.create_image(SOUND, recipe=recipe, model=model, seed=5, steps=2, **fields)
     assert (image.provenance.model, image.provenance.fallback) == (model, "")
-    basis = {"raw": "mel"}.get(fields.get("noise_mode"), fields.get("noise_mode"))
+    mode = fields.get("noise_mode")
     assert image.provenance.recipe_options.get("calibration", "").partition("@")[0] == (
-        f"tiny-{basis}" if basis else ""
+        f"tiny-{mode}" if mode else ""
     )
     assert colours_of(image.png) > 1
 
@@ -248,9 +248,9 @@ def test_an_audioldm_of_another_clap_is_not_told_embeddings_that_it_would_misrea
         )
     )
     (turn,) = (event for event in events if isinstance(event, RecipeFellBack))
-    assert (turn.way, turn.recipe_stage) == ("spectrogram", "audioldm_mel")
+    assert (turn.fallback, turn.part) == ("spectrogram", "audioldm_mel")
     provenance = events[-1].image.provenance
-    assert (provenance.stage, provenance.fallback) == ("fallback", turn.reason)
+    assert (provenance.part, provenance.fallback) == ("fallback", turn.reason)
     assert (provenance.model, provenance.earlier) == (untrained_checkpoints.STABLE_DIFFUSION, ())
     spaces = re.findall(r"clap-[0-9a-f]{16}", turn.reason)
     assert len(set(spaces)) == 2, turn.reason
@@ -293,7 +293,7 @@ def test_without_clap_audioldm_falls_back_to_the_spectrogram(joined_with):
         assert needs_met(sdk, "audioldm") == (True, [False, True, True])
         image = sdk.create_image(SOUND, recipe="audioldm", seed=5, steps=4)
         provenance = image.provenance
-        assert (provenance.recipe, provenance.stage) == ("audioldm", "fallback")
+        assert (provenance.recipe, provenance.part) == ("audioldm", "fallback")
         assert provenance.model == untrained_checkpoints.STABLE_DIFFUSION
         assert provenance.fallback.startswith("Missing: a CLAP model in audio-features.")
         own = sdk.create_image(SOUND, recipe="spectrogram", seed=5, steps=4)
@@ -313,14 +313,14 @@ def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_image(joined
         assert needs_met(sdk, "audioldm") == (True, [True, True, False])
         events = list(sdk.stream_image(SOUND, recipe="audioldm", seed=5, steps=4, prompt="a reef"))
         (turn,) = (event for event in events if isinstance(event, RecipeFellBack))
-        assert (turn.way, turn.recipe_stage) == ("audioldm_mel", "sd_refined")
+        assert (turn.fallback, turn.part) == ("audioldm_mel", "sd_refined")
         assert "stable-diffusion" in turn.reason
         assert str(tmp_path) not in turn.reason
         assert turn.reason.endswith("Unused without it: prompt.")
         image = events[-1].image
         assert (image.width_pixels, image.height_pixels) == (512, 512)
         provenance = image.provenance
-        assert (provenance.recipe, provenance.stage) == ("audioldm", "audioldm_mel")
+        assert (provenance.recipe, provenance.part) == ("audioldm", "audioldm_mel")
         assert (provenance.model, provenance.earlier) == (untrained_checkpoints.AUDIOLDM, ())
         assert provenance.fallback == turn.reason
         assert needs_met(sdk, "spectrogram") == (False, [True, False])

@@ -177,7 +177,7 @@ async def test_progress_arrives_as_server_sent_events(client):
         lines = [line async for line in response.aiter_lines()]
     names = [line.removeprefix("event:").strip() for line in lines if line.startswith("event:")]
     shown = [name for name in names if name != "queued"]
-    assert shown == ["analyzed", "started", *["progress"] * 4, "created"]
+    assert shown == ["accepted", "analyzed", "started", *["progress"] * 4, "created"]
 
 
 async def denoising_steps(cluster):

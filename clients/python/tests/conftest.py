@@ -28,9 +28,11 @@ from typer.testing import CliRunner
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
-from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.gateway.v1 import creation_pb2, image_pb2, server_service_pb2
+from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
+from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client import AsyncClient, Client, RetryPolicy
@@ -39,6 +41,7 @@ from chladni_contract.status import NO_RETRY, RETRY_PUSHBACK_KEY
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 SHA256 = "ab" * 32
+SESSION_TOKEN = "t" * 43
 
 
 def png_of(*text_chunks, header=b"\x89PNG\r\n\x1a\n"):
@@ -59,7 +62,7 @@ def png_of(*text_chunks, header=b"\x89PNG\r\n\x1a\n"):
 
 
 def provenance():
-    return image_pb2.Provenance(
+    return generation_pb2.Provenance(
         model="embedded",
         model_digest="cd" * 32,
         recipe="descriptors",
@@ -76,7 +79,7 @@ def provenance():
         batch_size=1,
         thread_count=2,
         library_versions={"torch": "2.13.0", "diffusers": "0.42.1"},
-        exact=True,
+        reproducible=True,
         device_capability="AVX512",
         decode_batch_size=4,
     )
@@ -87,7 +90,7 @@ def sound_properties():
         format=media_pb2.AUDIO_FORMAT_FLAC,
         sample_rate_hz=44100,
         channel_count=2,
-        duration_seconds=3.25,
+        duration=duration_pb2.Duration(seconds=3, nanos=250_000_000),
         sha256=SHA256,
     )
 
@@ -105,45 +108,58 @@ def descriptors():
 
 def creation_events():
     """Returns the messages of a usual creation in two steps."""
-    response = gateway_pb2.CreateImageResponse
+    response = creation_pb2.CreateImageResponse
     png = png_of()
-    created = gateway_pb2.ImageCreated(
+    image = image_pb2.Image(
         image_id=IMAGE_ID,
-        image=media_pb2.Image(
-            content=png, format=media_pb2.IMAGE_FORMAT_PNG, width_pixels=1, height_pixels=1
-        ),
+        format=media_pb2.IMAGE_FORMAT_PNG,
+        size_bytes=len(png),
+        width_pixels=1,
+        height_pixels=1,
         provenance=provenance(),
+        audio=sound_properties(),
+        descriptors=descriptors(),
         processing_time=duration_pb2.Duration(seconds=1, nanos=500_000_000),
-        is_reused=True,
+        reused=True,
     )
-    created.expire_time.FromDatetime(datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC))
+    image.expire_time.FromDatetime(datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC))
+    file = media_pb2.EncodedImage(
+        content=png, format=media_pb2.IMAGE_FORMAT_PNG, width_pixels=1, height_pixels=1
+    )
     return [
         response(
-            stage=gateway_pb2.STAGE_AUDIO_FEATURES,
-            analyzed=gateway_pb2.AudioAnalyzed(audio=sound_properties(), descriptors=descriptors()),
+            stage=creation_pb2.STAGE_VALIDATION,
+            accepted=creation_pb2.CreationAccepted(
+                operation_id=IMAGE_ID, seed=4_000_000_000, session_token=SESSION_TOKEN
+            ),
         ),
-        response(queued=image_pb2.GenerationQueued(position=1)),
-        response(queued=image_pb2.GenerationQueued(position=0)),
         response(
-            started=image_pb2.GenerationStarted(
+            stage=creation_pb2.STAGE_AUDIO_FEATURES,
+            analyzed=creation_pb2.AudioAnalyzed(audio=sound_properties(), descriptors=descriptors()),
+        ),
+        response(heartbeat=generation_pb2.Heartbeat()),
+        response(queued=generation_pb2.GenerationQueued(position=1)),
+        response(queued=generation_pb2.GenerationQueued(position=0)),
+        response(
+            started=generation_pb2.GenerationStarted(
                 seed=4_000_000_000, total_steps=2, model="embedded", guidance_scale=3.1
             )
         ),
         response(
-            progress=image_pb2.GenerationProgress(
+            progress=generation_pb2.GenerationProgress(
                 step=1,
                 total_steps=2,
-                preview=media_pb2.Image(content=b"\xff\xd8jpeg", format=media_pb2.IMAGE_FORMAT_JPEG),
+                preview=media_pb2.EncodedImage(content=b"\xff\xd8jpeg", format=media_pb2.IMAGE_FORMAT_JPEG),
                 elapsed=duration_pb2.Duration(nanos=250_000_000),
                 remaining=duration_pb2.Duration(nanos=500_000_000),
             )
         ),
         response(
-            progress=image_pb2.GenerationProgress(
+            progress=generation_pb2.GenerationProgress(
                 step=2, total_steps=2, elapsed=duration_pb2.Duration(nanos=750_000_000)
             )
         ),
-        response(stage=gateway_pb2.STAGE_STORAGE, created=created),
+        response(stage=creation_pb2.STAGE_STORAGE, created=creation_pb2.ImageCreated(image=image, file=file)),
     ]
 
 
@@ -184,37 +200,41 @@ def bare_error(code, message=""):
 
 def creation_events_in_two_parts():
     """Returns the messages of a recipe of two parts, whose second one takes another way."""
-    response = gateway_pb2.CreateImageResponse
+    response = creation_pb2.CreateImageResponse
     mel = provenance()
-    mel.model, mel.stage, mel.seed = "audioldm", "audioldm_mel", 7
-    analyzed, _, _, _, progress, _, created = creation_events()
-    progress.recipe_stage = "audioldm_mel"
-    made = created.created.provenance
-    made.recipe, made.stage, made.prompt, made.strength = "audioldm", "fallback", "ink in water", 0.7
+    mel.model, mel.part, mel.seed = "audioldm", "audioldm_mel", 7
+    accepted, analyzed, _, _, _, _, progress, _, created = creation_events()
+    progress.part = "audioldm_mel"
+    made = created.created.image.provenance
+    made.recipe, made.part, made.prompt, made.strength = "audioldm", "fallback", "ink in water", 0.7
     made.fallback = "No Stable Diffusion here; configure one."
     made.earlier.append(mel)
     return [
+        accepted,
         analyzed,
         response(
-            started=image_pb2.GenerationStarted(seed=7, total_steps=2, model="audioldm", guidance_scale=7.5),
-            recipe_stage="audioldm_mel",
+            started=generation_pb2.GenerationStarted(
+                seed=7, total_steps=2, model="audioldm", guidance_scale=7.5
+            ),
+            part="audioldm_mel",
         ),
         progress,
         response(
-            drafted=gateway_pb2.ImageDrafted(
-                image=media_pb2.Image(content=png_of(), width_pixels=512, height_pixels=512), provenance=mel
+            drafted=creation_pb2.ImageDrafted(
+                image=media_pb2.EncodedImage(content=png_of(), width_pixels=512, height_pixels=512),
+                provenance=mel,
             ),
-            recipe_stage="audioldm_mel",
+            part="audioldm_mel",
         ),
         response(
-            drafted=gateway_pb2.ImageDrafted(image=media_pb2.Image(content=png_of())),
-            recipe_stage="../no name",
+            drafted=creation_pb2.ImageDrafted(image=media_pb2.EncodedImage(content=png_of())),
+            part="../no name",
         ),
         response(
-            fell_back=gateway_pb2.RecipeFellBack(
-                reason="No Stable Diffusion here; configure one.", way="audioldm_mel"
+            fell_back=creation_pb2.RecipeFellBack(
+                reason="No Stable Diffusion here; configure one.", fallback="audioldm_mel"
             ),
-            recipe_stage="sd_refined",
+            part="sd_refined",
         ),
         created,
     ]
@@ -278,7 +298,7 @@ class Script:
         self.was_cancelled.wait(60)
 
 
-class ScriptedGateway(gateway_grpc.AudioToImageServiceServicer):
+class ScriptedGateway(gateway_grpc.ImageServiceServicer):
     def __init__(self, script):
         self.script = script
 
@@ -299,34 +319,38 @@ class ScriptedGateway(gateway_grpc.AudioToImageServiceServicer):
 
     def GetImage(self, request, context):
         with self.script.answering(request, context):
-            response = gateway_pb2.GetImageResponse(image=media_pb2.Image(content=png_of()))
-            response.create_time.FromDatetime(datetime(2030, 1, 1, tzinfo=UTC))
+            response = gateway_pb2.GetImageResponse(file=media_pb2.EncodedImage(content=png_of()))
+            response.image.create_time.FromDatetime(datetime(2030, 1, 1, tzinfo=UTC))
             return response
+
+
+class ScriptedServer(server_grpc.ServerServiceServicer):
+    def __init__(self, script):
+        self.script = script
 
     def ListRecipes(self, request, context):
         with self.script.answering(request, context):
-            return gateway_pb2.ListRecipesResponse(
+            return server_service_pb2.ListRecipesResponse(
                 recipes=[
-                    gateway_pb2.Recipe(
+                    server_service_pb2.Recipe(
                         name="descriptors",
                         description="Descriptors decide the image.",
-                        is_available=True,
-                        is_default=True,
+                        available=True,
                         models=["embedded"],
                     ),
-                    gateway_pb2.Recipe(
+                    server_service_pb2.Recipe(
                         name="clap",
                         description="CLAP decides the image.",
                         unavailable_reason="No CLAP weights here; configure some.",
-                        needs=[
-                            gateway_pb2.RecipeNeed(
+                        requirements=[
+                            server_service_pb2.RecipeRequirement(
                                 description="a CLAP model in audio-features",
                                 remedy="Name one in CHLADNI_AUDIO_FEATURES_CLAP_MODEL.",
                             ),
-                            gateway_pb2.RecipeNeed(
+                            server_service_pb2.RecipeRequirement(
                                 description="a Stable Diffusion in image-generation",
-                                is_met=True,
-                                is_optional=True,
+                                met=True,
+                                has_fallback=True,
                                 model="sd",
                             ),
                         ],
@@ -334,7 +358,8 @@ class ScriptedGateway(gateway_grpc.AudioToImageServiceServicer):
                         required_options=["prompt"],
                     ),
                     *self.script.further_recipes,
-                ]
+                ],
+                default_recipe="descriptors",
             )
 
 
@@ -345,7 +370,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
     def RenderSpectrogram(self, request, context):
         with self.script.answering(request, context):
             return audio_pb2.RenderSpectrogramResponse(
-                image=media_pb2.Image(
+                image=media_pb2.EncodedImage(
                     content=png_of(),
                     width_pixels=request.width_pixels or 512,
                     height_pixels=request.height_pixels or 512,
@@ -390,9 +415,9 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
             )
         shape = list(options.shape) or [4, 32, 32]
         values = raw_latents_of(content, math.prod(shape))
-        if not options.is_unscaled:
+        if not options.unscaled:
             response.latent_calibration.name = options.calibration or "default"
-            response.latent_calibration.recording_count = 3
+            response.latent_calibration.clip_count = 3
         response.audio.sha256 = hashlib.sha256(content).hexdigest()
         response.initial_latents.CopyFrom(
             tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=shape, data=values.tobytes())
@@ -417,10 +442,11 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
                     )
                 )
                 frame_count += 1
-            seconds = len(self.script.pcm) / 2 / first.config.sample_rate_hz
+            duration = duration_pb2.Duration()
+            duration.FromNanoseconds(len(self.script.pcm) * 10**9 // 2 // first.config.sample_rate_hz)
             yield audio_pb2.StreamFeaturesResponse(
                 summary=audio_pb2.StreamSummary(
-                    frame_count=frame_count, duration_seconds=seconds, descriptors=descriptors()
+                    frame_count=frame_count, duration=duration, descriptors=descriptors()
                 )
             )
 
@@ -437,7 +463,8 @@ def health():
 
 def start_server(script, health, *, credentials=None):
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 1024 * 1024)])
-    gateway_grpc.add_AudioToImageServiceServicer_to_server(ScriptedGateway(script), server)
+    gateway_grpc.add_ImageServiceServicer_to_server(ScriptedGateway(script), server)
+    server_grpc.add_ServerServiceServicer_to_server(ScriptedServer(script), server)
     audio_grpc.add_AudioFeatureServiceServicer_to_server(ScriptedAudioFeatures(script), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health.set("", health_pb2.HealthCheckResponse.SERVING)

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 
 import chladni_client as chladni
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract import tensors
 
@@ -29,9 +29,11 @@ async def events_of(client, **parameters):
 async def test_events_arrive_in_order_and_typed(async_client):
     events = await events_of(async_client)
     assert [type(event).__name__ for event in events] == [
-        "AudioAnalyzed", "Queued", "Queued", "Started", "Progress", "Progress", "ImageCreated",
+        "Accepted", "AudioAnalyzed", "Queued", "Queued", "Started", "Progress", "Progress", "ImageCreated",
     ]  # fmt: skip
-    analyzed, waiting, _, started, first, second, _ = events
+    accepted, analyzed, waiting, _, started, first, second, _ = events
+    assert accepted == chladni.Accepted(IMAGE_ID, 4_000_000_000, "t" * 43)
+    assert accepted.session_token not in repr(accepted)
     assert analyzed.audio == chladni.AudioProperties("flac", 44100, 2, 3.25, "ab" * 32)
     assert [item.name for item in analyzed.descriptors] == ["brightness", "flatness"]
     assert analyzed.descriptors[0].position == 0.25
@@ -47,7 +49,7 @@ async def test_a_created_image_carries_everything(async_client, script, tmp_path
     assert (image.width_pixels, image.height_pixels) == (1, 1)
     assert image.seed == image.provenance.seed == 4_000_000_000
     assert image.provenance.guidance_scale == 3.1
-    assert image.provenance.exact
+    assert image.provenance.reproducible
     assert (image.provenance.device_capability, image.provenance.decode_batch_size) == ("AVX512", 4)
     assert image.is_reused
     assert image.provenance.library_versions == {"torch": "2.13.0", "diffusers": "0.42.1"}
@@ -56,7 +58,7 @@ async def test_a_created_image_carries_everything(async_client, script, tmp_path
     assert image.processing_seconds == 1.5
     assert image.expires_at == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
     path = image.save(tmp_path / "image.png")
-    assert path.read_bytes() == image.png == script.events[-1].created.image.content
+    assert path.read_bytes() == image.png == script.events[-1].created.file.content
     assert "png" not in repr(image)
     assert not script.was_cancelled.is_set()
 
@@ -67,10 +69,11 @@ async def test_what_is_not_chosen_does_not_travel(async_client, script):
     assert request.audio.content == AUDIO
     assert not request.recipe
     for field in ("seed", "steps", "guidance_scale", "previews", "width_pixels", "height_pixels"):
-        assert not request.HasField(field)
-    assert not request.scheduler
-    assert (request.priority, request.exact, request.bypass_cache) == (
-        image_pb2.PRIORITY_INTERACTIVE, True, False,
+        assert not request.options.HasField(field)
+    assert not request.options.scheduler
+    assert request.WhichOneof("recipe_options") is None
+    assert (request.options.priority, request.options.reproducible, request.options.bypass_cache) == (
+        generation_pb2.PRIORITY_INTERACTIVE, True, False,
     )  # fmt: skip
 
 
@@ -85,20 +88,21 @@ async def test_what_is_chosen_travels(async_client, script):
         width_pixels=256,
         height_pixels=384,
         priority=chladni.Priority.BATCH,
-        exact=False,
+        reproducible=False,
         bypass_cache=True,
         preview_interval_steps=3,
         preview_size_pixels=128,
     )
     (request,) = script.requests
     assert request.recipe == "clap"
-    assert request.HasField("seed")
-    assert (request.seed, request.steps, request.guidance_scale) == (0, 150, 1.0)
-    assert (request.scheduler, request.width_pixels, request.height_pixels) == ("DDIMScheduler", 256, 384)
-    assert request.priority == image_pb2.PRIORITY_BATCH
-    assert request.HasField("exact")
-    assert (request.exact, request.bypass_cache) == (False, True)
-    assert (request.previews.interval_steps, request.previews.size_pixels) == (3, 128)
+    options = request.options
+    assert options.HasField("seed")
+    assert (options.seed, options.steps, options.guidance_scale) == (0, 150, 1.0)
+    assert (options.scheduler, options.width_pixels, options.height_pixels) == ("DDIMScheduler", 256, 384)
+    assert options.priority == generation_pb2.PRIORITY_BATCH
+    assert options.HasField("reproducible")
+    assert (options.reproducible, options.bypass_cache) == (False, True)
+    assert (options.previews.interval_steps, options.previews.size_pixels) == (3, 128)
 
 
 async def test_create_image_sends_what_stream_image_sends(async_client, script):
@@ -111,14 +115,14 @@ async def test_create_image_sends_what_stream_image_sends(async_client, script):
         "width_pixels": 256,
         "height_pixels": 384,
         "priority": "batch",
-        "exact": False,
+        "reproducible": False,
         "bypass_cache": True,
     }
     await async_client.create_image(AUDIO, **chosen)
     await events_of(async_client, **chosen)
     one, other = script.requests
     assert one == other
-    assert one.guidance_scale == 1.2345678901234567
+    assert one.options.guidance_scale == 1.2345678901234567
 
 
 async def test_who_calls_is_told_with_every_call_of_the_gateway(target, script):
@@ -170,7 +174,7 @@ async def test_an_unknown_priority_is_refused(async_client, script):
         ({"seed": 2**32}, "seed"),
         ({"steps": -3}, "steps"),
         ({"width_pixels": -1}, "width_pixels"),
-        ({"height_pixels": 2**32}, "height_pixels"),
+        ({"height_pixels": 2**31}, "height_pixels"),
     ],
 )
 async def test_numbers_that_cannot_travel_are_refused_before_the_call(
@@ -228,10 +232,10 @@ async def test_images_are_compared_by_identifier_path_bytes_and_result(async_cli
     assert comparison == chladni.Comparison(0.25, -0.5, "tower")
     one, two, three = script.requests
     assert one.first.image_id == IMAGE_ID
-    assert one.second.image.content == two.first.image.content == b"first"
-    assert two.second.image.content == b"second"
-    assert three.first.image.content == image.png
-    assert three.second.image.content == b"third"
+    assert one.second.file.content == two.first.file.content == b"first"
+    assert two.second.file.content == b"second"
+    assert three.first.file.content == image.png
+    assert three.second.file.content == b"third"
 
 
 async def test_an_image_is_fetched(async_client, script, tmp_path):
@@ -310,7 +314,7 @@ async def test_health_tells_serving_from_not_serving_from_unreachable(target, he
 
 
 async def test_leaving_the_loop_cancels_the_work(async_client, script):
-    script.stops_after = 4
+    script.stops_after = 6
     async with aclosing(async_client.stream_image(AUDIO)) as events:
         async for event in events:
             if isinstance(event, chladni.Started):
@@ -319,7 +323,7 @@ async def test_leaving_the_loop_cancels_the_work(async_client, script):
 
 
 async def test_cancelling_the_task_cancels_the_work(async_client, script):
-    script.stops_after = 4
+    script.stops_after = 6
     has_started = asyncio.Event()
 
     async def follow():

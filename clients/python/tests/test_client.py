@@ -99,7 +99,7 @@ def test_errors_arrive(client, script, rich_error):
 
 
 def test_leaving_the_loop_cancels_the_work(client, script):
-    script.stops_after = 4
+    script.stops_after = 6
     with closing(client.stream_image(AUDIO)) as events:
         for event in events:
             if isinstance(event, chladni.Started):
@@ -108,7 +108,7 @@ def test_leaving_the_loop_cancels_the_work(client, script):
 
 
 def test_dropping_the_iterator_cancels_the_work(client, script):
-    script.stops_after = 4
+    script.stops_after = 6
     events = client.stream_image(AUDIO)
     next(events)
     del events
@@ -214,7 +214,7 @@ with Client(sys.argv[1]) as client:
 
 
 def test_an_interruption_cancels_the_call_and_leaves_the_client_usable(target, script):
-    script.stops_after = 4
+    script.stops_after = 6
     program = subprocess.Popen(
         [sys.executable, "-X", "dev", "-c", INTERRUPTED, target],
         stdout=subprocess.PIPE,

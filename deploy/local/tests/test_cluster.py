@@ -124,9 +124,9 @@ def test_a_service_that_is_killed_is_noticed(tmp_path, stand_ins):
 def test_a_service_that_is_never_ready_is_given_up(tmp_path, stand_ins):
     environ = os.environ | {"STAND_IN_BACK": "slow"}
     cluster = LocalCluster(
-        folder=tmp_path, ports="free", services=stand_ins, environ=environ, start_timeout_seconds=2.0
+        folder=tmp_path, ports="free", services=stand_ins, environ=environ, start_timeout_seconds=6.0
     )
-    with pytest.raises(StartTimeoutError, match=r"back was not ready after 2 s\. The end of its log"):
+    with pytest.raises(StartTimeoutError, match=r"back was not ready after 6 s\. The end of its log"):
         cluster.start()
     assert not children()
 

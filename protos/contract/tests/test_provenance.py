@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni_contract.provenance import Provenance
 from chladni_contract.provenance_messages import parse_provenance, to_provenance, to_provenance_message
 
@@ -20,8 +20,8 @@ OWN_FACTS = {
     "seed": st.integers(0, 2**32 - 1),
     "guidance_scale": st.floats(1, 30),
     "library_versions": st.dictionaries(TEXTS, TEXTS, max_size=3),
-    "exact": st.booleans(),
-    "stage": TEXTS,
+    "reproducible": st.booleans(),
+    "part": TEXTS,
     "fallback": TEXTS,
     "prompt": TEXTS,
     "negative_prompt": TEXTS,
@@ -40,14 +40,14 @@ PROVENANCES = st.recursive(
 
 def test_it_has_the_fields_of_the_message():
     assert [field.name for field in fields(Provenance)] == [
-        field.name for field in image_pb2.Provenance.DESCRIPTOR.fields
+        field.name for field in generation_pb2.Provenance.DESCRIPTOR.fields
     ]
 
 
 @settings(max_examples=200, deadline=None)
 @given(provenance=PROVENANCES)
 def test_a_message_carries_all_of_it(provenance):
-    message = image_pb2.Provenance.FromString(to_provenance_message(provenance).SerializeToString())
+    message = generation_pb2.Provenance.FromString(to_provenance_message(provenance).SerializeToString())
     assert to_provenance(message) == provenance
 
 
@@ -67,11 +67,13 @@ def test_fields_of_later_versions_are_ignored_and_those_of_earlier_ones_have_def
     assert parse_provenance(json.dumps({"model": "m", "of_a_later_version": 1})) == Provenance(model="m")
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", '{"seed": "x"}', '{"seed": -1}'])
+@pytest.mark.parametrize(
+    "text", ["", "no JSON", '{"seed": "x"}', '{"seed": -1}', '{"earlier": [{"steps": -1}]}']
+)
 def test_a_text_that_is_no_provenance_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         parse_provenance(text)
 
 
 def test_a_server_that_says_nothing_of_enlarging_did_not_enlarge():
-    assert to_provenance(image_pb2.Provenance()).upscale == 1
+    assert to_provenance(generation_pb2.Provenance()).upscale == 1

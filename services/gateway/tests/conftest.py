@@ -15,12 +15,17 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
-from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
+from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
+from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
+from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni_fakes import ScriptedBackends, scripted_backends
 from chladni_fakes.loopback import loopback_service
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
 
+SEED = 4711
+"""Seed of every request that names none, as if it was drawn."""
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 
 
@@ -29,11 +34,26 @@ class RunningGateway:
     """A gateway with clients to it."""
 
     http: httpx.AsyncClient
-    stub: gateway_grpc.AudioToImageServiceStub
     channel: grpc.aio.Channel
     settings: GatewaySettings
     grpc_address: str
     metrics_port: int
+
+    @property
+    def images(self) -> image_grpc.ImageServiceStub:
+        return image_grpc.ImageServiceStub(self.channel)
+
+    @property
+    def jobs(self) -> job_grpc.JobServiceStub:
+        return job_grpc.JobServiceStub(self.channel)
+
+    @property
+    def audio(self) -> audio_grpc.AudioServiceStub:
+        return audio_grpc.AudioServiceStub(self.channel)
+
+    @property
+    def server(self) -> server_grpc.ServerServiceStub:
+        return server_grpc.ServerServiceStub(self.channel)
 
     def browser(self, **options) -> httpx.AsyncClient:
         """A client with cookies of its own."""
@@ -96,14 +116,15 @@ async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> As
     }
     settings = GatewaySettings(**(values | overrides))
     async with (
-        loopback_service(compose(settings), service_names=SERVICE_NAMES, settings=settings) as (
+        loopback_service(
+            compose(settings, draw_seed=lambda: SEED), service_names=SERVICE_NAMES, settings=settings
+        ) as (
             service,
             channel,
         ),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20) as http,
     ):
-        stub = gateway_grpc.AudioToImageServiceStub(channel)
-        yield RunningGateway(http, stub, channel, settings, service.address, service.metrics_port)
+        yield RunningGateway(http, channel, settings, service.address, service.metrics_port)
 
 
 def pytest_collection_modifyitems(items):

@@ -88,7 +88,7 @@ async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path)
     del facts["is_reused"]
     del facts["owner"]
     del facts["audio_embedding"]
-    for name in ("exact", "device_capability", "decode_batch_size"):
+    for name in ("reproducible", "device_capability", "decode_batch_size"):
         del facts["provenance"][name]
     path.write_text(json.dumps(facts | {"a_fact_of_later_versions": 1}))
     assert (await open_store().get(record.image_id)).record == record
@@ -96,7 +96,7 @@ async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path)
 
 async def test_what_is_known_of_an_image_is_kept(open_store, clock):
     clock.time += timedelta(seconds=1)
-    provenance = Provenance(model="m", exact=True, device_capability="AVX512", decode_batch_size=4)
+    provenance = Provenance(model="m", reproducible=True, device_capability="AVX512", decode_batch_size=4)
     record = replace(record_at(clock.time), provenance=provenance, is_reused=True)
     await open_store().put(b"png", record)
     assert (await open_store().get(record.image_id)).record == record

@@ -105,10 +105,20 @@ def imported_with(modules):
     return set(result.stdout.split())
 
 
+def messages_imported_with(modules):
+    """The packages of the contract that a fresh interpreter has after some imports."""
+    listing = "[name.rpartition('.')[0] for name in sys.modules if '_pb2' in name]"
+    code = f"import sys, {modules}; print(*{listing})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name for name in result.stdout.split() if name.startswith("chladni.")}
+
+
 def test_it_does_without_heavy_libraries():
     assert not {"numpy", "torch", "scipy", "PIL"} & imported_with("chladni_gateway.composition")
 
 
 def test_what_it_does_knows_nothing_of_its_transports():
     modules = "chladni_gateway.application, chladni_gateway.recipes.embedded, chladni_gateway.image_folder"
-    assert not {"grpc", "chladni", "fastapi", "starlette"} & imported_with(modules)
+    assert not {"grpc", "fastapi", "starlette"} & imported_with(modules)
+    # The reasons of errors are read from their descriptor; of the contract nothing else is known.
+    assert messages_imported_with(modules) == {"chladni.errors.v1"}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni_contract.provenance import Provenance
 from chladni_contract.provenance_messages import to_provenance, to_provenance_message
 from chladni_gateway.domain.audio import AudioProperties
@@ -23,8 +23,8 @@ OWN_FACTS = {
     "seed": st.integers(0, 2**32 - 1),
     "guidance_scale": st.floats(1, 30),
     "library_versions": st.dictionaries(TEXTS, TEXTS, max_size=3),
-    "exact": st.booleans(),
-    "stage": TEXTS,
+    "reproducible": st.booleans(),
+    "part": TEXTS,
     "fallback": TEXTS,
     "prompt": TEXTS,
     "negative_prompt": TEXTS,
@@ -43,14 +43,14 @@ PROVENANCES = st.recursive(
 
 def test_it_has_the_fields_of_the_contract():
     assert [field.name for field in fields(Provenance)] == [
-        field.name for field in image_pb2.Provenance.DESCRIPTOR.fields
+        field.name for field in generation_pb2.Provenance.DESCRIPTOR.fields
     ]
 
 
 @settings(max_examples=200, deadline=None)
 @given(provenance=PROVENANCES)
 def test_a_message_carries_all_of_it(provenance):
-    message = image_pb2.Provenance.FromString(to_provenance_message(provenance).SerializeToString())
+    message = generation_pb2.Provenance.FromString(to_provenance_message(provenance).SerializeToString())
     assert to_provenance(message) == provenance
 
 
@@ -68,4 +68,4 @@ def test_the_store_keeps_all_of_it(provenance):
 
 
 def test_a_server_that_says_nothing_of_enlarging_did_not_enlarge():
-    assert to_provenance(image_pb2.Provenance()).upscale == 1
+    assert to_provenance(generation_pb2.Provenance()).upscale == 1

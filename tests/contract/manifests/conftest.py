@@ -76,7 +76,7 @@ SERVICES = {
         Service("audio-features", "chladni.audio.v1.AudioFeatureService"),
         Service("image-generation", "chladni.image.v1.ImageGenerationService"),
         Service("similarity", "chladni.similarity.v1.SimilarityService"),
-        Service("gateway", "chladni.gateway.v1.AudioToImageService"),
+        Service("gateway", "chladni.gateway.v1.ImageService"),
     )
 }
 

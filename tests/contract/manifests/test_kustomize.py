@@ -149,7 +149,7 @@ def test_health_is_asked_for_services_of_the_contract(services: Mapping[str, Any
         "audio-features": "chladni.audio.v1.audio_feature_service_pb2",
         "image-generation": "chladni.image.v1.image_generation_service_pb2",
         "similarity": "chladni.similarity.v1.similarity_service_pb2",
-        "gateway": "chladni.gateway.v1.audio_to_image_service_pb2",
+        "gateway": "chladni.gateway.v1.image_service_pb2",
     }
     for name, service in services.items():
         package, _, short_name = service.grpc_service.rpartition(".")

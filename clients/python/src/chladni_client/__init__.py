@@ -52,6 +52,7 @@ from chladni_client.types.audio import (
     Tensor,
 )
 from chladni_client.types.events import (
+    Accepted,
     AudioAnalyzed,
     CreationEvent,
     ImageCreated,
@@ -79,6 +80,7 @@ from chladni_contract.errors import FieldViolation
 from chladni_contract.provenance import Provenance
 
 __all__ = [
+    "Accepted",
     "AsyncClient",
     "AudioAnalyzed",
     "AudioFeatures",

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final, Self, Unpack
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
-from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import server_service_pb2
+from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni_client._calls.streams import PcmChunks, created_events, live_events
 from chladni_client._messages import audio_results, image_results, requests
 from chladni_client._transport.channel_settings import (
@@ -264,11 +266,13 @@ class AsyncClient:
 
     async def list_recipes(self, *, timeout_seconds: float | None = None) -> tuple[Recipe, ...]:
         """Return the ways from sound to image that the server knows, its default first."""
-        request = gateway_pb2.ListRecipesRequest()
-        response = await self._gateway.call(
-            self._gateway_stub.ListRecipes, request, self._call_seconds(timeout_seconds)
+        request = server_service_pb2.ListRecipesRequest()
+        stub: server_grpc.ServerServiceAsyncStub = server_grpc.ServerServiceStub(self._gateway.channel)
+        response = await self._gateway.call(stub.ListRecipes, request, self._call_seconds(timeout_seconds))
+        return tuple(
+            image_results.to_recipe(recipe, is_default=recipe.name == response.default_recipe)
+            for recipe in response.recipes
         )
-        return tuple(map(image_results.to_recipe, response.recipes))
 
     async def render_spectrogram(
         self,
@@ -361,8 +365,8 @@ class AsyncClient:
         )
 
     @property
-    def _gateway_stub(self) -> gateway_grpc.AudioToImageServiceAsyncStub:
-        return gateway_grpc.AudioToImageServiceStub(self._gateway.channel)
+    def _gateway_stub(self) -> gateway_grpc.ImageServiceAsyncStub:
+        return gateway_grpc.ImageServiceStub(self._gateway.channel)
 
     @property
     def _audio_stub(self) -> audio_grpc.AudioFeatureServiceAsyncStub:

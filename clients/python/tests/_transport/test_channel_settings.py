@@ -123,4 +123,4 @@ async def test_compressed_requests_and_options_reach_the_server(target, script):
         # More than the server takes, unless it is compressed.
         await client.compare_images(bytes(1024 * 1023), b"2")
     assert script.metadata[0]["user-agent"].startswith("studio/1 ")
-    assert script.requests[0].first.image.content == bytes(1024 * 1023)
+    assert script.requests[0].first.file.content == bytes(1024 * 1023)

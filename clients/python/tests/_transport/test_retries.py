@@ -123,7 +123,7 @@ async def test_large_requests_are_tried_again_too(async_client, script, rich_err
     script.errors.append(rich_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", retry_seconds=0.001))
     image = bytes(900 * 1024)  # gRPC's own limit of what it repeats is 256 KiB
     assert await async_client.compare_images(image, b"2")
-    assert [request.first.image.content for request in script.requests] == [image, image]
+    assert [request.first.file.content for request in script.requests] == [image, image]
 
 
 async def test_one_attempt_is_one(target, script, rich_error):
@@ -149,18 +149,19 @@ async def test_a_refused_creation_says_that_it_tries_again(async_client, script,
     events = [event async for event in async_client.stream_image(AUDIO)]
     assert isinstance(events[0], chladni.Retrying)
     assert (events[0].attempt, events[0].delay_seconds, events[0].error.message) == (2, 0.02, "Full.")
-    assert isinstance(events[1], chladni.AudioAnalyzed)
+    assert isinstance(events[1], chladni.Accepted)
+    assert isinstance(events[2], chladni.AudioAnalyzed)
     assert isinstance(events[-1], chladni.ImageCreated)
 
 
 async def test_a_creation_is_tried_again_until_denoising_starts(async_client, script, rich_error):
-    script.error_after = (3, rich_error(grpc.StatusCode.UNAVAILABLE, "BACKEND_UNAVAILABLE"))
+    script.error_after = (5, rich_error(grpc.StatusCode.UNAVAILABLE, "BACKEND_UNAVAILABLE"))
     with pytest.raises(chladni.UnavailableError):
         await async_client.create_image(AUDIO)
     assert len(script.requests) == 3
 
 
-@pytest.mark.parametrize("event_count", [4, 5, 6])
+@pytest.mark.parametrize("event_count", [6, 7, 8])
 async def test_a_creation_is_never_paid_twice(async_client, script, rich_error, event_count):
     script.error_after = (event_count, rich_error(grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"))
     with pytest.raises(chladni.UnavailableError):

@@ -133,7 +133,9 @@ async def test_events_of_later_versions_are_passed_over(target, script):
 
 
 async def test_an_image_without_an_analysis_has_no_sound(target, script):
-    del script.events[0]
+    image = script.events[-1].created.image
+    image.ClearField("audio")
+    image.ClearField("descriptors")
     async with chladni.AsyncClient(target) as client:
         image = await client.create_image(AUDIO)
     assert image.audio is None

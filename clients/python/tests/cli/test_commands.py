@@ -39,9 +39,10 @@ def test_create_writes_the_image_and_says_where(run, script, folder):
                 "--recipe", "descriptors")  # fmt: skip
     assert ended.exit_code == 0
     assert ended.stdout == "out.png  1 x 1, seed 4000000000, 1.5 s, made before\n"
-    assert (folder / "out.png").read_bytes() == script.events[-1].created.image.content
+    assert (folder / "out.png").read_bytes() == script.events[-1].created.file.content
     (request,) = script.requests
-    assert (request.seed, request.steps, request.guidance_scale) == (7, 2, 1.5)
+    options = request.options
+    assert (options.seed, options.steps, options.guidance_scale) == (7, 2, 1.5)
     assert (request.recipe, request.audio.display_name) == ("descriptors", "voice.wav")
 
 
@@ -183,7 +184,7 @@ def test_compare_shows_a_gauge(run, script, folder):
     assert ended.stdout.startswith("0.250")
     assert "cosine -0.500, tower" in ended.stdout
     (request,) = script.requests
-    assert (request.first.image.content, request.second.image_id) == (b"one", IMAGE_ID)
+    assert (request.first.file.content, request.second.image_id) == (b"one", IMAGE_ID)
     ended = run("compare", "one.png", IMAGE_ID, "--json")
     assert json.loads(ended.stdout) == {
         "first": "one.png", "second": IMAGE_ID, "score": 0.25, "cosine": -0.5, "model": "tower",
@@ -204,7 +205,7 @@ def test_inspect_needs_no_server(run, png_of, folder):
     assert {("Model", "embedded"), ("Seed", "7"), ("Guidance scale", "3.1"), ("torch", "2.13.0")} <= cells
     assert {
         ("Recording (SHA-256)", "not known"),
-        ("Exact", "no"),
+        ("Reproducible", "no"),
         ("Decoder batch size", "not known"),
     } <= cells
     assert json.loads(run("inspect", "image.png", "--json").stdout)["seed"] == 7
@@ -280,11 +281,11 @@ def test_the_installed_command_does_the_same(installed_command, run, script):
     ended = subprocess.run([installed_command, *arguments], capture_output=True, text=True, check=True)
     assert ended.stdout == "out.png  1 x 1, seed 4000000000, 1.5 s, made before\n"
     assert ended.stderr == run(*arguments).stderr
-    assert [request.seed for request in script.requests] == [7, 7]
+    assert [request.options.seed for request in script.requests] == [7, 7]
 
 
 def test_ctrl_c_stops_the_server_and_exits_with_130(installed_command, run, folder, script):
-    script.stops_after = 4
+    script.stops_after = 6
     program = subprocess.Popen(
         [installed_command, "create", "voice.wav"],
         stdout=subprocess.PIPE,

@@ -18,14 +18,13 @@ CHOSEN = {
     "recipe": "latent-noise",
     "prompt": "ink in water",
     "negative_prompt": "mud",
-    "strength": 0.55,
     "model": "sd",
     "noise_mode": chladni.NoiseMode.DCT,
     "noise_weight": 0.0,
     "upscale": 2,
     "refiner_start": 0.8,
 }
-ARGUMENTS = """--recipe latent-noise --prompt "ink in water" --negative-prompt mud --strength 0.55 --model sd
+ARGUMENTS = """--recipe latent-noise --prompt "ink in water" --negative-prompt mud --model sd
 --noise-mode dct --noise-weight 0 --upscale 2 --refiner-start 0.8"""
 
 
@@ -39,14 +38,49 @@ def run(run, folder, target, monkeypatch):
 
 
 def assert_chosen(request):
-    assert (request.recipe, request.prompt, request.negative_prompt) == (
-        "latent-noise",
-        "ink in water",
-        "mud",
-    )
-    assert (request.strength, request.model, request.noise_mode) == (0.55, "sd", 3)
-    assert request.HasField("noise_weight")
-    assert (request.noise_weight, request.upscale, request.refiner_start) == (0.0, 2, 0.8)
+    taken, options = request.latent_noise, request.options
+    assert (request.recipe, taken.prompt, taken.negative_prompt) == ("latent-noise", "ink in water", "mud")
+    assert (options.model, taken.noise_mode) == ("sd", 3)
+    assert taken.HasField("noise_weight")
+    assert (taken.noise_weight, options.upscale, options.refiner_start) == (0.0, 2, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "field"),
+    [
+        ("audioldm", "audioldm"),
+        ("spectrogram", "spectrogram"),
+        ("latent-noise", "latent_noise"),
+        ("music-prompts", "music_prompts"),
+        ("clap-unclip", "clap_unclip"),
+    ],
+)
+async def test_options_travel_with_their_recipe(async_client, script, recipe, field):
+    texts = {"prompt": "ink in water", "negative_prompt": "mud"}
+    numbers = {"strength": 0.55} if field in {"audioldm", "spectrogram"} else {}
+    await async_client.create_image(AUDIO, recipe=recipe, **texts, **numbers)
+    (request,) = script.requests
+    assert (request.recipe, request.WhichOneof("recipe_options")) == (recipe, field)
+    sent = {name.name: value for name, value in getattr(request, field).ListFields()}
+    assert sent == texts | numbers
+
+
+@pytest.mark.parametrize(
+    ("chosen", "field", "advice"),
+    [
+        ({"prompt": "ink"}, "prompt", "name one of audioldm, spectrogram, latent-noise"),
+        ({"recipe": "embedded", "noise_weight": 0.0}, "noise_weight", "name one of audioldm"),
+        ({"recipe": "latent-noise", "strength": 0.5}, "strength", "latent-noise does not take it"),
+        ({"recipe": "audioldm", "noise_mode": "dct"}, "noise_mode", "prompt, negative_prompt, strength"),
+    ],
+)
+async def test_options_without_their_recipe_are_refused_before_the_call(
+    async_client, script, chosen, field, advice
+):
+    with pytest.raises(chladni.InvalidInputError, match=advice) as caught:
+        await async_client.create_image(AUDIO, **chosen)
+    assert [violation.field for violation in caught.value.violations] == [field]
+    assert not script.requests
 
 
 async def test_what_is_chosen_travels(async_client, client, run, script):
@@ -62,9 +96,9 @@ async def test_what_is_not_chosen_does_not_travel(async_client, run, script):
     await async_client.create_image(AUDIO)
     run("create", "voice.wav", "-q")
     for request in script.requests:
-        for field in ("strength", "noise_weight", "upscale", "refiner_start"):
-            assert not request.HasField(field)
-        assert (request.prompt, request.negative_prompt, request.model, request.noise_mode) == ("", "", "", 0)
+        for field in ("upscale", "refiner_start"):
+            assert not request.options.HasField(field)
+        assert (request.options.model, request.WhichOneof("recipe_options")) == ("", None)
 
 
 async def test_an_unknown_option_is_refused(async_client, script):
@@ -93,12 +127,13 @@ def test_wrong_values_are_told_before_any_call(run, script, arguments):
 
 
 def test_each_prompt_gives_an_image(run, script, folder):
-    ended = run("create", "voice.wav", "flute.ogg", "-o", "images", "--prompt", "dawn", "--prompt", "rain")
+    ended = run("create", "voice.wav", "flute.ogg", "-o", "images", "--recipe", "music-prompts",
+                "--prompt", "dawn", "--prompt", "rain")  # fmt: skip
     assert ended.exit_code == 0
     assert [line.split()[0] for line in ended.stdout.splitlines()] == [
         "images/voice-1.png", "images/voice-2.png", "images/flute-1.png", "images/flute-2.png",
     ]  # fmt: skip
-    asked = [(request.audio.display_name, request.prompt) for request in script.requests]
+    asked = [(request.audio.display_name, request.music_prompts.prompt) for request in script.requests]
     assert asked == [(sound, text) for sound in ("voice.wav", "flute.ogg") for text in ("dawn", "rain")]
     assert "voice.wav 2/2: step 2 of 2" in ended.stderr
     ended = run("create", "voice.wav", "-o", "one.png", "--prompt", "dawn", "--prompt", "rain")
@@ -109,20 +144,20 @@ def test_each_prompt_gives_an_image(run, script, folder):
 async def test_drafts_and_fallbacks_are_events(async_client, script, creation_events_in_two_parts):
     script.events = creation_events_in_two_parts()
     events = [event async for event in async_client.stream_image(AUDIO)]
-    _, started, progress, draft, unnamed, fell_back, created = events
-    assert (started.recipe_stage, progress.recipe_stage) == ("audioldm_mel", "audioldm_mel")
-    assert (draft.width_pixels, draft.height_pixels, draft.recipe_stage) == (512, 512, "audioldm_mel")
+    _, _, started, progress, draft, unnamed, fell_back, created = events
+    assert (started.part, progress.part) == ("audioldm_mel", "audioldm_mel")
+    assert (draft.width_pixels, draft.height_pixels, draft.part) == (512, 512, "audioldm_mel")
     assert draft.provenance.model == "audioldm"
     assert unnamed.provenance is None
     assert fell_back == chladni.RecipeFellBack(
         "No Stable Diffusion here; configure one.", "audioldm_mel", "sd_refined"
     )
     provenance = created.image.provenance
-    assert (provenance.stage, provenance.prompt, provenance.strength) == ("fallback", "ink in water", 0.7)
+    assert (provenance.part, provenance.prompt, provenance.strength) == ("fallback", "ink in water", 0.7)
     assert provenance.fallback == fell_back.reason
     assert (provenance.initial_latents_weight, provenance.refiner_start) == (None, None)
     (earlier,) = provenance.earlier
-    assert (earlier.model, earlier.stage, earlier.earlier) == ("audioldm", "audioldm_mel", ())
+    assert (earlier.model, earlier.part, earlier.earlier) == ("audioldm", "audioldm_mel", ())
 
 
 def test_drafts_are_written_and_fallbacks_are_told(run, script, folder, creation_events_in_two_parts):
@@ -147,8 +182,8 @@ def test_drafts_are_written_and_fallbacks_are_told(run, script, folder, creation
     assert run("create", "voice.wav", "-q").stderr == notice + "\n"
     document = json.loads(run("create", "voice.wav", "-q", "--json", "--drafts").stdout)
     assert document["draft_paths"] == ["voice.audioldm_mel.png", "voice.draft-2.png"]
-    assert document["fallbacks"][0]["way"] == "audioldm_mel"
-    assert document["provenance"]["earlier"][0]["stage"] == "audioldm_mel"
+    assert document["fallbacks"][0]["fallback"] == "audioldm_mel"
+    assert document["provenance"]["earlier"][0]["part"] == "audioldm_mel"
 
 
 def test_the_bar_tells_fallbacks_and_parts(run, script, monkeypatch, creation_events_in_two_parts):
@@ -159,9 +194,9 @@ def test_the_bar_tells_fallbacks_and_parts(run, script, monkeypatch, creation_ev
     assert "audioldm_mel" in shown
 
 
-@pytest.mark.parametrize("stage", ["", "../escape", "a/b", "x" * 65, "spaced out"])
-def test_no_name_of_a_part_leads_elsewhere(folder, stage):
-    assert draft_path_of(folder / "voice.png", stage, number=3) == folder / "voice.draft-3.png"
+@pytest.mark.parametrize("part", ["", "../escape", "a/b", "x" * 65, "spaced out"])
+def test_no_name_of_a_part_leads_elsewhere(folder, part):
+    assert draft_path_of(folder / "voice.png", part, number=3) == folder / "voice.draft-3.png"
 
 
 def test_recipes_tell_what_they_need_and_take(run, client, monkeypatch):
@@ -188,7 +223,7 @@ FACTS = {
     "scheduler": "DDIMScheduler",
     "width_pixels": 1,
     "height_pixels": 1,
-    "exact": True,
+    "reproducible": True,
     "audio_sha256": hashlib.sha256(b"a voice").hexdigest(),
     "prompt": "ink [in] water",
     "negative_prompt": "mud",
@@ -211,6 +246,7 @@ def recipe_taking(*options, name="latent-noise"):
 
 ALL_OPTIONS = ("prompt", "negative_prompt", "strength", "model", "noise_mode", "noise_weight", "upscale",
                "refiner_start")  # fmt: skip
+OPTIONS_OF_NOISE = tuple(name for name in ALL_OPTIONS if name != "strength")
 
 
 def asked_again(png_of, *options, **facts):
@@ -221,16 +257,16 @@ def asked_again(png_of, *options, **facts):
 def test_everything_that_the_provenance_holds_is_asked_for_again(png_of):
     assert asked_again(png_of, *ALL_OPTIONS) == {
         "recipe": "latent-noise", "seed": 7, "steps": 2, "guidance_scale": 7.5, "scheduler": "DDIMScheduler",
-        "width_pixels": 1, "height_pixels": 1, "exact": True, "prompt": "ink [in] water",
+        "width_pixels": 1, "height_pixels": 1, "reproducible": True, "prompt": "ink [in] water",
         "negative_prompt": "mud", "strength": 0.55, "model": "sd", "noise_mode": chladni.NoiseMode.DCT,
         "noise_weight": 0.0, "upscale": 2, "refiner_start": 0.8,
     }  # fmt: skip
 
 
 def test_what_only_the_recipe_records_is_asked_for_and_exact_numbers_go_before(png_of):
-    recorded = {"noise_mode": "raw", "noise_weight": "0.123457", "calibration": "voices@0123"}
+    recorded = {"noise_mode": "mel", "noise_weight": "0.123457", "calibration": "voices@0123"}
     asked = asked_again(png_of, *ALL_OPTIONS, recipe_options=recorded, initial_latents_weight=0.12345678901)
-    assert (asked["noise_mode"], asked["noise_weight"]) == ("raw", 0.12345678901)
+    assert (asked["noise_mode"], asked["noise_weight"]) == ("mel", 0.12345678901)
     asked = asked_again(png_of, *ALL_OPTIONS, recipe_options=recorded, initial_latents_weight=None)
     assert asked["noise_weight"] == 0.123457
 
@@ -262,18 +298,20 @@ def test_options_that_are_none_are_told(png_of, recorded):
 
 
 def test_reproduce_asks_again_and_explains_what_differs(run, script, folder, png_of):
-    script.further_recipes = [gateway_recipe("latent-noise", ALL_OPTIONS)]
+    script.further_recipes = [gateway_recipe("latent-noise", OPTIONS_OF_NOISE)]
     (folder / "image.png").write_bytes(image_of(png_of, upscale=1))
     created = script.events[-1].created
-    created.is_reused = False
-    created.image.content = image_of(
+    created.image.reused = False
+    created.file.content = image_of(
         png_of, upscale=1, fallback="Out of memory.", prompt="ink", earlier=[FACTS]
     )
     ended = run("reproduce", "image.png", "voice.wav", "-q", "--json")
     assert ended.exit_code == 0, ended.stderr  # the scripted server's pixels never differ
     request = script.requests[-1]
-    assert (request.recipe, request.prompt, request.noise_mode) == ("latent-noise", "ink [in] water", 3)
-    assert (request.strength, request.noise_weight, request.bypass_cache) == (0.55, 0.0, True)
+    taken = request.latent_noise
+    assert (request.recipe, taken.prompt, taken.noise_mode) == ("latent-noise", "ink [in] water", 3)
+    assert (taken.negative_prompt, taken.noise_weight) == ("mud", 0.0)
+    assert (request.options.refiner_start, request.options.bypass_cache) == (0.8, True)
     terms = {term["name"]: term for term in json.loads(ended.stdout)["differing_terms"]}
     assert terms["fallback"]["rendering"] == "Out of memory."
     assert terms["prompt"] == {
@@ -284,27 +322,27 @@ def test_reproduce_asks_again_and_explains_what_differs(run, script, folder, png
 
 
 def gateway_recipe(name, options):
-    from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2  # noqa: PLC0415
+    from chladni.gateway.v1 import server_service_pb2  # noqa: PLC0415
 
-    return gateway_pb2.Recipe(name=name, is_available=True, options=options)
+    return server_service_pb2.Recipe(name=name, available=True, options=options)
 
 
 def test_terms_of_earlier_images_and_options_are_told_one_by_one(png_of):
     one = chladni.read_provenance(image_of(png_of, earlier=[FACTS | {"steps": 3}]))
     other = chladni.read_provenance(
-        image_of(png_of, earlier=[FACTS | {"seed": 8}], recipe_options={"noise_mode": "raw"})
+        image_of(png_of, earlier=[FACTS | {"seed": 8}], recipe_options={"noise_mode": "mel"})
     )
     terms = [(term.name, term.original, term.rendering) for term in differing_terms(one, other)]
     assert terms == [
-        ("recipe_options.noise_mode", "dct", "raw"),
+        ("recipe_options.noise_mode", "dct", "mel"),
         ("earlier.1.seed", "7", "8"),
         ("earlier.1.steps", "3", "2"),
     ]
 
 
 def test_inspect_tells_the_whole_way(run, folder, png_of):
-    earlier = FACTS | {"model": "audioldm", "stage": "audioldm_mel"}
-    content = image_of(png_of, earlier=[earlier], fallback="No model.", stage="fallback", upscale=2)
+    earlier = FACTS | {"model": "audioldm", "part": "audioldm_mel"}
+    content = image_of(png_of, earlier=[earlier], fallback="No model.", part="fallback", upscale=2)
     (folder / "image.png").write_bytes(content)
     shown = " ".join(run("inspect", "image.png").stdout.split())
     for words in (

@@ -48,8 +48,8 @@ def made_of_a_voice(png_of, script, sounds):
         "audio_sha256": hashlib.sha256((sounds / "voice.wav").read_bytes()).hexdigest(),
     }
     png = png_of((b"tEXt", b"chladni\0" + json.dumps(facts).encode()))
-    script.events[-1].created.image.content = png
-    script.events[-1].created.is_reused = False
+    script.events[-1].created.file.content = png
+    script.events[-1].created.image.reused = False
     return png
 
 

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chladni_client as chladni
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import creation_pb2, server_service_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni_client.cli.display.recording import meter
 from chladni_client.cli.failures import ExitStatus
 from chladni_client.recording.microphone import Microphone
@@ -219,9 +220,9 @@ async def test_initial_latents_are_extracted(async_client, raw_latents_of, scrip
     assert features.initial_latents.values == tuple(raw_latents_of(b"RIFF", 4))
     assert features.latent_calibration == chladni.LatentCalibration("voices", "", 3)
     sent = script.requests[0].initial_latents
-    assert (list(sent.shape), sent.basis, sent.calibration, sent.is_unscaled) == (
+    assert (list(sent.shape), sent.mode, sent.calibration, sent.unscaled) == (
         [1, 2, 2],
-        2,
+        generation_pb2.NOISE_MODE_DCT,
         "voices",
         False,
     )
@@ -230,15 +231,16 @@ async def test_initial_latents_are_extracted(async_client, raw_latents_of, scrip
 
 
 def test_a_sound_becomes_an_image(run, script, folder):
+    script.further_recipes = [server_service_pb2.Recipe(name="latent-noise", available=True)]
     ended = run(
         "live", "--wav", "voice.wav", "-o", "out/me.png", "--no-open", "--prompt", "ink", "--steps", "75"
     )
     assert ended.exit_code == 0, ended.stderr
     assert ended.stdout == "out/me.png  1 x 1, seed 4000000000, 1.5 s, made before\n"
     assert samples_of(folder / "out" / "me.wav") == tone(0.35)
-    (request,) = [item for item in script.requests if isinstance(item, gateway_pb2.CreateImageRequest)]
+    (request,) = [item for item in script.requests if isinstance(item, creation_pb2.CreateImageRequest)]
     assert request.audio.content == (folder / "out" / "me.wav").read_bytes()
-    assert (request.prompt, request.steps, request.recipe) == ("ink", 75, "")
+    assert (request.latent_noise.prompt, request.options.steps) == ("ink", 75)
     assert bytes(script.pcm) == request.audio.content[44:]
     lines = ended.stderr.splitlines()
     assert lines[:2] == ["● Recording for 30 s at most...", "recorded 0.3 s, peak -6.0 dB"]
@@ -250,7 +252,7 @@ def test_a_sound_becomes_an_image(run, script, folder):
     [(True, "", "latent-noise"), (False, "", ""), (True, "embedded", "embedded")],
 )
 def test_the_sound_becomes_noise_where_the_server_can(run, script, is_available, chosen, expected):
-    script.further_recipes = [gateway_pb2.Recipe(name="latent-noise", is_available=is_available)]
+    script.further_recipes = [server_service_pb2.Recipe(name="latent-noise", available=is_available)]
     ended = run(
         "live", "--wav", "voice.wav", "-o", "me.png", "--no-open", "--recipe", chosen, "--seconds", "0.2"
     )

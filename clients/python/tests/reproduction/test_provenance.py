@@ -30,7 +30,7 @@ FACTS = {
     "batch_size": 1,
     "thread_count": 2,
     "library_versions": {"torch": "2.13.0"},
-    "exact": True,
+    "reproducible": True,
     "device_capability": "AVX512",
     "decode_batch_size": 4,
 }
@@ -70,7 +70,11 @@ def test_facts_of_later_versions_are_passed_over_and_missing_ones_are_empty(png_
     text = json.dumps({"seed": 7, "phase_of_the_moon": "waning"}).encode()
     provenance = chladni.read_provenance(png_of((b"tEXt", b"chladni\0" + text)))
     assert (provenance.seed, provenance.model, provenance.audio_sha256) == (7, "", "")
-    assert (provenance.exact, provenance.device_capability, provenance.decode_batch_size) == (False, "", 0)
+    assert (provenance.reproducible, provenance.device_capability, provenance.decode_batch_size) == (
+        False,
+        "",
+        0,
+    )
 
 
 def test_a_png_without_provenance_says_so(png_of, tmp_path):

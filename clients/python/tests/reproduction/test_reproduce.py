@@ -36,7 +36,7 @@ FACTS = {
     "batch_size": 4,
     "thread_count": 2,
     "library_versions": {"torch": "2.13.0"},
-    "exact": True,
+    "reproducible": True,
     "device_capability": "AVX512",
     "decode_batch_size": 1,
 }
@@ -80,7 +80,7 @@ def test_differing_terms_explain_and_without_a_promise_none_is_broken():
     other = changed(0, 99)
     explained = chladni.compare_renderings(png(), png(other, thread_count=1))
     assert explained.verdict is chladni.Verdict.EXPLAINED
-    inexact = chladni.compare_renderings(png(exact=False), png(other, exact=False))
+    inexact = chladni.compare_renderings(png(reproducible=False), png(other, reproducible=False))
     assert inexact.verdict is chladni.Verdict.INEXACT
 
 
@@ -125,7 +125,7 @@ def test_every_field_of_the_provenance_has_a_meaning():
         ("batch_size", 8, "8"),
         ("decode_batch_size", 0, "not recorded"),
         ("thread_count", 0, "0"),
-        ("exact", False, "no"),
+        ("reproducible", False, "no"),
         ("seed", 0, "0"),
         ("guidance_scale", 3.1000000000000005, "3.1000000000000005"),
     ],
@@ -148,8 +148,8 @@ def test_libraries_are_told_one_by_one():
 
 
 def test_an_image_of_an_earlier_version_is_compared_by_what_it_recorded():
-    early = png(exact=None, device_capability=None, decode_batch_size=None)
-    report = chladni.compare_renderings(early, png(exact=False))
+    early = png(reproducible=None, device_capability=None, decode_batch_size=None)
+    report = chladni.compare_renderings(early, png(reproducible=False))
     terms = {term.name: term.original for term in report.differing_terms}
     assert terms == {"device_capability": "not recorded", "decode_batch_size": "not recorded"}
 

@@ -90,7 +90,7 @@ class RunningGateway:
                 **targets,
             )
             async with loopback_service(
-                compose(settings), service_names=SERVICE_NAMES, settings=settings
+                compose(settings, draw_seed=lambda: 4711), service_names=SERVICE_NAMES, settings=settings
             ) as (service, _):
                 self.address = service.address
                 self._is_ready.set()
@@ -129,13 +129,13 @@ def flat(text):
 
 def test_what_is_chosen_reaches_image_generation(run, gateway, folder):
     gateway.generation.is_reused = True
-    ended = run("create", "voice.wav", "--priority", "batch", "--no-exact", "--no-cache", "-q", "--width", 64,
-                "--height", 64)  # fmt: skip
+    ended = run("create", "voice.wav", "--priority", "batch", "--no-reproducible", "--no-cache", "-q",
+                "--width", 64, "--height", 64)  # fmt: skip
     assert ended.stdout.startswith("voice.png  64 x 64, seed 4711, ")
     assert ended.stdout.endswith(" s, made before\n")
-    ((request, _),) = gateway.generation.requests
-    assert (request.priority, request.exact, request.bypass_cache) == (2, False, True)
-    assert request.HasField("exact")
+    options = gateway.generation.requests[0][0].options
+    assert (options.priority, options.reproducible, options.bypass_cache) == (2, False, True)
+    assert options.HasField("reproducible")
 
 
 def test_callers_are_told_apart(gateway):
@@ -151,21 +151,22 @@ def test_an_image_that_is_made_again_the_same_is_told_in_one_green_line(run, gat
     assert ended.exit_code == 0, ended.stderr
     assert ended.stdout == "identical: all 1024 pixels (32 x 32), bit for bit\n"
     ((request, _),) = gateway.generation.requests
-    assert (request.seed, request.steps, request.guidance_scale) == (7, 3, 2.345678901234567)
-    assert (request.scheduler, request.origin.recipe) == ("DDIMScheduler", "embedded")
-    assert (request.width_pixels, request.height_pixels) == (32, 32)
-    assert request.exact
-    assert request.bypass_cache
+    options = request.options
+    assert (options.seed, options.steps, options.guidance_scale) == (7, 3, 2.345678901234567)
+    assert (options.scheduler, request.origin.recipe) == ("DDIMScheduler", "embedded")
+    assert (options.width_pixels, options.height_pixels) == (32, 32)
+    assert options.reproducible
+    assert options.bypass_cache
 
 
 def test_an_inexact_image_is_asked_for_as_such(run, gateway):
-    run("create", "voice.wav", "--no-exact", "--width", 32, "--height", 32, "-q")
+    run("create", "voice.wav", "--no-reproducible", "--width", 32, "--height", 32, "-q")
     assert run("reproduce", "voice.png", "voice.wav", "-q").exit_code == 0
-    assert not gateway.generation.requests[-1][0].exact
+    assert not gateway.generation.requests[-1][0].options.reproducible
     gateway.generation.draw = disturbed_png
     ended = run("reproduce", "voice.png", "voice.wav", "-q")
     assert ended.exit_code == 1
-    assert "made without --exact" in ended.stdout
+    assert "made without --reproducible" in ended.stdout
     assert "defect" not in ended.stdout
 
 
@@ -271,7 +272,7 @@ WAYS = """
                         | latent-noise                                                            |
     stable_diffusion    | latent-noise --model scripted-sd --prompt ink --noise-weight 0.12345678 |
     ldm                 | latent-noise --model scripted-ldm --noise-mode dct {small}              |
-    ldm                 | latent-noise --model scripted-ldm --noise-mode raw --noise-weight 0 {small} |
+    ldm                 | latent-noise --model scripted-ldm --noise-mode mel --noise-weight 0 {small} |
     stable_diffusion_xl | music-prompts --prompt '[dawn]' --negative-prompt mud --refiner-start 0.625 |
     clap audioldm stable_diffusion | audioldm                                       | sd_refined
     clap audioldm stable_diffusion | audioldm {refined}                             | sd_refined
@@ -283,8 +284,7 @@ WAYS = """
 
 
 def few_step_model():
-    properties = {"is_few_step": "true", "default_steps": "2", "default_guidance_scale": "1.0"}
-    return families.stable_diffusion("scripted-turbo", **properties)
+    return families.stable_diffusion("scripted-turbo", default_steps=2, default_guidance_scale=1.0)
 
 
 def made_known(gateway, names):
@@ -300,14 +300,14 @@ def made_known(gateway, names):
 
 @pytest.mark.parametrize("way", WAYS.strip("\n").format(refined=REFINED_BY, small=SMALL).splitlines())
 def test_every_recipe_is_asked_for_again_as_it_was(run, gateway, folder, way):
-    models, arguments, stage = (part.strip() for part in way.split("|"))
+    models, arguments, part = (field.strip() for field in way.split("|"))
     made_known(gateway, models.split())
     assert run("recipes").exit_code == 0  # looks which models there are
     made = run("create", "voice.wav", "--seed", 7, "-q", "--recipe", *shlex.split(arguments))
     assert made.exit_code == 0, made.stderr
     provenance = chladni.read_provenance(folder / "voice.png")
-    assert (provenance.stage, bool(provenance.fallback)) == (stage, "Notice: " in made.stderr)
-    assert len(provenance.earlier) == (stage == "sd_refined")
+    assert (provenance.part, bool(provenance.fallback)) == (part, "Notice: " in made.stderr)
+    assert len(provenance.earlier) == (part == "sd_refined")
     ended = run("reproduce", "voice.png", "voice.wav", "-q", "--json")
     assert ended.exit_code == 0, ended.stderr
     report = json.loads(ended.stdout)
@@ -315,11 +315,11 @@ def test_every_recipe_is_asked_for_again_as_it_was(run, gateway, folder, way):
     requests = [request for request, _ in gateway.generation.requests]
     first, second = requests[: len(requests) // 2], requests[len(requests) // 2 :]
     for one, other in zip(first, second, strict=True):
-        assert not one.bypass_cache
-        assert other.bypass_cache
+        assert not one.options.bypass_cache
+        assert other.options.bypass_cache
         assert one.conditioning == other.conditioning
         assert one.origin == other.origin
-        assert (one.model, one.seed) == (other.model, other.seed)
+        assert (one.options.model, one.options.seed) == (other.options.model, other.options.seed)
 
 
 def test_a_model_that_came_since_is_told_as_the_term_that_differs(run, gateway, folder):
@@ -332,7 +332,7 @@ def test_a_model_that_came_since_is_told_as_the_term_that_differs(run, gateway, 
     report = json.loads(ended.stdout)
     assert report["verdict"] == "explained"
     terms = {term["name"]: term for term in report["differing_terms"]}
-    assert (terms["stage"]["original"], terms["stage"]["rendering"]) == ("fallback", "sd_refined")
+    assert (terms["part"]["original"], terms["part"]["rendering"]) == ("fallback", "sd_refined")
     assert "CLAP" in terms["fallback"]["original"]
     assert terms["earlier.1.model"]["rendering"] == "scripted-audioldm"
 
@@ -346,7 +346,7 @@ def test_an_enlarged_image_is_asked_for_enlarged(run, gateway, folder):
     assert made.exit_code == 0, made.stderr
     ended = run("reproduce", "voice.png", "voice.wav", "-q")
     assert ended.stdout == "identical: all 4096 pixels (64 x 64), bit for bit\n"
-    assert [request.upscale for request, _ in gateway.generation.requests] == [2, 2]
+    assert [request.options.upscale for request, _ in gateway.generation.requests] == [2, 2]
 
 
 def test_the_list_of_recipes_is_whole(run, gateway):

@@ -13,6 +13,9 @@ REQUEST_ID_KEY: Final = "x-request-id"
 CALLER_ID_KEY: Final = "x-caller-id"
 """Names who shares a service with others, given by a caller or by a gateway for it; proves nothing."""
 
+SESSION_TOKEN_KEY: Final = "x-session-token"  # noqa: S105 - a key, no token
+"""An unguessable text to which images and jobs belong; see `chladni.gateway.v1.ImageService`."""
+
 MAX_REQUEST_ID_LENGTH: Final = 128
 MAX_CALLER_ID_LENGTH: Final = 128
 

@@ -16,10 +16,10 @@ PNG_KEYWORD: Final = "chladni"
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything that decides an image: equal provenance and conditioning give equal pixels, if `exact`.
+    """Everything that decides an image: equal provenance and conditioning give equal pixels.
 
-    The attributes are the fields of ``chladni.image.v1.Provenance``. Their defaults stand for what was not
-    recorded.
+    That holds if `reproducible`. The attributes are the fields of ``chladni.generation.v1.Provenance``. Their
+    defaults stand for what was not recorded.
 
     Attributes:
         model: Model identifier.
@@ -38,11 +38,11 @@ class Provenance:
         batch_size: Rows in every call of the denoiser, padding included.
         thread_count: Threads of the computation; 0 if the device decides.
         library_versions: Versions of the libraries that compute, by name.
-        exact: Whether the image is the same whichever requests shared the model with it.
+        reproducible: Whether the image is the same whichever requests shared the model with it.
         device_capability: What the device's kernels are chosen by, such as ``AVX512`` or ``sm_90``; empty
             if it was not recorded.
         decode_batch_size: Images in every call of the decoder, padding included; 0 if it was not recorded.
-        stage: Part of the recipe that this image is, such as ``sd_refined``; empty if it is all of it.
+        part: Part of the recipe that this image is, such as ``sd_refined``; empty if it is all of it.
         earlier: How the images that this one starts from were made, the first one first.
         fallback: Why another way than the recipe's own was taken; empty if it was not.
         prompt: Text that was followed; empty for none.
@@ -70,10 +70,10 @@ class Provenance:
     batch_size: int = 0
     thread_count: int = 0
     library_versions: Mapping[str, str] = field(default_factory=dict)
-    exact: bool = False
+    reproducible: bool = False
     device_capability: str = ""
     decode_batch_size: int = 0
-    stage: str = ""
+    part: str = ""
     earlier: tuple[Provenance, ...] = ()
     fallback: str = ""
     prompt: str = ""

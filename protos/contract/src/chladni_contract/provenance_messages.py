@@ -1,4 +1,4 @@
-"""Provenance from and to `chladni.image.v1.Provenance`, and from the text inside a PNG."""
+"""Provenance from and to `chladni.generation.v1.Provenance`, and from the text inside a PNG."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from google.protobuf import json_format
 
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni_contract.provenance import Provenance
 
 _OPTIONAL_FIELDS: Final = ("strength", "initial_latents_weight", "refiner_start")
+_COUNTS: Final = tuple(item.name for item in fields(Provenance) if item.type == "int")
 
 
-def to_provenance(message: image_pb2.Provenance) -> Provenance:
+def to_provenance(message: generation_pb2.Provenance) -> Provenance:
     """Return the provenance that a message holds."""
     values: dict[str, Any] = {item.name: getattr(message, item.name) for item in fields(Provenance)}
     values |= {name: None for name in _OPTIONAL_FIELDS if not message.HasField(name)}
@@ -26,9 +27,9 @@ def to_provenance(message: image_pb2.Provenance) -> Provenance:
     return Provenance(**values)
 
 
-def to_provenance_message(provenance: Provenance) -> image_pb2.Provenance:
+def to_provenance_message(provenance: Provenance) -> generation_pb2.Provenance:
     """Return the message of a provenance."""
-    return image_pb2.Provenance(**asdict(provenance))
+    return generation_pb2.Provenance(**asdict(provenance))
 
 
 def parse_provenance(text: str) -> Provenance:
@@ -38,7 +39,17 @@ def parse_provenance(text: str) -> Provenance:
         ValueError: The text is not the JSON of a provenance.
     """
     try:
-        message = json_format.Parse(text, image_pb2.Provenance(), ignore_unknown_fields=True)
+        message = json_format.Parse(text, generation_pb2.Provenance(), ignore_unknown_fields=True)
     except json_format.ParseError as error:
         raise ValueError(str(error)) from error
+    _check_counts(message)
     return to_provenance(message)
+
+
+def _check_counts(message: generation_pb2.Provenance) -> None:
+    """Raise ValueError if a count, a size or a seed is negative, here or in the earlier images."""
+    for name in _COUNTS:
+        if getattr(message, name) < 0:
+            raise ValueError(f"{name} must not be negative")
+    for earlier in message.earlier:
+        _check_counts(earlier)

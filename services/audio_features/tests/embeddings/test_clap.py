@@ -18,6 +18,7 @@ from transformers import ClapFeatureExtractor, ClapModel, ClapTextModelWithProje
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.composition import SERVICE_NAMES, compose
@@ -125,7 +126,7 @@ def test_the_card_tells_what_the_model_hears(clap_directory, embedder):
     card = embedder.card
     assert (card.model_id, card.family) == ("clap", "clap")
     assert len(card.digest) == 64
-    assert card.properties["dimensions"] == "512"
+    assert card.dimension == 512
     assert card.properties["window_seconds"] == "10"
     assert card.properties["sample_rate_hz"] == "48000"
     assert card.properties["checkpoint"] == clap_directory.name
@@ -278,7 +279,7 @@ async def test_the_service_embeds_with_clap(clap_directory, embedder, files, sou
         request.embedding_model = ""
         request.further_embedding_models[:] = ["clap", ""]
         of_both = await stub.ExtractFeatures(request)
-        _, clap = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
+        _, clap = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
     assert response.embedding.space == embedder.card.space
     assert not response.embedding.component_names
     assert not response.further_embeddings
@@ -289,15 +290,11 @@ async def test_the_service_embeds_with_clap(clap_directory, embedder, files, sou
     values = to_array(response.embedding.values, field="v", dtype=np.float32, shape=(512,))
     expected = embedder.embed_samples(soxr.resample(samples, sounds.rate_hz, RATE_HZ, quality="HQ"))
     np.testing.assert_allclose(values, expected, atol=1e-6)
-    assert (clap.id, clap.family, list(clap.inputs), clap.required_input_count) == (
-        "clap",
-        "clap",
-        ["audio"],
-        1,
-    )
-    assert clap.is_ready
-    assert not clap.is_default
-    assert clap.output_space == embedder.card.space
+    assert (clap.id, clap.family) == ("clap", "clap")
+    assert list(clap.inputs) == [model_pb2.ModelInput(name="audio", required=True)]
+    assert clap.state == model_pb2.MODEL_STATE_READY
+    assert (clap.embedding.output_space, clap.embedding.dimension) == (embedder.card.space, 512)
+    assert not clap.embedding.latent_calibrations
     assert not clap.unavailable_reason
 
 
@@ -317,11 +314,12 @@ async def test_a_broken_clap_leaves_the_service_up(files, sounds, tmp_path):
             error = from_rpc_error(caught.value)
             assert error.reason is Reason.MODEL_UNAVAILABLE
             assert [violation.field for violation in error.violations] == ["embedding_model"]
-        models = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
-    assert [(model.id, model.is_ready) for model in models] == [
-        ("chladni-descriptors-v2", True),
-        ("clap", False),
-        ("clap-to-clip", False),
+        models = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
+    assert [(model.id, model.state) for model in models] == [
+        ("chladni-descriptors-v2", model_pb2.MODEL_STATE_READY),
+        ("clap", model_pb2.MODEL_STATE_UNAVAILABLE),
+        ("clap-to-clip", model_pb2.MODEL_STATE_UNAVAILABLE),
     ]
+    assert [model.WhichOneof("capabilities") for model in models] == ["embedding", None, None]
     assert "no safetensors" in models[1].unavailable_reason
     assert "needs CLAP" in models[2].unavailable_reason

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.embeddings.clap import ClapEmbedder
@@ -109,7 +110,7 @@ async def test_the_service_maps_sounds(clap_directory, map_directory, clap, file
     async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = audio_grpc.AudioFeatureServiceStub(channel)
         response = await stub.ExtractFeatures(request)
-        models = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
+        models = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
         request.embedding_model = "clap"
         heard = await stub.ExtractFeatures(request)
     manifest = manifest_of(map_directory)
@@ -119,10 +120,10 @@ async def test_the_service_maps_sounds(clap_directory, map_directory, clap, file
     np.testing.assert_array_equal(values, load_map(map_directory).apply(embedding))
     assert [model.id for model in models] == ["chladni-descriptors-v2", "clap", "clap-to-clip"]
     mapped = models[2]
-    assert mapped.is_ready
+    assert mapped.state == model_pb2.MODEL_STATE_READY
     assert mapped.family == "clap-to-clip"
-    assert list(mapped.inputs) == ["audio"]
-    assert mapped.output_space == manifest["clip_space"]
+    assert list(mapped.inputs) == [model_pb2.ModelInput(name="audio", required=True)]
+    assert (mapped.embedding.output_space, mapped.embedding.dimension) == (manifest["clip_space"], 12)
     assert mapped.digest == manifest["digest"]
     assert mapped.properties["clap_space"] == clap.card.space
     assert float(mapped.properties["held_out_cosine"]) == manifest["held_out"]["cosine"]

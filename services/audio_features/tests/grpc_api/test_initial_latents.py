@@ -8,7 +8,9 @@ import pytest
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
@@ -71,7 +73,8 @@ async def test_latents_by_default(stub, files, sounds, transform, own_calibratio
         )
     )
     used = response.latent_calibration
-    assert (used.name, used.recording_count) == ("voices", 4)
+    assert (used.name, used.clip_count, used.value_count) == ("voices", 4, 4096)
+    assert used.mode == generation_pb2.NOISE_MODE_MEL
     assert len(used.digest) == 64
     values = latent_values(scaled_of(transform, samples), side=64, basis=LatentBasis.MEL)
     mean, deviation = (np.load(own_calibration / name) for name in ("mean.npy", "std.npy"))
@@ -93,9 +96,9 @@ async def test_named_calibrations_shapes_and_bases(stub, files, sounds, transfor
         ("embedded-mel-16384", (4, 64, 64), LatentBasis.MEL),
         ("embedded-dct-16384", (16, 32, 32), LatentBasis.DCT),
     ]:
-        wire_basis = audio_pb2.LatentBasis.Value(f"LATENT_BASIS_{basis.name}")
+        mode = generation_pb2.NoiseMode.Value(f"NOISE_MODE_{basis.name}")
         response = await stub.ExtractFeatures(
-            latents_request(content, shape=shape, basis=wire_basis, calibration=name)
+            latents_request(content, shape=shape, mode=mode, calibration=name)
         )
         assert response.latent_calibration.name == name
         assert response.latent_calibration.digest == embedded[name].digest
@@ -112,7 +115,7 @@ async def test_unscaled_latents_beside_other_features(stub, files, sounds, trans
             audio_pb2.FEATURE_LOG_MEL,
             audio_pb2.FEATURE_EMBEDDING,
             shape=(4, 64, 64),
-            is_unscaled=True,
+            unscaled=True,
         )
     )
     expected = latent_values(scaled_of(transform, samples), side=128, basis=LatentBasis.MEL)
@@ -124,8 +127,8 @@ async def test_unscaled_latents_beside_other_features(stub, files, sounds, trans
 
 @pytest.mark.parametrize("basis", ["MEL", "DCT"])
 async def test_silence_is_finite(stub, files, basis):
-    wire_basis = audio_pb2.LatentBasis.Value(f"LATENT_BASIS_{basis}")
-    response = await stub.ExtractFeatures(latents_request(files.encode(np.zeros(22050)), basis=wire_basis))
+    mode = generation_pb2.NoiseMode.Value(f"NOISE_MODE_{basis}")
+    response = await stub.ExtractFeatures(latents_request(files.encode(np.zeros(22050)), mode=mode))
     assert np.isfinite(latents_of(response, 4, 32, 32)).all()
 
 
@@ -134,12 +137,14 @@ async def test_silence_is_finite(stub, files, basis):
     [
         ({"shape": (4, 32)}, ["initial_latents.shape"]),
         ({"shape": (0, 32, 32)}, ["initial_latents.shape"]),
+        ({"shape": (-4, -32, 32)}, ["initial_latents.shape"]),
         ({"shape": (3, 32, 32)}, ["initial_latents.shape"]),
         ({"shape": (4, 512, 512)}, ["initial_latents.shape"]),
-        ({"shape": (2**31, 2**31, 1)}, ["initial_latents.shape"]),
+        ({"shape": (2**31 - 1, 2**31 - 1, 1)}, ["initial_latents.shape"]),
         ({"shape": [1] * 5000}, ["initial_latents.shape"]),
-        ({"basis": 9, "shape": (1,)}, ["initial_latents.shape", "initial_latents.basis"]),
-        ({"is_unscaled": True, "calibration": "voices"}, ["initial_latents.calibration"]),
+        ({"mode": 9, "shape": (1,)}, ["initial_latents.shape", "initial_latents.mode"]),
+        ({"mode": generation_pb2.NOISE_MODE_BLEND}, ["initial_latents.mode"]),
+        ({"unscaled": True, "calibration": "voices"}, ["initial_latents.calibration"]),
     ],
 )
 async def test_faulty_options_name_their_fields(stub, files, options, fields):
@@ -173,15 +178,15 @@ async def test_shapes_and_names_without_a_calibration_say_what_there_is(stub, fi
 
 
 async def test_models_tell_the_calibrations(stub):
-    (model,) = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
-    assert (model.family, list(model.inputs), model.required_input_count) == ("descriptors", ["audio"], 1)
-    names = ["voices", *EMBEDDED_CALIBRATIONS]
-    assert model.properties["latent_calibrations"].split(",") == names
-    for calibration in load_calibrations():
-        assert model.properties[f"latent_calibration.{calibration.name}"] == (
-            f"basis={calibration.basis}; values={calibration.value_count}; "
-            f"recordings={calibration.clip_count}; digest={calibration.digest}"
-        )
+    (model,) = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
+    assert model.family == "descriptors"
+    assert list(model.inputs) == [model_pb2.ModelInput(name="audio", required=True)]
+    listed = model.embedding.latent_calibrations
+    assert [item.name for item in listed] == ["voices", *EMBEDDED_CALIBRATIONS]
+    for item, calibration in zip(listed[1:], load_calibrations(), strict=True):
+        assert (item.digest, item.clip_count) == (calibration.digest, calibration.clip_count)
+        assert item.value_count == calibration.value_count
+        assert item.mode == generation_pb2.NoiseMode.Value(f"NOISE_MODE_{calibration.basis.name}")
 
 
 async def test_a_calibration_of_another_digest_stops_the_service(own_calibration):

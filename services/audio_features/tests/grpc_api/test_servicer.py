@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
@@ -49,6 +50,10 @@ def clip(content, name=""):
     return media_pb2.AudioClip(content=content, display_name=name)
 
 
+def seconds_of(duration):
+    return duration.ToTimedelta().total_seconds()
+
+
 def values_of(tensor, *shape):
     return to_array(tensor, field="t", dtype=np.float32, shape=shape)
 
@@ -73,7 +78,7 @@ async def stream_features(stub, *messages):
     return [response async for response in stub.StreamFeatures(requests())]
 
 
-def pcm_config(rate_hz=22050, channels=1, encoding=audio_pb2.PCM_ENCODING_FLOAT32):
+def pcm_config(rate_hz=22050, channels=1, encoding=media_pb2.PCM_ENCODING_FLOAT32):
     config = audio_pb2.PcmConfig(sample_rate_hz=rate_hz, channel_count=channels, encoding=encoding)
     return audio_pb2.StreamFeaturesRequest(config=config)
 
@@ -104,7 +109,7 @@ async def test_audio_properties(stub, files, sounds):
     audio = (await extract(stub, content)).audio
     assert audio.format == media_pb2.AUDIO_FORMAT_OGG
     assert (audio.sample_rate_hz, audio.channel_count) == (16000, 2)
-    assert audio.duration_seconds == pytest.approx(22050 / 16000)
+    assert seconds_of(audio.duration) == pytest.approx(22050 / 16000)
     assert audio.sha256 == hashlib.sha256(content).hexdigest()
 
 
@@ -115,7 +120,7 @@ async def test_log_mel_alone(stub, files, sounds, transform):
     assert np.array_equal(values_of(response.log_mel, 128, None), expected)
     parameters = response.mel_parameters
     assert (parameters.sample_rate_hz, parameters.fft_size, parameters.hop_length) == (22050, 2048, 512)
-    assert (parameters.mel_bin_count, parameters.maximum_frequency_hz) == (128, 11025)
+    assert (parameters.mel_bin_count, parameters.max_frequency_hz) == (128, 11025)
     assert not response.descriptors
     assert not response.HasField("embedding")
 
@@ -226,7 +231,7 @@ async def test_spectrogram_images(stub, files, sounds):
             assert (image.format, image.mode, image.size) == ("PNG", "RGB", expected)
         assert (response.image.width_pixels, response.image.height_pixels) == expected
         assert response.image.format == media_pb2.IMAGE_FORMAT_PNG
-        assert response.audio.duration_seconds == pytest.approx(1.0)
+        assert seconds_of(response.audio.duration) == pytest.approx(1.0)
 
 
 async def test_faulty_images_are_refused(stub, files):
@@ -258,7 +263,7 @@ async def test_a_stream_equals_the_recording(stub, files, sounds, transform):
 
     summary = responses[-1].summary
     assert summary.frame_count == starts[-1]
-    assert summary.duration_seconds == pytest.approx(2.0)
+    assert seconds_of(summary.duration) == pytest.approx(2.0)
     whole = await extract(stub, files.encode(samples, subtype="FLOAT"))
     assert summary.descriptors == whole.descriptors
     assert summary.embedding == whole.embedding
@@ -266,11 +271,11 @@ async def test_a_stream_equals_the_recording(stub, files, sounds, transform):
 
 
 async def test_integer_stereo_streams(stub):
-    config = pcm_config(16000, 2, audio_pb2.PCM_ENCODING_INT16)
+    config = pcm_config(16000, 2, media_pb2.PCM_ENCODING_INT16)
     half = np.full((1600, 2), 16384, "<i2")
     responses = await stream_features(stub, config, pcm(half.tobytes()))
     assert responses[0].frames.level.rms_dbfs == pytest.approx(-6.02, abs=0.01)
-    assert responses[-1].summary.duration_seconds == pytest.approx(0.1)
+    assert seconds_of(responses[-1].summary.duration) == pytest.approx(0.1)
 
 
 async def test_a_stream_without_sound_has_an_empty_summary(stub):
@@ -302,26 +307,18 @@ async def test_faulty_streams_are_refused(stub, messages, reason, field):
 
 
 async def test_models(stub, extractor):
-    (model,) = (await stub.GetModels(audio_pb2.GetModelsRequest())).models
-    assert (model.id, model.output_space) == (DESCRIPTOR_SPACE, DESCRIPTOR_SPACE)
+    response = await stub.ListModels(audio_pb2.ListModelsRequest())
+    (model,) = response.models
+    assert model.id == response.default_model == DESCRIPTOR_SPACE
+    assert (model.embedding.output_space, model.embedding.dimension) == (DESCRIPTOR_SPACE, 152)
+    assert not model.embedding.input_spaces
     assert model.digest == extractor.embedder.digest
-    assert model.is_default
-    assert model.is_ready
+    assert model.state == model_pb2.MODEL_STATE_READY
+    assert not model.unavailable_reason
     assert model.id == "chladni-descriptors-v2"
-    assert model.properties["dimensions"] == "152"
     assert model.properties["whole_dimensions"] == "24"
     assert model.properties["course_segments"] == "16"
     assert model.properties["course_features"].split(",")[:2] == ["level", "brightness"]
-
-
-async def test_what_is_not_offered_says_so(stub):
-    for call in (
-        stub.AnalyzeMusic(audio_pb2.AnalyzeMusicRequest()),
-        stub.ReconstructAudio(audio_pb2.ReconstructAudioRequest()),
-    ):
-        status, error = await refusal(call)
-        assert status.code() is grpc.StatusCode.UNIMPLEMENTED
-        assert error.reason is Reason.NOT_IMPLEMENTED
 
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back(files, sounds):

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
@@ -399,15 +400,15 @@ async def test_a_service_computes_and_scales_as_the_command_did(run, folder, cli
     varying = latents.reshape(9, -1).std(axis=0) > 0.5
     assert varying.mean() > 0.3
     np.testing.assert_allclose(latents.reshape(9, -1)[:, varying].mean(axis=0), 0, atol=1e-4)
-    wire_basis = audio_pb2.LatentBasis.Value(f"LATENT_BASIS_{basis.upper()}")
+    mode = generation_pb2.NoiseMode.Value(f"NOISE_MODE_{basis.upper()}")
     moments = Moments.empty(4096)
     async with running_service(**setting) as service:
         for name, expected in zip(names, latents, strict=True):
-            made = await latents_by(service, clips[name], basis=wire_basis)
+            made = await latents_by(service, clips[name], mode=mode)
             calibration = made.latent_calibration
-            assert (calibration.name, calibration.recording_count) == ("voices", 9)
+            assert (calibration.name, calibration.clip_count) == ("voices", 9)
             np.testing.assert_array_equal(to_values(made), expected)
-            raw = await latents_by(service, clips[name], basis=wire_basis, is_unscaled=True)
+            raw = await latents_by(service, clips[name], mode=mode, unscaled=True)
             moments = moments.with_vector(to_values(raw).reshape(-1))
     write_calibration(folder / "asked", Calibration("voices", LatentBasis(basis), moments))
     for name in FILES:

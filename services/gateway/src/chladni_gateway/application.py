@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chladni_gateway.backends.health import HealthChecker
+from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.domain.image_store import ImageStore
@@ -32,6 +33,8 @@ class Limits:
         min_audio_seconds: Shortest recording.
         max_audio_seconds: Longest recording.
         max_live_seconds: Longest live sound.
+        max_message_bytes: Largest gRPC request message.
+        min_ping_interval_seconds: Shortest interval between the keepalive pings of a gRPC client.
     """
 
     creation_timeout_seconds: float
@@ -45,6 +48,8 @@ class Limits:
     min_audio_seconds: float
     max_audio_seconds: float
     max_live_seconds: float
+    max_message_bytes: int
+    min_ping_interval_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ class Application:
         searcher: Finds like ones.
         spectrogram_renderer: Draws spectrograms.
         live_analyzer: Analyses live sound.
+        live_connections: Bounds the live streams at a time.
         store: Keeps them.
         recipes: The ways from sound to image.
         health_checker: Asks how the services behind the gateway are.
@@ -74,6 +80,7 @@ class Application:
     searcher: ImageSearcher
     spectrogram_renderer: SpectrogramRenderer
     live_analyzer: LiveAnalyzer
+    live_connections: ConnectionLimiter
     store: ImageStore
     recipes: RecipeRegistry
     health_checker: HealthChecker

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
-from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import audio_service_pb2, image_service_pb2, job_service_pb2, server_service_pb2
+from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
+from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
+from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
+from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni_gateway.application import Application, Limits
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.backends.image_generation import ImageGenerationClient, ImageGenerationPool
 from chladni_gateway.backends.similarity import SimilarityClient
+from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobLimits, JobRunner
+from chladni_gateway.creation.operations import OperationLog
 from chladni_gateway.domain.generation import PreviewRequest
-from chladni_gateway.grpc_api.servicer import AudioToImageServicer
+from chladni_gateway.domain.request import MAX_SEED
+from chladni_gateway.grpc_api.audio_servicer import AudioServicer
+from chladni_gateway.grpc_api.image_servicer import ImageServicer
+from chladni_gateway.grpc_api.job_servicer import JobServicer
+from chladni_gateway.grpc_api.server_servicer import ServerServicer
 from chladni_gateway.image_folder import FolderImageStore, periodic_sweep, utc_now
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
@@ -32,7 +42,6 @@ from chladni_gateway.recipes.latent_noise import LatentNoiseRecipe
 from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
 from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
-from chladni_gateway.rest.connection_limiter import ConnectionLimiter
 from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.rest.server import http_server
@@ -46,7 +55,7 @@ from chladni_runtime.execution.admission import Admission
 from chladni_runtime.server.late_binding import Binding
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -63,7 +72,11 @@ RECIPES: Final = (
     MusicPromptsRecipe,
     ClapUnclipRecipe,
 )
-SERVICE_NAMES: Final = (gateway_pb2.DESCRIPTOR.services_by_name["AudioToImageService"].full_name,)
+SERVICE_NAMES: Final = tuple(
+    service.full_name
+    for file in (image_service_pb2, job_service_pb2, audio_service_pb2, server_service_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +85,53 @@ class Gateway:
 
     Attributes:
         application: What it does.
+        audio_features: Connection to audio-features.
         http_port: Port of the REST API and the page.
     """
 
     application: Application
+    audio_features: AudioFeaturesClient
     http_port: int
 
 
-def compose(settings: GatewaySettings) -> Compose:
+def draw_random_seed() -> int:
+    """Return a random seed."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+def compose(settings: GatewaySettings, *, draw_seed: Callable[[], int] = draw_random_seed) -> Compose:
     """Return what `chladni_runtime.server.server` opens: the gateway, behind its gRPC servicer."""
 
     @asynccontextmanager
     async def open_bindings(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
-        async with open_gateway(settings, registry) as gateway:
-            servicer = AudioToImageServicer(gateway.application)
-            yield [Binding(gateway_grpc.add_AudioToImageServiceServicer_to_server, servicer)]
+        async with open_gateway(settings, registry, draw_seed=draw_seed) as gateway:
+            application = gateway.application
+            yield [
+                Binding(image_grpc.add_ImageServiceServicer_to_server, ImageServicer(application)),
+                Binding(job_grpc.add_JobServiceServicer_to_server, JobServicer(application)),
+                Binding(
+                    audio_grpc.add_AudioServiceServicer_to_server,
+                    AudioServicer(application, gateway.audio_features),
+                ),
+                Binding(server_grpc.add_ServerServiceServicer_to_server, ServerServicer(application)),
+            ]
 
     return open_bindings
 
 
 @asynccontextmanager
-async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -> AsyncIterator[Gateway]:
-    """Open the store, the connections and the HTTP server, and closes them in reverse.
+async def open_gateway(
+    settings: GatewaySettings,
+    registry: CollectorRegistry,
+    *,
+    draw_seed: Callable[[], int] = draw_random_seed,
+) -> AsyncIterator[Gateway]:
+    """Open the store, the connections and the HTTP server, and close them in reverse.
+
+    Args:
+        settings: The settings.
+        registry: Takes the metrics.
+        draw_seed: Gives the seed of a request that names none.
 
     Raises:
         UnavailableError: The image folder cannot be used.
@@ -102,6 +140,8 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
     async with AsyncExitStack() as stack:
         similarity = SimilarityClient(settings.similarity_target)
         stack.push_async_callback(similarity.close)
+        audio_features = AudioFeaturesClient(settings.audio_features_target)
+        stack.push_async_callback(audio_features.close)
         removed = RemovedImages(similarity)
         store = await asyncio.to_thread(
             FolderImageStore,
@@ -113,20 +153,24 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
         interval_seconds = settings.image_sweep_interval_seconds
         await stack.enter_async_context(periodic_sweep(store, interval_seconds=interval_seconds))
         await stack.enter_async_context(removed.flushed(interval_seconds=interval_seconds))
-        application = build_application(settings, registry, store, similarity, stack)
-        live_connections = ConnectionLimiter(
-            total=settings.max_live_streams, per_client=settings.max_live_streams_per_client
+        application = build_application(
+            settings,
+            registry,
+            store,
+            audio_features,
+            similarity,
+            stack,
+            OperationLog(draw_seed=draw_seed, clock=time.monotonic),
         )
         observe_counts(
             registry,
             unfinished_jobs=lambda: application.job_runner.unfinished_count,
-            live_streams=lambda: live_connections.open_count,
+            live_streams=lambda: application.live_connections.open_count,
         )
         app = create_app(
             application,
             metrics=HttpMetrics(registry),
             previews=PreviewRequest(settings.preview_interval_steps, settings.preview_size_pixels),
-            live_connections=live_connections,
             rate_limit=_rate_limit(settings),
             session_seconds=math.ceil(settings.image_retention_seconds),
             cors_origins=[str(origin).rstrip("/") for origin in settings.cors_origins],
@@ -139,27 +183,26 @@ async def open_gateway(settings: GatewaySettings, registry: CollectorRegistry) -
                 drain_timeout_seconds=settings.drain_timeout_seconds,
             )
         )
-        yield Gateway(application, http_port)
+        yield Gateway(application, audio_features, http_port)
 
 
 def build_application(
     settings: GatewaySettings,
     registry: CollectorRegistry,
     store: ImageStore,
+    audio_features: AudioFeaturesClient,
     similarity: SimilarityClient,
     stack: AsyncExitStack,
+    operations: OperationLog,
 ) -> Application:
     """Return the application, whose connections the exit stack closes."""
-    audio_features = AudioFeaturesClient(settings.audio_features_target)
     image_generation = ImageGenerationClient(settings.image_generation_target)
     further = [
         ImageGenerationClient(target, name=f"image-generation-{number}")
         for number, target in enumerate(settings.further_image_generation_targets, start=2)
     ]
     clients = (audio_features, image_generation, similarity)
-    for client in (audio_features, image_generation):
-        stack.push_async_callback(client.close)
-    for server in further:
+    for server in (image_generation, *further):
         stack.push_async_callback(server.close)
     recipes = _recipes(settings, audio_features, [image_generation, *further])
     metrics = CreationMetrics(registry)
@@ -168,6 +211,7 @@ def build_application(
         return ImageCreator(
             recipes=recipes,
             store=store,
+            operations=operations,
             admission=Admission(max_concurrent, clock=time.monotonic),
             max_audio_bytes=settings.max_audio_bytes,
             metrics=metrics,
@@ -195,6 +239,9 @@ def build_application(
         ),
         spectrogram_renderer=audio_features,
         live_analyzer=audio_features,
+        live_connections=ConnectionLimiter(
+            total=settings.max_live_streams, per_client=settings.max_live_streams_per_client
+        ),
         store=store,
         recipes=recipes,
         health_checker=HealthChecker(
@@ -212,6 +259,8 @@ def build_application(
             min_audio_seconds=settings.min_audio_seconds,
             max_audio_seconds=settings.max_audio_seconds,
             max_live_seconds=settings.max_live_seconds,
+            max_message_bytes=settings.max_request_bytes,
+            min_ping_interval_seconds=settings.min_ping_interval_seconds,
         ),
     )
 

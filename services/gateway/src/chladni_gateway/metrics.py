@@ -67,8 +67,8 @@ class CreationMetrics:
         )
         self._fallbacks = Counter(
             "chladni_recipe_fallbacks_total",
-            "Creations that took another way than their recipe's own.",
-            ["recipe", "way"],
+            "Creations whose recipe used its fallback.",
+            ["recipe", "fallback"],
             registry=registry,
         )
         self._stage_durations = Histogram(
@@ -98,9 +98,9 @@ class CreationMetrics:
         finally:
             self._creations.labels(counted.recipe, _CREATED if counted.is_created else outcome).inc()
 
-    def count_fallback(self, recipe: str, way: str) -> None:
+    def count_fallback(self, recipe: str, fallback: str) -> None:
         """Count that a recipe took another way than its own."""
-        self._fallbacks.labels(recipe, way).inc()
+        self._fallbacks.labels(recipe, fallback).inc()
 
     def stage_timer(self, clock: Clock) -> StageTimer:
         """Return a timer whose first stage starts now."""

@@ -120,7 +120,7 @@ def test_only_unary_calls_are_repeated():
     config = json.loads(service_config(SERVICE))
     assert config["loadBalancingConfig"] == [{"round_robin": {}}]
     [methods] = config["methodConfig"]
-    assert methods["name"] == [{"service": SERVICE.full_name, "method": "GetModels"}]
+    assert methods["name"] == [{"service": SERVICE.full_name, "method": "ListModels"}]
     assert methods["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
 
 

@@ -26,7 +26,6 @@ async def second(shared_backends):
     """A second server of image generation, which has a Stable Diffusion model alone."""
     servicer = ScriptedImageGeneration()
     servicer.models = [families.stable_diffusion()]
-    servicer.models[0].is_default = True
     descriptor = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
     server = ScriptedService(descriptor, image_grpc.add_ImageGenerationServiceServicer_to_server, servicer)
     await server.start()
@@ -41,8 +40,8 @@ async def test_each_image_is_made_where_its_model_lives(backends, open_gateway_w
         assert (await gateway.create(recipe="spectrogram")).status_code == 200
         listed = {item["name"]: item for item in (await gateway.http.get("/api/recipes")).json()["recipes"]}
         health = await gateway.http.get("/api/health")
-    assert [request.model for request, _ in backends.image_generation.requests] == [families.EMBEDDED]
-    assert [request.model for request, _ in servicer.requests] == ["scripted-sd"]
+    assert [request.options.model for request, _ in backends.image_generation.requests] == [families.EMBEDDED]
+    assert [request.options.model for request, _ in servicer.requests] == ["scripted-sd"]
     assert listed["spectrogram"]["models"] == ["scripted-sd"]
     assert health.json()["services"]["image-generation-2"] == {"status": "serving"}
 

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.provenance import Provenance
 from chladni_gateway.creation.creator import ImageCreator
+from chladni_gateway.creation.operations import OperationLog
 from chladni_gateway.domain.audio import AudioClip, AudioFeatures, AudioProperties, Embedding
 from chladni_gateway.domain.events import Completed, Created, Progressed, Queued, Started
 from chladni_gateway.domain.generation import GenerationSettings
@@ -96,6 +97,7 @@ def creator_over(diary):
     return ImageCreator(
         recipes=RecipeRegistry([recipe], catalog=catalog, default="embedded"),
         store=diary,
+        operations=OperationLog(draw_seed=lambda: 1, clock=time.monotonic),
         admission=Admission(4, clock=time.monotonic),
         max_audio_bytes=1000,
         metrics=CreationMetrics(CollectorRegistry()),

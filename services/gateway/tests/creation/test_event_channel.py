@@ -19,12 +19,22 @@ from chladni_gateway.backends.messages import to_model_summaries
 from chladni_gateway.composition import RECIPES
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.event_channel import CAPACITY, EventChannel, running
+from chladni_gateway.creation.operations import OperationLog
 from chladni_gateway.domain.audio import AudioClip, AudioFeatures, AudioProperties, Embedding, InitialLatents
-from chladni_gateway.domain.events import Analyzed, Completed, Created, FellBack, Progressed, Queued, Started
+from chladni_gateway.domain.events import (
+    Accepted,
+    Analyzed,
+    Completed,
+    Created,
+    FellBack,
+    Progressed,
+    Queued,
+    Started,
+)
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.recipe_options import RecipeOptions
 from chladni_gateway.domain.request import CreationRequest
-from chladni_gateway.domain.stages import RECIPE_STAGE_KEY, STAGE_KEY
+from chladni_gateway.domain.stages import PART_KEY, STAGE_KEY
 from chladni_gateway.metrics import CreationMetrics
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
@@ -68,7 +78,7 @@ class Services:
         ]  # fmt: skip
 
     async def models(self, _deadline):
-        return to_model_summaries(SimpleNamespace(models=self.infos))
+        return to_model_summaries(SimpleNamespace(models=self.infos, default_model=""))
 
     async def _work(self, call):
         self.calls[call] += 1
@@ -142,6 +152,7 @@ def create(outcomes):
         creator = ImageCreator(
             recipes=RecipeRegistry([make(dependencies) for make in RECIPES], catalog=catalog, default=name),
             store=services,
+            operations=OperationLog(draw_seed=lambda: 1, clock=time.monotonic),
             admission=Admission(4, clock=time.monotonic),
             max_audio_bytes=1000,
             metrics=metrics,
@@ -244,12 +255,12 @@ async def test_an_error_comes_after_the_events_before_it(create, outcomes, name)
     seen = []
     with pytest.raises(FaultError) as caught:
         await collect(create(services, name), seen)
-    assert isinstance(seen[0], Analyzed)
+    assert [type(event) for event in seen[:2]] == [Accepted, Analyzed]
     assert [event.step for event in seen if isinstance(event, Progressed)] == [1, 2, 3, 4, 5, 6]
     assert caught.value.message == "It broke."
     assert caught.value.metadata[STAGE_KEY] == "image_generation"
     part = "audioldm_mel" if name == "audioldm" else None
-    assert caught.value.metadata.get(RECIPE_STAGE_KEY) == part
+    assert caught.value.metadata.get(PART_KEY) == part
     assert services.running == 0
     assert count_of(outcomes, name, "INTERNAL") == 1
 
@@ -261,7 +272,7 @@ async def test_an_error_waits_for_a_reader_that_is_slow(create):
     await let_all_run()
     with pytest.raises(FaultError):
         await collect(events, seen)
-    assert [type(event) for event in seen] == [Analyzed, Queued, Started, Progressed]
+    assert [type(event) for event in seen] == [Accepted, Analyzed, Queued, Started, Progressed]
 
 
 @EVERY_RECIPE
@@ -279,7 +290,7 @@ async def test_a_failed_embedding_costs_audioldm_a_second_visit_and_not_the_desc
     services = Services(missing=["scripted-clap"])
     async with aclosing(create(services, "audioldm")) as events:
         seen = [event async for event in events]
-    assert [type(event) for event in seen[:2]] == [Analyzed, FellBack]
+    assert [type(event) for event in seen[:3]] == [Accepted, Analyzed, FellBack]
     assert isinstance(seen[-1], Created)
     assert services.calls == {"analyze": 2, "render": 1, "generate": 1}
 

@@ -16,6 +16,7 @@ from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Re
 from chladni_contract.provenance import Provenance
 from chladni_gateway.creation.job import MAX_EVENTS, MAX_FOLLOWERS, Cancelled, Done, Failed, Job, JobState
 from chladni_gateway.creation.job_runner import JobLimits, JobRunner, UnknownJobError
+from chladni_gateway.creation.operations import Operation
 from chladni_gateway.domain.audio import AudioClip, AudioProperties
 from chladni_gateway.domain.events import Analyzed, Created, Progressed, Queued, Started
 from chladni_gateway.domain.image_store import ImageRecord
@@ -80,7 +81,10 @@ class Script:
         if self.refusal:
             raise self.refusal
 
-    async def create(self, request, deadline):
+    def accept(self, request):
+        return Operation(uuid.uuid4(), 7)
+
+    async def create(self, request, deadline, *, operation):
         self.running += 1
         try:
             yield Analyzed(AUDIO, ())
@@ -272,9 +276,31 @@ async def test_a_cancelled_job_has_stopped_and_is_remembered_until_it_is_forgott
     assert (await following)[-1].event == Cancelled(Stage.IMAGE_GENERATION)
     assert job_runner.list_owned("ann") == (job,)
     await job_runner.cancel(job.job_id, owner="ann")
+    assert job_runner.list_owned("ann") == (job,)
+    job_runner.remove(job.job_id, owner="ann")
     assert job_runner.list_owned("ann") == ()
     with pytest.raises(UnknownJobError):
         await job_runner.cancel(job.job_id, owner="ann")
+
+
+async def test_a_job_at_work_is_not_removed():
+    job_runner = job_runner_over(Script())
+    job = job_runner.start(request_of("ann"))
+    with pytest.raises(ValueError, match="not finished"):
+        job_runner.remove(job.job_id, owner="ann")
+    await job_runner.close()
+
+
+async def test_a_retry_of_a_named_request_gets_the_job_of_the_first_try():
+    script = Script()
+    job_runner = job_runner_over(script, max_unfinished_per_owner=1)
+    script.accept = lambda _request: Operation(RECORD.image_id, 7)
+    job = job_runner.start(request_of("ann"))
+    assert job.job_id == RECORD.image_id
+    assert job_runner.start(request_of("ann")) is job
+    await settle()
+    assert script.running == 1
+    await job_runner.close()
 
 
 async def test_a_job_that_has_not_begun_can_be_cancelled():

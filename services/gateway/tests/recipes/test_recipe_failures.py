@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import server_service_pb2
 from chladni_contract.errors import (
     ChladniError,
     DeadlineExceededError,
@@ -61,7 +61,7 @@ async def refusal(gateway, error_of, recipe, **fields):
     response = await gateway.create(recipe=recipe, **fields)
     assert response.status_code >= 400, response.text
     body = response.json()
-    part = body["error"].pop("recipe_stage", None)
+    part = body["error"].pop("part", None)
     return response.status_code, body["error"], part
 
 
@@ -183,22 +183,22 @@ async def test_a_model_that_still_loads_is_worth_waiting_for(
 async def test_audioldm_falls_back_to_the_spectrogram_and_says_why(everything, gateway, make, words, at_step):
     make(everything)
     everything.image_generation.error_after_steps = at_step
-    before = await gateway.metric("chladni_recipe_fallbacks_total", recipe="audioldm", way="spectrogram")
+    before = await gateway.metric("chladni_recipe_fallbacks_total", recipe="audioldm", fallback="spectrogram")
     events = await gateway.create_events(recipe="audioldm", prompt="a reef")
     names = [name for name, _ in events]
     told = dict(events)
-    assert told["fell_back"]["way"] == "spectrogram"
+    assert told["fell_back"]["fallback"] == "spectrogram"
     assert words in told["fell_back"]["reason"]
     assert told["drafted"]["provenance"] is None
     assert told["drafted"]["image"].startswith("data:image/png;base64,")
-    assert told["drafted"]["recipe_stage"] == "fallback"
+    assert told["drafted"]["part"] == "fallback"
     assert names.index("fell_back") < names.index("drafted")
     provenance = told["created"]["provenance"]
-    assert (provenance["stage"], provenance["recipe"]) == ("fallback", "audioldm")
+    assert (provenance["part"], provenance["recipe"]) == ("fallback", "audioldm")
     assert provenance["fallback"] == told["fell_back"]["reason"]
     assert (provenance["prompt"], provenance["model"]) == ("a reef", "scripted-sd")
     assert provenance["earlier"] == []
-    after = await gateway.metric("chladni_recipe_fallbacks_total", recipe="audioldm", way="spectrogram")
+    after = await gateway.metric("chladni_recipe_fallbacks_total", recipe="audioldm", fallback="spectrogram")
     assert after == before + 1
 
 
@@ -208,10 +208,10 @@ async def test_without_stable_diffusion_the_mel_image_is_the_image(everything, g
     events = await gateway.create_events(recipe="audioldm", strength="0.5")
     told = dict(events)
     assert "drafted" not in told
-    assert told["fell_back"]["way"] == "audioldm_mel"
+    assert told["fell_back"]["fallback"] == "audioldm_mel"
     assert "Unused without it: strength." in told["fell_back"]["reason"]
     provenance = told["created"]["provenance"]
-    assert (provenance["stage"], provenance["model"]) == ("audioldm_mel", "scripted-audioldm")
+    assert (provenance["part"], provenance["model"]) == ("audioldm_mel", "scripted-audioldm")
     assert provenance["fallback"] == told["fell_back"]["reason"]
 
 
@@ -250,7 +250,7 @@ async def test_what_another_way_would_not_mend_is_told_with_its_part(
     assert (answer, told["code"], part) == (status, error.reason.value, "audioldm_mel")
     events = await gateway.create_events(recipe="audioldm")
     assert events[-1][0] == "error"
-    assert events[-1][1]["error"]["recipe_stage"] == "audioldm_mel"
+    assert events[-1][1]["error"]["part"] == "audioldm_mel"
 
 
 async def test_what_fails_after_the_mel_image_is_told_with_its_part(everything, gateway, error_of):
@@ -331,14 +331,14 @@ async def test_with_everything_there_every_recipe_is(everything, gateway):
         assert recipe["needs"]
         assert all(need["is_met"] and not need["remedy"] for need in recipe["needs"])
         assert set(recipe["required_options"]) <= set(recipe["options"])
-    over_grpc = (await gateway.stub.ListRecipes(gateway_pb2.ListRecipesRequest())).recipes
+    over_grpc = (await gateway.server.ListRecipes(server_service_pb2.ListRecipesRequest())).recipes
     for recipe, message in zip(listed, over_grpc, strict=True):
         assert (message.name, list(message.options)) == (recipe["name"], recipe["options"])
         assert list(message.required_options) == recipe["required_options"]
-        assert [need.description for need in message.needs] == [
+        assert [need.description for need in message.requirements] == [
             need["description"] for need in recipe["needs"]
         ]
-        assert [need.model for need in message.needs] == [need["model"] for need in recipe["needs"]]
+        assert [need.model for need in message.requirements] == [need["model"] for need in recipe["needs"]]
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ async def test_with_everything_there_every_recipe_is(everything, gateway):
             "INVALID_FIELD",
             "upscale: the model scripted-embedded does not take",
         ),
-        ("spectrogram", {"noise_mode": "raw"}, 400, "INVALID_FIELD", "noise_mode: the recipe spectrogram"),
+        ("spectrogram", {"noise_mode": "mel"}, 400, "INVALID_FIELD", "noise_mode: the recipe spectrogram"),
         ("latent-noise", {"strength": "0.5"}, 400, "INVALID_FIELD", "strength: the recipe latent-noise"),
         (
             "latent-noise",
@@ -395,7 +395,7 @@ async def test_a_named_model_that_is_broken_is_told_as_such(everything, gateway,
 
 async def test_all_options_that_a_recipe_does_not_take_are_told_together(gateway, error_of):
     options = {
-        "prompt": "p", "negative_prompt": "n", "strength": "0.5", "noise_mode": "raw", "noise_weight": "1",
+        "prompt": "p", "negative_prompt": "n", "strength": "0.5", "noise_mode": "mel", "noise_weight": "1",
         "refiner_start": "1",
     }  # fmt: skip
     response = await gateway.create(recipe="embedded", **options)

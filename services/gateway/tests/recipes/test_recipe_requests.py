@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
+from chladni.gateway.v1 import creation_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_fakes import families
 
@@ -20,17 +20,24 @@ def create(gateway):
     """Creates an image over gRPC; returns its events."""
 
     async def creating(recipe, **fields):
-        request = gateway_pb2.CreateImageRequest(
-            audio=media_pb2.AudioClip(content=SOUND), recipe=recipe, **fields
+        names = set(generation_pb2.GenerationOptions.DESCRIPTOR.fields_by_name)
+        options = {name: value for name, value in fields.items() if name in names}
+        request = creation_pb2.CreateImageRequest(
+            audio=media_pb2.AudioClip(content=SOUND),
+            recipe=recipe,
+            options=generation_pb2.GenerationOptions(**options),
         )
-        return [event async for event in gateway.stub.CreateImage(request)]
+        for name in fields.keys() - names:
+            if fields[name] is not None:
+                setattr(getattr(request, recipe.replace("-", "_")), name, fields[name])
+        return [event async for event in gateway.images.CreateImage(request)]
 
     return creating
 
 
 def outline(events):
     """Returns the kinds of events with their parts, each run of equal ones once."""
-    steps = [(event.WhichOneof("event"), event.recipe_stage) for event in events]
+    steps = [(event.WhichOneof("event"), event.part) for event in events]
     return [step for index, step in enumerate(steps) if index == 0 or steps[index - 1] != step]
 
 
@@ -47,6 +54,7 @@ async def test_audioldm_draws_a_mel_image_and_stable_diffusion_refines_it(backen
     backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
     events = await create("audioldm", seed=7, width_pixels=768, scheduler="DDIMScheduler")
     assert outline(events) == [
+        ("accepted", ""),
         ("analyzed", ""),
         *work_of("audioldm_mel"),
         ("drafted", "audioldm_mel"),
@@ -54,24 +62,28 @@ async def test_audioldm_draws_a_mel_image_and_stable_diffusion_refines_it(backen
         ("created", "sd_refined"),
     ]
     mel, refined = generations(backends)
-    assert (mel.model, mel.origin.stage, mel.seed) == ("scripted-audioldm", "audioldm_mel", 7)
-    assert (mel.guidance_scale, mel.steps) == (7.5, 50)
+    assert (mel.options.model, mel.origin.part, mel.options.seed) == ("scripted-audioldm", "audioldm_mel", 7)
+    assert (mel.options.guidance_scale, mel.options.steps) == (7.5, 50)
     assert mel.conditioning.audio_embedding.space == families.CLAP_SPACE
-    assert not mel.HasField("width_pixels")
-    assert not mel.scheduler
+    assert not mel.options.HasField("width_pixels")
+    assert not mel.options.scheduler
     draft = next(event.drafted for event in events if event.HasField("drafted"))
-    assert (refined.model, refined.origin.stage, refined.seed) == ("scripted-sd", "sd_refined", 7)
-    assert (refined.width_pixels, refined.scheduler) == (768, "DDIMScheduler")
-    assert (refined.guidance_scale, refined.steps) == (7.5, 50)
+    assert (refined.options.model, refined.origin.part, refined.options.seed) == (
+        "scripted-sd",
+        "sd_refined",
+        7,
+    )
+    assert (refined.options.width_pixels, refined.options.scheduler) == (768, "DDIMScheduler")
+    assert (refined.options.guidance_scale, refined.options.steps) == (7.5, 50)
     assert refined.conditioning.initial_image.content == draft.image.content
     assert refined.conditioning.strength == 0.7
     assert refined.conditioning.prompt == DEFAULT_PROMPT
     assert list(refined.origin.earlier) == [draft.provenance]
     created = events[-1].created
-    assert [earlier.stage for earlier in created.provenance.earlier] == ["audioldm_mel"]
-    assert (created.provenance.recipe, created.provenance.stage) == ("audioldm", "sd_refined")
-    assert (created.provenance.prompt, created.provenance.strength) == (DEFAULT_PROMPT, 0.7)
-    assert not created.provenance.fallback
+    assert [earlier.part for earlier in created.image.provenance.earlier] == ["audioldm_mel"]
+    assert (created.image.provenance.recipe, created.image.provenance.part) == ("audioldm", "sd_refined")
+    assert (created.image.provenance.prompt, created.image.provenance.strength) == (DEFAULT_PROMPT, 0.7)
+    assert not created.image.provenance.fallback
 
 
 async def test_a_seed_that_is_drawn_is_that_of_both_parts(backends, create):
@@ -79,8 +91,7 @@ async def test_a_seed_that_is_drawn_is_that_of_both_parts(backends, create):
     backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
     await create("audioldm")
     mel, refined = generations(backends)
-    assert not mel.HasField("seed")
-    assert refined.seed == 4711
+    assert mel.options.seed == refined.options.seed == 4711
 
 
 async def test_the_image_of_another_recipe_keeps_the_embedding_that_alignment_takes(backends, gateway):
@@ -103,28 +114,34 @@ async def test_the_spectrogram_is_what_stable_diffusion_starts_from(backends, cr
         width_pixels=640,
         guidance_scale=4,
     )
-    assert outline(events) == [("analyzed", ""), ("drafted", ""), *work_of(""), ("created", "")]
-    drafted = events[1]
-    assert drafted.stage == gateway_pb2.STAGE_AUDIO_FEATURES
+    assert outline(events) == [
+        ("accepted", ""),
+        ("analyzed", ""),
+        ("drafted", ""),
+        *work_of(""),
+        ("created", ""),
+    ]
+    drafted = events[2]
+    assert drafted.stage == creation_pb2.STAGE_AUDIO_FEATURES
     assert not drafted.drafted.HasField("provenance")
     [drawing] = backends.audio_features.spectrogram_requests
     assert (drawing.width_pixels, drawing.height_pixels) == (640, 512)
     [generation] = generations(backends)
     assert generation.conditioning.initial_image.content == drafted.drafted.image.content
     assert (generation.conditioning.prompt, generation.conditioning.negative_prompt) == ("a reef", "text")
-    assert (generation.conditioning.strength, generation.upscale) == (0.5, 2)
-    assert (generation.guidance_scale, generation.steps) == (4, 50)
-    provenance = events[-1].created.provenance
+    assert (generation.conditioning.strength, generation.options.upscale) == (0.5, 2)
+    assert (generation.options.guidance_scale, generation.options.steps) == (4, 50)
+    provenance = events[-1].created.image.provenance
     assert (provenance.upscale, provenance.negative_prompt) == (2, "text")
 
 
 @pytest.mark.parametrize(
     ("properties", "strength", "steps"),
     [
-        ({"default_steps": "1", "default_guidance_scale": "1"}, None, 2),
-        ({"default_steps": "4", "default_guidance_scale": "1"}, None, 0),
-        ({"default_steps": "4", "default_guidance_scale": "2"}, 0.1, 10),
-        ({"default_steps": "50"}, 0.01, 100),
+        ({"default_steps": 1, "default_guidance_scale": 1}, None, 2),
+        ({"default_steps": 4, "default_guidance_scale": 1}, None, 0),
+        ({"default_steps": 4, "default_guidance_scale": 2}, 0.1, 10),
+        ({"default_steps": 50}, 0.01, 100),
     ],
 )
 async def test_models_of_few_steps_are_asked_for_as_many_as_the_strength_needs(
@@ -133,25 +150,25 @@ async def test_models_of_few_steps_are_asked_for_as_many_as_the_strength_needs(
     backends.image_generation.models.append(families.stable_diffusion(**properties))
     await create("spectrogram", strength=strength)
     [generation] = generations(backends)
-    assert generation.steps == steps
-    is_few_step = properties["default_steps"] != "50"
-    assert generation.HasField("guidance_scale") == (not is_few_step)
+    assert generation.options.steps == steps
+    is_few_step = properties["default_steps"] != 50
+    assert generation.options.HasField("guidance_scale") == (not is_few_step)
 
 
 @pytest.mark.parametrize(
     ("fields", "weight", "basis", "options"),
     [
-        ({}, 0.3, audio_pb2.LATENT_BASIS_MEL, {"noise_mode": "blend", "noise_weight": "0.3"}),
+        ({}, 0.3, generation_pb2.NOISE_MODE_MEL, {"noise_mode": "blend", "noise_weight": "0.3"}),
         (
-            {"noise_mode": gateway_pb2.NOISE_MODE_RAW},
+            {"noise_mode": generation_pb2.NOISE_MODE_MEL},
             1,
-            audio_pb2.LATENT_BASIS_MEL,
-            {"noise_mode": "raw", "noise_weight": "1"},
+            generation_pb2.NOISE_MODE_MEL,
+            {"noise_mode": "mel", "noise_weight": "1"},
         ),
         (
-            {"noise_mode": gateway_pb2.NOISE_MODE_DCT, "noise_weight": 0.25},
+            {"noise_mode": generation_pb2.NOISE_MODE_DCT, "noise_weight": 0.25},
             0.25,
-            audio_pb2.LATENT_BASIS_DCT,
+            generation_pb2.NOISE_MODE_DCT,
             {"noise_mode": "dct", "noise_weight": "0.25"},
         ),
     ],
@@ -161,7 +178,7 @@ async def test_the_sound_becomes_the_noise_that_the_embedded_model_starts_from(
 ):
     events = await create("latent-noise", **fields)
     [generation] = generations(backends)
-    assert generation.model == families.EMBEDDED
+    assert generation.options.model == families.EMBEDDED
     assert generation.conditioning.audio_embedding.space == families.SPACE
     latents = generation.conditioning.initial_latents
     assert list(latents.shape) == [4, 64, 64]
@@ -169,7 +186,7 @@ async def test_the_sound_becomes_the_noise_that_the_embedded_model_starts_from(
     assert generation.conditioning.initial_latents_weight == weight
     described = options | {"calibration": "scripted-calibration@cccccccccccc"}
     assert dict(generation.origin.options) == described
-    provenance = events[-1].created.provenance
+    provenance = events[-1].created.image.provenance
     assert dict(provenance.recipe_options) == described
     assert provenance.initial_latents_weight == weight
 
@@ -181,23 +198,20 @@ async def test_latent_noise_prefers_the_first_kind_of_model_and_obeys(backends, 
     await create("latent-noise", model="scripted-sd")
     await create("latent-noise", model=families.EMBEDDED)
     first, second, third, fourth = generations(backends)
-    assert [first.model, second.model] == ["scripted-ldm"] * 2
+    assert [first.options.model, second.options.model] == ["scripted-ldm"] * 2
     assert list(first.conditioning.initial_latents.shape) == [4, 32, 32]
     assert list(second.conditioning.initial_latents.shape) == [4, 64, 64]
     assert not first.conditioning.HasField("audio_embedding")
     assert (first.conditioning.prompt, second.conditioning.prompt) == ("", "a reef")
-    assert (third.model, third.conditioning.prompt) == ("scripted-sd", DEFAULT_PROMPT)
-    assert (fourth.model, fourth.conditioning.prompt) == (families.EMBEDDED, "")
+    assert (third.options.model, third.conditioning.prompt) == ("scripted-sd", DEFAULT_PROMPT)
+    assert (fourth.options.model, fourth.conditioning.prompt) == (families.EMBEDDED, "")
 
 
 async def test_the_noise_of_an_enlarged_image_is_as_large_as_its_latents(backends, create):
-    model = families.embedded()
-    model.inputs.append("upscale")
-    model.properties["upscaling"] = "latents"
-    backends.image_generation.models[:] = [model]
+    backends.image_generation.models[:] = [families.enlarging(families.embedded())]
     await create("latent-noise", upscale=2)
     [generation] = generations(backends)
-    assert generation.upscale == 2
+    assert generation.options.upscale == 2
     assert list(generation.conditioning.initial_latents.shape) == [4, 128, 128]
 
 
@@ -205,11 +219,11 @@ async def test_a_prompt_becomes_an_image_of_music(backends, create):
     backends.image_generation.models.append(families.stable_diffusion_xl())
     events = await create("music-prompts", prompt="a slow blue river", refiner_start=0.8, width_pixels=1024)
     [generation] = generations(backends)
-    assert generation.model == "scripted-xl"
+    assert generation.options.model == "scripted-xl"
     assert generation.conditioning.prompt == "a slow blue river"
-    assert (generation.refiner_start, generation.width_pixels) == (0.8, 1024)
-    assert not generation.HasField("steps")
-    assert events[-1].created.provenance.refiner_start == 0.8
+    assert (generation.options.refiner_start, generation.options.width_pixels) == (0.8, 1024)
+    assert not generation.options.HasField("steps")
+    assert events[-1].created.image.provenance.refiner_start == 0.8
 
 
 @pytest.mark.parametrize(
@@ -220,17 +234,16 @@ async def test_a_sound_is_painted_from_the_space_of_images(backends, create, mod
     backends.image_generation.models.append(model)
     await create("clap-unclip")
     [generation] = generations(backends)
-    assert generation.model == model.id
+    assert generation.options.model == model.id
     assert generation.conditioning.audio_embedding.space == families.CLIP_SPACE
     assert generation.conditioning.prompt == prompt
 
 
 async def test_embedded_takes_its_own_kind_of_model_whichever_is_the_default(backends, create):
     own, other = families.embedded(), families.stable_diffusion()
-    own.is_default, other.is_default = False, True
     backends.image_generation.models = [other, own]
     await create("embedded")
-    assert [generation.model for generation in generations(backends)] == [families.EMBEDDED]
+    assert [generation.options.model for generation in generations(backends)] == [families.EMBEDDED]
 
 
 async def test_a_model_that_takes_what_is_given_is_preferred(backends, create):
@@ -240,7 +253,7 @@ async def test_a_model_that_takes_what_is_given_is_preferred(backends, create):
     await create("spectrogram")
     await create("spectrogram", upscale=2)
     await create("spectrogram", upscale=1)
-    assert [generation.model for generation in generations(backends)] == ["plain", "able", "plain"]
-    assert not generations(backends)[2].HasField("upscale"), (
+    assert [generation.options.model for generation in generations(backends)] == ["plain", "able", "plain"]
+    assert not generations(backends)[2].options.HasField("upscale"), (
         "what changes nothing is not sent to who does not know it"
     )

@@ -29,8 +29,8 @@ def test_of_the_smallest_strengths_no_number_of_steps_that_can_be_asked_for_leav
     assert fewest_steps(strength) >= 10_000
 
 
-def model(shape="4x64x64", size="512x512", **properties):
-    return ModelSummary(name="m", properties={"latent_shape": shape, "image_size_pixels": size} | properties)
+def model(shape=(4, 64, 64), size=(512, 512), **properties):
+    return ModelSummary(name="m", latent_shape=shape, native_size_pixels=size, **properties)
 
 
 @settings(max_examples=200, deadline=None)
@@ -41,16 +41,14 @@ def model(shape="4x64x64", size="512x512", **properties):
     channels=st.sampled_from([1, 4, 9, 16]),
 )
 def test_latents_have_the_shape_of_the_size_that_is_asked_for(factor, native, side, channels):
-    able = model(f"{channels}x{native}x{native}", f"{native * factor}x{native * factor}")
+    able = model((channels, native, native), (native * factor, native * factor))
     wanted = None if side is None else side * factor
     asked = GenerationSettings(width_pixels=wanted, height_pixels=wanted)
     length = native if side is None else side
     assert latent_shape(asked, able) == (channels, length, length)
 
 
-@pytest.mark.parametrize(
-    ("upscaling", "length"), [({"upscaling": "latents"}, 128), ({"upscaling": "network"}, 64), ({}, 64)]
-)
+@pytest.mark.parametrize(("upscaling", "length"), [({"upscales_by_latents": True}, 128), ({}, 64)])
 def test_a_model_that_enlarges_by_its_latents_begins_with_larger_ones(upscaling, length):
     assert latent_shape(GenerationSettings(), model(**upscaling), upscale=2) == (4, length, length)
     assert latent_shape(GenerationSettings(), model(**upscaling)) == (4, 64, 64)
@@ -70,7 +68,7 @@ def test_a_number_of_latents_that_is_no_square_is_refused(width, height):
     assert f"{height} x {width}" in caught.value.message
 
 
-@pytest.mark.parametrize("shape", ["", "4x64", "4x64x64x1", "0x64x64", "4x-1x64", "axbxc", "4xx64", "4x²x64"])
+@pytest.mark.parametrize("shape", [(), (4, 64), (4, 64, 64, 1), (0, 64, 64)])
 def test_a_model_that_does_not_tell_its_shape_cannot_be_used(shape):
     with pytest.raises(ChladniError) as caught:
         latent_shape(GenerationSettings(), model(shape))
@@ -81,10 +79,9 @@ def test_a_model_that_does_not_tell_its_shape_cannot_be_used(shape):
     ("properties", "is_few_step"),
     [
         ({}, False),
-        ({"default_steps": "50", "default_guidance_scale": "7.5"}, False),
-        ({"default_steps": "8", "default_guidance_scale": "7.5"}, True),
-        ({"default_steps": "9", "default_guidance_scale": "1"}, True),
-        ({"default_steps": "some"}, False),
+        ({"default_steps": 50, "default_guidance_scale": 7.5}, False),
+        ({"default_steps": 8, "default_guidance_scale": 7.5}, True),
+        ({"default_steps": 9, "default_guidance_scale": 1.0}, True),
     ],
 )
 def test_models_of_few_steps_are_known_by_their_defaults(properties, is_few_step):

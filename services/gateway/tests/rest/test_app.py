@@ -195,8 +195,8 @@ async def test_the_api_describes_itself(gateway):
     schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(schema["properties"]) == {
         "file", "seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "height_pixels",
-        "priority", "exact", "bypass_cache", "prompt", "negative_prompt", "strength", "model", "noise_mode",
-        "noise_weight", "upscale", "refiner_start",
+        "priority", "reproducible", "bypass_cache", "prompt", "negative_prompt", "strength", "model",
+        "noise_mode", "noise_weight", "calibration", "request_id", "upscale", "refiner_start",
     }  # fmt: skip
     assert all("examples" in field for name, field in schema["properties"].items() if name != "file")
     assert [parameter["name"] for parameter in operation["parameters"]] == ["X-Caller-Id"]

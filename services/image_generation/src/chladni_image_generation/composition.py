@@ -14,21 +14,15 @@ import numpy as np
 import torch
 from prometheus_client import CollectorRegistry
 
-from chladni.image.v1 import (
-    image_generation_service_pb2 as image_pb2,
-)
-from chladni.image.v1 import (
-    image_generation_service_pb2_grpc,
-    prompt_service_pb2,
-    prompt_service_pb2_grpc,
-)
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_contract.errors import ChladniError
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.engine.registry import EngineRegistry, UnavailableModel
 from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.generation import Conditioning, GenerationRequest
-from chladni_image_generation.grpc_api.servicer import ImageGenerationServicer, PromptServicer
+from chladni_image_generation.grpc_api.servicer import ImageGenerationServicer
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.models.files import ModelFilesError, name_of
 from chladni_image_generation.models.interface import LatentDiffusionModel, ModelDescription
@@ -43,10 +37,7 @@ _PATH: Final = re.compile(r"(?<![\w:/])(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
 
 _MAX_REASON_LENGTH: Final = 1000
 _UNEXPECTED: Final = "it failed in an unexpected way when it was loaded; the service's log says how"
-SERVICE_NAMES: Final = (
-    image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name,
-    prompt_service_pb2.DESCRIPTOR.services_by_name["PromptService"].full_name,
-)
+SERVICE_NAMES: Final = (image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name,)
 
 
 def compose(settings: ImageGenerationSettings) -> Compose:
@@ -96,7 +87,6 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                     image_generation_service_pb2_grpc.add_ImageGenerationServiceServicer_to_server,
                     ImageGenerationServicer(engine_registry, max_steps=settings.max_steps),
                 ),
-                Binding(prompt_service_pb2_grpc.add_PromptServiceServicer_to_server, PromptServicer()),
             ]
 
     return open_service

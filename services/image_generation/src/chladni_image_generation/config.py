@@ -69,7 +69,7 @@ class ImageGenerationSettings(ServiceSettings):
         ge=1,
         le=64,
         description="Requests of the native size in every call of the denoiser; a guided one has two rows. "
-        "Where a row's last bits depend on its place in the call, exact requests go alone.",
+        "Where a row's last bits depend on its place in the call, reproducible requests go alone.",
     )
     decode_batch_size: int = Field(
         1, ge=1, le=64, description="Images in every call of the decoder. 1 is best on a CPU."

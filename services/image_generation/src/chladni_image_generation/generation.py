@@ -74,7 +74,7 @@ class Origin:
     Attributes:
         recipe: Name of the recipe; empty for none.
         audio_sha256: SHA-256 of the audio in hexadecimal; empty if unknown.
-        stage: Part of the recipe that the image is; empty for all of it.
+        part: Part of the recipe that the image is; empty for all of it.
         earlier: How the images that this one starts from were made, the first one first.
         fallback: Why another way than the recipe's own was taken; empty if it was not.
         options: Options of the recipe by name.
@@ -82,7 +82,7 @@ class Origin:
 
     recipe: str = ""
     audio_sha256: str = ""
-    stage: str = ""
+    part: str = ""
     earlier: tuple[Provenance, ...] = ()
     fallback: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class GenerationRequest:
         height_pixels: Height of the image, before it is enlarged.
         upscale: Factor by which it is enlarged.
         refiner_start: Part of the steps after which the refiner takes over; `None` if there is none.
-        exact: Whether the pixels must not depend on who shares the model.
+        reproducible: Whether the pixels must not depend on who shares the model.
         origin: Where the conditioning came from, for the provenance.
     """
 
@@ -115,7 +115,7 @@ class GenerationRequest:
     height_pixels: int
     upscale: int = 1
     refiner_start: float | None = None
-    exact: bool = True
+    reproducible: bool = True
     origin: Origin = field(default_factory=Origin)
 
     @property

@@ -86,7 +86,7 @@ async def test_where_rows_disturb_each_other_exact_requests_go_alone(
         for events, request in zip(together, requests, strict=True):
             assert (await events_of(engine, request))[-1].png == events[-1].png
         model.calls.clear()
-        loose = [request_for(seed=index, exact=False) for index in range(4)]
+        loose = [request_for(seed=index, reproducible=False) for index in range(4)]
         await asyncio.gather(*(events_of(engine, request) for request in loose))
         assert max(model.calls) > 1
 

@@ -135,7 +135,7 @@ async def test_a_batch_that_does_not_fit_into_memory_is_halved_until_it_does(
     assert model.calls[: len(calls)] == calls
     for request, events in zip(requests, results, strict=True):
         assert events[-1].provenance.batch_size == 2
-        assert events[-1].provenance.exact
+        assert events[-1].provenance.reproducible
         async with make_engine(batch_size=2 if guidance_scale == 1 else 1) as engine:
             alone = (await events_of(engine, request))[-1]
         assert np.array_equal(pixels_of(alone.png), pixels_of(events[-1].png))

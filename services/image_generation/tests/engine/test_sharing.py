@@ -45,7 +45,7 @@ async def test_a_repeated_request_is_answered_without_a_step(make_engine, reques
         {"guidance_scale": 2.0},
         {"scheduler": "UniPCMultistepScheduler"},
         {"embedding_seed": 1},
-        {"exact": False},
+        {"reproducible": False},
         {"upscale": 2},
         {"origin": Origin(recipe="other")},
         {"origin": Origin(audio_sha256="ab" * 32)},
@@ -170,9 +170,15 @@ async def test_interactive_requests_go_before_those_of_a_batch(make_engine, requ
 async def test_sizes_share_the_model_and_each_image_is_as_it_is_alone(make_engine, request_for, image_of):
     sizes = [(64, 64), (128, 64), (64, 128), (128, 128)]
     requests = [
-        request_for(width_pixels=width, height_pixels=height, seed=index, steps=3 + index % 3, exact=exact)
-        for index, ((width, height), exact) in enumerate(
-            (size, exact) for size in sizes for exact in (True, False)
+        request_for(
+            width_pixels=width,
+            height_pixels=height,
+            seed=index,
+            steps=3 + index % 3,
+            reproducible=reproducible,
+        )
+        for index, ((width, height), reproducible) in enumerate(
+            (size, reproducible) for size in sizes for reproducible in (True, False)
         )
     ]
     async with make_engine(batch_size=4) as engine:
@@ -181,7 +187,7 @@ async def test_sizes_share_the_model_and_each_image_is_as_it_is_alone(make_engin
         )
         for image, request in zip(together, requests, strict=True):
             assert image.shape == (request.height_pixels, request.width_pixels, 3)
-            if request.exact:
+            if request.reproducible:
                 assert np.array_equal(image, await image_of(engine, request))
 
 
@@ -193,11 +199,11 @@ async def test_what_is_not_exact_is_not_padded_and_says_so(
     denoise = model.denoise
     model.denoise = lambda rows: calls.append(len(rows)) or denoise(rows)
     async with make_engine(model, batch_size=4) as engine:
-        loose = (await events_of(engine, request_for(exact=False)))[-1].provenance
-        assert (loose.exact, loose.batch_size) == (False, 1)
+        loose = (await events_of(engine, request_for(reproducible=False)))[-1].provenance
+        assert (loose.reproducible, loose.batch_size) == (False, 1)
         assert set(calls) == {1}
         strict = (await events_of(engine, request_for()))[-1].provenance
-        assert (strict.exact, strict.batch_size) == (True, 4)
+        assert (strict.reproducible, strict.batch_size) == (True, 4)
         assert set(calls) == {1, 4}
 
 

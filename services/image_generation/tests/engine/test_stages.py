@@ -24,7 +24,7 @@ from chladni_runtime.execution.cancellation import CancellationToken
 
 SECOND = "second"
 NATIVE = (4, 8, 8)
-FIRST_GROUP = BatchGroup(NATIVE, 1, exact=True)
+FIRST_GROUP = BatchGroup(NATIVE, 1, reproducible=True)
 SECOND_GROUP = replace(FIRST_GROUP, network=SECOND)
 
 
@@ -142,7 +142,7 @@ async def test_where_memory_is_short_for_the_second_network_both_have_smaller_ca
         assert engine._metrics.shortages._value.get() == 2
     for request, events in zip(requests, results, strict=True):
         terms = events[-1].provenance
-        assert (terms.batch_size, terms.exact) == (2, True)
+        assert (terms.batch_size, terms.reproducible) == (2, True)
         async with make_engine(batch_size=2) as engine:
             np.testing.assert_array_equal(pixels_of(events), pixels_of(await events_of(engine, request)))
 
@@ -247,7 +247,7 @@ def tracked_of(two_stages, request_for):
 def test_what_remains_is_told_by_group(tracked_of):
     with torch.inference_mode():
         sampler = tracked_of(BatchSizes(1, NATIVE), enlargement=2).execution.sampler
-        enlarged = BatchGroup((4, 16, 16), 1, exact=True, network=SECOND)
+        enlarged = BatchGroup((4, 16, 16), 1, reproducible=True, network=SECOND)
         assert sampler.remaining == [(FIRST_GROUP, 5), (enlarged, 5)]
         for _ in range(5):
             sampler.advance([torch.zeros(NATIVE)])

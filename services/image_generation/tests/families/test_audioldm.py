@@ -17,12 +17,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, ClapConfig, ClapModel
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
 from chladni_contract.weight_fingerprint import fingerprint
+from chladni_fakes.families import input_names
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
@@ -279,23 +281,26 @@ async def stub(directory):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 
-def message_for(request, space, **fields):
+def message_for(request, space, **options):
     embedding = tensor_pb2.Embedding(space=space, values=to_tensor(request.conditioning.audio_embedding))
     return image_pb2.GenerateImageRequest(
         conditioning=image_pb2.Conditioning(audio_embedding=embedding),
-        **({"seed": request.seed, "steps": request.steps} | fields),
+        options=generation_pb2.GenerationOptions(
+            **({"seed": request.seed, "steps": request.steps} | options)
+        ),
     )
 
 
 async def test_the_service_answers_with_the_published_pipelines_spectrogram(stub, model, published_image):
-    (info,) = (await stub.GetModels(image_pb2.GetModelsRequest())).models
+    (info,) = (await stub.ListModels(image_pb2.ListModelsRequest())).models
     assert info.family == "audioldm"
-    assert list(info.inputs) == ["audio_embedding", "negative_prompt"]
-    assert info.required_input_count == 1
-    assert list(info.input_spaces) == [model.description.embedding_space.name]
+    assert input_names(info) == ("audio_embedding", "negative_prompt")
+    assert input_names(info, required_only=True) == ("audio_embedding",)
+    space = model.description.embedding_space.name
+    assert list(info.image_generation.input_spaces) == [space]
     assert info.license == "CC-BY-NC-SA-4.0"
     request = request_for(8)
-    events = [event async for event in stub.GenerateImage(message_for(request, info.input_spaces[0]))]
+    events = [event async for event in stub.GenerateImage(message_for(request, space))]
     image = np.asarray(Image.open(io.BytesIO(events[-1].completed.image.content)))
     assert np.array_equal(image, published_image(request))
 
@@ -311,7 +316,7 @@ async def test_bad_fields_are_named(stub, model):
         (prompted, "conditioning.prompt"),
         (short, "conditioning.audio_embedding.values.shape"),
         (image_pb2.GenerateImageRequest(), "conditioning.audio_embedding"),
-        (message_for(request_for(), space, width_pixels=256), "width_pixels"),
+        (message_for(request_for(), space, width_pixels=256), "options.width_pixels"),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async for _ in stub.GenerateImage(message):

@@ -17,12 +17,15 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
+from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.families import input_names
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
@@ -44,6 +47,7 @@ from chladni_image_generation.testing.untrained_checkpoints.upscaler import save
 # Schedulers of diffusers hand tensors to functions of NumPy, by a protocol that NumPy 2 wants extended.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 
+READY, UNAVAILABLE = model_pb2.MODEL_STATE_READY, model_pb2.MODEL_STATE_UNAVAILABLE
 DEFAULT_SCHEDULER = "DDIMScheduler"
 SCHEDULERS = SchedulerCatalog(diffusers.DDIMScheduler()).names
 WEIGHTS = "ip-adapter_sd15.safetensors"
@@ -355,10 +359,12 @@ def message_for(space, values, *, model="base+adapter", **conditioning):
     embedding = tensor_pb2.Embedding(space=space, values=to_tensor(values))
     return image_pb2.GenerateImageRequest(
         conditioning=image_pb2.Conditioning(audio_embedding=embedding, **conditioning),
-        model=model,
-        seed=7,
-        steps=4,
-        previews=image_pb2.PreviewOptions(interval_steps=1, size_pixels=16),
+        options=generation_pb2.GenerationOptions(
+            model=model,
+            seed=7,
+            steps=4,
+            previews=generation_pb2.PreviewOptions(interval_steps=1, size_pixels=16),
+        ),
     )
 
 
@@ -386,12 +392,13 @@ async def test_it_serves_requests_with_previews(stub, model, make_engine, image_
 
 
 async def test_it_is_listed_beside_its_base_and_one_that_cannot_be_loaded(stub, model, copied):
-    served, base, broken = (await stub.GetModels(image_pb2.GetModelsRequest())).models
-    assert (served.id, served.family, served.is_ready) == ("base+adapter", "ip-adapter", True)
-    assert served.input_spaces == [model.description.embedding_space.name]
-    assert served.inputs[: served.required_input_count] == ["audio_embedding"]
-    assert (base.id, base.family, list(base.input_spaces)) == ("base", "stable-diffusion", [])
-    assert (broken.id, broken.is_ready) == ("base+damaged", False)
+    served, base, broken = (await stub.ListModels(image_pb2.ListModelsRequest())).models
+    assert (served.id, served.family, served.state) == ("base+adapter", "ip-adapter", READY)
+    assert served.image_generation.input_spaces == [model.description.embedding_space.name]
+    assert input_names(served, required_only=True) == ("audio_embedding",)
+    assert (base.id, base.family) == ("base", "stable-diffusion")
+    assert not base.image_generation.input_spaces
+    assert (broken.id, broken.state) == ("base+damaged", UNAVAILABLE)
     assert WEIGHTS in broken.unavailable_reason
     assert str(copied) not in broken.unavailable_reason
     message = message_for("any", embedding_of(0), model="base+damaged")

@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.families import input_names
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
@@ -262,14 +264,15 @@ async def stub(directory):
 
 
 async def test_the_service_answers_with_the_published_pipelines_images(stub, published_image):
-    (info,) = (await stub.GetModels(image_pb2.GetModelsRequest())).models
+    (info,) = (await stub.ListModels(image_pb2.ListModelsRequest())).models
     assert info.family == "ldm-text-to-image"
-    assert list(info.inputs) == ["initial_latents", "negative_prompt", "prompt"]
-    assert info.required_input_count == 0
-    assert not info.input_spaces
+    assert input_names(info) == ("initial_latents", "negative_prompt", "prompt")
+    assert input_names(info, required_only=True) == ()
+    assert not info.image_generation.input_spaces
     for prompt in ("", "a lighthouse in a storm"):
         message = image_pb2.GenerateImageRequest(
-            conditioning=image_pb2.Conditioning(prompt=prompt), seed=6, steps=4, guidance_scale=5.0
+            conditioning=image_pb2.Conditioning(prompt=prompt),
+            options=generation_pb2.GenerationOptions(seed=6, steps=4, guidance_scale=5.0),
         )
         events = [event async for event in stub.GenerateImage(message)]
         image = np.asarray(Image.open(io.BytesIO(events[-1].completed.image.content)))
@@ -283,7 +286,10 @@ async def test_bad_fields_are_named(stub):
     for message, field in (
         (image_pb2.GenerateImageRequest(conditioning=foreign), "conditioning.audio_embedding"),
         (image_pb2.GenerateImageRequest(conditioning=wrong_shape), "conditioning.initial_latents.shape"),
-        (image_pb2.GenerateImageRequest(width_pixels=SIDE + 8), "width_pixels"),
+        (
+            image_pb2.GenerateImageRequest(options=generation_pb2.GenerationOptions(width_pixels=SIDE + 8)),
+            "options.width_pixels",
+        ),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async for _ in stub.GenerateImage(message):

@@ -12,13 +12,16 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.families import input_names
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
@@ -27,6 +30,8 @@ from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion imp
 )
 from chladni_image_generation.testing.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
 from chladni_image_generation.testing.untrained_checkpoints.upscaler import save_untrained_upscaler
+
+READY, UNAVAILABLE = model_pb2.MODEL_STATE_READY, model_pb2.MODEL_STATE_UNAVAILABLE
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +73,11 @@ async def stub(models):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 
-def message_for(conditioning=None, **fields):
+def message_for(conditioning=None, **options):
     conditioning = {"prompt": "a cat"} if conditioning is None else conditioning
     return image_pb2.GenerateImageRequest(
-        conditioning=image_pb2.Conditioning(**conditioning), **({"seed": 7} | fields)
+        conditioning=image_pb2.Conditioning(**conditioning),
+        options=generation_pb2.GenerationOptions(**({"seed": 7} | options)),
     )
 
 
@@ -92,23 +98,27 @@ def pixels_of(answer):
 def png_of(pixels):
     output = io.BytesIO()
     Image.fromarray(pixels).save(output, format="PNG")
-    return media_pb2.Image(content=output.getvalue())
+    return media_pb2.EncodedImage(content=output.getvalue())
 
 
 async def test_all_models_are_listed_each_name_once(stub, models):
-    listed = (await stub.GetModels(image_pb2.GetModelsRequest())).models
-    assert [(model.id, model.is_ready) for model in listed] == [
-        ("plain", True),
-        ("plain+upscaler+tiny", True),
-        ("strict", True),
-        ("broken", False),
-        ("plain+other-tiny", False),
+    response = await stub.ListModels(image_pb2.ListModelsRequest())
+    listed = response.models
+    assert [(model.id, model.state) for model in listed] == [
+        ("plain", READY),
+        ("plain+upscaler+tiny", READY),
+        ("strict", READY),
+        ("broken", UNAVAILABLE),
+        ("plain+other-tiny", UNAVAILABLE),
     ]
     plain, enlarging = listed[:2]
-    assert plain.is_default
-    assert (plain.family, plain.license, plain.required_input_count) == ("stable-diffusion", "MIT", 1)
-    assert list(plain.inputs) == ["prompt", "initial_image", "initial_latents", "negative_prompt"]
-    assert "upscale" in enlarging.inputs
+    assert response.default_model == plain.id
+    assert (plain.family, plain.license) == ("stable-diffusion", "MIT")
+    assert input_names(plain, required_only=True) == ("prompt",)
+    assert input_names(plain) == ("prompt", "initial_image", "initial_latents", "negative_prompt")
+    assert "upscale" in input_names(enlarging)
+    assert enlarging.image_generation.upscaling_method == model_pb2.UPSCALING_METHOD_NETWORK
+    assert plain.image_generation.upscale_factors == [1]
     assert enlarging.digest != plain.digest
     assert "cannot be loaded" in listed[3].unavailable_reason
     assert "16 channels" in listed[4].unavailable_reason
@@ -174,13 +184,13 @@ async def test_an_upscaler_doubles_the_sides_and_only_where_it_is(stub):
     assert pixels_of(answer).shape == (32, 32, 3)
     assert (answer.image.width_pixels, answer.provenance.width_pixels) == (32, 16)
     error = await error_of(stub, message_for(upscale=2))
-    assert [violation.field for violation in error.violations] == ["upscale"]
+    assert [violation.field for violation in error.violations] == ["options.upscale"]
 
 
 async def test_a_withheld_image_is_an_error_that_says_so_and_the_service_goes_on(stub):
     events = []
-    message = message_for(model="strict", previews=image_pb2.PreviewOptions(interval_steps=1))
-    message.steps = 3
+    message = message_for(model="strict", previews=generation_pb2.PreviewOptions(interval_steps=1))
+    message.options.steps = 3
     with pytest.raises(grpc.aio.AioRpcError) as caught:  # noqa: PT012 - the events before the error count
         async for event in stub.GenerateImage(message):
             events.append(event)  # noqa: PERF401 - likewise
@@ -205,10 +215,10 @@ EMBEDDING = tensor_pb2.Embedding(space="clap", values=to_tensor(np.zeros(512, np
             {},
             "conditioning.strength",
         ),
-        (None, {"width_pixels": 6}, "width_pixels"),
-        (None, {"height_pixels": 36}, "height_pixels"),
-        (None, {"refiner_start": 0.8}, "refiner_start"),
-        (None, {"scheduler": "FlowMatchEulerDiscreteScheduler"}, "scheduler"),
+        (None, {"width_pixels": 6}, "options.width_pixels"),
+        (None, {"height_pixels": 36}, "options.height_pixels"),
+        (None, {"refiner_start": 0.8}, "options.refiner_start"),
+        (None, {"scheduler": "FlowMatchEulerDiscreteScheduler"}, "options.scheduler"),
     ],
 )
 async def test_a_bad_field_is_named(stub, conditioning, fields, field):

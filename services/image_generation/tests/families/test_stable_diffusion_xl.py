@@ -17,10 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
+from chladni.model.v1 import model_pb2
 from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.status import from_rpc_error
+from chladni_fakes.families import input_names
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
@@ -353,8 +356,8 @@ def test_half_precision_gives_nearly_the_same_image(
     model = load(directory_of(), refiner_directory, dtype=dtype)
     assert model.dtype is getattr(torch, dtype)
     request = request_for(conditioning_of(initial_image=image), refiner_start=0.6)
-    rounded, exact = (image_of(one, request).astype(int) for one in (model, refined_model))
-    assert 0 < np.abs(rounded - exact).mean() < 1.5
+    rounded, reproducible = (image_of(one, request).astype(int) for one in (model, refined_model))
+    assert 0 < np.abs(rounded - reproducible).mean() < 1.5
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
@@ -550,10 +553,12 @@ async def stub(directory_of, refiner_directory):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 
-def message_for(**fields):
-    conditioning = image_pb2.Conditioning(prompt="a cat", negative_prompt="a dog")
-    defaults = {"conditioning": conditioning, "seed": 7, "steps": 5, "guidance_scale": 4.0}
-    return image_pb2.GenerateImageRequest(**(defaults | fields))
+def message_for(*, conditioning=None, **options):
+    defaults = {"seed": 7, "steps": 5, "guidance_scale": 4.0}
+    return image_pb2.GenerateImageRequest(
+        conditioning=conditioning or image_pb2.Conditioning(prompt="a cat", negative_prompt="a dog"),
+        options=generation_pb2.GenerationOptions(**(defaults | options)),
+    )
 
 
 async def completed_of(stub, message):
@@ -575,12 +580,14 @@ async def test_the_service_gives_the_ensembles_image(stub, pipeline, refiner):
 
 
 async def test_the_service_describes_the_models(stub):
-    ensemble, base, unavailable = (await stub.GetModels(image_pb2.GetModelsRequest())).models
+    ensemble, base, unavailable = (await stub.ListModels(image_pb2.ListModelsRequest())).models
     assert ensemble.family == base.family == "stable-diffusion-xl"
-    assert list(ensemble.inputs[: ensemble.required_input_count]) == ["prompt"]
-    assert "refiner_start" in ensemble.inputs
-    assert "refiner_start" not in base.inputs
-    assert not unavailable.is_ready
+    assert input_names(ensemble, required_only=True) == ("prompt",)
+    assert "refiner_start" in input_names(ensemble)
+    assert ensemble.image_generation.default_refiner_start == 0.8
+    assert "refiner_start" not in input_names(base)
+    assert not base.image_generation.HasField("default_refiner_start")
+    assert unavailable.state == model_pb2.MODEL_STATE_UNAVAILABLE
     assert "StableDiffusionXLImg2ImgPipeline" in unavailable.unavailable_reason
 
 
@@ -588,10 +595,10 @@ async def test_the_service_describes_the_models(stub):
     ("fields", "field"),
     [
         ({"conditioning": image_pb2.Conditioning(negative_prompt="a dog")}, "conditioning.prompt"),
-        ({"refiner_start": 0.0}, "refiner_start"),
-        ({"refiner_start": 0.5, "model": "tiny-xl"}, "refiner_start"),
-        ({"upscale": 2}, "upscale"),
-        ({"width_pixels": 24}, "width_pixels"),
+        ({"refiner_start": 0.0}, "options.refiner_start"),
+        ({"refiner_start": 0.5, "model": "tiny-xl"}, "options.refiner_start"),
+        ({"upscale": 2}, "options.upscale"),
+        ({"width_pixels": 24}, "options.width_pixels"),
     ],
 )
 async def test_bad_requests_are_told_by_field(stub, fields, field):

@@ -16,6 +16,7 @@ from diffusers import StableUnCLIPImg2ImgPipeline
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni.media.v1 import media_pb2
@@ -272,9 +273,11 @@ def message_for(space, values, **conditioning):
     embedding = tensor_pb2.Embedding(space=space, values=to_tensor(values))
     return image_pb2.GenerateImageRequest(
         conditioning=image_pb2.Conditioning(audio_embedding=embedding, **conditioning),
-        seed=7,
-        steps=4,
-        previews=image_pb2.PreviewOptions(interval_steps=1, size_pixels=16),
+        options=generation_pb2.GenerationOptions(
+            seed=7,
+            steps=4,
+            previews=generation_pb2.PreviewOptions(interval_steps=1, size_pixels=16),
+        ),
     )
 
 
@@ -303,31 +306,42 @@ async def test_it_serves_requests_with_previews(stub, model, make_engine, image_
 
 
 async def test_it_is_listed_beside_one_that_cannot_be_loaded(stub, model, copied_directory):
-    served, broken = (await stub.GetModels(image_pb2.GetModelsRequest())).models
+    served, broken = (await stub.ListModels(image_pb2.ListModelsRequest())).models
     assert served == model_pb2.ModelInfo(
         id="unclip",
         digest=model.description.digest,
         description=served.description,
-        is_default=True,
-        is_ready=True,
+        state=model_pb2.MODEL_STATE_READY,
         family="stable-unclip",
-        input_spaces=[model.description.embedding_space.name],
-        inputs=["audio_embedding", "initial_latents", "negative_prompt", "prompt"],
-        required_input_count=1,
+        inputs=[
+            model_pb2.ModelInput(name="audio_embedding", required=True),
+            model_pb2.ModelInput(name="initial_latents"),
+            model_pb2.ModelInput(name="negative_prompt"),
+            model_pb2.ModelInput(name="prompt"),
+        ],
+        image_generation=model_pb2.ImageGenerationCapabilities(
+            sizes=served.image_generation.sizes,
+            latent_shape=model.description.latent_shape,
+            schedulers=model.description.scheduler_names,
+            default_steps=model.description.default_steps,
+            default_guidance_scale=10.0,
+            input_spaces=[model.description.embedding_space.name],
+            upscale_factors=[1],
+        ),
         properties=served.properties,
     )
-    assert not broken.is_ready
+    assert broken.state == model_pb2.MODEL_STATE_UNAVAILABLE
     assert "image_encoder" in broken.unavailable_reason
     assert str(copied_directory) not in broken.unavailable_reason
     message = message_for("any", embedding_of(0))
-    message.model = "copy"
+    message.options.model = "copy"
     assert (await error_of(stub, message)).reason is Reason.MODEL_UNAVAILABLE
 
 
 async def test_what_does_not_fit_is_refused(stub, model):
     space = model.description.embedding_space.name
     good = embedding_of(0)
-    image = media_pb2.Image(content=b"x")
+    image = media_pb2.EncodedImage(content=b"x")
     bad = [
         (message_for("clip-0123456789abcdef", good), "conditioning.audio_embedding.space"),
         (message_for(space, good[:-1]), "conditioning.audio_embedding.values.shape"),

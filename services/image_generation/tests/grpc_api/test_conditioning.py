@@ -11,18 +11,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_tensor
+from chladni_fakes.families import input_names
 from chladni_fakes.loopback import loopback_service
 from chladni_image_generation.composition import SERVICE_NAMES, compose
 from chladni_image_generation.config import ImageGenerationSettings
 
+READY, UNAVAILABLE = model_pb2.MODEL_STATE_READY, model_pb2.MODEL_STATE_UNAVAILABLE
 LATENTS = np.random.default_rng(4).standard_normal((4, 8, 8)).astype(np.float32)
 
 
@@ -45,12 +49,13 @@ def _broken_model(tmp_path):
     (tmp_path / "broken" / "model_index.json").write_text('{"_class_name": "NoSuchPipeline"}')
 
 
-def message_for(*, conditioning=None, **fields):
+def message_for(*, conditioning=None, origin=None, **options):
     values = np.random.default_rng(0).random(COMPONENT_COUNT, dtype=np.float32)
     embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
     return image_pb2.GenerateImageRequest(
         conditioning=image_pb2.Conditioning(audio_embedding=embedding, **(conditioning or {})),
-        **({"seed": 7, "steps": 2, "bypass_cache": True} | fields),
+        options=generation_pb2.GenerationOptions(**({"seed": 7, "steps": 2, "bypass_cache": True} | options)),
+        origin=origin,
     )
 
 
@@ -95,8 +100,8 @@ async def test_enlarging_is_the_model_on_larger_latents(stub):
 
 
 async def test_initial_latents_of_an_enlarged_image_are_as_large_as_the_model_says(stub):
-    [model, *_] = (await stub.GetModels(image_pb2.GetModelsRequest())).models
-    assert model.properties["upscaling"] == "latents"
+    [model, *_] = (await stub.ListModels(image_pb2.ListModelsRequest())).models
+    assert model.image_generation.upscaling_method == model_pb2.UPSCALING_METHOD_LATENTS
     wide = np.random.default_rng(5).standard_normal((4, 16, 16)).astype(np.float32)
     answer = await completed(stub, message_for(conditioning=latents(values=wide), upscale=2))
     assert (answer.image.width_pixels, answer.image.height_pixels) == (128, 128)
@@ -106,13 +111,13 @@ async def test_the_origin_reaches_the_provenance_and_so_the_file(stub):
     earlier = (await completed(stub, message_for())).provenance
     origin = image_pb2.Origin(
         recipe="audioldm",
-        stage="sd_refined",
+        part="sd_refined",
         earlier=[earlier],
         fallback="none was needed",
         options={"noise_mode": "blend"},
     )
     answer = await completed(stub, message_for(origin=origin))
-    assert answer.provenance.stage == "sd_refined"
+    assert answer.provenance.part == "sd_refined"
     assert answer.provenance.fallback == "none was needed"
     assert answer.provenance.recipe_options == {"noise_mode": "blend"}
     assert list(answer.provenance.earlier) == [earlier]
@@ -121,8 +126,8 @@ async def test_the_origin_reaches_the_provenance_and_so_the_file(stub):
 
 
 async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stub, tmp_path):
-    models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
-    assert [model.is_ready for model in models] == [True, False, False, False, False]
+    models = (await stub.ListModels(image_pb2.ListModelsRequest())).models
+    assert [model.state for model in models] == [READY] + [UNAVAILABLE] * 4
     assert [model.id for model in models[1:]] == [
         "broken",
         "empty",
@@ -130,8 +135,8 @@ async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stu
         "absent+absent-too",
     ]
     assert models[0].family == "chladni-embedded"
-    assert list(models[0].inputs) == ["audio_embedding", "initial_latents", "upscale"]
-    assert models[0].required_input_count == 1
+    assert input_names(models[0]) == ("audio_embedding", "initial_latents", "upscale")
+    assert input_names(models[0], required_only=True) == ("audio_embedding",)
     assert "NoSuchPipeline" in models[1].unavailable_reason
     assert "model_index.json" in models[2].unavailable_reason
     assert "no such directory" in models[4].unavailable_reason
@@ -143,10 +148,10 @@ async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stu
 
 
 def provenance(**fields):
-    return image_pb2.Provenance(model="m", **fields)
+    return generation_pb2.Provenance(model="m", **fields)
 
 
-IMAGE = media_pb2.Image(content=b"no image")
+IMAGE = media_pb2.EncodedImage(content=b"no image")
 BAD_MESSAGES = [
     (message_for(conditioning=latents(values=LATENTS[:, :4])), "conditioning.initial_latents.shape"),
     (message_for(conditioning=latents(1.5)), "conditioning.initial_latents_weight"),
@@ -155,11 +160,11 @@ BAD_MESSAGES = [
     (message_for(conditioning={"initial_image": IMAGE}), "conditioning.initial_image"),
     (message_for(conditioning={"strength": 0.5}), "conditioning.strength"),
     (message_for(conditioning={"prompt": "a cat"}), "conditioning.prompt"),
-    (message_for(upscale=3), "upscale"),
-    (message_for(upscale=0), "upscale"),
-    (message_for(upscale=2, width_pixels=128), "upscale"),
-    (message_for(refiner_start=0.5), "refiner_start"),
-    (message_for(origin=image_pb2.Origin(stage="x" * 65)), "origin.stage"),
+    (message_for(upscale=3), "options.upscale"),
+    (message_for(upscale=0), "options.upscale"),
+    (message_for(upscale=2, width_pixels=128), "options.upscale"),
+    (message_for(refiner_start=0.5), "options.refiner_start"),
+    (message_for(origin=image_pb2.Origin(part="x" * 65)), "origin.part"),
     (message_for(origin=image_pb2.Origin(fallback="x" * 1025)), "origin.fallback"),
     (message_for(origin=image_pb2.Origin(earlier=[provenance()] * 5)), "origin.earlier"),
     (message_for(origin=image_pb2.Origin(earlier=[provenance(earlier=[provenance()])])), "origin.earlier"),
@@ -187,8 +192,8 @@ async def test_the_family_of_a_broken_model_is_told_where_its_files_tell(tiny_mo
     )
     async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
-        models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
-    assert [(model.id, model.is_ready, model.family) for model in models[1:]] == [
-        ("without-weights", False, "chladni-embedded")
+        models = (await stub.ListModels(image_pb2.ListModelsRequest())).models
+    assert [(model.id, model.state, model.family) for model in models[1:]] == [
+        ("without-weights", UNAVAILABLE, "chladni-embedded")
     ]
     assert "cannot be loaded" in models[1].unavailable_reason

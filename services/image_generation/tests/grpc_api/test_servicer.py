@@ -8,12 +8,10 @@ import grpc
 import numpy as np
 import pytest
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni.image.v1 import (
-    image_generation_service_pb2_grpc,
-    prompt_service_pb2,
-    prompt_service_pb2_grpc,
-)
+from chladni.image.v1 import image_generation_service_pb2_grpc
+from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
@@ -38,11 +36,15 @@ def stub(channel):
     return image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
 
-def message_for(embedding_seed=0, **fields):
+def message_for(embedding_seed=0, *, origin=None, **options):
     values = np.random.default_rng(embedding_seed).random(COMPONENT_COUNT, dtype=np.float32)
     embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
     conditioning = image_pb2.Conditioning(audio_embedding=embedding)
-    return image_pb2.GenerateImageRequest(conditioning=conditioning, **({"bypass_cache": True} | fields))
+    return image_pb2.GenerateImageRequest(
+        conditioning=conditioning,
+        options=generation_pb2.GenerationOptions(**({"bypass_cache": True} | options)),
+        origin=origin,
+    )
 
 
 async def events_of(stub, message):
@@ -58,7 +60,7 @@ async def error_of(stub, message):
 async def test_the_stream_runs_from_queued_to_completed(stub):
     events = await events_of(
         stub,
-        message_for(seed=5, steps=3, previews=image_pb2.PreviewOptions(interval_steps=1)),
+        message_for(seed=5, steps=3, previews=generation_pb2.PreviewOptions(interval_steps=1)),
     )
     kinds = [event.WhichOneof("event") for event in events]
     assert kinds == ["queued", "started", "progress", "progress", "progress", "completed"]
@@ -94,17 +96,17 @@ async def test_an_identical_request_gets_the_image_again_unless_it_wants_it_anew
         (await events_of(stub, message_for(seed=3, bypass_cache=bypass)))[-1].completed
         for bypass in (False, False, True)
     ]
-    assert [first.is_reused, again.is_reused, anew.is_reused] == [False, True, False]
+    assert [first.reused, again.reused, anew.reused] == [False, True, False]
     assert first.image.content == again.image.content == anew.image.content
 
 
 async def test_the_provenance_tells_the_terms_of_the_contract(stub):
-    exact = (await events_of(stub, message_for()))[-1].completed.provenance
-    assert exact.exact
-    assert (exact.batch_size, exact.decode_batch_size, exact.thread_count) == (1, 1, 1)
-    assert exact.device_capability
-    loose = (await events_of(stub, message_for(exact=False)))[-1].completed.provenance
-    assert not loose.exact
+    reproducible = (await events_of(stub, message_for()))[-1].completed.provenance
+    assert reproducible.reproducible
+    assert (reproducible.batch_size, reproducible.decode_batch_size, reproducible.thread_count) == (1, 1, 1)
+    assert reproducible.device_capability
+    loose = (await events_of(stub, message_for(reproducible=False)))[-1].completed.provenance
+    assert not loose.reproducible
 
 
 async def test_callers_are_told_apart_and_share_the_model(stub):
@@ -142,12 +144,15 @@ async def test_a_burst_beyond_the_queue_is_refused_and_nothing_is_lost(tiny_mode
 
 
 async def test_the_model_is_described(stub):
-    models = (await stub.GetModels(image_pb2.GetModelsRequest())).models
-    assert len(models) == 1
-    assert models[0].is_default
-    assert models[0].input_spaces == [DESCRIPTOR_SPACE]
-    assert models[0].properties["latent_shape"] == "4x8x8"
-    assert len(models[0].digest) == 64
+    response = await stub.ListModels(image_pb2.ListModelsRequest())
+    assert len(response.models) == 1
+    model = response.models[0]
+    assert response.default_model == model.id
+    assert model.state == model_pb2.MODEL_STATE_READY
+    assert model.image_generation.input_spaces == [DESCRIPTOR_SPACE]
+    assert model.image_generation.latent_shape == [4, 8, 8]
+    assert model.properties["latent_shape"] == "4x8x8"
+    assert len(model.digest) == 64
 
 
 def with_embedding(message, **fields):
@@ -163,18 +168,18 @@ def with_embedding(message, **fields):
 GOOD = np.zeros(COMPONENT_COUNT, np.float32)
 
 BAD_MESSAGES = [
-    (message_for(steps=0), "steps"),
-    (message_for(steps=51), "steps"),
-    (message_for(guidance_scale=0.5), "guidance_scale"),
-    (message_for(guidance_scale=float("nan")), "guidance_scale"),
-    (message_for(guidance_scale=31), "guidance_scale"),
-    (message_for(scheduler="NoSuchScheduler"), "scheduler"),
-    (message_for(width_pixels=100), "width_pixels"),
-    (message_for(previews=image_pb2.PreviewOptions(size_pixels=5000)), "previews.size_pixels"),
+    (message_for(steps=0), "options.steps"),
+    (message_for(steps=51), "options.steps"),
+    (message_for(guidance_scale=0.5), "options.guidance_scale"),
+    (message_for(guidance_scale=float("nan")), "options.guidance_scale"),
+    (message_for(guidance_scale=31), "options.guidance_scale"),
+    (message_for(scheduler="NoSuchScheduler"), "options.scheduler"),
+    (message_for(width_pixels=100), "options.width_pixels"),
+    (message_for(previews=generation_pb2.PreviewOptions(size_pixels=5000)), "options.previews.size_pixels"),
     (message_for(origin=image_pb2.Origin(recipe="x" * 65)), "origin.recipe"),
     (message_for(origin=image_pb2.Origin(audio_sha256="../etc")), "origin.audio_sha256"),
-    (message_for(height_pixels=65), "height_pixels"),
-    (message_for(priority=99), "priority"),
+    (message_for(height_pixels=65), "options.height_pixels"),
+    (message_for(priority=99), "options.priority"),
     (image_pb2.GenerateImageRequest(), "conditioning.audio_embedding"),
     (with_embedding(message_for(), space="clap"), "conditioning.audio_embedding.space"),
     (with_embedding(message_for(), values=GOOD[:5]), "conditioning.audio_embedding.values.shape"),
@@ -193,7 +198,11 @@ async def test_a_bad_field_is_named_and_the_next_request_works(stub, message, fi
 
 async def test_all_bad_fields_are_reported_together(stub):
     _, error = await error_of(stub, message_for(steps=0, guidance_scale=99, scheduler="None"))
-    assert {violation.field for violation in error.violations} == {"steps", "guidance_scale", "scheduler"}
+    assert {violation.field for violation in error.violations} == {
+        "options.steps",
+        "options.guidance_scale",
+        "options.scheduler",
+    }
 
 
 async def test_a_condition_that_the_model_does_not_take_is_refused_not_ignored(stub):
@@ -207,18 +216,6 @@ async def test_an_unknown_model_is_not_found(stub):
     code, error = await error_of(stub, message_for(model="dall-e"))
     assert code is grpc.StatusCode.NOT_FOUND
     assert error.reason is Reason.UNKNOWN_MODEL
-
-
-async def test_prompts_are_not_offered_and_the_answer_says_why(channel):
-    stub = prompt_service_pb2_grpc.PromptServiceStub(channel)
-    for call, request in (
-        (stub.WritePrompts, prompt_service_pb2.WritePromptsRequest()),
-        (stub.ScorePrompts, prompt_service_pb2.ScorePromptsRequest()),
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(request)
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-        assert "GenerateImage" in caught.value.details()
 
 
 async def test_the_model_is_loaded_once_and_serves_every_request(tiny_model_directory, monkeypatch):

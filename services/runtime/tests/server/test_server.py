@@ -24,6 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client.parser import text_string_to_metric_families
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason, UnavailableError
@@ -45,13 +46,13 @@ class ScriptedServicer(image_grpc.ImageGenerationServiceServicer):
         self.errors = {}
         self.was_cancelled = asyncio.Event()
 
-    async def GetModels(self, request, context):
-        return image_pb2.GetModelsResponse()
+    async def ListModels(self, request, context):
+        return image_pb2.ListModelsResponse()
 
     async def GenerateImage(self, request, context):
-        if request.model in self.errors:
-            raise self.errors[request.model]
-        yield image_pb2.GenerateImageResponse(queued=image_pb2.GenerationQueued(position=0))
+        if request.options.model in self.errors:
+            raise self.errors[request.options.model]
+        yield image_pb2.GenerateImageResponse(queued=generation_pb2.GenerationQueued(position=0))
         try:
             await self.release.wait()
         except asyncio.CancelledError:
@@ -86,6 +87,10 @@ async def health_of(channel, name=SERVICE_NAME):
     return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
 
 
+def request_for(model):
+    return image_pb2.GenerateImageRequest(options=generation_pb2.GenerationOptions(model=model))
+
+
 async def drained(stream):
     return [message async for message in stream]
 
@@ -94,7 +99,7 @@ async def scripted_failure(servicer, channel, error):
     servicer.errors["fails"] = error
     stub = image_grpc.ImageGenerationServiceStub(channel)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await drained(stub.GenerateImage(image_pb2.GenerateImageRequest(model="fails")))
+        await drained(stub.GenerateImage(request_for("fails")))
     return caught.value
 
 
@@ -102,8 +107,8 @@ async def test_a_ready_service_answers_and_says_so(service):
     _, channel = service
     assert await health_of(channel) == "SERVING"
     assert await health_of(channel, "") == "SERVING"
-    response = await image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
-    assert response == image_pb2.GetModelsResponse()
+    response = await image_grpc.ImageGenerationServiceStub(channel).ListModels(image_pb2.ListModelsRequest())
+    assert response == image_pb2.ListModelsResponse()
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
@@ -167,7 +172,9 @@ async def test_a_round_robin_channel_with_health_checks_connects(service):
     options = [("grpc.service_config", json.dumps(config))]
     async with grpc.aio.insecure_channel(running.address, options=options) as channel:
         stub = image_grpc.ImageGenerationServiceStub(channel)
-        assert await stub.GetModels(image_pb2.GetModelsRequest(), timeout=5) == image_pb2.GetModelsResponse()
+        assert (
+            await stub.ListModels(image_pb2.ListModelsRequest(), timeout=5) == image_pb2.ListModelsResponse()
+        )
 
 
 async def test_methods_that_the_servicer_lacks_are_unimplemented():
@@ -175,7 +182,7 @@ async def test_methods_that_the_servicer_lacks_are_unimplemented():
     async with loopback_service(compose, service_names=[SERVICE_NAME]) as (_, channel):
         stub = image_grpc.ImageGenerationServiceStub(channel)
         for call in (
-            stub.GetModels(image_pb2.GetModelsRequest()),
+            stub.ListModels(image_pb2.ListModelsRequest()),
             stub.GenerateImage(image_pb2.GenerateImageRequest()).read(),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -192,7 +199,7 @@ async def test_the_request_id_comes_back(servicer, service, fails):
         servicer.release.set()
     else:
         servicer.errors["m"] = QueueFullError("Full.", retry_after_seconds=1.5)
-    call = stub.GenerateImage(image_pb2.GenerateImageRequest(model="m"), metadata=((REQUEST_ID_KEY, "r-17"),))
+    call = stub.GenerateImage(request_for("m"), metadata=((REQUEST_ID_KEY, "r-17"),))
     if not fails:
         assert dict(await call.initial_metadata())[REQUEST_ID_KEY] == "r-17"
         assert len(await drained(call)) == 2
@@ -210,7 +217,7 @@ async def test_the_request_id_comes_back(servicer, service, fails):
 
 async def test_a_call_without_request_id_gets_one(service):
     _, channel = service
-    call = image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
+    call = image_grpc.ImageGenerationServiceStub(channel).ListModels(image_pb2.ListModelsRequest())
     assert len(dict(await call.initial_metadata())[REQUEST_ID_KEY]) == 32
     await call
 
@@ -245,7 +252,7 @@ async def test_grpc_itself_repeats_what_is_refused_for_the_moment(
     options = [("grpc.service_config", json.dumps({"methodConfig": [RETRYING]}))]
     async with grpc.aio.insecure_channel(running.address, options=options) as channel:
         stub = image_grpc.ImageGenerationServiceStub(channel)
-        request = image_pb2.GenerateImageRequest(model="m")
+        request = request_for("m")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await drained(stub.GenerateImage(request, timeout=timeout_seconds))
     assert caught.value.code() is WIRE_STATUS[error.reason].grpc
@@ -254,7 +261,7 @@ async def test_grpc_itself_repeats_what_is_refused_for_the_moment(
 
 
 @pytest.mark.parametrize("value", [b"r" * 129, b"caf\xc3\xa9", b"\xff\xfe", b"a\tb"])
-@pytest.mark.parametrize("method", ["GetModels", "GenerateImage"])
+@pytest.mark.parametrize("method", ["ListModels", "GenerateImage"])
 async def test_a_request_id_that_cannot_be_passed_on_is_refused(raw_status, value, method):
     code, details = await raw_status(f"/{SERVICE_NAME}/{method}", (REQUEST_ID_KEY, value))
     assert code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
@@ -383,12 +390,12 @@ async def test_until_the_model_is_loaded_calls_are_refused_and_health_says_so():
         assert await health_of(channel) == "NOT_SERVING"
         stub = image_grpc.ImageGenerationServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.GetModels(image_pb2.GetModelsRequest())
+            await stub.ListModels(image_pb2.ListModelsRequest())
         assert from_rpc_error(caught.value).reason is Reason.MODEL_NOT_READY
         model_is_loaded.set()
         await entering
         assert await health_of(channel) == "SERVING"
-        await stub.GetModels(image_pb2.GetModelsRequest())
+        await stub.ListModels(image_pb2.ListModelsRequest())
     await running.__aexit__(None, None, None)
 
 
@@ -403,10 +410,10 @@ async def test_draining_lets_running_calls_end_and_refuses_new_ones(servicer):
         leaving = asyncio.create_task(running.__aexit__(None, None, None))
         await asyncio.sleep(0.1)
         assert await health_of(channel) == "NOT_SERVING"
-        await stub.GetModels(image_pb2.GetModelsRequest())  # still taken during the delay
+        await stub.ListModels(image_pb2.ListModelsRequest())  # still taken during the delay
         await asyncio.sleep(0.6)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.GetModels(image_pb2.GetModelsRequest())
+            await stub.ListModels(image_pb2.ListModelsRequest())
         assert from_rpc_error(caught.value).reason is Reason.DRAINING
         servicer.release.set()
         last = await stream.read()
@@ -423,17 +430,17 @@ async def test_too_many_calls_are_refused_but_health_still_answers(servicer):
         for stream in streams:
             await stream.read()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.GetModels(image_pb2.GetModelsRequest())
+            await stub.ListModels(image_pb2.ListModelsRequest())
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert from_rpc_error(caught.value).retry_after_seconds > 0
         assert await health_of(channel) == "SERVING"
         servicer.release.set()
         for stream in streams:
             await stream.read()
-        await stub.GetModels(image_pb2.GetModelsRequest())
+        await stub.ListModels(image_pb2.ListModelsRequest())
 
 
-def raw_call(channel, method="GetModels"):
+def raw_call(channel, method="ListModels"):
     """A call of a unary method that sends whatever bytes it is given."""
     return channel.unary_unary(f"/{SERVICE_NAME}/{method}")
 
@@ -464,11 +471,11 @@ async def test_a_message_that_is_too_large_is_refused_and_the_service_goes_on(se
                 assert refusal.reason is Reason.MESSAGE_TOO_LARGE
                 assert refusal.metadata == {"size_bytes": str(size), "max_bytes": "2048"}
         assert await running.gate.wait_until_idle(5)
-        await image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
+        await image_grpc.ImageGenerationServiceStub(channel).ListModels(image_pb2.ListModelsRequest())
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-@pytest.mark.parametrize("method", ["GetModels", "GenerateImage"])
+@pytest.mark.parametrize("method", ["ListModels", "GenerateImage"])
 @pytest.mark.parametrize("count", [0, 2])
 async def test_a_call_needs_exactly_one_message(service, method, count):
     running, channel = service
@@ -491,7 +498,7 @@ async def test_a_call_is_refused_before_its_message_has_arrived(servicer):
     async with loopback_service(compose, service_names=[SERVICE_NAME], settings=settings) as (_, channel):
         busy = image_grpc.ImageGenerationServiceStub(channel).GenerateImage(image_pb2.GenerateImageRequest())
         await busy.read()
-        for method in ("GetModels", "GenerateImage"):
+        for method in ("ListModels", "GenerateImage"):
             # Streams that never send a message; a server that waited for one would never answer.
             call = channel.stream_stream(f"/{SERVICE_NAME}/{method}")()
             async with asyncio.timeout(5):
@@ -544,10 +551,10 @@ async def test_a_taken_port_is_an_error(service):
 
 async def test_metrics_are_valid_prometheus_text_and_count_calls(service):
     running, channel = service
-    await image_grpc.ImageGenerationServiceStub(channel).GetModels(image_pb2.GetModelsRequest())
+    await image_grpc.ImageGenerationServiceStub(channel).ListModels(image_pb2.ListModelsRequest())
     assert await sample(running, "chladni_ready") == 1
     assert (
-        await sample(running, "chladni_requests_total", code="OK", method=f"/{SERVICE_NAME}/GetModels") == 1
+        await sample(running, "chladni_requests_total", code="OK", method=f"/{SERVICE_NAME}/ListModels") == 1
     )
 
 
@@ -556,8 +563,8 @@ async def test_the_end_of_a_call_is_logged_with_the_callers_request_id(service):
     output = StringIO()
     configure_logging("image-generation", "INFO", output)
     try:
-        await image_grpc.ImageGenerationServiceStub(channel).GetModels(
-            image_pb2.GetModelsRequest(), metadata=((REQUEST_ID_KEY, "from-the-caller"),)
+        await image_grpc.ImageGenerationServiceStub(channel).ListModels(
+            image_pb2.ListModelsRequest(), metadata=((REQUEST_ID_KEY, "from-the-caller"),)
         )
         logging.getLogger().handlers[-1].flush()
     finally:

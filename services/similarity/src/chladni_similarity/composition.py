@@ -13,8 +13,6 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from chladni.similarity.v1 import (
-    anomaly_service_pb2,
-    anomaly_service_pb2_grpc,
     similarity_service_pb2,
     similarity_service_pb2_grpc,
 )
@@ -36,14 +34,11 @@ from chladni_similarity.embedders.catalog import ModelCatalog, load_catalog
 from chladni_similarity.embedders.interface import AudioEmbedder
 from chladni_similarity.embedding.cache import EmbeddingCache
 from chladni_similarity.embedding.engine import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
-from chladni_similarity.grpc_api.servicer import AnomalyServicer, SimilarityServicer
+from chladni_similarity.grpc_api.servicer import SimilarityServicer
 from chladni_similarity.metrics import EmbeddingMetrics
 from chladni_similarity.search import ImageSearch, SearchModels
 
-SERVICE_NAMES: Final = (
-    similarity_service_pb2.DESCRIPTOR.services_by_name["SimilarityService"].full_name,
-    anomaly_service_pb2.DESCRIPTOR.services_by_name["AnomalyService"].full_name,
-)
+SERVICE_NAMES: Final = (similarity_service_pb2.DESCRIPTOR.services_by_name["SimilarityService"].full_name,)
 
 _EXPECTED_SECONDS_PER_IMAGE: Final = 0.05
 
@@ -85,8 +80,7 @@ def compose(settings: SimilaritySettings) -> Compose:
                     limits=settings.image_limits,
                 )
                 yield [
-                    Binding(similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server, similarity),
-                    Binding(anomaly_service_pb2_grpc.add_AnomalyServiceServicer_to_server, AnomalyServicer()),
+                    Binding(similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server, similarity)
                 ]
 
     return opened

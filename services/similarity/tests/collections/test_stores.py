@@ -133,7 +133,7 @@ async def test_deleting_tells_how_many_were_there(opened):
 
 async def test_searching_what_was_never_made_is_refused(opened):
     async with opened() as store:
-        with pytest.raises(NotFoundError, match=r"no collection 'things'.*AddImages"):
+        with pytest.raises(NotFoundError, match=r"no collection 'things'.*UpsertImages"):
             await search(store, "things", unit(1, 0, 0, 0))
 
 

@@ -230,9 +230,11 @@ async def test_a_request_chooses_among_the_configured_models(clip_directory, ran
     tensor = tensor_pb2.Tensor(dtype=tensor_pb2.DATA_TYPE_UINT8, shape=pixels.shape, data=pixels.tobytes())
     async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)
-        models = (await stub.GetModels(similarity_pb2.GetModelsRequest())).models
+        response = await stub.ListModels(similarity_pb2.ListModelsRequest())
+        models = response.models
         assert [model.id for model in models] == ["tiny-clip", "efficientnet-lite0"]
-        assert [model.is_default for model in models] == [True, False]
+        assert response.default_model == "tiny-clip"
+        assert [model.family for model in models] == ["clip", "efficientnet-lite0"]
         answers = {}
         for name in ("", "tiny-clip", "efficientnet-lite0"):
             request = similarity_pb2.EmbedImagesRequest(pixels=tensor, model=name)
@@ -242,6 +244,6 @@ async def test_a_request_chooses_among_the_configured_models(clip_directory, ran
     assert answers["tiny-clip"].embeddings.values.shape == [1, 12]
     assert answers["efficientnet-lite0"].model == "efficientnet-lite0"
     assert answers["efficientnet-lite0"].embeddings.values.shape == [1, 1280]
-    spaces = {model.id: model.output_space for model in models}
+    spaces = {model.id: model.embedding.output_space for model in models}
     for name, space in spaces.items():
         assert answers[name].embeddings.space == space

@@ -102,7 +102,7 @@ def recorded(content):
 
 
 def request_of(audio, pixels, encode, model=""):
-    image = media_pb2.Image(content=encode(np.moveaxis(pixels, 0, -1)))
+    image = media_pb2.EncodedImage(content=encode(np.moveaxis(pixels, 0, -1)))
     return similarity_pb2.ScoreAlignmentRequest(audio=audio, image=image, model=model)
 
 
@@ -261,7 +261,7 @@ async def test_whatever_else_is_wrong_is_named(stub, encode, pairs):
 
 async def test_the_model_compares_and_embeds_images_as_well(stub, encode, pairs):
     contents = [encode(np.moveaxis(image, 0, -1)) for image in pairs["images"][:2]]
-    images = [media_pb2.Image(content=content) for content in contents]
+    images = [media_pb2.EncodedImage(content=content) for content in contents]
     same = await stub.CompareImages(
         similarity_pb2.CompareImagesRequest(first=images[0], second=images[0], model="my-alignment")
     )
@@ -277,7 +277,7 @@ async def test_the_model_compares_and_embeds_images_as_well(stub, encode, pairs)
 
 async def test_embeddings_come_with_the_curve_that_makes_scores_of_their_cosines(stub, encode, pairs):
     contents = [encode(np.moveaxis(image, 0, -1)) for image in pairs["images"][:2]]
-    images = [media_pb2.Image(content=content) for content in contents]
+    images = [media_pb2.EncodedImage(content=content) for content in contents]
     request = similarity_pb2.EmbedImagesRequest(encoded=similarity_pb2.ImageBatch(images=images))
     embedded_images = await stub.EmbedImages(request)
     curve = ScoreCurve(embedded_images.score_curve.midpoint, embedded_images.score_curve.slope)
@@ -290,9 +290,12 @@ async def test_embeddings_come_with_the_curve_that_makes_scores_of_their_cosines
 
 
 async def test_models_say_what_they_take_and_what_their_scores_mean(stub):
-    models = (await stub.GetModels(similarity_pb2.GetModelsRequest())).models
+    models = (await stub.ListModels(similarity_pb2.ListModelsRequest())).models
     assert [model.id for model in models] == ["efficientnet-lite0", "my-alignment"]
-    assert [list(model.input_spaces) for model in models] == [[], [SPACE]]
+    assert [list(model.embedding.input_spaces) for model in models] == [[], [SPACE]]
+    assert [[item.name for item in model.inputs] for model in models] == [["image"], ["image", "audio"]]
+    assert [model.embedding.HasField("score_curve") for model in models] == [True, False]
+    assert [model.embedding.HasField("alignment_score_curve") for model in models] == [False, True]
     assert models[0].properties["score"].startswith("calibrated: 0.5 at the cosine 0.")
     assert models[1].properties["score"].startswith("not calibrated")
     assert models[1].properties["alignment_score"].startswith("calibrated")

@@ -1,4 +1,4 @@
-"""AddImages, SearchImages and DeleteImages over loopback, as a caller sees them.
+"""UpsertImages, SearchImages and DeleteImages over loopback, as a caller sees them.
 
 A model of colours stands in for the one that hears: its sounds are colours, so what fits is known beforehand.
 """
@@ -87,7 +87,7 @@ def stub(service):
 @pytest.fixture(scope="module")
 def coloured(encode):
     """Gives a PNG of one colour."""
-    return lambda *rgb: media_pb2.Image(content=encode(np.full((8, 8, 3), rgb, np.uint8)))
+    return lambda *rgb: media_pb2.EncodedImage(content=encode(np.full((8, 8, 3), rgb, np.uint8)))
 
 
 def item(image_id, image, metadata=None):
@@ -99,16 +99,16 @@ def item(image_id, image, metadata=None):
 
 
 def add_request(collection, *items):
-    return similarity_pb2.AddImagesRequest(collection=collection, images=items)
+    return similarity_pb2.UpsertImagesRequest(collection=collection, images=items)
 
 
 def search_request(collection, image, count=0):
-    return similarity_pb2.SearchImagesRequest(collection=collection, image=image, neighbor_count=count)
+    return similarity_pb2.SearchImagesRequest(collection=collection, image=image, page_size=count)
 
 
 def candidate_request(collection, image, candidate_ids, count=0):
     return similarity_pb2.SearchImagesRequest(
-        collection=collection, image=image, neighbor_count=count, candidate_ids=candidate_ids
+        collection=collection, image=image, page_size=count, candidate_ids=candidate_ids
     )
 
 
@@ -117,7 +117,7 @@ def audio_request(collection, *colour, count=0):
     values[:3] = colour
     embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
     audio = similarity_pb2.AudioQuery(embedding=embedding)
-    return similarity_pb2.SearchImagesRequest(collection=collection, audio=audio, neighbor_count=count)
+    return similarity_pb2.SearchImagesRequest(collection=collection, audio=audio, page_size=count)
 
 
 def ids_of(response):
@@ -133,7 +133,7 @@ async def refusal(call):
 async def test_images_are_found_by_images_with_the_score_of_a_comparison(stub, coloured):
     colours = {"red": (250, 0, 0), "orange": (250, 120, 0), "blue": (0, 0, 250)}
     items = [item(name, coloured(*colour), {"name": name}) for name, colour in colours.items()]
-    assert (await stub.AddImages(add_request("by-image", *items))).image_count == 3
+    assert (await stub.UpsertImages(add_request("by-image", *items))).image_count == 3
     response = await stub.SearchImages(search_request("by-image", coloured(250, 0, 0)))
     assert ids_of(response) == ["red", "orange", "blue"]
     assert response.neighbors[0].score == 1.0
@@ -150,7 +150,7 @@ async def test_images_are_found_by_images_with_the_score_of_a_comparison(stub, c
 
 async def test_images_are_found_by_sounds_with_the_score_of_their_alignment(stub, coloured):
     items = [item("red", coloured(250, 0, 0)), item("purple", coloured(120, 0, 250))]
-    await stub.AddImages(add_request("by-sound", *items))
+    await stub.UpsertImages(add_request("by-sound", *items))
     response = await stub.SearchImages(audio_request("by-sound", 0.1, 0, 0.9))
     assert ids_of(response) == ["purple", "red"]
     for neighbor, image in zip(response.neighbors, (items[1].image, items[0].image), strict=True):
@@ -164,7 +164,7 @@ async def test_images_are_found_by_sounds_with_the_score_of_their_alignment(stub
 async def test_a_search_among_candidates_tells_which_the_collection_does_not_hold(stub, coloured):
     colours = {"red": (250, 0, 0), "orange": (250, 120, 0), "blue": (0, 0, 250), "other-blue": (0, 0, 250)}
     items = [item(name, coloured(*colour)) for name, colour in colours.items()]
-    await stub.AddImages(add_request("candidates", *items))
+    await stub.UpsertImages(add_request("candidates", *items))
     query = coloured(0, 0, 250)
     response = await stub.SearchImages(candidate_request("candidates", query, ["z", "red", "a", "orange"]))
     assert set(ids_of(response)) == {"red", "orange"}
@@ -186,7 +186,7 @@ async def test_a_search_among_candidates_tells_which_the_collection_does_not_hol
 
 
 async def test_a_search_among_a_thousand_candidates_is_answered(stub, coloured):
-    await stub.AddImages(add_request("thousand", item("500", coloured(9, 0, 0))))
+    await stub.UpsertImages(add_request("thousand", item("500", coloured(9, 0, 0))))
     candidate_ids = [str(number) for number in range(1000)]
     response = await stub.SearchImages(candidate_request("thousand", coloured(9, 0, 0), candidate_ids))
     assert ids_of(response) == ["500"]
@@ -194,10 +194,10 @@ async def test_a_search_among_a_thousand_candidates_is_answered(stub, coloured):
 
 
 async def test_the_same_identifier_replaces_and_counts_are_exact(stub, coloured):
-    first = await stub.AddImages(
+    first = await stub.UpsertImages(
         add_request("replaced", item("a", coloured(9, 0, 0), {"version": 1}), item("b", coloured(0, 9, 0)))
     )
-    second = await stub.AddImages(
+    second = await stub.UpsertImages(
         add_request("replaced", item("a", coloured(0, 0, 9), {"version": 2}), item("c", coloured(5, 5, 5)))
     )
     assert (first.image_count, second.image_count) == (2, 3)
@@ -208,11 +208,11 @@ async def test_the_same_identifier_replaces_and_counts_are_exact(stub, coloured)
         similarity_pb2.DeleteImagesRequest(collection="replaced", ids=["a", "a", "b", "never-added"])
     )
     assert response.deleted_count == 2
-    assert (await stub.AddImages(add_request("replaced", item("c", coloured(9, 9, 9))))).image_count == 1
+    assert (await stub.UpsertImages(add_request("replaced", item("c", coloured(9, 9, 9))))).image_count == 1
 
 
 async def test_the_empty_name_is_the_collection_default(stub, coloured):
-    await stub.AddImages(add_request("", item("a", coloured(9, 0, 0))))
+    await stub.UpsertImages(add_request("", item("a", coloured(9, 0, 0))))
     assert ids_of(await stub.SearchImages(search_request("default", coloured(9, 0, 0)))) == ["a"]
     response = await stub.DeleteImages(similarity_pb2.DeleteImagesRequest(ids=["a"]))
     assert response.deleted_count == 1
@@ -221,8 +221,8 @@ async def test_the_empty_name_is_the_collection_default(stub, coloured):
 
 async def test_ten_neighbours_are_found_unless_the_request_says_otherwise(stub, coloured):
     items = [item(str(index), coloured(index, 9, 100 - index)) for index in range(64)]
-    await stub.AddImages(add_request("many", *items))
-    await stub.AddImages(
+    await stub.UpsertImages(add_request("many", *items))
+    await stub.UpsertImages(
         add_request("many", *(item(f"x{index}", coloured(index, 1, 2)) for index in range(50)))
     )
     for count, found_count in ((0, 10), (1, 1), (100, 100)):
@@ -245,7 +245,7 @@ json_values = st.recursive(
 @given(metadata=st.dictionaries(st.text(max_size=20), json_values, max_size=5))
 async def test_metadata_comes_back_as_it_was(stub, coloured, metadata):
     added = item("a", coloured(9, 0, 0), metadata)
-    await stub.AddImages(add_request("metadata", added))
+    await stub.UpsertImages(add_request("metadata", added))
     (neighbor,) = (await stub.SearchImages(search_request("metadata", coloured(9, 0, 0)))).neighbors
     assert neighbor.HasField("metadata")
     assert neighbor.metadata == added.metadata
@@ -254,22 +254,22 @@ async def test_metadata_comes_back_as_it_was(stub, coloured, metadata):
 async def test_one_bad_image_keeps_all_out(stub, coloured):
     items = [item(str(index), coloured(index, 0, 9)) for index in range(5)]
     items[3].image.content = b"\x89PNG\r\n\x1a\n and then nothing"
-    code, error = await refusal(stub.AddImages(add_request("bad-image", *items)))
+    code, error = await refusal(stub.UpsertImages(add_request("bad-image", *items)))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert error.reason is Reason.INVALID_IMAGE
     assert [violation.field for violation in error.violations] == ["images[3].image.content"]
     code, error = await refusal(stub.SearchImages(search_request("bad-image", coloured(0, 0, 9))))
     assert code is grpc.StatusCode.NOT_FOUND
     assert error.violations[0].field == "collection"
-    assert "AddImages" in error.message
+    assert "UpsertImages" in error.message
 
 
 async def test_however_much_is_wrong_the_error_stays_within_what_grpc_carries(stub, coloured):
-    no_image = media_pb2.Image(content=b"no image")
+    no_image = media_pb2.EncodedImage(content=b"no image")
     nothing_right = similarity_pb2.CollectionImage(id="not good" * 20, metadata={"text": "x" * 16_400})
     calls = [
-        (stub.AddImages(add_request("", *(item(f"{n}", no_image) for n in range(64)))), 10),
-        (stub.AddImages(add_request("n o", *[nothing_right] * 64)), 21),
+        (stub.UpsertImages(add_request("", *(item(f"{n}", no_image) for n in range(64)))), 10),
+        (stub.UpsertImages(add_request("n o", *[nothing_right] * 64)), 21),
         (stub.DeleteImages(similarity_pb2.DeleteImagesRequest(collection="n o", ids=["n/o"] * 1000)), 6),
     ]
     for call, violation_count in calls:
@@ -284,27 +284,27 @@ async def test_however_much_is_wrong_the_error_stays_within_what_grpc_carries(st
 @pytest.mark.parametrize(
     ("method", "request_of", "field", "complaint"),
     [
-        ("AddImages", lambda image: add_request("x"), "images", "must be from 1 to 64"),
+        ("UpsertImages", lambda image: add_request("x"), "images", "must be from 1 to 64"),
         (
-            "AddImages",
+            "UpsertImages",
             lambda image: add_request("x", *(item(str(number), image) for number in range(65))),
             "images",
             "is 65 images",
         ),
-        ("AddImages", lambda image: add_request("a/b", item("a", image)), "collection", "1 to 64 letters"),
-        ("AddImages", lambda image: add_request("x" * 65, item("a", image)), "collection", "1 to 64"),
-        ("AddImages", lambda image: add_request("x", item("", image)), "images[0].id", "1 to 128 letters"),
-        ("AddImages", lambda image: add_request("x", item("a\n", image)), "images[0].id", "1 to 128"),
-        ("AddImages", lambda image: add_request("x", item("a" * 129, image)), "images[0].id", "1 to 128"),
-        ("AddImages", lambda image: add_request("x", item("a", None)), "images[0].image", "is missing"),
+        ("UpsertImages", lambda image: add_request("a/b", item("a", image)), "collection", "1 to 64 letters"),
+        ("UpsertImages", lambda image: add_request("x" * 65, item("a", image)), "collection", "1 to 64"),
+        ("UpsertImages", lambda image: add_request("x", item("", image)), "images[0].id", "1 to 128 letters"),
+        ("UpsertImages", lambda image: add_request("x", item("a\n", image)), "images[0].id", "1 to 128"),
+        ("UpsertImages", lambda image: add_request("x", item("a" * 129, image)), "images[0].id", "1 to 128"),
+        ("UpsertImages", lambda image: add_request("x", item("a", None)), "images[0].image", "is missing"),
         (
-            "AddImages",
+            "UpsertImages",
             lambda image: add_request("x", item("a", image), item("b", image), item("a", image)),
             "images[2].id",
             "the same as images[0].id",
         ),
         (
-            "AddImages",
+            "UpsertImages",
             lambda image: add_request("x", item("a", image, {"text": "x" * 16_400})),
             "images[0].metadata",
             "to 16384 bytes",
@@ -329,14 +329,14 @@ async def test_however_much_is_wrong_the_error_stays_within_what_grpc_carries(st
             "1 to 128",
         ),
         ("SearchImages", lambda image: search_request("a b", image), "collection", "1 to 64"),
-        ("SearchImages", lambda image: search_request("", image, 101), "neighbor_count", "from 1 to 100"),
+        ("SearchImages", lambda image: search_request("", image, 101), "page_size", "from 1 to 100"),
         (
             "SearchImages",
             lambda image: similarity_pb2.SearchImagesRequest(audio=similarity_pb2.AudioQuery()),
             "audio",
             "is missing",
         ),
-        ("SearchImages", lambda image: search_request("", media_pb2.Image()), "image.content", ""),
+        ("SearchImages", lambda image: search_request("", media_pb2.EncodedImage()), "image.content", ""),
         ("DeleteImages", lambda image: similarity_pb2.DeleteImagesRequest(), "ids", "from 1 to 1000"),
         (
             "DeleteImages",
@@ -358,15 +358,15 @@ async def test_identifiers_and_metadata_at_their_limits_are_taken(stub, coloured
     image_id = "aZ09._-" + "x" * 121
     added = item(image_id, coloured(1, 2, 3), {"t": text})
     assert 16_380 <= added.metadata.ByteSize() <= 16_384
-    await stub.AddImages(add_request("a" * 64, added))
+    await stub.UpsertImages(add_request("a" * 64, added))
     assert ids_of(await stub.SearchImages(search_request("a" * 64, coloured(1, 2, 3)))) == [image_id]
 
 
 async def test_a_full_collection_says_so_and_no_retry_is_suggested(stub, coloured):
     for start in range(0, 200, 50):
         items = [item(str(start + index), coloured(index, 2, start)) for index in range(50)]
-        await stub.AddImages(add_request("full", *items))
-    code, error = await refusal(stub.AddImages(add_request("full", item("one-more", coloured(1, 2, 3)))))
+        await stub.UpsertImages(add_request("full", *items))
+    code, error = await refusal(stub.UpsertImages(add_request("full", item("one-more", coloured(1, 2, 3)))))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "at most 200" in error.message
     assert error.retry_after_seconds is None
@@ -378,12 +378,12 @@ async def test_requests_at_the_same_time_are_all_kept(stub, coloured):
         for n in range(25)
     ]
     searches = [search_request("many", coloured(n, 9, 7)) for n in range(25)]
-    answers = await asyncio.gather(*map(stub.AddImages, requests), *map(stub.SearchImages, searches))
+    answers = await asyncio.gather(*map(stub.UpsertImages, requests), *map(stub.SearchImages, searches))
     assert sorted(answer.image_count for answer in answers[:25]) == list(range(4, 101, 4))
 
 
 async def test_operators_see_sizes_and_times_and_no_names(service, stub, coloured):
-    await stub.AddImages(add_request("secret-name", item("a", coloured(9, 0, 0))))
+    await stub.UpsertImages(add_request("secret-name", item("a", coloured(9, 0, 0))))
     await stub.SearchImages(search_request("secret-name", coloured(9, 0, 0)))
     await stub.SearchImages(audio_request("secret-name", 1, 0, 0))
     async with httpx.AsyncClient() as client:
@@ -404,7 +404,7 @@ async def test_operators_see_sizes_and_times_and_no_names(service, stub, coloure
 async def test_a_folder_is_found_again_by_the_next_server(monkeypatch, tmp_path, coloured):
     folder = str(tmp_path / "collections")
     async with served(monkeypatch, collections=folder) as (_, stub):
-        await stub.AddImages(add_request("kept", item("a", coloured(9, 0, 0), {"n": 1})))
+        await stub.UpsertImages(add_request("kept", item("a", coloured(9, 0, 0), {"n": 1})))
     async with served(monkeypatch, collections=folder) as (running, stub):
         (neighbor,) = (await stub.SearchImages(search_request("kept", coloured(9, 0, 0)))).neighbors
         assert (neighbor.id, neighbor.score, neighbor.metadata["n"]) == ("a", 1.0, 1)
@@ -416,7 +416,7 @@ async def test_a_folder_is_found_again_by_the_next_server(monkeypatch, tmp_path,
 async def test_without_collections_a_hint_says_what_to_do(monkeypatch, coloured):
     async with served(monkeypatch, collections="off") as (_, stub):
         for call in (
-            stub.AddImages(add_request("a", item("a", coloured(1, 2, 3)))),
+            stub.UpsertImages(add_request("a", item("a", coloured(1, 2, 3)))),
             stub.SearchImages(search_request("a", coloured(1, 2, 3))),
             stub.DeleteImages(similarity_pb2.DeleteImagesRequest(ids=["a"])),
         ):
@@ -428,7 +428,7 @@ async def test_without_collections_a_hint_says_what_to_do(monkeypatch, coloured)
 async def test_a_store_that_is_down_takes_nothing_else_with_it(monkeypatch, coloured, unused_tcp_port):
     async with served(monkeypatch, collections=f"http://127.0.0.1:{unused_tcp_port}") as (running, stub):
         for call in (
-            stub.AddImages(add_request("a", item("a", coloured(1, 2, 3)))),
+            stub.UpsertImages(add_request("a", item("a", coloured(1, 2, 3)))),
             stub.SearchImages(search_request("a", coloured(1, 2, 3))),
             stub.DeleteImages(similarity_pb2.DeleteImagesRequest(ids=["a"])),
         ):
@@ -449,9 +449,9 @@ async def test_photographs_find_their_like_and_a_model_that_hears_nothing_says_s
     compose = composition.compose(settings)
     async with loopback_service(compose, service_names=composition.SERVICE_NAMES) as (_, channel):
         stub = similarity_grpc.SimilarityServiceStub(channel)
-        images = {name: media_pb2.Image(content=photograph(name)) for name in names}
-        await stub.AddImages(add_request("", *(item(name, image) for name, image in images.items())))
-        right = media_pb2.Image(content=photograph("motorcycle_right.png"))
+        images = {name: media_pb2.EncodedImage(content=photograph(name)) for name in names}
+        await stub.UpsertImages(add_request("", *(item(name, image) for name, image in images.items())))
+        right = media_pb2.EncodedImage(content=photograph("motorcycle_right.png"))
         response = await stub.SearchImages(search_request("", right))
         assert response.neighbors[0].id == "motorcycle_left.png"
         assert response.neighbors[0].score > response.neighbors[1].score + 0.2

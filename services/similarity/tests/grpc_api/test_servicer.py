@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from chladni.media.v1 import media_pb2
-from chladni.similarity.v1 import anomaly_service_pb2 as anomaly_pb2
-from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
+from chladni.model.v1 import model_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
@@ -48,7 +47,7 @@ def stub(service):
 
 
 def encoded_request(*contents, model=""):
-    images = [media_pb2.Image(content=content) for content in contents]
+    images = [media_pb2.EncodedImage(content=content) for content in contents]
     return similarity_pb2.EmbedImagesRequest(encoded=similarity_pb2.ImageBatch(images=images), model=model)
 
 
@@ -58,7 +57,9 @@ def raw_request(pixels):
 
 def compare_request(first, second, model=""):
     return similarity_pb2.CompareImagesRequest(
-        first=media_pb2.Image(content=first), second=media_pb2.Image(content=second), model=model
+        first=media_pb2.EncodedImage(content=first),
+        second=media_pb2.EncodedImage(content=second),
+        model=model,
     )
 
 
@@ -118,7 +119,7 @@ async def test_scores_are_in_range_symmetric_and_one_for_itself(
 
 def matrix_request(rows, columns=None, model=""):
     def batch(contents):
-        images = [media_pb2.Image(content=content) for content in contents]
+        images = [media_pb2.EncodedImage(content=content) for content in contents]
         return similarity_pb2.ImageBatch(images=images)
 
     return similarity_pb2.CompareImageMatrixRequest(
@@ -230,14 +231,19 @@ async def test_requests_at_once_are_answered_each_with_its_own(stub, encode, emb
 
 
 async def test_models_are_described(stub):
-    response = await stub.GetModels(similarity_pb2.GetModelsRequest())
+    response = await stub.ListModels(similarity_pb2.ListModelsRequest())
     (model,) = response.models
     assert model.id == "efficientnet-lite0"
     assert len(model.digest) == 64
-    assert model.is_default
-    assert model.is_ready
-    assert model.output_space == "chladni-efficientnet-lite0-v1"
-    assert model.properties["dimension"] == "1280"
+    assert response.default_model == model.id
+    assert model.state == model_pb2.MODEL_STATE_READY
+    assert model.family == "efficientnet-lite0"
+    assert list(model.inputs) == [model_pb2.ModelInput(name="image", required=True)]
+    abilities = model.embedding
+    assert (abilities.output_space, abilities.dimension) == ("chladni-efficientnet-lite0-v1", 1280)
+    assert not abilities.input_spaces
+    assert abilities.score_curve.slope > 0
+    assert not abilities.HasField("alignment_score_curve")
 
 
 GOOD = "good"
@@ -339,14 +345,7 @@ async def test_without_a_model_that_hears_alignment_is_not_offered(stub):
     assert "chladni-alignment" in error.message
 
 
-async def test_machines_are_not_judged(service):
-    stub = anomaly_grpc.AnomalyServiceStub(service[1])
-    code, error = await refusal(stub.ScoreAnomaly(anomaly_pb2.ScoreAnomalyRequest()))
-    assert code is grpc.StatusCode.UNIMPLEMENTED
-    assert "ExtractFeatures" in error.message
-
-
-async def test_both_services_are_healthy_and_the_metrics_are_prometheus_text(
+async def test_the_service_is_healthy_and_the_metrics_are_prometheus_text(
     service, stub, encode, random_image
 ):
     running, channel = service

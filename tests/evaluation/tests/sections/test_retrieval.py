@@ -35,10 +35,10 @@ class KnownScores(similarity_grpc.SimilarityServiceServicer):
         self._forgets = forgets
         self.collections: dict[str, dict[str, int]] = {}
 
-    def AddImages(self, request, context):
+    def UpsertImages(self, request, context):
         images = self.collections.setdefault(request.collection, {})
         images |= {image.id: int(image.image.content) for image in request.images}
-        return similarity_pb2.AddImagesResponse(image_count=len(images))
+        return similarity_pb2.UpsertImagesResponse(image_count=len(images))
 
     def SearchImages(self, request, context):
         assert request.neighbor_count == 100

@@ -8,6 +8,8 @@ import math
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
+from google.protobuf.duration_pb2 import Duration
+
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
@@ -38,8 +40,8 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
     """Features of any bytes, which follow from their digest.
 
     Attributes:
-        error: Raised by every call but GetModels, if set.
-        models_error: Raised by GetModels, if set.
+        error: Raised by every call but ListModels, if set.
+        models_error: Raised by ListModels, if set.
         errors: Raised instead of an answer, by what is requested: the name of a model, ``latents`` or
             ``spectrogram``.
         models: Descriptions of its models, the default one first.
@@ -91,11 +93,12 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
                 await self.may_go_on.wait()
                 yield _live_frame(frame_count)
                 frame_count += 1
-            seconds = self.received_bytes / 2 / config.sample_rate_hz
+            duration = Duration()
+            duration.FromMilliseconds(round(1000 * self.received_bytes / 2 / config.sample_rate_hz))
             yield audio_pb2.StreamFeaturesResponse(
                 summary=audio_pb2.StreamSummary(
                     frame_count=frame_count,
-                    duration_seconds=seconds,
+                    duration=duration,
                     descriptors=[
                         audio_pb2.Descriptor(name="loudness", value=0.5, unit="1", minimum=0, maximum=1)
                     ],
@@ -117,7 +120,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
                 format=kinds[0] if kinds else media_pb2.AUDIO_FORMAT_MP3,
                 sample_rate_hz=44100,
                 channel_count=2,
-                duration_seconds=1.5,
+                duration=Duration(seconds=1, nanos=500_000_000),
                 sha256=hashlib.sha256(content).hexdigest(),
             )
         )
@@ -135,12 +138,16 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
             response.latent_calibration.digest = "c" * 64
         return response
 
-    async def GetModels(
-        self, _request: audio_pb2.GetModelsRequest, _context: Any
-    ) -> audio_pb2.GetModelsResponse:
+    async def ListModels(
+        self, _request: audio_pb2.ListModelsRequest, _context: Any
+    ) -> audio_pb2.ListModelsResponse:
         if self.models_error is not None:
             raise self.models_error
-        return audio_pb2.GetModelsResponse(models=self.models)
+        return audio_pb2.ListModelsResponse(models=self.models, default_model=self._default_model)
+
+    @property
+    def _default_model(self) -> str:
+        return self.models[0].id if self.models and self.models[0].family else ""
 
     def _check(self, requested: str = "") -> None:
         """Raise the error that is set for what is requested, if any."""
@@ -155,9 +162,9 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
             raise NotFoundError(Reason.UNKNOWN_MODEL, f"No embedding model is called {name!r}.")
         self._check(name)
         values = _values(content)
-        is_own = model.output_space == SPACE
+        is_own = model.embedding.output_space == SPACE
         return tensor_pb2.Embedding(
-            space=model.output_space,
+            space=model.embedding.output_space,
             values=float_tensor((len(values),), values),
             component_names=_DESCRIPTOR_NAMES if is_own else (),
         )
@@ -193,8 +200,8 @@ def _descriptors(content: bytes) -> list[audio_pb2.Descriptor]:
 
 
 def _latents(options: audio_pb2.InitialLatentsOptions) -> tensor_pb2.Tensor:
-    """Return latents that show in which basis they were requested: each value is the basis' number."""
-    return float_tensor(options.shape, [float(options.basis)] * math.prod(options.shape))
+    """Return latents that show in which mode they were requested: each value is the mode's number."""
+    return float_tensor(options.shape, [float(options.mode)] * math.prod(options.shape))
 
 
 def float_tensor(shape: Sequence[int], values: Sequence[float]) -> tensor_pb2.Tensor:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf import json_format
-
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni.model.v1 import model_pb2
 from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
-from chladni_fakes.families import embedded
+from chladni_contract.provenance_messages import to_provenance
+from chladni_fakes.families import embedded, input_names
 from chladni_fakes.images import colored_png, png_message, with_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-    from chladni.model.v1 import model_pb2
 
 _SIDE_PIXELS: Final = 512
 _SETTINGS_OF_INPUTS: Final = {"strength": "initial_image", "initial_latents_weight": "initial_latents"}
@@ -29,11 +29,12 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
     Like the real service it refuses what a model does not take, and models that are not ready.
 
     Attributes:
-        error: Raised by every call but GetModels, if set.
-        models_error: Raised by GetModels, if set.
+        error: Raised by every call but ListModels, if set.
+        models_error: Raised by ListModels, if set.
         errors: Raised by models, by their names.
         error_after_steps: Number of steps after which these errors are raised.
         models: Descriptions of its models, the default one first.
+        default_model: Identifier of the default model if it is not the first one; empty if it is.
         default_steps: Steps if the request names none.
         step_seconds: Duration of a step.
         may_go_on: Generation waits while this is not set.
@@ -56,6 +57,7 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         self.models_error: ChladniError | None = None
         self.errors: dict[str, ChladniError] = {}
         self.models = [embedded()]
+        self.default_model = ""
         self.error_after_steps = 0
         self.default_steps = 4
         self.step_seconds = 0.0
@@ -87,12 +89,16 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         finally:
             self.running -= 1
 
-    async def GetModels(
-        self, _request: image_pb2.GetModelsRequest, _context: Any
-    ) -> image_pb2.GetModelsResponse:
+    async def ListModels(
+        self, _request: image_pb2.ListModelsRequest, _context: Any
+    ) -> image_pb2.ListModelsResponse:
         if self.models_error is not None:
             raise self.models_error
-        return image_pb2.GetModelsResponse(models=self.models)
+        return image_pb2.ListModelsResponse(models=self.models, default_model=self._default_model)
+
+    @property
+    def _default_model(self) -> str:
+        return self.default_model or (self.models[0].id if self.models else "")
 
     async def _generate(
         self, request: image_pb2.GenerateImageRequest
@@ -101,12 +107,13 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         error = self.error or self.errors.get(model.id)
         if error is not None and self.error_after_steps == 0:
             raise error
-        seed = request.seed if request.HasField("seed") else 4711
-        steps = request.steps or self.default_steps
-        guidance = request.guidance_scale if request.HasField("guidance_scale") else 3.0
-        yield image_pb2.GenerateImageResponse(queued=image_pb2.GenerationQueued(position=0))
+        options = request.options
+        seed = options.seed if options.HasField("seed") else 4711
+        steps = options.steps or self.default_steps
+        guidance = options.guidance_scale if options.HasField("guidance_scale") else 3.0
+        yield image_pb2.GenerateImageResponse(queued=generation_pb2.GenerationQueued(position=0))
         yield image_pb2.GenerateImageResponse(
-            started=image_pb2.GenerationStarted(
+            started=generation_pb2.GenerationStarted(
                 seed=seed, total_steps=steps, model=model.id, guidance_scale=guidance
             )
         )
@@ -122,16 +129,16 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
 
     def _model_for(self, request: image_pb2.GenerateImageRequest) -> model_pb2.ModelInfo:
         """Return the model of a request, which must be ready and accept the inputs of the request."""
-        name = request.model or self.models[0].id
+        name = request.options.model or self._default_model
         model = next((model for model in self.models if model.id == name), None)
         if model is None:
             raise NotFoundError(Reason.UNKNOWN_MODEL, f"No image model is called {name!r}.")
-        if not model.is_ready:
+        if model.state != model_pb2.MODEL_STATE_READY:
             raise ChladniError(Reason.MODEL_UNAVAILABLE, model.unavailable_reason or "It is loading.")
         given = _inputs_given(request)
-        for field in sorted(given - set(model.inputs)):
+        for field in sorted(given - set(input_names(model))):
             raise InvalidInputError(Reason.INVALID_FIELD, f"{name} takes no {field}.", field=field)
-        for field in model.inputs[: model.required_input_count]:
+        for field in input_names(model, required_only=True):
             if field not in given:
                 raise InvalidInputError(Reason.MISSING_FIELD, f"{name} needs {field}.", field=field)
         return model
@@ -139,16 +146,16 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
     def _completed(
         self, request: image_pb2.GenerateImageRequest, chosen: dict[str, Any]
     ) -> image_pb2.GenerationCompleted:
-        seed = chosen["seed"]
+        options, seed = request.options, chosen["seed"]
         facts: dict[str, Any] = chosen | {
             "model_digest": "0" * 64,
             "recipe": request.origin.recipe,
-            "scheduler": request.scheduler or "EulerDiscreteScheduler",
-            "width_pixels": request.width_pixels or _SIDE_PIXELS,
-            "height_pixels": request.height_pixels or _SIDE_PIXELS,
+            "scheduler": options.scheduler or "EulerDiscreteScheduler",
+            "width_pixels": options.width_pixels or _SIDE_PIXELS,
+            "height_pixels": options.height_pixels or _SIDE_PIXELS,
             "audio_sha256": request.origin.audio_sha256,
             "library_versions": {"scripted": "1"},
-            "exact": request.exact if request.HasField("exact") else True,
+            "reproducible": options.reproducible if options.HasField("reproducible") else True,
             "device_capability": "pencil",
             "decode_batch_size": 1,
         }
@@ -158,17 +165,17 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
             content = with_text(content, "chladni", json.dumps(facts))
         return image_pb2.GenerationCompleted(
             image=png_message(content, facts["width_pixels"], facts["height_pixels"]),
-            provenance=image_pb2.Provenance(**facts),
-            is_reused=self.is_reused,
+            provenance=generation_pb2.Provenance(**facts),
+            reused=self.is_reused,
         )
 
     def _progress(
         self, request: image_pb2.GenerateImageRequest, seed: int, step: int, steps: int
-    ) -> image_pb2.GenerationProgress:
-        progress = image_pb2.GenerationProgress(step=step, total_steps=steps)
+    ) -> generation_pb2.GenerationProgress:
+        progress = generation_pb2.GenerationProgress(step=step, total_steps=steps)
         progress.elapsed.FromMilliseconds(round(step * self.step_seconds * 1000))
         progress.remaining.FromMilliseconds(round((steps - step) * self.step_seconds * 1000))
-        previews = request.previews
+        previews = request.options.previews
         if previews.interval_steps and step % previews.interval_steps == 0:
             size_pixels = previews.size_pixels or 64
             content = self.draw(_subject(request), seed, size_pixels)
@@ -179,33 +186,31 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
 def _inputs_given(request: image_pb2.GenerateImageRequest) -> set[str]:
     given = {field.name for field, _ in request.conditioning.ListFields()}
     given = {_SETTINGS_OF_INPUTS.get(name, name) for name in given}
-    return given | {name for name in ("upscale", "refiner_start") if request.HasField(name)}
+    return given | {name for name in ("upscale", "refiner_start") if request.options.HasField(name)}
 
 
 def _subject(request: image_pb2.GenerateImageRequest) -> str:
-    """Return what, with the seed, determines the colour of an image: each stage of a recipe has its own."""
+    """Return what, with the seed, determines the colour of an image: each part of a recipe has its own."""
     origin = request.origin
-    return f"{origin.audio_sha256}/{origin.stage}" if origin.stage else origin.audio_sha256
+    return f"{origin.audio_sha256}/{origin.part}" if origin.part else origin.audio_sha256
 
 
 def _conditions(request: image_pb2.GenerateImageRequest) -> dict[str, Any]:
     """Return the fields of the provenance that describe the conditioning and its origin, if given."""
     conditioning, origin = request.conditioning, request.origin
     facts: dict[str, Any] = {
-        "stage": origin.stage,
+        "part": origin.part,
         "fallback": origin.fallback,
         "recipe_options": dict(origin.options),
         "prompt": conditioning.prompt,
         "negative_prompt": conditioning.negative_prompt,
-        "earlier": [
-            json_format.MessageToDict(earlier, preserving_proto_field_name=True) for earlier in origin.earlier
-        ],
-        "upscale": request.upscale or 1,
+        "earlier": [asdict(to_provenance(earlier)) for earlier in origin.earlier],
+        "upscale": request.options.upscale or 1,
     }
     for message, name in (
         (conditioning, "strength"),
         (conditioning, "initial_latents_weight"),
-        (request, "refiner_start"),
+        (request.options, "refiner_start"),
     ):
         if message.HasField(name):
             facts[name] = getattr(message, name)

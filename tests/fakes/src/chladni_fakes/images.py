@@ -34,9 +34,11 @@ def with_text(png: bytes, keyword: str, text: str) -> bytes:
     return png.removesuffix(end) + _chunk(b"iTXt", data) + end
 
 
-def png_message(content: bytes, width_pixels: int, height_pixels: int | None = None) -> media_pb2.Image:
+def png_message(
+    content: bytes, width_pixels: int, height_pixels: int | None = None
+) -> media_pb2.EncodedImage:
     """Return the message of a PNG; a square one if no height is given."""
-    return media_pb2.Image(
+    return media_pb2.EncodedImage(
         content=content,
         format=media_pb2.IMAGE_FORMAT_PNG,
         width_pixels=width_pixels,

@@ -72,14 +72,14 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
             model="scripted-eye",
         )
 
-    async def AddImages(
-        self, request: similarity_pb2.AddImagesRequest, _context: Any
-    ) -> similarity_pb2.AddImagesResponse:
+    async def UpsertImages(
+        self, request: similarity_pb2.UpsertImagesRequest, _context: Any
+    ) -> similarity_pb2.UpsertImagesResponse:
         self._check_collections(self.add_error)
         collection = self.collections.setdefault(request.collection, {})
         self.embedded += [item.image.content for item in request.images]
         collection.update({item.id: item.image.content for item in request.images})
-        return similarity_pb2.AddImagesResponse(image_count=len(collection))
+        return similarity_pb2.UpsertImagesResponse(image_count=len(collection))
 
     async def SearchImages(
         self, request: similarity_pb2.SearchImagesRequest, _context: Any
@@ -96,7 +96,7 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         ]
         found.sort(key=lambda neighbor: neighbor.score, reverse=True)
         return similarity_pb2.SearchImagesResponse(
-            neighbors=found[: request.neighbor_count],
+            neighbors=found[: request.page_size],
             absent_ids=[image_id for image_id in request.candidate_ids if image_id not in collection],
         )
 

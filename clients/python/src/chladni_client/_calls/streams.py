@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
-from chladni.gateway.v1 import audio_to_image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import creation_pb2
+from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
 from chladni_client._messages.audio_results import to_live_event
-from chladni_client._messages.image_results import EventConversion
+from chladni_client._messages.image_results import to_creation_event
 from chladni_client._messages.requests import to_pcm_config
 from chladni_client._transport.connection import Connection
 from chladni_client._transport.retries import Attempts
@@ -22,7 +22,7 @@ from chladni_client.types.live import LiveEvent, PcmFormat
 
 
 async def created_events(
-    gateway: Connection, request: gateway_pb2.CreateImageRequest, attempts: Attempts
+    gateway: Connection, request: creation_pb2.CreateImageRequest, attempts: Attempts
 ) -> AsyncGenerator[CreationEvent, None]:
     """Yield what happens, the image last; closing the generator cancels the call.
 
@@ -47,16 +47,15 @@ async def created_events(
 
 
 async def _events_of_one_call(
-    gateway: Connection, request: gateway_pb2.CreateImageRequest, attempts: Attempts
+    gateway: Connection, request: creation_pb2.CreateImageRequest, attempts: Attempts
 ) -> AsyncGenerator[CreationEvent, None]:
-    stub: gateway_grpc.AudioToImageServiceAsyncStub = gateway_grpc.AudioToImageServiceStub(gateway.channel)
-    to_event = EventConversion().to_event
+    stub: gateway_grpc.ImageServiceAsyncStub = gateway_grpc.ImageServiceStub(gateway.channel)
     is_created = False
     with gateway.calling() as metadata:
         call = stub.CreateImage(request, timeout=attempts.remaining_seconds, metadata=metadata)
         try:
             async for response in call:
-                event = to_event(response)
+                event = to_creation_event(response)
                 is_created = is_created or isinstance(event, ImageCreated)
                 if event is not None:
                     yield event

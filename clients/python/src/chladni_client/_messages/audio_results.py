@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client.errors import FaultError
 from chladni_client.types.audio import (
@@ -30,7 +31,7 @@ def to_audio_properties(message: media_pb2.AudioProperties) -> AudioProperties:
         format=name.removeprefix("AUDIO_FORMAT_").lower(),
         sample_rate_hz=message.sample_rate_hz,
         channel_count=message.channel_count,
-        duration_seconds=message.duration_seconds,
+        duration_seconds=message.duration.ToNanoseconds() / 1e9,
         sha256=message.sha256,
     )
 
@@ -92,7 +93,7 @@ def to_live_event(message: audio_pb2.StreamFeaturesResponse) -> LiveEvent | None
             summary = message.summary
             return LiveSummary(
                 frame_count=summary.frame_count,
-                duration_seconds=summary.duration_seconds,
+                duration_seconds=summary.duration.ToNanoseconds() / 1e9,
                 descriptors=tuple(map(to_descriptor, summary.descriptors)),
                 embedding=_to_embedding(summary.embedding) if summary.HasField("embedding") else None,
             )
@@ -100,8 +101,8 @@ def to_live_event(message: audio_pb2.StreamFeaturesResponse) -> LiveEvent | None
             return None
 
 
-def _to_latent_calibration(message: audio_pb2.LatentCalibration) -> LatentCalibration:
-    return LatentCalibration(message.name, message.digest, message.recording_count)
+def _to_latent_calibration(message: model_pb2.LatentCalibration) -> LatentCalibration:
+    return LatentCalibration(message.name, message.digest, message.clip_count)
 
 
 def _to_embedding(message: tensor_pb2.Embedding) -> Embedding:

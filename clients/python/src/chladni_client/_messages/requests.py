@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
-from chladni.gateway.v1 import audio_to_image_service_pb2 as gateway_pb2
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.gateway.v1 import creation_pb2
+from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_client._messages.samples import to_file
 from chladni_client.errors import InvalidInputError
@@ -24,7 +25,8 @@ from chladni_contract.errors import FieldViolation
 ImageSource: TypeAlias = CreatedImage | StoredImage | FileSource
 """An image of the server, its identifier, or an image file."""
 
-_UINT32_MAXIMUM: Final = 2**32 - 1
+_INT32_MAXIMUM: Final = 2**31 - 1
+_SEED_MAXIMUM: Final = 2**32 - 1
 
 _FEATURES: Final = {
     Feature.LOG_MEL: audio_pb2.FEATURE_LOG_MEL,
@@ -33,21 +35,26 @@ _FEATURES: Final = {
     Feature.INITIAL_LATENTS: audio_pb2.FEATURE_INITIAL_LATENTS,
 }
 _PRIORITIES: Final = {
-    Priority.INTERACTIVE: image_pb2.PRIORITY_INTERACTIVE,
-    Priority.BATCH: image_pb2.PRIORITY_BATCH,
+    Priority.INTERACTIVE: generation_pb2.PRIORITY_INTERACTIVE,
+    Priority.BATCH: generation_pb2.PRIORITY_BATCH,
 }
 _NOISE_MODES: Final = {
-    NoiseMode.RAW: gateway_pb2.NOISE_MODE_RAW,
-    NoiseMode.BLEND: gateway_pb2.NOISE_MODE_BLEND,
-    NoiseMode.DCT: gateway_pb2.NOISE_MODE_DCT,
+    NoiseMode.MEL: generation_pb2.NOISE_MODE_MEL,
+    NoiseMode.BLEND: generation_pb2.NOISE_MODE_BLEND,
+    NoiseMode.DCT: generation_pb2.NOISE_MODE_DCT,
 }
+_RECIPES: Final = {
+    field.name: field.name.replace("_", "-")
+    for field in creation_pb2.CreateImageRequest.DESCRIPTOR.oneofs_by_name["recipe_options"].fields
+}
+"""Recipes with options of their own, by the names of these options in a request."""
 _BASES: Final = {
-    LatentBasis.MEL: audio_pb2.LATENT_BASIS_MEL,
-    LatentBasis.DCT: audio_pb2.LATENT_BASIS_DCT,
+    LatentBasis.MEL: generation_pb2.NOISE_MODE_MEL,
+    LatentBasis.DCT: generation_pb2.NOISE_MODE_DCT,
 }
 _PCM_ENCODINGS: Final = {
-    PcmEncoding.INT16: audio_pb2.PCM_ENCODING_INT16,
-    PcmEncoding.FLOAT32: audio_pb2.PCM_ENCODING_FLOAT32,
+    PcmEncoding.INT16: media_pb2.PCM_ENCODING_INT16,
+    PcmEncoding.FLOAT32: media_pb2.PCM_ENCODING_FLOAT32,
 }
 _COLORMAPS: Final = {
     Colormap.VIRIDIS: audio_pb2.COLORMAP_VIRIDIS,
@@ -102,7 +109,7 @@ async def to_image_reference(image: ImageSource) -> gateway_pb2.ImageReference:
         if isinstance(image, CreatedImage | StoredImage)
         else (await asyncio.to_thread(read_upload, image)).content
     )
-    return gateway_pb2.ImageReference(image=media_pb2.Image(content=content))
+    return gateway_pb2.ImageReference(file=media_pb2.EncodedImage(content=content))
 
 
 def to_create_image_request(
@@ -116,7 +123,7 @@ def to_create_image_request(
     width_pixels: int | None = None,
     height_pixels: int | None = None,
     priority: Priority = Priority.INTERACTIVE,
-    exact: bool = True,
+    reproducible: bool = True,
     bypass_cache: bool = False,
     prompt: str = "",
     negative_prompt: str = "",
@@ -128,39 +135,72 @@ def to_create_image_request(
     refiner_start: float | None = None,
     preview_interval_steps: int = 0,
     preview_size_pixels: int | None = None,
-) -> gateway_pb2.CreateImageRequest:
+) -> creation_pb2.CreateImageRequest:
     """Return the request for an image.
 
     Raises:
         InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
     """
-    return gateway_pb2.CreateImageRequest(
+    request = creation_pb2.CreateImageRequest(
         audio=audio,
         recipe=recipe,
-        seed=_uint32("seed", seed),
-        steps=_uint32("steps", steps),
-        guidance_scale=guidance_scale,
-        scheduler=scheduler,
-        width_pixels=_uint32("width_pixels", width_pixels),
-        height_pixels=_uint32("height_pixels", height_pixels),
-        priority=_PRIORITIES[Priority(priority)],
-        exact=exact,
-        bypass_cache=bypass_cache,
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        strength=strength,
-        model=model,
-        noise_mode=None if noise_mode is None else _NOISE_MODES[NoiseMode(noise_mode)],
-        noise_weight=noise_weight,
-        upscale=_uint32("upscale", upscale),
-        refiner_start=refiner_start,
-        previews=image_pb2.PreviewOptions(
-            interval_steps=_uint32("preview_interval_steps", preview_interval_steps),
-            size_pixels=_uint32("preview_size_pixels", preview_size_pixels),
-        )
-        if preview_interval_steps
-        else None,
+        options=generation_pb2.GenerationOptions(
+            model=model,
+            seed=_seed(seed),
+            steps=_int32("steps", steps),
+            guidance_scale=guidance_scale,
+            scheduler=scheduler,
+            width_pixels=_int32("width_pixels", width_pixels),
+            height_pixels=_int32("height_pixels", height_pixels),
+            upscale=_int32("upscale", upscale),
+            refiner_start=refiner_start,
+            priority=_PRIORITIES[Priority(priority)],
+            reproducible=reproducible,
+            bypass_cache=bypass_cache,
+            previews=generation_pb2.PreviewOptions(
+                interval_steps=_int32("preview_interval_steps", preview_interval_steps),
+                size_pixels=_int32("preview_size_pixels", preview_size_pixels),
+            )
+            if preview_interval_steps
+            else None,
+        ),
     )
+    given = {
+        "prompt": prompt,
+        "negative_prompt": negative_prompt,
+        "strength": strength,
+        "noise_mode": None if noise_mode is None else _NOISE_MODES[NoiseMode(noise_mode)],
+        "noise_weight": noise_weight,
+    }
+    _set_recipe_options(
+        request, {name: value for name, value in given.items() if value is not None and value != ""}
+    )
+    return request
+
+
+def _set_recipe_options(request: creation_pb2.CreateImageRequest, given: Mapping[str, Any]) -> None:
+    """Put the options of a recipe where they belong in a request.
+
+    Raises:
+        InvalidInputError: The request names no recipe, or one that takes no such option.
+    """
+    if not given:
+        return
+    field = request.recipe.replace("-", "_")
+    if field not in _RECIPES:
+        raise _invalid(
+            {name: f"belongs to a recipe; name one of {', '.join(_RECIPES.values())}." for name in given}
+        )
+    options = getattr(request, field)
+    unknown = [name for name in given if name not in options.DESCRIPTOR.fields_by_name]
+    if unknown:
+        names = ", ".join(options.DESCRIPTOR.fields_by_name)
+        raise _invalid(
+            dict.fromkeys(unknown, f"the recipe {request.recipe} does not take it; it takes {names}.")
+        )
+    options.SetInParent()
+    for name, value in given.items():
+        setattr(options, name, value)
 
 
 def to_render_spectrogram_request(
@@ -177,8 +217,8 @@ def to_render_spectrogram_request(
     """
     return audio_pb2.RenderSpectrogramRequest(
         audio=audio,
-        width_pixels=_uint32("width_pixels", width_pixels),
-        height_pixels=_uint32("height_pixels", height_pixels),
+        width_pixels=_int32("width_pixels", width_pixels),
+        height_pixels=_int32("height_pixels", height_pixels),
         colormap=_COLORMAPS[colormap],
     )
 
@@ -201,10 +241,10 @@ def to_extract_features_request(
         initial_latents=None
         if options is None
         else audio_pb2.InitialLatentsOptions(
-            shape=[_uint32("initial_latents.shape", size) or 0 for size in options.shape],
-            basis=_BASES[LatentBasis(options.basis)],
+            shape=[_int32("initial_latents.shape", size) or 0 for size in options.shape],
+            mode=_BASES[LatentBasis(options.basis)],
             calibration=options.calibration,
-            is_unscaled=options.is_unscaled,
+            unscaled=options.is_unscaled,
         ),
     )
 
@@ -216,18 +256,29 @@ def to_pcm_config(pcm: PcmFormat) -> audio_pb2.PcmConfig:
         InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
     """
     return audio_pb2.PcmConfig(
-        sample_rate_hz=_uint32("sample_rate_hz", pcm.sample_rate_hz),
-        channel_count=_uint32("channel_count", pcm.channel_count),
+        sample_rate_hz=_int32("sample_rate_hz", pcm.sample_rate_hz),
+        channel_count=_int32("channel_count", pcm.channel_count),
         encoding=_PCM_ENCODINGS[PcmEncoding(pcm.encoding)],
     )
 
 
-def _uint32(field: str, value: int | None) -> int | None:
-    if value is None or 0 <= value <= _UINT32_MAXIMUM:
+def _int32(field: str, value: int | None) -> int | None:
+    return _checked(field, value, _INT32_MAXIMUM)
+
+
+def _seed(value: int | None) -> int | None:
+    return _checked("seed", value, _SEED_MAXIMUM)
+
+
+def _checked(field: str, value: int | None, maximum: int) -> int | None:
+    if value is None or 0 <= value <= maximum:
         return value
-    description = f"is {value}, must be from 0 to {_UINT32_MAXIMUM}."
-    raise InvalidInputError(
-        f"{field} {description}",
+    raise _invalid({field: f"is {value}, must be from 0 to {maximum}."})
+
+
+def _invalid(descriptions: Mapping[str, str]) -> InvalidInputError:
+    return InvalidInputError(
+        " ".join(f"{field} {description}" for field, description in descriptions.items()),
         reason="INVALID_FIELD",
-        violations=[FieldViolation(field, description)],
+        violations=[FieldViolation(field, description) for field, description in descriptions.items()],
     )

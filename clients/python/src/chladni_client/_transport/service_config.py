@@ -9,7 +9,7 @@ from typing import Any, Final
 from chladni_client._transport.retries import RetryPolicy
 
 _REPEATED_HERE: Final = {
-    "service": "chladni.gateway.v1.AudioToImageService",
+    "service": "chladni.gateway.v1.ImageService",
     "method": "CreateImage",
 }
 """Repeated by `chladni_client._calls`, which also does it after the first event, and reports each retry."""

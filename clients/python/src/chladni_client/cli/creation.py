@@ -47,15 +47,15 @@ def destinations_of(clips: Sequence[Path], output: Path | None, *, images_per_cl
     return destinations
 
 
-def draft_path_of(destination: Path, recipe_stage: str, *, number: int) -> Path:
+def draft_path_of(destination: Path, part: str, *, number: int) -> Path:
     """Return the path of a draft, beside its image.
 
     Args:
         destination: Path of the finished image.
-        recipe_stage: Part of the recipe that made the draft; unless it cannot be part of a file name.
+        part: Part of the recipe that made the draft; unless it cannot be part of a file name.
         number: Which draft of the image it is; the first one is 1.
     """
-    part = recipe_stage if _PART_NAME.fullmatch(recipe_stage) else f"draft-{number}"
+    part = part if _PART_NAME.fullmatch(part) else f"draft-{number}"
     return destination.with_name(f"{destination.stem}.{part}.png")
 
 
@@ -114,7 +114,7 @@ def create_and_save(
                     image = event.image
     image.save(destination)
     draft_paths = tuple(
-        draft.save(draft_path_of(destination, draft.recipe_stage, number=number))
+        draft.save(draft_path_of(destination, draft.part, number=number))
         for number, draft in enumerate(drafts, start=1)
     )
     return SavedImage(image, destination, draft_paths, tuple(fallbacks))

@@ -78,7 +78,7 @@ ModelOption: TypeAlias = Annotated[
 NoiseModeOption: TypeAlias = Annotated[
     NoiseMode | None,
     typer.Option(
-        help="How the sound becomes initial noise: by itself (raw, mostly mud), in seeded noise (blend), or "
+        help="How the sound becomes initial noise: by itself (mel, mostly mud), in seeded noise (blend), or "
         "by its cosine transform (dct).",
         rich_help_panel=_OF_RECIPE,
     ),
@@ -129,7 +129,7 @@ PriorityOption: TypeAlias = Annotated[
 ExactOption: TypeAlias = Annotated[
     bool,
     typer.Option(
-        "--exact/--no-exact",
+        "--reproducible/--no-reproducible",
         help="Promise the same pixels for the same request whatever else the server does; without the "
         "promise, it may be faster.",
         rich_help_panel=_OF_WORK,

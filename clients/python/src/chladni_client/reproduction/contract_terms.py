@@ -42,7 +42,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "decode_batch_size": f"The decoder's kernels are chosen by the images of a call: {_ORDER}.",
     "thread_count": "Sums are split among threads: another number of them rounds differently.",
     LIBRARIES: "Another version may compute in another way. Install the same one to rule it out.",
-    "stage": "Another part of the recipe: one of the two stopped earlier, or took another way.",
+    "part": "Another part of the recipe: one of the two stopped earlier, or took another way.",
     "fallback": "One took another way than the recipe's own, or took it for another reason: the servers do "
     "not have the same models, or one ran out of memory.",
     "prompt": _ASKED,
@@ -54,7 +54,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     RECIPE_OPTIONS: "The recipe worked in another way: another choice, or other files at the server, such as "
     "a calibration.",
     EARLIER: "The image that this one starts from was made in another way.",
-    "exact": "Without it, pixels may differ by a rounding error with the requests that share the model.",
+    "reproducible": "Without it, pixels may differ by a rounding error with the requests that share the "
+    "model.",
 }
 """What it means for the pixels that a field of the provenance differs, by field."""
 

@@ -11,7 +11,7 @@ from chladni_client.types.services import Recipe
 from chladni_contract.provenance import Provenance
 
 _OF_THE_LAST_PART: Final = (
-    "recipe", "seed", "scheduler", "width_pixels", "height_pixels", "exact",
+    "recipe", "seed", "scheduler", "width_pixels", "height_pixels", "reproducible",
 )  # fmt: skip
 _OF_ALL_PARTS: Final = ("steps", "guidance_scale")
 _READER_OF_RECIPE_OPTION: Final[Mapping[str, Callable[[Any], object]]] = {

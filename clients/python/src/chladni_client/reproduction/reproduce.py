@@ -72,7 +72,7 @@ class ReproductionReport:
             return Verdict.IDENTICAL
         if self.differing_terms:
             return Verdict.EXPLAINED
-        return Verdict.DEFECT if self.original.exact else Verdict.INEXACT
+        return Verdict.DEFECT if self.original.reproducible else Verdict.INEXACT
 
 
 @dataclass(frozen=True, slots=True)

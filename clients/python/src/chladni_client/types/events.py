@@ -1,8 +1,8 @@
 """What `stream_image` reports on the way from a sound to an image.
 
-The usual order: `AudioAnalyzed`, `Queued` (each time the position changes), `Started`, `Progress` after every
-denoising step, `ImageCreated` last. A recipe of several parts reports `Queued` to `Progress` for each of them
-and `ImageDrafted` between them; `RecipeFellBack` reports that it takes another way than its own. `Retrying`
+The usual order: `Accepted`, `AudioAnalyzed`, `Queued` (each time the position changes), `Started`, `Progress`
+after every denoising step, `ImageCreated` last. A recipe of several parts reports `Queued` to `Progress` for
+each of them and `ImageDrafted` between them; `RecipeFellBack` reports that it uses its fallback. `Retrying`
 means that the server refused for the moment; the events then start again.
 """
 
@@ -16,6 +16,21 @@ from chladni_client.files import PngFile
 from chladni_client.types.audio import AudioProperties, Descriptor
 from chladni_client.types.images import CreatedImage
 from chladni_contract.provenance import Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The request is accepted; the first event.
+
+    Attributes:
+        operation_id: Identifier of the operation, a UUID: that of the image to come.
+        seed: Seed that the image will be made with, drawn by the server if the request gave none.
+        session_token: Token to which the image belongs, drawn by the server; empty if the call brought one.
+    """
+
+    operation_id: str
+    seed: int
+    session_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +52,11 @@ class Queued:
 
     Attributes:
         position: Requests ahead of this one; 0 means next.
-        recipe_stage: Part of the recipe that it belongs to; empty if the recipe has one part.
+        part: Part of the recipe that it belongs to; empty if the recipe has one part.
     """
 
     position: int
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +68,14 @@ class Started:
         total_steps: Denoising steps to come.
         model: Model in use.
         guidance_scale: Guidance scale in use.
-        recipe_stage: Part of the recipe that it belongs to; empty if the recipe has one part.
+        part: Part of the recipe that it belongs to; empty if the recipe has one part.
     """
 
     seed: int
     total_steps: int
     model: str
     guidance_scale: float
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +89,7 @@ class Progress:
         preview_jpeg: What the image looks like so far, an encoded JPEG; `None` at most steps.
         elapsed_seconds: Time since the request started.
         remaining_seconds: Expected time to the end; `None` while unknown.
-        recipe_stage: Part of the recipe that it belongs to; empty if the recipe has one part.
+        part: Part of the recipe that it belongs to; empty if the recipe has one part.
     """
 
     step: int
@@ -82,7 +97,7 @@ class Progress:
     preview_jpeg: bytes | None = field(repr=False)
     elapsed_seconds: float
     remaining_seconds: float | None
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +109,29 @@ class ImageDrafted(PngFile):
         width_pixels: Width.
         height_pixels: Height.
         provenance: How it was made; `None` if no model made it.
-        recipe_stage: Part of the recipe that made it; empty if it has no name.
+        part: Part of the recipe that made it; empty if it has no name.
     """
 
     png: bytes = field(repr=False)
     width_pixels: int
     height_pixels: int
     provenance: Provenance | None
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeFellBack:
-    """The recipe takes another way than its own.
+    """The recipe uses its fallback.
 
     Attributes:
-        reason: What its own way needs and did not get, and what to do about it.
-        way: Way that is taken now: the name of a recipe, or of a part of the recipe after which it ends.
-        recipe_stage: Part of the recipe at which it turned.
+        reason: What is missing or failed, and what to do about it.
+        fallback: What is done instead: the name of a recipe, or of a part of it after which it ends.
+        part: Part of the recipe that is left out.
     """
 
     reason: str
-    way: str
-    recipe_stage: str = ""
+    fallback: str
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +155,21 @@ class ImageCreated:
 
     Attributes:
         image: The image.
-        recipe_stage: Part of the recipe that it belongs to; empty if the recipe has one part.
+        part: Part of the recipe that it belongs to; empty if the recipe has one part.
     """
 
     image: CreatedImage
-    recipe_stage: str = ""
+    part: str = ""
 
 
 CreationEvent: TypeAlias = (
-    AudioAnalyzed | Queued | Started | Progress | ImageDrafted | RecipeFellBack | Retrying | ImageCreated
+    Accepted
+    | AudioAnalyzed
+    | Queued
+    | Started
+    | Progress
+    | ImageDrafted
+    | RecipeFellBack
+    | Retrying
+    | ImageCreated
 )

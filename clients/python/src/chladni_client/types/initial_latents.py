@@ -40,9 +40,9 @@ class LatentCalibration:
     Attributes:
         name: Its name.
         digest: SHA-256 over its files, hexadecimal.
-        recording_count: Recordings that it was computed from.
+        clip_count: Clips that it was computed from.
     """
 
     name: str
     digest: str
-    recording_count: int
+    clip_count: int

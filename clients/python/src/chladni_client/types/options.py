@@ -11,7 +11,7 @@ from chladni_client.types.images import Priority
 class NoiseMode(StrEnum):
     """How a sound becomes the initial noise x_T of a latent diffusion model."""
 
-    RAW = "raw"
+    MEL = "mel"
     """The z-scored mel image itself: the sound alone, and far from white, so that models make mud of it."""
     BLEND = "blend"
     """Seeded noise with some of the z-scored mel image in it: clean images in which the sound shows."""
@@ -22,7 +22,8 @@ class NoiseMode(StrEnum):
 class CreationOptions(TypedDict, total=False):
     """What `create_image` and `stream_image` take by keyword; what is left out, the server chooses.
 
-    Those from `prompt` on are for recipes that take them; `Recipe.options` says which do.
+    Those from `prompt` on are for recipes that take them; `Recipe.options` says which do. The prompts,
+    `strength`, `noise_mode` and `noise_weight` need `recipe` to be named.
 
     Attributes:
         recipe: Way from sound to image, one of `list_recipes`; empty takes the server's default.
@@ -34,8 +35,8 @@ class CreationOptions(TypedDict, total=False):
         width_pixels: Width, one that the model takes; its native width if absent.
         height_pixels: Height, likewise.
         priority: How urgent it is; interactive if absent.
-        exact: Whether the same request must give the same pixels whatever else the server does; without it,
-            the image may be made faster. True if absent.
+        reproducible: Whether the same request must give the same pixels whatever else the server does;
+            without it, the image may be made faster. True if absent.
         bypass_cache: Whether it must be computed again, even if an identical request gave it before; false
             if absent.
         prompt: Text to follow, at most 2000 characters.
@@ -58,7 +59,7 @@ class CreationOptions(TypedDict, total=False):
     width_pixels: int | None
     height_pixels: int | None
     priority: Priority
-    exact: bool
+    reproducible: bool
     bypass_cache: bool
     prompt: str
     negative_prompt: str

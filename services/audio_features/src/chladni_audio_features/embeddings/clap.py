@@ -99,11 +99,11 @@ class ClapEmbedder:
             family=CLAP_MODEL_ID,
             description="The audio branch of a CLAP: what a sound is of, as one would say it in words.",
             space=space,
+            dimension=int(model.config.projection_dim),
             digest=directory_digest(directory, CLAP_FILE_PATTERNS),
             license="see the model's own card",
             properties={
                 "checkpoint": reference.name,
-                "dimensions": str(model.config.projection_dim),
                 "sample_rate_hz": str(processor.sampling_rate),
                 "window_seconds": f"{processor.nb_max_samples / processor.sampling_rate:g}",
                 "window": "middle",

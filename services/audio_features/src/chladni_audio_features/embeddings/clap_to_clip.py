@@ -74,8 +74,7 @@ class ClapToClipEmbedder:
     """
 
     def __init__(self, clap: EmbeddingModel, clip_map: ClapToClipMap) -> None:
-        dimension = int(clap.card.properties["dimensions"])
-        if clap.card.space != clip_map.clap_space or clip_map.weight.shape[1] != dimension:
+        if clap.card.space != clip_map.clap_space or clip_map.weight.shape[1] != clap.card.dimension:
             raise ModelLoadingError(
                 f"The map was fitted for {clip_map.clap_space}, but the CLAP of this server is "
                 f"{clap.card.space}; fit a map for it with training.fit_clap_to_clip, or configure the CLAP "
@@ -89,10 +88,10 @@ class ClapToClipEmbedder:
             description="A CLAP audio embedding mapped into the image space of a CLIP, by a linear map that "
             "was fitted on captions.",
             space=clip_map.clip_space,
+            dimension=len(clip_map.bias),
             digest=clip_map.digest,
             license=clap.card.license,
             properties={
-                "dimensions": str(len(clip_map.bias)),
                 "norm": f"{clip_map.norm:g}",
                 "clap_space": clip_map.clap_space,
                 **clip_map.figures,

@@ -41,6 +41,7 @@ class ModelCard:
         family: Kind of model.
         description: One sentence for people.
         space: Name of the space of its embeddings.
+        dimension: Number of components of an embedding.
         digest: SHA-256 over its files, 64 hexadecimal digits.
         license: Licence of the weights.
         component_names: What the components mean; empty where they have no names.
@@ -51,6 +52,7 @@ class ModelCard:
     family: str
     description: str
     space: str = ""
+    dimension: int = 0
     digest: str = ""
     license: str = ""
     component_names: tuple[str, ...] = ()
@@ -99,11 +101,11 @@ class DescriptorModel:
             f"its temporal profile in {TEMPORAL_SEGMENTS} segments of {len(TEMPORAL_FEATURES)} local "
             "values each.",
             space=DESCRIPTOR_SPACE,
+            dimension=len(COMPONENT_NAMES),
             digest=embedder.digest,
             license="Apache-2.0",
             component_names=COMPONENT_NAMES,
             properties={
-                "dimensions": str(len(COMPONENT_NAMES)),
                 "whole_dimensions": str(len(DESCRIPTOR_NAMES)),
                 "course_segments": str(TEMPORAL_SEGMENTS),
                 "course_features": ",".join(TEMPORAL_FEATURES),

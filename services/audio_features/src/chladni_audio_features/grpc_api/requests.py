@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.generation.v1 import generation_pb2
+from chladni.media.v1 import media_pb2
 from chladni_audio_features.audio.pcm import PcmEncoding, PcmFormat
 from chladni_audio_features.latents.catalog import LatentsRequest
 from chladni_audio_features.latents.initial_latents import (
@@ -31,8 +33,8 @@ _COLORMAPS: Final = {
     audio_pb2.COLORMAP_GRAY: Colormap.GRAY,
 }
 _ENCODINGS: Final = {
-    audio_pb2.PCM_ENCODING_INT16: PcmEncoding.INT16,
-    audio_pb2.PCM_ENCODING_FLOAT32: PcmEncoding.FLOAT32,
+    media_pb2.PCM_ENCODING_INT16: PcmEncoding.INT16,
+    media_pb2.PCM_ENCODING_FLOAT32: PcmEncoding.FLOAT32,
 }
 _COMPUTED: Final = (
     audio_pb2.FEATURE_LOG_MEL,
@@ -42,10 +44,10 @@ _COMPUTED: Final = (
 )
 _DEFAULT_FEATURES: Final = (audio_pb2.FEATURE_DESCRIPTORS, audio_pb2.FEATURE_EMBEDDING)
 
-_BASES: Final = {
-    audio_pb2.LATENT_BASIS_UNSPECIFIED: LatentBasis.MEL,
-    audio_pb2.LATENT_BASIS_MEL: LatentBasis.MEL,
-    audio_pb2.LATENT_BASIS_DCT: LatentBasis.DCT,
+_MODES: Final = {
+    generation_pb2.NOISE_MODE_UNSPECIFIED: LatentBasis.MEL,
+    generation_pb2.NOISE_MODE_MEL: LatentBasis.MEL,
+    generation_pb2.NOISE_MODE_DCT: LatentBasis.DCT,
 }
 _SHAPE_FIELD: Final = "initial_latents.shape"
 _MAX_SIZES_SHOWN: Final = 8
@@ -201,7 +203,7 @@ def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsReq
     """Return what a request wants of initial latents.
 
     Raises:
-        InvalidFieldsError: the shape is none of latents, the basis is unknown, or a calibration is named and
+        InvalidFieldsError: the shape is none of latents, the mode is unknown, or a calibration is named and
             not wanted.
     """
     shape = tuple(options.shape) or DEFAULT_LATENT_SHAPE
@@ -214,23 +216,23 @@ def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsReq
         metadata={"value": shown, "allowed": describe_latent_shapes()},
     )
     validator.check(
-        "initial_latents.basis",
-        valid=options.basis in _BASES,
-        description=f"is {options.basis}, must be LATENT_BASIS_MEL or LATENT_BASIS_DCT.",
-        metadata={"value": options.basis},
+        "initial_latents.mode",
+        valid=options.mode in _MODES,
+        description=f"is {options.mode}, must be NOISE_MODE_MEL or NOISE_MODE_DCT.",
+        metadata={"value": options.mode},
     )
     validator.check(
         "initial_latents.calibration",
-        valid=not (options.is_unscaled and options.calibration),
-        description="is set, but is_unscaled does without one; leave out either.",
+        valid=not (options.unscaled and options.calibration),
+        description="is set, but unscaled does without one; leave out either.",
     )
     validator.raise_if_invalid()
     channels, height, width = shape
     return LatentsRequest(
         shape=(channels, height, width),
-        basis=_BASES[options.basis],
+        basis=_MODES[options.mode],
         calibration_name=options.calibration,
-        is_unscaled=options.is_unscaled,
+        is_unscaled=options.unscaled,
     )
 
 

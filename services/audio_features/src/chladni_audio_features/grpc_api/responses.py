@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
@@ -22,7 +23,7 @@ from chladni_audio_features.extraction import Features, SourceProperties
 from chladni_audio_features.grpc_api.requests import ImageOptions
 from chladni_audio_features.latents.calibration import LatentCalibration
 from chladni_audio_features.latents.catalog import CalibrationCatalog
-from chladni_audio_features.latents.initial_latents import LatentsPlan
+from chladni_audio_features.latents.initial_latents import LatentBasis, LatentsPlan
 from chladni_audio_features.live import LiveSummary, StreamedFrames
 from chladni_contract.tensors import to_tensor
 
@@ -32,7 +33,11 @@ _FORMATS: Final = {
     Container.FLAC: media_pb2.AUDIO_FORMAT_FLAC,
     Container.OGG: media_pb2.AUDIO_FORMAT_OGG,
 }
-_INPUTS: Final = ("audio",)
+_MODES: Final = {
+    LatentBasis.MEL: generation_pb2.NOISE_MODE_MEL,
+    LatentBasis.DCT: generation_pb2.NOISE_MODE_DCT,
+}
+_INPUTS: Final = (model_pb2.ModelInput(name="audio", required=True),)
 
 
 def to_features_message(
@@ -46,8 +51,6 @@ def to_features_message(
     processing_seconds: float,
 ) -> audio_pb2.ExtractFeaturesResponse:
     """Convert the features of a clip, with what made its embeddings and its initial latents."""
-    processing_time = Duration()
-    processing_time.FromNanoseconds(round(processing_seconds * 1e9))
     has_mel = features.log_mel is not None
     return audio_pb2.ExtractFeaturesResponse(
         audio=to_properties_message(features.properties),
@@ -56,7 +59,7 @@ def to_features_message(
         descriptors=to_descriptor_messages(features.descriptors, definitions),
         embedding=None if features.embedding is None else _to_embedding(features.embedding, embedding_card),
         initial_latents=None if features.initial_latents is None else to_tensor(features.initial_latents),
-        processing_time=processing_time,
+        processing_time=_to_duration(processing_seconds),
         latent_calibration=to_calibration_message(latents_plan.calibration)
         if latents_plan is not None and latents_plan.calibration is not None
         else None,
@@ -69,7 +72,7 @@ def to_image_message(
 ) -> audio_pb2.RenderSpectrogramResponse:
     """Convert a drawn spectrogram."""
     return audio_pb2.RenderSpectrogramResponse(
-        image=media_pb2.Image(
+        image=media_pb2.EncodedImage(
             content=image,
             format=media_pb2.IMAGE_FORMAT_PNG,
             width_pixels=wanted.width_pixels,
@@ -104,7 +107,7 @@ def to_summary_message(
     return audio_pb2.StreamFeaturesResponse(
         summary=audio_pb2.StreamSummary(
             frame_count=summary.frame_count,
-            duration_seconds=summary.duration_seconds,
+            duration=_to_duration(summary.duration_seconds),
             mel_parameters=to_mel_parameters(settings),
             descriptors=to_descriptor_messages(summary.descriptors, definitions),
             embedding=None if summary.embedding is None else _to_embedding(summary.embedding, embedding_card),
@@ -119,7 +122,7 @@ def to_properties_message(properties: SourceProperties) -> media_pb2.AudioProper
         format=_FORMATS[source.container],
         sample_rate_hz=source.sample_rate_hz,
         channel_count=source.channels,
-        duration_seconds=source.duration_seconds,
+        duration=_to_duration(source.duration_seconds),
         sha256=properties.sha256,
     )
 
@@ -131,8 +134,8 @@ def to_mel_parameters(settings: MelSettings) -> audio_pb2.MelParameters:
         fft_size=settings.fft_size,
         hop_length=settings.hop_length,
         mel_bin_count=settings.mel_bins,
-        minimum_frequency_hz=0.0,
-        maximum_frequency_hz=settings.sample_rate_hz / 2,
+        min_frequency_hz=0.0,
+        max_frequency_hz=settings.sample_rate_hz / 2,
     )
 
 
@@ -155,27 +158,27 @@ def to_descriptor_messages(
     ]
 
 
-def to_calibration_message(calibration: LatentCalibration) -> audio_pb2.LatentCalibration:
+def to_calibration_message(calibration: LatentCalibration) -> model_pb2.LatentCalibration:
     """Convert what scaled initial latents."""
-    return audio_pb2.LatentCalibration(
-        name=calibration.name, digest=calibration.digest, recording_count=calibration.clip_count
+    return model_pb2.LatentCalibration(
+        name=calibration.name,
+        digest=calibration.digest,
+        clip_count=calibration.clip_count,
+        value_count=calibration.value_count,
+        mode=_MODES[calibration.basis],
     )
 
 
 def to_models_message(
     models: EmbeddingModels, calibrations: CalibrationCatalog
-) -> audio_pb2.GetModelsResponse:
-    """Describe the embedding models, the default one first; it carries the calibrations as properties."""
+) -> audio_pb2.ListModelsResponse:
+    """Describe the embedding models, the default one first; it holds the calibrations of latents."""
     messages = [
-        _to_model(
-            model.card,
-            properties=_calibration_properties(calibrations) if model is models.default else {},
-            is_default=model is models.default,
-        )
+        _to_model(model.card, calibrations=calibrations if model is models.default else ())
         for model in models
     ]
-    messages += [_to_model(missing.card, unavailable_reason=missing.reason) for missing in models.unavailable]
-    return audio_pb2.GetModelsResponse(models=messages)
+    messages += [_to_unavailable_model(missing.card, reason=missing.reason) for missing in models.unavailable]
+    return audio_pb2.ListModelsResponse(models=messages, default_model=models.default.card.model_id)
 
 
 def _to_embedding(values: npt.NDArray[np.float32], card: ModelCard) -> tensor_pb2.Embedding:
@@ -184,34 +187,39 @@ def _to_embedding(values: npt.NDArray[np.float32], card: ModelCard) -> tensor_pb
     )
 
 
-def _to_model(
-    card: ModelCard,
-    *,
-    properties: Mapping[str, str] | None = None,
-    is_default: bool = False,
-    unavailable_reason: str = "",
-) -> model_pb2.ModelInfo:
+def _to_model(card: ModelCard, *, calibrations: Iterable[LatentCalibration]) -> model_pb2.ModelInfo:
     return model_pb2.ModelInfo(
         id=card.model_id,
         digest=card.digest,
         description=card.description,
         license=card.license,
-        is_default=is_default,
-        is_ready=not unavailable_reason,
-        output_space=card.space,
-        properties={**card.properties, **(properties or {})},
+        state=model_pb2.MODEL_STATE_READY,
         family=card.family,
         inputs=_INPUTS,
-        required_input_count=len(_INPUTS),
-        unavailable_reason=unavailable_reason,
+        embedding=model_pb2.EmbeddingCapabilities(
+            output_space=card.space,
+            dimension=card.dimension,
+            latent_calibrations=map(to_calibration_message, calibrations),
+        ),
+        properties=card.properties,
     )
 
 
-def _calibration_properties(calibrations: CalibrationCatalog) -> dict[str, str]:
-    """Return one property for each calibration, and one with all their names in the order of preference."""
-    properties = {
-        f"latent_calibration.{item.name}": f"basis={item.basis}; values={item.value_count}; "
-        f"recordings={item.clip_count}; digest={item.digest}"
-        for item in calibrations
-    }
-    return {"latent_calibrations": ",".join(item.name for item in calibrations), **properties}
+def _to_unavailable_model(card: ModelCard, *, reason: str) -> model_pb2.ModelInfo:
+    return model_pb2.ModelInfo(
+        id=card.model_id,
+        digest=card.digest,
+        description=card.description,
+        license=card.license,
+        state=model_pb2.MODEL_STATE_UNAVAILABLE,
+        unavailable_reason=reason,
+        family=card.family,
+        inputs=_INPUTS,
+        properties=card.properties,
+    )
+
+
+def _to_duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration

@@ -30,7 +30,6 @@ from chladni_audio_features.grpc_api.responses import (
 )
 from chladni_audio_features.live import LiveAnalysis, LiveLimits
 from chladni_audio_features.metrics import AudioMetrics
-from chladni_contract.errors import NotOfferedError
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.request_context import cancellation_of
 
@@ -149,25 +148,11 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
             embedding_card=self._extractor.embedding_models.default.card,
         )
 
-    async def GetModels(
-        self, request: audio_pb2.GetModelsRequest, context: Context
-    ) -> audio_pb2.GetModelsResponse:
+    async def ListModels(
+        self, request: audio_pb2.ListModelsRequest, context: Context
+    ) -> audio_pb2.ListModelsResponse:
         """List the embedding models, and the calibrations of initial latents with the default one."""
         return to_models_message(self._extractor.embedding_models, self._extractor.calibrations)
-
-    async def AnalyzeMusic(
-        self, request: audio_pb2.AnalyzeMusicRequest, context: Context
-    ) -> audio_pb2.AnalyzeMusicResponse:
-        """Answer UNIMPLEMENTED."""
-        raise NotOfferedError(
-            "This server does not transcribe music; ExtractFeatures gives tempo, mode and chroma."
-        )
-
-    async def ReconstructAudio(
-        self, request: audio_pb2.ReconstructAudioRequest, context: Context
-    ) -> audio_pb2.ReconstructAudioResponse:
-        """Answer UNIMPLEMENTED."""
-        raise NotOfferedError("This server has no audio autoencoder.")
 
     def _count(self, properties: SourceProperties) -> None:
         source = properties.source

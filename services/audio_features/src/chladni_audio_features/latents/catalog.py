@@ -104,7 +104,7 @@ class CalibrationCatalog:
             f"{item.name} ({item.value_count} values, {item.basis})" for item in self._calibrations.values()
         )
         message = (
-            f"{finding} This server has {known or 'none'}. `chladni-calibrate` makes others; is_unscaled "
+            f"{finding} This server has {known or 'none'}. `chladni-calibrate` makes others; unscaled "
             "does without."
         )
         violation = FieldViolation("initial_latents.calibration", message)

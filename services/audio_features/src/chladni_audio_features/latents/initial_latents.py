@@ -67,7 +67,7 @@ class LatentsPlan:
 
 def is_latent_shape(shape: tuple[int, ...]) -> bool:
     """Return whether latents can have a shape: three sizes with a square number as product, not too large."""
-    if len(shape) != 3 or not all(shape):
+    if len(shape) != 3 or min(shape) < 1:
         return False
     count = math.prod(shape)
     return math.isqrt(count) ** 2 == count and count <= MAX_IMAGE_SIDE**2

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.media.v1 import media_pb2
 from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.backends.messages import (
     to_audio_features,
@@ -94,16 +95,40 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         Raises:
             ChladniError: The sound cannot be used, or the service failed.
         """
+        requests = _live_requests(sample_rate_hz, chunks)
+        async with aclosing(self.forward_stream(requests, deadline)) as responses:
+            async for response in responses:
+                if event := to_live_event(response, sender=self.name):
+                    yield event
+
+    async def forward_rendering(
+        self, request: audio_pb2.RenderSpectrogramRequest, deadline: Deadline
+    ) -> audio_pb2.RenderSpectrogramResponse:
+        """Return the service's answer to a request for a spectrogram.
+
+        Raises:
+            ChladniError: The clip cannot be used, or the service failed.
+        """
+        async with self.call(deadline) as (stub, options):
+            return await stub.RenderSpectrogram(request, timeout=options.timeout, metadata=options.metadata)
+
+    async def forward_stream(
+        self, requests: AsyncIterator[audio_pb2.StreamFeaturesRequest], deadline: Deadline
+    ) -> AsyncGenerator[audio_pb2.StreamFeaturesResponse, None]:
+        """Yield the service's answers to the messages of live audio; closing the generator cancels the call.
+
+        Raises:
+            ChladniError: The audio cannot be used, or the service failed.
+        """
         async with self.call(deadline) as (stub, options):
             call = stub.StreamFeatures(None, timeout=options.timeout, metadata=options.metadata)
             # A task of our own, because gRPC forgets the one that it makes of an iterator when a call fails.
-            sending = asyncio.create_task(_send(_live_requests(sample_rate_hz, chunks), call))
+            sending = asyncio.create_task(_send(requests, call))
             try:
                 async for response in call:
-                    if event := to_live_event(response, sender=self.name):
-                        yield event
+                    yield response
             finally:
-                call.cancel()  # Does nothing where the call has ended.
+                call.cancel()  # Does nothing if the call has ended.
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
 
@@ -113,9 +138,9 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         Raises:
             ChladniError: The service failed, or does not offer the call.
         """
-        request = audio_pb2.GetModelsRequest()
+        request = audio_pb2.ListModelsRequest()
         async with self.call(deadline) as (stub, options):
-            response = await stub.GetModels(request, timeout=options.timeout, metadata=options.metadata)
+            response = await stub.ListModels(request, timeout=options.timeout, metadata=options.metadata)
         return to_model_summaries(response)
 
 
@@ -134,7 +159,7 @@ async def _live_requests(
     sample_rate_hz: int, chunks: AsyncIterator[bytes]
 ) -> AsyncGenerator[audio_pb2.StreamFeaturesRequest, None]:
     config = audio_pb2.PcmConfig(
-        sample_rate_hz=sample_rate_hz, channel_count=1, encoding=audio_pb2.PCM_ENCODING_INT16
+        sample_rate_hz=sample_rate_hz, channel_count=1, encoding=media_pb2.PCM_ENCODING_INT16
     )
     yield audio_pb2.StreamFeaturesRequest(config=config)
     async for chunk in chunks:

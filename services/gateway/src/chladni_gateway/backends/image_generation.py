@@ -63,9 +63,9 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
         Raises:
             ChladniError: The service failed, or does not offer the call.
         """
-        request = image_pb2.GetModelsRequest()
+        request = image_pb2.ListModelsRequest()
         async with self.call(deadline) as (stub, options):
-            response = await stub.GetModels(request, timeout=options.timeout, metadata=options.metadata)
+            response = await stub.ListModels(request, timeout=options.timeout, metadata=options.metadata)
         return to_model_summaries(response)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import FaultError, Reason
 from chladni_contract.provenance_messages import to_provenance, to_provenance_message
@@ -19,6 +22,7 @@ from chladni_gateway.domain.audio import (
     Embedding,
     InitialLatents,
     LatentBasis,
+    PcmEncoding,
 )
 from chladni_gateway.domain.events import Completed, GenerationEvent, Progressed, Queued, Started
 from chladni_gateway.domain.generation import Priority
@@ -29,7 +33,6 @@ from chladni_gateway.domain.models import ModelSummary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from chladni.model.v1 import model_pb2
     from chladni_gateway.domain.audio import AudioClip, FeatureSelection
     from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin, PreviewRequest
 
@@ -37,45 +40,88 @@ _MEDIA_TYPES: Final = {
     media_pb2.IMAGE_FORMAT_UNSPECIFIED: "",
     media_pb2.IMAGE_FORMAT_PNG: "image/png",
     media_pb2.IMAGE_FORMAT_JPEG: "image/jpeg",
+    media_pb2.IMAGE_FORMAT_WEBP: "image/webp",
 }
 _IMAGE_FORMATS: Final = {media_type: number for number, media_type in _MEDIA_TYPES.items()}
 _LATENT_BASES: Final = {
-    LatentBasis.MEL: audio_pb2.LATENT_BASIS_MEL,
-    LatentBasis.DCT: audio_pb2.LATENT_BASIS_DCT,
+    LatentBasis.MEL: generation_pb2.NOISE_MODE_MEL,
+    LatentBasis.DCT: generation_pb2.NOISE_MODE_DCT,
+}
+_PCM_ENCODINGS: Final = {
+    PcmEncoding.INT16: media_pb2.PCM_ENCODING_INT16,
+    PcmEncoding.FLOAT32: media_pb2.PCM_ENCODING_FLOAT32,
 }
 
 
 class ModelsResponse(Protocol):
-    """Response of any service's GetModels."""
+    """Response of any service's ListModels."""
 
     @property
     def models(self) -> Iterable[model_pb2.ModelInfo]:
         """The models."""
         ...
 
+    @property
+    def default_model(self) -> str:
+        """Identifier of the model that requests get which name none."""
+        ...
+
 
 def to_model_summaries(response: ModelsResponse) -> tuple[ModelSummary, ...]:
     """Return the models of a response."""
     return tuple(
-        ModelSummary(
-            name=model.id,
-            is_default=model.is_default,
-            is_ready=model.is_ready,
-            unavailable_reason=model.unavailable_reason,
-            family=model.family,
-            inputs=tuple(model.inputs),
-            required_inputs=tuple(model.inputs[: model.required_input_count]),
-            input_spaces=tuple(model.input_spaces),
-            output_space=model.output_space,
-            properties=dict(model.properties),
-        )
-        for model in response.models
+        _to_model_summary(model, is_default=model.id == response.default_model) for model in response.models
+    )
+
+
+def _to_model_summary(model: model_pb2.ModelInfo, *, is_default: bool) -> ModelSummary:
+    summary = ModelSummary(
+        name=model.id,
+        is_default=is_default,
+        is_ready=model.state == model_pb2.MODEL_STATE_READY,
+        unavailable_reason=model.unavailable_reason,
+        family=model.family,
+        inputs=tuple(item.name for item in model.inputs),
+        required_inputs=tuple(item.name for item in model.inputs if item.required),
+    )
+    match model.WhichOneof("capabilities"):
+        case "image_generation":
+            return _with_generation(summary, model.image_generation)
+        case "embedding":
+            embedding = model.embedding
+            return replace(
+                summary, input_spaces=tuple(embedding.input_spaces), output_space=embedding.output_space
+            )
+        case _:
+            return summary
+
+
+def _with_generation(
+    summary: ModelSummary, generation: model_pb2.ImageGenerationCapabilities
+) -> ModelSummary:
+    width, height = generation.sizes.native_width_pixels, generation.sizes.native_height_pixels
+    return replace(
+        summary,
+        input_spaces=tuple(generation.input_spaces),
+        latent_shape=tuple(generation.latent_shape),
+        native_size_pixels=(width, height) if width > 0 and height > 0 else None,
+        default_steps=generation.default_steps or None,
+        default_guidance_scale=generation.default_guidance_scale or None,
+        upscales_by_latents=generation.upscaling_method == model_pb2.UPSCALING_METHOD_LATENTS,
     )
 
 
 def to_clip_message(clip: AudioClip) -> media_pb2.AudioClip:
     """Return the message of a clip."""
-    return media_pb2.AudioClip(content=clip.content, display_name=clip.name)
+    if clip.pcm is None:
+        return media_pb2.AudioClip(content=clip.content, display_name=clip.name)
+    pcm = media_pb2.PcmAudio(
+        samples=clip.content,
+        sample_rate_hz=clip.pcm.sample_rate_hz,
+        channel_count=clip.pcm.channel_count,
+        encoding=_PCM_ENCODINGS[clip.pcm.encoding],
+    )
+    return media_pb2.AudioClip(pcm=pcm, display_name=clip.name)
 
 
 def to_extract_request(clip: AudioClip, selection: FeatureSelection) -> audio_pb2.ExtractFeaturesRequest:
@@ -89,7 +135,8 @@ def to_extract_request(clip: AudioClip, selection: FeatureSelection) -> audio_pb
     if (latents := selection.initial_latents) is not None:
         request.features.append(audio_pb2.FEATURE_INITIAL_LATENTS)
         request.initial_latents.shape.extend(latents.shape)
-        request.initial_latents.basis = _LATENT_BASES[latents.basis]
+        request.initial_latents.mode = _LATENT_BASES[latents.basis]
+        request.initial_latents.calibration = latents.calibration
     return request
 
 
@@ -101,7 +148,7 @@ def to_audio_features(response: audio_pb2.ExtractFeaturesResponse) -> AudioFeatu
             format=media_pb2.AudioFormat.Name(audio.format).removeprefix("AUDIO_FORMAT_").lower(),
             sample_rate_hz=audio.sample_rate_hz,
             channel_count=audio.channel_count,
-            duration_seconds=audio.duration_seconds,
+            duration_seconds=audio.duration.ToTimedelta().total_seconds(),
             sha256=audio.sha256,
         ),
         descriptors=_to_descriptors(response.descriptors),
@@ -156,20 +203,22 @@ def to_live_event(response: audio_pb2.StreamFeaturesResponse, *, sender: str) ->
         case "summary":
             summary = response.summary
             return LiveSummary(
-                summary.frame_count, summary.duration_seconds, _to_descriptors(summary.descriptors)
+                summary.frame_count,
+                summary.duration.ToTimedelta().total_seconds(),
+                _to_descriptors(summary.descriptors),
             )
         case _:
             return None
 
 
-def to_image(image: media_pb2.Image) -> Image:
+def to_image(image: media_pb2.EncodedImage) -> Image:
     """Return the image of a message."""
     return Image(image.content, _MEDIA_TYPES.get(image.format, ""), image.width_pixels, image.height_pixels)
 
 
-def to_image_message(image: Image) -> media_pb2.Image:
+def to_image_message(image: Image) -> media_pb2.EncodedImage:
     """Return the message of an image."""
-    return media_pb2.Image(
+    return media_pb2.EncodedImage(
         content=image.content,
         format=_IMAGE_FORMATS.get(image.media_type, media_pb2.IMAGE_FORMAT_UNSPECIFIED),
         width_pixels=image.width_pixels,
@@ -230,8 +279,8 @@ def _unusable(sender: str) -> FaultError:
 
 
 _PRIORITIES: Final = {
-    Priority.INTERACTIVE: image_pb2.PRIORITY_INTERACTIVE,
-    Priority.BATCH: image_pb2.PRIORITY_BATCH,
+    Priority.INTERACTIVE: generation_pb2.PRIORITY_INTERACTIVE,
+    Priority.BATCH: generation_pb2.PRIORITY_BATCH,
 }
 
 
@@ -239,21 +288,23 @@ def to_generate_request(generation: GenerationRequest) -> image_pb2.GenerateImag
     """Return the request for an order."""
     settings = generation.settings
     return image_pb2.GenerateImageRequest(
-        model=generation.model,
         conditioning=_to_conditioning_message(generation.conditioning),
-        seed=settings.seed,
-        steps=settings.steps,
-        guidance_scale=settings.guidance_scale,
-        scheduler=settings.scheduler,
-        width_pixels=settings.width_pixels,
-        height_pixels=settings.height_pixels,
-        previews=_to_preview_options(settings.previews),
+        options=generation_pb2.GenerationOptions(
+            model=generation.model,
+            seed=settings.seed,
+            steps=settings.steps,
+            guidance_scale=settings.guidance_scale,
+            scheduler=settings.scheduler,
+            width_pixels=settings.width_pixels,
+            height_pixels=settings.height_pixels,
+            upscale=settings.upscale,
+            refiner_start=settings.refiner_start,
+            priority=_PRIORITIES[settings.priority],
+            reproducible=settings.reproducible,
+            bypass_cache=settings.bypass_cache,
+            previews=_to_preview_options(settings.previews),
+        ),
         origin=_to_origin_message(generation.origin),
-        priority=_PRIORITIES[settings.priority],
-        exact=settings.exact,
-        bypass_cache=settings.bypass_cache,
-        upscale=settings.upscale,
-        refiner_start=settings.refiner_start,
     )
 
 
@@ -269,9 +320,7 @@ def to_generation_event(response: image_pb2.GenerateImageResponse) -> Generation
             return _to_progressed(response.progress)
         case "completed":
             completed = response.completed
-            return Completed(
-                to_image(completed.image), to_provenance(completed.provenance), completed.is_reused
-            )
+            return Completed(to_image(completed.image), to_provenance(completed.provenance), completed.reused)
         case _:
             return None
 
@@ -294,14 +343,14 @@ def _to_origin_message(origin: Origin) -> image_pb2.Origin:
     return image_pb2.Origin(
         recipe=origin.recipe,
         audio_sha256=origin.audio_sha256,
-        stage=origin.stage,
+        part=origin.part,
         earlier=map(to_provenance_message, origin.earlier),
         fallback=origin.fallback,
         options=origin.options,
     )
 
 
-def _to_progressed(progress: image_pb2.GenerationProgress) -> Progressed:
+def _to_progressed(progress: generation_pb2.GenerationProgress) -> Progressed:
     return Progressed(
         step=progress.step,
         total_steps=progress.total_steps,
@@ -313,7 +362,9 @@ def _to_progressed(progress: image_pb2.GenerationProgress) -> Progressed:
     )
 
 
-def _to_preview_options(previews: PreviewRequest | None) -> image_pb2.PreviewOptions | None:
+def _to_preview_options(previews: PreviewRequest | None) -> generation_pb2.PreviewOptions | None:
     if previews is None:
         return None
-    return image_pb2.PreviewOptions(interval_steps=previews.interval_steps, size_pixels=previews.size_pixels)
+    return generation_pb2.PreviewOptions(
+        interval_steps=previews.interval_steps, size_pixels=previews.size_pixels
+    )

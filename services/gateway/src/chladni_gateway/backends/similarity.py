@@ -95,7 +95,7 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
             ChladniError: An image cannot be used, the collection is full, or the service failed or keeps no
                 collections.
         """
-        request = similarity_pb2.AddImagesRequest(
+        request = similarity_pb2.UpsertImagesRequest(
             collection=COLLECTION,
             images=[
                 similarity_pb2.CollectionImage(id=str(image_id), image=to_image_message(image))
@@ -104,7 +104,7 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
             replace_outdated=True,
         )
         async with self.call(deadline) as (stub, options):
-            await stub.AddImages(request, timeout=options.timeout, metadata=options.metadata)
+            await stub.UpsertImages(request, timeout=options.timeout, metadata=options.metadata)
 
     async def search(
         self, image: Image, candidate_ids: Sequence[UUID], limit: int, deadline: Deadline
@@ -125,7 +125,7 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
         request = similarity_pb2.SearchImagesRequest(
             collection=COLLECTION,
             image=to_image_message(image),
-            neighbor_count=limit,
+            page_size=limit,
             candidate_ids=ids,
         )
         async with self.call(deadline) as (stub, options):
@@ -165,9 +165,9 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
         Raises:
             ChladniError: The service failed, or does not offer the call.
         """
-        request = similarity_pb2.GetModelsRequest()
+        request = similarity_pb2.ListModelsRequest()
         async with self.call(deadline) as (stub, options):
-            response = await stub.GetModels(request, timeout=options.timeout, metadata=options.metadata)
+            response = await stub.ListModels(request, timeout=options.timeout, metadata=options.metadata)
         return to_model_summaries(response)
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
-from uuid import uuid4
 
-from chladni_contract.errors import FaultError, Reason
+from chladni_contract.errors import FaultError, NotFoundError, Reason
 from chladni_gateway.creation.event_channel import EventChannel, running
-from chladni_gateway.domain.events import Analyzed, Completed, Created, CreationEvent, FellBack, RecipeEvent
+from chladni_gateway.creation.operations import Operation, OperationLog
+from chladni_gateway.domain.events import (
+    Accepted,
+    Analyzed,
+    Completed,
+    Created,
+    CreationEvent,
+    FellBack,
+    RecipeEvent,
+)
 from chladni_gateway.domain.image_store import ImageRecord, ImageStore
+from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.recipe_options import check_taken
 from chladni_gateway.domain.request import CreationRequest, check_request
 from chladni_gateway.domain.stages import Stage, at_stage
@@ -30,6 +40,7 @@ class ImageCreator:
     Args:
         recipes: The ways from sound to image.
         store: Keeps the images.
+        operations: Accepts the requests.
         admission: Bounds the creations in progress.
         max_audio_bytes: Largest recording, in bytes.
         metrics: Counts and times creations.
@@ -42,6 +53,7 @@ class ImageCreator:
         *,
         recipes: RecipeRegistry,
         store: ImageStore,
+        operations: OperationLog,
         admission: Admission,
         max_audio_bytes: int,
         metrics: CreationMetrics,
@@ -50,6 +62,7 @@ class ImageCreator:
     ) -> None:
         self._recipes = recipes
         self._store = store
+        self._operations = operations
         self._admission = admission
         self._max_audio_bytes = max_audio_bytes
         self._metrics = metrics
@@ -66,13 +79,27 @@ class ImageCreator:
         with at_stage(Stage.VALIDATION):
             self._check(request, self._recipe_of(request))
 
-    async def create(
-        self, request: CreationRequest, deadline: Deadline
-    ) -> AsyncGenerator[CreationEvent, None]:
-        """Yield what happens on the way to the image, `Created` last.
+    def accept(self, request: CreationRequest) -> Operation:
+        """Return the operation of a request; see `OperationLog`.
 
-        Closing the generator, or cancelling the task that waits for its next event, stops the work in every
-        service before it returns.
+        Raises:
+            ChladniError: Another request has the same name.
+        """
+        with at_stage(Stage.VALIDATION):
+            return self._operations.accept(request)
+
+    async def create(
+        self, request: CreationRequest, deadline: Deadline, *, operation: Operation | None = None
+    ) -> AsyncGenerator[CreationEvent, None]:
+        """Yield what happens on the way to the image, `Accepted` first and `Created` last.
+
+        If the image of a retry is already made, nothing else happens. Closing the generator, or cancelling
+        the task that waits for its next event, stops the work in every service before it returns.
+
+        Args:
+            request: What to create.
+            deadline: When it must be done.
+            operation: The operation of the request; `None` if it is to be accepted now.
 
         Raises:
             ChladniError: Some stage failed; the metadata names it under `STAGE_KEY`.
@@ -84,13 +111,20 @@ class ImageCreator:
                 self._check(request, recipe)
             with at_stage(Stage.VALIDATION), self._admission.admit():
                 started_at = self._clock()
+                operation = operation or self.accept(request)
+                yield Accepted(operation.operation_id, operation.seed)
+                if operation.is_retry and (made := await self._find(operation)) is not None:
+                    counted.is_created = True
+                    yield made
+                    return
+                request = replace(request, settings=replace(request.settings, seed=operation.seed))
                 timer = self._metrics.stage_timer(self._clock)
                 analyzed: Analyzed | None = None
                 channel: EventChannel[RecipeEvent] = EventChannel()
                 async with running(recipe.create(request, deadline, channel.send), channel) as work:
                     async for event in channel:
                         if isinstance(event, FellBack):
-                            self._metrics.count_fallback(recipe.name, event.way)
+                            self._metrics.count_fallback(recipe.name, event.fallback)
                         if isinstance(event, Analyzed):
                             analyzed = event
                             timer.lap(Stage.AUDIO_FEATURES)
@@ -102,11 +136,22 @@ class ImageCreator:
                 with at_stage(Stage.STORAGE):
                     deadline.check("before the image was stored")
                     seconds = self._clock() - started_at
-                    record = self._make_record(request, recipe, analyzed, completed, seconds)
+                    record = self._make_record(request, recipe, operation, analyzed, completed, seconds)
                     await self._store.put(completed.image.content, record)
                 timer.lap(Stage.STORAGE)
                 counted.is_created = True
-                yield Created(completed.image, record, recipe_stage=completed.recipe_stage)
+                yield Created(completed.image, record, part=completed.part)
+
+    async def _find(self, operation: Operation) -> Created | None:
+        """Return the end of an operation whose image is already made; `None` if it is not."""
+        with at_stage(Stage.STORAGE):
+            try:
+                stored = await self._store.get(operation.operation_id)
+            except NotFoundError:
+                return None
+        record = stored.record
+        image = Image(stored.content, "image/png", record.width_pixels, record.height_pixels)
+        return Created(image, replace(record, is_reused=True))
 
     def _recipe_of(self, request: CreationRequest) -> Recipe:
         validator = RequestValidator()
@@ -127,16 +172,18 @@ class ImageCreator:
         self,
         request: CreationRequest,
         recipe: Recipe,
+        operation: Operation,
         analyzed: Analyzed,
         completed: Completed,
         processing_seconds: float,
     ) -> ImageRecord:
         created_at = self._now()
         return ImageRecord(
-            image_id=uuid4(),
+            image_id=operation.operation_id,
             created_at=created_at,
             expires_at=created_at + self._store.retention,
             sha256=hashlib.sha256(completed.image.content).hexdigest(),
+            size_bytes=len(completed.image.content),
             width_pixels=completed.image.width_pixels,
             height_pixels=completed.image.height_pixels,
             source_name=request.clip.name,

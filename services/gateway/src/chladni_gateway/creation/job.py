@@ -1,7 +1,8 @@
 """A job: the creation of an image that outlives the request that asked for it.
 
-    Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Done     and, instead of what is missing,
-                                                                     Failed | Cancelled
+    Accepted  Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Done
+
+and, instead of what is missing, Failed or Cancelled.
 
 Events are numbered from 1. A job keeps them, so that a follower that lost its connection goes on where it
 was; only the newest preview is kept, and the draft only while the job goes on.
@@ -20,6 +21,7 @@ from uuid import UUID
 
 from chladni_contract.errors import ChladniError, QueueFullError
 from chladni_gateway.domain.events import (
+    Accepted,
     Analyzed,
     Created,
     CreationEvent,
@@ -62,7 +64,7 @@ class Done:
     stage: ClassVar[Stage] = Stage.STORAGE
 
     record: ImageRecord
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,9 @@ class Cancelled:
     stage: Stage
 
 
-JobEvent = Analyzed | Drafted | FellBack | Queued | Started | Progressed | Done | Failed | Cancelled
+JobEvent = (
+    Accepted | Analyzed | Drafted | FellBack | Queued | Started | Progressed | Done | Failed | Cancelled
+)
 
 
 class NumberedEvent(NamedTuple):
@@ -108,7 +112,7 @@ class JobStatus:
         remaining_seconds: Time that it is expected to take.
         record: What is kept with the image, once it is there.
         error: Why there is none.
-        recipe_stage: Part of the recipe in progress, or that it ended in; empty where it has one part.
+        part: Part of the recipe in progress, or that it ended in; empty where it has one part.
         fallback: Why another way than the recipe's own was taken; empty where it was not.
     """
 
@@ -121,7 +125,7 @@ class JobStatus:
     remaining_seconds: float | None = None
     record: ImageRecord | None = None
     error: ChladniError | None = None
-    recipe_stage: str = ""
+    part: str = ""
     fallback: str = ""
 
     def after(self, event: JobEvent) -> JobStatus:
@@ -133,9 +137,9 @@ def _part_by(event: JobEvent) -> dict[str, Any]:
     """Return which part of its recipe an event finds the job in."""
     match event:
         case FellBack():
-            return {"recipe_stage": event.recipe_stage, "fallback": event.reason}
+            return {"part": event.part, "fallback": event.reason}
         case Drafted() | Queued() | Started() | Progressed():
-            return {"recipe_stage": event.recipe_stage}
+            return {"part": event.part}
     return {}
 
 
@@ -144,7 +148,7 @@ def _changes_by(event: JobEvent) -> dict[str, Any]:
     match event:
         case Analyzed():
             return {"state": JobState.QUEUED, "stage": Stage.IMAGE_GENERATION.value}
-        case Drafted() | FellBack():
+        case Accepted() | Drafted() | FellBack():
             return {}
         case Queued():
             return {"state": JobState.QUEUED, "position": event.position}
@@ -263,4 +267,4 @@ class Job:
 
 def to_job_event(event: CreationEvent) -> JobEvent:
     """Return the event of a job for one of its creation: the image itself is left to the store."""
-    return Done(event.record, event.recipe_stage) if isinstance(event, Created) else event
+    return Done(event.record, event.part) if isinstance(event, Created) else event

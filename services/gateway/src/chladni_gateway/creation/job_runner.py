@@ -9,10 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from chladni_contract.errors import ChladniError, FaultError, NotFoundError, QueueFullError, Reason
 from chladni_gateway.creation.job import Cancelled, Failed, Job, JobEvent, to_job_event
+from chladni_gateway.creation.operations import Operation
 from chladni_gateway.domain.events import CreationEvent
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage
@@ -29,7 +30,13 @@ class Creator(Protocol):
     def check(self, request: CreationRequest) -> None:
         """Require that a request keeps its limits."""
 
-    def create(self, request: CreationRequest, deadline: Deadline) -> AsyncGenerator[CreationEvent, None]:
+    def accept(self, request: CreationRequest) -> Operation:
+        """Return the operation of a request."""
+        ...
+
+    def create(
+        self, request: CreationRequest, deadline: Deadline, *, operation: Operation | None = None
+    ) -> AsyncGenerator[CreationEvent, None]:
         """Yield what happens on the way to the image."""
         ...
 
@@ -90,23 +97,27 @@ class JobRunner:
         return sum(not job.is_over for job in self._jobs.values())
 
     def start(self, request: CreationRequest) -> Job:
-        """Start a job of the request's owner and returns it.
+        """Start a job of the request's owner, or find the one that an earlier try of it started; return it.
 
         Raises:
             QueueFullError: Too many jobs are unfinished.
             ChladniError: The request breaks a limit.
         """
         self._creator.check(request)
-        self.check_room(request.owner)
         self._forget_old()
+        operation = self._creator.accept(request)
+        known = self._jobs.get(operation.operation_id)
+        if known is not None:
+            return known
+        self.check_room(request.owner)
         job = Job(
-            job_id=uuid4(),
+            job_id=operation.operation_id,
             owner=request.owner,
             file_name=request.clip.name,
             created_at=self._now(),
         )
         self._jobs[job.job_id] = job
-        task = asyncio.create_task(self._work(job, request))
+        task = asyncio.create_task(self._work(job, request, operation))
         self._tasks[job.job_id] = task
         task.add_done_callback(lambda ended: self._end(job, ended))
         return job
@@ -141,7 +152,7 @@ class JobRunner:
         return tuple(job for job in reversed(self._jobs.values()) if owner and job.owner == owner)
 
     async def cancel(self, job_id: UUID, *, owner: str) -> None:
-        """Stop an unfinished job, which is remembered as cancelled; forgets a finished one.
+        """Stop an unfinished job, which is remembered as cancelled; leave a finished one as it is.
 
         Returns once the work has stopped.
 
@@ -149,12 +160,21 @@ class JobRunner:
             UnknownJobError: The owner has none of this identifier.
         """
         job = self.find(job_id, owner=owner)
-        if job.is_over:
-            del self._jobs[job_id]
-            return
-        task = self._tasks[job_id]
-        task.cancel()
-        await asyncio.wait((task,))
+        if not job.is_over:
+            task = self._tasks[job_id]
+            task.cancel()
+            await asyncio.wait((task,))
+
+    def remove(self, job_id: UUID, *, owner: str) -> None:
+        """Remove a finished job; its image stays.
+
+        Raises:
+            UnknownJobError: The owner has none of this identifier.
+            ValueError: It is not finished.
+        """
+        if not self.find(job_id, owner=owner).is_over:
+            raise ValueError("the job is not finished")
+        del self._jobs[job_id]
 
     async def close(self) -> None:
         """Cancel all jobs."""
@@ -163,9 +183,9 @@ class JobRunner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self, job: Job, request: CreationRequest) -> None:
+    async def _work(self, job: Job, request: CreationRequest, operation: Operation) -> None:
         deadline = Deadline.after(self.limits.timeout_seconds)
-        async with aclosing(self._creator.create(request, deadline)) as events:
+        async with aclosing(self._creator.create(request, deadline, operation=operation)) as events:
             async for event in events:
                 job.add(to_job_event(event), now=self._now())
 

@@ -9,17 +9,41 @@ from typing import Final
 from pydantic import Base64UrlBytes
 
 
+class PcmEncoding(StrEnum):
+    """Sample type of PCM, little-endian."""
+
+    INT16 = "int16"
+    FLOAT32 = "float32"
+
+
 @dataclass(frozen=True, slots=True)
-class AudioClip:
-    """A recording as it was sent.
+class PcmFormat:
+    """How samples without a file are to be read.
 
     Attributes:
-        content: The file's bytes.
-        name: Name to show to people; never used as a path. Empty where there is none.
+        sample_rate_hz: Sample rate.
+        channel_count: Interleaved channels.
+        encoding: Sample type.
+    """
+
+    sample_rate_hz: int
+    channel_count: int
+    encoding: PcmEncoding
+
+
+@dataclass(frozen=True, slots=True)
+class AudioClip:
+    """Audio as it was sent.
+
+    Attributes:
+        content: The file's bytes, or interleaved samples.
+        name: Name to show to people; never used as a path. Empty if there is none.
+        pcm: How to read samples; `None` for a file.
     """
 
     content: bytes
     name: str = ""
+    pcm: PcmFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +134,12 @@ class InitialLatentsOptions:
     Attributes:
         shape: Shape (C, H, W).
         basis: The numbers of the mel spectrogram that become latents.
+        calibration: Calibration by its name; empty for the default one of this shape and basis.
     """
 
     shape: tuple[int, int, int]
     basis: LatentBasis
+    calibration: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """What happens on the way from sound to image.
 
-    Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Completed  Created
+    Accepted  Analyzed  (FellBack | Drafted | Queued | Started | Progressed)*  Completed  Created
 
-A recipe reports all but the last two and returns `Completed`; creation stores the image and yields `Created`.
+Creation accepts the request. A recipe reports what follows and returns `Completed`; creation stores the image
+and yields `Created`.
 Each event knows the stage that it belongs to and, where the recipe has several parts, that part.
 """
 
@@ -11,12 +12,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
+from uuid import UUID
 
 from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
 from chladni_gateway.domain.image_store import ImageRecord
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The request is accepted as an operation, with the seed that its image will be made with."""
+
+    stage: ClassVar[Stage] = Stage.VALIDATION
+
+    operation_id: UUID
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class Queued:
     stage: ClassVar[Stage] = Stage.IMAGE_GENERATION
 
     position: int
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ class Started:
     total_steps: int
     model: str
     guidance_scale: float
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class Progressed:
     preview: Image | None
     elapsed_seconds: float
     remaining_seconds: float | None
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,7 @@ class Completed:
     image: Image
     provenance: Provenance
     is_reused: bool = False
-    recipe_stage: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ class Drafted:
 
     image: Image | None
     provenance: Provenance | None = None
-    recipe_stage: str = ""
+    part: str = ""
 
     @property
     def stage(self) -> Stage:
@@ -98,19 +110,19 @@ class Drafted:
 
 @dataclass(frozen=True, slots=True)
 class FellBack:
-    """The recipe takes another way than its own.
+    """The recipe uses its fallback.
 
     Attributes:
-        reason: What the way that was left needs and did not get, and what to do about it.
-        way: Way that is taken now: a recipe, or a part of this one after which it ends.
-        recipe_stage: Part of the recipe that is left.
+        reason: What is missing or failed, and what to do about it.
+        fallback: What is done instead: a recipe, or a part of this one after which it ends.
+        part: Part of the recipe that is left.
     """
 
     stage: ClassVar[Stage] = Stage.IMAGE_GENERATION
 
     reason: str
-    way: str
-    recipe_stage: str = ""
+    fallback: str
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +133,12 @@ class Created:
 
     image: Image
     record: ImageRecord
-    recipe_stage: str = ""
+    part: str = ""
 
 
 GenerationEvent: TypeAlias = Queued | Started | Progressed | Completed
 RecipeEvent: TypeAlias = Analyzed | Drafted | FellBack | Queued | Started | Progressed
-CreationEvent: TypeAlias = RecipeEvent | Created
+CreationEvent: TypeAlias = Accepted | RecipeEvent | Created
 
 Report: TypeAlias = Callable[[RecipeEvent], Awaitable[None]]
 """Takes an event to the reader, and returns once there is room for it: a slow reader slows the work down."""

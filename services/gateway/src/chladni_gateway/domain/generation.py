@@ -39,7 +39,7 @@ class GenerationSettings:
         height_pixels: Height.
         previews: How previews are wanted; `None` for none.
         priority: How urgent it is.
-        exact: Whether the same request must give the same pixels whatever else the server does.
+        reproducible: Whether the same request must give the same pixels whatever else the server does.
         bypass_cache: Whether the image must be computed again.
         upscale: Factor by which the finished image is larger than its width and height.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1].
@@ -53,7 +53,7 @@ class GenerationSettings:
     height_pixels: int | None = None
     previews: PreviewRequest | None = None
     priority: Priority = Priority.INTERACTIVE
-    exact: bool = True
+    reproducible: bool = True
     bypass_cache: bool = False
     upscale: int | None = None
     refiner_start: float | None = None
@@ -83,7 +83,7 @@ class Origin:
     Attributes:
         recipe: Name of the recipe.
         audio_sha256: SHA-256 of the recording.
-        stage: Part of the recipe that the image is; empty for all of it.
+        part: Part of the recipe that the image is; empty for all of it.
         earlier: How the images that it starts from were made, the first one first.
         fallback: Why the recipe fell back; empty if it did not.
         options: Options of the recipe by name.
@@ -91,7 +91,7 @@ class Origin:
 
     recipe: str
     audio_sha256: str
-    stage: str = ""
+    part: str = ""
     earlier: tuple[Provenance, ...] = ()
     fallback: str = ""
     options: Mapping[str, str] = field(default_factory=dict)

@@ -26,6 +26,7 @@ class ImageRecord:
         sha256: SHA-256 of the PNG, in hexadecimal digits.
         width_pixels: Width.
         height_pixels: Height.
+        size_bytes: Length of the PNG; 0 for records of earlier versions.
         source_name: Name of the recording, for people; empty where it had none.
         recipe: Name of the recipe.
         processing_seconds: Time that it took to make.
@@ -50,6 +51,7 @@ class ImageRecord:
     audio: AudioProperties
     descriptors: tuple[Descriptor, ...]
     provenance: Provenance
+    size_bytes: int = 0
     is_reused: bool = False
     owner: str = ""
     audio_embedding: Annotated[

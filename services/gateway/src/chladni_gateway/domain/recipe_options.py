@@ -12,7 +12,7 @@ from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
 class NoiseMode(StrEnum):
     """How a sound becomes initial noise: as it is, mixed into seeded noise, or by its cosine transform."""
 
-    RAW = "raw"
+    MEL = "mel"
     BLEND = "blend"
     DCT = "dct"
 
@@ -28,6 +28,7 @@ class RecipeOptions:
         model: Image model by its identifier.
         noise_mode: How the sound becomes initial noise.
         noise_weight: How much of the sound the noise holds, in [0, 1].
+        calibration: Calibration of the initial latents by its name.
         upscale: Factor by which the finished image is larger than its width and height, 1 or 2.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1]; 1 leaves it out.
     """
@@ -38,6 +39,7 @@ class RecipeOptions:
     model: str = ""
     noise_mode: NoiseMode | None = None
     noise_weight: float | None = None
+    calibration: str = ""
     upscale: int | None = None
     refiner_start: float | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.audio import AudioClip
@@ -37,6 +38,7 @@ class CreationRequest:
         options: What the recipe is to do otherwise than by itself.
         caller: Who asks: callers share image generation fairly. Empty where that is not known.
         owner: Whose image it becomes; empty for nobody's.
+        request_id: Identifier that the caller chose, by which a retry is the same request; `None` for none.
     """
 
     clip: AudioClip
@@ -45,6 +47,7 @@ class CreationRequest:
     options: RecipeOptions = field(default_factory=RecipeOptions)
     caller: str = ""
     owner: str = ""
+    request_id: UUID | None = None
 
 
 def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
@@ -99,6 +102,7 @@ def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:
     validator.check_length("prompt", options.prompt, maximum=MAX_PROMPT_LENGTH)
     validator.check_length("negative_prompt", options.negative_prompt, maximum=MAX_PROMPT_LENGTH)
     validator.check_length("model", options.model, maximum=MAX_MODEL_NAME_LENGTH)
+    validator.check_length("calibration", options.calibration, maximum=MAX_MODEL_NAME_LENGTH)
     for name, part in (("strength", options.strength), ("refiner_start", options.refiner_start)):
         validator.check(
             name,

@@ -11,7 +11,7 @@ from chladni_contract.errors import ChladniError, FaultError, Reason
 
 STAGE_KEY: Final = "stage"
 """Key of the stage in the metadata of an error."""
-RECIPE_STAGE_KEY: Final = "recipe_stage"
+PART_KEY: Final = "part"
 """Key of the part of a recipe in the metadata of an error; absent where the recipe has one part."""
 
 
@@ -63,11 +63,11 @@ def at_stage(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def at_recipe_stage(part: str) -> Iterator[None]:
+def at_part(part: str) -> Iterator[None]:
     """Make every error that leaves the context name a part of a recipe; none for an empty one."""
     try:
         yield
     except ChladniError as error:
         if part:
-            error.metadata.setdefault(RECIPE_STAGE_KEY, part)
+            error.metadata.setdefault(PART_KEY, part)
         raise

@@ -17,7 +17,7 @@ from chladni_gateway.domain.generation import Conditioning, GenerationRequest, G
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.recipe_options import RecipeOptions
 from chladni_gateway.domain.request import CreationRequest
-from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
+from chladni_gateway.domain.stages import Stage, at_part, at_stage
 from chladni_gateway.models.availability import Availability, join_sentences, merge_errors
 from chladni_gateway.models.catalog import CatalogSnapshot
 from chladni_gateway.models.requirements import (
@@ -204,7 +204,7 @@ class _Creation:
         unused = [name for name in self.request.options.given if name in _FOR_REFINEMENT]
         if unused:
             reason = f"{reason} Unused without it: {', '.join(unused)}."
-        await self.report(FellBack(reason, _MEL, recipe_stage=_REFINED))
+        await self.report(FellBack(reason, _MEL, part=_REFINED))
         return await self._draw(models, self.request.settings, fallback=reason)
 
     async def _draw(
@@ -213,29 +213,29 @@ class _Creation:
         """Let AudioLDM make its mel image."""
         embedding = self.clap_embedding
         if isinstance(embedding, ChladniError):
-            with at_recipe_stage(_MEL), at_stage(Stage.AUDIO_FEATURES):
+            with at_part(_MEL), at_stage(Stage.AUDIO_FEATURES):
                 raise embedding
         generation = GenerationRequest(
             model=models.image.name,
             conditioning=Conditioning(audio_embedding=embedding),
             settings=with_default_effort(settings),
-            origin=replace(self.origin, stage=_MEL, fallback=fallback[:_MAX_REASON_LENGTH]),
+            origin=replace(self.origin, part=_MEL, fallback=fallback[:_MAX_REASON_LENGTH]),
             caller=self.request.caller,
         )
         return await generate_image(self.dependencies.generator, generation, self.deadline, self.report)
 
     async def _refine(self, draft: Completed, refiner: ModelSummary) -> Completed:
-        await self.report(Drafted(draft.image, draft.provenance, recipe_stage=_MEL))
+        await self.report(Drafted(draft.image, draft.provenance, part=_MEL))
         # One seed for both parts, so that the request can be repeated with it.
         settings = replace(self.request.settings, seed=draft.provenance.seed)
         request = replace(self.request, settings=settings)
-        origin = replace(self.origin, stage=_REFINED, earlier=(draft.provenance,))
+        origin = replace(self.origin, part=_REFINED, earlier=(draft.provenance,))
         generation = refinement_request(request, refiner, draft.image, origin)
         return await generate_image(self.dependencies.generator, generation, self.deadline, self.report)
 
     async def _fall_back(self, refiner: ModelSummary, reason: str) -> Completed:
-        await self.report(FellBack(reason, SPECTROGRAM, recipe_stage=_MEL))
-        origin = replace(self.origin, stage=_FALLBACK, fallback=reason[:_MAX_REASON_LENGTH])
+        await self.report(FellBack(reason, SPECTROGRAM, part=_MEL))
+        origin = replace(self.origin, part=_FALLBACK, fallback=reason[:_MAX_REASON_LENGTH])
         return await refine_spectrogram(
             self.dependencies, self.request, refiner, origin, self.deadline, self.report
         )

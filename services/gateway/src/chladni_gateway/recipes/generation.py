@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import FaultError, FieldViolation, InvalidFieldsError, Reason
 from chladni_gateway.domain.events import Analyzed, Completed
-from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
+from chladni_gateway.domain.stages import Stage, at_part, at_stage
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.audio import AudioFeatures
@@ -85,12 +85,12 @@ async def generate_image(
     Raises:
         ChladniError: Image generation refused or failed; the metadata names the stage and the part.
     """
-    part = generation.origin.stage
+    part = generation.origin.part
     completed: Completed | None = None
-    with at_recipe_stage(part), at_stage(Stage.IMAGE_GENERATION):
+    with at_part(part), at_stage(Stage.IMAGE_GENERATION):
         async with aclosing(generator.generate(generation, deadline)) as events:
             async for event in events:
-                placed = replace(event, recipe_stage=part) if part else event
+                placed = replace(event, part=part) if part else event
                 if isinstance(placed, Completed):
                     completed = placed
                 else:

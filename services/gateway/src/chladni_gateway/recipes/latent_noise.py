@@ -28,7 +28,7 @@ from chladni_gateway.recipes.generation import (
 )
 from chladni_runtime.execution.deadlines import Deadline
 
-_DEFAULT_WEIGHTS: Final = {NoiseMode.RAW: 1.0, NoiseMode.BLEND: 0.3, NoiseMode.DCT: 1.0}
+_DEFAULT_WEIGHTS: Final = {NoiseMode.MEL: 1.0, NoiseMode.BLEND: 0.3, NoiseMode.DCT: 1.0}
 _DIGEST_DIGITS: Final = 12
 _LATENT_RANK: Final = 3
 _EMBEDDING: Final = "audio_embedding"
@@ -54,7 +54,15 @@ class LatentNoiseRecipe:
         "Turns the sound's mel spectrogram into the noise from which a latent diffusion model starts, "
         "all of it or some."
     )
-    options: Final = ("prompt", "negative_prompt", "model", "noise_mode", "noise_weight", "upscale")
+    options: Final = (
+        "prompt",
+        "negative_prompt",
+        "model",
+        "noise_mode",
+        "noise_weight",
+        "calibration",
+        "upscale",
+    )
     required_options: Final[tuple[str, ...]] = ()
 
     def __init__(self, dependencies: RecipeDependencies) -> None:
@@ -72,7 +80,7 @@ class LatentNoiseRecipe:
         with at_stage(Stage.AUDIO_FEATURES):
             selection = FeatureSelection(
                 embedding_model=embedder.name if embedder else "",
-                initial_latents=InitialLatentsOptions(shape, basis),
+                initial_latents=InitialLatentsOptions(shape, basis, options.calibration),
             )
             features = await self._with.analyzer.analyze(request.clip, deadline, selection=selection)
         await report(analyzed(features))
@@ -127,7 +135,7 @@ def latent_shape(
         InvalidInputError: They would have no square number of values, which the mel image must be cut into.
         ChladniError: The model does not say its latents' shape (RECIPE_UNAVAILABLE).
     """
-    native = model.sizes_of("latent_shape")
+    native = model.latent_shape
     if len(native) != _LATENT_RANK or not all(native):
         raise ChladniError(
             Reason.RECIPE_UNAVAILABLE,
@@ -135,10 +143,10 @@ def latent_shape(
             metadata={STAGE_KEY: Stage.IMAGE_GENERATION.value},
         )
     channels, height, width = native
-    sides_pixels = model.sizes_of("image_size_pixels")
-    if len(sides_pixels) == _LATENT_RANK - 1:
-        width = _scaled(width, settings.width_pixels, sides_pixels[0])
-        height = _scaled(height, settings.height_pixels, sides_pixels[1])
+    if model.native_size_pixels is not None:
+        native_width, native_height = model.native_size_pixels
+        width = _scaled(width, settings.width_pixels, native_width)
+        height = _scaled(height, settings.height_pixels, native_height)
     if model.upscales_by_latents:
         width, height = width * upscale, height * upscale
     count = channels * height * width

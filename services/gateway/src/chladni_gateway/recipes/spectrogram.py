@@ -9,7 +9,7 @@ from chladni_gateway.domain.generation import GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.ports import SpectrogramSize
 from chladni_gateway.domain.request import CreationRequest
-from chladni_gateway.domain.stages import Stage, at_recipe_stage, at_stage
+from chladni_gateway.domain.stages import Stage, at_part, at_stage
 from chladni_gateway.models.availability import Availability
 from chladni_gateway.models.catalog import CatalogSnapshot
 from chladni_gateway.models.requirements import ModelSelector
@@ -44,10 +44,10 @@ async def refine_spectrogram(
     Raises:
         ChladniError: A stage failed; the metadata names it.
     """
-    with at_recipe_stage(origin.stage), at_stage(Stage.AUDIO_FEATURES):
+    with at_part(origin.part), at_stage(Stage.AUDIO_FEATURES):
         size = _size_of(request.settings, model)
         image = await dependencies.renderer.render(request.clip, size, deadline)
-    await report(Drafted(image, recipe_stage=origin.stage))
+    await report(Drafted(image, part=origin.part))
     generation = refinement_request(request, model, image, origin)
     return await generate_image(dependencies.generator, generation, deadline, report)
 
@@ -92,6 +92,5 @@ class SpectrogramRecipe:
 
 def _size_of(settings: GenerationSettings, model: ModelSummary) -> SpectrogramSize:
     """Return the size that the image will have, so that nothing is lost by resizing."""
-    native = model.sizes_of("image_size_pixels")
-    width_pixels, height_pixels = native if len(native) == 2 else (_SIDE_PIXELS, _SIDE_PIXELS)
+    width_pixels, height_pixels = model.native_size_pixels or (_SIDE_PIXELS, _SIDE_PIXELS)
     return SpectrogramSize(settings.width_pixels or width_pixels, settings.height_pixels or height_pixels)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from chladni_gateway.application import Application
     from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.metrics import HttpMetrics
-    from chladni_gateway.rest.connection_limiter import ConnectionLimiter
     from chladni_gateway.rest.middleware.rate_limit import RateLimit
 
 _MAX_JSON_BYTES: Final = 64 * 1024
@@ -69,7 +68,6 @@ def create_app(
     *,
     metrics: HttpMetrics,
     previews: PreviewRequest,
-    live_connections: ConnectionLimiter,
     session_seconds: int,
     rate_limit: RateLimit | None = None,
     cors_origins: Sequence[str] = (),
@@ -80,7 +78,6 @@ def create_app(
         application: What the gateway does.
         metrics: Counts and times requests.
         previews: How previews of event streams are made.
-        live_connections: Limits the live connections.
         session_seconds: Time that a browser keeps its session.
         rate_limit: How often a client may send work; `None` for no limit.
         cors_origins: Other origins whose pages may use the API.
@@ -110,7 +107,7 @@ def create_app(
         alignment_routes(application),  # Before the route of images, which takes any address below its own.
         image_routes(application),
         info_routes(application),
-        live_routes(application, connections=live_connections, allowed_origins=frozenset(cors_origins)),
+        live_routes(application, allowed_origins=frozenset(cors_origins)),
         page_routes(),
     )
     for router in routers:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chladni_gateway.creation.job import Cancelled, Done, Failed, NumberedEvent
 from chladni_gateway.domain.events import (
+    Accepted,
     Analyzed,
     Created,
     CreationEvent,
@@ -52,17 +53,14 @@ def to_job_server_event(numbered: NumberedEvent, *, finished_at: datetime | None
 
 
 def _stages_of(event: CreationEvent | Done) -> dict[str, str]:
-    part = "" if isinstance(event, Analyzed) else event.recipe_stage
-    return {"stage": event.stage.value} | ({"recipe_stage": part} if part else {})
+    part = "" if isinstance(event, Accepted | Analyzed) else event.part
+    return {"stage": event.stage.value} | ({"part": part} if part else {})
 
 
 def _name_and_data(event: CreationEvent | Done) -> tuple[str, dict[str, Any]]:
     match event:
-        case Analyzed():
-            return "analyzed", {
-                "audio": asdict(event.audio),
-                "descriptors": [asdict(descriptor) for descriptor in event.descriptors],
-            }
+        case Accepted() | Analyzed():
+            return _beginning(event)
         case Queued():
             return "queued", {"position": event.position}
         case Started():
@@ -86,9 +84,18 @@ def _name_and_data(event: CreationEvent | Done) -> tuple[str, dict[str, Any]]:
             return "created", to_created_image(event.record).model_dump(mode="json")
 
 
+def _beginning(event: Accepted | Analyzed) -> tuple[str, dict[str, Any]]:
+    if isinstance(event, Accepted):
+        return "accepted", {"operation_id": str(event.operation_id), "seed": event.seed}
+    return "analyzed", {
+        "audio": asdict(event.audio),
+        "descriptors": [asdict(descriptor) for descriptor in event.descriptors],
+    }
+
+
 def _turn(event: Drafted | FellBack) -> tuple[str, dict[str, Any]]:
     if isinstance(event, FellBack):
-        return "fell_back", {"reason": event.reason, "way": event.way}
+        return "fell_back", {"reason": event.reason, "fallback": event.fallback}
     return "drafted", {
         "image": None if event.image is None else _data_url(event.image),
         "provenance": None if event.provenance is None else asdict(event.provenance),

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from chladni_contract.errors import ChladniError, FieldViolation, InvalidFieldsError, Reason
 from chladni_contract.status import WIRE_STATUS
-from chladni_gateway.domain.stages import RECIPE_STAGE_KEY, STAGE_KEY, Stage
+from chladni_gateway.domain.stages import PART_KEY, STAGE_KEY, Stage
 from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _NO_STAGE: Final = "gateway"
 _MISSING: Final = "missing"
+_OPTIONS: Final = "options."
+"""Where image generation has what the REST API and the domain call by its name alone."""
 
 # The REST API has names of its own for these fields of the gRPC contract.
 _REST_NAMES: Final = {
@@ -56,7 +58,7 @@ def error_response(error: ChladniError) -> JSONResponse:
 def error_body(error: ChladniError) -> dict[str, Any]:
     """Return the body of an error: ``{"error": {code, message, stage, timestamp}}``.
 
-    If the recipe has several parts, the error names its `recipe_stage` too.
+    If the recipe has several parts, the error names its `part` too.
     """
     if error.reason is Reason.INTERNAL:
         _log.error("a request failed", exc_info=error, extra={"reason": error.reason.value})
@@ -73,9 +75,7 @@ def error_detail(error: ChladniError, *, at: datetime | None = None) -> ErrorDet
     status = WIRE_STATUS[error.reason].http
     default_stage = _NO_STAGE if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Stage.VALIDATION.value
     stage = error.metadata.get(STAGE_KEY, default_stage)
-    return _detail(
-        error.reason.value, _message_of(error), stage, at, part=error.metadata.get(RECIPE_STAGE_KEY)
-    )
+    return _detail(error.reason.value, _message_of(error), stage, at, part=error.metadata.get(PART_KEY))
 
 
 def plain_error_response(
@@ -105,7 +105,7 @@ def _detail(
     code: str, message: str, stage: str, at: datetime | None, *, part: str | None = None
 ) -> ErrorDetail:
     moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return ErrorDetail(code=code, message=message, stage=stage, timestamp=moment, recipe_stage=part)
+    return ErrorDetail(code=code, message=message, stage=stage, timestamp=moment, part=part)
 
 
 def _message_of(error: ChladniError) -> str:
@@ -116,8 +116,9 @@ def _message_of(error: ChladniError) -> str:
 
 
 def _describe(violation: FieldViolation) -> str:
-    name = _REST_NAMES.get(violation.field, violation.field)
-    text = _GRPC_NAME.sub(lambda match: _REST_NAMES[match[0]], violation.description)
+    name = _REST_NAMES.get(violation.field, violation.field).removeprefix(_OPTIONS)
+    text = violation.description.replace(violation.field, name)
+    text = _GRPC_NAME.sub(lambda match: _REST_NAMES[match[0]], text)
     return text if text.startswith(name) else f"{name}: {text}"
 
 

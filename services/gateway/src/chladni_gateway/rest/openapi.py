@@ -6,6 +6,7 @@ from typing import Any, Final
 
 IMAGE_ID: Final = "5f6b8a2e-9a50-4a0e-8f5f-0f3c3a1d7e10"
 OTHER_IMAGE_ID: Final = "c56a4180-65aa-42ec-a945-5fd21dec0538"
+REQUEST_ID: Final = "0d5e7c62-6a0b-4a53-9a52-5b1a4c0e7a11"
 JOB_ID: Final = "0c8a4b0e-3a57-4b4c-9d6b-2f1f6f3f9a11"
 
 _DIGEST: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -44,7 +45,7 @@ CREATED_IMAGE: Final[dict[str, Any]] = {
         "batch_size": 1,
         "thread_count": 2,
         "library_versions": {"torch": "2.13.0"},
-        "exact": True,
+        "reproducible": True,
         "device_capability": "AVX512",
         "decode_batch_size": 1,
         "stage": "",
@@ -79,7 +80,7 @@ JOB: Final[dict[str, Any]] = {
     "total_steps": 20,
     "elapsed_seconds": 0.9,
     "remaining_seconds": 1.3,
-    "recipe_stage": "",
+    "part": "",
     "fallback": "",
     "image": None,
     "error": None,

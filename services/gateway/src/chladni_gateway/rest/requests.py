@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema
 from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, Reason
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
+from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import (
     MAX_GUIDANCE_SCALE,
@@ -24,12 +25,14 @@ from chladni_gateway.domain.request import (
     UPSCALES,
     CreationRequest,
 )
-from chladni_gateway.domain.stages import STAGE_KEY, Stage
+from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.openapi import REQUEST_ID
 from chladni_gateway.rest.uploads import Number, TrueOrFalse, UploadForm, WholeNumber, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
+    from uuid import UUID
 
     from starlette.requests import Request
     from starlette.types import Receive
@@ -81,7 +84,7 @@ class GenerationForm(UploadForm):
         },
         "many": {
             "summary": "One of many, which may wait behind interactive requests",
-            "value": {"file": "voice.wav", "priority": "batch", "exact": False},
+            "value": {"file": "voice.wav", "priority": "batch", "reproducible": False},
         },
     }
 
@@ -131,7 +134,7 @@ class GenerationForm(UploadForm):
         "of many.",
         examples=["batch"],
     )
-    exact: TrueOrFalse = Field(
+    reproducible: TrueOrFalse = Field(
         True,
         description="Whether the same request must give the same pixels whatever else the server does; "
         "without it the image may be made faster.",
@@ -172,7 +175,7 @@ class GenerationForm(UploadForm):
         NoiseMode | None, one_of(NoiseMode), WithJsonSchema({"type": "string", "enum": [*NoiseMode]})
     ] = Field(
         None,
-        description="How the sound becomes initial noise: `blend` mixes it into seeded noise, `raw` takes "
+        description="How the sound becomes initial noise: `blend` mixes it into seeded noise, `mel` takes "
         "its mel image as it is, `dct` the cosine transform of that. Absent: blend.",
         examples=["blend"],
     )
@@ -181,6 +184,20 @@ class GenerationForm(UploadForm):
         description="Share of the sound in the noise. Absent: 0.3 for `blend`, 1 for the others.",
         examples=[0.3],
         json_schema_extra={"minimum": 0, "maximum": 1},
+    )
+    calibration: str = Field(
+        "",
+        description="Calibration of the noise by its name. Absent: the default for its size.",
+        examples=["chladni-4x64x64-mel"],
+        json_schema_extra={"maxLength": MAX_MODEL_NAME_LENGTH},
+    )
+    request_id: str = Field(
+        "",
+        description="Identifier of this request, a UUID that the client draws: a retry with the same "
+        "identifier and equal fields gets the same seed, and the same image if it is already made. "
+        "Remembered for an hour.",
+        examples=[REQUEST_ID],
+        json_schema_extra={"format": "uuid"},
     )
     upscale: WholeNumber = Field(
         None,
@@ -220,6 +237,7 @@ async def read_creation_request(
         options=_to_options(form),
         caller=caller,
         owner=session_of(request).owner,
+        request_id=_to_request_id(form.request_id),
     )
 
 
@@ -264,6 +282,13 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, ResultT]) 
         await asyncio.gather(working, leaving, return_exceptions=True)
 
 
+def _to_request_id(text: str) -> UUID | None:
+    if not text:
+        return None
+    with at_stage(Stage.VALIDATION):
+        return parse_uuid(text, field="request_id", hint="draw a UUID for each new request")
+
+
 def _to_settings(form: GenerationForm, previews: PreviewRequest | None) -> GenerationSettings:
     return GenerationSettings(
         seed=form.seed,
@@ -274,7 +299,7 @@ def _to_settings(form: GenerationForm, previews: PreviewRequest | None) -> Gener
         height_pixels=form.height_pixels,
         previews=previews,
         priority=form.priority,
-        exact=form.exact,
+        reproducible=form.reproducible,
         bypass_cache=form.bypass_cache,
     )
 
@@ -287,6 +312,7 @@ def _to_options(form: GenerationForm) -> RecipeOptions:
         model=form.model,
         noise_mode=form.noise_mode,
         noise_weight=form.noise_weight,
+        calibration=form.calibration,
         upscale=form.upscale,
         refiner_start=form.refiner_start,
     )

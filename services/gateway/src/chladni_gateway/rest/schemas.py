@@ -243,7 +243,7 @@ class ErrorDetail(BaseModel):
     message: str = Field(description="What is wrong, the limit, and what to do, for people.")
     stage: str = Field(description="Stage that failed.", examples=["validation"])
     timestamp: str = Field(description="When, in UTC.", examples=["2026-01-15T10:30:00.000Z"])
-    recipe_stage: str | None = Field(
+    part: str | None = Field(
         None,
         description="Part of the recipe that failed; absent if the recipe has one part.",
         examples=["audioldm_mel"],
@@ -273,7 +273,7 @@ class JobBody(BaseModel):
     total_steps: int | None = Field(None, description="Denoising steps in all.")
     elapsed_seconds: float | None = Field(None, description="Time since denoising started.")
     remaining_seconds: float | None = Field(None, description="Time that denoising is expected to take.")
-    recipe_stage: str = Field(
+    part: str = Field(
         "",
         description="Part of the recipe in progress, or that it ended in; empty if it has one part.",
     )

@@ -47,7 +47,7 @@ class ImageComparator:
             with at_stage(Stage.STORAGE):
                 return Image((await self._store.get(source)).content, "image/png")
         with at_stage(Stage.VALIDATION):
-            self._check(source, f"{field}.image.content")
+            self._check(source, f"{field}.file.content")
         return source
 
     def _check(self, image: Image, field: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.generation.v1 import generation_pb2
 from chladni_contract.errors import ChladniError, FaultError, InvalidInputError, QueueFullError, Reason
 from chladni_contract.status import WIRE_STATUS
 from chladni_fakes import colored_png
@@ -44,7 +44,7 @@ async def test_a_recording_becomes_an_image_that_can_be_fetched(gateway):
         "name", "value", "unit", "minimum", "maximum", "description",
     }  # fmt: skip
     provenance = body["provenance"]
-    assert set(provenance) == {field.name for field in image_pb2.Provenance.DESCRIPTOR.fields}
+    assert set(provenance) == {field.name for field in generation_pb2.Provenance.DESCRIPTOR.fields}
     assert (provenance["seed"], provenance["steps"], provenance["guidance_scale"]) == (7, 3, 2.5)
     assert provenance["audio_sha256"] == body["audio"]["sha256"]
     assert datetime.fromisoformat(body["expires_at"]).tzinfo is not None
@@ -57,16 +57,17 @@ async def test_a_recording_becomes_an_image_that_can_be_fetched(gateway):
 async def test_what_is_not_given_is_left_to_the_model(backends, gateway):
     body = (await gateway.create()).json()
     request, _ = backends.image_generation.requests[0]
-    assert not request.HasField("seed")
-    assert not request.HasField("steps")
-    assert not request.HasField("guidance_scale")
-    assert not request.HasField("previews")
-    assert not request.scheduler
-    assert not request.HasField("width_pixels")
-    assert not request.HasField("height_pixels")
-    assert request.priority == image_pb2.PRIORITY_INTERACTIVE
-    assert request.exact
-    assert not request.bypass_cache
+    options = request.options
+    assert options.seed == 4711
+    assert not options.HasField("steps")
+    assert not options.HasField("guidance_scale")
+    assert not options.HasField("previews")
+    assert not options.scheduler
+    assert not options.HasField("width_pixels")
+    assert not options.HasField("height_pixels")
+    assert options.priority == generation_pb2.PRIORITY_INTERACTIVE
+    assert options.reproducible
+    assert not options.bypass_cache
     assert body["seed"] == 4711
 
 
@@ -77,19 +78,20 @@ async def test_what_is_given_reaches_image_generation(backends, gateway):
             width_pixels="256",
             height_pixels="384",
             priority="batch",
-            exact="False",
+            reproducible="False",
             bypass_cache="true",
         )
     ).json()
     request, _ = backends.image_generation.requests[0]
-    assert request.scheduler == "DDIMScheduler"
-    assert (request.width_pixels, request.height_pixels) == (256, 384)
-    assert request.priority == image_pb2.PRIORITY_BATCH
-    assert request.HasField("exact")
-    assert not request.exact
-    assert request.bypass_cache
+    options = request.options
+    assert options.scheduler == "DDIMScheduler"
+    assert (options.width_pixels, options.height_pixels) == (256, 384)
+    assert options.priority == generation_pb2.PRIORITY_BATCH
+    assert options.HasField("reproducible")
+    assert not options.reproducible
+    assert options.bypass_cache
     provenance = body["provenance"]
-    assert (provenance["scheduler"], provenance["exact"]) == ("DDIMScheduler", False)
+    assert (provenance["scheduler"], provenance["reproducible"]) == ("DDIMScheduler", False)
     assert (provenance["device_capability"], provenance["decode_batch_size"]) == ("pencil", 1)
 
 
@@ -141,9 +143,9 @@ async def test_the_embedding_reaches_image_generation_bit_by_bit(backends, gatew
 async def test_events_come_in_order_each_with_its_stage(gateway):
     events = await gateway.create_events(seed="9", steps="6")
     names = [name for name, _ in events]
-    assert names == ["analyzed", "queued", "started", *["progress"] * 6, "created"]
+    assert names == ["accepted", "analyzed", "queued", "started", *["progress"] * 6, "created"]
     assert [data["stage"] for _, data in events] == [
-        "audio_features", *["image_generation"] * 8, "storage",
+        "validation", "audio_features", *["image_generation"] * 8, "storage",
     ]  # fmt: skip
     data = dict(events)
     assert data["analyzed"]["audio"]["format"] == "wav"
@@ -243,7 +245,12 @@ async def test_a_full_queue_says_when_to_come_back(backends, gateway, error_of):
         ({"height_pixels": "4097"}, 400, "INVALID_FIELD", "height_pixels: is 4097 pixels, must be from 16"),
         ({"priority": "now"}, 400, "INVALID_FIELD", "priority: is 'now', must be interactive or batch."),
         ({"priority": "BATCH"}, 400, "INVALID_FIELD", "priority"),
-        ({"exact": "perhaps"}, 400, "INVALID_FIELD", "exact: is 'perhaps', must be true or false."),
+        (
+            {"reproducible": "perhaps"},
+            400,
+            "INVALID_FIELD",
+            "reproducible: is 'perhaps', must be true or false.",
+        ),
         ({"bypass_cache": "1"}, 400, "INVALID_FIELD", "bypass_cache: is '1', must be true or false."),
         ({"prompt": "p" * 2001}, 400, "INVALID_FIELD", "prompt: has 2001 characters, at most 2000"),
         ({"prompt": "p" * 8001}, 400, "INVALID_FIELD", "prompt is longer than 8000 bytes"),
@@ -252,7 +259,7 @@ async def test_a_full_queue_says_when_to_come_back(backends, gateway, error_of):
         ({"strength": "1.1"}, 400, "INVALID_FIELD", "strength"),
         ({"strength": "nan"}, 400, "INVALID_FIELD", "strength: is 'nan', must be a decimal number."),
         ({"model": "m" * 257}, 400, "INVALID_FIELD", "model: has 257 characters, at most 256"),
-        ({"noise_mode": "pink"}, 400, "INVALID_FIELD", "noise_mode: is 'pink', must be raw or blend or dct."),
+        ({"noise_mode": "pink"}, 400, "INVALID_FIELD", "noise_mode: is 'pink', must be mel or blend or dct."),
         ({"noise_weight": "1.5"}, 400, "INVALID_FIELD", "noise_weight: is 1.5, must be from 0 to 1."),
         ({"upscale": "3"}, 400, "INVALID_FIELD", "upscale: is 3, must be 1 or 2."),
         ({"refiner_start": "0"}, 400, "INVALID_FIELD", "refiner_start: is 0.0, must be above 0"),
@@ -277,8 +284,8 @@ async def test_all_wrong_fields_are_told_together(gateway, error_of):
 async def test_empty_text_fields_count_as_absent(backends, gateway):
     names = [
         "seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "height_pixels", "priority",
-        "exact", "bypass_cache", "prompt", "negative_prompt", "strength", "model", "noise_mode",
-        "noise_weight", "upscale", "refiner_start",
+        "reproducible", "bypass_cache", "prompt", "negative_prompt", "strength", "model", "noise_mode",
+        "noise_weight", "calibration", "request_id", "upscale", "refiner_start",
     ]  # fmt: skip
     assert (await gateway.create(**dict.fromkeys(names, ""))).status_code == 200
     await gateway.create()
@@ -297,7 +304,7 @@ async def test_a_missing_or_empty_file_is_told(gateway, error_of):
 
 JUNK_FIELDS = st.dictionaries(
     st.sampled_from(
-        ["seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "priority", "exact"]
+        ["seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "priority", "reproducible"]
     ),
     st.text(st.characters(codec="utf-8"), max_size=20),
     max_size=4,
@@ -412,7 +419,7 @@ async def test_a_client_that_leaves_before_the_generation_keeps_it_from_starting
             await asyncio.sleep(0.01)
     backends.audio_features.may_go_on.set()
     assert (await gateway.create(seed="8")).status_code == 200
-    assert [request.seed for request, _ in backends.image_generation.requests] == [8]
+    assert [request.options.seed for request, _ in backends.image_generation.requests] == [8]
 
 
 async def test_the_deadline_and_the_request_identifier_travel_along(backends, open_gateway_with):

@@ -21,7 +21,7 @@ EXAMPLES = settings(
 UNKNOWN_JOB = "46143834-2049-4343-ae28-04511419243e"
 JOB_FIELDS = {
     "job_id", "state", "stage", "file_name", "created_at", "finished_at", "position", "step", "total_steps",
-    "elapsed_seconds", "remaining_seconds", "recipe_stage", "fallback", "image", "error", "events_url",
+    "elapsed_seconds", "remaining_seconds", "part", "fallback", "image", "error", "events_url",
 }  # fmt: skip
 
 
@@ -69,9 +69,9 @@ async def test_a_job_gives_the_image_that_a_request_gives(backends, open_session
     events = await follow(browser, job)
     assert [number for number, _, _ in events] == list(range(1, len(events) + 1))
     names = [name for _, name, _ in events]
-    assert names == ["analyzed", "queued", "started", *["progress"] * 4, "created"]
+    assert names == ["accepted", "analyzed", "queued", "started", *["progress"] * 4, "created"]
     stages = [data["stage"] for _, _, data in events]
-    assert stages == ["audio_features", *["image_generation"] * 6, "storage"]
+    assert stages == ["validation", "audio_features", *["image_generation"] * 6, "storage"]
     assert any(data.get("preview") for _, name, data in events if name == "progress")
     done = await read(browser, job)
     assert (done["state"], done["step"], done["total_steps"]) == ("completed", 4, 4)
@@ -101,7 +101,7 @@ async def test_a_connection_that_drops_again_and_again_gets_every_event_once(gat
                 break
             numbers += [number for number, _, _ in events]
             last = numbers[-1]
-        assert numbers == list(range(1, steps + 5))
+        assert numbers == list(range(1, steps + 6))
         assert await follow(browser, job, last) is None, "nothing is left to tell"
 
 
@@ -109,8 +109,8 @@ async def test_a_job_goes_on_without_its_client(backends, gateway, eventually, o
     browser = await open_session()
     backends.image_generation.may_go_on.clear()
     job = await start(browser)
-    first = await follow(browser, job, count=4)
-    assert [name for _, name, _ in first] == ["analyzed", "queued", "started", "progress"]
+    first = await follow(browser, job, count=5)
+    assert [name for _, name, _ in first] == ["accepted", "analyzed", "queued", "started", "progress"]
     cookies = dict(browser.cookies)
     await browser.aclose()
     backends.image_generation.may_go_on.set()
@@ -118,7 +118,7 @@ async def test_a_job_goes_on_without_its_client(backends, gateway, eventually, o
     assert backends.image_generation.cancelled == 0
     async with gateway.browser(cookies=cookies) as browser:
         rest = await follow(browser, job, last_id=first[-1][0])
-        assert (rest[0][0], rest[-1][1]) == (5, "created")
+        assert (rest[0][0], rest[-1][1]) == (6, "created")
         assert (await browser.get(rest[-1][2]["image_url"])).status_code == 200
 
 
@@ -165,7 +165,7 @@ async def test_a_cancelled_analysis_never_reaches_image_generation(backends, eve
     job = await start(browser)
     await eventually(lambda: len(backends.audio_features.requests) == 1)
     assert (await browser.delete(f"/api/jobs/{job['job_id']}")).status_code == 204
-    assert [name for _, name, _ in await follow(browser, job)] == ["cancelled"]
+    assert [name for _, name, _ in await follow(browser, job)] == ["accepted", "cancelled"]
     backends.audio_features.may_go_on.set()
     assert backends.image_generation.requests == []
 
@@ -199,8 +199,8 @@ async def test_a_recording_that_cannot_be_used_fails_with_the_name_of_the_form_f
         Reason.AUDIO_TOO_LONG, "audio.content lasts 31 s, at most 30 s are allowed.", field="audio.content"
     )
     job = await start(browser)
-    [(number, name, data)] = await follow(browser, job)
-    assert (number, name, data["stage"]) == (1, "failed", "validation")
+    _, (number, name, data) = await follow(browser, job)
+    assert (number, name, data["stage"]) == (2, "failed", "validation")
     assert data["error"]["message"] == "file lasts 31 s, at most 30 s are allowed."
 
 
@@ -347,18 +347,19 @@ async def test_a_job_of_several_parts_tells_of_each_and_keeps_its_draft_while_it
     browser = await open_session()
     job = await start(browser, recipe="audioldm", steps="2")
     events = await follow(browser, job)
-    names = [(name, data.get("recipe_stage")) for _, name, data in events]
+    names = [(name, data.get("part")) for _, name, data in events]
     assert names == [
+        ("accepted", None),
         ("analyzed", None),
         *[(name, "audioldm_mel") for name in ("queued", "started", "progress", "progress", "drafted")],
         *[(name, "sd_refined") for name in ("queued", "started", "progress", "progress", "created")],
     ]
     done = await read(browser, job)
-    assert (done["state"], done["recipe_stage"], done["fallback"]) == ("completed", "sd_refined", "")
+    assert (done["state"], done["part"], done["fallback"]) == ("completed", "sd_refined", "")
     again = await follow(browser, job, last_id=0)
     [(_, _, drafted)] = [event for event in again if event[1] == "drafted"]
     assert drafted["image"] is None
-    assert drafted["provenance"]["stage"] == "audioldm_mel"
+    assert drafted["provenance"]["part"] == "audioldm_mel"
 
 
 async def test_a_job_tells_of_another_way_and_of_the_part_that_failed(backends, gateway, open_session):
@@ -372,5 +373,5 @@ async def test_a_job_tells_of_another_way_and_of_the_part_that_failed(backends, 
     backends.image_generation.errors["scripted-sd"] = FaultError(Reason.OUT_OF_MEMORY, "Too big.")
     job = await start(browser, recipe="audioldm")
     _, name, data = (await follow(browser, job))[-1]
-    assert (name, data["error"]["recipe_stage"]) == ("failed", "fallback")
-    assert (await read(browser, job))["error"]["recipe_stage"] == "fallback"
+    assert (name, data["error"]["part"]) == ("failed", "fallback")
+    assert (await read(browser, job))["error"]["part"] == "fallback"

@@ -3,7 +3,7 @@
 Kernels promise nothing of the kind. torch on a CPU splits a tensor among its threads where it likes, and the
 numbers at the end of a split are rounded by other instructions than the rest; a split inside of a row then
 depends on the row's place. So it is tried out, for each shape before it is first used, and where it fails,
-requests that must be exact do not share calls.
+requests that must be reproducible do not share calls.
 """
 
 from __future__ import annotations

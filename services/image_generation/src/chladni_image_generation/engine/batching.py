@@ -1,11 +1,11 @@
-"""How many rows a call of the model has, and the calls themselves, padded if images must be exact.
+"""How many rows a call of the model has, and the calls themselves, padded if images must be reproducible.
 
 A size is configured in requests, so that the two rows of a guided request share a call, which is cheaper than
 two calls, and one without guidance need not be padded for its sake.
 
-A kernel may round differently for another number of rows, so every call for exact requests has the same
-number, short ones being padded. Whether it also rounds differently for another place in the batch is for
-`batch_invariance` to find out.
+A kernel may round differently for another number of rows, so every call for reproducible requests has the
+same number, short ones being padded. Whether it also rounds differently for another place in the batch is
+for `batch_invariance` to find out.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class BatchGroup:
     Attributes:
         latent_shape: (C, H, W) of their latents.
         rows_per_request: Rows of a step of one request: 2 with guidance, else 1.
-        exact: Whether their calls are padded.
+        reproducible: Whether their calls are padded.
         network: The denoiser that they call; empty for the first one of the model.
     """
 
     latent_shape: tuple[int, int, int]
     rows_per_request: int
-    exact: bool
+    reproducible: bool
     network: str = ""
 
     @property
@@ -86,7 +86,7 @@ class BatchSizes:
     def largest_call(self, group: BatchGroup, row_count: int) -> int:
         """Return the rows of the largest call that so many rows together take, padding included."""
         rows_per_call = self.rows_per_call(group)
-        return rows_per_call if group.exact else min(row_count, rows_per_call)
+        return rows_per_call if group.reproducible else min(row_count, rows_per_call)
 
     def is_safe(self, group: BatchGroup) -> bool:
         """Return whether rows in calls of the present size are known not to change each other."""
@@ -109,7 +109,7 @@ class BatchSizes:
     def work_of(self, group: BatchGroup, row_count: int) -> float:
         """Return the work of so many rows together, padding included."""
         rows_per_call = self.rows_per_call(group)
-        computed = ceil(row_count / rows_per_call) * rows_per_call if group.exact else row_count
+        computed = ceil(row_count / rows_per_call) * rows_per_call if group.reproducible else row_count
         return computed * self.work_of_row(group)
 
     def _configured(self, group: BatchGroup) -> int:

@@ -228,7 +228,7 @@ class Engine:
             request.width_pixels, request.height_pixels, upscale=request.upscale
         )
         rows_per_request = self.description.guidance_rows if request.is_guided else 1
-        execution = ExecutionState(request, BatchGroup(latent_shape, rows_per_request, request.exact))
+        execution = ExecutionState(request, BatchGroup(latent_shape, rows_per_request, request.reproducible))
         tracked = TrackedRequest(execution, scheduling, self._clock(), key, self._denoiser_batches)
         self._scheduler.join(tracked)
         try:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chladni_image_generation.models.interface import LatentDiffusionModel
 
 _log = logging.getLogger(__name__)
-_ALONE = "a row depends on its place in a call of %d rows of %s; exact requests go alone"
+_ALONE = "a row depends on its place in a call of %d rows of %s; reproducible requests go alone"
 _OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 _CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
 """Name in the RuntimeError of a shortage of main memory, and the only sign that sets it apart from others."""
@@ -160,7 +160,7 @@ class Executor:
                 )
                 rows = [row for sampler in stepping for row in sampler.rows()]
                 predictions = iter(
-                    denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.exact)
+                    denoise_rows(self._model, rows, rows_per_call=rows_per_call, padded=group.reproducible)
                 )
                 largest_call = self._denoiser_batches.largest_call(group, len(rows))
         except _OUT_OF_MEMORY as error:
@@ -191,7 +191,7 @@ class Executor:
     ) -> int:
         """Return the rows of a group's calls, once it is sure that they do not depend on each other."""
         row_count = sizes.rows_per_call(group)
-        if group.exact and row_count > group.rows_per_request and not sizes.is_safe(group):
+        if group.reproducible and row_count > group.rows_per_request and not sizes.is_safe(group):
             if is_invariant(row_count):
                 sizes.note_safe(group)
             else:
@@ -217,7 +217,7 @@ class Executor:
 
         Only so does the result stay the one that the provenance promises.
         """
-        has_other_size = execution.request.exact and any(
+        has_other_size = execution.request.reproducible and any(
             rows != self._denoiser_batches.rows_per_call(group)
             for group, rows in execution.batch_sizes.items()
         )
@@ -254,7 +254,9 @@ class Executor:
                 latents = [
                     execution.sampler.latents for execution in executions if execution.sampler is not None
                 ]
-                images = decode_latents(self._model, latents, rows_per_call=rows_per_call, padded=group.exact)
+                images = decode_latents(
+                    self._model, latents, rows_per_call=rows_per_call, padded=group.reproducible
+                )
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:

@@ -118,7 +118,7 @@ class Sampler:
 
     def _group_of(self, stage: DenoisingStage, latent_shape: tuple[int, int, int]) -> BatchGroup:
         rows_per_request = 1 if stage.null_condition is None else 2
-        return BatchGroup(latent_shape, rows_per_request, self.request.exact, stage.network)
+        return BatchGroup(latent_shape, rows_per_request, self.request.reproducible, stage.network)
 
     @property
     def _stage(self) -> DenoisingStage:

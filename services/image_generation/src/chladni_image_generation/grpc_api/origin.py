@@ -20,7 +20,7 @@ def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None
     """Report to the validator what is wrong with an origin."""
     for name, value, limit in (
         ("recipe", message.recipe, _MAX_NAME_LENGTH),
-        ("stage", message.stage, _MAX_NAME_LENGTH),
+        ("part", message.part, _MAX_NAME_LENGTH),
         ("fallback", message.fallback, _MAX_FALLBACK_LENGTH),
     ):
         validator.check_length(f"origin.{name}", value, maximum=limit)
@@ -59,7 +59,7 @@ def to_origin(message: image_pb2.Origin) -> Origin:
     return Origin(
         recipe=message.recipe,
         audio_sha256=message.audio_sha256,
-        stage=message.stage,
+        part=message.part,
         earlier=tuple(map(to_provenance, message.earlier)),
         fallback=message.fallback,
         options=dict(message.options),

@@ -1,4 +1,4 @@
-"""The gRPC services of image generation: validate, call, convert."""
+"""The gRPC service of image generation: validate, call, convert."""
 
 from __future__ import annotations
 
@@ -12,22 +12,12 @@ from typing import Any
 import grpc
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni.image.v1 import (
-    image_generation_service_pb2_grpc,
-    prompt_service_pb2,
-    prompt_service_pb2_grpc,
-)
-from chladni_contract.errors import NotOfferedError
+from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_image_generation.engine.registry import EngineRegistry
 from chladni_image_generation.generation import MAX_SEED
-from chladni_image_generation.grpc_api.messages import (
-    to_event_message,
-    to_generation_request,
-    to_model_info,
-    to_preview_options,
-    to_scheduling_parameters,
-    to_unavailable_model_info,
-)
+from chladni_image_generation.grpc_api.messages import to_event_message, to_generation_request
+from chladni_image_generation.grpc_api.models import to_model_info, to_unavailable_model_info
+from chladni_image_generation.grpc_api.options import to_preview_options, to_scheduling_parameters
 from chladni_runtime.server.request_context import caller_of, cancellation_of
 
 
@@ -49,7 +39,7 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[image_pb2.GenerateImageResponse]:
         """Generate one image and report on the way."""
-        engine = self._registry.find(request.model)
+        engine = self._registry.find(request.options.model)
         model = engine.description
         convert = partial(
             to_generation_request,
@@ -65,48 +55,23 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
             generation = engine.generate(
                 wanted,
                 token,
-                scheduling=to_scheduling_parameters(request, caller_of(context)),
-                previews=to_preview_options(request),
-                use_cache=not request.bypass_cache,
+                scheduling=to_scheduling_parameters(request.options, caller_of(context)),
+                previews=to_preview_options(request.options),
+                use_cache=not request.options.bypass_cache,
             )
             async with aclosing(generation) as events:
                 async for event in events:
                     yield to_event_message(event, model)
 
-    async def GetModels(
-        self, request: image_pb2.GetModelsRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> image_pb2.GetModelsResponse:
+    async def ListModels(
+        self, request: image_pb2.ListModelsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> image_pb2.ListModelsResponse:
         """List the models, those that could not be loaded last."""
-        usable = [
-            to_model_info(description, is_default=index == 0)
-            for index, description in enumerate(self._registry.descriptions)
-        ]
-        unavailable = [to_unavailable_model_info(model) for model in self._registry.unavailable]
-        return image_pb2.GetModelsResponse(models=[*usable, *unavailable])
-
-
-class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
-    """The answer that prompts are not written here: prompts reach a model as the caller writes them."""
-
-    async def WritePrompts(
-        self,
-        request: prompt_service_pb2.WritePromptsRequest,
-        context: grpc.aio.ServicerContext[Any, Any],
-    ) -> prompt_service_pb2.WritePromptsResponse:
-        """Answer UNIMPLEMENTED."""
-        raise _no_prompts()
-
-    async def ScorePrompts(
-        self,
-        request: prompt_service_pb2.ScorePromptsRequest,
-        context: grpc.aio.ServicerContext[Any, Any],
-    ) -> prompt_service_pb2.ScorePromptsResponse:
-        """Answer UNIMPLEMENTED."""
-        raise _no_prompts()
-
-
-def _no_prompts() -> NotOfferedError:
-    return NotOfferedError(
-        "This server has no prompt writer. Write the prompt yourself and send it to GenerateImage as "
-        "conditioning.prompt, or send the sound's embedding as conditioning.audio_embedding."
-    )
+        usable = self._registry.descriptions
+        return image_pb2.ListModelsResponse(
+            models=[
+                *map(to_model_info, usable),
+                *map(to_unavailable_model_info, self._registry.unavailable),
+            ],
+            default_model=usable[0].id,
+        )

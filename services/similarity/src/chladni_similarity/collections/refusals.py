@@ -18,7 +18,7 @@ _RETRY_SECONDS: Final = 2.0
 
 def unknown_collection(collection: str) -> NotFoundError:
     """Return the error that there is no such collection."""
-    message = f"There is no collection {collection!r} here; AddImages makes one with its first images."
+    message = f"There is no collection {collection!r} here; UpsertImages makes one with its first images."
     return NotFoundError(
         Reason.UNKNOWN_COLLECTION,
         message,

@@ -65,6 +65,7 @@ class AlignmentEmbedder:
             space=manifest.space,
             dimension=manifest.dimension,
             input_spaces=(DESCRIPTOR_SPACE,),
+            family=ALIGNMENT_MODEL_ID,
             properties={
                 "input": f"{side} x {side} pixels, whole image",
                 "score": self._score_map.description,

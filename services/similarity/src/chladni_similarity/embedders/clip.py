@@ -184,6 +184,7 @@ def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> M
         license="see the model's own card",
         space=f"{reference.name}@{digest[:12]}",
         dimension=model.config.projection_dim,
+        family="clip",
         properties={"input": f"{side} x {side} pixels, centre", "score": CosineScore.description},
     )
 

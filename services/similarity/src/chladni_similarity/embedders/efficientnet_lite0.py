@@ -62,6 +62,7 @@ class EfficientNetLite0Embedder:
             license=manifest.license,
             space=manifest.space,
             dimension=manifest.dimension,
+            family=EFFICIENTNET_MODEL_ID,
             properties={
                 "input": f"{side} x {side} pixels, whole image",
                 "score": score_map.description,

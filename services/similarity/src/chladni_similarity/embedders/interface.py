@@ -25,6 +25,7 @@ class ModelCard:
         space: Name of the space of its vectors; changes with the weights and with the preparation.
         dimension: Length of a vector.
         input_spaces: Spaces of the embeddings of audio that it takes beside images.
+        family: Kind of model.
         properties: Further facts for people.
     """
 
@@ -35,6 +36,7 @@ class ModelCard:
     space: str
     dimension: int
     input_spaces: tuple[str, ...] = ()
+    family: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -31,7 +31,7 @@ _MAX_REPORTED: Final = 5
 
 
 def images_to_add(
-    request: similarity_pb2.AddImagesRequest, limits: ImageLimits
+    request: similarity_pb2.UpsertImagesRequest, limits: ImageLimits
 ) -> tuple[str, Sequence[NewImage]]:
     """Return the collection of a request, and the images to add to it.
 
@@ -64,8 +64,8 @@ def search_scope(request: similarity_pb2.SearchImagesRequest) -> SearchScope:
     validator = RequestValidator()
     collection = _collection(request.collection, validator)
     validator.require("query", present=request.WhichOneof("query") is not None, hint="set image or audio")
-    count = request.neighbor_count or DEFAULT_NEIGHBOR_COUNT
-    validator.check_range("neighbor_count", count, minimum=1, maximum=MAX_NEIGHBOR_COUNT, unit="neighbours")
+    count = request.page_size or DEFAULT_NEIGHBOR_COUNT
+    validator.check_range("page_size", count, minimum=1, maximum=MAX_NEIGHBOR_COUNT, unit="neighbours")
     validator.check_range(
         "candidate_ids", len(request.candidate_ids), minimum=0, maximum=MAX_CANDIDATE_IDS, unit="identifiers"
     )

@@ -15,17 +15,22 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_array, to_tensor
 from chladni_runtime.server.validation import RequestValidator
-from chladni_similarity.embedders.interface import ImageEmbedder, ModelCard
+from chladni_similarity.embedders.interface import AudioEmbedder, ImageEmbedder
 from chladni_similarity.embedding.engine import Embeddings
 from chladni_similarity.images.decoding import ImageFormat, ImageLimits
 from chladni_similarity.images.sources import EncodedImage, ImageSource, RawImage
+from chladni_similarity.models.scoring import ScoreMap
 
 MAX_IMAGES_PER_REQUEST: Final = 64
+
+_IMAGE_INPUTS: Final = (model_pb2.ModelInput(name="image", required=True),)
+_AUDIO_AND_IMAGE_INPUTS: Final = (*_IMAGE_INPUTS, model_pb2.ModelInput(name="audio"))
 
 _DECLARED_FORMATS: Final = {
     media_pb2.IMAGE_FORMAT_UNSPECIFIED: None,
     media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG,
     media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
+    media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
 }
 
 
@@ -121,7 +126,7 @@ def embed_images_response(
     embedder: ImageEmbedder, embeddings: Embeddings
 ) -> similarity_pb2.EmbedImagesResponse:
     """Return the answer to a request for embeddings."""
-    card, curve = embedder.card, embedder.score_map.curve
+    card = embedder.card
     processing_time = duration_pb2.Duration()
     processing_time.FromMicroseconds(round(embeddings.processing_seconds * 1e6))
     return similarity_pb2.EmbedImagesResponse(
@@ -129,34 +134,49 @@ def embed_images_response(
         model=card.model_id,
         cached_count=embeddings.cached_count,
         processing_time=processing_time,
-        score_curve=similarity_pb2.ScoreCurve(midpoint=curve.midpoint, slope=curve.slope) if curve else None,
+        score_curve=_to_score_curve(embedder.score_map),
     )
 
 
 def models_response(
     embedders: Iterable[ImageEmbedder], *, default: ImageEmbedder
-) -> similarity_pb2.GetModelsResponse:
+) -> similarity_pb2.ListModelsResponse:
     """Return the description of models."""
-    return similarity_pb2.GetModelsResponse(
-        models=[_model_info(embedder.card, is_default=embedder is default) for embedder in embedders]
+    return similarity_pb2.ListModelsResponse(
+        models=map(_model_info, embedders), default_model=default.card.model_id
     )
 
 
-def _model_info(card: ModelCard, *, is_default: bool) -> model_pb2.ModelInfo:
+def _model_info(embedder: ImageEmbedder) -> model_pb2.ModelInfo:
+    card = embedder.card
+    takes_audio = isinstance(embedder, AudioEmbedder)
     return model_pb2.ModelInfo(
         id=card.model_id,
         digest=card.digest,
         description=card.description,
         license=card.license,
-        is_default=is_default,
-        is_ready=True,  # The service answers only once all its models are loaded and warm.
-        input_spaces=card.input_spaces,
-        output_space=card.space,
-        properties={"dimension": str(card.dimension), **card.properties},
+        state=model_pb2.MODEL_STATE_READY,  # The service answers only once all models are warm.
+        family=card.family,
+        inputs=_AUDIO_AND_IMAGE_INPUTS if takes_audio else _IMAGE_INPUTS,
+        embedding=model_pb2.EmbeddingCapabilities(
+            output_space=card.space,
+            dimension=card.dimension,
+            input_spaces=card.input_spaces,
+            score_curve=_to_score_curve(embedder.score_map),
+            alignment_score_curve=_to_score_curve(embedder.alignment_score_map)
+            if isinstance(embedder, AudioEmbedder)
+            else None,
+        ),
+        properties=card.properties,
     )
 
 
-def encoded_image(image: media_pb2.Image, field: str, limits: ImageLimits) -> EncodedImage:
+def _to_score_curve(score_map: ScoreMap) -> model_pb2.ScoreCurve | None:
+    curve = score_map.curve
+    return model_pb2.ScoreCurve(midpoint=curve.midpoint, slope=curve.slope) if curve else None
+
+
+def encoded_image(image: media_pb2.EncodedImage, field: str, limits: ImageLimits) -> EncodedImage:
     """Return an image of a request, not decoded yet; `field` is its path.
 
     Raises:

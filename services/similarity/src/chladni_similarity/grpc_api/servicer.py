@@ -6,8 +6,6 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 
-from chladni.similarity.v1 import anomaly_service_pb2 as anomaly_pb2
-from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_contract.errors import NotOfferedError
@@ -95,9 +93,9 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
             scores=to_tensor(scores), model=embedder.card.model_id
         )
 
-    async def GetModels(
-        self, request: similarity_pb2.GetModelsRequest, context: Context
-    ) -> similarity_pb2.GetModelsResponse:
+    async def ListModels(
+        self, request: similarity_pb2.ListModelsRequest, context: Context
+    ) -> similarity_pb2.ListModelsResponse:
         """List the models of this server."""
         del request, context
         return conversion.models_response(self._catalog, default=self._catalog.default)
@@ -115,15 +113,15 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
             score=alignment.score, cosine=alignment.cosine, model=embedder.card.model_id
         )
 
-    async def AddImages(
-        self, request: similarity_pb2.AddImagesRequest, context: Context
-    ) -> similarity_pb2.AddImagesResponse:
+    async def UpsertImages(
+        self, request: similarity_pb2.UpsertImagesRequest, context: Context
+    ) -> similarity_pb2.UpsertImagesResponse:
         """Add images to a collection."""
         search = self._require_collections()
         collection, images = collection_conversion.images_to_add(request, self._limits)
         with cancellation_of(context) as token:
             size = await search.add(collection, images, token, replace_outdated=request.replace_outdated)
-        return similarity_pb2.AddImagesResponse(image_count=size)
+        return similarity_pb2.UpsertImagesResponse(image_count=size)
 
     async def SearchImages(
         self, request: similarity_pb2.SearchImagesRequest, context: Context
@@ -150,20 +148,31 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
             deleted = await search.delete(collection, image_ids, token)
         return similarity_pb2.DeleteImagesResponse(deleted_count=deleted)
 
+    async def ListCollections(
+        self, request: similarity_pb2.ListCollectionsRequest, context: Context
+    ) -> similarity_pb2.ListCollectionsResponse:
+        """List the collections."""
+        raise NotOfferedError("This server does not list collections.")
+
+    async def GetCollection(
+        self, request: similarity_pb2.GetCollectionRequest, context: Context
+    ) -> similarity_pb2.GetCollectionResponse:
+        """Describe a collection."""
+        raise NotOfferedError("This server does not describe collections.")
+
+    async def DeleteCollection(
+        self, request: similarity_pb2.DeleteCollectionRequest, context: Context
+    ) -> similarity_pb2.DeleteCollectionResponse:
+        """Delete a collection."""
+        raise NotOfferedError("This server deletes images, but not collections.")
+
+    async def ListImages(
+        self, request: similarity_pb2.ListImagesRequest, context: Context
+    ) -> similarity_pb2.ListImagesResponse:
+        """List the images of a collection."""
+        raise NotOfferedError("This server does not list the images of a collection.")
+
     def _require_collections(self) -> ImageSearch:
         if self._search is None:
             raise NotOfferedError(_NO_COLLECTION)
         return self._search
-
-
-class AnomalyServicer(anomaly_grpc.AnomalyServiceServicer):
-    """Refuses: this server judges no machines."""
-
-    async def ScoreAnomaly(
-        self, request: anomaly_pb2.ScoreAnomalyRequest, context: Context
-    ) -> anomaly_pb2.ScoreAnomalyResponse:
-        """Refuse the call."""
-        raise NotOfferedError(
-            "This server has no model of a machine's normal operation. Follow a machine by the descriptors "
-            "that AudioFeatureService.ExtractFeatures returns for its audio."
-        )

@@ -82,7 +82,7 @@ def _measure_clips(conditions: Conditions) -> Figures:
 
         def extract(seconds: int) -> None:
             response = stub.ExtractFeatures(audio_pb2.ExtractFeaturesRequest(audio=clips[seconds]))
-            if abs(response.audio.duration_seconds - seconds) > 0.01:
+            if abs(response.audio.duration.ToTimedelta().total_seconds() - seconds) > 0.01:
                 raise MeasurementError(f"a clip of {seconds} s was reported with another length")
 
         conditions.report("clips of 1 to 30 s")

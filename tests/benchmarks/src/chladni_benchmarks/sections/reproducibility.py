@@ -21,6 +21,7 @@ from typing import Final
 import grpc
 import numpy as np
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_benchmarks.conditions import Conditions
@@ -118,8 +119,8 @@ async def _compare(conditions: Conditions, served: MeasuredService, case: _Case)
     rng = random.Random(case.name)
     async with grpc.aio.insecure_channel(served.target, options=CHANNEL_OPTIONS) as channel:
         stub = image_grpc.ImageGenerationServiceStub(channel)
-        (model,) = (await stub.GetModels(image_pb2.GetModelsRequest())).models
-        schedulers = model.properties["schedulers"].split()
+        (model,) = (await stub.ListModels(image_pb2.ListModelsRequest())).models
+        schedulers = list(model.image_generation.schedulers)
         requests = [_random_request(rng, seed, schedulers) for seed in range(case.image_count)]
         conditions.report(f"{case.name}: {len(requests)} images alone")
         loop = asyncio.get_running_loop()
@@ -134,7 +135,7 @@ async def _compare(conditions: Conditions, served: MeasuredService, case: _Case)
 
         async def render(item: _PlannedRequest) -> None:
             try:
-                together[item.request.seed] = await _image(stub, item)
+                together[item.request.options.seed] = await _image(stub, item)
             finally:
                 slots.release()
 
@@ -144,7 +145,7 @@ async def _compare(conditions: Conditions, served: MeasuredService, case: _Case)
                 await slots.acquire()
                 group.create_task(render(item))
     return sum(
-        not np.array_equal(_pixels(png), _pixels(together[request.seed]))
+        not np.array_equal(_pixels(png), _pixels(together[request.options.seed]))
         for request, png in zip(requests, alone, strict=True)
     )
 
@@ -152,13 +153,13 @@ async def _compare(conditions: Conditions, served: MeasuredService, case: _Case)
 def _random_request(
     rng: random.Random, seed: int, schedulers: Sequence[str]
 ) -> image_pb2.GenerateImageRequest:
-    previews = image_pb2.PreviewOptions(interval_steps=2) if rng.random() < 0.2 else None
+    previews = generation_pb2.PreviewOptions(interval_steps=2) if rng.random() < 0.2 else None
     return generation_request(
         seed,
         steps=rng.randint(1, _MAX_STEPS),
         guidance_scale=rng.choice((1.0, rng.uniform(1.5, 6.0))),
         scheduler=rng.choice(schedulers),
-        priority=rng.choice((image_pb2.PRIORITY_INTERACTIVE, image_pb2.PRIORITY_BATCH)),
+        priority=rng.choice((generation_pb2.PRIORITY_INTERACTIVE, generation_pb2.PRIORITY_BATCH)),
         previews=previews,
     )
 
@@ -197,7 +198,7 @@ async def _image(stub: image_grpc.ImageGenerationServiceAsyncStub, item: _Planne
     async for event in call:
         event_count += 1
         if event.HasField("completed"):
-            if event.completed.is_reused:
+            if event.completed.reused:
                 raise MeasurementError("an image came from a cache")
             return event.completed.image.content
         if event_count == item.leaves_after:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_benchmarks.figures import MeasurementError
@@ -23,19 +24,17 @@ def random_embedding(seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).random(COMPONENT_COUNT, dtype=np.float32)
 
 
-def generation_request(seed: int, **fields: Any) -> image_pb2.GenerateImageRequest:
+def generation_request(seed: int, **options: Any) -> image_pb2.GenerateImageRequest:
     """Return a request for an image that is computed and not taken from a cache.
 
     Args:
         seed: Seed of the noise and of the random embedding.
-        fields: Further fields of the message; absent ones have their defaults.
+        options: Further options; absent ones have their defaults.
     """
     embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(random_embedding(seed)))
     return image_pb2.GenerateImageRequest(
         conditioning=image_pb2.Conditioning(audio_embedding=embedding),
-        seed=seed,
-        bypass_cache=True,
-        **fields,
+        options=generation_pb2.GenerationOptions(seed=seed, bypass_cache=True, **options),
     )
 
 
@@ -69,6 +68,6 @@ class FinishedGeneration:
             step_count += event.HasField("progress")
             if event.HasField("completed"):
                 completed = event.completed
-        if completed is None or completed.is_reused:
+        if completed is None or completed.reused:
             raise MeasurementError("a generation ended without a new image")
         return cls(completed, step_count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni.tensor.v1 import tensor_pb2
@@ -34,8 +35,7 @@ class ImageGenerationClient:
         """
         request = image_pb2.GenerateImageRequest(
             conditioning=image_pb2.Conditioning(audio_embedding=embedding),
-            seed=seed,
-            bypass_cache=bypass_cache,
+            options=generation_pb2.GenerationOptions(seed=seed, bypass_cache=bypass_cache),
         )
         completed = None
         with answered("GenerateImage"):

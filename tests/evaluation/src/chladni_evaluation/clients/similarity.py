@@ -49,11 +49,9 @@ class SimilarityClient:
 
     def default_model(self) -> str:
         """Return the model that serves requests which name none."""
-        with answered("SimilarityService.GetModels"):
-            models = self._stub.GetModels(
-                similarity_pb2.GetModelsRequest(), timeout=CALL_TIMEOUT_SECONDS
-            ).models
-        return next(str(model.id) for model in models if model.is_default)
+        with answered("SimilarityService.ListModels"):
+            response = self._stub.ListModels(similarity_pb2.ListModelsRequest(), timeout=CALL_TIMEOUT_SECONDS)
+        return str(response.default_model)
 
     def embed(self, images: Sequence[bytes], *, model: str) -> NDArray[np.float32]:
         """Return a vector of length 1 for each encoded image: (N, D), N at most 16.
@@ -62,7 +60,7 @@ class SimilarityClient:
             NotMeasurableError: The service has no such model.
             MeasurementError: It refuses an image.
         """
-        batch = similarity_pb2.ImageBatch(images=[media_pb2.Image(content=image) for image in images])
+        batch = similarity_pb2.ImageBatch(images=[media_pb2.EncodedImage(content=image) for image in images])
         request = similarity_pb2.EmbedImagesRequest(encoded=batch, model=model)
         with answered(f"EmbedImages with {model}"):
             values = self._stub.EmbedImages(request, timeout=CALL_TIMEOUT_SECONDS).embeddings.values
@@ -75,7 +73,9 @@ class SimilarityClient:
             NotMeasurableError: The service has no such model.
         """
         request = similarity_pb2.CompareImagesRequest(
-            first=media_pb2.Image(content=first), second=media_pb2.Image(content=second), model=model
+            first=media_pb2.EncodedImage(content=first),
+            second=media_pb2.EncodedImage(content=second),
+            model=model,
         )
         with answered(f"CompareImages with {model}"):
             response = self._stub.CompareImages(request, timeout=CALL_TIMEOUT_SECONDS)
@@ -88,7 +88,7 @@ class SimilarityClient:
             NotMeasurableError: The service offers no alignment.
         """
         request = similarity_pb2.ScoreAlignmentRequest(
-            audio=similarity_pb2.AudioQuery(embedding=audio), image=media_pb2.Image(content=image)
+            audio=similarity_pb2.AudioQuery(embedding=audio), image=media_pb2.EncodedImage(content=image)
         )
         with answered("ScoreAlignment"):
             response = self._stub.ScoreAlignment(request, timeout=CALL_TIMEOUT_SECONDS)
@@ -103,12 +103,12 @@ class SimilarityClient:
         names = list(images)
         for first in range(0, len(names), _IMAGES_A_CALL):
             added = [
-                similarity_pb2.CollectionImage(id=name, image=media_pb2.Image(content=images[name]))
+                similarity_pb2.CollectionImage(id=name, image=media_pb2.EncodedImage(content=images[name]))
                 for name in names[first : first + _IMAGES_A_CALL]
             ]
-            request = similarity_pb2.AddImagesRequest(collection=collection, images=added)
-            with answered("AddImages"):
-                self._stub.AddImages(request, timeout=CALL_TIMEOUT_SECONDS)
+            request = similarity_pb2.UpsertImagesRequest(collection=collection, images=added)
+            with answered("UpsertImages"):
+                self._stub.UpsertImages(request, timeout=CALL_TIMEOUT_SECONDS)
 
     def search(self, collection: str, audio: tensor_pb2.Embedding) -> dict[str, float]:
         """Return the scores of the 100 images that match a clip best, by identifier.
@@ -119,7 +119,7 @@ class SimilarityClient:
         request = similarity_pb2.SearchImagesRequest(
             collection=collection,
             audio=similarity_pb2.AudioQuery(embedding=audio),
-            neighbor_count=MOST_NEIGHBORS,
+            page_size=MOST_NEIGHBORS,
         )
         with answered("SearchImages by audio"):
             neighbors = self._stub.SearchImages(request, timeout=CALL_TIMEOUT_SECONDS).neighbors

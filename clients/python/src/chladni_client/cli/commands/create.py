@@ -77,7 +77,7 @@ def create(
     refiner_start: RefinerStartOption = None,
     drafts: DraftsOption = False,
     priority: PriorityOption = Priority.INTERACTIVE,
-    exact: ExactOption = True,
+    reproducible: ExactOption = True,
     no_cache: NoCacheOption = False,
     spectrogram: Annotated[
         bool, typer.Option("--spectrogram", help="Also write NAME.spectrogram.png beside each image.")
@@ -114,7 +114,7 @@ def create(
         width_pixels=width,
         height_pixels=height,
         priority=priority,
-        exact=exact,
+        reproducible=reproducible,
         bypass_cache=no_cache,
         negative_prompt=negative_prompt,
         strength=strength,

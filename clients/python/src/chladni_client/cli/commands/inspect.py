@@ -30,12 +30,12 @@ _TITLES: Final = {
     "device": "Device",
     "batch_size": "Batch size",
     "thread_count": "Threads",
-    "exact": "Exact",
+    "reproducible": "Reproducible",
     "device_capability": "Device capability",
     "decode_batch_size": "Decoder batch size",
 }
 _TITLES_OF_PARTICULARS: Final = {
-    "stage": "Part of the recipe",
+    "part": "Part of the recipe",
     "fallback": "[yellow]Another way, because[/]",
     "prompt": "Prompt",
     "negative_prompt": "Negative prompt",

@@ -34,8 +34,8 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SHOWN_DIGITS: Final = 12
 _CONCLUSIONS: Final = {
     Verdict.EXPLAINED: "Equal pixels are promised only where all of these are equal:",
-    Verdict.INEXACT: "No term differs, but the image was made without --exact: then pixels may differ by a "
-    "rounding error with the requests that share the model.",
+    Verdict.INEXACT: "No term differs, but the image was made without --reproducible: pixels may differ by "
+    "a rounding error with the requests that share the model.",
     Verdict.DEFECT: "No term of the contract differs, so no pixel should. This is a defect: please report "
     "it, with both images (--save) and the recording.",
 }

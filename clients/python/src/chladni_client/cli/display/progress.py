@@ -137,6 +137,8 @@ class LineDisplay:
         if isinstance(event, events.RecipeFellBack):
             print_notice(self._console, f"{self._name}: {describe(event)}")
             return
+        if isinstance(event, events.Accepted):
+            return
         if isinstance(event, events.Progress):
             quarter = max(1, event.total_steps // 4)
             if event.step % quarter and event.step != event.total_steps:
@@ -151,7 +153,9 @@ def print_notice(console: Console, text: str) -> None:
 
 def describe(event: events.CreationEvent) -> str:
     """Return an event in words, with the part of the recipe that it belongs to."""
-    part = "" if isinstance(event, events.AudioAnalyzed | events.Retrying) else event.recipe_stage
+    if isinstance(event, events.Accepted):
+        return "accepted"
+    part = "" if isinstance(event, events.AudioAnalyzed | events.Retrying) else event.part
     return f"{part}: {_in_words(event)}" if part else _in_words(event)
 
 
@@ -171,8 +175,8 @@ def _in_words(event: events.CreationEvent) -> str:
             text = f"trying again in {delay_seconds:.1f} s: {error.message}"
         case events.ImageDrafted(width_pixels=width_pixels, height_pixels=height_pixels):
             text = f"drafted {width_pixels} x {height_pixels} pixels"
-        case events.RecipeFellBack(reason=reason, way=way):
-            text = f"another way is taken ({way}): {reason}"
+        case events.RecipeFellBack(reason=reason, fallback=fallback):
+            text = f"another way is taken ({fallback}): {reason}"
         case events.ImageCreated():
             text = "done"
     return text

@@ -1,3 +1,4 @@
+from chladni.generation.v1 import generation_pb2 as _generation_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
 from chladni.model.v1 import model_pb2 as _model_pb2
 from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
@@ -18,18 +19,6 @@ class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_EMBEDDING: _ClassVar[Feature]
     FEATURE_INITIAL_LATENTS: _ClassVar[Feature]
 
-class LatentBasis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    LATENT_BASIS_UNSPECIFIED: _ClassVar[LatentBasis]
-    LATENT_BASIS_MEL: _ClassVar[LatentBasis]
-    LATENT_BASIS_DCT: _ClassVar[LatentBasis]
-
-class PcmEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    PCM_ENCODING_UNSPECIFIED: _ClassVar[PcmEncoding]
-    PCM_ENCODING_INT16: _ClassVar[PcmEncoding]
-    PCM_ENCODING_FLOAT32: _ClassVar[PcmEncoding]
-
 class Colormap(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     COLORMAP_UNSPECIFIED: _ClassVar[Colormap]
@@ -40,31 +29,43 @@ FEATURE_LOG_MEL: Feature
 FEATURE_DESCRIPTORS: Feature
 FEATURE_EMBEDDING: Feature
 FEATURE_INITIAL_LATENTS: Feature
-LATENT_BASIS_UNSPECIFIED: LatentBasis
-LATENT_BASIS_MEL: LatentBasis
-LATENT_BASIS_DCT: LatentBasis
-PCM_ENCODING_UNSPECIFIED: PcmEncoding
-PCM_ENCODING_INT16: PcmEncoding
-PCM_ENCODING_FLOAT32: PcmEncoding
 COLORMAP_UNSPECIFIED: Colormap
 COLORMAP_VIRIDIS: Colormap
 COLORMAP_GRAY: Colormap
 
-class MelParameters(_message.Message):
-    __slots__ = ("sample_rate_hz", "fft_size", "hop_length", "mel_bin_count", "minimum_frequency_hz", "maximum_frequency_hz")
+class MelOptions(_message.Message):
+    __slots__ = ("sample_rate_hz", "fft_size", "hop_length", "mel_bin_count", "min_frequency_hz", "max_frequency_hz", "frame_count")
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
     FFT_SIZE_FIELD_NUMBER: _ClassVar[int]
     HOP_LENGTH_FIELD_NUMBER: _ClassVar[int]
     MEL_BIN_COUNT_FIELD_NUMBER: _ClassVar[int]
-    MINIMUM_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
-    MAXIMUM_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    MIN_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    MAX_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    FRAME_COUNT_FIELD_NUMBER: _ClassVar[int]
     sample_rate_hz: int
     fft_size: int
     hop_length: int
     mel_bin_count: int
-    minimum_frequency_hz: float
-    maximum_frequency_hz: float
-    def __init__(self, sample_rate_hz: _Optional[int] = ..., fft_size: _Optional[int] = ..., hop_length: _Optional[int] = ..., mel_bin_count: _Optional[int] = ..., minimum_frequency_hz: _Optional[float] = ..., maximum_frequency_hz: _Optional[float] = ...) -> None: ...
+    min_frequency_hz: float
+    max_frequency_hz: float
+    frame_count: int
+    def __init__(self, sample_rate_hz: _Optional[int] = ..., fft_size: _Optional[int] = ..., hop_length: _Optional[int] = ..., mel_bin_count: _Optional[int] = ..., min_frequency_hz: _Optional[float] = ..., max_frequency_hz: _Optional[float] = ..., frame_count: _Optional[int] = ...) -> None: ...
+
+class MelParameters(_message.Message):
+    __slots__ = ("sample_rate_hz", "fft_size", "hop_length", "mel_bin_count", "min_frequency_hz", "max_frequency_hz")
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    FFT_SIZE_FIELD_NUMBER: _ClassVar[int]
+    HOP_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MEL_BIN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MIN_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    MAX_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    sample_rate_hz: int
+    fft_size: int
+    hop_length: int
+    mel_bin_count: int
+    min_frequency_hz: float
+    max_frequency_hz: float
+    def __init__(self, sample_rate_hz: _Optional[int] = ..., fft_size: _Optional[int] = ..., hop_length: _Optional[int] = ..., mel_bin_count: _Optional[int] = ..., min_frequency_hz: _Optional[float] = ..., max_frequency_hz: _Optional[float] = ...) -> None: ...
 
 class Descriptor(_message.Message):
     __slots__ = ("name", "value", "unit", "minimum", "maximum", "description")
@@ -83,40 +84,32 @@ class Descriptor(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., unit: _Optional[str] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., description: _Optional[str] = ...) -> None: ...
 
 class InitialLatentsOptions(_message.Message):
-    __slots__ = ("shape", "basis", "calibration", "is_unscaled")
+    __slots__ = ("shape", "mode", "calibration", "unscaled")
     SHAPE_FIELD_NUMBER: _ClassVar[int]
-    BASIS_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
-    IS_UNSCALED_FIELD_NUMBER: _ClassVar[int]
+    UNSCALED_FIELD_NUMBER: _ClassVar[int]
     shape: _containers.RepeatedScalarFieldContainer[int]
-    basis: LatentBasis
+    mode: _generation_pb2.NoiseMode
     calibration: str
-    is_unscaled: bool
-    def __init__(self, shape: _Optional[_Iterable[int]] = ..., basis: _Optional[_Union[LatentBasis, str]] = ..., calibration: _Optional[str] = ..., is_unscaled: bool = ...) -> None: ...
+    unscaled: bool
+    def __init__(self, shape: _Optional[_Iterable[int]] = ..., mode: _Optional[_Union[_generation_pb2.NoiseMode, str]] = ..., calibration: _Optional[str] = ..., unscaled: bool = ...) -> None: ...
 
 class ExtractFeaturesRequest(_message.Message):
-    __slots__ = ("audio", "features", "embedding_model", "initial_latents", "further_embedding_models")
+    __slots__ = ("audio", "features", "embedding_model", "initial_latents", "further_embedding_models", "mel")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
     INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
     FURTHER_EMBEDDING_MODELS_FIELD_NUMBER: _ClassVar[int]
+    MEL_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioClip
     features: _containers.RepeatedScalarFieldContainer[Feature]
     embedding_model: str
     initial_latents: InitialLatentsOptions
     further_embedding_models: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., features: _Optional[_Iterable[_Union[Feature, str]]] = ..., embedding_model: _Optional[str] = ..., initial_latents: _Optional[_Union[InitialLatentsOptions, _Mapping]] = ..., further_embedding_models: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class LatentCalibration(_message.Message):
-    __slots__ = ("name", "digest", "recording_count")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    DIGEST_FIELD_NUMBER: _ClassVar[int]
-    RECORDING_COUNT_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    digest: str
-    recording_count: int
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., recording_count: _Optional[int] = ...) -> None: ...
+    mel: MelOptions
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., features: _Optional[_Iterable[_Union[Feature, str]]] = ..., embedding_model: _Optional[str] = ..., initial_latents: _Optional[_Union[InitialLatentsOptions, _Mapping]] = ..., further_embedding_models: _Optional[_Iterable[str]] = ..., mel: _Optional[_Union[MelOptions, _Mapping]] = ...) -> None: ...
 
 class ExtractFeaturesResponse(_message.Message):
     __slots__ = ("audio", "log_mel", "mel_parameters", "descriptors", "embedding", "initial_latents", "processing_time", "latent_calibration", "further_embeddings")
@@ -136,9 +129,9 @@ class ExtractFeaturesResponse(_message.Message):
     embedding: _tensor_pb2.Embedding
     initial_latents: _tensor_pb2.Tensor
     processing_time: _duration_pb2.Duration
-    latent_calibration: LatentCalibration
+    latent_calibration: _model_pb2.LatentCalibration
     further_embeddings: _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Embedding]
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[LatentCalibration, _Mapping]] = ..., further_embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ...) -> None: ...
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[_model_pb2.LatentCalibration, _Mapping]] = ..., further_embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ...) -> None: ...
 
 class PcmConfig(_message.Message):
     __slots__ = ("sample_rate_hz", "channel_count", "encoding")
@@ -147,16 +140,32 @@ class PcmConfig(_message.Message):
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     sample_rate_hz: int
     channel_count: int
-    encoding: PcmEncoding
-    def __init__(self, sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., encoding: _Optional[_Union[PcmEncoding, str]] = ...) -> None: ...
+    encoding: _media_pb2.PcmEncoding
+    def __init__(self, sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., encoding: _Optional[_Union[_media_pb2.PcmEncoding, str]] = ...) -> None: ...
+
+class Flush(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class StreamFeaturesRequest(_message.Message):
-    __slots__ = ("config", "pcm")
+    __slots__ = ("config", "pcm", "flush")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     PCM_FIELD_NUMBER: _ClassVar[int]
+    FLUSH_FIELD_NUMBER: _ClassVar[int]
     config: PcmConfig
     pcm: bytes
-    def __init__(self, config: _Optional[_Union[PcmConfig, _Mapping]] = ..., pcm: _Optional[bytes] = ...) -> None: ...
+    flush: Flush
+    def __init__(self, config: _Optional[_Union[PcmConfig, _Mapping]] = ..., pcm: _Optional[bytes] = ..., flush: _Optional[_Union[Flush, _Mapping]] = ...) -> None: ...
+
+class StreamReady(_message.Message):
+    __slots__ = ("mel_parameters", "max_duration", "max_pcm_bytes")
+    MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_PCM_BYTES_FIELD_NUMBER: _ClassVar[int]
+    mel_parameters: MelParameters
+    max_duration: _duration_pb2.Duration
+    max_pcm_bytes: int
+    def __init__(self, mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., max_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_pcm_bytes: _Optional[int] = ...) -> None: ...
 
 class Level(_message.Message):
     __slots__ = ("rms_dbfs", "peak_dbfs")
@@ -177,103 +186,69 @@ class MelFrames(_message.Message):
     def __init__(self, first_frame: _Optional[int] = ..., power_db: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., level: _Optional[_Union[Level, _Mapping]] = ...) -> None: ...
 
 class StreamSummary(_message.Message):
-    __slots__ = ("frame_count", "duration_seconds", "mel_parameters", "descriptors", "embedding")
+    __slots__ = ("frame_count", "duration", "mel_parameters", "descriptors", "embedding", "limit_reached")
     FRAME_COUNT_FIELD_NUMBER: _ClassVar[int]
-    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
     MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_REACHED_FIELD_NUMBER: _ClassVar[int]
     frame_count: int
-    duration_seconds: float
+    duration: _duration_pb2.Duration
     mel_parameters: MelParameters
     descriptors: _containers.RepeatedCompositeFieldContainer[Descriptor]
     embedding: _tensor_pb2.Embedding
-    def __init__(self, frame_count: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ...) -> None: ...
+    limit_reached: bool
+    def __init__(self, frame_count: _Optional[int] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., limit_reached: bool = ...) -> None: ...
 
 class StreamFeaturesResponse(_message.Message):
-    __slots__ = ("frames", "summary")
+    __slots__ = ("frames", "summary", "ready", "so_far", "heartbeat")
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    READY_FIELD_NUMBER: _ClassVar[int]
+    SO_FAR_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     frames: MelFrames
     summary: StreamSummary
-    def __init__(self, frames: _Optional[_Union[MelFrames, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ...) -> None: ...
-
-class AnalyzeMusicRequest(_message.Message):
-    __slots__ = ("audio",)
-    AUDIO_FIELD_NUMBER: _ClassVar[int]
-    audio: _media_pb2.AudioClip
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ...) -> None: ...
-
-class Candidate(_message.Message):
-    __slots__ = ("value", "confidence")
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
-    value: str
-    confidence: float
-    def __init__(self, value: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
-
-class MusicFeature(_message.Message):
-    __slots__ = ("name", "unit", "candidates")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    UNIT_FIELD_NUMBER: _ClassVar[int]
-    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    unit: str
-    candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
-    def __init__(self, name: _Optional[str] = ..., unit: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ...) -> None: ...
-
-class AnalyzeMusicResponse(_message.Message):
-    __slots__ = ("audio", "features", "abc_notation")
-    AUDIO_FIELD_NUMBER: _ClassVar[int]
-    FEATURES_FIELD_NUMBER: _ClassVar[int]
-    ABC_NOTATION_FIELD_NUMBER: _ClassVar[int]
-    audio: _media_pb2.AudioProperties
-    features: _containers.RepeatedCompositeFieldContainer[MusicFeature]
-    abc_notation: str
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., features: _Optional[_Iterable[_Union[MusicFeature, _Mapping]]] = ..., abc_notation: _Optional[str] = ...) -> None: ...
+    ready: StreamReady
+    so_far: StreamSummary
+    heartbeat: _generation_pb2.Heartbeat
+    def __init__(self, frames: _Optional[_Union[MelFrames, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ..., ready: _Optional[_Union[StreamReady, _Mapping]] = ..., so_far: _Optional[_Union[StreamSummary, _Mapping]] = ..., heartbeat: _Optional[_Union[_generation_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
 
 class RenderSpectrogramRequest(_message.Message):
-    __slots__ = ("audio", "width_pixels", "height_pixels", "colormap")
+    __slots__ = ("audio", "width_pixels", "height_pixels", "colormap", "mel", "encoding")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     WIDTH_PIXELS_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_PIXELS_FIELD_NUMBER: _ClassVar[int]
     COLORMAP_FIELD_NUMBER: _ClassVar[int]
+    MEL_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioClip
     width_pixels: int
     height_pixels: int
     colormap: Colormap
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., colormap: _Optional[_Union[Colormap, str]] = ...) -> None: ...
+    mel: MelOptions
+    encoding: _media_pb2.ImageEncoding
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., colormap: _Optional[_Union[Colormap, str]] = ..., mel: _Optional[_Union[MelOptions, _Mapping]] = ..., encoding: _Optional[_Union[_media_pb2.ImageEncoding, _Mapping]] = ...) -> None: ...
 
 class RenderSpectrogramResponse(_message.Message):
-    __slots__ = ("image", "audio")
+    __slots__ = ("image", "audio", "mel_parameters")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
-    image: _media_pb2.Image
+    MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    image: _media_pb2.EncodedImage
     audio: _media_pb2.AudioProperties
-    def __init__(self, image: _Optional[_Union[_media_pb2.Image, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ...) -> None: ...
+    mel_parameters: MelParameters
+    def __init__(self, image: _Optional[_Union[_media_pb2.EncodedImage, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ...) -> None: ...
 
-class ReconstructAudioRequest(_message.Message):
-    __slots__ = ("audio", "model")
-    AUDIO_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    audio: _media_pb2.AudioClip
-    model: str
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
-
-class ReconstructAudioResponse(_message.Message):
-    __slots__ = ("audio", "mel_mean_squared_error")
-    AUDIO_FIELD_NUMBER: _ClassVar[int]
-    MEL_MEAN_SQUARED_ERROR_FIELD_NUMBER: _ClassVar[int]
-    audio: _media_pb2.AudioClip
-    mel_mean_squared_error: float
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., mel_mean_squared_error: _Optional[float] = ...) -> None: ...
-
-class GetModelsRequest(_message.Message):
+class ListModelsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
-class GetModelsResponse(_message.Message):
-    __slots__ = ("models",)
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models", "default_model")
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MODEL_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[_model_pb2.ModelInfo]
-    def __init__(self, models: _Optional[_Iterable[_Union[_model_pb2.ModelInfo, _Mapping]]] = ...) -> None: ...
+    default_model: str
+    def __init__(self, models: _Optional[_Iterable[_Union[_model_pb2.ModelInfo, _Mapping]]] = ..., default_model: _Optional[str] = ...) -> None: ...

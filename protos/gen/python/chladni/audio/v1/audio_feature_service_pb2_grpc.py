@@ -6,7 +6,7 @@ from chladni.audio.v1 import audio_feature_service_pb2 as chladni_dot_audio_dot_
 
 
 class AudioFeatureServiceStub(object):
-    """Extracts spectrograms, descriptors and embeddings from recordings. Deterministic: the same bytes
+    """Extracts spectrograms, descriptors and embeddings from audio. Deterministic: the same bytes
     give the same numbers.
     """
 
@@ -26,70 +26,48 @@ class AudioFeatureServiceStub(object):
                 request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesRequest.SerializeToString,
                 response_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesResponse.FromString,
                 )
-        self.AnalyzeMusic = channel.unary_unary(
-                '/chladni.audio.v1.AudioFeatureService/AnalyzeMusic',
-                request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.AnalyzeMusicRequest.SerializeToString,
-                response_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.AnalyzeMusicResponse.FromString,
-                )
         self.RenderSpectrogram = channel.unary_unary(
                 '/chladni.audio.v1.AudioFeatureService/RenderSpectrogram',
                 request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.RenderSpectrogramRequest.SerializeToString,
                 response_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.RenderSpectrogramResponse.FromString,
                 )
-        self.ReconstructAudio = channel.unary_unary(
-                '/chladni.audio.v1.AudioFeatureService/ReconstructAudio',
-                request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ReconstructAudioRequest.SerializeToString,
-                response_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ReconstructAudioResponse.FromString,
-                )
-        self.GetModels = channel.unary_unary(
-                '/chladni.audio.v1.AudioFeatureService/GetModels',
-                request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.GetModelsRequest.SerializeToString,
-                response_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.GetModelsResponse.FromString,
+        self.ListModels = channel.unary_unary(
+                '/chladni.audio.v1.AudioFeatureService/ListModels',
+                request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ListModelsResponse.FromString,
                 )
 
 
 class AudioFeatureServiceServicer(object):
-    """Extracts spectrograms, descriptors and embeddings from recordings. Deterministic: the same bytes
+    """Extracts spectrograms, descriptors and embeddings from audio. Deterministic: the same bytes
     give the same numbers.
     """
 
     def ExtractFeatures(self, request, context):
-        """Computes the chosen features of a whole recording.
+        """Computes the chosen features of a whole clip.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamFeatures(self, request_iterator, context):
-        """Computes mel frames of live PCM as it arrives. The first message carries `config`, the following ones
-        `pcm`; half-closing the stream ends the sound and makes the server send what remains and the summary.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def AnalyzeMusic(self, request, context):
-        """Analyses music: tempo, key, chords and melody, and a score in ABC notation.
+        """Computes mel frames of live PCM as it arrives. The first message carries `config`, and the server answers
+        it with `ready`; the following ones carry `pcm` or `flush`. Half-closing the stream ends the audio and makes
+        the server send what remains and the summary. At the longest allowed length the server sends the summary
+        too, and ends the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenderSpectrogram(self, request, context):
-        """Draws the log-mel spectrogram of a recording as a PNG.
+        """Draws the log-mel spectrogram of a clip.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ReconstructAudio(self, request, context):
-        """Passes a recording through the audio autoencoder and back into sound.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetModels(self, request, context):
+    def ListModels(self, request, context):
         """Lists the feature extractors and models of this server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -109,25 +87,15 @@ def add_AudioFeatureServiceServicer_to_server(servicer, server):
                     request_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesRequest.FromString,
                     response_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesResponse.SerializeToString,
             ),
-            'AnalyzeMusic': grpc.unary_unary_rpc_method_handler(
-                    servicer.AnalyzeMusic,
-                    request_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.AnalyzeMusicRequest.FromString,
-                    response_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.AnalyzeMusicResponse.SerializeToString,
-            ),
             'RenderSpectrogram': grpc.unary_unary_rpc_method_handler(
                     servicer.RenderSpectrogram,
                     request_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.RenderSpectrogramRequest.FromString,
                     response_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.RenderSpectrogramResponse.SerializeToString,
             ),
-            'ReconstructAudio': grpc.unary_unary_rpc_method_handler(
-                    servicer.ReconstructAudio,
-                    request_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ReconstructAudioRequest.FromString,
-                    response_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ReconstructAudioResponse.SerializeToString,
-            ),
-            'GetModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetModels,
-                    request_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.GetModelsRequest.FromString,
-                    response_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.GetModelsResponse.SerializeToString,
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ListModelsRequest.FromString,
+                    response_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ListModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,7 +105,7 @@ def add_AudioFeatureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AudioFeatureService(object):
-    """Extracts spectrograms, descriptors and embeddings from recordings. Deterministic: the same bytes
+    """Extracts spectrograms, descriptors and embeddings from audio. Deterministic: the same bytes
     give the same numbers.
     """
 
@@ -176,23 +144,6 @@ class AudioFeatureService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
-    def AnalyzeMusic(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.audio.v1.AudioFeatureService/AnalyzeMusic',
-            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.AnalyzeMusicRequest.SerializeToString,
-            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.AnalyzeMusicResponse.FromString,
-            options, channel_credentials,
-            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
-
-    @staticmethod
     def RenderSpectrogram(request,
             target,
             options=(),
@@ -210,7 +161,7 @@ class AudioFeatureService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
-    def ReconstructAudio(request,
+    def ListModels(request,
             target,
             options=(),
             channel_credentials=None,
@@ -220,25 +171,8 @@ class AudioFeatureService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.audio.v1.AudioFeatureService/ReconstructAudio',
-            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ReconstructAudioRequest.SerializeToString,
-            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ReconstructAudioResponse.FromString,
-            options, channel_credentials,
-            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
-
-    @staticmethod
-    def GetModels(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.audio.v1.AudioFeatureService/GetModels',
-            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.GetModelsRequest.SerializeToString,
-            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.GetModelsResponse.FromString,
+        return grpc.experimental.unary_unary(request, target, '/chladni.audio.v1.AudioFeatureService/ListModels',
+            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ListModelsRequest.SerializeToString,
+            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.ListModelsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -12,57 +12,39 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from chladni.generation.v1 import generation_pb2 as chladni_dot_generation_dot_v1_dot_generation__pb2
 from chladni.media.v1 import media_pb2 as chladni_dot_media_dot_v1_dot_media__pb2
 from chladni.model.v1 import model_pb2 as chladni_dot_model_dot_v1_dot_model__pb2
 from chladni.tensor.v1 import tensor_pb2 as chladni_dot_tensor_dot_v1_dot_tensor__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/chladni/image/v1/image_generation_service.proto\x12\x10\x63hladni.image.v1\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1c\x63hladni/model/v1/model.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb6\x02\n\x0c\x43onditioning\x12\x35\n\x0f\x61udio_embedding\x18\x01 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x03 \x01(\t\x12\x32\n\x0finitial_latents\x18\x04 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12.\n\rinitial_image\x18\x05 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\x15\n\x08strength\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12#\n\x16initial_latents_weight\x18\x07 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_strengthB\x19\n\x17_initial_latents_weight\"R\n\x0ePreviewOptions\x12\x16\n\x0einterval_steps\x18\x01 \x01(\r\x12\x18\n\x0bsize_pixels\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x0e\n\x0c_size_pixels\"\xe6\x01\n\x06Origin\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12\x14\n\x0c\x61udio_sha256\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12-\n\x07\x65\x61rlier\x18\x04 \x03(\x0b\x32\x1c.chladni.image.v1.Provenance\x12\x10\n\x08\x66\x61llback\x18\x05 \x01(\t\x12\x36\n\x07options\x18\x06 \x03(\x0b\x32%.chladni.image.v1.Origin.OptionsEntry\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc2\x04\n\x14GenerateImageRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x34\n\x0c\x63onditioning\x18\x02 \x01(\x0b\x32\x1e.chladni.image.v1.Conditioning\x12\x11\n\x04seed\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05steps\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x1b\n\x0eguidance_scale\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\tscheduler\x18\x06 \x01(\t\x12\x19\n\x0cwidth_pixels\x18\x07 \x01(\rH\x03\x88\x01\x01\x12\x1a\n\rheight_pixels\x18\x08 \x01(\rH\x04\x88\x01\x01\x12\x32\n\x08previews\x18\t \x01(\x0b\x32 .chladni.image.v1.PreviewOptions\x12(\n\x06origin\x18\n \x01(\x0b\x32\x18.chladni.image.v1.Origin\x12,\n\x08priority\x18\x0b \x01(\x0e\x32\x1a.chladni.image.v1.Priority\x12\x12\n\x05\x65xact\x18\x0c \x01(\x08H\x05\x88\x01\x01\x12\x14\n\x0c\x62ypass_cache\x18\r \x01(\x08\x12\x14\n\x07upscale\x18\x0e \x01(\rH\x06\x88\x01\x01\x12\x1a\n\rrefiner_start\x18\x0f \x01(\x01H\x07\x88\x01\x01\x42\x07\n\x05_seedB\x08\n\x06_stepsB\x11\n\x0f_guidance_scaleB\x0f\n\r_width_pixelsB\x10\n\x0e_height_pixelsB\x08\n\x06_exactB\n\n\x08_upscaleB\x10\n\x0e_refiner_start\"$\n\x10GenerationQueued\x12\x10\n\x08position\x18\x01 \x01(\r\"]\n\x11GenerationStarted\x12\x0c\n\x04seed\x18\x01 \x01(\r\x12\x13\n\x0btotal_steps\x18\x02 \x01(\r\x12\r\n\x05model\x18\x03 \x01(\t\x12\x16\n\x0eguidance_scale\x18\x04 \x01(\x01\"\xbb\x01\n\x12GenerationProgress\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x13\n\x0btotal_steps\x18\x02 \x01(\r\x12(\n\x07preview\x18\x03 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12*\n\x07\x65lapsed\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tremaining\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe5\x01\n\x13GenerationCompleted\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.chladni.media.v1.Image\x12\x30\n\nprovenance\x18\x02 \x01(\x0b\x32\x1c.chladni.image.v1.Provenance\x12-\n\nqueue_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fprocessing_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tis_reused\x18\x05 \x01(\x08\"\x97\x07\n\nProvenance\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x0e\n\x06recipe\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\r\x12\r\n\x05steps\x18\x05 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x06 \x01(\x01\x12\x11\n\tscheduler\x18\x07 \x01(\t\x12\x14\n\x0cwidth_pixels\x18\x08 \x01(\r\x12\x15\n\rheight_pixels\x18\t \x01(\r\x12\x14\n\x0c\x61udio_sha256\x18\n \x01(\t\x12\x1b\n\x13\x63onditioning_sha256\x18\x0b \x01(\t\x12\r\n\x05\x64type\x18\x0c \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\r \x01(\t\x12\x12\n\nbatch_size\x18\x0e \x01(\r\x12\x14\n\x0cthread_count\x18\x0f \x01(\r\x12K\n\x10library_versions\x18\x10 \x03(\x0b\x32\x31.chladni.image.v1.Provenance.LibraryVersionsEntry\x12\r\n\x05\x65xact\x18\x11 \x01(\x08\x12\x19\n\x11\x64\x65vice_capability\x18\x12 \x01(\t\x12\x19\n\x11\x64\x65\x63ode_batch_size\x18\x13 \x01(\r\x12\r\n\x05stage\x18\x14 \x01(\t\x12-\n\x07\x65\x61rlier\x18\x15 \x03(\x0b\x32\x1c.chladni.image.v1.Provenance\x12\x10\n\x08\x66\x61llback\x18\x16 \x01(\t\x12\x0e\n\x06prompt\x18\x17 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x18 \x01(\t\x12\x15\n\x08strength\x18\x19 \x01(\x01H\x00\x88\x01\x01\x12#\n\x16initial_latents_weight\x18\x1a \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07upscale\x18\x1b \x01(\r\x12\x1a\n\rrefiner_start\x18\x1c \x01(\x01H\x02\x88\x01\x01\x12G\n\x0erecipe_options\x18\x1d \x03(\x0b\x32/.chladni.image.v1.Provenance.RecipeOptionsEntry\x1a\x36\n\x14LibraryVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12RecipeOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_strengthB\x19\n\x17_initial_latents_weightB\x10\n\x0e_refiner_start\"\x84\x02\n\x15GenerateImageResponse\x12\x34\n\x06queued\x18\x01 \x01(\x0b\x32\".chladni.image.v1.GenerationQueuedH\x00\x12\x36\n\x07started\x18\x02 \x01(\x0b\x32#.chladni.image.v1.GenerationStartedH\x00\x12\x38\n\x08progress\x18\x03 \x01(\x0b\x32$.chladni.image.v1.GenerationProgressH\x00\x12:\n\tcompleted\x18\x04 \x01(\x0b\x32%.chladni.image.v1.GenerationCompletedH\x00\x42\x07\n\x05\x65vent\"\x12\n\x10GetModelsRequest\"@\n\x11GetModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.chladni.model.v1.ModelInfo*R\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x12\n\x0ePRIORITY_BATCH\x10\x02\x32\xd2\x01\n\x16ImageGenerationService\x12\x62\n\rGenerateImage\x12&.chladni.image.v1.GenerateImageRequest\x1a\'.chladni.image.v1.GenerateImageResponse0\x01\x12T\n\tGetModels\x12\".chladni.image.v1.GetModelsRequest\x1a#.chladni.image.v1.GetModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/chladni/image/v1/image_generation_service.proto\x12\x10\x63hladni.image.v1\x1a&chladni/generation/v1/generation.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1c\x63hladni/model/v1/model.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbd\x02\n\x0c\x43onditioning\x12\x35\n\x0f\x61udio_embedding\x18\x01 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x03 \x01(\t\x12\x32\n\x0finitial_latents\x18\x04 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x35\n\rinitial_image\x18\x05 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x15\n\x08strength\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12#\n\x16initial_latents_weight\x18\x07 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_strengthB\x19\n\x17_initial_latents_weight\"\xea\x01\n\x06Origin\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12\x14\n\x0c\x61udio_sha256\x18\x02 \x01(\t\x12\x0c\n\x04part\x18\x03 \x01(\t\x12\x32\n\x07\x65\x61rlier\x18\x04 \x03(\x0b\x32!.chladni.generation.v1.Provenance\x12\x10\n\x08\x66\x61llback\x18\x05 \x01(\t\x12\x36\n\x07options\x18\x06 \x03(\x0b\x32%.chladni.image.v1.Origin.OptionsEntry\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb1\x01\n\x14GenerateImageRequest\x12\x34\n\x0c\x63onditioning\x18\x01 \x01(\x0b\x32\x1e.chladni.image.v1.Conditioning\x12\x39\n\x07options\x18\x02 \x01(\x0b\x32(.chladni.generation.v1.GenerationOptions\x12(\n\x06origin\x18\x03 \x01(\x0b\x32\x18.chladni.image.v1.Origin\"\xee\x01\n\x13GenerationCompleted\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x35\n\nprovenance\x18\x02 \x01(\x0b\x32!.chladni.generation.v1.Provenance\x12-\n\nqueue_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fprocessing_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reused\x18\x05 \x01(\x08\"\xca\x02\n\x15GenerateImageResponse\x12\x39\n\x06queued\x18\x01 \x01(\x0b\x32\'.chladni.generation.v1.GenerationQueuedH\x00\x12;\n\x07started\x18\x02 \x01(\x0b\x32(.chladni.generation.v1.GenerationStartedH\x00\x12=\n\x08progress\x18\x03 \x01(\x0b\x32).chladni.generation.v1.GenerationProgressH\x00\x12:\n\tcompleted\x18\x04 \x01(\x0b\x32%.chladni.image.v1.GenerationCompletedH\x00\x12\x35\n\theartbeat\x18\x05 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\x13\n\x11ListModelsRequest\"X\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.chladni.model.v1.ModelInfo\x12\x15\n\rdefault_model\x18\x02 \x01(\t2\xd5\x01\n\x16ImageGenerationService\x12\x62\n\rGenerateImage\x12&.chladni.image.v1.GenerateImageRequest\x1a\'.chladni.image.v1.GenerateImageResponse0\x01\x12W\n\nListModels\x12#.chladni.image.v1.ListModelsRequest\x1a$.chladni.image.v1.ListModelsResponseBL\n\x14\x64\x65v.chladni.image.v1P\x01Z\x1f\x63hladni.dev/go/image/v1;imagev1\xaa\x02\x10\x43hladni.Image.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.image.v1.image_generation_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
-  DESCRIPTOR._options = None
+  _globals['DESCRIPTOR']._options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\024dev.chladni.image.v1P\001Z\037chladni.dev/go/image/v1;imagev1\252\002\020Chladni.Image.V1'
   _globals['_ORIGIN_OPTIONSENTRY']._options = None
   _globals['_ORIGIN_OPTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_PROVENANCE_LIBRARYVERSIONSENTRY']._options = None
-  _globals['_PROVENANCE_LIBRARYVERSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_PROVENANCE_RECIPEOPTIONSENTRY']._options = None
-  _globals['_PROVENANCE_RECIPEOPTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_PRIORITY']._serialized_start=3230
-  _globals['_PRIORITY']._serialized_end=3312
-  _globals['_CONDITIONING']._serialized_start=194
-  _globals['_CONDITIONING']._serialized_end=504
-  _globals['_PREVIEWOPTIONS']._serialized_start=506
-  _globals['_PREVIEWOPTIONS']._serialized_end=588
-  _globals['_ORIGIN']._serialized_start=591
-  _globals['_ORIGIN']._serialized_end=821
-  _globals['_ORIGIN_OPTIONSENTRY']._serialized_start=775
-  _globals['_ORIGIN_OPTIONSENTRY']._serialized_end=821
-  _globals['_GENERATEIMAGEREQUEST']._serialized_start=824
-  _globals['_GENERATEIMAGEREQUEST']._serialized_end=1402
-  _globals['_GENERATIONQUEUED']._serialized_start=1404
-  _globals['_GENERATIONQUEUED']._serialized_end=1440
-  _globals['_GENERATIONSTARTED']._serialized_start=1442
-  _globals['_GENERATIONSTARTED']._serialized_end=1535
-  _globals['_GENERATIONPROGRESS']._serialized_start=1538
-  _globals['_GENERATIONPROGRESS']._serialized_end=1725
-  _globals['_GENERATIONCOMPLETED']._serialized_start=1728
-  _globals['_GENERATIONCOMPLETED']._serialized_end=1957
-  _globals['_PROVENANCE']._serialized_start=1960
-  _globals['_PROVENANCE']._serialized_end=2879
-  _globals['_PROVENANCE_LIBRARYVERSIONSENTRY']._serialized_start=2713
-  _globals['_PROVENANCE_LIBRARYVERSIONSENTRY']._serialized_end=2767
-  _globals['_PROVENANCE_RECIPEOPTIONSENTRY']._serialized_start=2769
-  _globals['_PROVENANCE_RECIPEOPTIONSENTRY']._serialized_end=2821
-  _globals['_GENERATEIMAGERESPONSE']._serialized_start=2882
-  _globals['_GENERATEIMAGERESPONSE']._serialized_end=3142
-  _globals['_GETMODELSREQUEST']._serialized_start=3144
-  _globals['_GETMODELSREQUEST']._serialized_end=3162
-  _globals['_GETMODELSRESPONSE']._serialized_start=3164
-  _globals['_GETMODELSRESPONSE']._serialized_end=3228
-  _globals['_IMAGEGENERATIONSERVICE']._serialized_start=3315
-  _globals['_IMAGEGENERATIONSERVICE']._serialized_end=3525
+  _globals['_CONDITIONING']._serialized_start=234
+  _globals['_CONDITIONING']._serialized_end=551
+  _globals['_ORIGIN']._serialized_start=554
+  _globals['_ORIGIN']._serialized_end=788
+  _globals['_ORIGIN_OPTIONSENTRY']._serialized_start=742
+  _globals['_ORIGIN_OPTIONSENTRY']._serialized_end=788
+  _globals['_GENERATEIMAGEREQUEST']._serialized_start=791
+  _globals['_GENERATEIMAGEREQUEST']._serialized_end=968
+  _globals['_GENERATIONCOMPLETED']._serialized_start=971
+  _globals['_GENERATIONCOMPLETED']._serialized_end=1209
+  _globals['_GENERATEIMAGERESPONSE']._serialized_start=1212
+  _globals['_GENERATEIMAGERESPONSE']._serialized_end=1542
+  _globals['_LISTMODELSREQUEST']._serialized_start=1544
+  _globals['_LISTMODELSREQUEST']._serialized_end=1563
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1565
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1653
+  _globals['_IMAGEGENERATIONSERVICE']._serialized_start=1656
+  _globals['_IMAGEGENERATIONSERVICE']._serialized_end=1869
 # @@protoc_insertion_point(module_scope)

@@ -20,10 +20,10 @@ class ImageGenerationServiceStub(object):
                 request_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageRequest.SerializeToString,
                 response_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageResponse.FromString,
                 )
-        self.GetModels = channel.unary_unary(
-                '/chladni.image.v1.ImageGenerationService/GetModels',
-                request_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GetModelsRequest.SerializeToString,
-                response_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GetModelsResponse.FromString,
+        self.ListModels = channel.unary_unary(
+                '/chladni.image.v1.ImageGenerationService/ListModels',
+                request_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.ListModelsResponse.FromString,
                 )
 
 
@@ -40,7 +40,7 @@ class ImageGenerationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetModels(self, request, context):
+    def ListModels(self, request, context):
         """Lists the models of this server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -55,10 +55,10 @@ def add_ImageGenerationServiceServicer_to_server(servicer, server):
                     request_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageRequest.FromString,
                     response_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageResponse.SerializeToString,
             ),
-            'GetModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetModels,
-                    request_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GetModelsRequest.FromString,
-                    response_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GetModelsResponse.SerializeToString,
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.ListModelsRequest.FromString,
+                    response_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.ListModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -89,7 +89,7 @@ class ImageGenerationService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
-    def GetModels(request,
+    def ListModels(request,
             target,
             options=(),
             channel_credentials=None,
@@ -99,8 +99,8 @@ class ImageGenerationService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1.ImageGenerationService/GetModels',
-            chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GetModelsRequest.SerializeToString,
-            chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GetModelsResponse.FromString,
+        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1.ImageGenerationService/ListModels',
+            chladni_dot_image_dot_v1_dot_image__generation__service__pb2.ListModelsRequest.SerializeToString,
+            chladni_dot_image_dot_v1_dot_image__generation__service__pb2.ListModelsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -38,7 +38,7 @@ class ImageGenerationServiceStub:
     `progress` after every denoising step, and `completed` last. Cancelling the call, or its deadline
     passing, stops the work within one denoising step.
     """
-    GetModels: _grpc.UnaryUnaryMultiCallable[_image_generation_service_pb2.GetModelsRequest, _image_generation_service_pb2.GetModelsResponse]
+    ListModels: _grpc.UnaryUnaryMultiCallable[_image_generation_service_pb2.ListModelsRequest, _image_generation_service_pb2.ListModelsResponse]
     """Lists the models of this server."""
 
 @_typing.type_check_only
@@ -51,7 +51,7 @@ class ImageGenerationServiceAsyncStub(ImageGenerationServiceStub):
     `progress` after every denoising step, and `completed` last. Cancelling the call, or its deadline
     passing, stops the work within one denoising step.
     """
-    GetModels: _aio.UnaryUnaryMultiCallable[_image_generation_service_pb2.GetModelsRequest, _image_generation_service_pb2.GetModelsResponse]  # type: ignore[assignment]
+    ListModels: _aio.UnaryUnaryMultiCallable[_image_generation_service_pb2.ListModelsRequest, _image_generation_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models of this server."""
 
 class ImageGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -69,11 +69,11 @@ class ImageGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def GetModels(
+    def ListModels(
         self,
-        request: _image_generation_service_pb2.GetModelsRequest,
+        request: _image_generation_service_pb2.ListModelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_image_generation_service_pb2.GetModelsResponse, _abc.Awaitable[_image_generation_service_pb2.GetModelsResponse]]:
+    ) -> _typing.Union[_image_generation_service_pb2.ListModelsResponse, _abc.Awaitable[_image_generation_service_pb2.ListModelsResponse]]:
         """Lists the models of this server."""
 
 def add_ImageGenerationServiceServicer_to_server(servicer: ImageGenerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

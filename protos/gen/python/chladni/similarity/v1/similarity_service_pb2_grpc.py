@@ -35,10 +35,30 @@ class SimilarityServiceStub(object):
                 request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ScoreAlignmentRequest.SerializeToString,
                 response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ScoreAlignmentResponse.FromString,
                 )
-        self.AddImages = channel.unary_unary(
-                '/chladni.similarity.v1.SimilarityService/AddImages',
-                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.AddImagesRequest.SerializeToString,
-                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.AddImagesResponse.FromString,
+        self.ListCollections = channel.unary_unary(
+                '/chladni.similarity.v1.SimilarityService/ListCollections',
+                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListCollectionsRequest.SerializeToString,
+                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListCollectionsResponse.FromString,
+                )
+        self.GetCollection = channel.unary_unary(
+                '/chladni.similarity.v1.SimilarityService/GetCollection',
+                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetCollectionRequest.SerializeToString,
+                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetCollectionResponse.FromString,
+                )
+        self.DeleteCollection = channel.unary_unary(
+                '/chladni.similarity.v1.SimilarityService/DeleteCollection',
+                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteCollectionRequest.SerializeToString,
+                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteCollectionResponse.FromString,
+                )
+        self.UpsertImages = channel.unary_unary(
+                '/chladni.similarity.v1.SimilarityService/UpsertImages',
+                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.UpsertImagesRequest.SerializeToString,
+                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.UpsertImagesResponse.FromString,
+                )
+        self.ListImages = channel.unary_unary(
+                '/chladni.similarity.v1.SimilarityService/ListImages',
+                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListImagesRequest.SerializeToString,
+                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListImagesResponse.FromString,
                 )
         self.SearchImages = channel.unary_unary(
                 '/chladni.similarity.v1.SimilarityService/SearchImages',
@@ -50,10 +70,10 @@ class SimilarityServiceStub(object):
                 request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteImagesRequest.SerializeToString,
                 response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteImagesResponse.FromString,
                 )
-        self.GetModels = channel.unary_unary(
-                '/chladni.similarity.v1.SimilarityService/GetModels',
-                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetModelsRequest.SerializeToString,
-                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetModelsResponse.FromString,
+        self.ListModels = channel.unary_unary(
+                '/chladni.similarity.v1.SimilarityService/ListModels',
+                request_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListModelsResponse.FromString,
                 )
 
 
@@ -83,21 +103,49 @@ class SimilarityServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ScoreAlignment(self, request, context):
-        """Scores how well an image fits a sound.
+        """Scores how well an image fits audio.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def AddImages(self, request, context):
-        """Adds images to a collection, replacing those of the same identifier.
+    def ListCollections(self, request, context):
+        """Lists the collections, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCollection(self, request, context):
+        """Describes a collection.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCollection(self, request, context):
+        """Deletes a collection with all its images.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpsertImages(self, request, context):
+        """Adds images to a collection, replacing those of the same identifier. The first image creates the collection.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImages(self, request, context):
+        """Lists the images of a collection, by identifier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SearchImages(self, request, context):
-        """Finds the images of a collection that are most like an image or a sound.
+        """Finds the images of a collection that are most like an image, or fit audio best.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,7 +158,7 @@ class SimilarityServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetModels(self, request, context):
+    def ListModels(self, request, context):
         """Lists the models of this server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -140,10 +188,30 @@ def add_SimilarityServiceServicer_to_server(servicer, server):
                     request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ScoreAlignmentRequest.FromString,
                     response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ScoreAlignmentResponse.SerializeToString,
             ),
-            'AddImages': grpc.unary_unary_rpc_method_handler(
-                    servicer.AddImages,
-                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.AddImagesRequest.FromString,
-                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.AddImagesResponse.SerializeToString,
+            'ListCollections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCollections,
+                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListCollectionsRequest.FromString,
+                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListCollectionsResponse.SerializeToString,
+            ),
+            'GetCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCollection,
+                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetCollectionRequest.FromString,
+                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetCollectionResponse.SerializeToString,
+            ),
+            'DeleteCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCollection,
+                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteCollectionRequest.FromString,
+                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteCollectionResponse.SerializeToString,
+            ),
+            'UpsertImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpsertImages,
+                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.UpsertImagesRequest.FromString,
+                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.UpsertImagesResponse.SerializeToString,
+            ),
+            'ListImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImages,
+                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListImagesRequest.FromString,
+                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListImagesResponse.SerializeToString,
             ),
             'SearchImages': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchImages,
@@ -155,10 +223,10 @@ def add_SimilarityServiceServicer_to_server(servicer, server):
                     request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteImagesRequest.FromString,
                     response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteImagesResponse.SerializeToString,
             ),
-            'GetModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetModels,
-                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetModelsRequest.FromString,
-                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetModelsResponse.SerializeToString,
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListModelsRequest.FromString,
+                    response_serializer=chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -240,7 +308,7 @@ class SimilarityService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
-    def AddImages(request,
+    def ListCollections(request,
             target,
             options=(),
             channel_credentials=None,
@@ -250,9 +318,77 @@ class SimilarityService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.similarity.v1.SimilarityService/AddImages',
-            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.AddImagesRequest.SerializeToString,
-            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.AddImagesResponse.FromString,
+        return grpc.experimental.unary_unary(request, target, '/chladni.similarity.v1.SimilarityService/ListCollections',
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListCollectionsRequest.SerializeToString,
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListCollectionsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chladni.similarity.v1.SimilarityService/GetCollection',
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetCollectionRequest.SerializeToString,
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetCollectionResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DeleteCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chladni.similarity.v1.SimilarityService/DeleteCollection',
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteCollectionRequest.SerializeToString,
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.DeleteCollectionResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def UpsertImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chladni.similarity.v1.SimilarityService/UpsertImages',
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.UpsertImagesRequest.SerializeToString,
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.UpsertImagesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chladni.similarity.v1.SimilarityService/ListImages',
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListImagesRequest.SerializeToString,
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListImagesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
@@ -291,7 +427,7 @@ class SimilarityService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
-    def GetModels(request,
+    def ListModels(request,
             target,
             options=(),
             channel_credentials=None,
@@ -301,8 +437,8 @@ class SimilarityService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.similarity.v1.SimilarityService/GetModels',
-            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetModelsRequest.SerializeToString,
-            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.GetModelsResponse.FromString,
+        return grpc.experimental.unary_unary(request, target, '/chladni.similarity.v1.SimilarityService/ListModels',
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListModelsRequest.SerializeToString,
+            chladni_dot_similarity_dot_v1_dot_similarity__service__pb2.ListModelsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -40,14 +40,22 @@ class SimilarityServiceStub:
     CompareImageMatrix: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.CompareImageMatrixRequest, _similarity_service_pb2.CompareImageMatrixResponse]
     """Scores how alike several images are, each with each other or with each of further images."""
     ScoreAlignment: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.ScoreAlignmentRequest, _similarity_service_pb2.ScoreAlignmentResponse]
-    """Scores how well an image fits a sound."""
-    AddImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.AddImagesRequest, _similarity_service_pb2.AddImagesResponse]
-    """Adds images to a collection, replacing those of the same identifier."""
+    """Scores how well an image fits audio."""
+    ListCollections: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.ListCollectionsRequest, _similarity_service_pb2.ListCollectionsResponse]
+    """Lists the collections, by name."""
+    GetCollection: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.GetCollectionRequest, _similarity_service_pb2.GetCollectionResponse]
+    """Describes a collection."""
+    DeleteCollection: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.DeleteCollectionRequest, _similarity_service_pb2.DeleteCollectionResponse]
+    """Deletes a collection with all its images."""
+    UpsertImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.UpsertImagesRequest, _similarity_service_pb2.UpsertImagesResponse]
+    """Adds images to a collection, replacing those of the same identifier. The first image creates the collection."""
+    ListImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.ListImagesRequest, _similarity_service_pb2.ListImagesResponse]
+    """Lists the images of a collection, by identifier."""
     SearchImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.SearchImagesRequest, _similarity_service_pb2.SearchImagesResponse]
-    """Finds the images of a collection that are most like an image or a sound."""
+    """Finds the images of a collection that are most like an image, or fit audio best."""
     DeleteImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.DeleteImagesRequest, _similarity_service_pb2.DeleteImagesResponse]
     """Deletes images from a collection."""
-    GetModels: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.GetModelsRequest, _similarity_service_pb2.GetModelsResponse]
+    ListModels: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.ListModelsRequest, _similarity_service_pb2.ListModelsResponse]
     """Lists the models of this server."""
 
 @_typing.type_check_only
@@ -62,14 +70,22 @@ class SimilarityServiceAsyncStub(SimilarityServiceStub):
     CompareImageMatrix: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.CompareImageMatrixRequest, _similarity_service_pb2.CompareImageMatrixResponse]  # type: ignore[assignment]
     """Scores how alike several images are, each with each other or with each of further images."""
     ScoreAlignment: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.ScoreAlignmentRequest, _similarity_service_pb2.ScoreAlignmentResponse]  # type: ignore[assignment]
-    """Scores how well an image fits a sound."""
-    AddImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.AddImagesRequest, _similarity_service_pb2.AddImagesResponse]  # type: ignore[assignment]
-    """Adds images to a collection, replacing those of the same identifier."""
+    """Scores how well an image fits audio."""
+    ListCollections: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.ListCollectionsRequest, _similarity_service_pb2.ListCollectionsResponse]  # type: ignore[assignment]
+    """Lists the collections, by name."""
+    GetCollection: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.GetCollectionRequest, _similarity_service_pb2.GetCollectionResponse]  # type: ignore[assignment]
+    """Describes a collection."""
+    DeleteCollection: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.DeleteCollectionRequest, _similarity_service_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
+    """Deletes a collection with all its images."""
+    UpsertImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.UpsertImagesRequest, _similarity_service_pb2.UpsertImagesResponse]  # type: ignore[assignment]
+    """Adds images to a collection, replacing those of the same identifier. The first image creates the collection."""
+    ListImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.ListImagesRequest, _similarity_service_pb2.ListImagesResponse]  # type: ignore[assignment]
+    """Lists the images of a collection, by identifier."""
     SearchImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.SearchImagesRequest, _similarity_service_pb2.SearchImagesResponse]  # type: ignore[assignment]
-    """Finds the images of a collection that are most like an image or a sound."""
+    """Finds the images of a collection that are most like an image, or fit audio best."""
     DeleteImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.DeleteImagesRequest, _similarity_service_pb2.DeleteImagesResponse]  # type: ignore[assignment]
     """Deletes images from a collection."""
-    GetModels: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.GetModelsRequest, _similarity_service_pb2.GetModelsResponse]  # type: ignore[assignment]
+    ListModels: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.ListModelsRequest, _similarity_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models of this server."""
 
 class SimilarityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -105,15 +121,47 @@ class SimilarityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _similarity_service_pb2.ScoreAlignmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_similarity_service_pb2.ScoreAlignmentResponse, _abc.Awaitable[_similarity_service_pb2.ScoreAlignmentResponse]]:
-        """Scores how well an image fits a sound."""
+        """Scores how well an image fits audio."""
 
     @_abc_1.abstractmethod
-    def AddImages(
+    def ListCollections(
         self,
-        request: _similarity_service_pb2.AddImagesRequest,
+        request: _similarity_service_pb2.ListCollectionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_similarity_service_pb2.AddImagesResponse, _abc.Awaitable[_similarity_service_pb2.AddImagesResponse]]:
-        """Adds images to a collection, replacing those of the same identifier."""
+    ) -> _typing.Union[_similarity_service_pb2.ListCollectionsResponse, _abc.Awaitable[_similarity_service_pb2.ListCollectionsResponse]]:
+        """Lists the collections, by name."""
+
+    @_abc_1.abstractmethod
+    def GetCollection(
+        self,
+        request: _similarity_service_pb2.GetCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_similarity_service_pb2.GetCollectionResponse, _abc.Awaitable[_similarity_service_pb2.GetCollectionResponse]]:
+        """Describes a collection."""
+
+    @_abc_1.abstractmethod
+    def DeleteCollection(
+        self,
+        request: _similarity_service_pb2.DeleteCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_similarity_service_pb2.DeleteCollectionResponse, _abc.Awaitable[_similarity_service_pb2.DeleteCollectionResponse]]:
+        """Deletes a collection with all its images."""
+
+    @_abc_1.abstractmethod
+    def UpsertImages(
+        self,
+        request: _similarity_service_pb2.UpsertImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_similarity_service_pb2.UpsertImagesResponse, _abc.Awaitable[_similarity_service_pb2.UpsertImagesResponse]]:
+        """Adds images to a collection, replacing those of the same identifier. The first image creates the collection."""
+
+    @_abc_1.abstractmethod
+    def ListImages(
+        self,
+        request: _similarity_service_pb2.ListImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_similarity_service_pb2.ListImagesResponse, _abc.Awaitable[_similarity_service_pb2.ListImagesResponse]]:
+        """Lists the images of a collection, by identifier."""
 
     @_abc_1.abstractmethod
     def SearchImages(
@@ -121,7 +169,7 @@ class SimilarityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _similarity_service_pb2.SearchImagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_similarity_service_pb2.SearchImagesResponse, _abc.Awaitable[_similarity_service_pb2.SearchImagesResponse]]:
-        """Finds the images of a collection that are most like an image or a sound."""
+        """Finds the images of a collection that are most like an image, or fit audio best."""
 
     @_abc_1.abstractmethod
     def DeleteImages(
@@ -132,11 +180,11 @@ class SimilarityServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes images from a collection."""
 
     @_abc_1.abstractmethod
-    def GetModels(
+    def ListModels(
         self,
-        request: _similarity_service_pb2.GetModelsRequest,
+        request: _similarity_service_pb2.ListModelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_similarity_service_pb2.GetModelsResponse, _abc.Awaitable[_similarity_service_pb2.GetModelsResponse]]:
+    ) -> _typing.Union[_similarity_service_pb2.ListModelsResponse, _abc.Awaitable[_similarity_service_pb2.ListModelsResponse]]:
         """Lists the models of this server."""
 
 def add_SimilarityServiceServicer_to_server(servicer: SimilarityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -14,13 +14,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hladni/tensor/v1/tensor.proto\x12\x11\x63hladni.tensor.v1\"Q\n\x06Tensor\x12*\n\x05\x64type\x18\x01 \x01(\x0e\x32\x1b.chladni.tensor.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"^\n\tEmbedding\x12\r\n\x05space\x18\x01 \x01(\t\x12)\n\x06values\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x17\n\x0f\x63omponent_names\x18\x03 \x03(\t*\x92\x01\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x01\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT16\x10\x02\x12\x13\n\x0f\x44\x41TA_TYPE_UINT8\x10\x03\x12\x13\n\x0f\x44\x41TA_TYPE_INT16\x10\x04\x12\x13\n\x0f\x44\x41TA_TYPE_INT64\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hladni/tensor/v1/tensor.proto\x12\x11\x63hladni.tensor.v1\"Q\n\x06Tensor\x12*\n\x05\x64type\x18\x01 \x01(\x0e\x32\x1b.chladni.tensor.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"^\n\tEmbedding\x12\r\n\x05space\x18\x01 \x01(\t\x12)\n\x06values\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x17\n\x0f\x63omponent_names\x18\x03 \x03(\t*\x92\x01\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x01\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT16\x10\x02\x12\x13\n\x0f\x44\x41TA_TYPE_UINT8\x10\x03\x12\x13\n\x0f\x44\x41TA_TYPE_INT16\x10\x04\x12\x13\n\x0f\x44\x41TA_TYPE_INT64\x10\x05\x42P\n\x15\x64\x65v.chladni.tensor.v1P\x01Z!chladni.dev/go/tensor/v1;tensorv1\xaa\x02\x11\x43hladni.Tensor.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.tensor.v1.tensor_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
-  DESCRIPTOR._options = None
+  _globals['DESCRIPTOR']._options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\025dev.chladni.tensor.v1P\001Z!chladni.dev/go/tensor/v1;tensorv1\252\002\021Chladni.Tensor.V1'
   _globals['_DATATYPE']._serialized_start=233
   _globals['_DATATYPE']._serialized_end=379
   _globals['_TENSOR']._serialized_start=53

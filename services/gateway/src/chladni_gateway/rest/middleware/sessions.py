@@ -6,9 +6,6 @@ The server keeps no list of sessions. With images and jobs it keeps the SHA-256 
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Final
@@ -16,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 
+from chladni_gateway.sessions import draw_token, is_token, owner_of_token
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE_NAME: Final = "chladni_session"
-_TOKEN_BYTES: Final = 32
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # 32 bytes in base64 without padding.
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +59,12 @@ class SessionMiddleware:
             return
         connection = HTTPConnection(scope)
         given = connection.cookies.get(COOKIE_NAME, "")
-        known = given if _TOKEN.fullmatch(given) else ""
+        known = given if is_token(given) else ""
         token = known
         if _sets_cookie(scope):
-            token = known or secrets.token_urlsafe(_TOKEN_BYTES)
+            token = known or draw_token()
             send = self._with_cookie(token, send, is_secure=_is_secure(connection))
-        owner = hashlib.sha256(token.encode()).hexdigest() if token else ""
+        owner = owner_of_token(token) if token else ""
         connection.state.session = Session(owner, is_new=token != known)
         await self._app(scope, receive, send)
 

@@ -23,7 +23,7 @@ from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent, accepts_e
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
 
     from chladni_gateway.application import Application
     from chladni_gateway.domain.generation import PreviewRequest
@@ -38,7 +38,7 @@ With `Accept: text/event-stream` the answer is a stream of server-sent events: `
 `started`, `progress` (some with a `preview` as a data URL), and `created`, whose data is this call's usual
 answer, or `error`. `drafted` reports an image from which the next part of a recipe starts (its `image` as a
 data URL, its `provenance` or null), and `fell_back` a fallback of the recipe (`reason`, `way`). The data of
-each event names its `stage` and, if the recipe has several parts, its `recipe_stage`. Errors before the sound
+each event names its `stage` and, if the recipe has several parts, its `part`. Errors before the sound
 is analysed are ordinary answers in both cases.
 Closing the connection stops the work; `POST /api/jobs` starts work that continues without its client."""
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
@@ -82,14 +82,15 @@ def generate_routes(
         if not is_stream:
             created = await while_connected(request.receive, _last(events))
             return JSONResponse(to_created_image(created.record).model_dump(mode="json"))
-        first = await while_connected(request.receive, _next(events))
+        first = await while_connected(request.receive, _beginning(events))
         return EventStreamResponse(_server_events(first, events))
 
     return router
 
 
-async def _next(events: AsyncGenerator[CreationEvent, None]) -> CreationEvent:
-    return await anext(events)
+async def _beginning(events: AsyncGenerator[CreationEvent, None]) -> list[CreationEvent]:
+    """Return the first two events: an error before the second one is an ordinary answer, with its status."""
+    return [await anext(events), await anext(events)]
 
 
 async def _last(events: AsyncGenerator[CreationEvent, None]) -> Created:
@@ -101,9 +102,10 @@ async def _last(events: AsyncGenerator[CreationEvent, None]) -> Created:
 
 
 async def _server_events(
-    first: CreationEvent, events: AsyncGenerator[CreationEvent, None]
+    first: Iterable[CreationEvent], events: AsyncGenerator[CreationEvent, None]
 ) -> AsyncGenerator[ServerEvent, None]:
     async with aclosing(events):
-        yield to_server_event(first)
+        for event in first:
+            yield to_server_event(event)
         async for event in events:
             yield to_server_event(event)

@@ -48,7 +48,8 @@ LastEventIdQuery = Annotated[
 ]
 
 _EVENT_NAMES: Final = (
-    "analyzed", "fell_back", "drafted", "queued", "started", "progress", "created", "failed", "cancelled",
+    "accepted", "analyzed", "fell_back", "drafted", "queued", "started", "progress", "created", "failed",
+    "cancelled",
 )  # fmt: skip
 _START: Final = """Starts a job that turns a recording into an image, and answers at once.
 
@@ -58,7 +59,7 @@ for an hour, their images as long as others."""
 _EVENTS: Final = """Follows a job by server-sent events, from its first event on.
 
 Events have numbers. After a broken connection, send the last number in the header `Last-Event-ID`, as
-browsers do, or as `last_event_id`: the answer continues with the next event. `analyzed`,
+browsers do, or as `last_event_id`: the answer continues with the next event. `accepted`, `analyzed`,
 `fell_back`, `drafted`, `queued`, `started`, `progress`, and at the end one of `created`, `failed`,
 `cancelled`; the data is that of `POST /api/generate`. Only the newest preview is kept, and drafts only while
 the job runs. If no event is left, the answer is 204, by which browsers know not to connect again."""
@@ -129,7 +130,11 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
 
         An image that the job made stays.
         """
-        await job_runner.cancel(_parse_job_id(job_id), owner=session_of(request).owner)
+        owner = session_of(request).owner
+        if find(job_id, request).is_over:
+            job_runner.remove(_parse_job_id(job_id), owner=owner)
+        else:
+            await job_runner.cancel(_parse_job_id(job_id), owner=owner)
 
     @router.get(
         "/api/jobs/{job_id}/events",
@@ -171,7 +176,7 @@ def _to_job_body(job: Job) -> JobBody:
         total_steps=status.total_steps,
         elapsed_seconds=status.elapsed_seconds,
         remaining_seconds=status.remaining_seconds,
-        recipe_stage=status.recipe_stage,
+        part=status.part,
         fallback=status.fallback,
         image=None if status.record is None else to_created_image(status.record),
         error=None if status.error is None else error_detail(status.error, at=job.finished_at),

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from chladni_gateway.application import Application
     from chladni_gateway.domain.live import LiveEvent
-    from chladni_gateway.rest.connection_limiter import ConnectionLimiter
 
 _OPENING_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 15.0
@@ -53,14 +52,11 @@ _CLOSE_TRY_LATER: Final = 1013
 _log = logging.getLogger(__name__)
 
 
-def live_routes(
-    application: Application, *, connections: ConnectionLimiter, allowed_origins: Collection[str]
-) -> APIRouter:
+def live_routes(application: Application, *, allowed_origins: Collection[str]) -> APIRouter:
     """Return the route of live sound.
 
     Args:
         application: What the gateway does.
-        connections: Limits the connections at a time.
         allowed_origins: Other origins whose pages may use the API.
     """
     router = APIRouter()
@@ -78,7 +74,7 @@ def live_routes(
             )
             return
         try:
-            with connections.hold(_client_of(socket)):
+            with application.live_connections.hold(_client_of(socket)):
                 await socket.accept()
                 await _serve(socket, application)
         except QueueFullError as error:

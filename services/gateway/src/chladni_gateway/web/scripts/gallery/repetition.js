@@ -7,12 +7,12 @@ const SPECTROGRAM = "spectrogram";
 export function settingsOf({ provenance, recipe, seed }, { withSeed }) {
   return {
     // An image of a fallback is made by the fallback again, even if the recipe itself is available by now.
-    recipe: provenance.stage === FALLBACK ? SPECTROGRAM : recipe,
+    recipe: provenance.part === FALLBACK ? SPECTROGRAM : recipe,
     ...effortOf(provenance),
     scheduler: provenance.scheduler,
     width_pixels: provenance.width_pixels,
     height_pixels: provenance.height_pixels,
-    exact: provenance.exact,
+    reproducible: provenance.reproducible,
     ...optionsOf(provenance),
     ...(withSeed && { seed }),
   };

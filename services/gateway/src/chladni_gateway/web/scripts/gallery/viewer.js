@@ -92,9 +92,8 @@ const isShown = ([name, value]) => ![null, "", 0].includes(value) && !(name === 
 function provenanceOf(image) {
   const { library_versions: versions, earlier, recipe_options: options, ...facts } = image.provenance;
   const rows = Object.entries({ ...facts, ...options }).filter(isShown);
-  for (const part of earlier) {
-    const { stage, model, seed, steps, guidance_scale: guidance } = part;
-    rows.push([`before: ${stage}`, `${model}, seed ${seed}, ${steps} steps, guidance ${guidance}`]);
+  for (const { part, model, seed, steps, guidance_scale: guidance } of earlier) {
+    rows.push([`before: ${part}`, `${model}, seed ${seed}, ${steps} steps, guidance ${guidance}`]);
   }
   rows.push([
     "libraries",

@@ -143,7 +143,7 @@ export class Job {
   }
 
   take({ name, data }) {
-    this.part = data.recipe_stage ?? this.part;
+    this.part = data.part ?? this.part;
     switch (name) {
       case "analyzed":
         this.descriptors = data.descriptors;
@@ -151,7 +151,7 @@ export class Job {
         this.change("queued");
         break;
       case "fell_back":
-        this.fallback = { reason: data.reason, way: data.way };
+        this.fallback = { reason: data.reason, name: data.fallback };
         this.beginPart();
         break;
       case "drafted":

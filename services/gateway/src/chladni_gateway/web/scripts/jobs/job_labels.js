@@ -7,7 +7,7 @@ const PARTS = {
   sd_refined: "refinement",
   fallback: "from the spectrogram",
 };
-const WAYS = {
+const FALLBACKS = {
   spectrogram: "from the spectrogram",
   audioldm_mel: "to the mel image alone",
 };
@@ -49,7 +49,7 @@ export function shareOf(job) {
 
 /** Returns what to say about a fallback of the recipe; an empty string if there is none. */
 export const fallbackOf = ({ fallback }) =>
-  fallback ? `The recipe uses its fallback, ${WAYS[fallback.way] ?? fallback.way}. ${fallback.reason}` : "";
+  fallback ? `The recipe uses its fallback, ${FALLBACKS[fallback.name] ?? fallback.name}. ${fallback.reason}` : "";
 
 const inPart = ({ part }) => (part ? `, ${PARTS[part] ?? part}` : "");
 

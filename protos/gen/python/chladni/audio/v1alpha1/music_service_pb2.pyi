@@ -1,0 +1,96 @@
+from chladni.media.v1 import media_pb2 as _media_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AnalyzeMusicRequest(_message.Message):
+    __slots__ = ("audio",)
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioClip
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ...) -> None: ...
+
+class TempoCandidate(_message.Message):
+    __slots__ = ("beats_per_minute", "confidence")
+    BEATS_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    beats_per_minute: float
+    confidence: float
+    def __init__(self, beats_per_minute: _Optional[float] = ..., confidence: _Optional[float] = ...) -> None: ...
+
+class KeyCandidate(_message.Message):
+    __slots__ = ("key", "confidence")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    confidence: float
+    def __init__(self, key: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
+
+class Chord(_message.Message):
+    __slots__ = ("start", "end", "symbol", "roman_numeral", "confidence")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    ROMAN_NUMERAL_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    start: _duration_pb2.Duration
+    end: _duration_pb2.Duration
+    symbol: str
+    roman_numeral: str
+    confidence: float
+    def __init__(self, start: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., end: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., symbol: _Optional[str] = ..., roman_numeral: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
+
+class ContourPoint(_message.Message):
+    __slots__ = ("time", "cents")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    CENTS_FIELD_NUMBER: _ClassVar[int]
+    time: _duration_pb2.Duration
+    cents: float
+    def __init__(self, time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., cents: _Optional[float] = ...) -> None: ...
+
+class DynamicsPoint(_message.Message):
+    __slots__ = ("time", "level_dbfs")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_DBFS_FIELD_NUMBER: _ClassVar[int]
+    time: _duration_pb2.Duration
+    level_dbfs: float
+    def __init__(self, time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., level_dbfs: _Optional[float] = ...) -> None: ...
+
+class Mood(_message.Message):
+    __slots__ = ("valence", "arousal", "words")
+    VALENCE_FIELD_NUMBER: _ClassVar[int]
+    AROUSAL_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    valence: float
+    arousal: float
+    words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, valence: _Optional[float] = ..., arousal: _Optional[float] = ..., words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AnalyzeMusicResponse(_message.Message):
+    __slots__ = ("audio", "tempos", "beats", "downbeats", "meter", "keys", "chords", "contour", "dynamics", "mood", "abc_notation")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    TEMPOS_FIELD_NUMBER: _ClassVar[int]
+    BEATS_FIELD_NUMBER: _ClassVar[int]
+    DOWNBEATS_FIELD_NUMBER: _ClassVar[int]
+    METER_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    CHORDS_FIELD_NUMBER: _ClassVar[int]
+    CONTOUR_FIELD_NUMBER: _ClassVar[int]
+    DYNAMICS_FIELD_NUMBER: _ClassVar[int]
+    MOOD_FIELD_NUMBER: _ClassVar[int]
+    ABC_NOTATION_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioProperties
+    tempos: _containers.RepeatedCompositeFieldContainer[TempoCandidate]
+    beats: _containers.RepeatedCompositeFieldContainer[_duration_pb2.Duration]
+    downbeats: _containers.RepeatedCompositeFieldContainer[_duration_pb2.Duration]
+    meter: str
+    keys: _containers.RepeatedCompositeFieldContainer[KeyCandidate]
+    chords: _containers.RepeatedCompositeFieldContainer[Chord]
+    contour: _containers.RepeatedCompositeFieldContainer[ContourPoint]
+    dynamics: _containers.RepeatedCompositeFieldContainer[DynamicsPoint]
+    mood: Mood
+    abc_notation: str
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., tempos: _Optional[_Iterable[_Union[TempoCandidate, _Mapping]]] = ..., beats: _Optional[_Iterable[_Union[_duration_pb2.Duration, _Mapping]]] = ..., downbeats: _Optional[_Iterable[_Union[_duration_pb2.Duration, _Mapping]]] = ..., meter: _Optional[str] = ..., keys: _Optional[_Iterable[_Union[KeyCandidate, _Mapping]]] = ..., chords: _Optional[_Iterable[_Union[Chord, _Mapping]]] = ..., contour: _Optional[_Iterable[_Union[ContourPoint, _Mapping]]] = ..., dynamics: _Optional[_Iterable[_Union[DynamicsPoint, _Mapping]]] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., abc_notation: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,109 @@
+"""`chladni.gateway.v1.JobService`."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from chladni.gateway.v1 import job_service_pb2 as service_pb2
+from chladni.gateway.v1 import job_service_pb2_grpc as service_grpc
+from chladni_contract.errors import InvalidInputError, Reason
+from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message
+from chladni_gateway.grpc_api.pages import last_seen_of, page_size_of, token_after
+from chladni_gateway.grpc_api.requests import naming_fields, parse_job_id, to_creation_request
+from chladni_gateway.grpc_api.sessions import creating_session_of_call, session_of_call
+from chladni_runtime.server.request_context import caller_of
+from chladni_runtime.server.validation import RequestValidator
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import grpc
+
+    from chladni_gateway.application import Application
+    from chladni_gateway.creation.job import Job
+
+_MAX_EVENT_NUMBER = 2**31 - 1
+
+
+class JobServicer(service_grpc.JobServiceServicer):
+    """Offers jobs over gRPC.
+
+    Args:
+        application: What the gateway does.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._runner = application.job_runner
+
+    async def CreateJob(
+        self, request: service_pb2.CreateJobRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> service_pb2.CreateJobResponse:
+        """Start a job."""
+        with at_stage(Stage.VALIDATION), naming_fields(request.creation):
+            session = creating_session_of_call(context)
+            asked = to_creation_request(request.creation, caller=caller_of(context), owner=session.owner)
+            job = self._runner.start(asked)
+        return service_pb2.CreateJobResponse(job=to_job_message(job), session_token=session.new_token)
+
+    async def GetJob(
+        self, request: service_pb2.GetJobRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> service_pb2.GetJobResponse:
+        """Return a job of the caller."""
+        return service_pb2.GetJobResponse(job=to_job_message(self._find(request.job_id, context)))
+
+    async def ListJobs(
+        self, request: service_pb2.ListJobsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> service_pb2.ListJobsResponse:
+        """List the caller's jobs, the newest first."""
+        size = page_size_of(request.page_size)
+        jobs = self._runner.list_owned(session_of_call(context).owner)
+        last_seen = last_seen_of(request.page_token)
+        if last_seen is not None:
+            ids = [job.job_id for job in jobs]
+            if last_seen not in ids:
+                raise InvalidInputError(
+                    Reason.INVALID_FIELD,
+                    "page_token names a job that is not there any more; begin with the first page.",
+                    field="page_token",
+                )
+            jobs = jobs[ids.index(last_seen) + 1 :]
+        listed = jobs[:size]
+        return service_pb2.ListJobsResponse(
+            jobs=map(to_job_message, listed),
+            next_page_token=token_after(listed[-1].job_id) if len(jobs) > size else "",
+        )
+
+    async def WatchJob(
+        self, request: service_pb2.WatchJobRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[service_pb2.WatchJobResponse]:
+        """Yield the events of a job of the caller."""
+        job = self._find(request.job_id, context)
+        validator = RequestValidator()
+        validator.check_range("after_number", request.after_number, minimum=0, maximum=_MAX_EVENT_NUMBER)
+        validator.raise_if_invalid()
+        async with aclosing(job.follow(after=request.after_number)) as events:
+            async for numbered in events:
+                yield to_job_event_message(numbered)
+
+    async def CancelJob(
+        self, request: service_pb2.CancelJobRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> service_pb2.CancelJobResponse:
+        """Stop a job of the caller."""
+        job = self._find(request.job_id, context)
+        await self._runner.cancel(job.job_id, owner=job.owner)
+        return service_pb2.CancelJobResponse(job=to_job_message(job))
+
+    async def DeleteJob(
+        self, request: service_pb2.DeleteJobRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> service_pb2.DeleteJobResponse:
+        """Remove a job of the caller, stopping it first."""
+        job = self._find(request.job_id, context)
+        await self._runner.cancel(job.job_id, owner=job.owner)
+        self._runner.remove(job.job_id, owner=job.owner)
+        return service_pb2.DeleteJobResponse()
+
+    def _find(self, job_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> Job:
+        owner = session_of_call(context).owner
+        return self._runner.find(parse_job_id(job_id), owner=owner)

@@ -1,0 +1,61 @@
+"""Who a call comes from: the unguessable token to which images and jobs belong.
+
+It is the value of the page's cookie too, so that a program can work on the images of a page. The server
+keeps its SHA-256, the *owner*, from which the token does not follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.metadata import SESSION_TOKEN_KEY
+from chladni_gateway.sessions import draw_token, is_token, owner_of_token
+
+
+@dataclass(frozen=True, slots=True)
+class CallSession:
+    """Who a call comes from.
+
+    Attributes:
+        owner: The owner; empty if the call has no token.
+        new_token: Token that was drawn for this call; empty if it brought one or needs none.
+    """
+
+    owner: str
+    new_token: str = ""
+
+
+def session_of_call(context: grpc.aio.ServicerContext[Any, Any]) -> CallSession:
+    """Return the session of a call.
+
+    Raises:
+        InvalidInputError: The metadata holds something else than a token.
+    """
+    for key, value in context.invocation_metadata() or ():
+        if key == SESSION_TOKEN_KEY and value:
+            if isinstance(value, bytes) or not is_token(value):
+                raise InvalidInputError(
+                    Reason.INVALID_FIELD,
+                    f"The metadata {SESSION_TOKEN_KEY} holds no token; send 43 to 128 letters, digits, '-' "
+                    "or '_' that nobody can guess, or nothing to get one.",
+                    field=f"metadata.{SESSION_TOKEN_KEY}",
+                )
+            return CallSession(owner_of_token(value))
+    return CallSession("")
+
+
+def creating_session_of_call(context: grpc.aio.ServicerContext[Any, Any]) -> CallSession:
+    """Return the session of a call that creates something, with a new token if the call brought none.
+
+    Raises:
+        InvalidInputError: The metadata holds something else than a token.
+    """
+    session = session_of_call(context)
+    if session.owner:
+        return session
+    token = draw_token()
+    return CallSession(owner_of_token(token), token)
