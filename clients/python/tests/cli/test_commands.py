@@ -257,7 +257,7 @@ def test_health_is_told(run):
 
 def test_a_timeout_is_kept(run, script):
     script.stops_after = 1
-    ended = run("--timeout", "0.3", "create", "voice.wav", "-q")
+    ended = run("--timeout", "2", "create", "voice.wav", "-q")
     assert ended.exit_code == ExitStatus.DEADLINE_EXCEEDED
     assert script.was_cancelled.wait(10)
 
