@@ -35,6 +35,7 @@ class Limits:
         max_live_seconds: Longest live sound.
         max_message_bytes: Largest gRPC request message.
         min_ping_interval_seconds: Shortest interval between the keepalive pings of a gRPC client.
+        heartbeat_seconds: Silence of a gRPC stream after which a heartbeat is sent.
     """
 
     creation_timeout_seconds: float
@@ -50,6 +51,7 @@ class Limits:
     max_live_seconds: float
     max_message_bytes: int
     min_ping_interval_seconds: float
+    heartbeat_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -261,6 +261,7 @@ def build_application(
             max_live_seconds=settings.max_live_seconds,
             max_message_bytes=settings.max_request_bytes,
             min_ping_interval_seconds=settings.min_ping_interval_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
         ),
     )
 

@@ -151,3 +151,18 @@ async def test_a_wrong_token_is_refused(gateway):
     error = await failure_of(start(gateway, metadata=((SESSION_TOKEN_KEY, "short"),)))
     assert error.violations[0].field == "metadata.x-session-token"
     assert "short" not in error.message
+
+
+async def test_a_silent_stream_gives_signs_of_life(backends, open_gateway_with):
+    backends.image_generation.may_go_on.clear()
+    async with open_gateway_with(heartbeat_seconds=0.05) as gateway:
+        job_id = (await start(gateway)).job.job_id
+        watching = gateway.jobs.WatchJob(service_pb2.WatchJobRequest(job_id=job_id), metadata=MINE)
+        async for event in watching:
+            if event.HasField("heartbeat"):
+                assert event.number == 0
+                break
+        async for event in gateway.images.CreateImage(creation()):
+            if event.HasField("heartbeat"):
+                backends.image_generation.may_go_on.set()
+        assert event.WhichOneof("event") == "created"

@@ -10,6 +10,8 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, MAX_HEARTBEAT_SECONDS
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -44,6 +46,12 @@ class ServiceSettings(BaseModel):
         le=3600,
         description="How often a client may ping a silent connection (gRPC keepalive); one that pings more "
         "often is disconnected.",
+    )
+    heartbeat_seconds: float = Field(
+        HEARTBEAT_SECONDS,
+        gt=0,
+        le=MAX_HEARTBEAT_SECONDS,
+        description="Silence of a stream after which a heartbeat is sent, so that proxies keep it open.",
     )
     drain_delay_seconds: float = Field(
         1.0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chladni.gateway.v1 import creation_pb2
 from chladni.gateway.v1 import image_service_pb2 as service_pb2
 from chladni.gateway.v1 import image_service_pb2_grpc as service_grpc
+from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.stages import Stage, at_stage
@@ -23,6 +24,7 @@ from chladni_gateway.grpc_api.pages import last_seen_of, page_size_of, token_aft
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request, to_image_source
 from chladni_gateway.grpc_api.sessions import creating_session_of_call, session_of_call
 from chladni_gateway.similarity.search import MAX_MATCHES
+from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.request_context import caller_of
 from chladni_runtime.server.validation import RequestValidator
 
@@ -55,11 +57,16 @@ class ImageServicer(service_grpc.ImageServiceServicer):
         with at_stage(Stage.VALIDATION):
             session = creating_session_of_call(context)
             asked = to_creation_request(request, caller=caller_of(context), owner=session.owner)
-        deadline = creation_deadline_of(context, asked, self._application.limits)
+        limits = self._application.limits
+        deadline = creation_deadline_of(context, asked, limits)
         with naming_fields(request):
-            async with aclosing(self._application.creator.create(asked, deadline)) as events:
+            creation = self._application.creator.create(asked, deadline)
+            async with aclosing(with_heartbeats(creation, limits.heartbeat_seconds)) as events:
                 async for event in events:
-                    yield to_event_message(event, session_token=session.new_token)
+                    if event is None:
+                        yield creation_pb2.CreateImageResponse(heartbeat=generation_pb2.Heartbeat())
+                    else:
+                        yield to_event_message(event, session_token=session.new_token)
 
     async def GetImage(
         self, request: service_pb2.GetImageRequest, context: grpc.aio.ServicerContext[Any, Any]

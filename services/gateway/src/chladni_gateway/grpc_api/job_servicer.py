@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from chladni.gateway.v1 import job_service_pb2 as service_pb2
 from chladni.gateway.v1 import job_service_pb2_grpc as service_grpc
+from chladni.generation.v1 import generation_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message
 from chladni_gateway.grpc_api.pages import last_seen_of, page_size_of, token_after
 from chladni_gateway.grpc_api.requests import naming_fields, parse_job_id, to_creation_request
 from chladni_gateway.grpc_api.sessions import creating_session_of_call, session_of_call
+from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.request_context import caller_of
 from chladni_runtime.server.validation import RequestValidator
 
@@ -36,6 +38,7 @@ class JobServicer(service_grpc.JobServiceServicer):
 
     def __init__(self, application: Application) -> None:
         self._runner = application.job_runner
+        self._heartbeat_seconds = application.limits.heartbeat_seconds
 
     async def CreateJob(
         self, request: service_pb2.CreateJobRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -83,9 +86,13 @@ class JobServicer(service_grpc.JobServiceServicer):
         validator = RequestValidator()
         validator.check_range("after_number", request.after_number, minimum=0, maximum=_MAX_EVENT_NUMBER)
         validator.raise_if_invalid()
-        async with aclosing(job.follow(after=request.after_number)) as events:
+        following = with_heartbeats(job.follow(after=request.after_number), self._heartbeat_seconds)
+        async with aclosing(following) as events:
             async for numbered in events:
-                yield to_job_event_message(numbered)
+                if numbered is None:
+                    yield service_pb2.WatchJobResponse(heartbeat=generation_pb2.Heartbeat())
+                else:
+                    yield to_job_event_message(numbered)
 
     async def CancelJob(
         self, request: service_pb2.CancelJobRequest, context: grpc.aio.ServicerContext[Any, Any]
