@@ -140,7 +140,7 @@ def _image_of():
 
     async def image_of(engine, request, **options):
         events = await events_of(engine, request, **options)
-        return np.asarray(Image.open(io.BytesIO(events[-1].png)))
+        return np.asarray(Image.open(io.BytesIO(events[-1].content)))
 
     return image_of
 

@@ -1,14 +1,70 @@
-"""Images that callers send."""
+"""Images that callers send, and the files that they get."""
 
 from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_image_generation.image_codec import decode_initial_image
+from chladni_contract.image_metadata import MAX_JPEG_TEXT_BYTES, find_text
+from chladni_contract.provenance import Provenance
+from chladni_contract.provenance_messages import parse_provenance
+from chladni_image_generation.generation import PNG, ImageEncoding, ImageFormat
+from chladni_image_generation.image_codec import decode_initial_image, encode_image, transcode_png
+
+PROVENANCE = Provenance(model="m", seed=7, prompt="Grüße, \u4e16", library_versions={"torch": "2"})
+RAMP = np.linspace(40, 215, 48).astype(np.uint8)
+PIXELS = np.stack(
+    [np.tile(RAMP, (32, 1)), np.tile(RAMP[:32, None], (1, 48)), np.full((32, 48), 90, np.uint8)], 2
+)
+ENCODINGS = [
+    PNG,
+    *(
+        ImageEncoding(image_format, quality)
+        for image_format in (ImageFormat.JPEG, ImageFormat.WEBP)
+        for quality in (1, 89, 90, 100)
+    ),
+]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=str)
+def test_a_file_holds_its_pixels_and_its_provenance(encoding):
+    content = encode_image(PIXELS, PROVENANCE, encoding)
+    assert parse_provenance(find_text(content)) == PROVENANCE
+    with Image.open(io.BytesIO(content)) as image:
+        assert (image.format, image.mode, image.size) == (encoding.format, "RGB", (48, 32))
+        difference = np.abs(np.asarray(image).astype(int) - PIXELS).mean()
+    assert difference <= {1: 40, 89: 4, 90: 3, 100: 2}[encoding.quality]
+    assert (difference == 0) or encoding != PNG
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=str)
+def test_equal_images_give_equal_bytes_also_by_way_of_a_png(encoding):
+    content = encode_image(PIXELS, PROVENANCE, encoding)
+    assert encode_image(PIXELS, PROVENANCE, encoding) == content
+    png = encode_image(PIXELS, PROVENANCE, PNG)
+    assert transcode_png(png, PROVENANCE, encoding) == content
+
+
+@pytest.mark.parametrize("image_format", [ImageFormat.JPEG, ImageFormat.WEBP])
+def test_more_quality_takes_more_bytes(image_format):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    sizes = [
+        len(encode_image(noise, PROVENANCE, ImageEncoding(image_format, quality)))
+        for quality in (10, 60, 100)
+    ]
+    assert sizes == sorted(set(sizes))
+
+
+def test_provenance_that_no_jpeg_can_hold_is_an_error_and_no_loss():
+    long = Provenance(prompt="x" * (MAX_JPEG_TEXT_BYTES + 1000))
+    with pytest.raises(ValueError, match=r"."):
+        encode_image(PIXELS, long, ImageEncoding(ImageFormat.JPEG))
+    webp = encode_image(PIXELS, long, ImageEncoding(ImageFormat.WEBP))
+    assert parse_provenance(find_text(webp)) == long
 
 
 def file_of(size=(32, 16), mode="RGB", **options):
@@ -23,6 +79,11 @@ def test_an_image_of_any_mode_becomes_rgb(mode):
     assert decode_initial_image(file_of(mode=mode), field="image").shape == (16, 32, 3)
 
 
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP"])
+def test_the_formats_of_the_answers_are_taken(image_format):
+    assert decode_initial_image(file_of(format=image_format), field="image").shape == (16, 32, 3)
+
+
 def test_a_photograph_is_turned_as_its_exif_data_says():
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -33,10 +94,10 @@ def test_a_photograph_is_turned_as_its_exif_data_says():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "PNG or JPEG"),
-        (b"\x89PNG but no more", "PNG or JPEG"),
-        (file_of()[:60], "PNG or JPEG"),
-        (file_of(format="GIF"), "PNG or JPEG"),
+        (b"", "PNG, JPEG or WebP"),
+        (b"\x89PNG but no more", "PNG, JPEG or WebP"),
+        (file_of()[:60], "PNG, JPEG or WebP"),
+        (file_of(format="GIF"), "PNG, JPEG or WebP"),
         (file_of(size=(4, 4)), "at least 8"),
         (file_of(size=(8192, 4096), mode="1"), "at most"),
     ],

@@ -1,4 +1,4 @@
-"""The provenance inside PNG files, of every kind of text chunk and every kind of damage."""
+"""The provenance inside image files, of every kind of text chunk and every kind of damage."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import chladni_client as chladni
+from chladni_contract.image_metadata import exif_of
 
 FACTS = {
     "model": "embedded",
@@ -66,6 +67,16 @@ def test_what_pillow_writes_is_read(tmp_path):
         assert chladni.read_provenance(file).steps == 20
 
 
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP"])
+def test_exif_is_read(tmp_path, image_format):
+    path = tmp_path / "image"
+    Image.new("RGB", (32, 32)).save(path, format=image_format, exif=exif_of(TEXT.decode()))
+    assert chladni.read_provenance(path).seed == 4_000_000_000
+    Image.new("RGB", (32, 32)).save(path, format=image_format)
+    with pytest.raises(chladni.ProvenanceError, match="carries no provenance"):
+        chladni.read_provenance(path)
+
+
 def test_facts_of_later_versions_are_passed_over_and_missing_ones_are_empty(png_of):
     text = json.dumps({"seed": 7, "phase_of_the_moon": "waning"}).encode()
     provenance = chladni.read_provenance(png_of((b"tEXt", b"chladni\0" + text)))
@@ -85,7 +96,7 @@ def test_a_png_without_provenance_says_so(png_of, tmp_path):
     assert caught.value.reason == "NO_PROVENANCE"
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0JFIF", b"RIFF", b"\x89PNG"])
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"RIFF", b"\x89PNG"])
 def test_other_files_are_told_apart(content):
     with pytest.raises(chladni.ProvenanceError, match="not a PNG") as caught:
         chladni.read_provenance(content)

@@ -1,6 +1,7 @@
-"""How an image was made: what decides its pixels, and its text inside a PNG.
+"""How an image was made: what decides its pixels, and the text that goes into its file.
 
-`chladni_contract.provenance_messages` reads the text, and converts to and from the message.
+`chladni_contract.image_metadata` finds it there; `chladni_contract.provenance_messages` reads it, and
+converts to and from the message.
 """
 
 from __future__ import annotations
@@ -8,10 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final
-
-PNG_KEYWORD: Final = "chladni"
-"""Keyword of the text chunk of a PNG that holds the provenance as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +82,5 @@ class Provenance:
     recipe_options: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return the text that goes into a PNG; equal provenance gives equal text."""
+        """Return the text, in ASCII, that goes into the file; equal provenance gives equal text."""
         return json.dumps(asdict(self), sort_keys=True)

@@ -42,14 +42,20 @@ def parse_provenance(text: str) -> Provenance:
         message = json_format.Parse(text, generation_pb2.Provenance(), ignore_unknown_fields=True)
     except json_format.ParseError as error:
         raise ValueError(str(error)) from error
-    _check_counts(message)
+    negative = find_negative(message)
+    if negative:
+        raise ValueError(f"{negative} must not be negative")
     return to_provenance(message)
 
 
-def _check_counts(message: generation_pb2.Provenance) -> None:
-    """Raise ValueError if a count, a size or a seed is negative, here or in the earlier images."""
+def find_negative(message: generation_pb2.Provenance) -> str:
+    """Return the path of a negative count, size or seed, such as ``earlier[0].steps``; empty if none is."""
     for name in _COUNTS:
         if getattr(message, name) < 0:
-            raise ValueError(f"{name} must not be negative")
-    for earlier in message.earlier:
-        _check_counts(earlier)
+            return name
+    paths = (
+        f"earlier[{index}].{path}"
+        for index, one in enumerate(message.earlier)
+        if (path := find_negative(one))
+    )
+    return next(paths, "")

@@ -85,7 +85,11 @@ def compose(settings: ImageGenerationSettings) -> Compose:
             yield [
                 Binding(
                     image_generation_service_pb2_grpc.add_ImageGenerationServiceServicer_to_server,
-                    ImageGenerationServicer(engine_registry, max_steps=settings.max_steps),
+                    ImageGenerationServicer(
+                        engine_registry,
+                        max_steps=settings.max_steps,
+                        heartbeat_seconds=settings.heartbeat_seconds,
+                    ),
                 ),
             ]
 

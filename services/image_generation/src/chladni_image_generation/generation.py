@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -141,6 +142,31 @@ class PreviewOptions:
         return bool(self.interval_steps) and step % self.interval_steps == 0
 
 
+class ImageFormat(StrEnum):
+    """Formats of finished images, by their names in Pillow."""
+
+    PNG = "PNG"
+    JPEG = "JPEG"
+    WEBP = "WEBP"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEncoding:
+    """How a caller wants an image encoded.
+
+    Attributes:
+        format: Format of the file.
+        quality: Quality of JPEG and WebP, 1 to 100; without meaning for PNG, which is lossless.
+    """
+
+    format: ImageFormat = ImageFormat.PNG
+    quality: int = 90
+
+
+PNG: Final = ImageEncoding()
+"""The lossless encoding, from which every other one can be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What an image looks like so far.
@@ -195,18 +221,20 @@ class Completed:
     """The image is done.
 
     Attributes:
-        png: The image with its provenance inside.
+        content: The image's file with its provenance inside.
         provenance: How it was made.
         queue_seconds: Time before its first step.
         processing_seconds: Time from then on.
         is_reused: Whether an identical request gave the image.
+        encoding: How it is encoded.
     """
 
-    png: bytes
+    content: bytes
     provenance: Provenance
     queue_seconds: float
     processing_seconds: float
     is_reused: bool = False
+    encoding: ImageEncoding = PNG
 
 
 GenerationEvent = Queued | Started | Progress | Completed

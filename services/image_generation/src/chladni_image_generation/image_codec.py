@@ -1,4 +1,4 @@
-"""Encoded images: those that callers send, the final PNG with its provenance, and small JPEG previews."""
+"""Encoded images: those that callers send, final ones with their provenance, and small JPEG previews."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 
 from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
-from chladni_contract.provenance import PNG_KEYWORD, Provenance
-from chladni_image_generation.generation import Preview
+from chladni_contract.image_metadata import PNG_KEYWORD, exif_of
+from chladni_contract.provenance import Provenance
+from chladni_image_generation.generation import ImageEncoding, ImageFormat, Preview
 
 # Level 6 takes three times as long as 3 and saves 3 % of the bytes of such images.
 _PNG_COMPRESSION_LEVEL: Final = 3
-_JPEG_QUALITY: Final = 80
+_PREVIEW_QUALITY: Final = 80
 
-_INITIAL_IMAGE_FORMATS: Final = ("PNG", "JPEG")
+# From this quality on, a JPEG keeps the colour of every pixel; below, of every four.
+_FULL_COLOR_QUALITY: Final = 90
+
+_INITIAL_IMAGE_FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _MAX_PIXELS: Final = 4096 * 4096
 _MIN_SIDE_PIXELS: Final = 8
 
 
 def decode_initial_image(content: bytes, *, field: str) -> NDArray[np.uint8]:
-    """Return the RGB pixels (height, width, 3) of a PNG or JPEG file, turned as its Exif data says.
+    """Return the RGB pixels (height, width, 3) of a PNG, JPEG or WebP file, turned as its Exif data says.
 
     Args:
         content: The file's bytes.
@@ -47,19 +51,41 @@ def decode_initial_image(content: bytes, *, field: str) -> NDArray[np.uint8]:
                 )
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _refusal(f"{field} cannot be decoded; send a whole PNG or JPEG file.", field) from error
+        raise _refusal(f"{field} cannot be decoded; send a whole PNG, JPEG or WebP file.", field) from error
 
 
-def encode_png(pixels: NDArray[np.uint8], provenance: Provenance) -> bytes:
-    """Return RGB pixels (H, W, 3) as a PNG that carries its provenance.
+def encode_image(pixels: NDArray[np.uint8], provenance: Provenance, encoding: ImageEncoding) -> bytes:
+    """Return RGB pixels (H, W, 3) as a file that carries its provenance.
 
     Equal arguments give equal bytes: the file holds no time.
+
+    Raises:
+        ValueError: The format is JPEG and the provenance has more than `MAX_JPEG_TEXT_BYTES` bytes.
     """
-    text = PngImagePlugin.PngInfo()
-    text.add_itxt(PNG_KEYWORD, provenance.to_json())
-    output = io.BytesIO()
-    Image.fromarray(pixels).save(output, format="PNG", pnginfo=text, compress_level=_PNG_COMPRESSION_LEVEL)
+    image, output, text = Image.fromarray(pixels), io.BytesIO(), provenance.to_json()
+    match encoding.format:
+        case ImageFormat.PNG:
+            info = PngImagePlugin.PngInfo()
+            info.add_itxt(PNG_KEYWORD, text)
+            image.save(output, format="PNG", pnginfo=info, compress_level=_PNG_COMPRESSION_LEVEL)
+        case ImageFormat.JPEG:
+            keeps_colors = encoding.quality >= _FULL_COLOR_QUALITY
+            image.save(
+                output,
+                format="JPEG",
+                quality=encoding.quality,
+                subsampling="4:4:4" if keeps_colors else "4:2:0",
+                exif=exif_of(text),
+            )
+        case ImageFormat.WEBP:
+            image.save(output, format="WEBP", quality=encoding.quality, exif=exif_of(text))
     return output.getvalue()
+
+
+def transcode_png(png: bytes, provenance: Provenance, encoding: ImageEncoding) -> bytes:
+    """Return the image of a PNG, of which only the pixels count, in another encoding."""
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        return encode_image(np.asarray(image), provenance, encoding)
 
 
 def encode_preview(pixels: NDArray[np.uint8], size_pixels: int) -> Preview:
@@ -70,7 +96,7 @@ def encode_preview(pixels: NDArray[np.uint8], size_pixels: int) -> Preview:
         width, height = (max(1, round(side * scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     output = io.BytesIO()
-    image.save(output, format="JPEG", quality=_JPEG_QUALITY)
+    image.save(output, format="JPEG", quality=_PREVIEW_QUALITY)
     return Preview(output.getvalue(), *image.size)
 
 

@@ -84,7 +84,7 @@ async def test_where_rows_disturb_each_other_exact_requests_go_alone(
         assert {events[-1].provenance.batch_size for events in together} == {1}
         assert {events[-1].provenance.decode_batch_size for events in together} == {1}
         for events, request in zip(together, requests, strict=True):
-            assert (await events_of(engine, request))[-1].png == events[-1].png
+            assert (await events_of(engine, request))[-1].content == events[-1].content
         model.calls.clear()
         loose = [request_for(seed=index, reproducible=False) for index in range(4)]
         await asyncio.gather(*(events_of(engine, request) for request in loose))
@@ -98,7 +98,7 @@ async def test_guided_rows_share_a_call_even_then(make_engine, load_tiny_model, 
         together = await asyncio.gather(*(events_of(engine, request) for request in requests))
         for events, request in zip(together, requests, strict=True):
             assert events[-1].provenance.batch_size == 2
-            assert (await events_of(engine, request))[-1].png == events[-1].png
+            assert (await events_of(engine, request))[-1].content == events[-1].content
 
 
 async def test_a_shape_is_checked_once(make_engine, load_tiny_model, request_for, events_of):

@@ -38,14 +38,14 @@ async def test_events_tell_of_every_step_and_end_with_the_image(make_engine, req
     assert previews == [2, 4]
     preview = Image.open(io.BytesIO(events[3].preview.jpeg))
     assert (preview.format, preview.size) == ("JPEG", (32, 32))
-    image = Image.open(io.BytesIO(events[-1].png))
+    image = Image.open(io.BytesIO(events[-1].content))
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (64, 64))
 
 
 async def test_the_png_carries_the_provenance_that_the_event_has(make_engine, request_for, events_of):
     async with make_engine() as engine:
         completed = (await events_of(engine, request_for(origin=Origin("embedded", "ab" * 32))))[-1]
-    document = json.loads(Image.open(io.BytesIO(completed.png)).text["chladni"])
+    document = json.loads(Image.open(io.BytesIO(completed.content)).text["chladni"])
     provenance = completed.provenance
     assert document["seed"] == provenance.seed == 7
     assert document["model_digest"] == provenance.model_digest
@@ -57,13 +57,13 @@ async def test_the_png_carries_the_provenance_that_the_event_has(make_engine, re
 
 async def test_same_request_same_bytes_other_seed_or_sound_other_image(make_engine, request_for, events_of):
     async with make_engine() as engine:
-        first = (await events_of(engine, request_for()))[-1].png
-        assert (await events_of(engine, request_for()))[-1].png == first
-        assert (await events_of(engine, request_for(seed=8)))[-1].png != first
-        assert (await events_of(engine, request_for(embedding_seed=1)))[-1].png != first
-        assert (await events_of(engine, request_for(guidance_scale=3.0)))[-1].png != first
+        first = (await events_of(engine, request_for()))[-1].content
+        assert (await events_of(engine, request_for()))[-1].content == first
+        assert (await events_of(engine, request_for(seed=8)))[-1].content != first
+        assert (await events_of(engine, request_for(embedding_seed=1)))[-1].content != first
+        assert (await events_of(engine, request_for(guidance_scale=3.0)))[-1].content != first
     async with make_engine() as engine:
-        assert (await events_of(engine, request_for()))[-1].png == first
+        assert (await events_of(engine, request_for()))[-1].content == first
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ async def test_a_deadline_ends_a_running_and_a_waiting_request(make_engine, requ
         passed = CancellationToken(Deadline.after(0))
         with pytest.raises(DeadlineExceededError):
             await events_of(engine, request_for(), passed)
-        assert (await events_of(engine, request_for()))[-1].png
+        assert (await events_of(engine, request_for()))[-1].content
 
 
 async def test_a_request_that_cannot_end_in_time_is_refused_at_once(make_engine, request_for, events_of):

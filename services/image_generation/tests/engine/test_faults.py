@@ -115,9 +115,9 @@ async def test_one_bad_request_fails_alone(
     for events, request, later in zip(results, good, again, strict=True):
         terms = events[-1].provenance
         async with make_engine(batch_size=terms.batch_size) as engine:
-            assert (await events_of(engine, request))[-1].png == events[-1].png
+            assert (await events_of(engine, request))[-1].content == events[-1].content
         if terms.batch_size == batch_size:
-            assert np.array_equal(later, pixels_of(events[-1].png))
+            assert np.array_equal(later, pixels_of(events[-1].content))
 
 
 @pytest.mark.parametrize(("guidance_scale", "calls"), [(1.0, [8, 4, 2]), (2.0, [16, 8, 4, 2])])
@@ -138,7 +138,7 @@ async def test_a_batch_that_does_not_fit_into_memory_is_halved_until_it_does(
         assert events[-1].provenance.reproducible
         async with make_engine(batch_size=2 if guidance_scale == 1 else 1) as engine:
             alone = (await events_of(engine, request))[-1]
-        assert np.array_equal(pixels_of(alone.png), pixels_of(events[-1].png))
+        assert np.array_equal(pixels_of(alone.content), pixels_of(events[-1].content))
 
 
 async def test_a_request_begun_in_larger_batches_starts_again_when_memory_gets_short(
@@ -156,7 +156,7 @@ async def test_a_request_begun_in_larger_batches_starts_again_when_memory_gets_s
     assert steps == [*range(1, again + 1), *range(1, 61)]
     assert events[-1].provenance.batch_size == 2
     async with make_engine(batch_size=2) as engine:
-        assert (await events_of(engine, request))[-1].png == events[-1].png
+        assert (await events_of(engine, request))[-1].content == events[-1].content
 
 
 async def test_batches_are_as_configured_again_once_the_engine_was_idle(

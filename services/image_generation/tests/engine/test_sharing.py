@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from chladni_contract.errors import ChladniError, DeadlineExceededError, Reason
+from chladni_contract.errors import ChladniError, DeadlineExceededError, FaultError, Reason
+from chladni_image_generation.engine import output
 from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
-from chladni_image_generation.generation import Completed, Origin, PreviewOptions, Progress, Queued, Started
+from chladni_image_generation.generation import (
+    PNG,
+    Completed,
+    ImageEncoding,
+    ImageFormat,
+    Origin,
+    PreviewOptions,
+    Progress,
+    Queued,
+    Started,
+)
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 
 CACHE_BYTES = 1_000_000
+JPEG = ImageEncoding(ImageFormat.JPEG)
 
 
 def steps_taken(engine):
@@ -29,11 +43,11 @@ async def test_a_repeated_request_is_answered_without_a_step(make_engine, reques
         events = await events_of(engine, request_for(), previews=PreviewOptions(1))
         assert [type(event) for event in events] == [Started, Completed]
         assert events[-1].is_reused
-        assert events[-1].png == first.png
+        assert events[-1].content == first.content
         assert steps_taken(engine) == taken
         anew = (await events_of(engine, request_for(), use_cache=False))[-1]
         assert not anew.is_reused
-        assert anew.png == first.png
+        assert anew.content == first.content
         assert steps_taken(engine) == 2 * taken
 
 
@@ -60,6 +74,37 @@ async def test_whatever_the_bytes_depend_on_makes_another_request(
         assert not (await events_of(engine, request_for(**change)))[-1].is_reused
 
 
+async def test_encodings_share_the_computation_and_are_never_mixed_up(make_engine, request_for, events_of):
+    encodings = (PNG, JPEG, ImageEncoding(ImageFormat.JPEG, 30), ImageEncoding(ImageFormat.WEBP), PNG)
+    async with make_engine(cache_bytes=CACHE_BYTES) as engine:
+        together = await asyncio.gather(
+            *(events_of(engine, request_for(), encoding=encoding) for encoding in encodings)
+        )
+        assert steps_taken(engine) == 4
+        again = [await events_of(engine, request_for(), encoding=encoding) for encoding in encodings]
+        assert steps_taken(engine) == 4
+    async with make_engine(cache_bytes=0) as engine:
+        alone = [await events_of(engine, request_for(), encoding=encoding) for encoding in encodings]
+    for encoding, *events in zip(encodings, together, again, alone, strict=True):
+        completed = [one[-1] for one in events]
+        assert {one.encoding for one in completed} == {encoding}
+        assert len({one.content for one in completed}) == 1
+        with Image.open(io.BytesIO(completed[0].content)) as image:
+            assert image.format == encoding.format
+    assert len({events[-1].content for events in alone}) == 4
+
+
+async def test_an_image_that_cannot_be_encoded_fails_alone(make_engine, request_for, events_of, monkeypatch):
+    def fail(*_):
+        raise OSError("no such encoder")
+
+    monkeypatch.setattr(output, "transcode_png", fail)
+    async with make_engine(cache_bytes=CACHE_BYTES) as engine:
+        with pytest.raises(FaultError, match="could not be encoded"):
+            await events_of(engine, request_for(), encoding=JPEG)
+        assert (await events_of(engine, request_for()))[-1].is_reused
+
+
 async def test_without_a_cache_every_request_is_computed(make_engine, request_for, events_of):
     async with make_engine(cache_bytes=0) as engine:
         results = await asyncio.gather(*(events_of(engine, request_for()) for _ in range(3)))
@@ -69,7 +114,7 @@ async def test_without_a_cache_every_request_is_computed(make_engine, request_fo
 
 async def test_the_cache_keeps_its_bound_and_forgets_the_oldest(make_engine, request_for, events_of):
     async with make_engine(cache_bytes=CACHE_BYTES) as engine:
-        size = len((await events_of(engine, request_for()))[-1].png)
+        size = len((await events_of(engine, request_for()))[-1].content)
     async with make_engine(cache_bytes=int(size * 2.5)) as engine:
         for seed in (1, 2, 1, 3):
             await events_of(engine, request_for(seed=seed))
@@ -89,7 +134,7 @@ async def test_identical_requests_in_flight_share_one_computation(make_engine, r
         results = [*(await asyncio.gather(*early)), late]
         assert steps_taken(engine) == 40
     assert [events[-1].is_reused for events in results] == [False, True, True]
-    assert len({events[-1].png for events in results}) == 1
+    assert len({events[-1].content for events in results}) == 1
     previews = [
         [event.step for event in events if isinstance(event, Progress) and event.preview]
         for events in results
@@ -247,4 +292,4 @@ async def test_callers_that_leave_at_random_change_no_image_and_leave_nothing_be
         assert isinstance(failure, list) or failure.reason is Reason.CANCELLED
     async with make_engine(batch_size=4) as engine:
         for request, events in kept:
-            assert (await events_of(engine, request))[-1].png == events[-1].png
+            assert (await events_of(engine, request))[-1].content == events[-1].content

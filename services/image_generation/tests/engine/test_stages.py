@@ -92,7 +92,7 @@ def requests_of(request_for, count=6):
 
 
 def pixels_of(events):
-    return np.asarray(Image.open(io.BytesIO(events[-1].png)))
+    return np.asarray(Image.open(io.BytesIO(events[-1].content)))
 
 
 def steps_of(events):

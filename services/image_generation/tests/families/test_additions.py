@@ -175,7 +175,7 @@ async def test_large_and_small_images_share_the_engine(model, make_engine, event
     assert [image.shape for image in images] == [(48, 32, 3), (24, 16, 3), (48, 32, 3)]
     provenance = events[-1].provenance
     assert (provenance.width_pixels, provenance.upscale) == (16, 2)
-    shown = np.asarray(Image.open(io.BytesIO(events[-1].png)))
+    shown = np.asarray(Image.open(io.BytesIO(events[-1].content)))
     np.testing.assert_array_equal(shown, images[0])
 
 

@@ -87,13 +87,13 @@ async def test_an_image_without_objection_is_the_unchecked_one(directory_of, mak
         async with make_engine(loaded(directory_of(0.0), **options)) as engine:
             events = await events_of(engine, request_for(), previews=PREVIEWS)
         assert [bool(event.preview) for event in events if isinstance(event, Progress)] == [True, True, False]
-        pngs.append(events[-1].png)
+        pngs.append(events[-1].content)
     assert pngs[0] == pngs[1]
 
 
 async def test_a_checker_that_is_turned_off_withholds_nothing(directory_of, make_engine, events_of):
     async with make_engine(loaded(directory_of(1.0), safety_checker=False)) as engine:
-        assert (await events_of(engine, request_for()))[-1].png
+        assert (await events_of(engine, request_for()))[-1].content
 
 
 @pytest.mark.parametrize("decode_batch_size", [1, 4])
@@ -101,7 +101,7 @@ async def test_companions_of_a_flagged_image_finish(directory_of, make_engine, e
     model = loaded(directory_of(0.0))
     requests = [request_for(seed=seed) for seed in range(4)]
     async with make_engine(model, batch_size=4, decode_batch_size=decode_batch_size) as engine:
-        before = [(await events_of(engine, request))[-1].png for request in requests]
+        before = [(await events_of(engine, request))[-1].content for request in requests]
     flagged = pixels_of(model, requests[2])
 
     def check(images):
@@ -115,7 +115,7 @@ async def test_companions_of_a_flagged_image_finish(directory_of, make_engine, e
         )
     assert isinstance(outcomes[2], ImagesWithheldError)
     for index in (0, 1, 3):
-        assert outcomes[index][-1].png == before[index]
+        assert outcomes[index][-1].content == before[index]
 
 
 @torch.inference_mode()

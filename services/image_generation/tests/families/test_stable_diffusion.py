@@ -436,7 +436,7 @@ async def test_companions_do_not_change_an_image(model, pipeline, make_engine, e
         together = await asyncio.gather(*(events_of(engine, request) for request in requests))
         for request, events in zip(requests, together, strict=True):
             alone = await events_of(engine, request)
-            assert events[-1].png == alone[-1].png
+            assert events[-1].content == alone[-1].content
 
 
 async def test_the_engines_image_is_the_pipelines(model, pipeline, make_engine, events_of):
@@ -446,5 +446,5 @@ async def test_the_engines_image_is_the_pipelines(model, pipeline, make_engine, 
         )
     previews = [event.preview for event in events if isinstance(event, Progress)]
     assert [preview and preview.width_pixels for preview in previews] == [8, 8, 8, 8, None]
-    shown = np.asarray(Image.open(io.BytesIO(events[-1].png)))
+    shown = np.asarray(Image.open(io.BytesIO(events[-1].content)))
     np.testing.assert_array_equal(shown, expected_of(pipeline, request_for()))

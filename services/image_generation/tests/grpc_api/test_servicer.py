@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import grpc
 import numpy as np
@@ -107,6 +108,54 @@ async def test_the_provenance_tells_the_terms_of_the_contract(stub):
     assert reproducible.device_capability
     loose = (await events_of(stub, message_for(reproducible=False)))[-1].completed.provenance
     assert not loose.reproducible
+
+
+async def test_a_silent_stream_sends_heartbeats_and_can_be_cancelled(
+    tiny_model_directory, monkeypatch, until
+):
+    may_go_on, is_waiting = threading.Event(), threading.Event()
+
+    def waiting(reference, options):
+        model = load_model(reference, options)
+        denoise = model.denoise
+
+        def slow(rows):
+            is_waiting.set()
+            may_go_on.wait(30)
+            return denoise(rows)
+
+        model.denoise = slow
+        return model
+
+    monkeypatch.setattr(composition, "load_model", waiting)
+    settings = ImageGenerationSettings(
+        model=str(tiny_model_directory), thread_count=1, heartbeat_seconds=0.02
+    )
+    may_go_on.set()  # while it warms up
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
+        stub = image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
+        await stub.ListModels(image_pb2.ListModelsRequest(), wait_for_ready=True)
+        may_go_on.clear()
+        kinds = []
+        async for event in stub.GenerateImage(message_for(seed=1, steps=2)):
+            kinds.append(event.WhichOneof("event"))
+            if kinds.count("heartbeat") == 3:
+                may_go_on.set()
+        assert [kind for kind in kinds if kind != "heartbeat"] == [
+            "queued", "started", "progress", "progress", "completed",
+        ]  # fmt: skip
+        assert kinds.count("heartbeat") >= 3
+        may_go_on.clear()
+        call = stub.GenerateImage(message_for(seed=2, steps=40))
+        async for event in call:
+            if event.HasField("heartbeat"):
+                break
+        call.cancel()
+        is_waiting.clear()
+        may_go_on.set()
+        # A later request gets the model at once: the other one's steps are not taken.
+        events = await events_of(stub, message_for(seed=3, steps=1))
+        assert events[-1].HasField("completed")
 
 
 async def test_callers_are_told_apart_and_share_the_model(stub):

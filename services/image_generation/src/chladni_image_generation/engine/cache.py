@@ -31,7 +31,7 @@ class FinishedImage:
     """An image that was made.
 
     Attributes:
-        png: The image with its provenance inside.
+        png: The image as a PNG with its provenance inside; other encodings are made of it.
         provenance: How it was made.
         total_steps: Denoising steps that it took.
     """

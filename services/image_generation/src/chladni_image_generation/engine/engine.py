@@ -27,9 +27,11 @@ from chladni_image_generation.engine.provenance import ProvenanceRecorder
 from chladni_image_generation.engine.scheduler import Scheduler, SchedulingParameters
 from chladni_image_generation.engine.tracking import Subscription, TrackedRequest
 from chladni_image_generation.generation import (
+    PNG,
     Completed,
     GenerationEvent,
     GenerationRequest,
+    ImageEncoding,
     PreviewOptions,
     Started,
 )
@@ -136,6 +138,7 @@ class Engine:
         *,
         scheduling: SchedulingParameters | None = None,
         previews: PreviewOptions | None = None,
+        encoding: ImageEncoding = PNG,
         use_cache: bool = True,
     ) -> AsyncGenerator[GenerationEvent, None]:
         """Generate an image and yield its events, `Completed` last.
@@ -148,6 +151,7 @@ class Engine:
             token: Says when the caller has gone.
             scheduling: Who asks, and how urgently.
             previews: Which previews to send.
+            encoding: How to encode the image; requests that differ in nothing else share it.
             use_cache: Whether the image of an identical request, finished or in progress, is good enough.
 
         Raises:
@@ -163,18 +167,20 @@ class Engine:
             self._metrics.reused.labels("cache").inc()
             self._metrics.finished.labels("completed").inc()
             yield Started(request, finished.total_steps)
-            yield Completed(finished.png, finished.provenance, 0.0, 0.0, is_reused=True)
+            completed = Completed(finished.png, finished.provenance, 0.0, 0.0, is_reused=True)
+            yield await self._output_encoder.convert(completed, encoding)
             return
-        subscription = Subscription(token, previews or PreviewOptions())
+        subscription = Subscription(token, previews or PreviewOptions(), encoding)
         self._follow(request, key, scheduling or SchedulingParameters(), subscription)
         try:
             while True:
                 event = await subscription.next_event()
                 if isinstance(event, ChladniError):
                     raise event
-                yield event
                 if isinstance(event, Completed):
+                    yield await self._output_encoder.convert(event, encoding)
                     return
+                yield event
         finally:
             token.cancel()
             self._somebody_left = True

@@ -69,7 +69,7 @@ class EngineRegistry:
                 raise ChladniError(
                     Reason.MODEL_UNAVAILABLE,
                     f"Model {model_id!r} is not available: {model.reason}",
-                    violations=[FieldViolation("model", model.reason)],
+                    violations=[FieldViolation("options.model", model.reason)],
                     metadata={"model": model_id},
                 )
         known = ", ".join(repr(name) for name in self._engines)
@@ -77,6 +77,6 @@ class EngineRegistry:
         raise NotFoundError(
             Reason.UNKNOWN_MODEL,
             message,
-            violations=[FieldViolation("model", message)],
+            violations=[FieldViolation("options.model", message)],
             metadata={"model": model_id},
         )

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import ChladniError
 from chladni_image_generation.generation import (
+    PNG,
     Completed,
     GenerationEvent,
+    ImageEncoding,
     PreviewOptions,
     Progress,
     Queued,
@@ -36,10 +38,12 @@ class Subscription:
     Attributes:
         token: Says when the caller has gone.
         previews: Which previews the caller wants.
+        encoding: How the caller wants the image encoded.
     """
 
     token: CancellationToken
     previews: PreviewOptions
+    encoding: ImageEncoding = PNG
     _pending: deque[GenerationEvent | ChladniError] = field(default_factory=deque)
     _has_pending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -108,6 +112,11 @@ class TrackedRequest:
             steps * group.rows_per_request * self.sizes.work_of_row(group)
             for group, steps in self.execution.remaining
         )
+
+    @property
+    def encoding(self) -> ImageEncoding:
+        """How its first caller wants the image encoded."""
+        return self.subscriptions[0].encoding if self.subscriptions else PNG
 
     def follow(self, subscription: Subscription, now: float) -> None:
         """Add a caller, who first learns where the request stands."""

@@ -20,7 +20,7 @@ _TEXTS: Final = ("prompt", "negative_prompt")
 _EMBEDDING: Final = "conditioning.audio_embedding"
 _HINTS: Final = {
     "prompt": "say in words what the image should show",
-    "initial_image": "send a PNG or JPEG",
+    "initial_image": "send a PNG, JPEG or WebP",
     "initial_latents": "send latents, as ExtractFeatures of audio-features returns them",
 }
 

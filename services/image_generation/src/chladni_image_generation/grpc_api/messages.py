@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -20,10 +21,17 @@ from chladni_image_generation.generation import (
     Started,
 )
 from chladni_image_generation.grpc_api.conditioning import check_conditioning, to_conditioning
-from chladni_image_generation.grpc_api.options import check_options, to_image_options
+from chladni_image_generation.grpc_api.options import (
+    check_jpeg_metadata,
+    check_options,
+    to_format_number,
+    to_image_options,
+)
 from chladni_image_generation.grpc_api.origin import check_origin, to_origin
 from chladni_image_generation.models.interface import ModelDescription
 from chladni_runtime.server.validation import RequestValidator
+
+HEARTBEAT: Final = image_pb2.GenerateImageResponse(heartbeat=generation_pb2.Heartbeat())
 
 
 def to_generation_request(
@@ -50,6 +58,7 @@ def to_generation_request(
     check_options(validator, message.options, model, max_steps=max_steps)
     check_origin(validator, message.origin)
     check_conditioning(validator, message.conditioning, model, steps=options.steps)
+    check_jpeg_metadata(validator, message)
     validator.raise_if_invalid()
     latent_shape = model.latent_shape_of(options.width_pixels, options.height_pixels, upscale=options.upscale)
     return GenerationRequest(
@@ -104,8 +113,8 @@ def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_p
             return image_pb2.GenerateImageResponse(
                 completed=image_pb2.GenerationCompleted(
                     image=media_pb2.EncodedImage(
-                        content=event.png,
-                        format=media_pb2.IMAGE_FORMAT_PNG,
+                        content=event.content,
+                        format=to_format_number(event.encoding.format),
                         width_pixels=event.provenance.width_pixels * event.provenance.upscale,
                         height_pixels=event.provenance.height_pixels * event.provenance.upscale,
                     ),

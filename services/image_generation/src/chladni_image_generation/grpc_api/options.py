@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf import json_format
+
 from chladni.generation.v1 import generation_pb2
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.media.v1 import media_pb2
+from chladni_contract.image_metadata import MAX_JPEG_TEXT_BYTES
 from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
-from chladni_image_generation.generation import MAX_SEED, PreviewOptions
+from chladni_image_generation.generation import MAX_SEED, ImageEncoding, ImageFormat, PreviewOptions
 from chladni_image_generation.models.interface import ImageSizes, ModelDescription
 from chladni_runtime.server.validation import RequestValidator
 
@@ -18,6 +24,16 @@ _PRIORITIES: Final = {
     generation_pb2.PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
     generation_pb2.PRIORITY_BATCH: Priority.BATCH,
 }
+
+_FORMATS: Final = {
+    media_pb2.IMAGE_FORMAT_UNSPECIFIED: ImageFormat.PNG,
+    media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG,
+    media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
+    media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
+}
+_FORMAT_NUMBERS: Final = {image_format: number for number, image_format in _FORMATS.items()}
+_OWN_METADATA_BYTES: Final = 4096
+"""More than provenance takes up that does not come from the request: the model, versions of libraries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +115,23 @@ def check_options(
         description="is no known priority; omit it.",
     )
     _check_previews(validator, message.previews)
+    _check_encoding(validator, message.encoding)
+
+
+def check_jpeg_metadata(validator: RequestValidator, message: image_pb2.GenerateImageRequest) -> None:
+    """Report to the validator if a JPEG is wanted that cannot hold the provenance of the image."""
+    if message.options.encoding.format != media_pb2.IMAGE_FORMAT_JPEG:
+        return
+    texts = [message.conditioning.prompt, message.conditioning.negative_prompt]
+    given = json.dumps([texts, json_format.MessageToDict(message.origin, preserving_proto_field_name=True)])
+    maximum = MAX_JPEG_TEXT_BYTES - _OWN_METADATA_BYTES
+    validator.check(
+        "options.encoding.format",
+        valid=len(given) <= maximum,
+        description=f"is JPEG, whose metadata hold at most {maximum} bytes of prompts and origin; here they "
+        f"have {len(given)}. Ask for PNG or WebP.",
+        metadata={"value": len(given), "maximum": maximum},
+    )
 
 
 def to_preview_options(message: generation_pb2.GenerationOptions) -> PreviewOptions:
@@ -107,6 +140,19 @@ def to_preview_options(message: generation_pb2.GenerationOptions) -> PreviewOpti
     if not previews.HasField("size_pixels"):
         return PreviewOptions(previews.interval_steps)
     return PreviewOptions(previews.interval_steps, previews.size_pixels)
+
+
+def to_image_encoding(message: media_pb2.ImageEncoding) -> ImageEncoding:
+    """Return which encoding a checked message asks for."""
+    image_format = _FORMATS[message.format]
+    if not message.HasField("quality"):
+        return ImageEncoding(image_format)
+    return ImageEncoding(image_format, message.quality)
+
+
+def to_format_number(image_format: ImageFormat) -> media_pb2.ImageFormat:
+    """Return the contract's number of a format."""
+    return _FORMAT_NUMBERS[image_format]
 
 
 def to_scheduling_parameters(message: generation_pb2.GenerationOptions, caller: str) -> SchedulingParameters:
@@ -145,6 +191,22 @@ def _check_previews(validator: RequestValidator, previews: generation_pb2.Previe
         validator.check_range(
             "options.previews.size_pixels", previews.size_pixels, minimum=16, maximum=512, unit="pixels"
         )
+
+
+def _check_encoding(validator: RequestValidator, encoding: media_pb2.ImageEncoding) -> None:
+    is_known = encoding.format in _FORMATS
+    validator.check(
+        "options.encoding.format", valid=is_known, description="must be PNG, JPEG or WEBP, or absent."
+    )
+    if not encoding.HasField("quality"):
+        return
+    field = "options.encoding.quality"
+    validator.check(
+        field,
+        valid=not is_known or _FORMATS[encoding.format] is not ImageFormat.PNG,
+        description="is not allowed with PNG, which is lossless; leave it out, or ask for JPEG or WebP.",
+    )
+    validator.check_range(field, encoding.quality, minimum=1, maximum=100)
 
 
 def _check_upscale(validator: RequestValidator, options: ImageOptions, model: ModelDescription) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni_contract.provenance_messages import to_provenance
+from chladni_contract.provenance_messages import find_negative, to_provenance
 from chladni_image_generation.generation import Origin
 from chladni_runtime.server.validation import RequestValidator
 
@@ -36,6 +36,11 @@ def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None
         description=f"must be a flat list of at most {_MAX_EARLIER} provenances.",
         metadata={"value": len(message.earlier), "maximum": _MAX_EARLIER},
     )
+    for index, earlier in enumerate(message.earlier[:_MAX_EARLIER]):
+        negative = find_negative(earlier)
+        validator.check(
+            f"origin.earlier[{index}].{negative}", valid=not negative, description="must not be negative."
+        )
     validator.check(
         "origin.options",
         valid=len(message.options) <= _MAX_OPTIONS,

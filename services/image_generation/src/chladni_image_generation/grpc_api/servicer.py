@@ -15,9 +15,14 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_image_generation.engine.registry import EngineRegistry
 from chladni_image_generation.generation import MAX_SEED
-from chladni_image_generation.grpc_api.messages import to_event_message, to_generation_request
+from chladni_image_generation.grpc_api.messages import HEARTBEAT, to_event_message, to_generation_request
 from chladni_image_generation.grpc_api.models import to_model_info, to_unavailable_model_info
-from chladni_image_generation.grpc_api.options import to_preview_options, to_scheduling_parameters
+from chladni_image_generation.grpc_api.options import (
+    to_image_encoding,
+    to_preview_options,
+    to_scheduling_parameters,
+)
+from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.request_context import caller_of, cancellation_of
 
 
@@ -27,11 +32,13 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
     Args:
         registry: The models, each with its engine.
         max_steps: Denoising steps of a request at most.
+        heartbeat_seconds: Silence of a stream after which a heartbeat is sent.
     """
 
-    def __init__(self, registry: EngineRegistry, *, max_steps: int) -> None:
+    def __init__(self, registry: EngineRegistry, *, max_steps: int, heartbeat_seconds: float) -> None:
         self._registry = registry
         self._max_steps = max_steps
+        self._heartbeat_seconds = heartbeat_seconds
 
     async def GenerateImage(
         self,
@@ -57,11 +64,12 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
                 token,
                 scheduling=to_scheduling_parameters(request.options, caller_of(context)),
                 previews=to_preview_options(request.options),
+                encoding=to_image_encoding(request.options.encoding),
                 use_cache=not request.options.bypass_cache,
             )
-            async with aclosing(generation) as events:
+            async with aclosing(with_heartbeats(generation, self._heartbeat_seconds)) as events:
                 async for event in events:
-                    yield to_event_message(event, model)
+                    yield HEARTBEAT if event is None else to_event_message(event, model)
 
     async def ListModels(
         self, request: image_pb2.ListModelsRequest, context: grpc.aio.ServicerContext[Any, Any]

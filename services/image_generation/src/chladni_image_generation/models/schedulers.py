@@ -80,7 +80,7 @@ def timesteps_of(scheduler: Any, steps: int) -> Tensor:
         raise InvalidInputError(
             Reason.INVALID_FIELD,
             f"steps is {steps}, which {type(scheduler).__name__} cannot take; ask for more.",
-            field="steps",
+            field="options.steps",
             metadata={"value": steps},
         ) from error
     timesteps: Tensor = scheduler.timesteps

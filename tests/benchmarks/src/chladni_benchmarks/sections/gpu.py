@@ -189,7 +189,7 @@ async def _render(
         async with aclosing(engine.generate(request, CancellationToken(), use_cache=False)) as events:
             async for event in events:
                 if isinstance(event, Completed):
-                    return Image.open(io.BytesIO(event.png)).tobytes()
+                    return Image.open(io.BytesIO(event.content)).tobytes()
         raise MeasurementError("a generation ended without an image")
 
     async with asyncio.TaskGroup() as group:

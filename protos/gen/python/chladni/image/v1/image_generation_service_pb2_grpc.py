@@ -33,7 +33,8 @@ class ImageGenerationServiceServicer(object):
 
     def GenerateImage(self, request, context):
         """Generates one image and reports on the way: `queued` (each time the position changes), `started`,
-        `progress` after every denoising step, and `completed` last. Cancelling the call, or its deadline
+        `progress` after every denoising step, and `completed` last; in between `heartbeat` if nothing else was sent for
+        10 seconds (the server's setting, at most 15). Cancelling the call, or its deadline
         passing, stops the work within one denoising step.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -35,7 +35,8 @@ class ImageGenerationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ImageGenerationServiceAsyncStub: ...
     GenerateImage: _grpc.UnaryStreamMultiCallable[_image_generation_service_pb2.GenerateImageRequest, _image_generation_service_pb2.GenerateImageResponse]
     """Generates one image and reports on the way: `queued` (each time the position changes), `started`,
-    `progress` after every denoising step, and `completed` last. Cancelling the call, or its deadline
+    `progress` after every denoising step, and `completed` last; in between `heartbeat` if nothing else was sent for
+    10 seconds (the server's setting, at most 15). Cancelling the call, or its deadline
     passing, stops the work within one denoising step.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_image_generation_service_pb2.ListModelsRequest, _image_generation_service_pb2.ListModelsResponse]
@@ -48,7 +49,8 @@ class ImageGenerationServiceAsyncStub(ImageGenerationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GenerateImage: _aio.UnaryStreamMultiCallable[_image_generation_service_pb2.GenerateImageRequest, _image_generation_service_pb2.GenerateImageResponse]  # type: ignore[assignment]
     """Generates one image and reports on the way: `queued` (each time the position changes), `started`,
-    `progress` after every denoising step, and `completed` last. Cancelling the call, or its deadline
+    `progress` after every denoising step, and `completed` last; in between `heartbeat` if nothing else was sent for
+    10 seconds (the server's setting, at most 15). Cancelling the call, or its deadline
     passing, stops the work within one denoising step.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_image_generation_service_pb2.ListModelsRequest, _image_generation_service_pb2.ListModelsResponse]  # type: ignore[assignment]
@@ -64,7 +66,8 @@ class ImageGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_image_generation_service_pb2.GenerateImageResponse], _abc.AsyncIterator[_image_generation_service_pb2.GenerateImageResponse]]:
         """Generates one image and reports on the way: `queued` (each time the position changes), `started`,
-        `progress` after every denoising step, and `completed` last. Cancelling the call, or its deadline
+        `progress` after every denoising step, and `completed` last; in between `heartbeat` if nothing else was sent for
+        10 seconds (the server's setting, at most 15). Cancelling the call, or its deadline
         passing, stops the work within one denoising step.
         """
 
