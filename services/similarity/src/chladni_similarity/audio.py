@@ -1,4 +1,4 @@
-"""The audio of requests: an audio file, or its embedding."""
+"""The audio of requests: an audio file, samples, or their embedding."""
 
 from __future__ import annotations
 
@@ -26,16 +26,33 @@ class AudioEmbedding:
 
 
 @dataclass(frozen=True, slots=True)
-class AudioClip:
-    """Audio as the bytes of a file.
+class PcmAudio:
+    """Samples without a file; audio-features judges them.
 
     Attributes:
-        content: The file's bytes.
+        samples: Interleaved samples.
+        sample_rate_hz: Sample rate.
+        channel_count: Number of channels; 0 means 1.
+        encoding: Number of the sample type in the contract.
+    """
+
+    samples: bytes
+    sample_rate_hz: int
+    channel_count: int
+    encoding: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioClip:
+    """Audio as the bytes of a file, or as samples.
+
+    Attributes:
+        content: The file's bytes, or the samples.
         name: Name to show to people.
         field: Path of the request's field that holds the clip, for error messages.
     """
 
-    content: bytes
+    content: bytes | PcmAudio
     name: str
     field: str
 
@@ -44,7 +61,7 @@ Audio: TypeAlias = AudioEmbedding | AudioClip
 
 
 class AudioAnalyzer(Protocol):
-    """What embeds audio files."""
+    """What embeds clips."""
 
     async def analyze(self, clip: AudioClip, token: CancellationToken) -> AudioVector:
         """Return the embedding of a clip.

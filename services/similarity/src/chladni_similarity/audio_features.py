@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -10,7 +10,14 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
-from chladni_contract.errors import ChladniError, FaultError, FieldViolation, InvalidInputError, Reason
+from chladni_contract.errors import (
+    FIELD_KEY,
+    ChladniError,
+    FaultError,
+    FieldViolation,
+    InvalidInputError,
+    Reason,
+)
 from chladni_contract.tensors import to_array
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.execution.cancellation import CancellationToken
@@ -47,7 +54,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
                 cannot be reached, had not answered by the deadline, or sent something else.
         """
         request = audio_pb2.ExtractFeaturesRequest(
-            audio=media_pb2.AudioClip(content=clip.content, display_name=clip.name),
+            audio=_to_message(clip),
             features=[audio_pb2.FEATURE_EMBEDDING],
         )
         is_endless = token.deadline.remaining_seconds is None
@@ -62,8 +69,21 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
                 FieldViolation(_own_path(item.field, clip.field), item.description)
                 for item in error.violations
             )
+            if FIELD_KEY in error.metadata:
+                error.metadata[FIELD_KEY] = _own_path(error.metadata[FIELD_KEY], clip.field)
             raise
         return _vector_of(response)
+
+
+def _to_message(clip: AudioClip) -> media_pb2.AudioClip:
+    content = clip.content
+    if isinstance(content, bytes):
+        return media_pb2.AudioClip(content=content, display_name=clip.name)
+    pcm = media_pb2.PcmAudio(
+        samples=content.samples, sample_rate_hz=content.sample_rate_hz, channel_count=content.channel_count
+    )
+    pcm.encoding = cast("media_pb2.PcmEncoding", content.encoding)  # any number travels, known or not
+    return media_pb2.AudioClip(pcm=pcm, display_name=clip.name)
 
 
 def _vector_of(response: audio_pb2.ExtractFeaturesResponse) -> AudioVector:

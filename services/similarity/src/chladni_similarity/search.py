@@ -17,8 +17,10 @@ from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.alignment import Aligner
 from chladni_similarity.audio import Audio
 from chladni_similarity.collections.interface import (
+    CollectionInfo,
     CollectionStore,
     FoundImage,
+    ListedImage,
     StoredImage,
     VectorKind,
     VectorSpace,
@@ -29,6 +31,8 @@ from chladni_similarity.embedding.cache import Vector
 from chladni_similarity.embedding.engine import EmbeddingEngine
 from chladni_similarity.images.sources import ImageSource
 from chladni_similarity.models.scoring import ScoreMap
+
+MAX_REACHABLE_MATCHES: Final = 1000
 
 _COSINE_TOLERANCE: Final = 1e-6
 """How far from 1 the cosine of equal images may be: a store multiplies with 32 bits, and an image's vector
@@ -86,11 +90,15 @@ class SearchScope:
         collection: Name of the collection.
         max_matches: Number of matches at most, at least 1.
         candidate_ids: Identifiers of the images to search among, each once; none for all of the collection.
+        min_score: Lowest score of a match.
+        skipped: Number of the best matches to leave out, less than `MAX_REACHABLE_MATCHES`.
     """
 
     collection: str
     max_matches: int
     candidate_ids: Sequence[str] = ()
+    min_score: float = 0.0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +123,12 @@ class SearchResult:
     Attributes:
         matches: The images, nearest first; of equal scores in the order of the candidates.
         absent_ids: Candidates that the collection does not hold, in their order.
+        has_more: Whether more matches follow these.
     """
 
     matches: Sequence[Match]
     absent_ids: Sequence[str] = ()
+    has_more: bool = False
 
 
 class ImageSearch:
@@ -185,10 +195,27 @@ class ImageSearch:
         self, scope: SearchScope, image: ImageSource, token: CancellationToken
     ) -> SearchResult:
         """Return the images most like an image."""
-        model = self._models.by_image
-        embeddings = await self._engine.embed(model, [image], token)
-        found = await self._search(scope, VectorKind.IMAGE, embeddings.vectors[0], token)
-        return _to_result(scope, found, model.score_map)
+        embeddings = await self._engine.embed(self._models.by_image, [image], token)
+        return await self.search_by_vector(scope, embeddings.vectors[0], token)
+
+    async def search_by_vector(
+        self, scope: SearchScope, vector: Vector, token: CancellationToken
+    ) -> SearchResult:
+        """Return the images most like the one of a vector.
+
+        Args:
+            scope: What to search.
+            vector: (dimension,) of length 1, of the model that finds images by images.
+            token: Cancelled when the result is no longer needed.
+        """
+        found = await self._search(scope, VectorKind.IMAGE, vector, token)
+        return _to_result(scope, found, self._models.by_image.score_map)
+
+    async def search_by_id(self, scope: SearchScope, image_id: str, token: CancellationToken) -> SearchResult:
+        """Return the images most like one of the collection, without that one."""
+        vector = await self._store.vector_of(scope.collection, VectorKind.IMAGE, image_id, token)
+        found = await self._search(scope, VectorKind.IMAGE, vector, token, excluded_id=image_id)
+        return _to_result(scope, found, self._models.by_image.score_map, excluded_id=image_id)
 
     async def search_by_audio(
         self, scope: SearchScope, audio: Audio, token: CancellationToken
@@ -202,7 +229,7 @@ class ImageSearch:
         if model is None:
             raise NotOfferedError(
                 "This server has no model that takes both audio and images, so it finds images by "
-                "images alone: send query.image."
+                "images alone: send image, id or embedding."
             )
         vector = await self._aligner.embed_audio(model, audio, token)
         found = await self._search(scope, VectorKind.AUDIO, vector, token)
@@ -214,6 +241,28 @@ class ImageSearch:
         self._metrics.note_deleted(collection, deleted)
         return deleted
 
+    async def list_images(
+        self, collection: str, count: int, token: CancellationToken, *, first_id: str | None
+    ) -> Sequence[ListedImage]:
+        """Return images of a collection; see `CollectionStore.list_images`."""
+        return await self._store.list_images(collection, count, token, first_id=first_id)
+
+    async def list_collections(
+        self, count: int, token: CancellationToken, *, first_name: str
+    ) -> Sequence[CollectionInfo]:
+        """Return collections by name; see `CollectionStore.list_collections`."""
+        return await self._store.list_collections(count, token, first_name=first_name)
+
+    async def describe_collection(self, collection: str, token: CancellationToken) -> CollectionInfo:
+        """Return what a collection is."""
+        return await self._store.describe(collection, token)
+
+    async def delete_collection(self, collection: str, token: CancellationToken) -> int:
+        """Delete a collection, and return how many images it had."""
+        deleted = await self._store.drop(collection, token)
+        self._metrics.note_dropped(collection, deleted)
+        return deleted
+
     async def note_sizes(self) -> None:
         """Report the sizes of the collections that exist already to the metrics."""
         try:
@@ -222,29 +271,54 @@ class ImageSearch:
             _log.warning("the sizes of the collections are not known: %s", error.message)
 
     async def _search(
-        self, scope: SearchScope, kind: VectorKind, vector: Vector, token: CancellationToken
+        self,
+        scope: SearchScope,
+        kind: VectorKind,
+        vector: Vector,
+        token: CancellationToken,
+        *,
+        excluded_id: str | None = None,
     ) -> Sequence[FoundImage]:
+        """Return the images of a scope, and one more if more follow; all candidates if there are any.
+
+        Only with all candidates it is known which are absent, and which come first of equal scores.
+        """
         started_at = time.perf_counter()
-        # All candidates: only then is it known which are absent, and which come first of equal scores.
-        count = len(scope.candidate_ids) or scope.max_matches
+        one_more = min(scope.max_matches + 1, MAX_REACHABLE_MATCHES - scope.skipped)
         found = await self._store.search(
-            scope.collection, kind, vector, count, token, candidate_ids=scope.candidate_ids
+            scope.collection,
+            kind,
+            vector,
+            len(scope.candidate_ids) or one_more,
+            token,
+            candidate_ids=scope.candidate_ids,
+            excluded_id=excluded_id,
+            skipped=0 if scope.candidate_ids else scope.skipped,
         )
         self._metrics.search_seconds[kind].observe(time.perf_counter() - started_at)
         return found
 
 
-def _to_result(scope: SearchScope, found: Sequence[FoundImage], score_map: ScoreMap) -> SearchResult:
+def _to_result(
+    scope: SearchScope,
+    found: Sequence[FoundImage],
+    score_map: ScoreMap,
+    *,
+    excluded_id: str | None = None,
+) -> SearchResult:
+    """Return the matches of a scope among what was found; the excluded image is present, but no match."""
     matches = [
         Match(image.image_id, score_map.score_of(_settled(image.cosine)), image.metadata) for image in found
     ]
-    if not scope.candidate_ids:
-        return SearchResult(matches)
-    positions = {image_id: position for position, image_id in enumerate(scope.candidate_ids)}
-    matches.sort(key=lambda match: (-match.score, positions[match.image_id]))
-    present = {match.image_id for match in matches}
-    absent_ids = [image_id for image_id in scope.candidate_ids if image_id not in present]
-    return SearchResult(matches[: scope.max_matches], absent_ids)
+    absent_ids: Sequence[str] = ()
+    if scope.candidate_ids:
+        positions = {image_id: position for position, image_id in enumerate(scope.candidate_ids)}
+        matches.sort(key=lambda match: (-match.score, positions[match.image_id]))
+        present = {excluded_id, *(match.image_id for match in matches)}
+        absent_ids = [image_id for image_id in scope.candidate_ids if image_id not in present]
+        matches = matches[scope.skipped :]
+    matches = [match for match in matches if match.score >= scope.min_score]
+    return SearchResult(matches[: scope.max_matches], absent_ids, has_more=len(matches) > scope.max_matches)
 
 
 def _settled(cosine: float) -> float:

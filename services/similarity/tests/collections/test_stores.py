@@ -20,6 +20,7 @@ from chladni_contract.errors import ChladniError, NotFoundError, Reason, Unavail
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.collections import local_store
 from chladni_similarity.collections.interface import (
+    CollectionInfo,
     CollectionLimits,
     ServerAccess,
     StoredImage,
@@ -137,6 +138,67 @@ async def test_searching_what_was_never_made_is_refused(opened):
             await search(store, "things", unit(1, 0, 0, 0))
 
 
+async def test_the_images_of_a_collection_are_listed_part_by_part_in_an_order_that_stays(opened):
+    async with opened() as store:
+        token = CancellationToken()
+        names = [str(index) for index in range(9)]
+        await add(store, "things", *(image(name, 1, 0, 0, 0, metadata=f"[{name}]") for name in names))
+        await add(store, "others", image("x", 1, 0, 0, 0))
+        listed = await store.list_images("things", 100, token)
+        order = [item.image_id for item in listed]
+        assert sorted(order) == names
+        assert [item.metadata for item in listed] == [f"[{name}]" for name in order]
+        await delete(store, "things", order[4], order[5])
+        await add(store, "things", image("new", 1, 0, 0, 0))
+        kept = [item.image_id for item in await store.list_images("things", 100, token)]
+        assert [name for name in kept if name != "new"] == order[:4] + order[6:]
+        part = [item.image_id for item in await store.list_images("things", 3, token, first_id=order[5])]
+        assert [name for name in part if name != "new"][:2] == order[6:8]
+        with pytest.raises(NotFoundError, match="no collection 'nothing'"):
+            await store.list_images("nothing", 3, token)
+
+
+async def test_collections_are_listed_described_and_dropped(opened):
+    async with opened(spaces=(IMAGES, CLIPS)) as store:
+        token = CancellationToken()
+        vectors = {VectorKind.IMAGE: unit(1, 0, 0, 0), VectorKind.AUDIO: unit(0, 1, 0)}
+        for name in ("b", "Z", "a"):
+            await add(store, name, StoredImage("1", vectors), StoredImage("2", vectors))
+        infos = await store.list_collections(9, token)
+        assert [info.name for info in infos] == ["Z", "a", "b"]
+        assert infos[1] == CollectionInfo("a", 2, ["see", "hear"], is_outdated=False)
+        assert await store.describe("a", token) == infos[1]
+        assert await store.list_collections(1, token, first_name="a") == [infos[1]]
+        assert await store.list_collections(9, token, first_name="aa") == [infos[2]]
+        assert await store.drop("a", token) == 2
+        for call in (store.drop, store.describe):
+            with pytest.raises(NotFoundError, match="no collection 'a'") as caught:
+                await call("a", token)
+            assert caught.value.reason is Reason.UNKNOWN_COLLECTION
+        assert await sizes(store) == {"Z": 2, "b": 2}
+
+
+async def test_an_image_of_the_collection_gives_its_vector_and_can_be_left_out(opened):
+    async with opened() as store:
+        token = CancellationToken()
+        await add(store, "things", *(image(str(index), 1, index, 0, 0) for index in range(5)))
+        vector = await store.vector_of("things", VectorKind.IMAGE, "2", token)
+        np.testing.assert_allclose(vector, unit(1, 2, 0, 0), atol=1e-6)
+        found = await store.search("things", VectorKind.IMAGE, vector, 9, token, excluded_id="2")
+        order = [item.image_id for item in found]
+        assert set(order) == {"0", "1", "3", "4"}
+        for options in ({}, {"candidate_ids": order}):
+            part = await store.search(
+                "things", VectorKind.IMAGE, vector, 2, token, excluded_id="2", skipped=1, **options
+            )
+            assert [item.image_id for item in part] == order[1:3]
+        with pytest.raises(NotFoundError, match="no image 'x'") as caught:
+            await store.vector_of("things", VectorKind.IMAGE, "x", token)
+        assert caught.value.reason is Reason.UNKNOWN_IMAGE
+        with pytest.raises(NotFoundError, match="no collection 'nothing'"):
+            await store.vector_of("nothing", VectorKind.IMAGE, "2", token)
+
+
 async def test_a_full_collection_takes_replacements_and_no_more(opened):
     async with opened() as store:
         await add(store, "things", *(image(str(index), 1, index, 0, 0) for index in range(99)))
@@ -241,6 +303,8 @@ async def test_a_collection_of_other_models_is_refused_until_it_is_empty(tmp_pat
         assert f"{changed.model_id} ({changed.fingerprint})" in caught.value.message
         with pytest.raises(ChladniError, match="made with see"):
             await search(store, "things", vectors[changed.kind], kind=changed.kind)
+        token = CancellationToken()
+        assert await store.describe("things", token) == CollectionInfo("things", 1, ["see"], is_outdated=True)
         if changed is CLIPS:  # the vectors of images are still of this server's model
             assert await search(store, "things", unit(1, 0, 0, 0)) == ["a"]
         assert await delete(store, "things", "a") == 1

@@ -27,7 +27,7 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedding.cache import EmbeddingCache
 from chladni_similarity.embedding.engine import EmbeddingEngine, compute_batch
-from chladni_similarity.images.decoding import ImageFormat, ImageLimits
+from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.images.sources import EncodedImage, RawImage
 from chladni_similarity.metrics import EmbeddingMetrics
 
@@ -222,14 +222,14 @@ async def test_two_files_of_equal_pixels_share_a_vector(encode, random_image):
     assert len(np.unique(result.vectors, axis=0)) == 1
 
 
-async def test_a_file_known_to_be_good_is_still_refused_under_a_wrong_format(encode, random_image):
+async def test_a_file_known_to_be_good_is_still_refused_by_narrower_limits(encode, random_image):
     content = encode(random_image(3))
     async with running_engine() as engine:
         good = EncodedImage(content, "image", ImageLimits())
         await engine.embed(MeanColourEmbedder(), [good], CancellationToken())
-        wrong = EncodedImage(content, "image", ImageLimits(), ImageFormat.JPEG)
-        with pytest.raises(InvalidInputError, match="JPEG"):
-            await engine.embed(MeanColourEmbedder(), [wrong], CancellationToken())
+        too_large = EncodedImage(content, "image", ImageLimits(max_bytes=len(content) - 1))
+        with pytest.raises(InvalidInputError, match="at most"):
+            await engine.embed(MeanColourEmbedder(), [too_large], CancellationToken())
 
 
 @pytest.mark.parametrize("cache_capacity", [0, 1])

@@ -50,7 +50,8 @@ class Analyzer(audio_grpc.AudioFeatureServiceServicer):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message, trailing_metadata(error))
         if request.audio.content == b"crash":
             raise RuntimeError("secret")
-        values = np.frombuffer(request.audio.content, np.uint8)[: self.size].astype(np.float32) / 255
+        content = request.audio.content or request.audio.pcm.samples
+        values = np.frombuffer(content, np.uint8)[: self.size].astype(np.float32) / 255
         return audio_pb2.ExtractFeaturesResponse(
             embedding=tensor_pb2.Embedding(space=self.space, values=to_tensor(values))
         )
@@ -162,6 +163,17 @@ async def test_what_is_wrong_with_a_recording_is_passed_on_with_its_place_in_thi
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert error.reason is Reason.CORRUPT_AUDIO
     assert [item.field for item in error.violations] == ["audio.clip.content"]
+    assert error.metadata["field"] == "audio.clip.content"
+
+
+@pytest.mark.parametrize("encoding", [media_pb2.PCM_ENCODING_FLOAT32, 77])
+async def test_samples_are_passed_on_as_they_are(stub, encode, pairs, analyzer, encoding):
+    pcm = media_pb2.PcmAudio(samples=bytes(152), sample_rate_hz=-5, channel_count=2)
+    pcm.encoding = encoding
+    query = similarity_pb2.AudioQuery(clip=media_pb2.AudioClip(pcm=pcm, display_name="a door"))
+    await stub.ScoreAlignment(request_of(query, pairs["images"][0], encode))
+    (request,) = analyzer.requests
+    assert request.audio == query.clip
 
 
 async def test_a_fault_of_the_other_service_says_no_more_than_that(stub, encode, pairs, analyzer):
@@ -222,6 +234,7 @@ GOOD = np.full(152, 0.5, np.float32)
     [
         (similarity_pb2.AudioQuery(), "audio", "audio.clip or audio.embedding"),
         (recorded(b""), "audio.clip.content", "WAV"),
+        (similarity_pb2.AudioQuery(clip=media_pb2.AudioClip()), "audio.clip.content", "audio.clip.pcm"),
         (embedded(GOOD, "chladni-descriptors-v1"), "audio.embedding.space", SPACE),
         (embedded(GOOD[:24]), "audio.embedding.values.shape", "(152)"),
         (embedded(GOOD[None]), "audio.embedding.values.shape", "(152)"),

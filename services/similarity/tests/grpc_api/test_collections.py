@@ -25,7 +25,7 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
-from chladni_contract.tensors import to_tensor
+from chladni_contract.tensors import to_array, to_tensor
 from chladni_fakes.loopback import loopback_service
 from chladni_runtime.settings import load_settings
 from chladni_similarity import composition
@@ -118,6 +118,24 @@ def audio_request(collection, *colour, count=0):
     embedding = tensor_pb2.Embedding(space=DESCRIPTOR_SPACE, values=to_tensor(values))
     audio = similarity_pb2.AudioQuery(embedding=embedding)
     return similarity_pb2.SearchImagesRequest(collection=collection, audio=audio, page_size=count)
+
+
+def search_by(**fields):
+    return similarity_pb2.SearchImagesRequest(**fields)
+
+
+def by_vector(space, values, collection="", **fields):
+    embedding = tensor_pb2.Embedding(space=space, values=to_tensor(np.array(values, np.float32)))
+    return search_by(collection=collection, embedding=embedding, **fields)
+
+
+async def all_pages(call, request):
+    """Gives the answers of all pages of a request."""
+    pages = [await call(request)]
+    while pages[-1].next_page_token:
+        request.page_token = pages[-1].next_page_token
+        pages.append(await call(request))
+    return pages
 
 
 def ids_of(response):
@@ -232,6 +250,170 @@ async def test_ten_neighbours_are_found_unless_the_request_says_otherwise(stub, 
         assert scores == sorted(scores, reverse=True)
 
 
+def grays(count, prefix="n"):
+    """Gives names and colours that are the less like blue the higher the number."""
+    return {f"{prefix}{number}": (number, number, 250) for number in range(count)}
+
+
+async def test_a_search_goes_on_page_by_page(stub, coloured):
+    colours = grays(45)
+    await stub.UpsertImages(add_request("pages", *(item(name, coloured(*c)) for name, c in colours.items())))
+    whole = await stub.SearchImages(search_request("pages", coloured(0, 0, 250), 100))
+    assert not whole.next_page_token
+    assert len(whole.neighbors) == 45
+    for options in ({}, {"candidate_ids": [*reversed(colours), "never-added"]}):
+        request = search_by(collection="pages", image=coloured(0, 0, 250), page_size=20, **options)
+        pages = await all_pages(stub.SearchImages, request)
+        assert [len(page.neighbors) for page in pages] == [20, 20, 5]
+        found = [neighbor for page in pages for neighbor in page.neighbors]
+        assert [(item.id, item.score) for item in found] == [
+            (item.id, pytest.approx(item.score, abs=1e-6)) for item in whole.neighbors
+        ]
+        absent_ids = ["never-added"] if options else []
+        assert all(list(page.absent_ids) == absent_ids for page in pages)
+    # A page may be of another size, but not of another request.
+    request = search_by(collection="pages", image=coloured(0, 0, 250), page_size=20)
+    request.page_token = (await stub.SearchImages(request)).next_page_token
+    request.page_size = 3
+    assert ids_of(await stub.SearchImages(request)) == [item.id for item in whole.neighbors[20:23]]
+    request.min_score = 0.01
+    _, error = await refusal(stub.SearchImages(request))
+    assert error.reason is Reason.INVALID_FIELD
+    assert [violation.field for violation in error.violations] == ["page_token"]
+
+
+async def test_the_pages_of_a_search_end_after_a_thousand_neighbours(monkeypatch, coloured):
+    async with served(monkeypatch, max_images_per_collection="1200") as (_, stub):
+        colours = {f"{number}": (number % 250, number // 250, 9) for number in range(1050)}
+        items = [item(name, coloured(*colour)) for name, colour in colours.items()]
+        for start in range(0, len(items), 50):
+            await stub.UpsertImages(add_request("", *items[start : start + 50]))
+        request = search_by(image=coloured(9, 9, 9), page_size=97)
+        pages = await all_pages(stub.SearchImages, request)
+        assert [len(page.neighbors) for page in pages] == [97] * 10 + [30]
+        assert len({name for page in pages for name in ids_of(page)}) == 1000
+
+
+async def test_neighbours_below_the_lowest_score_are_left_out(stub, coloured):
+    colours = {"same": (0, 0, 250), "near": (60, 0, 250), "far": (250, 0, 60), "other": (250, 0, 0)}
+    await stub.UpsertImages(
+        add_request("scores", *(item(name, coloured(*colour)) for name, colour in colours.items()))
+    )
+    for min_score, expected in ((0.0, [*colours]), (0.5, ["same", "near"]), (1.0, ["same"])):
+        request = search_by(collection="scores", image=coloured(0, 0, 250), min_score=min_score)
+        assert ids_of(await stub.SearchImages(request)) == expected
+        request.page_size = 1
+        pages = await all_pages(stub.SearchImages, request)
+        assert [ids_of(page) for page in pages] == [[name] for name in expected]
+    request = audio_request("scores", 0, 0, 1)
+    request.min_score = 0.5
+    assert ids_of(await stub.SearchImages(request)) == ["same", "near"]
+
+
+async def test_images_are_found_by_one_of_the_collection(stub, coloured):
+    colours = {"blue": (0, 0, 250), "other-blue": (0, 0, 250), "violet": (90, 0, 250), "red": (250, 0, 0)}
+    await stub.UpsertImages(
+        add_request("by-id", *(item(name, coloured(*colour)) for name, colour in colours.items()))
+    )
+    response = await stub.SearchImages(search_by(collection="by-id", id="blue"))
+    assert ids_of(response) == ["other-blue", "violet", "red"]
+    assert response.neighbors[0].score == 1.0
+    request = search_by(collection="by-id", id="blue", candidate_ids=["red", "blue", "x"], page_size=1)
+    response = await stub.SearchImages(request)
+    assert (ids_of(response), response.absent_ids, response.next_page_token) == (["red"], ["x"], "")
+    for collection, reason, field in (
+        ("by-id", Reason.UNKNOWN_IMAGE, "id"),
+        ("never-made", Reason.UNKNOWN_COLLECTION, "collection"),
+    ):
+        code, error = await refusal(stub.SearchImages(search_by(collection=collection, id="never-added")))
+        assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, reason)
+        assert [violation.field for violation in error.violations] == [field]
+
+
+async def test_images_are_found_by_the_embedding_of_one(stub, coloured):
+    colours = {"blue": (0, 0, 250), "violet": (90, 0, 250), "red": (250, 0, 0)}
+    await stub.UpsertImages(
+        add_request("by-vector", *(item(name, coloured(*colour)) for name, colour in colours.items()))
+    )
+    query = coloured(200, 0, 250)
+    images = similarity_pb2.ImageBatch(images=[query])
+    embeddings = (await stub.EmbedImages(similarity_pb2.EmbedImagesRequest(encoded=images))).embeddings
+    values = to_array(embeddings.values, field="values", dtype=np.float32, shape=(1, 3))[0]
+    expected = await stub.SearchImages(search_request("by-vector", query))
+    for factor in (1, 40):  # of any length
+        response = await stub.SearchImages(by_vector(embeddings.space, values * factor, "by-vector"))
+        assert ids_of(response) == ids_of(expected)
+        scores = [neighbor.score for neighbor in expected.neighbors]
+        assert [neighbor.score for neighbor in response.neighbors] == pytest.approx(scores, abs=1e-6)
+
+
+async def test_the_images_of_a_collection_are_listed(stub, coloured):
+    colours = grays(30)
+    items = [item(name, coloured(*colour), {"name": name}) for name, colour in colours.items()]
+    await stub.UpsertImages(add_request("listed", *items, item("plain", coloured(1, 2, 3))))
+    request = similarity_pb2.ListImagesRequest(collection="listed", page_size=12)
+    pages = await all_pages(stub.ListImages, request)
+    assert [len(page.images) for page in pages] == [12, 12, 7]
+    listed = {image.id: image for page in pages for image in page.images}
+    assert set(listed) == {*colours, "plain"}
+    assert all(listed[name].metadata["name"] == name for name in colours)
+    assert not listed["plain"].HasField("metadata")
+    whole = await stub.ListImages(similarity_pb2.ListImagesRequest(collection="listed"))
+    assert [image.id for image in whole.images] == list(listed)
+    # An image that a token points at may be deleted meanwhile.
+    request.page_token = pages[0].next_page_token
+    first_id = pages[1].images[0].id
+    await stub.DeleteImages(similarity_pb2.DeleteImagesRequest(collection="listed", ids=[first_id]))
+    page = await stub.ListImages(request)
+    assert [image.id for image in page.images[:11]] == [image.id for image in pages[1].images[1:]]
+    request.collection = "many"
+    _, error = await refusal(stub.ListImages(request))
+    assert [violation.field for violation in error.violations] == ["page_token"]
+    code, error = await refusal(stub.ListImages(similarity_pb2.ListImagesRequest(collection="never-made")))
+    assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, Reason.UNKNOWN_COLLECTION)
+
+
+async def test_a_page_of_large_metadata_fits_what_clients_take(monkeypatch, coloured):
+    async with served(monkeypatch, max_images_per_collection="400") as (_, stub):
+        for start in range(0, 320, 64):
+            items = [item(f"{start + n}", coloured(n, 1, 9), {"t": "x" * 16_300}) for n in range(64)]
+            await stub.UpsertImages(add_request("", *items))
+        request = similarity_pb2.ListImagesRequest(page_size=1000)
+        pages = await all_pages(stub.ListImages, request)
+        assert len(pages) == 2
+        assert all(page.ByteSize() < 4 * 2**20 - 4096 for page in pages)
+        assert len({image.id for page in pages for image in page.images}) == 320
+
+
+async def test_collections_are_listed_described_and_deleted(monkeypatch, coloured):
+    async with served(monkeypatch) as (running, stub):
+        assert not (await stub.ListCollections(similarity_pb2.ListCollectionsRequest())).collections
+        for name, count in (("b", 1), ("default", 2), ("A", 3)):
+            items = [item(f"{number}", coloured(number, 0, 9)) for number in range(count)]
+            await stub.UpsertImages(add_request(name, *items))
+        request = similarity_pb2.ListCollectionsRequest(page_size=2)
+        pages = await all_pages(stub.ListCollections, request)
+        listed = [info for page in pages for info in page.collections]
+        assert [len(page.collections) for page in pages] == [2, 1]
+        assert [(info.name, info.image_count) for info in listed] == [("A", 3), ("b", 1), ("default", 2)]
+        assert all(list(info.models) == ["colours"] and not info.outdated for info in listed)
+        response = await stub.GetCollection(similarity_pb2.GetCollectionRequest())
+        assert response.collection == listed[2]
+        request = similarity_pb2.DeleteCollectionRequest(collection="A")
+        assert (await stub.DeleteCollection(request)).deleted_count == 3
+        for call in (
+            stub.DeleteCollection(request),
+            stub.GetCollection(similarity_pb2.GetCollectionRequest(collection="A")),
+        ):
+            code, error = await refusal(call)
+            assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, Reason.UNKNOWN_COLLECTION)
+            assert [violation.field for violation in error.violations] == ["collection"]
+        async with httpx.AsyncClient() as client:
+            text = (await client.get(f"http://127.0.0.1:{running.metrics_port}/metrics")).text
+        assert 'chladni_collection_images{collections="all"} 3.0' in text
+        assert "chladni_collection_images_deleted_total 3.0" in text
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda children: (
@@ -309,7 +491,12 @@ async def test_however_much_is_wrong_the_error_stays_within_what_grpc_carries(st
             "images[0].metadata",
             "to 16384 bytes",
         ),
-        ("SearchImages", lambda image: search_request("default", None), "query", "set image or audio"),
+        (
+            "SearchImages",
+            lambda image: search_request("default", None),
+            "query",
+            "set image, audio, id or embedding",
+        ),
         (
             "SearchImages",
             lambda image: candidate_request("x", image, [str(number) for number in range(1001)]),
@@ -330,6 +517,50 @@ async def test_however_much_is_wrong_the_error_stays_within_what_grpc_carries(st
         ),
         ("SearchImages", lambda image: search_request("a b", image), "collection", "1 to 64"),
         ("SearchImages", lambda image: search_request("", image, 101), "page_size", "from 1 to 100"),
+        ("SearchImages", lambda image: search_request("", image, -1), "page_size", "is -1 neighbours"),
+        ("SearchImages", lambda image: search_by(min_score=-0.1, image=image), "min_score", "from 0 to 1"),
+        ("SearchImages", lambda image: search_by(min_score=float("nan"), image=image), "min_score", "nan"),
+        ("SearchImages", lambda image: search_by(id="a b"), "id", "1 to 128"),
+        ("SearchImages", lambda image: search_by(id=""), "id", "1 to 128"),
+        ("SearchImages", lambda image: search_by(image=image, page_token="x"), "page_token", "no token of"),
+        (
+            "SearchImages",
+            lambda image: by_vector("other", [1, 0, 0]),
+            "embedding.space",
+            "must be colours-v1",
+        ),
+        ("SearchImages", lambda image: by_vector("colours-v1", [1, 0]), "embedding.values.shape", "(3)"),
+        ("SearchImages", lambda image: by_vector("colours-v1", [0, 0, 0]), "embedding.values", "zeros"),
+        (
+            "SearchImages",
+            lambda image: by_vector("colours-v1", [np.nan, 0, 0]),
+            "embedding.values.data",
+            "NaN",
+        ),
+        ("ListImages", lambda _: similarity_pb2.ListImagesRequest(page_size=1001), "page_size", "1 to 1000"),
+        ("ListImages", lambda _: similarity_pb2.ListImagesRequest(page_size=-9), "page_size", "is -9 images"),
+        ("ListImages", lambda _: similarity_pb2.ListImagesRequest(page_token="é"), "page_token", "no token"),
+        ("ListImages", lambda _: similarity_pb2.ListImagesRequest(collection="a b"), "collection", "1 to 64"),
+        (
+            "ListCollections",
+            lambda _: similarity_pb2.ListCollectionsRequest(page_size=-1),
+            "page_size",
+            "from 1 to 1000",
+        ),
+        (
+            "ListCollections",
+            lambda _: similarity_pb2.ListCollectionsRequest(page_token="AAAA"),
+            "page_token",
+            "no token",
+        ),
+        ("GetCollection", lambda _: similarity_pb2.GetCollectionRequest(collection="é"), "collection", "64"),
+        ("DeleteCollection", lambda _: similarity_pb2.DeleteCollectionRequest(), "collection", "is missing"),
+        (
+            "DeleteCollection",
+            lambda _: similarity_pb2.DeleteCollectionRequest(collection="a/b"),
+            "collection",
+            "1 to 64",
+        ),
         (
             "SearchImages",
             lambda image: similarity_pb2.SearchImagesRequest(audio=similarity_pb2.AudioQuery()),
@@ -419,6 +650,11 @@ async def test_without_collections_a_hint_says_what_to_do(monkeypatch, coloured)
             stub.UpsertImages(add_request("a", item("a", coloured(1, 2, 3)))),
             stub.SearchImages(search_request("a", coloured(1, 2, 3))),
             stub.DeleteImages(similarity_pb2.DeleteImagesRequest(ids=["a"])),
+            stub.ListImages(similarity_pb2.ListImagesRequest()),
+            stub.ListCollections(similarity_pb2.ListCollectionsRequest()),
+            stub.GetCollection(similarity_pb2.GetCollectionRequest()),
+            stub.DeleteCollection(similarity_pb2.DeleteCollectionRequest(collection="a")),
+            stub.SearchImages(search_by(collection="a", id="a")),
         ):
             code, error = await refusal(call)
             assert code is grpc.StatusCode.UNIMPLEMENTED
@@ -431,6 +667,11 @@ async def test_a_store_that_is_down_takes_nothing_else_with_it(monkeypatch, colo
             stub.UpsertImages(add_request("a", item("a", coloured(1, 2, 3)))),
             stub.SearchImages(search_request("a", coloured(1, 2, 3))),
             stub.DeleteImages(similarity_pb2.DeleteImagesRequest(ids=["a"])),
+            stub.ListImages(similarity_pb2.ListImagesRequest()),
+            stub.ListCollections(similarity_pb2.ListCollectionsRequest()),
+            stub.GetCollection(similarity_pb2.GetCollectionRequest()),
+            stub.DeleteCollection(similarity_pb2.DeleteCollectionRequest(collection="a")),
+            stub.SearchImages(search_by(collection="a", id="a")),
         ):
             code, error = await refusal(call)
             assert (code, error.reason) == (grpc.StatusCode.UNAVAILABLE, Reason.STORAGE_UNAVAILABLE)
@@ -459,4 +700,4 @@ async def test_photographs_find_their_like_and_a_model_that_hears_nothing_says_s
         assert (itself.neighbors[0].id, itself.neighbors[0].score) == ("coins.png", 1.0)
         code, error = await refusal(stub.SearchImages(audio_request("", 1, 0, 0)))
         assert code is grpc.StatusCode.UNIMPLEMENTED
-        assert "send query.image" in error.message
+        assert "send image, id or embedding" in error.message

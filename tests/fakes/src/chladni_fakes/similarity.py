@@ -6,7 +6,7 @@ import hashlib
 import math
 import struct
 from operator import mul
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chladni_contract.errors import ChladniError
+
+
+_DEFAULT_PAGE_SIZE: Final = 10
 
 
 class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
@@ -89,15 +92,67 @@ class ScriptedSimilarity(similarity_grpc.SimilarityServiceServicer):
         if request.collection not in self.collections:
             raise NotFoundError(Reason.UNKNOWN_COLLECTION, "There is no such collection.")
         collection = self.collections[request.collection]
+        if request.HasField("id") and request.id not in collection:
+            raise NotFoundError(Reason.UNKNOWN_IMAGE, "There is no such image.")
+        query = collection[request.id] if request.HasField("id") else request.image.content
+        candidate_ids = request.candidate_ids or list(collection)
         found = [
-            similarity_pb2.Neighbor(id=image_id, score=score_of(request.image.content, collection[image_id]))
-            for image_id in request.candidate_ids
-            if image_id in collection
+            similarity_pb2.Neighbor(id=image_id, score=score_of(query, collection[image_id]))
+            for image_id in candidate_ids
+            if image_id in collection and not (request.HasField("id") and image_id == request.id)
         ]
+        found = [neighbor for neighbor in found if neighbor.score >= request.min_score]
         found.sort(key=lambda neighbor: neighbor.score, reverse=True)
+        start = int(request.page_token or 0)
+        end = start + (request.page_size or _DEFAULT_PAGE_SIZE)
         return similarity_pb2.SearchImagesResponse(
-            neighbors=found[: request.page_size],
+            neighbors=found[start:end],
             absent_ids=[image_id for image_id in request.candidate_ids if image_id not in collection],
+            next_page_token=str(end) if end < len(found) else "",
+        )
+
+    async def ListImages(
+        self, request: similarity_pb2.ListImagesRequest, _context: Any
+    ) -> similarity_pb2.ListImagesResponse:
+        """List all images in one page."""
+        self._check_collections(self.search_error)
+        if request.collection not in self.collections:
+            raise NotFoundError(Reason.UNKNOWN_COLLECTION, "There is no such collection.")
+        images = [
+            similarity_pb2.StoredImage(id=name) for name in sorted(self.collections[request.collection])
+        ]
+        return similarity_pb2.ListImagesResponse(images=images)
+
+    async def ListCollections(
+        self, request: similarity_pb2.ListCollectionsRequest, _context: Any
+    ) -> similarity_pb2.ListCollectionsResponse:
+        """List all collections in one page."""
+        del request
+        self._check_collections(self.search_error)
+        return similarity_pb2.ListCollectionsResponse(
+            collections=map(self._describe, sorted(self.collections))
+        )
+
+    async def GetCollection(
+        self, request: similarity_pb2.GetCollectionRequest, _context: Any
+    ) -> similarity_pb2.GetCollectionResponse:
+        self._check_collections(self.search_error)
+        if request.collection not in self.collections:
+            raise NotFoundError(Reason.UNKNOWN_COLLECTION, "There is no such collection.")
+        return similarity_pb2.GetCollectionResponse(collection=self._describe(request.collection))
+
+    async def DeleteCollection(
+        self, request: similarity_pb2.DeleteCollectionRequest, _context: Any
+    ) -> similarity_pb2.DeleteCollectionResponse:
+        self._check_collections(self.delete_error)
+        if request.collection not in self.collections:
+            raise NotFoundError(Reason.UNKNOWN_COLLECTION, "There is no such collection.")
+        deleted = self.collections.pop(request.collection)
+        return similarity_pb2.DeleteCollectionResponse(deleted_count=len(deleted))
+
+    def _describe(self, name: str) -> similarity_pb2.Collection:
+        return similarity_pb2.Collection(
+            name=name, image_count=len(self.collections[name]), models=["scripted-eye"]
         )
 
     async def DeleteImages(

@@ -58,6 +58,12 @@ class VectorSpace:
         return f"{self.kind}@{model}@{self.fingerprint}"
 
 
+def model_in(space_name: str) -> str:
+    """Return the model in the name of a space, as far as a name holds it."""
+    parts = space_name.split("@")
+    return parts[1] if len(parts) == 3 else space_name
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionLimits:
     """Limits of what a store keeps.
@@ -118,6 +124,36 @@ class FoundImage:
     metadata: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedImage:
+    """An image of a collection, without its vectors.
+
+    Attributes:
+        image_id: Identifier.
+        metadata: The text that was stored with it; `None` if none was.
+    """
+
+    image_id: str
+    metadata: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """A collection as a whole.
+
+    Attributes:
+        name: Its name.
+        image_count: Number of images.
+        model_ids: Models whose vectors it holds, that of images first.
+        is_outdated: Whether they are not the models of this server.
+    """
+
+    name: str
+    image_count: int
+    model_ids: Sequence[str]
+    is_outdated: bool
+
+
 class CollectionStore(Protocol):
     """Keeps collections. Lives on one event loop, which it never blocks.
 
@@ -158,6 +194,8 @@ class CollectionStore(Protocol):
         token: CancellationToken,
         *,
         candidate_ids: Sequence[str] = (),
+        excluded_id: str | None = None,
+        skipped: int = 0,
     ) -> Sequence[FoundImage]:
         """Return the images nearest to a vector, at most `count`, nearest first.
 
@@ -168,9 +206,22 @@ class CollectionStore(Protocol):
             count: Number of images, at least 1.
             token: Cancelled when the result is no longer needed.
             candidate_ids: Identifiers of the images to search among; none for all of the collection.
+            excluded_id: Identifier of an image that is not to be found.
+            skipped: Number of the nearest images to leave out.
 
         Raises:
             NotFoundError: There is no such collection.
+            ChladniError: Its vectors are of another model.
+        """
+        ...
+
+    async def vector_of(
+        self, collection: str, kind: VectorKind, image_id: str, token: CancellationToken
+    ) -> Vector:
+        """Return the vector of an image, (dimension,) of length 1.
+
+        Raises:
+            NotFoundError: There is no such collection, or no such image in it.
             ChladniError: Its vectors are of another model.
         """
         ...
@@ -183,8 +234,52 @@ class CollectionStore(Protocol):
         """
         ...
 
+    async def list_images(
+        self, collection: str, count: int, token: CancellationToken, *, first_id: str | None = None
+    ) -> Sequence[ListedImage]:
+        """Return images of a collection, at most `count`, in an order that stays the same.
+
+        Args:
+            collection: Name of the collection.
+            count: Number of images, at least 1.
+            token: Cancelled when the result is no longer needed.
+            first_id: Identifier to begin at, whether its image is still there or not; `None` for the first.
+
+        Raises:
+            NotFoundError: There is no such collection.
+        """
+        ...
+
     async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
         """Return the number of images in each collection."""
+        ...
+
+    async def list_collections(
+        self, count: int, token: CancellationToken, *, first_name: str = ""
+    ) -> Sequence[CollectionInfo]:
+        """Return collections, at most `count`, by name.
+
+        Args:
+            count: Number of collections, at least 1.
+            token: Cancelled when the result is no longer needed.
+            first_name: Name to begin at, whether its collection is still there or not.
+        """
+        ...
+
+    async def describe(self, collection: str, token: CancellationToken) -> CollectionInfo:
+        """Return what a collection is.
+
+        Raises:
+            NotFoundError: There is no such collection.
+        """
+        ...
+
+    async def drop(self, collection: str, token: CancellationToken) -> int:
+        """Delete a collection, whatever models made it, and return how many images it had.
+
+        Raises:
+            NotFoundError: There is no such collection.
+        """
         ...
 
 

@@ -22,8 +22,10 @@ from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.collections.interface import (
+    CollectionInfo,
     CollectionLimits,
     FoundImage,
+    ListedImage,
     StoredImage,
     VectorKind,
     VectorSpace,
@@ -102,11 +104,35 @@ class LocalStore:
         token: CancellationToken,
         *,
         candidate_ids: Sequence[str] = (),
+        excluded_id: str | None = None,
+        skipped: int = 0,
     ) -> Sequence[FoundImage]:
         """Search; see `CollectionStore.search`."""
         return await self._run(
             token,
-            lambda: self._collections.search(collection, kind, vector, count, candidate_ids=candidate_ids),
+            lambda: self._collections.search(
+                collection,
+                kind,
+                vector,
+                count,
+                candidate_ids=candidate_ids,
+                excluded_id=excluded_id,
+                skipped=skipped,
+            ),
+        )
+
+    async def vector_of(
+        self, collection: str, kind: VectorKind, image_id: str, token: CancellationToken
+    ) -> Vector:
+        """Return the vector of an image; see `CollectionStore.vector_of`."""
+        return await self._run(token, lambda: self._collections.vector_of(collection, kind, image_id))
+
+    async def list_images(
+        self, collection: str, count: int, token: CancellationToken, *, first_id: str | None = None
+    ) -> Sequence[ListedImage]:
+        """Return images of a collection; see `CollectionStore.list_images`."""
+        return await self._run(
+            token, lambda: self._collections.list_images(collection, count, first_id=first_id)
         )
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
@@ -116,6 +142,22 @@ class LocalStore:
     async def sizes(self, token: CancellationToken) -> Mapping[str, int]:
         """Return the number of images in each collection."""
         return await self._run(token, self._collections.sizes)
+
+    async def list_collections(
+        self, count: int, token: CancellationToken, *, first_name: str = ""
+    ) -> Sequence[CollectionInfo]:
+        """Return collections by name; see `CollectionStore.list_collections`."""
+        return await self._run(
+            token, lambda: self._collections.list_collections(count, first_name=first_name)
+        )
+
+    async def describe(self, collection: str, token: CancellationToken) -> CollectionInfo:
+        """Return what a collection is; see `CollectionStore.describe`."""
+        return await self._run(token, lambda: self._collections.describe(collection))
+
+    async def drop(self, collection: str, token: CancellationToken) -> int:
+        """Delete a collection; see `CollectionStore.drop`."""
+        return await self._run(token, lambda: self._collections.drop(collection))
 
     async def _run(
         self, token: CancellationToken, call: Callable[[], Coroutine[Any, Any, ResultT]]

@@ -65,3 +65,8 @@ class CollectionMetrics:
         self.deleted_images.inc(deleted)
         if collection in self._sizes:
             self._sizes[collection] = max(0, self._sizes[collection] - deleted)
+
+    def note_dropped(self, collection: str, deleted: int) -> None:
+        """Count the images of a collection that was deleted."""
+        self.deleted_images.inc(deleted)
+        self._sizes.pop(collection, None)

@@ -13,15 +13,19 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
+import numpy as np
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from chladni_similarity.collections.interface import (
+    CollectionInfo,
     CollectionLimits,
     FoundImage,
+    ListedImage,
     StoredImage,
     VectorKind,
     VectorSpace,
+    model_in,
 )
 from chladni_similarity.collections.refusals import (
     describe_spaces,
@@ -29,6 +33,7 @@ from chladni_similarity.collections.refusals import (
     outdated_collection,
     too_many_collections,
     unknown_collection,
+    unknown_image,
 )
 from chladni_similarity.embedding.cache import Vector
 
@@ -98,20 +103,18 @@ class QdrantCollections:
         count: int,
         *,
         candidate_ids: Sequence[str] = (),
+        excluded_id: str | None = None,
+        skipped: int = 0,
     ) -> Sequence[FoundImage]:
         """Search; see `CollectionStore.search`."""
-        name, space = qdrant_name(collection), self._spaces[kind]
-        present = await self._space_names(name)
-        if present is None:
-            raise unknown_collection(collection)
-        if space.name not in present:
-            raise self._outdated(collection, present)
+        space = await self._require_space(collection, kind)
         response = await self._client.query_points(
-            name,
+            qdrant_name(collection),
             query=vector,
             using=space.name,
-            query_filter=_among(candidate_ids) if candidate_ids else None,
+            query_filter=_filter(candidate_ids, excluded_id),
             limit=count,
+            offset=skipped,
             with_payload=True,
         )
         return [
@@ -131,9 +134,82 @@ class QdrantCollections:
             await self._client.delete(name, points_selector=[record.id for record in present], wait=True)
         return len(present)
 
+    async def vector_of(self, collection: str, kind: VectorKind, image_id: str) -> Vector:
+        """Return the vector of an image; see `CollectionStore.vector_of`."""
+        space = await self._require_space(collection, kind)
+        records = await self._client.retrieve(
+            qdrant_name(collection), [point_id(image_id)], with_payload=False, with_vectors=[space.name]
+        )
+        vectors = records[0].vector if records else None
+        if not isinstance(vectors, dict):
+            raise unknown_image(collection, image_id)
+        return np.array(vectors[space.name], np.float32)
+
+    async def list_images(
+        self, collection: str, count: int, *, first_id: str | None = None
+    ) -> Sequence[ListedImage]:
+        """Return images of a collection, in the order of their points; see `CollectionStore.list_images`."""
+        name = qdrant_name(collection)
+        await self._require_space_names(collection)
+        offset = None if first_id is None else point_id(first_id)
+        records, _ = await self._client.scroll(name, limit=count, offset=offset, with_payload=True)
+        return [
+            ListedImage(payload["id"], payload.get("metadata"))
+            for record in records
+            if (payload := record.payload)
+        ]
+
     async def sizes(self) -> Mapping[str, int]:
         """Return the number of images in each collection."""
         return {collection_name(name): await self._count(name) for name in await self._names()}
+
+    async def list_collections(self, count: int, *, first_name: str = "") -> Sequence[CollectionInfo]:
+        """Return collections by name; see `CollectionStore.list_collections`."""
+        names = sorted(map(collection_name, await self._names()))
+        listed = [name for name in names if name >= first_name][:count]
+        infos = [await self._find(name) for name in listed]
+        return [info for info in infos if info is not None]  # another replica may delete one meanwhile
+
+    async def describe(self, collection: str) -> CollectionInfo:
+        """Return what a collection is; see `CollectionStore.describe`."""
+        info = await self._find(collection)
+        if info is None:
+            raise unknown_collection(collection)
+        return info
+
+    async def drop(self, collection: str) -> int:
+        """Delete a collection; see `CollectionStore.drop`."""
+        count = (await self.describe(collection)).image_count
+        await self._client.delete_collection(qdrant_name(collection))
+        return count
+
+    async def _find(self, collection: str) -> CollectionInfo | None:
+        name = qdrant_name(collection)
+        present = await self._space_names(name)
+        if present is None:
+            return None
+        own = {space.name: space.model_id for space in self._spaces.values()}
+        model_ids = [own.get(item) or model_in(item) for item in sorted(present)]
+        return CollectionInfo(
+            name=collection,
+            image_count=await self._count(name),
+            model_ids=list(dict.fromkeys(model_ids)),
+            is_outdated=present != set(own),
+        )
+
+    async def _require_space(self, collection: str, kind: VectorKind) -> VectorSpace:
+        """Return the space of a kind of vectors that a collection must have."""
+        space = self._spaces[kind]
+        present = await self._require_space_names(collection)
+        if space.name not in present:
+            raise self._outdated(collection, present)
+        return space
+
+    async def _require_space_names(self, collection: str) -> set[str]:
+        present = await self._space_names(qdrant_name(collection))
+        if present is None:
+            raise unknown_collection(collection)
+        return present
 
     async def _prepare(self, collection: str, *, replace_outdated: bool) -> None:
         """Ensure that a collection exists and has vectors of this server's models."""
@@ -201,7 +277,15 @@ class QdrantCollections:
         )
 
 
-def _among(image_ids: Sequence[str]) -> models.Filter:
-    """Return the filter that lets only these images pass."""
-    ids: list[models.ExtendedPointId] = [point_id(image_id) for image_id in image_ids]
-    return models.Filter(must=[models.HasIdCondition(has_id=ids)])
+def _filter(candidate_ids: Sequence[str], excluded_id: str | None) -> models.Filter | None:
+    """Return the filter that lets candidates pass, or all images if there are none, but never one."""
+    if not candidate_ids and excluded_id is None:
+        return None
+    return models.Filter(
+        must=[_has_id(candidate_ids)] if candidate_ids else None,
+        must_not=None if excluded_id is None else [_has_id([excluded_id])],
+    )
+
+
+def _has_id(image_ids: Sequence[str]) -> models.HasIdCondition:
+    return models.HasIdCondition(has_id=[point_id(image_id) for image_id in image_ids])

@@ -27,6 +27,17 @@ def unknown_collection(collection: str) -> NotFoundError:
     )
 
 
+def unknown_image(collection: str, image_id: str) -> NotFoundError:
+    """Return the error that a collection has no such image."""
+    message = f"The collection {collection!r} holds no image {image_id!r}; ListImages lists those it holds."
+    return NotFoundError(
+        Reason.UNKNOWN_IMAGE,
+        message,
+        violations=[FieldViolation("id", message)],
+        metadata={"image_id": image_id},
+    )
+
+
 def full_collection(collection: str, *, count: int, added: int, limits: CollectionLimits) -> ChladniError:
     """Return the error that images do not fit a collection."""
     message = (
@@ -51,7 +62,7 @@ def too_many_collections(limits: CollectionLimits) -> ChladniError:
     """Return the error that there is no room for another collection."""
     message = (
         f"This server keeps at most {limits.max_collections} collections and has as many. Add the images "
-        "to one of them, or delete all images of one with DeleteImages."
+        "to one of them, or delete one with DeleteCollection."
     )
     return ChladniError(
         Reason.COLLECTION_FULL,
@@ -71,8 +82,8 @@ def outdated_collection(collection: str, *, made_with: str, needed: str) -> Chla
     """
     message = (
         f"The collection {collection!r} was made with {made_with}; this server has {needed}. Vectors of "
-        "different models cannot be compared. Add the images again to another collection, or delete them "
-        "all with DeleteImages first."
+        "different models cannot be compared. Add the images again to another collection, or delete "
+        "this one with DeleteCollection first."
     )
     return ChladniError(
         Reason.COLLECTION_OUTDATED,

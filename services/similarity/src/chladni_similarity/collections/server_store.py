@@ -17,8 +17,10 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_similarity.collections.interface import (
+    CollectionInfo,
     CollectionLimits,
     FoundImage,
+    ListedImage,
     ServerAccess,
     StoredImage,
     VectorKind,
@@ -74,13 +76,37 @@ class ServerStore:
         token: CancellationToken,
         *,
         candidate_ids: Sequence[str] = (),
+        excluded_id: str | None = None,
+        skipped: int = 0,
     ) -> Sequence[FoundImage]:
         """Search; see `CollectionStore.search`."""
-        del token  # gRPC cancels the task, and that the request to the server
+        del token  # gRPC cancels the task, and that the request to the server; as in the other reading calls
         with _told_to_callers():
             return await self._collections.search(
-                collection, kind, vector, count, candidate_ids=candidate_ids
+                collection,
+                kind,
+                vector,
+                count,
+                candidate_ids=candidate_ids,
+                excluded_id=excluded_id,
+                skipped=skipped,
             )
+
+    async def vector_of(
+        self, collection: str, kind: VectorKind, image_id: str, token: CancellationToken
+    ) -> Vector:
+        """Return the vector of an image; see `CollectionStore.vector_of`."""
+        del token
+        with _told_to_callers():
+            return await self._collections.vector_of(collection, kind, image_id)
+
+    async def list_images(
+        self, collection: str, count: int, token: CancellationToken, *, first_id: str | None = None
+    ) -> Sequence[ListedImage]:
+        """Return images of a collection; see `CollectionStore.list_images`."""
+        del token
+        with _told_to_callers():
+            return await self._collections.list_images(collection, count, first_id=first_id)
 
     async def delete(self, collection: str, image_ids: Sequence[str], token: CancellationToken) -> int:
         """Delete images; see `CollectionStore.delete`."""
@@ -94,6 +120,27 @@ class ServerStore:
         del token
         with _told_to_callers():
             return await self._collections.sizes()
+
+    async def list_collections(
+        self, count: int, token: CancellationToken, *, first_name: str = ""
+    ) -> Sequence[CollectionInfo]:
+        """Return collections by name; see `CollectionStore.list_collections`."""
+        del token
+        with _told_to_callers():
+            return await self._collections.list_collections(count, first_name=first_name)
+
+    async def describe(self, collection: str, token: CancellationToken) -> CollectionInfo:
+        """Return what a collection is; see `CollectionStore.describe`."""
+        del token
+        with _told_to_callers():
+            return await self._collections.describe(collection)
+
+    async def drop(self, collection: str, token: CancellationToken) -> int:
+        """Delete a collection; see `CollectionStore.drop`."""
+        async with self._writing:
+            token.check("before the collection was free")
+            with _told_to_callers():
+                return await self._collections.drop(collection)
 
 
 @asynccontextmanager

@@ -6,13 +6,14 @@ from typing import Final
 
 import numpy as np
 
+from chladni.media.v1 import media_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
 from chladni_contract.tensors import to_array
 from chladni_runtime.server.validation import RequestValidator
-from chladni_similarity.audio import Audio, AudioClip, AudioEmbedding
+from chladni_similarity.audio import Audio, AudioClip, AudioEmbedding, PcmAudio
 
 _MAX_SHOWN_LENGTH: Final = 80
 
@@ -34,13 +35,19 @@ def to_audio(query: similarity_pb2.AudioQuery, *, field: str) -> Audio:
     if source == "clip":
         validator.require(
             f"{field}.clip.content",
-            present=bool(query.clip.content),
-            hint="send the bytes of a WAV, MP3, FLAC or OGG file",
+            present=bool(query.clip.content) or query.clip.HasField("pcm"),
+            hint=f"send the bytes of a WAV, MP3, FLAC or OGG file, or samples in {field}.clip.pcm",
         )
     validator.raise_if_invalid()
     if source == "embedding":
         return _audio_embedding(query.embedding, f"{field}.embedding")
-    return AudioClip(query.clip.content, query.clip.display_name, f"{field}.clip")
+    clip = query.clip
+    content = _pcm(clip.pcm) if clip.HasField("pcm") else clip.content
+    return AudioClip(content, clip.display_name, f"{field}.clip")
+
+
+def _pcm(pcm: media_pb2.PcmAudio) -> PcmAudio:
+    return PcmAudio(pcm.samples, pcm.sample_rate_hz, pcm.channel_count, pcm.encoding)
 
 
 def _audio_embedding(embedding: tensor_pb2.Embedding, field: str) -> AudioEmbedding:

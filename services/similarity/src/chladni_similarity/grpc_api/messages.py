@@ -12,12 +12,11 @@ from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.tensors import to_array, to_tensor
 from chladni_runtime.server.validation import RequestValidator
 from chladni_similarity.embedders.interface import AudioEmbedder, ImageEmbedder
 from chladni_similarity.embedding.engine import Embeddings
-from chladni_similarity.images.decoding import ImageFormat, ImageLimits
+from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.images.sources import EncodedImage, ImageSource, RawImage
 from chladni_similarity.models.scoring import ScoreMap
 
@@ -25,13 +24,6 @@ MAX_IMAGES_PER_REQUEST: Final = 64
 
 _IMAGE_INPUTS: Final = (model_pb2.ModelInput(name="image", required=True),)
 _AUDIO_AND_IMAGE_INPUTS: Final = (*_IMAGE_INPUTS, model_pb2.ModelInput(name="audio"))
-
-_DECLARED_FORMATS: Final = {
-    media_pb2.IMAGE_FORMAT_UNSPECIFIED: None,
-    media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG,
-    media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
-    media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
-}
 
 
 def images_to_embed(request: similarity_pb2.EmbedImagesRequest, limits: ImageLimits) -> Sequence[ImageSource]:
@@ -68,7 +60,6 @@ def images_to_compare(
 
     Raises:
         InvalidFieldsError: One of them is missing.
-        InvalidInputError: One is of no known format.
     """
     validator = RequestValidator()
     for field in ("first", "second"):
@@ -84,7 +75,6 @@ def images_of_matrix(
 
     Raises:
         InvalidFieldsError: None are given, or too many.
-        InvalidInputError: One is of no known format.
     """
     rows, columns = request.rows.images, request.columns.images
     validator = RequestValidator()
@@ -113,7 +103,6 @@ def image_to_align(request: similarity_pb2.ScoreAlignmentRequest, limits: ImageL
 
     Raises:
         InvalidFieldsError: It is missing.
-        InvalidInputError: It is of no known format.
     """
     validator = RequestValidator()
     validator.require("image", present=request.HasField("image"), hint="send a PNG, JPEG or WebP image")
@@ -177,21 +166,8 @@ def _to_score_curve(score_map: ScoreMap) -> model_pb2.ScoreCurve | None:
 
 
 def encoded_image(image: media_pb2.EncodedImage, field: str, limits: ImageLimits) -> EncodedImage:
-    """Return an image of a request, not decoded yet; `field` is its path.
-
-    Raises:
-        InvalidInputError: It says to be of no known format.
-    """
-    if image.format not in _DECLARED_FORMATS:
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            f"{field}.format is {image.format}, which is no known format; omit it.",
-            field=f"{field}.format",
-            metadata={"value": image.format},
-        )
-    return EncodedImage(
-        image.content, f"{field}.content", limits, declared_format=_DECLARED_FORMATS[image.format]
-    )
+    """Return an image of a request, not decoded yet; `field` is its path. Its bytes alone say its format."""
+    return EncodedImage(image.content, f"{field}.content", limits)
 
 
 def _raw_images(tensor: tensor_pb2.Tensor, limits: ImageLimits) -> list[RawImage]:

@@ -126,17 +126,23 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     async def SearchImages(
         self, request: similarity_pb2.SearchImagesRequest, context: Context
     ) -> similarity_pb2.SearchImagesResponse:
-        """Find the images of a collection that are most like an image, or fit a sound best."""
+        """Find the images of a collection that are most like an image, or fit audio best."""
         search = self._require_collections()
         scope = collection_conversion.search_scope(request)
         with cancellation_of(context) as token:
-            if request.WhichOneof("query") == "image":
-                image = conversion.encoded_image(request.image, "image", self._limits)
-                result = await search.search_by_image(scope, image, token)
-            else:
-                audio = to_audio(request.audio, field="audio")
-                result = await search.search_by_audio(scope, audio, token)
-        return collection_conversion.search_images_response(result)
+            match request.WhichOneof("query"):
+                case "image":
+                    image = conversion.encoded_image(request.image, "image", self._limits)
+                    result = await search.search_by_image(scope, image, token)
+                case "id":
+                    result = await search.search_by_id(scope, request.id, token)
+                case "embedding":
+                    vector = collection_conversion.query_vector(request.embedding, self._catalog.default.card)
+                    result = await search.search_by_vector(scope, vector, token)
+                case _:
+                    audio = to_audio(request.audio, field="audio")
+                    result = await search.search_by_audio(scope, audio, token)
+        return collection_conversion.search_images_response(request, scope, result)
 
     async def DeleteImages(
         self, request: similarity_pb2.DeleteImagesRequest, context: Context
@@ -148,29 +154,45 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
             deleted = await search.delete(collection, image_ids, token)
         return similarity_pb2.DeleteImagesResponse(deleted_count=deleted)
 
+    async def ListImages(
+        self, request: similarity_pb2.ListImagesRequest, context: Context
+    ) -> similarity_pb2.ListImagesResponse:
+        """List the images of a collection."""
+        search = self._require_collections()
+        collection, count, first_id = collection_conversion.images_to_list(request)
+        with cancellation_of(context) as token:
+            images = await search.list_images(collection, count + 1, token, first_id=first_id)
+        return collection_conversion.list_images_response(request, images, count)
+
     async def ListCollections(
         self, request: similarity_pb2.ListCollectionsRequest, context: Context
     ) -> similarity_pb2.ListCollectionsResponse:
         """List the collections."""
-        raise NotOfferedError("This server does not list collections.")
+        search = self._require_collections()
+        count, first_name = collection_conversion.collections_to_list(request)
+        with cancellation_of(context) as token:
+            infos = await search.list_collections(count + 1, token, first_name=first_name)
+        return collection_conversion.list_collections_response(request, infos, count)
 
     async def GetCollection(
         self, request: similarity_pb2.GetCollectionRequest, context: Context
     ) -> similarity_pb2.GetCollectionResponse:
         """Describe a collection."""
-        raise NotOfferedError("This server does not describe collections.")
+        search = self._require_collections()
+        collection = collection_conversion.collection_to_describe(request)
+        with cancellation_of(context) as token:
+            info = await search.describe_collection(collection, token)
+        return similarity_pb2.GetCollectionResponse(collection=collection_conversion.to_collection(info))
 
     async def DeleteCollection(
         self, request: similarity_pb2.DeleteCollectionRequest, context: Context
     ) -> similarity_pb2.DeleteCollectionResponse:
-        """Delete a collection."""
-        raise NotOfferedError("This server deletes images, but not collections.")
-
-    async def ListImages(
-        self, request: similarity_pb2.ListImagesRequest, context: Context
-    ) -> similarity_pb2.ListImagesResponse:
-        """List the images of a collection."""
-        raise NotOfferedError("This server does not list the images of a collection.")
+        """Delete a collection with its images."""
+        search = self._require_collections()
+        collection = collection_conversion.collection_to_delete(request)
+        with cancellation_of(context) as token:
+            deleted = await search.delete_collection(collection, token)
+        return similarity_pb2.DeleteCollectionResponse(deleted_count=deleted)
 
     def _require_collections(self) -> ImageSearch:
         if self._search is None:

@@ -40,20 +40,17 @@ class ImageLimits:
     max_side_pixels: int = 4096
 
 
-def recognise_format(
-    content: bytes, *, field: str, max_bytes: int, declared_format: ImageFormat | None = None
-) -> ImageFormat:
+def recognise_format(content: bytes, *, field: str, max_bytes: int) -> ImageFormat:
     """Return the format of an encoded image by its first bytes only.
 
     Args:
         content: Bytes of the file.
         field: Path of the field that holds them, for error messages.
         max_bytes: Size of the file at most.
-        declared_format: The format that the caller declares; `None` if it declares none.
 
     Raises:
         InvalidInputError: There are no bytes (MISSING_FIELD), too many (FILE_TOO_LARGE), or they are of no
-            supported format or of another than declared (INVALID_IMAGE).
+            supported format (INVALID_IMAGE).
     """
     if not content:
         raise InvalidInputError(
@@ -69,18 +66,12 @@ def recognise_format(
             metadata={"size_bytes": len(content), "max_bytes": max_bytes},
         )
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        found = ImageFormat.PNG
-    elif content.startswith(b"\xff\xd8\xff"):
-        found = ImageFormat.JPEG
-    elif content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        found = ImageFormat.WEBP
-    else:
-        raise _invalid(field, "is no PNG, JPEG or WebP file.")
-    if declared_format not in (None, found):
-        raise _invalid(
-            field, f"is a {found} file, but its format is given as {declared_format}; correct or omit that."
-        )
-    return found
+        return ImageFormat.PNG
+    if content.startswith(b"\xff\xd8\xff"):
+        return ImageFormat.JPEG
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return ImageFormat.WEBP
+    raise _invalid(field, "is no PNG, JPEG or WebP file.")
 
 
 def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_side_pixels: int) -> Pixels:

@@ -43,13 +43,11 @@ class EncodedImage:
         content: The file's bytes.
         field: Path of the field that holds them, for error messages.
         limits: Limits that it must keep.
-        declared_format: The format that the caller declares; `None` if it declares none.
     """
 
     content: bytes
     field: str
     limits: ImageLimits
-    declared_format: ImageFormat | None = None
 
     def file_digest(self) -> bytes:
         """Return the SHA-256 of the file, once its size and format are seen to be right."""
@@ -67,7 +65,6 @@ class EncodedImage:
             self.content,
             field=self.field,
             max_bytes=self.limits.max_bytes,
-            declared_format=self.declared_format,
         )
 
 

@@ -138,7 +138,7 @@ class SimilarityServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListImages(self, request, context):
-        """Lists the images of a collection, by identifier.
+        """Lists the images of a collection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,7 @@ class SimilarityServiceStub:
     UpsertImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.UpsertImagesRequest, _similarity_service_pb2.UpsertImagesResponse]
     """Adds images to a collection, replacing those of the same identifier. The first image creates the collection."""
     ListImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.ListImagesRequest, _similarity_service_pb2.ListImagesResponse]
-    """Lists the images of a collection, by identifier."""
+    """Lists the images of a collection."""
     SearchImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.SearchImagesRequest, _similarity_service_pb2.SearchImagesResponse]
     """Finds the images of a collection that are most like an image, or fit audio best."""
     DeleteImages: _grpc.UnaryUnaryMultiCallable[_similarity_service_pb2.DeleteImagesRequest, _similarity_service_pb2.DeleteImagesResponse]
@@ -80,7 +80,7 @@ class SimilarityServiceAsyncStub(SimilarityServiceStub):
     UpsertImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.UpsertImagesRequest, _similarity_service_pb2.UpsertImagesResponse]  # type: ignore[assignment]
     """Adds images to a collection, replacing those of the same identifier. The first image creates the collection."""
     ListImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.ListImagesRequest, _similarity_service_pb2.ListImagesResponse]  # type: ignore[assignment]
-    """Lists the images of a collection, by identifier."""
+    """Lists the images of a collection."""
     SearchImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.SearchImagesRequest, _similarity_service_pb2.SearchImagesResponse]  # type: ignore[assignment]
     """Finds the images of a collection that are most like an image, or fit audio best."""
     DeleteImages: _aio.UnaryUnaryMultiCallable[_similarity_service_pb2.DeleteImagesRequest, _similarity_service_pb2.DeleteImagesResponse]  # type: ignore[assignment]
@@ -161,7 +161,7 @@ class SimilarityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _similarity_service_pb2.ListImagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_similarity_service_pb2.ListImagesResponse, _abc.Awaitable[_similarity_service_pb2.ListImagesResponse]]:
-        """Lists the images of a collection, by identifier."""
+        """Lists the images of a collection."""
 
     @_abc_1.abstractmethod
     def SearchImages(
