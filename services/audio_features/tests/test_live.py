@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
-from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.audio.clip import SourceFormat
+from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.audio.errors import (
-    AudioTooLongError,
     ChannelCountError,
     CorruptAudioError,
     SampleRateError,
     SampleValueError,
 )
-from chladni_audio_features.audio.pcm import PcmEncoding, PcmFormat, PcmReader
+from chladni_audio_features.audio.pcm import PcmClip, PcmEncoding, PcmFormat, PcmReader, read_pcm_clip
 from chladni_audio_features.live import LiveAnalysis, LiveLimits, MelStream, measure_level
 
 LIMITS = DecodingLimits()
@@ -175,9 +175,56 @@ def test_a_short_sound_has_no_descriptors(extractor, sounds):
     assert summary.frame_count == 3
 
 
-def test_a_long_sound_is_refused(extractor, sounds):
-    analysis = make_analysis(extractor, max_seconds=1.0)
-    analysis.push(sounds.tone(440, 1.0).tobytes())
-    with pytest.raises(AudioTooLongError, match="longer than 1 s") as caught:
-        analysis.push(bytes(4))
-    assert caught.value.violations[0].field == "pcm"
+@pytest.mark.parametrize("size", [700, 22050, 60_000])
+def test_a_long_sound_ends_at_the_limit(extractor, sounds, transform, size):
+    samples = sounds.chord(60, 64, 67, seconds=2.0)
+    allowed = samples[: int(1.3 * 22050)]
+    analysis = make_analysis(extractor, max_seconds=1.3)
+    parts = []
+    for chunk in cut(samples, [size]):
+        parts.append(analysis.push(chunk.tobytes()).mel_power)
+        if analysis.is_full:
+            break
+    frames, summary = analysis.finish()
+    mel_power = np.concatenate([*parts, frames.mel_power], axis=1)
+    assert np.array_equal(mel_power, transform.power_of_clip(allowed))
+    assert summary.duration_seconds == len(allowed) / 22050
+    assert summary.frame_count == mel_power.shape[1]
+    assert summary.descriptors.values() == extractor.analyser.describe(allowed).values()
+
+
+@pytest.mark.parametrize("rate_hz", [22050, 8000, 48000])
+def test_a_summary_of_the_sound_so_far_changes_nothing(extractor, sounds, rate_hz):
+    samples = sounds.tone(440, 2.0, rate_hz=rate_hz)
+    reader_format = PcmFormat(rate_hz, 1, PcmEncoding.FLOAT32)
+    limits = LiveLimits(min_summary_seconds=0.1, max_seconds=30.0)
+    with_summaries, without = (
+        LiveAnalysis(extractor, PcmReader(reader_format, limits=LIMITS), limits=limits) for _ in range(2)
+    )
+    assert with_summaries.summarise().descriptors is None
+    for count, chunk in enumerate(cut(samples, [rate_hz // 10]), start=1):
+        pushed = [analysis.push(chunk.tobytes()).mel_power for analysis in (with_summaries, without)]
+        assert np.array_equal(*pushed)
+        so_far = with_summaries.summarise()
+        assert so_far.duration_seconds == pytest.approx(count / 10)
+        if count > 2:
+            expected = extractor.analyser.describe(
+                soxr.resample(samples[: count * rate_hz // 10], rate_hz, 22050, quality="HQ")
+            )
+            assert so_far.descriptors.loudness == pytest.approx(expected.loudness, abs=0.5)
+    (_, first), (_, second) = with_summaries.finish(), without.finish()
+    assert first.descriptors.values() == second.descriptors.values()
+    assert np.array_equal(first.embedding, second.embedding)
+
+
+@pytest.mark.parametrize("encoding", list(PcmEncoding))
+def test_a_clip_of_samples_is_read_like_its_file(files, sounds, encoding):
+    stereo = np.stack([sounds.chord(60, 64, 67), sounds.noise(2.0)], axis=1)
+    is_int = encoding is PcmEncoding.INT16
+    raw = (stereo * 32767).astype("<i2") if is_int else stereo.astype("<f4")
+    clip = read_pcm_clip(PcmClip(raw.tobytes(), PcmFormat(44100, 2, encoding)), LIMITS)
+    content = files.encode(raw, 44100, subtype="PCM_16" if is_int else "FLOAT")
+    file = AudioDecoder(LIMITS).read(content)
+    assert np.array_equal(clip.samples, file.samples)
+    assert clip.sample_rate_hz == file.sample_rate_hz == 44100
+    assert clip.source == SourceFormat(None, encoding.name, 44100, 2, len(raw) / 44100)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
-from chladni_audio_features.rendering import Colormap, render_spectrogram
+from chladni_audio_features.rendering import Colormap, ImageEncoding, ImageFormat, render_spectrogram
 
 
 def pixels(png):
@@ -33,6 +33,26 @@ def test_images_have_the_size_asked_for(width, height, frames, colormap):
     png = render_spectrogram(scaled, **arguments)
     assert pixels(png).shape == (height, width, 3)
     assert render_spectrogram(scaled, **arguments) == png
+
+
+@pytest.mark.parametrize(
+    ("image_format", "smallest_error"),
+    [(ImageFormat.JPEG, 4.0), (ImageFormat.WEBP, 14.0)],  # WebP's lossy coding halves the colours' resolution
+)
+def test_lossy_formats_have_a_quality(sounds, transform, image_format, smallest_error):
+    scaled = log_mel_spectrogram(transform.power_of_clip(sounds.chord(60, 64, 67))).scaled
+    exact = pixels(render_spectrogram(scaled, width_pixels=200, height_pixels=120)).astype(int)
+    sizes, errors = [], []
+    for quality in (1, 50, 90, 100):
+        encoding = ImageEncoding(image_format, quality)
+        content = render_spectrogram(scaled, width_pixels=200, height_pixels=120, encoding=encoding)
+        with Image.open(io.BytesIO(content)) as image:
+            assert (image.format, image.mode) == (image_format.value, "RGB")
+            errors.append(np.abs(np.asarray(image).astype(int) - exact).mean())
+        sizes.append(len(content))
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < smallest_error < errors[0]
 
 
 def test_time_runs_to_the_right_and_frequency_upwards():

@@ -60,6 +60,7 @@ def compose(settings: AudioFeaturesSettings) -> Compose:
                 decoding_limits=settings.decoding_limits,
                 live_limits=settings.live_limits,
                 metrics=metrics,
+                heartbeat_seconds=settings.heartbeat_seconds,
             )
             register = audio_feature_service_pb2_grpc.add_AudioFeatureServiceServicer_to_server
             yield [Binding(register, servicer)]

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.live import LiveLimits
+from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, MAX_HEARTBEAT_SECONDS
 from chladni_runtime.models.reference import ModelReference, parse_model_reference, parse_model_references
 from chladni_runtime.settings import Port, ServiceSettings
 
@@ -32,6 +33,12 @@ class AudioFeaturesSettings(ServiceSettings):
     max_audio_seconds: float = Field(30.0, gt=0, le=3600, description="Longest clip.")
     max_stream_seconds: float = Field(
         120.0, gt=0, le=3600, description="Longest live sound; it is kept in memory for its summary."
+    )
+    heartbeat_seconds: float = Field(
+        HEARTBEAT_SECONDS,
+        gt=0,
+        le=MAX_HEARTBEAT_SECONDS,
+        description="Silence after which a live stream sends a heartbeat.",
     )
     min_sample_rate_hz: int = Field(8_000, ge=1_000, description="Lowest sample rate.")
     max_sample_rate_hz: int = Field(192_000, le=768_000, description="Highest sample rate.")

@@ -5,25 +5,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
+from chladni_audio_features.analysis.clip_analysis import ClipAnalysis, MelRequest
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser, Descriptors
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.clip import SourceFormat
 from chladni_audio_features.audio.decoding import AudioDecoder
+from chladni_audio_features.audio.pcm import PcmClip, read_pcm_clip
 from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
 from chladni_audio_features.embeddings.registry import EmbeddingModel, EmbeddingModels
 from chladni_audio_features.latents.catalog import CalibrationCatalog
 from chladni_audio_features.latents.initial_latents import LatentsPlan
-from chladni_audio_features.rendering import Colormap, render_spectrogram
+from chladni_audio_features.rendering import PNG, Colormap, ImageEncoding, render_spectrogram
+
+ClipContent: TypeAlias = bytes | PcmClip
+"""What a caller sent: the bytes of an audio file, or samples without one."""
 
 
 @dataclass(frozen=True)
 class SourceProperties:
-    """What was found in a file, and the SHA-256 of its bytes in hexadecimal."""
+    """What was found in a file or in samples, and the SHA-256 of the bytes in hexadecimal."""
 
     source: SourceFormat
     sha256: str
@@ -90,7 +95,7 @@ class FeatureExtractor:
 
     def extract(
         self,
-        content: bytes,
+        content: ClipContent,
         *,
         wants_log_mel: bool,
         wants_descriptors: bool,
@@ -98,27 +103,33 @@ class FeatureExtractor:
         embedding_model: EmbeddingModel | None = None,
         further_models: Sequence[EmbeddingModel] = (),
         latents_plan: LatentsPlan | None = None,
+        mel: MelRequest | None = None,
+        max_mel_cells: int | None = None,
     ) -> Features:
         """Compute features of a clip; it is decoded once, however many they are.
 
         Args:
-            content: the file.
+            content: the file, or the samples.
             wants_log_mel: whether to return the spectrogram.
             wants_descriptors: whether to return the descriptors.
             wants_embedding: whether to compute the embedding.
             embedding_model: which embedding; `None` means the default model's.
             further_models: models that embed the clip too.
             latents_plan: how to make initial latents; `None` means not at all.
+            mel: which spectrogram to return; `None` means the one that everything else is made from.
+            max_mel_cells: cells that the returned spectrogram may have; `None` means any number.
 
         Raises:
             AudioError: the clip cannot be used.
+            InvalidInputError: the spectrogram would be too large.
             ChladniError: the embedding model failed.
         """
         clip = self._read(content)
         model = embedding_model or self.embedding_models.default
+        wanted_mel = mel or MelRequest(self.transform.settings)
         return Features(
             properties=_properties(content, clip.source),
-            log_mel=clip.scaled_log_mel if wants_log_mel else None,
+            log_mel=wanted_mel.make(clip, max_cells=max_mel_cells) if wants_log_mel else None,
             descriptors=clip.descriptors if wants_descriptors else None,
             embedding=model.embed(clip) if wants_embedding else None,
             initial_latents=None if latents_plan is None else latents_plan.make(clip.scaled_log_mel),
@@ -126,25 +137,40 @@ class FeatureExtractor:
         )
 
     def render(
-        self, content: bytes, *, width_pixels: int, height_pixels: int, colormap: Colormap
+        self,
+        content: ClipContent,
+        *,
+        width_pixels: int,
+        height_pixels: int,
+        colormap: Colormap,
+        encoding: ImageEncoding = PNG,
+        mel: MelRequest | None = None,
     ) -> tuple[SourceProperties, bytes]:
-        """Draw the spectrogram of a clip; return what was found in it and the PNG.
+        """Draw the spectrogram of a clip; return what was found in it and the image's file.
 
         Raises:
             AudioError: the clip cannot be used.
+            InvalidInputError: the spectrogram would be too large.
         """
         clip = self._read(content)
+        wanted_mel = mel or MelRequest(self.transform.settings)
         image = render_spectrogram(
-            clip.scaled_log_mel,
+            wanted_mel.make(clip),
             width_pixels=width_pixels,
             height_pixels=height_pixels,
             colormap=colormap,
+            encoding=encoding,
         )
         return _properties(content, clip.source), image
 
-    def _read(self, content: bytes) -> ClipAnalysis:
-        return ClipAnalysis(self._decoder.read(content), transform=self.transform, analyser=self._analyser)
+    def _read(self, content: ClipContent) -> ClipAnalysis:
+        if isinstance(content, PcmClip):
+            clip = read_pcm_clip(content, self._decoder.limits)
+        else:
+            clip = self._decoder.read(content)
+        return ClipAnalysis(clip, transform=self.transform, analyser=self._analyser)
 
 
-def _properties(content: bytes, source: SourceFormat) -> SourceProperties:
-    return SourceProperties(source=source, sha256=hashlib.sha256(content).hexdigest())
+def _properties(content: ClipContent, source: SourceFormat) -> SourceProperties:
+    data = content.samples if isinstance(content, PcmClip) else content
+    return SourceProperties(source=source, sha256=hashlib.sha256(data).hexdigest())

@@ -15,8 +15,7 @@ import soxr
 
 from chladni_audio_features.analysis.descriptors import Descriptors
 from chladni_audio_features.analysis.spectrogram import MelTransform
-from chladni_audio_features.audio.errors import AudioTooLongError
-from chladni_audio_features.audio.pcm import PCM_FIELD, PcmReader
+from chladni_audio_features.audio.pcm import PcmReader
 from chladni_audio_features.extraction import FeatureExtractor
 
 MIN_LEVEL_DBFS = -120.0
@@ -29,7 +28,7 @@ class LiveLimits:
 
     Attributes:
         min_summary_seconds: shorter sounds get no descriptors and no embedding.
-        max_seconds: longer sounds are refused, because the summary needs all of it in memory.
+        max_seconds: sounds end there, because the summary needs all of it in memory.
     """
 
     min_summary_seconds: float
@@ -38,7 +37,7 @@ class LiveLimits:
 
 @dataclass(frozen=True, eq=False)
 class LiveSummary:
-    """A live sound as a whole.
+    """A live sound as a whole, or so far.
 
     Attributes:
         frame_count: mel frames in all.
@@ -90,29 +89,38 @@ class LiveAnalysis:
         self._reader = reader
         self._limits = limits
         self._stream = MelStream(extractor.transform, sample_rate_hz=reader.sample_rate_hz)
+        self._max_frames = int(limits.max_seconds * reader.sample_rate_hz)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the sound has the longest allowed length."""
+        return self._stream.received_frames >= self._max_frames
 
     def push(self, chunk: bytes) -> StreamedFrames:
-        """Take the next bytes of PCM.
+        """Take the next bytes of PCM; what goes beyond the longest allowed length is left out.
 
         Raises:
-            AudioError: the chunk is malformed, or the sound is longer than allowed.
+            AudioError: the chunk is malformed.
         """
         samples = self._reader.read(chunk)
-        duration_seconds = self._stream.duration_seconds + len(samples) / self._reader.sample_rate_hz
-        if duration_seconds > self._limits.max_seconds:
-            raise AudioTooLongError(
-                f"the stream is longer than {self._limits.max_seconds:g} s, the limit; start a new one",
-                field=PCM_FIELD,
-                metadata={"max_seconds": self._limits.max_seconds},
-            )
-        return self._stream.push(samples)
+        return self._stream.push(samples[: self._max_frames - self._stream.received_frames])
+
+    def summarise(self) -> LiveSummary:
+        """Describe the sound so far; the resampler may hold its last milliseconds back until more comes."""
+        samples = self._stream.samples()
+        analysed_seconds = len(samples) / self._extractor.transform.settings.sample_rate_hz
+        seconds = min(self._stream.duration_seconds, analysed_seconds)
+        return self._summary(samples, is_long_enough=seconds >= self._limits.min_summary_seconds)
 
     def finish(self) -> tuple[StreamedFrames, LiveSummary]:
         """End the sound: return the last frames and the summary."""
         frames = self._stream.finish()
         is_long_enough = self._stream.duration_seconds >= self._limits.min_summary_seconds
-        descriptors = self._extractor.analyser.describe(self._stream.samples()) if is_long_enough else None
-        return frames, LiveSummary(
+        return frames, self._summary(self._stream.samples(), is_long_enough=is_long_enough)
+
+    def _summary(self, samples: npt.NDArray[np.float32], *, is_long_enough: bool) -> LiveSummary:
+        descriptors = self._extractor.analyser.describe(samples) if is_long_enough else None
+        return LiveSummary(
             frame_count=self._stream.frame_count,
             duration_seconds=self._stream.duration_seconds,
             descriptors=descriptors,
@@ -149,6 +157,11 @@ class MelStream:
     def frame_count(self) -> int:
         """Mel frames completed so far."""
         return self._frame_count
+
+    @property
+    def received_frames(self) -> int:
+        """Sample frames received so far."""
+        return self._received_frames
 
     @property
     def duration_seconds(self) -> float:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chladni_audio_features.audio.containers import Container
+
+_PCM_LABEL: Final = "PCM"
 
 
 class AudioMetrics:
@@ -27,6 +31,6 @@ class AudioMetrics:
             registry=registry,
         )
 
-    def count_analysed(self, container: Container, duration_seconds: float) -> None:
-        """Count a clip."""
-        self._analysed_seconds.labels(container.value).inc(duration_seconds)
+    def count_analysed(self, container: Container | None, duration_seconds: float) -> None:
+        """Count a clip; samples that came without a file have no container."""
+        self._analysed_seconds.labels(container.value if container else _PCM_LABEL).inc(duration_seconds)

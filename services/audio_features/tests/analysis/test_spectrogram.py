@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import librosa
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from chladni_audio_features.analysis.spectrogram import (
     mel_to_hz,
     power_blocks,
     power_of_windows,
+    resample_frames,
 )
 
 
@@ -65,7 +68,9 @@ def test_any_mixture_of_tone_and_noise_equals_librosas(transform, seed, count, l
 
 
 def test_filters_equal_librosas():
-    filters = mel_filter_bank(sample_rate_hz=22050, fft_size=2048, mel_bins=128)
+    filters = mel_filter_bank(
+        sample_rate_hz=22050, fft_size=2048, mel_bins=128, min_frequency_hz=0.0, max_frequency_hz=11025.0
+    )
     expected = librosa.filters.mel(sr=22050, n_fft=2048, n_mels=128)
     assert np.abs(filters.toarray() - expected).max() < 1e-7
 
@@ -107,6 +112,64 @@ def test_gain_changes_nothing(sounds, transform):
 def test_other_settings():
     transform = MelTransform(MelSettings(sample_rate_hz=16000, fft_size=1024, hop_length=160, mel_bins=64))
     assert transform.power_of_clip(np.zeros(16000, np.float32)).shape == (64, 101)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "fft_size", "hop_length", "bins", "low_hz", "high_hz"),
+    [
+        (16000, 1024, 160, 64, 0.0, 8000.0),  # AudioLDM's
+        (48000, 1024, 480, 64, 50.0, 14000.0),  # CLAP's
+        (8000, 256, 32, 8, 100.0, None),
+        (22050, 8192, 8192, 512, 0.0, None),
+        (44100, 128, 128, 80, 20.0, 20000.0),  # most of its bins are narrower than a frequency of the FFT
+        (22050, 2048, 512, 96, 5000.0, 5300.5),
+    ],
+)
+def test_other_parameters_equal_librosas(rate_hz, fft_size, hop_length, bins, low_hz, high_hz):
+    samples = np.random.default_rng(bins).normal(0, 0.1, 2 * rate_hz).astype(np.float32)
+    samples += 0.2 * np.sin(2 * np.pi * 1500.0 * np.arange(2 * rate_hz) / rate_hz).astype(np.float32)
+    transform = MelTransform(
+        MelSettings(
+            sample_rate_hz=rate_hz,
+            fft_size=fft_size,
+            hop_length=hop_length,
+            mel_bins=bins,
+            min_frequency_hz=low_hz,
+            max_frequency_hz=high_hz,
+        )
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of empty bins
+        power = librosa.feature.melspectrogram(
+            y=samples,
+            sr=rate_hz,
+            n_fft=fft_size,
+            hop_length=hop_length,
+            n_mels=bins,
+            fmin=low_hz,
+            fmax=high_hz,
+        )
+    decibels = log_mel_spectrogram(transform.power_of_clip(samples)).decibels
+    assert decibels.shape == (bins, transform.settings.frame_count_of(2.0))
+    assert np.abs(decibels - librosa.power_to_db(power, ref=np.max)).max() < 2e-4
+
+
+@given(
+    frames=st.integers(1, 60), count=st.integers(1, 60), seed=st.integers(0, 2**32), bins=st.integers(1, 9)
+)
+@settings(max_examples=100, deadline=None)
+def test_frames_are_resampled_by_triangles(frames, count, seed, bins):
+    scaled = np.random.default_rng(seed).random((bins, frames), dtype=np.float32)
+    resampled = resample_frames(scaled, count)
+    step = frames / count
+    centres = (np.arange(count) + 0.5) * step - 0.5
+    width = max(1.0, step)
+    weights = np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(frames)) / width)
+    weights /= weights.sum(axis=1, keepdims=True)
+    assert resampled.shape == (bins, count)
+    np.testing.assert_allclose(resampled, scaled @ weights.T, atol=1e-5)
+    if count == frames:
+        np.testing.assert_array_equal(resampled, scaled)
 
 
 @given(start=st.integers(0, 60), count=st.integers(1, 40))

@@ -29,6 +29,13 @@ CALIBRATION: Final = "scripted-calibration"
 VIRIDIS_DARK: Final = (68, 1, 84)
 _SIDE_PIXELS: Final = 512
 _DESCRIPTOR_NAMES: Final = ("loudness", "brightness", "roughness", "tempo", "pitch_height", "harmonicity")
+_LIVE_READY: Final = audio_pb2.StreamReady(
+    mel_parameters=audio_pb2.MelParameters(
+        sample_rate_hz=22050, fft_size=2048, hop_length=512, mel_bin_count=LIVE_BINS, max_frequency_hz=11025
+    ),
+    max_duration=Duration(seconds=120),
+    max_pcm_bytes=1024 * 1024,
+)
 _MAGIC: Final = (
     (b"RIFF", media_pb2.AUDIO_FORMAT_WAV),
     (b"fLaC", media_pb2.AUDIO_FORMAT_FLAC),
@@ -88,7 +95,12 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         self.open_streams += 1
         try:
             frame_count = 0
+            yield audio_pb2.StreamFeaturesResponse(ready=_LIVE_READY)
             async for request in request_iterator:
+                if request.HasField("flush"):
+                    so_far = audio_pb2.StreamSummary(frame_count=frame_count)
+                    yield audio_pb2.StreamFeaturesResponse(so_far=so_far)
+                    continue
                 self.received_bytes += len(request.pcm)
                 await self.may_go_on.wait()
                 yield _live_frame(frame_count)
@@ -113,11 +125,11 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         self.requests.append(request)
         await self.may_go_on.wait()
         self._check()
-        content = request.audio.content
+        content = request.audio.content or request.audio.pcm.samples
         kinds = [kind for magic, kind in _MAGIC if content.startswith(magic)]
         response = audio_pb2.ExtractFeaturesResponse(
             audio=media_pb2.AudioProperties(
-                format=kinds[0] if kinds else media_pb2.AUDIO_FORMAT_MP3,
+                format=_format_of(request.audio, kinds),
                 sample_rate_hz=44100,
                 channel_count=2,
                 duration=Duration(seconds=1, nanos=500_000_000),
@@ -127,9 +139,9 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         if audio_pb2.FEATURE_DESCRIPTORS in request.features:
             response.descriptors.extend(_descriptors(content))
         if audio_pb2.FEATURE_EMBEDDING in request.features:
-            response.embedding.CopyFrom(self._embedding(request.audio.content, request.embedding_model))
+            response.embedding.CopyFrom(self._embedding(content, request.embedding_model))
             response.further_embeddings.extend(
-                self._embedding(request.audio.content, name) for name in request.further_embedding_models
+                self._embedding(content, name) for name in request.further_embedding_models
             )
         if audio_pb2.FEATURE_INITIAL_LATENTS in request.features:
             self._check("latents")
@@ -168,6 +180,12 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
             values=float_tensor((len(values),), values),
             component_names=_DESCRIPTOR_NAMES if is_own else (),
         )
+
+
+def _format_of(audio: media_pb2.AudioClip, kinds: Sequence[media_pb2.AudioFormat]) -> media_pb2.AudioFormat:
+    if audio.HasField("pcm"):
+        return media_pb2.AUDIO_FORMAT_PCM
+    return kinds[0] if kinds else media_pb2.AUDIO_FORMAT_MP3
 
 
 def _live_frame(number: int) -> audio_pb2.StreamFeaturesResponse:

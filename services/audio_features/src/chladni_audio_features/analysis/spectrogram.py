@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from scipy import sparse
 
 from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ
@@ -42,13 +43,26 @@ class MelSettings:
         sample_rate_hz: rate of the samples it is made from.
         fft_size: samples in a window and in its Fourier transform.
         hop_length: samples from one frame to the next.
-        mel_bins: number of mel bands, from 0 Hz to half the sample rate.
+        mel_bins: number of mel bands.
+        min_frequency_hz: lower edge of the lowest band.
+        max_frequency_hz: upper edge of the highest band; None for half the sample rate.
     """
 
     sample_rate_hz: int = ANALYSIS_SAMPLE_RATE_HZ
     fft_size: int = 2048
     hop_length: int = 512
     mel_bins: int = 128
+    min_frequency_hz: float = 0.0
+    max_frequency_hz: float | None = None
+
+    @property
+    def top_frequency_hz(self) -> float:
+        """Upper edge of the highest band."""
+        return self.sample_rate_hz / 2 if self.max_frequency_hz is None else self.max_frequency_hz
+
+    def frame_count_of(self, seconds: float) -> int:
+        """Return about how many frames a sound has."""
+        return 1 + round(seconds * self.sample_rate_hz) // self.hop_length
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +93,8 @@ class MelTransform:
             sample_rate_hz=self.settings.sample_rate_hz,
             fft_size=self.settings.fft_size,
             mel_bins=self.settings.mel_bins,
+            min_frequency_hz=self.settings.min_frequency_hz,
+            max_frequency_hz=self.settings.top_frequency_hz,
         )
 
     def power_of_clip(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -138,13 +154,20 @@ def mel_to_hz(mels: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.where(mel < _LOG_START_MEL, mel * _LINEAR_HZ_PER_MEL, logarithmic)
 
 
-def mel_filter_bank(*, sample_rate_hz: int, fft_size: int, mel_bins: int) -> sparse.csr_array:
-    """Build the triangular filters from 0 Hz to half the sample rate.
+def mel_filter_bank(
+    *,
+    sample_rate_hz: int,
+    fft_size: int,
+    mel_bins: int,
+    min_frequency_hz: float,
+    max_frequency_hz: float,
+) -> sparse.csr_array:
+    """Build the triangular filters between two frequencies.
 
     Returns:
         (mel_bins, fft_size // 2 + 1) float32, sparse: about 2 % of the weights are not zero.
     """
-    edges_hz = mel_to_hz(np.linspace(0.0, hz_to_mel(sample_rate_hz / 2), mel_bins + 2))
+    edges_hz = mel_to_hz(np.linspace(hz_to_mel(min_frequency_hz), hz_to_mel(max_frequency_hz), mel_bins + 2))
     bins_hz = np.fft.rfftfreq(fft_size, 1.0 / sample_rate_hz)
     widths_hz = np.diff(edges_hz)[:, None]
     ramps = edges_hz[:, None] - bins_hz[None, :]
@@ -226,3 +249,18 @@ def log_mel_spectrogram(power: npt.NDArray[np.float32]) -> LogMelSpectrogram:
     is_silent = power.max() <= MIN_POWER
     scaled = np.zeros_like(decibels) if is_silent else 1.0 + decibels / DYNAMIC_RANGE_DB
     return LogMelSpectrogram(decibels=decibels, scaled=scaled)
+
+
+def resample_frames(scaled: npt.NDArray[np.float32], frame_count: int) -> npt.NDArray[np.float32]:
+    """Return a spectrogram with another number of frames.
+
+    Frames between others are interpolated linearly; if there are fewer than before, each is the mean of those
+    that it stands for, weighted by a triangle, so that nothing aliases.
+
+    Args:
+        scaled: (mel_bins, frames) float32 in [0, 1].
+        frame_count: Frames of the result, at least 1.
+    """
+    cells = np.ascontiguousarray(scaled, dtype=np.float32)
+    resized = Image.fromarray(cells).resize((frame_count, len(scaled)), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(resized, dtype=np.float32), 0.0, 1.0)

@@ -18,14 +18,14 @@ class SourceFormat:
     """How the sound was stored before it was decoded.
 
     Attributes:
-        container: kind of file.
+        container: kind of file; None for samples that came without a file.
         codec: name of the sample coding, such as "PCM_16" or "VORBIS".
         sample_rate_hz: sample rate of the file.
         channels: channels before they were mixed.
         duration_seconds: length of the decoded sound.
     """
 
-    container: Container
+    container: Container | None
     codec: str
     sample_rate_hz: int
     channels: int

@@ -75,6 +75,11 @@ class AudioDecoder:
         """
         return resampled(self.read(data), self._sample_rate_hz)
 
+    @property
+    def limits(self) -> DecodingLimits:
+        """What a clip may be."""
+        return self._limits
+
     def read(self, data: bytes) -> AudioClip:
         """Decode a file at the sample rate it has.
 
@@ -91,7 +96,7 @@ class AudioDecoder:
         Raises:
             AudioError: one of its subclasses, by the fault; see `chladni_audio_features.audio.errors`.
         """
-        self._check_size(data)
+        check_size(data, limits=self._limits)
         header = read_header(data)
         check_layout(sample_rate_hz=header.sample_rate_hz, channels=header.channels, limits=self._limits)
         self._check_declared_length(header)
@@ -109,23 +114,15 @@ class AudioDecoder:
             ),
         )
 
-    def _check_size(self, data: bytes) -> None:
-        if not data:
-            raise EmptyAudioError("the audio is empty (0 bytes); send a WAV, MP3, FLAC or OGG file")
-        if len(data) > self._limits.max_bytes:
-            raise AudioTooLargeError(
-                f"the audio has {len(data)} bytes, the limit is {self._limits.max_bytes}; "
-                "shorten it or use a compressed format",
-                metadata={"size_bytes": len(data), "max_bytes": self._limits.max_bytes},
-            )
-
     def _check_declared_length(self, header: StreamHeader) -> None:
         if header.frames == 0:
             raise EmptyAudioError(f"the {header.container.value} file holds no samples; record it again")
         duration_seconds = header.frames / header.sample_rate_hz
         if header.frames > self._max_frames(header):
-            raise self._too_long(f"{duration_seconds:.2f} s long", duration_seconds=duration_seconds)
-        self._check_not_too_short(duration_seconds)
+            raise too_long(
+                f"{duration_seconds:.2f} s long", limits=self._limits, duration_seconds=duration_seconds
+            )
+        check_not_too_short(duration_seconds, limits=self._limits)
 
     def _read_mono(self, data: bytes, header: StreamHeader) -> npt.NDArray[np.float32]:
         """Decode and mix, stopping as soon as the sound is longer than allowed."""
@@ -137,7 +134,7 @@ class AudioDecoder:
                 check_samples(block, max_amplitude=self._limits.max_amplitude)
                 decoded_frames += len(block)
                 if decoded_frames > max_frames:
-                    raise self._too_long("longer than its header says")
+                    raise too_long("longer than its header says", limits=self._limits)
                 blocks.append(mix_channels(block))
         except soundfile.SoundFileError:
             # The decoder's own message may quote internals and helps nobody: say what is known.
@@ -147,29 +144,11 @@ class AudioDecoder:
     def _check_decoded_length(self, samples: npt.NDArray[np.float32], header: StreamHeader) -> None:
         if len(samples) < header.frames - header.padding_frames:
             raise _truncated(header)
-        self._check_not_too_short(len(samples) / header.sample_rate_hz)
-
-    def _check_not_too_short(self, duration_seconds: float) -> None:
-        if duration_seconds < self._limits.min_duration_seconds:
-            raise AudioTooShortError(
-                f"the audio is {duration_seconds:.3f} s long, "
-                f"at least {self._limits.min_duration_seconds:g} s are needed; send more of it",
-                metadata={
-                    "duration_seconds": round(duration_seconds, 3),
-                    "min_seconds": self._limits.min_duration_seconds,
-                },
-            )
+        check_not_too_short(len(samples) / header.sample_rate_hz, limits=self._limits)
 
     def _max_frames(self, header: StreamHeader) -> int:
         allowed = self._limits.max_duration_seconds * header.sample_rate_hz
         return round(allowed) + header.padding_frames
-
-    def _too_long(self, finding: str, **metadata: float) -> AudioTooLongError:
-        return AudioTooLongError(
-            f"the audio is {finding}, the limit is "
-            f"{self._limits.max_duration_seconds:g} s; cut it or send a part of it",
-            metadata={**metadata, "max_seconds": self._limits.max_duration_seconds},
-        )
 
 
 def resampled(clip: AudioClip, sample_rate_hz: int) -> AudioClip:
@@ -180,6 +159,54 @@ def resampled(clip: AudioClip, sample_rate_hz: int) -> AudioClip:
         clip.samples, clip.sample_rate_hz, sample_rate_hz, quality=_RESAMPLING_QUALITY
     )
     return replace(clip, samples=samples, sample_rate_hz=sample_rate_hz)
+
+
+def check_size(data: bytes, *, limits: DecodingLimits, field: str = AUDIO_FIELD) -> None:
+    """Check how many bytes there are.
+
+    Raises:
+        EmptyAudioError: There are none.
+        AudioTooLargeError: There are more than allowed.
+    """
+    if not data:
+        raise EmptyAudioError("the audio is empty (0 bytes); send a WAV, MP3, FLAC or OGG file", field=field)
+    if len(data) > limits.max_bytes:
+        raise AudioTooLargeError(
+            f"the audio has {len(data)} bytes, the limit is {limits.max_bytes}; "
+            "shorten it or use a compressed format",
+            field=field,
+            metadata={"size_bytes": len(data), "max_bytes": limits.max_bytes},
+        )
+
+
+def check_not_too_short(duration_seconds: float, *, limits: DecodingLimits, field: str = AUDIO_FIELD) -> None:
+    """Check that a clip is as long as the analyses need.
+
+    Raises:
+        AudioTooShortError: It is shorter.
+    """
+    if duration_seconds < limits.min_duration_seconds:
+        raise AudioTooShortError(
+            f"the audio is {duration_seconds:.3f} s long, "
+            f"at least {limits.min_duration_seconds:g} s are needed; send more of it",
+            field=field,
+            metadata={
+                "duration_seconds": round(duration_seconds, 3),
+                "min_seconds": limits.min_duration_seconds,
+            },
+        )
+
+
+def too_long(
+    finding: str, *, limits: DecodingLimits, field: str = AUDIO_FIELD, **metadata: float
+) -> AudioTooLongError:
+    """Return the error that a clip is too long; `finding` says how long it is, `metadata` its numbers."""
+    return AudioTooLongError(
+        f"the audio is {finding}, the limit is {limits.max_duration_seconds:g} s; "
+        "cut it or send a part of it",
+        field=field,
+        metadata={**metadata, "max_seconds": limits.max_duration_seconds},
+    )
 
 
 def check_layout(

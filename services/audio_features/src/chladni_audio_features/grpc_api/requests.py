@@ -8,7 +8,10 @@ from typing import Final
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
-from chladni_audio_features.audio.pcm import PcmEncoding, PcmFormat
+from chladni_audio_features.analysis.clip_analysis import MelRequest
+from chladni_audio_features.analysis.spectrogram import MelSettings
+from chladni_audio_features.audio.pcm import PcmClip, PcmEncoding, PcmFormat
+from chladni_audio_features.extraction import ClipContent
 from chladni_audio_features.latents.catalog import LatentsRequest
 from chladni_audio_features.latents.initial_latents import (
     DEFAULT_LATENT_SHAPE,
@@ -16,7 +19,7 @@ from chladni_audio_features.latents.initial_latents import (
     describe_latent_shapes,
     is_latent_shape,
 )
-from chladni_audio_features.rendering import Colormap
+from chladni_audio_features.rendering import Colormap, ImageEncoding, ImageFormat
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_runtime.server.validation import RequestValidator
 
@@ -25,6 +28,9 @@ MAX_IMAGE_PIXELS: Final = 4096
 DEFAULT_IMAGE_PIXELS: Final = 512
 MAX_CHUNK_BYTES: Final = 1024 * 1024
 MAX_FURTHER_MODELS: Final = 4
+MAX_MEL_CELLS: Final = 1_000_000
+"""Cells of a spectrogram in a response: clients take 4 MiB unless they are set to take more."""
+
 _MAX_NAME_CHARACTERS: Final = 255
 
 _COLORMAPS: Final = {
@@ -35,6 +41,12 @@ _COLORMAPS: Final = {
 _ENCODINGS: Final = {
     media_pb2.PCM_ENCODING_INT16: PcmEncoding.INT16,
     media_pb2.PCM_ENCODING_FLOAT32: PcmEncoding.FLOAT32,
+}
+_FORMATS: Final = {
+    media_pb2.IMAGE_FORMAT_UNSPECIFIED: ImageFormat.PNG,
+    media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG,
+    media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
+    media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
 }
 _COMPUTED: Final = (
     audio_pb2.FEATURE_LOG_MEL,
@@ -72,21 +84,41 @@ class ImageOptions:
     width_pixels: int
     height_pixels: int
     colormap: Colormap
+    encoding: ImageEncoding
 
 
-def read_clip(request: _ClipRequest) -> bytes:
-    """Return the file of a request; whether it is one, the decoder finds out.
+def read_clip(request: _ClipRequest) -> ClipContent:
+    """Return the file or the samples of a request; whether they can be used, the decoder finds out.
 
     Raises:
-        InvalidFieldsError: there is none, or its name is too long.
+        InvalidFieldsError: there is neither, the samples have no type, or the clip's name is too long.
     """
     validator = RequestValidator()
+    source = request.audio.WhichOneof("source")
     validator.require(
         "audio", present=request.HasField("audio"), hint="put the clip's bytes in audio.content"
     )
+    if request.HasField("audio"):
+        validator.require(
+            "audio.content",
+            present=source is not None,
+            hint="send the bytes of a WAV, MP3, FLAC or OGG file, or samples in audio.pcm",
+        )
+    pcm = request.audio.pcm
+    if source == "pcm":
+        _check_encoding("audio.pcm.encoding", pcm.encoding, validator)
     validator.check_length("audio.display_name", request.audio.display_name, maximum=_MAX_NAME_CHARACTERS)
     validator.raise_if_invalid()
-    return request.audio.content
+    if source == "content":
+        return request.audio.content
+    return PcmClip(
+        pcm.samples,
+        PcmFormat(
+            sample_rate_hz=pcm.sample_rate_hz,
+            channels=pcm.channel_count or 1,
+            encoding=_ENCODINGS[pcm.encoding],
+        ),
+    )
 
 
 def read_feature_selection(request: audio_pb2.ExtractFeaturesRequest) -> FeatureSelection:
@@ -106,6 +138,11 @@ def read_feature_selection(request: audio_pb2.ExtractFeaturesRequest) -> Feature
             "FEATURE_INITIAL_LATENTS.",
             metadata={"value": feature},
         )
+    validator.check(
+        "mel",
+        valid=audio_pb2.FEATURE_LOG_MEL in wanted or not request.HasField("mel"),
+        description="is set but not asked for; add FEATURE_LOG_MEL to features, or leave it out.",
+    )
     validator.check(
         "initial_latents",
         valid=audio_pb2.FEATURE_INITIAL_LATENTS in wanted or not request.HasField("initial_latents"),
@@ -151,8 +188,64 @@ def read_image_options(request: audio_pb2.RenderSpectrogramRequest) -> ImageOpti
         description="must be COLORMAP_VIRIDIS or COLORMAP_GRAY.",
         metadata={"value": request.colormap},
     )
+    encoding = _read_encoding(request.encoding, validator)
     validator.raise_if_invalid()
-    return ImageOptions(**sizes, colormap=_COLORMAPS[request.colormap])
+    return ImageOptions(**sizes, colormap=_COLORMAPS[request.colormap], encoding=encoding)
+
+
+def read_mel_request(options: audio_pb2.MelOptions) -> MelRequest:
+    """Return which mel spectrogram a request wants; what it does not say is as for embeddings.
+
+    Raises:
+        InvalidFieldsError: a parameter is out of range, or two do not go together.
+    """
+    validator = RequestValidator()
+    default = MelSettings()
+
+    def read_count(name: str, default: int, *, minimum: int, maximum: int, unit: str) -> tuple[int, int]:
+        """Return a parameter, and what others are checked against: the default instead of a wrong one."""
+        value = getattr(options, name) if options.HasField(name) else default
+        validator.check_range(f"mel.{name}", value, minimum=minimum, maximum=maximum, unit=unit)
+        return value, value if minimum <= value <= maximum else default
+
+    rate_hz, usable_rate_hz = read_count(
+        "sample_rate_hz", default.sample_rate_hz, minimum=8000, maximum=48_000, unit="Hz"
+    )
+    fft_size, usable_fft_size = read_count(
+        "fft_size", default.fft_size, minimum=128, maximum=8192, unit="samples"
+    )
+    hop_length, _ = read_count(
+        "hop_length",
+        min(default.hop_length, usable_fft_size),
+        minimum=32,
+        maximum=usable_fft_size,
+        unit="samples",
+    )
+    mel_bins, _ = read_count("mel_bin_count", default.mel_bins, minimum=8, maximum=512, unit="bins")
+    frame_count, _ = read_count("frame_count", 8, minimum=8, maximum=8192, unit="frames")
+    half_rate_hz = usable_rate_hz / 2
+    low_hz = options.min_frequency_hz if options.HasField("min_frequency_hz") else 0.0
+    high_hz = options.max_frequency_hz if options.HasField("max_frequency_hz") else half_rate_hz
+    validator.check_range("mel.min_frequency_hz", low_hz, minimum=0, maximum=half_rate_hz, unit="Hz")
+    validator.check_range("mel.max_frequency_hz", high_hz, minimum=0, maximum=half_rate_hz, unit="Hz")
+    validator.check(
+        "mel.max_frequency_hz" if options.HasField("max_frequency_hz") else "mel.min_frequency_hz",
+        valid=not low_hz >= high_hz,  # NaN is reported above
+        description=f"leaves no range: {low_hz:g} Hz is not below {high_hz:g} Hz.",
+        metadata={"minimum": low_hz, "maximum": high_hz},
+    )
+    validator.raise_if_invalid()
+    return MelRequest(
+        MelSettings(
+            sample_rate_hz=rate_hz,
+            fft_size=fft_size,
+            hop_length=hop_length,
+            mel_bins=mel_bins,
+            min_frequency_hz=low_hz,
+            max_frequency_hz=None if high_hz == half_rate_hz else high_hz,
+        ),
+        frame_count=frame_count if options.HasField("frame_count") else None,
+    )
 
 
 def read_pcm_format(request: audio_pb2.StreamFeaturesRequest) -> PcmFormat:
@@ -165,11 +258,7 @@ def read_pcm_format(request: audio_pb2.StreamFeaturesRequest) -> PcmFormat:
     is_config = request.WhichOneof("payload") == "config"
     validator.require("config", present=is_config, hint="send it in the first message")
     validator.raise_if_invalid()
-    validator.require(
-        "config.encoding",
-        present=request.config.encoding in _ENCODINGS,
-        hint="send PCM_ENCODING_INT16 or PCM_ENCODING_FLOAT32",
-    )
+    _check_encoding("config.encoding", request.config.encoding, validator)
     validator.raise_if_invalid()
     return PcmFormat(
         sample_rate_hz=request.config.sample_rate_hz,
@@ -178,15 +267,18 @@ def read_pcm_format(request: audio_pb2.StreamFeaturesRequest) -> PcmFormat:
     )
 
 
-def read_chunk(request: audio_pb2.StreamFeaturesRequest) -> bytes:
-    """Return the PCM of a later message of a stream.
+def read_chunk(request: audio_pb2.StreamFeaturesRequest) -> bytes | None:
+    """Return the PCM of a later message of a stream; `None` if the message asks for a summary.
 
     Raises:
-        InvalidInputError: the message holds no PCM, or too much.
+        InvalidInputError: the message holds neither, or too much PCM.
     """
-    if request.WhichOneof("payload") != "pcm":
+    payload = request.WhichOneof("payload")
+    if payload == "flush":
+        return None
+    if payload != "pcm":
         raise InvalidInputError(
-            Reason.INVALID_FIELD, "Messages after the first one must hold pcm.", field="pcm"
+            Reason.INVALID_FIELD, "Messages after the first one must hold pcm or flush.", field="pcm"
         )
     if len(request.pcm) > MAX_CHUNK_BYTES:
         raise InvalidInputError(
@@ -234,6 +326,32 @@ def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsReq
         calibration_name=options.calibration,
         is_unscaled=options.unscaled,
     )
+
+
+def _check_encoding(field: str, encoding: int, validator: RequestValidator) -> None:
+    validator.require(
+        field,
+        present=encoding in _ENCODINGS,
+        hint="send PCM_ENCODING_INT16 or PCM_ENCODING_FLOAT32",
+    )
+
+
+def _read_encoding(encoding: media_pb2.ImageEncoding, validator: RequestValidator) -> ImageEncoding:
+    validator.check(
+        "encoding.format",
+        valid=encoding.format in _FORMATS,
+        description="must be IMAGE_FORMAT_PNG, IMAGE_FORMAT_JPEG or IMAGE_FORMAT_WEBP.",
+        metadata={"value": encoding.format},
+    )
+    image_format = _FORMATS.get(encoding.format, ImageFormat.PNG)
+    if not encoding.HasField("quality"):
+        return ImageEncoding(image_format)
+    if image_format is ImageFormat.PNG and encoding.format in _FORMATS:
+        validator.check(
+            "encoding.quality", valid=False, description="is set, but PNG is lossless; leave it out."
+        )
+    validator.check_range("encoding.quality", encoding.quality, minimum=1, maximum=100)
+    return ImageEncoding(image_format, encoding.quality)
 
 
 def _describe_sizes(shape: tuple[int, ...]) -> str:

@@ -14,6 +14,7 @@ from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
+from chladni_audio_features.analysis.clip_analysis import MelRequest
 from chladni_audio_features.analysis.definitions import DescriptorDefinition
 from chladni_audio_features.analysis.descriptors import Descriptors
 from chladni_audio_features.analysis.spectrogram import MelSettings, power_to_decibels
@@ -25,6 +26,7 @@ from chladni_audio_features.latents.calibration import LatentCalibration
 from chladni_audio_features.latents.catalog import CalibrationCatalog
 from chladni_audio_features.latents.initial_latents import LatentBasis, LatentsPlan
 from chladni_audio_features.live import LiveSummary, StreamedFrames
+from chladni_audio_features.rendering import ImageFormat
 from chladni_contract.tensors import to_tensor
 
 _FORMATS: Final = {
@@ -32,6 +34,11 @@ _FORMATS: Final = {
     Container.MP3: media_pb2.AUDIO_FORMAT_MP3,
     Container.FLAC: media_pb2.AUDIO_FORMAT_FLAC,
     Container.OGG: media_pb2.AUDIO_FORMAT_OGG,
+}
+_IMAGE_FORMATS: Final = {
+    ImageFormat.PNG: media_pb2.IMAGE_FORMAT_PNG,
+    ImageFormat.JPEG: media_pb2.IMAGE_FORMAT_JPEG,
+    ImageFormat.WEBP: media_pb2.IMAGE_FORMAT_WEBP,
 }
 _MODES: Final = {
     LatentBasis.MEL: generation_pb2.NOISE_MODE_MEL,
@@ -43,7 +50,7 @@ _INPUTS: Final = (model_pb2.ModelInput(name="audio", required=True),)
 def to_features_message(
     features: Features,
     *,
-    settings: MelSettings,
+    mel: MelRequest,
     definitions: tuple[DescriptorDefinition, ...],
     embedding_card: ModelCard,
     further_cards: Sequence[ModelCard],
@@ -55,7 +62,7 @@ def to_features_message(
     return audio_pb2.ExtractFeaturesResponse(
         audio=to_properties_message(features.properties),
         log_mel=None if features.log_mel is None else to_tensor(features.log_mel),
-        mel_parameters=to_mel_parameters(settings) if has_mel else None,
+        mel_parameters=to_mel_parameters(mel.settings) if has_mel else None,
         descriptors=to_descriptor_messages(features.descriptors, definitions),
         embedding=None if features.embedding is None else _to_embedding(features.embedding, embedding_card),
         initial_latents=None if features.initial_latents is None else to_tensor(features.initial_latents),
@@ -68,17 +75,31 @@ def to_features_message(
 
 
 def to_image_message(
-    properties: SourceProperties, image: bytes, wanted: ImageOptions
+    properties: SourceProperties, image: bytes, wanted: ImageOptions, mel: MelRequest
 ) -> audio_pb2.RenderSpectrogramResponse:
     """Convert a drawn spectrogram."""
     return audio_pb2.RenderSpectrogramResponse(
         image=media_pb2.EncodedImage(
             content=image,
-            format=media_pb2.IMAGE_FORMAT_PNG,
+            format=_IMAGE_FORMATS[wanted.encoding.format],
             width_pixels=wanted.width_pixels,
             height_pixels=wanted.height_pixels,
         ),
         audio=to_properties_message(properties),
+        mel_parameters=to_mel_parameters(mel.settings),
+    )
+
+
+def to_ready_message(
+    settings: MelSettings, *, max_seconds: float, max_chunk_bytes: int
+) -> audio_pb2.StreamFeaturesResponse:
+    """Return the first message of a stream: how frames are made, and the limits."""
+    return audio_pb2.StreamFeaturesResponse(
+        ready=audio_pb2.StreamReady(
+            mel_parameters=to_mel_parameters(settings),
+            max_duration=_to_duration(max_seconds),
+            max_pcm_bytes=max_chunk_bytes,
+        )
     )
 
 
@@ -96,30 +117,30 @@ def to_frames_message(frames: StreamedFrames) -> audio_pb2.StreamFeaturesRespons
     )
 
 
-def to_summary_message(
+def to_summary(
     summary: LiveSummary,
     *,
     settings: MelSettings,
     definitions: tuple[DescriptorDefinition, ...],
     embedding_card: ModelCard,
-) -> audio_pb2.StreamFeaturesResponse:
-    """Convert the end of a live sound; the card is that of the embedding of descriptors."""
-    return audio_pb2.StreamFeaturesResponse(
-        summary=audio_pb2.StreamSummary(
-            frame_count=summary.frame_count,
-            duration=_to_duration(summary.duration_seconds),
-            mel_parameters=to_mel_parameters(settings),
-            descriptors=to_descriptor_messages(summary.descriptors, definitions),
-            embedding=None if summary.embedding is None else _to_embedding(summary.embedding, embedding_card),
-        )
+    limit_reached: bool = False,
+) -> audio_pb2.StreamSummary:
+    """Convert live sound as a whole, or so far; the card is that of the embedding of descriptors."""
+    return audio_pb2.StreamSummary(
+        frame_count=summary.frame_count,
+        duration=_to_duration(summary.duration_seconds),
+        mel_parameters=to_mel_parameters(settings),
+        descriptors=to_descriptor_messages(summary.descriptors, definitions),
+        embedding=None if summary.embedding is None else _to_embedding(summary.embedding, embedding_card),
+        limit_reached=limit_reached,
     )
 
 
 def to_properties_message(properties: SourceProperties) -> media_pb2.AudioProperties:
-    """Convert what was found in a file."""
+    """Convert what was found in a file, or in samples."""
     source = properties.source
     return media_pb2.AudioProperties(
-        format=_FORMATS[source.container],
+        format=media_pb2.AUDIO_FORMAT_PCM if source.container is None else _FORMATS[source.container],
         sample_rate_hz=source.sample_rate_hz,
         channel_count=source.channels,
         duration=_to_duration(source.duration_seconds),
@@ -134,8 +155,8 @@ def to_mel_parameters(settings: MelSettings) -> audio_pb2.MelParameters:
         fft_size=settings.fft_size,
         hop_length=settings.hop_length,
         mel_bin_count=settings.mel_bins,
-        min_frequency_hz=0.0,
-        max_frequency_hz=settings.sample_rate_hz / 2,
+        min_frequency_hz=settings.min_frequency_hz,
+        max_frequency_hz=settings.top_frequency_hz,
     )
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc
+from chladni.generation.v1 import generation_pb2
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.audio.pcm import PcmReader
 from chladni_audio_features.extraction import FeatureExtractor, SourceProperties
 from chladni_audio_features.grpc_api.requests import (
+    MAX_CHUNK_BYTES,
+    MAX_MEL_CELLS,
     read_chunk,
     read_clip,
     read_feature_selection,
     read_image_options,
     read_latents_request,
+    read_mel_request,
     read_pcm_format,
 )
 from chladni_audio_features.grpc_api.responses import (
@@ -26,10 +31,12 @@ from chladni_audio_features.grpc_api.responses import (
     to_frames_message,
     to_image_message,
     to_models_message,
-    to_summary_message,
+    to_ready_message,
+    to_summary,
 )
-from chladni_audio_features.live import LiveAnalysis, LiveLimits
+from chladni_audio_features.live import LiveAnalysis, LiveLimits, LiveSummary
 from chladni_audio_features.metrics import AudioMetrics
+from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, with_heartbeats
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.request_context import cancellation_of
 
@@ -45,6 +52,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         decoding_limits: What live PCM may be, apart from its length.
         live_limits: How long live PCM may be.
         metrics: What is counted.
+        heartbeat_seconds: Silence after which a live stream sends a heartbeat.
     """
 
     def __init__(
@@ -55,12 +63,14 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         decoding_limits: DecodingLimits,
         live_limits: LiveLimits,
         metrics: AudioMetrics,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._extractor = extractor
         self._workers = workers
         self._decoding_limits = decoding_limits
         self._live_limits = live_limits
         self._metrics = metrics
+        self._heartbeat_seconds = heartbeat_seconds
 
     async def ExtractFeatures(
         self, request: audio_pb2.ExtractFeaturesRequest, context: Context
@@ -68,6 +78,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         """Compute the chosen features of a clip."""
         content = read_clip(request)
         wanted = read_feature_selection(request)
+        mel = read_mel_request(request.mel)
         model = self._extractor.embedding_models.find(request.embedding_model)
         further_models = [
             self._extractor.embedding_models.find(name, field=f"further_embedding_models[{index}]")
@@ -89,11 +100,13 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
                 embedding_model=model,
                 further_models=further_models,
                 latents_plan=plan,
+                mel=mel,
+                max_mel_cells=MAX_MEL_CELLS,
             )
             self._count(features.properties)
             return to_features_message(
                 features,
-                settings=self._extractor.transform.settings,
+                mel=mel,
                 definitions=self._extractor.analyser.definitions,
                 embedding_card=model.card,
                 further_cards=[further.card for further in further_models],
@@ -110,6 +123,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         """Draw the spectrogram of a clip."""
         content = read_clip(request)
         wanted = read_image_options(request)
+        mel = read_mel_request(request.mel)
 
         def work() -> audio_pb2.RenderSpectrogramResponse:
             properties, image = self._extractor.render(
@@ -117,9 +131,11 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
                 width_pixels=wanted.width_pixels,
                 height_pixels=wanted.height_pixels,
                 colormap=wanted.colormap,
+                encoding=wanted.encoding,
+                mel=mel,
             )
             self._count(properties)
-            return to_image_message(properties, image, wanted)
+            return to_image_message(properties, image, wanted, mel)
 
         with cancellation_of(context) as token:
             return await self._workers.run(token, work)
@@ -129,30 +145,56 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest],
         context: Context,
     ) -> AsyncIterator[audio_pb2.StreamFeaturesResponse]:
-        """Compute mel frames of live PCM as it arrives, and a summary at its end."""
-        first = await anext(request_iterator, audio_pb2.StreamFeaturesRequest())
-        reader = PcmReader(read_pcm_format(first), limits=self._decoding_limits)
-        analysis = LiveAnalysis(self._extractor, reader, limits=self._live_limits)
-        with cancellation_of(context) as token:
-            async for request in request_iterator:
-                frames = await self._workers.run(token, analysis.push, read_chunk(request))
-                if frames.level is not None:
-                    yield to_frames_message(frames)
-            frames, summary = await self._workers.run(token, analysis.finish)
-        if frames.mel_power.shape[1]:
-            yield to_frames_message(frames)
-        yield to_summary_message(
-            summary,
-            settings=self._extractor.transform.settings,
-            definitions=self._extractor.analyser.definitions,
-            embedding_card=self._extractor.embedding_models.default.card,
-        )
+        """Compute mel frames of live PCM as it arrives, and a summary at its end and when it is asked for."""
+        events = self._analyse_stream(request_iterator, context)
+        async with aclosing(with_heartbeats(events, self._heartbeat_seconds)) as responses:
+            async for response in responses:
+                yield response or audio_pb2.StreamFeaturesResponse(heartbeat=generation_pb2.Heartbeat())
 
     async def ListModels(
         self, request: audio_pb2.ListModelsRequest, context: Context
     ) -> audio_pb2.ListModelsResponse:
         """List the embedding models, and the calibrations of initial latents with the default one."""
         return to_models_message(self._extractor.embedding_models, self._extractor.calibrations)
+
+    async def _analyse_stream(
+        self, request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest], context: Context
+    ) -> AsyncGenerator[audio_pb2.StreamFeaturesResponse, None]:
+        first = await anext(request_iterator, audio_pb2.StreamFeaturesRequest())
+        reader = PcmReader(read_pcm_format(first), limits=self._decoding_limits)
+        analysis = LiveAnalysis(self._extractor, reader, limits=self._live_limits)
+        yield to_ready_message(
+            self._extractor.transform.settings,
+            max_seconds=self._live_limits.max_seconds,
+            max_chunk_bytes=MAX_CHUNK_BYTES,
+        )
+        with cancellation_of(context) as token:
+            async for request in request_iterator:
+                chunk = read_chunk(request)
+                if chunk is None:
+                    so_far = await self._workers.run(token, analysis.summarise)
+                    yield audio_pb2.StreamFeaturesResponse(so_far=self._to_summary(so_far))
+                    continue
+                frames = await self._workers.run(token, analysis.push, chunk)
+                if frames.level is not None:
+                    yield to_frames_message(frames)
+                if analysis.is_full:
+                    break
+            frames, summary = await self._workers.run(token, analysis.finish)
+        if frames.mel_power.shape[1]:
+            yield to_frames_message(frames)
+        yield audio_pb2.StreamFeaturesResponse(
+            summary=self._to_summary(summary, limit_reached=analysis.is_full)
+        )
+
+    def _to_summary(self, summary: LiveSummary, *, limit_reached: bool = False) -> audio_pb2.StreamSummary:
+        return to_summary(
+            summary,
+            settings=self._extractor.transform.settings,
+            definitions=self._extractor.analyser.definitions,
+            embedding_card=self._extractor.embedding_models.default.card,
+            limit_reached=limit_reached,
+        )
 
     def _count(self, properties: SourceProperties) -> None:
         source = properties.source
