@@ -142,6 +142,16 @@ async def test_callers_are_told_apart(backends, gateway):
         (creation(height_pixels=4097), Reason.INVALID_FIELD, "options.height_pixels"),
         (creation(priority=7), Reason.INVALID_FIELD, "options.priority"),
         (
+            creation(encoding=media_pb2.ImageEncoding(format=media_pb2.IMAGE_FORMAT_WEBP)),
+            Reason.INVALID_FIELD,
+            "options.encoding.format",
+        ),
+        (
+            creation(encoding=media_pb2.ImageEncoding(quality=80)),
+            Reason.INVALID_FIELD,
+            "options.encoding.quality",
+        ),
+        (
             creation(previews=generation_pb2.PreviewOptions(interval_steps=1, size_pixels=4)),
             Reason.INVALID_FIELD,
             "options.previews.size_pixels",

@@ -49,6 +49,7 @@ _RECIPES: Final = {
     "clap_unclip": "clap-unclip",
 }
 """Recipes by the names of their options in the oneof `recipe_options`."""
+_KEPT_FORMATS: Final = (media_pb2.IMAGE_FORMAT_UNSPECIFIED, media_pb2.IMAGE_FORMAT_PNG)
 _OPTIONS: Final = frozenset(field.name for field in generation_pb2.GenerationOptions.DESCRIPTOR.fields)
 _PCM_ENCODINGS: Final = {
     media_pb2.PCM_ENCODING_INT16: PcmEncoding.INT16,
@@ -78,9 +79,10 @@ def to_creation_request(
 
     Raises:
         ChladniError: It gives options of another recipe than the one that it names, a value of an enum that
-            this gateway does not know, or a `request_id` that is no UUID.
+            this gateway does not know, another encoding than PNG, or a `request_id` that is no UUID.
     """
     options = message.options
+    _check_encoding(options)
     return CreationRequest(
         clip=to_clip(message.audio),
         recipe=_to_recipe(message),
@@ -230,6 +232,29 @@ def _path_of(field: str, message: creation_pb2.CreateImageRequest) -> str:
     if given is not None and first in {field.name for field in getattr(message, given).DESCRIPTOR.fields}:
         return f"{given}.{field}"
     return f"options.{field}" if first in _OPTIONS else field
+
+
+def _check_encoding(options: generation_pb2.GenerationOptions) -> None:
+    """Require the one encoding in which the gateway keeps images.
+
+    Raises:
+        InvalidInputError: Another one is asked for.
+    """
+    encoding = options.encoding
+    if encoding.format not in _KEPT_FORMATS:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            "options.encoding.format must be IMAGE_FORMAT_PNG, as the gateway keeps images; leave it out.",
+            field="options.encoding.format",
+            metadata={"value": str(encoding.format), "allowed": "IMAGE_FORMAT_PNG"},
+        )
+    if encoding.HasField("quality"):
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            "options.encoding.quality does not go with PNG, which is lossless; leave it out.",
+            field="options.encoding.quality",
+            metadata={"value": str(encoding.quality)},
+        )
 
 
 def _to_request_id(text: str) -> UUID | None:
