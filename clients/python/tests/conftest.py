@@ -28,9 +28,12 @@ from typer.testing import CliRunner
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.gateway.v1 import creation_pb2, image_pb2, server_service_pb2
+from chladni.gateway.v1 import audio_service_pb2, creation_pb2, image_pb2, server_service_pb2
+from chladni.gateway.v1 import audio_service_pb2_grpc as audio_service_grpc
 from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import job_service_pb2 as job_pb2
+from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
@@ -39,6 +42,7 @@ from chladni_client import AsyncClient, Client, RetryPolicy
 from chladni_client.cli.app import build_app
 from chladni_contract.status import NO_RETRY, RETRY_PUSHBACK_KEY
 
+JOB_ID = "5c0e8b7a-9d0b-4c55-8a4f-2a0f6f0c7d31"
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 SHA256 = "ab" * 32
 SESSION_TOKEN = "t" * 43
@@ -163,6 +167,35 @@ def creation_events():
     ]
 
 
+def stored_image(image_id):
+    """Returns the description of an image that the server keeps."""
+    image = image_pb2.Image()
+    image.CopyFrom(creation_events()[-1].created.image)
+    image.image_id, image.recipe, image.display_name = image_id, "descriptors", "voice.wav"
+    image.sha256 = SHA256
+    image.create_time.FromDatetime(datetime(2030, 1, 1, tzinfo=UTC))
+    return image
+
+
+def job(state):
+    """Returns a job."""
+    message = job_pb2.Job(
+        job_id=JOB_ID, state=state, stage=creation_pb2.STAGE_IMAGE_GENERATION, display_name="voice.wav"
+    )
+    message.create_time.FromDatetime(datetime(2030, 1, 1, tzinfo=UTC))
+    if state == job_pb2.JOB_STATE_RUNNING:
+        message.step, message.total_steps = 1, 2
+        message.elapsed.FromMilliseconds(250)
+    return message
+
+
+def job_error():
+    """Returns why a job failed."""
+    return job_pb2.JobError(
+        grpc_code=8, reason="OUT_OF_MEMORY", message="Too little memory.", metadata={"model": "sd"}
+    )
+
+
 def rich_error(
     code,
     reason,
@@ -254,8 +287,10 @@ def raw_latents_of(recording, value_count):
 class Script:
     """What the server answers, and what it was asked.
 
-    `errors` are the answers to the next calls, one each; `error_after` fails a creation after so many
-    events; with `stops_after`, a creation waits after so many events until it is cancelled.
+    `errors` are the answers to the next calls, one each. `error_after` fails a creation after so many
+    events, and once a download or the events of a job. `leaves_files_out` makes every image one to be
+    downloaded. `last_job_event` ends a job in place of its image. With `stops_after`, a creation waits after
+    so many events until it is cancelled.
     """
 
     def __init__(self):
@@ -269,7 +304,23 @@ class Script:
         self.pcm_config = None
         self.error_after = None
         self.stops_after = None
+        self.leaves_files_out = False
+        self.last_job_event = None
+        self.gateway_audio_calls = []
         self.was_cancelled = threading.Event()
+
+    def job_events(self):
+        """Returns the events of the job; those of the creation, unless it ends with another one."""
+        creations = [event for event in self.events if event.WhichOneof("event") != "heartbeat"]
+        if self.last_job_event is not None:
+            creations = creations[:-1]
+        elif creations[-1].WhichOneof("event") == "created":
+            last = creation_pb2.CreateImageResponse()
+            last.CopyFrom(creations[-1])
+            last.created.ClearField("file")
+            creations[-1] = last
+        events = [job_pb2.WatchJobResponse(creation=creation) for creation in creations]
+        return events if self.last_job_event is None else [*events, self.last_job_event]
 
     @contextmanager
     def answering(self, request, context):
@@ -320,13 +371,137 @@ class ScriptedGateway(gateway_grpc.ImageServiceServicer):
     def GetImage(self, request, context):
         with self.script.answering(request, context):
             response = gateway_pb2.GetImageResponse(file=media_pb2.EncodedImage(content=png_of()))
+            response.image.image_id = request.image_id
             response.image.create_time.FromDatetime(datetime(2030, 1, 1, tzinfo=UTC))
+            if self.script.leaves_files_out:
+                response.ClearField("file")
             return response
+
+    def DownloadImage(self, request, context):
+        """Sends the file in parts of ten bytes."""
+        with self.script.answering(request, context):
+            content = png_of()
+            for index, begin in enumerate(range(request.offset_bytes, len(content), 10)):
+                if self.script.error_after is not None and index == self.script.error_after[0]:
+                    error, self.script.error_after = self.script.error_after[1], None
+                    self.script.fail(error, context)
+                part = content[begin : begin + 10]
+                yield gateway_pb2.DownloadImageResponse(content=part, total_bytes=len(content))
+
+    def ListImages(self, request, context):
+        """Lists images on two pages."""
+        with self.script.answering(request, context):
+            page = request.page_token or "1"
+            return gateway_pb2.ListImagesResponse(
+                images=[stored_image(f"{page}-{number}") for number in range(2)],
+                next_page_token="2" if page == "1" else "",
+            )
+
+    def DeleteImage(self, request, context):
+        with self.script.answering(request, context):
+            return gateway_pb2.DeleteImageResponse()
+
+    def CompareImageMatrix(self, request, context):
+        with self.script.answering(request, context):
+            count = len(request.image_ids)
+            scores = np.full((count, count), 0.5, "<f4")
+            np.fill_diagonal(scores, 1)
+            return gateway_pb2.CompareImageMatrixResponse(
+                image_ids=request.image_ids,
+                scores=tensor_pb2.Tensor(
+                    dtype=tensor_pb2.DATA_TYPE_FLOAT32, shape=scores.shape, data=scores.tobytes()
+                ),
+                model="tower",
+            )
+
+    def SearchImages(self, request, context):
+        with self.script.answering(request, context):
+            matches = [gateway_pb2.ImageMatch(image=stored_image(IMAGE_ID), score=0.75)]
+            return gateway_pb2.SearchImagesResponse(matches=matches)
+
+    def ScoreAlignment(self, request, context):
+        with self.script.answering(request, context):
+            return gateway_pb2.ScoreAlignmentResponse(score=0.5, cosine=0.25, model="clap")
+
+
+class ScriptedJobs(job_grpc.JobServiceServicer):
+    """One job, with the events of the script, numbered."""
+
+    def __init__(self, script):
+        self.script = script
+
+    def CreateJob(self, request, context):
+        with self.script.answering(request, context):
+            return job_pb2.CreateJobResponse(job=job(job_pb2.JOB_STATE_ANALYZING))
+
+    def GetJob(self, request, context):
+        with self.script.answering(request, context):
+            found = job(job_pb2.JOB_STATE_COMPLETED)
+            found.image.CopyFrom(stored_image(IMAGE_ID))
+            return job_pb2.GetJobResponse(job=found)
+
+    def ListJobs(self, request, context):
+        with self.script.answering(request, context):
+            failed = job(job_pb2.JOB_STATE_FAILED)
+            failed.error.CopyFrom(job_error())
+            page = [failed] if request.page_token else [job(job_pb2.JOB_STATE_RUNNING)]
+            return job_pb2.ListJobsResponse(jobs=page, next_page_token="" if request.page_token else "2")
+
+    def WatchJob(self, request, context):
+        with self.script.answering(request, context):
+            yield job_pb2.WatchJobResponse(heartbeat=generation_pb2.Heartbeat())
+            for number, event in enumerate(self.script.job_events(), start=1):
+                if self.script.error_after is not None and number > self.script.error_after[0]:
+                    error, self.script.error_after = self.script.error_after[1], None
+                    self.script.fail(error, context)
+                if number > request.after_number:
+                    event.number = number
+                    yield event
+
+    def CancelJob(self, request, context):
+        with self.script.answering(request, context):
+            return job_pb2.CancelJobResponse(job=job(job_pb2.JOB_STATE_CANCELLED))
+
+    def DeleteJob(self, request, context):
+        with self.script.answering(request, context):
+            return job_pb2.DeleteJobResponse()
+
+
+class ScriptedAudio(audio_service_grpc.AudioServiceServicer):
+    """The gateway's audio service: the audio-feature service, in messages of its own."""
+
+    def __init__(self, script):
+        self.script = script
+        self.features = ScriptedAudioFeatures(script)
+
+    def RenderSpectrogram(self, request, context):
+        self.script.gateway_audio_calls.append("RenderSpectrogram")
+        rendered = self.features.RenderSpectrogram(request.render, context)
+        return audio_service_pb2.RenderSpectrogramResponse(rendered=rendered)
+
+    def StreamFeatures(self, requests, context):
+        self.script.gateway_audio_calls.append("StreamFeatures")
+        for response in self.features.StreamFeatures((request.stream for request in requests), context):
+            yield audio_service_pb2.StreamFeaturesResponse(stream=response)
 
 
 class ScriptedServer(server_grpc.ServerServiceServicer):
     def __init__(self, script):
         self.script = script
+
+    def GetServerInfo(self, request, context):
+        with self.script.answering(request, context):
+            response = server_service_pb2.GetServerInfoResponse(
+                version="0.1.0", api_packages=["chladni.gateway.v1"]
+            )
+            limits = response.limits
+            limits.max_audio_bytes, limits.max_matrix_images = 10, 24
+            limits.max_audio_duration.FromSeconds(30)
+            limits.image_retention.FromSeconds(86_400)
+            limits.seed.min, limits.seed.max = 0, 2**32 - 1
+            response.services.add(name="audio-features", state=server_service_pb2.SERVICE_STATE_HEALTHY)
+            response.services.add(name="similarity", state=server_service_pb2.SERVICE_STATE_LOADING)
+            return response
 
     def ListRecipes(self, request, context):
         with self.script.answering(request, context):
@@ -465,6 +640,8 @@ def start_server(script, health, *, credentials=None):
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 1024 * 1024)])
     gateway_grpc.add_ImageServiceServicer_to_server(ScriptedGateway(script), server)
     server_grpc.add_ServerServiceServicer_to_server(ScriptedServer(script), server)
+    job_grpc.add_JobServiceServicer_to_server(ScriptedJobs(script), server)
+    audio_service_grpc.add_AudioServiceServicer_to_server(ScriptedAudio(script), server)
     audio_grpc.add_AudioFeatureServiceServicer_to_server(ScriptedAudioFeatures(script), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health.set("", health_pb2.HealthCheckResponse.SERVING)

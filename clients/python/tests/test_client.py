@@ -16,19 +16,21 @@ import chladni_client as chladni
 
 AUDIO = b"RIFF, or so"
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
+JOB_ID = "5c0e8b7a-9d0b-4c55-8a4f-2a0f6f0c7d31"
 
 
 def public_methods(client_class):
     return {
         name: inspect.signature(member)
-        for name, member in vars(client_class).items()
-        if callable(member) and not name.startswith("__")
+        for name, member in inspect.getmembers(client_class, callable)
+        if not name.startswith("__")
     }
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters():
     asynchronous = public_methods(chladni.AsyncClient)
     asynchronous = {name: signature for name, signature in asynchronous.items() if not name.startswith("_")}
+    assert len(asynchronous) >= 20
     synchronous = public_methods(chladni.Client)
     assert synchronous.keys() == asynchronous.keys()
     for name, signature in synchronous.items():
@@ -46,6 +48,15 @@ def test_methods_keep_their_documentation():
         ("create_image", (AUDIO,)),
         ("compare_images", (b"1", b"2")),
         ("get_image", (IMAGE_ID,)),
+        ("delete_image", (IMAGE_ID,)),
+        ("compare_image_matrix", ([IMAGE_ID, JOB_ID],)),
+        ("search_images", (IMAGE_ID, 3)),
+        ("score_alignment", (IMAGE_ID,)),
+        ("create_job", (AUDIO,)),
+        ("get_job", (JOB_ID,)),
+        ("cancel_job", (JOB_ID,)),
+        ("delete_job", (JOB_ID,)),
+        ("server_info", ()),
         ("list_recipes", ()),
         ("render_spectrogram", (AUDIO,)),
         ("extract_features", (AUDIO,)),
@@ -54,6 +65,15 @@ def test_methods_keep_their_documentation():
 )
 async def test_both_clients_return_the_same(client, async_client, method, arguments):
     assert getattr(client, method)(*arguments) == await getattr(async_client, method)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("list_images", ()), ("list_jobs", ()), ("watch_job", (JOB_ID,))]
+)
+async def test_both_clients_yield_the_same_items(client, async_client, method, arguments):
+    items = [item async for item in getattr(async_client, method)(*arguments)]
+    assert items
+    assert list(getattr(client, method)(*arguments)) == items
 
 
 async def test_both_clients_stream_sounds_alike(client, async_client):

@@ -63,8 +63,17 @@ from chladni_client.types.events import (
     Retrying,
     Started,
 )
-from chladni_client.types.images import Comparison, CreatedImage, Priority, StoredImage
+from chladni_client.types.images import CreatedImage, Image, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
+from chladni_client.types.jobs import (
+    Job,
+    JobCancelled,
+    JobError,
+    JobEvent,
+    JobEventContent,
+    JobFailed,
+    JobState,
+)
 from chladni_client.types.live import (
     AudioLevel,
     LiveEvent,
@@ -74,24 +83,38 @@ from chladni_client.types.live import (
     PcmFormat,
 )
 from chladni_client.types.options import CreationOptions, NoiseMode
-from chladni_client.types.services import Recipe, RecipeNeed, ServiceHealth, ServiceState
+from chladni_client.types.services import (
+    BackendInfo,
+    BackendState,
+    Recipe,
+    RecipeNeed,
+    RequestLimits,
+    ServerInfo,
+    ServiceHealth,
+    ServiceState,
+)
+from chladni_client.types.similarity import Alignment, Comparison, ComparisonMatrix, Match
 from chladni_client.types.timeouts import Timeouts
 from chladni_contract.errors import FieldViolation
 from chladni_contract.provenance import Provenance
 
 __all__ = [
     "Accepted",
+    "Alignment",
     "AsyncClient",
     "AudioAnalyzed",
     "AudioFeatures",
     "AudioInput",
     "AudioLevel",
     "AudioProperties",
+    "BackendInfo",
+    "BackendState",
     "CallCancelledError",
     "ChladniError",
     "Client",
     "Colormap",
     "Comparison",
+    "ComparisonMatrix",
     "CreatedImage",
     "CreationEvent",
     "CreationOptions",
@@ -102,14 +125,23 @@ __all__ = [
     "FaultError",
     "Feature",
     "FieldViolation",
+    "Image",
     "ImageCreated",
     "ImageDrafted",
     "InitialLatentsOptions",
     "InvalidInputError",
+    "Job",
+    "JobCancelled",
+    "JobError",
+    "JobEvent",
+    "JobEventContent",
+    "JobFailed",
+    "JobState",
     "LatentBasis",
     "LatentCalibration",
     "LiveEvent",
     "LiveSummary",
+    "Match",
     "MelFrames",
     "NoiseMode",
     "NotFoundError",
@@ -130,8 +162,10 @@ __all__ = [
     "RecipeUnavailableError",
     "Reproduction",
     "ReproductionReport",
+    "RequestLimits",
     "RetryPolicy",
     "Retrying",
+    "ServerInfo",
     "ServiceHealth",
     "ServiceState",
     "Spectrogram",

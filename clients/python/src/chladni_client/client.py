@@ -61,11 +61,12 @@ class Client:
             image.save("voice.png")
 
     Every method does what its namesake of `AsyncClient` does and waits for the result; `on_event` is called
-    on the client's own thread, while the items of `stream_image` come to the caller's. Threads may share a
+    on the client's own thread, while the items of streams and lists come to the caller's. Threads may share a
     client. An interruption (Ctrl-C) cancels the call that waits, and the work in every service behind it.
 
     Args:
         target: As for `AsyncClient`.
+        session_token: As for `AsyncClient`.
         audio_features_target: As for `AsyncClient`.
         credentials: As for `AsyncClient`.
         token: As for `AsyncClient`.
@@ -82,6 +83,7 @@ class Client:
         self,
         target: str | None = None,
         *,
+        session_token: str | None = None,
         audio_features_target: str | None = None,
         credentials: grpc.ChannelCredentials | TlsCredentials | None = None,
         token: Token | None = None,
@@ -95,6 +97,7 @@ class Client:
     ) -> None:
         self._client = AsyncClient(
             target,
+            session_token=session_token,
             audio_features_target=audio_features_target,
             credentials=credentials,
             token=token,
@@ -120,12 +123,29 @@ class Client:
         """Close the connections for good; calls of other threads end with `CallCancelledError`."""
         self._close()
 
+    @property
+    def session_token(self) -> str:
+        """Token to which the images and jobs of this client belong; who has it can delete them."""
+        return self._client.session_token
+
     create_image = _blocking(AsyncClient.create_image)
     stream_image = _iterating(AsyncClient.stream_image)
     reproduce_image = _blocking(AsyncClient.reproduce_image)
-    compare_images = _blocking(AsyncClient.compare_images)
     get_image = _blocking(AsyncClient.get_image)
+    list_images = _iterating(AsyncClient.list_images)
+    delete_image = _blocking(AsyncClient.delete_image)
+    compare_images = _blocking(AsyncClient.compare_images)
+    compare_image_matrix = _blocking(AsyncClient.compare_image_matrix)
+    search_images = _blocking(AsyncClient.search_images)
+    score_alignment = _blocking(AsyncClient.score_alignment)
+    create_job = _blocking(AsyncClient.create_job)
+    get_job = _blocking(AsyncClient.get_job)
+    list_jobs = _iterating(AsyncClient.list_jobs)
+    watch_job = _iterating(AsyncClient.watch_job)
+    cancel_job = _blocking(AsyncClient.cancel_job)
+    delete_job = _blocking(AsyncClient.delete_job)
     list_recipes = _blocking(AsyncClient.list_recipes)
+    server_info = _blocking(AsyncClient.server_info)
     render_spectrogram = _blocking(AsyncClient.render_spectrogram)
     extract_features = _blocking(AsyncClient.extract_features)
     stream_features = _iterating(AsyncClient.stream_features)

@@ -48,9 +48,11 @@ def test_the_nearer_one_wins(run, target, monkeypatch):
 
 
 def test_a_value_that_looks_like_one_is_a_value(run, target, script):
-    ended = run("create", "voice.wav", "--prompt", "--target", "--target", target, "-q")
+    ended = run(
+        "create", "voice.wav", "--recipe", "music-prompts", "--prompt", "--target", "--target", target, "-q"
+    )
     assert ended.exit_code == ExitStatus.SUCCESS, ended.stderr
-    assert script.requests[0].prompt == "--target"
+    assert script.requests[0].music_prompts.prompt == "--target"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

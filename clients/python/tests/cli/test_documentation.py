@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from chladni.gateway.v1 import server_service_pb2
 from chladni_client.cli.app import build_app
 from chladni_client.recording.sources import WavSource
 
@@ -23,8 +24,9 @@ COMMANDS = re.search(r"```\n(chladni create.*?)```", README, flags=re.DOTALL)[1]
 
 
 @pytest.fixture
-def sounds(folder, target, monkeypatch, write_wav):
-    """A folder with sounds, and an environment that names the scripted server."""
+def sounds(folder, script, target, monkeypatch, write_wav):
+    """A folder with sounds, and an environment that names the scripted server, which has `latent-noise`."""
+    script.further_recipes.append(server_service_pb2.Recipe(name="latent-noise", available=True))
     write_wav(folder / "voice.wav", [0, 1000, -1000] * 300)
     (folder / "flute.ogg").write_bytes(b"a flute")
     for name in ("recordings/1.wav", "recordings/more/2.ogg"):

@@ -1,24 +1,32 @@
-"""The streams: events of one creation, and features of live audio."""
+"""The streams: events of one creation or one job, the parts of a file, and features of live audio."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
-from typing import TypeAlias
+from dataclasses import replace
+from typing import Any, TypeAlias, TypeVar
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.gateway.v1 import creation_pb2
+from chladni.gateway.v1 import audio_service_pb2, creation_pb2, job_service_pb2
+from chladni.gateway.v1 import audio_service_pb2_grpc as gateway_audio_grpc
+from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
+from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni_client._messages.audio_results import to_live_event
 from chladni_client._messages.image_results import to_creation_event
+from chladni_client._messages.job_results import to_job_event
 from chladni_client._messages.requests import to_pcm_config
 from chladni_client._transport.connection import Connection
-from chladni_client._transport.retries import Attempts
+from chladni_client._transport.retries import Attempts, RetryPolicy
 from chladni_client.errors import FaultError, TemporaryError
 from chladni_client.types.events import CreationEvent, ImageCreated, Progress, Retrying, Started
+from chladni_client.types.jobs import JobEvent, JobEventContent
 from chladni_client.types.live import LiveEvent, PcmFormat
+
+EventT = TypeVar("EventT", bound=JobEventContent)
 
 
 async def created_events(
@@ -65,29 +73,149 @@ async def _events_of_one_call(
         raise FaultError("The server ended the stream without an image.", reason="INTERNAL")
 
 
+async def job_events(
+    gateway: Connection, job_id: str, after: int, policy: RetryPolicy, timeout_seconds: float | None
+) -> AsyncGenerator[JobEvent, None]:
+    """Yield the events of a job after a number, the last one last; closing the generator ends the call.
+
+    A lost connection is opened again, and the events go on after the last number seen. The attempts are
+    counted from the last event on.
+
+    Raises:
+        ChladniError: The server refused at last, or failed.
+    """
+    attempts = Attempts(policy, timeout_seconds)
+    last_number = after
+    while True:
+        try:
+            request = job_service_pb2.WatchJobRequest(job_id=job_id, after_number=last_number)
+            async with aclosing(_job_events_of_one_call(gateway, request, attempts)) as events:
+                async for event in events:
+                    last_number = max(last_number, event.number)
+                    attempts.number = 1
+                    yield event
+                    if event.is_last:
+                        return
+        except TemporaryError as error:
+            delay_seconds = attempts.next_delay_seconds(error)
+            if delay_seconds is None:
+                raise
+            await asyncio.sleep(delay_seconds)
+        else:
+            return  # the last event has been seen before
+
+
+async def _job_events_of_one_call(
+    gateway: Connection, request: job_service_pb2.WatchJobRequest, attempts: Attempts
+) -> AsyncGenerator[JobEvent, None]:
+    stub: job_grpc.JobServiceAsyncStub = job_grpc.JobServiceStub(gateway.channel)
+    with gateway.calling() as metadata:
+        call = stub.WatchJob(request, timeout=attempts.remaining_seconds, metadata=metadata)
+        try:
+            async for response in call:
+                event = to_job_event(response)
+                if event is not None:
+                    yield event
+        finally:
+            call.cancel()  # does nothing to a call that has ended
+
+
+async def downloaded(gateway: Connection, image_id: str, attempts: Attempts) -> bytes:
+    """Return the file of an image, which comes in parts; after a lost connection, the rest of it.
+
+    Raises:
+        ChladniError: The server refused at last, or failed.
+    """
+    content = bytearray()
+    stub: gateway_grpc.ImageServiceAsyncStub = gateway_grpc.ImageServiceStub(gateway.channel)
+    while True:
+        request = gateway_pb2.DownloadImageRequest(image_id=image_id, offset_bytes=len(content))
+        total_bytes = None
+        try:
+            with gateway.calling() as metadata:
+                call = stub.DownloadImage(request, timeout=attempts.remaining_seconds, metadata=metadata)
+                try:
+                    async for response in call:
+                        content += response.content
+                        total_bytes = response.total_bytes
+                finally:
+                    call.cancel()  # does nothing to a call that has ended
+        except TemporaryError as error:
+            delay_seconds = attempts.next_delay_seconds(error)
+            if delay_seconds is None:
+                raise
+            await asyncio.sleep(delay_seconds)
+        else:
+            if total_bytes != len(content):
+                raise FaultError("The server sent another number of bytes than it said.", reason="INTERNAL")
+            return bytes(content)
+
+
+async def with_file(gateway: Connection, event: EventT, attempts: Attempts) -> EventT:
+    """Return an event, with the file of the image that it reports if the server left that out.
+
+    Raises:
+        ChladniError: The server refused at last, or failed.
+    """
+    if not isinstance(event, ImageCreated) or event.image.png:
+        return event
+    content = await downloaded(gateway, event.image.image_id, attempts)
+    return replace(event, image=replace(event.image, png=content))
+
+
 PcmChunks: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
 
 
 async def live_events(
-    connection: Connection, chunks: PcmChunks, pcm: PcmFormat, timeout_seconds: float | None
+    connection: Connection,
+    chunks: PcmChunks,
+    pcm: PcmFormat,
+    timeout_seconds: float | None,
+    *,
+    is_gateway: bool,
 ) -> AsyncGenerator[LiveEvent, None]:
     """Yield what the server makes of a sound; closing the generator cancels the call.
 
     A sound that has been heard cannot be sent a second time, so nothing is tried again.
 
+    Args:
+        connection: Connection to the gateway or to the audio-feature service.
+        chunks: The sound.
+        pcm: What its bytes mean.
+        timeout_seconds: Time for the whole sound; `None` for no limit.
+        is_gateway: Whether the connection is one to the gateway.
+
     Raises:
         ChladniError: The server refused, or failed.
     """
-    stub: audio_grpc.AudioFeatureServiceAsyncStub = audio_grpc.AudioFeatureServiceStub(connection.channel)
     with connection.calling() as metadata:
-        call = stub.StreamFeatures(_requests(chunks, pcm), timeout=timeout_seconds, metadata=metadata)
+        requests = _requests(chunks, pcm)
+        if is_gateway:
+            gateway_stub: gateway_audio_grpc.AudioServiceAsyncStub = gateway_audio_grpc.AudioServiceStub(
+                connection.channel
+            )
+            call: Any = gateway_stub.StreamFeatures(
+                _wrapped(requests), timeout=timeout_seconds, metadata=metadata
+            )
+        else:
+            stub: audio_grpc.AudioFeatureServiceAsyncStub = audio_grpc.AudioFeatureServiceStub(
+                connection.channel
+            )
+            call = stub.StreamFeatures(requests, timeout=timeout_seconds, metadata=metadata)
         try:
             async for response in call:
-                event = to_live_event(response)
+                event = to_live_event(response.stream if is_gateway else response)
                 if event is not None:
                     yield event
         finally:
             call.cancel()  # does nothing to a call that has ended
+
+
+async def _wrapped(
+    requests: AsyncIterator[audio_pb2.StreamFeaturesRequest],
+) -> AsyncIterator[audio_service_pb2.StreamFeaturesRequest]:
+    async for request in requests:
+        yield audio_service_pb2.StreamFeaturesRequest(stream=request)
 
 
 async def _requests(chunks: PcmChunks, pcm: PcmFormat) -> AsyncIterator[audio_pb2.StreamFeaturesRequest]:

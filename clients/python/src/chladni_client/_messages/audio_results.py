@@ -64,8 +64,8 @@ def to_audio_features(message: audio_pb2.ExtractFeaturesResponse) -> AudioFeatur
         audio=to_audio_properties(message.audio),
         descriptors=tuple(map(to_descriptor, message.descriptors)),
         embedding=_to_embedding(message.embedding) if message.HasField("embedding") else None,
-        log_mel=_to_tensor(message.log_mel) if message.HasField("log_mel") else None,
-        initial_latents=_to_tensor(message.initial_latents) if message.HasField("initial_latents") else None,
+        log_mel=to_tensor(message.log_mel) if message.HasField("log_mel") else None,
+        initial_latents=to_tensor(message.initial_latents) if message.HasField("initial_latents") else None,
         latent_calibration=(
             _to_latent_calibration(message.latent_calibration)
             if message.HasField("latent_calibration")
@@ -82,7 +82,7 @@ def to_live_event(message: audio_pb2.StreamFeaturesResponse) -> LiveEvent | None
             frames = message.frames
             return MelFrames(
                 first_frame=frames.first_frame,
-                power_db=_to_tensor(frames.power_db),
+                power_db=to_tensor(frames.power_db),
                 level=(
                     AudioLevel(frames.level.rms_dbfs, frames.level.peak_dbfs)
                     if frames.HasField("level")
@@ -106,10 +106,15 @@ def _to_latent_calibration(message: model_pb2.LatentCalibration) -> LatentCalibr
 
 
 def _to_embedding(message: tensor_pb2.Embedding) -> Embedding:
-    return Embedding(message.space, _to_tensor(message.values).values, tuple(message.component_names))
+    return Embedding(message.space, to_tensor(message.values).values, tuple(message.component_names))
 
 
-def _to_tensor(message: tensor_pb2.Tensor) -> Tensor:
+def to_tensor(message: tensor_pb2.Tensor) -> Tensor:
+    """Return the array that a message holds.
+
+    Raises:
+        FaultError: Its element type is unknown to this client.
+    """
     dtype = dtype_of(message)
     if dtype is None:
         raise FaultError("The server sent an array of a type unknown to this client.", reason="INTERNAL")

@@ -1,4 +1,4 @@
-"""From messages to results: images, their events and recipes."""
+"""From messages to results: images, their events, and how alike they are."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chladni.gateway.v1 import creation_pb2, server_service_pb2
+from chladni.gateway.v1 import creation_pb2, image_pb2
 from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
 from chladni.generation.v1 import generation_pb2
-from chladni_client._messages.audio_results import to_audio_properties, to_descriptor
+from chladni.media.v1 import media_pb2
+from chladni_client._messages.audio_results import to_audio_properties, to_descriptor, to_tensor
 from chladni_client.types.events import (
     Accepted,
     AudioAnalyzed,
@@ -21,8 +22,8 @@ from chladni_client.types.events import (
     RecipeFellBack,
     Started,
 )
-from chladni_client.types.images import Comparison, CreatedImage, StoredImage
-from chladni_client.types.services import Recipe, RecipeNeed
+from chladni_client.types.images import CreatedImage, Image, StoredImage
+from chladni_client.types.similarity import Alignment, Comparison, ComparisonMatrix, Match
 from chladni_contract.provenance_messages import to_provenance
 
 
@@ -65,7 +66,7 @@ def _to_created_image(created: creation_pb2.ImageCreated) -> CreatedImage:
         audio=to_audio_properties(image.audio) if image.HasField("audio") else None,
         descriptors=tuple(map(to_descriptor, image.descriptors)),
         processing_seconds=image.processing_time.ToNanoseconds() / 1e9,
-        expires_at=_to_datetime(image.expire_time) if image.HasField("expire_time") else None,
+        expires_at=to_datetime(image.expire_time) if image.HasField("expire_time") else None,
         is_reused=image.reused,
     )
 
@@ -102,40 +103,56 @@ def to_comparison(message: gateway_pb2.CompareImagesResponse) -> Comparison:
     return Comparison(message.score, message.cosine, message.model)
 
 
-def to_stored_image(image_id: str, message: gateway_pb2.GetImageResponse) -> StoredImage:
-    """Return the stored image that a message holds."""
-    return StoredImage(
-        image_id=image_id,
-        png=message.file.content,
-        created_at=_to_datetime(message.image.create_time) if message.image.HasField("create_time") else None,
-        expires_at=_to_datetime(message.image.expire_time) if message.image.HasField("expire_time") else None,
+def to_comparison_matrix(message: gateway_pb2.CompareImageMatrixResponse) -> ComparisonMatrix:
+    """Return the scores that a message holds."""
+    return ComparisonMatrix(tuple(message.image_ids), to_tensor(message.scores), message.model)
+
+
+def to_match(message: gateway_pb2.ImageMatch) -> Match:
+    """Return the image that was found."""
+    return Match(to_image(message.image), message.score)
+
+
+def to_alignment(message: gateway_pb2.ScoreAlignmentResponse) -> Alignment:
+    """Return the alignment that a message holds."""
+    return Alignment(message.score, message.cosine, message.model)
+
+
+def to_image(message: image_pb2.Image) -> Image:
+    """Return the description of an image that a message holds."""
+    return Image(
+        image_id=message.image_id,
+        format=_format_name(message.format),
+        size_bytes=message.size_bytes,
+        sha256=message.sha256,
+        width_pixels=message.width_pixels,
+        height_pixels=message.height_pixels,
+        created_at=to_datetime(message.create_time) if message.HasField("create_time") else None,
+        expires_at=to_datetime(message.expire_time) if message.HasField("expire_time") else None,
+        recipe=message.recipe,
+        provenance=to_provenance(message.provenance) if message.HasField("provenance") else None,
+        audio=to_audio_properties(message.audio) if message.HasField("audio") else None,
+        descriptors=tuple(map(to_descriptor, message.descriptors)),
+        display_name=message.display_name,
+        processing_seconds=message.processing_time.ToNanoseconds() / 1e9,
+        is_reused=message.reused,
     )
 
 
-def to_recipe(message: server_service_pb2.Recipe, *, is_default: bool) -> Recipe:
-    """Return the recipe that a message holds."""
-    return Recipe(
-        name=message.name,
-        description=message.description,
-        is_available=message.available,
-        unavailable_reason=message.unavailable_reason,
-        is_default=is_default,
-        models=tuple(message.models),
-        needs=tuple(map(_to_recipe_need, message.requirements)),
-        options=tuple(message.options),
-        required_options=tuple(message.required_options),
+def to_stored_image(message: gateway_pb2.GetImageResponse, content: bytes) -> StoredImage:
+    """Return the stored image that a message describes, with its file."""
+    return StoredImage(content, to_image(message.image))
+
+
+def _format_name(number: int) -> str:
+    name = (
+        media_pb2.ImageFormat.Name(number)
+        if number in media_pb2.ImageFormat.values()
+        else "IMAGE_FORMAT_UNSPECIFIED"
     )
+    return name.removeprefix("IMAGE_FORMAT_").lower()
 
 
-def _to_recipe_need(message: server_service_pb2.RecipeRequirement) -> RecipeNeed:
-    return RecipeNeed(
-        description=message.description,
-        is_met=message.met,
-        is_optional=message.has_fallback,
-        model=message.model,
-        remedy=message.remedy,
-    )
-
-
-def _to_datetime(timestamp: Timestamp) -> datetime:
+def to_datetime(timestamp: Timestamp) -> datetime:
+    """Return a time in UTC."""
     return timestamp.ToDatetime(UTC)

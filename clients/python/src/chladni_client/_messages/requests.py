@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
+from uuid import uuid4
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.gateway.v1 import creation_pb2
@@ -131,12 +132,16 @@ def to_create_image_request(
     model: str = "",
     noise_mode: NoiseMode | None = None,
     noise_weight: float | None = None,
+    calibration: str = "",
     upscale: int | None = None,
     refiner_start: float | None = None,
     preview_interval_steps: int = 0,
     preview_size_pixels: int | None = None,
+    request_id: str | None = None,
 ) -> creation_pb2.CreateImageRequest:
     """Return the request for an image.
+
+    It has an identifier, drawn here if none is given, so that sending it again makes no second image.
 
     Raises:
         InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
@@ -144,6 +149,7 @@ def to_create_image_request(
     request = creation_pb2.CreateImageRequest(
         audio=audio,
         recipe=recipe,
+        request_id=request_id or str(uuid4()),
         options=generation_pb2.GenerationOptions(
             model=model,
             seed=_seed(seed),
@@ -171,6 +177,7 @@ def to_create_image_request(
         "strength": strength,
         "noise_mode": None if noise_mode is None else _NOISE_MODES[NoiseMode(noise_mode)],
         "noise_weight": noise_weight,
+        "calibration": calibration,
     }
     _set_recipe_options(
         request, {name: value for name, value in given.items() if value is not None and value != ""}
@@ -260,6 +267,24 @@ def to_pcm_config(pcm: PcmFormat) -> audio_pb2.PcmConfig:
         channel_count=_int32("channel_count", pcm.channel_count),
         encoding=_PCM_ENCODINGS[PcmEncoding(pcm.encoding)],
     )
+
+
+def to_count(field: str, value: int | None) -> int | None:
+    """Return a number of things that can travel.
+
+    Raises:
+        InvalidInputError: It cannot; servers check the narrower ranges.
+    """
+    return _int32(field, value)
+
+
+def to_event_number(field: str, value: int) -> int:
+    """Return the number of an event that can travel.
+
+    Raises:
+        InvalidInputError: It cannot.
+    """
+    return _checked(field, value, _INT32_MAXIMUM) or 0
 
 
 def _int32(field: str, value: int | None) -> int | None:

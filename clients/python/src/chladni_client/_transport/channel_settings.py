@@ -13,7 +13,7 @@ import grpc
 
 from chladni_client._transport.retries import RetryPolicy
 from chladni_client._transport.targets import is_local
-from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH, REQUEST_ID_KEY
+from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH, REQUEST_ID_KEY, SESSION_TOKEN_KEY
 
 PemSource: TypeAlias = bytes | str | os.PathLike[str]
 """The bytes of a PEM file, or its path."""
@@ -32,6 +32,7 @@ _KEY: Final = re.compile(r"[a-z0-9_.-]+")
 _OWN_KEYS: Final = {
     REQUEST_ID_KEY: "names a single call, and the client makes one for each",
     CALLER_ID_KEY: "is what caller_id sets",
+    SESSION_TOKEN_KEY: "is what session_token sets",
 }
 
 

@@ -14,7 +14,7 @@ from chladni_client._transport.service_config import service_config
 from chladni_client._transport.statuses import translated_errors
 from chladni_client._transport.targets import checked_target, is_local
 from chladni_client.files import MAX_UPLOAD_BYTES
-from chladni_contract.metadata import REQUEST_ID_KEY
+from chladni_contract.metadata import REQUEST_ID_KEY, SESSION_TOKEN_KEY
 
 ResponseT = TypeVar("ResponseT")
 
@@ -36,15 +36,17 @@ class Connection:
     Args:
         target: ``host:port``, or any name that gRPC resolves, such as ``dns:///gateway:50050``.
         settings: What else it is made of.
+        session_token: Token to which images and jobs belong, which goes with each call; empty for none.
 
     Raises:
         ValueError: gRPC would misunderstand the target, or a token would go there in clear text.
     """
 
-    def __init__(self, target: str, settings: ChannelSettings) -> None:
+    def __init__(self, target: str, settings: ChannelSettings, *, session_token: str = "") -> None:
         self.target = checked_target(target)
         settings.check_for(target)
         self._settings = settings
+        self._session: Metadata = ((SESSION_TOKEN_KEY, session_token),) if session_token else ()
         self._channel: grpc.aio.Channel | None = None
         self._is_closed = False
 
@@ -83,7 +85,7 @@ class Connection:
         """Yield the metadata of one call, and turn what gRPC raises into `ChladniError`."""
         request_id = secrets.token_hex(16)
         with translated_errors(self.target, request_id):
-            yield *self._settings.call_metadata(), (REQUEST_ID_KEY, request_id)
+            yield *self._settings.call_metadata(), *self._session, (REQUEST_ID_KEY, request_id)
 
     async def call(
         self, method: Callable[..., Awaitable[ResponseT]], request: Any, timeout_seconds: float

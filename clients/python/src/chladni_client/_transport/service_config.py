@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from chladni_client._transport.retries import RetryPolicy
 
-_REPEATED_HERE: Final = {
-    "service": "chladni.gateway.v1.ImageService",
-    "method": "CreateImage",
-}
-"""Repeated by `chladni_client._calls`, which also does it after the first event, and reports each retry."""
+_REPEATED_HERE: Final = (
+    {"service": "chladni.gateway.v1.ImageService", "method": "CreateImage"},
+    {"service": "chladni.gateway.v1.ImageService", "method": "DownloadImage"},
+    {"service": "chladni.gateway.v1.JobService", "method": "WatchJob"},
+)
+"""Repeated by `chladni_client._calls`, which also does it after the first event or part."""
 
 _SHORTEST_BACKOFF_SECONDS: Final = 0.01
 """gRPC refuses a wait of 0; after one that jitter makes shorter than 1 ms, it hangs until the deadline."""
@@ -44,7 +45,8 @@ def service_config(policy: RetryPolicy) -> str:
             entry["retryPolicy"] |= _retry_policy(policy)
         else:
             entry.pop("retryPolicy", None)
-        entry["name"] = [name for name in entry["name"] if name != _REPEATED_HERE]
+        entry["name"] = [name for name in entry["name"] if name not in _REPEATED_HERE]
+    config["methodConfig"] = [entry for entry in config["methodConfig"] if entry["name"]]
     return json.dumps(config)
 
 

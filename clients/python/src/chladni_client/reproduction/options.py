@@ -21,6 +21,7 @@ _READER_OF_RECIPE_OPTION: Final[Mapping[str, Callable[[Any], object]]] = {
     "model": str,
     "noise_mode": NoiseMode,
     "noise_weight": float,
+    "calibration": lambda value: str(value).partition("@")[0],  # without its digest
     "upscale": int,
     "refiner_start": float,
 }

@@ -1,4 +1,4 @@
-"""Images, how they came to be, and how alike they are."""
+"""Images, and how they came to be."""
 
 from __future__ import annotations
 
@@ -55,32 +55,67 @@ class CreatedImage(PngFile):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredImage(PngFile):
-    """An image that the server keeps.
+class Image:
+    """The description of an image that the server keeps. What only its owner may know is `None` or empty.
 
     Attributes:
-        image_id: Identifier.
-        png: The image, an encoded PNG that carries its provenance.
+        image_id: Identifier, for `get_image`, `compare_images` and the other calls.
+        format: Format of its file: ``png``, ``jpeg`` or ``webp``.
+        size_bytes: Length of its file.
+        sha256: SHA-256 of its file, 64 hexadecimal digits.
+        width_pixels: Width.
+        height_pixels: Height.
         created_at: When it was made; `None` if the server did not say.
-        expires_at: When the server forgets it; `None` if it did not say.
+        expires_at: When the server removes it; `None` if it did not say.
+        recipe: Recipe by which it was made.
+        provenance: How it was made; `None` if the server did not say.
+        audio: What was found in the audio.
+        descriptors: Descriptors of the audio, which decided the image.
+        display_name: Name of the audio for people.
+        processing_seconds: Time from the request's arrival to the image's storage.
+        is_reused: Whether an identical request gave it.
     """
 
     image_id: str
-    png: bytes = field(repr=False)
+    format: str
+    size_bytes: int
+    sha256: str = field(repr=False)
+    width_pixels: int
+    height_pixels: int
     created_at: datetime | None
     expires_at: datetime | None
+    recipe: str
+    provenance: Provenance | None = field(repr=False)
+    audio: AudioProperties | None = field(repr=False)
+    descriptors: tuple[Descriptor, ...] = field(repr=False)
+    display_name: str
+    processing_seconds: float
+    is_reused: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """How alike two images are.
+class StoredImage(PngFile):
+    """An image that the server keeps, with its file.
 
     Attributes:
-        score: 0 to 1; exactly 1 for equal images.
-        cosine: Cosine of the two embeddings, -1 to 1.
-        model: Model that was used.
+        png: The image, an encoded PNG that carries its provenance.
+        description: What the server says of it.
     """
 
-    score: float
-    cosine: float
-    model: str
+    png: bytes = field(repr=False)
+    description: Image
+
+    @property
+    def image_id(self) -> str:
+        """Identifier."""
+        return self.description.image_id
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made; `None` if the server did not say."""
+        return self.description.created_at
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the server removes it; `None` if it did not say."""
+        return self.description.expires_at

@@ -23,7 +23,7 @@ class CreationOptions(TypedDict, total=False):
     """What `create_image` and `stream_image` take by keyword; what is left out, the server chooses.
 
     Those from `prompt` on are for recipes that take them; `Recipe.options` says which do. The prompts,
-    `strength`, `noise_mode` and `noise_weight` need `recipe` to be named.
+    `strength`, `noise_mode`, `noise_weight` and `calibration` need `recipe` to be named.
 
     Attributes:
         recipe: Way from sound to image, one of `list_recipes`; empty takes the server's default.
@@ -46,6 +46,7 @@ class CreationOptions(TypedDict, total=False):
         noise_mode: How the sound becomes initial noise; blend if absent.
         noise_weight: How much of the sound the noise holds, w from 0 to 1: x_T = sqrt(1 - w^2) noise + w
             sound. If absent, 0.3 to blend, else 1.
+        calibration: Calibration of the initial latents by its name; the default for their shape if empty.
         upscale: Factor by which the finished image is larger than width and height say, 1 or 2; 1 if absent.
         refiner_start: Part of the steps after which the refiner takes over, above 0 to 1; 1 leaves it out.
             The model's default if absent.
@@ -67,5 +68,6 @@ class CreationOptions(TypedDict, total=False):
     model: str
     noise_mode: NoiseMode | None
     noise_weight: float | None
+    calibration: str
     upscale: int | None
     refiner_start: float | None

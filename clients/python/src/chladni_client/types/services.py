@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -74,3 +74,83 @@ class ServiceHealth:
     name: str
     target: str
     state: ServiceState
+
+
+class BackendState(StrEnum):
+    """Health of a service behind the gateway, as the gateway sees it."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    LOADING = "loading"
+    """Its models are still loading."""
+    UNAVAILABLE = "unavailable"
+    """It cannot be reached, or does not serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """A service behind the gateway.
+
+    Attributes:
+        name: Name, such as ``audio-features``.
+        state: Health.
+    """
+
+    name: str
+    state: BackendState
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Limits of requests; a range is a pair of the smallest and the largest allowed value.
+
+    Attributes:
+        max_audio_bytes: Largest audio file.
+        min_audio_seconds: Shortest clip.
+        max_audio_seconds: Longest clip.
+        max_live_seconds: Longest live audio.
+        max_message_bytes: Largest request message.
+        seed: Seeds.
+        steps: Denoising steps.
+        guidance_scale: Guidance scales.
+        side_pixels: Widths and heights of images and spectrograms; models take some of them.
+        max_prompt_characters: Longest prompt.
+        max_unfinished_jobs: Unfinished jobs of one session.
+        max_matrix_images: Images of one matrix.
+        min_ping_interval_seconds: Shortest interval between keepalive pings.
+        image_retention_seconds: Time that an image is kept.
+        default_creation_seconds: Time for one image if the caller gives no deadline.
+    """
+
+    max_audio_bytes: int
+    min_audio_seconds: float
+    max_audio_seconds: float
+    max_live_seconds: float
+    max_message_bytes: int
+    seed: tuple[float, float]
+    steps: tuple[float, float]
+    guidance_scale: tuple[float, float]
+    side_pixels: tuple[float, float]
+    max_prompt_characters: int
+    max_unfinished_jobs: int
+    max_matrix_images: int
+    min_ping_interval_seconds: float
+    image_retention_seconds: float
+    default_creation_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """Versions and limits of a server, and the health of the services behind it.
+
+    Attributes:
+        version: Version of the server.
+        api_packages: Packages of the API that it serves, such as ``chladni.gateway.v1``.
+        limits: Limits of requests.
+        services: The services behind the gateway.
+    """
+
+    version: str
+    api_packages: tuple[str, ...]
+    limits: RequestLimits = field(repr=False)
+    services: tuple[BackendInfo, ...]

@@ -1,0 +1,70 @@
+"""From messages to results: jobs and their events."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chladni.gateway.v1 import creation_pb2, job_service_pb2
+from chladni_client._messages.image_results import to_creation_event, to_datetime, to_image
+from chladni_client.types.jobs import (
+    Job,
+    JobCancelled,
+    JobError,
+    JobEvent,
+    JobEventContent,
+    JobFailed,
+    JobState,
+)
+
+_STATES: Final = {
+    job_service_pb2.JOB_STATE_ANALYZING: JobState.ANALYZING,
+    job_service_pb2.JOB_STATE_QUEUED: JobState.QUEUED,
+    job_service_pb2.JOB_STATE_RUNNING: JobState.RUNNING,
+    job_service_pb2.JOB_STATE_COMPLETED: JobState.COMPLETED,
+    job_service_pb2.JOB_STATE_FAILED: JobState.FAILED,
+    job_service_pb2.JOB_STATE_CANCELLED: JobState.CANCELLED,
+}
+
+
+def to_job(message: job_service_pb2.Job) -> Job:
+    """Return the job that a message holds."""
+    return Job(
+        job_id=message.job_id,
+        state=_STATES.get(message.state, JobState.UNKNOWN),
+        stage=_stage_name(message.stage),
+        part=message.part,
+        display_name=message.display_name,
+        created_at=to_datetime(message.create_time) if message.HasField("create_time") else None,
+        ended_at=to_datetime(message.end_time) if message.HasField("end_time") else None,
+        position=message.position if message.HasField("position") else None,
+        step=message.step if message.HasField("step") else None,
+        total_steps=message.total_steps if message.HasField("total_steps") else None,
+        elapsed_seconds=message.elapsed.ToNanoseconds() / 1e9 if message.HasField("elapsed") else None,
+        remaining_seconds=message.remaining.ToNanoseconds() / 1e9 if message.HasField("remaining") else None,
+        fallback_reason=message.fallback_reason,
+        image=to_image(message.image) if message.HasField("image") else None,
+        error=_to_job_error(message.error) if message.HasField("error") else None,
+    )
+
+
+def to_job_event(message: job_service_pb2.WatchJobResponse) -> JobEvent | None:
+    """Return the event of a message; `None` for a heartbeat and for one that this client does not know."""
+    event: JobEventContent | None = None
+    match message.WhichOneof("event"):
+        case "creation":
+            event = to_creation_event(message.creation)
+        case "failed":
+            event = JobFailed(_to_job_error(message.failed))
+        case "cancelled":
+            event = JobCancelled()
+    return None if event is None else JobEvent(message.number, event)
+
+
+def _to_job_error(message: job_service_pb2.JobError) -> JobError:
+    return JobError(message.reason, message.message, dict(message.metadata), message.grpc_code)
+
+
+def _stage_name(number: int) -> str:
+    if number not in creation_pb2.Stage.values() or number == creation_pb2.STAGE_UNSPECIFIED:
+        return ""
+    return creation_pb2.Stage.Name(number).removeprefix("STAGE_").lower()

@@ -1,0 +1,129 @@
+"""Jobs: creations that go on without the program that started them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from chladni_client.types.events import CreationEvent, ImageCreated
+from chladni_client.types.images import Image
+
+
+class JobState(StrEnum):
+    """How far a job is."""
+
+    UNKNOWN = "unknown"
+    """A state that this client does not know."""
+    ANALYZING = "analyzing"
+    """The audio is analysed."""
+    QUEUED = "queued"
+    """It waits for a model."""
+    RUNNING = "running"
+    """The image is generated."""
+    COMPLETED = "completed"
+    """The image is made. Final."""
+    FAILED = "failed"
+    """There will be no image. Final."""
+    CANCELLED = "cancelled"
+    """The caller, or the end of the server, stopped it. Final."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed.
+
+    Attributes:
+        reason: Stable name: one of `chladni.errors.v1.ErrorReason` without its prefix.
+        message: What is wrong and what to do, for people.
+        metadata: Facts of the message for programs.
+        grpc_code: Number of the gRPC status code that a call would have failed with.
+    """
+
+    reason: str
+    message: str
+    metadata: Mapping[str, str]
+    grpc_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The creation of an image that goes on without its caller. What does not apply is `None` or empty.
+
+    Attributes:
+        job_id: Identifier.
+        state: How far it is.
+        stage: Stage in progress, or the one that it ended in, such as ``image_generation``.
+        part: Part of the recipe in progress, or that it ended in; empty if the recipe has one part.
+        display_name: Name of the audio for people.
+        created_at: When it was created.
+        ended_at: When it ended.
+        position: Requests that the model serves first, while it is queued.
+        step: Denoising steps done.
+        total_steps: Denoising steps in all.
+        elapsed_seconds: Time since denoising started.
+        remaining_seconds: Time that denoising is expected to take from now.
+        fallback_reason: Why the recipe used its fallback; empty if it did not.
+        image: The image, of a completed job; `get_image` returns its file.
+        error: Why there is none, of a failed job.
+    """
+
+    job_id: str
+    state: JobState
+    stage: str
+    part: str
+    display_name: str
+    created_at: datetime | None
+    ended_at: datetime | None
+    position: int | None
+    step: int | None
+    total_steps: int | None
+    elapsed_seconds: float | None
+    remaining_seconds: float | None
+    fallback_reason: str
+    image: Image | None = field(repr=False)
+    error: JobError | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the job has ended."""
+        return self.state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """There will be no image; a last event.
+
+    Attributes:
+        error: Why.
+    """
+
+    error: JobError
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled:
+    """The job was cancelled; a last event."""
+
+
+JobEventContent: TypeAlias = CreationEvent | JobFailed | JobCancelled
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that happened in a job.
+
+    Attributes:
+        number: Number of the event in its job, 1 for the first; `watch_job` goes on after it.
+        event: What happened: an event of `stream_image`, `JobFailed` or `JobCancelled`.
+    """
+
+    number: int
+    event: JobEventContent
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the job ends with it."""
+        return isinstance(self.event, ImageCreated | JobFailed | JobCancelled)
