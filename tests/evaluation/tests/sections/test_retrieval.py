@@ -41,7 +41,7 @@ class KnownScores(similarity_grpc.SimilarityServiceServicer):
         return similarity_pb2.UpsertImagesResponse(image_count=len(images))
 
     def SearchImages(self, request, context):
-        assert request.neighbor_count == 100
+        assert request.page_size == 100
         row = self._row(request.audio)
         found = sorted(
             ((row[image], name) for name, image in self.collections[request.collection].items()),
