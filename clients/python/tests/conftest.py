@@ -735,6 +735,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(path)
     for name in [name for name in os.environ if name.startswith("CHLADNI_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
     return path

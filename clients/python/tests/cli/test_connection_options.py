@@ -6,6 +6,7 @@ import pytest
 
 from chladni_client.cli.failures import ExitStatus
 
+IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 NOWHERE = "127.0.0.1:1"
 COMMANDS = [
     ("create", "voice.wav", "-q"),
@@ -14,6 +15,11 @@ COMMANDS = [
     ("reproduce", "voice.wav", "voice.wav"),
     ("spectrogram", "voice.wav"),
     ("descriptors", "voice.wav"),
+    ("images",),
+    ("search", IMAGE_ID),
+    ("align", IMAGE_ID),
+    ("delete", IMAGE_ID),
+    ("jobs",),
     ("recipes",),
     ("health",),
 ]
@@ -58,7 +64,7 @@ def test_a_value_that_looks_like_one_is_a_value(run, target, script):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_lists_them(run, command):
     text = run(command[0], "--help").stdout
-    for option in ("--target", "--tls", "--ca-file", "--token", "--timeout"):
+    for option in ("--target", "--tls", "--ca-file", "--token", "--session-token", "--timeout"):
         assert option in text
     assert "Connection" in text
 

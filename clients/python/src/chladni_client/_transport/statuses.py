@@ -73,6 +73,12 @@ def translated_errors(target: str, request_id: str = "") -> Iterator[None]:
         raise _closed(target, request_id) from None
 
 
+def error_class_of(reason: str, grpc_code: int) -> type[ChladniError]:
+    """Return the kind of error that a reason and the number of a gRPC status code mean."""
+    of_code = {code.value[0]: error_class for code, error_class in _ERROR_OF_CODE.items()}
+    return _ERROR_OF_REASON.get(reason) or of_code.get(grpc_code, FaultError)
+
+
 def _closed(target: str, request_id: str) -> CallCancelledError:
     return CallCancelledError(
         f"The client for {target} was closed during the call.", reason="CANCELLED", request_id=request_id
@@ -85,7 +91,7 @@ def _from_rpc_error(error: grpc.aio.AioRpcError, target: str, request_id: str) -
     details = parse_details(status) if status is not None else None
     if status is None or details is None or not details.reason:
         return _from_bare_status(error.code(), error.details() or "", target, request_id)
-    error_class = _ERROR_OF_REASON.get(details.reason) or _ERROR_OF_CODE.get(error.code(), FaultError)
+    error_class = error_class_of(details.reason, error.code().value[0])
     return error_class(
         status.message,
         reason=details.reason,

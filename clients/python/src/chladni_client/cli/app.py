@@ -10,15 +10,19 @@ import typer
 from chladni_client.cli.commands.audio import descriptors, spectrogram
 from chladni_client.cli.commands.compare import compare
 from chladni_client.cli.commands.create import create
+from chladni_client.cli.commands.images import delete, images
 from chladni_client.cli.commands.inspect import inspect
+from chladni_client.cli.commands.jobs import jobs
 from chladni_client.cli.commands.live import live
 from chladni_client.cli.commands.reproduce import reproduce
 from chladni_client.cli.commands.server import health, recipes
+from chladni_client.cli.commands.similarity import align, search
 from chladni_client.cli.connection_options import (
     AudioFeaturesTargetOption,
     CaFileOption,
     CertificateFileOption,
     KeyFileOption,
+    SessionTokenOption,
     TargetOption,
     TimeoutOption,
     TlsOption,
@@ -53,6 +57,11 @@ def build_app() -> typer.Typer:
     app.command()(with_connection_options(reproduce))
     app.command()(with_connection_options(spectrogram))
     app.command()(with_connection_options(descriptors))
+    app.command()(with_connection_options(images))
+    app.command()(with_connection_options(search))
+    app.command()(with_connection_options(align))
+    app.command()(with_connection_options(delete))
+    app.command()(with_connection_options(jobs))
     app.command()(with_connection_options(recipes))
     app.command()(with_connection_options(health))
     return app
@@ -74,6 +83,7 @@ def _choose_server(
     certificate_file: CertificateFileOption = None,
     key_file: KeyFileOption = None,
     token: TokenOption = None,
+    session_token: SessionTokenOption = None,
     timeout: TimeoutOption = None,
     version: Annotated[  # noqa: ARG001 - handled by its callback
         bool,
@@ -91,6 +101,7 @@ def _choose_server(
       chladni live --prompt "a voice as ink in water"
       chladni compare voice.png flute.png
       chladni inspect voice.png
+      chladni images
       chladni reproduce voice.png voice.wav
       chladni create voice.wav --target chladni.example.org:443 --tls
       arecord -d 5 -f cd | chladni create - -o voice.png
@@ -103,5 +114,6 @@ def _choose_server(
         certificate_file=certificate_file,
         key_file=key_file,
         token=token,
+        session_token=session_token,
         timeout=timeout,
     )

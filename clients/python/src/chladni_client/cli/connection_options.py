@@ -31,7 +31,7 @@ AudioFeaturesTargetOption: TypeAlias = Annotated[
     typer.Option(
         metavar="HOST:PORT",
         envvar="CHLADNI_CLIENT_AUDIO_FEATURES_TARGET",
-        help="Audio-feature service.",
+        help="Audio-feature service, for `descriptors`; if it is named, for spectrograms, too.",
         show_default="localhost:50051",
         rich_help_panel=_PANEL,
     ),
@@ -82,6 +82,16 @@ TokenOption: TypeAlias = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+SessionTokenOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        envvar="CHLADNI_SESSION_TOKEN",
+        help="Token to which images and jobs belong. Without it, one for each server is drawn and kept for "
+        "later commands in $XDG_STATE_HOME/chladni (~/.local/state/chladni), in a file for you alone.",
+        rich_help_panel=_PANEL,
+    ),
+]
 TimeoutOption: TypeAlias = Annotated[
     float | None,
     typer.Option(
@@ -101,6 +111,7 @@ _OPTIONS: Final = {
     "certificate_file": CertificateFileOption,
     "key_file": KeyFileOption,
     "token": TokenOption,
+    "session_token": SessionTokenOption,
     "timeout": TimeoutOption,
 }
 

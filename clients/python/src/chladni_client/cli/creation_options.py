@@ -93,6 +93,14 @@ NoiseWeightOption: TypeAlias = Annotated[
         rich_help_panel=_OF_RECIPE,
     ),
 ]
+CalibrationOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What scales the sound in the noise; the server's default if absent.",
+        rich_help_panel=_OF_RECIPE,
+    ),
+]
 UpscaleOption: TypeAlias = Annotated[
     int | None,
     typer.Option(

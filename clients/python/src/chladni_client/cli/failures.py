@@ -48,7 +48,7 @@ EXIT_STATUS_MEANINGS: Final = {
     ExitStatus.INVALID_INPUT: "a sound, an image or a parameter was refused",
     ExitStatus.UNAVAILABLE: "the server cannot be reached or is busy, or something that is needed is missing",
     ExitStatus.DEADLINE_EXCEEDED: "no result in time",
-    ExitStatus.NOT_FOUND: "no such recipe, or no such image (any more)",
+    ExitStatus.NOT_FOUND: "no such recipe, image or job (any more)",
     ExitStatus.FILE: "a file could not be read or written",
     ExitStatus.INTERRUPTED: "interrupted; the server stopped its work, too",
 }
@@ -72,12 +72,15 @@ def exit_status_of(error: ChladniError | OSError) -> ExitStatus:
     return next((status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind)), ExitStatus.FAULT)
 
 
-def report(error: ChladniError | OSError, *, subject: str = "", as_json: bool = False) -> None:
+def report(
+    error: ChladniError | OSError, *, subject: str = "", subject_key: str = "audio", as_json: bool = False
+) -> None:
     """Report an error to people on standard error, and to programs on standard output.
 
     Args:
         error: What went wrong.
         subject: What it went wrong with, such as a file; empty if there is only one.
+        subject_key: What the subject is called for programs.
         as_json: Whether to report to programs.
     """
     if isinstance(error, OSError):
@@ -97,7 +100,7 @@ def report(error: ChladniError | OSError, *, subject: str = "", as_json: bool = 
         )
     if as_json:
         body = {"reason": reason, "message": message, "stage": stage, "violations": fields}
-        line = {"error": body} | ({"audio": subject} if subject else {})
+        line = {"error": body} | ({subject_key: subject} if subject else {})
         sys.stdout.write(json.dumps(line) + "\n")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from chladni_client.files import MAX_UPLOAD_BYTES, FileSource
+from chladni_client.files import MAX_UPLOAD_BYTES, FileSource, is_image_id
 
 STDIN: Final = Path("-")
 
@@ -29,6 +29,26 @@ ImageArgument: TypeAlias = Annotated[
         dir_okay=False,
     ),
 ]
+
+ImageIdArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="IMAGE_ID", help="Identifier of an image, as `chladni images` lists it.")
+]
+
+
+def check_identifiers(texts: Sequence[str], *, hint: str, kind: str = "an image") -> None:
+    """Check that texts have the form of identifiers.
+
+    Args:
+        texts: The texts.
+        hint: The argument that they come from.
+        kind: What they identify.
+
+    Raises:
+        typer.BadParameter: One has not.
+    """
+    for text in texts:
+        if not is_image_id(text):
+            raise typer.BadParameter(f"{text!r} is no identifier of {kind}", param_hint=hint)
 
 
 def check_inputs(paths: Sequence[Path], *, hint: str) -> None:

@@ -13,6 +13,8 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from chladni_client._transport.channel_settings import TlsCredentials
+from chladni_client.async_client import DEFAULT_TARGET
+from chladni_client.cli.session_file import kept_session_token
 from chladni_client.client import Client
 from chladni_client.types.audio import Spectrogram
 from chladni_client.types.images import CreatedImage
@@ -33,6 +35,7 @@ class Invocation:
         certificate_file: Certificate of the client; `None` for none.
         key_file: Its key; `None` for none.
         token: Token that goes with each call; `None` for none.
+        session_token: Token to which images and jobs belong; `None` for the one that is kept.
         timeout: Seconds for each call; `None` for the client's defaults.
     """
 
@@ -43,6 +46,7 @@ class Invocation:
     certificate_file: Path | None = None
     key_file: Path | None = None
     token: str | None = None
+    session_token: str | None = None
     timeout: float | None = None
 
     def open_client(self) -> Client:
@@ -56,6 +60,7 @@ class Invocation:
         try:
             return Client(
                 self.target,
+                session_token=self._session_token(),
                 audio_features_target=self.audio_features_target,
                 credentials=self._credentials(),
                 token=self.token,
@@ -63,6 +68,11 @@ class Invocation:
             )
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
+
+    def _session_token(self) -> str | None:
+        if self.session_token is not None:
+            return self.session_token
+        return kept_session_token(DEFAULT_TARGET if self.target is None else self.target)
 
     def _credentials(self) -> TlsCredentials | None:
         files = (self.ca_file, self.key_file, self.certificate_file)

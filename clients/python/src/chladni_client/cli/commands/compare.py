@@ -51,19 +51,7 @@ def compare(
     if as_json:
         print_json({"first": first, "second": second} | asdict(comparison))
         return
-    gauge = Table.grid(padding=(0, 2))
-    gauge.add_row(
-        f"[bold {colour_of(comparison.score)}]{comparison.score:.3f}[/]",
-        ProgressBar(
-            total=1.0,
-            completed=comparison.score,
-            width=40,
-            complete_style=colour_of(comparison.score),
-            finished_style=colour_of(comparison.score),
-        ),
-        f"[dim]cosine {comparison.cosine:+.3f}, {comparison.model}[/]",
-    )
-    Console(highlight=False).print(gauge)
+    print_score(comparison.score, comparison.cosine, comparison.model)
 
 
 def _source_of(image: str) -> FileSource:
@@ -75,3 +63,15 @@ def colour_of(score: float) -> str:
     if score >= _ALIKE:
         return "green"
     return "yellow" if score >= _DIFFERENT else "red"
+
+
+def print_score(score: float, cosine: float, model: str) -> None:
+    """Print a score for people, as a number and a bar."""
+    colour = colour_of(score)
+    gauge = Table.grid(padding=(0, 2))
+    gauge.add_row(
+        f"[bold {colour}]{score:.3f}[/]",
+        ProgressBar(total=1.0, completed=score, width=40, complete_style=colour, finished_style=colour),
+        f"[dim]cosine {cosine:+.3f}, {model}[/]",
+    )
+    Console(highlight=False).print(gauge)

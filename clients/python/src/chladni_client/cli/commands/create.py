@@ -10,6 +10,7 @@ import typer
 
 from chladni_client.cli.creation import create_and_save, destinations_of, print_saved, print_saved_as_json
 from chladni_client.cli.creation_options import (
+    CalibrationOption,
     DraftsOption,
     ExactOption,
     GuidanceOption,
@@ -73,6 +74,7 @@ def create(
     model: ModelOption = "",
     noise_mode: NoiseModeOption = None,
     noise_weight: NoiseWeightOption = None,
+    calibration: CalibrationOption = "",
     upscale: UpscaleOption = None,
     refiner_start: RefinerStartOption = None,
     drafts: DraftsOption = False,
@@ -121,6 +123,7 @@ def create(
         model=model,
         noise_mode=noise_mode,
         noise_weight=noise_weight,
+        calibration=calibration,
         upscale=upscale,
         refiner_start=refiner_start,
     )

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from chladni_client.cli.creation import create_and_save, print_saved, print_saved_as_json
 from chladni_client.cli.creation_options import (
+    CalibrationOption,
     GuidanceOption,
     ModelOption,
     NegativePromptOption,
@@ -65,6 +66,7 @@ def live(
     model: ModelOption = "",
     noise_mode: NoiseModeOption = None,
     noise_weight: NoiseWeightOption = None,
+    calibration: CalibrationOption = "",
     wav: Annotated[
         Path | None,
         typer.Option(
@@ -119,6 +121,7 @@ def live(
             model=model,
             noise_mode=noise_mode,
             noise_weight=noise_weight,
+            calibration=calibration,
         )
         recording = _record(client, source, EnterKey.of(sys.stdin), seconds, is_quiet=quiet)
         recording_path.parent.mkdir(parents=True, exist_ok=True)

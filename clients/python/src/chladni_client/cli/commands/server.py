@@ -27,8 +27,7 @@ _STATE_STYLE: Final = {
 def health(context: typer.Context, as_json: JsonOption = False) -> None:
     """Say whether the server can be reached and is ready; the exit status is 4 if the gateway is not.
 
-    Only `spectrogram`, `descriptors` and `create --spectrogram` need to reach the audio-feature
-    service; `live` shows a spectrum if it can be reached.
+    Only `descriptors` needs to reach the audio-feature service itself.
 
     [bold]Examples[/]
 
