@@ -25,7 +25,10 @@ def run(run, folder, target, monkeypatch):
 
 def test_create_reads_standard_input(run, script, folder):
     (folder / "flute.ogg").write_bytes(b"a flute")
-    ended = run("create", "-", "flute.ogg", "--spectrogram", "--prompt", "a", "--prompt", "b", stdin=VOICE)
+    ended = run(
+        "create", "-", "flute.ogg", "--spectrogram", "--recipe", "music-prompts",
+        "--prompt", "a", "--prompt", "b", stdin=VOICE,
+    )  # fmt: skip
     assert ended.exit_code == 0, ended.stderr
     assert [line.split()[0] for line in ended.stdout.splitlines()] == [
         "stdin-1.png", "stdin-2.png", "flute-1.png", "flute-2.png",
@@ -42,8 +45,8 @@ def test_the_other_commands_do_too(run, script, folder, png_of):
     assert run("compare", "-", IMAGE_ID, stdin=b"one").exit_code == 0
     assert run("compare", "image.png", "-", stdin=b"two").exit_code == 0
     assert [request.audio.content for request in script.requests[:2]] == [VOICE, VOICE]
-    assert script.requests[2].first.image.content == b"one"
-    assert script.requests[3].second.image.content == b"two"
+    assert script.requests[2].first.file.content == b"one"
+    assert script.requests[3].second.file.content == b"two"
 
 
 def test_inspect_and_reproduce_do_too(run, script, folder, png_of):
