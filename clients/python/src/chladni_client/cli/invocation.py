@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
+from urllib.parse import quote
 
 import typer
 
 from chladni_client._transport.channel_settings import TlsCredentials
+from chladni_client._transport.session_tokens import checked_session_token, new_session_token
 from chladni_client.async_client import DEFAULT_TARGET
-from chladni_client.cli.session_file import kept_session_token
 from chladni_client.client import Client
 from chladni_client.types.audio import Spectrogram
 from chladni_client.types.images import CreatedImage
@@ -72,12 +74,36 @@ class Invocation:
     def _session_token(self) -> str | None:
         if self.session_token is not None:
             return self.session_token
-        return kept_session_token(DEFAULT_TARGET if self.target is None else self.target)
+        return _kept_session_token(DEFAULT_TARGET if self.target is None else self.target)
 
     def _credentials(self) -> TlsCredentials | None:
         files = (self.ca_file, self.key_file, self.certificate_file)
         is_secure = self.tls or any(path is not None for path in files)
         return TlsCredentials(*files) if is_secure else None
+
+
+def _session_file_of(target: str) -> Path:
+    """Return the file of the session at a server: each server sees a token of its own."""
+    folder = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(folder) / "chladni" / f"session-{quote(target, safe='')}"
+
+
+def _kept_session_token(target: str) -> str | None:
+    """Return the token of the session at a server, kept for its user alone; `None` if nothing can be kept."""
+    path = _session_file_of(target)
+    try:
+        return checked_session_token(path.read_text("ascii").strip())
+    except (OSError, ValueError):  # absent or damaged
+        token = new_session_token()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+    except OSError:
+        return None
+    return token
 
 
 def invocation_of(context: typer.Context) -> Invocation:
