@@ -20,7 +20,7 @@ def tracked_for(request_for):
     def make(sizes, *, group=None, **fields):
         request = request_for(**fields)
         execution = ExecutionState(
-            request, group or BatchGroup(NATIVE, 2 if request.is_guided else 1, exact=True)
+            request, group or BatchGroup(NATIVE, 2 if request.is_guided else 1, reproducible=True)
         )
         return TrackedRequest(execution, SchedulingParameters(), arrived_at=0.0, key=None, sizes=sizes)
 
@@ -117,7 +117,7 @@ def test_side_by_side_where_a_call_has_room(tracked_for, durations):
 
 def test_other_groups_take_calls_of_their_own(tracked_for, durations):
     sizes = BatchSizes(4, NATIVE)
-    large = BatchGroup((4, 16, 16), 1, exact=True)
+    large = BatchGroup((4, 16, 16), 1, reproducible=True)
     order = [tracked_for(sizes, steps=10, group=large), tracked_for(sizes, steps=10)]
     eta = EtaEstimator(order, durations, sizes)
     assert sizes.rows_per_call(large) == 1
