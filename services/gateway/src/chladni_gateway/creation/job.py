@@ -32,6 +32,7 @@ from chladni_gateway.domain.events import (
     Started,
 )
 from chladni_gateway.domain.image_store import ImageRecord
+from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
 
 MAX_EVENTS: Final = 512
@@ -263,6 +264,15 @@ class Job:
         for index, (number, event) in enumerate(self._events):
             if isinstance(event, Drafted):
                 self._events[index] = NumberedEvent(number, replace(event, image=None))
+
+
+def parse_job_id(text: str) -> UUID:
+    """Return the identifier of a job that a caller wrote.
+
+    Raises:
+        InvalidInputError: It is not a UUID.
+    """
+    return parse_uuid(text, field="job_id", hint="send the identifier that the start of the job returned")
 
 
 def to_job_event(event: CreationEvent) -> JobEvent:

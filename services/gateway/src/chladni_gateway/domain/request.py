@@ -9,6 +9,7 @@ from uuid import UUID
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.audio import AudioClip
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest
+from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.recipe_options import RecipeOptions
 from chladni_runtime.server.validation import RequestValidator
 
@@ -67,6 +68,17 @@ def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
         _check_previews(validator, request.settings.previews)
     validator.raise_if_invalid()
     check_clip(request.clip, max_audio_bytes=max_audio_bytes)
+
+
+def parse_request_id(text: str) -> UUID | None:
+    """Return the identifier that a caller chose for its request; `None` if it chose none.
+
+    Raises:
+        InvalidInputError: It is not a UUID.
+    """
+    if not text:
+        return None
+    return parse_uuid(text, field="request_id", hint="draw a UUID for each new request")
 
 
 def clip_too_large(max_audio_bytes: int, size_bytes: int | None = None) -> InvalidInputError:

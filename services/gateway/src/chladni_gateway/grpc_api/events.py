@@ -91,7 +91,7 @@ def _set_event_of_part(
 
 
 def _set_created(message: creation_pb2.ImageCreated, event: Created | Done) -> None:
-    message.image.CopyFrom(to_owned_image_message(event.record, size_bytes=event.record.size_bytes))
+    message.image.CopyFrom(to_owned_image_message(event.record))
     file = to_file_message(event.image) if isinstance(event, Created) else None
     if file is not None:
         message.file.CopyFrom(file)

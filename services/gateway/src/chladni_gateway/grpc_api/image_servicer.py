@@ -107,7 +107,7 @@ class ImageServicer(service_grpc.ImageServiceServicer):
             records = await self._application.store.list_owned(owner, limit=size + 1, before=before)
         listed = records[:size]
         return service_pb2.ListImagesResponse(
-            images=[to_owned_image_message(record, size_bytes=record.size_bytes) for record in listed],
+            images=map(to_owned_image_message, listed),
             next_page_token=token_after(listed[-1].image_id) if len(records) > size else "",
         )
 

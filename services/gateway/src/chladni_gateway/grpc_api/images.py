@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,21 +26,21 @@ MAX_INLINE_BYTES: Final = 3 * 2**20
 """Largest file that an answer holds: clients of most languages take messages of 4 MiB."""
 
 
-def to_owned_image_message(record: ImageRecord, *, size_bytes: int) -> image_pb2.Image:
+def to_owned_image_message(record: ImageRecord) -> image_pb2.Image:
     """Return the message of an image, for its owner."""
-    message = to_image_resource(record, size_bytes=size_bytes)
+    message = to_image_resource(record)
     message.audio.CopyFrom(to_audio_message(record.audio))
     message.descriptors.extend(to_descriptor_messages(record.descriptors))
     message.display_name = record.source_name
     return message
 
 
-def to_image_resource(record: ImageRecord, *, size_bytes: int) -> image_pb2.Image:
+def to_image_resource(record: ImageRecord) -> image_pb2.Image:
     """Return the message of an image, for anyone who knows its identifier."""
     return image_pb2.Image(
         image_id=str(record.image_id),
         format=media_pb2.IMAGE_FORMAT_PNG,
-        size_bytes=size_bytes,
+        size_bytes=record.size_bytes,
         sha256=record.sha256,
         width_pixels=record.width_pixels,
         height_pixels=record.height_pixels,
@@ -60,19 +60,17 @@ def to_file_message(image: Image) -> media_pb2.EncodedImage | None:
 
 def to_get_image_response(stored: StoredImage, *, owner: str) -> image_service_pb2.GetImageResponse:
     """Return the answer that holds a stored image, for a caller."""
-    record = stored.record
+    # Records of earlier versions do not know the size.
+    record = replace(stored.record, size_bytes=len(stored.content))
     is_owner = bool(owner) and record.owner == owner
     make = to_owned_image_message if is_owner else to_image_resource
     image = Image(stored.content, "image/png", record.width_pixels, record.height_pixels)
-    return image_service_pb2.GetImageResponse(
-        image=make(record, size_bytes=len(stored.content)), file=to_file_message(image)
-    )
+    return image_service_pb2.GetImageResponse(image=make(record), file=to_file_message(image))
 
 
 def to_match_message(match: Match) -> image_service_pb2.ImageMatch:
     """Return the message of an image that was found."""
-    image = to_owned_image_message(match.record, size_bytes=match.record.size_bytes)
-    return image_service_pb2.ImageMatch(image=image, score=match.score)
+    return image_service_pb2.ImageMatch(image=to_owned_image_message(match.record), score=match.score)
 
 
 def to_matrix_response(matrix: ScoreMatrix) -> image_service_pb2.CompareImageMatrixResponse:

@@ -9,10 +9,11 @@ from chladni.gateway.v1 import job_service_pb2 as service_pb2
 from chladni.gateway.v1 import job_service_pb2_grpc as service_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni_contract.errors import InvalidInputError, Reason
+from chladni_gateway.creation.job import parse_job_id
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message
 from chladni_gateway.grpc_api.pages import last_seen_of, page_size_of, token_after
-from chladni_gateway.grpc_api.requests import naming_fields, parse_job_id, to_creation_request
+from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request
 from chladni_gateway.grpc_api.sessions import creating_session_of_call, session_of_call
 from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.request_context import caller_of

@@ -41,7 +41,7 @@ def to_job_message(job: Job) -> job_service_pb2.Job:
         fallback_reason=status.fallback,
     )
     if status.record is not None:
-        message.image.CopyFrom(to_owned_image_message(status.record, size_bytes=status.record.size_bytes))
+        message.image.CopyFrom(to_owned_image_message(status.record))
     if status.error is not None:
         message.error.CopyFrom(to_job_error_message(status.error))
     return message

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, Protocol
-from uuid import UUID
 
 from google.protobuf.descriptor import EnumDescriptor
 
@@ -25,9 +24,8 @@ from chladni_gateway.backends.messages import to_image
 from chladni_gateway.domain.audio import AudioClip, PcmEncoding, PcmFormat
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.image_store import parse_image_id
-from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
-from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.request import CreationRequest, parse_request_id
 from chladni_gateway.similarity.comparison import ImageSource
 
 _PRIORITIES: Final = {
@@ -101,7 +99,7 @@ def to_creation_request(
         options=_to_recipe_options(message),
         caller=caller,
         owner=owner,
-        request_id=_to_request_id(message.request_id),
+        request_id=parse_request_id(message.request_id),
     )
 
 
@@ -159,15 +157,6 @@ def to_image_source(reference: image_service_pb2.ImageReference, *, field: str) 
                 f"{field} is missing; give the identifier of an image, or a file.",
                 field=field,
             )
-
-
-def parse_job_id(text: str) -> UUID:
-    """Return the identifier of a job.
-
-    Raises:
-        InvalidInputError: It is no UUID.
-    """
-    return parse_uuid(text, field="job_id", hint="send the identifier that the start of the job returned")
 
 
 def _to_recipe(message: creation_pb2.CreateImageRequest) -> str:
@@ -255,12 +244,6 @@ def _check_encoding(options: generation_pb2.GenerationOptions) -> None:
             field="options.encoding.quality",
             metadata={"value": str(encoding.quality)},
         )
-
-
-def _to_request_id(text: str) -> UUID | None:
-    if not text:
-        return None
-    return parse_uuid(text, field="request_id", hint="draw a UUID for each new request")
 
 
 def _to_preview_request(message: generation_pb2.PreviewOptions) -> PreviewRequest:

@@ -11,7 +11,6 @@ from pydantic import Field, WithJsonSchema
 from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, Reason
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
-from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import (
     MAX_GUIDANCE_SCALE,
@@ -24,6 +23,7 @@ from chladni_gateway.domain.request import (
     MIN_SIDE_PIXELS,
     UPSCALES,
     CreationRequest,
+    parse_request_id,
 )
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.rest.middleware.sessions import session_of
@@ -32,7 +32,6 @@ from chladni_gateway.rest.uploads import Number, TrueOrFalse, UploadForm, WholeN
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
-    from uuid import UUID
 
     from starlette.requests import Request
     from starlette.types import Receive
@@ -230,6 +229,8 @@ async def read_creation_request(
     """
     caller = caller_of(request)
     form = await uploads.read(request, GenerationForm)
+    with at_stage(Stage.VALIDATION):
+        request_id = parse_request_id(form.request_id)
     return CreationRequest(
         clip=form.clip,
         recipe=form.recipe,
@@ -237,7 +238,7 @@ async def read_creation_request(
         options=_to_options(form),
         caller=caller,
         owner=session_of(request).owner,
-        request_id=_to_request_id(form.request_id),
+        request_id=request_id,
     )
 
 
@@ -280,13 +281,6 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, ResultT]) 
         for task in (working, leaving):
             task.cancel()
         await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-def _to_request_id(text: str) -> UUID | None:
-    if not text:
-        return None
-    with at_stage(Stage.VALIDATION):
-        return parse_uuid(text, field="request_id", hint="draw a UUID for each new request")
 
 
 def _to_settings(form: GenerationForm, previews: PreviewRequest | None) -> GenerationSettings:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
-from chladni_gateway.domain.images import parse_uuid
+from chladni_gateway.creation.job import parse_job_id
 from chladni_gateway.rest.creation_events import to_job_server_event
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.middleware.sessions import session_of
@@ -21,7 +21,6 @@ from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from uuid import UUID
 
     from chladni_gateway.application import Application
     from chladni_gateway.creation.job import Job, NumberedEvent
@@ -84,7 +83,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
     job_runner = application.job_runner
 
     def find(job_id: str, request: Request) -> Job:
-        return job_runner.find(_parse_job_id(job_id), owner=session_of(request).owner)
+        return job_runner.find(parse_job_id(job_id), owner=session_of(request).owner)
 
     @router.post(
         "/api/jobs",
@@ -130,11 +129,11 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
 
         An image that the job made stays.
         """
-        owner = session_of(request).owner
-        if find(job_id, request).is_over:
-            job_runner.remove(_parse_job_id(job_id), owner=owner)
+        job = find(job_id, request)
+        if job.is_over:
+            job_runner.remove(job.job_id, owner=job.owner)
         else:
-            await job_runner.cancel(_parse_job_id(job_id), owner=owner)
+            await job_runner.cancel(job.job_id, owner=job.owner)
 
     @router.get(
         "/api/jobs/{job_id}/events",
@@ -190,7 +189,3 @@ async def _server_events(
     async with aclosing(events):
         async for numbered in events:
             yield to_job_server_event(numbered, finished_at=job.finished_at)
-
-
-def _parse_job_id(text: str) -> UUID:
-    return parse_uuid(text, field="job_id", hint="send the identifier that the start of the job returned")
