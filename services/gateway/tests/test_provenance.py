@@ -33,6 +33,8 @@ OWN_FACTS = {
     "upscale": st.integers(1, 2),
     "refiner_start": PARTS,
     "recipe_options": st.dictionaries(TEXTS, TEXTS, max_size=3),
+    "audio_start_seconds": PARTS,
+    "audio_end_seconds": PARTS,
 }
 PROVENANCES = st.recursive(
     st.builds(Provenance, **OWN_FACTS),

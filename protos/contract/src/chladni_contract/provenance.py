@@ -49,6 +49,8 @@ class Provenance:
         upscale: Factor by which the image was enlarged after denoising; 1 if it was not.
         refiner_start: Part of the steps after which the refiner took over; `None` if there is none.
         recipe_options: Options of the recipe by name, in words.
+        audio_start_seconds: Where the part of the audio that was used begins; `None` if at the beginning.
+        audio_end_seconds: Where that part ends; `None` if at the audio's end.
     """
 
     model: str = ""
@@ -80,6 +82,8 @@ class Provenance:
     upscale: int = 1
     refiner_start: float | None = None
     recipe_options: Mapping[str, str] = field(default_factory=dict)
+    audio_start_seconds: float | None = None
+    audio_end_seconds: float | None = None
 
     def to_json(self) -> str:
         """Return the text, in ASCII, that goes into the file; equal provenance gives equal text."""

@@ -10,7 +10,13 @@ from google.protobuf import json_format
 from chladni.generation.v1 import generation_pb2
 from chladni_contract.provenance import Provenance
 
-_OPTIONAL_FIELDS: Final = ("strength", "initial_latents_weight", "refiner_start")
+_OPTIONAL_FIELDS: Final = (
+    "strength",
+    "initial_latents_weight",
+    "refiner_start",
+    "audio_start_seconds",
+    "audio_end_seconds",
+)
 _COUNTS: Final = tuple(item.name for item in fields(Provenance) if item.type == "int")
 
 

@@ -33,6 +33,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "width_pixels": _ASKED,
     "height_pixels": _ASKED,
     "audio_sha256": "Another recording: another conditioning, another image.",
+    "audio_start_seconds": "Another part of the recording. " + _ASKED,
+    "audio_end_seconds": "Another part of the recording. " + _ASKED,
     "conditioning_sha256": "The recording was described by other numbers: the audio-feature service or its "
     "libraries are of another version, or on another kind of machine.",
     "dtype": "Another precision: every operation of the denoiser rounds differently.",

@@ -58,6 +58,8 @@ CREATED_IMAGE: Final[dict[str, Any]] = {
         "upscale": 1,
         "refiner_start": None,
         "recipe_options": {},
+        "audio_start_seconds": None,
+        "audio_end_seconds": None,
     },
     "audio": {
         "format": "wav",

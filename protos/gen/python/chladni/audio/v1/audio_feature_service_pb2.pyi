@@ -1,3 +1,4 @@
+from chladni.errors.v1 import warning_pb2 as _warning_pb2
 from chladni.generation.v1 import generation_pb2 as _generation_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
 from chladni.model.v1 import model_pb2 as _model_pb2
@@ -112,7 +113,7 @@ class ExtractFeaturesRequest(_message.Message):
     def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., features: _Optional[_Iterable[_Union[Feature, str]]] = ..., embedding_model: _Optional[str] = ..., initial_latents: _Optional[_Union[InitialLatentsOptions, _Mapping]] = ..., further_embedding_models: _Optional[_Iterable[str]] = ..., mel: _Optional[_Union[MelOptions, _Mapping]] = ...) -> None: ...
 
 class ExtractFeaturesResponse(_message.Message):
-    __slots__ = ("audio", "log_mel", "mel_parameters", "descriptors", "embedding", "initial_latents", "processing_time", "latent_calibration", "further_embeddings")
+    __slots__ = ("audio", "log_mel", "mel_parameters", "descriptors", "embedding", "initial_latents", "processing_time", "latent_calibration", "further_embeddings", "warnings")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     LOG_MEL_FIELD_NUMBER: _ClassVar[int]
     MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +123,7 @@ class ExtractFeaturesResponse(_message.Message):
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
     LATENT_CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     FURTHER_EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioProperties
     log_mel: _tensor_pb2.Tensor
     mel_parameters: MelParameters
@@ -131,7 +133,8 @@ class ExtractFeaturesResponse(_message.Message):
     processing_time: _duration_pb2.Duration
     latent_calibration: _model_pb2.LatentCalibration
     further_embeddings: _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Embedding]
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[_model_pb2.LatentCalibration, _Mapping]] = ..., further_embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_warning_pb2.Warning]
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[_model_pb2.LatentCalibration, _Mapping]] = ..., further_embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ...) -> None: ...
 
 class PcmConfig(_message.Message):
     __slots__ = ("sample_rate_hz", "channel_count", "encoding")
@@ -232,14 +235,16 @@ class RenderSpectrogramRequest(_message.Message):
     def __init__(self, audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., colormap: _Optional[_Union[Colormap, str]] = ..., mel: _Optional[_Union[MelOptions, _Mapping]] = ..., encoding: _Optional[_Union[_media_pb2.ImageEncoding, _Mapping]] = ...) -> None: ...
 
 class RenderSpectrogramResponse(_message.Message):
-    __slots__ = ("image", "audio", "mel_parameters")
+    __slots__ = ("image", "audio", "mel_parameters", "warnings")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     MEL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     image: _media_pb2.EncodedImage
     audio: _media_pb2.AudioProperties
     mel_parameters: MelParameters
-    def __init__(self, image: _Optional[_Union[_media_pb2.EncodedImage, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_warning_pb2.Warning]
+    def __init__(self, image: _Optional[_Union[_media_pb2.EncodedImage, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

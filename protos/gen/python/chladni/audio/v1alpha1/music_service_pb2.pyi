@@ -1,3 +1,4 @@
+from chladni.errors.v1 import warning_pb2 as _warning_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf.internal import containers as _containers
@@ -70,7 +71,7 @@ class Mood(_message.Message):
     def __init__(self, valence: _Optional[float] = ..., arousal: _Optional[float] = ..., words: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AnalyzeMusicResponse(_message.Message):
-    __slots__ = ("audio", "tempos", "beats", "downbeats", "meter", "keys", "chords", "contour", "dynamics", "mood", "abc_notation")
+    __slots__ = ("audio", "tempos", "beats", "downbeats", "meter", "keys", "chords", "contour", "dynamics", "mood", "abc_notation", "warnings")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     TEMPOS_FIELD_NUMBER: _ClassVar[int]
     BEATS_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +83,7 @@ class AnalyzeMusicResponse(_message.Message):
     DYNAMICS_FIELD_NUMBER: _ClassVar[int]
     MOOD_FIELD_NUMBER: _ClassVar[int]
     ABC_NOTATION_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioProperties
     tempos: _containers.RepeatedCompositeFieldContainer[TempoCandidate]
     beats: _containers.RepeatedCompositeFieldContainer[_duration_pb2.Duration]
@@ -93,4 +95,5 @@ class AnalyzeMusicResponse(_message.Message):
     dynamics: _containers.RepeatedCompositeFieldContainer[DynamicsPoint]
     mood: Mood
     abc_notation: str
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., tempos: _Optional[_Iterable[_Union[TempoCandidate, _Mapping]]] = ..., beats: _Optional[_Iterable[_Union[_duration_pb2.Duration, _Mapping]]] = ..., downbeats: _Optional[_Iterable[_Union[_duration_pb2.Duration, _Mapping]]] = ..., meter: _Optional[str] = ..., keys: _Optional[_Iterable[_Union[KeyCandidate, _Mapping]]] = ..., chords: _Optional[_Iterable[_Union[Chord, _Mapping]]] = ..., contour: _Optional[_Iterable[_Union[ContourPoint, _Mapping]]] = ..., dynamics: _Optional[_Iterable[_Union[DynamicsPoint, _Mapping]]] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., abc_notation: _Optional[str] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_warning_pb2.Warning]
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., tempos: _Optional[_Iterable[_Union[TempoCandidate, _Mapping]]] = ..., beats: _Optional[_Iterable[_Union[_duration_pb2.Duration, _Mapping]]] = ..., downbeats: _Optional[_Iterable[_Union[_duration_pb2.Duration, _Mapping]]] = ..., meter: _Optional[str] = ..., keys: _Optional[_Iterable[_Union[KeyCandidate, _Mapping]]] = ..., chords: _Optional[_Iterable[_Union[Chord, _Mapping]]] = ..., contour: _Optional[_Iterable[_Union[ContourPoint, _Mapping]]] = ..., dynamics: _Optional[_Iterable[_Union[DynamicsPoint, _Mapping]]] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., abc_notation: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ...) -> None: ...

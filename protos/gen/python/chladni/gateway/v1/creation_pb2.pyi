@@ -1,4 +1,5 @@
 from chladni.audio.v1 import audio_feature_service_pb2 as _audio_feature_service_pb2
+from chladni.errors.v1 import warning_pb2 as _warning_pb2
 from chladni.gateway.v1 import image_pb2 as _image_pb2
 from chladni.generation.v1 import generation_pb2 as _generation_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
@@ -108,12 +109,14 @@ class CreationAccepted(_message.Message):
     def __init__(self, operation_id: _Optional[str] = ..., seed: _Optional[int] = ..., session_token: _Optional[str] = ...) -> None: ...
 
 class AudioAnalyzed(_message.Message):
-    __slots__ = ("audio", "descriptors")
+    __slots__ = ("audio", "descriptors", "warnings")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioProperties
     descriptors: _containers.RepeatedCompositeFieldContainer[_audio_feature_service_pb2.Descriptor]
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[_audio_feature_service_pb2.Descriptor, _Mapping]]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_warning_pb2.Warning]
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[_audio_feature_service_pb2.Descriptor, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ...) -> None: ...
 
 class ImageDrafted(_message.Message):
     __slots__ = ("image", "provenance")

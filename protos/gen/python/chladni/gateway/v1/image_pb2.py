@@ -13,13 +13,14 @@ _sym_db = _symbol_database.Default()
 
 
 from chladni.audio.v1 import audio_feature_service_pb2 as chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2
+from chladni.errors.v1 import warning_pb2 as chladni_dot_errors_dot_v1_dot_warning__pb2
 from chladni.generation.v1 import generation_pb2 as chladni_dot_generation_dot_v1_dot_generation__pb2
 from chladni.media.v1 import media_pb2 as chladni_dot_media_dot_v1_dot_media__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hladni/gateway/v1/image.proto\x12\x12\x63hladni.gateway.v1\x1a,chladni/audio/v1/audio_feature_service.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x04\n\x05Image\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12-\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1d.chladni.media.v1.ImageFormat\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x14\n\x0cwidth_pixels\x18\x05 \x01(\x05\x12\x15\n\rheight_pixels\x18\x06 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06recipe\x18\t \x01(\t\x12\x35\n\nprovenance\x18\n \x01(\x0b\x32!.chladni.generation.v1.Provenance\x12\x30\n\x05\x61udio\x18\x0b \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x31\n\x0b\x64\x65scriptors\x18\x0c \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\x12\x14\n\x0c\x64isplay_name\x18\r \x01(\t\x12\x32\n\x0fprocessing_time\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reused\x18\x0f \x01(\x08\x42T\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hladni/gateway/v1/image.proto\x12\x12\x63hladni.gateway.v1\x1a,chladni/audio/v1/audio_feature_service.proto\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x04\n\x05Image\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12-\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1d.chladni.media.v1.ImageFormat\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x14\n\x0cwidth_pixels\x18\x05 \x01(\x05\x12\x15\n\rheight_pixels\x18\x06 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06recipe\x18\t \x01(\t\x12\x35\n\nprovenance\x18\n \x01(\x0b\x32!.chladni.generation.v1.Provenance\x12\x30\n\x05\x61udio\x18\x0b \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x31\n\x0b\x64\x65scriptors\x18\x0c \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\x12\x14\n\x0c\x64isplay_name\x18\r \x01(\t\x12\x32\n\x0fprocessing_time\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reused\x18\x0f \x01(\x08\x12,\n\x08warnings\x18\x10 \x03(\x0b\x32\x1a.chladni.errors.v1.WarningBT\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -27,6 +28,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.gateway.v1.image_pb
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.chladni.gateway.v1P\001Z#chladni.dev/go/gateway/v1;gatewayv1\252\002\022Chladni.Gateway.V1'
-  _globals['_IMAGE']._serialized_start=236
-  _globals['_IMAGE']._serialized_end=749
+  _globals['_IMAGE']._serialized_start=269
+  _globals['_IMAGE']._serialized_end=828
 # @@protoc_insertion_point(module_scope)

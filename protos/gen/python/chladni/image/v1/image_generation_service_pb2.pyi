@@ -1,3 +1,4 @@
+from chladni.errors.v1 import warning_pb2 as _warning_pb2
 from chladni.generation.v1 import generation_pb2 as _generation_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
 from chladni.model.v1 import model_pb2 as _model_pb2
@@ -29,7 +30,7 @@ class Conditioning(_message.Message):
     def __init__(self, audio_embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., initial_image: _Optional[_Union[_media_pb2.EncodedImage, _Mapping]] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ...) -> None: ...
 
 class Origin(_message.Message):
-    __slots__ = ("recipe", "audio_sha256", "part", "earlier", "fallback", "options")
+    __slots__ = ("recipe", "audio_sha256", "part", "earlier", "fallback", "options", "audio_start_seconds", "audio_end_seconds")
     class OptionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -43,13 +44,17 @@ class Origin(_message.Message):
     EARLIER_FIELD_NUMBER: _ClassVar[int]
     FALLBACK_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_START_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_END_SECONDS_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     audio_sha256: str
     part: str
     earlier: _containers.RepeatedCompositeFieldContainer[_generation_pb2.Provenance]
     fallback: str
     options: _containers.ScalarMap[str, str]
-    def __init__(self, recipe: _Optional[str] = ..., audio_sha256: _Optional[str] = ..., part: _Optional[str] = ..., earlier: _Optional[_Iterable[_Union[_generation_pb2.Provenance, _Mapping]]] = ..., fallback: _Optional[str] = ..., options: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    audio_start_seconds: float
+    audio_end_seconds: float
+    def __init__(self, recipe: _Optional[str] = ..., audio_sha256: _Optional[str] = ..., part: _Optional[str] = ..., earlier: _Optional[_Iterable[_Union[_generation_pb2.Provenance, _Mapping]]] = ..., fallback: _Optional[str] = ..., options: _Optional[_Mapping[str, str]] = ..., audio_start_seconds: _Optional[float] = ..., audio_end_seconds: _Optional[float] = ...) -> None: ...
 
 class GenerateImageRequest(_message.Message):
     __slots__ = ("conditioning", "options", "origin")
@@ -62,18 +67,20 @@ class GenerateImageRequest(_message.Message):
     def __init__(self, conditioning: _Optional[_Union[Conditioning, _Mapping]] = ..., options: _Optional[_Union[_generation_pb2.GenerationOptions, _Mapping]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ...) -> None: ...
 
 class GenerationCompleted(_message.Message):
-    __slots__ = ("image", "provenance", "queue_time", "processing_time", "reused")
+    __slots__ = ("image", "provenance", "queue_time", "processing_time", "reused", "warnings")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     QUEUE_TIME_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
     REUSED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     image: _media_pb2.EncodedImage
     provenance: _generation_pb2.Provenance
     queue_time: _duration_pb2.Duration
     processing_time: _duration_pb2.Duration
     reused: bool
-    def __init__(self, image: _Optional[_Union[_media_pb2.EncodedImage, _Mapping]] = ..., provenance: _Optional[_Union[_generation_pb2.Provenance, _Mapping]] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reused: bool = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_warning_pb2.Warning]
+    def __init__(self, image: _Optional[_Union[_media_pb2.EncodedImage, _Mapping]] = ..., provenance: _Optional[_Union[_generation_pb2.Provenance, _Mapping]] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reused: bool = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ...) -> None: ...
 
 class GenerateImageResponse(_message.Message):
     __slots__ = ("queued", "started", "progress", "completed", "heartbeat")

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hladni/media/v1/media.proto\x12\x10\x63hladni.media.v1\x1a\x1egoogle/protobuf/duration.proto\"{\n\x08PcmAudio\x12\x0f\n\x07samples\x18\x01 \x01(\x0c\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\x12/\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x1d.chladni.media.v1.PcmEncoding\"i\n\tAudioClip\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12)\n\x03pcm\x18\x03 \x01(\x0b\x32\x1a.chladni.media.v1.PcmAudioH\x00\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x08\n\x06source\"\xac\x01\n\x0f\x41udioProperties\x12-\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1d.chladni.media.v1.AudioFormat\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06sha256\x18\x05 \x01(\t\"{\n\x0c\x45ncodedImage\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12-\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1d.chladni.media.v1.ImageFormat\x12\x14\n\x0cwidth_pixels\x18\x03 \x01(\x05\x12\x15\n\rheight_pixels\x18\x04 \x01(\x05\"`\n\rImageEncoding\x12-\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1d.chladni.media.v1.ImageFormat\x12\x14\n\x07quality\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\n\n\x08_quality*\x9a\x01\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x01\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x02\x12\x15\n\x11\x41UDIO_FORMAT_FLAC\x10\x03\x12\x14\n\x10\x41UDIO_FORMAT_OGG\x10\x04\x12\x14\n\x10\x41UDIO_FORMAT_PCM\x10\x05*o\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10IMAGE_FORMAT_PNG\x10\x01\x12\x15\n\x11IMAGE_FORMAT_JPEG\x10\x02\x12\x15\n\x11IMAGE_FORMAT_WEBP\x10\x03*]\n\x0bPcmEncoding\x12\x1c\n\x18PCM_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12PCM_ENCODING_INT16\x10\x01\x12\x18\n\x14PCM_ENCODING_FLOAT32\x10\x02\x42L\n\x14\x64\x65v.chladni.media.v1P\x01Z\x1f\x63hladni.dev/go/media/v1;mediav1\xaa\x02\x10\x43hladni.Media.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hladni/media/v1/media.proto\x12\x10\x63hladni.media.v1\x1a\x1egoogle/protobuf/duration.proto\"{\n\x08PcmAudio\x12\x0f\n\x07samples\x18\x01 \x01(\x0c\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\x12/\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x1d.chladni.media.v1.PcmEncoding\"\xbb\x01\n\tAudioClip\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12)\n\x03pcm\x18\x03 \x01(\x0b\x32\x1a.chladni.media.v1.PcmAudioH\x00\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12(\n\x05start\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\n\x06source\"\xd6\x01\n\x0f\x41udioProperties\x12-\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1d.chladni.media.v1.AudioFormat\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12(\n\x05start\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"{\n\x0c\x45ncodedImage\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12-\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1d.chladni.media.v1.ImageFormat\x12\x14\n\x0cwidth_pixels\x18\x03 \x01(\x05\x12\x15\n\rheight_pixels\x18\x04 \x01(\x05\"`\n\rImageEncoding\x12-\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1d.chladni.media.v1.ImageFormat\x12\x14\n\x07quality\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\n\n\x08_quality*\xa4\x02\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x01\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x02\x12\x15\n\x11\x41UDIO_FORMAT_FLAC\x10\x03\x12\x14\n\x10\x41UDIO_FORMAT_OGG\x10\x04\x12\x14\n\x10\x41UDIO_FORMAT_PCM\x10\x05\x12\x15\n\x11\x41UDIO_FORMAT_AIFF\x10\x06\x12\x14\n\x10\x41UDIO_FORMAT_MP4\x10\x07\x12\x19\n\x15\x41UDIO_FORMAT_MATROSKA\x10\x08\x12\x14\n\x10\x41UDIO_FORMAT_AAC\x10\t\x12\x14\n\x10\x41UDIO_FORMAT_AMR\x10\n\x12\x14\n\x10\x41UDIO_FORMAT_CAF\x10\x0b*o\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10IMAGE_FORMAT_PNG\x10\x01\x12\x15\n\x11IMAGE_FORMAT_JPEG\x10\x02\x12\x15\n\x11IMAGE_FORMAT_WEBP\x10\x03*]\n\x0bPcmEncoding\x12\x1c\n\x18PCM_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12PCM_ENCODING_INT16\x10\x01\x12\x18\n\x14PCM_ENCODING_FLOAT32\x10\x02\x42L\n\x14\x64\x65v.chladni.media.v1P\x01Z\x1f\x63hladni.dev/go/media/v1;mediav1\xaa\x02\x10\x43hladni.Media.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,20 +23,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.media.v1.media_pb2'
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024dev.chladni.media.v1P\001Z\037chladni.dev/go/media/v1;mediav1\252\002\020Chladni.Media.V1'
-  _globals['_AUDIOFORMAT']._serialized_start=713
-  _globals['_AUDIOFORMAT']._serialized_end=867
-  _globals['_IMAGEFORMAT']._serialized_start=869
-  _globals['_IMAGEFORMAT']._serialized_end=980
-  _globals['_PCMENCODING']._serialized_start=982
-  _globals['_PCMENCODING']._serialized_end=1075
+  _globals['_AUDIOFORMAT']._serialized_start=838
+  _globals['_AUDIOFORMAT']._serialized_end=1130
+  _globals['_IMAGEFORMAT']._serialized_start=1132
+  _globals['_IMAGEFORMAT']._serialized_end=1243
+  _globals['_PCMENCODING']._serialized_start=1245
+  _globals['_PCMENCODING']._serialized_end=1338
   _globals['_PCMAUDIO']._serialized_start=82
   _globals['_PCMAUDIO']._serialized_end=205
-  _globals['_AUDIOCLIP']._serialized_start=207
-  _globals['_AUDIOCLIP']._serialized_end=312
-  _globals['_AUDIOPROPERTIES']._serialized_start=315
-  _globals['_AUDIOPROPERTIES']._serialized_end=487
-  _globals['_ENCODEDIMAGE']._serialized_start=489
-  _globals['_ENCODEDIMAGE']._serialized_end=612
-  _globals['_IMAGEENCODING']._serialized_start=614
-  _globals['_IMAGEENCODING']._serialized_end=710
+  _globals['_AUDIOCLIP']._serialized_start=208
+  _globals['_AUDIOCLIP']._serialized_end=395
+  _globals['_AUDIOPROPERTIES']._serialized_start=398
+  _globals['_AUDIOPROPERTIES']._serialized_end=612
+  _globals['_ENCODEDIMAGE']._serialized_start=614
+  _globals['_ENCODEDIMAGE']._serialized_end=737
+  _globals['_IMAGEENCODING']._serialized_start=739
+  _globals['_IMAGEENCODING']._serialized_end=835
 # @@protoc_insertion_point(module_scope)

@@ -14,6 +14,12 @@ class AudioFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AUDIO_FORMAT_FLAC: _ClassVar[AudioFormat]
     AUDIO_FORMAT_OGG: _ClassVar[AudioFormat]
     AUDIO_FORMAT_PCM: _ClassVar[AudioFormat]
+    AUDIO_FORMAT_AIFF: _ClassVar[AudioFormat]
+    AUDIO_FORMAT_MP4: _ClassVar[AudioFormat]
+    AUDIO_FORMAT_MATROSKA: _ClassVar[AudioFormat]
+    AUDIO_FORMAT_AAC: _ClassVar[AudioFormat]
+    AUDIO_FORMAT_AMR: _ClassVar[AudioFormat]
+    AUDIO_FORMAT_CAF: _ClassVar[AudioFormat]
 
 class ImageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -33,6 +39,12 @@ AUDIO_FORMAT_MP3: AudioFormat
 AUDIO_FORMAT_FLAC: AudioFormat
 AUDIO_FORMAT_OGG: AudioFormat
 AUDIO_FORMAT_PCM: AudioFormat
+AUDIO_FORMAT_AIFF: AudioFormat
+AUDIO_FORMAT_MP4: AudioFormat
+AUDIO_FORMAT_MATROSKA: AudioFormat
+AUDIO_FORMAT_AAC: AudioFormat
+AUDIO_FORMAT_AMR: AudioFormat
+AUDIO_FORMAT_CAF: AudioFormat
 IMAGE_FORMAT_UNSPECIFIED: ImageFormat
 IMAGE_FORMAT_PNG: ImageFormat
 IMAGE_FORMAT_JPEG: ImageFormat
@@ -54,28 +66,34 @@ class PcmAudio(_message.Message):
     def __init__(self, samples: _Optional[bytes] = ..., sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., encoding: _Optional[_Union[PcmEncoding, str]] = ...) -> None: ...
 
 class AudioClip(_message.Message):
-    __slots__ = ("content", "pcm", "display_name")
+    __slots__ = ("content", "pcm", "display_name", "start", "end")
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     PCM_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
     content: bytes
     pcm: PcmAudio
     display_name: str
-    def __init__(self, content: _Optional[bytes] = ..., pcm: _Optional[_Union[PcmAudio, _Mapping]] = ..., display_name: _Optional[str] = ...) -> None: ...
+    start: _duration_pb2.Duration
+    end: _duration_pb2.Duration
+    def __init__(self, content: _Optional[bytes] = ..., pcm: _Optional[_Union[PcmAudio, _Mapping]] = ..., display_name: _Optional[str] = ..., start: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., end: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class AudioProperties(_message.Message):
-    __slots__ = ("format", "sample_rate_hz", "channel_count", "duration", "sha256")
+    __slots__ = ("format", "sample_rate_hz", "channel_count", "duration", "sha256", "start")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_COUNT_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
     format: AudioFormat
     sample_rate_hz: int
     channel_count: int
     duration: _duration_pb2.Duration
     sha256: str
-    def __init__(self, format: _Optional[_Union[AudioFormat, str]] = ..., sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., sha256: _Optional[str] = ...) -> None: ...
+    start: _duration_pb2.Duration
+    def __init__(self, format: _Optional[_Union[AudioFormat, str]] = ..., sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., sha256: _Optional[str] = ..., start: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class EncodedImage(_message.Message):
     __slots__ = ("content", "format", "width_pixels", "height_pixels")
