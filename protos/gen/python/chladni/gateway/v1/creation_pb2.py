@@ -17,9 +17,10 @@ from chladni.errors.v1 import warning_pb2 as chladni_dot_errors_dot_v1_dot_warni
 from chladni.gateway.v1 import image_pb2 as chladni_dot_gateway_dot_v1_dot_image__pb2
 from chladni.generation.v1 import generation_pb2 as chladni_dot_generation_dot_v1_dot_generation__pb2
 from chladni.media.v1 import media_pb2 as chladni_dot_media_dot_v1_dot_media__pb2
+from chladni.tensor.v1 import tensor_pb2 as chladni_dot_tensor_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chladni/gateway/v1/creation.proto\x12\x12\x63hladni.gateway.v1\x1a,chladni/audio/v1/audio_feature_service.proto\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a\x1e\x63hladni/gateway/v1/image.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1c\x63hladni/media/v1/media.proto\"\xe9\x03\n\x12\x43reateImageRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x39\n\x07options\x18\x03 \x01(\x0b\x32(.chladni.generation.v1.GenerationOptions\x12\x37\n\x08\x61udioldm\x18\x04 \x01(\x0b\x32#.chladni.gateway.v1.AudioLdmOptionsH\x00\x12=\n\x0bspectrogram\x18\x05 \x01(\x0b\x32&.chladni.gateway.v1.SpectrogramOptionsH\x00\x12>\n\x0clatent_noise\x18\x06 \x01(\x0b\x32&.chladni.gateway.v1.LatentNoiseOptionsH\x00\x12@\n\rmusic_prompts\x18\x07 \x01(\x0b\x32\'.chladni.gateway.v1.MusicPromptsOptionsH\x00\x12<\n\x0b\x63lap_unclip\x18\x08 \x01(\x0b\x32%.chladni.gateway.v1.ClapUnclipOptionsH\x00\x12\x12\n\nrequest_id\x18\t \x01(\tB\x10\n\x0erecipe_options\"^\n\x0f\x41udioLdmOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x15\n\x08strength\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x0b\n\t_strength\"a\n\x12SpectrogramOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x15\n\x08strength\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x0b\n\t_strength\"\xb4\x01\n\x12LatentNoiseOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x34\n\nnoise_mode\x18\x03 \x01(\x0e\x32 .chladni.generation.v1.NoiseMode\x12\x19\n\x0cnoise_weight\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x63\x61libration\x18\x05 \x01(\tB\x0f\n\r_noise_weight\">\n\x13MusicPromptsOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\"<\n\x11\x43lapUnclipOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\"M\n\x10\x43reationAccepted\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x15\n\rsession_token\x18\x03 \x01(\t\"\xa2\x01\n\rAudioAnalyzed\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x31\n\x0b\x64\x65scriptors\x18\x02 \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\x12,\n\x08warnings\x18\x03 \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"t\n\x0cImageDrafted\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x35\n\nprovenance\x18\x02 \x01(\x0b\x32!.chladni.generation.v1.Provenance\"2\n\x0eRecipeFellBack\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08\x66\x61llback\x18\x02 \x01(\t\"f\n\x0cImageCreated\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.chladni.gateway.v1.Image\x12,\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\"\xd8\x04\n\x13\x43reateImageResponse\x12(\n\x05stage\x18\x01 \x01(\x0e\x32\x19.chladni.gateway.v1.Stage\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x38\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32$.chladni.gateway.v1.CreationAcceptedH\x00\x12\x35\n\x08\x61nalyzed\x18\x04 \x01(\x0b\x32!.chladni.gateway.v1.AudioAnalyzedH\x00\x12\x39\n\x06queued\x18\x05 \x01(\x0b\x32\'.chladni.generation.v1.GenerationQueuedH\x00\x12;\n\x07started\x18\x06 \x01(\x0b\x32(.chladni.generation.v1.GenerationStartedH\x00\x12=\n\x08progress\x18\x07 \x01(\x0b\x32).chladni.generation.v1.GenerationProgressH\x00\x12\x33\n\x07\x64rafted\x18\x08 \x01(\x0b\x32 .chladni.gateway.v1.ImageDraftedH\x00\x12\x37\n\tfell_back\x18\t \x01(\x0b\x32\".chladni.gateway.v1.RecipeFellBackH\x00\x12\x33\n\x07\x63reated\x18\n \x01(\x0b\x32 .chladni.gateway.v1.ImageCreatedH\x00\x12\x35\n\theartbeat\x18\x0b \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent*\x93\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10STAGE_VALIDATION\x10\x01\x12\x18\n\x14STAGE_AUDIO_FEATURES\x10\x02\x12\x1a\n\x16STAGE_IMAGE_GENERATION\x10\x03\x12\x11\n\rSTAGE_STORAGE\x10\x04\x12\x14\n\x10STAGE_SIMILARITY\x10\x05\x42T\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chladni/gateway/v1/creation.proto\x12\x12\x63hladni.gateway.v1\x1a,chladni/audio/v1/audio_feature_service.proto\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a\x1e\x63hladni/gateway/v1/image.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\"\xe9\x03\n\x12\x43reateImageRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x39\n\x07options\x18\x03 \x01(\x0b\x32(.chladni.generation.v1.GenerationOptions\x12\x37\n\x08\x61udioldm\x18\x04 \x01(\x0b\x32#.chladni.gateway.v1.AudioLdmOptionsH\x00\x12=\n\x0bspectrogram\x18\x05 \x01(\x0b\x32&.chladni.gateway.v1.SpectrogramOptionsH\x00\x12>\n\x0clatent_noise\x18\x06 \x01(\x0b\x32&.chladni.gateway.v1.LatentNoiseOptionsH\x00\x12@\n\rmusic_prompts\x18\x07 \x01(\x0b\x32\'.chladni.gateway.v1.MusicPromptsOptionsH\x00\x12<\n\x0b\x63lap_unclip\x18\x08 \x01(\x0b\x32%.chladni.gateway.v1.ClapUnclipOptionsH\x00\x12\x12\n\nrequest_id\x18\t \x01(\tB\x10\n\x0erecipe_options\"^\n\x0f\x41udioLdmOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x15\n\x08strength\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x0b\n\t_strength\"a\n\x12SpectrogramOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x15\n\x08strength\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x0b\n\t_strength\"\xe8\x01\n\x12LatentNoiseOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x34\n\nnoise_mode\x18\x03 \x01(\x0e\x32 .chladni.generation.v1.NoiseMode\x12\x19\n\x0cnoise_weight\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x63\x61libration\x18\x05 \x01(\t\x12\x32\n\x0finitial_latents\x18\x06 \x01(\x0b\x32\x19.chladni.tensor.v1.TensorB\x0f\n\r_noise_weight\">\n\x13MusicPromptsOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\"<\n\x11\x43lapUnclipOptions\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\"M\n\x10\x43reationAccepted\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x15\n\rsession_token\x18\x03 \x01(\t\"\xa2\x01\n\rAudioAnalyzed\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x31\n\x0b\x64\x65scriptors\x18\x02 \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\x12,\n\x08warnings\x18\x03 \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"t\n\x0cImageDrafted\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x35\n\nprovenance\x18\x02 \x01(\x0b\x32!.chladni.generation.v1.Provenance\"2\n\x0eRecipeFellBack\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08\x66\x61llback\x18\x02 \x01(\t\"f\n\x0cImageCreated\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.chladni.gateway.v1.Image\x12,\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\"\xd8\x04\n\x13\x43reateImageResponse\x12(\n\x05stage\x18\x01 \x01(\x0e\x32\x19.chladni.gateway.v1.Stage\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x38\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32$.chladni.gateway.v1.CreationAcceptedH\x00\x12\x35\n\x08\x61nalyzed\x18\x04 \x01(\x0b\x32!.chladni.gateway.v1.AudioAnalyzedH\x00\x12\x39\n\x06queued\x18\x05 \x01(\x0b\x32\'.chladni.generation.v1.GenerationQueuedH\x00\x12;\n\x07started\x18\x06 \x01(\x0b\x32(.chladni.generation.v1.GenerationStartedH\x00\x12=\n\x08progress\x18\x07 \x01(\x0b\x32).chladni.generation.v1.GenerationProgressH\x00\x12\x33\n\x07\x64rafted\x18\x08 \x01(\x0b\x32 .chladni.gateway.v1.ImageDraftedH\x00\x12\x37\n\tfell_back\x18\t \x01(\x0b\x32\".chladni.gateway.v1.RecipeFellBackH\x00\x12\x33\n\x07\x63reated\x18\n \x01(\x0b\x32 .chladni.gateway.v1.ImageCreatedH\x00\x12\x35\n\theartbeat\x18\x0b \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent*\x93\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10STAGE_VALIDATION\x10\x01\x12\x18\n\x14STAGE_AUDIO_FEATURES\x10\x02\x12\x1a\n\x16STAGE_IMAGE_GENERATION\x10\x03\x12\x11\n\rSTAGE_STORAGE\x10\x04\x12\x14\n\x10STAGE_SIMILARITY\x10\x05\x42T\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -27,30 +28,30 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.gateway.v1.creation
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.chladni.gateway.v1P\001Z#chladni.dev/go/gateway/v1;gatewayv1\252\002\022Chladni.Gateway.V1'
-  _globals['_STAGE']._serialized_start=2356
-  _globals['_STAGE']._serialized_end=2503
-  _globals['_CREATEIMAGEREQUEST']._serialized_start=239
-  _globals['_CREATEIMAGEREQUEST']._serialized_end=728
-  _globals['_AUDIOLDMOPTIONS']._serialized_start=730
-  _globals['_AUDIOLDMOPTIONS']._serialized_end=824
-  _globals['_SPECTROGRAMOPTIONS']._serialized_start=826
-  _globals['_SPECTROGRAMOPTIONS']._serialized_end=923
-  _globals['_LATENTNOISEOPTIONS']._serialized_start=926
-  _globals['_LATENTNOISEOPTIONS']._serialized_end=1106
-  _globals['_MUSICPROMPTSOPTIONS']._serialized_start=1108
-  _globals['_MUSICPROMPTSOPTIONS']._serialized_end=1170
-  _globals['_CLAPUNCLIPOPTIONS']._serialized_start=1172
-  _globals['_CLAPUNCLIPOPTIONS']._serialized_end=1232
-  _globals['_CREATIONACCEPTED']._serialized_start=1234
-  _globals['_CREATIONACCEPTED']._serialized_end=1311
-  _globals['_AUDIOANALYZED']._serialized_start=1314
-  _globals['_AUDIOANALYZED']._serialized_end=1476
-  _globals['_IMAGEDRAFTED']._serialized_start=1478
-  _globals['_IMAGEDRAFTED']._serialized_end=1594
-  _globals['_RECIPEFELLBACK']._serialized_start=1596
-  _globals['_RECIPEFELLBACK']._serialized_end=1646
-  _globals['_IMAGECREATED']._serialized_start=1648
-  _globals['_IMAGECREATED']._serialized_end=1750
-  _globals['_CREATEIMAGERESPONSE']._serialized_start=1753
-  _globals['_CREATEIMAGERESPONSE']._serialized_end=2353
+  _globals['_STAGE']._serialized_start=2440
+  _globals['_STAGE']._serialized_end=2587
+  _globals['_CREATEIMAGEREQUEST']._serialized_start=271
+  _globals['_CREATEIMAGEREQUEST']._serialized_end=760
+  _globals['_AUDIOLDMOPTIONS']._serialized_start=762
+  _globals['_AUDIOLDMOPTIONS']._serialized_end=856
+  _globals['_SPECTROGRAMOPTIONS']._serialized_start=858
+  _globals['_SPECTROGRAMOPTIONS']._serialized_end=955
+  _globals['_LATENTNOISEOPTIONS']._serialized_start=958
+  _globals['_LATENTNOISEOPTIONS']._serialized_end=1190
+  _globals['_MUSICPROMPTSOPTIONS']._serialized_start=1192
+  _globals['_MUSICPROMPTSOPTIONS']._serialized_end=1254
+  _globals['_CLAPUNCLIPOPTIONS']._serialized_start=1256
+  _globals['_CLAPUNCLIPOPTIONS']._serialized_end=1316
+  _globals['_CREATIONACCEPTED']._serialized_start=1318
+  _globals['_CREATIONACCEPTED']._serialized_end=1395
+  _globals['_AUDIOANALYZED']._serialized_start=1398
+  _globals['_AUDIOANALYZED']._serialized_end=1560
+  _globals['_IMAGEDRAFTED']._serialized_start=1562
+  _globals['_IMAGEDRAFTED']._serialized_end=1678
+  _globals['_RECIPEFELLBACK']._serialized_start=1680
+  _globals['_RECIPEFELLBACK']._serialized_end=1730
+  _globals['_IMAGECREATED']._serialized_start=1732
+  _globals['_IMAGECREATED']._serialized_end=1834
+  _globals['_CREATEIMAGERESPONSE']._serialized_start=1837
+  _globals['_CREATEIMAGERESPONSE']._serialized_end=2437
 # @@protoc_insertion_point(module_scope)

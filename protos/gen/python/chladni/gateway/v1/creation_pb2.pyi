@@ -3,6 +3,7 @@ from chladni.errors.v1 import warning_pb2 as _warning_pb2
 from chladni.gateway.v1 import image_pb2 as _image_pb2
 from chladni.generation.v1 import generation_pb2 as _generation_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
+from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -69,18 +70,20 @@ class SpectrogramOptions(_message.Message):
     def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ...) -> None: ...
 
 class LatentNoiseOptions(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "noise_mode", "noise_weight", "calibration")
+    __slots__ = ("prompt", "negative_prompt", "noise_mode", "noise_weight", "calibration", "initial_latents")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     NOISE_MODE_FIELD_NUMBER: _ClassVar[int]
     NOISE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_LATENTS_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     noise_mode: _generation_pb2.NoiseMode
     noise_weight: float
     calibration: str
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., noise_mode: _Optional[_Union[_generation_pb2.NoiseMode, str]] = ..., noise_weight: _Optional[float] = ..., calibration: _Optional[str] = ...) -> None: ...
+    initial_latents: _tensor_pb2.Tensor
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., noise_mode: _Optional[_Union[_generation_pb2.NoiseMode, str]] = ..., noise_weight: _Optional[float] = ..., calibration: _Optional[str] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class MusicPromptsOptions(_message.Message):
     __slots__ = ("prompt", "negative_prompt")
