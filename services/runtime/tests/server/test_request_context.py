@@ -6,7 +6,7 @@ import pytest
 
 from chladni_contract.errors import InvalidInputError
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
-from chladni_runtime.server.request_context import caller_of
+from chladni_runtime.server.request_context import caller_of, metadata_value
 
 
 class Context:
@@ -49,3 +49,9 @@ def test_an_identifier_that_cannot_be_passed_on_is_refused(value):
         caller_of(Context("ipv4:192.0.2.1:1", ((CALLER_ID_KEY, value),)))
     [violation] = caught.value.violations
     assert violation.field == f"metadata.{CALLER_ID_KEY}"
+
+
+def test_a_value_is_the_first_of_its_key_that_is_not_empty():
+    context = Context("ipv4:192.0.2.1:1", (("a", "1"), ("b", ""), ("b", "2"), ("b", "3")))
+    assert metadata_value(context, "b") == "2"
+    assert metadata_value(context, "c") == ""

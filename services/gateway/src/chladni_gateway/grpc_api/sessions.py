@@ -14,6 +14,7 @@ import grpc
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.metadata import SESSION_TOKEN_KEY
 from chladni_gateway.sessions import draw_token, is_token, owner_of_token
+from chladni_runtime.server.request_context import metadata_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,17 @@ def session_of_call(context: grpc.aio.ServicerContext[Any, Any]) -> CallSession:
     Raises:
         InvalidInputError: The metadata holds something else than a token.
     """
-    for key, value in context.invocation_metadata() or ():
-        if key == SESSION_TOKEN_KEY and value:
-            if isinstance(value, bytes) or not is_token(value):
-                raise InvalidInputError(
-                    Reason.INVALID_FIELD,
-                    f"The metadata {SESSION_TOKEN_KEY} holds no token; send 43 to 128 letters, digits, '-' "
-                    "or '_' that nobody can guess, or nothing to get one.",
-                    field=f"metadata.{SESSION_TOKEN_KEY}",
-                )
-            return CallSession(owner_of_token(value))
-    return CallSession("")
+    token = metadata_value(context, SESSION_TOKEN_KEY)
+    if not token:
+        return CallSession("")
+    if isinstance(token, bytes) or not is_token(token):
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"The metadata {SESSION_TOKEN_KEY} holds no token; send 43 to 128 letters, digits, '-' "
+            "or '_' that nobody can guess, or nothing to get one.",
+            field=f"metadata.{SESSION_TOKEN_KEY}",
+        )
+    return CallSession(owner_of_token(token))
 
 
 def creating_session_of_call(context: grpc.aio.ServicerContext[Any, Any]) -> CallSession:

@@ -25,6 +25,7 @@ from chladni_contract.errors import ChladniError, NotOfferedError, Reason
 from chladni_contract.metadata import MAX_REQUEST_ID_LENGTH, REQUEST_ID_KEY, check_identifier
 from chladni_contract.status import WIRE_STATUS, trailing_metadata
 from chladni_runtime.logs import REQUEST_ID
+from chladni_runtime.server.request_context import metadata_value
 
 _NOT_OFFERED: Final = "This server does not offer the call."
 
@@ -43,7 +44,8 @@ class Call:
         method: Full name, such as ``/chladni.image.v1.ImageGenerationService/GenerateImage``.
         context: gRPC's context of the call.
         is_probe: Whether it is a call of health or reflection, not of the service itself.
-        request_id: Identifier from the caller's metadata, or a new one.
+        request_id: Identifier from the caller's metadata, or a new one if that cannot be used.
+        refusal: Why the caller's identifier cannot be used; the call ends with it once it is observed.
         code: Status with which it ended; OK until another is known.
         error: The error that it was answered with, if any.
         is_echoed: Whether the identifier was sent back.
@@ -54,6 +56,7 @@ class Call:
     context: Context
     is_probe: bool
     request_id: str
+    refusal: ChladniError | None = None
     code: grpc.StatusCode = grpc.StatusCode.OK
     error: BaseException | None = None
     is_echoed: bool = False
@@ -122,14 +125,13 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
     is_probe = method.startswith("/grpc.")
 
     async def begin(call: Call, requests: AsyncIterator[Any]) -> Any:
-        """Return what the behaviour takes first, once the metadata is checked."""
-        _check_request_id(call.context)
+        """Return what the behaviour takes first."""
         if handler.request_streaming:
             return requests
         return await _receive(handler, call.context, max_request_bytes)
 
     async def unary(requests: AsyncIterator[Any], context: Context) -> Any:
-        call = Call(method, context, is_probe, _request_id(context))
+        call = Call(method, context, is_probe, *_identify(context))
         try:
             with _ObservedCall(call, observers):
                 response = await behaviour(await begin(call, requests), context)
@@ -139,7 +141,7 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
             await _abort(call, error)
 
     async def stream(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        call = Call(method, context, is_probe, _request_id(context))
+        call = Call(method, context, is_probe, *_identify(context))
         try:
             with _ObservedCall(call, observers):
                 responses = behaviour(await begin(call, requests), context)
@@ -160,31 +162,15 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
     return grpc.stream_unary_rpc_method_handler(unary, deserializer, handler.response_serializer)
 
 
-def _given_request_id(context: Context) -> str | bytes:
-    """Return the identifier in the caller's metadata, empty if there is none."""
-    for key, value in context.invocation_metadata() or ():
-        if key == REQUEST_ID_KEY:
-            given: str | bytes = value
-            return given
-    return ""
-
-
-def _request_id(context: Context) -> str:
-    """Return the caller's identifier of a request, or a fresh one if there is none that can be used."""
+def _identify(context: Context) -> tuple[str, ChladniError | None]:
+    """Return the identifier of a request, and why the one in the caller's metadata cannot be used, if so."""
     try:
-        given = check_identifier(REQUEST_ID_KEY, _given_request_id(context), max_length=MAX_REQUEST_ID_LENGTH)
-    except ChladniError:
-        given = ""
-    return given or secrets.token_hex(16)
-
-
-def _check_request_id(context: Context) -> None:
-    """Check the caller's identifier of a request.
-
-    Raises:
-        InvalidInputError: It is too long or not printable ASCII.
-    """
-    check_identifier(REQUEST_ID_KEY, _given_request_id(context), max_length=MAX_REQUEST_ID_LENGTH)
+        given = check_identifier(
+            REQUEST_ID_KEY, metadata_value(context, REQUEST_ID_KEY), max_length=MAX_REQUEST_ID_LENGTH
+        )
+    except ChladniError as error:
+        return secrets.token_hex(16), error
+    return given or secrets.token_hex(16), None
 
 
 async def _echo_request_id(call: Call) -> None:
@@ -257,6 +243,8 @@ class _ObservedCall:
             for observer in self._observers:
                 observer.begin(self._call)
                 self._begun.append(observer)
+            if self._call.refusal is not None:
+                raise self._call.refusal
         except ChladniError as refusal:
             self._end(refusal)
             raise
@@ -283,7 +271,7 @@ class _ObservedCall:
         for observer in reversed(self._begun):
             observer.end(self._call)
         # The error's traceback holds the frame that holds the call: the request would stay in memory.
-        self._call.error = None
+        self._call.error = self._call.refusal = None
 
 
 def _code_of(error: BaseException, context: Context) -> grpc.StatusCode:

@@ -20,6 +20,18 @@ def cancellation_of(context: grpc.aio.ServicerContext[Any, Any]) -> Cancellation
     return CancellationToken(Deadline.after(context.time_remaining()))
 
 
+def metadata_value(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str | bytes:
+    """Return a value of the caller's metadata: the first under the key that is not empty, or else "".
+
+    gRPC gives bytes if the value is not UTF-8.
+    """
+    value: str | bytes
+    for name, value in context.invocation_metadata() or ():
+        if name == key and value:
+            return value
+    return ""
+
+
 def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """Return who calls: the identifier in the metadata, or else the host that the call comes from.
 
@@ -28,9 +40,8 @@ def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     Raises:
         InvalidInputError: The identifier is too long or not printable ASCII.
     """
-    for key, value in context.invocation_metadata() or ():
-        if key == CALLER_ID_KEY and value:
-            return check_identifier(key, value, max_length=MAX_CALLER_ID_LENGTH)
+    if given := metadata_value(context, CALLER_ID_KEY):
+        return check_identifier(CALLER_ID_KEY, given, max_length=MAX_CALLER_ID_LENGTH)
     # "ipv4:192.0.2.1:49152": the port differs with every connection.
     address, _, port = str(context.peer()).rpartition(":")
     return (address if port.isdigit() else f"{address}:{port}")[:MAX_CALLER_ID_LENGTH]
