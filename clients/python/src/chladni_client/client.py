@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from chladni_client._transport.channel_settings import DEFAULT_KEEPALIVE_SECONDS
 from chladni_client._transport.event_loop_thread import EventLoopThread
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ParametersT = ParamSpec("ParametersT")
 ResultT = TypeVar("ResultT")
+
+_LEFT_BEHIND: Final[list[object]] = []
+"""Clients of the process that this one was forked from."""
 
 
 def _blocking(
@@ -62,7 +65,8 @@ class Client:
 
     Every method does what its namesake of `AsyncClient` does and waits for the result; `on_event` is called
     on the client's own thread, while the items of streams and lists come to the caller's. Threads may share a
-    client. An interruption (Ctrl-C) cancels the call that waits, and the work in every service behind it.
+    client; forked processes may not: after a fork every call raises `RuntimeError` at once, so start processes
+    by ``spawn`` or ``forkserver``. An interruption (Ctrl-C) cancels the call that waits, and the work in every service behind it.
 
     Args:
         target: As for `AsyncClient`.
@@ -153,6 +157,11 @@ class Client:
 
 
 def _close(client: AsyncClient, thread: EventLoopThread) -> None:
+    if not thread.is_here:
+        # A fork copied it. Were it freed here, gRPC would take its sockets out of the epoll set that the parent
+        # goes on with.
+        _LEFT_BEHIND.append((client, thread))
+        return
     thread.run(client.close)
     thread.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,27 @@ _OPTIONS: Final[Mapping[str, str | int]] = {
     "grpc.max_reconnect_backoff_ms": 2000,
 }
 
+_AFTER_FORK: Final = (
+    "gRPC does not survive a fork. Start processes with multiprocessing.get_context('spawn') (or 'forkserver'), "
+    "and make a client in each of them; or fork first, before the first call of any client"
+)
+_first_user: list[int] = []
+"""The process that opened the first channel here; empty before."""
+
+
+def check_process(made_in: int) -> None:
+    """Check that a client was made by this process.
+
+    Args:
+        made_in: Identifier of the process that made it.
+
+    Raises:
+        RuntimeError: This process was forked from that one, whose locks and threads stay behind: a call would hang
+            or crash.
+    """
+    if made_in != os.getpid():
+        raise RuntimeError(f"this client was made before this process was forked. {_AFTER_FORK}")
+
 
 class Connection:
     """A connection that opens at the first call, on the event loop of that call.
@@ -49,13 +71,14 @@ class Connection:
         self._session: Metadata = ((SESSION_TOKEN_KEY, session_token),) if session_token else ()
         self._channel: grpc.aio.Channel | None = None
         self._is_closed = False
+        self._made_in = os.getpid()
 
     @property
     def channel(self) -> grpc.aio.Channel:
         """The channel.
 
         Raises:
-            RuntimeError: The connection was closed.
+            RuntimeError: The connection was closed, or the process was forked.
         """
         self._check_open()
         if self._channel is None:
@@ -69,7 +92,7 @@ class Connection:
         Unlike `channel`, it also connects to a server that says it is not serving.
 
         Raises:
-            RuntimeError: The connection was closed.
+            RuntimeError: The connection was closed, or the process was forked.
         """
         self._check_open()
         return self._open_channel({"grpc.enable_retries": 0})
@@ -104,10 +127,15 @@ class Connection:
             return await method(request, timeout=timeout_seconds, metadata=metadata)
 
     def _check_open(self) -> None:
+        check_process(self._made_in)
         if self._is_closed:
             raise RuntimeError("the client is closed")
 
     def _open_channel(self, options: Mapping[str, str | int]) -> grpc.aio.Channel:
+        if not _first_user:
+            _first_user.append(os.getpid())
+        if _first_user[0] != os.getpid():
+            raise RuntimeError(f"this process was forked from one whose client had made calls. {_AFTER_FORK}")
         settings = self._settings
         merged = {**_OPTIONS, **settings.keepalive_options(), **options}
         if is_local(self.target):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, ParamSpec, TypeVar
 
+from chladni_client._transport.connection import check_process
 from chladni_client.errors import CallCancelledError
 
 ParametersT = ParamSpec("ParametersT")
@@ -23,6 +25,7 @@ class EventLoopThread:
         self._thread.start()
         self._lock = threading.Lock()
         self._is_stopped = False
+        self._made_in = os.getpid()
 
     def run(
         self,
@@ -38,9 +41,10 @@ class EventLoopThread:
 
         Raises:
             CallCancelledError: `stop` was called meanwhile.
-            RuntimeError: `stop` was called before, or the caller is the event loop itself, which would wait
-                for itself for ever.
+            RuntimeError: `stop` was called before, the process was forked, or the caller is the event loop
+                itself, which would wait for itself for ever.
         """
+        check_process(self._made_in)  # first of all: after a fork, not even the lock may be there
         if threading.current_thread() is self._thread:
             raise RuntimeError("on_event must not call the client; use stream_image for that")
         outcome: Future[ResultT] = Future()
@@ -72,8 +76,13 @@ class EventLoopThread:
                 outcome.exception()
             raise
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the thread is one of this process, and not left behind by a fork."""
+        return self._made_in == os.getpid()
+
     def stop(self) -> None:
-        """Cancel what still runs and ends the thread; to be called once."""
+        """Cancel what still runs and end the thread; to be called once."""
         with self._lock:
             self._is_stopped = True
         asyncio.run_coroutine_threadsafe(_cancel_other_tasks(), self._loop).result()
