@@ -65,8 +65,9 @@ class Client:
 
     Every method does what its namesake of `AsyncClient` does and waits for the result; `on_event` is called
     on the client's own thread, while the items of streams and lists come to the caller's. Threads may share a
-    client; forked processes may not: after a fork every call raises `RuntimeError` at once, so start processes
-    by ``spawn`` or ``forkserver``. An interruption (Ctrl-C) cancels the call that waits, and the work in every service behind it.
+    client; forked processes may not, and each call raises `RuntimeError`: start processes by ``spawn`` or
+    ``forkserver``. An interruption (Ctrl-C) cancels the call that waits, and the work in every service
+    behind it.
 
     Args:
         target: As for `AsyncClient`.
@@ -158,8 +159,8 @@ class Client:
 
 def _close(client: AsyncClient, thread: EventLoopThread) -> None:
     if not thread.is_here:
-        # A fork copied it. Were it freed here, gRPC would take its sockets out of the epoll set that the parent
-        # goes on with.
+        # A fork copied it. Were it freed here, gRPC would take its sockets out of the epoll set that the
+        # parent goes on with.
         _LEFT_BEHIND.append((client, thread))
         return
     thread.run(client.close)

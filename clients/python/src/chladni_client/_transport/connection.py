@@ -31,8 +31,8 @@ _OPTIONS: Final[Mapping[str, str | int]] = {
 }
 
 _AFTER_FORK: Final = (
-    "gRPC does not survive a fork. Start processes with multiprocessing.get_context('spawn') (or 'forkserver'), "
-    "and make a client in each of them; or fork first, before the first call of any client"
+    "gRPC does not survive a fork. Start processes with multiprocessing.get_context('spawn') (or "
+    "'forkserver'), and make a client in each of them; or fork first, before the first call of any client"
 )
 _first_user: list[int] = []
 """The process that opened the first channel here; empty before."""
@@ -45,8 +45,8 @@ def check_process(made_in: int) -> None:
         made_in: Identifier of the process that made it.
 
     Raises:
-        RuntimeError: This process was forked from that one, whose locks and threads stay behind: a call would hang
-            or crash.
+        RuntimeError: This process was forked from that one, whose locks and threads stay behind: a call would
+            hang or crash.
     """
     if made_in != os.getpid():
         raise RuntimeError(f"this client was made before this process was forked. {_AFTER_FORK}")
