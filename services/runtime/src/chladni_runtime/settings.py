@@ -40,6 +40,28 @@ class ServiceSettings(BaseModel):
         le=1024**3,
         description="Largest gRPC message, in bytes. The limits of single fields are lower.",
     )
+    max_requests_per_host: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Requests in progress of one host at most; 0 for all, as behind a proxy.",
+    )
+    max_connections: int = Field(
+        1024, ge=1, le=100_000, description="gRPC connections at most; further ones are closed."
+    )
+    message_timeout_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Time for the request message of a gRPC call to arrive."
+    )
+    max_slow_messages: int = Field(
+        16,
+        ge=1,
+        le=100_000,
+        description="Request messages at most that take more than a second to arrive; when there are more, "
+        "the connection that has the most loses its oldest.",
+    )
+    stream_idle_seconds: float = Field(
+        120.0, gt=0, le=3600, description="Time between two request messages of a gRPC stream."
+    )
     min_ping_interval_seconds: float = Field(
         5.0,
         ge=0.05,

@@ -10,8 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from io import StringIO
 
 import grpc
@@ -30,45 +28,10 @@ from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_contract.errors import ChladniError, InvalidInputError, QueueFullError, Reason, UnavailableError
 from chladni_contract.metadata import REQUEST_ID_KEY
 from chladni_contract.status import STATUS_DETAILS_KEY, WIRE_STATUS, from_rpc_error
-from chladni_fakes.loopback import LoopbackSettings, loopback_service
+from chladni_fakes.generation_on_command import SERVICE_NAME, ScriptedServicer, compose_around
+from chladni_fakes.loopback import LoopbackSettings, free_port, loopback_service
 from chladni_runtime.logs import configure_logging
-from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import running_service
-
-SERVICE_NAME = "chladni.image.v1.ImageGenerationService"
-
-
-class ScriptedServicer(image_grpc.ImageGenerationServiceServicer):
-    """Fails or waits as the request's model name says."""
-
-    def __init__(self):
-        self.release = asyncio.Event()
-        self.errors = {}
-        self.was_cancelled = asyncio.Event()
-
-    async def ListModels(self, request, context):
-        return image_pb2.ListModelsResponse()
-
-    async def GenerateImage(self, request, context):
-        if request.options.model in self.errors:
-            raise self.errors[request.options.model]
-        yield image_pb2.GenerateImageResponse(queued=generation_pb2.GenerationQueued(position=0))
-        try:
-            await self.release.wait()
-        except asyncio.CancelledError:
-            self.was_cancelled.set()
-            raise
-        yield image_pb2.GenerateImageResponse(completed=image_pb2.GenerationCompleted())
-
-
-def compose_around(servicer, before_ready=None):
-    @asynccontextmanager
-    async def compose(_registry) -> AsyncIterator[list[Binding]]:
-        if before_ready is not None:
-            await before_ready.wait()
-        yield [Binding(image_grpc.add_ImageGenerationServiceServicer_to_server, servicer)]
-
-    return compose
 
 
 @pytest.fixture
@@ -585,12 +548,6 @@ async def sample(running, name, **labels):
         for item in family.samples
         if item.name == name and labels.items() <= item.labels.items()
     )
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 PROCESS = """

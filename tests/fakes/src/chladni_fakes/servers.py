@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -19,12 +19,20 @@ from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_fakes.audio_features import ScriptedAudioFeatures
 from chladni_fakes.image_generation import ScriptedImageGeneration
 from chladni_fakes.similarity import ScriptedSimilarity
+from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.interceptor import CallInterceptor
+from chladni_runtime.server.receiver import MessageReceiver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from google.protobuf.descriptor import ServiceDescriptor
+
+_RECEIVER: Final = MessageReceiver(
+    Arrivals(capacity=1024, slow_capacity=64, timeout_seconds=60),
+    max_bytes=64 * 1024 * 1024,
+    stream_idle_seconds=120,
+)
 
 
 class ScriptedService:
@@ -55,7 +63,7 @@ class ScriptedService:
         if self._server is not None:
             return
         server = grpc.aio.server(
-            interceptors=[CallInterceptor(max_request_bytes=64 * 1024 * 1024)],
+            interceptors=[CallInterceptor(receiver=_RECEIVER)],
             options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)],
         )
         health = HealthServicer()

@@ -25,6 +25,11 @@ class Admission:
         self._mean_seconds = expected_seconds
         self._turned_away = 0
 
+    @property
+    def expected_seconds(self) -> float:
+        """How long a request takes, by those that were seen."""
+        return self._mean_seconds
+
     def admit(self, places: int = 1) -> _Held:
         """Return a context manager that holds places while its context lasts.
 
@@ -34,6 +39,15 @@ class Admission:
 
     def take_places(self, places: int = 1) -> None:
         """Take places; `give_back_places` frees them.
+
+        Raises:
+            QueueFullError: Fewer are free; see `check_room`.
+        """
+        self.check_room(places)
+        self.in_progress += places
+
+    def check_room(self, places: int = 1) -> None:
+        """Check that places are free, without taking them.
 
         Raises:
             QueueFullError: Fewer are free. Its retry delay is the time after which they should be free: one
@@ -49,7 +63,6 @@ class Admission:
                 retry_after_seconds=max(_MIN_RETRY_SECONDS, retry_after_seconds),
                 metadata={"count": self.in_progress, "requested": places, "maximum": self.capacity},
             )
-        self.in_progress += places
 
     def give_back_places(self, places: int = 1, *, held_seconds: float) -> None:
         """Free places that were held for some time."""

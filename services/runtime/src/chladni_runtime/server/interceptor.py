@@ -19,12 +19,12 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeAlias
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from chladni_contract.errors import ChladniError, NotOfferedError, Reason
 from chladni_contract.metadata import MAX_REQUEST_ID_LENGTH, REQUEST_ID_KEY, check_identifier
 from chladni_contract.status import WIRE_STATUS, trailing_metadata
 from chladni_runtime.logs import REQUEST_ID
+from chladni_runtime.server.receiver import MessageReceiver
 from chladni_runtime.server.request_context import metadata_value
 
 _NOT_OFFERED: Final = "This server does not offer the call."
@@ -50,6 +50,7 @@ class Call:
         error: The error that it was answered with, if any.
         is_echoed: Whether the identifier was sent back.
         started_at: Seconds on the monotonic clock.
+        admitted_at: When it took a place of the service; `None` if it has none.
     """
 
     method: str
@@ -61,21 +62,35 @@ class Call:
     error: BaseException | None = None
     is_echoed: bool = False
     started_at: float = field(default_factory=time.monotonic)
+    admitted_at: float | None = None
 
     @property
     def elapsed_seconds(self) -> float:
         """Seconds since it arrived."""
         return time.monotonic() - self.started_at
 
+    @property
+    def peer(self) -> str:
+        """The connection that it came by, such as ``ipv4:192.0.2.1:49152``."""
+        return str(self.context.peer())
+
 
 class CallObserver(Protocol):
-    """An observer of calls. Both methods are fast and raise nothing but a refusal."""
+    """An observer of calls. The methods are fast and raise nothing but a refusal."""
 
     def begin(self, call: Call) -> None:
-        """Observe a call before it is handled.
+        """Observe a call when its headers have come.
 
         Raises:
             ChladniError: The call is refused; `end` is not called then.
+        """
+        ...
+
+    def admit(self, call: Call) -> None:
+        """Observe that the call's message has come, the first one of a stream; the call is handled now.
+
+        Raises:
+            ChladniError: The call is refused; `end` is called nevertheless.
         """
         ...
 
@@ -89,12 +104,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     Args:
         observers: The first one is called first at the begin of a call, and last at its end.
-        max_request_bytes: Largest request message of a call that takes a single one.
+        receiver: Receives the request messages.
     """
 
-    def __init__(self, observers: Sequence[CallObserver] = (), *, max_request_bytes: int) -> None:
+    def __init__(self, observers: Sequence[CallObserver] = (), *, receiver: MessageReceiver) -> None:
         self._observers = tuple(observers)
-        self._max_request_bytes = max_request_bytes
+        self._receiver = receiver
         self._observed: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(
@@ -107,12 +122,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         method = handler_call_details.method
         inner, observed = self._observed.get(method, (None, None))
         if inner is not handler:
-            observed = _observe(method, handler, self._observers, self._max_request_bytes)
+            observed = _observe(method, handler, self._observers, self._receiver)
             self._observed[method] = handler, observed
         return observed
 
 
-def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_request_bytes: int) -> Handler:
+def _observe(
+    method: str, handler: Any, observers: Sequence[CallObserver], receiver: MessageReceiver
+) -> Handler:
     """Return a handler whose behaviour is observed, including the receiving of requests.
 
     It streams requests even if the method takes a single one: only then does gRPC call it before the request
@@ -124,27 +141,24 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
     behaviour = getattr(handler, kind)
     is_probe = method.startswith("/grpc.")
 
-    async def begin(call: Call, requests: AsyncIterator[Any]) -> Any:
-        """Return what the behaviour takes first."""
-        if handler.request_streaming:
-            return requests
-        return await _receive(handler, call.context, max_request_bytes)
+    async def begin(call: Call) -> Any:
+        return await _begin(call, handler, observers, receiver)
 
-    async def unary(requests: AsyncIterator[Any], context: Context) -> Any:
+    async def unary(_requests: AsyncIterator[Any], context: Context) -> Any:
         call = Call(method, context, is_probe, *_identify(context))
         try:
             with _ObservedCall(call, observers):
-                response = await behaviour(await begin(call, requests), context)
+                response = await behaviour(await begin(call), context)
                 await _echo_request_id(call)
                 return response
         except ChladniError as error:
             await _abort(call, error)
 
-    async def stream(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+    async def stream(_requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         call = Call(method, context, is_probe, *_identify(context))
         try:
             with _ObservedCall(call, observers):
-                responses = behaviour(await begin(call, requests), context)
+                responses = behaviour(await begin(call), context)
                 if inspect.isawaitable(responses):
                     await _echo_request_id(call)
                     await responses  # It writes to the context itself, as Health/Watch does.
@@ -156,10 +170,20 @@ def _observe(method: str, handler: Any, observers: Sequence[CallObserver], max_r
         except ChladniError as error:
             await _abort(call, error)
 
-    deserializer = handler.request_deserializer if handler.request_streaming else None
     if handler.response_streaming:
-        return grpc.stream_stream_rpc_method_handler(stream, deserializer, handler.response_serializer)
-    return grpc.stream_unary_rpc_method_handler(unary, deserializer, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(stream, None, handler.response_serializer)
+    return grpc.stream_unary_rpc_method_handler(unary, None, handler.response_serializer)
+
+
+async def _begin(
+    call: Call, handler: Any, observers: Sequence[CallObserver], receiver: MessageReceiver
+) -> Any:
+    """Return what a handler takes first, once the message has come."""
+    receive = receiver.receive_stream if handler.request_streaming else receiver.receive_one
+    request = await receive(call, handler.request_deserializer)
+    for observer in observers:
+        observer.admit(call)
+    return request
 
 
 def _identify(context: Context) -> tuple[str, ChladniError | None]:
@@ -184,35 +208,6 @@ async def _echo_request_id(call: Call) -> None:
     if not call.is_echoed:
         call.is_echoed = True
         await call.context.send_initial_metadata(((REQUEST_ID_KEY, call.request_id),))
-
-
-async def _receive(handler: Any, context: Context, max_bytes: int) -> Any:
-    """Return the single request of a call.
-
-    Raises:
-        ChladniError: There is none or more than one, it is too large, or it is not a request of the method.
-    """
-    content = await context.read()
-    if content is grpc.aio.EOF:  # type: ignore[attr-defined]  # unknown to the stubs
-        raise ChladniError(
-            Reason.WRONG_MESSAGE_COUNT, "The call ended without a request message; send exactly one."
-        )
-    if len(content) > max_bytes:
-        raise ChladniError(
-            Reason.MESSAGE_TOO_LARGE,
-            f"The request message has {len(content)} bytes, at most {max_bytes} are allowed.",
-            metadata={"size_bytes": str(len(content)), "max_bytes": str(max_bytes)},
-        )
-    try:
-        request = handler.request_deserializer(content)
-    except DecodeError:
-        message = "The message cannot be parsed as a request of this method."
-        raise ChladniError(Reason.UNREADABLE_MESSAGE, message) from None
-    if await context.read() is not grpc.aio.EOF:  # type: ignore[attr-defined]
-        raise ChladniError(
-            Reason.WRONG_MESSAGE_COUNT, "The call sent more than one request message; send exactly one."
-        )
-    return request
 
 
 async def _abort(call: Call, error: ChladniError) -> None:
@@ -292,6 +287,9 @@ class CallLog:
 
     def begin(self, call: Call) -> None:
         """Do nothing: only the end of a call is logged."""
+
+    def admit(self, call: Call) -> None:
+        """Do nothing, for that reason."""
 
     def end(self, call: Call) -> None:
         """Log how the call ended, with the traceback of an unexpected error."""

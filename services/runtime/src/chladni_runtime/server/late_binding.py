@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import grpc
+from google.protobuf import descriptor_pool
 
 
 class Binding(NamedTuple):
@@ -28,12 +29,18 @@ class LateBoundHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """The handlers of servicers that may be bound after the server's start.
 
     Args:
-        service_names: Full names of the services that will be bound; their calls have a handler from the
-            start, so that the gate around it can refuse them with the reason.
+        service_names: Full names of the services that will be bound; the calls of their methods have a
+            handler from the start, so that the gate around it can refuse them with the reason. Other names
+            of methods have none, so that nothing is kept of what clients invent.
     """
 
     def __init__(self, service_names: Sequence[str]) -> None:
-        self._prefixes = tuple(f"/{name}/" for name in service_names)
+        pool = descriptor_pool.Default()
+        self._methods = frozenset(
+            f"/{name}/{method.name}"
+            for name in service_names
+            for method in pool.FindServiceByName(name).methods
+        )
         self._bound: list[grpc.GenericRpcHandler[Any, Any]] = []
         self._is_bound = False
 
@@ -50,7 +57,7 @@ class LateBoundHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         for bound in self._bound:
             if handler := bound.service(handler_call_details):
                 return handler
-        if not self._is_bound and handler_call_details.method.startswith(self._prefixes):
+        if not self._is_bound and handler_call_details.method in self._methods:
             return _NOT_YET_BOUND
         return None
 

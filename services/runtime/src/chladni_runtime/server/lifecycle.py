@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from contextlib import suppress
 from enum import Enum, auto
+from typing import Final
 
-from chladni_contract.errors import Reason, UnavailableError
+from chladni_contract.errors import QueueFullError, Reason, UnavailableError
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.server.interceptor import Call
+from chladni_runtime.server.request_context import host_of_peer
+
+_WATCH: Final = "/grpc.health.v1.Health/Watch"
+_MAX_WATCHES: Final = 256  # Each lasts as long as its client likes.
+_WATCH_RETRY_SECONDS: Final = 5.0
 
 
 class Phase(Enum):
@@ -22,18 +30,42 @@ class Phase(Enum):
 class RequestGate:
     """The gate that admits a bounded number of calls while the service is ready.
 
+    A call that cannot be admitted is refused at once; another one takes its place when its message has come.
+
     Args:
         admission: Bounds the calls in progress. Health and reflection do not count.
+        max_per_host: Calls of one host at most; `None` for all of them.
     """
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, *, max_per_host: int | None = None) -> None:
         self.phase = Phase.STARTING
         self._admission = admission
+        self._max_per_host = max_per_host or admission.capacity
+        self._hosts: Counter[str] = Counter()
+        self._watches = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def begin(self, call: Call) -> None:
-        """Admit a call.
+        """Refuse a call that could not be admitted now.
+
+        Raises:
+            UnavailableError: The service is starting or draining.
+            QueueFullError: Too many calls are in progress.
+        """
+        if not call.is_probe:
+            self._check(call)
+        elif call.method == _WATCH:
+            if self._watches >= _MAX_WATCHES:
+                raise QueueFullError(
+                    f"{self._watches} clients watch the health already, the limit.",
+                    retry_after_seconds=_WATCH_RETRY_SECONDS,
+                    metadata={"count": self._watches, "maximum": _MAX_WATCHES},
+                )
+            self._watches += 1
+
+    def admit(self, call: Call) -> None:
+        """Admit a call whose message has come.
 
         Raises:
             UnavailableError: The service is starting or draining.
@@ -41,6 +73,34 @@ class RequestGate:
         """
         if call.is_probe:
             return
+        self._check(call)
+        self._admission.take_places()
+        self._hosts[host_of_peer(call.peer)] += 1
+        call.admitted_at = time.monotonic()
+        self._idle.clear()
+
+    def end(self, call: Call) -> None:
+        """Record that a call has ended."""
+        if call.method == _WATCH:
+            self._watches -= 1
+        if call.admitted_at is None:
+            return
+        host = host_of_peer(call.peer)
+        self._hosts[host] -= 1
+        if not self._hosts[host]:
+            del self._hosts[host]
+        self._admission.give_back_places(held_seconds=time.monotonic() - call.admitted_at)
+        if not self._admission.in_progress:
+            self._idle.set()
+
+    async def wait_until_idle(self, timeout_seconds: float) -> bool:
+        """Wait until no call is in progress; return whether that happened in time."""
+        if not self._idle.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), timeout_seconds)
+        return self._idle.is_set()
+
+    def _check(self, call: Call) -> None:
         if self.phase is Phase.STARTING:
             raise UnavailableError(
                 Reason.MODEL_NOT_READY,
@@ -53,20 +113,11 @@ class RequestGate:
                 "The service is shutting down. Try again; another replica will answer.",
                 retry_after_seconds=1.0,
             )
-        self._admission.take_places()
-        self._idle.clear()
-
-    def end(self, call: Call) -> None:
-        """Record that a call has ended."""
-        if call.is_probe:
-            return
-        self._admission.give_back_places(held_seconds=call.elapsed_seconds)
-        if not self._admission.in_progress:
-            self._idle.set()
-
-    async def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Wait until no call is in progress; return whether that happened in time."""
-        if not self._idle.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), timeout_seconds)
-        return self._idle.is_set()
+        self._admission.check_room()
+        count = self._hosts[host_of_peer(call.peer)]
+        if count >= self._max_per_host:
+            raise QueueFullError(
+                f"{count} requests of this host are in progress, the limit. Try again later.",
+                retry_after_seconds=self._admission.expected_seconds,
+                metadata={"count": count, "maximum": self._max_per_host},
+            )

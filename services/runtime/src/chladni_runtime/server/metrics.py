@@ -80,6 +80,9 @@ class CallMeter:
             self._duration[call.method] = self._metrics.duration.labels(call.method)
         self._in_flight[call.method].inc()
 
+    def admit(self, call: Call) -> None:
+        """Do nothing: a call is in progress from its begin on."""
+
     def end(self, call: Call) -> None:
         """Count a finished call, with its code and its duration."""
         self._in_flight[call.method].dec()

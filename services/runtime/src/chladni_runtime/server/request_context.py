@@ -42,6 +42,10 @@ def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """
     if given := metadata_value(context, CALLER_ID_KEY):
         return check_identifier(CALLER_ID_KEY, given, max_length=MAX_CALLER_ID_LENGTH)
-    # "ipv4:192.0.2.1:49152": the port differs with every connection.
-    address, _, port = str(context.peer()).rpartition(":")
-    return (address if port.isdigit() else f"{address}:{port}")[:MAX_CALLER_ID_LENGTH]
+    return host_of_peer(str(context.peer()))[:MAX_CALLER_ID_LENGTH]
+
+
+def host_of_peer(peer: str) -> str:
+    """Return the host of a connection, as gRPC writes it: ``ipv4:192.0.2.1`` of ``ipv4:192.0.2.1:49152``."""
+    address, _, port = peer.rpartition(":")
+    return address if port.isdigit() else peer

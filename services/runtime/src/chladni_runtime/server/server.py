@@ -25,11 +25,13 @@ from prometheus_client import CollectorRegistry
 
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.logs import configure_logging
+from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.health import HealthService
 from chladni_runtime.server.interceptor import CallInterceptor, CallLog
 from chladni_runtime.server.late_binding import Binding, LateBoundHandlers
 from chladni_runtime.server.lifecycle import Phase, RequestGate
 from chladni_runtime.server.metrics import CallMeter, ServerMetrics, metrics_endpoint, new_registry
+from chladni_runtime.server.receiver import MessageReceiver
 from chladni_runtime.server.reflection import enable_reflection
 from chladni_runtime.settings import ServiceSettings
 
@@ -39,8 +41,13 @@ _MAX_CONNECTION_AGE_MS = 10 * 60 * 1000
 _CONNECTION_GRACE_MS = 60 * 60 * 1000  # Longer than any stream of this project lasts.
 _KEEPALIVE_TIME_MS = 60 * 1000
 _KEEPALIVE_TIMEOUT_MS = 20 * 1000
-_LARGEST_MESSAGE_FACTOR = 2
-"""gRPC's own limit, times the configured one: what lies between is refused with a reason and the limit."""
+_MAX_CONNECTION_IDLE_MS = 5 * 60 * 1000
+_HANDSHAKE_TIMEOUT_MS = 10 * 1000
+_MESSAGES_PER_PLACE = 4
+_MIN_PROMPT_MESSAGES = 1024
+_MAX_EXPLAINED_BYTES = 1024 * 1024
+"""gRPC's own limit is this much higher than the configured one, at most twice as high: what lies between is
+refused with a reason and the limit."""
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -106,11 +113,23 @@ async def running_service(
     """
     registry = new_registry()
     metrics = ServerMetrics(registry)
-    gate = RequestGate(Admission(settings.max_concurrent_requests, clock=time.monotonic))
+    gate = RequestGate(
+        Admission(settings.max_concurrent_requests, clock=time.monotonic),
+        max_per_host=settings.max_requests_per_host or None,
+    )
     health = HealthService(service_names)
     late_handlers = LateBoundHandlers(service_names)
     interceptor = CallInterceptor(
-        [CallLog(), CallMeter(metrics), gate], max_request_bytes=settings.max_request_bytes
+        [CallLog(), CallMeter(metrics), gate],
+        receiver=MessageReceiver(
+            Arrivals(
+                capacity=max(_MIN_PROMPT_MESSAGES, _MESSAGES_PER_PLACE * settings.max_concurrent_requests),
+                slow_capacity=settings.max_slow_messages,
+                timeout_seconds=settings.message_timeout_seconds,
+            ),
+            max_bytes=settings.max_request_bytes,
+            stream_idle_seconds=settings.stream_idle_seconds,
+        ),
     )
     server = grpc.aio.server(interceptors=[interceptor], options=_server_options(settings))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -159,8 +178,15 @@ def _server_options(settings: ServiceSettings) -> list[tuple[str, int]]:
     return [
         # Two servers on one port would each get half of the calls; the second must fail instead.
         ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", _LARGEST_MESSAGE_FACTOR * settings.max_request_bytes),
+        (
+            "grpc.max_receive_message_length",
+            settings.max_request_bytes + min(settings.max_request_bytes, _MAX_EXPLAINED_BYTES),
+        ),
         ("grpc.max_send_message_length", -1),
+        # A connection costs its client nothing: there are so many, and those that do nothing are closed.
+        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT_MS),
+        ("grpc.max_connection_idle_ms", _MAX_CONNECTION_IDLE_MS),
         # Clients reconnect from time to time, and so find replicas that were added.
         ("grpc.max_connection_age_ms", _MAX_CONNECTION_AGE_MS),
         ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
