@@ -162,6 +162,19 @@ class ChladniError(Exception):
         if undeclared:
             raise ValueError(f"{reason} declares no metadata {', '.join(sorted(undeclared))}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how the error is made again in another process, whatever its class is constructed with."""
+        return restore_error, (type(self), self.args, self.__dict__)
+
+
+def restore_error(
+    kind: type[ChladniError], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> ChladniError:
+    """Return an error of a class with its arguments and attributes as they were in another process."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
+
 
 class InvalidInputError(ChladniError):
     """The caller must change the request.
