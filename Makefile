@@ -6,9 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/audio_features services/image_generation \
+DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/training services/audio_features services/image_generation \
 	services/similarity services/gateway clients/python deploy/local tests/fakes tests/fixtures tests/benchmarks tests/evaluation
-SOURCES := protos/contract/src services/runtime/src services/audio_features/src services/image_generation/src \
+SOURCES := protos/contract/src services/runtime/src services/training/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py \
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src

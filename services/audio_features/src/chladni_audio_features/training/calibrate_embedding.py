@@ -41,6 +41,7 @@ from chladni_audio_features.training.evaluation import (
 )
 from chladni_audio_features.training.synthesis.corpus import draw_corpus
 from chladni_contract.descriptor_space import DESCRIPTOR_SPACE
+from chladni_training.arguments import JobParser
 
 _KNOTS = 33
 _SIGNIFICANT_DIGITS = 6
@@ -84,13 +85,21 @@ def fit_maps(descriptors: Sequence[Descriptors]) -> dict[str, QuantileMap]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the job."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    """Run the job as the command line says."""
+    run(build_parser().parse_args(arguments))
+
+
+def build_parser() -> JobParser:
+    """Return the parser of the job's arguments."""
+    parser = JobParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=900, help="sounds to synthesise")
     parser.add_argument("--seed", type=int, default=1787, help="seed of the corpus")
     parser.add_argument("--output", type=Path, default=MODEL_DIRECTORY, help="folder to write to")
-    options = parser.parse_args(arguments)
+    return parser
 
+
+def run(options: argparse.Namespace) -> int:
+    """Run the job and return the exit status."""
     analyser = DescriptorAnalyser(MelTransform())
     kinds, descriptors = [], []
     for example in draw_corpus(count=options.count, seed=options.seed, rate_hz=ANALYSIS_SAMPLE_RATE_HZ):
@@ -132,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     (options.output / MANIFEST_FILE).write_bytes(_encode(manifest))
     print(format_report(groups))
+    return 0
 
 
 def _encode(content: dict[str, Any]) -> bytes:

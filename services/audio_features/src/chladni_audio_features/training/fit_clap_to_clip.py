@@ -36,14 +36,19 @@ from chladni_audio_features.training.caption_embeddings import (
 )
 from chladni_audio_features.training.caption_grammar import draw_captions
 from chladni_audio_features.training.ridge_regression import fit_ridge, measure_fit, unit
+from chladni_training.arguments import JobParser
 
 _HELD_OUT_SHARE = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the job."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    """Run the job as the command line says."""
+    run(build_parser().parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the job and return the exit status."""
+    parser = build_parser()
     if options.captions < 20:
         parser.error(f"--captions must be at least 20, but is {options.captions}")
     if options.ridge is not None and not options.ridge > 0.0:
@@ -98,12 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{len(captions) - held_out} captions fitted, ridge {fit.strength:.3g}; {held_out} held out: "
         f"R2 {figures.r_squared:.3f}, cosine {figures.cosine:.3f}, recall at 1 {figures.recall_at_1:.3f}"
     )
+    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def build_parser() -> JobParser:
+    """Return the parser of the job's arguments."""
+    parser = JobParser(description=__doc__)
     parser.add_argument("--clap", type=Path, required=True, help="transformers directory of a CLAP")
     parser.add_argument("--clip", type=Path, required=True, help="transformers directory of a CLIP")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the map to")

@@ -4,14 +4,13 @@ The job renders its own training images, trains the autoencoder and then the den
 measures the result, paints contact sheets and writes the directory that the service loads. Every
 stage keeps a checkpoint, so a job that was stopped goes on where it was.
 
-    python -m chladni_image_generation.training.train_image_model              # all of it
-    python -m chladni_image_generation.training.train_image_model --tiny       # in a minute, for a test
-    python -m chladni_image_generation.training.train_image_model --stages export
+    chladni-train image-model              # all of it
+    chladni-train image-model --tiny       # in a minute, for a test
+    chladni-train image-model --stages export
 
 Where other work shares the cores, "images" and "denoiser" are quicker as replicas of one thread each:
 
-    torchrun --standalone --nproc-per-node 2 -m chladni_image_generation.training.train_image_model \
-        --stages images denoiser --threads 1
+    chladni-train --processes 2 image-model --stages images denoiser --threads 1
 """
 
 from __future__ import annotations
@@ -46,6 +45,7 @@ from chladni_image_generation.training.reports.contact_sheet import (
 from chladni_image_generation.training.reports.evaluation import evaluate
 from chladni_image_generation.training.reports.model_card import write_model_card
 from chladni_image_generation.training.reports.sampling import ImageModel, SamplingDefaults
+from chladni_training.arguments import JobParser
 
 STAGES = ("images", "autoencoder", "denoiser", "sheets", "export")
 _SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "embedded"
@@ -78,8 +78,11 @@ class Job:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the stages that the command line names."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    return run(build_parser().parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the stages that the options name, and return the exit status."""
     torch.set_num_threads(options.threads)
     preset = TINY if options.tiny else FULL
     job = Job(
@@ -117,11 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m chladni_image_generation.training.train_image_model",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def build_parser() -> JobParser:
+    """Return the parser of the job's arguments."""
+    parser = JobParser(
+        prog="python -m chladni_image_generation.training.train_image_model", description=__doc__
     )
     parser.add_argument(
         "--stages",

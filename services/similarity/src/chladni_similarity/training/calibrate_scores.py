@@ -5,8 +5,8 @@ unlike pairs is taken for alike; a logistic curve through it gives the others, 0
 exactly 1 at 1.
 
     make quality                                                # measures pairs: build/quality/pairs.json
-    python -m chladni_similarity.training.calibrate_scores
-    python -m chladni_similarity.training.calibrate_scores --pairs my-pairs.json --out build/trial
+    chladni-train scores
+    chladni-train scores --pairs my-pairs.json --out build/trial
 
 The file of pairs is JSON: for each model the cosines of images of one sound (painted with different
 seeds) and of different sounds; under "alignment" the cosines of sounds with their own and with other sounds'
@@ -46,6 +46,7 @@ from chladni_similarity.models.references import ALIGNMENT_MODEL_ID, EFFICIENTNE
 from chladni_similarity.training.cosine_calibration import RocCurve, calibrate
 from chladni_similarity.training.model_directory import write_calibrations
 from chladni_similarity.training.roc_chart import write_roc_chart
+from chladni_training.arguments import JobParser
 
 ALIGNMENT_ENTRY: Final = "alignment"
 CHART_NAME: Final = "roc.png"
@@ -80,8 +81,12 @@ class Measurement:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Calibrate as the command line says; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    """Calibrate as the command line says; return the exit status."""
+    return run(build_parser().parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Calibrate as the options say; return the exit status."""
     try:
         measurements = read_measurements(options.pairs)
         for model_id in sorted({measurement.model_id for measurement in measurements}):
@@ -155,12 +160,9 @@ def _write(directory: Path, calibrations: ModelCalibrations, measurements: Seque
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m chladni_similarity.training.calibrate_scores",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def build_parser() -> JobParser:
+    """Return the parser of the job's arguments."""
+    parser = JobParser(prog="python -m chladni_similarity.training.calibrate_scores", description=__doc__)
     parser.add_argument(
         "--pairs",
         type=Path,

@@ -5,9 +5,9 @@ image near its own sound and away from the other sounds of a batch. Some of the 
 every checkpoint is measured by how often the right image, or the right sound, is the first (R@1) or
 among the first five (R@5) of a hundred.
 
-    python -m chladni_similarity.training.train_alignment --pairs build/alignment/pairs.safetensors
-    python -m chladni_similarity.training.train_alignment --pairs one.safetensors --pairs two.safetensors
-    python -m chladni_similarity.training.train_alignment --pairs one.safetensors --steps 9 --out build/trial
+    chladni-train alignment --pairs build/alignment/pairs.safetensors
+    chladni-train alignment --pairs one.safetensors --pairs two.safetensors
+    chladni-train alignment --pairs one.safetensors --steps 9 --out build/trial
 
 A file of pairs is a safetensors file with the tensors images (uint8, N x 3 x 128 x 128, RGB), sounds
 (float32, N x 152, chladni-descriptors-v2) and source (uint8, N; 0 for rendered art, 1 for samples of the
@@ -37,13 +37,18 @@ from chladni_similarity.models.references import ALIGNMENT_MODEL_ID
 from chladni_similarity.training.alignment_export import export_model
 from chladni_similarity.training.alignment_training import CheckpointError, Recipe, Training, Watch, train
 from chladni_similarity.training.pairs import SOURCE_NAMES, Pairs, PairsError, read_pairs, split_pairs
+from chladni_training.arguments import JobParser, open_share, positive_count
 
 _FEWEST_PAIRS = 8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and export as the command line says; return the exit status."""
-    options = _parser().parse_args(arguments)
+    return run(build_parser().parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train and export as the options say; return the exit status."""
     torch.set_num_threads(options.threads)
     try:
         pairs, held_out = _load(options.pairs, share=options.held_out, seed=options.seed)
@@ -117,28 +122,27 @@ def _command(options: argparse.Namespace) -> str:
     return shlex.join(["python", "-m", "chladni_similarity.training.train_alignment", *files, *numbers])
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m chladni_similarity.training.train_alignment",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def build_parser() -> JobParser:
+    """Return the parser of the job's arguments."""
+    parser = JobParser(prog="python -m chladni_similarity.training.train_alignment", description=__doc__)
     parser.add_argument(
         "--pairs", type=Path, action="append", required=True, metavar="FILE", help="file of pairs; repeatable"
     )
     parser.add_argument(
         "--steps",
-        type=_count,
+        type=positive_count,
         default=2000,
         help="optimizer steps (default: 2000, which takes about ten minutes on two cores)",
     )
-    parser.add_argument("--batch-size", type=_count, default=128, help="pairs in a step (default: 128)")
+    parser.add_argument(
+        "--batch-size", type=positive_count, default=128, help="pairs in a step (default: 128)"
+    )
     parser.add_argument(
         "--learning-rate", type=float, default=1.5e-3, help="at its highest (default: 0.0015)"
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of everything (default: 1)")
     parser.add_argument(
-        "--held-out", type=_share, default=0.05, help="share of the sounds to judge by (default: 0.05)"
+        "--held-out", type=open_share, default=0.05, help="share of the sounds to judge by (default: 0.05)"
     )
     parser.add_argument(
         "--out",
@@ -155,10 +159,13 @@ def _parser() -> argparse.ArgumentParser:
         help="where the checkpoint is kept (default: build/alignment_model)",
     )
     parser.add_argument(
-        "--checkpoint-every", type=_count, default=250, help="steps between checkpoints (default: 250)"
+        "--checkpoint-every",
+        type=positive_count,
+        default=250,
+        help="steps between checkpoints (default: 250)",
     )
     parser.add_argument("--fresh", action="store_true", help="start afresh, even if there is a checkpoint")
-    parser.add_argument("--threads", type=_count, default=2, help="torch threads (default: 2)")
+    parser.add_argument("--threads", type=positive_count, default=2, help="torch threads (default: 2)")
     parser.add_argument("--device", default="cpu", help="torch device, such as cuda (default: cpu)")
     parser.add_argument(
         "--float32",
@@ -166,20 +173,6 @@ def _parser() -> argparse.ArgumentParser:
         help="compute in float32: for processors without arithmetic in bfloat16",
     )
     return parser
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError("must be above 0 and below 1")
-    return number
 
 
 if __name__ == "__main__":
