@@ -18,8 +18,7 @@ from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.pcm import PcmClip, read_pcm_clip
 from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
 from chladni_audio_features.embeddings.registry import EmbeddingModel, EmbeddingModels
-from chladni_audio_features.latents.catalog import CalibrationCatalog
-from chladni_audio_features.latents.initial_latents import LatentsPlan
+from chladni_audio_features.latents.catalog import CalibrationCatalog, LatentsPlan
 from chladni_audio_features.rendering import PNG, Colormap, ImageEncoding, render_spectrogram
 
 ClipContent: TypeAlias = bytes | PcmClip

@@ -25,10 +25,11 @@ from chladni_audio_features.latents.catalog import (
     CALIBRATION_DIRECTORY,
     EMBEDDED_CALIBRATIONS,
     CalibrationCatalog,
+    LatentsPlan,
     LatentsRequest,
     load_calibrations,
 )
-from chladni_audio_features.latents.initial_latents import LatentBasis, LatentsPlan, latent_values, mel_image
+from chladni_audio_features.latents.initial_latents import LatentBasis, latent_values, mel_image
 from chladni_audio_features.tools.calibration.files import Calibration, write_calibration
 from chladni_audio_features.tools.calibration.moments import Moments
 from chladni_audio_features.training.synthesis.corpus import draw_corpus

@@ -21,7 +21,8 @@ from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
-from chladni_audio_features.latents.initial_latents import LatentBasis, LatentsPlan
+from chladni_audio_features.latents.catalog import LatentsPlan
+from chladni_audio_features.latents.initial_latents import LatentBasis
 from chladni_audio_features.tools import calibrate
 from chladni_audio_features.tools.calibrate import ExitStatus
 from chladni_audio_features.tools.calibration.extraction import LatentExtraction, Shard, find_clips

@@ -23,8 +23,8 @@ from chladni_audio_features.embeddings.registry import EmbeddingModels, ModelCar
 from chladni_audio_features.extraction import Features, SourceProperties
 from chladni_audio_features.grpc_api.requests import ImageOptions
 from chladni_audio_features.latents.calibration import LatentCalibration
-from chladni_audio_features.latents.catalog import CalibrationCatalog
-from chladni_audio_features.latents.initial_latents import LatentBasis, LatentsPlan
+from chladni_audio_features.latents.catalog import CalibrationCatalog, LatentsPlan
+from chladni_audio_features.latents.initial_latents import LatentBasis
 from chladni_audio_features.live import LiveSummary, StreamedFrames
 from chladni_audio_features.rendering import ImageFormat
 from chladni_contract.tensors import to_tensor

@@ -9,12 +9,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from chladni_audio_features.latents.calibration import (
     CalibrationError,
     LatentCalibration,
     load_calibration,
 )
-from chladni_audio_features.latents.initial_latents import LatentBasis, LatentShape, LatentsPlan
+from chladni_audio_features.latents.initial_latents import LatentBasis, LatentShape, latent_values
 from chladni_contract.errors import FieldViolation, NotFoundError, Reason
 from chladni_runtime.models.reference import ModelReference
 
@@ -48,6 +51,28 @@ class LatentsRequest:
     basis: LatentBasis
     calibration_name: str
     is_unscaled: bool
+
+
+@dataclass(frozen=True)
+class LatentsPlan:
+    """How the latents of a sound are made.
+
+    Attributes:
+        shape: Channels, height and width; their product is a square number.
+        basis: In which numbers.
+        calibration: What z-scores the values; `None` leaves them as they are.
+    """
+
+    shape: LatentShape
+    basis: LatentBasis
+    calibration: LatentCalibration | None
+
+    def make(self, scaled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the latents, float32 of the plan's shape, of a (mel bins, frames) spectrogram in [0, 1]."""
+        values = latent_values(scaled, side=math.isqrt(math.prod(self.shape)), basis=self.basis)
+        if self.calibration is not None:
+            values = self.calibration.z_score(values)
+        return values.reshape(self.shape)
 
 
 class CalibrationCatalog:

@@ -17,17 +17,13 @@ Natarajan and Rao 1974, "Discrete cosine transform").
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 from PIL import Image
-
-if TYPE_CHECKING:
-    from chladni_audio_features.latents.calibration import LatentCalibration
 
 LatentShape = tuple[int, int, int]
 """Channels, height and width of latents."""
@@ -41,28 +37,6 @@ class LatentBasis(StrEnum):
 
     MEL = "mel"
     DCT = "dct"
-
-
-@dataclass(frozen=True)
-class LatentsPlan:
-    """How the latents of a sound are made.
-
-    Attributes:
-        shape: Channels, height and width; their product is a square number.
-        basis: In which numbers.
-        calibration: What z-scores the values; `None` leaves them as they are.
-    """
-
-    shape: LatentShape
-    basis: LatentBasis
-    calibration: LatentCalibration | None
-
-    def make(self, scaled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the latents, float32 of the plan's shape, of a (mel bins, frames) spectrogram in [0, 1]."""
-        values = latent_values(scaled, side=math.isqrt(math.prod(self.shape)), basis=self.basis)
-        if self.calibration is not None:
-            values = self.calibration.z_score(values)
-        return values.reshape(self.shape)
 
 
 def is_latent_shape(shape: tuple[int, ...]) -> bool:

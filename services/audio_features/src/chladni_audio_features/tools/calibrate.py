@@ -32,10 +32,10 @@ from typing import Final
 from chladni_audio_features.audio.decoding import DecodingLimits
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.latents.calibration import CalibrationError
+from chladni_audio_features.latents.catalog import LatentsPlan
 from chladni_audio_features.latents.initial_latents import (
     LatentBasis,
     LatentShape,
-    LatentsPlan,
     describe_latent_shapes,
     is_latent_shape,
 )

@@ -19,7 +19,7 @@ from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
 from chladni_audio_features.audio.errors import AudioError, AudioTooLargeError
-from chladni_audio_features.latents.initial_latents import LatentsPlan
+from chladni_audio_features.latents.catalog import LatentsPlan
 
 SUFFIXES: Final = frozenset({".wav", ".mp3", ".flac", ".ogg"})
 
