@@ -18,17 +18,16 @@ from chladni_contract.descriptor_space import (
     TEMPORAL_FEATURES,
     TEMPORAL_SEGMENTS,
 )
-from chladni_contract.errors import FieldViolation, NotFoundError, Reason, UnavailableError
+from chladni_runtime.models.registry import ModelRegistry
 
 DESCRIPTORS_FAMILY: Final = "descriptors"
 CLAP_MODEL_ID: Final = "clap"
 CLAP_TO_CLIP_MODEL_ID: Final = "clap-to-clip"
 
 _FIELD: Final = "embedding_model"
-_MAX_SHOWN_CHARACTERS: Final = 80
-_SETTINGS: Final = {
-    CLAP_MODEL_ID: "CHLADNI_AUDIO_FEATURES_CLAP_MODEL",
-    CLAP_TO_CLIP_MODEL_ID: "CHLADNI_AUDIO_FEATURES_CLAP_TO_CLIP_MAP",
+_HINTS: Final = {
+    CLAP_MODEL_ID: "CHLADNI_AUDIO_FEATURES_CLAP_MODEL adds it.",
+    CLAP_TO_CLIP_MODEL_ID: "CHLADNI_AUDIO_FEATURES_CLAP_TO_CLIP_MAP adds it.",
 }
 
 
@@ -133,12 +132,16 @@ class EmbeddingModels:
     def __init__(
         self, models: Sequence[EmbeddingModel], unavailable: Sequence[UnavailableModel] = ()
     ) -> None:
-        self._models = {model.card.model_id: model for model in models}
-        self.default = models[0]
+        self._models = ModelRegistry(
+            [(model.card.model_id, model) for model in models],
+            [(model.card.model_id, model.reason) for model in unavailable],
+            hints=_HINTS,
+        )
+        self.default = self._models.default
         self.unavailable = tuple(unavailable)
 
     def __iter__(self) -> Iterator[EmbeddingModel]:
-        return iter(self._models.values())
+        return iter(self._models)
 
     def find(self, model_id: str, *, field: str = _FIELD) -> EmbeddingModel:
         """Return the model of a name, the default one for the empty name.
@@ -151,25 +154,4 @@ class EmbeddingModels:
             NotFoundError: No model has this name.
             UnavailableError: The model is configured and cannot be used.
         """
-        if not model_id:
-            return self.default
-        if (model := self._models.get(model_id)) is not None:
-            return model
-        for missing in self.unavailable:
-            if missing.card.model_id == model_id:
-                message = f"The embedding model {model_id!r} cannot be used: {missing.reason}"
-                violation = FieldViolation(field, message)
-                raise UnavailableError(
-                    Reason.MODEL_UNAVAILABLE, message, violations=[violation], metadata={"model": model_id}
-                )
-        setting = f" {_SETTINGS[model_id]} adds it." if model_id in _SETTINGS else ""
-        message = (
-            f"No embedding model is named {model_id[:_MAX_SHOWN_CHARACTERS]!r}; this server has "
-            f"{', '.join(self._models)}.{setting}"
-        )
-        raise NotFoundError(
-            Reason.UNKNOWN_MODEL,
-            message,
-            violations=[FieldViolation(field, message)],
-            metadata={"model": model_id[:_MAX_SHOWN_CHARACTERS]},
-        )
+        return self._models.find(model_id, field=field)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chladni_contract.errors import ChladniError, FieldViolation, NotFoundError, Reason
+from chladni_runtime.models.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from chladni_image_generation.engine.engine import Engine
@@ -40,43 +40,22 @@ class EngineRegistry:
     """
 
     def __init__(self, engines: Sequence[Engine], unavailable: Sequence[UnavailableModel] = ()) -> None:
-        self._engines: Mapping[str, Engine] = {engine.description.id: engine for engine in engines}
-        self._default = engines[0]
+        self._engines = ModelRegistry(
+            [(engine.description.id, engine) for engine in engines],
+            [(model.id, model.reason) for model in unavailable],
+        )
         self.unavailable = tuple(unavailable)
-        names = [*(engine.description.id for engine in engines), *(model.id for model in unavailable)]
-        if len(set(names)) != len(names):
-            raise ValueError(f"two models have the same identifier: {', '.join(sorted(names))}")
 
     @property
     def descriptions(self) -> tuple[ModelDescription, ...]:
         """The models that can be used, the default one first."""
-        return tuple(engine.description for engine in self._engines.values())
+        return tuple(engine.description for engine in self._engines)
 
     def find(self, model_id: str) -> Engine:
         """Return the engine of a model; that of the default one for an empty name.
 
         Raises:
             NotFoundError: There is no such model.
-            ChladniError: It could not be loaded.
+            UnavailableError: It could not be loaded.
         """
-        if not model_id:
-            return self._default
-        engine = self._engines.get(model_id)
-        if engine:
-            return engine
-        for model in self.unavailable:
-            if model.id == model_id:
-                raise ChladniError(
-                    Reason.MODEL_UNAVAILABLE,
-                    f"Model {model_id!r} is not available: {model.reason}",
-                    violations=[FieldViolation("options.model", model.reason)],
-                    metadata={"model": model_id},
-                )
-        known = ", ".join(repr(name) for name in self._engines)
-        message = f"There is no model {model_id!r} here; there is {known}."
-        raise NotFoundError(
-            Reason.UNKNOWN_MODEL,
-            message,
-            violations=[FieldViolation("options.model", message)],
-            metadata={"model": model_id},
-        )
+        return self._engines.find(model_id, field="options.model")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Final
 
-from chladni_contract.errors import FieldViolation, InvalidInputError, NotFoundError, NotOfferedError, Reason
+from chladni_contract.errors import InvalidInputError, NotOfferedError, Reason
 from chladni_runtime.models.files import ModelLoadingError, require_digest
 from chladni_runtime.models.reference import ModelReference
+from chladni_runtime.models.registry import ModelRegistry
 from chladni_similarity.embedders.interface import AudioEmbedder, ImageEmbedder
 from chladni_similarity.models.files import ModelAbsentError, model_type_of, shipped_model_directory
 from chladni_similarity.models.references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID, EMBEDDED_MODEL_IDS
 
 _log = logging.getLogger(__name__)
-
-_MAX_SHOWN_LENGTH: Final = 80
 
 
 class ModelCatalog:
@@ -26,11 +24,11 @@ class ModelCatalog:
     """
 
     def __init__(self, embedders: Sequence[ImageEmbedder]) -> None:
-        self._embedders = {embedder.card.model_id: embedder for embedder in embedders}
-        self.default = embedders[0]
+        self._embedders = ModelRegistry([(embedder.card.model_id, embedder) for embedder in embedders])
+        self.default = self._embedders.default
 
     def __iter__(self) -> Iterator[ImageEmbedder]:
-        return iter(self._embedders.values())
+        return iter(self._embedders)
 
     def find(self, model_id: str) -> ImageEmbedder:
         """Return the embedder of a name, the default one for the empty name.
@@ -38,20 +36,7 @@ class ModelCatalog:
         Raises:
             NotFoundError: No model has this name.
         """
-        if not model_id:
-            return self.default
-        if model_id in self._embedders:
-            return self._embedders[model_id]
-        message = (
-            f"No model is named {model_id[:_MAX_SHOWN_LENGTH]!r}; this server has "
-            f"{', '.join(self._embedders)}. Leave the field empty for {self.default.card.model_id}."
-        )
-        raise NotFoundError(
-            Reason.UNKNOWN_MODEL,
-            message,
-            violations=[FieldViolation("model", message)],
-            metadata={"model": model_id[:_MAX_SHOWN_LENGTH]},
-        )
+        return self._embedders.find(model_id, field="model")
 
     def find_audio_embedder(self, model_id: str) -> AudioEmbedder:
         """Return the model of a name that takes audio, the first such model for the empty name.
