@@ -76,3 +76,10 @@ def test_names_of_any_length_and_kind_are_shortened(tmp_path):
     assert read_upload(os.fspath(path)).display_name == path.name
     with open(os.open(path, os.O_RDONLY), "rb") as file:  # noqa: PTH123 - a file without a name
         assert read_upload(file).display_name == ""
+
+
+def test_a_name_that_is_no_utf8_is_shown_as_far_as_it_is(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    path.write_bytes(b"RIFF")
+    upload = read_upload(path)
+    assert (upload.content, upload.display_name) == (b"RIFF", "caf\N{REPLACEMENT CHARACTER}.wav")

@@ -47,6 +47,7 @@ from chladni_client.types.audio import (
     Descriptor,
     Embedding,
     Feature,
+    MelOptions,
     Spectrogram,
     SupportsArray,
     Tensor,
@@ -63,7 +64,7 @@ from chladni_client.types.events import (
     Retrying,
     Started,
 )
-from chladni_client.types.images import CreatedImage, Image, Priority, StoredImage
+from chladni_client.types.images import CreatedImage, Image, ImageFormat, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
 from chladni_client.types.jobs import (
     Job,
@@ -95,6 +96,7 @@ from chladni_client.types.services import (
 )
 from chladni_client.types.similarity import Alignment, Comparison, ComparisonMatrix, Match
 from chladni_client.types.timeouts import Timeouts
+from chladni_client.types.warnings import ServerWarning
 from chladni_contract.errors import FieldViolation
 from chladni_contract.provenance import Provenance
 
@@ -128,6 +130,7 @@ __all__ = [
     "Image",
     "ImageCreated",
     "ImageDrafted",
+    "ImageFormat",
     "InitialLatentsOptions",
     "InvalidInputError",
     "Job",
@@ -143,6 +146,7 @@ __all__ = [
     "LiveSummary",
     "Match",
     "MelFrames",
+    "MelOptions",
     "NoiseMode",
     "NotFoundError",
     "NotInstalledError",
@@ -166,6 +170,7 @@ __all__ = [
     "RetryPolicy",
     "Retrying",
     "ServerInfo",
+    "ServerWarning",
     "ServiceHealth",
     "ServiceState",
     "Spectrogram",

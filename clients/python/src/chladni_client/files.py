@@ -15,6 +15,8 @@ MAX_UPLOAD_BYTES: Final = 32 * 1024 * 1024
 
 _MAX_DISPLAY_NAME_LENGTH: Final = 255
 
+_IMAGE_BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
+
 FileSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
 """The bytes of a file, its path, or an open binary file."""
 
@@ -84,25 +86,48 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     return destination
 
 
-class PngFile:
-    """Something whose `png` is an encoded PNG."""
+class ImageFile:
+    """Something whose `content` is an encoded image."""
 
     __slots__ = ()
 
-    png: bytes
+    content: bytes
+
+    @property
+    def format(self) -> str:
+        """Format of the file: ``png``, ``jpeg`` or ``webp``; empty if it is none of these."""
+        return image_format_of(self.content)
+
+    @property
+    def png(self) -> bytes:
+        """The file, a PNG.
+
+        Raises:
+            ValueError: It is a JPEG or a WebP, as was asked for.
+        """
+        if self.format in ("jpeg", "webp"):
+            raise ValueError(f"the image is a {self.format.upper()} file; use its content")
+        return self.content
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the PNG and returns its path; an existing file is replaced in one step.
+        """Write the file and return its path; an existing file is replaced in one step.
 
         Raises:
             OSError: The file cannot be written.
         """
-        return write_atomically(path, self.png)
+        return write_atomically(path, self.content)
+
+
+def image_format_of(content: bytes) -> str:
+    """Return the format of an encoded image by its first bytes; empty if it is none that servers write."""
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return "webp"
+    return next((name for begin, name in _IMAGE_BEGINNINGS.items() if content.startswith(begin)), "")
 
 
 def _display_name(name: object) -> str:
-    return (
-        Path(os.fsdecode(name)).name[-_MAX_DISPLAY_NAME_LENGTH:]
-        if isinstance(name, str | os.PathLike)
-        else ""
-    )
+    if not isinstance(name, str | os.PathLike):
+        return ""
+    text = Path(os.fsdecode(name)).name
+    # A file name may hold bytes that are no UTF-8, which no message carries.
+    return os.fsencode(text).decode("utf-8", "replace")[-_MAX_DISPLAY_NAME_LENGTH:]

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import chladni_client as chladni
+from chladni.errors.v1 import warning_pb2
+from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
 
 AUDIO = b"RIFF, or so"
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
@@ -145,3 +148,51 @@ async def test_a_server_describes_itself(async_client):
 async def test_a_calibration_travels_with_its_recipe(async_client, script):
     await async_client.create_image(AUDIO, recipe="latent-noise", calibration="voices")
     assert script.requests[0].latent_noise.calibration == "voices"
+
+
+async def test_an_image_may_be_encoded_in_another_format(async_client, script):
+    script.events[-1].created.file.content = b"\xff\xd8\xff a JPEG"
+    image = await async_client.create_image(AUDIO, image_format="jpeg", quality=80)
+    encoding = script.requests[0].options.encoding
+    assert (encoding.format, encoding.quality) == (media_pb2.IMAGE_FORMAT_JPEG, 80)
+    assert (image.format, image.content) == ("jpeg", b"\xff\xd8\xff a JPEG")
+    with pytest.raises(ValueError, match="JPEG file; use its content"):
+        assert image.png
+    with pytest.raises(chladni.InvalidInputError, match="image_format is 'gif', must be one of png, jpeg"):
+        await async_client.create_image(AUDIO, image_format="gif")
+
+
+async def test_mel_parameters_travel(async_client, script):
+    mel = chladni.MelOptions(mel_bin_count=64, max_frequency_hz=4000.0)
+    await async_client.render_spectrogram(AUDIO, mel=mel, image_format=chladni.ImageFormat.WEBP)
+    await async_client.extract_features(AUDIO, features=[chladni.Feature.LOG_MEL], mel=mel)
+    for request in script.requests:
+        assert (request.mel.mel_bin_count, request.mel.max_frequency_hz) == (64, 4000)
+        assert not request.mel.HasField("fft_size")
+    assert script.requests[0].encoding.format == media_pb2.IMAGE_FORMAT_WEBP
+
+
+async def test_initial_latents_take_the_place_of_audio(async_client, script):
+    latents = np.arange(16).reshape(4, 2, 2)
+    await async_client.create_image(None, recipe="latent-noise", initial_latents=latents)
+    (request,) = script.requests
+    assert not request.HasField("audio")
+    tensor = request.latent_noise.initial_latents
+    assert (tuple(tensor.shape), tensor.dtype) == ((4, 2, 2), tensor_pb2.DATA_TYPE_FLOAT32)
+    assert np.frombuffer(tensor.data, "<f4").tolist() == list(range(16))
+    with pytest.raises(chladni.InvalidInputError, match="must be an array of numbers"):
+        await async_client.create_image(None, recipe="latent-noise", initial_latents=np.array(["a"]))
+
+
+async def test_warnings_of_answers_are_returned(async_client, script):
+    warning = script.events[-1].created.image.warnings.add(
+        reason=warning_pb2.WARNING_REASON_TEXT_TRUNCATED, message="Too long.", metadata={"tokens": "90"}
+    )
+    unknown = script.events[1].analyzed.warnings.add(message="New.")
+    unknown.reason = 99
+    events = [event async for event in async_client.stream_image(AUDIO)]
+    assert events[1].warnings == (chladni.ServerWarning("", "New."),)
+    assert events[-1].image.warnings == (
+        chladni.ServerWarning("TEXT_TRUNCATED", "Too long.", {"tokens": "90"}),
+    )
+    assert str(events[-1].image.warnings[0]) == warning.message

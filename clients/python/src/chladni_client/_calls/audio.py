@@ -12,7 +12,8 @@ from chladni.gateway.v1 import audio_service_pb2_grpc as gateway_grpc
 from chladni_client._calls.base import Calls
 from chladni_client._calls.streams import PcmChunks, live_events
 from chladni_client._messages import audio_results, requests
-from chladni_client.types.audio import AudioFeatures, AudioInput, Colormap, Feature, Spectrogram
+from chladni_client.types.audio import AudioFeatures, AudioInput, Colormap, Feature, MelOptions, Spectrogram
+from chladni_client.types.images import ImageFormat
 
 if TYPE_CHECKING:
     from chladni_client.types.initial_latents import InitialLatentsOptions
@@ -33,6 +34,9 @@ class AudioCalls(Calls):
         width_pixels: int | None = None,
         height_pixels: int | None = None,
         colormap: Colormap = Colormap.VIRIDIS,
+        mel: MelOptions | None = None,
+        image_format: ImageFormat | str = "",
+        quality: int | None = None,
         timeout_seconds: float | None = None,
     ) -> Spectrogram:
         """Return the spectrogram of a sound as an image.
@@ -43,6 +47,9 @@ class AudioCalls(Calls):
             width_pixels: 16 to 4096; 512 if absent.
             height_pixels: 16 to 4096; 512 if absent.
             colormap: Colours.
+            mel: How the spectrogram is made; as for images if absent.
+            image_format: How the image is encoded; PNG if absent.
+            quality: Quality of JPEG and WebP, 1 to 100; 90 if absent.
             timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
         """
         request = requests.to_render_spectrogram_request(
@@ -50,6 +57,9 @@ class AudioCalls(Calls):
             width_pixels=width_pixels,
             height_pixels=height_pixels,
             colormap=colormap,
+            mel=mel,
+            image_format=image_format,
+            quality=quality,
         )
         if self._asks_audio_features:
             response = await self._audio_features.call(
@@ -68,6 +78,7 @@ class AudioCalls(Calls):
         sample_rate_hz: int | None = None,
         features: Iterable[Feature] = (Feature.DESCRIPTORS, Feature.EMBEDDING),
         initial_latents: InitialLatentsOptions | None = None,
+        mel: MelOptions | None = None,
         timeout_seconds: float | None = None,
     ) -> AudioFeatures:
         """Return what a sound is like in numbers; asks the audio-feature service.
@@ -78,12 +89,14 @@ class AudioCalls(Calls):
             features: What to compute, at least one.
             initial_latents: How initial latents are made; only where `features` has them, and the server's
                 defaults if absent.
+            mel: How `Feature.LOG_MEL` is made; only if `features` has it.
             timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
         """
         request = requests.to_extract_features_request(
             await requests.to_audio_clip(audio, sample_rate_hz),
             features=features,
             initial_latents=initial_latents,
+            mel=mel,
         )
         response = await self._audio_features.call(
             self._audio_stub.ExtractFeatures, request, self._call_seconds(timeout_seconds)

@@ -25,7 +25,7 @@ class ImageCalls(Calls):
 
     async def create_image(
         self,
-        audio: AudioInput,
+        audio: AudioInput | None,
         *,
         sample_rate_hz: int | None = None,
         request_id: str | None = None,
@@ -38,6 +38,7 @@ class ImageCalls(Calls):
         Args:
             audio: A recording (WAV, MP3, FLAC or OGG/Vorbis): its path, its bytes or an open binary file. Or
                 an array of samples, (n,) or (n, channels): floats in [-1, 1], or uint8, int16 or int32.
+                `None` if the option `initial_latents` takes its place.
             sample_rate_hz: Sample rate of an array of samples; absent for a file.
             request_id: UUID of the request: with the same one, an equal request within an hour gives the same
                 image. Drawn if absent, and the same for all attempts of this call.
@@ -65,7 +66,7 @@ class ImageCalls(Calls):
 
     async def stream_image(
         self,
-        audio: AudioInput,
+        audio: AudioInput | None,
         *,
         sample_rate_hz: int | None = None,
         preview_interval_steps: int = 0,
@@ -89,7 +90,7 @@ class ImageCalls(Calls):
         """
         requests.check_option_names("stream_image", options)
         request = requests.to_create_image_request(
-            await requests.to_audio_clip(audio, sample_rate_hz),
+            await requests.to_optional_clip(audio, sample_rate_hz),
             preview_interval_steps=preview_interval_steps,
             preview_size_pixels=preview_size_pixels,
             request_id=request_id,

@@ -25,7 +25,7 @@ class JobCalls(Calls):
 
     async def create_job(
         self,
-        audio: AudioInput,
+        audio: AudioInput | None,
         *,
         sample_rate_hz: int | None = None,
         preview_interval_steps: int = 0,
@@ -47,7 +47,7 @@ class JobCalls(Calls):
         """
         requests.check_option_names("create_job", options)
         creation = requests.to_create_image_request(
-            await requests.to_audio_clip(audio, sample_rate_hz),
+            await requests.to_optional_clip(audio, sample_rate_hz),
             preview_interval_steps=preview_interval_steps,
             preview_size_pixels=preview_size_pixels,
             request_id=request_id,

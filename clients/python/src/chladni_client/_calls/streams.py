@@ -157,10 +157,10 @@ async def with_file(gateway: Connection, event: EventT, attempts: Attempts) -> E
     Raises:
         ChladniError: The server refused at last, or failed.
     """
-    if not isinstance(event, ImageCreated) or event.image.png:
+    if not isinstance(event, ImageCreated) or event.image.content:
         return event
     content = await downloaded(gateway, event.image.image_id, attempts)
-    return replace(event, image=replace(event.image, png=content))
+    return replace(event, image=replace(event.image, content=content))
 
 
 PcmChunks: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.errors.v1 import warning_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
@@ -17,7 +20,22 @@ from chladni_client.types.audio import (
 )
 from chladni_client.types.initial_latents import LatentCalibration
 from chladni_client.types.live import AudioLevel, LiveEvent, LiveSummary, MelFrames
+from chladni_client.types.warnings import ServerWarning
 from chladni_contract.tensors import dtype_of
+
+
+def to_warnings(messages: Iterable[warning_pb2.Warning]) -> tuple[ServerWarning, ...]:
+    """Return the warnings of an answer."""
+    return tuple(
+        ServerWarning(
+            warning_pb2.WarningReason.Name(message.reason).removeprefix("WARNING_REASON_")
+            if message.reason in warning_pb2.WarningReason.values()
+            else "",
+            message.message,
+            dict(message.metadata),
+        )
+        for message in messages
+    )
 
 
 def to_audio_properties(message: media_pb2.AudioProperties) -> AudioProperties:
@@ -51,10 +69,11 @@ def to_descriptor(message: audio_pb2.Descriptor) -> Descriptor:
 def to_spectrogram(message: audio_pb2.RenderSpectrogramResponse) -> Spectrogram:
     """Return the spectrogram that a message holds."""
     return Spectrogram(
-        png=message.image.content,
+        content=message.image.content,
         width_pixels=message.image.width_pixels,
         height_pixels=message.image.height_pixels,
         audio=to_audio_properties(message.audio),
+        warnings=to_warnings(message.warnings),
     )
 
 
@@ -72,6 +91,7 @@ def to_audio_features(message: audio_pb2.ExtractFeaturesResponse) -> AudioFeatur
             else None
         ),
         processing_seconds=message.processing_time.ToNanoseconds() / 1e9,
+        warnings=to_warnings(message.warnings),
     )
 
 

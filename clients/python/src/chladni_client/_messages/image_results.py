@@ -10,7 +10,7 @@ from chladni.gateway.v1 import creation_pb2, image_pb2
 from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
-from chladni_client._messages.audio_results import to_audio_properties, to_descriptor, to_tensor
+from chladni_client._messages.audio_results import to_audio_properties, to_descriptor, to_tensor, to_warnings
 from chladni_client.types.events import (
     Accepted,
     AudioAnalyzed,
@@ -39,6 +39,7 @@ def to_creation_event(response: creation_pb2.CreateImageResponse) -> CreationEve
             event = AudioAnalyzed(
                 to_audio_properties(response.analyzed.audio),
                 tuple(map(to_descriptor, response.analyzed.descriptors)),
+                to_warnings(response.analyzed.warnings),
             )
         case "queued":
             event = Queued(response.queued.position, part)
@@ -59,7 +60,7 @@ def _to_created_image(created: creation_pb2.ImageCreated) -> CreatedImage:
     image = created.image
     return CreatedImage(
         image_id=image.image_id,
-        png=created.file.content,
+        content=created.file.content,
         width_pixels=image.width_pixels,
         height_pixels=image.height_pixels,
         provenance=to_provenance(image.provenance),
@@ -68,6 +69,7 @@ def _to_created_image(created: creation_pb2.ImageCreated) -> CreatedImage:
         processing_seconds=image.processing_time.ToNanoseconds() / 1e9,
         expires_at=to_datetime(image.expire_time) if image.HasField("expire_time") else None,
         is_reused=image.reused,
+        warnings=to_warnings(image.warnings),
     )
 
 
@@ -90,7 +92,7 @@ def _to_progress(progress: generation_pb2.GenerationProgress, part: str) -> Prog
 
 def _to_drafted(drafted: creation_pb2.ImageDrafted, part: str) -> ImageDrafted:
     return ImageDrafted(
-        png=drafted.image.content,
+        content=drafted.image.content,
         width_pixels=drafted.image.width_pixels,
         height_pixels=drafted.image.height_pixels,
         provenance=to_provenance(drafted.provenance) if drafted.HasField("provenance") else None,
@@ -136,6 +138,7 @@ def to_image(message: image_pb2.Image) -> Image:
         display_name=message.display_name,
         processing_seconds=message.processing_time.ToNanoseconds() / 1e9,
         is_reused=message.reused,
+        warnings=to_warnings(message.warnings),
     )
 
 

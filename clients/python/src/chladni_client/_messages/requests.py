@@ -8,20 +8,25 @@ from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
+import numpy as np
+from google.protobuf.message import Message
+
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.gateway.v1 import creation_pb2
 from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
 from chladni_client._messages.samples import to_file
 from chladni_client.errors import InvalidInputError
 from chladni_client.files import FileSource, is_image_id, read_upload
-from chladni_client.types.audio import AudioInput, Colormap, Feature
-from chladni_client.types.images import CreatedImage, Priority, StoredImage
+from chladni_client.types.audio import AudioInput, Colormap, Feature, MelOptions, SupportsArray
+from chladni_client.types.images import CreatedImage, ImageFormat, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis
 from chladni_client.types.live import PcmEncoding, PcmFormat
 from chladni_client.types.options import CreationOptions, NoiseMode
 from chladni_contract.errors import FieldViolation
+from chladni_contract.tensors import to_tensor
 
 ImageSource: TypeAlias = CreatedImage | StoredImage | FileSource
 """An image of the server, its identifier, or an image file."""
@@ -56,6 +61,11 @@ _BASES: Final = {
 _PCM_ENCODINGS: Final = {
     PcmEncoding.INT16: media_pb2.PCM_ENCODING_INT16,
     PcmEncoding.FLOAT32: media_pb2.PCM_ENCODING_FLOAT32,
+}
+_IMAGE_FORMATS: Final = {
+    ImageFormat.PNG: media_pb2.IMAGE_FORMAT_PNG,
+    ImageFormat.JPEG: media_pb2.IMAGE_FORMAT_JPEG,
+    ImageFormat.WEBP: media_pb2.IMAGE_FORMAT_WEBP,
 }
 _COLORMAPS: Final = {
     Colormap.VIRIDIS: audio_pb2.COLORMAP_VIRIDIS,
@@ -98,6 +108,13 @@ async def to_audio_clip(audio: AudioInput, sample_rate_hz: int | None = None) ->
     return media_pb2.AudioClip(content=upload.content, display_name=upload.display_name)
 
 
+async def to_optional_clip(
+    audio: AudioInput | None, sample_rate_hz: int | None = None
+) -> media_pb2.AudioClip | None:
+    """Return the message of a recording, as `to_audio_clip` does; `None` if there is none."""
+    return None if audio is None else await to_audio_clip(audio, sample_rate_hz)
+
+
 async def to_image_reference(image: ImageSource) -> gateway_pb2.ImageReference:
     """Return the reference to an image.
 
@@ -106,7 +123,7 @@ async def to_image_reference(image: ImageSource) -> gateway_pb2.ImageReference:
     if isinstance(image, str) and is_image_id(image):
         return gateway_pb2.ImageReference(image_id=image)
     content = (
-        image.png
+        image.content
         if isinstance(image, CreatedImage | StoredImage)
         else (await asyncio.to_thread(read_upload, image)).content
     )
@@ -114,7 +131,7 @@ async def to_image_reference(image: ImageSource) -> gateway_pb2.ImageReference:
 
 
 def to_create_image_request(
-    audio: media_pb2.AudioClip,
+    audio: media_pb2.AudioClip | None,
     *,
     recipe: str = "",
     seed: int | None = None,
@@ -135,6 +152,9 @@ def to_create_image_request(
     calibration: str = "",
     upscale: int | None = None,
     refiner_start: float | None = None,
+    initial_latents: SupportsArray | None = None,
+    image_format: ImageFormat | str = "",
+    quality: int | None = None,
     preview_interval_steps: int = 0,
     preview_size_pixels: int | None = None,
     request_id: str | None = None,
@@ -169,6 +189,7 @@ def to_create_image_request(
             )
             if preview_interval_steps
             else None,
+            encoding=_to_encoding(image_format, quality),
         ),
     )
     given = {
@@ -178,6 +199,7 @@ def to_create_image_request(
         "noise_mode": None if noise_mode is None else _NOISE_MODES[NoiseMode(noise_mode)],
         "noise_weight": noise_weight,
         "calibration": calibration,
+        "initial_latents": None if initial_latents is None else _to_latents(initial_latents),
     }
     _set_recipe_options(
         request, {name: value for name, value in given.items() if value is not None and value != ""}
@@ -207,7 +229,55 @@ def _set_recipe_options(request: creation_pb2.CreateImageRequest, given: Mapping
         )
     options.SetInParent()
     for name, value in given.items():
-        setattr(options, name, value)
+        if isinstance(value, Message):
+            getattr(options, name).CopyFrom(value)
+        else:
+            setattr(options, name, value)
+
+
+def _to_latents(latents: SupportsArray) -> tensor_pb2.Tensor:
+    """Return the message of initial latents.
+
+    Raises:
+        InvalidInputError: They are not numbers.
+    """
+    array = np.asarray(latents)
+    if array.dtype.kind not in "fiu":
+        raise _invalid({"initial_latents": f"must be an array of numbers, not of {array.dtype}."})
+    return to_tensor(array.astype(np.float32))
+
+
+def _to_encoding(image_format: ImageFormat | str, quality: int | None) -> media_pb2.ImageEncoding | None:
+    """Return the message of an encoding; `None` if nothing was chosen, which means PNG.
+
+    Raises:
+        InvalidInputError: There is no such format.
+    """
+    if not image_format and quality is None:
+        return None
+    if image_format and image_format not in _IMAGE_FORMATS:
+        raise _invalid(
+            {"image_format": f"is {str(image_format)!r}, must be one of {', '.join(_IMAGE_FORMATS)}."}
+        )
+    number = _IMAGE_FORMATS[ImageFormat(image_format)] if image_format else media_pb2.IMAGE_FORMAT_UNSPECIFIED
+    return media_pb2.ImageEncoding(format=number, quality=_int32("quality", quality))
+
+
+def _to_mel_options(mel: MelOptions | None) -> audio_pb2.MelOptions | None:
+    """Return the message of mel parameters; `None` if none were given.
+
+    Raises:
+        InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
+    """
+    if mel is None:
+        return None
+    whole = {
+        name: _int32(f"mel.{name}", getattr(mel, name))
+        for name in ("sample_rate_hz", "fft_size", "hop_length", "mel_bin_count", "frame_count")
+    }
+    return audio_pb2.MelOptions(
+        **whole, min_frequency_hz=mel.min_frequency_hz, max_frequency_hz=mel.max_frequency_hz
+    )
 
 
 def to_render_spectrogram_request(
@@ -216,6 +286,9 @@ def to_render_spectrogram_request(
     width_pixels: int | None,
     height_pixels: int | None,
     colormap: Colormap,
+    mel: MelOptions | None = None,
+    image_format: ImageFormat | str = "",
+    quality: int | None = None,
 ) -> audio_pb2.RenderSpectrogramRequest:
     """Return the request for a spectrogram.
 
@@ -227,6 +300,8 @@ def to_render_spectrogram_request(
         width_pixels=_int32("width_pixels", width_pixels),
         height_pixels=_int32("height_pixels", height_pixels),
         colormap=_COLORMAPS[colormap],
+        mel=_to_mel_options(mel),
+        encoding=_to_encoding(image_format, quality),
     )
 
 
@@ -235,6 +310,7 @@ def to_extract_features_request(
     *,
     features: Iterable[Feature],
     initial_latents: InitialLatentsOptions | None,
+    mel: MelOptions | None = None,
 ) -> audio_pb2.ExtractFeaturesRequest:
     """Return the request for features.
 
@@ -253,6 +329,7 @@ def to_extract_features_request(
             calibration=options.calibration,
             unscaled=options.is_unscaled,
         ),
+        mel=_to_mel_options(mel),
     )
 
 

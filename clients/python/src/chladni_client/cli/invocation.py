@@ -120,7 +120,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def document_of(image: CreatedImage | Spectrogram) -> dict[str, Any]:
     """Return what JSON holds of an image: all but its pixels; `audio` names the file elsewhere in it."""
-    document = {name: value for name, value in asdict(image).items() if name != "png"}
+    document = {name: value for name, value in asdict(image).items() if name != "content"}
     return document | {"audio_properties": document.pop("audio")}
 
 

@@ -170,7 +170,7 @@ async def reproduce(
             "The server gave an image that it had kept, although it was asked to compute it again.",
             reason="INTERNAL",
         )
-    report = await asyncio.to_thread(compare_renderings, original.file.content, rendering.png)
+    report = await asyncio.to_thread(compare_renderings, original.file.content, rendering.content)
     return Reproduction(rendering, report)
 
 

@@ -9,8 +9,9 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from chladni_client.files import FileSource, PngFile
+from chladni_client.files import FileSource, ImageFile
 from chladni_client.types.initial_latents import LatentCalibration
+from chladni_client.types.warnings import ServerWarning
 
 
 @runtime_checkable
@@ -80,20 +81,45 @@ class Colormap(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spectrogram(PngFile):
+class Spectrogram(ImageFile):
     """The log-mel spectrogram of a sound as an image: time to the right, frequency upwards.
 
     Attributes:
-        png: The image, an encoded PNG.
+        content: The file of the image.
         width_pixels: Width.
         height_pixels: Height.
         audio: What was found in the recording.
+        warnings: What the caller should know about the audio; usually empty.
     """
 
-    png: bytes = field(repr=False)
+    content: bytes = field(repr=False)
     width_pixels: int
     height_pixels: int
     audio: AudioProperties
+    warnings: tuple[ServerWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MelOptions:
+    """How a mel spectrogram is made; what is left out has the value that images are made with.
+
+    Attributes:
+        sample_rate_hz: Sample rate to analyse at, 8000 to 48000; 22050 if absent.
+        fft_size: Length of the FFT in samples, 128 to 8192; 2048 if absent.
+        hop_length: Distance between frames in samples, 32 to `fft_size`; 512 if absent.
+        mel_bin_count: Mel bins, 8 to 512; 128 if absent.
+        min_frequency_hz: Lower edge of the lowest bin; 0 if absent.
+        max_frequency_hz: Upper edge of the highest bin; half the sample rate if absent.
+        frame_count: Frames to resample it to, 8 to 8192; as many as the hop length gives if absent.
+    """
+
+    sample_rate_hz: int | None = None
+    fft_size: int | None = None
+    hop_length: int | None = None
+    mel_bin_count: int | None = None
+    min_frequency_hz: float | None = None
+    max_frequency_hz: float | None = None
+    frame_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +184,7 @@ class AudioFeatures:
         processing_seconds: Time spent decoding and analysing.
         initial_latents: Initial latents of shape (C, H, W).
         latent_calibration: What scaled `initial_latents`; `None` if nothing did.
+        warnings: What the caller should know about the audio; usually empty.
     """
 
     audio: AudioProperties
@@ -167,3 +194,4 @@ class AudioFeatures:
     processing_seconds: float
     initial_latents: Tensor | None = None
     latent_calibration: LatentCalibration | None = None
+    warnings: tuple[ServerWarning, ...] = ()

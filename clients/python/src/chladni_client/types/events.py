@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from chladni_client.errors import TemporaryError
-from chladni_client.files import PngFile
+from chladni_client.files import ImageFile
 from chladni_client.types.audio import AudioProperties, Descriptor
 from chladni_client.types.images import CreatedImage
+from chladni_client.types.warnings import ServerWarning
 from chladni_contract.provenance import Provenance
 
 
@@ -40,10 +41,12 @@ class AudioAnalyzed:
     Attributes:
         audio: What was found in the file.
         descriptors: Descriptors of the sound, which decide the image.
+        warnings: What the caller should know about the audio; the image has them, too. Usually empty.
     """
 
     audio: AudioProperties
     descriptors: tuple[Descriptor, ...]
+    warnings: tuple[ServerWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +104,18 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageDrafted(PngFile):
+class ImageDrafted(ImageFile):
     """A part of the recipe has made an image from which the next part starts.
 
     Attributes:
-        png: The image, an encoded PNG.
+        content: The image, an encoded PNG.
         width_pixels: Width.
         height_pixels: Height.
         provenance: How it was made; `None` if no model made it.
         part: Part of the recipe that made it; empty if it has no name.
     """
 
-    png: bytes = field(repr=False)
+    content: bytes = field(repr=False)
     width_pixels: int
     height_pixels: int
     provenance: Provenance | None

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from chladni_client.files import PngFile
+from chladni_client.files import ImageFile
 from chladni_client.types.audio import AudioProperties, Descriptor
+from chladni_client.types.warnings import ServerWarning
 from chladni_contract.provenance import Provenance
 
 
@@ -20,25 +21,36 @@ class Priority(StrEnum):
     """It is one of many."""
 
 
+class ImageFormat(StrEnum):
+    """How an image is encoded; each format carries the provenance."""
+
+    PNG = "png"
+    """Lossless; what `reproduce_image` compares."""
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+
 @dataclass(frozen=True, slots=True)
-class CreatedImage(PngFile):
+class CreatedImage(ImageFile):
     """An image made from a sound.
 
     Attributes:
         image_id: Identifier at the server, for `get_image` and `compare_images` until it expires.
-        png: The image, an encoded PNG that carries its provenance.
+        content: The file of the image, which carries its provenance: a PNG unless another was asked for.
         width_pixels: Width.
         height_pixels: Height.
         provenance: How it was made.
-        audio: What was found in the recording; `None` if the server did not say.
+        audio: What was found in the recording; `None` if it was made from initial latents alone.
         descriptors: Descriptors of the sound, which decide the image.
         processing_seconds: Time from the request's arrival at the server to the finished image.
         expires_at: When the server forgets it; `None` if it did not say.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
+        warnings: What the caller should know about the image and its audio, such as text that the model did
+            not read; usually empty.
     """
 
     image_id: str
-    png: bytes = field(repr=False)
+    content: bytes = field(repr=False)
     width_pixels: int
     height_pixels: int
     provenance: Provenance
@@ -47,6 +59,7 @@ class CreatedImage(PngFile):
     processing_seconds: float
     expires_at: datetime | None
     is_reused: bool = False
+    warnings: tuple[ServerWarning, ...] = ()
 
     @property
     def seed(self) -> int:
@@ -74,6 +87,7 @@ class Image:
         display_name: Name of the audio for people.
         processing_seconds: Time from the request's arrival to the image's storage.
         is_reused: Whether an identical request gave it.
+        warnings: As for `CreatedImage`.
     """
 
     image_id: str
@@ -91,18 +105,19 @@ class Image:
     display_name: str
     processing_seconds: float
     is_reused: bool
+    warnings: tuple[ServerWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class StoredImage(PngFile):
+class StoredImage(ImageFile):
     """An image that the server keeps, with its file.
 
     Attributes:
-        png: The image, an encoded PNG that carries its provenance.
+        content: The file of the image, which carries its provenance.
         description: What the server says of it.
     """
 
-    png: bytes = field(repr=False)
+    content: bytes = field(repr=False)
     description: Image
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypedDict
 
-from chladni_client.types.images import Priority
+from chladni_client.types.audio import SupportsArray
+from chladni_client.types.images import ImageFormat, Priority
 
 
 class NoiseMode(StrEnum):
@@ -23,7 +24,7 @@ class CreationOptions(TypedDict, total=False):
     """What `create_image` and `stream_image` take by keyword; what is left out, the server chooses.
 
     Those from `prompt` on are for recipes that take them; `Recipe.options` says which do. The prompts,
-    `strength`, `noise_mode`, `noise_weight` and `calibration` need `recipe` to be named.
+    `strength`, `noise_mode`, `noise_weight`, `calibration` and `initial_latents` need `recipe` to be named.
 
     Attributes:
         recipe: Way from sound to image, one of `list_recipes`; empty takes the server's default.
@@ -50,6 +51,10 @@ class CreationOptions(TypedDict, total=False):
         upscale: Factor by which the finished image is larger than width and height say, 1 or 2; 1 if absent.
         refiner_start: Part of the steps after which the refiner takes over, above 0 to 1; 1 leaves it out.
             The model's default if absent.
+        initial_latents: Initial latents in place of those of the audio, which may then be `None`: an array of
+            shape (C, H, W), (1, C, H, W) or (C * H * W,), z-scored. `noise_mode` may be mel or blend.
+        image_format: How the image is encoded; PNG if absent.
+        quality: Quality of JPEG and WebP, 1 to 100; 90 if absent.
     """
 
     recipe: str
@@ -71,3 +76,6 @@ class CreationOptions(TypedDict, total=False):
     calibration: str
     upscale: int | None
     refiner_start: float | None
+    initial_latents: SupportsArray | None
+    image_format: ImageFormat | str
+    quality: int | None
