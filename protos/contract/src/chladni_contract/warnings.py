@@ -50,7 +50,7 @@ def new_warning(reason: WarningReason, message: str, **metadata: MetadataValue) 
 def to_warning_message(warning: ServiceWarning) -> warning_pb2.Warning:
     """Return the message of a warning."""
     return warning_pb2.Warning(
-        reason=warning_pb2.WarningReason.Value(_PREFIX + warning.reason),
+        reason=f"{_PREFIX}{warning.reason}",
         message=warning.message,
         metadata=warning.metadata,
     )
