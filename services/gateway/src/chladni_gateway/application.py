@@ -29,6 +29,7 @@ class Limits:
         health_timeout_seconds: Time for the services behind the gateway to say how they are.
         upload_timeout_seconds: Time for an upload to arrive.
         max_concurrent_uploads: Uploads in progress at most.
+        min_upload_bytes_per_second: Rate at which a body must arrive, after its first seconds.
         max_audio_bytes: Largest recording.
         min_audio_seconds: Shortest recording.
         max_audio_seconds: Longest recording.
@@ -45,6 +46,7 @@ class Limits:
     health_timeout_seconds: float
     upload_timeout_seconds: float
     max_concurrent_uploads: int
+    min_upload_bytes_per_second: int
     max_audio_bytes: int
     min_audio_seconds: float
     max_audio_seconds: float

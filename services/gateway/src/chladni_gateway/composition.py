@@ -42,6 +42,7 @@ from chladni_gateway.recipes.latent_noise import LatentNoiseRecipe
 from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
 from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
+from chladni_gateway.rest.http_connections import ConnectionLimits
 from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.rest.server import http_server
@@ -181,6 +182,12 @@ async def open_gateway(
                 host=settings.host,
                 port=settings.http_port,
                 drain_timeout_seconds=settings.drain_timeout_seconds,
+                limits=ConnectionLimits(
+                    max_connections=settings.max_http_connections,
+                    max_per_host=settings.max_http_connections_per_host,
+                    header_seconds=settings.http_header_seconds,
+                    write_seconds=settings.http_write_seconds,
+                ),
             )
         )
         yield Gateway(application, audio_features, http_port)
@@ -255,6 +262,7 @@ def build_application(
             health_timeout_seconds=settings.health_timeout_seconds,
             upload_timeout_seconds=settings.upload_timeout_seconds,
             max_concurrent_uploads=settings.max_concurrent_creations,
+            min_upload_bytes_per_second=settings.min_upload_bytes_per_second,
             max_audio_bytes=settings.max_audio_bytes,
             min_audio_seconds=settings.min_audio_seconds,
             max_audio_seconds=settings.max_audio_seconds,

@@ -70,6 +70,22 @@ class GatewaySettings(ServiceSettings):
         1.0, gt=0, le=60, description="Time for a service behind the gateway to say how it is."
     )
 
+    min_upload_bytes_per_second: int = Field(
+        4096, ge=1, le=1024**3, description="Rate at which a body must arrive, after its first 10 seconds."
+    )
+    max_http_connections: int = Field(
+        512, ge=1, le=100_000, description="HTTP connections at most; idle ones make room for further ones."
+    )
+    max_http_connections_per_host: int = Field(
+        128, ge=1, le=100_000, description="HTTP connections of one host at most; proxies are exempt."
+    )
+    http_header_seconds: float = Field(
+        10.0, gt=0, le=600, description="Time for the headers of an HTTP request to arrive."
+    )
+    http_write_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Time for an HTTP client to read what fills its buffers."
+    )
+
     max_concurrent_creations: int = Field(
         32, ge=1, le=10_000, description="Creations in progress at most, and uploads in progress at most."
     )

@@ -27,8 +27,7 @@ from chladni_gateway.rest.routes.live import live_routes
 from chladni_gateway.rest.routes.page import page_routes
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
 from chladni_gateway.rest.schemas import ErrorBody
-from chladni_gateway.rest.uploads import UploadReader
-from chladni_runtime.execution.admission import Admission
+from chladni_gateway.rest.uploads import UploadPlaces, UploadReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,9 +94,10 @@ def create_app(
     install_error_handlers(app)
     limits = application.limits
     uploads = UploadReader(
-        admission=Admission(limits.max_concurrent_uploads, clock=time.monotonic),
+        places=UploadPlaces(limits.max_concurrent_uploads, clock=time.monotonic),
         max_audio_bytes=limits.max_audio_bytes,
         timeout_seconds=limits.upload_timeout_seconds,
+        min_bytes_per_second=limits.min_upload_bytes_per_second,
     )
     routers = (
         generate_routes(application, uploads=uploads, previews=previews),
@@ -115,7 +115,12 @@ def create_app(
     routes = [route for router in routers for route in router.routes]
     # The last one added is the outermost.
     app.add_middleware(AllowHeaderMiddleware, routes=routes)
-    app.add_middleware(BodyLimitMiddleware, limit_bytes=_MAX_JSON_BYTES, exempt_paths=_UPLOAD_PATHS)
+    app.add_middleware(
+        BodyLimitMiddleware,
+        limit_bytes=_MAX_JSON_BYTES,
+        min_bytes_per_second=limits.min_upload_bytes_per_second,
+        exempt_paths=_UPLOAD_PATHS,
+    )
     if rate_limit is not None:
         app.add_middleware(RateLimitMiddleware, limit=rate_limit)
     app.add_middleware(SessionMiddleware, max_age_seconds=session_seconds)

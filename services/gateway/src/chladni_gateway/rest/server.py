@@ -8,14 +8,19 @@ import logging
 import math
 import socket
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
+
+from chladni_gateway.rest.http_connections import DEFAULT_LIMITS, BoundedHttpProtocol, ConnectionTable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from starlette.types import ASGIApp
+
+    from chladni_gateway.rest.http_connections import ConnectionLimits
 
 _BACKLOG: Final = 512
 _MAX_WEBSOCKET_MESSAGE_BYTES: Final = (
@@ -36,7 +41,12 @@ class _QuietServer(uvicorn.Server):
 
 @asynccontextmanager
 async def http_server(
-    app: ASGIApp, *, host: str, port: int, drain_timeout_seconds: float
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    drain_timeout_seconds: float,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
 ) -> AsyncIterator[int]:
     """Serve an application while the context lasts; yield the port.
 
@@ -50,6 +60,7 @@ async def http_server(
     server = _QuietServer(
         uvicorn.Config(
             app,
+            http=cast("Any", partial(BoundedHttpProtocol, table=ConnectionTable(limits))),
             log_config=None,
             log_level="warning",
             access_log=False,  # The application logs its requests itself, in more detail.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import (
@@ -21,6 +23,7 @@ from chladni_contract.errors import (
     FieldViolation,
     InvalidFieldsError,
     InvalidInputError,
+    QueueFullError,
     Reason,
 )
 from chladni_gateway.domain.audio import AudioClip
@@ -30,20 +33,25 @@ from chladni_gateway.rest.middleware.body_limit import read_body
 from chladni_gateway.rest.multipart import FieldRule, FormField, read_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from enum import StrEnum
 
     from pydantic_core import ErrorDetails
     from starlette.requests import Request
 
     from chladni_contract.errors import ChladniError
-    from chladni_runtime.execution.admission import Admission
+    from chladni_runtime.execution.deadlines import Clock
 
 _FILE: Final = "file"
 _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and short text fields.
 _MAX_TEXT_BYTES: Final = 256
 _MAX_BYTES_PER_CHARACTER: Final = 4  # In UTF-8.
 _SHOWN_CHARACTERS: Final = 32
+_SETTLING_SECONDS: Final = 2.0
+"""Time before the rate of an upload counts."""
+_FAST_BYTES_PER_SECOND: Final = 256 * 1024
+"""An upload of this rate keeps its place: its file of any size is there within a minute."""
+_RETRY_AFTER_SECONDS: Final = 2.0
 
 
 def _written_as(pattern: str, meaning: str) -> BeforeValidator:
@@ -128,19 +136,114 @@ class UploadForm(BaseModel):
 FormT = TypeVar("FormT", bound=UploadForm)
 
 
+@dataclass(eq=False, slots=True)
+class _Upload:
+    """An upload that is arriving.
+
+    Attributes:
+        started_at: When it began, in seconds on the monotonic clock.
+        timeout: Ends its reading.
+        received_bytes: What has come of it.
+        is_displaced: Whether it was given up for another.
+    """
+
+    started_at: float
+    timeout: asyncio.Timeout
+    received_bytes: int = 0
+    is_displaced: bool = False
+
+    async def counted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces of the body, and count them."""
+        async for piece in pieces:
+            self.received_bytes += len(piece)
+            yield piece
+
+
+class UploadPlaces:
+    """A bounded number of uploads at a time, of which the slowest makes room. One event loop owns it.
+
+    Clients that hold places by sending a little now and then thus keep out nobody who sends faster.
+
+    Args:
+        capacity: Number of places.
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(self, capacity: int, *, clock: Clock) -> None:
+        self._capacity = capacity
+        self._clock = clock
+        self._uploads: set[_Upload] = set()
+
+    @asynccontextmanager
+    async def hold(self, timeout_seconds: float) -> AsyncIterator[_Upload]:
+        """Hold a place while the context lasts.
+
+        Args:
+            timeout_seconds: Time for the upload to arrive.
+
+        Raises:
+            DeadlineExceededError: It did not arrive in time.
+            QueueFullError: No place is free, or this upload was the slowest and had to make room.
+        """
+        self._make_room()
+        upload = _Upload(self._clock(), asyncio.timeout(timeout_seconds))
+        self._uploads.add(upload)
+        try:
+            async with upload.timeout:
+                yield upload
+        except TimeoutError:
+            if upload.is_displaced:
+                raise _no_place("This upload was the slowest, and another needed its place.") from None
+            raise DeadlineExceededError(
+                f"The upload did not arrive within {timeout_seconds:g} s, the limit.",
+                metadata={"timeout_seconds": timeout_seconds},
+            ) from None
+        finally:
+            self._uploads.discard(upload)
+
+    def _make_room(self) -> None:
+        if len(self._uploads) < self._capacity:
+            return
+        now = self._clock()
+        rates = {
+            upload: upload.received_bytes / (now - upload.started_at)
+            for upload in self._uploads
+            if now - upload.started_at >= _SETTLING_SECONDS
+        }
+        slowest = min(rates, key=rates.__getitem__, default=None)
+        if slowest is None or rates[slowest] >= _FAST_BYTES_PER_SECOND:
+            raise _no_place(f"{len(self._uploads)} of at most {self._capacity} uploads are arriving.")
+        self._uploads.discard(slowest)
+        slowest.is_displaced = True
+        slowest.timeout.reschedule(asyncio.get_running_loop().time())
+
+
+def _no_place(fault: str) -> QueueFullError:
+    return QueueFullError(f"{fault} Try again later.", retry_after_seconds=_RETRY_AFTER_SECONDS)
+
+
 class UploadReader:
     """Reads uploads while they arrive. Recordings stay in memory, so only a few may arrive at a time.
 
     Args:
-        admission: Bounds the uploads in progress.
+        places: Bounds the uploads in progress.
         max_audio_bytes: Largest recording.
         timeout_seconds: Time for an upload to arrive.
+        min_bytes_per_second: Rate at which it must arrive, after its first seconds.
     """
 
-    def __init__(self, *, admission: Admission, max_audio_bytes: int, timeout_seconds: float) -> None:
-        self._admission = admission
+    def __init__(
+        self,
+        *,
+        places: UploadPlaces,
+        max_audio_bytes: int,
+        timeout_seconds: float,
+        min_bytes_per_second: int,
+    ) -> None:
+        self._places = places
         self._max_audio_bytes = max_audio_bytes
         self._timeout_seconds = timeout_seconds
+        self._min_bytes_per_second = min_bytes_per_second
 
     async def read(self, request: Request, form_type: type[FormT]) -> FormT:
         """Return an upload.
@@ -153,7 +256,7 @@ class UploadReader:
             ChladniError: The form is wrong, or its body is too large or too slow, with the stage validation;
                 or too many uploads are in progress.
         """
-        with self._admission.admit(), at_stage(Stage.VALIDATION):
+        with at_stage(Stage.VALIDATION):
             return _to_form(await self._read_fields(request, form_type.text_limits()), form_type)
 
     async def _read_fields(self, request: Request, text_limits: Mapping[str, int]) -> dict[str, FormField]:
@@ -163,18 +266,13 @@ class UploadReader:
             request.receive,
             request.headers,
             limit_bytes=self._max_audio_bytes + sum(text_limits.values()) + _FORM_OVERHEAD_BYTES,
+            min_bytes_per_second=self._min_bytes_per_second,
             too_large=self._too_large,
         )
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await read_form(
-                    pieces, content_type=request.headers.get("content-type", ""), rules=rules
-                )
-        except TimeoutError:
-            raise DeadlineExceededError(
-                f"The upload did not arrive within {self._timeout_seconds:g} s, the limit.",
-                metadata={"timeout_seconds": self._timeout_seconds},
-            ) from None
+        async with self._places.hold(self._timeout_seconds) as upload:
+            return await read_form(
+                upload.counted(pieces), content_type=request.headers.get("content-type", ""), rules=rules
+            )
 
     def _too_large(self) -> ChladniError:
         return clip_too_large(self._max_audio_bytes)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -37,6 +38,7 @@ from chladni_runtime.settings import ServiceSettings
 
 _log = logging.getLogger(__name__)
 
+_WANTED_FILES = 8192
 _MAX_CONNECTION_AGE_MS = 10 * 60 * 1000
 _CONNECTION_GRACE_MS = 60 * 60 * 1000  # Longer than any stream of this project lasts.
 _KEEPALIVE_TIME_MS = 60 * 1000
@@ -81,6 +83,7 @@ def run_service(
         compose: Opens what the service needs and yields its servicers; receives the metrics registry.
     """
     configure_logging(name, settings.log_level)
+    _allow_many_files()
 
     async def run() -> None:
         # A signal cancels this task: loading stops, a running service drains; a second signal ends the
@@ -155,6 +158,17 @@ async def running_service(
                     await _drain(gate, settings)
         finally:
             await server.stop(grace=0)
+
+
+def _allow_many_files() -> None:
+    """Let the process have as many files and connections open as the system allows it, within reason.
+
+    The usual limit of 1024 is below the connections that a service takes before it closes some.
+    """
+    current, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(_WANTED_FILES, hard)
+    if current != resource.RLIM_INFINITY and current < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _exempt_from_collection() -> None:

@@ -1,16 +1,17 @@
-"""Request bodies, read piece by piece and never beyond their limit.
+"""Request bodies, read piece by piece, never beyond their limit and never at a trickle.
 
-The HTTP server drops what a client still sends after its request was refused, so that the client can read
-the answer.
+The HTTP server drops what a client still sends after its request was refused, for a few seconds, so that the
+client can read the answer.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers
 
-from chladni_contract.errors import ChladniError, InvalidInputError, Reason
+from chladni_contract.errors import ChladniError, DeadlineExceededError, InvalidInputError, Reason
 from chladni_gateway.rest.errors import error_response
 
 if TYPE_CHECKING:
@@ -18,9 +19,16 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_GRACE_SECONDS: Final = 10.0
+
 
 async def read_body(
-    receive: Receive, headers: Headers, *, limit_bytes: int, too_large: Callable[[], ChladniError]
+    receive: Receive,
+    headers: Headers,
+    *,
+    limit_bytes: int,
+    min_bytes_per_second: int,
+    too_large: Callable[[], ChladniError],
 ) -> AsyncIterator[bytes]:
     """Yield the pieces of a body.
 
@@ -28,18 +36,27 @@ async def read_body(
         receive: The connection.
         headers: Headers of the request; a Content-Length over the limit is refused before the body comes.
         limit_bytes: Largest body.
+        min_bytes_per_second: Rate at which it must arrive, after its first seconds.
         too_large: Makes the error for a larger one.
 
     Raises:
-        ChladniError: The body is larger than the limit, or the client left (CANCELLED).
+        ChladniError: The body is larger than the limit or too slow, or the client left (CANCELLED).
     """
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise too_large()
     received_bytes = 0
     has_more = True
+    started_at = asyncio.get_running_loop().time()
     while has_more:
-        message = await receive()
+        due_at = started_at + _GRACE_SECONDS + received_bytes / min_bytes_per_second
+        try:
+            async with asyncio.timeout_at(due_at):
+                message = await receive()
+        except TimeoutError:
+            raise DeadlineExceededError(
+                f"The body came at less than {min_bytes_per_second} bytes a second, the limit."
+            ) from None
         if message["type"] == "http.disconnect":
             raise ChladniError(Reason.CANCELLED, "The client left before its request had arrived.")
         piece = message.get("body", b"")
@@ -57,12 +74,16 @@ class BodyLimitMiddleware:
     Args:
         app: The application.
         limit_bytes: Largest body.
+        min_bytes_per_second: Rate at which it must arrive, after its first seconds.
         exempt_paths: Paths whose handlers read the body themselves, under a limit of their own.
     """
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: int, exempt_paths: frozenset[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, limit_bytes: int, min_bytes_per_second: int, exempt_paths: frozenset[str]
+    ) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
+        self._min_bytes_per_second = min_bytes_per_second
         self._exempt_paths = exempt_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +93,11 @@ class BodyLimitMiddleware:
             return
         try:
             pieces = read_body(
-                receive, Headers(scope=scope), limit_bytes=self._limit_bytes, too_large=self._too_large
+                receive,
+                Headers(scope=scope),
+                limit_bytes=self._limit_bytes,
+                min_bytes_per_second=self._min_bytes_per_second,
+                too_large=self._too_large,
             )
             body = b"".join([piece async for piece in pieces])
         except ChladniError as error:
