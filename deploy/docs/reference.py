@@ -286,7 +286,7 @@ def rest_page(document: Mapping[str, Any]) -> str:
     lines = [
         f"# The REST API of {document['info']['title']} {document['info']['version']}",
         "",
-        "`GET /api/openapi.json` describes every parameter and every answer. Errors have the statuses of",
+        "`GET /api/v1/openapi.json` describes every parameter and every answer. Errors have the statuses of",
         f"their [reasons]({_ERRORS_PAGE}).",
         "",
     ]
@@ -315,7 +315,7 @@ async def fetch_openapi() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         settings = GatewaySettings(image_folder=Path(folder), http_port=0)
         async with open_gateway(settings, CollectorRegistry()) as gateway:
-            address = f"http://127.0.0.1:{gateway.http_port}/api/openapi.json"
+            address = f"http://127.0.0.1:{gateway.http_port}/api/v1/openapi.json"
             document: dict[str, Any] = json.loads(await asyncio.to_thread(_read, address))
             return document
 

@@ -93,4 +93,4 @@ def test_the_operations_of_the_rest_api_are_listed(pages):
 
 async def test_the_document_comes_from_the_gateway(reference):
     document = await reference.fetch_openapi()
-    assert {"/api/generate", "/api/jobs"} <= document["paths"].keys()
+    assert {"/api/v1/generate", "/api/v1/jobs"} <= document["paths"].keys()

@@ -91,7 +91,7 @@ async def test_several_make_a_matrix_whose_cells_lead_to_their_pair(page, clip, 
     await expect(page.locator("#selection-text")).to_have_text("Fig. 3 and Fig. 2")
     await select(page, 2)
     await expect(page.locator("#selection-text")).to_have_text("3 figures")
-    async with page.expect_response("**/api/compare/matrix") as answer:
+    async with page.expect_response("**/api/v1/compare/matrix") as answer:
         await page.get_by_role("button", name="Compare all").click()
     matrix = page.get_by_role("region", name="Similarity matrix")
     await expect(matrix.get_by_role("columnheader")).to_have_text(["Fig. 3", "Fig. 2", "Fig. 1"])

@@ -21,7 +21,7 @@ FORGET_RECORDINGS = """() => new Promise((resolve, reject) => {
 
 async def stored_images(page):
     return await page.evaluate(
-        "fetch('/api/images').then((r) => r.json()).then((b) => b.images.map((i) => i.image_id))"
+        "fetch('/api/v1/images').then((r) => r.json()).then((b) => b.images.map((i) => i.image_id))"
     )
 
 

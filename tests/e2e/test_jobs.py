@@ -47,7 +47,7 @@ async def test_a_recording_becomes_an_image_with_steps_and_previews_on_the_way(p
     await expect(card).to_have_count(1)
     await expect(card.locator(".image-card__name")).to_have_text("my voice.wav")
     await expect(card.locator(".image-card__facts")).to_contain_text("seed 4711 · 8 steps")
-    await expect(preview).to_have_attribute("src", beginning_with("/api/images/"))
+    await expect(preview).to_have_attribute("src", beginning_with("/api/v1/images/"))
     await expect(page.locator("#status")).to_have_text("Done.")
     await expect(page.locator("#empty")).to_be_hidden()
     image = card.locator(".image-card__image")

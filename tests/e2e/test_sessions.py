@@ -98,12 +98,12 @@ async def test_visitors_see_stop_and_delete_only_their_own(visit, address, backe
         await expect(bobs.locator(".image-card__name")).to_have_text(["bob.wav"])
         await expect(bobs.locator("#job-panel")).to_be_hidden()
         image_id = await anns.locator(".image-card").get_attribute("data-image-id")
-        _, jobs = await anns.evaluate(ASK, ["/api/jobs", "GET"])
+        _, jobs = await anns.evaluate(ASK, ["/api/v1/jobs", "GET"])
         [job] = [job for job in jobs["jobs"] if job["state"] == "running"]
         for path, method, code in (
-            (f"/api/images/{image_id}", "DELETE", "UNKNOWN_IMAGE"),
-            (f"/api/images/{image_id}/details", "GET", "UNKNOWN_IMAGE"),
-            (f"/api/jobs/{job['job_id']}", "DELETE", "UNKNOWN_JOB"),
+            (f"/api/v1/images/{image_id}", "DELETE", "UNKNOWN_IMAGE"),
+            (f"/api/v1/images/{image_id}/details", "GET", "UNKNOWN_IMAGE"),
+            (f"/api/v1/jobs/{job['job_id']}", "DELETE", "UNKNOWN_JOB"),
             (job["events_url"], "GET", "UNKNOWN_JOB"),
         ):
             status, body = await bobs.evaluate(ASK, [path, method])

@@ -30,13 +30,13 @@ DEFAULT_PROMPT = "abstract visualization, colorful, artistic, detailed"
 
 
 async def recipes_of(client):
-    listed = (await client.get("/api/recipes")).json()["recipes"]
+    listed = (await client.get("/api/v1/recipes")).json()["recipes"]
     return {recipe["name"]: recipe for recipe in listed}
 
 
 async def create(client, recipe, **fields):
     form = {"recipe": recipe, "seed": "5"} | {name: str(value) for name, value in fields.items()}
-    response = await client.post("/api/generate", files={"file": ("a.wav", SOUND)}, data=form)
+    response = await client.post("/api/v1/generate", files={"file": ("a.wav", SOUND)}, data=form)
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -55,9 +55,9 @@ async def client(cluster):
 
 async def test_on_the_models_that_ship_two_recipes_are_there_and_the_others_say_why_not(client):
     for name, recipe in (await recipes_of(client)).items():
-        assert recipe["is_available"] == (name in EMBEDDED), recipe["unavailable_reason"]
-        assert bool(recipe["unavailable_reason"]) != recipe["is_available"]
-        assert all(need["is_met"] or need["remedy"] for need in recipe["needs"])
+        assert recipe["available"] == (name in EMBEDDED), recipe["unavailable_reason"]
+        assert bool(recipe["unavailable_reason"]) != recipe["available"]
+        assert all(need["met"] or need["remedy"] for need in recipe["requirements"])
 
 
 async def test_the_sound_is_in_the_noise_as_far_as_the_mode_says(client):

@@ -27,7 +27,7 @@ async def generate(client, content, name="sound.wav", **fields):
     """Make a small image unless a test asks for another; None stands for the service's own default."""
     fields = {"width_pixels": 256, "height_pixels": 256} | fields
     form = {field: str(value) for field, value in fields.items() if value is not None}
-    return await client.post("/api/generate", files={"file": (name, content)}, data=form)
+    return await client.post("/api/v1/generate", files={"file": (name, content)}, data=form)
 
 
 async def png_of(client, answer):
@@ -73,7 +73,7 @@ async def test_same_file_and_seed_same_bytes_other_seed_other_image(client):
         (await generate(client, content, seed=seed, steps=3, bypass_cache="true")).json()
         for seed in (5, 5, 6)
     ]
-    assert not any(answer["is_reused"] for answer in answers)
+    assert not any(answer["reused"] for answer in answers)
     first, again, other = [await png_of(client, answer) for answer in answers]
     assert first == again
     assert first != other
@@ -83,7 +83,7 @@ async def test_same_file_and_seed_same_bytes_other_seed_other_image(client):
 async def test_the_same_request_again_gets_the_same_image_at_once(client):
     content = encoded(melody(pitch_hz=333))
     first, again = [(await generate(client, content, seed=9, steps=3)).json() for _ in range(2)]
-    assert [first["is_reused"], again["is_reused"]] == [False, True]
+    assert [first["reused"], again["reused"]] == [False, True]
     assert first["image_id"] != again["image_id"]
     assert await png_of(client, first) == await png_of(client, again)
 
@@ -116,7 +116,7 @@ async def test_eight_requests_at_once_are_correct_and_independent(client):
         response = await generate(
             client, contents[index], seed=index, steps=2 + index % 3, bypass_cache="true"
         )
-        assert not response.json()["is_reused"]
+        assert not response.json()["reused"]
         return await png_of(client, response.json())
 
     together = await asyncio.gather(*(one(index) for index in range(8)))
@@ -132,14 +132,14 @@ async def test_comparing_is_symmetric_and_one_for_the_same_image(client):
     ]
 
     async def compare(first, second):
-        response = await client.post("/api/compare", json={"image_id_1": first, "image_id_2": second})
+        response = await client.post("/api/v1/compare", json={"image_id_1": first, "image_id_2": second})
         assert response.status_code == 200, response.text
         return response.json()
 
     same, there, back = [await compare(*pair) for pair in ((ids[0], ids[0]), ids, ids[::-1])]
-    assert same["similarity_score"] == 1.0
+    assert same["score"] == 1.0
     assert same["percentage"] == "100%"
-    assert 0 <= there["similarity_score"] < 1
+    assert 0 <= there["score"] < 1
     assert there == back
 
 
@@ -148,16 +148,16 @@ async def test_a_matrix_and_a_search_agree_with_comparisons(client):
         (await generate(client, encoded(melody(pitch_hz=pitch)), seed=seed, steps=2)).json()["image_id"]
         for pitch, seed in ((220, 1), (440, 2), (1760, 3))
     ]
-    matrix = (await client.post("/api/compare/matrix", json={"image_ids": ids})).json()["scores"]
+    matrix = (await client.post("/api/v1/compare/matrix", json={"image_ids": ids})).json()["scores"]
     assert [matrix[index][index] for index in range(3)] == [1.0] * 3
     for row, column in ((0, 1), (0, 2), (1, 2)):
         assert matrix[row][column] == matrix[column][row]
         body = {"image_id_1": ids[row], "image_id_2": ids[column]}
-        comparison = (await client.post("/api/compare", json=body)).json()
-        assert matrix[row][column] == pytest.approx(comparison["similarity_score"], abs=2e-6)
+        comparison = (await client.post("/api/v1/compare", json=body)).json()
+        assert matrix[row][column] == pytest.approx(comparison["score"], abs=2e-6)
     expected = sorted(zip(matrix[0][1:], ids[1:], strict=True), reverse=True)
     for _ in range(2):  # The first search adds the images to the collection.
-        response = await client.post("/api/search", json={"image_id": ids[0]})
+        response = await client.post("/api/v1/search", json={"image_id": ids[0]})
         matches = response.json()["matches"]
         assert [match["image"]["image_id"] for match in matches] == [image_id for _, image_id in expected]
         assert [match["score"] for match in matches] == pytest.approx(
@@ -168,7 +168,7 @@ async def test_a_matrix_and_a_search_agree_with_comparisons(client):
 async def test_progress_arrives_as_server_sent_events(client):
     async with client.stream(
         "POST",
-        "/api/generate",
+        "/api/v1/generate",
         files={"file": ("sound.wav", encoded(melody()))},
         data={"steps": "4"},
         headers={"accept": "text/event-stream"},
@@ -188,7 +188,7 @@ async def test_leaving_the_page_stops_the_denoising(client, cluster):
     before = await denoising_steps(cluster)
     async with client.stream(
         "POST",
-        "/api/generate",
+        "/api/v1/generate",
         files={"file": ("sound.wav", encoded(melody()))},
         data={"steps": "150"},
         headers={"accept": "text/event-stream"},
@@ -255,8 +255,8 @@ async def test_a_bad_recording_is_refused_with_its_reason_and_the_next_one_works
         ({"steps": 0}, 400, "steps"),
         ({"steps": 151}, 400, "steps"),
         ({"steps": "many"}, 400, "steps"),
-        ({"guidance": 0.5}, 400, "guidance"),
-        ({"guidance": "nan"}, 400, "guidance"),
+        ({"guidance_scale": 0.5}, 400, "guidance_scale"),
+        ({"guidance_scale": "nan"}, 400, "guidance_scale"),
         ({"seed": -1}, 400, "seed"),
         ({"seed": 2**32}, 400, "seed"),
         ({"recipe": "alchemy"}, 404, "alchemy"),
@@ -269,22 +269,22 @@ async def test_a_bad_field_is_named(client, fields, status, named):
 
 
 async def test_a_missing_file_and_unknown_images_are_errors(client):
-    response = await client.post("/api/generate", files={"steps": (None, "2")})
+    response = await client.post("/api/v1/generate", files={"steps": (None, "2")})
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "MISSING_FIELD"
     unknown = str(uuid.uuid4())
     for response in (
-        await client.get(f"/api/images/{unknown}"),
-        await client.post("/api/compare", json={"image_id_1": unknown, "image_id_2": unknown}),
+        await client.get(f"/api/v1/images/{unknown}"),
+        await client.post("/api/v1/compare", json={"image_id_1": unknown, "image_id_2": unknown}),
     ):
         assert response.status_code == 404
         assert response.json()["error"]["code"] == "UNKNOWN_IMAGE"
-    response = await client.get("/api/images/..%2F..%2Fetc%2Fpasswd")
+    response = await client.get("/api/v1/images/..%2F..%2Fetc%2Fpasswd")
     assert response.status_code in {400, 404}
 
 
 async def test_health_reports_every_service(client):
-    response = await client.get("/api/health")
+    response = await client.get("/api/v1/health")
     assert response.status_code == 200
     body = response.json()
     assert body["status"] == "healthy"

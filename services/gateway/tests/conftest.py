@@ -60,11 +60,11 @@ class RunningGateway:
         return httpx.AsyncClient(base_url=self.http.base_url, timeout=20, verify=False, **options)
 
     async def create(self, content: bytes = WAV, name: str = "voice.wav", **fields) -> httpx.Response:
-        return await self.http.post("/api/generate", files={"file": (name, content)}, data=fields)
+        return await self.http.post("/api/v1/generate", files={"file": (name, content)}, data=fields)
 
     async def create_events(self, content: bytes = WAV, **fields) -> list[tuple[str, dict]]:
         response = await self.http.post(
-            "/api/generate",
+            "/api/v1/generate",
             files={"file": ("voice.wav", content)},
             data=fields,
             headers={"Accept": "text/event-stream"},
@@ -157,7 +157,7 @@ async def backends(shared_backends) -> ScriptedBackends:
 async def gateway(backends, shared_gateway) -> RunningGateway:
     """A gateway that the tests of a run share; see `open_gateway_with` for one of its own."""
     async with asyncio.timeout(10):
-        while (await shared_gateway.http.get("/api/health")).status_code != 200:
+        while (await shared_gateway.http.get("/api/v1/health")).status_code != 200:
             await asyncio.sleep(0.02)  # A test before this one may have killed a service.
     return shared_gateway
 
@@ -202,7 +202,10 @@ def error_of():
     def read(response: httpx.Response) -> dict[str, str]:
         body = response.json()
         assert set(body) == {"error"}
-        assert set(body["error"]) == {"code", "message", "stage", "timestamp"}
+        assert set(body["error"]) - {"part"} == {
+            "code", "message", "stage", "timestamp", "reason", "metadata", "violations",
+        }  # fmt: skip
+        assert body["error"]["reason"] == body["error"]["code"]
         assert response.headers["content-type"] == "application/json"
         return body["error"]
 

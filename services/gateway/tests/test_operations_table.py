@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pool
 from chladni_gateway.composition import SERVICE_NAMES
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-OTHER_ROUTES = {"GET /api/openapi.json"}
+OTHER_ROUTES = {"GET /api/v1/openapi.json"}
 
 
 def table():
@@ -20,10 +20,10 @@ def table():
 
 
 async def test_every_route_has_its_operation(gateway):
-    document = (await gateway.http.get("/api/openapi.json")).json()
+    document = (await gateway.http.get("/api/v1/openapi.json")).json()
     routes = {f"{verb.upper()} {path}" for path, verbs in document["paths"].items() for verb in verbs}
     named = set().union(*(rest for rest, _ in table()))
-    assert routes - OTHER_ROUTES == named - {"WS /api/live"}
+    assert routes - OTHER_ROUTES == named - {"WS /api/v1/live"}
 
 
 def test_every_method_has_its_operation():

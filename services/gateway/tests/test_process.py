@@ -44,7 +44,7 @@ def test_it_serves_on_http_stays_small_logs_json_and_ends_on_sigterm(environment
                 break
         address = address_in(log)
         assert httpx.get(f"{address}/").status_code == 200
-        assert httpx.get(f"{address}/api/health").status_code == 503
+        assert httpx.get(f"{address}/api/v1/health").status_code == 503
         status = Path(f"/proc/{process.pid}/status").read_text()
         resident_kilobytes = int(status.split("VmRSS:")[1].split()[0])
         assert resident_kilobytes < 150_000
@@ -52,7 +52,7 @@ def test_it_serves_on_http_stays_small_logs_json_and_ends_on_sigterm(environment
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert '"path": "/api/health", "status": 503' in errors
+    assert '"path": "/api/v1/health", "status": 503' in errors
     assert "Traceback" not in errors
 
 
@@ -72,7 +72,7 @@ async def test_a_gateway_that_is_killed_leaves_no_work_behind(backends, environm
             if '"ready"' in log[-1]:
                 break
         async with httpx.AsyncClient(base_url=address_in(log)) as http:
-            creation = asyncio.create_task(http.post("/api/generate", files={"file": b"RIFF"}))
+            creation = asyncio.create_task(http.post("/api/v1/generate", files={"file": b"RIFF"}))
             await eventually(lambda: backends.image_generation.running == 1)
             process.kill()
             with pytest.raises(httpx.TransportError):

@@ -56,7 +56,9 @@ async def test_a_service_that_dies_at_work_is_told(backends, gateway, error_of, 
 async def test_similarity_that_is_down_is_told_with_its_stage(backends, gateway, error_of):
     image_id = (await gateway.create()).json()["image_id"]
     await backends.servers["similarity"].kill()
-    response = await gateway.http.post("/api/compare", json={"image_id_1": image_id, "image_id_2": image_id})
+    response = await gateway.http.post(
+        "/api/v1/compare", json={"image_id_1": image_id, "image_id_2": image_id}
+    )
     assert response.status_code == 503
     assert error_of(response)["stage"] == "similarity"
     assert (await gateway.create()).status_code == 200, "creation does not need it"

@@ -38,12 +38,14 @@ async def test_each_image_is_made_where_its_model_lives(backends, open_gateway_w
     async with open_gateway_with(further_image_generation_targets=(server.target,)) as gateway:
         assert (await gateway.create()).status_code == 200
         assert (await gateway.create(recipe="spectrogram")).status_code == 200
-        listed = {item["name"]: item for item in (await gateway.http.get("/api/recipes")).json()["recipes"]}
-        health = await gateway.http.get("/api/health")
+        listed = {
+            item["name"]: item for item in (await gateway.http.get("/api/v1/recipes")).json()["recipes"]
+        }
+        health = await gateway.http.get("/api/v1/health")
     assert [request.options.model for request, _ in backends.image_generation.requests] == [families.EMBEDDED]
     assert [request.options.model for request, _ in servicer.requests] == ["scripted-sd"]
     assert listed["spectrogram"]["models"] == ["scripted-sd"]
-    assert health.json()["services"]["image-generation-2"] == {"status": "serving"}
+    assert {"name": "image-generation-2", "state": "healthy"} in health.json()["services"]
 
 
 async def test_a_further_server_that_is_down_takes_its_models_along_and_nothing_else(
@@ -59,11 +61,13 @@ async def test_a_further_server_that_is_down_takes_its_models_along_and_nothing_
         assert (error["code"], error["stage"]) == ("BACKEND_UNAVAILABLE", "image_generation")
         assert "image-generation-2" in error["message"]
         assert (await gateway.create()).status_code == 200
-        health = await gateway.http.get("/api/health")
+        health = await gateway.http.get("/api/v1/health")
         assert health.status_code == 200
-        assert health.json()["services"]["image-generation-2"] == {"status": "unreachable"}
-        listed = {item["name"]: item for item in (await gateway.http.get("/api/recipes")).json()["recipes"]}
-        assert listed["embedded"]["is_available"]
+        assert {"name": "image-generation-2", "state": "unavailable"} in health.json()["services"]
+        listed = {
+            item["name"]: item for item in (await gateway.http.get("/api/v1/recipes")).json()["recipes"]
+        }
+        assert listed["embedded"]["available"]
         assert "image-generation-2" in listed["spectrogram"]["unavailable_reason"]
         await server.start()
         async with asyncio.timeout(10):

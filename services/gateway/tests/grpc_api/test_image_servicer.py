@@ -78,7 +78,7 @@ async def test_a_recording_becomes_an_image_with_events_on_the_way(gateway):
     assert stored.image.expire_time == created.image.expire_time
     lifetime = stored.image.expire_time.ToDatetime() - stored.image.create_time.ToDatetime()
     assert lifetime.total_seconds() == 86400
-    rest = await gateway.http.get(f"/api/images/{created.image.image_id}")
+    rest = await gateway.http.get(f"/api/v1/images/{created.image.image_id}")
     assert rest.content == created.file.content
 
 
@@ -356,7 +356,7 @@ async def test_a_caller_without_a_token_gets_one_to_delete_its_image_with(gatewa
 async def test_a_page_and_a_program_with_one_token_share_their_images(gateway):
     token = "s" * 43
     async with gateway.browser(cookies={"chladni_session": token}) as browser:
-        made = (await browser.post("/api/generate", files={"file": ("a.wav", b"RIFF....WAVE")})).json()
+        made = (await browser.post("/api/v1/generate", files={"file": ("a.wav", b"RIFF....WAVE")})).json()
     request = service_pb2.ListImagesRequest()
     listed = await gateway.images.ListImages(request, metadata=((SESSION_TOKEN_KEY, token),))
     assert [image.image_id for image in listed.images] == [made["image_id"]]

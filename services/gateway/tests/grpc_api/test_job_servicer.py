@@ -139,12 +139,16 @@ async def test_long_lists_come_in_pages(gateway):
         (service_pb2.ListJobsRequest(page_size=-1), "page_size"),
         (service_pb2.ListJobsRequest(page_size=201), "page_size"),
         (service_pb2.ListJobsRequest(page_token="later"), "page_token"),
-        (service_pb2.ListJobsRequest(page_token=uuid.uuid4().hex), "page_token"),
     ],
 )
 async def test_a_wrong_page_is_refused(gateway, request_, field):
     error = await failure_of(gateway.jobs.ListJobs(request_, metadata=MINE))
     assert (error.reason, error.violations[0].field) == (Reason.INVALID_FIELD, field)
+
+
+async def test_a_page_after_a_job_that_is_gone_is_not_found(gateway):
+    request = service_pb2.ListJobsRequest(page_token=uuid.uuid4().hex)
+    assert (await failure_of(gateway.jobs.ListJobs(request, metadata=MINE))).reason is Reason.UNKNOWN_JOB
 
 
 async def test_a_wrong_token_is_refused(gateway):

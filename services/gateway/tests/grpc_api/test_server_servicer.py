@@ -10,9 +10,11 @@ from chladni.gateway.v1 import server_service_pb2
 async def test_versions_limits_and_health_are_told(backends, gateway):
     info = await gateway.server.GetServerInfo(server_service_pb2.GetServerInfoRequest())
     assert (info.version, list(info.api_packages)) == (version("chladni-gateway"), ["chladni.gateway.v1"])
-    rest = (await gateway.http.get("/api/limits")).json()
-    assert info.limits.max_audio_bytes == rest["max_file_bytes"]
-    assert info.limits.max_audio_duration.ToTimedelta().total_seconds() == rest["duration_seconds"]["maximum"]
+    rest = (await gateway.http.get("/api/v1/info")).json()
+    limits = rest["limits"]
+    assert info.limits.max_audio_bytes == limits["max_audio_bytes"]
+    longest = info.limits.max_audio_duration.ToTimedelta().total_seconds()
+    assert longest == limits["max_audio_duration_seconds"]
     assert (info.limits.steps.min, info.limits.steps.max) == (1, 150)
     assert info.limits.min_ping_interval.ToTimedelta().total_seconds() == 5
     assert {service.name: service.state for service in info.services} == dict.fromkeys(

@@ -87,12 +87,12 @@ async def test_a_missing_model_in_each_place_is_named(everything, gateway, error
     assert error["message"].startswith(f"Missing: {words}. ")
     is_sound = "audio-features" in words
     assert error["stage"] == ("audio_features" if is_sound else "image_generation")
-    listed = {entry["name"]: entry for entry in (await gateway.http.get("/api/recipes")).json()["recipes"]}
-    assert not listed[recipe]["is_available"]
+    listed = {entry["name"]: entry for entry in (await gateway.http.get("/api/v1/recipes")).json()["recipes"]}
+    assert not listed[recipe]["available"]
     assert listed[recipe]["unavailable_reason"] == error["message"]
-    [need] = [need for need in listed[recipe]["needs"] if not need["is_met"]]
+    [need] = [need for need in listed[recipe]["requirements"] if not need["met"]]
     assert (need["description"], need["remedy"], need["model"]) == (words, error["message"], "")
-    assert (await gateway.http.get("/api/health")).status_code == 200
+    assert (await gateway.http.get("/api/v1/health")).status_code == 200
 
 
 @pytest.mark.parametrize(("recipe", "model", "words"), PLACES)
@@ -106,7 +106,7 @@ async def test_a_broken_model_in_each_place_is_named(everything, gateway, error_
     assert (status, error["code"]) == (409, "RECIPE_UNAVAILABLE")
     service = "audio-features" if "audio-features" in words else "image-generation"
     assert error["message"] == f"The model {model} of {service} cannot be used: Its weights are cut off."
-    assert (await gateway.http.get("/api/health")).status_code == 200
+    assert (await gateway.http.get("/api/v1/health")).status_code == 200
 
 
 @pytest.mark.parametrize(("recipe", "model", "words"), PLACES)
@@ -226,10 +226,10 @@ async def test_with_nothing_of_it_there_every_obstacle_is_named(everything, gate
         "a Stable Diffusion",
     ):
         assert words in error["message"]
-    listed = {entry["name"]: entry for entry in (await gateway.http.get("/api/recipes")).json()["recipes"]}
+    listed = {entry["name"]: entry for entry in (await gateway.http.get("/api/v1/recipes")).json()["recipes"]}
     assert listed["audioldm"]["unavailable_reason"] == error["message"]
-    assert [need["is_met"] for need in listed["audioldm"]["needs"]] == [False] * 3
-    assert all(need["is_optional"] for need in listed["audioldm"]["needs"])
+    assert [need["met"] for need in listed["audioldm"]["requirements"]] == [False] * 3
+    assert all(need["has_fallback"] for need in listed["audioldm"]["requirements"])
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ async def test_latent_noise_on_the_embedded_model_needs_what_that_takes(everythi
     status, told, _ = await refusal(gateway, error_of, "latent-noise")
     assert (status, told["code"]) == (409, "RECIPE_UNAVAILABLE")
     assert "another-space" in told["message"]
-    listed = {entry["name"]: entry for entry in (await gateway.http.get("/api/recipes")).json()["recipes"]}
+    listed = {entry["name"]: entry for entry in (await gateway.http.get("/api/v1/recipes")).json()["recipes"]}
     assert listed["latent-noise"]["unavailable_reason"] == told["message"]
 
 
@@ -309,10 +309,10 @@ async def test_while_a_service_is_down_no_recipe_is_there_and_each_says_why(
     everything, gateway, error_of, killed
 ):
     await everything.servers[killed].kill()
-    listed = (await gateway.http.get("/api/recipes")).json()["recipes"]
+    listed = (await gateway.http.get("/api/v1/recipes")).json()["recipes"]
     assert len(listed) == 6
     for recipe in listed:
-        assert not recipe["is_available"]
+        assert not recipe["available"]
         assert killed in recipe["unavailable_reason"]
         fields = {"prompt": "p"} if recipe["name"] == "music-prompts" else {}
         status, told, _ = await refusal(gateway, error_of, recipe["name"], **fields)
@@ -321,24 +321,26 @@ async def test_while_a_service_is_down_no_recipe_is_there_and_each_says_why(
 
 
 async def test_with_everything_there_every_recipe_is(everything, gateway):
-    listed = (await gateway.http.get("/api/recipes")).json()["recipes"]
+    listed = (await gateway.http.get("/api/v1/recipes")).json()["recipes"]
     assert [recipe["name"] for recipe in listed] == [
         "embedded", "audioldm", "spectrogram", "latent-noise", "music-prompts", "clap-unclip",
     ]  # fmt: skip
     for recipe in listed:
-        assert recipe["is_available"], recipe
+        assert recipe["available"], recipe
         assert recipe["unavailable_reason"] == ""
-        assert recipe["needs"]
-        assert all(need["is_met"] and not need["remedy"] for need in recipe["needs"])
+        assert recipe["requirements"]
+        assert all(need["met"] and not need["remedy"] for need in recipe["requirements"])
         assert set(recipe["required_options"]) <= set(recipe["options"])
     over_grpc = (await gateway.server.ListRecipes(server_service_pb2.ListRecipesRequest())).recipes
     for recipe, message in zip(listed, over_grpc, strict=True):
         assert (message.name, list(message.options)) == (recipe["name"], recipe["options"])
         assert list(message.required_options) == recipe["required_options"]
         assert [need.description for need in message.requirements] == [
-            need["description"] for need in recipe["needs"]
+            need["description"] for need in recipe["requirements"]
         ]
-        assert [need.model for need in message.requirements] == [need["model"] for need in recipe["needs"]]
+        assert [need.model for need in message.requirements] == [
+            need["model"] for need in recipe["requirements"]
+        ]
 
 
 @pytest.mark.parametrize(
@@ -405,7 +407,7 @@ async def test_all_options_that_a_recipe_does_not_take_are_told_together(gateway
 
 async def test_a_job_with_a_wrong_wish_is_refused_at_once(gateway, error_of):
     response = await gateway.http.post(
-        "/api/jobs", files={"file": ("a.wav", b"RIFF")}, data={"recipe": "embedded", "strength": "0.5"}
+        "/api/v1/jobs", files={"file": ("a.wav", b"RIFF")}, data={"recipe": "embedded", "strength": "0.5"}
     )
     assert response.status_code == 400
     assert "strength: the recipe embedded does not take it" in error_of(response)["message"]

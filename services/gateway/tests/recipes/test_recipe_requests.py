@@ -99,8 +99,8 @@ async def test_the_image_of_another_recipe_keeps_the_embedding_that_alignment_ta
     backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
     async with gateway.browser() as browser:
         files = {"file": ("a.wav", SOUND)}
-        body = (await browser.post("/api/generate", files=files, data={"recipe": "audioldm"})).json()
-        assert (await browser.get(f"/api/images/{body['image_id']}/alignment")).status_code == 200
+        body = (await browser.post("/api/v1/generate", files=files, data={"recipe": "audioldm"})).json()
+        assert (await browser.get(f"/api/v1/images/{body['image_id']}/alignment")).status_code == 200
 
 
 async def test_the_spectrogram_is_what_stable_diffusion_starts_from(backends, create):

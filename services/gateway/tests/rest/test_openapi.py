@@ -10,8 +10,8 @@ import pytest
 
 from chladni_fakes import families
 
-UPLOADS = ("/api/generate", "/api/jobs", "/api/spectrogram")
-SESSION = f"chladni_session={'s' * 43}"
+UPLOADS = ("/api/v1/generate", "/api/v1/jobs", "/api/v1/spectrogram")
+SESSION = f"chladni_session={'o' * 43}"
 
 
 async def run_schemathesis(gateway, folder, *options):
@@ -20,7 +20,7 @@ async def run_schemathesis(gateway, folder, *options):
         "-c",
         "from schemathesis.cli import schemathesis; schemathesis()",
         "run",
-        f"{gateway.http.base_url}/api/openapi.json",
+        f"{gateway.http.base_url}/api/v1/openapi.json",
         *("--header", f"Cookie: {SESSION}", "--max-examples", "15", "--seed", "7", "--checks", "all"),
         *("--warnings", "off", "--no-color", *options),
         cwd=folder,
@@ -52,7 +52,7 @@ async def test_schemathesis_finds_nothing(backends, gateway, tmp_path, options):
 
 
 async def test_every_route_has_examples_that_fit_its_schemas(gateway):
-    document = (await gateway.http.get("/api/openapi.json")).json()
+    document = (await gateway.http.get("/api/v1/openapi.json")).json()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             where = f"{method} {path}"
@@ -67,7 +67,7 @@ async def test_every_route_has_examples_that_fit_its_schemas(gateway):
 
 async def test_every_example_of_a_form_is_taken(backends, gateway):
     backends.image_generation.models.append(families.stable_diffusion())
-    document = (await gateway.http.get("/api/openapi.json")).json()
+    document = (await gateway.http.get("/api/v1/openapi.json")).json()
     tried = 0
     for path in UPLOADS:
         content = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]
@@ -101,7 +101,7 @@ def check_request_examples(document, operation, where):
 
 
 async def test_nothing_is_described_that_is_not_there(gateway):
-    document = (await gateway.http.get("/api/openapi.json")).json()
+    document = (await gateway.http.get("/api/v1/openapi.json")).json()
     for path in document["paths"]:
         response = await gateway.http.request("OPTIONS", path.replace("{", "").replace("}", ""))
         documented = {method.upper() for method in document["paths"][path]}

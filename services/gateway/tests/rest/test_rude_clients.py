@@ -13,7 +13,7 @@ from chladni_gateway.rest import uploads as upload_module
 from chladni_gateway.rest.middleware import body_limit
 
 UPLOAD = (
-    b"POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n"
+    b"POST /api/v1/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n"
     b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
 )
 
@@ -68,7 +68,7 @@ async def is_closed(reader, within_seconds=5):
     [
         b"",
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n",
-        b"GET /api/limits HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET",
+        b"GET /api/v1/info HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET",
     ],
 )
 async def test_a_socket_without_whole_headers_is_closed_however_often_it_sends(
@@ -85,7 +85,7 @@ async def test_idle_sockets_make_room_and_never_keep_an_honest_client_out(open_g
         rude = [await connect(gateway) for _ in range(40)]
         for _ in range(10):
             async with gateway.browser() as honest:
-                assert (await honest.get("/api/limits")).status_code == 200
+                assert (await honest.get("/api/v1/info")).status_code == 200
         closed = await asyncio.gather(*(is_closed(reader, 0.3) for reader, _ in rude))
         assert closed.count(False) <= 8
 
@@ -121,12 +121,12 @@ async def test_uploads_that_are_fast_enough_keep_their_places(open_gateway_with,
         assert (await gateway.create()).status_code == 429
 
 
-@pytest.mark.parametrize("path", ["/api/generate", "/api/compare"])
+@pytest.mark.parametrize("path", ["/api/v1/generate", "/api/v1/compare"])
 async def test_a_body_must_come_at_a_minimum_rate(open_gateway_with, connect, monkeypatch, path):
     monkeypatch.setattr(body_limit, "_GRACE_SECONDS", 0.3)
     async with open_gateway_with() as gateway:
         reader, writer = await connect(
-            gateway, UPLOAD.replace(b"/api/generate", path.encode()).replace(b"1000000", b"9000")
+            gateway, UPLOAD.replace(b"/api/v1/generate", path.encode()).replace(b"1000000", b"9000")
         )
         async with repeating(writer, b"x"):
             assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 504 Gateway Timeout\r\n"
@@ -144,7 +144,7 @@ async def test_what_follows_a_refusal_is_not_read_for_ever(open_gateway_with, co
 async def test_a_client_that_does_not_read_is_left(open_gateway_with, connect, eventually):
     async with open_gateway_with(http_write_seconds=0.5) as gateway:
         image_id = (await gateway.create()).json()["image_id"]
-        request = f"GET /api/images/{image_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+        request = f"GET /api/v1/images/{image_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
         _, writer = await connect(gateway)
         lost = asyncio.Event()
 
@@ -161,4 +161,4 @@ async def test_a_client_that_does_not_read_is_left(open_gateway_with, connect, e
         asking = asyncio.create_task(ask_for_ever())
         await asyncio.wait_for(lost.wait(), 20)
         asking.cancel()
-        assert (await gateway.http.get("/api/limits")).status_code == 200
+        assert (await gateway.http.get("/api/v1/info")).status_code == 200

@@ -17,14 +17,14 @@ EXAMPLES = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 MEBIBYTE = 1024 * 1024
-UPLOAD_PATHS = pytest.mark.parametrize("path", ["/api/generate", "/api/jobs", "/api/spectrogram"])
+UPLOAD_PATHS = pytest.mark.parametrize("path", ["/api/v1/generate", "/api/v1/jobs", "/api/v1/spectrogram"])
 
 
 async def test_a_client_that_leaves_during_its_upload_leaves_nothing_behind(backends, gateway):
     given_up = await gateway.metric("chladni_http_requests_total", status="499")
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
     writer.write(
-        b"POST /api/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        b"POST /api/v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
     )
     await writer.drain()
@@ -62,7 +62,7 @@ async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(open_gateway_wit
     assert error_of(response)["code"] == "FILE_TOO_LARGE"
 
 
-@pytest.mark.parametrize("path", ["/api/compare", "/api/compare/matrix", "/api/search"])
+@pytest.mark.parametrize("path", ["/api/v1/compare", "/api/v1/compare/matrix", "/api/v1/search"])
 async def test_a_question_of_unknown_length_is_cut_off_at_the_limit(gateway, error_of, path):
     async def endless():
         for _ in range(200):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from chladni_contract.errors import ChladniError, FaultError, NotFoundError, Que
 from chladni_gateway.creation.job import Cancelled, Failed, Job, JobEvent, to_job_event
 from chladni_gateway.creation.operations import Operation
 from chladni_gateway.domain.events import CreationEvent
-from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.request import CreationRequest, last_seen_of, token_after
 from chladni_gateway.domain.stages import Stage
 from chladni_runtime.execution.deadlines import Deadline
 
@@ -205,6 +205,28 @@ class JobRunner:
         for rank, (finished_at, job_id) in enumerate(finished):
             if rank < excess_count or finished_at + self.limits.retention <= self._now():
                 del self._jobs[job_id]
+
+
+def page_of(jobs: Sequence[Job], *, size: int, token: str) -> tuple[Sequence[Job], str]:
+    """Return a page of jobs and the token of the next page, which is empty if there is none.
+
+    Args:
+        jobs: All of them.
+        size: Jobs of a page at most.
+        token: Token of the page; empty for the first one.
+
+    Raises:
+        InvalidInputError: The server did not give this token.
+        UnknownJobError: The job after which the page begins is not there any more.
+    """
+    last_seen = last_seen_of(token)
+    if last_seen is not None:
+        ids = [job.job_id for job in jobs]
+        if last_seen not in ids:
+            raise UnknownJobError(last_seen)
+        jobs = jobs[ids.index(last_seen) + 1 :]
+    listed = jobs[:size]
+    return listed, token_after(listed[-1].job_id) if len(jobs) > size else ""
 
 
 def _end_of(job: Job, task: asyncio.Task[None]) -> JobEvent:

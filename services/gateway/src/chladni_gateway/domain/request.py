@@ -1,4 +1,4 @@
-"""What a caller asks for, and whether it keeps the limits."""
+"""What a caller asks for, and whether it keeps the limits: images, and pages of lists."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ MAX_SCHEDULER_NAME_LENGTH: Final = 64
 MAX_PROMPT_LENGTH: Final = 2000
 MAX_MODEL_NAME_LENGTH: Final = 256
 UPSCALES: Final = (1, 2)
+DEFAULT_PAGE_SIZE: Final = 100
+MAX_PAGE_SIZE: Final = 200
 _MAX_FILE_NAME_LENGTH: Final = 255
 _MIN_PREVIEW_PIXELS: Final = 16
 _MAX_PREVIEW_PIXELS: Final = 512
@@ -79,6 +81,41 @@ def parse_request_id(text: str) -> UUID | None:
     if not text:
         return None
     return parse_uuid(text, field="request_id", hint="draw a UUID for each new request")
+
+
+def page_size_of(size: int) -> int:
+    """Return the size of a page that a request asks for.
+
+    Raises:
+        InvalidFieldsError: It is outside 0 to 200.
+    """
+    validator = RequestValidator()
+    validator.check_range("page_size", size, minimum=0, maximum=MAX_PAGE_SIZE)
+    validator.raise_if_invalid()
+    return size or DEFAULT_PAGE_SIZE
+
+
+def last_seen_of(token: str) -> UUID | None:
+    """Return the identifier after which a page begins; `None` for the first page.
+
+    Raises:
+        InvalidInputError: The server did not give this token.
+    """
+    if not token:
+        return None
+    try:
+        return UUID(hex=token)
+    except ValueError:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            "page_token is not one that this server gave; send the next_page_token of the previous answer.",
+            field="page_token",
+        ) from None
+
+
+def token_after(identifier: UUID) -> str:
+    """Return the token of the page that begins after an identifier."""
+    return identifier.hex
 
 
 def clip_too_large(max_audio_bytes: int, size_bytes: int | None = None) -> InvalidInputError:

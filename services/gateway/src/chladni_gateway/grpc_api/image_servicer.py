@@ -11,6 +11,7 @@ from chladni.gateway.v1 import image_service_pb2_grpc as service_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_gateway.domain.image_store import parse_image_id
+from chladni_gateway.domain.request import last_seen_of, page_size_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.deadlines import creation_deadline_of, deadline_of
 from chladni_gateway.grpc_api.events import to_event_message
@@ -20,7 +21,6 @@ from chladni_gateway.grpc_api.images import (
     to_matrix_response,
     to_owned_image_message,
 )
-from chladni_gateway.grpc_api.pages import last_seen_of, page_size_of, token_after
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request, to_image_source
 from chladni_gateway.grpc_api.sessions import creating_session_of_call, session_of_call
 from chladni_gateway.similarity.search import MAX_MATCHES

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from chladni.gateway.v1 import job_service_pb2 as service_pb2
 from chladni.gateway.v1 import job_service_pb2_grpc as service_grpc
 from chladni.generation.v1 import generation_pb2
-from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.creation.job import parse_job_id
+from chladni_gateway.creation.job_runner import page_of
+from chladni_gateway.domain.request import page_size_of
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message
-from chladni_gateway.grpc_api.pages import last_seen_of, page_size_of, token_after
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request
 from chladni_gateway.grpc_api.sessions import creating_session_of_call, session_of_call
 from chladni_runtime.execution.heartbeats import with_heartbeats
@@ -63,21 +63,8 @@ class JobServicer(service_grpc.JobServiceServicer):
         """List the caller's jobs, the newest first."""
         size = page_size_of(request.page_size)
         jobs = self._runner.list_owned(session_of_call(context).owner)
-        last_seen = last_seen_of(request.page_token)
-        if last_seen is not None:
-            ids = [job.job_id for job in jobs]
-            if last_seen not in ids:
-                raise InvalidInputError(
-                    Reason.INVALID_FIELD,
-                    "page_token names a job that is not there any more; begin with the first page.",
-                    field="page_token",
-                )
-            jobs = jobs[ids.index(last_seen) + 1 :]
-        listed = jobs[:size]
-        return service_pb2.ListJobsResponse(
-            jobs=map(to_job_message, listed),
-            next_page_token=token_after(listed[-1].job_id) if len(jobs) > size else "",
-        )
+        listed, next_page_token = page_of(jobs, size=size, token=request.page_token)
+        return service_pb2.ListJobsResponse(jobs=map(to_job_message, listed), next_page_token=next_page_token)
 
     async def WatchJob(
         self, request: service_pb2.WatchJobRequest, context: grpc.aio.ServicerContext[Any, Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
@@ -16,7 +15,7 @@ from chladni_gateway.rest.middleware.body_limit import BodyLimitMiddleware
 from chladni_gateway.rest.middleware.rate_limit import RateLimitMiddleware
 from chladni_gateway.rest.middleware.security_headers import SecurityHeadersMiddleware
 from chladni_gateway.rest.middleware.sessions import SessionMiddleware
-from chladni_gateway.rest.openapi import ERROR, UNAVAILABLE, json_example
+from chladni_gateway.rest.openapi import API, FIRST_API
 from chladni_gateway.rest.routes.alignment import alignment_routes
 from chladni_gateway.rest.routes.comparison import comparison_routes
 from chladni_gateway.rest.routes.generate import generate_routes
@@ -26,7 +25,6 @@ from chladni_gateway.rest.routes.jobs import job_routes
 from chladni_gateway.rest.routes.live import live_routes
 from chladni_gateway.rest.routes.page import page_routes
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
-from chladni_gateway.rest.schemas import ErrorBody
 from chladni_gateway.rest.uploads import UploadPlaces, UploadReader
 
 if TYPE_CHECKING:
@@ -38,28 +36,36 @@ if TYPE_CHECKING:
     from chladni_gateway.rest.middleware.rate_limit import RateLimit
 
 _MAX_JSON_BYTES: Final = 64 * 1024
-_UPLOAD_PATHS: Final = frozenset({"/api/generate", "/api/jobs", "/api/spectrogram"})
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    "4XX": {
-        "model": ErrorBody,
-        "description": "The request is wrong, or asks for too much.",
-        "content": json_example(ERROR),
-    },
-    "5XX": {
-        "model": ErrorBody,
-        "description": "A service failed or is unavailable.",
-        "content": json_example(UNAVAILABLE),
-    },
-}
+_UPLOAD_PATHS: Final = frozenset(
+    {f"{FIRST_API}/generate", f"{API}/generate", f"{API}/jobs", f"{API}/spectrogram"}
+)
+_API_VERSION: Final = "v1"
 _DESCRIPTION: Final = """Images and jobs belong to the session that made them, which is a cookie that every
 POST and the page set. Anyone who knows the identifier of an image can get it; only its session can list
 and delete it.
 
-Live sound goes over a WebSocket, `/api/live`, which OpenAPI does not describe: send the text
+Live sound goes over a WebSocket, `/api/v1/live`, which OpenAPI does not describe: send the text
 `{"sample_rate_hz": 48000}`, and the server answers with `{"type": "ready", ...}`. Then send binary messages
 of mono, little-endian 16-bit samples, which it answers with texts `{"type": "frames", ...}` of mel frames
 and levels. After the text `{"type": "end"}` it sends `{"type": "summary", ...}` with the sound's
 descriptors."""
+
+
+class _DescribedApi(FastAPI):
+    """An application whose document names no answer that it does not give.
+
+    FastAPI describes its own answer to invalid requests, which `install_error_handlers` replaces.
+    """
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        document = super().openapi()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(name, None)
+        return document
 
 
 def create_app(
@@ -81,15 +87,14 @@ def create_app(
         rate_limit: How often a client may send work; `None` for no limit.
         cors_origins: Other origins whose pages may use the API.
     """
-    app = FastAPI(
+    app = _DescribedApi(
         title="Chladni",
         summary="Turns sound into images and measures how alike images are.",
         description=_DESCRIPTION,
-        version=version("chladni-gateway"),
-        openapi_url="/api/openapi.json",
+        version=_API_VERSION,
+        openapi_url=f"{API}/openapi.json",
         docs_url=None,  # FastAPI's own pages load scripts from other hosts.
         redoc_url=None,
-        responses=dict(_ERRORS),
     )
     install_error_handlers(app)
     limits = application.limits

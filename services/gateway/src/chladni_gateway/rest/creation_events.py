@@ -68,7 +68,7 @@ def _name_and_data(event: CreationEvent | Done) -> tuple[str, dict[str, Any]]:
                 "seed": event.seed,
                 "total_steps": event.total_steps,
                 "model": event.model,
-                "guidance": event.guidance_scale,
+                "guidance_scale": event.guidance_scale,
             }
         case Progressed():
             return "progress", {

@@ -13,10 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from chladni_contract.errors import ChladniError, FieldViolation, InvalidFieldsError, Reason
+from chladni_contract.errors import FIELD_KEY, ChladniError, FieldViolation, InvalidFieldsError, Reason
 from chladni_contract.status import WIRE_STATUS
 from chladni_gateway.domain.stages import PART_KEY, STAGE_KEY, Stage
-from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail
+from chladni_gateway.rest.schemas import ErrorBody, ErrorDetail, ViolationBody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +33,8 @@ _REST_NAMES: Final = {
     "audio.content": "file",
     "audio.display_name": "file name",
     "audio": "file",
-    "guidance_scale": "guidance",
 }
-_GRPC_NAME: Final = re.compile(r"\b(audio\.content|audio\.display_name|guidance_scale)\b")
+_GRPC_NAME: Final = re.compile(r"\b(audio\.content|audio\.display_name)\b")
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ def error_response(error: ChladniError) -> JSONResponse:
 
 
 def error_body(error: ChladniError) -> dict[str, Any]:
-    """Return the body of an error: ``{"error": {code, message, stage, timestamp}}``.
+    """Return the body of an error: ``{"error": {code, message, stage, timestamp, ...}}``.
 
     If the recipe has several parts, the error names its `part` too.
     """
@@ -75,7 +74,7 @@ def error_detail(error: ChladniError, *, at: datetime | None = None) -> ErrorDet
     status = WIRE_STATUS[error.reason].http
     default_stage = _NO_STAGE if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Stage.VALIDATION.value
     stage = error.metadata.get(STAGE_KEY, default_stage)
-    return _detail(error.reason.value, _message_of(error), stage, at, part=error.metadata.get(PART_KEY))
+    return _detail(error.reason.value, _message_of(error), stage, at, cause=error)
 
 
 def plain_error_response(
@@ -102,10 +101,35 @@ def internal_error() -> ChladniError:
 
 
 def _detail(
-    code: str, message: str, stage: str, at: datetime | None, *, part: str | None = None
+    code: str, message: str, stage: str, at: datetime | None, *, cause: ChladniError | None = None
 ) -> ErrorDetail:
-    moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return ErrorDetail(code=code, message=message, stage=stage, timestamp=moment, part=part)
+    metadata = dict(cause.metadata) if cause else {}
+    if FIELD_KEY in metadata:
+        metadata[FIELD_KEY] = _rest_name(metadata[FIELD_KEY])
+    return ErrorDetail(
+        code=code,
+        message=message,
+        stage=stage,
+        timestamp=(at or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        part=metadata.get(PART_KEY),
+        reason=code,
+        metadata={STAGE_KEY: stage} | metadata,
+        violations=[
+            ViolationBody(
+                field=_rest_name(item.field), description=_in_rest_names(item.description, item.field)
+            )
+            for item in (cause.violations if cause else ())
+        ],
+    )
+
+
+def _rest_name(field: str) -> str:
+    return _REST_NAMES.get(field, field).removeprefix(_OPTIONS)
+
+
+def _in_rest_names(text: str, field: str) -> str:
+    text = text.replace(field, _rest_name(field))
+    return _GRPC_NAME.sub(lambda match: _REST_NAMES[match[0]], text)
 
 
 def _message_of(error: ChladniError) -> str:
@@ -116,9 +140,8 @@ def _message_of(error: ChladniError) -> str:
 
 
 def _describe(violation: FieldViolation) -> str:
-    name = _REST_NAMES.get(violation.field, violation.field).removeprefix(_OPTIONS)
-    text = violation.description.replace(violation.field, name)
-    text = _GRPC_NAME.sub(lambda match: _REST_NAMES[match[0]], text)
+    name = _rest_name(violation.field)
+    text = _in_rest_names(violation.description, violation.field)
     return text if text.startswith(name) else f"{name}: {text}"
 
 
@@ -157,7 +180,7 @@ def _to_violation(fault: Mapping[str, Any]) -> FieldViolation:
 
 
 _HTTP_MESSAGES: Final = {
-    HTTPStatus.NOT_FOUND: "There is nothing at this address. GET /api/openapi.json lists all addresses.",
+    HTTPStatus.NOT_FOUND: "There is nothing at this address. GET /api/v1/openapi.json lists all addresses.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method. "
-    "GET /api/openapi.json lists the methods of each address.",
+    "GET /api/v1/openapi.json lists the methods of each address.",
 }

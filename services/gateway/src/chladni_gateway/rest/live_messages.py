@@ -1,4 +1,4 @@
-"""The messages of `/api/live`."""
+"""The messages of `/api/v1/live`."""
 
 from __future__ import annotations
 

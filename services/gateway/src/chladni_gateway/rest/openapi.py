@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+API: Final = "/api/v1"
+"""Path of this version of the API."""
+FIRST_API: Final = "/api"
+"""Path of four operations as they were promised before the API had versions; not in the document."""
+
 IMAGE_ID: Final = "5f6b8a2e-9a50-4a0e-8f5f-0f3c3a1d7e10"
 OTHER_IMAGE_ID: Final = "c56a4180-65aa-42ec-a945-5fd21dec0538"
 REQUEST_ID: Final = "0d5e7c62-6a0b-4a53-9a52-5b1a4c0e7a11"
@@ -20,14 +25,18 @@ _DESCRIPTOR: Final[dict[str, Any]] = {
 }
 CREATED_IMAGE: Final[dict[str, Any]] = {
     "image_id": IMAGE_ID,
-    "image_url": f"/api/images/{IMAGE_ID}",
+    "image_url": f"/api/v1/images/{IMAGE_ID}",
     "processing_time": 1.84,
     "seed": 7,
     "recipe": "embedded",
-    "is_reused": False,
-    "file_name": "voice.wav",
-    "created_at": "2026-01-15T10:30:00Z",
-    "expires_at": "2026-01-16T10:30:00Z",
+    "reused": False,
+    "display_name": "voice.wav",
+    "create_time": "2026-01-15T10:30:00Z",
+    "expire_time": "2026-01-16T10:30:00Z",
+    "size_bytes": 421733,
+    "sha256": _DIGEST,
+    "width_pixels": 512,
+    "height_pixels": 512,
     "provenance": {
         "model": "chladni-embedded",
         "model_digest": _DIGEST,
@@ -74,38 +83,22 @@ JOB: Final[dict[str, Any]] = {
     "job_id": JOB_ID,
     "state": "running",
     "stage": "image_generation",
-    "file_name": "voice.wav",
-    "created_at": "2026-01-15T10:30:00Z",
-    "finished_at": None,
+    "display_name": "voice.wav",
+    "create_time": "2026-01-15T10:30:00Z",
+    "end_time": None,
     "position": None,
     "step": 8,
     "total_steps": 20,
     "elapsed_seconds": 0.9,
     "remaining_seconds": 1.3,
     "part": "",
-    "fallback": "",
+    "fallback_reason": "",
     "image": None,
     "error": None,
-    "events_url": f"/api/jobs/{JOB_ID}/events",
-}
-ERROR: Final[dict[str, Any]] = {
-    "error": {
-        "code": "INVALID_FIELD",
-        "message": "steps: is 500, must be from 1 to 150.",
-        "stage": "validation",
-        "timestamp": "2026-01-15T10:30:00.000Z",
-    }
-}
-UNAVAILABLE: Final[dict[str, Any]] = {
-    "error": {
-        "code": "BACKEND_UNAVAILABLE",
-        "message": "The service image-generation cannot be reached. Try again shortly.",
-        "stage": "image_generation",
-        "timestamp": "2026-01-15T10:30:00.000Z",
-    }
+    "events_url": f"/api/v1/jobs/{JOB_ID}/events",
 }
 COMPARISON: Final[dict[str, Any]] = {
-    "similarity_score": 0.87,
+    "score": 0.87,
     "percentage": "87%",
     "level": "high",
     "cosine": 0.87,
@@ -129,29 +122,25 @@ MATRIX: Final[dict[str, Any]] = {
 MATCHES: Final[dict[str, Any]] = {
     "matches": [{"image": CREATED_IMAGE, "score": 0.87, "percentage": "87%", "level": "high"}]
 }
-HEALTH: Final[dict[str, Any]] = {
-    "status": "healthy",
-    "models_loaded": True,
-    "services": {
-        "audio-features": {"status": "serving"},
-        "image-generation": {"status": "serving"},
-        "similarity": {"status": "serving"},
-    },
-}
+_SERVICES: Final[list[dict[str, Any]]] = [
+    {"name": "audio-features", "state": "healthy"},
+    {"name": "image-generation", "state": "healthy"},
+    {"name": "similarity", "state": "healthy"},
+]
+HEALTH: Final[dict[str, Any]] = {"status": "healthy", "models_loaded": True, "services": _SERVICES}
 RECIPES: Final[dict[str, Any]] = {
     "recipes": [
         {
             "name": "embedded",
             "description": "Describes the sound and lets a diffusion model paint it.",
-            "is_default": True,
-            "is_available": True,
+            "available": True,
             "unavailable_reason": "",
             "models": ["chladni-descriptors-v2", "chladni-embedded"],
-            "needs": [
+            "requirements": [
                 {
                     "description": "an audio-conditioned model in image-generation",
-                    "is_met": True,
-                    "is_optional": False,
+                    "met": True,
+                    "has_fallback": False,
                     "model": "chladni-embedded",
                     "remedy": "",
                 }
@@ -159,22 +148,32 @@ RECIPES: Final[dict[str, Any]] = {
             "options": ["model", "upscale"],
             "required_options": [],
         }
-    ]
+    ],
+    "default_recipe": "embedded",
 }
-LIMITS: Final[dict[str, Any]] = {
-    "formats": ["WAV", "MP3", "FLAC", "OGG"],
-    "max_file_bytes": 10485760,
-    "duration_seconds": {"minimum": 0.1, "maximum": 30.0},
-    "seed": {"minimum": 0, "maximum": 4294967295},
-    "steps": {"minimum": 1, "maximum": 150},
-    "guidance": {"minimum": 1, "maximum": 30.0},
-    "width_pixels": {"minimum": 16, "maximum": 4096},
-    "height_pixels": {"minimum": 16, "maximum": 4096},
-    "prompt_characters": 2000,
-    "max_unfinished_jobs": 16,
-    "matrix_images": {"minimum": 2, "maximum": 24},
-    "live_sample_rate_hz": {"minimum": 16000, "maximum": 48000},
-    "max_live_seconds": 120.0,
+SERVER_INFO: Final[dict[str, Any]] = {
+    "version": "0.1.0",
+    "api_packages": ["chladni.gateway.v1"],
+    "limits": {
+        "max_audio_bytes": 10485760,
+        "min_audio_duration_seconds": 0.1,
+        "max_audio_duration_seconds": 30.0,
+        "max_live_duration_seconds": 120.0,
+        "max_message_bytes": 33554432,
+        "seed": {"min": 0, "max": 4294967295},
+        "steps": {"min": 1, "max": 150},
+        "guidance_scale": {"min": 1, "max": 30.0},
+        "side_pixels": {"min": 16, "max": 4096},
+        "max_prompt_characters": 2000,
+        "max_unfinished_jobs": 16,
+        "max_matrix_images": 24,
+        "min_ping_interval_seconds": 5.0,
+        "image_retention_seconds": 86400.0,
+        "default_creation_timeout_seconds": 60.0,
+        "audio_formats": ["WAV", "MP3", "FLAC", "OGG"],
+        "live_sample_rate_hz": {"min": 16000, "max": 48000},
+    },
+    "services": _SERVICES,
 }
 _EVENT_STREAM: Final = (
     "event: queued\n"
@@ -185,6 +184,21 @@ _EVENT_STREAM: Final = (
     '"remaining_seconds":1.9,"preview":null}\n'
     "id: 2\n\n"
 )
+
+
+def error_example(code: str) -> dict[str, Any]:
+    """Return an example of the body of an error."""
+    return {
+        "error": {
+            "code": code,
+            "message": "What is wrong, the limit, and what to do.",
+            "stage": "validation",
+            "timestamp": "2026-01-15T10:30:00.000Z",
+            "reason": code,
+            "metadata": {"stage": "validation"},
+            "violations": [],
+        }
+    }
 
 
 def json_example(value: object) -> dict[str, Any]:

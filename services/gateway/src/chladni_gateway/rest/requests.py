@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
+from fastapi import Query
 from pydantic import Field, WithJsonSchema
 
 from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, Reason
@@ -15,6 +16,7 @@ from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import (
     MAX_GUIDANCE_SCALE,
     MAX_MODEL_NAME_LENGTH,
+    MAX_PAGE_SIZE,
     MAX_PROMPT_LENGTH,
     MAX_SCHEDULER_NAME_LENGTH,
     MAX_SEED,
@@ -27,7 +29,7 @@ from chladni_gateway.domain.request import (
 )
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import REQUEST_ID
+from chladni_gateway.rest.openapi import API, FIRST_API, REQUEST_ID
 from chladni_gateway.rest.uploads import Number, TrueOrFalse, UploadForm, WholeNumber, one_of
 
 if TYPE_CHECKING:
@@ -54,14 +56,24 @@ CALLER_PARAMETER: Final[dict[str, Any]] = {
 """The header, as OpenAPI describes it."""
 
 
+PageSize = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Entries at most.", examples=[20])]
+PageToken = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "string", "pattern": "^([0-9a-f]{32})?$", "examples": [REQUEST_ID.replace("-", "")]}
+    ),
+    Query(description="The previous answer's `next_page_token`. Absent: the first page."),
+]
+
+
 class GenerationForm(UploadForm):
-    """The form of `POST /api/generate` and `POST /api/jobs`."""
+    """The form of `POST /api/v1/generate` and `POST /api/v1/jobs`."""
 
     examples: ClassVar[Mapping[str, Any]] = {
         "plain": {"summary": "The model's choice of everything", "value": {"file": "voice.wav"}},
         "again": {
             "summary": "An image that can be made again, bit for bit",
-            "value": {"file": "voice.wav", "seed": 7, "steps": 20, "guidance": 2.5},
+            "value": {"file": "voice.wav", "seed": 7, "steps": 20, "guidance_scale": 2.5},
         },
         "noise": {
             "summary": "The sound as the noise from which the image is denoised",
@@ -99,7 +111,7 @@ class GenerationForm(UploadForm):
         examples=[20],
         json_schema_extra={"minimum": 1, "maximum": MAX_STEPS},
     )
-    guidance: Number = Field(
+    guidance_scale: Number = Field(
         None,
         description="How closely the image follows the sound; 1 means no guidance. "
         "Absent: the model's default.",
@@ -260,6 +272,11 @@ def caller_of(request: Request) -> str:
     return given or (request.client.host if request.client else "")
 
 
+def api_of(request: Request) -> str:
+    """Return the path of the API that a request uses, this version or the one before it had versions."""
+    return API if request.url.path.startswith(f"{API}/") else FIRST_API
+
+
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Return the result of some work; cancel the work when the client leaves.
 
@@ -287,7 +304,7 @@ def _to_settings(form: GenerationForm, previews: PreviewRequest | None) -> Gener
     return GenerationSettings(
         seed=form.seed,
         steps=form.steps,
-        guidance_scale=form.guidance,
+        guidance_scale=form.guidance_scale,
         scheduler=form.scheduler,
         width_pixels=form.width_pixels,
         height_pixels=form.height_pixels,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -13,12 +14,14 @@ from chladni_contract.provenance import Provenance
 from chladni_gateway.creation.job import JobState
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
 from chladni_gateway.domain.scores import Level, level_of, percent_of
-from chladni_gateway.rest.openapi import IMAGE_ID, OTHER_IMAGE_ID
+from chladni_gateway.rest.openapi import API, IMAGE_ID, OTHER_IMAGE_ID
 from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
 from chladni_gateway.similarity.search import MAX_MATCHES
 from chladni_runtime.client.health import HealthState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chladni_gateway.domain.image_store import ImageRecord
     from chladni_gateway.recipes.base import RecipeDescription
     from chladni_gateway.similarity.search import Match
@@ -30,28 +33,40 @@ class CreatedImage(BaseModel):
     image_id: UUID = Field(examples=[IMAGE_ID])
     image_url: str = Field(
         description="Where to get the image, relative to this host.",
-        examples=[f"/api/images/{IMAGE_ID}"],
+        examples=[f"{API}/images/{IMAGE_ID}"],
     )
     processing_time: float = Field(description="Seconds that it took.", examples=[1.84])
     seed: int = Field(description="Seed of the noise: send it again for the same image.", examples=[7])
     recipe: str = Field(examples=["embedded"])
-    is_reused: bool = Field(
+    reused: bool = Field(
         description="Whether an identical request, answered before or in progress at the same time, gave the "
         "image.",
         examples=[False],
     )
-    file_name: str = Field(description="Name of the recording; empty if it had none.", examples=["voice.wav"])
-    created_at: datetime = Field(description="When it was made.")
-    expires_at: datetime = Field(description="When the image will be removed.")
+    display_name: str = Field(
+        description="Name of the recording; empty if it had none.", examples=["voice.wav"]
+    )
+    create_time: datetime = Field(description="When it was made.")
+    expire_time: datetime = Field(description="When the image will be removed.")
+    size_bytes: int = Field(description="Length of its file.", examples=[421733])
+    sha256: str = Field(description="SHA-256 of its file, in hexadecimal digits.")
+    width_pixels: int = Field(examples=[512])
+    height_pixels: int = Field(examples=[512])
     provenance: Provenance = Field(description="How the image was made.")
     audio: AudioProperties = Field(description="What was found in the recording.")
     descriptors: list[Descriptor] = Field(description="The qualities of the sound that shaped the image.")
+
+
+NextPageToken = Annotated[
+    str, Field(description="The `page_token` of the next page; empty if this is the last one.", examples=[""])
+]
 
 
 class ImageList(BaseModel):
     """Images, the newest first."""
 
     images: list[CreatedImage]
+    next_page_token: NextPageToken
 
 
 ImageId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
@@ -70,15 +85,20 @@ class CompareRequest(BaseModel):
 class Comparison(BaseModel):
     """Similarity of two images."""
 
-    similarity_score: float = Field(
-        ge=0, le=1, description="0: nothing in common; 1: equal.", examples=[0.87]
-    )
+    score: float = Field(ge=0, le=1, description="0: nothing in common; 1: equal.", examples=[0.87])
     percentage: str = Field(description="The score as text, in whole percent.", examples=["87%"])
     level: Level = Field(
         description="The percentage in a word: low below 30%, medium from 30% to 70%, high above 70%."
     )
     cosine: float = Field(description="Cosine of the two embeddings, -1 to 1.", examples=[0.81])
     model: str = Field(description="Model that was used.", examples=["efficientnet-lite0"])
+
+
+class FirstComparison(BaseModel):
+    """Similarity of two images, as it was promised before the API had versions."""
+
+    similarity_score: float
+    percentage: str
 
 
 class AlignmentBody(BaseModel):
@@ -136,7 +156,7 @@ class SearchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image_id: ImageId = Field(description="Find images similar to this one.", examples=[IMAGE_ID])
-    limit: Annotated[int, BeforeValidator(_number)] = Field(
+    max_results: Annotated[int, BeforeValidator(_number)] = Field(
         10, ge=1, le=MAX_MATCHES, description="Images at most."
     )
 
@@ -165,10 +185,28 @@ class MatchList(BaseModel):
     matches: list[MatchBody]
 
 
-class ServiceStatus(BaseModel):
-    """Health of one service."""
+class ServiceState(StrEnum):
+    """Health of a service behind the gateway."""
 
-    status: HealthState
+    HEALTHY = "healthy"
+    LOADING = "loading"
+    UNAVAILABLE = "unavailable"
+
+
+_SERVICE_STATES: Final = {
+    HealthState.SERVING: ServiceState.HEALTHY,
+    HealthState.NOT_SERVING: ServiceState.LOADING,
+    HealthState.UNREACHABLE: ServiceState.UNAVAILABLE,
+}
+
+
+class ServiceInfo(BaseModel):
+    """A service behind the gateway."""
+
+    name: str = Field(examples=["audio-features"])
+    state: ServiceState = Field(
+        description="`loading` while its models load; `unavailable` if it does not answer."
+    )
 
 
 class Health(BaseModel):
@@ -176,15 +214,15 @@ class Health(BaseModel):
 
     status: Literal["healthy", "degraded"]
     models_loaded: bool = Field(description="Whether the models of every service are loaded and warm.")
-    services: dict[str, ServiceStatus]
+    services: list[ServiceInfo]
 
 
-class RecipeNeedBody(BaseModel):
+class RecipeRequirementBody(BaseModel):
     """Something that a recipe needs."""
 
     description: str = Field(description="What it is, in words.", examples=["a CLAP model in audio-features"])
-    is_met: bool = Field(description="Whether it is available.")
-    is_optional: bool = Field(description="Whether the recipe has a fallback without it.")
+    met: bool = Field(description="Whether it is available.")
+    has_fallback: bool = Field(description="Whether the recipe has a fallback without it.")
     model: str = Field(description="Model that meets it; empty if none does, or if it is not a model.")
     remedy: str = Field(description="Why it is not available and what to do about it; empty if it is.")
 
@@ -194,11 +232,12 @@ class RecipeBody(BaseModel):
 
     name: str = Field(examples=["embedded"])
     description: str
-    is_default: bool = Field(description="Whether requests that name no recipe get this one.")
-    is_available: bool = Field(description="Whether it can be used here and now.")
+    available: bool = Field(description="Whether it can be used here and now.")
     unavailable_reason: str = Field(description="Why not, and what to do about it; empty if available.")
     models: list[str]
-    needs: list[RecipeNeedBody] = Field(description="What it needs, in the order in which it is used.")
+    requirements: list[RecipeRequirementBody] = Field(
+        description="What it needs, in the order in which it is used."
+    )
     options: list[str] = Field(
         description="Form fields that it takes beyond those that every recipe takes.", examples=[["prompt"]]
     )
@@ -209,31 +248,54 @@ class RecipeList(BaseModel):
     """The recipes, the default one first."""
 
     recipes: list[RecipeBody]
+    default_recipe: str = Field(description="Name of the recipe that requests get which name none.")
 
 
 class Range(BaseModel):
     """Smallest and largest allowed value."""
 
-    minimum: int | float
-    maximum: int | float
+    min: int | float
+    max: int | float
 
 
-class LimitsBody(BaseModel):
+class RequestLimits(BaseModel):
     """What a request may hold."""
 
-    formats: list[str] = Field(examples=[["WAV", "MP3", "FLAC", "OGG"]])
-    max_file_bytes: int
-    duration_seconds: Range
+    max_audio_bytes: int
+    min_audio_duration_seconds: float
+    max_audio_duration_seconds: float
+    max_live_duration_seconds: float = Field(description="Longest live sound.")
+    max_message_bytes: int = Field(description="Largest request message over gRPC.")
     seed: Range
     steps: Range
-    guidance: Range
-    width_pixels: Range = Field(description="Of images and of spectrograms.")
-    height_pixels: Range
-    prompt_characters: int = Field(description="Longest prompt, and longest negative prompt.")
+    guidance_scale: Range
+    side_pixels: Range = Field(
+        description="Widths and heights of images and of spectrograms; models take some."
+    )
+    max_prompt_characters: int = Field(description="Longest prompt, and longest negative prompt.")
     max_unfinished_jobs: int = Field(description="Jobs of one session that have not ended.")
-    matrix_images: Range = Field(description="Images that a matrix may compare.")
+    max_matrix_images: int = Field(description="Images that a matrix may compare.")
+    min_ping_interval_seconds: float = Field(description="Shortest interval between pings over gRPC.")
+    image_retention_seconds: float = Field(description="Time that an image is kept.")
+    default_creation_timeout_seconds: float = Field(description="Time for one image.")
+    audio_formats: list[str] = Field(examples=[["WAV", "MP3", "FLAC", "OGG"]])
     live_sample_rate_hz: Range
-    max_live_seconds: float = Field(description="Longest live sound.")
+
+
+class ServerInfo(BaseModel):
+    """Versions, limits and the health of the services behind the gateway."""
+
+    version: str = Field(description="Version of the server.", examples=["0.1.0"])
+    api_packages: list[str] = Field(description="Packages of the gRPC API that it serves.")
+    limits: RequestLimits
+    services: list[ServiceInfo]
+
+
+class ViolationBody(BaseModel):
+    """What is wrong with a field."""
+
+    field: str = Field(description="Name of the field.", examples=["steps"])
+    description: str = Field(examples=["is 500, must be from 1 to 150."])
 
 
 class ErrorDetail(BaseModel):
@@ -249,6 +311,14 @@ class ErrorDetail(BaseModel):
         examples=["audioldm_mel"],
         exclude_if=lambda part: part is None,
     )
+    reason: str = Field(
+        description="The same as `code`, by the name that it has over gRPC.",
+        examples=["UNSUPPORTED_AUDIO_FORMAT"],
+    )
+    metadata: dict[str, str] = Field(
+        description="Facts of the message, each number among them, by the keys that the reason has."
+    )
+    violations: list[ViolationBody] = Field(description="Every field that is wrong; empty if none is.")
 
 
 class ErrorBody(BaseModel):
@@ -263,9 +333,9 @@ class JobBody(BaseModel):
     job_id: UUID
     state: JobState = Field(description="State; the last three are final.")
     stage: str = Field(description="Stage in progress, or the one that it ended in.")
-    file_name: str = Field(description="Name of the recording; empty if it had none.")
-    created_at: datetime = Field(description="When it was started.")
-    finished_at: datetime | None = Field(None, description="When it ended.")
+    display_name: str = Field(description="Name of the recording; empty if it had none.")
+    create_time: datetime = Field(description="When it was started.")
+    end_time: datetime | None = Field(None, description="When it ended.")
     position: int | None = Field(
         None, description="Requests that the model serves first, while it is queued."
     )
@@ -277,7 +347,7 @@ class JobBody(BaseModel):
         "",
         description="Part of the recipe in progress, or that it ended in; empty if it has one part.",
     )
-    fallback: str = Field("", description="Why the recipe was replaced by a fallback; empty if it was not.")
+    fallback_reason: str = Field("", description="Why the recipe used its fallback; empty if it did not.")
     image: CreatedImage | None = Field(None, description="The image, of a completed job.")
     error: ErrorDetail | None = Field(None, description="Why there is no image, of a failed job.")
     events_url: str = Field(description="Address of its events, relative to this host.")
@@ -287,6 +357,7 @@ class JobList(BaseModel):
     """The jobs of a session, the newest first."""
 
     jobs: list[JobBody]
+    next_page_token: NextPageToken
 
 
 def to_percentage(score: float) -> str:
@@ -304,18 +375,32 @@ def to_match_body(match: Match) -> MatchBody:
     )
 
 
-def to_created_image(record: ImageRecord) -> CreatedImage:
-    """Return the body that describes a new image."""
+def to_service_infos(states: Mapping[str, HealthState]) -> list[ServiceInfo]:
+    """Return the bodies that describe services, of which `states` says how they are by name."""
+    return [ServiceInfo(name=name, state=_SERVICE_STATES[state]) for name, state in states.items()]
+
+
+def to_created_image(record: ImageRecord, *, api: str = API) -> CreatedImage:
+    """Return the body that describes an image.
+
+    Args:
+        record: What is kept with the image.
+        api: Path of the API by which the image is fetched.
+    """
     return CreatedImage(
         image_id=record.image_id,
-        image_url=f"/api/images/{record.image_id}",
+        image_url=f"{api}/images/{record.image_id}",
         processing_time=round(record.processing_seconds, 3),
         seed=record.provenance.seed,
         recipe=record.recipe,
-        is_reused=record.is_reused,
-        file_name=record.source_name,
-        created_at=record.created_at,
-        expires_at=record.expires_at,
+        reused=record.is_reused,
+        display_name=record.source_name,
+        create_time=record.created_at,
+        expire_time=record.expires_at,
+        size_bytes=record.size_bytes,
+        sha256=record.sha256,
+        width_pixels=record.width_pixels,
+        height_pixels=record.height_pixels,
         provenance=record.provenance,
         audio=record.audio,
         descriptors=list(record.descriptors),
@@ -327,15 +412,14 @@ def to_recipe_body(recipe: RecipeDescription) -> RecipeBody:
     return RecipeBody(
         name=recipe.name,
         description=recipe.description,
-        is_default=recipe.is_default,
-        is_available=not recipe.availability.unavailable_reason,
+        available=not recipe.availability.unavailable_reason,
         unavailable_reason=recipe.availability.unavailable_reason,
         models=list(recipe.availability.models),
-        needs=[
-            RecipeNeedBody(
+        requirements=[
+            RecipeRequirementBody(
                 description=requirement.description,
-                is_met=requirement.is_met,
-                is_optional=requirement.is_optional,
+                met=requirement.is_met,
+                has_fallback=requirement.is_optional,
                 model=requirement.model,
                 remedy=requirement.remedy,
             )

@@ -106,7 +106,7 @@ class UploadForm(BaseModel):
     clip: Annotated[
         InstanceOf[AudioClip], WithJsonSchema({"type": "string", "format": "binary", "minLength": 1})
     ] = Field(
-        alias=_FILE, description="The recording: WAV, MP3, FLAC or OGG; GET /api/limits lists the limits."
+        alias=_FILE, description="The recording: WAV, MP3, FLAC or OGG; GET /api/v1/info lists the limits."
     )
 
     @classmethod

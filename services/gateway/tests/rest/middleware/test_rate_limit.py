@@ -8,7 +8,7 @@ import httpx
 
 
 async def ask(browser, **headers):
-    return await browser.post("/api/search", json={}, headers=headers)
+    return await browser.post("/api/v1/search", json={}, headers=headers)
 
 
 async def test_a_client_that_asks_too_often_is_told_when_to_come_back(open_gateway_with, error_of):
@@ -28,8 +28,8 @@ async def test_a_client_that_asks_too_often_is_told_when_to_come_back(open_gatew
         assert answers[3].headers["x-request-id"]
         assert (await ask(bob)).status_code == 400, "another session has tokens of its own"
         assert (await ask(ann, **{"X-Caller-Id": "someone-else"})).status_code == 429
-        assert (await ann.get("/api/limits")).status_code == 200, "looking is free"
-        assert (await ann.delete("/api/jobs/x")).status_code == 400
+        assert (await ann.get("/api/v1/info")).status_code == 200, "looking is free"
+        assert (await ann.delete("/api/v1/jobs/x")).status_code == 400
 
 
 async def test_new_cookies_do_not_help(open_gateway_with):
@@ -59,7 +59,7 @@ async def test_a_large_upload_is_refused_before_it_has_come(open_gateway_with):
             await ask(program)
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
         writer.write(
-            b"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+            b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
         )
         async with asyncio.timeout(5):

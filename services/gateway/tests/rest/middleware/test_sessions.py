@@ -19,19 +19,19 @@ COOKIE = "chladni_session"
 
 
 async def create(browser, content=b"RIFF", **fields):
-    response = await browser.post("/api/generate", files={"file": ("a.wav", content)}, data=fields)
+    response = await browser.post("/api/v1/generate", files={"file": ("a.wav", content)}, data=fields)
     assert response.status_code == 200, response.text
     return response.json()
 
 
 async def listed(browser, **query):
-    response = await browser.get("/api/images", params=query)
+    response = await browser.get("/api/v1/images", params=query)
     assert response.status_code == 200, response.text
     assert response.headers["cache-control"] == "no-store"
     return [image["image_id"] for image in response.json()["images"]]
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/api/compare")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/api/v1/compare")])
 async def test_the_cookie_is_unguessable_and_out_of_reach_of_scripts_and_other_sites(
     open_session, method, path
 ):
@@ -58,7 +58,7 @@ async def test_a_session_is_kept_and_renewed(open_session):
     assert browser.cookies[COOKIE] == token
 
 
-@pytest.mark.parametrize("path", ["/api/limits", "/api/images", "/api/jobs"])
+@pytest.mark.parametrize("path", ["/api/v1/info", "/api/v1/images", "/api/v1/jobs"])
 async def test_looking_gives_no_cookie(open_session, path):
     assert "set-cookie" not in (await (await open_session()).get(path)).headers
 
@@ -92,26 +92,32 @@ async def test_a_session_lists_its_images_newest_first(open_session):
     images = [await create(browser, seed=str(number)) for number in range(4)]
     newest_first = [image["image_id"] for image in reversed(images)]
     assert await listed(browser) == newest_first
-    assert await listed(browser, limit=2) == newest_first[:2]
-    assert await listed(browser, limit=2, before=newest_first[1]) == newest_first[2:]
-    assert await listed(browser, before=newest_first[3]) == []
-    whole = (await browser.get("/api/images")).json()["images"]
+    assert await listed(browser, page_size=2) == newest_first[:2]
+    assert await listed(browser, page_size=2, page_token=newest_first[1]) == newest_first[2:]
+    assert await listed(browser, page_token=newest_first[3]) == []
+    pages, token = [], ""
+    while token is not None:
+        page = (await browser.get(f"/api/v1/images?page_size=3&page_token={token}")).json()
+        pages.append([image["image_id"] for image in page["images"]])
+        token = page["next_page_token"] or None
+    assert pages == [newest_first[:3], newest_first[3:]]
+    whole = (await browser.get("/api/v1/images")).json()["images"]
     assert whole[0] == images[3]
-    assert whole[0]["created_at"] < whole[0]["expires_at"]
+    assert whole[0]["create_time"] < whole[0]["expire_time"]
 
 
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
-        ({"limit": "0"}, 400, "INVALID_FIELD"),
-        ({"limit": "201"}, 400, "INVALID_FIELD"),
-        ({"limit": "many"}, 400, "INVALID_FIELD"),
-        ({"before": "yesterday"}, 400, "INVALID_FIELD"),
-        ({"before": str(uuid.uuid4())}, 404, "UNKNOWN_IMAGE"),
+        ({"page_size": "0"}, 400, "INVALID_FIELD"),
+        ({"page_size": "201"}, 400, "INVALID_FIELD"),
+        ({"page_size": "many"}, 400, "INVALID_FIELD"),
+        ({"page_token": "yesterday"}, 400, "INVALID_FIELD"),
+        ({"page_token": str(uuid.uuid4())}, 404, "UNKNOWN_IMAGE"),
     ],
 )
 async def test_a_wrong_question_for_images_is_refused_by_name(gateway, error_of, query, status, code):
-    response = await gateway.http.get("/api/images", params=query)
+    response = await gateway.http.get("/api/v1/images", params=query)
     assert response.status_code == status
     assert error_of(response)["code"] == code
     assert next(iter(query)) in response.text or status == 404
@@ -131,16 +137,17 @@ async def test_two_sessions_never_see_or_delete_each_others_images(gateway, make
         for browser, own, others in ((ann, *owned), (bob, *reversed(owned))):
             assert await listed(browser) == own
             for image_id in others:
-                path = f"/api/images/{image_id}"
+                path = f"/api/v1/images/{image_id}"
                 assert (await browser.delete(path)).status_code == 404
                 assert (await browser.get(f"{path}/details")).status_code == 404
-                assert (await browser.get("/api/images", params={"before": image_id})).status_code == 404
+                page = await browser.get("/api/v1/images", params={"page_token": image_id})
+                assert page.status_code == 404
                 assert (await browser.get(path)).status_code == 200, "whoever knows the identifier may look"
         maker = data.draw(st.sampled_from(makers))
         gone = data.draw(st.sampled_from(owned[maker]))
-        assert (await browsers[maker].delete(f"/api/images/{gone}")).status_code == 204
+        assert (await browsers[maker].delete(f"/api/v1/images/{gone}")).status_code == 204
         owned[maker].remove(gone)
-        assert (await ann.get(f"/api/images/{gone}")).status_code == 404
+        assert (await ann.get(f"/api/v1/images/{gone}")).status_code == 404
         assert [await listed(ann), await listed(bob)] == list(owned)
 
 
@@ -148,7 +155,7 @@ async def test_a_client_without_cookies_creates_and_fetches_and_that_is_all(gate
     async with gateway.browser() as program:
         image = await create(program)
     async with gateway.browser() as program:
-        path = f"/api/images/{image['image_id']}"
+        path = f"/api/v1/images/{image['image_id']}"
         assert (await program.get(path)).status_code == 200
         assert await listed(program) == []
         response = await program.delete(path)
@@ -160,11 +167,11 @@ async def test_a_client_without_cookies_creates_and_fetches_and_that_is_all(gate
 async def test_details_are_what_the_creation_told(open_session, error_of):
     browser = await open_session()
     image = await create(browser)
-    response = await browser.get(f"/api/images/{image['image_id']}/details")
+    response = await browser.get(f"/api/v1/images/{image['image_id']}/details")
     assert (response.status_code, response.json()) == (200, image)
-    for path in ("/api/images/x/details", "/api/images/x", f"/api/images/{image['image_id']}x"):
+    for path in ("/api/v1/images/x/details", "/api/v1/images/x", f"/api/v1/images/{image['image_id']}x"):
         assert error_of(await browser.get(path))["message"].startswith("image_id must be a UUID")
-    assert error_of(await browser.delete("/api/images/x"))["code"] == "INVALID_FIELD"
+    assert error_of(await browser.delete("/api/v1/images/x"))["code"] == "INVALID_FIELD"
 
 
 async def test_images_and_sessions_survive_a_restart(open_gateway_with, open_session):

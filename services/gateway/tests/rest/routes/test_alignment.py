@@ -33,13 +33,13 @@ async def create(browser, **fields):
     """Makes an image of a sound that no other test has: what is remembered of others does not count."""
     content = b"RIFF" + uuid.uuid4().bytes
     fields = {"width_pixels": "16", "steps": "1"} | fields
-    response = await browser.post("/api/generate", files={"file": ("a.wav", content)}, data=fields)
+    response = await browser.post("/api/v1/generate", files={"file": ("a.wav", content)}, data=fields)
     assert response.status_code == 200, response.text
     return response.json()["image_id"]
 
 
 async def align(browser, image_id, **query):
-    return await browser.get(f"/api/images/{image_id}/alignment", params=query)
+    return await browser.get(f"/api/v1/images/{image_id}/alignment", params=query)
 
 
 async def test_an_image_is_scored_against_its_own_sound_without_another_analysis(backends, open_session):
@@ -60,7 +60,7 @@ async def test_an_image_is_scored_against_its_own_sound_without_another_analysis
     }
     assert len(backends.audio_features.requests) == analyses
     [asked] = backends.similarity.aligned
-    assert asked.image.content == (await browser.get(f"/api/images/{image_id}")).content
+    assert asked.image.content == (await browser.get(f"/api/v1/images/{image_id}")).content
     [generated] = backends.image_generation.requests
     conditioning = generated[0].conditioning.audio_embedding
     assert asked.audio.embedding.space == conditioning.space
@@ -74,7 +74,7 @@ async def test_own_and_crossed_sounds_are_told_apart_and_asked_once(backends, op
     sounds = [
         request.conditioning.audio_embedding.values.data for request, _ in backends.image_generation.requests
     ]
-    contents = [(await browser.get(f"/api/images/{image_id}")).content for image_id in image_ids]
+    contents = [(await browser.get(f"/api/v1/images/{image_id}")).content for image_id in image_ids]
     own = dict(zip(contents, sounds, strict=True))
     backends.similarity.fit = lambda image, sound: 0.9 if own[image] == sound else 0.2
     for _ in range(3):
@@ -128,7 +128,7 @@ async def test_what_was_deleted_fits_nothing_any_more(open_session, error_of):
     browser = await open_session()
     image_id = await create(browser)
     assert (await align(browser, image_id)).status_code == 200
-    await browser.delete(f"/api/images/{image_id}")
+    await browser.delete(f"/api/v1/images/{image_id}")
     assert error_of(await align(browser, image_id))["code"] == "UNKNOWN_IMAGE"
 
 

@@ -21,7 +21,7 @@ EXAMPLES = settings(
 
 async def create(browser, content=b"RIFF", **fields):
     fields = {"width_pixels": "16", "steps": "1"} | fields
-    response = await browser.post("/api/generate", files={"file": ("a.wav", content)}, data=fields)
+    response = await browser.post("/api/v1/generate", files={"file": ("a.wav", content)}, data=fields)
     assert response.status_code == 200, response.text
     return response.json()["image_id"]
 
@@ -31,7 +31,7 @@ async def create_many(browser, count):
 
 
 async def compare(browser, image_ids):
-    return await browser.post("/api/compare/matrix", json={"image_ids": image_ids})
+    return await browser.post("/api/v1/compare/matrix", json={"image_ids": image_ids})
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_equal_images_are_equal_and_looked_at_once(backends, open_session)
     image_ids = await create_many(browser, 3)
     assert (await compare(browser, image_ids)).json()["scores"] == [[1.0] * 3] * 3
     assert backends.similarity.embedded == [content]
-    matches = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()["matches"]
+    matches = (await browser.post("/api/v1/search", json={"image_id": image_ids[0]})).json()["matches"]
     assert [match["score"] for match in matches] == [1.0, 1.0]
 
 
@@ -133,40 +133,42 @@ async def test_search_finds_the_likest_of_the_session_without_the_given_one(open
     mine, strange = await create_many(ann, 8), await create(bob, b"RIFF strange")
     matrix = (await compare(ann, mine)).json()["scores"]
     expected = sorted(zip(matrix[2], mine, strict=True), reverse=True, key=lambda pair: pair[0])[1:]
-    body = (await ann.post("/api/search", json={"image_id": mine[2]})).json()
+    body = (await ann.post("/api/v1/search", json={"image_id": mine[2]})).json()
     assert [match["score"] for match in body["matches"]] == pytest.approx(
         [score for score, _ in expected], abs=2e-6
     )
     assert {match["image"]["image_id"] for match in body["matches"]} == set(mine) - {mine[2]}
     best = body["matches"][0]
-    assert best["image"] == (await ann.get(f"/api/images/{best['image']['image_id']}/details")).json()
+    assert best["image"] == (await ann.get(f"/api/v1/images/{best['image']['image_id']}/details")).json()
     assert best["percentage"] == f"{round(best['score'] * 100)}%"
     assert best["level"] == level_of(best["score"]).value
-    three = (await ann.post("/api/search", json={"image_id": mine[2], "limit": 3})).json()
+    three = (await ann.post("/api/v1/search", json={"image_id": mine[2], "max_results": 3})).json()
     assert three["matches"] == body["matches"][:3]
-    of_strange = (await ann.post("/api/search", json={"image_id": strange, "limit": 50})).json()["matches"]
+    of_strange = (await ann.post("/api/v1/search", json={"image_id": strange, "max_results": 50})).json()[
+        "matches"
+    ]
     assert {match["image"]["image_id"] for match in of_strange} == set(mine)
-    assert (await bob.post("/api/search", json={"image_id": strange})).json() == {"matches": []}
+    assert (await bob.post("/api/v1/search", json={"image_id": strange})).json() == {"matches": []}
 
 
 async def test_a_search_fills_the_collection_and_later_ones_only_ask_it(backends, open_session):
     browser = await open_session()
     image_ids = await create_many(browser, 5)
     assert backends.similarity.collections == {}, "a creation does not wait for similarity"
-    first = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()
+    first = (await browser.post("/api/v1/search", json={"image_id": image_ids[0]})).json()
     assert set(backends.similarity.collections["gateway"]) == set(image_ids[1:])
-    again = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()
+    again = (await browser.post("/api/v1/search", json={"image_id": image_ids[0]})).json()
     assert again == first
     assert len(backends.similarity.embedded) == 4
     backends.similarity.collections.clear()  # as after a restart
-    assert (await browser.post("/api/search", json={"image_id": image_ids[0]})).json() == first
+    assert (await browser.post("/api/v1/search", json={"image_id": image_ids[0]})).json() == first
 
 
 @pytest.mark.parametrize("trouble", ["off", "full", "unreachable"])
 async def test_a_search_without_a_usable_collection_finds_the_same(backends, open_session, trouble):
     browser = await open_session()
     image_ids = await create_many(browser, 5)
-    expected = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()["matches"]
+    expected = (await browser.post("/api/v1/search", json={"image_id": image_ids[0]})).json()["matches"]
     backends.similarity.collections.clear()
     if trouble == "off":
         backends.similarity.keeps_collections = False
@@ -174,7 +176,7 @@ async def test_a_search_without_a_usable_collection_finds_the_same(backends, ope
         backends.similarity.add_error = ChladniError(Reason.COLLECTION_FULL, "It is full.")
     else:
         backends.similarity.search_error = UnavailableError(Reason.STORAGE_UNAVAILABLE, "Its disk fails.")
-    found = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()["matches"]
+    found = (await browser.post("/api/v1/search", json={"image_id": image_ids[0]})).json()["matches"]
     assert [match["image"] for match in found] == [match["image"] for match in expected]
     assert [match["score"] for match in found] == pytest.approx(
         [match["score"] for match in expected], abs=1e-6
@@ -186,8 +188,8 @@ async def test_equally_alike_images_come_newest_first(backends, open_session):
     backends.image_generation.draw = lambda _digest, _seed, _size: solid_png(16, 16, (1, 2, 3))
     image_ids = await create_many(browser, 4)
     for limit in (50, 2):
-        body = {"image_id": image_ids[1], "limit": limit}
-        matches = (await browser.post("/api/search", json=body)).json()["matches"]
+        body = {"image_id": image_ids[1], "max_results": limit}
+        matches = (await browser.post("/api/v1/search", json=body)).json()["matches"]
         newest_first = [image_ids[3], image_ids[2], image_ids[0]][:limit]
         assert [match["image"]["image_id"] for match in matches] == newest_first
 
@@ -196,10 +198,10 @@ async def test_a_deleted_image_leaves_the_collection(backends, open_gateway_with
     async with open_gateway_with(image_sweep_interval_seconds=0.05) as gateway:
         browser = await open_session(gateway)
         image_ids = await create_many(browser, 3)
-        await browser.post("/api/search", json={"image_id": image_ids[0]})
-        assert (await browser.delete(f"/api/images/{image_ids[1]}")).status_code == 204
+        await browser.post("/api/v1/search", json={"image_id": image_ids[0]})
+        assert (await browser.delete(f"/api/v1/images/{image_ids[1]}")).status_code == 204
         await eventually(lambda: list(backends.similarity.collections["gateway"]) == [image_ids[2]])
-        matches = (await browser.post("/api/search", json={"image_id": image_ids[0]})).json()["matches"]
+        matches = (await browser.post("/api/v1/search", json={"image_id": image_ids[0]})).json()["matches"]
         assert [match["image"]["image_id"] for match in matches] == [image_ids[2]]
 
 
@@ -209,16 +211,16 @@ async def test_a_deleted_image_leaves_the_collection(backends, open_gateway_with
         ({}, 400, "MISSING_FIELD", "image_id"),
         ({"image_id": "x"}, 400, "INVALID_FIELD", "image_id must be a UUID"),
         ({"image_id": str(uuid.UUID(int=1))}, 404, "UNKNOWN_IMAGE", "No image"),
-        ({"image_id": str(uuid.UUID(int=1)), "limit": 0}, 400, "INVALID_FIELD", "limit"),
-        ({"image_id": str(uuid.UUID(int=1)), "limit": 51}, 400, "INVALID_FIELD", "limit"),
-        ({"image_id": str(uuid.UUID(int=1)), "limit": "3"}, 400, "INVALID_FIELD", "limit"),
-        ({"image_id": str(uuid.UUID(int=1)), "limit": True}, 400, "INVALID_FIELD", "limit"),
+        ({"image_id": str(uuid.UUID(int=1)), "max_results": 0}, 400, "INVALID_FIELD", "max_results"),
+        ({"image_id": str(uuid.UUID(int=1)), "max_results": 51}, 400, "INVALID_FIELD", "max_results"),
+        ({"image_id": str(uuid.UUID(int=1)), "max_results": "3"}, 400, "INVALID_FIELD", "max_results"),
+        ({"image_id": str(uuid.UUID(int=1)), "max_results": True}, 400, "INVALID_FIELD", "max_results"),
         ({"image_id": str(uuid.UUID(int=1)), "colour": "red"}, 400, "INVALID_FIELD", "colour"),
         ({"sound": "UklGRg=="}, 501, "NOT_IMPLEMENTED", "cannot search by sound"),
     ],
 )
 async def test_a_wrong_search_is_refused_by_name(gateway, error_of, body, status, code, words):
-    response = await gateway.http.post("/api/search", json=body)
+    response = await gateway.http.post("/api/v1/search", json=body)
     assert response.status_code == status
     error = error_of(response)
     assert error["code"] == code
@@ -231,14 +233,14 @@ async def test_a_service_that_fails_is_the_stage_similarity(backends, open_sessi
     backends.similarity.error = UnavailableError(Reason.MODEL_NOT_READY, "The model is loading.")
     for response in (
         await compare(browser, image_ids),
-        await browser.post("/api/search", json={"image_id": image_ids[0]}),
+        await browser.post("/api/v1/search", json={"image_id": image_ids[0]}),
     ):
         assert response.status_code == 503
         assert error_of(response)["stage"] == "similarity"
 
 
 async def draw(browser, content=b"RIFF", **fields):
-    return await browser.post("/api/spectrogram", files={"file": ("a.wav", content)}, data=fields)
+    return await browser.post("/api/v1/spectrogram", files={"file": ("a.wav", content)}, data=fields)
 
 
 @EXAMPLES
@@ -287,5 +289,5 @@ async def test_a_recording_that_cannot_be_drawn_is_told(
 async def test_what_is_no_recording_is_not_drawn(gateway, error_of):
     assert error_of(await draw(gateway.http, b""))["code"] == "EMPTY_AUDIO"
     assert error_of(await draw(gateway.http, seed="1"))["message"].startswith("seed")
-    response = await gateway.http.post("/api/spectrogram", files={"width_pixels": (None, b"16")})
+    response = await gateway.http.post("/api/v1/spectrogram", files={"width_pixels": (None, b"16")})
     assert error_of(response)["code"] == "MISSING_FIELD"

@@ -1,4 +1,4 @@
-"""`POST /api/generate` over a real connection."""
+"""`POST /api/v1/generate` over a real connection."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ EXAMPLES = settings(
 
 
 async def test_a_recording_becomes_an_image_that_can_be_fetched(gateway):
-    response = await gateway.create(b"RIFF and some sound", seed="7", steps="3", guidance="2.5")
+    response = await gateway.create(b"RIFF and some sound", seed="7", steps="3", guidance_scale="2.5")
     assert response.status_code == 200
     body = response.json()
     assert uuid.UUID(body["image_id"]).version == 4
-    assert body["image_url"] == f"/api/images/{body['image_id']}"
+    assert body["image_url"] == f"/api/v1/images/{body['image_id']}"
     assert body["processing_time"] > 0
-    assert (body["seed"], body["recipe"], body["file_name"]) == (7, "embedded", "voice.wav")
+    assert (body["seed"], body["recipe"], body["display_name"]) == (7, "embedded", "voice.wav")
     assert body["audio"] == {
         "format": "wav",
         "sample_rate_hz": 44100,
@@ -47,7 +47,7 @@ async def test_a_recording_becomes_an_image_that_can_be_fetched(gateway):
     assert set(provenance) == {field.name for field in generation_pb2.Provenance.DESCRIPTOR.fields}
     assert (provenance["seed"], provenance["steps"], provenance["guidance_scale"]) == (7, 3, 2.5)
     assert provenance["audio_sha256"] == body["audio"]["sha256"]
-    assert datetime.fromisoformat(body["expires_at"]).tzinfo is not None
+    assert datetime.fromisoformat(body["expire_time"]).tzinfo is not None
 
     image = await gateway.http.get(body["image_url"])
     assert image.headers["content-type"] == "image/png"
@@ -98,12 +98,12 @@ async def test_what_is_given_reaches_image_generation(backends, gateway):
 @pytest.mark.parametrize("is_reused", [True, False])
 async def test_a_reused_image_is_told(backends, gateway, is_reused):
     backends.image_generation.is_reused = is_reused
-    assert (await gateway.create()).json()["is_reused"] is is_reused
-    assert dict(await gateway.create_events())["created"]["is_reused"] is is_reused
+    assert (await gateway.create()).json()["reused"] is is_reused
+    assert dict(await gateway.create_events())["created"]["reused"] is is_reused
 
 
 async def create_as(gateway, **headers):
-    return await gateway.http.post("/api/generate", files={"file": ("a.wav", b"RIFF")}, headers=headers)
+    return await gateway.http.post("/api/v1/generate", files={"file": ("a.wav", b"RIFF")}, headers=headers)
 
 
 async def test_callers_are_told_apart(backends, gateway):
@@ -155,7 +155,7 @@ async def test_events_come_in_order_each_with_its_stage(gateway):
         "seed": 9,
         "total_steps": 6,
         "model": "scripted-embedded",
-        "guidance": 3.0,
+        "guidance_scale": 3.0,
     }
     progress = [event for name, event in events if name == "progress"]
     assert [event["step"] for event in progress] == [1, 2, 3, 4, 5, 6]
@@ -175,7 +175,7 @@ async def test_an_error_before_the_first_event_is_an_ordinary_answer(backends, g
         Reason.AUDIO_TOO_LONG, "audio.content lasts 31 s, at most 30 s are allowed.", field="audio.content"
     )
     response = await gateway.http.post(
-        "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": "text/event-stream"}
+        "/api/v1/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": "text/event-stream"}
     )
     assert response.status_code == 400
     error = error_of(response)
@@ -233,9 +233,9 @@ async def test_a_full_queue_says_when_to_come_back(backends, gateway, error_of):
         ({"seed": "9" * 300}, 400, "INVALID_FIELD", "seed is longer than 256 bytes"),
         ({"steps": "0"}, 400, "INVALID_FIELD", "steps: is 0, must be from 1 to 150"),
         ({"steps": "151"}, 400, "INVALID_FIELD", "steps"),
-        ({"guidance": "nan"}, 400, "INVALID_FIELD", "guidance"),
-        ({"guidance": "0.9"}, 400, "INVALID_FIELD", "guidance: is 0.9, must be from 1 to 30"),
-        ({"guidance": "1e3"}, 400, "INVALID_FIELD", "guidance"),
+        ({"guidance_scale": "nan"}, 400, "INVALID_FIELD", "guidance_scale"),
+        ({"guidance_scale": "0.9"}, 400, "INVALID_FIELD", "guidance_scale: is 0.9, must be from 1 to 30"),
+        ({"guidance_scale": "1e3"}, 400, "INVALID_FIELD", "guidance_scale"),
         ({"recipe": "alchemy"}, 404, "UNKNOWN_RECIPE", "known: embedded, audioldm, spectrogram"),
         ({"recipe": "a" * 65}, 400, "INVALID_FIELD", "recipe"),
         ({"sead": "1"}, 400, "INVALID_FIELD", "did you mean seed?"),
@@ -276,14 +276,14 @@ async def test_a_wrong_field_is_named_with_its_limit(gateway, error_of, fields, 
 
 
 async def test_all_wrong_fields_are_told_together(gateway, error_of):
-    error = error_of(await gateway.create(seed="-1", steps="0", guidance="99"))
-    assert all(name in error["message"] for name in ("seed", "steps", "guidance"))
-    assert "guidance_scale" not in error["message"]
+    error = error_of(await gateway.create(seed="-1", steps="0", guidance_scale="99"))
+    assert all(name in error["message"] for name in ("seed", "steps", "guidance_scale"))
+    assert [item["field"] for item in error["violations"]] == ["seed", "steps", "guidance_scale"]
 
 
 async def test_empty_text_fields_count_as_absent(backends, gateway):
     names = [
-        "seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "height_pixels", "priority",
+        "seed", "steps", "guidance_scale", "recipe", "scheduler", "width_pixels", "height_pixels", "priority",
         "reproducible", "bypass_cache", "prompt", "negative_prompt", "strength", "model", "noise_mode",
         "noise_weight", "calibration", "request_id", "upscale", "refiner_start",
     ]  # fmt: skip
@@ -294,7 +294,7 @@ async def test_empty_text_fields_count_as_absent(backends, gateway):
 
 
 async def test_a_missing_or_empty_file_is_told(gateway, error_of):
-    response = await gateway.http.post("/api/generate", files={"seed": (None, b"1")})
+    response = await gateway.http.post("/api/v1/generate", files={"seed": (None, b"1")})
     assert response.status_code == 400
     error = error_of(response)
     assert (error["code"], error["stage"]) == ("MISSING_FIELD", "validation")
@@ -304,7 +304,7 @@ async def test_a_missing_or_empty_file_is_told(gateway, error_of):
 
 JUNK_FIELDS = st.dictionaries(
     st.sampled_from(
-        ["seed", "steps", "guidance", "recipe", "scheduler", "width_pixels", "priority", "reproducible"]
+        ["seed", "steps", "guidance_scale", "recipe", "scheduler", "width_pixels", "priority", "reproducible"]
     ),
     st.text(st.characters(codec="utf-8"), max_size=20),
     max_size=4,
@@ -361,7 +361,7 @@ async def test_a_client_that_leaves_stops_the_denoising(backends, gateway, event
     cancelled = await gateway.metric("chladni_creations_total", outcome="CANCELLED")
     backends.image_generation.may_go_on.clear()
     creation = asyncio.create_task(
-        gateway.http.post("/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": accept})
+        gateway.http.post("/api/v1/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": accept})
     )
     await eventually(lambda: backends.image_generation.running == 1)
     creation.cancel()
@@ -378,7 +378,10 @@ async def test_a_reader_that_leaves_in_the_middle_of_its_events_stops_the_denois
     backends.image_generation.pause_after_step = 3
     backends.image_generation.may_go_on.clear()
     async with gateway.http.stream(
-        "POST", "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": "text/event-stream"}
+        "POST",
+        "/api/v1/generate",
+        files={"file": ("a.wav", b"RIFF")},
+        headers={"Accept": "text/event-stream"},
     ) as response:
         text = ""
         async for piece in response.aiter_text():
@@ -395,7 +398,7 @@ async def test_a_connection_that_is_reset_stops_the_denoising(backends, gateway,
     body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nRIFF\r\n--b--\r\n'
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
     writer.write(
-        b"POST /api/generate HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nContent-Length: %d\r\n"
+        b"POST /api/v1/generate HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nContent-Length: %d\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n%s" % (accept, len(body), body)
     )
     await eventually(lambda: backends.image_generation.running == 1)
@@ -425,7 +428,7 @@ async def test_a_client_that_leaves_before_the_generation_keeps_it_from_starting
 async def test_the_deadline_and_the_request_identifier_travel_along(backends, open_gateway_with):
     async with open_gateway_with(creation_timeout_seconds=33) as gateway:
         response = await gateway.http.post(
-            "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"X-Request-Id": "abc-123"}
+            "/api/v1/generate", files={"file": ("a.wav", b"RIFF")}, headers={"X-Request-Id": "abc-123"}
         )
     assert response.headers["x-request-id"] == "abc-123"
     _, metadata = backends.image_generation.requests[0]
@@ -461,7 +464,7 @@ async def check_counts(gateway):
     assert await gateway.metric(duration, stage="audio_features") == 2
     assert await gateway.metric(duration, stage="image_generation") == 1
     assert await gateway.metric(duration, stage="storage") == 1
-    route = {"route": "/api/generate", "method": "POST"}
+    route = {"route": "/api/v1/generate", "method": "POST"}
     assert await gateway.metric("chladni_http_requests_total", status="200", **route) == 1
     assert await gateway.metric("chladni_http_requests_total", status="503", **route) == 1
 
@@ -480,7 +483,10 @@ async def test_silence_on_an_event_stream_is_bridged(backends, gateway, monkeypa
     monkeypatch.setattr("chladni_gateway.rest.sse._HEARTBEAT_SECONDS", 0.02)
     backends.image_generation.may_go_on.clear()
     async with gateway.http.stream(
-        "POST", "/api/generate", files={"file": ("a.wav", b"RIFF")}, headers={"Accept": "text/event-stream"}
+        "POST",
+        "/api/v1/generate",
+        files={"file": ("a.wav", b"RIFF")},
+        headers={"Accept": "text/event-stream"},
     ) as response:
         assert isinstance(response, httpx.Response)
         text = ""

@@ -22,7 +22,7 @@ async def created_ids(gateway, count=2):
 
 
 async def compare(gateway, first, second):
-    return await gateway.http.post("/api/compare", json={"image_id_1": first, "image_id_2": second})
+    return await gateway.http.post("/api/v1/compare", json={"image_id_1": first, "image_id_2": second})
 
 
 @EXAMPLES
@@ -40,7 +40,7 @@ async def test_every_stored_image_is_served_as_the_png_that_was_made(backends, g
 
 async def test_an_image_may_be_cached_for_as_long_as_it_is_kept(gateway):
     [image_id] = await created_ids(gateway, 1)
-    url = f"/api/images/{image_id}"
+    url = f"/api/v1/images/{image_id}"
     response = await gateway.http.get(url)
     caching = response.headers["cache-control"]
     assert "immutable" in caching
@@ -58,7 +58,7 @@ async def test_an_image_may_be_cached_for_as_long_as_it_is_kept(gateway):
 
 
 async def test_an_unknown_image_is_not_found(gateway, error_of):
-    response = await gateway.http.get(f"/api/images/{uuid.uuid4()}")
+    response = await gateway.http.get(f"/api/v1/images/{uuid.uuid4()}")
     assert response.status_code == 404
     error = error_of(response)
     assert (error["code"], error["stage"]) == ("UNKNOWN_IMAGE", "storage")
@@ -74,7 +74,7 @@ async def test_an_unknown_image_is_not_found(gateway, error_of):
 )
 async def test_an_identifier_with_path_characters_is_refused_by_name(gateway, error_of, text):
     quoted = "".join(f"%{byte:02X}" for byte in text.encode())
-    response = await gateway.http.get(f"/api/images/{quoted}")
+    response = await gateway.http.get(f"/api/v1/images/{quoted}")
     assert response.status_code == 400
     assert error_of(response)["message"].startswith("image_id")
     response = await compare(gateway, text, str(uuid.uuid4()))
@@ -89,7 +89,7 @@ async def test_an_image_equals_itself(gateway):
     response = await compare(gateway, image_id, image_id)
     assert response.status_code == 200
     assert response.json() == {
-        "similarity_score": 1.0,
+        "score": 1.0,
         "percentage": "100%",
         "level": "high",
         "cosine": 1.0,
@@ -106,8 +106,8 @@ async def test_an_image_equals_itself(gateway):
 async def test_every_score_is_in_range_and_told_as_a_percentage(backends, gateway, two_ids, score):
     backends.similarity.score = score
     body = (await compare(gateway, *two_ids)).json()
-    assert 0 <= body["similarity_score"] <= 1
-    assert body["similarity_score"] == pytest.approx(score)
+    assert 0 <= body["score"] <= 1
+    assert body["score"] == pytest.approx(score)
     percent = int(body["percentage"].removesuffix("%"))
     assert abs(percent - 100 * score) <= 0.5 + 1e-6
     assert -1 <= body["cosine"] <= 1
@@ -141,7 +141,7 @@ async def test_an_unknown_image_cannot_be_compared(gateway, error_of, two_ids):
 )
 async def test_a_wrong_body_is_refused_by_name(gateway, error_of, content, code, words):
     response = await gateway.http.post(
-        "/api/compare", content=content, headers={"Content-Type": "application/json"}
+        "/api/v1/compare", content=content, headers={"Content-Type": "application/json"}
     )
     assert response.status_code == (413 if code == "MESSAGE_TOO_LARGE" else 400)
     error = error_of(response)

@@ -1,4 +1,4 @@
-"""`/api/jobs` over real connections: images in the making that do without their client."""
+"""`/api/v1/jobs` over real connections: images in the making that do without their client."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ EXAMPLES = settings(
 )
 UNKNOWN_JOB = "46143834-2049-4343-ae28-04511419243e"
 JOB_FIELDS = {
-    "job_id", "state", "stage", "file_name", "created_at", "finished_at", "position", "step", "total_steps",
-    "elapsed_seconds", "remaining_seconds", "part", "fallback", "image", "error", "events_url",
+    "job_id", "state", "stage", "display_name", "create_time", "end_time", "position", "step", "total_steps",
+    "elapsed_seconds", "remaining_seconds", "part", "fallback_reason", "image", "error", "events_url",
 }  # fmt: skip
 
 
 async def start(browser, content=b"RIFF", **fields):
-    response = await browser.post("/api/jobs", files={"file": ("a.wav", content)}, data=fields)
+    response = await browser.post("/api/v1/jobs", files={"file": ("a.wav", content)}, data=fields)
     assert response.status_code == 202, response.text
     job = response.json()
-    assert response.headers["location"] == f"/api/jobs/{job['job_id']}"
+    assert response.headers["location"] == f"/api/v1/jobs/{job['job_id']}"
     assert set(job) == JOB_FIELDS
     return job
 
 
 async def read(browser, job):
-    response = await browser.get(f"/api/jobs/{job['job_id']}")
+    response = await browser.get(f"/api/v1/jobs/{job['job_id']}")
     assert response.status_code == 200, response.text
     assert response.headers["cache-control"] == "no-store"
     return response.json()
@@ -65,7 +65,12 @@ async def follow(browser, job, last_id=None, count=None):
 async def test_a_job_gives_the_image_that_a_request_gives(backends, open_session):
     browser = await open_session()
     job = await start(browser, b"RIFF sound", seed="9", steps="4")
-    assert (job["state"], job["image"], job["error"], job["file_name"]) == ("analyzing", None, None, "a.wav")
+    assert (job["state"], job["image"], job["error"], job["display_name"]) == (
+        "analyzing",
+        None,
+        None,
+        "a.wav",
+    )
     events = await follow(browser, job)
     assert [number for number, _, _ in events] == list(range(1, len(events) + 1))
     names = [name for _, name, _ in events]
@@ -75,17 +80,17 @@ async def test_a_job_gives_the_image_that_a_request_gives(backends, open_session
     assert any(data.get("preview") for _, name, data in events if name == "progress")
     done = await read(browser, job)
     assert (done["state"], done["step"], done["total_steps"]) == ("completed", 4, 4)
-    assert done["finished_at"] >= done["created_at"]
+    assert done["end_time"] >= done["create_time"]
     created = events[-1][2]
     assert done["image"] == {name: value for name, value in created.items() if name != "stage"}
     image = (
         await browser.post(
-            "/api/generate", files={"file": ("a.wav", b"RIFF sound")}, data={"seed": "9", "steps": "4"}
+            "/api/v1/generate", files={"file": ("a.wav", b"RIFF sound")}, data={"seed": "9", "steps": "4"}
         )
     ).json()
     assert image.keys() == done["image"].keys()
     assert image["provenance"] == done["image"]["provenance"]
-    listed = (await browser.get("/api/images")).json()["images"]
+    listed = (await browser.get("/api/v1/images")).json()["images"]
     assert [item["image_id"] for item in listed] == [image["image_id"], done["image"]["image_id"]]
 
 
@@ -127,7 +132,7 @@ async def test_a_job_survives_an_upload_whose_answer_nobody_reads(backends, gate
     body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nRIFF\r\n--b--\r\n'
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
     writer.write(
-        b"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+        b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n%s" % (len(body), body)
     )
     await eventually(lambda: backends.image_generation.running == 1)
@@ -146,7 +151,8 @@ async def test_cancelling_stops_the_call_and_tells_the_followers(backends, gatew
     following = asyncio.create_task(follow(browser, job))
     await eventually(lambda: backends.image_generation.running == 1)
     assert await gateway.metric("chladni_unfinished_jobs") == 1
-    assert (await browser.delete(f"/api/jobs/{job['job_id']}")).status_code == 204
+    cancelled = await browser.post(f"/api/v1/jobs/{job['job_id']}/cancel")
+    assert cancelled.status_code == 200
     await eventually(lambda: backends.image_generation.cancelled == 1)
     assert backends.image_generation.running == 0
     assert await gateway.metric("chladni_unfinished_jobs") == 0
@@ -154,9 +160,12 @@ async def test_cancelling_stops_the_call_and_tells_the_followers(backends, gatew
     assert (name, data) == ("cancelled", {"stage": "image_generation"})
     after = await read(browser, job)
     assert (after["state"], after["image"], after["error"]) == ("cancelled", None, None)
-    assert (await browser.get("/api/images")).json()["images"] == []
-    assert (await browser.delete(f"/api/jobs/{job['job_id']}")).status_code == 204
-    assert (await browser.get(f"/api/jobs/{job['job_id']}")).status_code == 404
+    assert after == cancelled.json()
+    again = await browser.post(f"/api/v1/jobs/{job['job_id']}/cancel")
+    assert (again.status_code, again.json()) == (200, after)
+    assert (await browser.get("/api/v1/images")).json()["images"] == []
+    assert (await browser.delete(f"/api/v1/jobs/{job['job_id']}")).status_code == 204
+    assert (await browser.get(f"/api/v1/jobs/{job['job_id']}")).status_code == 404
 
 
 async def test_a_cancelled_analysis_never_reaches_image_generation(backends, eventually, open_session):
@@ -164,7 +173,7 @@ async def test_a_cancelled_analysis_never_reaches_image_generation(backends, eve
     backends.audio_features.may_go_on.clear()
     job = await start(browser)
     await eventually(lambda: len(backends.audio_features.requests) == 1)
-    assert (await browser.delete(f"/api/jobs/{job['job_id']}")).status_code == 204
+    assert (await browser.post(f"/api/v1/jobs/{job['job_id']}/cancel")).status_code == 200
     assert [name for _, name, _ in await follow(browser, job)] == ["accepted", "cancelled"]
     backends.audio_features.may_go_on.set()
     assert backends.image_generation.requests == []
@@ -174,9 +183,21 @@ async def test_forgetting_a_finished_job_leaves_its_image(open_session):
     browser = await open_session()
     job = await start(browser)
     created = (await follow(browser, job))[-1][2]
-    assert (await browser.delete(f"/api/jobs/{job['job_id']}")).status_code == 204
-    assert (await browser.get("/api/jobs")).json() == {"jobs": []}
+    assert (await browser.delete(f"/api/v1/jobs/{job['job_id']}")).status_code == 204
+    assert (await browser.get("/api/v1/jobs")).json() == {"jobs": [], "next_page_token": ""}
     assert (await browser.get(created["image_url"])).status_code == 200
+
+
+async def test_removing_an_unfinished_job_stops_it_first(backends, eventually, open_session):
+    browser = await open_session()
+    backends.image_generation.may_go_on.clear()
+    job = await start(browser)
+    following = asyncio.create_task(follow(browser, job))
+    await eventually(lambda: backends.image_generation.running == 1)
+    assert (await browser.delete(f"/api/v1/jobs/{job['job_id']}")).status_code == 204
+    await eventually(lambda: backends.image_generation.cancelled == 1)
+    assert (await following)[-1][1] == "cancelled"
+    assert (await browser.get(f"/api/v1/jobs/{job['job_id']}")).status_code == 404
 
 
 async def test_a_job_that_fails_says_why_and_when(backends, open_session):
@@ -215,10 +236,10 @@ async def test_a_recording_that_cannot_be_used_fails_with_the_name_of_the_form_f
 )
 async def test_a_wrong_request_starts_no_job(backends, open_session, error_of, fields, status, code):
     browser = await open_session()
-    response = await browser.post("/api/jobs", files={"file": ("a.wav", b"RIFF")}, data=fields)
+    response = await browser.post("/api/v1/jobs", files={"file": ("a.wav", b"RIFF")}, data=fields)
     assert response.status_code == status
     assert error_of(response)["code"] == code
-    assert (await browser.get("/api/jobs")).json() == {"jobs": []}
+    assert (await browser.get("/api/v1/jobs")).json() == {"jobs": [], "next_page_token": ""}
     assert backends.audio_features.requests == []
 
 
@@ -227,15 +248,19 @@ async def test_two_sessions_never_see_or_touch_each_others_jobs(backends, open_s
     backends.image_generation.may_go_on.clear()
     jobs = [await start(ann), await start(ann)]
     await start(bob)
-    path = f"/api/jobs/{jobs[0]['job_id']}"
-    for request in (bob.get(path), bob.get(f"{path}/events"), bob.delete(path)):
+    path = f"/api/v1/jobs/{jobs[0]['job_id']}"
+    for request in (bob.get(path), bob.get(f"{path}/events"), bob.delete(path), bob.post(f"{path}/cancel")):
         response = await request
         assert response.status_code == 404
         assert error_of(response)["code"] == "UNKNOWN_JOB"
     assert (await read(ann, jobs[0]))["state"] in {"analyzing", "queued", "running"}
-    listed = (await ann.get("/api/jobs")).json()["jobs"]
+    listed = (await ann.get("/api/v1/jobs")).json()["jobs"]
     assert [job["job_id"] for job in listed] == [jobs[1]["job_id"], jobs[0]["job_id"]]
-    assert len((await bob.get("/api/jobs")).json()["jobs"]) == 1
+    page = (await ann.get("/api/v1/jobs?page_size=1")).json()
+    assert [job["job_id"] for job in page["jobs"]] == [jobs[1]["job_id"]]
+    page = (await ann.get(f"/api/v1/jobs?page_token={page['next_page_token']}")).json()
+    assert ([job["job_id"] for job in page["jobs"]], page["next_page_token"]) == ([jobs[0]["job_id"]], "")
+    assert len((await bob.get("/api/v1/jobs")).json()["jobs"]) == 1
     backends.image_generation.may_go_on.set()
     for job in jobs:
         assert (await follow(ann, job))[-1][1] == "created"
@@ -244,12 +269,12 @@ async def test_two_sessions_never_see_or_touch_each_others_jobs(backends, open_s
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        ("/api/jobs/x", 400, "INVALID_FIELD"),
-        (f"/api/jobs/{UNKNOWN_JOB}", 404, "UNKNOWN_JOB"),
-        (f"/api/jobs/{UNKNOWN_JOB}/events", 404, "UNKNOWN_JOB"),
-        (f"/api/jobs/{UNKNOWN_JOB}/events?last_event_id=-1", 400, "INVALID_FIELD"),
-        (f"/api/jobs/{UNKNOWN_JOB}/events?last_event_id=x", 400, "INVALID_FIELD"),
-        (f"/api/jobs/{UNKNOWN_JOB}/events?last_event_id={2**40}", 400, "INVALID_FIELD"),
+        ("/api/v1/jobs/x", 400, "INVALID_FIELD"),
+        (f"/api/v1/jobs/{UNKNOWN_JOB}", 404, "UNKNOWN_JOB"),
+        (f"/api/v1/jobs/{UNKNOWN_JOB}/events", 404, "UNKNOWN_JOB"),
+        (f"/api/v1/jobs/{UNKNOWN_JOB}/events?last_event_id=-1", 400, "INVALID_FIELD"),
+        (f"/api/v1/jobs/{UNKNOWN_JOB}/events?last_event_id=x", 400, "INVALID_FIELD"),
+        (f"/api/v1/jobs/{UNKNOWN_JOB}/events?last_event_id={2**40}", 400, "INVALID_FIELD"),
     ],
 )
 async def test_what_is_no_job_is_told(open_session, error_of, path, status, code):
@@ -276,11 +301,11 @@ async def test_unfinished_jobs_are_limited(backends, open_gateway_with, open_ses
         ann, bob = await open_session(gateway), await open_session(gateway)
         jobs = [await start(ann), await start(ann), await start(bob)]
         for browser in (ann, bob):
-            response = await browser.post("/api/jobs", files={"file": ("a.wav", b"RIFF")})
+            response = await browser.post("/api/v1/jobs", files={"file": ("a.wav", b"RIFF")})
             assert response.status_code == 429
             assert int(response.headers["retry-after"]) >= 1
             assert error_of(response)["code"] == "QUEUE_FULL"
-        assert (await ann.delete(f"/api/jobs/{jobs[0]['job_id']}")).status_code == 204
+        assert (await ann.delete(f"/api/v1/jobs/{jobs[0]['job_id']}")).status_code == 204
         await start(ann)
         backends.image_generation.may_go_on.set()
 
@@ -355,7 +380,7 @@ async def test_a_job_of_several_parts_tells_of_each_and_keeps_its_draft_while_it
         *[(name, "sd_refined") for name in ("queued", "started", "progress", "progress", "created")],
     ]
     done = await read(browser, job)
-    assert (done["state"], done["part"], done["fallback"]) == ("completed", "sd_refined", "")
+    assert (done["state"], done["part"], done["fallback_reason"]) == ("completed", "sd_refined", "")
     again = await follow(browser, job, last_id=0)
     [(_, _, drafted)] = [event for event in again if event[1] == "drafted"]
     assert drafted["image"] is None
@@ -368,8 +393,8 @@ async def test_a_job_tells_of_another_way_and_of_the_part_that_failed(backends, 
     job = await start(browser, recipe="audioldm")
     await follow(browser, job)
     done = await read(browser, job)
-    assert "a CLAP model in audio-features" in done["fallback"]
-    assert done["image"]["provenance"]["fallback"] == done["fallback"]
+    assert "a CLAP model in audio-features" in done["fallback_reason"]
+    assert done["image"]["provenance"]["fallback"] == done["fallback_reason"]
     backends.image_generation.errors["scripted-sd"] = FaultError(Reason.OUT_OF_MEMORY, "Too big.")
     job = await start(browser, recipe="audioldm")
     _, name, data = (await follow(browser, job))[-1]

@@ -1,4 +1,4 @@
-"""`/api/live`: live sound over a WebSocket."""
+"""`/api/v1/live`: live sound over a WebSocket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ END = json.dumps({"type": "end"})
 
 
 def open_live(gateway, **options):
-    return connect(f"ws://127.0.0.1:{gateway.settings.http_port}/api/live", proxy=None, **options)
+    return connect(f"ws://127.0.0.1:{gateway.settings.http_port}/api/v1/live", proxy=None, **options)
 
 
 async def receive(socket):
@@ -142,7 +142,7 @@ async def test_what_is_no_sound_is_told_and_ends_it(backends, gateway, eventuall
         message, code = await receive_end(socket)
     assert (message["type"], code) == ("error", 1008)
     error = message["error"]
-    assert set(error) == {"code", "message", "stage", "timestamp"}
+    assert {"code", "message", "stage", "timestamp"} < set(error)
     assert (error["code"], error["stage"]) == ("INVALID_FIELD", "validation")
     assert words in error["message"]
     await eventually(lambda: backends.audio_features.open_streams == 0)
@@ -308,4 +308,4 @@ async def test_live_streams_are_limited(open_gateway_with):
 
 async def test_other_addresses_take_no_websockets(gateway):
     with pytest.raises(InvalidStatus):
-        await connect(f"ws://127.0.0.1:{gateway.settings.http_port}/api/limits", proxy=None)
+        await connect(f"ws://127.0.0.1:{gateway.settings.http_port}/api/v1/info", proxy=None)

@@ -88,7 +88,7 @@ async def test_the_head_of_a_file_tells_of_it_without_its_bytes(gateway):
 async def test_only_files_are_compressed(gateway):
     """Events must come at once, images are compressed already, and small answers are not worth it."""
     image_url = (await gateway.create(steps=1)).json()["image_url"]
-    for path in ("/api/limits", "/api/openapi.json", image_url):
+    for path in ("/api/v1/info", "/api/v1/openapi.json", image_url):
         response, _ = await get(gateway, path, "gzip")
         assert response.status_code == 200
         assert "content-encoding" not in response.headers

@@ -1,4 +1,4 @@
-"""`/api/images/{image_id}/alignment`: how well an image fits a sound."""
+"""`/api/v1/images/{image_id}/alignment`: how well an image fits a sound."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import WithJsonSchema
 
+from chladni_contract.errors import Reason
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.scores import level_of
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import ALIGNMENT, OTHER_IMAGE_ID, json_example
 from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.images import IMAGE_PATH, ImageId
+from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_IMAGE, error_responses
 from chladni_gateway.rest.schemas import AlignmentBody, to_percentage
 from chladni_gateway.similarity.alignment import REMEMBERED_SECONDS
 from chladni_runtime.execution.deadlines import Deadline
@@ -36,7 +38,11 @@ def alignment_routes(application: Application) -> APIRouter:
     @router.get(
         f"{IMAGE_PATH}/alignment",
         summary="Score how well an image fits a sound",
-        responses={200: {"content": json_example(ALIGNMENT)}},
+        operation_id="scoreAlignment",
+        responses={
+            200: {"content": json_example(ALIGNMENT)},
+            **error_responses(OF_AN_IMAGE, OF_A_SERVICE, {Reason.INVALID_IMAGE, Reason.NO_ALIGNMENT}),
+        },
     )
     async def alignment(
         image_id: ImageId, request: Request, response: Response, audio_of: AudioOf = None

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 
+from chladni_contract.errors import Reason
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.scores import level_of
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import COMPARISON, MATCHES, MATRIX, json_example
+from chladni_gateway.rest.openapi import API, COMPARISON, FIRST_API, MATCHES, MATRIX, json_example
 from chladni_gateway.rest.requests import while_connected
+from chladni_gateway.rest.routes.responses import OF_A_BODY, OF_A_SERVICE, OF_AN_IMAGE, error_responses
 from chladni_gateway.rest.schemas import (
     CompareRequest,
     Comparison,
+    FirstComparison,
     MatchList,
     Matrix,
     MatrixRequest,
@@ -34,10 +37,20 @@ def comparison_routes(application: Application) -> APIRouter:
     def deadline() -> Deadline:
         return Deadline.after(application.limits.comparison_timeout_seconds)
 
+    @router.post(f"{FIRST_API}/compare", include_in_schema=False)
+    async def compare_at_first(body: CompareRequest, request: Request) -> FirstComparison:
+        """Score how similar two images of this server are, in the words of the first API."""
+        found = await compare(body, request)
+        return FirstComparison(similarity_score=found.score, percentage=found.percentage)
+
     @router.post(
-        "/api/compare",
+        f"{API}/compare",
         summary="Compare two images",
-        responses={200: {"content": json_example(COMPARISON)}},
+        operation_id="compareImages",
+        responses={
+            200: {"content": json_example(COMPARISON)},
+            **error_responses(OF_A_BODY, OF_AN_IMAGE, OF_A_SERVICE, {Reason.INVALID_IMAGE}),
+        },
     )
     async def compare(body: CompareRequest, request: Request) -> Comparison:
         """Score how similar two images of this server are."""
@@ -47,7 +60,7 @@ def comparison_routes(application: Application) -> APIRouter:
             request.receive, application.comparator.compare(first, second, deadline())
         )
         return Comparison(
-            similarity_score=likeness.score,
+            score=likeness.score,
             percentage=to_percentage(likeness.score),
             level=level_of(likeness.score),
             cosine=likeness.cosine,
@@ -55,9 +68,13 @@ def comparison_routes(application: Application) -> APIRouter:
         )
 
     @router.post(
-        "/api/compare/matrix",
+        f"{API}/compare/matrix",
         summary="Compare several images",
-        responses={200: {"content": json_example(MATRIX)}},
+        operation_id="compareImageMatrix",
+        responses={
+            200: {"content": json_example(MATRIX)},
+            **error_responses(OF_A_BODY, OF_AN_IMAGE, OF_A_SERVICE, {Reason.INVALID_IMAGE}),
+        },
     )
     async def compare_all(body: MatrixRequest, request: Request) -> Matrix:
         """Score how similar each of several images is to each other; each is embedded once."""
@@ -71,16 +88,25 @@ def comparison_routes(application: Application) -> APIRouter:
         )
 
     @router.post(
-        "/api/search",
+        f"{API}/search",
         summary="Find similar images",
-        responses={200: {"content": json_example(MATCHES)}},
+        operation_id="searchImages",
+        responses={
+            200: {"content": json_example(MATCHES)},
+            **error_responses(
+                OF_A_BODY,
+                OF_AN_IMAGE,
+                OF_A_SERVICE,
+                {Reason.INVALID_IMAGE, Reason.COLLECTION_FULL, Reason.COLLECTION_OUTDATED},
+            ),
+        },
     )
     async def search(body: SearchRequest, request: Request) -> MatchList:
         """Find the images of this session that are most similar to another one of them, best first."""
         search = application.searcher.search(
             parse_image_id(body.image_id, field="image_id"),
             owner=session_of(request).owner,
-            limit=body.limit,
+            limit=body.max_results,
             deadline=deadline(),
         )
         matches = await while_connected(request.receive, search)

@@ -1,4 +1,4 @@
-"""`/api/images`: the images, and those of a session."""
+"""`/api/v1/images`: the images, and those of a session."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import WithJsonSchema
+from fastapi import APIRouter, Path, Request, Response
 
 from chladni_gateway.domain.image_store import StoredImage, describe_owned, parse_image_id
+from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE, last_seen_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import CREATED_IMAGE, IMAGE_ID, json_example
+from chladni_gateway.rest.openapi import API, CREATED_IMAGE, FIRST_API, IMAGE_ID, json_example
+from chladni_gateway.rest.requests import PageSize, PageToken
+from chladni_gateway.rest.routes.responses import OF_AN_IMAGE, error_responses
 from chladni_gateway.rest.schemas import CreatedImage, ImageList, to_created_image
 
 if TYPE_CHECKING:
     from chladni_gateway.application import Application
 
-_MAX_LISTED: Final = 200
 # The converter lets slashes into the identifier, so that it is refused as what it is.
-IMAGE_PATH: Final = "/api/images/{image_id:path}"
+IMAGE_PATH: Final = f"{API}/images/{{image_id:path}}"
+
+_FIRST_IMAGE_PATH: Final = f"{FIRST_API}/images/{{image_id:path}}"
 
 ImageId = Annotated[
     str,
     Path(description="Identifier of an image.", examples=[IMAGE_ID], json_schema_extra={"format": "uuid"}),
-]
-Limit = Annotated[int, Query(ge=1, le=_MAX_LISTED, description="Images at most.", examples=[20])]
-Before = Annotated[
-    str | None,
-    WithJsonSchema({"type": "string", "format": "uuid", "examples": [IMAGE_ID]}),
-    Query(description="Only images older than this one, to go through long lists."),
 ]
 
 
@@ -40,25 +37,37 @@ def image_routes(application: Application) -> APIRouter:
     store = application.store
 
     @router.get(
-        "/api/images",
+        f"{API}/images",
         summary="List images",
-        responses={200: {"content": json_example({"images": [CREATED_IMAGE]})}},
+        operation_id="listImages",
+        responses={
+            200: {"content": json_example({"images": [CREATED_IMAGE], "next_page_token": ""})},
+            **error_responses(OF_AN_IMAGE),
+        },
     )
     async def images(
-        request: Request, response: Response, limit: Limit = 100, before: Before = None
+        request: Request,
+        response: Response,
+        page_size: PageSize = DEFAULT_PAGE_SIZE,
+        page_token: PageToken = "",
     ) -> ImageList:
         """List the images of this session, the newest first."""
         response.headers["Cache-Control"] = "no-store"
-        oldest = None if before is None else parse_image_id(before, field="before")
+        before = last_seen_of(page_token)
         owner = session_of(request).owner
         with at_stage(Stage.STORAGE):
-            records = await store.list_owned(owner, limit=limit, before=oldest)
-        return ImageList(images=[to_created_image(record) for record in records])
+            records = await store.list_owned(owner, limit=page_size + 1, before=before)
+        listed = records[:page_size]
+        return ImageList(
+            images=[to_created_image(record) for record in listed],
+            next_page_token=token_after(listed[-1].image_id) if len(records) > page_size else "",
+        )
 
     @router.get(
         f"{IMAGE_PATH}/details",
         summary="Describe an image",
-        responses={200: {"content": json_example(CREATED_IMAGE)}},
+        operation_id="getImage",
+        responses={200: {"content": json_example(CREATED_IMAGE)}, **error_responses(OF_AN_IMAGE)},
     )
     async def details(image_id: ImageId, request: Request, response: Response) -> CreatedImage:
         """Return the details of an image of this session, as its creation returned them."""
@@ -69,14 +78,18 @@ def image_routes(application: Application) -> APIRouter:
             record = await describe_owned(store, identifier, owner=owner)
         return to_created_image(record)
 
+    @router.head(_FIRST_IMAGE_PATH, include_in_schema=False)
+    @router.get(_FIRST_IMAGE_PATH, include_in_schema=False)
     @router.head(IMAGE_PATH, include_in_schema=False)
     @router.get(
         IMAGE_PATH,
         summary="Get an image",
+        operation_id="downloadImage",
         response_class=Response,
         responses={
             200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
             304: {"description": "The image is the one of the given ETag."},
+            **error_responses(OF_AN_IMAGE),
         },
     )
     async def image(image_id: ImageId, request: Request) -> Response:
@@ -90,10 +103,11 @@ def image_routes(application: Application) -> APIRouter:
         return Response(stored.content, media_type="image/png", headers=headers)
 
     @router.delete(
-        "/api/images/{image_id}",
+        f"{API}/images/{{image_id}}",
         status_code=HTTPStatus.NO_CONTENT,
         summary="Delete an image",
-        responses={204: {"description": "The image is gone."}},
+        operation_id="deleteImage",
+        responses={204: {"description": "The image is gone."}, **error_responses(OF_AN_IMAGE)},
     )
     async def delete(image_id: ImageId, request: Request) -> None:
         """Delete an image of this session."""

@@ -1,9 +1,10 @@
-"""Information about the gateway: health, recipes and limits."""
+"""Information about the gateway: versions, limits, health and recipes."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Response
 
@@ -16,20 +17,25 @@ from chladni_gateway.domain.request import (
     MAX_STEPS,
     MIN_SIDE_PIXELS,
 )
-from chladni_gateway.rest.openapi import HEALTH, LIMITS, RECIPES, json_example
+from chladni_gateway.rest.openapi import API, FIRST_API, HEALTH, RECIPES, SERVER_INFO, json_example
+from chladni_gateway.rest.routes.responses import error_responses
 from chladni_gateway.rest.schemas import (
     Health,
-    LimitsBody,
     Range,
     RecipeList,
-    ServiceStatus,
+    RequestLimits,
+    ServerInfo,
     to_recipe_body,
+    to_service_infos,
 )
-from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
+from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
     from chladni_gateway.application import Application
+
+
+_GRPC_PACKAGE: Final = "chladni.gateway.v1"
 
 
 def info_routes(application: Application) -> APIRouter:
@@ -37,11 +43,14 @@ def info_routes(application: Application) -> APIRouter:
     router = APIRouter()
     limits = application.limits
 
+    @router.get(f"{FIRST_API}/health", include_in_schema=False)
     @router.get(
-        "/api/health",
+        f"{API}/health",
         summary="Health",
+        operation_id="checkHealth",
         responses={
             200: {"content": json_example(HEALTH)},
+            **error_responses(),
             503: {"model": Health, "description": "A service is unavailable or not ready."},
         },
     )
@@ -51,36 +60,62 @@ def info_routes(application: Application) -> APIRouter:
         if not report.is_healthy:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         response.headers["Cache-Control"] = "no-store"
-        states = report.services | report.further
         return Health(
             status="healthy" if report.is_healthy else "degraded",
             models_loaded=report.is_healthy,
-            services={name: ServiceStatus(status=state) for name, state in states.items()},
+            services=to_service_infos(report.services | report.further),
         )
 
-    @router.get("/api/recipes", summary="Recipes", responses={200: {"content": json_example(RECIPES)}})
+    @router.get(
+        f"{API}/recipes",
+        summary="List recipes",
+        operation_id="listRecipes",
+        responses={200: {"content": json_example(RECIPES)}, **error_responses()},
+    )
     async def recipes() -> RecipeList:
         """List the recipes: what each needs and takes, and whether it is available now."""
         described = await application.recipes.describe(Deadline.after(limits.health_timeout_seconds))
-        return RecipeList(recipes=[to_recipe_body(recipe) for recipe in described])
+        return RecipeList(
+            recipes=[to_recipe_body(recipe) for recipe in described],
+            default_recipe=next((recipe.name for recipe in described if recipe.is_default), ""),
+        )
 
-    @router.get("/api/limits", summary="Limits", responses={200: {"content": json_example(LIMITS)}})
-    async def request_limits() -> LimitsBody:
-        """Return the limits of requests, so that clients can check before they upload."""
-        return LimitsBody(
-            formats=["WAV", "MP3", "FLAC", "OGG"],
-            max_file_bytes=limits.max_audio_bytes,
-            duration_seconds=Range(minimum=limits.min_audio_seconds, maximum=limits.max_audio_seconds),
-            seed=Range(minimum=0, maximum=MAX_SEED),
-            steps=Range(minimum=1, maximum=MAX_STEPS),
-            guidance=Range(minimum=1, maximum=MAX_GUIDANCE_SCALE),
-            width_pixels=Range(minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS),
-            height_pixels=Range(minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS),
-            prompt_characters=MAX_PROMPT_LENGTH,
+    @router.get(
+        f"{API}/info",
+        summary="Versions, limits and health",
+        operation_id="getServerInfo",
+        responses={200: {"content": json_example(SERVER_INFO)}, **error_responses()},
+    )
+    async def info(response: Response) -> ServerInfo:
+        """Return versions, the limits of requests, and how the services behind the gateway are."""
+        response.headers["Cache-Control"] = "no-store"
+        report = await application.health_checker.check()
+        return ServerInfo(
+            version=version("chladni-gateway"),
+            api_packages=[_GRPC_PACKAGE],
+            limits=request_limits(),
+            services=to_service_infos(report.services | report.further),
+        )
+
+    def request_limits() -> RequestLimits:
+        return RequestLimits(
+            max_audio_bytes=limits.max_audio_bytes,
+            min_audio_duration_seconds=limits.min_audio_seconds,
+            max_audio_duration_seconds=limits.max_audio_seconds,
+            max_live_duration_seconds=limits.max_live_seconds,
+            max_message_bytes=limits.max_message_bytes,
+            seed=Range(min=0, max=MAX_SEED),
+            steps=Range(min=1, max=MAX_STEPS),
+            guidance_scale=Range(min=1, max=MAX_GUIDANCE_SCALE),
+            side_pixels=Range(min=MIN_SIDE_PIXELS, max=MAX_SIDE_PIXELS),
+            max_prompt_characters=MAX_PROMPT_LENGTH,
             max_unfinished_jobs=application.job_runner.limits.max_unfinished_per_owner,
-            matrix_images=Range(minimum=MIN_MATRIX_IMAGES, maximum=MAX_MATRIX_IMAGES),
-            live_sample_rate_hz=Range(minimum=MIN_LIVE_SAMPLE_RATE_HZ, maximum=MAX_LIVE_SAMPLE_RATE_HZ),
-            max_live_seconds=limits.max_live_seconds,
+            max_matrix_images=MAX_MATRIX_IMAGES,
+            min_ping_interval_seconds=limits.min_ping_interval_seconds,
+            image_retention_seconds=application.store.retention.total_seconds(),
+            default_creation_timeout_seconds=limits.creation_timeout_seconds,
+            audio_formats=["WAV", "MP3", "FLAC", "OGG"],
+            live_sample_rate_hz=Range(min=MIN_LIVE_SAMPLE_RATE_HZ, max=MAX_LIVE_SAMPLE_RATE_HZ),
         )
 
     return router

@@ -1,4 +1,4 @@
-"""`/api/jobs`: the creation of images that continues without its client."""
+"""`/api/v1/jobs`: the creation of images that continues without its client."""
 
 from __future__ import annotations
 
@@ -10,12 +10,28 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
+from chladni_contract.errors import Reason
 from chladni_gateway.creation.job import parse_job_id
+from chladni_gateway.creation.job_runner import page_of
+from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE
 from chladni_gateway.rest.creation_events import to_job_server_event
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import JOB, JOB_ID, event_stream_content, json_example
-from chladni_gateway.rest.requests import CALLER_PARAMETER, GenerationForm, read_creation_request
+from chladni_gateway.rest.openapi import API, JOB, JOB_ID, event_stream_content, json_example
+from chladni_gateway.rest.requests import (
+    CALLER_PARAMETER,
+    GenerationForm,
+    PageSize,
+    PageToken,
+    read_creation_request,
+)
+from chladni_gateway.rest.routes.responses import (
+    OF_A_JOB,
+    OF_A_REQUEST,
+    OF_AN_UPLOAD,
+    RATE_LIMITED,
+    error_responses,
+)
 from chladni_gateway.rest.schemas import JobBody, JobList, to_created_image
 from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent
 
@@ -60,14 +76,15 @@ _EVENTS: Final = """Follows a job by server-sent events, from its first event on
 Events have numbers. After a broken connection, send the last number in the header `Last-Event-ID`, as
 browsers do, or as `last_event_id`: the answer continues with the next event. `accepted`, `analyzed`,
 `fell_back`, `drafted`, `queued`, `started`, `progress`, and at the end one of `created`, `failed`,
-`cancelled`; the data is that of `POST /api/generate`. Only the newest preview is kept, and drafts only while
-the job runs. If no event is left, the answer is 204, by which browsers know not to connect again."""
+`cancelled`; the data is that of `POST /api/v1/generate`. Only the newest preview is kept, and drafts only
+while the job runs. If no event is left, the answer is 204, by which browsers know not to connect again."""
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     202: {
         "description": "The job has started.",
         "content": json_example(JOB),
         "headers": {"Location": {"description": "Address of the job.", "schema": {"type": "string"}}},
-    }
+    },
+    **error_responses(OF_AN_UPLOAD, OF_A_REQUEST),
 }
 
 
@@ -86,9 +103,10 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         return job_runner.find(parse_job_id(job_id), owner=session_of(request).owner)
 
     @router.post(
-        "/api/jobs",
+        f"{API}/jobs",
         status_code=HTTPStatus.ACCEPTED,
         summary="Start a job",
+        operation_id="createJob",
         description=_START,
         response_model=JobBody,
         responses=_RESPONSES,
@@ -102,47 +120,80 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         return JSONResponse(
             body.model_dump(mode="json"),
             status_code=HTTPStatus.ACCEPTED,
-            headers={"Location": f"/api/jobs/{body.job_id}", "Cache-Control": "no-store"},
+            headers={"Location": f"{API}/jobs/{body.job_id}", "Cache-Control": "no-store"},
         )
 
-    @router.get("/api/jobs", summary="List jobs", responses={200: {"content": json_example({"jobs": [JOB]})}})
-    async def list_jobs(request: Request, response: Response) -> JobList:
+    @router.get(
+        f"{API}/jobs",
+        summary="List jobs",
+        operation_id="listJobs",
+        responses={
+            200: {"content": json_example({"jobs": [JOB], "next_page_token": ""})},
+            **error_responses(OF_A_JOB),
+        },
+    )
+    async def list_jobs(
+        request: Request,
+        response: Response,
+        page_size: PageSize = DEFAULT_PAGE_SIZE,
+        page_token: PageToken = "",
+    ) -> JobList:
         """List the jobs of this session, the newest first: unfinished ones, and those of the last hour."""
         response.headers["Cache-Control"] = "no-store"
         jobs = job_runner.list_owned(session_of(request).owner)
-        return JobList(jobs=[_to_job_body(job) for job in jobs])
+        listed, next_page_token = page_of(jobs, size=page_size, token=page_token)
+        return JobList(jobs=[_to_job_body(job) for job in listed], next_page_token=next_page_token)
 
-    @router.get("/api/jobs/{job_id}", summary="Get a job", responses={200: {"content": json_example(JOB)}})
+    @router.get(
+        f"{API}/jobs/{{job_id}}",
+        summary="Get a job",
+        operation_id="getJob",
+        responses={200: {"content": json_example(JOB)}, **error_responses(OF_A_JOB)},
+    )
     async def job(job_id: JobId, request: Request, response: Response) -> JobBody:
         """Return the state of a job of this session."""
         response.headers["Cache-Control"] = "no-store"
         return _to_job_body(find(job_id, request))
 
     @router.delete(
-        "/api/jobs/{job_id}",
+        f"{API}/jobs/{{job_id}}",
         status_code=HTTPStatus.NO_CONTENT,
-        summary="Cancel or remove a job",
-        responses={204: {"description": "The work has stopped, or the finished job is removed."}},
+        summary="Remove a job",
+        operation_id="deleteJob",
+        responses={204: {"description": "The job is removed."}, **error_responses(OF_A_JOB)},
     )
-    async def cancel(job_id: JobId, request: Request) -> None:
-        """Stop an unfinished job, which stays in the list as cancelled; remove a finished one.
-
-        An image that the job made stays.
-        """
+    async def delete(job_id: JobId, request: Request) -> None:
+        """Remove a job; stop it first if it is unfinished. An image that it made stays."""
         job = find(job_id, request)
-        if job.is_over:
-            job_runner.remove(job.job_id, owner=job.owner)
-        else:
-            await job_runner.cancel(job.job_id, owner=job.owner)
+        await job_runner.cancel(job.job_id, owner=job.owner)
+        job_runner.remove(job.job_id, owner=job.owner)
+
+    @router.post(
+        f"{API}/jobs/{{job_id}}/cancel",
+        summary="Stop a job",
+        operation_id="cancelJob",
+        responses={200: {"content": json_example(JOB)}, **error_responses(OF_A_JOB, {RATE_LIMITED})},
+    )
+    async def cancel(job_id: JobId, request: Request, response: Response) -> JobBody:
+        """Stop an unfinished job, and answer once the work has stopped; the job stays, as cancelled.
+
+        A finished job is left as it is.
+        """
+        response.headers["Cache-Control"] = "no-store"
+        job = find(job_id, request)
+        await job_runner.cancel(job.job_id, owner=job.owner)
+        return _to_job_body(job)
 
     @router.get(
-        "/api/jobs/{job_id}/events",
+        f"{API}/jobs/{{job_id}}/events",
         summary="Follow a job",
+        operation_id="watchJob",
         description=_EVENTS,
         response_class=Response,
         responses={
             200: {"description": "The events.", "content": event_stream_content(*_EVENT_NAMES)},
             204: {"description": "The job has ended, and the client has seen all of its events."},
+            **error_responses(OF_A_JOB, {Reason.QUEUE_FULL}),
         },
     )
     async def events(
@@ -167,19 +218,19 @@ def _to_job_body(job: Job) -> JobBody:
         job_id=job.job_id,
         state=status.state,
         stage=status.stage,
-        file_name=job.file_name,
-        created_at=job.created_at,
-        finished_at=job.finished_at,
+        display_name=job.file_name,
+        create_time=job.created_at,
+        end_time=job.finished_at,
         position=status.position,
         step=status.step,
         total_steps=status.total_steps,
         elapsed_seconds=status.elapsed_seconds,
         remaining_seconds=status.remaining_seconds,
         part=status.part,
-        fallback=status.fallback,
+        fallback_reason=status.fallback,
         image=None if status.record is None else to_created_image(status.record),
         error=None if status.error is None else error_detail(status.error, at=job.finished_at),
-        events_url=f"/api/jobs/{job.job_id}/events",
+        events_url=f"{API}/jobs/{job.job_id}/events",
     )
 
 

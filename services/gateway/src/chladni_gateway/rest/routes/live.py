@@ -1,4 +1,4 @@
-"""`/api/live`: mel frames of live sound, over a WebSocket.
+"""`/api/v1/live`: mel frames of live sound, over a WebSocket.
 
     client   {"sample_rate_hz": 48000}   then sound   ...            {"type": "end"}
     server   {"type": "ready", ...}      then {"type": "frames"} ... {"type": "summary"}, and closes
@@ -32,6 +32,7 @@ from chladni_gateway.rest.live_messages import (
     ready_message,
 )
 from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.openapi import API
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def live_routes(application: Application, *, allowed_origins: Collection[str]) -
     """
     router = APIRouter()
 
-    @router.websocket("/api/live")
+    @router.websocket(f"{API}/live")
     async def live(socket: WebSocket) -> None:
         if not _is_allowed_origin(socket, allowed_origins=allowed_origins):
             await socket.send_denial_response(

@@ -1,4 +1,4 @@
-"""`POST /api/spectrogram`: the spectrogram of a recording."""
+"""`POST /api/v1/spectrogram`: the spectrogram of a recording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pydantic import Field
 from chladni_gateway.domain.ports import SpectrogramSize
 from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.rest.openapi import API
 from chladni_gateway.rest.requests import while_connected
+from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_UPLOAD, OF_THE_AUDIO, error_responses
 from chladni_gateway.rest.uploads import UploadForm, WholeNumber
 from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.server.validation import RequestValidator
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SpectrogramForm(UploadForm):
-    """The form of `POST /api/spectrogram`."""
+    """The form of `POST /api/v1/spectrogram`."""
 
     examples: ClassVar[Mapping[str, Any]] = {
         "wide": {
@@ -64,10 +66,14 @@ def spectrogram_routes(application: Application, *, uploads: UploadReader) -> AP
             return await application.spectrogram_renderer.render(clip, size, deadline)
 
     @router.post(
-        "/api/spectrogram",
+        f"{API}/spectrogram",
         summary="Draw a spectrogram",
+        operation_id="renderSpectrogram",
         response_class=Response,
-        responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
+        responses={
+            200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+            **error_responses(OF_AN_UPLOAD, OF_A_SERVICE, OF_THE_AUDIO),
+        },
         openapi_extra={"requestBody": SpectrogramForm.request_body()},
     )
     async def spectrogram(request: Request) -> Response:

@@ -167,7 +167,7 @@ async function refresh() {
   fileInput.limits = recorder.limits = limits.value;
   element("limits").textContent = describeLimits(limits.value);
   settings.limit(limits.value);
-  comparison.mostImages = limits.value.matrix_images?.maximum ?? comparison.mostImages;
+  comparison.mostImages = limits.value.max_matrix_images ?? comparison.mostImages;
 }
 
 installTheme(element("theme"));

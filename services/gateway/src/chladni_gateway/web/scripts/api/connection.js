@@ -24,8 +24,8 @@ export class Connection {
     try {
       const recipes = await fetchRecipes();
       this.onRecipes(recipes);
-      const usual = recipes.find(({ is_default: isDefault }) => isDefault);
-      const isHelpless = recipes.every(({ is_available: isAvailable }) => !isAvailable);
+      const usual = recipes.find(({ isDefault }) => isDefault);
+      const isHelpless = recipes.every(({ available }) => !available);
       if (usual && isHelpless) unavailableReason = `Images cannot be made now. ${usual.unavailable_reason}`;
       if (this.isAway) this.onBack();
       this.isAway = false;

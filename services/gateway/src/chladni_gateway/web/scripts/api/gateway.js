@@ -33,32 +33,37 @@ export class ApiError extends Error {
   }
 }
 
-export const fetchLimits = () => fetchJson("/api/limits");
+export const fetchLimits = async () => (await fetchJson("/api/v1/info")).limits;
 
-export const fetchRecipes = async () => (await fetchJson("/api/recipes")).recipes;
+/** Returns the recipes, the default one marked by `isDefault`. */
+export async function fetchRecipes() {
+  const { recipes, default_recipe: usual } = await fetchJson("/api/v1/recipes");
+  return recipes.map((recipe) => ({ ...recipe, isDefault: recipe.name === usual }));
+}
 
-export const fetchJobs = async () => (await fetchJson("/api/jobs")).jobs;
+export const fetchJobs = async () => (await fetchJson("/api/v1/jobs")).jobs;
 
-export const deleteJob = (jobId) => send(`/api/jobs/${jobId}`, { method: "DELETE" });
+export const deleteJob = (jobId) => send(`/api/v1/jobs/${jobId}`, { method: "DELETE" });
 
-export const deleteImage = (imageId) => send(`/api/images/${imageId}`, { method: "DELETE" });
+export const deleteImage = (imageId) => send(`/api/v1/images/${imageId}`, { method: "DELETE" });
 
 export const compareImages = (first, second) =>
-  postJson("/api/compare", { image_id_1: first, image_id_2: second });
+  postJson("/api/v1/compare", { image_id_1: first, image_id_2: second });
 
-export const compareMany = (imageIds) => postJson("/api/compare/matrix", { image_ids: imageIds });
+export const compareMany = (imageIds) => postJson("/api/v1/compare/matrix", { image_ids: imageIds });
 
 /** Returns how well an image fits the sound of an image, which may be the same one. */
 export const fetchAlignment = (imageId, { audioOf }) =>
-  fetchJson(`/api/images/${imageId}/alignment?${new URLSearchParams({ audio_of: audioOf })}`);
+  fetchJson(`/api/v1/images/${imageId}/alignment?${new URLSearchParams({ audio_of: audioOf })}`);
 
 export const searchAlike = async (imageId, limit) =>
-  (await postJson("/api/search", { image_id: imageId, limit })).matches;
+  (await postJson("/api/v1/search", { image_id: imageId, max_results: limit })).matches;
 
-/** Returns images of this session, newest first; those older than `before`, if given. */
-export async function fetchImages({ limit, before }) {
-  const query = new URLSearchParams({ limit, ...(before && { before }) });
-  return (await fetchJson(`/api/images?${query}`)).images;
+/** Returns a page of this session's images, newest first, and the token of the next page, "" if there is none. */
+export async function fetchImages({ size, token = "" }) {
+  const query = new URLSearchParams({ page_size: size, page_token: token });
+  const { images, next_page_token: nextToken } = await fetchJson(`/api/v1/images?${query}`);
+  return { images, nextToken };
 }
 
 /** Returns the spectrogram of a recording as a PNG blob. */
@@ -67,7 +72,7 @@ export async function fetchSpectrogram(file, { widthPixels, heightPixels }) {
   form.append("file", file, file.name);
   form.append("width_pixels", widthPixels);
   form.append("height_pixels", heightPixels);
-  return (await send("/api/spectrogram", { method: "POST", body: form })).blob();
+  return (await send("/api/v1/spectrogram", { method: "POST", body: form })).blob();
 }
 
 /**
@@ -80,7 +85,7 @@ export function createJob(file, settings, { signal, onSent }) {
   for (const [name, value] of Object.entries(settings)) form.append(name, value);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/api/jobs");
+    request.open("POST", "/api/v1/jobs");
     request.responseType = "json";
     request.upload.addEventListener("progress", ({ loaded, total }) => total > 0 && onSent(loaded / total));
     request.addEventListener("load", () => {
@@ -100,7 +105,7 @@ export function createJob(file, settings, { signal, onSent }) {
 
 /** Opens the events of a job, from the one after `lastEventId`. */
 export const openJobEvents = (jobId, { lastEventId, signal }) =>
-  send(`/api/jobs/${jobId}/events`, {
+  send(`/api/v1/jobs/${jobId}/events`, {
     headers: { Accept: "text/event-stream", ...(lastEventId && { "Last-Event-ID": lastEventId }) },
     signal,
   });

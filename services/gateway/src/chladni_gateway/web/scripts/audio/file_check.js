@@ -15,16 +15,20 @@ export async function rejectionReasonOf(file, limits) {
   if (!isKnownFormat(head))
     return "not a recording in WAV, MP3, FLAC or OGG format. Export it as one of these.";
   if (!limits) return "";
-  const { max_file_bytes: maxBytes, duration_seconds: range } = limits;
+  const {
+    max_audio_bytes: maxBytes,
+    min_audio_duration_seconds: shortest,
+    max_audio_duration_seconds: longest,
+  } = limits;
   if (file.size > maxBytes) {
     return `the file is over ${formatBytes(maxBytes)}, the limit. Cut out a part, or compress it as OGG or MP3.`;
   }
-  const seconds = await durationOf(file, range.maximum);
-  if (seconds > range.maximum + TOLERANCE_SECONDS) {
-    return `${formatSeconds(seconds)} is too long; at most ${formatSeconds(range.maximum)} are allowed. Cut out a part.`;
+  const seconds = await durationOf(file, longest);
+  if (seconds > longest + TOLERANCE_SECONDS) {
+    return `${formatSeconds(seconds)} is too long; at most ${formatSeconds(longest)} are allowed. Cut out a part.`;
   }
-  if (seconds < range.minimum) {
-    return `${formatSeconds(seconds)} is too short; at least ${formatSeconds(range.minimum)} are needed.`;
+  if (seconds < shortest) {
+    return `${formatSeconds(seconds)} is too short; at least ${formatSeconds(shortest)} are needed.`;
   }
   return "";
 }

@@ -1,4 +1,4 @@
-// The spectrum of a live sound: the server's, through /api/live, or the browser's own if that is not offered.
+// The spectrum of a live sound: the server's, through /api/v1/live, or the browser's own if that is not offered.
 //
 // Both give columns of bytes, the lowest frequency first, 0 for what is 70 dB below the loudest part so far.
 
@@ -14,14 +14,14 @@ const HIGHEST_HZ = 10000;
 
 /** What a spectrum calls: `onColumns(columns)`, `onLevel(dB)`, `onSummary(descriptors)`, `onLost()`. */
 
-/** The server's; speaks the protocol of /api/live. */
+/** The server's; speaks the protocol of /api/v1/live. */
 export class ServerSpectrum {
   constructor(sampleRateHz, listener) {
     this.listener = listener;
     this.loudestDb = LOUDEST_AT_FIRST_DB;
     this.isReady = false;
     this.isEnding = false;
-    const address = new URL("/api/live", location.href);
+    const address = new URL("/api/v1/live", location.href);
     address.protocol = address.protocol.replace("http", "ws");
     this.socket = new WebSocket(address);
     this.socket.onopen = () => this.socket.send(JSON.stringify({ sample_rate_hz: Math.round(sampleRateHz) }));

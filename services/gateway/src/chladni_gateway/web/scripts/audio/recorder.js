@@ -36,7 +36,7 @@ export class Recorder {
   }
 
   get longestSeconds() {
-    return (this.limits?.duration_seconds.maximum ?? USUAL_LONGEST_SECONDS) - MARGIN_SECONDS;
+    return (this.limits?.max_audio_duration_seconds ?? USUAL_LONGEST_SECONDS) - MARGIN_SECONDS;
   }
 
   async begin() {
@@ -118,7 +118,7 @@ export class Recorder {
     const rate = this.microphone.sampleRateHz;
     this.spectrum.end();
     this.microphone.close();
-    const shortest = this.limits?.duration_seconds.minimum ?? 0;
+    const shortest = this.limits?.min_audio_duration_seconds ?? 0;
     if (this.sampleCount / rate < shortest) {
       this.discard();
       this.onError("The recording is too short. Let it run a little longer.");

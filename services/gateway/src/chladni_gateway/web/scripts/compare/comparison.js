@@ -59,10 +59,10 @@ export class Comparison {
     this.part("percentage").textContent = result.percentage;
     this.part("gauge").setAttribute("aria-valuenow", String(percentage));
     this.part("gauge").setAttribute("aria-valuetext", `${result.percentage} alike`);
-    this.part("verdict-words").textContent = result.similarity_score === 1 ? WORDS.equal : WORDS[level];
+    this.part("verdict-words").textContent = result.score === 1 ? WORDS.equal : WORDS[level];
     this.reveal("pair");
     requestAnimationFrame(() =>
-      this.part("gauge").style.setProperty("--score", String(result.similarity_score)),
+      this.part("gauge").style.setProperty("--score", String(result.score)),
     );
     await this.showFits(first, second);
   }

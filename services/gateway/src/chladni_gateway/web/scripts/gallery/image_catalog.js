@@ -8,12 +8,16 @@ const KEY = "figure-numbers";
 export class ImageCatalog {
   /** Newest first. */
   images = [];
-  hasMore = false;
+  nextToken = ""; // Of the first page that is not shown.
 
   constructor({ onChange }) {
     this.onChange = onChange;
     this.removed = new Set();
     this.numbers = loadNumbers();
+  }
+
+  get hasMore() {
+    return this.nextToken !== "";
   }
 
   find(imageId) {
@@ -32,7 +36,7 @@ export class ImageCatalog {
   /** Fetches the newest images; those that the server no longer has are removed. */
   async load() {
     const before = new Set(this.images);
-    const listed = await fetchImages({ limit: PAGE });
+    const { images: listed, nextToken } = await fetchImages({ size: PAGE });
     // What came or went while the answer was on its way.
     const added = this.images.filter(
       (image) => !before.has(image) && !listed.some(({ image_id: id }) => id === image.image_id),
@@ -41,16 +45,21 @@ export class ImageCatalog {
     const oldest = images.at(-1);
     // Older pages that were shown stay; the newest page is as the server says.
     const known = this.images.findIndex(({ image_id: id }) => id === oldest?.image_id);
-    const isPageFull = listed.length === PAGE;
-    const older = known >= 0 && isPageFull ? this.images.slice(known + 1) : [];
-    this.hasMore = isPageFull && older.length === 0;
+    const older = known >= 0 && nextToken ? this.images.slice(known + 1) : [];
+    if (older.length === 0) this.nextToken = nextToken;
     this.set([...images, ...older]);
   }
 
   async loadOlder() {
-    const images = await fetchImages({ limit: PAGE, before: this.images.at(-1)?.image_id });
-    this.hasMore = images.length === PAGE;
-    this.set([...this.images, ...images.filter(({ image_id: id }) => !this.find(id))]);
+    try {
+      const { images, nextToken } = await fetchImages({ size: PAGE, token: this.nextToken });
+      this.nextToken = nextToken;
+      this.set([...this.images, ...images.filter(({ image_id: id }) => !this.find(id))]);
+    } catch (error) {
+      if (error.code !== "UNKNOWN_IMAGE") throw error;
+      this.images = []; // The image after which the page begins is gone; begin with the first page.
+      await this.load();
+    }
   }
 
   add(image) {
@@ -73,7 +82,7 @@ export class ImageCatalog {
 }
 
 export function nameOf(image) {
-  return image.file_name || "recording";
+  return image.display_name || "recording";
 }
 
 // Numbers are a convenience: if the browser keeps nothing, they are assigned again.

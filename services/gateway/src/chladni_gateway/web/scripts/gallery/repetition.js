@@ -22,7 +22,7 @@ export function settingsOf({ provenance, recipe, seed }, { withSeed }) {
 function effortOf({ steps, guidance_scale: guidance, earlier = [] }) {
   return {
     ...(earlier.every((part) => part.steps === steps) && { steps }),
-    ...(earlier.every((part) => part.guidance_scale === guidance) && { guidance }),
+    ...(earlier.every((part) => part.guidance_scale === guidance) && { guidance_scale: guidance }),
   };
 }
 

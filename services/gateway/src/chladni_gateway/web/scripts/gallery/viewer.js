@@ -106,7 +106,7 @@ function provenanceOf(image) {
     "recording",
     `${format}, ${rate} Hz, ${channels === 1 ? "mono" : `${channels} channels`}, ${seconds.toFixed(2)} s`,
   ]);
-  rows.push(["expires", formatUntil(image.expires_at)]);
+  rows.push(["expires", formatUntil(image.expire_time)]);
   return rows.map(([name, value]) =>
     make("div", { className: "provenance__row" }, [
       make("dt", {}, [humanName(name)]),

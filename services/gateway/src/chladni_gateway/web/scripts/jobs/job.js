@@ -57,7 +57,7 @@ export class Job {
   /** Follows a job that the server has already. */
   adopt(serverJob) {
     this.jobId = serverJob.job_id;
-    this.startedAt = Math.min(Date.now(), Date.parse(serverJob.created_at) || Date.now());
+    this.startedAt = Math.min(Date.now(), Date.parse(serverJob.create_time) || Date.now());
     this.state = "queued";
   }
 

@@ -50,7 +50,7 @@ export class JobQueue {
       if (FINISHED_STATES.has(serverJob.state) && !kept) continue;
       const job = this.create({
         file: kept?.file ?? null,
-        name: serverJob.file_name || "recording",
+        name: serverJob.display_name || "recording",
         settings: kept?.settings ?? {},
         purpose: kept?.purpose ?? null,
       });

@@ -8,16 +8,16 @@ export function renderRecipe(recipe, index, { isChosen }) {
     type: "radio",
     name: "recipe",
     value: recipe.name,
-    defaultChecked: recipe.is_default, // What a reset goes back to.
+    defaultChecked: recipe.isDefault, // What a reset goes back to.
     checked: isChosen,
-    disabled: !recipe.is_available && !recipe.is_default,
+    disabled: !recipe.available && !recipe.isDefault,
   });
   const hint = make("span", { className: "recipe__hint", id: `recipe-${index}-hint` }, [
     make("span", {}, [recipe.description]),
     ...(recipe.models.length > 0
       ? [make("span", { className: "recipe__models" }, [recipe.models.join(" · ")])]
       : []),
-    ...(recipe.is_available
+    ...(recipe.available
       ? []
       : [make("span", { className: "recipe__unavailable" }, [recipe.unavailable_reason])]),
   ]);
@@ -28,36 +28,36 @@ export function renderRecipe(recipe, index, { isChosen }) {
     make("span", { className: "recipe__state" }, [stateOf(recipe)]),
   ]);
   const row = make("div", { className: "recipe" }, [label, hint, ...needsOf(recipe)]);
-  row.dataset.available = String(recipe.is_available);
+  row.dataset.available = String(recipe.available);
   return row;
 }
 
 /** Returns the recipe to begin with: the one before, or the usual one, or else one that can be used. */
 export function recipeToChoose(recipes, before) {
-  const usual = recipes.find(({ is_default: isDefault }) => isDefault);
-  const kept = recipes.find(({ name, is_available: isAvailable }) => name === before && isAvailable);
-  return kept ?? (usual?.is_available ? usual : (recipes.find((recipe) => recipe.is_available) ?? usual));
+  const usual = recipes.find(({ isDefault }) => isDefault);
+  const kept = recipes.find(({ name, available }) => name === before && available);
+  return kept ?? (usual?.available ? usual : (recipes.find((recipe) => recipe.available) ?? usual));
 }
 
 function stateOf(recipe) {
-  if (!recipe.is_available) return "not available here";
-  return recipe.needs.every(({ is_met: isMet }) => isMet) ? "ready" : "ready, by another way";
+  if (!recipe.available) return "not available here";
+  return recipe.requirements.every(({ met }) => met) ? "ready" : "ready, by another way";
 }
 
 /** Returns the list of what a recipe needs, if some of it is missing. */
 function needsOf(recipe) {
-  if (recipe.needs.every(({ is_met: isMet }) => isMet)) return [];
-  const items = recipe.needs.map((need) => {
-    const found = need.is_met ? need.model || "there" : "not available";
+  if (recipe.requirements.every(({ met }) => met)) return [];
+  const items = recipe.requirements.map((need) => {
+    const found = need.met ? need.model || "there" : "not available";
     const item = make("li", { className: "needs__item" }, [
       make("span", { className: "needs__what" }, [need.description]),
       make("span", { className: "needs__found" }, [found]),
       // If the recipe cannot be used, its reason says all of this already.
-      ...(recipe.is_available && need.remedy
+      ...(recipe.available && need.remedy
         ? [make("span", { className: "needs__remedy" }, [need.remedy])]
         : []),
     ]);
-    item.dataset.met = String(need.is_met);
+    item.dataset.met = String(need.met);
     return item;
   });
   return [make("ul", { className: "needs", ariaLabel: `What ${recipe.name} needs` }, items)];

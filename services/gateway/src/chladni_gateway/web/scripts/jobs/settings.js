@@ -3,7 +3,7 @@
 import { OptionFields } from "./option_fields.js";
 import { recipeToChoose, renderRecipe } from "./recipe_list.js";
 
-const FIELDS = ["seed", "steps", "guidance", "width_pixels", "height_pixels", "scheduler"];
+const FIELDS = ["seed", "steps", "guidance_scale", "width_pixels", "height_pixels", "scheduler"];
 const FAULTS_OF_FIELDS = new Set(["INVALID_FIELD", "MISSING_FIELD", "UNKNOWN_MODEL"]);
 
 export class Settings {
@@ -22,9 +22,9 @@ export class Settings {
   }
 
   /** Says in the hints what the server accepts. */
-  limit({ seed, steps, guidance }) {
-    const describe = (id, { minimum, maximum }, text) => {
-      this.form.querySelector(`#${id}-hint`).textContent = `${minimum} to ${maximum}; ${text}`;
+  limit({ seed, steps, guidance_scale: guidance }) {
+    const describe = (id, { min, max }, text) => {
+      this.form.querySelector(`#${id}-hint`).textContent = `${min} to ${max}; ${text}`;
     };
     describe("seed", seed, "the same seed repeats an image");
     describe("steps", steps, "more take longer");

@@ -33,9 +33,14 @@ export function formatUntil(time) {
   return Math.abs(hours) < 48 ? format.format(hours, "hour") : format.format(Math.round(hours / 24), "day");
 }
 
-export function describeLimits({ formats, max_file_bytes: maxBytes, duration_seconds: range }) {
+export function describeLimits({
+  audio_formats: formats,
+  max_audio_bytes: maxBytes,
+  min_audio_duration_seconds: shortest,
+  max_audio_duration_seconds: longest,
+}) {
   const names = `${formats.slice(0, -1).join(", ")} or ${formats.at(-1)}`;
-  return `${names} · ${formatSeconds(range.minimum)} to ${formatSeconds(range.maximum)} · up to ${formatBytes(maxBytes)} each`;
+  return `${names} · ${formatSeconds(shortest)} to ${formatSeconds(longest)} · up to ${formatBytes(maxBytes)} each`;
 }
 
 export function humanName(name) {
@@ -55,7 +60,7 @@ export function describeImage(image) {
   const { steps, guidance_scale: guidance } = image.provenance;
   const facts = [formatSeconds(image.processing_time), `seed ${image.seed}`, `${steps} steps`];
   facts.push(`guidance ${Number(guidance.toFixed(2))}`);
-  if (image.is_reused) facts.push("drawn before");
+  if (image.reused) facts.push("drawn before");
   if (image.provenance.fallback) facts.push("by another way");
   return facts.map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
 }
