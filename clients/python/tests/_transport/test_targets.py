@@ -29,7 +29,7 @@ def test_what_grpc_resolves_is_taken_as_it_is(target):
         ("  ", "is empty"),
         (
             "http://localhost:8000",
-            "is the address of a web page; write 'localhost:8000', with the port of gRPC",
+            "is the address of a web page; write 'localhost:50050': gRPC has a port of its own",
         ),
         (f"http://{HOST}/api", f"write '{HOST}:50050'"),
         (f"https://{HOST}", f"write '{HOST}:443' with credentials=TlsCredentials()"),

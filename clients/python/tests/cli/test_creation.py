@@ -201,11 +201,12 @@ def test_no_name_of_a_part_leads_elsewhere(folder, part):
 
 def test_recipes_tell_what_they_need_and_take(run, client, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    shown = " ".join(run("recipes").stdout.split())
+    shown = " ".join(run("recipes", "clap").stdout.split())
     for words in ("✗ a CLAP model in audio-features", "✓ a Stable Diffusion in image-generation (optional)",
-                  "Name one in CHLADNI_AUDIO_FEATURES_CLAP_MODEL.", "--prompt *", "--noise-weight",
+                  "Name one in CHLADNI_AUDIO_FEATURES_CLAP_MODEL.", "--prompt (required)", "--noise-weight",
                   "No CLAP weights here; configure some."):  # fmt: skip
         assert words in shown, words
+    assert run("recipes", "none").exit_code == 6
     recipe = client.list_recipes()[1]
     assert (recipe.options, recipe.required_options) == (("prompt", "noise_weight"), ("prompt",))
     assert recipe.needs[1] == chladni.RecipeNeed(

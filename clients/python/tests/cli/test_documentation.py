@@ -12,6 +12,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chladni.gateway.v1 import server_service_pb2
@@ -88,6 +89,7 @@ def test_the_examples_of_the_help_run(sounds, run, line, made_of_a_voice, target
     for name in ("voice.png", "flute.png"):
         (sounds / name).write_bytes(made_of_a_voice)
     (sounds / "song.ogg").write_bytes(b"a song")
+    np.save(sounds / "voices.npy", np.zeros((3, 4, 2, 2), np.float32))
     microphone = WavSource(sounds / "voice.wav")
     monkeypatch.setattr("chladni_client.cli.commands.live.Microphone", lambda _: microphone)
     before, command, after = line.partition("chladni ")

@@ -12,12 +12,14 @@ import sys
 import threading
 import wave
 
+import grpc
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chladni_client as chladni
-from chladni.gateway.v1 import creation_pb2, server_service_pb2
+from chladni.gateway.v1 import creation_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni_client.cli.display.recording import meter
 from chladni_client.cli.failures import ExitStatus
@@ -231,14 +233,14 @@ async def test_initial_latents_are_extracted(async_client, raw_latents_of, scrip
 
 
 def test_a_sound_becomes_an_image(run, script, folder):
-    script.further_recipes = [server_service_pb2.Recipe(name="latent-noise", available=True)]
     ended = run(
         "live", "--wav", "voice.wav", "-o", "out/me.png", "--no-open", "--prompt", "ink", "--steps", "75"
     )
     assert ended.exit_code == 0, ended.stderr
     assert ended.stdout == "out/me.png  1 x 1, seed 4000000000, 1.5 s, made before\n"
     assert samples_of(folder / "out" / "me.wav") == tone(0.35)
-    (request,) = [item for item in script.requests if isinstance(item, creation_pb2.CreateImageRequest)]
+    asked, request = [item for item in script.requests if isinstance(item, creation_pb2.CreateImageRequest)]
+    assert (asked.latent_noise, asked.options.steps) == (request.latent_noise, 75)
     assert request.audio.content == (folder / "out" / "me.wav").read_bytes()
     assert (request.latent_noise.prompt, request.options.steps) == ("ink", 75)
     assert bytes(script.pcm) == request.audio.content[44:]
@@ -248,17 +250,48 @@ def test_a_sound_becomes_an_image(run, script, folder):
 
 
 @pytest.mark.parametrize(
-    ("is_available", "chosen", "expected"),
-    [(True, "", "latent-noise"), (False, "", ""), (True, "embedded", "embedded")],
+    ("arguments", "expected"),
+    [
+        ((), ""),  # as the page asks
+        (("--recipe", "embedded"), "embedded"),
+        (("--noise-weight", "0.5"), "latent-noise"),
+        (("--calibration", "voices"), "latent-noise"),
+    ],
 )
-def test_the_sound_becomes_noise_where_the_server_can(run, script, is_available, chosen, expected):
-    script.further_recipes = [server_service_pb2.Recipe(name="latent-noise", available=is_available)]
-    ended = run(
-        "live", "--wav", "voice.wav", "-o", "me.png", "--no-open", "--recipe", chosen, "--seconds", "0.2"
-    )
+def test_the_sound_becomes_noise_if_an_option_asks_for_it(run, script, arguments, expected):
+    ended = run("live", "--wav", "voice.wav", "-o", "me.png", "--no-open", *arguments, "--seconds", "0.2")
     assert ended.exit_code == 0
     assert script.requests[-1].recipe == expected
     assert len(script.requests[-1].audio.content) == 44 + 2 * 1600
+
+
+def test_options_are_checked_before_anything_is_recorded(run, script, rich_error, folder):
+    script.errors.append(
+        rich_error(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "INVALID_FIELD",
+            "options.steps is 500, must be from 1 to 150.",
+            violations=[("options.steps", "is 500, must be from 1 to 150.")],
+        )
+    )
+    ended = run("live", "--wav", "voice.wav", "-o", "me.png", "--steps", "500", "--no-open")
+    assert ended.exit_code == ExitStatus.INVALID_INPUT
+    assert ended.stderr == "Error: --steps is 500, must be from 1 to 150.\n"
+    assert not script.pcm
+    assert not (folder / "me.wav").exists()
+    assert run("live", "--wav", "voice.wav", "-o", "me.gif").exit_code == ExitStatus.USAGE
+    assert run("live", "--wav", "voice.wav", "-o", "-").exit_code == ExitStatus.USAGE
+    assert run("live", "--wav", "voice.wav", "--save-latents", "me.pt").exit_code == ExitStatus.USAGE
+    ended = run("live", "--wav", "voice.wav", "--save-latents", "me.npy", "--recipe", "embedded")
+    assert "needs the recipe latent-noise" in ended.stderr
+    assert not script.pcm
+
+
+def test_the_latents_of_a_recording_are_written(run, folder):
+    ended = run("live", "--wav", "voice.wav", "-o", "me.png", "--no-open", "--save-latents", "me.npy")
+    assert ended.exit_code == 0, ended.stderr
+    latents = np.load(folder / "me.npy")
+    assert (latents.shape, latents.dtype) == ((1, 4, 1, 1), np.float32)
 
 
 def test_programs_get_json(run, folder):

@@ -7,6 +7,7 @@ Servers answer with the rich error model (https://google.aip.dev/193): `ErrorInf
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -46,6 +47,10 @@ _ERROR_OF_REASON: Final[Mapping[str, type[ChladniError]]] = {
     Reason.OUT_OF_MEMORY: FaultError,  # has the status of a full queue, but waiting does not help
     Reason.IMAGE_WITHHELD: InvalidInputError,  # has the status of a missing model, but another seed may pass
 }
+
+_PAGE: Final = re.compile("Failed parsing HTTP/2|http1|HTTP/1|header with status: 4", re.IGNORECASE)
+"""What gRPC says of a server that answers in HTTP/1."""
+_GRPC_PORT: Final = 50050
 
 _UNHEALTHY: Final = "backend unhealthy"
 """What gRPC says of a server that it reaches, and whose health service says that it does not serve."""
@@ -120,6 +125,12 @@ def _from_bare_status(code: grpc.StatusCode, details: str, target: str, request_
     if code is grpc.StatusCode.UNAVAILABLE and _UNHEALTHY in details:
         message = f"The server at {target} is starting or shutting down."
         return UnavailableError(message, reason="NOT_SERVING", request_id=request_id)
+    if _PAGE.search(details):
+        message = (
+            f"The server at {target} speaks no gRPC: it may be that of the web page. gRPC has a port of its "
+            f"own ({_GRPC_PORT} by default)."
+        )
+        return UnavailableError(message, reason="NOT_GRPC", request_id=request_id)
     error_class = _ERROR_OF_CODE.get(code, FaultError)
     message = {
         grpc.StatusCode.UNAVAILABLE: f"The server at {target} cannot be reached or closed the connection.",

@@ -61,8 +61,11 @@ def _advice_on_url(target: str, scheme: str, rest: str) -> str:
             f"{target!r} is the address of a web page; write {_with_port(host, 443)!r} with "
             "credentials=TlsCredentials() (the command: --tls)"
         )
-    advice = f"{target!r} is the address of a web page; write {_with_port(host)!r}"
-    return f"{advice}, with the port of gRPC ({_DEFAULT_PORT} by default), not that of the page"
+    name = host.rpartition(":")[0] if _ADDRESS.fullmatch(host)["port"] else host  # type: ignore[index]
+    return (
+        f"{target!r} is the address of a web page; write {_with_port(name)!r}: gRPC has a port of its own "
+        f"({_DEFAULT_PORT} by default), not that of the page"
+    )
 
 
 def _with_port(host: str, port: int = _DEFAULT_PORT) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from importlib import metadata
 from typing import Annotated
 
@@ -15,8 +17,8 @@ from chladni_client.cli.commands.inspect import inspect
 from chladni_client.cli.commands.jobs import jobs
 from chladni_client.cli.commands.live import live
 from chladni_client.cli.commands.reproduce import reproduce
-from chladni_client.cli.commands.server import health, recipes
-from chladni_client.cli.commands.similarity import align, search
+from chladni_client.cli.commands.server import health, info, recipes
+from chladni_client.cli.commands.similarity import align, matrix, search
 from chladni_client.cli.connection_options import (
     AudioFeaturesTargetOption,
     CaFileOption,
@@ -35,6 +37,9 @@ from chladni_client.cli.invocation import Invocation
 
 def main() -> None:
     """Run the command `chladni`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a locale cannot show is escaped, and no failure
+            stream.reconfigure(errors="backslashreplace")
     build_app()()
 
 
@@ -59,10 +64,12 @@ def build_app() -> typer.Typer:
     app.command()(with_connection_options(descriptors))
     app.command()(with_connection_options(images))
     app.command()(with_connection_options(search))
+    app.command()(with_connection_options(matrix))
     app.command()(with_connection_options(align))
     app.command()(with_connection_options(delete))
     app.command()(with_connection_options(jobs))
     app.command()(with_connection_options(recipes))
+    app.command()(with_connection_options(info))
     app.command()(with_connection_options(health))
     return app
 
@@ -99,7 +106,7 @@ def _choose_server(
 
       chladni create voice.wav -o voice.png
       chladni live --prompt "a voice as ink in water"
-      chladni compare voice.png flute.png
+      chladni compare voice.wav flute.ogg
       chladni inspect voice.png
       chladni images
       chladni reproduce voice.png voice.wav

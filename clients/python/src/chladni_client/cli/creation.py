@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import typer
 from rich.console import Console
 
-from chladni_client.cli.display.progress import CreationDisplay
-from chladni_client.cli.inputs import stem_of
+from chladni_client.cli.destinations import STDOUT, image_format_of, prepare, write
+from chladni_client.cli.display.progress import CreationDisplay, print_warnings
+from chladni_client.cli.display.terminal_image import show_image
 from chladni_client.cli.invocation import document_of, print_json
 from chladni_client.client import Client
 from chladni_client.files import FileSource
 from chladni_client.types.events import ImageCreated, ImageDrafted, RecipeFellBack
 from chladni_client.types.images import CreatedImage
 from chladni_client.types.options import CreationOptions
+from chladni_contract.printable import printable
 
 _PART_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-def destinations_of(clips: Sequence[Path], output: Path | None, *, images_per_clip: int = 1) -> list[Path]:
-    """Return the path of each image: those of the first clip, those of the second, and so on.
-
-    Raises:
-        typer.BadParameter: Two of them would be the same file.
-    """
-    if output is not None and output.suffix.lower() == ".png" and not output.is_dir():
-        if len(clips) * images_per_clip > 1:
-            raise typer.BadParameter("for several images it must be a folder", param_hint="--output")
-        return [output]
-    folder = output or Path()
-    endings = [f"-{number}" for number in range(1, images_per_clip + 1)] if images_per_clip > 1 else [""]
-    destinations = [folder / f"{stem_of(clip)}{ending}.png" for clip in clips for ending in endings]
-    name, count = Counter(destinations).most_common(1)[0]
-    if count > 1:
-        raise typer.BadParameter(
-            f"{count} of the images would be written to {name}; create them in separate commands",
-            param_hint="AUDIO",
-        )
-    return destinations
 
 
 def draft_path_of(destination: Path, part: str, *, number: int) -> Path:
@@ -78,7 +55,7 @@ class SavedImage:
 
 def create_and_save(
     client: Client,
-    audio: FileSource,
+    audio: FileSource | None,
     destination: Path,
     options: CreationOptions,
     display: CreationDisplay,
@@ -89,8 +66,9 @@ def create_and_save(
 
     Args:
         client: How to reach the server.
-        audio: The audio file.
-        destination: File for the image; missing folders are created.
+        audio: The audio file; `None` if the options hold initial latents in its place.
+        destination: File for the image, whose name says its format, or standard output; missing folders are
+            created.
         options: What is chosen for it.
         display: Shows the progress.
         keeps_drafts: Whether the images that parts of the recipe start from are written as well.
@@ -99,7 +77,9 @@ def create_and_save(
         ChladniError: The server refused or failed.
         OSError: A file cannot be read or written.
     """
-    destination.parent.mkdir(parents=True, exist_ok=True)
+    prepare(destination)
+    if (image_format := image_format_of(destination)) is not None:
+        options = options | CreationOptions(image_format=image_format)
     drafts: list[ImageDrafted] = []
     fallbacks: list[RecipeFellBack] = []
     with closing(client.stream_image(audio, **options)) as events:
@@ -112,7 +92,7 @@ def create_and_save(
                     fallbacks.append(event)
                 case ImageCreated():
                     image = event.image
-    image.save(destination)
+    write(destination, image.content)
     draft_paths = tuple(
         draft.save(draft_path_of(destination, draft.part, number=number))
         for number, draft in enumerate(drafts, start=1)
@@ -120,27 +100,36 @@ def create_and_save(
     return SavedImage(image, destination, draft_paths, tuple(fallbacks))
 
 
-def print_saved(saved: SavedImage) -> None:
-    """Print for people what was created, and its path."""
+def print_saved(saved: SavedImage, *, shows_image: bool = False) -> None:
+    """Print for people what was created, its path, and what should be known about it.
+
+    Args:
+        saved: What was created.
+        shows_image: Whether to draw the image on the terminal as well.
+    """
     image = saved.image
+    is_on_stdout = saved.image_path == STDOUT
     line = (
-        f"{saved.image_path}  {image.width_pixels} x {image.height_pixels}, seed {image.seed}, "
-        f"{image.processing_seconds:.1f} s"
+        f"{'standard output' if is_on_stdout else printable(str(saved.image_path))}  "
+        f"{image.width_pixels} x {image.height_pixels}, seed {image.seed}, {image.processing_seconds:.1f} s"
     )
     if image.is_reused:
         line += ", made before"
     if image.provenance.fallback:
         line += ", not by the recipe's own way"
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, stderr=is_on_stdout)
     console.print(line, markup=False)
     for path in saved.draft_paths:
-        console.print(f"{path}  a draft", markup=False)
+        console.print(f"{printable(str(path))}  a draft", markup=False)
+    print_warnings(image.warnings)
+    if shows_image:
+        show_image(image.content)
 
 
-def print_saved_as_json(audio: Path, saved: SavedImage, **further: Any) -> None:
+def print_saved_as_json(audio: Path | None, saved: SavedImage, **further: Any) -> None:
     """Print for programs what was created."""
     document = {
-        "audio": str(audio),
+        "audio": None if audio is None else str(audio),
         "path": str(saved.image_path),
         "draft_paths": [str(path) for path in saved.draft_paths],
         "fallbacks": [asdict(fallback) for fallback in saved.fallbacks],

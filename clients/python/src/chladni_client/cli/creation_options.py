@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
+from chladni_client.cli.completion import complete_recipe
 from chladni_client.types.images import Priority
 from chladni_client.types.options import NoiseMode
 
@@ -13,7 +15,12 @@ _OF_RECIPE = "Of the recipe"
 _OF_WORK = "Of the work"
 
 RecipeOption: TypeAlias = Annotated[
-    str, typer.Option(metavar="NAME", help="Way from sound to image; see `chladni recipes`.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Way from sound to image; see `chladni recipes`.",
+        autocompletion=complete_recipe,
+    ),
 ]
 SeedOption: TypeAlias = Annotated[
     int | None,
@@ -101,6 +108,21 @@ CalibrationOption: TypeAlias = Annotated[
         rich_help_panel=_OF_RECIPE,
     ),
 ]
+LatentsOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Initial latents in place of AUDIO, for latent-noise: a .npy or .safetensors file of z-scored "
+        "latents, one or many, as `chladni-calibrate --latents` and `live --save-latents` write them.",
+        rich_help_panel=_OF_RECIPE,
+    ),
+]
+SubjectOption: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        metavar="INTEGER", help="Which of many latents; the first is 0.", min=0, rich_help_panel=_OF_RECIPE
+    ),
+]
 UpscaleOption: TypeAlias = Annotated[
     int | None,
     typer.Option(
@@ -130,6 +152,13 @@ DraftsOption: TypeAlias = Annotated[
     ),
 ]
 
+ShowOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--show",
+        help="Draw each image on the terminal: by kitty's protocol, as sixels, or as half blocks.",
+    ),
+]
 PriorityOption: TypeAlias = Annotated[
     Priority,
     typer.Option(help="Whether someone waits for the image, or it is one of many.", rich_help_panel=_OF_WORK),

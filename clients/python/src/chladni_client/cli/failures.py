@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ from typing import Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
+from chladni_client.cli.display.text import in_words_of_options, shown
 from chladni_client.errors import (
     CallCancelledError,
     ChladniError,
@@ -85,14 +86,15 @@ def report(
     """
     if isinstance(error, OSError):
         reason, stage, fields = "FILE", "", []
-        message = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        filename = os.fsdecode(error.filename) if isinstance(error.filename, bytes | str) else ""
+        message = f"{error.strerror or error}: {filename}" if filename else str(error)
     else:
-        reason, stage, message = error.reason, error.stage, error.message
+        reason, stage = error.reason, error.stage
+        message = in_words_of_options(error.message, [item.field for item in error.violations])
         fields = [{"field": item.field, "description": item.description} for item in error.violations]
-    where = f" [dim](stage {escape(stage)})[/]" if stage else ""
-    prefix = f"{escape(subject)}: " if subject else ""
+    prefix = f"{shown(subject)}: " if subject else ""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"[bold red]Error:[/] {prefix}{escape(message)}{where}")
+    console.print(f"[bold red]Error:[/] {prefix}{shown(message)}")
     if isinstance(error, UnavailableError) and reason == "UNAVAILABLE":
         console.print(
             "[dim]Is it running? Start one on this machine with `make up`, or name another with --target "

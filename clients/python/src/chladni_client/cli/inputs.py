@@ -13,20 +13,53 @@ from chladni_client.files import MAX_UPLOAD_BYTES, FileSource, is_image_id
 
 STDIN: Final = Path("-")
 
+_AUDIO_SUFFIXES: Final = frozenset(
+    f".{name}"
+    for name in (
+        *(
+            "wav",
+            "wave",
+            "bwf",
+            "rf64",
+            "w64",
+            "aif",
+            "aifc",
+            "aiff",
+            "caf",
+            "flac",
+            "mp2",
+            "mp3",
+            "oga",
+            "ogg",
+        ),
+        *("opus", "m4a", "mp4", "aac", "3gp", "amr", "webm", "mka", "mkv"),
+    )
+)
+_IMAGE_BEGINNINGS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_AUDIO_BEGINNINGS: Final = (
+    b"RF64",
+    b"fLaC",
+    b"OggS",
+    b"ID3",
+    b"\xff\xfb",
+    b"\x1aE\xdf\xa3",
+    b"#!AMR",
+    b"caff",
+)
+_ISO_IMAGES: Final = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+
 AudioArgument: TypeAlias = Annotated[
     Path,
     typer.Argument(
         metavar="AUDIO",
-        help="Audio file: WAV, MP3, FLAC or OGG; - for standard input.",
-        dir_okay=False,
+        help="Audio file; - for standard input.",
     ),
 ]
 ImageArgument: TypeAlias = Annotated[
     Path,
     typer.Argument(
         metavar="IMAGE",
-        help="PNG that Chladni made; - for standard input.",
-        dir_okay=False,
+        help="Image that Chladni made; - for standard input.",
     ),
 ]
 
@@ -61,10 +94,12 @@ def check_inputs(paths: Sequence[Path], *, hint: str) -> None:
         hint: The argument that they come from.
 
     Raises:
-        typer.BadParameter: One does not exist, standard input stands for several, or it is a terminal, where
-            nobody types such a file.
+        typer.BadParameter: One does not exist or is a folder, standard input stands for several, or it is a
+            terminal, where nobody types such a file.
     """
     for path in paths:
+        if path.is_dir():
+            raise typer.BadParameter(f"{str(path)!r} is a folder; name a file.", param_hint=f"'{hint}'")
         if path != STDIN and not path.exists():
             raise typer.BadParameter(f"file {str(path)!r} does not exist.", param_hint=f"'{hint}'")
     count = list(paths).count(STDIN)
@@ -72,6 +107,49 @@ def check_inputs(paths: Sequence[Path], *, hint: str) -> None:
         raise typer.BadParameter("standard input (-) can stand for one file only", param_hint=hint)
     if count and sys.stdin.isatty():
         raise typer.BadParameter("standard input (-) is a terminal; pipe a file into it", param_hint=hint)
+
+
+def clips_in(paths: Sequence[Path], *, hint: str) -> list[Path]:
+    """Return audio files, with those inside of it in place of each folder, sorted by their names.
+
+    Args:
+        paths: Files, folders, or standard input.
+        hint: The argument that they come from.
+
+    Raises:
+        typer.BadParameter: A file does not exist, a folder holds no audio file, or standard input cannot be
+            read.
+    """
+    clips: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            clips.append(path)
+            continue
+        found = sorted(
+            file for file in path.rglob("*") if file.suffix.lower() in _AUDIO_SUFFIXES and file.is_file()
+        )
+        if not found:
+            raise typer.BadParameter(
+                f"the folder {str(path)!r} holds no file with a suffix of audio, such as .wav or .mp3",
+                param_hint=f"'{hint}'",
+            )
+        clips += found
+    check_inputs(clips, hint=hint)
+    return clips
+
+
+def is_audio(path: Path, content: bytes) -> bool:
+    """Return whether a file that may be an image or audio is audio.
+
+    Args:
+        path: Its name, whose suffix says so if the content is of no known image.
+        content: Its beginning.
+    """
+    if content.startswith(_IMAGE_BEGINNINGS) or (content[4:8] == b"ftyp" and content[8:12] in _ISO_IMAGES):
+        return False
+    if content.startswith((b"RIFF", b"FORM")):
+        return content[8:12] in (b"WAVE", b"AIFF", b"AIFC")
+    return path.suffix.lower() in _AUDIO_SUFFIXES or content.startswith(_AUDIO_BEGINNINGS)
 
 
 def source_of(path: Path) -> FileSource:

@@ -13,27 +13,43 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from chladni_client.cli.creation_options import ShowOption
+from chladni_client.cli.destinations import STDOUT, destinations_of, image_format_of, prepare, write
+from chladni_client.cli.display.progress import print_warnings
+from chladni_client.cli.display.terminal_image import show_image
+from chladni_client.cli.display.text import shown
 from chladni_client.cli.failures import reported_failures
 from chladni_client.cli.inputs import AudioArgument, check_inputs, name_of, source_of, stem_of
 from chladni_client.cli.invocation import JsonOption, document_of, invocation_of, print_json
-from chladni_client.types.audio import AudioFeatures, Colormap, Feature
+from chladni_client.types.audio import AudioFeatures, Colormap, Feature, MelOptions
+from chladni_contract.printable import printable
 
 
 def spectrogram(
     context: typer.Context,
     audio: AudioArgument,
+    *,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE",
-            help="PNG to write. Without it: NAME.spectrogram.png, in this folder.",
+            help="File that ends in .png, .jpg or .webp, or - for standard output. Without it: "
+            "NAME.spectrogram.png, in this folder.",
         ),
     ] = None,
     width: Annotated[int | None, typer.Option(metavar="PIXELS", help="Width, 16 to 4096.", min=1)] = None,
     height: Annotated[int | None, typer.Option(metavar="PIXELS", help="Height, 16 to 4096.", min=1)] = None,
     colormap: Annotated[Colormap, typer.Option(help="Colours.")] = Colormap.VIRIDIS,
+    mel_bins: Annotated[int | None, typer.Option(metavar="INTEGER", help="Bins, 8 to 512.", min=1)] = None,
+    fft: Annotated[
+        int | None, typer.Option(metavar="SAMPLES", help="Length of the FFT, 128 to 8192.", min=1)
+    ] = None,
+    hop_length: Annotated[
+        int | None, typer.Option(metavar="SAMPLES", help="Distance between frames, 32 or more.", min=1)
+    ] = None,
+    shows: ShowOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Draw the log-mel spectrogram of an audio file: time to the right, frequency upwards.
@@ -42,22 +58,44 @@ def spectrogram(
 
       chladni spectrogram voice.wav
       chladni spectrogram voice.wav -o wide.png --width 1200 --height 300 --colormap gray
+      chladni spectrogram voice.wav --mel-bins 64 --fft 1024 --hop-length 256
     """
     check_inputs([audio], hint="AUDIO")
     destination = output or Path(f"{stem_of(audio)}.spectrogram.png")
+    if destination.is_dir():
+        destination = destination / f"{stem_of(audio)}.spectrogram.png"
+    (destination,) = destinations_of([audio], destination)
+    if destination == STDOUT and as_json:
+        raise typer.BadParameter("what goes to standard output is the image alone", param_hint="'--output'")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        prepare(destination)
         image = client.render_spectrogram(
-            source_of(audio), width_pixels=width, height_pixels=height, colormap=colormap
+            source_of(audio),
+            width_pixels=width,
+            height_pixels=height,
+            colormap=colormap,
+            image_format=image_format_of(destination) or "",
+            mel=_mel_options(mel_bins, fft, hop_length),
         )
-        image.save(destination)
+        write(destination, image.content)
     if as_json:
         print_json({"audio": str(audio), "path": str(destination)} | document_of(image))
         return
-    Console(highlight=False, soft_wrap=True).print(
-        f"{destination}  {image.width_pixels} x {image.height_pixels}, "
+    name = "standard output" if destination == STDOUT else printable(str(destination))
+    Console(highlight=False, soft_wrap=True, stderr=destination == STDOUT).print(
+        f"{name}  {image.width_pixels} x {image.height_pixels}, "
         f"{image.audio.duration_seconds:.1f} s of {image.audio.format.upper()}",
         markup=False,
     )
+    print_warnings(image.warnings)
+    if shows and destination != STDOUT:
+        show_image(image.content)
+
+
+def _mel_options(mel_bins: int | None, fft: int | None, hop_length: int | None) -> MelOptions | None:
+    if mel_bins is fft is hop_length is None:
+        return None
+    return MelOptions(mel_bin_count=mel_bins, fft_size=fft, hop_length=hop_length)
 
 
 def descriptors(
@@ -82,33 +120,38 @@ def descriptors(
                 "audio": str(audio),
                 "audio_properties": asdict(features.audio),
                 "descriptors": [asdict(item) for item in features.descriptors],
+                "warnings": [asdict(item) for item in features.warnings],
             }
         )
     else:
-        Console(highlight=False).print(_table(name_of(audio), features, with_meaning=explain))
+        console = Console(highlight=False)
+        console.print(_title(name_of(audio), features), style="bold")
+        console.print(_table(features, with_meaning=explain, bar_width=8 if console.width < 80 else 16))
+        print_warnings(features.warnings)
 
 
-def _table(name: str, features: AudioFeatures, *, with_meaning: bool) -> Table:
+def _title(name: str, features: AudioFeatures) -> str:
     found = features.audio
-    table = Table(
-        title=f"{name}: {found.duration_seconds:.1f} s of {found.format.upper()}, "
-        f"{found.sample_rate_hz} Hz, {found.channel_count} channel(s)",
-        title_justify="left",
-        title_style="bold",
-        box=SIMPLE,
+    return (
+        f"{shown(name)}: {found.duration_seconds:.1f} s of {found.format.upper()}, "
+        f"{found.sample_rate_hz} Hz, {found.channel_count} channel(s)"
     )
+
+
+def _table(features: AudioFeatures, *, with_meaning: bool, bar_width: int) -> Table:
+    table = Table(box=SIMPLE)
     table.add_column("Descriptor", style="cyan", no_wrap=True)
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("Unit", no_wrap=True)
-    table.add_column("In its range", min_width=16)
+    table.add_column("In its range", min_width=bar_width)
     if with_meaning:
         table.add_column("Meaning", style="dim")
     for item in features.descriptors:
         table.add_row(
-            item.name,
+            shown(item.name),
             f"{item.value:.4g}",
-            "" if item.unit == "1" else item.unit,
-            ProgressBar(total=1.0, completed=item.position, width=16),
-            *([item.description] if with_meaning else []),
+            "" if item.unit == "1" else shown(item.unit),
+            ProgressBar(total=1.0, completed=item.position, width=bar_width),
+            *([shown(item.description)] if with_meaning else []),
         )
     return table

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
+from chladni_client.cli.display.text import shown
 from chladni_client.cli.failures import ExitStatus, exit_status_of, report, reported_failures
 from chladni_client.cli.inputs import check_identifiers
 from chladni_client.cli.invocation import JsonOption, invocation_of, print_json
 from chladni_client.errors import ChladniError, UnavailableError
 from chladni_client.types.images import Image
+
+_NARROW_COLUMNS: Final = 100
 
 
 def images(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -34,7 +37,7 @@ def images(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"images": [asdict(image) for image in found]})
     else:
-        Console(highlight=False).print(table_of_images(found))
+        print_images(found)
 
 
 def delete(
@@ -70,29 +73,32 @@ def delete(
         raise typer.Exit(failures[0])
 
 
-def table_of_images(images: Sequence[Image], scores: Sequence[float] = ()) -> Table:
-    """Return a table of images for people.
+def print_images(images: Sequence[Image], scores: Sequence[float] = ()) -> None:
+    """Print images for people: a table, or two lines each on a narrow terminal.
 
     Args:
         images: The images.
         scores: A score of each; empty if they have none.
     """
+    console = Console(highlight=False)
+    rows = [_cells(image, f"{scores[index]:.3f}" if scores else "") for index, image in enumerate(images)]
+    if console.width < _NARROW_COLUMNS:
+        for image_id, *cells in rows:
+            console.print(f"[cyan]{image_id}[/]", soft_wrap=True)
+            console.print(Padding(", ".join(filter(None, cells)), (0, 0, 0, 2)))
+        return
     table = Table(box=SIMPLE)
-    if scores:
-        table.add_column("Score", style="bold")
     table.add_column("Image", style="cyan", no_wrap=True)
-    table.add_column("Audio")
-    table.add_column("Recipe")
-    table.add_column("Pixels")
-    table.add_column("Created")
-    for index, image in enumerate(images):
-        created = "" if image.created_at is None else f"{image.created_at.astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(
-            *([f"{scores[index]:.3f}"] if scores else []),
-            escape(image.image_id),
-            escape(image.display_name),
-            escape(image.recipe),
-            f"{image.width_pixels} x {image.height_pixels}",
-            created,
-        )
-    return table
+    for title in ("Score", "Audio", "Recipe", "Pixels", "Created"):
+        table.add_column(title)
+    for row in rows:
+        table.add_row(*row)
+    if not scores:
+        table.columns.pop(1)
+    console.print(table)
+
+
+def _cells(image: Image, score: str) -> tuple[str, ...]:
+    created = "" if image.created_at is None else f"{image.created_at.astimezone():%Y-%m-%d %H:%M}"
+    pixels = f"{image.width_pixels} x {image.height_pixels}"
+    return shown(image.image_id), score, shown(image.display_name), shown(image.recipe), pixels, created

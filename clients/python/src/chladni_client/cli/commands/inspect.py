@@ -7,9 +7,9 @@ from typing import Final
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from chladni_client.cli.display.text import shown
 from chladni_client.cli.failures import reported_failures
 from chladni_client.cli.inputs import ImageArgument, check_inputs, name_of, source_of
 from chladni_client.cli.invocation import JsonOption, print_json
@@ -75,7 +75,7 @@ def inspect(
 
 
 def _table(name: str, provenance: Provenance) -> Table:
-    table = Table(title=escape(name), show_header=False, title_justify="left", title_style="bold", box=SIMPLE)
+    table = Table(title=shown(name), show_header=False, title_justify="left", title_style="bold", box=SIMPLE)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     values = asdict(provenance)
@@ -85,11 +85,11 @@ def _table(name: str, provenance: Provenance) -> Table:
         if values[field] not in ("", None):
             table.add_row(title, _in_words(field, values[field]))
     for option, value in sorted(provenance.recipe_options.items()):
-        table.add_row(f"Option {escape(option)}", escape(value))
+        table.add_row(f"Option {shown(option)}", shown(value))
     enlarged = f", enlarged {provenance.upscale} times" if provenance.upscale > 1 else ""
     table.add_row("Size", f"{provenance.width_pixels} x {provenance.height_pixels} pixels{enlarged}")
     for library, version in sorted(provenance.library_versions.items()):
-        table.add_row(escape(library), escape(version))
+        table.add_row(shown(library), shown(version))
     return table
 
 
@@ -98,4 +98,4 @@ def _in_words(field: str, value: object) -> str:
         return "[dim]not known[/]"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return escape(str(value))
+    return shown(str(value))

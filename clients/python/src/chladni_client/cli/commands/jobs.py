@@ -7,21 +7,26 @@ from contextlib import closing
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from chladni_client._transport.statuses import error_class_of
+from chladni_client.cli.destinations import is_file_name, write
+from chladni_client.cli.display.text import shown
 from chladni_client.cli.failures import ExitStatus, reported_failures
 from chladni_client.cli.inputs import check_identifiers
 from chladni_client.cli.invocation import JsonOption, document_of, invocation_of, print_json
 from chladni_client.client import Client
 from chladni_client.types.events import ImageCreated, ImageDrafted, Progress
 from chladni_client.types.jobs import Job, JobCancelled, JobEvent, JobFailed
+from chladni_contract.printable import printable
+
+_NARROW_COLUMNS: Final = 100
 
 
 class JobAction(StrEnum):
@@ -38,7 +43,7 @@ def jobs(
     action: Annotated[JobAction, typer.Argument(help="What to do; all but list need JOB_ID.")] = (
         JobAction.LIST
     ),
-    job_id: Annotated[str, typer.Argument(metavar="[JOB_ID]", help="Identifier of a job.")] = "",
+    job_id: Annotated[str, typer.Argument(metavar="JOB_ID", help="Identifier of a job.")] = "",
     *,
     after: Annotated[
         int, typer.Option(metavar="NUMBER", help="Show only events after this one (watch).", min=0)
@@ -64,6 +69,8 @@ def jobs(
     """
     if action is JobAction.LIST and job_id:
         raise typer.BadParameter("list takes no identifier", param_hint="JOB_ID")
+    if output is not None and not is_file_name(output):
+        raise typer.BadParameter("must name a file", param_hint="'--output'")
     if action is not JobAction.LIST:
         check_identifiers([job_id], hint="JOB_ID", kind="a job")
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
@@ -88,10 +95,10 @@ def _watch(client: Client, job_id: str, after: int, output: Path | None, *, as_j
             if as_json:
                 print_json(_document_of_event(event))
             else:
-                typer.echo(f"{event.number:4d}  {_summary_of(event)}")
+                typer.echo(f"{event.number:4d}  {printable(_summary_of(event))}")
             match event.event:
                 case ImageCreated(image=image) if output is not None:
-                    image.save(output)
+                    write(output, image.content)
                 case JobFailed(error=error):
                     error_class = error_class_of(error.reason, error.grpc_code)
                     stage = error.metadata.get("stage", "")
@@ -107,7 +114,7 @@ def _document_of_event(event: JobEvent) -> dict[str, Any]:
     document = {"number": event.number, "event": type(content).__name__}
     if isinstance(content, ImageCreated):
         return document | {"part": content.part, "image": document_of(content.image)}
-    hidden = {"png", "preview_jpeg", "session_token"}
+    hidden = {"content", "preview_jpeg", "session_token"}
     return document | {name: value for name, value in asdict(content).items() if name not in hidden}
 
 
@@ -138,14 +145,26 @@ def _print_jobs(found: Sequence[Job], *, as_json: bool) -> None:
     if as_json:
         print_json({"jobs": [asdict(job) for job in found]})
         return
+    console = Console(highlight=False)
+    rows = [
+        (shown(job.job_id), shown(job.display_name), str(job.state), shown(_progress_of(job)))
+        for job in found
+    ]
+    if console.width < _NARROW_COLUMNS:
+        for job_id, *cells in rows:
+            console.print(f"[cyan]{job_id}[/]", soft_wrap=True)
+            console.print(Padding(", ".join(filter(None, cells)), (0, 0, 0, 2)))
+        return
     table = Table(box=SIMPLE)
     table.add_column("Job", style="cyan", no_wrap=True)
-    table.add_column("Audio")
-    table.add_column("State")
-    table.add_column("Progress")
-    for job in found:
-        progress = "" if job.step is None else f"{job.step} of {job.total_steps}"
-        if job.error is not None:
-            progress = job.error.message
-        table.add_row(escape(job.job_id), escape(job.display_name), job.state, escape(progress))
-    Console(highlight=False).print(table)
+    for title in ("Audio", "State", "Progress"):
+        table.add_column(title)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _progress_of(job: Job) -> str:
+    if job.error is not None:
+        return job.error.message
+    return "" if job.step is None else f"step {job.step} of {job.total_steps}"

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from chladni_client.cli.display.progress import creation_display
+from chladni_client.cli.display.text import shown
 from chladni_client.cli.failures import ExitStatus, reported_failures
 from chladni_client.cli.inputs import (
     STDIN,
@@ -130,7 +130,7 @@ def _table(report: ReproductionReport) -> Table:
     table.add_column("What it means", style="dim", ratio=1)
     for term in report.differing_terms:
         values = (_shortened(term.original), _shortened(term.rendering))
-        table.add_row(*map(escape, (term.name, *values, term.meaning)))
+        table.add_row(*map(shown, (term.name, *values, term.meaning)))
     return table
 
 

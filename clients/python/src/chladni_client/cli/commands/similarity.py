@@ -1,19 +1,27 @@
-"""`chladni search` and `chladni align`: what is like an image, and how well an image fits audio."""
+"""`chladni search`, `matrix` and `align`: which images are alike, and how well an image fits audio."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Final
 
+import numpy as np
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.table import Table
 
-from chladni_client.cli.commands.compare import print_score
-from chladni_client.cli.commands.images import table_of_images
+from chladni_client.cli.commands.compare import colour_of, print_score
+from chladni_client.cli.commands.images import print_images
+from chladni_client.cli.display.text import shown
 from chladni_client.cli.failures import reported_failures
 from chladni_client.cli.inputs import ImageIdArgument, check_identifiers
 from chladni_client.cli.invocation import JsonOption, invocation_of, print_json
+from chladni_client.errors import InvalidInputError
+
+_MAX_MATRIX_IMAGES: Final = 24
 
 
 def search(
@@ -40,7 +48,52 @@ def search(
         print_json({"image_id": image_id, "matches": [asdict(match) for match in matches]})
         return
     images, scores = [match.image for match in matches], [match.score for match in matches]
-    Console(highlight=False).print(table_of_images(images, scores))
+    print_images(images, scores)
+
+
+def matrix(
+    context: typer.Context,
+    image_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IMAGE_ID", help="2 to 24 images; those of this session if absent."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score how alike each of several images of the server is to each other.
+
+    [bold]Examples[/]
+
+      chladni matrix
+      chladni matrix 0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11 5c0e8b7a-9d0b-4c55-8a4f-2a0f6f0c7d31
+      chladni matrix --json | jq '.scores[0]'
+    """
+    check_identifiers(image_ids or [], hint="IMAGE_ID")
+    names: dict[str, str] = {}
+    with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        if not image_ids:
+            with closing(client.list_images()) as images:
+                names = {image.image_id: image.display_name for image in islice(images, _MAX_MATRIX_IMAGES)}
+            image_ids = list(names)
+        if len(image_ids) < 2:
+            raise InvalidInputError(
+                "There are fewer than two images to compare; create some.", reason="INVALID_FIELD"
+            )
+        found = client.compare_image_matrix(image_ids)
+    scores = np.asarray(found.scores).tolist()
+    if as_json:
+        print_json({"image_ids": found.image_ids, "scores": scores, "model": found.model})
+        return
+    console = Console(highlight=False)
+    table = Table(box=SIMPLE)
+    table.add_column("", style="cyan", no_wrap=True)
+    numbers = range(1, len(scores) + 1)
+    for number in numbers:
+        table.add_column(str(number), justify="right", no_wrap=True)
+    for number, row in zip(numbers, scores, strict=True):
+        table.add_row(str(number), *(f"[{colour_of(score)}]{score:.2f}[/]" for score in row))
+    console.print(table)
+    for number, image_id in zip(numbers, found.image_ids, strict=True):
+        console.print(f"{number:3}  {image_id}  {shown(names.get(image_id, ''))}".rstrip(), soft_wrap=True)
 
 
 def align(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,7 +17,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from chladni_client.cli.display.text import in_words_of_options, shown
 from chladni_client.types import events
+from chladni_client.types.warnings import ServerWarning
+from chladni_contract.printable import printable
 
 
 class CreationDisplay(Protocol):
@@ -76,11 +79,11 @@ class BarDisplay:
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),
-            TextColumn("[bold]{task.fields[name]}", markup=True),
+            TextColumn("{task.fields[name]}", style="bold", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.description}"),
+            TextColumn("{task.description}", style="dim", markup=False),
             console=console,
         )
         self._task = TaskID(0)
@@ -95,8 +98,8 @@ class BarDisplay:
 
     def begin(self, name: str) -> None:
         """Add a bar."""
-        self._name = name
-        self._task = self._progress.add_task("listening", name=name, total=None)
+        self._name = printable(name)
+        self._task = self._progress.add_task("listening", name=self._name, total=None)
 
     def show(self, event: events.CreationEvent) -> None:
         """Move the current bar, which restarts with each part of a recipe."""
@@ -143,12 +146,22 @@ class LineDisplay:
             quarter = max(1, event.total_steps // 4)
             if event.step % quarter and event.step != event.total_steps:
                 return
-        self._console.print(f"{self._name}: {describe(event)}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(
+            f"{printable(self._name)}: {describe(event)}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def print_notice(console: Console, text: str) -> None:
     """Print what must not be missed, although the work goes on."""
-    console.print(f"[bold yellow]Notice:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold yellow]Notice:[/] {shown(text)}", highlight=False, soft_wrap=True)
+
+
+def print_warnings(warnings: Iterable[ServerWarning]) -> None:
+    """Print on standard error what a server warns of."""
+    console = Console(stderr=True)
+    for warning in warnings:
+        field = warning.metadata.get("field", "")
+        print_notice(console, in_words_of_options(warning.message, [field] if field else []))
 
 
 def describe(event: events.CreationEvent) -> str:
@@ -156,7 +169,7 @@ def describe(event: events.CreationEvent) -> str:
     if isinstance(event, events.Accepted):
         return "accepted"
     part = "" if isinstance(event, events.AudioAnalyzed | events.Retrying) else event.part
-    return f"{part}: {_in_words(event)}" if part else _in_words(event)
+    return printable(f"{part}: {_in_words(event)}" if part else _in_words(event))
 
 
 def _in_words(event: events.CreationEvent) -> str:
