@@ -130,7 +130,7 @@ class ImageCreator:
                             timer.lap(Stage.AUDIO_FEATURES)
                         yield event
                     completed = await work
-                if analyzed is None:
+                if analyzed is None and request.has_audio:
                     raise FaultError(Reason.INTERNAL, f"The recipe {recipe.name} did not analyse the sound.")
                 timer.lap(Stage.IMAGE_GENERATION)
                 with at_stage(Stage.STORAGE):
@@ -173,7 +173,7 @@ class ImageCreator:
         request: CreationRequest,
         recipe: Recipe,
         operation: Operation,
-        analyzed: Analyzed,
+        analyzed: Analyzed | None,
         completed: Completed,
         processing_seconds: float,
     ) -> ImageRecord:
@@ -189,10 +189,10 @@ class ImageCreator:
             source_name=request.clip.name,
             recipe=recipe.name,
             processing_seconds=processing_seconds,
-            audio=analyzed.audio,
-            descriptors=analyzed.descriptors,
+            audio=analyzed.audio if analyzed else None,
+            descriptors=analyzed.descriptors if analyzed else (),
             provenance=completed.provenance,
             is_reused=completed.is_reused,
             owner=request.owner,
-            audio_embedding=analyzed.embedding,
+            audio_embedding=analyzed.embedding if analyzed else None,
         )

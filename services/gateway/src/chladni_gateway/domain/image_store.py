@@ -30,7 +30,7 @@ class ImageRecord:
         source_name: Name of the recording, for people; empty where it had none.
         recipe: Name of the recipe.
         processing_seconds: Time that it took to make.
-        audio: What was found in the recording.
+        audio: What was found in the recording; `None` if it was made without one.
         descriptors: Descriptors of the sound.
         provenance: How it was made.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
@@ -48,7 +48,7 @@ class ImageRecord:
     source_name: str
     recipe: str
     processing_seconds: float
-    audio: AudioProperties
+    audio: AudioProperties | None
     descriptors: tuple[Descriptor, ...]
     provenance: Provenance
     size_bytes: int = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from chladni_contract.errors import FieldViolation, InvalidFieldsError, Reason
+from chladni_gateway.domain.audio import InitialLatents
 
 
 class NoiseMode(StrEnum):
@@ -29,6 +30,7 @@ class RecipeOptions:
         noise_mode: How the sound becomes initial noise.
         noise_weight: How much of the sound the noise holds, in [0, 1].
         calibration: Calibration of the initial latents by its name.
+        initial_latents: Initial latents in place of those of the sound, z-scored.
         upscale: Factor by which the finished image is larger than its width and height, 1 or 2.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1]; 1 leaves it out.
     """
@@ -40,6 +42,7 @@ class RecipeOptions:
     noise_mode: NoiseMode | None = None
     noise_weight: float | None = None
     calibration: str = ""
+    initial_latents: InitialLatents | None = None
     upscale: int | None = None
     refiner_start: float | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -10,7 +11,7 @@ from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.audio import AudioClip
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest
 from chladni_gateway.domain.images import parse_uuid
-from chladni_gateway.domain.recipe_options import RecipeOptions
+from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_runtime.server.validation import RequestValidator
 
 AUDIO_FIELD: Final = "audio.content"
@@ -23,6 +24,7 @@ MAX_SCHEDULER_NAME_LENGTH: Final = 64
 MAX_PROMPT_LENGTH: Final = 2000
 MAX_MODEL_NAME_LENGTH: Final = 256
 UPSCALES: Final = (1, 2)
+MAX_LATENT_VALUES: Final = 2**18
 DEFAULT_PAGE_SIZE: Final = 100
 MAX_PAGE_SIZE: Final = 200
 _MAX_FILE_NAME_LENGTH: Final = 255
@@ -52,6 +54,11 @@ class CreationRequest:
     owner: str = ""
     request_id: UUID | None = None
 
+    @property
+    def has_audio(self) -> bool:
+        """Whether it has a recording, without which it must have initial latents."""
+        return bool(self.clip.content or self.clip.name or self.clip.pcm)
+
 
 def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
     """Require that a request keeps the limits that no model decides.
@@ -65,11 +72,13 @@ def check_request(request: CreationRequest, *, max_audio_bytes: int) -> None:
     validator = RequestValidator()
     validator.check_length("audio.display_name", request.clip.name, maximum=_MAX_FILE_NAME_LENGTH)
     _check_settings(validator, request.settings)
+    _check_initial_latents(validator, request.options)
     _check_options(validator, request.options)
     if request.settings.previews:
         _check_previews(validator, request.settings.previews)
     validator.raise_if_invalid()
-    check_clip(request.clip, max_audio_bytes=max_audio_bytes)
+    if request.has_audio or request.options.initial_latents is None:
+        check_clip(request.clip, max_audio_bytes=max_audio_bytes)
 
 
 def parse_request_id(text: str) -> UUID | None:
@@ -166,6 +175,31 @@ def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:
         valid=options.upscale is None or options.upscale in UPSCALES,
         description=f"is {options.upscale}, must be {' or '.join(map(str, UPSCALES))}.",
         metadata={"value": options.upscale or 0, "allowed": ", ".join(map(str, UPSCALES))},
+    )
+
+
+def _check_initial_latents(validator: RequestValidator, options: RecipeOptions) -> None:
+    latents = options.initial_latents
+    if latents is None:
+        return
+    count = math.prod(latents.shape)
+    validator.check(
+        "initial_latents",
+        valid=0 < count <= MAX_LATENT_VALUES,
+        description=f"holds {count} values, must hold 1 to {MAX_LATENT_VALUES}.",
+        metadata={"value": count, "minimum": 1, "maximum": MAX_LATENT_VALUES},
+    )
+    validator.check(
+        "calibration",
+        valid=not options.calibration,
+        description="does not go with initial_latents, which are z-scored already; leave it out.",
+        metadata={"value": options.calibration},
+    )
+    validator.check(
+        "noise_mode",
+        valid=options.noise_mode is not NoiseMode.DCT,
+        description="is dct, which does not go with initial_latents; send mel, blend, or none.",
+        metadata={"value": NoiseMode.DCT.value, "allowed": f"{NoiseMode.MEL}, {NoiseMode.BLEND}"},
     )
 
 

@@ -29,7 +29,8 @@ MAX_INLINE_BYTES: Final = 3 * 2**20
 def to_owned_image_message(record: ImageRecord) -> image_pb2.Image:
     """Return the message of an image, for its owner."""
     message = to_image_resource(record)
-    message.audio.CopyFrom(to_audio_message(record.audio))
+    if record.audio is not None:
+        message.audio.CopyFrom(to_audio_message(record.audio))
     message.descriptors.extend(to_descriptor_messages(record.descriptors))
     message.display_name = record.source_name
     return message

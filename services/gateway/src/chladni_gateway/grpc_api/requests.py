@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+import numpy as np
 from google.protobuf.descriptor import EnumDescriptor
 
 from chladni.gateway.v1 import creation_pb2, image_service_pb2
@@ -20,8 +21,9 @@ from chladni_contract.errors import (
     InvalidInputError,
     Reason,
 )
+from chladni_contract.tensors import to_array
 from chladni_gateway.backends.messages import to_image
-from chladni_gateway.domain.audio import AudioClip, PcmEncoding, PcmFormat
+from chladni_gateway.domain.audio import AudioClip, InitialLatents, PcmEncoding, PcmFormat
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
@@ -195,6 +197,7 @@ def _to_recipe_options(message: creation_pb2.CreateImageRequest) -> RecipeOption
                 noise_mode=_to_noise_mode(noise.noise_mode),
                 noise_weight=noise.noise_weight if noise.HasField("noise_weight") else None,
                 calibration=noise.calibration,
+                initial_latents=_to_initial_latents(noise),
             )
         case "music_prompts":
             return _with_texts(common, message.music_prompts)
@@ -202,6 +205,16 @@ def _to_recipe_options(message: creation_pb2.CreateImageRequest) -> RecipeOption
             return _with_texts(common, message.clap_unclip)
         case _:
             return common
+
+
+def _to_initial_latents(options: creation_pb2.LatentNoiseOptions) -> InitialLatents | None:
+    if not options.HasField("initial_latents"):
+        return None
+    tensor = options.initial_latents
+    values = to_array(
+        tensor, field="latent_noise.initial_latents", dtype=np.float32, shape=[None] * len(tensor.shape)
+    )
+    return InitialLatents(values.shape, values.tobytes())
 
 
 def _with_texts(common: RecipeOptions, texts: _Texts, **further: Any) -> RecipeOptions:

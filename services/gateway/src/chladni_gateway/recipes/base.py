@@ -56,7 +56,7 @@ class Recipe(Protocol):
         Args:
             request: What the caller asks for.
             deadline: When the image must be there.
-            report: Takes what happens on the way, `Analyzed` first.
+            report: Takes what happens on the way, `Analyzed` first if there is a recording.
 
         Raises:
             ChladniError: Something that it needs is missing, or some stage failed; the metadata names it, and

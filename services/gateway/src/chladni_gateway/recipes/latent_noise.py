@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from dataclasses import replace
 from typing import Final
 
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
-from chladni_gateway.domain.audio import FeatureSelection, InitialLatents, InitialLatentsOptions, LatentBasis
+from chladni_gateway.domain.audio import (
+    AudioFeatures,
+    FeatureSelection,
+    InitialLatents,
+    InitialLatentsOptions,
+    LatentBasis,
+)
 from chladni_gateway.domain.events import Completed, Report
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
-from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.request import AUDIO_FIELD, CreationRequest
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.models.availability import Availability, Requirement
 from chladni_gateway.models.catalog import CatalogSnapshot
@@ -61,6 +69,7 @@ class LatentNoiseRecipe:
         "noise_mode",
         "noise_weight",
         "calibration",
+        "initial_latents",
         "upscale",
     )
     required_options: Final[tuple[str, ...]] = ()
@@ -75,30 +84,35 @@ class LatentNoiseRecipe:
         embedder, model = _select(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, model)
         shape = latent_shape(request.settings, model, upscale=options.upscale or 1)
-        mode = options.noise_mode or NoiseMode.BLEND
-        basis = LatentBasis.DCT if mode is NoiseMode.DCT else LatentBasis.MEL
-        with at_stage(Stage.AUDIO_FEATURES):
+        mode = _mode_of(options)
+        own = None if options.initial_latents is None else fit_latents(options.initial_latents, shape, model)
+        features: AudioFeatures | None = None
+        if request.has_audio:
             selection = FeatureSelection(
                 embedding_model=embedder.name if embedder else "",
-                initial_latents=InitialLatentsOptions(shape, basis, options.calibration),
+                initial_latents=None if own else _latents_options(shape, mode, options),
             )
-            features = await self._with.analyzer.analyze(request.clip, deadline, selection=selection)
-        await report(analyzed(features))
+            with at_stage(Stage.AUDIO_FEATURES):
+                features = await self._with.analyzer.analyze(request.clip, deadline, selection=selection)
+            await report(analyzed(features))
+        elif embedder:
+            raise _missing_audio(model)
+        latents = own or (features.initial_latents if features else None)
         weight = _weight_of(options, mode)
         generation = GenerationRequest(
             model=model.name,
             conditioning=Conditioning(
-                audio_embedding=features.embedding if embedder else None,
+                audio_embedding=features.embedding if features and embedder else None,
                 prompt=prompt_for(options, model),
                 negative_prompt=options.negative_prompt,
-                initial_latents=features.initial_latents,
+                initial_latents=latents,
                 initial_latents_weight=weight,
             ),
             settings=settings_for(request, model),
             origin=Origin(
                 recipe=self.name,
-                audio_sha256=features.audio.sha256,
-                options=_describe_noise(mode, weight, features.initial_latents),
+                audio_sha256=features.audio.sha256 if features else "",
+                options=_describe_noise(mode, weight, latents, is_own=own is not None),
             ),
             caller=request.caller,
         )
@@ -164,6 +178,50 @@ def latent_shape(
     return channels, height, width
 
 
+def fit_latents(latents: InitialLatents, shape: tuple[int, int, int], model: ModelSummary) -> InitialLatents:
+    """Return initial latents of a caller in the shape with which a model begins an image.
+
+    Args:
+        latents: Of that shape, with an axis of 1 before it, or the same values in a row.
+        shape: The shape (C, H, W).
+        model: The model.
+
+    Raises:
+        InvalidInputError: They have another shape.
+    """
+    if latents.shape in {shape, (1, *shape), (math.prod(shape),), (1, math.prod(shape))}:
+        return replace(latents, shape=shape)
+    found, wanted = (" x ".join(map(str, sizes)) for sizes in (latents.shape, shape))
+    raise InvalidInputError(
+        Reason.INVALID_FIELD,
+        f"initial_latents has the shape {found}; the model {model.name} begins an image of this size with "
+        f"{wanted}, or {math.prod(shape)} values in a row.",
+        field="initial_latents",
+        metadata={STAGE_KEY: Stage.VALIDATION.value, "value": found, "allowed": wanted},
+    )
+
+
+def _missing_audio(model: ModelSummary) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.MISSING_FIELD,
+        f"{AUDIO_FIELD} is missing; the model {model.name} takes the audio's embedding besides the initial "
+        "latents. Send the audio too, or name another model.",
+        field=AUDIO_FIELD,
+        metadata={STAGE_KEY: Stage.VALIDATION.value},
+    )
+
+
+def _mode_of(options: RecipeOptions) -> NoiseMode:
+    return options.noise_mode or (NoiseMode.BLEND if options.initial_latents is None else NoiseMode.MEL)
+
+
+def _latents_options(
+    shape: tuple[int, int, int], mode: NoiseMode, options: RecipeOptions
+) -> InitialLatentsOptions:
+    basis = LatentBasis.DCT if mode is NoiseMode.DCT else LatentBasis.MEL
+    return InitialLatentsOptions(shape, basis, options.calibration)
+
+
 def _scaled(length: int, side_pixels: int | None, native_pixels: int) -> int:
     if side_pixels is None or native_pixels == 0:
         return length
@@ -182,9 +240,13 @@ def _weight_of(options: RecipeOptions, mode: NoiseMode) -> float:
     return _DEFAULT_WEIGHTS[mode] if options.noise_weight is None else options.noise_weight
 
 
-def _describe_noise(mode: NoiseMode, weight: float, latents: InitialLatents | None) -> dict[str, str]:
+def _describe_noise(
+    mode: NoiseMode, weight: float, latents: InitialLatents | None, *, is_own: bool
+) -> dict[str, str]:
     """Return what the provenance says of the noise."""
     described = {"noise_mode": mode.value, "noise_weight": f"{weight:g}"}
+    if latents and is_own:
+        described["initial_latents"] = hashlib.sha256(latents.data).hexdigest()[:_DIGEST_DIGITS]
     if latents and latents.calibration:
         described["calibration"] = f"{latents.calibration}@{latents.calibration_digest[:_DIGEST_DIGITS]}"
     return described

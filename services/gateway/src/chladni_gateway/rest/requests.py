@@ -30,7 +30,15 @@ from chladni_gateway.domain.request import (
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, FIRST_API, REQUEST_ID
-from chladni_gateway.rest.uploads import Number, TrueOrFalse, UploadForm, WholeNumber, one_of
+from chladni_gateway.rest.uploads import (
+    MAX_ARRAY_FILE_BYTES,
+    ArrayFile,
+    Number,
+    TrueOrFalse,
+    UploadForm,
+    WholeNumber,
+    one_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -69,6 +77,8 @@ PageToken = Annotated[
 class GenerationForm(UploadForm):
     """The form of `POST /api/v1/generate` and `POST /api/v1/jobs`."""
 
+    array_fields: ClassVar[frozenset[str]] = frozenset({"initial_latents"})
+    in_place_of_file: ClassVar[str] = "initial_latents"
     examples: ClassVar[Mapping[str, Any]] = {
         "plain": {"summary": "The model's choice of everything", "value": {"file": "voice.wav"}},
         "again": {
@@ -202,6 +212,13 @@ class GenerationForm(UploadForm):
         examples=["chladni-4x64x64-mel"],
         json_schema_extra={"maxLength": MAX_MODEL_NAME_LENGTH},
     )
+    initial_latents: ArrayFile = Field(
+        None,
+        description="Initial latents of your own in place of those of the recording, which may be left out "
+        "then: a NumPy file (.npy) of floats, z-scored, of the model's latent shape (C, H, W), or its values "
+        "in a row. `noise_mode` is `mel` by default then.",
+        json_schema_extra={"maxLength": MAX_ARRAY_FILE_BYTES},
+    )
     request_id: str = Field(
         "",
         description="Identifier of this request, a UUID that the client draws: a retry with the same "
@@ -324,6 +341,7 @@ def _to_options(form: GenerationForm) -> RecipeOptions:
         noise_mode=form.noise_mode,
         noise_weight=form.noise_weight,
         calibration=form.calibration,
+        initial_latents=form.initial_latents,
         upscale=form.upscale,
         refiner_start=form.refiner_start,
     )

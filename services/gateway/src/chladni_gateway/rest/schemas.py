@@ -53,7 +53,9 @@ class CreatedImage(BaseModel):
     width_pixels: int = Field(examples=[512])
     height_pixels: int = Field(examples=[512])
     provenance: Provenance = Field(description="How the image was made.")
-    audio: AudioProperties = Field(description="What was found in the recording.")
+    audio: AudioProperties | None = Field(
+        description="What was found in the recording; null if the image was made from initial latents alone."
+    )
     descriptors: list[Descriptor] = Field(description="The qualities of the sound that shaped the image.")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import math
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
+import numpy as np
+from numpy.lib import format as npy
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -26,8 +30,8 @@ from chladni_contract.errors import (
     QueueFullError,
     Reason,
 )
-from chladni_gateway.domain.audio import AudioClip
-from chladni_gateway.domain.request import clip_too_large
+from chladni_gateway.domain.audio import AudioClip, InitialLatents
+from chladni_gateway.domain.request import MAX_LATENT_VALUES, clip_too_large
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.middleware.body_limit import read_body
 from chladni_gateway.rest.multipart import FieldRule, FormField, read_form
@@ -47,6 +51,9 @@ _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and short text fi
 _MAX_TEXT_BYTES: Final = 256
 _MAX_BYTES_PER_CHARACTER: Final = 4  # In UTF-8.
 _SHOWN_CHARACTERS: Final = 32
+_FLOAT_SIZES: Final = (2, 4, 8)
+MAX_ARRAY_FILE_BYTES: Final = MAX_LATENT_VALUES * max(_FLOAT_SIZES) + 16 * 1024
+"""Longest NumPy file, its header included."""
 _SETTLING_SECONDS: Final = 2.0
 """Time before the rate of an upload counts."""
 _FAST_BYTES_PER_SECOND: Final = 256 * 1024
@@ -89,6 +96,42 @@ Number = Annotated[
 TrueOrFalse = Annotated[bool, _written_as("true|false", "true or false")]
 
 
+def read_npy(content: bytes) -> InitialLatents:
+    """Return the floats of a NumPy file as float32 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+
+    Raises:
+        ValueError: It is no such file, holds too many values, or one that is not finite.
+    """
+    stream = io.BytesIO(content)
+    try:
+        version = npy.read_magic(stream)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, is_fortran, dtype = read_header(stream)
+    except (ValueError, TypeError, SyntaxError, EOFError, UnicodeError):
+        raise ValueError("is no NumPy file; write it with numpy.save.") from None
+    count = math.prod(shape)
+    if dtype.kind != "f" or dtype.itemsize not in _FLOAT_SIZES:
+        raise ValueError(f"holds values of the type {dtype}, must be float16, float32 or float64.")
+    if not 0 < count <= MAX_LATENT_VALUES:
+        raise ValueError(f"holds {count} values, must hold 1 to {MAX_LATENT_VALUES}.")
+    data = content[stream.tell() :]
+    if len(data) != count * dtype.itemsize:
+        raise ValueError("is cut off, or goes on after its values.")
+    values = np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
+    with np.errstate(over="ignore"):
+        floats = np.ascontiguousarray(values, dtype="<f4")
+    if not np.isfinite(floats).all():
+        raise ValueError("holds values that are not finite.")
+    return InitialLatents(shape, floats.tobytes())
+
+
+ArrayFile = Annotated[
+    InstanceOf[InitialLatents] | None,
+    BeforeValidator(read_npy),
+    WithJsonSchema({"type": "string", "format": "binary"}),
+]
+
+
 class UploadForm(BaseModel):
     """A form with a recording; subclasses add text fields.
 
@@ -97,11 +140,15 @@ class UploadForm(BaseModel):
 
     Attributes:
         examples: Examples for the OpenAPI document by name.
+        array_fields: Fields that are NumPy files.
+        in_place_of_file: The one that may come in place of the recording; empty for none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     examples: ClassVar[Mapping[str, Any]] = {}
+    array_fields: ClassVar[frozenset[str]] = frozenset()
+    in_place_of_file: ClassVar[str] = ""
 
     clip: Annotated[
         InstanceOf[AudioClip], WithJsonSchema({"type": "string", "format": "binary", "minLength": 1})
@@ -119,7 +166,11 @@ class UploadForm(BaseModel):
             field.pop("title", None)
             if field.get("default", "") in {None, ""}:
                 field.pop("default", None)
-        encoding = {_FILE: {"contentType": "audio/wav, audio/mpeg, audio/flac, audio/ogg"}}
+        if cls.in_place_of_file:
+            del schema["required"]
+            schema["anyOf"] = [{"required": [_FILE]}, {"required": [cls.in_place_of_file]}]
+        encoding: dict[str, Any] = {_FILE: {"contentType": "audio/wav, audio/mpeg, audio/flac, audio/ogg"}}
+        encoding |= {name: {"contentType": "application/octet-stream"} for name in cls.array_fields}
         content = {"schema": schema, "encoding": encoding, "examples": dict(cls.examples)}
         return {"required": True, "content": {"multipart/form-data": content}}
 
@@ -127,7 +178,7 @@ class UploadForm(BaseModel):
     def text_limits(cls) -> dict[str, int]:
         """Return the most bytes of each text field."""
         return {
-            name: _limit_bytes(field.json_schema_extra)
+            name: MAX_ARRAY_FILE_BYTES if name in cls.array_fields else _limit_bytes(field.json_schema_extra)
             for name, field in cls.model_fields.items()
             if field.alias != _FILE
         }
@@ -285,15 +336,20 @@ def _limit_bytes(json_schema_extra: object) -> int:
 
 def _to_form(fields: Mapping[str, FormField], form_type: type[FormT]) -> FormT:
     values: dict[str, object] = {
-        name: text for name, field in fields.items() if name != _FILE and (text := field.text())
+        name: value
+        for name, field in fields.items()
+        if name != _FILE
+        and (value := bytes(field.content) if name in form_type.array_fields else field.text())
     }
+    if _FILE not in fields and form_type.in_place_of_file in values:
+        values[_FILE] = AudioClip(b"")
     if _FILE in fields:
         values[_FILE] = AudioClip(bytes(fields[_FILE].content), fields[_FILE].file_name)
     try:
         return form_type.model_validate(values)
     except ValidationError as error:
         violations = [_to_violation(details) for details in error.errors(include_url=False)]
-        reason = Reason.INVALID_FIELD if _FILE in fields else Reason.MISSING_FIELD
+        reason = Reason.INVALID_FIELD if _FILE in values else Reason.MISSING_FIELD
         raise InvalidFieldsError(reason, violations) from None
 
 
