@@ -23,9 +23,11 @@ from chladni_fakes import ScriptedBackends, scripted_backends
 from chladni_fakes.loopback import loopback_service
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
+from chladni_gateway.sessions import SessionTokens
 
 SEED = 4711
 """Seed of every request that names none, as if it was drawn."""
+SESSION_KEY = "k" * 32
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 
 
@@ -54,6 +56,11 @@ class RunningGateway:
     @property
     def server(self) -> server_grpc.ServerServiceStub:
         return server_grpc.ServerServiceStub(self.channel)
+
+    @staticmethod
+    def draw_token() -> str:
+        """A session that the gateway has issued."""
+        return SessionTokens(SESSION_KEY).draw()
 
     def browser(self, **options) -> httpx.AsyncClient:
         """A client with cookies of its own."""
@@ -112,6 +119,7 @@ async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> As
         "image_generation_target": backends.servers["image-generation"].target,
         "rate_limit_per_minute": 0,
         "model_listing_seconds": 0,
+        "session_key": SESSION_KEY,
         "similarity_target": backends.servers["similarity"].target,
     }
     settings = GatewaySettings(**(values | overrides))

@@ -11,6 +11,7 @@ from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.domain.image_store import ImageStore
 from chladni_gateway.domain.ports import LiveAnalyzer, SpectrogramRenderer
 from chladni_gateway.recipes.base import RecipeRegistry
+from chladni_gateway.sessions import SessionTokens
 from chladni_gateway.similarity.alignment import ImageAligner
 from chladni_gateway.similarity.comparison import ImageComparator
 from chladni_gateway.similarity.matrix import MatrixComparator
@@ -72,6 +73,7 @@ class Application:
         live_connections: Bounds the live streams at a time.
         store: Keeps them.
         recipes: The ways from sound to image.
+        tokens: Issues sessions.
         health_checker: Asks how the services behind the gateway are.
         limits: Limits of requests.
     """
@@ -87,5 +89,6 @@ class Application:
     live_connections: ConnectionLimiter
     store: ImageStore
     recipes: RecipeRegistry
+    tokens: SessionTokens
     health_checker: HealthChecker
     limits: Limits

@@ -43,9 +43,11 @@ from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
 from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
 from chladni_gateway.rest.http_connections import ConnectionLimits
+from chladni_gateway.rest.middleware.origins import AllowedHosts
 from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.rest.server import http_server
+from chladni_gateway.sessions import SessionTokens, kept_key
 from chladni_gateway.similarity.alignment import ImageAligner
 from chladni_gateway.similarity.collection import RemovedImages, StoredImageCollection
 from chladni_gateway.similarity.comparison import ImageComparator
@@ -54,6 +56,7 @@ from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.server.late_binding import Binding
+from chladni_runtime.server.peers import PeerSet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -168,12 +171,15 @@ async def open_gateway(
             unfinished_jobs=lambda: application.job_runner.unfinished_count,
             live_streams=lambda: application.live_connections.open_count,
         )
+        trusted_peers = PeerSet(settings.trusted_peers)
         app = create_app(
             application,
             metrics=HttpMetrics(registry),
             previews=PreviewRequest(settings.preview_interval_steps, settings.preview_size_pixels),
             rate_limit=_rate_limit(settings),
             session_seconds=math.ceil(settings.image_retention_seconds),
+            allowed_hosts=AllowedHosts(settings.allowed_hosts),
+            trusted_proxies=trusted_peers,
             cors_origins=[str(origin).rstrip("/") for origin in settings.cors_origins],
         )
         http_port = await stack.enter_async_context(
@@ -185,6 +191,7 @@ async def open_gateway(
                 limits=ConnectionLimits(
                     max_connections=settings.max_http_connections,
                     max_per_host=settings.max_http_connections_per_host,
+                    exempt_hosts=trusted_peers,
                     header_seconds=settings.http_header_seconds,
                     write_seconds=settings.http_write_seconds,
                 ),
@@ -247,10 +254,13 @@ def build_application(
         spectrogram_renderer=audio_features,
         live_analyzer=audio_features,
         live_connections=ConnectionLimiter(
-            total=settings.max_live_streams, per_client=settings.max_live_streams_per_client
+            total=settings.max_live_streams,
+            per_client=settings.max_live_streams_per_client,
+            per_host=settings.max_live_streams_per_host,
         ),
         store=store,
         recipes=recipes,
+        tokens=SessionTokens(settings.session_key.get_secret_value() or kept_key(settings.image_folder)),
         health_checker=HealthChecker(
             clients, further=further, timeout_seconds=settings.health_timeout_seconds
         ),
@@ -298,6 +308,7 @@ def _job_limits(settings: GatewaySettings) -> JobLimits:
     return JobLimits(
         max_unfinished=settings.max_jobs,
         max_unfinished_per_owner=settings.max_jobs_per_session,
+        max_unfinished_per_caller=settings.max_jobs_per_host,
         max_remembered=settings.max_remembered_jobs,
         retention=timedelta(seconds=settings.job_retention_seconds),
         timeout_seconds=settings.job_timeout_seconds,

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field, HttpUrl
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, field_validator
 
-from chladni_runtime.settings import Port, ServiceSettings
+from chladni_runtime.settings import Networks, Port, ServiceSettings, split_list
 
 _DAY_SECONDS: Final = 24 * 60 * 60
 _MEBIBYTE: Final = 1024 * 1024
-
-
-def _split(value: object) -> object:
-    return (
-        tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
-    )
+_MIN_KEY_LENGTH: Final = 32
 
 
 def _default_image_folder() -> Path:
@@ -26,6 +22,15 @@ def _default_image_folder() -> Path:
 Target = Annotated[str, Field(min_length=1, max_length=512)]
 """gRPC target, such as `127.0.0.1:50051` or `dns:///audio-features:50051`."""
 
+
+def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        if "/" in host:
+            ip_network(host, strict=False)
+    return hosts
+
+
+HostNames = Annotated[tuple[str, ...], BeforeValidator(split_list), AfterValidator(_check_hosts)]
 
 RecipeName = Literal["embedded", "audioldm", "spectrogram", "latent-noise", "music-prompts", "clap-unclip"]
 
@@ -39,9 +44,28 @@ class GatewaySettings(ServiceSettings):
     metrics_port: Port = 9100
     http_port: Port = Field(8000, description="Port of the REST API and the page; 0 picks a free one.")
 
+    trusted_peers: Networks = Field(
+        (),
+        description="Addresses and networks of proxies and programs whose X-Forwarded-For and X-Caller-Id "
+        "count, separated by commas.",
+    )
+    max_requests_per_host: int = Field(
+        48, ge=0, le=100_000, description="gRPC requests in progress of one host at most; 0 for all."
+    )
+    allowed_hosts: HostNames = Field(
+        ("localhost", "127.0.0.1", "::1"),
+        description="Names and addresses under which the REST API and the page may be asked, separated by "
+        "commas: a name, *.example.com, an address, a network such as 10.0.0.0/8, or * for any.",
+    )
+    session_key: SecretStr = Field(
+        SecretStr(""),
+        description="Secret of at least 32 characters by which sessions are signed; the same for gateways "
+        "that share images. Without it the gateway draws one and keeps it beside the images.",
+    )
+
     audio_features_target: Target = "127.0.0.1:50051"
     image_generation_target: Target = "127.0.0.1:50052"
-    further_image_generation_targets: Annotated[tuple[Target, ...], BeforeValidator(_split)] = Field(
+    further_image_generation_targets: Annotated[tuple[Target, ...], BeforeValidator(split_list)] = Field(
         (),
         description="Further servers of image generation, separated by commas, so that models may have "
         "machines of their own; one that is down takes its models along, not the gateway.",
@@ -98,6 +122,9 @@ class GatewaySettings(ServiceSettings):
     max_jobs_per_session: int = Field(
         16, ge=1, le=10_000, description="Unfinished jobs of one session at most."
     )
+    max_jobs_per_host: int = Field(
+        24, ge=1, le=10_000, description="Unfinished jobs of one host, or of one trusted caller, at most."
+    )
     max_remembered_jobs: int = Field(
         512, ge=1, le=100_000, description="Finished jobs remembered at most; the oldest go first."
     )
@@ -114,6 +141,9 @@ class GatewaySettings(ServiceSettings):
     max_live_streams: int = Field(16, ge=1, le=10_000, description="Live streams at a time at most.")
     max_live_streams_per_client: int = Field(
         4, ge=1, le=10_000, description="Live streams of one client at most."
+    )
+    max_live_streams_per_host: int = Field(
+        12, ge=1, le=10_000, description="Live streams of one host at most."
     )
     max_live_seconds: float = Field(
         120.0, gt=0, le=3600, description="Longest live sound; shown to people, enforced by audio-features."
@@ -158,6 +188,13 @@ class GatewaySettings(ServiceSettings):
         60.0, gt=0, le=_DAY_SECONDS, description="Time between looks for expired images."
     )
 
-    cors_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(_split)] = Field(
+    cors_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(split_list)] = Field(
         (), description="Other origins whose pages may use the REST API, separated by commas."
     )
+
+    @field_validator("session_key")
+    @classmethod
+    def _check_session_key(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value()) < _MIN_KEY_LENGTH:
+            raise ValueError(f"is too short; give at least {_MIN_KEY_LENGTH} characters, or none")
+        return key

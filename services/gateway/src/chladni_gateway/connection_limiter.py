@@ -20,12 +20,15 @@ class ConnectionLimiter:
     Args:
         total: Connections in all.
         per_client: Connections of one client.
+        per_host: Connections of one host, which may have several clients, and as many names as it likes.
     """
 
-    def __init__(self, *, total: int, per_client: int) -> None:
+    def __init__(self, *, total: int, per_client: int, per_host: int) -> None:
         self._total = total
         self._per_client = per_client
+        self._per_host = per_host
         self._open: Counter[str] = Counter()
+        self._hosts: Counter[str] = Counter()
 
     @property
     def open_count(self) -> int:
@@ -33,14 +36,21 @@ class ConnectionLimiter:
         return self._open.total()
 
     @contextmanager
-    def hold(self, client: str) -> Iterator[None]:
+    def hold(self, client: str, *, host: str) -> Iterator[None]:
         """Count a connection while the context lasts.
 
+        Args:
+            client: The client.
+            host: Address of its host.
+
         Raises:
-            QueueFullError: The client, or all clients together, have as many as allowed.
+            QueueFullError: The client, its host, or all clients together, have as many as allowed.
         """
-        if self._open[client] >= self._per_client or self.open_count >= self._total:
-            self._remove_if_unused(client)
+        if (
+            self._open.get(client, 0) >= self._per_client
+            or self._hosts.get(host, 0) >= self._per_host
+            or self.open_count >= self._total
+        ):
             raise QueueFullError(
                 f"At most {self._per_client} connections of one client, and {self._total} in all, are "
                 "served at a time. Close one, or try again later.",
@@ -52,12 +62,11 @@ class ConnectionLimiter:
                 },
             )
         self._open[client] += 1
+        self._hosts[host] += 1
         try:
             yield
         finally:
-            self._open[client] -= 1
-            self._remove_if_unused(client)
-
-    def _remove_if_unused(self, client: str) -> None:
-        if not self._open[client]:
-            del self._open[client]
+            for counts, name in ((self._open, client), (self._hosts, host)):
+                counts[name] -= 1
+                if not counts[name]:
+                    del counts[name]

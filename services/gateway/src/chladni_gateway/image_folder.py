@@ -71,7 +71,7 @@ class FolderImageStore:
         self._lock = threading.Lock()
         self._owners = RecordOwners()
         with _answering("opened"):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._write_temporary(b"", now()).unlink()
 
     async def put(self, content: bytes, record: ImageRecord) -> None:

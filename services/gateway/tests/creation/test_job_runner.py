@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import uuid
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +106,7 @@ def job_runner_over(script, clock=None, **limits):
     defaults = {
         "max_unfinished": 8,
         "max_unfinished_per_owner": 4,
+        "max_unfinished_per_caller": 6,
         "max_remembered": 3,
         "retention": timedelta(hours=1),
         "timeout_seconds": 60.0,
@@ -346,6 +348,16 @@ async def test_unfinished_jobs_are_limited_for_each_and_for_all():
     job_runner.start(request_of("ann"))
     await job_runner.close()
     assert (job_runner.unfinished_count, script.running) == (0, 0)
+
+
+async def test_a_caller_of_many_names_does_not_take_all_jobs():
+    job_runner = job_runner_over(Script(), max_unfinished_per_caller=2)
+    for owner in ("ann", "bob"):
+        job_runner.start(replace(request_of(owner), caller="192.0.2.1"))
+    with pytest.raises(QueueFullError, match="Your host has 2 unfinished jobs"):
+        job_runner.start(replace(request_of("eve"), caller="192.0.2.1"))
+    job_runner.start(replace(request_of("eve"), caller="192.0.2.2"))
+    await job_runner.close()
 
 
 async def test_a_wrong_request_starts_nothing():

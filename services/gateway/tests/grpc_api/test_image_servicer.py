@@ -120,12 +120,15 @@ async def test_a_request_that_says_nothing_is_interactive_and_exact(backends, ga
     assert not sent.options.HasField("height_pixels")
 
 
-async def test_callers_are_told_apart(backends, gateway):
-    for metadata in (((CALLER_ID_KEY, "team-a"),), ((CALLER_ID_KEY, "t" * 128),), ()):
-        async for _ in gateway.images.CreateImage(creation(), metadata=metadata):
-            pass
+@pytest.mark.parametrize("trusted", [("127.0.0.1",), ("192.0.2.0/24",)])
+async def test_callers_are_told_apart_by_those_who_may_name_them(backends, open_gateway_with, trusted):
+    async with open_gateway_with(trusted_peers=trusted) as gateway:
+        for metadata in (((CALLER_ID_KEY, "team-a"),), ((CALLER_ID_KEY, "t" * 128),), ()):
+            async for _ in gateway.images.CreateImage(creation(), metadata=metadata):
+                pass
     callers = [metadata[CALLER_ID_KEY] for _, metadata in backends.image_generation.requests]
-    assert callers == ["team-a", "t" * 128, "ipv4:127.0.0.1"]
+    named = ["team-a", "t" * 128] if trusted == ("127.0.0.1",) else ["ipv4:127.0.0.1"] * 2
+    assert callers == [*named, "ipv4:127.0.0.1"]
 
 
 @pytest.mark.parametrize(
@@ -354,7 +357,7 @@ async def test_a_caller_without_a_token_gets_one_to_delete_its_image_with(gatewa
 
 
 async def test_a_page_and_a_program_with_one_token_share_their_images(gateway):
-    token = "s" * 43
+    token = gateway.draw_token()
     async with gateway.browser(cookies={"chladni_session": token}) as browser:
         made = (await browser.post("/api/v1/generate", files={"file": ("a.wav", b"RIFF....WAVE")})).json()
     request = service_pb2.ListImagesRequest()

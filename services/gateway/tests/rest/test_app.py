@@ -170,8 +170,9 @@ async def test_every_answer_keeps_browsers_in_bounds(gateway, path):
 
 
 @pytest.mark.parametrize("host", ["chladni.example:8443", "[::1]:8000"])
-async def test_the_page_may_open_websockets_to_its_own_host_alone(gateway, host):
-    headers = (await gateway.http.get("/", headers={"Host": host})).headers
+async def test_the_page_may_open_websockets_to_its_own_host_alone(open_gateway_with, host):
+    async with open_gateway_with(allowed_hosts=("*.example", "::1")) as gateway:
+        headers = (await gateway.http.get("/", headers={"Host": host})).headers
     directives = headers["content-security-policy"].split("; ")
     assert f"connect-src 'self' ws://{host} wss://{host}" in directives
 

@@ -24,7 +24,7 @@ async def test_a_client_that_leaves_during_its_upload_leaves_nothing_behind(back
     given_up = await gateway.metric("chladni_http_requests_total", status="499")
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
     writer.write(
-        b"POST /api/v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        b"POST /api/v1/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
     )
     await writer.drain()
@@ -79,7 +79,7 @@ async def test_a_question_of_unknown_length_is_cut_off_at_the_limit(gateway, err
 async def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(gateway, path):
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
     writer.write(
-        b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n"
+        b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999\r\n"
         b"Expect: 100-continue\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n" % path.encode()
     )
     head = await reader.readuntil(b"\r\n\r\n")
@@ -96,7 +96,7 @@ async def test_an_upload_that_takes_too_long_is_given_up(open_gateway_with, path
     async with open_gateway_with(upload_timeout_seconds=0.1) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
         writer.write(
-            b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+            b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b" % path.encode()
         )
         assert (await reader.readline()).startswith(b"HTTP/1.1 504")

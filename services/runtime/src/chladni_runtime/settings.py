@@ -6,13 +6,31 @@ import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, MAX_HEARTBEAT_SECONDS
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def split_list(value: object) -> object:
+    """Return the items of a text that are separated by commas; anything else as it is."""
+    return (
+        tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
+    )
+
+
+def _check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
+    for network in networks:
+        ip_network(network, strict=False)
+    return networks
+
+
+Networks = Annotated[tuple[str, ...], BeforeValidator(split_list), AfterValidator(_check_networks)]
+"""Addresses and networks, such as `127.0.0.1` and `10.0.0.0/8`."""
 
 
 class ServiceSettings(BaseModel):
@@ -45,6 +63,11 @@ class ServiceSettings(BaseModel):
         ge=0,
         le=100_000,
         description="Requests in progress of one host at most; 0 for all, as behind a proxy.",
+    )
+    trusted_peers: Networks = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="Addresses and networks of clients whose word counts on whose behalf they call "
+        "(x-caller-id), separated by commas.",
     )
     max_connections: int = Field(
         1024, ge=1, le=100_000, description="gRPC connections at most; further ones are closed."

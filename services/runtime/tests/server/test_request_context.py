@@ -27,7 +27,7 @@ class Context:
     ("peer", "caller"),
     [
         ("ipv4:192.0.2.1:49152", "ipv4:192.0.2.1"),
-        ("ipv6:%5B2001:db8::1%5D:49152", "ipv6:%5B2001:db8::1%5D"),
+        ("ipv6:%5B2001:db8::1%5D:49152", "2001:db8::/64"),
         ("unix:/run/chladni.sock", "unix:/run/chladni.sock"),
         ("unix:", "unix:"),
     ],

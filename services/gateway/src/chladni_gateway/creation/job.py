@@ -190,11 +190,15 @@ class Job:
         owner: Whose job it is.
         file_name: Name of the recording, for people; empty where it had none.
         created_at: When it was asked for.
+        caller: Who asked for it.
     """
 
-    def __init__(self, *, job_id: UUID, owner: str, file_name: str, created_at: datetime) -> None:
+    def __init__(
+        self, *, job_id: UUID, owner: str, file_name: str, created_at: datetime, caller: str = ""
+    ) -> None:
         self.job_id: Final = job_id
         self.owner: Final = owner
+        self.caller: Final = caller
         self.file_name: Final = file_name
         self.created_at: Final = created_at
         self.finished_at: datetime | None = None

@@ -48,6 +48,7 @@ class JobLimits:
     Attributes:
         max_unfinished: Unfinished jobs in all.
         max_unfinished_per_owner: Unfinished jobs of one owner.
+        max_unfinished_per_caller: Unfinished jobs of one caller, who may be as many owners as it likes.
         max_remembered: Finished jobs in all; the oldest are forgotten first.
         retention: Time for which a finished job is remembered.
         timeout_seconds: Time for one job, its wait in queues included.
@@ -55,6 +56,7 @@ class JobLimits:
 
     max_unfinished: int
     max_unfinished_per_owner: int
+    max_unfinished_per_caller: int
     max_remembered: int
     retention: timedelta
     timeout_seconds: float
@@ -109,10 +111,11 @@ class JobRunner:
         known = self._jobs.get(operation.operation_id)
         if known is not None:
             return known
-        self.check_room(request.owner)
+        self.check_room(request.owner, caller=request.caller)
         job = Job(
             job_id=operation.operation_id,
             owner=request.owner,
+            caller=request.caller,
             file_name=request.clip.name,
             created_at=self._now(),
         )
@@ -122,8 +125,12 @@ class JobRunner:
         task.add_done_callback(lambda ended: self._end(job, ended))
         return job
 
-    def check_room(self, owner: str) -> None:
+    def check_room(self, owner: str, *, caller: str) -> None:
         """Require that an owner may start a job, which the start demands again.
+
+        Args:
+            owner: The owner.
+            caller: Who calls on its behalf.
 
         Raises:
             QueueFullError: Too many jobs are unfinished.
@@ -131,6 +138,9 @@ class JobRunner:
         own_count = sum(job.owner == owner and not job.is_over for job in self._jobs.values())
         if own_count >= self.limits.max_unfinished_per_owner:
             raise _no_room(f"You have {own_count} unfinished jobs, the limit", own_count)
+        caller_count = sum(job.caller == caller and not job.is_over for job in self._jobs.values())
+        if caller_count >= self.limits.max_unfinished_per_caller:
+            raise _no_room(f"Your host has {caller_count} unfinished jobs, the limit", caller_count)
         if (count := self.unfinished_count) >= self.limits.max_unfinished:
             raise _no_room(f"The server works on {count} jobs, the limit", count)
 

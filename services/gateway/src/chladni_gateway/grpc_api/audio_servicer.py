@@ -57,7 +57,8 @@ class AudioServicer(service_grpc.AudioServiceServicer):
         """Yield mel frames of live audio."""
         deadline = deadline_of(context, self._limits.max_live_seconds + _ENDING_SECONDS)
         requests = _unwrapped(request_iterator)
-        with self._connections.hold(caller_of(context)), at_stage(Stage.AUDIO_FEATURES):
+        caller = caller_of(context)
+        with self._connections.hold(caller, host=caller), at_stage(Stage.AUDIO_FEATURES):
             async with aclosing(self._audio_features.forward_stream(requests, deadline)) as responses:
                 async for response in responses:
                     yield service_pb2.StreamFeaturesResponse(stream=response)

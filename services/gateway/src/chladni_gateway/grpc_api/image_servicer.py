@@ -55,7 +55,7 @@ class ImageServicer(service_grpc.ImageServiceServicer):
     ) -> AsyncIterator[creation_pb2.CreateImageResponse]:
         """Yield what happens on the way to the image."""
         with at_stage(Stage.VALIDATION):
-            session = creating_session_of_call(context)
+            session = creating_session_of_call(context, self._application.tokens)
             asked = to_creation_request(request, caller=caller_of(context), owner=session.owner)
         limits = self._application.limits
         deadline = creation_deadline_of(context, asked, limits)

@@ -39,6 +39,7 @@ class JobServicer(service_grpc.JobServiceServicer):
 
     def __init__(self, application: Application) -> None:
         self._runner = application.job_runner
+        self._tokens = application.tokens
         self._heartbeat_seconds = application.limits.heartbeat_seconds
 
     async def CreateJob(
@@ -46,7 +47,7 @@ class JobServicer(service_grpc.JobServiceServicer):
     ) -> service_pb2.CreateJobResponse:
         """Start a job."""
         with at_stage(Stage.VALIDATION), naming_fields(request.creation):
-            session = creating_session_of_call(context)
+            session = creating_session_of_call(context, self._tokens)
             asked = to_creation_request(request.creation, caller=caller_of(context), owner=session.owner)
             job = self._runner.start(asked)
         return service_pb2.CreateJobResponse(job=to_job_message(job), session_token=session.new_token)

@@ -7,14 +7,17 @@ keeps its SHA-256, the *owner*, from which the token does not follow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.metadata import SESSION_TOKEN_KEY
-from chladni_gateway.sessions import draw_token, is_token, owner_of_token
+from chladni_gateway.sessions import is_token, owner_of_token
 from chladni_runtime.server.request_context import metadata_value
+
+if TYPE_CHECKING:
+    from chladni_gateway.sessions import SessionTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,14 @@ def session_of_call(context: grpc.aio.ServicerContext[Any, Any]) -> CallSession:
     return CallSession(owner_of_token(token))
 
 
-def creating_session_of_call(context: grpc.aio.ServicerContext[Any, Any]) -> CallSession:
+def creating_session_of_call(
+    context: grpc.aio.ServicerContext[Any, Any], tokens: SessionTokens
+) -> CallSession:
     """Return the session of a call that creates something, with a new token if the call brought none.
+
+    Args:
+        context: The call.
+        tokens: Issues tokens.
 
     Raises:
         InvalidInputError: The metadata holds something else than a token.
@@ -58,5 +67,5 @@ def creating_session_of_call(context: grpc.aio.ServicerContext[Any, Any]) -> Cal
     session = session_of_call(context)
     if session.owner:
         return session
-    token = draw_token()
+    token = tokens.draw()
     return CallSession(owner_of_token(token), token)

@@ -12,6 +12,8 @@ from chladni_gateway.rest.errors import install_error_handlers
 from chladni_gateway.rest.middleware.access_log import AccessLogMiddleware
 from chladni_gateway.rest.middleware.allow_header import AllowHeaderMiddleware
 from chladni_gateway.rest.middleware.body_limit import BodyLimitMiddleware
+from chladni_gateway.rest.middleware.forwarded import ForwardedMiddleware
+from chladni_gateway.rest.middleware.origins import OriginMiddleware
 from chladni_gateway.rest.middleware.rate_limit import RateLimitMiddleware
 from chladni_gateway.rest.middleware.security_headers import SecurityHeadersMiddleware
 from chladni_gateway.rest.middleware.sessions import SessionMiddleware
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from chladni_gateway.application import Application
     from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.metrics import HttpMetrics
+    from chladni_gateway.rest.middleware.origins import AllowedHosts
     from chladni_gateway.rest.middleware.rate_limit import RateLimit
+    from chladni_runtime.server.peers import PeerSet
 
 _MAX_JSON_BYTES: Final = 64 * 1024
 _UPLOAD_PATHS: Final = frozenset(
@@ -74,6 +78,8 @@ def create_app(
     metrics: HttpMetrics,
     previews: PreviewRequest,
     session_seconds: int,
+    allowed_hosts: AllowedHosts,
+    trusted_proxies: PeerSet,
     rate_limit: RateLimit | None = None,
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
@@ -84,6 +90,8 @@ def create_app(
         metrics: Counts and times requests.
         previews: How previews of event streams are made.
         session_seconds: Time that a browser keeps its session.
+        allowed_hosts: Names and addresses under which the gateway may be asked.
+        trusted_proxies: Proxies whose word on their clients counts.
         rate_limit: How often a client may send work; `None` for no limit.
         cors_origins: Other origins whose pages may use the API.
     """
@@ -112,7 +120,7 @@ def create_app(
         alignment_routes(application),  # Before the route of images, which takes any address below its own.
         image_routes(application),
         info_routes(application),
-        live_routes(application, allowed_origins=frozenset(cors_origins)),
+        live_routes(application),
         page_routes(),
     )
     for router in routers:
@@ -128,7 +136,7 @@ def create_app(
     )
     if rate_limit is not None:
         app.add_middleware(RateLimitMiddleware, limit=rate_limit)
-    app.add_middleware(SessionMiddleware, max_age_seconds=session_seconds)
+    app.add_middleware(SessionMiddleware, max_age_seconds=session_seconds, tokens=application.tokens)
     if cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -136,6 +144,8 @@ def create_app(
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
         )
+    app.add_middleware(OriginMiddleware, allowed_hosts=allowed_hosts, allowed_origins=cors_origins)
     app.add_middleware(SecurityHeadersMiddleware, is_shared=bool(cors_origins))
     app.add_middleware(AccessLogMiddleware, metrics=metrics)
+    app.add_middleware(ForwardedMiddleware, trusted=trusted_proxies)
     return app

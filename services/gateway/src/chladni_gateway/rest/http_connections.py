@@ -16,6 +16,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -37,7 +39,7 @@ class ConnectionLimits:
 
     max_connections: int = 512
     max_per_host: int = 128
-    exempt_hosts: frozenset[str] = frozenset()
+    exempt_hosts: Container[str] = frozenset()
     header_seconds: float = 10.0
     write_seconds: float = 60.0
 

@@ -39,6 +39,7 @@ from chladni_gateway.rest.uploads import (
     WholeNumber,
     one_of,
 )
+from chladni_runtime.server.peers import customer_of_host
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -274,6 +275,8 @@ async def read_creation_request(
 def caller_of(request: Request) -> str:
     """Return who sends a request: what its header X-Caller-Id says, or else the host that it comes from.
 
+    `ForwardedMiddleware` has removed the header if the host is not trusted.
+
     Raises:
         InvalidInputError: The header is longer than `MAX_CALLER_ID_LENGTH` or not printable ASCII.
     """
@@ -286,7 +289,7 @@ def caller_of(request: Request) -> str:
         )
     if not _PRINTABLE.fullmatch(given):
         raise _invalid_caller("must hold printable ASCII characters only.")
-    return given or (request.client.host if request.client else "")
+    return given or customer_of_host(request.client.host if request.client else "")
 
 
 def api_of(request: Request) -> str:

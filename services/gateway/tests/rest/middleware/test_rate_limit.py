@@ -37,11 +37,11 @@ async def test_new_cookies_do_not_help(open_gateway_with):
         rate_limit_per_minute=1, rate_limit_burst=2, rate_limit_clients_per_host=2
     ) as gateway:
 
-        async def ask_as(number):
-            async with gateway.browser(cookies={"chladni_session": f"{number:043}"}) as browser:
+        async def ask_as_another():
+            async with gateway.browser(cookies={"chladni_session": gateway.draw_token()}) as browser:
                 return (await ask(browser)).status_code
 
-        assert [await ask_as(number) for number in range(6)] == [400] * 4 + [429] * 2
+        assert [await ask_as_another() for _ in range(6)] == [400] * 4 + [429] * 2
 
 
 async def test_those_without_cookies_are_one_client(open_gateway_with):
@@ -59,7 +59,7 @@ async def test_a_large_upload_is_refused_before_it_has_come(open_gateway_with):
             await ask(program)
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
         writer.write(
-            b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+            b"POST /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
         )
         async with asyncio.timeout(5):

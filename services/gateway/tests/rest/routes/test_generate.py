@@ -12,6 +12,7 @@ from datetime import datetime
 
 import httpx
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,11 +103,26 @@ async def test_a_reused_image_is_told(backends, gateway, is_reused):
     assert dict(await gateway.create_events())["created"]["reused"] is is_reused
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def trusting_gateway(backends, open_gateway_with):
+    """A gateway whose clients may say on whose behalf they ask."""
+    async with open_gateway_with(trusted_peers=("127.0.0.1",)) as running:
+        yield running
+
+
 async def create_as(gateway, **headers):
     return await gateway.http.post("/api/v1/generate", files={"file": ("a.wav", b"RIFF")}, headers=headers)
 
 
-async def test_callers_are_told_apart(backends, gateway):
+async def test_a_caller_counts_only_from_trusted_hosts(backends, gateway):
+    for number in range(2):
+        assert (await create_as(gateway, **{"X-Caller-Id": f"invented-{number}"})).status_code == 200
+    callers = [metadata["x-caller-id"] for _, metadata in backends.image_generation.requests]
+    assert callers == ["127.0.0.1"] * 2
+
+
+async def test_callers_are_told_apart(backends, trusting_gateway):
+    gateway = trusting_gateway
     longest = "x" * 128
     for caller in ("team-a", "Team B: nightly / 7", longest, ""):
         assert (await create_as(gateway, **{"X-Caller-Id": caller})).status_code == 200
@@ -123,8 +139,8 @@ async def test_callers_are_told_apart(backends, gateway):
         (b"a\tb", "X-Caller-Id must hold printable ASCII characters only."),
     ],
 )
-async def test_an_odd_caller_is_refused(backends, gateway, error_of, given, words):
-    response = await create_as(gateway, **{"X-Caller-Id": given})
+async def test_an_odd_caller_is_refused(backends, trusting_gateway, error_of, given, words):
+    response = await create_as(trusting_gateway, **{"X-Caller-Id": given})
     assert response.status_code == 400
     error = error_of(response)
     assert (error["code"], error["stage"], error["message"]) == ("INVALID_FIELD", "validation", words)
@@ -398,7 +414,7 @@ async def test_a_connection_that_is_reset_stops_the_denoising(backends, gateway,
     body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nRIFF\r\n--b--\r\n'
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
     writer.write(
-        b"POST /api/v1/generate HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nContent-Length: %d\r\n"
+        b"POST /api/v1/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: %s\r\nContent-Length: %d\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n%s" % (accept, len(body), body)
     )
     await eventually(lambda: backends.image_generation.running == 1)

@@ -132,7 +132,7 @@ async def test_a_job_survives_an_upload_whose_answer_nobody_reads(backends, gate
     body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nRIFF\r\n--b--\r\n'
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.http_port)
     writer.write(
-        b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+        b"POST /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n%s" % (len(body), body)
     )
     await eventually(lambda: backends.image_generation.running == 1)

@@ -285,7 +285,7 @@ async def test_configured_origins_may(open_gateway_with):
 
 async def test_live_streams_are_limited(open_gateway_with):
     async with open_gateway_with(max_live_streams=3, max_live_streams_per_client=2) as gateway:
-        cookies = [{"Cookie": f"chladni_session={number:043}"} for number in range(2)]
+        cookies = [{"Cookie": f"chladni_session={gateway.draw_token()}"} for _ in range(2)]
         async with (
             open_live(gateway, additional_headers=cookies[0]) as first,
             open_live(gateway, additional_headers=cookies[0]),

@@ -24,10 +24,13 @@ from chladni_contract.errors import ChladniError, NotOfferedError, Reason
 from chladni_contract.metadata import MAX_REQUEST_ID_LENGTH, REQUEST_ID_KEY, check_identifier
 from chladni_contract.status import WIRE_STATUS, trailing_metadata
 from chladni_runtime.logs import REQUEST_ID
+from chladni_runtime.server.peers import PeerSet, host_of_peer
 from chladni_runtime.server.receiver import MessageReceiver
-from chladni_runtime.server.request_context import metadata_value
+from chladni_runtime.server.request_context import PEER_IS_TRUSTED, metadata_value
 
 _NOT_OFFERED: Final = "This server does not offer the call."
+
+_NO_PEERS: Final = PeerSet(())
 
 _log = logging.getLogger(__name__)
 
@@ -105,10 +108,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     Args:
         observers: The first one is called first at the begin of a call, and last at its end.
         receiver: Receives the request messages.
+        trusted_peers: Hosts whose word on their callers counts.
     """
 
-    def __init__(self, observers: Sequence[CallObserver] = (), *, receiver: MessageReceiver) -> None:
-        self._observers = tuple(observers)
+    def __init__(
+        self,
+        observers: Sequence[CallObserver] = (),
+        *,
+        receiver: MessageReceiver,
+        trusted_peers: PeerSet = _NO_PEERS,
+    ) -> None:
+        self._observers = (_TrustMarker(trusted_peers), *observers)
         self._receiver = receiver
         self._observed: dict[str, tuple[Handler, Handler]] = {}
 
@@ -280,6 +290,23 @@ def _code_of(error: BaseException, context: Context) -> grpc.StatusCode:
     if isinstance(error, grpc.aio.BaseError):  # the handler aborted the call, or gRPC found it ended
         return grpc.StatusCode(context.code() or grpc.StatusCode.CANCELLED)
     return grpc.StatusCode.INTERNAL
+
+
+class _TrustMarker:
+    """Observer that notes whether a call comes from a trusted peer."""
+
+    def __init__(self, trusted: PeerSet) -> None:
+        self._trusted = trusted
+
+    def begin(self, call: Call) -> None:
+        """Note it in the context of the call's task."""
+        PEER_IS_TRUSTED.set(host_of_peer(call.peer) in self._trusted)
+
+    def admit(self, call: Call) -> None:
+        """Do nothing: it is noted."""
+
+    def end(self, call: Call) -> None:
+        """Do nothing: the context ends with the task."""
 
 
 class CallLog:

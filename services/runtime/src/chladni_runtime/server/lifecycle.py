@@ -12,7 +12,7 @@ from typing import Final
 from chladni_contract.errors import QueueFullError, Reason, UnavailableError
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.server.interceptor import Call
-from chladni_runtime.server.request_context import host_of_peer
+from chladni_runtime.server.peers import customer_of_host, host_of_peer
 
 _WATCH: Final = "/grpc.health.v1.Health/Watch"
 _MAX_WATCHES: Final = 256  # Each lasts as long as its client likes.
@@ -75,7 +75,7 @@ class RequestGate:
             return
         self._check(call)
         self._admission.take_places()
-        self._hosts[host_of_peer(call.peer)] += 1
+        self._hosts[_host_of(call)] += 1
         call.admitted_at = time.monotonic()
         self._idle.clear()
 
@@ -85,7 +85,7 @@ class RequestGate:
             self._watches -= 1
         if call.admitted_at is None:
             return
-        host = host_of_peer(call.peer)
+        host = _host_of(call)
         self._hosts[host] -= 1
         if not self._hosts[host]:
             del self._hosts[host]
@@ -114,10 +114,14 @@ class RequestGate:
                 retry_after_seconds=1.0,
             )
         self._admission.check_room()
-        count = self._hosts[host_of_peer(call.peer)]
+        count = self._hosts[_host_of(call)]
         if count >= self._max_per_host:
             raise QueueFullError(
                 f"{count} requests of this host are in progress, the limit. Try again later.",
                 retry_after_seconds=self._admission.expected_seconds,
                 metadata={"count": count, "maximum": self._max_per_host},
             )
+
+
+def _host_of(call: Call) -> str:
+    return customer_of_host(host_of_peer(call.peer))

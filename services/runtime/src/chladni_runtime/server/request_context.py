@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 import grpc
 
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH, check_identifier
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.peers import customer_of_host, host_of_peer
+
+PEER_IS_TRUSTED: Final[ContextVar[bool]] = ContextVar("peer_is_trusted", default=True)
+"""Whether the current call comes from a peer whose word on its callers counts."""
 
 
 def cancellation_of(context: grpc.aio.ServicerContext[Any, Any]) -> CancellationToken:
@@ -35,17 +40,12 @@ def metadata_value(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str
 def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """Return who calls: the identifier in the metadata, or else the host that the call comes from.
 
-    It distinguishes callers so that they share fairly; it does not prove who they are.
+    It distinguishes callers so that they share fairly; it does not prove who they are. The identifier counts
+    only from peers that the settings trust, since a caller with many names would get many shares.
 
     Raises:
         InvalidInputError: The identifier is too long or not printable ASCII.
     """
-    if given := metadata_value(context, CALLER_ID_KEY):
+    if (given := metadata_value(context, CALLER_ID_KEY)) and PEER_IS_TRUSTED.get():
         return check_identifier(CALLER_ID_KEY, given, max_length=MAX_CALLER_ID_LENGTH)
-    return host_of_peer(str(context.peer()))[:MAX_CALLER_ID_LENGTH]
-
-
-def host_of_peer(peer: str) -> str:
-    """Return the host of a connection, as gRPC writes it: ``ipv4:192.0.2.1`` of ``ipv4:192.0.2.1:49152``."""
-    address, _, port = peer.rpartition(":")
-    return address if port.isdigit() else peer
+    return customer_of_host(host_of_peer(str(context.peer())))[:MAX_CALLER_ID_LENGTH]

@@ -32,6 +32,7 @@ from chladni_runtime.server.interceptor import CallInterceptor, CallLog
 from chladni_runtime.server.late_binding import Binding, LateBoundHandlers
 from chladni_runtime.server.lifecycle import Phase, RequestGate
 from chladni_runtime.server.metrics import CallMeter, ServerMetrics, metrics_endpoint, new_registry
+from chladni_runtime.server.peers import PeerSet
 from chladni_runtime.server.receiver import MessageReceiver
 from chladni_runtime.server.reflection import enable_reflection
 from chladni_runtime.settings import ServiceSettings
@@ -133,6 +134,7 @@ async def running_service(
             max_bytes=settings.max_request_bytes,
             stream_idle_seconds=settings.stream_idle_seconds,
         ),
+        trusted_peers=PeerSet(settings.trusted_peers),
     )
     server = grpc.aio.server(interceptors=[interceptor], options=_server_options(settings))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

@@ -13,6 +13,7 @@ from chladni_gateway.domain.stages import Stage
 from chladni_gateway.rest.errors import plain_error_response
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.middleware.token_buckets import Rate, TokenBuckets
+from chladni_runtime.server.peers import customer_of_host
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -83,7 +84,8 @@ class RateLimitMiddleware:
         session = session_of(connection)
         # Requests without a cookie count as one client: a cookie set by this answer identifies nobody yet.
         client = "" if session.is_new else session.owner
-        return self._limit.take(client=client, host=connection.client.host if connection.client else "")
+        host = customer_of_host(connection.client.host if connection.client else "")
+        return self._limit.take(client=client, host=host)
 
 
 def _is_post(scope: Scope) -> bool:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 
-from chladni_gateway.sessions import draw_token, is_token, owner_of_token
+from chladni_gateway.sessions import owner_of_token
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from chladni_gateway.sessions import SessionTokens
 
 COOKIE_NAME: Final = "chladni_session"
 
@@ -46,10 +48,12 @@ class SessionMiddleware:
     Args:
         app: The application.
         max_age_seconds: Time that a browser keeps the cookie; images should not outlive it.
+        tokens: Issues the cookies; one that it did not issue is replaced.
     """
 
-    def __init__(self, app: ASGIApp, *, max_age_seconds: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_age_seconds: int, tokens: SessionTokens) -> None:
         self._app = app
+        self._tokens = tokens
         self._max_age_seconds = max_age_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,10 +63,10 @@ class SessionMiddleware:
             return
         connection = HTTPConnection(scope)
         given = connection.cookies.get(COOKIE_NAME, "")
-        known = given if is_token(given) else ""
+        known = given if self._tokens.is_issued(given) else ""
         token = known
         if _sets_cookie(scope):
-            token = known or draw_token()
+            token = known or self._tokens.draw()
             send = self._with_cookie(token, send, is_secure=_is_secure(connection))
         owner = owner_of_token(token) if token else ""
         connection.state.session = Session(owner, is_new=token != known)

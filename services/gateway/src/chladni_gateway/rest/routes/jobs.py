@@ -23,6 +23,7 @@ from chladni_gateway.rest.requests import (
     GenerationForm,
     PageSize,
     PageToken,
+    caller_of,
     read_creation_request,
 )
 from chladni_gateway.rest.routes.responses import (
@@ -113,7 +114,8 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         openapi_extra={"requestBody": GenerationForm.request_body(), "parameters": [CALLER_PARAMETER]},
     )
     async def start(request: Request) -> Response:
-        job_runner.check_room(session_of(request).owner)  # Who may not start one need not send its recording.
+        # Who may not start one need not send its recording.
+        job_runner.check_room(session_of(request).owner, caller=caller_of(request))
         body = _to_job_body(
             job_runner.start(await read_creation_request(request, uploads, previews=previews))
         )

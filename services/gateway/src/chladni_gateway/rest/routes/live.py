@@ -14,7 +14,6 @@ import logging
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -22,7 +21,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, QueueFullError, Reason
 from chladni_contract.status import WIRE_STATUS
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
-from chladni_gateway.rest.errors import error_response, internal_error, plain_error_response
+from chladni_gateway.rest.errors import error_response, internal_error
 from chladni_gateway.rest.live_messages import (
     encode,
     error_message,
@@ -34,9 +33,10 @@ from chladni_gateway.rest.live_messages import (
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.peers import customer_of_host
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator
 
     from chladni_gateway.application import Application
     from chladni_gateway.domain.live import LiveEvent
@@ -53,29 +53,22 @@ _CLOSE_TRY_LATER: Final = 1013
 _log = logging.getLogger(__name__)
 
 
-def live_routes(application: Application, *, allowed_origins: Collection[str]) -> APIRouter:
+def live_routes(application: Application) -> APIRouter:
     """Return the route of live sound.
+
+    Browsers do not apply the rules for other requests to WebSockets; `OriginMiddleware` does.
 
     Args:
         application: What the gateway does.
-        allowed_origins: Other origins whose pages may use the API.
     """
     router = APIRouter()
 
     @router.websocket(f"{API}/live")
     async def live(socket: WebSocket) -> None:
-        if not _is_allowed_origin(socket, allowed_origins=allowed_origins):
-            await socket.send_denial_response(
-                plain_error_response(
-                    HTTPStatus.FORBIDDEN,
-                    code="FORBIDDEN_ORIGIN",
-                    message="Pages of other origins may not use this connection.",
-                    stage=Stage.VALIDATION.value,
-                )
-            )
-            return
         try:
-            with application.live_connections.hold(_client_of(socket)):
+            host = customer_of_host(socket.client.host if socket.client else "")
+            client = f"{host} {session_of(socket).owner}"
+            with application.live_connections.hold(client, host=host):
                 await socket.accept()
                 await _serve(socket, application)
         except QueueFullError as error:
@@ -83,24 +76,6 @@ def live_routes(application: Application, *, allowed_origins: Collection[str]) -
                 await socket.send_denial_response(error_response(error))
 
     return router
-
-
-def _is_allowed_origin(connection: WebSocket, *, allowed_origins: Collection[str]) -> bool:
-    """Return whether a connection comes from a page of this server, or of an allowed origin.
-
-    Browsers do not apply the rules for other requests to WebSockets, so the server must.
-
-    A connection without the header Origin comes from no browser, and thus acts only for its sender.
-
-    Args:
-        connection: The connection.
-        allowed_origins: Other origins whose pages may use the API.
-    """
-    origin = connection.headers.get("origin")
-    if origin is None or origin in allowed_origins:
-        return True
-    parts = urlsplit(origin)
-    return parts.scheme in {"http", "https"} and parts.netloc == connection.headers.get("host", "")
 
 
 async def _serve(socket: WebSocket, application: Application) -> None:
@@ -194,11 +169,6 @@ async def _report(socket: WebSocket, error: ChladniError) -> int:
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         return _CLOSE_TRY_LATER
     return _CLOSE_FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _CLOSE_REFUSED
-
-
-def _client_of(socket: WebSocket) -> str:
-    host = socket.client.host if socket.client else ""
-    return f"{host} {session_of(socket).owner}"
 
 
 def _refused(
