@@ -17,13 +17,26 @@ if TYPE_CHECKING:
 RATE_LIMITED: Final = "RATE_LIMITED"
 """Code of requests that come too often, which only the REST API refuses."""
 
-_EVERYWHERE: Final = frozenset({Reason.INTERNAL})
+_FORBIDDEN_ORIGIN: Final = "FORBIDDEN_ORIGIN"
+_FORBIDDEN_HOST: Final = "FORBIDDEN_HOST"
+_REST_ONLY: Final = {
+    RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    _FORBIDDEN_ORIGIN: HTTPStatus.FORBIDDEN,
+    _FORBIDDEN_HOST: HTTPStatus.MISDIRECTED_REQUEST,
+}
+_EVERYWHERE: Final = frozenset({Reason.INTERNAL, _FORBIDDEN_ORIGIN, _FORBIDDEN_HOST})
 OF_AN_IMAGE: Final = frozenset({Reason.INVALID_FIELD, Reason.UNKNOWN_IMAGE, Reason.STORAGE_UNAVAILABLE})
 """Errors of operations on a stored image."""
 OF_A_JOB: Final = frozenset({Reason.INVALID_FIELD, Reason.UNKNOWN_JOB})
 """Errors of operations on a job."""
 OF_A_BODY: Final = frozenset(
-    {Reason.INVALID_FIELD, Reason.MISSING_FIELD, Reason.MESSAGE_TOO_LARGE, RATE_LIMITED}
+    {
+        Reason.INVALID_FIELD,
+        Reason.MISSING_FIELD,
+        Reason.MESSAGE_TOO_LARGE,
+        Reason.DEADLINE_EXCEEDED,
+        RATE_LIMITED,
+    }
 )
 """Errors of a body in JSON."""
 OF_AN_UPLOAD: Final = frozenset(
@@ -104,4 +117,4 @@ def error_responses(*codes: Iterable[str]) -> dict[int | str, dict[str, Any]]:
 
 
 def _status_of(code: str) -> int:
-    return WIRE_STATUS[code].http if isinstance(code, Reason) else HTTPStatus.TOO_MANY_REQUESTS
+    return WIRE_STATUS[code].http if isinstance(code, Reason) else _REST_ONLY[code]
