@@ -35,6 +35,7 @@ from chladni_similarity.embedders.interface import AudioEmbedder
 from chladni_similarity.embedding.cache import EmbeddingCache
 from chladni_similarity.embedding.engine import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
 from chladni_similarity.grpc_api.servicer import SimilarityServicer
+from chladni_similarity.images.decoder import ImageDecoder
 from chladni_similarity.metrics import EmbeddingMetrics
 from chladni_similarity.search import ImageSearch, SearchModels
 
@@ -56,6 +57,7 @@ def compose(settings: SimilaritySettings) -> Compose:
         metrics = EmbeddingMetrics(registry)
         cache = EmbeddingCache(settings.cache_capacity)
         async with (
+            _decoder() as decoder,
             _workers(settings) as workers,
             _batcher(settings, metrics, batch_count) as batcher,
             _audio_analyzer(settings) as analyzer,
@@ -64,6 +66,7 @@ def compose(settings: SimilaritySettings) -> Compose:
             metrics.queued_images.set_function(lambda: batcher.queued_items)
             engine = EmbeddingEngine(
                 workers=workers,
+                decoder=decoder,
                 batcher=batcher,
                 cache=cache,
                 admission=_admission(settings),
@@ -109,6 +112,13 @@ def _admission(settings: SimilaritySettings) -> Admission:
     return Admission(
         settings.max_images_in_progress, clock=time.monotonic, expected_seconds=_EXPECTED_SECONDS_PER_IMAGE
     )
+
+
+@asynccontextmanager
+async def _decoder() -> AsyncIterator[ImageDecoder]:
+    """Yield the decoder of images, and end its process."""
+    with ImageDecoder() as decoder:
+        yield decoder
 
 
 def _workers(settings: SimilaritySettings) -> WorkerPool:

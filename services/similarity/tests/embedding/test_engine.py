@@ -27,6 +27,7 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedding.cache import EmbeddingCache
 from chladni_similarity.embedding.engine import EmbeddingEngine, compute_batch
+from chladni_similarity.images.decoder import ImageDecoder
 from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.images.sources import EncodedImage, RawImage
 from chladni_similarity.metrics import EmbeddingMetrics
@@ -80,6 +81,7 @@ async def running_engine(*, capacity=64, cache_capacity=100, delay_seconds=0.05)
     ):
         engine = EmbeddingEngine(
             workers=workers,
+            decoder=ImageDecoder(),
             batcher=batcher,
             cache=EmbeddingCache(cache_capacity),
             admission=admission(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from contextlib import suppress
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chladni_contract.errors import InvalidInputError, Reason
+from chladni_similarity.images import decoding
+from chladni_similarity.images.containers import count_scans
 from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.images.sources import EncodedImage
 
@@ -226,3 +229,108 @@ def test_a_damaged_image_decodes_or_is_a_clear_error(encode, random_image, choic
         pixels = decode(bytes(content))
         assert pixels.dtype == np.uint8
         assert pixels.shape[0] == 3
+
+
+def jpeg_with_scans(scan_count):
+    """A progressive JPEG whose last scan comes again and again, as `encode` writes none."""
+    output = BytesIO()
+    Image.fromarray(np.arange(64 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 64, 3)).save(
+        output, "JPEG", progressive=True
+    )
+    content = output.getvalue()
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * (scan_count - count_scans(content, limit=20)) + b"\xff\xd9"
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded():
+    assert decode(jpeg_with_scans(100)).shape == (3, 64, 64)
+    error = refusal(jpeg_with_scans(2000))
+    assert error.reason is Reason.INVALID_IMAGE
+    assert "more than 100 scans, the limit for a JPEG of 64 x 64 pixels" in error.message
+
+
+def test_scans_of_a_large_jpeg_are_fewer(encode, monkeypatch):
+    monkeypatch.setattr(decoding, "_MAX_SCANNED_PIXELS", 64 * 64 * 20)
+    assert decode(jpeg_with_scans(20)).shape == (3, 64, 64)
+    assert "more than 20 scans" in refusal(jpeg_with_scans(21)).message
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_scans_of_a_thumbnail_are_not_counted(encode, random_image, progressive):
+    content = encode(random_image(1), "JPEG", progressive=progressive)
+    thumbnail = b"Exif\0\0" + jpeg_with_scans(50)
+    segment = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
+    assert count_scans(content[:2] + segment + content[2:], limit=99) == count_scans(content, limit=99)
+    assert count_scans(content, limit=99) == (10 if progressive else 1)
+
+
+@given(st.binary(max_size=200))
+def test_scans_of_any_bytes_are_counted(tail):
+    assert count_scans(b"\xff\xd8" + tail, limit=99) >= 0
+    assert count_scans(b"\xff\xd8\xff\xda\x00\x02" + tail, limit=99) >= 1
+
+
+def with_chunk(png, kind, data):
+    """A PNG with a further chunk after its header."""
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return png[:33] + chunk + png[33:]
+
+
+LARGE = zlib.compress(bytes(3 * 1024 * 1024))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (b"iCCP", b"profile\0\0" + LARGE),
+        (b"zTXt", b"Comment\0\0" + LARGE),
+        (b"iTXt", b"Comment\0\1\0\0\0" + LARGE),
+        (b"iTXt", b"Comment\0\0\0\0\0" + b"x" * 2_000_000),
+        (b"tEXt", b"Comment\0" + b"x" * 2_000_000),
+        (b"zTXt", b"Comment\0\0no zlib"),
+    ],
+)
+def test_metadata_of_any_size_does_not_matter(encode, random_image, kind, data):
+    png = encode(random_image(1), "PNG")
+    np.testing.assert_array_equal(decode(with_chunk(png, kind, data)), decode(png))
+
+
+def test_many_texts_do_not_matter(encode, random_image):
+    png = encode(random_image(1), "PNG")
+    changed = png
+    for _ in range(200):
+        changed = with_chunk(changed, b"tEXt", b"Comment\0" + b"x" * 40_000)
+    np.testing.assert_array_equal(decode(changed), decode(png))
+
+
+def test_metadata_that_is_damaged_is_noticed(encode, random_image):
+    changed = bytearray(with_chunk(encode(random_image(1), "PNG"), b"iCCP", b"profile\0\0" + LARGE))
+    changed[60] ^= 1
+    refusal(bytes(changed))
+
+
+def test_an_orientation_in_a_small_text_is_kept(encode, random_image):
+    xmp = b'<x:xmpmeta xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    changed = with_chunk(encode(random_image(1), "PNG"), b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
+    assert decode(changed).shape == (3, 64, 48)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "name"),
+    [
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF image"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC image (of an iPhone)"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0", "HEIC image"),
+        (b"GIF89a", "GIF image"),
+        (b"BM\x8e\0\0\0\0\0\0\0", "BMP image"),
+        (b"II*\0", "TIFF image"),
+        (b"\xff\x0a", "JPEG XL image"),
+        (b"%PDF-1.7", "PDF document"),
+        (b'<?xml version="1.0"?>\n<svg xmlns=', "SVG drawing"),
+    ],
+)
+def test_other_formats_are_named_with_what_to_do(beginning, name):
+    error = refusal(beginning + bytes(100))
+    assert error.reason is Reason.INVALID_IMAGE
+    assert name in error.message
+    assert "Save it as PNG, JPEG or WebP." in error.message

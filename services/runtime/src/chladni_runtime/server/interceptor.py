@@ -54,6 +54,8 @@ class Call:
         is_echoed: Whether the identifier was sent back.
         started_at: Seconds on the monotonic clock.
         admitted_at: When it took a place of the service; `None` if it has none.
+        peer: The connection that it came by, such as ``ipv4:192.0.2.1:49152``. Read at once: gRPC frees a
+            call that has ended, and crashes if it is asked about it then.
     """
 
     method: str
@@ -66,16 +68,15 @@ class Call:
     is_echoed: bool = False
     started_at: float = field(default_factory=time.monotonic)
     admitted_at: float | None = None
+    peer: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.peer = str(self.context.peer())
 
     @property
     def elapsed_seconds(self) -> float:
         """Seconds since it arrived."""
         return time.monotonic() - self.started_at
-
-    @property
-    def peer(self) -> str:
-        """The connection that it came by, such as ``ipv4:192.0.2.1:49152``."""
-        return str(self.context.peer())
 
 
 class CallObserver(Protocol):

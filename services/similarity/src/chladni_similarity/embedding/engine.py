@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -23,6 +24,7 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_similarity.embedders.interface import ImageEmbedder
 from chladni_similarity.embedding.cache import EmbeddingCache, Vector
 from chladni_similarity.embedding.preparation import PreparedImage, pass_ready_image, prepare_image
+from chladni_similarity.images.decoder import ImageDecoder
 from chladni_similarity.images.sources import ImageSource
 from chladni_similarity.metrics import EmbeddingMetrics
 
@@ -107,6 +109,7 @@ class EmbeddingEngine:
 
     Args:
         workers: Prepare images.
+        decoder: Decodes their files.
         batcher: Runs `compute_batch` on groups of jobs.
         cache: Remembers the vectors of encoded images.
         admission: Bounds the images of all requests together; the queues of `workers` and `batcher` hold as
@@ -118,12 +121,14 @@ class EmbeddingEngine:
         self,
         *,
         workers: WorkerPool,
+        decoder: ImageDecoder,
         batcher: EmbeddingBatcher,
         cache: EmbeddingCache,
         admission: Admission,
         metrics: EmbeddingMetrics,
     ) -> None:
         self._workers = workers
+        self._decoder = decoder
         self._batcher = batcher
         self._cache = cache
         self._admission = admission
@@ -188,8 +193,9 @@ class EmbeddingEngine:
         ready = [image for source in sources if (image := pass_ready_image(embedder, source))]
         if len(ready) == len(sources):
             return ready
+        decode = partial(self._decoder.decode, token)
         results = await asyncio.gather(
-            *(self._workers.run(token, prepare_image, embedder, source, cache) for source in sources),
+            *(self._workers.run(token, prepare_image, embedder, source, cache, decode) for source in sources),
             return_exceptions=True,
         )
         failures = [result for result in results if isinstance(result, BaseException)]

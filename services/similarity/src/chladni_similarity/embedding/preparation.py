@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from chladni_similarity.embedders.interface import ImageEmbedder
 from chladni_similarity.embedding.cache import CacheKey, EmbeddingCache, Vector
+from chladni_similarity.images.decoder import Decode
+from chladni_similarity.images.decoding import decode_image
 from chladni_similarity.images.sources import ImageSource, RawImage
 
 
@@ -45,7 +47,9 @@ def pass_ready_image(embedder: ImageEmbedder, source: ImageSource) -> PreparedIm
     return None
 
 
-def prepare_image(embedder: ImageEmbedder, source: ImageSource, cache: EmbeddingCache) -> PreparedImage:
+def prepare_image(
+    embedder: ImageEmbedder, source: ImageSource, cache: EmbeddingCache, decode: Decode = decode_image
+) -> PreparedImage:
     """Look an image up; decode and resize it if it is not known. Safe on any thread.
 
     Raises:
@@ -62,7 +66,7 @@ def prepare_image(embedder: ImageEmbedder, source: ImageSource, cache: Embedding
     vector = None if key is None else cache.vector_of(key)
     prepared: NDArray[Any] | None = None
     if key is None or vector is None:
-        prepared = embedder.prepare(source.pixels())
+        prepared = embedder.prepare(source.pixels(decode))
         key = (model, hashlib.sha256(prepared.data).digest())
         vector = cache.vector_of(key)
         cache.keep_inputs(file, key)

@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
+from chladni_similarity.images.containers import (
+    PNG_SIGNATURE,
+    count_scans,
+    name_other_format,
+    without_large_metadata,
+)
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """An image: RGB, 8 bits, of shape (3, H, W)."""
 
+_MAX_SCANS: Final = 100
+_MAX_SCANNED_PIXELS: Final = 200_000_000
+"""Pixels of all scans of a JPEG: 11 scans of the largest image, as programs write them."""
 _WHITE: Final = (255, 255, 255, 255)
 
 
@@ -65,13 +74,40 @@ def recognise_format(content: bytes, *, field: str, max_bytes: int) -> ImageForm
             field=field,
             metadata={"size_bytes": len(content), "max_bytes": max_bytes},
         )
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+    if content.startswith(PNG_SIGNATURE):
         return ImageFormat.PNG
     if content.startswith(b"\xff\xd8\xff"):
         return ImageFormat.JPEG
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return ImageFormat.WEBP
-    raise _invalid(field, "is no PNG, JPEG or WebP file.")
+    other = name_other_format(content)
+    what = f"{other}, which this service does not read" if other else "no PNG, JPEG or WebP file"
+    raise invalid_image(field, f"is {what}. Save it as PNG, JPEG or WebP." if other else f"is {what}.")
+
+
+def check_image(content: bytes, image_format: ImageFormat, *, field: str, max_side_pixels: int) -> int:
+    """Return how many pixels a decoder works on, over all passes, as the header of an image says.
+
+    Args:
+        content: Bytes of the file.
+        image_format: Its format.
+        field: Path of the field that holds them, for error messages.
+        max_side_pixels: Width and height at most.
+
+    Raises:
+        InvalidInputError: It is too large in pixels, takes too many passes, or its header is damaged
+            (INVALID_IMAGE).
+    """
+    width, height = _open(content, image_format, field=field, max_side_pixels=max_side_pixels).size
+    max_scans = min(_MAX_SCANS, max(1, _MAX_SCANNED_PIXELS // (width * height)))
+    scan_count = count_scans(content, limit=max_scans + 1) if image_format is ImageFormat.JPEG else 1
+    if scan_count > max_scans:
+        raise invalid_image(
+            field,
+            f"has more than {max_scans} scans, the limit for a JPEG of {width} x {height} pixels. "
+            "Save it again.",
+        )
+    return max(1, scan_count) * width * height
 
 
 def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_side_pixels: int) -> Pixels:
@@ -90,31 +126,55 @@ def decode_image(content: bytes, image_format: ImageFormat, *, field: str, max_s
     Raises:
         InvalidInputError: It is too large in pixels, damaged or cut off (INVALID_IMAGE).
     """
+    check_image(content, image_format, field=field, max_side_pixels=max_side_pixels)
+    return decode_checked_image(content, image_format, field=field)
+
+
+def decode_checked_image(content: bytes, image_format: ImageFormat, *, field: str) -> Pixels:
+    """Return the pixels of an encoded image that `check_image` has passed.
+
+    Raises:
+        InvalidInputError: It is damaged or cut off (INVALID_IMAGE).
+    """
+    if image_format is ImageFormat.PNG:
+        content = without_large_metadata(content)
+    try:
+        image = Image.open(BytesIO(content), formats=[image_format])
+        image.verify()  # Checksums of a PNG to its very end; loading stops at the last pixel.
+        image = Image.open(BytesIO(content), formats=[image_format])
+        return _to_pixels(ImageOps.exif_transpose(image))
+    except Exception as error:  # Pillow's decoders raise many kinds of exceptions at damaged files.
+        raise invalid_image(field, "is damaged or cut off; it cannot be decoded to its end.") from error
+
+
+def _open(content: bytes, image_format: ImageFormat, *, field: str, max_side_pixels: int) -> Image.Image:
+    """Return an image whose header was read, and its pixels not.
+
+    Raises:
+        InvalidInputError: It is too large in pixels, or its header is damaged (INVALID_IMAGE).
+    """
+    if image_format is ImageFormat.PNG:
+        content = without_large_metadata(content)
     try:
         image = Image.open(BytesIO(content), formats=[image_format])
         size = image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _invalid(
+        raise invalid_image(
             field,
             f"has far more than {max_side_pixels} pixels a side; scale it down.",
             max_side_pixels=max_side_pixels,
         ) from None
     except Exception as error:
-        raise _invalid(field, f"is no whole {image_format} file: its header is damaged.") from error
+        raise invalid_image(field, f"is no whole {image_format} file: its header is damaged.") from error
     if max(size) > max_side_pixels:
-        raise _invalid(
+        raise invalid_image(
             field,
             f"is {size[0]} x {size[1]} pixels; at most {max_side_pixels} a side are allowed. Scale it down.",
             width_pixels=size[0],
             height_pixels=size[1],
             max_side_pixels=max_side_pixels,
         )
-    try:
-        image.verify()  # Checksums of a PNG to its very end; loading stops at the last pixel.
-        image = Image.open(BytesIO(content), formats=[image_format])
-        return _to_pixels(ImageOps.exif_transpose(image))
-    except Exception as error:  # Pillow's decoders raise many kinds of exceptions at damaged files.
-        raise _invalid(field, "is damaged or cut off; it cannot be decoded to its end.") from error
+    return image
 
 
 def _to_pixels(image: Image.Image) -> Pixels:
@@ -129,5 +189,6 @@ def _to_pixels(image: Image.Image) -> Pixels:
     return np.moveaxis(pixels, -1, 0)
 
 
-def _invalid(field: str, description: str, **metadata: MetadataValue) -> InvalidInputError:
+def invalid_image(field: str, description: str, **metadata: MetadataValue) -> InvalidInputError:
+    """Return the error for a field that holds no usable image."""
     return InvalidInputError(Reason.INVALID_IMAGE, f"{field} {description}", field=field, metadata=metadata)

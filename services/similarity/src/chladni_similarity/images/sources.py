@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from chladni_similarity.images.decoder import Decode
 from chladni_similarity.images.decoding import (
     ImageFormat,
     ImageLimits,
@@ -26,8 +27,11 @@ class ImageSource(Protocol):
         """
         ...
 
-    def pixels(self) -> Pixels:
+    def pixels(self, decode: Decode = decode_image) -> Pixels:
         """Return the pixels.
+
+        Args:
+            decode: Decodes the image if it is a file.
 
         Raises:
             InvalidInputError: The file cannot be decoded.
@@ -54,9 +58,9 @@ class EncodedImage:
         self._format()
         return hashlib.sha256(self.content).digest()
 
-    def pixels(self) -> Pixels:
+    def pixels(self, decode: Decode = decode_image) -> Pixels:
         """Return the decoded pixels."""
-        return decode_image(
+        return decode(
             self.content, self._format(), field=self.field, max_side_pixels=self.limits.max_side_pixels
         )
 
@@ -82,6 +86,6 @@ class RawImage:
         """Return nothing: this is no file."""
         return
 
-    def pixels(self) -> Pixels:
+    def pixels(self, _decode: Decode = decode_image) -> Pixels:
         """Return the pixels, not copied."""
         return self.values
