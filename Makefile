@@ -94,6 +94,14 @@ bench: $(STAMP) ## Measure this machine against the targets (5 minutes); writes 
 quality: $(STAMP) ## Measure how well images carry sounds (5 minutes); writes build/quality.json and contact sheets
 	@$(BIN)/python -m chladni_evaluation $(ARGUMENTS)
 
+.PHONY: quality-music
+quality-music: $(STAMP) ## Measure the analyses of music on pieces with known answers; writes build/quality-music.json
+	@$(BIN)/python -m chladni_evaluation.music $(ARGUMENTS)
+
+.PHONY: fit-music
+fit-music: $(STAMP) ## Fit the networks and confidences of the analyses of music again (10 minutes)
+	$(BIN)/python -m chladni_audio_features.training.fit_music $(ARGUMENTS)
+
 .PHONY: screenshots
 screenshots: $(STAMP) ## Take images of the page's main states with Chromium; writes build/screenshots
 	@$(BIN)/python tests/e2e/screenshots.py
