@@ -50,11 +50,15 @@ class AudioClip:
         content: The file's bytes, or the samples.
         name: Name to show to people.
         field: Path of the request's field that holds the clip, for error messages.
+        start_seconds: Where the part that is meant begins; `None` for the beginning.
+        end_seconds: Where it ends; `None` for the end.
     """
 
     content: bytes | PcmAudio
     name: str
     field: str
+    start_seconds: float | None = None
+    end_seconds: float | None = None
 
 
 Audio: TypeAlias = AudioEmbedding | AudioClip

@@ -1,7 +1,8 @@
-"""The client of audio-features: audio files to embeddings, over gRPC."""
+"""The client of audio-features: audio files to embeddings and spectrograms, over gRPC."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final, cast
 
 import numpy as np
@@ -22,6 +23,18 @@ from chladni_contract.tensors import to_array
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_similarity.anomaly.windows import (
+    ENVELOPE_BAND_COUNT,
+    ENVELOPE_FFT_SIZE,
+    ENVELOPE_HOP_LENGTH,
+    FFT_SIZE,
+    HOP_LENGTH,
+    MAX_FREQUENCY_HZ,
+    MEL_BIN_COUNT,
+    SAMPLE_RATE_HZ,
+    Levels,
+    Spectrogram,
+)
 from chladni_similarity.audio import AudioClip, AudioVector
 
 _LONGEST_SECONDS: Final = 30.0
@@ -32,7 +45,7 @@ _THEIR_FIELD: Final = "audio"
 
 
 class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub"]):
-    """Embeds audio files; an `AudioAnalyzer`.
+    """Embeds audio files and makes their spectrograms; an `AudioAnalyzer` and a `SpectrogramMaker`.
 
     Args:
         target: gRPC target of the service.
@@ -57,13 +70,72 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             audio=_to_message(clip),
             features=[audio_pb2.FEATURE_EMBEDDING],
         )
+        return _vector_of(await self._extract(request, clip, token))
+
+    async def mel_spectrogram(self, clip: AudioClip, token: CancellationToken) -> Spectrogram:
+        """Return the mel spectrogram of a clip, and its envelopes.
+
+        Raises:
+            ChladniError: As `analyze`.
+        """
+        message = _to_message(clip)
+        levels, envelopes = await asyncio.gather(
+            self._log_mel(
+                message, clip, token, bin_count=MEL_BIN_COUNT, fft_size=FFT_SIZE, hop_length=HOP_LENGTH
+            ),
+            self._log_mel(
+                message,
+                clip,
+                token,
+                bin_count=ENVELOPE_BAND_COUNT,
+                fft_size=ENVELOPE_FFT_SIZE,
+                hop_length=ENVELOPE_HOP_LENGTH,
+            ),
+        )
+        return Spectrogram(levels, envelopes)
+
+    async def _log_mel(
+        self,
+        message: media_pb2.AudioClip,
+        clip: AudioClip,
+        token: CancellationToken,
+        *,
+        bin_count: int,
+        fft_size: int,
+        hop_length: int,
+    ) -> Levels:
+        request = audio_pb2.ExtractFeaturesRequest(
+            audio=message,
+            features=[audio_pb2.FEATURE_LOG_MEL],
+            mel=audio_pb2.MelOptions(
+                sample_rate_hz=SAMPLE_RATE_HZ,
+                fft_size=fft_size,
+                hop_length=hop_length,
+                mel_bin_count=bin_count,
+                max_frequency_hz=MAX_FREQUENCY_HZ,
+            ),
+        )
+        response = await self._extract(request, clip, token)
+        try:
+            levels: Levels = to_array(
+                response.log_mel, field="log_mel", dtype=np.float32, shape=(bin_count, None)
+            )
+        except InvalidInputError:
+            levels = np.zeros((bin_count, 0), np.float32)
+        if levels.shape[1] == 0:
+            raise FaultError(
+                Reason.INTERNAL, "The service audio-features sent a spectrogram that cannot be used."
+            )
+        return levels
+
+    async def _extract(
+        self, request: audio_pb2.ExtractFeaturesRequest, clip: AudioClip, token: CancellationToken
+    ) -> audio_pb2.ExtractFeaturesResponse:
         is_endless = token.deadline.remaining_seconds is None
         deadline = Deadline.after(_LONGEST_SECONDS) if is_endless else token.deadline
         try:
             async with self.call(deadline) as (stub, options):
-                response = await stub.ExtractFeatures(
-                    request, timeout=options.timeout, metadata=options.metadata
-                )
+                return await stub.ExtractFeatures(request, timeout=options.timeout, metadata=options.metadata)
         except ChladniError as error:
             error.violations = tuple(
                 FieldViolation(_own_path(item.field, clip.field), item.description)
@@ -72,18 +144,24 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             if FIELD_KEY in error.metadata:
                 error.metadata[FIELD_KEY] = _own_path(error.metadata[FIELD_KEY], clip.field)
             raise
-        return _vector_of(response)
 
 
 def _to_message(clip: AudioClip) -> media_pb2.AudioClip:
+    message = media_pb2.AudioClip(display_name=clip.name)
+    if clip.start_seconds is not None:
+        message.start.FromNanoseconds(round(clip.start_seconds * 1e9))
+    if clip.end_seconds is not None:
+        message.end.FromNanoseconds(round(clip.end_seconds * 1e9))
     content = clip.content
     if isinstance(content, bytes):
-        return media_pb2.AudioClip(content=content, display_name=clip.name)
+        message.content = content
+        return message
     pcm = media_pb2.PcmAudio(
         samples=content.samples, sample_rate_hz=content.sample_rate_hz, channel_count=content.channel_count
     )
     pcm.encoding = cast("media_pb2.PcmEncoding", content.encoding)  # any number travels, known or not
-    return media_pb2.AudioClip(pcm=pcm, display_name=clip.name)
+    message.pcm.CopyFrom(pcm)
+    return message
 
 
 def _vector_of(response: audio_pb2.ExtractFeaturesResponse) -> AudioVector:

@@ -13,6 +13,8 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from chladni.similarity.v1 import (
+    anomaly_service_pb2,
+    anomaly_service_pb2_grpc,
     similarity_service_pb2,
     similarity_service_pb2_grpc,
 )
@@ -24,22 +26,29 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
 from chladni_similarity.alignment import Aligner
-from chladni_similarity.audio import AudioAnalyzer
+from chladni_similarity.anomaly.detector import AnomalyDetector
+from chladni_similarity.anomaly.encoders import EncoderLoader
+from chladni_similarity.anomaly.normal_set_store import NormalSetStore
 from chladni_similarity.audio_features import AudioFeaturesClient
 from chladni_similarity.collections.interface import OpenStore
 from chladni_similarity.collections.metrics import CollectionMetrics
 from chladni_similarity.comparison import ImageComparer
-from chladni_similarity.config import COLLECTIONS_OFF, SimilaritySettings
+from chladni_similarity.config import COLLECTIONS_OFF, NORMAL_SETS_OFF, SimilaritySettings
 from chladni_similarity.embedders.catalog import ModelCatalog, load_catalog
 from chladni_similarity.embedders.interface import AudioEmbedder
 from chladni_similarity.embedding.cache import EmbeddingCache
 from chladni_similarity.embedding.engine import EmbeddingBatcher, EmbeddingEngine, EmbeddingJob, compute_batch
+from chladni_similarity.grpc_api.anomaly_servicer import AnomalyServicer
 from chladni_similarity.grpc_api.servicer import SimilarityServicer
 from chladni_similarity.images.decoder import ImageDecoder
 from chladni_similarity.metrics import EmbeddingMetrics
+from chladni_similarity.models.references import EFFICIENTNET_MODEL_ID
 from chladni_similarity.search import ImageSearch, SearchModels
 
-SERVICE_NAMES: Final = (similarity_service_pb2.DESCRIPTOR.services_by_name["SimilarityService"].full_name,)
+SERVICE_NAMES: Final = (
+    similarity_service_pb2.DESCRIPTOR.services_by_name["SimilarityService"].full_name,
+    anomaly_service_pb2.DESCRIPTOR.services_by_name["AnomalyService"].full_name,
+)
 
 _EXPECTED_SECONDS_PER_IMAGE: Final = 0.05
 
@@ -82,8 +91,11 @@ def compose(settings: SimilaritySettings) -> Compose:
                     search=search,
                     limits=settings.image_limits,
                 )
+                detector = _anomaly_detector(settings, catalog, workers, analyzer)
+                anomaly = AnomalyServicer(detector, limits=settings.image_limits)
                 yield [
-                    Binding(similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server, similarity)
+                    Binding(similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server, similarity),
+                    Binding(anomaly_service_pb2_grpc.add_AnomalyServiceServicer_to_server, anomaly),
                 ]
 
     return opened
@@ -127,7 +139,7 @@ def _workers(settings: SimilaritySettings) -> WorkerPool:
 
 
 @asynccontextmanager
-async def _audio_analyzer(settings: SimilaritySettings) -> AsyncIterator[AudioAnalyzer | None]:
+async def _audio_analyzer(settings: SimilaritySettings) -> AsyncIterator[AudioFeaturesClient | None]:
     """Yield the client that embeds audio files; `None` if the settings name no audio-features service."""
     if not settings.audio_features_target:
         yield None
@@ -137,6 +149,23 @@ async def _audio_analyzer(settings: SimilaritySettings) -> AsyncIterator[AudioAn
         yield client
     finally:
         await client.close()
+
+
+def _anomaly_detector(
+    settings: SimilaritySettings,
+    catalog: ModelCatalog,
+    workers: WorkerPool,
+    maker: AudioFeaturesClient | None,
+) -> AnomalyDetector | None:
+    """Return what judges machines; `None` if the settings switch it off."""
+    if settings.normal_sets == NORMAL_SETS_OFF:
+        return None
+    loaded = {embedder.card.model_id: embedder for embedder in catalog}
+    encoders = EncoderLoader({name: loaded[name] for name in (EFFICIENTNET_MODEL_ID,) if name in loaded})
+    store = NormalSetStore(
+        settings.normal_set_folder, max_sets=settings.max_normal_sets, load_encoder=encoders
+    )
+    return AnomalyDetector(store=store, workers=workers, maker=maker, load_encoder=encoders)
 
 
 @asynccontextmanager

@@ -15,6 +15,8 @@ from chladni_similarity.models.references import EMBEDDED_MODEL_IDS, parse_model
 
 COLLECTIONS_IN_MEMORY: Final = "memory"
 COLLECTIONS_OFF: Final = "off"
+NORMAL_SETS_IN_MEMORY: Final = "memory"
+NORMAL_SETS_OFF: Final = "off"
 
 
 class SimilaritySettings(ServiceSettings):
@@ -119,6 +121,15 @@ class SimilaritySettings(ServiceSettings):
         "and its metadata.",
     )
 
+    normal_sets: str = Field(
+        NORMAL_SETS_IN_MEMORY,
+        max_length=2048,
+        pattern=r"^(memory|off|/.*)$",
+        description="Where the sets of normal operation of machines are kept: memory, the absolute path of a "
+        "folder, which several processes may share, or off. chladni-train anomaly writes such files.",
+    )
+    max_normal_sets: int = Field(100, ge=1, le=10_000, description="Sets of normal operation at most.")
+
     @model_validator(mode="after")
     def _keep_key_secret(self) -> Self:
         if self.qdrant_api_key is not None and self.collections.startswith("http://"):
@@ -139,6 +150,11 @@ class SimilaritySettings(ServiceSettings):
         return CollectionLimits(
             max_collections=self.max_collections, max_images=self.max_images_per_collection
         )
+
+    @property
+    def normal_set_folder(self) -> Path | None:
+        """Folder of the normal sets; `None` for memory."""
+        return None if self.normal_sets == NORMAL_SETS_IN_MEMORY else Path(self.normal_sets)
 
     @property
     def store_location(self) -> Path | ServerAccess | None:

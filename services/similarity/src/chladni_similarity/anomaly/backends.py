@@ -107,7 +107,8 @@ class Mahalanobis(Backend):
 
         mean, components = _principal_components(bank, EXPLAINED_VARIANCE, max_components)
         covariance = LedoitWolf(assume_centered=True).fit((bank - mean) @ components.T)
-        return cls(mean, components, np.asarray(covariance.precision_))
+        floor = np.eye(len(components)) * (1e-12 + 1e-9 * np.trace(covariance.covariance_) / len(components))
+        return cls(mean, components, np.linalg.inv(covariance.covariance_ + floor))
 
     @classmethod
     def from_state(cls, state: State) -> Self:
@@ -205,6 +206,8 @@ def _principal_components(
     """Return the mean, and as many components as explain a share of the variance."""
     from sklearn.decomposition import PCA  # noqa: PLC0415 - see Mahalanobis.fit
 
+    if np.ptp(bank, axis=0).max() < _TINY:  # one clip several times
+        return bank[0], np.eye(1, bank.shape[1])
     count = min(max_components, len(bank) - 1, bank.shape[1])
     fitted = PCA(n_components=count, svd_solver="full").fit(bank)
     explained = np.cumsum(fitted.explained_variance_ratio_)

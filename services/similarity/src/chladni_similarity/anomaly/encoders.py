@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -84,3 +86,39 @@ class MelPatches:
         )
         prepared: NDArray[np.uint8] = self._embedder.prepare(np.repeat(resized[None], 3, axis=0))
         return prepared
+
+
+class EncoderLoader:
+    """Returns encoders by name, each loaded once. Safe to use from any thread.
+
+    Args:
+        embedders: Embedders of images that are loaded already, by name.
+    """
+
+    def __init__(self, embedders: Mapping[str, ImageEmbedder] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._encoders: dict[str, Encoder] = {MEL_STATISTICS: MelStatistics()}
+        self._encoders |= {name: MelPatches(embedder) for name, embedder in (embedders or {}).items()}
+
+    def __call__(self, name: str, weights: Mapping[str, NDArray[np.float32]]) -> Encoder:
+        """Return the encoder of a name, with weights of its own if it has any.
+
+        Raises:
+            ValueError: There is none of this name, or the weights are not its own.
+            ModelLoadingError: Its weights are not installed.
+        """
+        # torch takes a second, which a server of sets without networks need not spend.
+        if name == AUTOENCODER:
+            from chladni_similarity.anomaly.autoencoder import AutoencoderEncoder  # noqa: PLC0415
+
+            return AutoencoderEncoder.of_weights(weights)
+        with self._lock:
+            if name == EFFICIENTNET and name not in self._encoders:
+                from chladni_similarity.embedders.efficientnet_lite0 import (  # noqa: PLC0415
+                    EfficientNetLite0Embedder,
+                )
+
+                self._encoders[name] = MelPatches(EfficientNetLite0Embedder.load())
+            if name not in self._encoders:
+                raise ValueError(f"there is no encoder {name!r}")
+            return self._encoders[name]

@@ -137,13 +137,15 @@ def fit_normal_model(observations: Observations) -> NormalModel:
         observations: At least 4 windows of normal audio.
 
     Raises:
-        ValueError: There are fewer.
+        ValueError: There are fewer, or all are the same.
     """
     bank = observations.embeddings
     if len(bank) < MIN_WINDOWS:
         raise ValueError(
             f"{len(bank)} windows of normal audio are too few; {MIN_WINDOWS} are needed at least"
         )
+    if np.ptp(bank, axis=0).max() == 0:
+        raise ValueError("all windows of normal audio are the same; they show no range")
     left_out = list(folds(observations.groups))
     # Distances depend on the number of components: as many in the folds as in the end, and not so many that
     # their variances are guesses.

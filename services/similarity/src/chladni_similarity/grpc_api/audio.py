@@ -41,9 +41,18 @@ def to_audio(query: similarity_pb2.AudioQuery, *, field: str) -> Audio:
     validator.raise_if_invalid()
     if source == "embedding":
         return _audio_embedding(query.embedding, f"{field}.embedding")
-    clip = query.clip
-    content = _pcm(clip.pcm) if clip.HasField("pcm") else clip.content
-    return AudioClip(content, clip.display_name, f"{field}.clip")
+    return to_clip(query.clip, f"{field}.clip")
+
+
+def to_clip(clip: media_pb2.AudioClip, field: str) -> AudioClip:
+    """Return a clip; `field` is its path in the request."""
+    return AudioClip(
+        _pcm(clip.pcm) if clip.HasField("pcm") else clip.content,
+        clip.display_name,
+        field,
+        start_seconds=clip.start.ToNanoseconds() / 1e9 if clip.HasField("start") else None,
+        end_seconds=clip.end.ToNanoseconds() / 1e9 if clip.HasField("end") else None,
+    )
 
 
 def _pcm(pcm: media_pb2.PcmAudio) -> PcmAudio:
