@@ -16,10 +16,15 @@ import torch
 from diffusers import AudioLDMPipeline
 from transformers import SpeechT5HifiGanConfig
 
-from chladni_image_generation.families.common.clap_text import embed_text, load_text_encoder, space_of
+from chladni_image_generation.families.common.clap_text import (
+    embed_text,
+    load_text_encoder,
+    max_text_tokens,
+    space_of,
+)
 from chladni_image_generation.families.common.latents import initial_noise
 from chladni_image_generation.families.common.mel_images import mel_image
-from chladni_image_generation.families.common.pipelines import load_pipeline
+from chladni_image_generation.families.common.pipelines import load_pipeline, text_reader
 from chladni_image_generation.models.files import ModelFilesError
 from chladni_image_generation.models.interface import (
     DenoisingStage,
@@ -184,6 +189,9 @@ def _describe(
         default_steps=_DEFAULT_STEPS,
         default_guidance_scale=_DEFAULT_GUIDANCE_SCALE,
         scheduler_names=schedulers.names,
+        text_reader=text_reader(
+            pipeline.tokenizer, max_tokens=max_text_tokens(pipeline.text_encoder, pipeline.tokenizer)
+        ),
     )
 
 

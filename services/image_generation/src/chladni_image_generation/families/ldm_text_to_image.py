@@ -13,7 +13,12 @@ import torch
 from diffusers import AutoencoderKL, LDMTextToImagePipeline
 
 from chladni_image_generation.families.common.latents import initial_noise, shrunk_latents
-from chladni_image_generation.families.common.pipelines import licence_of, load_pipeline, save_decoding_memory
+from chladni_image_generation.families.common.pipelines import (
+    licence_of,
+    load_pipeline,
+    save_decoding_memory,
+    text_reader,
+)
 from chladni_image_generation.models.interface import (
     DenoisingStage,
     GenerationPlan,
@@ -156,4 +161,5 @@ def _describe(pipeline: Any, source: ModelSource, schedulers: SchedulerCatalog) 
         default_steps=_DEFAULT_STEPS,
         default_guidance_scale=_DEFAULT_GUIDANCE_SCALE,
         scheduler_names=schedulers.names,
+        text_reader=text_reader(pipeline.tokenizer, max_tokens=_MAX_TOKENS),
     )

@@ -17,7 +17,7 @@ from chladni_image_generation.families.common.defaults import (
     sampling_defaults,
 )
 from chladni_image_generation.families.common.latents import prepare_latents
-from chladni_image_generation.families.common.pipelines import licence_of, load_pipeline
+from chladni_image_generation.families.common.pipelines import licence_of, load_pipeline, text_reader
 from chladni_image_generation.families.common.safety import load_safety_checker
 from chladni_image_generation.families.common.upscaling import FACTOR, NETWORK, load_upscaler
 from chladni_image_generation.families.common.vae import load_vae
@@ -248,4 +248,5 @@ def describe(
         guidance_rows=1 if is_guided_by_input(pipeline.unet) else 2,
         upscales=upscales,
         has_upscaler=len(upscales) > 1,
+        text_reader=text_reader(pipeline.tokenizer),
     )

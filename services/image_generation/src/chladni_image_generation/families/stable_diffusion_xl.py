@@ -26,6 +26,7 @@ from chladni_image_generation.families.common.pipelines import (
     load_pipeline,
     load_pipeline_files,
     place,
+    text_reader,
 )
 from chladni_image_generation.families.common.vae import load_vae
 from chladni_image_generation.families.sdxl_denoiser import (
@@ -277,4 +278,5 @@ def _describe(source: ModelSource, pipeline: Any, refining_pipeline: Any, vae: V
         scheduler_names=_shared_schedulers(pipeline, refining_pipeline or pipeline),
         guidance_rows=1 if is_guided_by_input(pipeline.unet) else 2,
         default_refiner_start=_DEFAULT_REFINER_START if has_refiner else None,
+        text_reader=text_reader(pipeline.tokenizer, pipeline.tokenizer_2),
     )

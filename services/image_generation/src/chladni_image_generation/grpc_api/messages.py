@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -11,6 +11,7 @@ from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni_contract.provenance_messages import to_provenance_message
+from chladni_contract.warnings import ServiceWarning, WarningReason, new_warning, to_warning_message
 from chladni_image_generation.generation import (
     MAX_SEED,
     Completed,
@@ -30,6 +31,9 @@ from chladni_image_generation.grpc_api.options import (
 from chladni_image_generation.grpc_api.origin import check_origin, to_origin
 from chladni_image_generation.models.interface import ModelDescription
 from chladni_runtime.server.validation import RequestValidator
+
+_SHOWN_CHARACTERS: Final = 64
+_OF_DISTILLED: Final = ", or do without it: this model was distilled to need no guidance"
 
 HEARTBEAT: Final = image_pb2.GenerateImageResponse(heartbeat=generation_pb2.Heartbeat())
 
@@ -76,8 +80,49 @@ def to_generation_request(
     )
 
 
-def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_pb2.GenerateImageResponse:
-    """Return the message that reports an event."""
+def warnings_about(request: GenerationRequest, model: ModelDescription) -> list[ServiceWarning]:
+    """Return what a caller should know about the image of a request: what of it had no effect."""
+    conditioning = request.conditioning
+    texts = {"prompt": conditioning.prompt, "negative_prompt": conditioning.negative_prompt}
+    warnings = []
+    if conditioning.negative_prompt and not request.is_guided:
+        del texts["negative_prompt"]
+        warnings.append(
+            new_warning(
+                WarningReason.SETTING_IGNORED,
+                "The negative prompt had no effect, because the guidance scale is 1, which is no guidance: "
+                f"choose a larger one{_OF_DISTILLED if model.default_guidance_scale == 1 else ''}.",
+                field="conditioning.negative_prompt",
+                value=conditioning.negative_prompt[:_SHOWN_CHARACTERS],
+            )
+        )
+    for name, text in texts.items():
+        reader = model.text_reader
+        if not text or reader is None or (count := reader.count_tokens(text)) <= reader.max_tokens:
+            continue
+        warnings.append(
+            new_warning(
+                WarningReason.TEXT_TRUNCATED,
+                f"The {name.replace('_', ' ')} has {count} tokens, of which the model {model.id} reads "
+                f"{reader.max_tokens}; its end had no effect. Say the most important things first, or less.",
+                field=f"conditioning.{name}",
+                tokens=count,
+                max_tokens=reader.max_tokens,
+            )
+        )
+    return warnings
+
+
+def to_event_message(
+    event: GenerationEvent, model: ModelDescription, warnings: Sequence[ServiceWarning] = ()
+) -> image_pb2.GenerateImageResponse:
+    """Return the message that reports an event.
+
+    Args:
+        event: The event.
+        model: The model.
+        warnings: What the caller should know about the image, for the last event.
+    """
     match event:
         case Queued():
             return image_pb2.GenerateImageResponse(
@@ -122,6 +167,7 @@ def to_event_message(event: GenerationEvent, model: ModelDescription) -> image_p
                     queue_time=_duration(event.queue_seconds),
                     processing_time=_duration(event.processing_seconds),
                     reused=event.is_reused,
+                    warnings=map(to_warning_message, warnings),
                 )
             )
 

@@ -14,8 +14,13 @@ import grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
 from chladni_image_generation.engine.registry import EngineRegistry
-from chladni_image_generation.generation import MAX_SEED
-from chladni_image_generation.grpc_api.messages import HEARTBEAT, to_event_message, to_generation_request
+from chladni_image_generation.generation import MAX_SEED, Completed
+from chladni_image_generation.grpc_api.messages import (
+    HEARTBEAT,
+    to_event_message,
+    to_generation_request,
+    warnings_about,
+)
 from chladni_image_generation.grpc_api.models import to_model_info, to_unavailable_model_info
 from chladni_image_generation.grpc_api.options import (
     to_image_encoding,
@@ -69,7 +74,12 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
             )
             async with aclosing(with_heartbeats(generation, self._heartbeat_seconds)) as events:
                 async for event in events:
-                    yield HEARTBEAT if event is None else to_event_message(event, model)
+                    if event is None:
+                        yield HEARTBEAT
+                    elif isinstance(event, Completed):
+                        yield to_event_message(event, model, warnings_about(wanted, model))
+                    else:
+                        yield to_event_message(event, model)
 
     async def ListModels(
         self, request: image_pb2.ListModelsRequest, context: grpc.aio.ServicerContext[Any, Any]

@@ -52,6 +52,19 @@ class EmbeddingSpace:
 
 
 @dataclass(frozen=True, slots=True)
+class TextReader:
+    """How much of a text a model reads.
+
+    Attributes:
+        max_tokens: Tokens at most, with those that begin and end a text; the others have no effect.
+        count_tokens: Returns how many tokens a text has.
+    """
+
+    max_tokens: int
+    count_tokens: Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDescription:
     """What a model is, for clients and for the provenance.
 
@@ -75,6 +88,7 @@ class ModelDescription:
         has_upscaler: Whether a network of its own enlarges them, whatever their size.
         default_refiner_start: Part of the steps after which its refiner takes over if a request does not
             say; `None` if it has no refiner.
+        text_reader: How much of a text it reads; `None` if it takes none.
     """
 
     id: str
@@ -95,6 +109,7 @@ class ModelDescription:
     upscales: tuple[int, ...] = (1,)
     has_upscaler: bool = False
     default_refiner_start: float | None = None
+    text_reader: TextReader | None = field(default=None, compare=False, repr=False)
 
     def latent_shape_of(
         self, width_pixels: int, height_pixels: int, *, upscale: int = 1

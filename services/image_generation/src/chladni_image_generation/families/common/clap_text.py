@@ -68,6 +68,12 @@ def space_of(encoder: ClapTextModelWithProjection) -> EmbeddingSpace:
     return EmbeddingSpace(f"clap-{fingerprint(weights)}", encoder.config.projection_dim)
 
 
+def max_text_tokens(encoder: ClapTextModelWithProjection, tokenizer: Any) -> int:
+    """Return how many tokens of a text the branch reads."""
+    positions = encoder.config.max_position_embeddings - _UNUSED_POSITIONS
+    return int(min(tokenizer.model_max_length, positions))
+
+
 def embed_text(encoder: ClapTextModelWithProjection, tokenizer: Any, text: str) -> Tensor:
     """Return the embedding of a text, (D,) of norm 1, where the encoder is and in its type.
 
@@ -76,11 +82,10 @@ def embed_text(encoder: ClapTextModelWithProjection, tokenizer: Any, text: str) 
         tokenizer: Its tokenizer.
         text: May be empty; what is too long is cut off.
     """
-    positions = encoder.config.max_position_embeddings - _UNUSED_POSITIONS
     tokens = tokenizer(
         text,
         padding="max_length",
-        max_length=min(tokenizer.model_max_length, positions),
+        max_length=max_text_tokens(encoder, tokenizer),
         truncation=True,
         return_tensors="pt",
     )

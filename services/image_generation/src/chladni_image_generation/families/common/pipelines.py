@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,6 +13,7 @@ import transformers
 from safetensors import safe_open
 
 from chladni_image_generation.models.files import ModelFiles, ModelFilesError
+from chladni_image_generation.models.interface import TextReader
 from chladni_image_generation.models.loading import LoadingOptions, ModelSource
 from chladni_image_generation.models.references import json_object
 
@@ -211,3 +213,20 @@ def _front_matter(path: Path) -> Iterator[tuple[str, str]]:
             return
         name, _, value = line.partition(":")
         yield name.strip(), value.strip().strip("'\"")[:_MAX_LICENCE_LENGTH]
+
+
+def text_reader(*tokenizers: Any, max_tokens: int | None = None) -> TextReader:
+    """Return how much of a text a model reads that takes it by these tokenizers.
+
+    Args:
+        tokenizers: Its tokenizers; `None` for one that it does without.
+        max_tokens: Tokens at most; as the tokenizers say if absent.
+    """
+    # Copies: counting switches truncation off, and the engine's thread may be reading at the same time.
+    own = [deepcopy(tokenizer) for tokenizer in tokenizers if tokenizer is not None]
+    limit = min(tokenizer.model_max_length for tokenizer in own) if max_tokens is None else max_tokens
+
+    def count(text: str) -> int:
+        return max(len(tokenizer(text, truncation=False, verbose=False).input_ids) for tokenizer in own)
+
+    return TextReader(limit, count)
