@@ -9,8 +9,8 @@ service can be changed through the environment, such as
     CHLADNI_GATEWAY_GRPC_PORT=50060         the gRPC gateway's port
     CHLADNI_IMAGE_GENERATION_MODEL=...      another image model
 
-Each service writes its log to build/logs/. The exit status is 0 after Ctrl-C or SIGTERM, and 1 where a
-service cannot start or ends by itself.
+Each service writes its log to build/logs/. One that ends by itself is started again, which is reported. The
+exit status is 0 after Ctrl-C or SIGTERM, and 1 if a service cannot start, or ends again and again.
 """
 
 from __future__ import annotations
@@ -65,12 +65,16 @@ def _serve(log_folder: Path) -> None:
             flush=True,
         )
         while True:
-            cluster.raise_if_ended()
+            cluster.restart_ended(_print_restart)
             time.sleep(0.5)
 
 
 def _print_ready(name: str, seconds: float) -> None:
     print(f"  {name:<18} ready after {seconds:.1f} s", flush=True)
+
+
+def _print_restart(how: str) -> None:
+    print(f"  {how}", file=sys.stderr, flush=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -15,6 +16,8 @@ from chladni_local.services import LOOPBACK, SERVICES, Service, environment_of
 
 _STOP_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.1
+_MAX_RESTARTS: Final = 5
+_RESTART_PERIOD_SECONDS: Final = 60.0
 
 
 class LocalCluster:
@@ -57,6 +60,7 @@ class LocalCluster:
         self._start_timeout_seconds = start_timeout_seconds
         self._on_ready = on_ready
         self._processes: dict[str, ServiceProcess] = {}
+        self._restarts: dict[str, deque[float]] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -121,6 +125,27 @@ class LocalCluster:
         for process in self._processes.values():
             process.raise_if_ended()
 
+    def restart_ended(self, on_restart: Callable[[str], None]) -> None:
+        """Start each service again that has ended by itself, and do not wait until it is ready.
+
+        Args:
+            on_restart: Told how the service ended, for people.
+
+        Raises:
+            ServiceEndedError: A service ended five times within a minute.
+        """
+        now = time.monotonic()
+        for name, process in list(self._processes.items()):
+            if process.is_running:
+                continue
+            recent = self._restarts.setdefault(name, deque(maxlen=_MAX_RESTARTS))
+            if len(recent) == _MAX_RESTARTS and now - recent[0] < _RESTART_PERIOD_SECONDS:
+                process.raise_if_ended()
+            recent.append(now)
+            on_restart(f"{name} ended {process.how_it_ended}; started again.")
+            process.kill()
+            self._launch(name, keeps_log=True)
+
     def process(self, name: str) -> ServiceProcess:
         """Return the process of a service."""
         return self._processes[name]
@@ -138,13 +163,14 @@ class LocalCluster:
         """Address of the web page."""
         return f"http://{self.address('gateway', 'http')}/"
 
-    def _launch(self, name: str) -> None:
+    def _launch(self, name: str, *, keeps_log: bool = False) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._processes[name] = ServiceProcess(
             self._services[name],
             ports=self._ports[name],
             environ=environment_of(self._services[name], self._ports, self._environ),
             log_path=self._folder / f"{name}.log",
+            keeps_log=keeps_log,
         )
 
     def _await(self, *names: str) -> None:

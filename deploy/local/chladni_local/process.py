@@ -29,17 +29,24 @@ class ServiceProcess:
         service: What to run.
         ports: Its port for each purpose.
         environ: Its environment.
-        log_path: File for what it prints; what was in it is lost.
+        log_path: File for what it prints.
+        keeps_log: Whether what is in it stays.
     """
 
     def __init__(
-        self, service: Service, *, ports: Mapping[str, int], environ: Mapping[str, str], log_path: Path
+        self,
+        service: Service,
+        *,
+        ports: Mapping[str, int],
+        environ: Mapping[str, str],
+        log_path: Path,
+        keeps_log: bool = False,
     ) -> None:
         self.service = service
         self.log_path = log_path
         self._ports = ports
         self._started_at = time.monotonic()
-        with log_path.open("wb") as log:
+        with log_path.open("ab" if keeps_log else "wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
                 [sys.executable, "-P", child.__file__, service.module],
                 env=dict(environ),
@@ -64,17 +71,22 @@ class ServiceProcess:
         """Time since its start."""
         return time.monotonic() - self._started_at
 
+    @property
+    def how_it_ended(self) -> str:
+        """How it ended, such as ``with status 1`` or ``by SIGKILL``; empty if it runs."""
+        status = self._process.poll()
+        if status is None:
+            return ""
+        return f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
+
     def is_ready(self) -> bool:
         """Return whether its gRPC health is SERVING and all its ports are open."""
         return all(map(is_open, self._ports.values())) and self._is_serving()
 
     def raise_if_ended(self) -> None:
         """Raise ServiceEndedError if it has ended."""
-        status = self._process.poll()
-        if status is None:
-            return
-        how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
-        raise ServiceEndedError(f"{self.service.name} ended {how}. {self.last_words()}")
+        if not self.is_running:
+            raise ServiceEndedError(f"{self.service.name} ended {self.how_it_ended}. {self.last_words()}")
 
     def terminate(self) -> None:
         """Ask it to finish what it does and end."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from PIL import Image
@@ -94,15 +95,40 @@ def test_serve_ends_when_a_service_does_not_start(start, stops, tmp_path):
     assert err.endswith("  the weights are missing\n")
 
 
-def test_serve_ends_when_a_service_ends_later(start, stops, tmp_path):
+def kill_again(log, *, starts, number=signal.SIGKILL):
+    """End a stand-in once its log has so many starts."""
+    deadline = time.monotonic() + 30
+    while len(pids := re.findall(r"starts as (\d+) ", log.read_text())) < starts:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(int(pids[-1]), number)
+
+
+def test_serve_starts_a_service_again_that_ends_later_and_says_so(start, tmp_path):
     program = start("serve.py", "--logs", tmp_path / "logs", **PORTS)
     while program.stdout.readline() != "Press Ctrl-C to stop.\n":
         assert program.poll() is None
-    pid = re.search(r"starts as (\d+) ", (tmp_path / "logs" / "similarity.log").read_text())[1]
-    os.kill(int(pid), signal.SIGUSR1)
+    log = tmp_path / "logs" / "similarity.log"
+    kill_again(log, starts=1, number=signal.SIGUSR1)
+    assert program.stderr.readline() == "  similarity ended with status 1; started again.\n"
+    kill_again(log, starts=2)
+    assert program.stderr.readline() == "  similarity ended by SIGKILL; started again.\n"
+    assert "the disk is full" in log.read_text()
+    program.send_signal(signal.SIGTERM)
+    program.communicate(timeout=30)
+    assert program.returncode == 0
+
+
+def test_serve_ends_when_a_service_ends_again_and_again(start, stops, tmp_path):
+    program = start("serve.py", "--logs", tmp_path / "logs", **PORTS)
+    while program.stdout.readline() != "Press Ctrl-C to stop.\n":
+        assert program.poll() is None
+    for count in range(6):
+        kill_again(tmp_path / "logs" / "similarity.log", starts=count + 1)
     _, err = program.communicate(timeout=30)
     assert program.returncode == 1
-    assert err.endswith("  the disk is full\n")
+    assert err.count("started again") == 5
+    assert "Error: similarity ended by SIGKILL. The end of its log" in err
     assert len(stops()) == 3
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 
 import grpc
@@ -16,7 +15,7 @@ from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.domain.images import Image
 from chladni_gateway.models.catalog import ListedModels, ModelListing
 from chladni_runtime.client.backend_client import bare_error
-from chladni_runtime.client.channel import RENEWAL_SECONDS, Connection, service_config
+from chladni_runtime.client.channel import RENEWAL_SECONDS, Connection
 from chladni_runtime.execution.deadlines import Deadline
 
 SERVICE = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
@@ -118,19 +117,10 @@ async def test_a_live_sound_that_is_refused_leaves_nothing_behind(backends):
     await client.close()
 
 
-def test_only_unary_calls_are_repeated():
-    config = json.loads(service_config(SERVICE))
-    assert config["loadBalancingConfig"] == [{"round_robin": {}}]
-    [methods] = config["methodConfig"]
-    assert methods["name"] == [{"service": SERVICE.full_name, "method": "ListModels"}]
-    assert methods["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
-
-
 async def test_a_channel_without_a_working_replica_is_replaced_but_serves_its_calls_to_their_end():
     now = 0.0
     connection = Connection(
         target="dns:///no-such-host.invalid:1",
-        service=SERVICE,
         make_stub=lambda channel: channel,
         clock=lambda: now,
     )

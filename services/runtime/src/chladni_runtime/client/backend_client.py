@@ -84,7 +84,6 @@ class BackendClient(Generic[StubT]):
         self._service_name = service.full_name
         self._connection: Connection[Stubs[StubT]] = Connection(
             target=target,
-            service=service,
             make_stub=lambda channel: Stubs(make_stub(channel), health_pb2_grpc.HealthStub(channel)),
             clock=clock,
         )

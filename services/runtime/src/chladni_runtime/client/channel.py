@@ -1,7 +1,7 @@
 """Connections to services with several replicas.
 
-A channel spreads its calls over all replicas that its target resolves to, repeats unary calls that found a
-replica unavailable, and reconnects within half a second. But while a *name* does not resolve, it
+A channel spreads its calls over all replicas that its target resolves to, repeats unary calls that a replica
+refused, and reconnects within half a second. But while a *name* does not resolve, it
 waits up to two minutes between attempts, which no option shortens. So a connection that finds its channel
 without a working replica replaces it, at most every `RENEWAL_SECONDS`; the new channel looks the name up and
 connects at once.
@@ -13,13 +13,13 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import grpc
 
-if TYPE_CHECKING:
-    from google.protobuf.descriptor import ServiceDescriptor
+from chladni_runtime.client.retries import RefusalRetrier
 
+if TYPE_CHECKING:
     from chladni_runtime.execution.deadlines import Clock
 
 RENEWAL_SECONDS: Final = 2.0
@@ -39,30 +39,9 @@ _CHANNEL_OPTIONS: Final = (
     # The services are in one network; a proxy of the environment is for addresses outside of it.
     ("grpc.enable_http_proxy", 0),
 )
-_RETRY_POLICY: Final = {
-    "maxAttempts": 4,
-    "initialBackoff": "0.1s",
-    "maxBackoff": "0.5s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
+_SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 
 StubT = TypeVar("StubT")
-
-
-def service_config(service: ServiceDescriptor) -> str:
-    """Return the gRPC service config of a service: round robin, and retries of its unary calls."""
-    unary = [
-        {"service": service.full_name, "method": method.name}
-        for method in service.methods
-        if not (method.client_streaming or method.server_streaming)
-    ]
-    return json.dumps(
-        {
-            "loadBalancingConfig": [{"round_robin": {}}],
-            "methodConfig": [{"name": unary, "retryPolicy": _RETRY_POLICY}],
-        }
-    )
 
 
 @dataclass(slots=True)
@@ -81,7 +60,6 @@ class Connection(Generic[StubT]):
 
     Args:
         target: gRPC target.
-        service: Descriptor of the service.
         make_stub: Returns the stub, or an object that holds several stubs, for a channel.
         clock: Monotonic clock in seconds.
     """
@@ -90,14 +68,13 @@ class Connection(Generic[StubT]):
         self,
         *,
         target: str,
-        service: ServiceDescriptor,
         make_stub: Callable[[grpc.aio.Channel], StubT],
         clock: Clock,
     ) -> None:
         self._target = target
         self._options: list[tuple[str, Any]] = [
             *_CHANNEL_OPTIONS,
-            ("grpc.service_config", service_config(service)),
+            ("grpc.service_config", _SERVICE_CONFIG),
         ]
         self._make_stub = make_stub
         self._clock = clock
@@ -126,7 +103,9 @@ class Connection(Generic[StubT]):
             is_down = state is grpc.ChannelConnectivity.TRANSIENT_FAILURE
             if not is_down or now - old.opened_at < RENEWAL_SECONDS:
                 return old
-        channel = grpc.aio.insecure_channel(self._target, options=self._options)
+        channel = grpc.aio.insecure_channel(
+            self._target, options=self._options, interceptors=cast("Any", [RefusalRetrier()])
+        )
         self._link = _Link(channel, self._make_stub(channel), now)
         if old is not None:
             old.is_retired = True
