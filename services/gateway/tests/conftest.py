@@ -24,6 +24,7 @@ from chladni_fakes.loopback import loopback_service
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
 from chladni_gateway.sessions import SessionTokens
+from chladni_runtime.server.server import request_gate
 
 SEED = 4711
 """Seed of every request that names none, as if it was drawn."""
@@ -123,9 +124,13 @@ async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> As
         "similarity_target": backends.servers["similarity"].target,
     }
     settings = GatewaySettings(**(values | overrides))
+    gate = request_gate(settings)
     async with (
         loopback_service(
-            compose(settings, draw_seed=lambda: SEED), service_names=SERVICE_NAMES, settings=settings
+            compose(settings, gate=gate, draw_seed=lambda: SEED),
+            service_names=SERVICE_NAMES,
+            settings=settings,
+            gate=gate,
         ) as (
             service,
             channel,

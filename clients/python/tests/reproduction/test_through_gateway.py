@@ -18,6 +18,7 @@ from chladni_fakes import families, scripted_backends
 from chladni_fakes.loopback import loopback_service
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
+from chladni_runtime.server.server import request_gate
 
 SIDE_PIXELS = 32
 
@@ -89,8 +90,12 @@ class RunningGateway:
                 image_folder=self._image_folder,
                 **targets,
             )
+            gate = request_gate(settings)
             async with loopback_service(
-                compose(settings, draw_seed=lambda: 4711), service_names=SERVICE_NAMES, settings=settings
+                compose(settings, gate=gate, draw_seed=lambda: 4711),
+                service_names=SERVICE_NAMES,
+                settings=settings,
+                gate=gate,
             ) as (service, _):
                 self.address = service.address
                 self._is_ready.set()

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
-from chladni_runtime.server.server import run_service
+from chladni_runtime.server.server import request_gate, run_service
 from chladni_runtime.settings import load_settings_or_exit
 
 
 def main() -> None:
     """Run the service with settings from the environment."""
     settings = load_settings_or_exit(GatewaySettings)
-    run_service(settings, name="gateway", service_names=SERVICE_NAMES, compose=compose(settings))
+    gate = request_gate(settings)
+    run_service(
+        settings,
+        name="gateway",
+        service_names=SERVICE_NAMES,
+        compose=compose(settings, gate=gate),
+        gate=gate,
+    )
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.server.late_binding import Binding
+from chladni_runtime.server.lifecycle import Phase
 from chladni_runtime.server.peers import PeerSet
+from chladni_runtime.server.server import request_gate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.domain.image_store import ImageStore
     from chladni_gateway.domain.ports import Backend
+    from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.server import Compose
 
 RECIPES: Final = (
@@ -103,12 +106,20 @@ def draw_random_seed() -> int:
     return secrets.randbelow(MAX_SEED + 1)
 
 
-def compose(settings: GatewaySettings, *, draw_seed: Callable[[], int] = draw_random_seed) -> Compose:
-    """Return what `chladni_runtime.server.server` opens: the gateway, behind its gRPC servicer."""
+def compose(
+    settings: GatewaySettings, *, gate: RequestGate, draw_seed: Callable[[], int] = draw_random_seed
+) -> Compose:
+    """Return what `chladni_runtime.server.server` opens: the gateway, behind its gRPC servicer.
+
+    Args:
+        settings: The settings.
+        gate: The gate of the service, through which requests over HTTP and jobs go too.
+        draw_seed: Gives the seed of a request that names none.
+    """
 
     @asynccontextmanager
     async def open_bindings(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
-        async with open_gateway(settings, registry, draw_seed=draw_seed) as gateway:
+        async with open_gateway(settings, registry, gate=gate, draw_seed=draw_seed) as gateway:
             application = gateway.application
             yield [
                 Binding(image_grpc.add_ImageServiceServicer_to_server, ImageServicer(application)),
@@ -128,6 +139,7 @@ async def open_gateway(
     settings: GatewaySettings,
     registry: CollectorRegistry,
     *,
+    gate: RequestGate | None = None,
     draw_seed: Callable[[], int] = draw_random_seed,
 ) -> AsyncIterator[Gateway]:
     """Open the store, the connections and the HTTP server, and close them in reverse.
@@ -135,12 +147,16 @@ async def open_gateway(
     Args:
         settings: The settings.
         registry: Takes the metrics.
+        gate: Gate of all work; one of its own, open, if absent.
         draw_seed: Gives the seed of a request that names none.
 
     Raises:
         UnavailableError: The image folder cannot be used.
         OSError: The HTTP port cannot be opened.
     """
+    if gate is None:
+        gate = request_gate(settings)
+        gate.phase = Phase.READY
     async with AsyncExitStack() as stack:
         similarity = SimilarityClient(settings.similarity_target)
         stack.push_async_callback(similarity.close)
@@ -165,6 +181,7 @@ async def open_gateway(
             similarity,
             stack,
             OperationLog(draw_seed=draw_seed, clock=time.monotonic),
+            gate,
         )
         observe_counts(
             registry,
@@ -178,6 +195,7 @@ async def open_gateway(
             previews=PreviewRequest(settings.preview_interval_steps, settings.preview_size_pixels),
             rate_limit=_rate_limit(settings),
             session_seconds=math.ceil(settings.image_retention_seconds),
+            gate=gate,
             allowed_hosts=AllowedHosts(settings.allowed_hosts),
             trusted_proxies=trusted_peers,
             cors_origins=[str(origin).rstrip("/") for origin in settings.cors_origins],
@@ -187,7 +205,6 @@ async def open_gateway(
                 app,
                 host=settings.host,
                 port=settings.http_port,
-                drain_timeout_seconds=settings.drain_timeout_seconds,
                 limits=ConnectionLimits(
                     max_connections=settings.max_http_connections,
                     max_per_host=settings.max_http_connections_per_host,
@@ -197,6 +214,8 @@ async def open_gateway(
                 ),
             )
         )
+        # Before the HTTP server closes, so that those who follow a job see its end.
+        stack.push_async_callback(application.job_runner.close)
         yield Gateway(application, audio_features, http_port)
 
 
@@ -208,6 +227,7 @@ def build_application(
     similarity: SimilarityClient,
     stack: AsyncExitStack,
     operations: OperationLog,
+    gate: RequestGate,
 ) -> Application:
     """Return the application, whose connections the exit stack closes."""
     image_generation = ImageGenerationClient(settings.image_generation_target)
@@ -233,8 +253,9 @@ def build_application(
             now=utc_now,
         )
 
-    job_runner = JobRunner(creator=creator(settings.max_jobs), limits=_job_limits(settings), now=utc_now)
-    stack.push_async_callback(job_runner.close)
+    job_runner = JobRunner(
+        creator=creator(settings.max_jobs), limits=_job_limits(settings), now=utc_now, hold=gate.hold
+    )
     scorer = StoredImageScorer(store=store, comparer=similarity)
     searches = Admission(settings.max_concurrent_searches, clock=time.monotonic)
     return Application(

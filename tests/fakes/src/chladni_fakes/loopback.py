@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import grpc
 
+from chladni_runtime.server.lifecycle import RequestGate
 from chladni_runtime.server.server import Compose, RunningService, running_service
 from chladni_runtime.settings import ServiceSettings
 
@@ -26,7 +27,11 @@ class LoopbackSettings(ServiceSettings):
 
 @asynccontextmanager
 async def loopback_service(
-    compose: Compose, *, service_names: Sequence[str], settings: ServiceSettings | None = None
+    compose: Compose,
+    *,
+    service_names: Sequence[str],
+    settings: ServiceSettings | None = None,
+    gate: RequestGate | None = None,
 ) -> AsyncIterator[tuple[RunningService, grpc.aio.Channel]]:
     """Run a service on free loopback ports, with everything that surrounds a deployed one.
 
@@ -34,7 +39,7 @@ async def loopback_service(
     """
     async with (
         running_service(
-            settings or LoopbackSettings(), service_names=service_names, compose=compose
+            settings or LoopbackSettings(), service_names=service_names, compose=compose, gate=gate
         ) as service,
         grpc.aio.insecure_channel(
             service.address, options=[("grpc.max_receive_message_length", -1)]

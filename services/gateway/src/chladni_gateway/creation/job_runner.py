@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -84,12 +84,22 @@ class JobRunner:
         creator: Creates the images.
         limits: Bounds.
         now: Clock for dates.
+        hold: Returns a context in which a job counts as work of the service, which stops it when the service
+            has to end.
     """
 
-    def __init__(self, *, creator: Creator, limits: JobLimits, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        creator: Creator,
+        limits: JobLimits,
+        now: Callable[[], datetime],
+        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.limits: Final = limits
         self._creator = creator
         self._now = now
+        self._hold = hold
         self._jobs: dict[UUID, Job] = {}  # In the order of their start.
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
 
@@ -195,9 +205,11 @@ class JobRunner:
 
     async def _work(self, job: Job, request: CreationRequest, operation: Operation) -> None:
         deadline = Deadline.after(self.limits.timeout_seconds)
-        async with aclosing(self._creator.create(request, deadline, operation=operation)) as events:
-            async for event in events:
-                job.add(to_job_event(event), now=self._now())
+        creation = self._creator.create(request, deadline, operation=operation)
+        with self._hold():
+            async with aclosing(creation) as events:
+                async for event in events:
+                    job.add(to_job_event(event), now=self._now())
 
     def _end(self, job: Job, task: asyncio.Task[None]) -> None:
         """Take down how a task ended, whatever ended it."""

@@ -12,6 +12,7 @@ from chladni_gateway.rest.errors import install_error_handlers
 from chladni_gateway.rest.middleware.access_log import AccessLogMiddleware
 from chladni_gateway.rest.middleware.allow_header import AllowHeaderMiddleware
 from chladni_gateway.rest.middleware.body_limit import BodyLimitMiddleware
+from chladni_gateway.rest.middleware.drain import DrainMiddleware
 from chladni_gateway.rest.middleware.forwarded import ForwardedMiddleware
 from chladni_gateway.rest.middleware.origins import OriginMiddleware
 from chladni_gateway.rest.middleware.rate_limit import RateLimitMiddleware
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from chladni_gateway.metrics import HttpMetrics
     from chladni_gateway.rest.middleware.origins import AllowedHosts
     from chladni_gateway.rest.middleware.rate_limit import RateLimit
+    from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.peers import PeerSet
 
 _MAX_JSON_BYTES: Final = 64 * 1024
@@ -78,6 +80,7 @@ def create_app(
     metrics: HttpMetrics,
     previews: PreviewRequest,
     session_seconds: int,
+    gate: RequestGate,
     allowed_hosts: AllowedHosts,
     trusted_proxies: PeerSet,
     rate_limit: RateLimit | None = None,
@@ -90,6 +93,7 @@ def create_app(
         metrics: Counts and times requests.
         previews: How previews of event streams are made.
         session_seconds: Time that a browser keeps its session.
+        gate: Gate of all work, which refuses it while the service drains.
         allowed_hosts: Names and addresses under which the gateway may be asked.
         trusted_proxies: Proxies whose word on their clients counts.
         rate_limit: How often a client may send work; `None` for no limit.
@@ -137,6 +141,7 @@ def create_app(
     if rate_limit is not None:
         app.add_middleware(RateLimitMiddleware, limit=rate_limit)
     app.add_middleware(SessionMiddleware, max_age_seconds=session_seconds, tokens=application.tokens)
+    app.add_middleware(DrainMiddleware, gate=gate)
     if cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import socket
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from chladni_gateway.rest.http_connections import ConnectionLimits
 
 _BACKLOG: Final = 512
+_CLOSING_SECONDS: Final = 2
 _MAX_WEBSOCKET_MESSAGE_BYTES: Final = (
     128 * 1024
 )  # Twice what any route accepts, so that routes can refuse it with a reason.
@@ -45,12 +45,11 @@ async def http_server(
     *,
     host: str,
     port: int,
-    drain_timeout_seconds: float,
     limits: ConnectionLimits = DEFAULT_LIMITS,
 ) -> AsyncIterator[int]:
     """Serve an application while the context lasts; yield the port.
 
-    On exit no new connection is taken, and requests in progress get `drain_timeout_seconds` to end.
+    On exit no new connection is taken. Work has ended by then; what is still being sent gets a moment.
 
     Raises:
         OSError: The port cannot be opened.
@@ -70,7 +69,7 @@ async def http_server(
             ws_per_message_deflate=False,  # Audio hardly shrinks, and a small message could grow large.
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=math.ceil(drain_timeout_seconds),
+            timeout_graceful_shutdown=_CLOSING_SECONDS,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -39,7 +39,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 HandlerLookup: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Call:
     """A call in progress.
 
@@ -48,7 +48,8 @@ class Call:
         context: gRPC's context of the call.
         is_probe: Whether it is a call of health or reflection, not of the service itself.
         request_id: Identifier from the caller's metadata, or a new one if that cannot be used.
-        refusal: Why the caller's identifier cannot be used; the call ends with it once it is observed.
+        refusal: Why the caller's identifier cannot be used, with which the call ends once it is observed; or
+            why the service cancelled its work.
         code: Status with which it ended; OK until another is known.
         error: The error that it was answered with, if any.
         is_echoed: Whether the identifier was sent back.
@@ -259,6 +260,9 @@ class _ObservedCall:
     def __exit__(
         self, _: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
+        if isinstance(error, asyncio.CancelledError) and (reason := self._call.refusal) is not None:
+            self._end(reason)
+            raise reason from None
         is_unimplemented = isinstance(error, NotImplementedError)
         self._end(NotOfferedError(_NOT_OFFERED) if is_unimplemented else error)
         if is_unimplemented:  # What generated servicers raise for methods that are not overridden.

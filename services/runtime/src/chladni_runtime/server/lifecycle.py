@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from typing import Final
 
@@ -43,6 +44,9 @@ class RequestGate:
         self._max_per_host = max_per_host or admission.capacity
         self._hosts: Counter[str] = Counter()
         self._watches = 0
+        self._calls: dict[Call, asyncio.Task[object] | None] = {}
+        self._held: set[asyncio.Task[object] | None] = set()
+        self._is_ending = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -77,6 +81,7 @@ class RequestGate:
         self._admission.take_places()
         self._hosts[_host_of(call)] += 1
         call.admitted_at = time.monotonic()
+        self._calls[call] = asyncio.current_task()
         self._idle.clear()
 
     def end(self, call: Call) -> None:
@@ -85,22 +90,56 @@ class RequestGate:
             self._watches -= 1
         if call.admitted_at is None:
             return
+        del self._calls[call]
         host = _host_of(call)
         self._hosts[host] -= 1
         if not self._hosts[host]:
             del self._hosts[host]
         self._admission.give_back_places(held_seconds=time.monotonic() - call.admitted_at)
-        if not self._admission.in_progress:
-            self._idle.set()
+        self._note_idle()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Count the current task as work in progress while the context lasts: a request over HTTP, or a job.
+
+        Raises:
+            UnavailableError: The service is starting or draining; or it stopped the work to end in time.
+        """
+        self._check_phase()
+        task = asyncio.current_task()
+        self._held.add(task)
+        self._idle.clear()
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._is_ending:
+                raise _stopped() from None
+            raise
+        finally:
+            self._held.discard(task)
+            self._note_idle()
+
+    def end_all(self) -> None:
+        """Stop all work in progress; whoever waits for it gets the reason."""
+        self._is_ending = True
+        for call in self._calls:
+            call.refusal = _stopped()
+        for task in (*self._calls.values(), *self._held):
+            if task is not None:
+                task.cancel()
 
     async def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Wait until no call is in progress; return whether that happened in time."""
+        """Wait until no work is in progress; return whether that happened in time."""
         if not self._idle.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), timeout_seconds)
         return self._idle.is_set()
 
-    def _check(self, call: Call) -> None:
+    def _note_idle(self) -> None:
+        if not self._calls and not self._held:
+            self._idle.set()
+
+    def _check_phase(self) -> None:
         if self.phase is Phase.STARTING:
             raise UnavailableError(
                 Reason.MODEL_NOT_READY,
@@ -113,6 +152,9 @@ class RequestGate:
                 "The service is shutting down. Try again; another replica will answer.",
                 retry_after_seconds=1.0,
             )
+
+    def _check(self, call: Call) -> None:
+        self._check_phase()
         self._admission.check_room()
         count = self._hosts[_host_of(call)]
         if count >= self._max_per_host:
@@ -121,6 +163,14 @@ class RequestGate:
                 retry_after_seconds=self._admission.expected_seconds,
                 metadata={"count": count, "maximum": self._max_per_host},
             )
+
+
+def _stopped() -> UnavailableError:
+    return UnavailableError(
+        Reason.DRAINING,
+        "The service is shutting down and had to stop this work. Try again; another replica will answer.",
+        retry_after_seconds=1.0,
+    )
 
 
 def _host_of(call: Call) -> str:

@@ -5,7 +5,7 @@
 `run_service` is a service's whole `main`. The port opens at once; health says NOT_SERVING and calls are
 refused with MODEL_NOT_READY until `compose` has entered. On SIGTERM or SIGINT health says NOT_SERVING,
 new calls are taken for `drain_delay_seconds` more, then refused with DRAINING, and calls in progress get
-`drain_timeout_seconds` to end.
+`drain_timeout_seconds` to end. Those that do not are stopped, and answered with DRAINING.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from chladni_runtime.settings import ServiceSettings
 _log = logging.getLogger(__name__)
 
 _WANTED_FILES = 8192
+_ENDING_SECONDS = 2.0
 _MAX_CONNECTION_AGE_MS = 10 * 60 * 1000
 _CONNECTION_GRACE_MS = 60 * 60 * 1000  # Longer than any stream of this project lasts.
 _KEEPALIVE_TIME_MS = 60 * 1000
@@ -73,7 +74,12 @@ class RunningService:
 
 
 def run_service(
-    settings: ServiceSettings, *, name: str, service_names: Sequence[str], compose: Compose
+    settings: ServiceSettings,
+    *,
+    name: str,
+    service_names: Sequence[str],
+    compose: Compose,
+    gate: RequestGate | None = None,
 ) -> None:
     """Run a service until SIGTERM or SIGINT.
 
@@ -82,6 +88,7 @@ def run_service(
         name: Name of the service in logs, such as ``audio-features``.
         service_names: Full names of the gRPC services that `compose` will bind.
         compose: Opens what the service needs and yields its servicers; receives the metrics registry.
+        gate: As for `running_service`.
     """
     configure_logging(name, settings.log_level)
     _allow_many_files()
@@ -93,7 +100,7 @@ def run_service(
         assert task is not None, "asyncio.run runs this as a task"  # noqa: S101
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        async with running_service(settings, service_names=service_names, compose=compose):
+        async with running_service(settings, service_names=service_names, compose=compose, gate=gate):
             _exempt_from_collection()
             await asyncio.get_running_loop().create_future()
 
@@ -106,21 +113,36 @@ def run_service(
         raise SystemExit(1) from None
 
 
+def request_gate(settings: ServiceSettings) -> RequestGate:
+    """Return the gate of a service, which its settings bound."""
+    return RequestGate(
+        Admission(settings.max_concurrent_requests, clock=time.monotonic),
+        max_per_host=settings.max_requests_per_host or None,
+    )
+
+
 @asynccontextmanager
 async def running_service(
-    settings: ServiceSettings, *, service_names: Sequence[str], compose: Compose
+    settings: ServiceSettings,
+    *,
+    service_names: Sequence[str],
+    compose: Compose,
+    gate: RequestGate | None = None,
 ) -> AsyncIterator[RunningService]:
     """Run a service while the context lasts; enters when it is ready, drains on exit.
+
+    Args:
+        settings: Where to listen and what the limits are.
+        service_names: Full names of the gRPC services that `compose` will bind.
+        compose: Opens what the service needs and yields its servicers.
+        gate: The gate, if other work than gRPC calls goes through it too, so that all is drained together.
 
     Raises:
         RuntimeError: The port cannot be opened.
     """
     registry = new_registry()
     metrics = ServerMetrics(registry)
-    gate = RequestGate(
-        Admission(settings.max_concurrent_requests, clock=time.monotonic),
-        max_per_host=settings.max_requests_per_host or None,
-    )
+    gate = gate or request_gate(settings)
     health = HealthService(service_names)
     late_handlers = LateBoundHandlers(service_names)
     interceptor = CallInterceptor(
@@ -188,6 +210,8 @@ async def _drain(gate: RequestGate, settings: ServiceSettings) -> None:
     gate.phase = Phase.DRAINING
     if not await gate.wait_until_idle(settings.drain_timeout_seconds):
         _log.warning("requests were still in progress at the end of the drain timeout")
+        gate.end_all()
+        await gate.wait_until_idle(_ENDING_SECONDS)
 
 
 def _server_options(settings: ServiceSettings) -> list[tuple[str, int]]:
