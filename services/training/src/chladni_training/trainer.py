@@ -110,8 +110,10 @@ class Trainer:
         data: Rows to learn from.
         objective: What it learns.
         plan: How.
-        folder: Where checkpoint and figures are kept.
+        folder: Where the figures are kept, and the checkpoint if it has no place of its own.
         identity: What else makes the run this one, such as the network's settings and the data's digest.
+        checkpoint: The checkpoint's file.
+        notes: What a reader of the checkpoint needs to know, such as the network's configuration.
         average: Average of the weights over steps, if one is wanted.
         accelerator: Where it computes, and in how many processes; on the CPU alone if absent.
 
@@ -129,6 +131,8 @@ class Trainer:
         plan: TrainingPlan,
         folder: Path,
         identity: Mapping[str, Any],
+        checkpoint: Path | None = None,
+        notes: Mapping[str, Any] | None = None,
         average: MovingAverage | None = None,
         accelerator: Accelerator | None = None,
     ) -> None:
@@ -139,13 +143,14 @@ class Trainer:
         if len(data) < plan.batch_size:
             raise DataError(f"there are {len(data)} rows, fewer than a batch of {plan.batch_size}")
         self.plan = plan
-        self.checkpoint = folder / CHECKPOINT_NAME
+        self.checkpoint = checkpoint or folder / CHECKPOINT_NAME
         self.average = average
         self.step = 0
         self.seconds = 0.0
         self._data = data
         self._objective = objective
-        self._identity = {**plan.identity, **identity, "processes": processes}
+        self._identity = {**plan.identity, **identity}
+        self._notes = dict(notes or {})
         self._sums: dict[str, float] = {}
         self._epoch_loss = 0.0
         optimizer = torch.optim.AdamW(
@@ -175,6 +180,11 @@ class Trainer:
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.plan.epochs * self.steps_per_epoch
+
+    @property
+    def epoch_loss(self) -> float:
+        """Mean loss of the epoch that is under way, at its end."""
+        return self._epoch_loss / self.steps_per_epoch
 
     def run(self, on_epoch: Callable[[int], Mapping[str, float]] | None = None) -> None:
         """Train to the end.
@@ -266,8 +276,7 @@ class Trainer:
         if on_epoch is not None and self._accelerator.is_main_process:
             with torch.random.fork_rng():
                 figures = on_epoch(epoch)
-        loss = self._epoch_loss / self.steps_per_epoch
-        self.log.add_epoch({"epoch": epoch, "step": self.step, "loss": loss, **figures})
+        self.log.add_epoch({"epoch": epoch, "step": self.step, "loss": self.epoch_loss, **figures})
         self._epoch_loss = 0.0
         self._accelerator.wait_for_everyone()
 
@@ -287,6 +296,7 @@ class Trainer:
         if not all(bool(torch.isfinite(weight).all()) for weight in weights.values()):
             raise self._diverged("some weights are not finite")
         state = {
+            "notes": self._notes,
             "step": self.step,
             "seconds": self.seconds,
             "model": weights,
@@ -307,7 +317,8 @@ class Trainer:
         self._schedule.load_state_dict(state["schedule"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        restore_random_states(state["random"][self._accelerator.process_index])
+        states = state["random"]
+        restore_random_states(states[self._accelerator.process_index % len(states)])
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
         self._sums, self._epoch_loss = dict(state["sums"]), float(state["epoch_loss"])
 
