@@ -6,7 +6,7 @@ import pytest
 
 from chladni_contract.errors import DeadlineTooShortError, QueueFullError, Reason
 from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
-from chladni_image_generation.engine.eta import DurationEstimator, EtaEstimator
+from chladni_image_generation.engine.eta import DurationEstimator, EtaEstimator, QueueDelays
 from chladni_image_generation.engine.executor import ExecutionState
 from chladni_image_generation.engine.scheduler import SchedulingParameters
 from chladni_image_generation.engine.tracking import TrackedRequest
@@ -141,8 +141,15 @@ def test_a_deadline_is_refused_by_cause(tracked_for, durations):
     assert caught.value.retry_after_seconds == pytest.approx(1.0, abs=0.1)
 
 
-def test_a_place_is_expected_when_the_first_active_request_ends(tracked_for, durations):
+def test_refused_requests_come_back_as_the_line_is_worked_off(tracked_for, durations, clock):
     sizes = BatchSizes(1, NATIVE)
-    active = [tracked_for(sizes, steps=steps) for steps in (50, 20)]
-    assert durations.seconds_until_place(active) == pytest.approx(2.5)
-    assert durations.seconds_until_place([]) > 0
+    order = [tracked_for(sizes, steps=15) for _ in range(10)]  # two seconds each
+    delays = QueueDelays(clock)
+    drawn = [delays.draw(lambda: order, durations, sizes) for _ in range(15)]
+    for count, delay in enumerate(drawn, start=1):
+        expected = 2.0 * min(count, 10)
+        assert expected - 0.01 <= delay <= 1.25 * expected + 0.01
+    assert len(set(drawn)) == len(drawn), "they do not come back together"
+    clock.now += 20.0
+    assert delays.draw(lambda: order[:1], durations, sizes) < 3.0
+    assert QueueDelays(clock).draw(list, durations, sizes) > 0

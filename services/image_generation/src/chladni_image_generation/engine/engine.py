@@ -20,7 +20,7 @@ import torch
 from chladni_contract.errors import ChladniError, QueueFullError, Reason, UnavailableError
 from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
 from chladni_image_generation.engine.cache import ImageCache, content_key
-from chladni_image_generation.engine.eta import DurationEstimator, EtaEstimator
+from chladni_image_generation.engine.eta import DurationEstimator, EtaEstimator, QueueDelays
 from chladni_image_generation.engine.executor import ExecutionState, Executor, Rescheduled, Retried, StepTaken
 from chladni_image_generation.engine.output import OutputEncoder
 from chladni_image_generation.engine.provenance import ProvenanceRecorder
@@ -104,6 +104,7 @@ class Engine:
             model, denoiser_batches=self._denoiser_batches, decoder_batches=self._decoder_batches
         )
         self._durations = DurationEstimator(clock)
+        self._queue_delays = QueueDelays(clock)
         self._cache = ImageCache(limits.cache_bytes)
         thread_count = limits.thread_count or torch.get_num_threads()
         self._output_encoder = OutputEncoder(
@@ -227,7 +228,9 @@ class Engine:
         if len(self._waiting) >= self._limits.max_queued_requests:
             raise QueueFullError(
                 f"{len(self._waiting)} requests wait already, the limit. Try again later.",
-                retry_after_seconds=self._durations.seconds_until_place(self._active),
+                retry_after_seconds=self._queue_delays.draw(
+                    self._order, self._durations, self._denoiser_batches
+                ),
                 metadata={"count": len(self._waiting), "maximum": self._limits.max_queued_requests},
             )
         latent_shape = self.description.latent_shape_of(

@@ -11,16 +11,18 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import DeadlineTooShortError, QueueFullError
+from chladni_runtime.execution.retry_delays import RetryDelays
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
-    from chladni_image_generation.engine.scheduler import Schedulable
     from chladni_image_generation.engine.tracking import TrackedRequest
     from chladni_runtime.execution.deadlines import Clock, Deadline
 
 _MIN_RETRY_SECONDS: Final = 0.1
+_ESTIMATE_SECONDS: Final = 1.0
+_UNKNOWN_SECONDS: Final = 1.0
 
 _MAX_MEASUREMENTS: Final = 31
 _MAX_AGE_SECONDS: Final = 10.0
@@ -104,10 +106,42 @@ class DurationEstimator:
         denoising_seconds = work * measured.value if measured else 0.0
         return denoising_seconds + images * self._decode_seconds.value
 
-    def seconds_until_place(self, active: Iterable[Schedulable]) -> float:
-        """Return when the first of these requests can be done, and a place free."""
-        least_work = min((request.remaining_work for request in active), default=0.0)
-        return max(_MIN_RETRY_SECONDS, self.seconds_for(least_work, 1))
+
+class QueueDelays:
+    """When refused requests may come back: as the requests that wait are worked off.
+
+    Args:
+        clock: Monotonic clock in seconds.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._delays = RetryDelays(clock)
+        self._estimated_at = -_ESTIMATE_SECONDS
+        self._line_seconds = 0.0
+        self._seconds_per_place = 0.0
+
+    def draw(
+        self, order: Callable[[], Sequence[TrackedRequest]], durations: DurationEstimator, sizes: BatchSizes
+    ) -> float:
+        """Return the delay of the next one.
+
+        Args:
+            order: Returns the requests in the scheduler's order; asked once a second at most, because in a
+                burst hundreds are refused at once.
+            durations: How long work takes.
+            sizes: Rows of the denoiser's calls.
+        """
+        now = self._clock()
+        if now - self._estimated_at >= _ESTIMATE_SECONDS:
+            self._estimated_at = now
+            waiting = order()
+            eta = EtaEstimator(waiting, durations, sizes)
+            self._line_seconds = (eta.seconds_in_line(waiting[-1]) if waiting else 0.0) or _UNKNOWN_SECONDS
+            self._seconds_per_place = self._line_seconds / max(1, len(waiting))
+        return self._delays.draw(
+            seconds_per_place=self._seconds_per_place, longest_seconds=self._line_seconds
+        )
 
 
 class EtaEstimator:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from chladni_contract.errors import QueueFullError
 from chladni_runtime.execution.deadlines import Clock
+from chladni_runtime.execution.retry_delays import RetryDelays, draw_jitter
 
-_SMOOTHING = 0.1  # Weight of the newest duration in the running mean.
-_MIN_RETRY_SECONDS = 0.05
+_MEMORY: Final = 9.0  # A duration that is the mean has a tenth of the weight in the running mean.
+_TINY_SECONDS: Final = 1e-6
 
 
 class Admission:
@@ -16,14 +20,22 @@ class Admission:
         capacity: Number of places. A request takes one or several, also while it waits.
         clock: Monotonic clock in seconds, to learn how long a request takes.
         expected_seconds: Assumed time of a request before any has been seen.
+        jitter: Returns the factor of each retry delay.
     """
 
-    def __init__(self, capacity: int, *, clock: Clock, expected_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        clock: Clock,
+        expected_seconds: float = 1.0,
+        jitter: Callable[[], float] = draw_jitter,
+    ) -> None:
         self.capacity = capacity
         self.in_progress = 0
         self._clock = clock
         self._mean_seconds = expected_seconds
-        self._turned_away = 0
+        self._delays = RetryDelays(clock, jitter=jitter)
 
     @property
     def expected_seconds(self) -> float:
@@ -52,23 +64,27 @@ class Admission:
         Raises:
             QueueFullError: Fewer are free. Its retry delay is the time after which they should be free: one
                 becomes free every mean duration of a request divided by the number of places. Requests that
-                were refused before are counted first, so that they do not all come back at once.
+                were refused before come first, so that they do not all come back at once.
         """
         if self.in_progress + places > self.capacity:
-            # At most the time in which every place changes hands.
-            self._turned_away = min(self.capacity, self._turned_away + places)
-            retry_after_seconds = self._turned_away * self._mean_seconds / self.capacity
+            retry_after_seconds = self._delays.draw(
+                seconds_per_place=places * self._mean_seconds / self.capacity,
+                longest_seconds=self._mean_seconds,  # the time in which every place changes hands
+            )
             raise QueueFullError(
                 f"{self.in_progress} of at most {self.capacity} requests are in progress. Try again later.",
-                retry_after_seconds=max(_MIN_RETRY_SECONDS, retry_after_seconds),
+                retry_after_seconds=retry_after_seconds,
                 metadata={"count": self.in_progress, "requested": places, "maximum": self.capacity},
             )
 
     def give_back_places(self, places: int = 1, *, held_seconds: float) -> None:
         """Free places that were held for some time."""
         self.in_progress -= places
-        self._turned_away = max(0, self._turned_away - places) if self.in_progress else 0
-        self._mean_seconds += _SMOOTHING * (held_seconds - self._mean_seconds)
+        if not self.in_progress:
+            self._delays.reset()
+        # Longer ones count for more: many quick calls beside them do not make their places free sooner.
+        weight = held_seconds / (held_seconds + _MEMORY * self._mean_seconds + _TINY_SECONDS)
+        self._mean_seconds += weight * (held_seconds - self._mean_seconds)
 
 
 class _Held:

@@ -12,12 +12,15 @@ from typing import Final
 
 from chladni_contract.errors import QueueFullError, Reason, UnavailableError
 from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.retry_delays import draw_jitter
 from chladni_runtime.server.interceptor import Call
 from chladni_runtime.server.peers import customer_of_host, host_of_peer
 
 _WATCH: Final = "/grpc.health.v1.Health/Watch"
 _MAX_WATCHES: Final = 256  # Each lasts as long as its client likes.
 _WATCH_RETRY_SECONDS: Final = 5.0
+_MIN_START_DELAY_SECONDS: Final = 1.0
+_MAX_START_DELAY_SECONDS: Final = 15.0
 
 
 class Phase(Enum):
@@ -40,6 +43,7 @@ class RequestGate:
 
     def __init__(self, admission: Admission, *, max_per_host: int | None = None) -> None:
         self.phase = Phase.STARTING
+        self._started_at = time.monotonic()
         self._admission = admission
         self._max_per_host = max_per_host or admission.capacity
         self._hosts: Counter[str] = Counter()
@@ -144,7 +148,7 @@ class RequestGate:
             raise UnavailableError(
                 Reason.MODEL_NOT_READY,
                 "The service is still loading its model. Try again shortly.",
-                retry_after_seconds=1.0,
+                retry_after_seconds=self._start_delay_seconds(),
             )
         if self.phase is Phase.DRAINING:
             raise UnavailableError(
@@ -153,6 +157,11 @@ class RequestGate:
                 retry_after_seconds=1.0,
             )
 
+    def _start_delay_seconds(self) -> float:
+        """Return when to ask again: after as long as the start has taken, which may be seconds or minutes."""
+        elapsed_seconds = time.monotonic() - self._started_at
+        return min(max(elapsed_seconds, _MIN_START_DELAY_SECONDS), _MAX_START_DELAY_SECONDS) * draw_jitter()
+
     def _check(self, call: Call) -> None:
         self._check_phase()
         self._admission.check_room()
@@ -160,7 +169,7 @@ class RequestGate:
         if count >= self._max_per_host:
             raise QueueFullError(
                 f"{count} requests of this host are in progress, the limit. Try again later.",
-                retry_after_seconds=self._admission.expected_seconds,
+                retry_after_seconds=self._admission.expected_seconds * draw_jitter(),
                 metadata={"count": count, "maximum": self._max_per_host},
             )
 
