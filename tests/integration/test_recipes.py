@@ -335,7 +335,10 @@ def test_a_calibration_of_own_clips_changes_the_noise(sdk, joined_with, tmp_path
     clips.mkdir()
     for pitch_hz in (150, 300, 600):
         (clips / f"{pitch_hz}.wav").write_bytes(encoded(melody(0.6, pitch_hz=pitch_hz)))
-    assert calibrate.main([str(clips), "--out", str(tmp_path / "voices"), "--json", "-q"]) == 0
+    assert (
+        calibrate.main([str(clips), "--out", str(tmp_path / "voices"), "--shape", "4,32,32", "--json", "-q"])
+        == 0
+    )
     made = json.loads(capsys.readouterr().out)
     assert (made["recording_count"], made["value_count"]) == (3, 4096)
     fields = {"recipe": "latent-noise", "seed": 5, "steps": 2, "noise_weight": 1}

@@ -414,3 +414,25 @@ async def test_a_service_computes_and_scales_as_the_command_did(run, folder, cli
     write_calibration(folder / "asked", Calibration("voices", LatentBasis(basis), moments))
     for name in FILES:
         assert (folder / "asked" / name).read_bytes() == (folder / "voices" / name).read_bytes()
+
+
+def test_rows_are_written_as_arrays(run, folder, clips):
+    ended = run(
+        "clips", "--out", "voices", "--shape", "4,16,16", "--latents", "l.npy", "--vectors", "v.npy", "-q"
+    )
+    assert ended.exit_code == 0, ended.stderr
+    latents, vectors = np.load(folder / "l.npy"), np.load(folder / "v.npy")
+    assert (latents.shape, vectors.shape) == ((9, 4, 16, 16), (9, 1024))
+    assert latents.dtype == vectors.dtype == np.float32
+    mean = np.load(folder / "voices" / "mean.npy")
+    np.testing.assert_allclose(vectors.mean(axis=0), mean, atol=1e-5)
+    deviation = np.load(folder / "voices" / "std.npy")
+    varies = deviation > 1e-3
+    scores = (vectors - mean)[:, varies] / deviation[varies]
+    np.testing.assert_allclose(latents.reshape(9, -1)[:, varies], scores, atol=1e-3)
+    assert run("clips", "--out", "other", "--vectors", "v.txt").exit_code == 2
+
+
+def test_the_default_shape_is_that_of_the_image_model_that_ships(run, folder, clips):
+    ended = run("clips", "--out", "voices")
+    assert "voices: 16384 values" in ended.stdout

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 
+import grpc
 import numpy as np
 import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
+from chladni.media.v1 import media_pb2
+from chladni.model.v1 import model_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
@@ -247,3 +252,54 @@ async def test_a_request_chooses_among_the_configured_models(clip_directory, ran
     spaces = {model.id: model.embedding.output_space for model in models}
     for name, space in spaces.items():
         assert answers[name].embeddings.space == space
+
+
+@pytest.mark.parametrize(
+    ("revision", "expected"), [(None, "refs/pr/15"), ("abc", "abc")], ids=["by itself", "named"]
+)
+def test_the_documented_clip_has_safetensors_at_a_known_revision(
+    clip_directory, monkeypatch, revision, expected
+):
+    asked = []
+
+    def snapshot_download(_repository, *, revision, **_options):
+        asked.append(revision)
+        return str(clip_directory)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    embedder = ClipEmbedder.load(ModelReference("openai/clip-vit-base-patch32", revision))
+    assert asked == [expected]
+    assert embedder.card.model_id == "openai/clip-vit-base-patch32"
+
+
+async def test_a_broken_model_beside_a_good_one_is_listed_and_not_fatal(
+    clip_directory, tmp_path, random_image
+):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{}")
+    environ = {"CHLADNI_SIMILARITY_MODELS": f"{clip_directory},{tmp_path / 'broken'}"}
+    settings = load_settings(SimilaritySettings, environ)
+    async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
+        stub = similarity_grpc.SimilarityServiceStub(channel)
+        listed = await stub.ListModels(similarity_pb2.ListModelsRequest())
+        same, other = (_encoded(random_image(seed)) for seed in (1, 2))
+        alike = await stub.CompareImages(similarity_pb2.CompareImagesRequest(first=same, second=same))
+        unlike = await stub.CompareImages(similarity_pb2.CompareImagesRequest(first=same, second=other))
+        with pytest.raises(grpc.aio.AioRpcError, match="'broken' cannot be used") as caught:
+            await stub.CompareImages(
+                similarity_pb2.CompareImagesRequest(first=same, second=other, model="broken")
+            )
+    good, broken = listed.models
+    assert (good.id, listed.default_model) == ("tiny-clip", "tiny-clip")
+    assert (broken.id, broken.state) == ("broken", model_pb2.MODEL_STATE_UNAVAILABLE)
+    assert "no safetensors" in broken.unavailable_reason or "cannot be loaded" in broken.unavailable_reason
+    assert alike.score == 1
+    assert 0 <= unlike.score <= 1
+    assert unlike.model == "tiny-clip"
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
+def _encoded(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return media_pb2.EncodedImage(content=file.getvalue())

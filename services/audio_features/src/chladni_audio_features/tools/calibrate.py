@@ -1,8 +1,8 @@
 """Compute the mean and standard deviation by which sounds become the initial noise of a diffusion model.
 
     chladni-calibrate clips/ --out voices
-    chladni-calibrate clips/ --out voices-dct --basis dct --shape 4,64,64 --workers 8
-    chladni-calibrate clips/ --out voices --latents voices.safetensors
+    chladni-calibrate clips/ --out voices-dct --basis dct --shape 4,32,32 --workers 8
+    chladni-calibrate clips/ --out voices --latents voices.npy --vectors raw.npy
     chladni-calibrate clips/ --out shard-1 --shard 1/2
     chladni-calibrate --merge shard-1 shard-2 --out voices
 
@@ -73,11 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.latents is not None and (options.merge or options.shard is not None):
-        parser.error("--latents: scaling needs the calibration of all clips, in one pass")
+    if (options.latents or options.vectors) and (options.merge or options.shard is not None):
+        parser.error("--latents and --vectors: scaling needs the calibration of all clips, in one pass")
+    if options.vectors is not None and options.vectors.suffix != ".npy":
+        parser.error("--vectors must end in .npy")
     if not is_latent_shape(options.shape):
         parser.error(f"--shape must be {describe_latent_shapes()}")
-    destination = Destination(options.out, options.name or options.out.resolve().name, options.latents)
+    destination = Destination(
+        options.out, options.name or options.out.resolve().name, options.latents, options.vectors
+    )
     try:
         destination.check()
         skipped: Sequence[Skipped] = ()
@@ -136,8 +140,8 @@ def calibrate_clips(
     skipped: list[Skipped] = []
     with ExitStack() as stack:
         rows: LatentRows | None = None
-        if destination.latents_path is not None:
-            parent = destination.latents_path.resolve().parent
+        if destination.row_paths:
+            parent = destination.row_paths[0].resolve().parent
             rows = stack.enter_context(LatentRows(parent, prod(plan.shape)))
         progress = _Progress(len(clips), is_quiet=is_quiet)
         for outcome in extraction.outcomes(clips):
@@ -257,9 +261,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--shape",
         type=_shape,
-        default=(4, 32, 32),
+        default=(4, 64, 64),
         metavar="C,H,W",
-        help="shape of the latents; C x H x W is a square number (default 4,32,32)",
+        help="shape of the latents, that of the image model; C x H x W is a square number (default "
+        "4,64,64, as the model that ships and Stable Diffusion at 512 pixels take)",
     )
     parser.add_argument(
         "--basis",
@@ -286,7 +291,14 @@ def _parser() -> argparse.ArgumentParser:
         "--latents",
         type=Path,
         metavar="FILE",
-        help="also write the scaled latents of all clips, (N, C, H, W), as safetensors",
+        help="also write the scaled latents of all clips, (N, C, H, W), as .npy or .safetensors: "
+        "`chladni create --latents FILE --subject N` makes images of them",
+    )
+    parser.add_argument(
+        "--vectors",
+        type=Path,
+        metavar="FILE",
+        help="also write the vectors of all clips before they are scaled, (N, C x H x W), as .npy",
     )
     parser.add_argument(
         "--merge", action="store_true", help="join the calibrations of shards, as if of one pass"
@@ -306,7 +318,7 @@ def _directory(text: str) -> Path:
 
 def _shape(text: str) -> LatentShape:
     if re.fullmatch(r"[1-9][0-9]{0,4}([,x][1-9][0-9]{0,4}){2}", text) is None:
-        raise argparse.ArgumentTypeError("write channels, height and width, such as 4,32,32")
+        raise argparse.ArgumentTypeError("write channels, height and width, such as 4,64,64")
     channels, height, width = map(int, re.split("[,x]", text))
     return channels, height, width
 

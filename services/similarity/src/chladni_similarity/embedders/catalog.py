@@ -21,11 +21,21 @@ class ModelCatalog:
 
     Args:
         embedders: At least one, with different names.
+        unavailable: Names of models that are configured and could not be loaded, with the reasons.
+
+    Attributes:
+        default: The model of requests that name none.
+        unavailable: As given.
     """
 
-    def __init__(self, embedders: Sequence[ImageEmbedder]) -> None:
-        self._embedders = ModelRegistry([(embedder.card.model_id, embedder) for embedder in embedders])
+    def __init__(
+        self, embedders: Sequence[ImageEmbedder], unavailable: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        self._embedders = ModelRegistry(
+            [(embedder.card.model_id, embedder) for embedder in embedders], unavailable
+        )
         self.default = self._embedders.default
+        self.unavailable = tuple(unavailable)
 
     def __iter__(self) -> Iterator[ImageEmbedder]:
         return iter(self._embedders)
@@ -35,6 +45,7 @@ class ModelCatalog:
 
         Raises:
             NotFoundError: No model has this name.
+            UnavailableError: The model of this name could not be loaded.
         """
         return self._embedders.find(model_id, field="model")
 
@@ -66,13 +77,14 @@ class ModelCatalog:
 def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
     """Load models; takes seconds.
 
-    An embedded model that has not been trained yet is left out with a warning, so that what paints images
-    to train it on can use the others.
+    A model that cannot be loaded is listed as unavailable, and the others serve. An embedded model that has
+    not been trained yet is left out, so that what paints images to train it on can use the others.
 
     Raises:
-        ModelLoadingError: Some model cannot be loaded, or none is there.
+        ModelLoadingError: No model can be loaded.
     """
     embedders: list[ImageEmbedder] = []
+    failures: list[tuple[str, ModelLoadingError]] = []
     for reference in references:
         try:
             embedder = _load_embedder(reference)
@@ -80,16 +92,23 @@ def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
             embedders.append(embedder)
         except ModelAbsentError as error:
             if reference.source not in EMBEDDED_MODEL_IDS:
-                raise
+                failures.append((reference.name, error))
+                continue
             _log.warning(
                 "model left out: %s Train it with `make train-alignment-model`.",
                 error,
                 extra={"model": reference.name},
             )
+        except ModelLoadingError as error:
+            failures.append((reference.name, error))
+    if not embedders and failures:
+        raise failures[0][1]
+    for name, failure in failures:
+        _log.error("model unavailable: %s", failure, extra={"model": name})
     if not embedders:
         names = ", ".join(reference.name for reference in references)
         raise ModelLoadingError(f"None of the configured models is there: {names}.")
-    return ModelCatalog(embedders)
+    return ModelCatalog(embedders, [(name, str(failure)) for name, failure in failures])
 
 
 def _load_embedder(reference: ModelReference) -> ImageEmbedder:

@@ -38,6 +38,8 @@ _FILE_PATTERNS: Final = (
     WEIGHT_PATTERN,
 )
 _MAX_ASPECT_RATIO: Final = 4
+_REVISIONS_WITH_SAFETENSORS: Final = {"openai/clip-vit-base-patch32": "refs/pr/15"}
+"""Where models on the hub have their weights as safetensors, if their default branch has not."""
 
 
 class ClipEmbedder:
@@ -69,6 +71,9 @@ class ClipEmbedder:
         Raises:
             ModelLoadingError: There is no such model, it has no safetensors, or it is no CLIP.
         """
+        if reference.is_on_hub and reference.revision is None:
+            revision = _REVISIONS_WITH_SAFETENSORS.get(reference.source)
+            reference = ModelReference(reference.source, revision)
         directory = find_model_directory(reference, patterns=_FILE_PATTERNS)
         require_safetensors(directory, reference)
         try:

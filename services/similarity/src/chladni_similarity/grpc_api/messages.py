@@ -128,11 +128,24 @@ def embed_images_response(
 
 
 def models_response(
-    embedders: Iterable[ImageEmbedder], *, default: ImageEmbedder
+    embedders: Iterable[ImageEmbedder],
+    *,
+    default: ImageEmbedder,
+    unavailable: Iterable[tuple[str, str]] = (),
 ) -> similarity_pb2.ListModelsResponse:
-    """Return the description of models."""
+    """Return the description of models.
+
+    Args:
+        embedders: Those that serve.
+        default: The one of requests that name none.
+        unavailable: Names of those that could not be loaded, with the reasons.
+    """
+    missing = (
+        model_pb2.ModelInfo(id=name, state=model_pb2.MODEL_STATE_UNAVAILABLE, unavailable_reason=reason)
+        for name, reason in unavailable
+    )
     return similarity_pb2.ListModelsResponse(
-        models=map(_model_info, embedders), default_model=default.card.model_id
+        models=[*map(_model_info, embedders), *missing], default_model=default.card.model_id
     )
 
 

@@ -98,7 +98,9 @@ class SimilarityServicer(similarity_grpc.SimilarityServiceServicer):
     ) -> similarity_pb2.ListModelsResponse:
         """List the models of this server."""
         del request, context
-        return conversion.models_response(self._catalog, default=self._catalog.default)
+        return conversion.models_response(
+            self._catalog, default=self._catalog.default, unavailable=self._catalog.unavailable
+        )
 
     async def ScoreAlignment(
         self, request: similarity_pb2.ScoreAlignmentRequest, context: Context

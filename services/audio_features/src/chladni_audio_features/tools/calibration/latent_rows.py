@@ -7,10 +7,11 @@ wait in a temporary file, and memory holds one of them at a time.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -76,9 +77,16 @@ class LatentRows:
     def save(self, path: Path, *, shape: LatentShape, calibration: LatentCalibration) -> None:
         """Write the rows as ``latents`` of shape (N, C, H, W), scaled by the calibration; all or nothing.
 
+        A file that ends in .npy holds the array alone; any other one is in the format of safetensors, with
+        the names and the digests of the clips.
+
         Raises:
             OSError: It cannot be written.
         """
+        scaled = map(calibration.z_score, self._rows())
+        if path.suffix == ".npy":
+            self._write(path, _npy_header((len(self._names), *shape)), scaled)
+            return
         count = len(self._names)
         header = {
             "__metadata__": {
@@ -94,13 +102,25 @@ class LatentRows:
         }
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)
+        self._write(path, len(text).to_bytes(8, "little") + text, scaled)
+
+    def save_vectors(self, path: Path) -> None:
+        """Write the rows as they are, (N, values), as a .npy file; all or nothing.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        shape = (len(self._names), self._row_bytes // np.dtype("<f4").itemsize)
+        self._write(path, _npy_header(shape), self._rows())
+
+    def _write(self, path: Path, header: bytes, rows: Iterable[npt.NDArray[np.float32]]) -> None:
         target = path.resolve()
         temporary = target.with_name(f".{uuid4().hex}.part")
         try:
             with temporary.open("xb") as file:
-                file.write(len(text).to_bytes(8, "little") + text)
-                for row in self._rows():
-                    file.write(calibration.z_score(row).astype("<f4").tobytes())
+                file.write(header)
+                for row in rows:
+                    file.write(row.astype("<f4").tobytes())
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -111,3 +131,9 @@ class LatentRows:
         self._file.seek(0)
         while row := self._file.read(self._row_bytes):
             yield np.frombuffer(row, "<f4")
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return file.getvalue()

@@ -33,11 +33,18 @@ class Destination:
         directory: Where the calibration goes.
         name: Name for requests.
         latents_path: Where the scaled latents go; `None` if they are not wanted.
+        vectors_path: Where the vectors go that are not scaled; likewise.
     """
 
     directory: Path
     name: str
     latents_path: Path | None
+    vectors_path: Path | None = None
+
+    @property
+    def row_paths(self) -> list[Path]:
+        """Files with a row for each clip."""
+        return [path for path in (self.latents_path, self.vectors_path) if path is not None]
 
     def check(self) -> None:
         """Check that it can be written, before the work begins.
@@ -48,8 +55,9 @@ class Destination:
         """
         check_name(self.name)
         check_destination(self.directory)
-        if self.latents_path is not None and not self.latents_path.resolve().parent.is_dir():
-            raise FileNotFoundError(2, "No such directory", str(self.latents_path.parent))
+        for path in self.row_paths:
+            if not path.resolve().parent.is_dir():
+                raise FileNotFoundError(2, "No such directory", str(path.parent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,8 @@ def write_pass(
     """
     calibration = Calibration(destination.name, basis, moments)
     written = _write(destination, calibration)
+    if rows is not None and destination.vectors_path is not None:
+        rows.save_vectors(destination.vectors_path)
     if rows is None or destination.latents_path is None:
         return written
     rows.save(destination.latents_path, shape=shape, calibration=calibration.scaling(written.digest))
