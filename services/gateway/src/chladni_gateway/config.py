@@ -49,6 +49,26 @@ class GatewaySettings(ServiceSettings):
         description="Addresses and networks of proxies and programs whose X-Forwarded-For and X-Caller-Id "
         "count, separated by commas.",
     )
+    max_request_bytes: int = Field(
+        24 * _MEBIBYTE,
+        ge=1024,
+        le=1024 * _MEBIBYTE,
+        description="Largest gRPC message, in bytes: two images to compare, or a recording with latents.",
+    )
+    max_slow_messages: int = Field(
+        8,
+        ge=1,
+        le=100_000,
+        description="Request messages at most that take more than a second to arrive; when there are more, "
+        "the connection that has the most loses its oldest.",
+    )
+    max_bytes_in_flight: int = Field(
+        256 * _MEBIBYTE,
+        ge=1024,
+        le=1024**4,
+        description="Bytes of recordings and images that requests and jobs may hold together; each is in "
+        "memory up to three times while it is passed on.",
+    )
     max_requests_per_host: int = Field(
         48, ge=0, le=100_000, description="gRPC requests in progress of one host at most; 0 for all."
     )

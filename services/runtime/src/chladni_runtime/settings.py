@@ -85,6 +85,12 @@ class ServiceSettings(BaseModel):
     stream_idle_seconds: float = Field(
         120.0, gt=0, le=3600, description="Time between two request messages of a gRPC stream."
     )
+    max_bytes_in_flight: int = Field(
+        512 * 1024 * 1024,
+        ge=1024,
+        le=1024**4,
+        description="Bytes that the requests in progress may hold together; more are refused.",
+    )
     min_ping_interval_seconds: float = Field(
         5.0,
         ge=0.05,

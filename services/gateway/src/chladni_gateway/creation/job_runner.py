@@ -84,8 +84,8 @@ class JobRunner:
         creator: Creates the images.
         limits: Bounds.
         now: Clock for dates.
-        hold: Returns a context in which a job counts as work of the service, which stops it when the service
-            has to end.
+        hold: Returns a context in which a job, whose clip has so many bytes, counts as work of the service,
+            which stops it when the service has to end.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class JobRunner:
         creator: Creator,
         limits: JobLimits,
         now: Callable[[], datetime],
-        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+        hold: Callable[[int], AbstractContextManager[None]] = lambda _byte_count: nullcontext(),
     ) -> None:
         self.limits: Final = limits
         self._creator = creator
@@ -206,7 +206,7 @@ class JobRunner:
     async def _work(self, job: Job, request: CreationRequest, operation: Operation) -> None:
         deadline = Deadline.after(self.limits.timeout_seconds)
         creation = self._creator.create(request, deadline, operation=operation)
-        with self._hold():
+        with self._hold(len(request.clip.content)):
             async with aclosing(creation) as events:
                 async for event in events:
                     job.add(to_job_event(event), now=self._now())

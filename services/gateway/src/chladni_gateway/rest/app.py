@@ -12,6 +12,7 @@ from chladni_gateway.rest.errors import install_error_handlers
 from chladni_gateway.rest.middleware.access_log import AccessLogMiddleware
 from chladni_gateway.rest.middleware.allow_header import AllowHeaderMiddleware
 from chladni_gateway.rest.middleware.body_limit import BodyLimitMiddleware
+from chladni_gateway.rest.middleware.byte_budget import ByteBudgetMiddleware
 from chladni_gateway.rest.middleware.drain import DrainMiddleware
 from chladni_gateway.rest.middleware.forwarded import ForwardedMiddleware
 from chladni_gateway.rest.middleware.origins import OriginMiddleware
@@ -141,6 +142,7 @@ def create_app(
     if rate_limit is not None:
         app.add_middleware(RateLimitMiddleware, limit=rate_limit)
     app.add_middleware(SessionMiddleware, max_age_seconds=session_seconds, tokens=application.tokens)
+    app.add_middleware(ByteBudgetMiddleware, budget=gate.bytes_in_flight)
     app.add_middleware(DrainMiddleware, gate=gate)
     if cors_origins:
         app.add_middleware(

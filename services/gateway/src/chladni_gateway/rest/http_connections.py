@@ -33,7 +33,8 @@ class ConnectionLimits:
         max_connections: Connections in all; WebSockets have a limit of their own.
         max_per_host: Connections of one host.
         exempt_hosts: Hosts without that limit, such as a proxy through which all clients come.
-        header_seconds: Time for the headers of a request, from the connection's begin or the last answer.
+        header_seconds: Time for the headers of a request, from the connection's begin or their first byte.
+        idle_seconds: Time for which a connection is kept between two requests.
         write_seconds: Time for a client to read what fills its buffers.
     """
 
@@ -41,6 +42,7 @@ class ConnectionLimits:
     max_per_host: int = 128
     exempt_hosts: Container[str] = frozenset()
     header_seconds: float = 10.0
+    idle_seconds: float = 60.0
     write_seconds: float = 60.0
 
 
@@ -114,6 +116,7 @@ class BoundedHttpProtocol(H11Protocol):
         self._limits = table.limits
         self._waiting: asyncio.TimerHandle | None = None  # for headers, or for the end of a refused body
         self._writing: asyncio.TimerHandle | None = None
+        self._is_kept = False
 
     @property
     def is_idle(self) -> bool:
@@ -142,7 +145,8 @@ class BoundedHttpProtocol(H11Protocol):
         """Receive a part of a request; its arrival alone does not extend the time."""
         super().data_received(data)
         if self.is_idle:
-            if self._waiting is None and not self.transport.is_closing():
+            if self._is_kept and self.conn.their_state is h11.IDLE:
+                self._is_kept = False
                 self._wait(self._limits.header_seconds)
         else:
             self._stop_waiting()
@@ -152,8 +156,9 @@ class BoundedHttpProtocol(H11Protocol):
         super().on_response_complete()
         if not self.is_idle:  # Another request had arrived already.
             return
+        self._is_kept = True
         is_refused = self.conn.their_state is h11.SEND_BODY
-        self._wait(LINGER_SECONDS if is_refused else self._limits.header_seconds)
+        self._wait(LINGER_SECONDS if is_refused else self._limits.idle_seconds)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection over to the protocol of WebSockets."""

@@ -159,7 +159,7 @@ SERVER_INFO: Final[dict[str, Any]] = {
         "min_audio_duration_seconds": 0.1,
         "max_audio_duration_seconds": 30.0,
         "max_live_duration_seconds": 120.0,
-        "max_message_bytes": 33554432,
+        "max_message_bytes": 25165824,
         "seed": {"min": 0, "max": 4294967295},
         "steps": {"min": 1, "max": 150},
         "guidance_scale": {"min": 1, "max": 30.0},

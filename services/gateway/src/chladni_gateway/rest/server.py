@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 from contextlib import asynccontextmanager
 from functools import partial
@@ -68,6 +69,7 @@ async def http_server(
             ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
             ws_per_message_deflate=False,  # Audio hardly shrinks, and a small message could grow large.
             server_header=False,
+            timeout_keep_alive=math.ceil(limits.idle_seconds),
             proxy_headers=False,
             timeout_graceful_shutdown=_CLOSING_SECONDS,
         )

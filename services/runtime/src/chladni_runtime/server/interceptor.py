@@ -54,6 +54,7 @@ class Call:
         error: The error that it was answered with, if any.
         is_echoed: Whether the identifier was sent back.
         started_at: Seconds on the monotonic clock.
+        request_bytes: Size of its request message; 0 for a stream, whose messages are small.
         admitted_at: When it took a place of the service; `None` if it has none.
         peer: The connection that it came by, such as ``ipv4:192.0.2.1:49152``. Read at once: gRPC frees a
             call that has ended, and crashes if it is asked about it then.
@@ -68,6 +69,7 @@ class Call:
     error: BaseException | None = None
     is_echoed: bool = False
     started_at: float = field(default_factory=time.monotonic)
+    request_bytes: int = 0
     admitted_at: float | None = None
     peer: str = field(init=False)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from chladni_contract.errors import QueueFullError, Reason, UnavailableError
 from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.byte_budget import ByteBudget
 from chladni_runtime.execution.retry_delays import draw_jitter
 from chladni_runtime.server.interceptor import Call
 from chladni_runtime.server.peers import customer_of_host, host_of_peer
@@ -38,10 +39,14 @@ class RequestGate:
 
     Args:
         admission: Bounds the calls in progress. Health and reflection do not count.
+        max_bytes: Bytes that the messages of calls, and other work, may hold together.
         max_per_host: Calls of one host at most; `None` for all of them.
     """
 
-    def __init__(self, admission: Admission, *, max_per_host: int | None = None) -> None:
+    def __init__(
+        self, admission: Admission, *, max_bytes: int = 2**40, max_per_host: int | None = None
+    ) -> None:
+        self.bytes_in_flight: Final = ByteBudget(max_bytes)
         self.phase = Phase.STARTING
         self._started_at = time.monotonic()
         self._admission = admission
@@ -82,6 +87,7 @@ class RequestGate:
         if call.is_probe:
             return
         self._check(call)
+        self.bytes_in_flight.take(call.request_bytes)
         self._admission.take_places()
         self._hosts[_host_of(call)] += 1
         call.admitted_at = time.monotonic()
@@ -95,6 +101,7 @@ class RequestGate:
         if call.admitted_at is None:
             return
         del self._calls[call]
+        self.bytes_in_flight.give_back(call.request_bytes)
         host = _host_of(call)
         self._hosts[host] -= 1
         if not self._hosts[host]:
@@ -103,13 +110,18 @@ class RequestGate:
         self._note_idle()
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, byte_count: int = 0) -> Iterator[None]:
         """Count the current task as work in progress while the context lasts: a request over HTTP, or a job.
+
+        Args:
+            byte_count: Bytes that it holds.
 
         Raises:
             UnavailableError: The service is starting or draining; or it stopped the work to end in time.
+            QueueFullError: The requests in progress hold too many bytes.
         """
         self._check_phase()
+        self.bytes_in_flight.take(byte_count)
         task = asyncio.current_task()
         self._held.add(task)
         self._idle.clear()
@@ -121,6 +133,7 @@ class RequestGate:
             raise
         finally:
             self._held.discard(task)
+            self.bytes_in_flight.give_back(byte_count)
             self._note_idle()
 
     def end_all(self) -> None:

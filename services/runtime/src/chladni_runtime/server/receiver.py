@@ -42,6 +42,7 @@ class MessageReceiver:
                 the method.
         """
         content = await self._arrivals.receive(call.peer, self._read_only(call))
+        call.request_bytes = len(content)
         return self._parse(content, deserialize)
 
     async def receive_stream(self, call: Call, deserialize: Deserialize) -> AsyncIterator[Any]:

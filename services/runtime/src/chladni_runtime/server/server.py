@@ -117,6 +117,7 @@ def request_gate(settings: ServiceSettings) -> RequestGate:
     """Return the gate of a service, which its settings bound."""
     return RequestGate(
         Admission(settings.max_concurrent_requests, clock=time.monotonic),
+        max_bytes=settings.max_bytes_in_flight,
         max_per_host=settings.max_requests_per_host or None,
     )
 
