@@ -11,6 +11,7 @@ from dataclasses import replace
 import grpc
 import numpy as np
 import pytest
+import pytest_asyncio
 import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
 from hypothesis import HealthCheck, given, settings
@@ -540,7 +541,7 @@ async def test_a_request_is_cancelled_in_its_second_stage(make_engine, refined_m
         assert isinstance((await events_of(engine, request_for(refiner_start=0.4)))[-1], Completed)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stub(directory_of, refiner_directory):
     settings = ImageGenerationSettings(
         model=f"{directory_of()}+{refiner_directory}",
@@ -569,6 +570,7 @@ def pixels_of(completed):
     return np.asarray(Image.open(io.BytesIO(completed.image.content)))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_service_gives_the_ensembles_image(stub, pipeline, refiner):
     completed = await completed_of(stub, message_for())
     request = request_for(refiner_start=0.8)
@@ -579,6 +581,7 @@ async def test_the_service_gives_the_ensembles_image(stub, pipeline, refiner):
         assert_equal_images(pixels_of(base), expected_of(pipeline, request_for()))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_service_describes_the_models(stub):
     ensemble, base, unavailable = (await stub.ListModels(image_pb2.ListModelsRequest())).models
     assert ensemble.family == base.family == "stable-diffusion-xl"
@@ -591,6 +594,7 @@ async def test_the_service_describes_the_models(stub):
     assert "StableDiffusionXLImg2ImgPipeline" in unavailable.unavailable_reason
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

@@ -9,6 +9,7 @@ import shutil
 import grpc
 import numpy as np
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from chladni.generation.v1 import generation_pb2
@@ -30,23 +31,26 @@ READY, UNAVAILABLE = model_pb2.MODEL_STATE_READY, model_pb2.MODEL_STATE_UNAVAILA
 LATENTS = np.random.default_rng(4).standard_normal((4, 8, 8)).astype(np.float32)
 
 
-@pytest.fixture
-async def stub(tiny_model_directory, tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of models that cannot be loaded."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "empty").mkdir()
+    (folder / "broken").mkdir()
+    (folder / "broken" / "model_index.json").write_text('{"_class_name": "NoSuchPipeline"}')
+    return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stub(tiny_model_directory, folder):
     settings = ImageGenerationSettings(
         model=str(tiny_model_directory),
-        further_models=f"{tmp_path / 'broken'}, {tmp_path / 'empty'}, no-such-owner/no-such-model, "
-        f"{tmp_path / 'absent'}+{tmp_path / 'absent-too'}",
+        further_models=f"{folder / 'broken'}, {folder / 'empty'}, no-such-owner/no-such-model, "
+        f"{folder / 'absent'}+{folder / 'absent-too'}",
         thread_count=1,
     )
     async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
-
-
-@pytest.fixture(autouse=True)
-def _broken_model(tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "model_index.json").write_text('{"_class_name": "NoSuchPipeline"}')
 
 
 def message_for(*, conditioning=None, origin=None, **options):
@@ -78,6 +82,7 @@ def latents(weight=None, values=LATENTS):
     return {"initial_latents": to_tensor(values), **weighted}
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_initial_latents_take_the_place_of_the_noise_as_far_as_their_weight_says(stub):
     seeded = pixels_of(await completed(stub, message_for()))
     untouched = await completed(stub, message_for(conditioning=latents(0.0)))
@@ -91,6 +96,7 @@ async def test_initial_latents_take_the_place_of_the_noise_as_far_as_their_weigh
     assert raw.provenance.conditioning_sha256 != blend.provenance.conditioning_sha256
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_enlarging_is_the_model_on_larger_latents(stub):
     enlarged = await completed(stub, message_for(upscale=2))
     large = await completed(stub, message_for(width_pixels=128, height_pixels=128))
@@ -99,6 +105,7 @@ async def test_enlarging_is_the_model_on_larger_latents(stub):
     assert np.array_equal(pixels_of(enlarged), pixels_of(large))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_initial_latents_of_an_enlarged_image_are_as_large_as_the_model_says(stub):
     [model, *_] = (await stub.ListModels(image_pb2.ListModelsRequest())).models
     assert model.image_generation.upscaling_method == model_pb2.UPSCALING_METHOD_LATENTS
@@ -107,6 +114,7 @@ async def test_initial_latents_of_an_enlarged_image_are_as_large_as_the_model_sa
     assert (answer.image.width_pixels, answer.image.height_pixels) == (128, 128)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_origin_reaches_the_provenance_and_so_the_file(stub):
     earlier = (await completed(stub, message_for())).provenance
     origin = image_pb2.Origin(
@@ -125,7 +133,8 @@ async def test_the_origin_reaches_the_provenance_and_so_the_file(stub):
     assert earlier.conditioning_sha256 in chunk
 
 
-async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stub, tmp_path):
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stub, folder):
     models = (await stub.ListModels(image_pb2.ListModelsRequest())).models
     assert [model.state for model in models] == [READY] + [UNAVAILABLE] * 4
     assert [model.id for model in models[1:]] == [
@@ -140,7 +149,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stu
     assert "NoSuchPipeline" in models[1].unavailable_reason
     assert "model_index.json" in models[2].unavailable_reason
     assert "no such directory" in models[4].unavailable_reason
-    assert not any(str(tmp_path) in model.unavailable_reason for model in models)
+    assert not any(str(folder) in model.unavailable_reason for model in models)
     error = await error_of(stub, message_for(model="broken"))
     assert error.reason is Reason.MODEL_UNAVAILABLE
     assert "NoSuchPipeline" in error.message
@@ -172,6 +181,7 @@ BAD_MESSAGES = [
 ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("message", "field"), BAD_MESSAGES, ids=[f"{n}-{field}" for n, (_, field) in enumerate(BAD_MESSAGES)]
 )

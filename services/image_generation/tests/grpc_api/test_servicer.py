@@ -8,6 +8,7 @@ import threading
 import grpc
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
@@ -25,14 +26,14 @@ from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.models.loading import load_model
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def channel(tiny_model_directory):
     settings = ImageGenerationSettings(model=str(tiny_model_directory), thread_count=1, max_steps=50)
     async with loopback_service(compose(settings), service_names=SERVICE_NAMES) as (_, channel):
         yield channel
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stub(channel):
     return image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
@@ -58,6 +59,7 @@ async def error_of(stub, message):
     return caught.value.code(), from_rpc_error(caught.value)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_stream_runs_from_queued_to_completed(stub):
     events = await events_of(
         stub,
@@ -76,6 +78,7 @@ async def test_the_stream_runs_from_queued_to_completed(stub):
     assert completed.processing_time.ToNanoseconds() > 0
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_defaults_come_from_the_model_and_the_drawn_seed_is_told(stub):
     first, second = [(await events_of(stub, message_for()))[-1].completed for _ in range(2)]
     assert first.provenance.steps == 4
@@ -84,6 +87,7 @@ async def test_defaults_come_from_the_model_and_the_drawn_seed_is_told(stub):
     assert again.image.content == first.image.content
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_eight_requests_at_once_get_what_they_would_get_alone(stub):
     messages = [message_for(index, seed=index, steps=2 + index % 3) for index in range(8)]
     together = await asyncio.gather(*(events_of(stub, message) for message in messages))
@@ -92,6 +96,7 @@ async def test_eight_requests_at_once_get_what_they_would_get_alone(stub):
         assert events[-1].completed.image.content == alone[-1].completed.image.content
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_identical_request_gets_the_image_again_unless_it_wants_it_anew(stub):
     first, again, anew = [
         (await events_of(stub, message_for(seed=3, bypass_cache=bypass)))[-1].completed
@@ -101,6 +106,7 @@ async def test_an_identical_request_gets_the_image_again_unless_it_wants_it_anew
     assert first.image.content == again.image.content == anew.image.content
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_provenance_tells_the_terms_of_the_contract(stub):
     reproducible = (await events_of(stub, message_for()))[-1].completed.provenance
     assert reproducible.reproducible
@@ -158,6 +164,7 @@ async def test_a_silent_stream_sends_heartbeats_and_can_be_cancelled(
         assert events[-1].HasField("completed")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_callers_are_told_apart_and_share_the_model(stub):
     finished = []
 
@@ -192,6 +199,7 @@ async def test_a_burst_beyond_the_queue_is_refused_and_nothing_is_lost(tiny_mode
     assert len(served) >= 16
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_model_is_described(stub):
     response = await stub.ListModels(image_pb2.ListModelsRequest())
     assert len(response.models) == 1
@@ -237,6 +245,7 @@ BAD_MESSAGES = [
 ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("message", "field"), BAD_MESSAGES, ids=[field for _, field in BAD_MESSAGES])
 async def test_a_bad_field_is_named_and_the_next_request_works(stub, message, field):
     code, error = await error_of(stub, message)
@@ -245,6 +254,7 @@ async def test_a_bad_field_is_named_and_the_next_request_works(stub, message, fi
     assert (await events_of(stub, message_for(steps=1)))[-1].HasField("completed")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_all_bad_fields_are_reported_together(stub):
     _, error = await error_of(stub, message_for(steps=0, guidance_scale=99, scheduler="None"))
     assert {violation.field for violation in error.violations} == {
@@ -254,6 +264,7 @@ async def test_all_bad_fields_are_reported_together(stub):
     }
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_condition_that_the_model_does_not_take_is_refused_not_ignored(stub):
     message = message_for()
     message.conditioning.prompt = "a cat"
@@ -261,6 +272,7 @@ async def test_a_condition_that_the_model_does_not_take_is_refused_not_ignored(s
     assert error.violations[0].field == "conditioning.prompt"
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_unknown_model_is_not_found(stub):
     code, error = await error_of(stub, message_for(model="dall-e"))
     assert code is grpc.StatusCode.NOT_FOUND
