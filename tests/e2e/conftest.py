@@ -228,7 +228,7 @@ def select():
 
 @pytest.fixture
 def eventually():
-    """Waits until a condition holds, be it asynchronous or not; fails after ten seconds."""
+    """Waits until a condition, asynchronous or not, holds; fails after ten seconds."""
 
     async def wait(condition):
         async with asyncio.timeout(10):

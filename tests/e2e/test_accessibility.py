@@ -78,7 +78,7 @@ class Checker:
         self._source = source
 
     async def check(self, state):
-        # A page that was opened anew does not have it any more.
+        # A page that was opened again does not have it any more.
         if not await self._page.evaluate("'axe' in window"):
             await self._page.evaluate(self._source)
             await self._page.evaluate(FLATTEN)

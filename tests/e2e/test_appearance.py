@@ -1,4 +1,4 @@
-"""How the page looks: light and dark, still where that is wanted, from phones to wide screens."""
+"""How the page looks: light and dark, still if that is wanted, from phones to wide screens."""
 
 from __future__ import annotations
 

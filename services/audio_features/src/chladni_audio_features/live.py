@@ -42,8 +42,8 @@ class LiveSummary:
     Attributes:
         frame_count: mel frames in all.
         duration_seconds: length of the sound.
-        descriptors: None where the sound was too short.
-        embedding: (152,) float32; None where the sound was too short.
+        descriptors: None if the sound was too short.
+        embedding: (152,) float32; None if the sound was too short.
     """
 
     frame_count: int
@@ -72,7 +72,7 @@ class StreamedFrames:
     Attributes:
         first_frame: index in the stream of the first of these frames.
         mel_power: (mel_bins, k) float32, k may be 0.
-        level: level of the chunk before resampling; None where no sound arrived with them.
+        level: level of the chunk before resampling; None if no sound arrived with them.
     """
 
     first_frame: int

@@ -275,7 +275,7 @@ class RecordOwners:
 
 
 def _read_owner(path: Path) -> str:
-    """Return the owner that a record names; empty where it names none, or is no record of an image."""
+    """Return the owner that a record names; empty if it names none, or is no record of an image."""
     try:
         UUID(path.stem)
         facts = json.loads(path.read_bytes())

@@ -56,7 +56,7 @@ class ImageGenerationSettings(ServiceSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Numeric type of denoiser and decoder; 'auto' takes one that the device does fast, "
-        "where the model's manifest says that its images stay as good.",
+        "if the model's manifest says that its images stay as good.",
     )
     thread_count: int = Field(
         0,

@@ -19,7 +19,7 @@ _UNDECIDED_NAMES: Final = ("mode", "pitch_height", "tonal_x", "tonal_y")
 
 
 def silence() -> Tensor:
-    """Return the (152,) embedding of digital silence: all 0, but 0.5 where nothing can be said either way."""
+    """Return the (152,) embedding of digital silence: all 0, but 0.5 if nothing can be said either way."""
     return torch.tensor([UNDECIDED if name.endswith(_UNDECIDED_NAMES) else 0.0 for name in COMPONENT_NAMES])
 
 

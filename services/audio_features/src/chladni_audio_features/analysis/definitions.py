@@ -87,7 +87,7 @@ def define_descriptors(max_frequency_hz: float) -> tuple[DescriptorDefinition, .
             MAX_ONSET_RATE_PER_SECOND,
             "Notes, syllables or strokes that begin in a second.",
         ),
-        define("tempo", "BPM", 0.0, MAX_TEMPO_BPM, "Most likely tempo; 0 where nothing recurs."),
+        define("tempo", "BPM", 0.0, MAX_TEMPO_BPM, "Most likely tempo; 0 if nothing recurs."),
         define(
             "pitch_height",
             "Hz",

@@ -40,7 +40,7 @@ class Descriptors:
 
     Attributes:
         is_silent: whether there is no sound at all (nothing above -120 dBFS but DC).
-        tempo: None where nothing recurs.
+        tempo: None if nothing recurs.
         pitch_height: None for sound without pitch.
         mode: None for sound without tonal content.
         chroma: (12,) float64 from C.

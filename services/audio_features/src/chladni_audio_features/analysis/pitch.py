@@ -73,7 +73,7 @@ class PitchSummary:
         harmonicity: in [0, 1], share of the sound that repeats with the best period.
         median_hz: median over voiced frames; None for a sound without a single pitch.
         register_hz: where the partials lie; None for a sound without tonal content.
-        chord_likelihood: in [0, 1], above 0.5 where the height is the register and not the median.
+        chord_likelihood: in [0, 1], above 0.5 if the height is the register and not the median.
     """
 
     height_hz: float | None
@@ -192,7 +192,7 @@ def _difference(segments: npt.NDArray[np.float64], *, window: int, max_lag: int)
 
 
 def _normalised(difference: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Divide each difference by the mean of those at shorter lags; 1 where nothing differs."""
+    """Divide each difference by the mean of those at shorter lags; 1 if nothing differs."""
     lags = np.arange(1, difference.shape[1])
     running = np.cumsum(difference[:, 1:], axis=1)
     normalised = np.ones_like(difference)

@@ -52,7 +52,7 @@ class Rhythm:
     Attributes:
         onset_times_seconds: when notes, syllables or strokes begin.
         onsets_per_second: their number divided by the length of the sound.
-        tempo_candidates: most confident first; empty where nothing recurs.
+        tempo_candidates: most confident first; empty if nothing recurs.
         flux_excess_decibels: (frames,) float64, how much more the spectrum rises from the frame
             before than it does on average nearby; negative where it rises less, 0 at the ends.
     """

@@ -64,7 +64,7 @@ def _contribution(segments: npt.NDArray[np.float32], frames_per_second: float) -
     parts = modulation.view(np.float64)  # real and imaginary ones in turn
     energies = np.einsum("bsk,bsk->bs", parts, parts)
     # A lone click modulates its band as deeply as can be, yet is not rough: the second factor,
-    # the squared mean over the mean square, is small where the band is mostly silent.
+    # the squared mean over the mean square, is small if the band is mostly silent.
     depth = energies / mean_squares * (np.square(means) / mean_squares)
     contributions = means * depth * _agreement(parts, energies)
     return float(means.sum()), float(contributions[_LOWEST_BAND:].sum())

@@ -19,7 +19,7 @@ _LOWEST_HZ, _HIGHEST_HZ = 40.0, 5000.0
 _HIGHEST_FUNDAMENTAL_HZ = 1760.0
 _REGISTER_SHARE = 0.25
 
-# A bin is tonal where it stands out from both flanks, that is from bins outside its main lobe.
+# A bin is tonal if it stands out from both flanks, that is from bins outside its main lobe.
 _FLANK_NEAR_BINS, _FLANK_FAR_BINS = 4, 20
 _TONAL_RATIO = 16.0
 _MAIN_LOBE_BINS = 2
@@ -62,14 +62,14 @@ class SpectralPeaks:
 
     @property
     def is_fundamental(self) -> npt.NDArray[np.bool_]:
-        """(n,) which peaks may be notes: those up to 1760 Hz, or all where there are no others."""
+        """(n,) which peaks may be notes: those up to 1760 Hz, or all if there are no others."""
         low = self.frequencies_hz <= _HIGHEST_FUNDAMENTAL_HZ
         return low if low.any() else ~low
 
     def register_hz(self) -> float:
         """Return where the notes lie: the lower quartile of the peaks by amplitude.
 
-        The upper quartiles are overtones. Peaks above 1760 Hz count only where there are no others.
+        The upper quartiles are overtones. Peaks above 1760 Hz count only if there are no others.
 
         Raises:
             ValueError: there are no peaks.

@@ -77,7 +77,7 @@ class TemporalProfile:
         harmonicity: share of the sound that repeats with the best period.
         tonal_x: cosine, and
         tonal_y: sine of the place on the circle of fifths (C at 0 degrees, G at 30), times how
-            distinct the place is: at most 1 in magnitude, 0 where there is no tonal content.
+            distinct the place is: at most 1 in magnitude, 0 if there is no tonal content.
     """
 
     level_decibels: Values

@@ -65,7 +65,7 @@ def analyse_tonality(peaks: SpectralPeaks) -> Tonality:
     """Measure chroma, mode and key from the tonal peaks of a sound.
 
     Returns:
-        No mode, no keys and an all-zero chroma where the sound is not tonal.
+        No mode, no keys and an all-zero chroma if the sound is not tonal.
     """
     if not peaks.is_tonal:
         return _ATONAL

@@ -151,7 +151,7 @@ class ClapEmbedder:
 
 
 def middle_window(samples: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:
-    """Return the middle `count` samples of a sound, all of it where it has no more."""
+    """Return the middle `count` samples of a sound, all of it if it has no more."""
     start = max(0, len(samples) - count) // 2
     return samples[start : start + count]
 

@@ -51,7 +51,7 @@ class PretrainedModels:
 
 
 def load_embedding_models(embedder: DescriptorEmbedder, pretrained: PretrainedModels) -> EmbeddingModels:
-    """Return all embedding models, the descriptors first; takes seconds where there are pretrained ones."""
+    """Return all embedding models, the descriptors first; takes seconds if there are pretrained ones."""
     models: list[EmbeddingModel] = [DescriptorModel(embedder)]
     unavailable: list[UnavailableModel] = []
     clap: EmbeddingModel | None = None

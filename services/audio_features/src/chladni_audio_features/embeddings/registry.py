@@ -43,7 +43,7 @@ class ModelCard:
         dimension: Number of components of an embedding.
         digest: SHA-256 over its files, 64 hexadecimal digits.
         license: Licence of the weights.
-        component_names: What the components mean; empty where they have no names.
+        component_names: What the components mean; empty if they have no names.
         properties: Further facts for people.
     """
 

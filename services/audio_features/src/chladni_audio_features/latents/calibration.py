@@ -73,7 +73,7 @@ class LatentCalibration:
         return len(self.mean)
 
     def z_score(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return (N,) values less their means, by their deviations; 0 where the calibration saw no other."""
+        """Return (N,) values less their means, by their deviations; 0 if the calibration saw no other."""
         varies = self.deviation > _SMALLEST_DEVIATION
         scores = (values - self.mean) / np.where(varies, self.deviation, np.float32(1.0))
         return np.where(varies, scores, np.float32(0.0)).astype(np.float32)

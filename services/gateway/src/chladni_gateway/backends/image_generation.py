@@ -55,7 +55,7 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
                     if event := to_generation_event(response):
                         yield event
             finally:
-                call.cancel()  # Does nothing where the call has ended.
+                call.cancel()  # Does nothing if the call has ended.
 
     async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
         """Return the models of the service.

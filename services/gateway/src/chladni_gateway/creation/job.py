@@ -113,8 +113,8 @@ class JobStatus:
         remaining_seconds: Time that it is expected to take.
         record: What is kept with the image, once it is there.
         error: Why there is none.
-        part: Part of the recipe in progress, or that it ended in; empty where it has one part.
-        fallback: Why another way than the recipe's own was taken; empty where it was not.
+        part: Part of the recipe in progress, or that it ended in; empty if it has one part.
+        fallback: Why another way than the recipe's own was taken; empty if it was not.
     """
 
     state: JobState = JobState.ANALYZING
@@ -188,7 +188,7 @@ class Job:
     Args:
         job_id: Identifier.
         owner: Whose job it is.
-        file_name: Name of the recording, for people; empty where it had none.
+        file_name: Name of the recording, for people; empty if it had none.
         created_at: When it was asked for.
         caller: Who asked for it.
     """

@@ -93,8 +93,8 @@ class Embedding:
     Attributes:
         space: Name of the space.
         shape: Shape of the values.
-        data: The values, little-endian float32 in row-major order; base64 where it is kept as JSON.
-        component_names: What each component means; empty where they have no names.
+        data: The values, little-endian float32 in row-major order; base64 if it is kept as JSON.
+        component_names: What each component means; empty if they have no names.
     """
 
     space: str

@@ -4,7 +4,7 @@
 
 Creation accepts the request. A recipe reports what follows and returns `Completed`; creation stores the image
 and yields `Created`.
-Each event knows the stage that it belongs to and, where the recipe has several parts, that part.
+Each event knows the stage that it belongs to and, if the recipe has several parts, that part.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Analyzed:
-    """The sound has been analysed; `embedding` has no names, and is `None` where the recipe does without."""
+    """The sound has been analysed; `embedding` has no names, and is `None` if the recipe does without."""
 
     stage: ClassVar[Stage] = Stage.AUDIO_FEATURES
 
@@ -81,7 +81,7 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The image is made; where it `is_reused`, an identical request gave it."""
+    """The image is made; if it `is_reused`, an identical request gave it."""
 
     stage: ClassVar[Stage] = Stage.IMAGE_GENERATION
 
@@ -95,7 +95,7 @@ class Completed:
 class Drafted:
     """An image is there from which the next part of the recipe starts.
 
-    The image is `None` where it is not kept any more, and the provenance where no model made the image.
+    The image is `None` if it is not kept any more, and the provenance if no model made the image.
     """
 
     image: Image | None

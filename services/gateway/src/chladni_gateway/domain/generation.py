@@ -106,7 +106,7 @@ class GenerationRequest:
         conditioning: What the image is made from.
         settings: How to generate.
         origin: Where the conditioning came from.
-        caller: Who asks, for the fair share; empty where that is not known.
+        caller: Who asks, for the fair share; empty if that is not known.
     """
 
     model: str

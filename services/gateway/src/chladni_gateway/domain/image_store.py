@@ -27,14 +27,14 @@ class ImageRecord:
         width_pixels: Width.
         height_pixels: Height.
         size_bytes: Length of the PNG; 0 for records of earlier versions.
-        source_name: Name of the recording, for people; empty where it had none.
+        source_name: Name of the recording, for people; empty if it had none.
         recipe: Name of the recipe.
         processing_seconds: Time that it took to make.
         audio: What was found in the recording; `None` if it was made without one.
         descriptors: Descriptors of the sound.
         provenance: How it was made.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
-        owner: Whose image it is: the one who may list and delete it. Empty where it is nobody's.
+        owner: Whose image it is: the one who may list and delete it. Empty if it is nobody's.
         audio_embedding: Embedding of the sound, without component names; `None` for records of earlier
             versions, which have none, or call it `sound`.
     """
@@ -76,7 +76,7 @@ class ImageStore(Protocol):
     """Keeps a bounded number of images for a bounded time.
 
     Identifiers are `UUID` objects, so nothing that a caller wrote can become part of a path or a key. All
-    methods raise `UnavailableError` (STORAGE_UNAVAILABLE) where the storage fails.
+    methods raise `UnavailableError` (STORAGE_UNAVAILABLE) if the storage fails.
     """
 
     @property

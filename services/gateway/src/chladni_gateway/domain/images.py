@@ -20,8 +20,8 @@ class Image:
     Attributes:
         content: The file's bytes.
         media_type: Such as ``image/png``; empty if only the bytes say.
-        width_pixels: Width; 0 where it is not known.
-        height_pixels: Height; 0 where it is not known.
+        width_pixels: Width; 0 if it is not known.
+        height_pixels: Height; 0 if it is not known.
     """
 
     content: bytes

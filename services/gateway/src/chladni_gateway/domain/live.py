@@ -22,7 +22,7 @@ class LiveFrames:
         mel_bin_count: Mel bins of a frame.
         power_db: Each frame's mel power in dB relative to a power of 1, the lowest bin first.
         level_dbfs: Root mean square of the sound since the previous ones, in dB relative to full scale;
-            `None` where no sound came with them.
+            `None` if no sound came with them.
         peak_dbfs: Its largest magnitude, likewise.
     """
 
@@ -40,7 +40,7 @@ class LiveSummary:
     Attributes:
         frame_count: Mel frames in all.
         duration_seconds: Length of the sound.
-        descriptors: Descriptors of the sound; none where it was too short.
+        descriptors: Descriptors of the sound; none if it was too short.
     """
 
     frame_count: int

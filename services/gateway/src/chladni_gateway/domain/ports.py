@@ -1,6 +1,6 @@
 """What the gateway needs of the services behind it, however they are reached.
 
-Every method raises `ChladniError`: what the service answered with, or BACKEND_UNAVAILABLE where it cannot
+Every method raises `ChladniError`: what the service answered with, or BACKEND_UNAVAILABLE if it cannot
 be reached, or DEADLINE_EXCEEDED.
 """
 

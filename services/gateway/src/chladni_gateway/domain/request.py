@@ -41,7 +41,7 @@ class CreationRequest:
         recipe: Name of the recipe; empty for the default one.
         settings: How to generate.
         options: What the recipe is to do otherwise than by itself.
-        caller: Who asks: callers share image generation fairly. Empty where that is not known.
+        caller: Who asks: callers share image generation fairly. Empty if that is not known.
         owner: Whose image it becomes; empty for nobody's.
         request_id: Identifier that the caller chose, by which a retry is the same request; `None` for none.
     """

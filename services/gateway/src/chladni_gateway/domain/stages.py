@@ -12,7 +12,7 @@ from chladni_contract.errors import ChladniError, FaultError, Reason
 STAGE_KEY: Final = "stage"
 """Key of the stage in the metadata of an error."""
 PART_KEY: Final = "part"
-"""Key of the part of a recipe in the metadata of an error; absent where the recipe has one part."""
+"""Key of the part of a recipe in the metadata of an error; absent if the recipe has one part."""
 
 
 class Stage(StrEnum):

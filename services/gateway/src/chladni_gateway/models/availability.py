@@ -19,8 +19,8 @@ class Requirement:
 
     Attributes:
         description: What, one phrase for people.
-        model: Model that meets it; empty where none does, or where it is no model.
-        remedy: Why it is not met and what to do about it; empty where it is.
+        model: Model that meets it; empty if none does, or if it is no model.
+        remedy: Why it is not met and what to do about it; empty if it is.
         is_optional: Whether the recipe goes another way without it.
     """
 
@@ -41,7 +41,7 @@ class Availability:
 
     Attributes:
         requirements: What it needs, in the order in which it is used.
-        unavailable_reason: Why it cannot be used and what to do about it; empty where it can.
+        unavailable_reason: Why it cannot be used and what to do about it; empty if it can.
     """
 
     requirements: tuple[Requirement, ...] = ()
@@ -72,7 +72,7 @@ def merge_errors(errors: Sequence[ChladniError]) -> ChladniError:
     """Return the error for all that is in the way of a request.
 
     A fault of the request comes before all others, since no operator can mend it. Of several obstacles, the
-    message names each; waiting helps only where it helps against all of them.
+    message names each; waiting helps only if it helps against all of them.
 
     Args:
         errors: At least one.

@@ -44,7 +44,7 @@ class ServiceModels:
         return Requirement(description=description, remedy=self.failure.message if self.failure else "")
 
     def failed(self) -> ChladniError | None:
-        """Return the failure as an error of its own, to be raised; `None` where there was none."""
+        """Return the failure as an error of its own, to be raised; `None` if there was none."""
         if self.failure is None:
             return None
         return ChladniError(

@@ -48,7 +48,7 @@ class ModelRequirement:
     Attributes:
         description: What it is, one phrase for people, such as "a CLAP model in audio-features".
         families: Families of which it may be, the preferred one first; empty for any that makes embeddings.
-        remedy: What to do where there is none.
+        remedy: What to do if there is none.
         takes: Inputs that it must take.
     """
 
@@ -78,8 +78,8 @@ class ModelRequirement:
         """Return the models that can be used, the best first; at least one.
 
         Raises:
-            ChladniError: There is none: MODEL_NOT_READY where one is loading; the service's failure where it
-                could not be asked; UNKNOWN_MODEL, INVALID_FIELD or MODEL_UNAVAILABLE where the request names
+            ChladniError: There is none: MODEL_NOT_READY if one is loading; the service's failure if it
+                could not be asked; UNKNOWN_MODEL, INVALID_FIELD or MODEL_UNAVAILABLE if the request names
                 one that cannot be used; otherwise RECIPE_UNAVAILABLE.
         """
         kind = self.candidates(offered)
@@ -160,7 +160,7 @@ class ModelPairRequirement:
     def check(
         self, snapshot: CatalogSnapshot, *, is_optional: bool = False
     ) -> tuple[Requirement, Requirement]:
-        """Return whether both needs are met; where the models do not fit, the second one is not."""
+        """Return whether both requirements are met; if the models do not fit, the second one is not."""
         audio_model = self.audio.check(snapshot.audio, is_optional=is_optional)
         image = self.image.check(snapshot.image, is_optional=is_optional)
         if not (audio_model.is_met and image.is_met):

@@ -60,7 +60,7 @@ class Recipe(Protocol):
 
         Raises:
             ChladniError: Something that it needs is missing, or some stage failed; the metadata names it, and
-                the part of the recipe where it has several.
+                the part of the recipe if it has several.
         """
         ...
 

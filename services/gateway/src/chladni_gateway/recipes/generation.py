@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chladni_runtime.execution.deadlines import Deadline
 
 DEFAULT_PROMPT: Final = "abstract visualization, colorful, artistic, detailed"
-"""What models that cannot do without a prompt are asked for where the request has none."""
+"""What models that cannot do without a prompt are asked for if the request has none."""
 _INPUTS_OF_MODELS: Final = frozenset({"prompt", "negative_prompt", "upscale", "refiner_start"})
 _NO_EFFECT: Final = 1
 """Value of `upscale` and `refiner_start` that changes nothing, so that every model takes it."""
@@ -62,7 +62,7 @@ def settings_for(request: CreationRequest, model: ModelSummary) -> GenerationSet
 
 
 def prompt_for(options: RecipeOptions, model: ModelSummary) -> str:
-    """Return the prompt of a request, or the default one where the model cannot do without any."""
+    """Return the prompt of a request, or the default one if the model cannot do without any."""
     return options.prompt or (DEFAULT_PROMPT if "prompt" in model.required_inputs else "")
 
 

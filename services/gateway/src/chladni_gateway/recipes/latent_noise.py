@@ -229,7 +229,7 @@ def _scaled(length: int, side_pixels: int | None, native_pixels: int) -> int:
 
 
 def _select(snapshot: CatalogSnapshot, selector: ModelSelector) -> tuple[ModelSummary | None, ModelSummary]:
-    """Return the image model and, where it needs an embedding too, the model that makes it."""
+    """Return the image model and, if it needs an embedding too, the model that makes it."""
     model = _MODEL.select(snapshot.image, selector)[0]
     if _EMBEDDING not in model.required_inputs:
         return None, model

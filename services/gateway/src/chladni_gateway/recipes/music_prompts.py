@@ -42,8 +42,8 @@ class MusicPromptsRecipe:
 
     name: Final = "music-prompts"
     description: Final = (
-        "Paints a prompt that tells of the music, with Stable Diffusion XL "
-        "and, where there is one, its refiner; 512 to 1024 pixels."
+        "Paints a prompt that describes the music, with Stable Diffusion XL "
+        "and, if there is one, its refiner; 512 to 1024 pixels."
     )
     options: Final = ("prompt", "negative_prompt", "model", "upscale", "refiner_start")
     required_options: Final = ("prompt",)

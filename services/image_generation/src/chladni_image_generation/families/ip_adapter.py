@@ -3,7 +3,7 @@
 Ye et al. (2023), "IP-Adapter: text compatible image prompt adapter for text-to-image diffusion models": an
 embedding becomes a few tokens, to which every cross-attention attends beside those of the text. An adapter is
 a directory with one file ``ip-adapter*.safetensors``, the ``image_encoder`` that it was trained with and,
-where its author thinks that the embedding should count less than fully, ``ip_adapter.json`` with a ``scale``.
+if its author thinks that the embedding should count less than fully, ``ip_adapter.json`` with a ``scale``.
 """
 
 from __future__ import annotations

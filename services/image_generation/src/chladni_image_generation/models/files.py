@@ -37,7 +37,7 @@ class ModelFilesError(Exception):
     """The files of a model are missing or damaged; the message says which and what to do.
 
     Attributes:
-        family: Kind of model, where that was known already; else empty.
+        family: Kind of model, if that was known already; else empty.
     """
 
     family: str = ""
@@ -50,7 +50,7 @@ class ModelFiles:
     Attributes:
         id: Identifier in requests: of a directory its name, never its path.
         directory: Diffusers directory.
-        manifest: Contents of its manifest; empty where it has none.
+        manifest: Contents of its manifest; empty if it has none.
         digest: SHA-256 over names and contents of the files that decide what the model computes.
     """
 
@@ -60,7 +60,7 @@ class ModelFiles:
     digest: str
 
     def joined_with(self, additions: Sequence[ModelFiles]) -> ModelFiles:
-        """Return these files with an identifier and a digest that tell of additions too."""
+        """Return these files with an identifier and a digest that depend on additions too."""
         if not additions:
             return self
         digests = "\n".join(part.digest for part in (self, *additions))

@@ -1,7 +1,7 @@
-"""Which numeric type a model computes in: what the device does fast, where images stay as good.
+"""Which numeric type a model computes in: what the device does fast, if images stay as good.
 
 A type with fewer bits is worth taking only if the processor multiplies it faster, and only for a model
-whose manifest says that its images hardly change. `jobs.measure_precision` measures that and writes
+whose manifest says that its images hardly change. `tools.measure_precision` measures that and writes
 the manifest's section ``precision``: the PSNR to the images of float32 that a type must reach
 (``min_psnr_db``), and for each type what it reached (``dtypes.<name>.psnr_db_min``).
 

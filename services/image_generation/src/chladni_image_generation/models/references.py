@@ -39,7 +39,7 @@ def class_name_of(files: ModelFiles, name: str = "model_index.json") -> str:
 
 
 def json_object(files: ModelFiles, name: str) -> Mapping[str, Any]:
-    """Return the JSON object that one of a model's files holds; an empty one where there is no such file.
+    """Return the JSON object that one of a model's files holds; an empty one if there is no such file.
 
     Raises:
         ModelFilesError: The file holds something else.

@@ -139,7 +139,7 @@ class ImageTower(nn.Module):
                 layer_type="basic",
             )
         )
-        self.backbone.loss_function = None  # Tracing asks for it, and transformers warns where there is none.
+        self.backbone.loss_function = None  # Tracing asks for it, and transformers warns if there is none.
         channels = config.stage_channels[-1]
         cells = (config.image_side_pixels // _STRIDE) ** 2
         width = channels + cells * config.layout_channels

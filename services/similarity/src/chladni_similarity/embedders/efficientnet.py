@@ -63,7 +63,7 @@ LITE0_STAGES: Final = (
 
 
 class SamePaddedConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's "SAME" padding: where the padding is odd, the end gets one more.
+    """A convolution with TensorFlow's "SAME" padding: if the padding is odd, the end gets one more.
 
     torch's symmetric padding would shift the input of every strided layer by half a pixel against what the
     weights were trained with.

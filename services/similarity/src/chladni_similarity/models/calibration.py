@@ -101,7 +101,7 @@ def parse_calibrations(content: bytes) -> ModelCalibrations:
 
 
 def read_calibrations(directory: Path, manifest: Manifest) -> ModelCalibrations:
-    """Return the calibrations of an embedded model: none where its manifest names no such file.
+    """Return the calibrations of an embedded model: none if its manifest names no such file.
 
     Raises:
         ModelLoadingError: The file is not there, not the one that the manifest names, or no calibration.

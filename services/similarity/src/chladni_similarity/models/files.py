@@ -17,7 +17,7 @@ _PACKAGE: Final = "chladni_similarity"
 
 
 class ModelAbsentError(ModelLoadingError):
-    """An embedded model was not made yet; the service may start without it where it has another."""
+    """An embedded model was not made yet; the service may start without it if it has another."""
 
 
 @dataclass(frozen=True, slots=True)

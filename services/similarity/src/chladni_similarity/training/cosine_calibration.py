@@ -107,7 +107,7 @@ def _slope(likes: Cosines, unlikes: Cosines, midpoint: float) -> float:
     """Return the slope of the logistic regression through the midpoint; both kinds of pairs weigh equally.
 
     The targets are Platt's, 1 - 1 / (n + 2) and 1 / (n + 2) for n pairs of a kind instead of 1 and 0, which
-    keeps the slope finite where the two kinds do not overlap. The loss is convex in the slope, so its
+    keeps the slope finite if the two kinds do not overlap. The loss is convex in the slope, so its
     derivative is bisected.
     """
     offsets = np.concatenate([likes, unlikes]) - midpoint

@@ -28,7 +28,7 @@ class Richness:
     Attributes:
         colour_entropy_bits: Entropy of its colours in 16 x 16 x 16 cells of RGB: 0 for one colour, 12
             at most.
-        distinct_hues: How many of 24 hues fill at least a hundredth of it, 0 where it is gray.
+        distinct_hues: How many of 24 hues fill at least a hundredth of it, 0 if it is gray.
         edge_density: Share of pixels at which the luminance rises by 0.04 or more a pixel.
         spectrum_slope: Exponent of the power of its luminance over the spatial frequency: 0 for white noise,
             near -2 for photographs (Field 1987), steeper for blur.

@@ -260,7 +260,7 @@ def _clear_phase(chroma: Tensor, step: int) -> Tensor:
 
 
 def _direction(vector: Tensor) -> Tensor:
-    """Return (B, 2) of about unit length, shrinking to 0 where there is no direction."""
+    """Return (B, 2) of about unit length, shrinking to 0 if there is no direction."""
     length: Tensor = vector.norm(dim=1, keepdim=True)
     return vector / (length + 0.03)
 

@@ -209,7 +209,7 @@ def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch
     )
     return EmbeddedModel(
         description=description,
-        # Convolutions run a fifth faster on a CPU where the channels of a pixel lie together.
+        # Convolutions run a fifth faster on a CPU if the channels of a pixel lie together.
         denoiser=denoiser.to(device, memory_format=torch.channels_last).eval(),
         autoencoder=autoencoder.to(device, memory_format=torch.channels_last).eval(),
         schedulers=schedulers,

@@ -53,7 +53,7 @@ def choose_extractor(wanted: str, images: ImageSet) -> str:
 
 
 def make_extractor(name: str, images: ImageSet, *, seed: int) -> Extractor:
-    """Return an extractor, made from the images to learn from where it has no weights of its own.
+    """Return an extractor, made from the images to learn from if it has no weights of its own.
 
     Args:
         name: One of `EXTRACTORS`.

@@ -11,7 +11,7 @@ directory in diffusers' layout beside the checkpoint; the image-generation servi
 
     CHLADNI_IMAGE_GENERATION_FURTHER_MODELS=./models/diffusion_model
 
-A run that was stopped goes on from its checkpoint when the same command runs again; --fresh starts anew.
+A run that was stopped goes on from its checkpoint when the same command runs again; --fresh ignores it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def build_parser() -> JobParser:
     parser.add_argument(
         "--checkpoint-every", type=positive_count, default=200, metavar="STEPS", help="(200, and each epoch)"
     )
-    parser.add_argument("--fresh", action="store_true", help="start anew, even if there is a checkpoint")
+    parser.add_argument("--fresh", action="store_true", help="ignore a checkpoint and start again")
     parser.add_argument(
         "--sampling-steps", type=positive_count, default=50, help="denoising steps of an image (50)"
     )
