@@ -27,6 +27,8 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "StableDiffusionXLPipeline": "stable_diffusion_xl",
     "AudioLDMPipeline": "audioldm",
     "LDMTextToImagePipeline": "ldm_text_to_image",
+    "DDPMPipeline": "ddpm",
+    "DDIMPipeline": "ddpm",
     "StableUnCLIPPipeline": "stable_unclip",
     "StableUnCLIPImg2ImgPipeline": "stable_unclip",
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chladni_image_generation.models.files import ModelFiles
 
 COMPARABLE_FAMILIES: Final = frozenset(
-    {"stable-diffusion", "stable-diffusion-xl", "ldm-text-to-image", "stable-unclip"}
+    {"stable-diffusion", "stable-diffusion-xl", "ldm-text-to-image", "stable-unclip", "ddpm"}
 )
 """Families whose pipelines turn a request into an image by themselves."""
 
@@ -57,4 +57,4 @@ def published_image(
     }
     taken = inspect.signature(pipeline.__call__).parameters
     outcome = pipeline(**{name: value for name, value in arguments.items() if name in taken})
-    return np.asarray(outcome.images[0])
+    return np.asarray(outcome.images[0].convert("RGB"))
