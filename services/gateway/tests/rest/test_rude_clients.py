@@ -162,3 +162,15 @@ async def test_a_client_that_does_not_read_is_left(open_gateway_with, connect, e
         await asyncio.wait_for(lost.wait(), 20)
         asking.cancel()
         assert (await gateway.http.get("/api/v1/info")).status_code == 200
+
+
+async def test_a_request_of_two_lengths_is_refused_and_the_connection_closed(open_gateway_with, connect):
+    async with open_gateway_with() as gateway:
+        reader, _ = await connect(
+            gateway,
+            b"POST /api/v1/compare HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        )
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import grpc
 import httpx
@@ -15,7 +16,7 @@ from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_fakes.generation_on_command import SERVICE_NAME, ScriptedServicer, compose_around
 from chladni_fakes.loopback import LoopbackSettings, free_port, loopback_service
-from chladni_runtime.server import lifecycle
+from chladni_runtime.server import lifecycle, metrics
 from chladni_runtime.server.server import running_service
 
 
@@ -129,3 +130,18 @@ async def test_invented_methods_leave_no_trace_in_the_metrics_while_the_model_lo
     model_is_loaded.set()
     await entering
     await running.__aexit__(None, None, None)
+
+
+async def test_sockets_that_ask_nothing_do_not_keep_metrics_from_others(rude_service, monkeypatch):
+    running, _, _ = rude_service
+    monkeypatch.setattr(metrics._MetricsHandler, "timeout", 0.5)
+    silent = [await asyncio.open_connection("127.0.0.1", running.metrics_port) for _ in range(40)]
+    ends = [asyncio.create_task(reader.read()) for reader, _ in silent]
+    done, _ = await asyncio.wait(ends, timeout=5)
+    assert len(done) == 40
+    assert threading.active_count() < 40
+    async with httpx.AsyncClient() as client:
+        address = f"http://127.0.0.1:{running.metrics_port}/metrics"
+        assert "chladni_ready 1.0" in (await client.get(address)).text
+    for _, writer in silent:
+        writer.close()

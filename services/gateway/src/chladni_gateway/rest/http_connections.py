@@ -160,10 +160,21 @@ class BoundedHttpProtocol(H11Protocol):
         is_refused = self.conn.their_state is h11.SEND_BODY
         self._wait(LINGER_SECONDS if is_refused else self._limits.idle_seconds)
 
+    def _should_upgrade(self) -> bool:
+        # The one moment between a request's headers and its work in which it can be refused.
+        return self._has_two_lengths() or super()._should_upgrade()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over to the protocol of WebSockets."""
+        """Hand the connection over to the protocol of WebSockets, or refuse a request of two lengths."""
         self._leave()
-        super().handle_websocket_upgrade(event)
+        if self._has_two_lengths():
+            self.send_400_response("Content-Length and Transfer-Encoding exclude each other.")
+        else:
+            super().handle_websocket_upgrade(event)
+
+    def _has_two_lengths(self) -> bool:
+        """Return whether a proxy before this server may take another part of the bytes for the body."""
+        return {b"content-length", b"transfer-encoding"} <= {name for name, _ in self.headers}
 
     def pause_writing(self) -> None:
         """Give the client some time to read."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,7 +18,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    start_http_server,
+    make_wsgi_app,
 )
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
     from chladni_runtime.server.interceptor import Call
 
+_MAX_SOCKETS: Final = 16
+_SOCKET_SECONDS: Final = 5.0
 LATENCY_BUCKETS_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
 )  # fmt: skip
@@ -102,10 +107,53 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
+class _MetricsHandler(WSGIRequestHandler):
+    timeout = _SOCKET_SECONDS
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+class _MetricsServer(ThreadingMixIn, WSGIServer):
+    """A server with a thread for each of a few connections; further ones are closed."""
+
+    daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        self._places = threading.BoundedSemaphore(_MAX_SOCKETS)
+        super().__init__(*args)
+
+    def server_bind(self) -> None:
+        """Bind the address, without asking the name service for its name."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a request on a thread, unless all are busy."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a request, and give the thread's place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """Ignore a client that left or sent nothing."""
+
+
 @asynccontextmanager
 async def metrics_endpoint(registry: CollectorRegistry, *, host: str, port: int) -> AsyncIterator[int]:
     """Serve a registry over HTTP while the context lasts; yield the port."""
-    server, thread = start_http_server(port, host, registry)
+    server = _MetricsServer((host, port), _MetricsHandler)
+    server.set_app(make_wsgi_app(registry))
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
     try:
         yield server.server_port
     finally:
