@@ -67,6 +67,7 @@ def environment_of(
         # OpenMP threads that spin while they wait take the cores from the other services.
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONUNBUFFERED": "1",
+        "GRPC_VERBOSITY": "NONE",  # its lines are no JSON, as all others of a service's log are
         "no_grpc_proxy": f"{LOOPBACK},localhost",
         service.variable("drain_delay_seconds"): "0",  # no load balancer has to notice first
         service.variable("drain_timeout_seconds"): "5",

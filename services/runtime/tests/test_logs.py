@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
@@ -102,3 +104,28 @@ def test_lines_of_many_threads_are_whole_and_in_the_order_of_each(log, stream):
     for name in "abcd":
         numbers = [line["number"] for line in lines_of(stream) if line["message"] == name]
         assert numbers == list(range(200))
+
+
+PROCESS = """
+import threading, warnings
+from chladni_runtime.logs import configure_logging
+configure_logging("example", "INFO")
+warnings.warn("a warning")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+class Unraisable:
+    def __del__(self):
+        raise ValueError("in a finaliser")
+Unraisable()
+raise RuntimeError("in the main thread")
+"""
+
+
+def test_what_nobody_handles_is_a_line_too():
+    ended = subprocess.run([sys.executable, "-c", PROCESS], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert "a warning" in lines[0]["message"]
+    errors = ["ZeroDivisionError", "in a finaliser", "in the main thread"]
+    assert all(error in line["exception"] for error, line in zip(errors, lines[1:], strict=True))

@@ -11,10 +11,15 @@ from collections import deque
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """Identifier of the request that the current task serves; empty outside of requests."""
+
+_log = logging.getLogger(__name__)
 
 _MAX_DELAY_SECONDS: Final = 0.05
 _STANDARD_FIELDS: Final = frozenset(
@@ -108,9 +113,28 @@ class BufferedHandler(logging.Handler):
 
 
 def configure_logging(service: str, level: str, stream: TextIO | None = None) -> None:
-    """Send every log of the process to a stream (standard error if absent) as JSON lines."""
+    """Send every log of the process to a stream (standard error if absent) as JSON lines.
+
+    Python's warnings and exceptions that nobody handles become lines too. gRPC's core writes lines of its own
+    unless the environment's `GRPC_VERBOSITY` is NONE, as it is in the images and under `make up`.
+    """
     handler = BufferedHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_exception
+    threading.excepthook = lambda caught: _log_exception(
+        caught.exc_type, caught.exc_value, caught.exc_traceback
+    )
+    sys.unraisablehook = lambda caught: _log_exception(
+        caught.exc_type, caught.exc_value, caught.exc_traceback
+    )
+
+
+def _log_exception(
+    kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None
+) -> None:
+    if error is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit)):
+        _log.error("an exception was not handled", exc_info=(kind, error, traceback))
