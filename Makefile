@@ -3,6 +3,10 @@
 # The environment lives in .venv; every target that needs it makes it. No target needs root.
 
 PYTHON ?= python3
+# Where PyTorch comes from, such as https://download.pytorch.org/whl/cpu; by default, PyPI, whose build for Linux x86
+# is that for CUDA, of several GB.
+TORCH_INDEX ?=
+TORCH_ARGUMENTS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --extra-index-url https://pypi.org/simple)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -41,17 +45,19 @@ help: ## Show this help
 # --- the environment ---------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: $(STAMP) ## Make .venv with everything pinned (done by every target that needs it)
+setup: $(STAMP) ## Make .venv with everything pinned; TORCH_INDEX chooses the build of PyTorch (README.md)
 
 $(STAMP): requirements/constraints.txt requirements/development.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the pinned environment into $(VENV) (some minutes the first time) ..."
+	@echo "Installing the pinned environment into $(VENV) (5 to 10 minutes the first time, 1 GB or more) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt \
+		$(TORCH_ARGUMENTS) torch
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt \
 		-r requirements/development.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
-		-c requirements/constraints.txt $(addprefix -e ,$(DISTRIBUTIONS))
+		-c requirements/constraints.txt $(addprefix -e ,$(patsubst clients/python,clients/python[live],$(DISTRIBUTIONS)))
 	@touch $@
 
 # --- use ---------------------------------------------------------------------------------------------

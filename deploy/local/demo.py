@@ -30,6 +30,7 @@ from rich.console import Console
 
 from chladni_client import ChladniError, Client, InvalidInputError
 from chladni_client.cli.display.progress import creation_display
+from chladni_client.cli.display.terminal_image import show_image
 from chladni_local.cluster import LocalCluster
 from chladni_local.contact_sheet import Card, draw_contact_sheet
 from chladni_local.errors import ClusterError
@@ -37,6 +38,8 @@ from chladni_local.gallery import Piece, audio_files_in, compare_all, create_pie
 from chladni_local.tables import closest_pairs, pieces_table, scores_table
 
 _REPOSITORY = Path(__file__).parents[2]
+_SHOWN = "speech_english"
+_TELLING_SCORE = 0.05  # a table of zeros says nothing
 _LARGEST_MATRIX = 10  # more columns than that do not fit on a terminal
 
 
@@ -103,8 +106,12 @@ def _demonstrate(console: Console, clips: list[Path], seeds: list[int], output: 
         scores = compare_all(client, pieces)
     striking = striking_descriptors(pieces)
     console.print(pieces_table(pieces, striking, output))
-    if 1 < len(pieces) <= _LARGEST_MATRIX:
+    if 1 < len(pieces) <= _LARGEST_MATRIX and max(scores.values()) >= _TELLING_SCORE:
         console.print(scores_table(pieces, scores))
+    elif scores:
+        console.print(
+            f"No two images pass for the same sound: the highest score is {max(scores.values()):.2f} of 1."
+        )
     if len(scores) > 1:
         console.print(f"\n{closest_pairs(pieces, scores)}")
     sheet_path = output / "contact_sheet.png"
@@ -121,6 +128,9 @@ def _demonstrate(console: Console, clips: list[Path], seeds: list[int], output: 
         title="Chladni",
         subtitle=f"{len(pieces)} sounds: the spectrogram of each, and the image made from it",
     ).save(sheet_path)
+    shown = next((piece for piece in pieces if piece.audio_path.stem == _SHOWN), pieces[0])
+    console.print(f"\nThe image of {shown.audio_path.name}:\n")
+    show_image(shown.image.content)
     console.print(f"\nContact sheet  [bold]{sheet_path}[/]", soft_wrap=True)
     console.print(f"Images         [bold]{output}[/]", soft_wrap=True)
     console.print(f"All in {time.monotonic() - started_at:.1f} s.")

@@ -8,6 +8,8 @@ import json
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
 import sys
 from itertools import chain
 from pathlib import Path
@@ -21,7 +23,14 @@ from chladni_client.recording.sources import WavSource
 
 DISTRIBUTION = Path(__file__).parents[2]
 README = (DISTRIBUTION / "README.md").read_text()
-COMMANDS = re.search(r"```\n(chladni create.*?)```", README, flags=re.DOTALL)[1].splitlines()
+ROOT_README = (DISTRIBUTION.parents[1] / "README.md").read_text()
+BLOCKS = [
+    block
+    for text in (README, ROOT_README)
+    for block in re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+]
+LINES = [line for block in BLOCKS for line in block.splitlines()]
+COMMANDS = [line for line in LINES if re.match(r"(\S.*\| )?chladni ", line)]
 
 
 @pytest.fixture
@@ -56,8 +65,12 @@ def made_of_a_voice(png_of, script, sounds):
     return png
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README + ROOT_README, flags=re.DOTALL))
 def test_the_readmes_programs_run(sounds, code, script, made_of_a_voice):
+    sample = sounds / "tests" / "fixtures" / "samples" / "speech_english.wav"
+    sample.parent.mkdir(parents=True)
+    (sounds / "build").mkdir()
+    sample.write_bytes(b"a voice")
     exec(compile(code, "README.md", "exec"), {})
     assert script.requests
 
@@ -66,9 +79,55 @@ def test_the_readmes_programs_run(sounds, code, script, made_of_a_voice):
 def test_the_readmes_commands_run(sounds, run, line, made_of_a_voice):
     for name in ("voice.png", "flute.png"):
         (sounds / name).write_bytes(made_of_a_voice)
+    np.save(sounds / "voices.npy", np.zeros((3, 4, 2, 2), np.float32))
+    (sounds / "build").mkdir()
+    for name in ("speech.png", "music.jpg"):
+        (sounds / "build" / name).write_bytes(made_of_a_voice)
+    np.save(sounds / "build" / "voices.npy", np.zeros((3, 4, 2, 2), np.float32))
+    for name in ("speech_english.wav", "music_calm_major.ogg"):
+        path = sounds / "tests" / "fixtures" / "samples" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((sounds / "voice.wav").read_bytes())
     before, _, arguments = line.rpartition("chladni ")
-    ended = run(*shlex.split(arguments, comments=True), stdin=b"a voice" if before else None)
+    arguments = arguments.partition(" > ")[0].replace("recipes latent-noise", "recipes clap")
+    ended = run(*shlex.split(arguments), stdin=b"a voice" if before else None)
     assert ended.exit_code == 0, ended.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_readmes_lines_are_commands_in_every_shell(tmp_path, shell):
+    """Types them as a person does; zsh takes no comments there, so that each stands on a line of its own."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"NOT CHECKED: {shell} is not installed")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("chladni", "chladni-calibrate", "make", "curl", "cat"):
+        (programs / name).write_text('#!/bin/sh\necho "$(basename "$0") $#" >> "$CALLS"\n')
+        (programs / name).chmod(0o755)
+    typed = [line for line in LINES if not line.startswith("source ")]
+    assert not [line for line in typed if re.search(r"\S\s+# ", line)]
+    environ = {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "TERM": "dumb",
+        "CALLS": str(tmp_path / "calls"),
+    }
+    options = ["-f"] if shell == "zsh" else ["--norc", "--noprofile"]
+    ended = subprocess.run(
+        [shell, *options, "-i"],
+        input="\n".join(typed) + "\n",
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    calls = (tmp_path / "calls").read_text().splitlines()
+    expected = sum(len(line.split(" | ")) for line in typed if not line.startswith(("#", "export ")))
+    assert len(calls) == expected, ended.stderr
+    assert "no matches found" not in ended.stderr
+    assert "unmatched" not in ended.stderr
 
 
 EXAMPLES = [
