@@ -1,6 +1,6 @@
 """Images in a folder of the local file system.
 
-    <uuid>.png     the image
+    <uuid>.png     the image, or .jpg or .webp
     <uuid>.json    its record; an image exists when its record does
 
 Files are written under another name, flushed to the disk and then renamed, the record last: whenever the
@@ -28,10 +28,12 @@ from pydantic import TypeAdapter
 
 from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_gateway.domain.image_store import ImageRecord, ImageStore, StoredImage, unknown_image
+from chladni_gateway.domain.images import ImageFormat
 
 _RECORDS: Final = TypeAdapter(ImageRecord)
 _TEMPORARY_SUFFIX: Final = ".tmp"
 _ABANDONED_AFTER: Final = timedelta(hours=1)  # Longer than any write takes, for any process on this folder.
+_SUFFIXES: Final = tuple(form.suffix for form in ImageFormat)
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -108,7 +110,8 @@ class FolderImageStore:
                 temporary.append(self._write_temporary(_RECORDS.dump_json(record), record.created_at))
                 with self._lock:
                     self._make_room()
-                    for source, path in zip(temporary, self._paths(record.image_id), strict=True):
+                    paths = self._image_path(record), self._record_path(record.image_id)
+                    for source, path in zip(temporary, paths, strict=True):
                         source.replace(path)
                     self._flush_folder()
         finally:
@@ -117,15 +120,14 @@ class FolderImageStore:
 
     def _get(self, image_id: UUID) -> StoredImage:
         record = self._describe(image_id)
-        image_path, _ = self._paths(image_id)
         with _answering("read"):
             try:
-                return StoredImage(record, image_path.read_bytes())
+                return StoredImage(record, self._image_path(record).read_bytes())
             except FileNotFoundError:
                 raise unknown_image(image_id) from None
 
     def _describe(self, image_id: UUID) -> ImageRecord:
-        _, record_path = self._paths(image_id)
+        record_path = self._record_path(image_id)
         with _answering("read"):
             try:
                 record = _RECORDS.validate_json(record_path.read_bytes())
@@ -156,9 +158,8 @@ class FolderImageStore:
         record = self._describe(image_id)
         if not owner or record.owner != owner:
             raise unknown_image(image_id)
-        _, record_path = self._paths(image_id)
         with _answering("changed"), self._lock:
-            self._remove(record_path)
+            self._remove(self._record_path(image_id))
 
     def _sweep(self) -> int:
         now = self._now()
@@ -182,20 +183,24 @@ class FolderImageStore:
     def _abandoned(self, now: datetime) -> Iterator[Path]:
         for path in self._folder.iterdir():
             is_remnant = path.suffix == _TEMPORARY_SUFFIX or (
-                path.suffix == ".png" and not path.with_suffix(".json").exists()
+                path.suffix in _SUFFIXES and not path.with_suffix(".json").exists()
             )
             if is_remnant and _modified_at(path) + _ABANDONED_AFTER <= now:
                 yield path
 
     def _remove(self, record_path: Path) -> None:
         record_path.unlink(missing_ok=True)
-        record_path.with_suffix(".png").unlink(missing_ok=True)
+        for suffix in _SUFFIXES:
+            record_path.with_suffix(suffix).unlink(missing_ok=True)
         _log.debug("image removed", extra={"image_id": record_path.stem})
         with suppress(ValueError):  # Another file that somebody put there is no image.
             self._on_removed(UUID(record_path.stem))
 
-    def _paths(self, image_id: UUID) -> tuple[Path, Path]:
-        return self._folder / f"{image_id}.png", self._folder / f"{image_id}.json"
+    def _record_path(self, image_id: UUID) -> Path:
+        return self._folder / f"{image_id}.json"
+
+    def _image_path(self, record: ImageRecord) -> Path:
+        return self._folder / f"{record.image_id}{record.format.suffix}"
 
     def _write_temporary(self, data: bytes, modified_at: datetime) -> Path:
         descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=_TEMPORARY_SUFFIX)

@@ -145,9 +145,14 @@ async def test_callers_are_told_apart_by_those_who_may_name_them(backends, open_
         (creation(height_pixels=4097), Reason.INVALID_FIELD, "options.height_pixels"),
         (creation(priority=7), Reason.INVALID_FIELD, "options.priority"),
         (
-            creation(encoding=media_pb2.ImageEncoding(format=media_pb2.IMAGE_FORMAT_WEBP)),
+            creation(encoding=media_pb2.ImageEncoding(format=7)),
             Reason.INVALID_FIELD,
             "options.encoding.format",
+        ),
+        (
+            creation(encoding=media_pb2.ImageEncoding(format=media_pb2.IMAGE_FORMAT_WEBP, quality=101)),
+            Reason.INVALID_FIELD,
+            "options.encoding.quality",
         ),
         (
             creation(encoding=media_pb2.ImageEncoding(quality=80)),

@@ -129,8 +129,8 @@ async def test_they_come_over_rest_as_a_numpy_file(ldm, gateway, array):
     [
         (b"PK\x03\x04", "is no NumPy file"),
         (npy(LATENTS)[:-1], "is cut off"),
-        (npy(LATENTS.astype(np.int64)), "the type int64"),
-        (npy(np.array([{}], dtype=object)), "the type object"),
+        (npy(LATENTS.astype(np.int64)), "the type <i8"),
+        (npy(np.array([{}], dtype=object)), "the type |O"),
         (npy(np.zeros(0, np.float32)), "holds 0 values"),
         (npy(np.full(4096, np.inf)), "not finite"),
         (npy(LATENTS).replace(b"(4, 32, 32)", b"(9**9, 9,) "), "is no NumPy file"),

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import math
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import FaultError, Reason
+from chladni_gateway.rest.uploads import read_npy
 
 EXAMPLES = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -131,3 +136,33 @@ def open_files():
         if target.startswith("/") and not target.startswith(("/dev", "/proc")):
             paths.add(target)
     return paths
+
+
+@settings(max_examples=200)
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple),
+    kind=st.sampled_from(["<f2", "<f4", ">f8"]),
+    is_fortran=st.booleans(),
+    data=st.data(),
+)
+def test_a_numpy_file_is_read_as_numpy_reads_it(shape, kind, is_fortran, data):
+    numbers = st.floats(-1000, 1000, width=16)
+    values = data.draw(st.lists(numbers, min_size=math.prod(shape), max_size=math.prod(shape)))
+    array = np.array(values, kind).reshape(shape)
+    stream = io.BytesIO()
+    np.save(stream, np.asfortranarray(array) if is_fortran else array)
+    latents = read_npy(stream.getvalue())
+    assert latents.shape == shape
+    assert latents.data == array.astype("<f4").tobytes()
+    damage = data.draw(st.integers(0, len(stream.getvalue()) - 1))
+    with suppress(ValueError):
+        read_npy(stream.getvalue()[:damage] + b"\xff" + stream.getvalue()[damage + 1 :])
+    with pytest.raises(ValueError, match=r"no NumPy file|cut off"):
+        read_npy(stream.getvalue()[:damage])
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=80).map(lambda tail: b"\x93NUMPY\1\0" + tail))
+def test_what_is_no_numpy_file_is_refused(content):
+    with pytest.raises(ValueError, match="no NumPy file"):
+        read_npy(content)

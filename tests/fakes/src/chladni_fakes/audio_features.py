@@ -16,7 +16,7 @@ from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import NotFoundError, Reason
 from chladni_fakes.families import SPACE, descriptors
-from chladni_fakes.images import png_message, solid_png
+from chladni_fakes.images import file_with_text, png_message, solid_png
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -83,7 +83,11 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         width_pixels = request.width_pixels or _SIDE_PIXELS
         height_pixels = request.height_pixels or _SIDE_PIXELS
         content = solid_png(width_pixels, height_pixels, VIRIDIS_DARK)
-        return audio_pb2.RenderSpectrogramResponse(image=png_message(content, width_pixels, height_pixels))
+        image = png_message(content, width_pixels, height_pixels)
+        if request.encoding.format in {media_pb2.IMAGE_FORMAT_JPEG, media_pb2.IMAGE_FORMAT_WEBP}:
+            image.content = file_with_text(request.encoding.format, "")
+            image.format = request.encoding.format
+        return audio_pb2.RenderSpectrogramResponse(image=image)
 
     async def StreamFeatures(
         self, request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest], _context: Any

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
 from chladni_contract.provenance_messages import to_provenance
 from chladni_fakes.families import embedded, input_names
-from chladni_fakes.images import colored_png, png_message, with_text
+from chladni_fakes.images import colored_png, file_with_text, png_message, with_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -163,8 +164,12 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         content = self.draw(_subject(request), seed, facts["width_pixels"])
         if self.carries_provenance:
             content = with_text(content, "chladni", json.dumps(facts))
+        image = png_message(content, facts["width_pixels"], facts["height_pixels"])
+        if options.encoding.format in {media_pb2.IMAGE_FORMAT_JPEG, media_pb2.IMAGE_FORMAT_WEBP}:
+            image.content = file_with_text(options.encoding.format, json.dumps(facts))
+            image.format = options.encoding.format
         return image_pb2.GenerationCompleted(
-            image=png_message(content, facts["width_pixels"], facts["height_pixels"]),
+            image=image,
             provenance=generation_pb2.Provenance(**facts),
             reused=self.is_reused,
         )

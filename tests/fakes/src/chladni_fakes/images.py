@@ -8,6 +8,7 @@ import zlib
 from typing import Final
 
 from chladni.media.v1 import media_pb2
+from chladni_contract.image_metadata import exif_of
 
 _END: Final = b"IEND"
 
@@ -32,6 +33,15 @@ def with_text(png: bytes, keyword: str, text: str) -> bytes:
     # No compression, no language, no translated keyword.
     data = keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
     return png.removesuffix(end) + _chunk(b"iTXt", data) + end
+
+
+def file_with_text(form: media_pb2.ImageFormat, text: str) -> bytes:
+    """Return a JPEG or WebP that carries a text in its Exif and has no pixels."""
+    exif = exif_of(text)
+    if form == media_pb2.IMAGE_FORMAT_JPEG:
+        return b"\xff\xd8\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + b"\xff\xd9"
+    chunk = b"EXIF" + struct.pack("<I", len(exif)) + exif + b"\0" * (len(exif) % 2)
+    return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
 
 
 def png_message(

@@ -15,19 +15,21 @@ from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.backends.messages import (
     to_audio_features,
     to_clip_message,
+    to_encoding_message,
     to_extract_request,
     to_image,
     to_live_event,
     to_model_summaries,
 )
 from chladni_gateway.domain.audio import DEFAULT_FEATURES
+from chladni_gateway.domain.images import PNG_ENCODING
 from chladni_runtime.client.backend_client import BackendClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from chladni_gateway.domain.audio import AudioClip, AudioFeatures, FeatureSelection
-    from chladni_gateway.domain.images import Image
+    from chladni_gateway.domain.images import Image, ImageEncoding
     from chladni_gateway.domain.live import LiveEvent
     from chladni_gateway.domain.models import ModelSummary
     from chladni_gateway.domain.ports import SpectrogramSize
@@ -70,8 +72,15 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             )
         return to_audio_features(response)
 
-    async def render(self, clip: AudioClip, size: SpectrogramSize, deadline: Deadline) -> Image:
-        """Return the spectrogram of a recording, as PNG.
+    async def render(
+        self,
+        clip: AudioClip,
+        size: SpectrogramSize,
+        deadline: Deadline,
+        *,
+        encoding: ImageEncoding = PNG_ENCODING,
+    ) -> Image:
+        """Return the spectrogram of a recording.
 
         Raises:
             ChladniError: The recording cannot be used, or the service failed.
@@ -80,6 +89,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             audio=to_clip_message(clip),
             width_pixels=size.width_pixels,
             height_pixels=size.height_pixels,
+            encoding=to_encoding_message(encoding),
         )
         async with self.call(deadline) as (stub, options):
             response = await stub.RenderSpectrogram(

@@ -26,7 +26,7 @@ from chladni_gateway.domain.audio import (
 )
 from chladni_gateway.domain.events import Completed, GenerationEvent, Progressed, Queued, Started
 from chladni_gateway.domain.generation import Priority
-from chladni_gateway.domain.images import Image
+from chladni_gateway.domain.images import PNG_ENCODING, Image, ImageFormat
 from chladni_gateway.domain.live import LiveEvent, LiveFrames, LiveSummary
 from chladni_gateway.domain.models import ModelSummary
 
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 
     from chladni_gateway.domain.audio import AudioClip, FeatureSelection
     from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin, PreviewRequest
+    from chladni_gateway.domain.images import ImageEncoding
 
 _MEDIA_TYPES: Final = {
     media_pb2.IMAGE_FORMAT_UNSPECIFIED: "",
-    media_pb2.IMAGE_FORMAT_PNG: "image/png",
-    media_pb2.IMAGE_FORMAT_JPEG: "image/jpeg",
-    media_pb2.IMAGE_FORMAT_WEBP: "image/webp",
+    media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG.media_type,
+    media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG.media_type,
+    media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP.media_type,
 }
 _IMAGE_FORMATS: Final = {media_type: number for number, media_type in _MEDIA_TYPES.items()}
 _LATENT_BASES: Final = {
@@ -226,6 +227,20 @@ def to_image_message(image: Image) -> media_pb2.EncodedImage:
     )
 
 
+def to_encoding_message(encoding: ImageEncoding) -> media_pb2.ImageEncoding | None:
+    """Return the message of an encoding; `None` for what services choose by themselves."""
+    if encoding == PNG_ENCODING:
+        return None
+    return media_pb2.ImageEncoding(
+        format=_IMAGE_FORMATS[encoding.format.media_type], quality=encoding.quality
+    )
+
+
+def to_format_message(form: ImageFormat) -> media_pb2.ImageFormat:
+    """Return the number of a format."""
+    return _IMAGE_FORMATS[form.media_type]
+
+
 def to_embedding_message(embedding: Embedding) -> tensor_pb2.Embedding:
     """Return the message of an embedding."""
     return tensor_pb2.Embedding(
@@ -303,6 +318,7 @@ def to_generate_request(generation: GenerationRequest) -> image_pb2.GenerateImag
             reproducible=settings.reproducible,
             bypass_cache=settings.bypass_cache,
             previews=_to_preview_options(settings.previews),
+            encoding=to_encoding_message(settings.encoding),
         ),
         origin=_to_origin_message(generation.origin),
     )

@@ -21,7 +21,7 @@ from chladni_gateway.domain.events import (
     RecipeEvent,
 )
 from chladni_gateway.domain.image_store import ImageRecord, ImageStore
-from chladni_gateway.domain.images import Image
+from chladni_gateway.domain.images import format_of
 from chladni_gateway.domain.recipe_options import check_taken
 from chladni_gateway.domain.request import CreationRequest, check_request
 from chladni_gateway.domain.stages import Stage, at_stage
@@ -149,9 +149,7 @@ class ImageCreator:
                 stored = await self._store.get(operation.operation_id)
             except NotFoundError:
                 return None
-        record = stored.record
-        image = Image(stored.content, "image/png", record.width_pixels, record.height_pixels)
-        return Created(image, replace(record, is_reused=True))
+        return Created(stored.image, replace(stored.record, is_reused=True))
 
     def _recipe_of(self, request: CreationRequest) -> Recipe:
         validator = RequestValidator()
@@ -183,6 +181,7 @@ class ImageCreator:
             created_at=created_at,
             expires_at=created_at + self._store.retention,
             sha256=hashlib.sha256(completed.image.content).hexdigest(),
+            format=format_of(completed.image),
             size_bytes=len(completed.image.content),
             width_pixels=completed.image.width_pixels,
             height_pixels=completed.image.height_pixels,
@@ -194,5 +193,6 @@ class ImageCreator:
             provenance=completed.provenance,
             is_reused=completed.is_reused,
             owner=request.owner,
+            warnings=analyzed.warnings if analyzed else (),
             audio_embedding=analyzed.embedding if analyzed else None,
         )

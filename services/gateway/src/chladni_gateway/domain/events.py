@@ -15,6 +15,7 @@ from typing import ClassVar, TypeAlias
 from uuid import UUID
 
 from chladni_contract.provenance import Provenance
+from chladni_contract.warnings import ServiceWarning
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
 from chladni_gateway.domain.image_store import ImageRecord
 from chladni_gateway.domain.images import Image
@@ -33,13 +34,21 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Analyzed:
-    """The sound has been analysed; `embedding` has no names, and is `None` if the recipe does without."""
+    """The sound has been analysed.
+
+    Attributes:
+        audio: What was found in the file.
+        descriptors: Descriptors of the sound.
+        embedding: Its embedding, without names; `None` if the recipe does without.
+        warnings: What the caller should know about the sound.
+    """
 
     stage: ClassVar[Stage] = Stage.AUDIO_FEATURES
 
     audio: AudioProperties
     descriptors: tuple[Descriptor, ...]
     embedding: Embedding | None = None
+    warnings: tuple[ServiceWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import Embedding, InitialLatents
-from chladni_gateway.domain.images import Image
+from chladni_gateway.domain.images import PNG_ENCODING, Image, ImageEncoding
 
 
 class Priority(StrEnum):
@@ -43,6 +43,7 @@ class GenerationSettings:
         bypass_cache: Whether the image must be computed again.
         upscale: Factor by which the finished image is larger than its width and height.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1].
+        encoding: How the image is encoded.
     """
 
     seed: int | None = None
@@ -57,6 +58,7 @@ class GenerationSettings:
     bypass_cache: bool = False
     upscale: int | None = None
     refiner_start: float | None = None
+    encoding: ImageEncoding = PNG_ENCODING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from pydantic import AliasChoices, Field
 
 from chladni_contract.errors import NotFoundError, Reason
 from chladni_contract.provenance import Provenance
+from chladni_contract.warnings import ServiceWarning
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
-from chladni_gateway.domain.images import parse_uuid
+from chladni_gateway.domain.images import Image, ImageFormat, parse_uuid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +24,11 @@ class ImageRecord:
         image_id: Identifier of the image.
         created_at: When it was made.
         expires_at: When it expires.
-        sha256: SHA-256 of the PNG, in hexadecimal digits.
+        sha256: SHA-256 of the file, in hexadecimal digits.
         width_pixels: Width.
         height_pixels: Height.
-        size_bytes: Length of the PNG; 0 for records of earlier versions.
+        format: Format of the file.
+        size_bytes: Length of the file; 0 for records of earlier versions.
         source_name: Name of the recording, for people; empty if it had none.
         recipe: Name of the recipe.
         processing_seconds: Time that it took to make.
@@ -35,6 +37,7 @@ class ImageRecord:
         provenance: How it was made.
         is_reused: Whether an identical request, answered before or in progress at the same time, gave it.
         owner: Whose image it is: the one who may list and delete it. Empty if it is nobody's.
+        warnings: What its owner should know about it and its sound.
         audio_embedding: Embedding of the sound, without component names; `None` for records of earlier
             versions, which have none, or call it `sound`.
     """
@@ -51,9 +54,11 @@ class ImageRecord:
     audio: AudioProperties | None
     descriptors: tuple[Descriptor, ...]
     provenance: Provenance
+    format: ImageFormat = ImageFormat.PNG
     size_bytes: int = 0
     is_reused: bool = False
     owner: str = ""
+    warnings: tuple[ServiceWarning, ...] = ()
     audio_embedding: Annotated[
         Embedding | None, Field(validation_alias=AliasChoices("audio_embedding", "sound"))
     ] = None
@@ -65,11 +70,17 @@ class StoredImage:
 
     Attributes:
         record: What is kept with it.
-        content: The PNG's bytes.
+        content: The file's bytes.
     """
 
     record: ImageRecord
     content: bytes
+
+    @property
+    def image(self) -> Image:
+        """The image with what is known about its file."""
+        record = self.record
+        return Image(self.content, record.format.media_type, record.width_pixels, record.height_pixels)
 
 
 class ImageStore(Protocol):

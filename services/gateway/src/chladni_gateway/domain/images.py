@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +12,40 @@ from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
 
 _UUID_PATTERN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
+
+class ImageFormat(StrEnum):
+    """Format of an encoded image."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+    @property
+    def media_type(self) -> str:
+        """Media type of its files."""
+        return f"image/{self.value}"
+
+    @property
+    def suffix(self) -> str:
+        """End of the names of its files."""
+        return ".jpg" if self is ImageFormat.JPEG else f".{self.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageEncoding:
+    """How an image is encoded.
+
+    Attributes:
+        format: Format.
+        quality: Quality of JPEG and WebP, 1 to 100; `None` for the service's default.
+    """
+
+    format: ImageFormat = ImageFormat.PNG
+    quality: int | None = None
+
+
+PNG_ENCODING: Final = ImageEncoding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +63,11 @@ class Image:
     media_type: str = ""
     width_pixels: int = 0
     height_pixels: int = 0
+
+
+def format_of(image: Image) -> ImageFormat:
+    """Return the format of an image; PNG, which services answer with, if its media type does not say."""
+    return next((form for form in ImageFormat if form.media_type == image.media_type), ImageFormat.PNG)
 
 
 def parse_uuid(text: str, *, field: str, hint: str) -> UUID:

@@ -20,7 +20,7 @@ from chladni_gateway.domain.audio import (
 )
 from chladni_gateway.domain.events import GenerationEvent
 from chladni_gateway.domain.generation import GenerationRequest
-from chladni_gateway.domain.images import Image
+from chladni_gateway.domain.images import PNG_ENCODING, Image, ImageEncoding
 from chladni_gateway.domain.live import LiveEvent
 from chladni_gateway.domain.models import ModelSummary
 from chladni_runtime.client.health import HealthState
@@ -124,7 +124,14 @@ class AudioAnalyzer(Backend, Protocol):
 class SpectrogramRenderer(Protocol):
     """Draws spectrograms."""
 
-    async def render(self, clip: AudioClip, size: SpectrogramSize, deadline: Deadline) -> Image:
+    async def render(
+        self,
+        clip: AudioClip,
+        size: SpectrogramSize,
+        deadline: Deadline,
+        *,
+        encoding: ImageEncoding = PNG_ENCODING,
+    ) -> Image:
         """Return the spectrogram of a recording, time to the right and frequency upwards."""
         ...
 

@@ -10,11 +10,12 @@ from uuid import UUID
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.audio import AudioClip
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest
-from chladni_gateway.domain.images import parse_uuid
+from chladni_gateway.domain.images import ImageEncoding, ImageFormat, parse_uuid
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_runtime.server.validation import RequestValidator
 
 AUDIO_FIELD: Final = "audio.content"
+QUALITY_FIELD: Final = "encoding.quality"
 MAX_SEED: Final = 2**32 - 1
 MAX_STEPS: Final = 150
 MAX_GUIDANCE_SCALE: Final = 30.0
@@ -26,6 +27,7 @@ MAX_MODEL_NAME_LENGTH: Final = 256
 UPSCALES: Final = (1, 2)
 MAX_LATENT_VALUES: Final = 2**18
 DEFAULT_PAGE_SIZE: Final = 100
+MAX_QUALITY: Final = 100
 MAX_PAGE_SIZE: Final = 200
 _MAX_FILE_NAME_LENGTH: Final = 255
 _MIN_PREVIEW_PIXELS: Final = 16
@@ -149,10 +151,27 @@ def _check_settings(validator: RequestValidator, settings: GenerationSettings) -
         validator.check_range(
             "guidance_scale", settings.guidance_scale, minimum=1, maximum=MAX_GUIDANCE_SCALE
         )
+    check_encoding(validator, settings.encoding)
     validator.check_length("scheduler", settings.scheduler, maximum=MAX_SCHEDULER_NAME_LENGTH)
     for name, side in (("width_pixels", settings.width_pixels), ("height_pixels", settings.height_pixels)):
         if side is not None:
             validator.check_range(name, side, minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS, unit="pixels")
+
+
+def check_encoding(validator: RequestValidator, encoding: ImageEncoding) -> None:
+    """Check how an image is to be encoded."""
+    quality = encoding.quality
+    if quality is None:
+        return
+    if encoding.format is ImageFormat.PNG:
+        validator.check(
+            QUALITY_FIELD,
+            valid=False,
+            description="does not go with PNG, which is lossless; leave it out.",
+            metadata={"value": quality},
+        )
+    else:
+        validator.check_range(QUALITY_FIELD, quality, minimum=1, maximum=MAX_QUALITY)
 
 
 def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:

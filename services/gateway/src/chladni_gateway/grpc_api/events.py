@@ -7,6 +7,7 @@ from typing import Final
 from chladni.gateway.v1 import creation_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni_contract.provenance_messages import to_provenance_message
+from chladni_contract.warnings import to_warning_message
 from chladni_gateway.backends.messages import to_image_message
 from chladni_gateway.creation.job import Done
 from chladni_gateway.domain.events import (
@@ -56,6 +57,7 @@ def to_event_message(
         case Analyzed():
             message.analyzed.audio.CopyFrom(to_audio_message(event.audio))
             message.analyzed.descriptors.extend(to_descriptor_messages(event.descriptors))
+            message.analyzed.warnings.extend(map(to_warning_message, event.warnings))
         case Created() | Done():
             message.part = event.part
             _set_created(message.created, event)

@@ -9,7 +9,7 @@ from chladni.gateway.v1 import creation_pb2
 from chladni.gateway.v1 import image_service_pb2 as service_pb2
 from chladni.gateway.v1 import image_service_pb2_grpc as service_grpc
 from chladni.generation.v1 import generation_pb2
-from chladni.media.v1 import media_pb2
+from chladni_gateway.backends.messages import to_format_message
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.request import last_seen_of, page_size_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
@@ -83,7 +83,8 @@ class ImageServicer(service_grpc.ImageServiceServicer):
         """Yield the file of a stored image in parts, at least one."""
         image_id = parse_image_id(request.image_id, field="image_id")
         with at_stage(Stage.STORAGE):
-            content = (await self._application.store.get(image_id)).content
+            stored = await self._application.store.get(image_id)
+        content = stored.content
         validator = RequestValidator()
         validator.check_range(
             "offset_bytes", request.offset_bytes, minimum=0, maximum=len(content), unit="bytes"
@@ -93,7 +94,7 @@ class ImageServicer(service_grpc.ImageServiceServicer):
             yield service_pb2.DownloadImageResponse(
                 content=content[start : start + _PART_BYTES],
                 total_bytes=len(content),
-                format=media_pb2.IMAGE_FORMAT_PNG,
+                format=to_format_message(stored.record.format),
             )
 
     async def ListImages(

@@ -15,7 +15,8 @@ from chladni.gateway.v1 import image_pb2, image_service_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.provenance_messages import to_provenance_message
-from chladni_gateway.backends.messages import to_image_message
+from chladni_contract.warnings import to_warning_message
+from chladni_gateway.backends.messages import to_format_message, to_image_message
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
 from chladni_gateway.domain.image_store import ImageRecord, StoredImage
 from chladni_gateway.domain.images import Image
@@ -33,6 +34,7 @@ def to_owned_image_message(record: ImageRecord) -> image_pb2.Image:
         message.audio.CopyFrom(to_audio_message(record.audio))
     message.descriptors.extend(to_descriptor_messages(record.descriptors))
     message.display_name = record.source_name
+    message.warnings.extend(map(to_warning_message, record.warnings))
     return message
 
 
@@ -40,7 +42,7 @@ def to_image_resource(record: ImageRecord) -> image_pb2.Image:
     """Return the message of an image, for anyone who knows its identifier."""
     return image_pb2.Image(
         image_id=str(record.image_id),
-        format=media_pb2.IMAGE_FORMAT_PNG,
+        format=to_format_message(record.format),
         size_bytes=record.size_bytes,
         sha256=record.sha256,
         width_pixels=record.width_pixels,
@@ -65,8 +67,7 @@ def to_get_image_response(stored: StoredImage, *, owner: str) -> image_service_p
     record = replace(stored.record, size_bytes=len(stored.content))
     is_owner = bool(owner) and record.owner == owner
     make = to_owned_image_message if is_owner else to_image_resource
-    image = Image(stored.content, "image/png", record.width_pixels, record.height_pixels)
-    return image_service_pb2.GetImageResponse(image=make(record), file=to_file_message(image))
+    return image_service_pb2.GetImageResponse(image=make(record), file=to_file_message(stored.image))
 
 
 def to_match_message(match: Match) -> image_service_pb2.ImageMatch:

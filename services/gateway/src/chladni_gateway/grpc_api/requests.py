@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-import numpy as np
 from google.protobuf.descriptor import EnumDescriptor
 
 from chladni.gateway.v1 import creation_pb2, image_service_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import (
     FIELD_KEY,
     ChladniError,
@@ -21,14 +23,15 @@ from chladni_contract.errors import (
     InvalidInputError,
     Reason,
 )
-from chladni_contract.tensors import to_array
 from chladni_gateway.backends.messages import to_image
 from chladni_gateway.domain.audio import AudioClip, InitialLatents, PcmEncoding, PcmFormat
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.image_store import parse_image_id
+from chladni_gateway.domain.images import ImageEncoding, ImageFormat
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
-from chladni_gateway.domain.request import CreationRequest, parse_request_id
+from chladni_gateway.domain.request import MAX_LATENT_VALUES, CreationRequest, parse_request_id
 from chladni_gateway.similarity.comparison import ImageSource
+from chladni_runtime.server.validation import RequestValidator
 
 _PRIORITIES: Final = {
     generation_pb2.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
@@ -49,8 +52,14 @@ _RECIPES: Final = {
     "clap_unclip": "clap-unclip",
 }
 """Recipes by the names of their options in the oneof `recipe_options`."""
-_KEPT_FORMATS: Final = (media_pb2.IMAGE_FORMAT_UNSPECIFIED, media_pb2.IMAGE_FORMAT_PNG)
+_FORMATS: Final = {
+    media_pb2.IMAGE_FORMAT_UNSPECIFIED: ImageFormat.PNG,
+    media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG,
+    media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
+    media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
+}
 _OPTIONS: Final = frozenset(field.name for field in generation_pb2.GenerationOptions.DESCRIPTOR.fields)
+_FLOAT_BYTES: Final = 4
 _PCM_ENCODINGS: Final = {
     media_pb2.PCM_ENCODING_INT16: PcmEncoding.INT16,
     media_pb2.PCM_ENCODING_FLOAT32: PcmEncoding.FLOAT32,
@@ -79,10 +88,9 @@ def to_creation_request(
 
     Raises:
         ChladniError: It gives options of another recipe than the one that it names, a value of an enum that
-            this gateway does not know, another encoding than PNG, or a `request_id` that is no UUID.
+            this gateway does not know, or a `request_id` that is no UUID.
     """
     options = message.options
-    _check_encoding(options)
     return CreationRequest(
         clip=to_clip(message.audio),
         recipe=_to_recipe(message),
@@ -97,6 +105,7 @@ def to_creation_request(
             priority=_to_priority(options.priority),
             reproducible=options.reproducible if options.HasField("reproducible") else True,
             bypass_cache=options.bypass_cache,
+            encoding=_to_encoding(options.encoding),
         ),
         options=_to_recipe_options(message),
         caller=caller,
@@ -211,10 +220,29 @@ def _to_initial_latents(options: creation_pb2.LatentNoiseOptions) -> InitialLate
     if not options.HasField("initial_latents"):
         return None
     tensor = options.initial_latents
-    values = to_array(
-        tensor, field="latent_noise.initial_latents", dtype=np.float32, shape=[None] * len(tensor.shape)
+    field = "latent_noise.initial_latents"
+    shape, data = tuple(tensor.shape), tensor.data
+    count = math.prod(shape)
+    validator = RequestValidator()
+    validator.check(
+        f"{field}.dtype",
+        valid=tensor.dtype == tensor_pb2.DATA_TYPE_FLOAT32,
+        description="must be DATA_TYPE_FLOAT32.",
     )
-    return InitialLatents(values.shape, values.tobytes())
+    validator.check(
+        f"{field}.data",
+        valid=min(shape, default=0) >= 0 and len(data) == _FLOAT_BYTES * count,
+        description=f"holds {len(data)} bytes; the shape needs {_FLOAT_BYTES * count}.",
+        metadata={"value": len(data), "allowed": str(_FLOAT_BYTES * count)},
+    )
+    validator.raise_if_invalid()
+    validator.check(
+        f"{field}.data",
+        valid=count > MAX_LATENT_VALUES or all(map(math.isfinite, struct.unpack(f"<{count}f", data))),
+        description="holds NaN or infinite values; send finite ones.",
+    )
+    validator.raise_if_invalid()
+    return InitialLatents(shape, data)
 
 
 def _with_texts(common: RecipeOptions, texts: _Texts, **further: Any) -> RecipeOptions:
@@ -236,27 +264,11 @@ def _path_of(field: str, message: creation_pb2.CreateImageRequest) -> str:
     return f"options.{field}" if first in _OPTIONS else field
 
 
-def _check_encoding(options: generation_pb2.GenerationOptions) -> None:
-    """Require the one encoding in which the gateway keeps images.
-
-    Raises:
-        InvalidInputError: Another one is asked for.
-    """
-    encoding = options.encoding
-    if encoding.format not in _KEPT_FORMATS:
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            "options.encoding.format must be IMAGE_FORMAT_PNG, as the gateway keeps images; leave it out.",
-            field="options.encoding.format",
-            metadata={"value": str(encoding.format), "allowed": "IMAGE_FORMAT_PNG"},
-        )
-    if encoding.HasField("quality"):
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            "options.encoding.quality does not go with PNG, which is lossless; leave it out.",
-            field="options.encoding.quality",
-            metadata={"value": str(encoding.quality)},
-        )
+def _to_encoding(message: media_pb2.ImageEncoding) -> ImageEncoding:
+    form = _FORMATS.get(message.format)
+    if form is None:
+        raise _unknown_value("options.encoding.format", message.format, media_pb2.ImageFormat.DESCRIPTOR)
+    return ImageEncoding(format=form, quality=message.quality if message.HasField("quality") else None)
 
 
 def _to_preview_request(message: generation_pb2.PreviewOptions) -> PreviewRequest:

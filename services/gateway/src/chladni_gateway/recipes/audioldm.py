@@ -14,6 +14,7 @@ from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.domain.audio import AudioClip, AudioFeatures, Embedding, FeatureSelection
 from chladni_gateway.domain.events import Completed, Drafted, FellBack, Report
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
+from chladni_gateway.domain.images import PNG_ENCODING
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.recipe_options import RecipeOptions
 from chladni_gateway.domain.request import CreationRequest
@@ -191,7 +192,13 @@ class _Creation:
 
     async def _draw_and_refine(self, models: ModelPair, refiner: ModelSummary) -> Completed:
         # Size and scheduler are meant for the image that is refined from this one.
-        own = replace(self.request.settings, width_pixels=None, height_pixels=None, scheduler="")
+        own = replace(
+            self.request.settings,
+            width_pixels=None,
+            height_pixels=None,
+            scheduler="",
+            encoding=PNG_ENCODING,  # Nothing of what the next part starts from may be lost.
+        )
         try:
             draft = await self._draw(models, own)
         except ChladniError as error:

@@ -90,6 +90,7 @@ def _beginning(event: Accepted | Analyzed) -> tuple[str, dict[str, Any]]:
     return "analyzed", {
         "audio": asdict(event.audio),
         "descriptors": [asdict(descriptor) for descriptor in event.descriptors],
+        "warnings": [asdict(warning) for warning in event.warnings],
     }
 
 

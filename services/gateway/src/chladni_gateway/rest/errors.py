@@ -33,6 +33,10 @@ _REST_NAMES: Final = {
     "audio.content": "file",
     "audio.display_name": "file name",
     "audio": "file",
+    "encoding.format": "format",
+    "encoding.quality": "quality",
+    "options.encoding.format": "format",
+    "options.encoding.quality": "quality",
 }
 _GRPC_NAME: Final = re.compile(r"\b(audio\.content|audio\.display_name)\b")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from chladni_gateway.domain.images import ImageFormat
+
 API: Final = "/api/v1"
 """Path of this version of the API."""
 FIRST_API: Final = "/api"
@@ -33,6 +35,7 @@ CREATED_IMAGE: Final[dict[str, Any]] = {
     "display_name": "voice.wav",
     "create_time": "2026-01-15T10:30:00Z",
     "expire_time": "2026-01-16T10:30:00Z",
+    "format": "png",
     "size_bytes": 421733,
     "sha256": _DIGEST,
     "width_pixels": 512,
@@ -78,6 +81,7 @@ CREATED_IMAGE: Final[dict[str, Any]] = {
         "sha256": _DIGEST,
     },
     "descriptors": [_DESCRIPTOR],
+    "warnings": [],
 }
 JOB: Final[dict[str, Any]] = {
     "job_id": JOB_ID,
@@ -204,6 +208,12 @@ def error_example(code: str) -> dict[str, Any]:
 def json_example(value: object) -> dict[str, Any]:
     """Return the content of an answer with an example; its schema comes from the response model."""
     return {"application/json": {"example": value}}
+
+
+def image_content() -> dict[str, Any]:
+    """Return the content of an answer that is an image file."""
+    schema = {"type": "string", "format": "binary"}
+    return {form.media_type: {"schema": schema} for form in ImageFormat}
 
 
 def event_stream_content(*names: str) -> dict[str, Any]:

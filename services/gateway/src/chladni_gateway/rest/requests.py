@@ -12,6 +12,7 @@ from pydantic import Field, WithJsonSchema
 from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, Reason
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
+from chladni_gateway.domain.images import ImageEncoding
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import (
     MAX_GUIDANCE_SCALE,
@@ -31,8 +32,11 @@ from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, FIRST_API, REQUEST_ID
 from chladni_gateway.rest.uploads import (
+    FORMAT,
     MAX_ARRAY_FILE_BYTES,
+    QUALITY,
     ArrayFile,
+    FormatField,
     Number,
     TrueOrFalse,
     UploadForm,
@@ -167,6 +171,8 @@ class GenerationForm(UploadForm):
         description="Whether the image must be computed again, even if an identical request gave it before.",
         examples=[False],
     )
+    format: FormatField = FORMAT
+    quality: WholeNumber = QUALITY
     prompt: str = Field(
         "",
         description="Text to follow, for recipes that take one. Absent: the recipe's default.",
@@ -332,6 +338,7 @@ def _to_settings(form: GenerationForm, previews: PreviewRequest | None) -> Gener
         priority=form.priority,
         reproducible=form.reproducible,
         bypass_cache=form.bypass_cache,
+        encoding=ImageEncoding(format=form.format, quality=form.quality),
     )
 
 

@@ -11,8 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from chladni_contract.errors import NotOfferedError
 from chladni_contract.provenance import Provenance
+from chladni_contract.warnings import ServiceWarning
 from chladni_gateway.creation.job import JobState
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
+from chladni_gateway.domain.images import ImageFormat
 from chladni_gateway.domain.scores import Level, level_of, percent_of
 from chladni_gateway.rest.openapi import API, IMAGE_ID, OTHER_IMAGE_ID
 from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
@@ -48,6 +50,7 @@ class CreatedImage(BaseModel):
     )
     create_time: datetime = Field(description="When it was made.")
     expire_time: datetime = Field(description="When the image will be removed.")
+    format: ImageFormat = Field(description="Format of its file.")
     size_bytes: int = Field(description="Length of its file.", examples=[421733])
     sha256: str = Field(description="SHA-256 of its file, in hexadecimal digits.")
     width_pixels: int = Field(examples=[512])
@@ -57,6 +60,9 @@ class CreatedImage(BaseModel):
         description="What was found in the recording; null if the image was made from initial latents alone."
     )
     descriptors: list[Descriptor] = Field(description="The qualities of the sound that shaped the image.")
+    warnings: list[ServiceWarning] = Field(
+        description="What its owner should know about the image and its sound; usually empty."
+    )
 
 
 NextPageToken = Annotated[
@@ -399,6 +405,7 @@ def to_created_image(record: ImageRecord, *, api: str = API) -> CreatedImage:
         display_name=record.source_name,
         create_time=record.created_at,
         expire_time=record.expires_at,
+        format=record.format,
         size_bytes=record.size_bytes,
         sha256=record.sha256,
         width_pixels=record.width_pixels,
@@ -406,6 +413,7 @@ def to_created_image(record: ImageRecord, *, api: str = API) -> CreatedImage:
         provenance=record.provenance,
         audio=record.audio,
         descriptors=list(record.descriptors),
+        warnings=list(record.warnings),
     )
 
 

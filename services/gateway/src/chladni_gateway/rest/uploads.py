@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
-import io
+import itertools
 import math
 import re
+import struct
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
-import numpy as np
-from numpy.lib import format as npy
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -31,13 +31,14 @@ from chladni_contract.errors import (
     Reason,
 )
 from chladni_gateway.domain.audio import AudioClip, InitialLatents
-from chladni_gateway.domain.request import MAX_LATENT_VALUES, clip_too_large
+from chladni_gateway.domain.images import ImageFormat
+from chladni_gateway.domain.request import MAX_LATENT_VALUES, MAX_QUALITY, clip_too_large
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.middleware.body_limit import read_body
 from chladni_gateway.rest.multipart import FieldRule, FormField, read_form
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from enum import StrEnum
 
     from pydantic_core import ErrorDetails
@@ -51,8 +52,15 @@ _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and short text fi
 _MAX_TEXT_BYTES: Final = 256
 _MAX_BYTES_PER_CHARACTER: Final = 4  # In UTF-8.
 _SHOWN_CHARACTERS: Final = 32
-_FLOAT_SIZES: Final = (2, 4, 8)
-MAX_ARRAY_FILE_BYTES: Final = MAX_LATENT_VALUES * max(_FLOAT_SIZES) + 16 * 1024
+_NPY_PREFIX_BYTES: Final = 8
+_MAX_NPY_HEADER_BYTES: Final = 4096
+_NPY_MAGIC: Final = b"\x93NUMPY"
+_NPY_CODES: Final = {"<f2": "<e", ">f2": ">e", "<f4": "<f", ">f4": ">f", "<f8": "<d", ">f8": ">d"}
+_UNREADABLE: Final = (
+    struct.error, IndexError, ValueError, TypeError, KeyError, SyntaxError, MemoryError, RecursionError,
+)  # fmt: skip
+_LARGEST_FLOAT32: Final = (2 - 2**-23) * 2.0**127
+MAX_ARRAY_FILE_BYTES: Final = MAX_LATENT_VALUES * 8 + 2 * _MAX_NPY_HEADER_BYTES
 """Longest NumPy file, its header included."""
 _SETTLING_SECONDS: Final = 2.0
 """Time before the rate of an upload counts."""
@@ -97,32 +105,48 @@ TrueOrFalse = Annotated[bool, _written_as("true|false", "true or false")]
 
 
 def read_npy(content: bytes) -> InitialLatents:
-    """Return the floats of a NumPy file as float32 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+    """Return the floats of a NumPy file (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 
     Raises:
         ValueError: It is no such file, holds too many values, or one that is not finite.
     """
-    stream = io.BytesIO(content)
-    try:
-        version = npy.read_magic(stream)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, is_fortran, dtype = read_header(stream)
-    except (ValueError, TypeError, SyntaxError, EOFError, UnicodeError):
-        raise ValueError("is no NumPy file; write it with numpy.save.") from None
+    shape, code, is_fortran, offset = _read_npy_header(content)
     count = math.prod(shape)
-    if dtype.kind != "f" or dtype.itemsize not in _FLOAT_SIZES:
-        raise ValueError(f"holds values of the type {dtype}, must be float16, float32 or float64.")
     if not 0 < count <= MAX_LATENT_VALUES:
         raise ValueError(f"holds {count} values, must hold 1 to {MAX_LATENT_VALUES}.")
-    data = content[stream.tell() :]
-    if len(data) != count * dtype.itemsize:
+    if len(content) - offset != struct.calcsize(f"{code[0]}{count}{code[1]}"):
         raise ValueError("is cut off, or goes on after its values.")
-    values = np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
-    with np.errstate(over="ignore"):
-        floats = np.ascontiguousarray(values, dtype="<f4")
-    if not np.isfinite(floats).all():
-        raise ValueError("holds values that are not finite.")
-    return InitialLatents(shape, floats.tobytes())
+    values: Sequence[float] = struct.unpack_from(f"{code[0]}{count}{code[1]}", content, offset)
+    if is_fortran:
+        values = _in_row_major_order(values, shape)
+    largest = max(map(abs, values))
+    if not largest <= _LARGEST_FLOAT32 or not all(map(math.isfinite, values)):
+        raise ValueError("holds values that are not finite in single precision.")
+    return InitialLatents(shape, struct.pack(f"<{count}f", *values))
+
+
+def _read_npy_header(content: bytes) -> tuple[tuple[int, ...], str, bool, int]:
+    """Return the shape, the code of the values for `struct`, whether columns come first, and the offset."""
+    try:
+        version = content[len(_NPY_MAGIC)]
+        length_code = "<H" if version == 1 else "<I"
+        (length,) = struct.unpack_from(length_code, content, _NPY_PREFIX_BYTES)
+        begin = _NPY_PREFIX_BYTES + struct.calcsize(length_code)
+        header = ast.literal_eval(content[begin : begin + min(length, _MAX_NPY_HEADER_BYTES)].decode("ascii"))
+        kind, is_fortran, shape = str(header["descr"]), bool(header["fortran_order"]), tuple(header["shape"])
+        sizes_are_right = all(type(size) is int and size >= 0 for size in shape)
+    except _UNREADABLE:
+        sizes_are_right = False
+    if not sizes_are_right or not content.startswith(_NPY_MAGIC):
+        raise ValueError("is no NumPy file; write it with numpy.save.")
+    if kind not in _NPY_CODES:
+        raise ValueError(f"holds values of the type {kind[:32]}, must be float16, float32 or float64.")
+    return shape, _NPY_CODES[kind], is_fortran, begin + length
+
+
+def _in_row_major_order(values: Sequence[float], shape: tuple[int, ...]) -> list[float]:
+    axes = (range(0, math.prod(shape[: axis + 1]), math.prod(shape[:axis])) for axis in range(len(shape)))
+    return [values[sum(place)] for place in itertools.product(*axes)]
 
 
 ArrayFile = Annotated[
@@ -130,6 +154,18 @@ ArrayFile = Annotated[
     BeforeValidator(read_npy),
     WithJsonSchema({"type": "string", "format": "binary"}),
 ]
+
+
+FormatField = Annotated[
+    ImageFormat, one_of(ImageFormat), WithJsonSchema({"type": "string", "enum": [*ImageFormat]})
+]
+FORMAT: Any = Field(ImageFormat.PNG, description="Format of the image's file.", examples=["webp"])
+QUALITY: Any = Field(
+    None,
+    description="Quality of a JPEG or WebP. Absent: 90.",
+    examples=[90],
+    json_schema_extra={"minimum": 1, "maximum": MAX_QUALITY},
+)
 
 
 class UploadForm(BaseModel):

@@ -80,7 +80,7 @@ class ImageAligner:
         if known is not None:
             return known
         with at_stage(Stage.STORAGE):
-            image = Image((await self._store.get(image_id)).content, "image/png")
+            image = (await self._store.get(image_id)).image
         alignment = await self._score(source.audio_embedding, image, audio_of, deadline)
         self._memory.keep(record.sha256, source.audio_embedding, alignment)
         return alignment

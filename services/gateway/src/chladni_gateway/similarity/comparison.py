@@ -45,7 +45,7 @@ class ImageComparator:
     async def _load(self, source: ImageSource, field: str) -> Image:
         if isinstance(source, UUID):
             with at_stage(Stage.STORAGE):
-                return Image((await self._store.get(source)).content, "image/png")
+                return (await self._store.get(source)).image
         with at_stage(Stage.VALIDATION):
             self._check(source, f"{field}.file.content")
         return source

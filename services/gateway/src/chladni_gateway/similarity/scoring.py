@@ -125,7 +125,7 @@ async def _load_all(store: ImageStore, records: Sequence[ImageRecord]) -> Batch:
 async def _load(store: ImageStore, record: ImageRecord) -> Image | None:
     with at_stage(Stage.STORAGE):
         try:
-            return Image((await store.get(record.image_id)).content, "image/png")
+            return (await store.get(record.image_id)).image
         except NotFoundError:
             return None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.stages import Stage, at_stage
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class ImageSearcher:
     ) -> dict[UUID, float]:
         """Return the scores of at least those images that are most alike."""
         with at_stage(Stage.STORAGE):
-            image = Image((await self._store.get(image_id)).content, "image/png")
+            image = (await self._store.get(image_id)).image
         found = await self._collection.search(image, others, limit=limit, deadline=deadline)
         absent_ids = set(found.absent_ids)
         absent = [record for record in others if record.image_id in absent_ids]

@@ -12,7 +12,7 @@ from chladni_gateway.domain.image_store import StoredImage, describe_owned, pars
 from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE, last_seen_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import API, CREATED_IMAGE, FIRST_API, IMAGE_ID, json_example
+from chladni_gateway.rest.openapi import API, CREATED_IMAGE, FIRST_API, IMAGE_ID, image_content, json_example
 from chladni_gateway.rest.requests import PageSize, PageToken
 from chladni_gateway.rest.routes.responses import OF_AN_IMAGE, error_responses
 from chladni_gateway.rest.schemas import CreatedImage, ImageList, to_created_image
@@ -87,20 +87,20 @@ def image_routes(application: Application) -> APIRouter:
         operation_id="downloadImage",
         response_class=Response,
         responses={
-            200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+            200: {"description": "The file.", "content": image_content()},
             304: {"description": "The image is the one of the given ETag."},
             **error_responses(OF_AN_IMAGE),
         },
     )
     async def image(image_id: ImageId, request: Request) -> Response:
-        """Return an image as PNG, until it expires. An image never changes, so it may be cached."""
+        """Return the file of an image, until it expires. An image never changes, so it may be cached."""
         identifier = parse_image_id(image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             stored = await store.get(identifier)
         headers = _headers(stored)
         if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return Response(stored.content, media_type="image/png", headers=headers)
+        return Response(stored.content, media_type=stored.record.format.media_type, headers=headers)
 
     @router.delete(
         f"{API}/images/{{image_id}}",

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from chladni_gateway.domain.images import ImageEncoding
 from chladni_gateway.domain.ports import SpectrogramSize
-from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_clip
+from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_clip, check_encoding
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.rest.openapi import API
+from chladni_gateway.rest.openapi import API, image_content
 from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_UPLOAD, OF_THE_AUDIO, error_responses
-from chladni_gateway.rest.uploads import UploadForm, WholeNumber
+from chladni_gateway.rest.uploads import FORMAT, QUALITY, FormatField, UploadForm, WholeNumber
 from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.server.validation import RequestValidator
 
@@ -48,6 +49,8 @@ class SpectrogramForm(UploadForm):
         examples=[256],
         json_schema_extra={"minimum": MIN_SIDE_PIXELS, "maximum": MAX_SIDE_PIXELS, "default": 512},
     )
+    format: FormatField = FORMAT
+    quality: WholeNumber = QUALITY
 
 
 def spectrogram_routes(application: Application, *, uploads: UploadReader) -> APIRouter:
@@ -60,10 +63,10 @@ def spectrogram_routes(application: Application, *, uploads: UploadReader) -> AP
     router = APIRouter()
     limits = application.limits
 
-    async def render(clip: AudioClip, size: SpectrogramSize) -> Image:
+    async def render(clip: AudioClip, size: SpectrogramSize, encoding: ImageEncoding) -> Image:
         deadline = Deadline.after(limits.spectrogram_timeout_seconds)
         with at_stage(Stage.AUDIO_FEATURES):
-            return await application.spectrogram_renderer.render(clip, size, deadline)
+            return await application.spectrogram_renderer.render(clip, size, deadline, encoding=encoding)
 
     @router.post(
         f"{API}/spectrogram",
@@ -71,7 +74,7 @@ def spectrogram_routes(application: Application, *, uploads: UploadReader) -> AP
         operation_id="renderSpectrogram",
         response_class=Response,
         responses={
-            200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+            200: {"description": "The spectrogram.", "content": image_content()},
             **error_responses(OF_AN_UPLOAD, OF_A_SERVICE, OF_THE_AUDIO),
         },
         openapi_extra={"requestBody": SpectrogramForm.request_body()},
@@ -81,17 +84,19 @@ def spectrogram_routes(application: Application, *, uploads: UploadReader) -> AP
         form = await uploads.read(request, SpectrogramForm)
         with at_stage(Stage.VALIDATION):
             check_clip(form.clip, max_audio_bytes=limits.max_audio_bytes)
-            size = _checked(SpectrogramSize(form.width_pixels, form.height_pixels))
-        image = await while_connected(request.receive, render(form.clip, size))
-        return Response(image.content, media_type="image/png", headers={"Cache-Control": "no-store"})
+            size = SpectrogramSize(form.width_pixels, form.height_pixels)
+            encoding = ImageEncoding(format=form.format, quality=form.quality)
+            _check(size, encoding)
+        image = await while_connected(request.receive, render(form.clip, size, encoding))
+        return Response(image.content, media_type=image.media_type, headers={"Cache-Control": "no-store"})
 
     return router
 
 
-def _checked(size: SpectrogramSize) -> SpectrogramSize:
+def _check(size: SpectrogramSize, encoding: ImageEncoding) -> None:
     validator = RequestValidator()
+    check_encoding(validator, encoding)
     for name, side in (("width_pixels", size.width_pixels), ("height_pixels", size.height_pixels)):
         if side is not None:
             validator.check_range(name, side, minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS, unit="pixels")
     validator.raise_if_invalid()
-    return size

@@ -2,6 +2,8 @@
 
 import { nameOf } from "./image_catalog.js";
 
+const SUFFIXES = { png: ".png", jpeg: ".jpg", webp: ".webp" };
+
 /** Returns the buttons; `actions` has a function for each of again, reproduce, findAlike and delete. */
 export function renderActions(image, label, actions) {
   const row = document.getElementById("actions-template").content.cloneNode(true);
@@ -10,7 +12,7 @@ export function renderActions(image, label, actions) {
     element.setAttribute("aria-label", `${element.textContent.trim()}: ${label}`);
     if (action === "download") {
       element.href = image.image_url;
-      element.download = `${nameOf(image).replace(/\.[^.]*$/, "")}-${image.seed}.png`;
+      element.download = `${nameOf(image).replace(/\.[^.]*$/, "")}-${image.seed}${SUFFIXES[image.format] ?? ""}`;
     } else {
       element.addEventListener("click", () => actions[action](image));
     }

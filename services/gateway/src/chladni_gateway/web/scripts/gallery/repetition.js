@@ -4,7 +4,7 @@ const FALLBACK = "fallback";
 const SPECTROGRAM = "spectrogram";
 
 /** Returns the settings that make an image again: all of them, but the seed only if it should be the same. */
-export function settingsOf({ provenance, recipe, seed }, { withSeed }) {
+export function settingsOf({ provenance, recipe, seed, format }, { withSeed }) {
   return {
     // An image of a fallback is made by the fallback again, even if the recipe itself is available by now.
     recipe: provenance.part === FALLBACK ? SPECTROGRAM : recipe,
@@ -13,6 +13,7 @@ export function settingsOf({ provenance, recipe, seed }, { withSeed }) {
     width_pixels: provenance.width_pixels,
     height_pixels: provenance.height_pixels,
     reproducible: provenance.reproducible,
+    format,
     ...optionsOf(provenance),
     ...(withSeed && { seed }),
   };
