@@ -15,6 +15,8 @@ from chladni_runtime.server.validation import RequestValidator
 
 MAX_PROMPT_LENGTH: Final = 2000
 DEFAULT_STRENGTH: Final = 0.7
+_MAX_LATENT: Final = 100.0
+"""Noise reaches 6; far beyond, a network's arithmetic overflows, as if the service was at fault."""
 _MESSAGES: Final = ("audio_embedding", "initial_latents", "initial_image")
 _TEXTS: Final = ("prompt", "negative_prompt")
 _EMBEDDING: Final = "conditioning.audio_embedding"
@@ -94,6 +96,12 @@ def to_conditioning(
             field="conditioning.initial_latents",
             dtype=np.float32,
             shape=latent_shape,
+        )
+        validator.check(
+            "conditioning.initial_latents.data",
+            valid=bool(np.abs(latents).max() <= _MAX_LATENT),
+            description=f"must hold values from -{_MAX_LATENT:g} to {_MAX_LATENT:g}, as noise does.",
+            metadata={"minimum": -_MAX_LATENT, "maximum": _MAX_LATENT},
         )
     validator.raise_if_invalid()
     if message.HasField("initial_image"):
