@@ -200,6 +200,11 @@ protos: $(STAMP) $(STUB_TOOLS)/.installed ## Format the contracts, generate the 
 .PHONY: protos-baseline
 protos-baseline: $(STAMP) ## Take the contracts as they are as what later ones must be compatible with
 	cd protos && ../$(BIN)/buf build --exclude-source-info --output baseline.binpb
+	cp protos/openapi/chladni-v1.json protos/openapi/baseline.json
+
+.PHONY: openapi
+openapi: $(STAMP) ## Write the OpenAPI document of the REST API as it is served, which is committed
+	@$(BIN)/python deploy/docs/reference.py --openapi protos/openapi/chladni-v1.json
 
 .PHONY: docs
 docs: $(STAMP) ## Write the reference of the contracts and the REST API into build/docs

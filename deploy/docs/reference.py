@@ -344,11 +344,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("contracts", type=Path, help="FileDescriptorSet with source information")
+    parser.add_argument("contracts", type=Path, nargs="?", help="FileDescriptorSet with source information")
+    parser.add_argument("--openapi", type=Path, help="write the OpenAPI document to this file too, or alone")
     parser.add_argument("--output", type=Path, default=Path("build/docs"), help="folder of the pages")
     options = parser.parse_args()
+    document = asyncio.run(fetch_openapi())
+    if options.openapi:
+        options.openapi.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
+        options.openapi.write_text(f"{text}\n", encoding="utf-8")
+        print(options.openapi)
+    if not options.contracts:
+        return
     contracts = Contracts(descriptor_pb2.FileDescriptorSet.FromString(options.contracts.read_bytes()).file)
-    write_reference(contracts, asyncio.run(fetch_openapi()), options.output)
+    write_reference(contracts, document, options.output)
     print(f"{options.output}/index.md")
 
 
