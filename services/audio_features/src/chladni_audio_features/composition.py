@@ -12,6 +12,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from chladni.audio.v1 import audio_feature_service_pb2, audio_feature_service_pb2_grpc
+from chladni.audio.v1alpha1 import music_service_pb2, music_service_pb2_grpc
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
@@ -19,9 +20,11 @@ from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.embeddings.descriptors import load_embedder
 from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
 from chladni_audio_features.extraction import FeatureExtractor
+from chladni_audio_features.grpc_api.music_servicer import MusicServicer
 from chladni_audio_features.grpc_api.servicer import AudioFeatureServicer
 from chladni_audio_features.latents.catalog import load_calibrations
 from chladni_audio_features.metrics import AudioMetrics
+from chladni_audio_features.music.analysis import is_available, warm_up
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.allocator import keep_freed_memory
 from chladni_runtime.execution.processors import available_processor_count
@@ -30,8 +33,11 @@ from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
 
+_MUSIC: Final = music_service_pb2.DESCRIPTOR.services_by_name["MusicService"].full_name
+
 SERVICE_NAMES: Final = (
     audio_feature_service_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"].full_name,
+    *((_MUSIC,) if is_available() else ()),
 )
 
 _MAX_WORKERS: Final = 4  # each may hold some 50 MB of a long clip
@@ -62,8 +68,18 @@ def compose(settings: AudioFeaturesSettings) -> Compose:
                 metrics=metrics,
                 heartbeat_seconds=settings.heartbeat_seconds,
             )
-            register = audio_feature_service_pb2_grpc.add_AudioFeatureServiceServicer_to_server
-            yield [Binding(register, servicer)]
+            music = MusicServicer(extractor, workers=workers, metrics=metrics, enabled=settings.music)
+            if settings.music and is_available():
+                # Of the threads' pool, not of the workers': requests for features need not wait for it.
+                warming_up = asyncio.create_task(asyncio.to_thread(warm_up))
+            else:
+                warming_up = None
+            yield [
+                Binding(audio_feature_service_pb2_grpc.add_AudioFeatureServiceServicer_to_server, servicer),
+                Binding(music_service_pb2_grpc.add_MusicServiceServicer_to_server, music),
+            ]
+            if warming_up is not None:
+                await warming_up
 
     return serve
 

@@ -43,6 +43,10 @@ class AudioFeaturesSettings(ServiceSettings):
     min_sample_rate_hz: int = Field(8_000, ge=1_000, description="Lowest sample rate.")
     max_sample_rate_hz: int = Field(192_000, le=768_000, description="Highest sample rate.")
     max_channels: int = Field(8, ge=1, le=64, description="Most channels.")
+    music: bool = Field(
+        True,
+        description="Whether music is analysed; it needs the extra `music`, and warms up in the background.",
+    )
     latent_calibrations: str = Field(
         "",
         description="Calibrations of initial latents beside the embedded ones, separated by commas: "

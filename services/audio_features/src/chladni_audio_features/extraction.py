@@ -13,12 +13,13 @@ import numpy.typing as npt
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis, MelRequest
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser, Descriptors
 from chladni_audio_features.analysis.spectrogram import MelTransform
-from chladni_audio_features.audio.clip import SourceFormat
+from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ, SourceFormat
 from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.pcm import PcmClip, read_pcm_clip
 from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
 from chladni_audio_features.embeddings.registry import EmbeddingModel, EmbeddingModels
 from chladni_audio_features.latents.catalog import CalibrationCatalog, LatentsPlan
+from chladni_audio_features.music.analysis import MusicAnalysis, analyse_music
 from chladni_audio_features.rendering import PNG, Colormap, ImageEncoding, render_spectrogram
 
 ClipContent: TypeAlias = bytes | PcmClip
@@ -161,6 +162,15 @@ class FeatureExtractor:
             encoding=encoding,
         )
         return _properties(content, clip.source), image
+
+    def analyse_music(self, content: ClipContent) -> tuple[SourceProperties, MusicAnalysis]:
+        """Analyse the music of a clip; return what was found in the file too.
+
+        Raises:
+            AudioError: the clip cannot be used.
+        """
+        clip = self._read(content)
+        return _properties(content, clip.source), analyse_music(clip.samples_at(ANALYSIS_SAMPLE_RATE_HZ))
 
     def _read(self, content: ClipContent) -> ClipAnalysis:
         if isinstance(content, PcmClip):

@@ -9,7 +9,7 @@ from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.domain.image_store import ImageStore
-from chladni_gateway.domain.ports import LiveAnalyzer, SpectrogramRenderer
+from chladni_gateway.domain.ports import LiveAnalyzer, MusicAnalyzer, SpectrogramRenderer
 from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.sessions import SessionTokens
 from chladni_gateway.similarity.alignment import ImageAligner
@@ -69,6 +69,7 @@ class Application:
         matrices: Compares several with each other.
         searcher: Finds like ones.
         spectrogram_renderer: Draws spectrograms.
+        music_analyzer: Analyses music.
         live_analyzer: Analyses live sound.
         live_connections: Bounds the live streams at a time.
         store: Keeps them.
@@ -85,6 +86,7 @@ class Application:
     matrices: MatrixComparator
     searcher: ImageSearcher
     spectrogram_renderer: SpectrogramRenderer
+    music_analyzer: MusicAnalyzer
     live_analyzer: LiveAnalyzer
     live_connections: ConnectionLimiter
     store: ImageStore

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from chladni.audio.v1alpha1 import music_service_pb2
+from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
 from chladni.gateway.v1 import audio_service_pb2, image_service_pb2, job_service_pb2, server_service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
@@ -20,6 +22,7 @@ from chladni_gateway.application import Application, Limits
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.backends.image_generation import ImageGenerationClient, ImageGenerationPool
+from chladni_gateway.backends.music import MusicClient
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
@@ -30,6 +33,7 @@ from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.grpc_api.audio_servicer import AudioServicer
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
+from chladni_gateway.grpc_api.music_servicer import MusicServicer
 from chladni_gateway.grpc_api.server_servicer import ServerServicer
 from chladni_gateway.image_folder import FolderImageStore, periodic_sweep, utc_now
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
@@ -81,7 +85,7 @@ RECIPES: Final = (
 )
 SERVICE_NAMES: Final = tuple(
     service.full_name
-    for file in (image_service_pb2, job_service_pb2, audio_service_pb2, server_service_pb2)
+    for file in (image_service_pb2, job_service_pb2, audio_service_pb2, server_service_pb2, music_service_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 
@@ -93,11 +97,13 @@ class Gateway:
     Attributes:
         application: What it does.
         audio_features: Connection to audio-features.
+        music: Connection to its analyses of music.
         http_port: Port of the REST API and the page.
     """
 
     application: Application
     audio_features: AudioFeaturesClient
+    music: MusicClient
     http_port: int
 
 
@@ -127,6 +133,9 @@ def compose(
                 Binding(
                     audio_grpc.add_AudioServiceServicer_to_server,
                     AudioServicer(application, gateway.audio_features),
+                ),
+                Binding(
+                    music_grpc.add_MusicServiceServicer_to_server, MusicServicer(application, gateway.music)
                 ),
                 Binding(server_grpc.add_ServerServiceServicer_to_server, ServerServicer(application)),
             ]
@@ -162,6 +171,8 @@ async def open_gateway(
         stack.push_async_callback(similarity.close)
         audio_features = AudioFeaturesClient(settings.audio_features_target)
         stack.push_async_callback(audio_features.close)
+        music = MusicClient(settings.audio_features_target)
+        stack.push_async_callback(music.close)
         removed = RemovedImages(similarity)
         store = await asyncio.to_thread(
             FolderImageStore,
@@ -178,6 +189,7 @@ async def open_gateway(
             registry,
             store,
             audio_features,
+            music,
             similarity,
             stack,
             OperationLog(draw_seed=draw_seed, clock=time.monotonic),
@@ -216,7 +228,7 @@ async def open_gateway(
         )
         # Before the HTTP server closes, so that those who follow a job see its end.
         stack.push_async_callback(application.job_runner.close)
-        yield Gateway(application, audio_features, http_port)
+        yield Gateway(application, audio_features, music, http_port)
 
 
 def build_application(
@@ -224,6 +236,7 @@ def build_application(
     registry: CollectorRegistry,
     store: ImageStore,
     audio_features: AudioFeaturesClient,
+    music: MusicClient,
     similarity: SimilarityClient,
     stack: AsyncExitStack,
     operations: OperationLog,
@@ -273,6 +286,7 @@ def build_application(
             admission=searches,
         ),
         spectrogram_renderer=audio_features,
+        music_analyzer=music,
         live_analyzer=audio_features,
         live_connections=ConnectionLimiter(
             total=settings.max_live_streams,

@@ -10,7 +10,7 @@ import pytest
 
 from chladni_fakes import families
 
-UPLOADS = ("/api/v1/generate", "/api/v1/jobs", "/api/v1/spectrogram")
+UPLOADS = ("/api/v1/generate", "/api/v1/jobs", "/api/v1/spectrogram", "/api/v1/music")
 
 
 async def run_schemathesis(gateway, folder, *options):

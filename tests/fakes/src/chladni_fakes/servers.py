@@ -12,12 +12,14 @@ from grpc_health.v1._async import HealthServicer
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_fakes.audio_features import ScriptedAudioFeatures
 from chladni_fakes.image_generation import ScriptedImageGeneration
+from chladni_fakes.music import ScriptedMusic
 from chladni_fakes.similarity import ScriptedSimilarity
 from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.interceptor import CallInterceptor
@@ -87,15 +89,26 @@ class ScriptedBackends:
 
     audio_features: ScriptedAudioFeatures = field(default_factory=ScriptedAudioFeatures)
     image_generation: ScriptedImageGeneration = field(default_factory=ScriptedImageGeneration)
+    music: ScriptedMusic = field(default_factory=ScriptedMusic)
     similarity: ScriptedSimilarity = field(default_factory=ScriptedSimilarity)
     servers: dict[str, ScriptedService] = field(default_factory=dict)
 
     async def reset(self) -> None:
         """Reset every service, and start those that were killed."""
-        for servicer in (self.audio_features, self.image_generation, self.similarity):
+        for servicer in (self.audio_features, self.image_generation, self.music, self.similarity):
             servicer.reset()
         for server in self.servers.values():
             await server.start()
+
+
+def _register_audio(music: ScriptedMusic) -> Callable[[Any, Any], None]:
+    """Return what registers the features of audio, and the analysis of music beside them."""
+
+    def register(servicer: ScriptedAudioFeatures, server: grpc.aio.Server) -> None:
+        audio_grpc.add_AudioFeatureServiceServicer_to_server(servicer, server)
+        music_grpc.add_MusicServiceServicer_to_server(music, server)
+
+    return register
 
 
 @asynccontextmanager
@@ -104,7 +117,7 @@ async def scripted_backends() -> AsyncIterator[ScriptedBackends]:
     backends = ScriptedBackends()
     backends.servers["audio-features"] = ScriptedService(
         audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"],
-        audio_grpc.add_AudioFeatureServiceServicer_to_server,
+        _register_audio(backends.music),
         backends.audio_features,
     )
     backends.servers["image-generation"] = ScriptedService(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.util import find_spec
 from typing import Final
 
 import numpy as np
@@ -19,9 +23,15 @@ from chladni_audio_features.music.melody import MelodyContour, trace_melody
 from chladni_audio_features.music.meter import FREE, MeterEstimate, beginnings, estimate_meter
 from chladni_audio_features.music.mood import Mood, MoodEvidence, judge_mood
 from chladni_audio_features.music.notation import melody_notes, write_abc
+from chladni_contract.errors import ChladniError, NotOfferedError, Reason
 
+MODEL_ID: Final = "chladni-music-v1"
+
+_LIBRARY: Final = "librosa"
 _LEAST_ONSETS: Final = 4
 _QUIET: Final = 1e-4
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +66,47 @@ def analyse_music(samples: npt.NDArray[np.float32]) -> MusicAnalysis:
         samples: (n,) float32 at 22050 Hz.
     """
     return calibrated(analyse_uncalibrated(MusicFrames(samples)), load_calibrations())
+
+
+def is_available() -> bool:
+    """Return whether the libraries are installed; they are not imported."""
+    return find_spec(_LIBRARY) is not None
+
+
+def check_available(*, enabled: bool) -> None:
+    """Refuse to analyse music if it cannot be done.
+
+    Raises:
+        NotOfferedError: The settings do not allow it.
+        ChladniError: The libraries are not installed.
+    """
+    if not enabled:
+        raise NotOfferedError(
+            "This server does not analyse music. Set CHLADNI_AUDIO_FEATURES_MUSIC=true where it runs."
+        )
+    if not is_available():
+        raise ChladniError(
+            Reason.MODEL_UNAVAILABLE,
+            "Music cannot be analysed: librosa is not installed where audio-features runs. "
+            "Install it there: pip install 'chladni-audio-features[music]'.",
+            metadata={"model": MODEL_ID},
+        )
+
+
+@lru_cache(maxsize=1)
+def warm_up() -> None:
+    """Analyse a second of noise, so that no caller waits for the libraries to be imported and compiled.
+
+    That takes some seconds; further calls do nothing.
+    """
+    started_at = time.perf_counter()
+    noise = 0.1 * np.random.default_rng(0).standard_normal(ANALYSIS_SAMPLE_RATE_HZ)
+    try:
+        analyse_music(noise.astype(np.float32))
+    except Exception:  # noqa: BLE001 - the service can do without
+        _log.exception("music analysis does not work")
+    else:
+        _log.info("music analysis is warm", extra={"seconds": round(time.perf_counter() - started_at, 1)})
 
 
 def analyse_uncalibrated(frames: MusicFrames) -> MusicAnalysis:

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from chladni_audio_features.analysis.tonality import PITCH_CLASSES
+from chladni_audio_features.analysis.tonality import PITCH_CLASSES, estimate_keys
 from chladni_audio_features.music.choice import load_choice
 from chladni_audio_features.music.chords import ChordSegment
 from chladni_audio_features.music.frontend import FloatArray, NoteFrames
@@ -22,6 +22,8 @@ _BASS_BELOW: Final = 52
 _MELODY_FROM: Final = 62
 _MAX_KEYS: Final = 5
 _LEAST_CONFIDENCE: Final = 0.01
+_ENOUGH_CHORDS: Final = 3
+_PROFILE_SHARPNESS: Final = 15.0
 _FLAT_NAMES: Final = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MAJOR_DEGREES: Final = ("I", "bII", "II", "bIII", "III", "IV", "#IV", "V", "bVI", "VI", "bVII", "VII")
 _MINOR_DEGREES: Final = ("I", "bII", "II", "III", "#III", "IV", "#IV", "V", "VI", "#VI", "VII", "#VII")
@@ -53,13 +55,29 @@ def estimate_key(notes: NoteFrames, chords: list[ChordSegment]) -> tuple[KeyCand
     """Return the keys that the music may be in, most probable first; none for a clip without notes."""
     if not any(chord.root is not None for chord in chords):
         return ()
-    probabilities = load_choice("key").probabilities(key_features(notes, chords))
+    probabilities = _with_profiles(
+        load_choice("key").probabilities(key_features(notes, chords)), notes, chords
+    )
     candidates = [
         KeyCandidate(index % len(PITCH_CLASSES), index < len(PITCH_CLASSES), float(probability))
         for index, probability in enumerate(probabilities)
     ]
     ranked = sorted(candidates, key=lambda key: -key.confidence)[:_MAX_KEYS]
     return tuple(key for key in ranked if key is ranked[0] or key.confidence >= _LEAST_CONFIDENCE)
+
+
+def _with_profiles(probabilities: FloatArray, notes: NoteFrames, chords: list[ChordSegment]) -> FloatArray:
+    """Trust the profiles of notes instead, the fewer different chords there are to judge by."""
+    distinct = {(chord.root, chord.is_minor) for chord in chords if chord.root is not None}
+    trust = min(1.0, (len(distinct) - 1) / _ENOUGH_CHORDS)
+    estimates = estimate_keys(notes.chroma().mean(axis=1))
+    likeness = np.zeros(24)
+    for estimate in estimates:
+        likeness[estimate.tonic + (0 if estimate.is_major else 12)] = estimate.correlation
+    scores = trust * np.log(probabilities + 1e-9) + (1.0 - trust) * _PROFILE_SHARPNESS * likeness
+    exponentials = np.exp(scores - scores.max())
+    mixed: FloatArray = exponentials / exponentials.sum()
+    return mixed
 
 
 def roman_numeral(chord: ChordSegment, key: KeyCandidate) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from chladni_gateway.domain.audio import (
@@ -133,6 +133,14 @@ class SpectrogramRenderer(Protocol):
         encoding: ImageEncoding = PNG_ENCODING,
     ) -> Image:
         """Return the spectrogram of a recording, time to the right and frequency upwards."""
+        ...
+
+
+class MusicAnalyzer(Protocol):
+    """Analyses music."""
+
+    async def analyze_music(self, clip: AudioClip, deadline: Deadline) -> dict[str, Any]:
+        """Return what is heard in the music of a recording, as JSON with times in seconds."""
         ...
 
 

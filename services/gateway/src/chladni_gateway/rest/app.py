@@ -27,6 +27,7 @@ from chladni_gateway.rest.routes.images import image_routes
 from chladni_gateway.rest.routes.info import info_routes
 from chladni_gateway.rest.routes.jobs import job_routes
 from chladni_gateway.rest.routes.live import live_routes
+from chladni_gateway.rest.routes.music import music_routes
 from chladni_gateway.rest.routes.page import page_routes
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
 from chladni_gateway.rest.uploads import UploadPlaces, UploadReader
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 _MAX_JSON_BYTES: Final = 64 * 1024
 _UPLOAD_PATHS: Final = frozenset(
-    {f"{FIRST_API}/generate", f"{API}/generate", f"{API}/jobs", f"{API}/spectrogram"}
+    {f"{FIRST_API}/generate", f"{API}/generate", f"{API}/jobs", f"{API}/spectrogram", f"{API}/music"}
 )
 _API_VERSION: Final = "v1"
 _DESCRIPTION: Final = """Images and jobs belong to the session that made them, which is a cookie that every
@@ -121,6 +122,7 @@ def create_app(
         generate_routes(application, uploads=uploads, previews=previews),
         job_routes(application, uploads=uploads, previews=previews),
         spectrogram_routes(application, uploads=uploads),
+        music_routes(application, uploads=uploads),
         comparison_routes(application),
         alignment_routes(application),  # Before the route of images, which takes any address below its own.
         image_routes(application),

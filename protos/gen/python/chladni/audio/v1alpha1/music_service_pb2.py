@@ -17,7 +17,7 @@ from chladni.media.v1 import media_pb2 as chladni_dot_media_dot_v1_dot_media__pb
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*chladni/audio/v1alpha1/music_service.proto\x12\x16\x63hladni.audio.v1alpha1\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1egoogle/protobuf/duration.proto\"A\n\x13\x41nalyzeMusicRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\">\n\x0eTempoCandidate\x12\x18\n\x10\x62\x65\x61ts_per_minute\x18\x01 \x01(\x01\x12\x12\n\nconfidence\x18\x02 \x01(\x01\"/\n\x0cKeyCandidate\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\"\x94\x01\n\x05\x43hord\x12(\n\x05start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\x15\n\rroman_numeral\x18\x04 \x01(\t\x12\x12\n\nconfidence\x18\x05 \x01(\x01\"F\n\x0c\x43ontourPoint\x12\'\n\x04time\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x63\x65nts\x18\x02 \x01(\x01\"L\n\rDynamicsPoint\x12\'\n\x04time\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nlevel_dbfs\x18\x02 \x01(\x01\"7\n\x04Mood\x12\x0f\n\x07valence\x18\x01 \x01(\x01\x12\x0f\n\x07\x61rousal\x18\x02 \x01(\x01\x12\r\n\x05words\x18\x03 \x03(\t\"\xaa\x04\n\x14\x41nalyzeMusicResponse\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x36\n\x06tempos\x18\x02 \x03(\x0b\x32&.chladni.audio.v1alpha1.TempoCandidate\x12(\n\x05\x62\x65\x61ts\x18\x03 \x03(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tdownbeats\x18\x04 \x03(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05meter\x18\x05 \x01(\t\x12\x32\n\x04keys\x18\x06 \x03(\x0b\x32$.chladni.audio.v1alpha1.KeyCandidate\x12-\n\x06\x63hords\x18\x07 \x03(\x0b\x32\x1d.chladni.audio.v1alpha1.Chord\x12\x35\n\x07\x63ontour\x18\x08 \x03(\x0b\x32$.chladni.audio.v1alpha1.ContourPoint\x12\x37\n\x08\x64ynamics\x18\t \x03(\x0b\x32%.chladni.audio.v1alpha1.DynamicsPoint\x12*\n\x04mood\x18\n \x01(\x0b\x32\x1c.chladni.audio.v1alpha1.Mood\x12\x14\n\x0c\x61\x62\x63_notation\x18\x0b \x01(\t\x12,\n\x08warnings\x18\x0c \x03(\x0b\x32\x1a.chladni.errors.v1.Warning2y\n\x0cMusicService\x12i\n\x0c\x41nalyzeMusic\x12+.chladni.audio.v1alpha1.AnalyzeMusicRequest\x1a,.chladni.audio.v1alpha1.AnalyzeMusicResponseBd\n\x1a\x64\x65v.chladni.audio.v1alpha1P\x01Z+chladni.dev/go/audio/v1alpha1;audiov1alpha1\xaa\x02\x16\x43hladni.Audio.V1alpha1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*chladni/audio/v1alpha1/music_service.proto\x12\x16\x63hladni.audio.v1alpha1\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1egoogle/protobuf/duration.proto\"A\n\x13\x41nalyzeMusicRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\">\n\x0eTempoCandidate\x12\x18\n\x10\x62\x65\x61ts_per_minute\x18\x01 \x01(\x01\x12\x12\n\nconfidence\x18\x02 \x01(\x01\"P\n\x0cKeyCandidate\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12\x10\n\x08tonality\x18\x03 \x01(\t\x12\r\n\x05tonic\x18\x04 \x01(\x05\"\x90\x01\n\x05\x42\x65\x61ts\x12(\n\x05times\x18\x01 \x03(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tdownbeats\x18\x02 \x03(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\x1b\n\x13\x64ownbeat_confidence\x18\x04 \x01(\x01\".\n\x05Meter\x12\x11\n\tsignature\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\"\x94\x01\n\x05\x43hord\x12(\n\x05start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\x15\n\rroman_numeral\x18\x04 \x01(\t\x12\x12\n\nconfidence\x18\x05 \x01(\x01\"Z\n\x0c\x43ontourPoint\x12\'\n\x04time\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x63\x65nts\x18\x02 \x01(\x01\x12\x12\n\nconfidence\x18\x03 \x01(\x01\"o\n\rMelodyContour\x12\x34\n\x06points\x18\x01 \x03(\x0b\x32$.chladni.audio.v1alpha1.ContourPoint\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12\x14\n\x0csingle_voice\x18\x03 \x01(\x08\"L\n\rDynamicsPoint\x12\'\n\x04time\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nlevel_dbfs\x18\x02 \x01(\x01\"\x88\x01\n\x08\x44ynamics\x12\x35\n\x06points\x18\x01 \x03(\x0b\x32%.chladni.audio.v1alpha1.DynamicsPoint\x12\x0e\n\x06\x63ourse\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\x0f\n\x07marking\x18\x04 \x01(\t\x12\x10\n\x08range_db\x18\x05 \x01(\x01\"K\n\x04Mood\x12\x0f\n\x07valence\x18\x01 \x01(\x01\x12\x0f\n\x07\x61rousal\x18\x02 \x01(\x01\x12\r\n\x05words\x18\x03 \x03(\t\x12\x12\n\nconfidence\x18\x04 \x01(\x01\"\xcf\x04\n\x14\x41nalyzeMusicResponse\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x32\n\x04keys\x18\x02 \x03(\x0b\x32$.chladni.audio.v1alpha1.KeyCandidate\x12\x36\n\x06tempos\x18\x03 \x03(\x0b\x32&.chladni.audio.v1alpha1.TempoCandidate\x12,\n\x05meter\x18\x04 \x01(\x0b\x32\x1d.chladni.audio.v1alpha1.Meter\x12,\n\x05\x62\x65\x61ts\x18\x05 \x01(\x0b\x32\x1d.chladni.audio.v1alpha1.Beats\x12*\n\x04mood\x18\x06 \x01(\x0b\x32\x1c.chladni.audio.v1alpha1.Mood\x12\x36\n\x07\x63ontour\x18\x07 \x01(\x0b\x32%.chladni.audio.v1alpha1.MelodyContour\x12-\n\x06\x63hords\x18\x08 \x03(\x0b\x32\x1d.chladni.audio.v1alpha1.Chord\x12\x32\n\x08\x64ynamics\x18\t \x01(\x0b\x32 .chladni.audio.v1alpha1.Dynamics\x12\x14\n\x0c\x61\x62\x63_notation\x18\n \x01(\t\x12,\n\x08warnings\x18\x0b \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\x12\x32\n\x0fprocessing_time\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration2y\n\x0cMusicService\x12i\n\x0c\x41nalyzeMusic\x12+.chladni.audio.v1alpha1.AnalyzeMusicRequest\x1a,.chladni.audio.v1alpha1.AnalyzeMusicResponseBd\n\x1a\x64\x65v.chladni.audio.v1alpha1P\x01Z+chladni.dev/go/audio/v1alpha1;audiov1alpha1\xaa\x02\x16\x43hladni.Audio.V1alpha1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -30,17 +30,25 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_TEMPOCANDIDATE']._serialized_start=232
   _globals['_TEMPOCANDIDATE']._serialized_end=294
   _globals['_KEYCANDIDATE']._serialized_start=296
-  _globals['_KEYCANDIDATE']._serialized_end=343
-  _globals['_CHORD']._serialized_start=346
-  _globals['_CHORD']._serialized_end=494
-  _globals['_CONTOURPOINT']._serialized_start=496
-  _globals['_CONTOURPOINT']._serialized_end=566
-  _globals['_DYNAMICSPOINT']._serialized_start=568
-  _globals['_DYNAMICSPOINT']._serialized_end=644
-  _globals['_MOOD']._serialized_start=646
-  _globals['_MOOD']._serialized_end=701
-  _globals['_ANALYZEMUSICRESPONSE']._serialized_start=704
-  _globals['_ANALYZEMUSICRESPONSE']._serialized_end=1258
-  _globals['_MUSICSERVICE']._serialized_start=1260
-  _globals['_MUSICSERVICE']._serialized_end=1381
+  _globals['_KEYCANDIDATE']._serialized_end=376
+  _globals['_BEATS']._serialized_start=379
+  _globals['_BEATS']._serialized_end=523
+  _globals['_METER']._serialized_start=525
+  _globals['_METER']._serialized_end=571
+  _globals['_CHORD']._serialized_start=574
+  _globals['_CHORD']._serialized_end=722
+  _globals['_CONTOURPOINT']._serialized_start=724
+  _globals['_CONTOURPOINT']._serialized_end=814
+  _globals['_MELODYCONTOUR']._serialized_start=816
+  _globals['_MELODYCONTOUR']._serialized_end=927
+  _globals['_DYNAMICSPOINT']._serialized_start=929
+  _globals['_DYNAMICSPOINT']._serialized_end=1005
+  _globals['_DYNAMICS']._serialized_start=1008
+  _globals['_DYNAMICS']._serialized_end=1144
+  _globals['_MOOD']._serialized_start=1146
+  _globals['_MOOD']._serialized_end=1221
+  _globals['_ANALYZEMUSICRESPONSE']._serialized_start=1224
+  _globals['_ANALYZEMUSICRESPONSE']._serialized_end=1815
+  _globals['_MUSICSERVICE']._serialized_start=1817
+  _globals['_MUSICSERVICE']._serialized_end=1938
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,8 @@ from chladni.audio.v1alpha1 import music_service_pb2 as chladni_dot_audio_dot_v1
 
 
 class MusicServiceStub(object):
-    """Analyses music.
+    """Analyses music. Deterministic: the same bytes give the same answer. Confidences are calibrated on synthesised
+    pieces: of what has 0.8, about four in five are right there.
     """
 
     def __init__(self, channel):
@@ -23,11 +24,13 @@ class MusicServiceStub(object):
 
 
 class MusicServiceServicer(object):
-    """Analyses music.
+    """Analyses music. Deterministic: the same bytes give the same answer. Confidences are calibrated on synthesised
+    pieces: of what has 0.8, about four in five are right there.
     """
 
     def AnalyzeMusic(self, request, context):
-        """Finds tempo, metre, key, chords and melody, and writes a score in ABC notation.
+        """Finds tempo, meter, beats, key, chords, melody, dynamics and mood, and writes the melody in ABC notation. A server
+        without the libraries for it answers MODEL_UNAVAILABLE, with how to install them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -49,7 +52,8 @@ def add_MusicServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MusicService(object):
-    """Analyses music.
+    """Analyses music. Deterministic: the same bytes give the same answer. Confidences are calibrated on synthesised
+    pieces: of what has 0.8, about four in five are right there.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-from chladni.media.v1 import media_pb2 as _media_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -18,42 +18,58 @@ PROMPT_STYLE_CONVERGENT: PromptStyle
 PROMPT_STYLE_DIVERGENT: PromptStyle
 
 class WritePromptsRequest(_message.Message):
-    __slots__ = ("features", "audio", "style", "prompt_count", "temperature", "seed", "model", "describe_time_course")
+    __slots__ = ("features", "convergent_count", "divergent_count", "convergent_temperature", "divergent_temperature", "seed", "writer", "time_course")
     FEATURES_FIELD_NUMBER: _ClassVar[int]
-    AUDIO_FIELD_NUMBER: _ClassVar[int]
-    STYLE_FIELD_NUMBER: _ClassVar[int]
-    PROMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
-    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    CONVERGENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DIVERGENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERGENT_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    DIVERGENT_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    DESCRIBE_TIME_COURSE_FIELD_NUMBER: _ClassVar[int]
+    WRITER_FIELD_NUMBER: _ClassVar[int]
+    TIME_COURSE_FIELD_NUMBER: _ClassVar[int]
     features: _struct_pb2.Struct
-    audio: _media_pb2.AudioClip
-    style: PromptStyle
-    prompt_count: int
-    temperature: float
+    convergent_count: int
+    divergent_count: int
+    convergent_temperature: float
+    divergent_temperature: float
     seed: int
-    model: str
-    describe_time_course: bool
-    def __init__(self, features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., style: _Optional[_Union[PromptStyle, str]] = ..., prompt_count: _Optional[int] = ..., temperature: _Optional[float] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., describe_time_course: bool = ...) -> None: ...
+    writer: str
+    time_course: str
+    def __init__(self, features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., convergent_count: _Optional[int] = ..., divergent_count: _Optional[int] = ..., convergent_temperature: _Optional[float] = ..., divergent_temperature: _Optional[float] = ..., seed: _Optional[int] = ..., writer: _Optional[str] = ..., time_course: _Optional[str] = ...) -> None: ...
+
+class Prompt(_message.Message):
+    __slots__ = ("text", "style", "temperature")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    STYLE_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    style: PromptStyle
+    temperature: float
+    def __init__(self, text: _Optional[str] = ..., style: _Optional[_Union[PromptStyle, str]] = ..., temperature: _Optional[float] = ...) -> None: ...
 
 class WritePromptsResponse(_message.Message):
-    __slots__ = ("prompts", "model", "seed")
+    __slots__ = ("prompts", "writer", "model", "seed", "processing_time")
     PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    WRITER_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
-    prompts: _containers.RepeatedScalarFieldContainer[str]
+    PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    prompts: _containers.RepeatedCompositeFieldContainer[Prompt]
+    writer: str
     model: str
     seed: int
-    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+    processing_time: _duration_pb2.Duration
+    def __init__(self, prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ..., writer: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ScorePromptsRequest(_message.Message):
-    __slots__ = ("prompts", "features")
+    __slots__ = ("prompts", "features", "reference_prompts")
     PROMPTS_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_PROMPTS_FIELD_NUMBER: _ClassVar[int]
     prompts: _containers.RepeatedScalarFieldContainer[str]
     features: _struct_pb2.Struct
-    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    reference_prompts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., reference_prompts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PromptScore(_message.Message):
     __slots__ = ("originality", "elaboration", "alignment", "coherence")
@@ -68,7 +84,11 @@ class PromptScore(_message.Message):
     def __init__(self, originality: _Optional[float] = ..., elaboration: _Optional[float] = ..., alignment: _Optional[float] = ..., coherence: _Optional[float] = ...) -> None: ...
 
 class ScorePromptsResponse(_message.Message):
-    __slots__ = ("scores",)
+    __slots__ = ("scores", "vendi_score", "similarity")
     SCORES_FIELD_NUMBER: _ClassVar[int]
+    VENDI_SCORE_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
     scores: _containers.RepeatedCompositeFieldContainer[PromptScore]
-    def __init__(self, scores: _Optional[_Iterable[_Union[PromptScore, _Mapping]]] = ...) -> None: ...
+    vendi_score: float
+    similarity: str
+    def __init__(self, scores: _Optional[_Iterable[_Union[PromptScore, _Mapping]]] = ..., vendi_score: _Optional[float] = ..., similarity: _Optional[str] = ...) -> None: ...

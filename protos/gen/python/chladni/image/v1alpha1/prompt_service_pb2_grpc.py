@@ -32,7 +32,7 @@ class PromptServiceServicer(object):
     """
 
     def WritePrompts(self, request, context):
-        """Writes prompts for audio or its musical features.
+        """Writes prompts for the musical features of a clip.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

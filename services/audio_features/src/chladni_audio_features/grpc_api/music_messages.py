@@ -1,0 +1,105 @@
+"""Analyses of music as messages."""
+
+from __future__ import annotations
+
+import numpy as np
+from google.protobuf.duration_pb2 import Duration
+
+from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
+from chladni_audio_features.extraction import SourceProperties
+from chladni_audio_features.grpc_api.responses import to_properties_message
+from chladni_audio_features.music.analysis import MusicAnalysis
+from chladni_audio_features.music.beats import BeatTrack
+from chladni_audio_features.music.chords import ChordSegment
+from chladni_audio_features.music.dynamics import Dynamics
+from chladni_audio_features.music.key import KeyCandidate, roman_numeral
+from chladni_audio_features.music.melody import MelodyContour
+
+
+def to_music_message(
+    properties: SourceProperties, analysis: MusicAnalysis, *, processing_seconds: float
+) -> music_pb2.AnalyzeMusicResponse:
+    """Convert an analysis of a clip."""
+    key = analysis.keys[0] if analysis.keys else None
+    mood = analysis.mood
+    return music_pb2.AnalyzeMusicResponse(
+        audio=to_properties_message(properties),
+        keys=map(_to_key, analysis.keys),
+        tempos=[
+            music_pb2.TempoCandidate(beats_per_minute=tempo.beats_per_minute, confidence=tempo.confidence)
+            for tempo in analysis.meter.tempos
+        ],
+        meter=music_pb2.Meter(signature=analysis.meter.signature, confidence=analysis.meter.confidence),
+        beats=_to_beats(analysis.beats),
+        mood=music_pb2.Mood(
+            valence=mood.valence, arousal=mood.arousal, words=mood.words, confidence=mood.confidence
+        ),
+        contour=_to_contour(analysis.contour),
+        chords=[_to_chord(chord, key) for chord in analysis.chords],
+        dynamics=_to_dynamics(analysis.dynamics),
+        abc_notation=analysis.abc_notation,
+        processing_time=_to_duration(processing_seconds),
+    )
+
+
+def _to_key(key: KeyCandidate) -> music_pb2.KeyCandidate:
+    return music_pb2.KeyCandidate(
+        key=key.name,
+        confidence=key.confidence,
+        tonality="major" if key.is_major else "minor",
+        tonic=key.tonic,
+    )
+
+
+def _to_beats(beats: BeatTrack) -> music_pb2.Beats:
+    return music_pb2.Beats(
+        times=map(_to_duration, beats.beats_seconds),
+        downbeats=map(_to_duration, beats.downbeats_seconds),
+        confidence=beats.beat_confidence,
+        downbeat_confidence=beats.downbeat_confidence,
+    )
+
+
+def _to_chord(chord: ChordSegment, key: KeyCandidate | None) -> music_pb2.Chord:
+    return music_pb2.Chord(
+        start=_to_duration(chord.start_seconds),
+        end=_to_duration(chord.end_seconds),
+        symbol=chord.symbol,
+        roman_numeral=roman_numeral(chord, key) if key else "",
+        confidence=chord.confidence,
+    )
+
+
+def _to_contour(contour: MelodyContour) -> music_pb2.MelodyContour:
+    sounding = np.flatnonzero(~np.isnan(contour.cents))
+    return music_pb2.MelodyContour(
+        points=[
+            music_pb2.ContourPoint(
+                time=_to_duration(float(contour.times_seconds[place])),
+                cents=float(contour.cents[place]),
+                confidence=float(contour.confidences[place]),
+            )
+            for place in sounding
+        ],
+        confidence=contour.confidence,
+        single_voice=contour.is_solo and len(sounding) > 0,
+    )
+
+
+def _to_dynamics(dynamics: Dynamics) -> music_pb2.Dynamics:
+    return music_pb2.Dynamics(
+        points=[
+            music_pb2.DynamicsPoint(time=_to_duration(second), level_dbfs=level)
+            for second, level in zip(dynamics.times_seconds, dynamics.levels_dbfs, strict=True)
+        ],
+        course=dynamics.course,
+        confidence=dynamics.confidence,
+        marking=dynamics.marking,
+        range_db=dynamics.range_db,
+    )
+
+
+def _to_duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration

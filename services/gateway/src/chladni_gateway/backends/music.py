@@ -1,0 +1,73 @@
+"""The client of the analysis of music, which audio-features serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.json_format import MessageToDict
+
+from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
+from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
+from chladni_gateway.backends.messages import to_clip_message
+from chladni_runtime.client.backend_client import BackendClient
+
+if TYPE_CHECKING:
+    from chladni_gateway.domain.audio import AudioClip
+    from chladni_runtime.execution.deadlines import Deadline
+
+_SERVICE: Final = music_pb2.DESCRIPTOR.services_by_name["MusicService"]
+
+
+class MusicClient(BackendClient["music_grpc.MusicServiceAsyncStub"]):
+    """Analyses music; a `MusicAnalyzer`.
+
+    Args:
+        target: gRPC target of audio-features.
+    """
+
+    def __init__(self, target: str) -> None:
+        super().__init__(
+            name="audio-features", service=_SERVICE, target=target, make_stub=music_grpc.MusicServiceStub
+        )
+
+    async def forward(
+        self, request: music_pb2.AnalyzeMusicRequest, deadline: Deadline
+    ) -> music_pb2.AnalyzeMusicResponse:
+        """Return the service's answer to a request.
+
+        Raises:
+            ChladniError: The clip cannot be used, music cannot be analysed there, or the service failed.
+        """
+        async with self.call(deadline) as (stub, options):
+            return await stub.AnalyzeMusic(request, timeout=options.timeout, metadata=options.metadata)
+
+    async def analyze_music(self, clip: AudioClip, deadline: Deadline) -> dict[str, Any]:
+        """Return the analysis as JSON: the contract's fields, with times in seconds as numbers.
+
+        Raises:
+            ChladniError: The clip cannot be used, music cannot be analysed there, or the service failed.
+        """
+        request = music_pb2.AnalyzeMusicRequest(audio=to_clip_message(clip))
+        response = await self.forward(request, deadline)
+        fields: dict[str, Any] = _plain(
+            MessageToDict(
+                response,
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
+            )
+        )
+        return fields
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    """Replace durations such as "1.5s", known by their field's name, by seconds."""
+    if isinstance(value, dict):
+        return {key: _plain(part, key) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part, name) for part in value]
+    if isinstance(value, str) and name in _DURATIONS:
+        return float(value.removesuffix("s"))
+    return value
+
+
+_DURATIONS: Final = frozenset({"time", "times", "downbeats", "start", "end", "duration", "processing_time"})
