@@ -189,11 +189,11 @@ async def open_gateway(
             registry,
             store,
             audio_features,
-            music,
             similarity,
             stack,
             OperationLog(draw_seed=draw_seed, clock=time.monotonic),
             gate,
+            music=music,
         )
         observe_counts(
             registry,
@@ -236,11 +236,12 @@ def build_application(
     registry: CollectorRegistry,
     store: ImageStore,
     audio_features: AudioFeaturesClient,
-    music: MusicClient,
     similarity: SimilarityClient,
     stack: AsyncExitStack,
     operations: OperationLog,
     gate: RequestGate,
+    *,
+    music: MusicClient,
 ) -> Application:
     """Return the application, whose connections the exit stack closes."""
     image_generation = ImageGenerationClient(settings.image_generation_target)
