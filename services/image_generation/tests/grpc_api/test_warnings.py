@@ -11,7 +11,7 @@ from chladni_image_generation.families.common.pipelines import text_reader
 from chladni_image_generation.generation import Conditioning, GenerationRequest
 from chladni_image_generation.grpc_api.messages import warnings_about
 from chladni_image_generation.models.interface import ImageSizes, ModelDescription, TextReader
-from chladni_image_generation.testing.untrained_checkpoints.tokenizers import byte_level_clip_tokenizer
+from chladni_image_generation.testing.untrained_checkpoints.preprocessors import byte_level_clip_tokenizer
 
 MODEL = ModelDescription(
     id="sd",

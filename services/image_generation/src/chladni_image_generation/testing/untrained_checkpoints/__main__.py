@@ -11,7 +11,7 @@ from typing import Final
 
 from chladni_image_generation.testing import untrained_checkpoints
 
-_NO_FAMILIES: Final = {"__main__", "image_processors", "tokenizers"}
+_NO_FAMILIES: Final = {"__main__", "preprocessors"}
 
 
 def family_names() -> list[str]:

@@ -13,13 +13,13 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import CLIPConfig, CLIPTextConfig, CLIPTextModel
 
-from chladni_image_generation.testing.untrained_checkpoints.image_processors import clip_image_processor
-from chladni_image_generation.testing.untrained_checkpoints.tokenizers import (
+from chladni_image_generation.testing.untrained_checkpoints.preprocessors import (
     BEGIN_TOKEN_ID,
     END_TOKEN_ID,
     MAX_TOKENS,
     VOCABULARY_SIZE,
     byte_level_clip_tokenizer,
+    clip_image_processor,
 )
 
 WIDTH: Final = 16

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from chladni_image_generation.testing.untrained_checkpoints.preprocessors import byte_level_clip_tokenizer
 from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     SAMPLE_SIZE,
     TRAINING_SCHEDULE,
@@ -19,7 +20,6 @@ from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion imp
     untrained_autoencoder,
     untrained_unet,
 )
-from chladni_image_generation.testing.untrained_checkpoints.tokenizers import byte_level_clip_tokenizer
 
 SECOND_WIDTH: Final = 24
 """Components of a token's embedding in the second text encoder, and of a whole text's."""

@@ -10,7 +10,10 @@ from diffusers import DDPMScheduler, StableUnCLIPImg2ImgPipeline
 from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
 from transformers import CLIPModel, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from chladni_image_generation.testing.untrained_checkpoints.image_processors import clip_image_processor
+from chladni_image_generation.testing.untrained_checkpoints.preprocessors import (
+    byte_level_clip_tokenizer,
+    clip_image_processor,
+)
 from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     TRAINING_SCHEDULE,
     new_scheduler,
@@ -18,7 +21,6 @@ from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion imp
     untrained_autoencoder,
     untrained_unet,
 )
-from chladni_image_generation.testing.untrained_checkpoints.tokenizers import byte_level_clip_tokenizer
 
 EMBEDDING_SIZE: Final = 16
 """Components of an image embedding, if no CLIP is given."""

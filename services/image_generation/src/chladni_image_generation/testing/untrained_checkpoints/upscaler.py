@@ -9,6 +9,7 @@ import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionLatentUpscalePipeline, UNet2DConditionModel
 from transformers import CLIPTextModel
 
+from chladni_image_generation.testing.untrained_checkpoints.preprocessors import byte_level_clip_tokenizer
 from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion import (
     LATENT_CHANNELS,
     SAMPLE_SIZE,
@@ -16,7 +17,6 @@ from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion imp
     text_encoder_config,
     untrained_autoencoder,
 )
-from chladni_image_generation.testing.untrained_checkpoints.tokenizers import byte_level_clip_tokenizer
 
 _NOISE_LEVEL_SIZE: Final = 128
 _WIDTH: Final = 32
