@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ class SchedulerCatalog:
         self._default = default
         self.is_flow = _is_flow(default)
         self._default_name = type(default).__name__
+        self._prototypes: dict[str, Any] = {}
 
     @property
     def training_timesteps(self) -> int:
@@ -58,6 +60,15 @@ class SchedulerCatalog:
         Args:
             name: One of `names`.
         """
+        if name not in self._prototypes:
+            self._prototypes[name] = self._make(name)
+        prototype = self._prototypes[name]
+        # Copied, as some compute a schedule of a thousand steps when they are made: half a second.
+        # Their configurations are frozen, and cannot be copied item by item.
+        config = prototype.config
+        return copy.deepcopy(prototype, {id(config): config})
+
+    def _make(self, name: str) -> Any:
         if name not in self.names:
             raise ValueError(f"scheduler {name} does not fit this model")
         config = dict(self._default.config)
