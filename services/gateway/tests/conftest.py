@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
+from chladni.gateway.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
@@ -53,6 +54,10 @@ class RunningGateway:
     @property
     def audio(self) -> audio_grpc.AudioServiceStub:
         return audio_grpc.AudioServiceStub(self.channel)
+
+    @property
+    def anomaly(self) -> anomaly_grpc.AnomalyServiceStub:
+        return anomaly_grpc.AnomalyServiceStub(self.channel)
 
     @property
     def server(self) -> server_grpc.ServerServiceStub:

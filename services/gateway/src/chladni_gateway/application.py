@@ -8,6 +8,7 @@ from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobRunner
+from chladni_gateway.domain.anomaly import MachineJudge
 from chladni_gateway.domain.image_store import ImageStore
 from chladni_gateway.domain.ports import LiveAnalyzer, MusicAnalyzer, SpectrogramRenderer
 from chladni_gateway.recipes.base import RecipeRegistry
@@ -70,6 +71,7 @@ class Application:
         searcher: Finds like ones.
         spectrogram_renderer: Draws spectrograms.
         music_analyzer: Analyses music.
+        machine_judge: Judges machines.
         live_analyzer: Analyses live sound.
         live_connections: Bounds the live streams at a time.
         store: Keeps them.
@@ -87,6 +89,7 @@ class Application:
     searcher: ImageSearcher
     spectrogram_renderer: SpectrogramRenderer
     music_analyzer: MusicAnalyzer
+    machine_judge: MachineJudge
     live_analyzer: LiveAnalyzer
     live_connections: ConnectionLimiter
     store: ImageStore

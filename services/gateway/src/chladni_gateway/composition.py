@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.audio.v1alpha1 import music_service_pb2
 from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
-from chladni.gateway.v1 import audio_service_pb2, image_service_pb2, job_service_pb2, server_service_pb2
+from chladni.gateway.v1 import (
+    anomaly_service_pb2,
+    audio_service_pb2,
+    image_service_pb2,
+    job_service_pb2,
+    server_service_pb2,
+)
+from chladni.gateway.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni_gateway.application import Application, Limits
+from chladni_gateway.backends.anomaly import AnomalyClient
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.backends.image_generation import ImageGenerationClient, ImageGenerationPool
@@ -30,6 +38,7 @@ from chladni_gateway.creation.job_runner import JobLimits, JobRunner
 from chladni_gateway.creation.operations import OperationLog
 from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
+from chladni_gateway.grpc_api.anomaly_servicer import AnomalyServicer
 from chladni_gateway.grpc_api.audio_servicer import AudioServicer
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
@@ -85,7 +94,14 @@ RECIPES: Final = (
 )
 SERVICE_NAMES: Final = tuple(
     service.full_name
-    for file in (image_service_pb2, job_service_pb2, audio_service_pb2, server_service_pb2, music_service_pb2)
+    for file in (
+        image_service_pb2,
+        job_service_pb2,
+        audio_service_pb2,
+        anomaly_service_pb2,
+        server_service_pb2,
+        music_service_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 
@@ -98,12 +114,14 @@ class Gateway:
         application: What it does.
         audio_features: Connection to audio-features.
         music: Connection to its analyses of music.
+        anomaly: Connection to similarity's machine listening.
         http_port: Port of the REST API and the page.
     """
 
     application: Application
     audio_features: AudioFeaturesClient
     music: MusicClient
+    anomaly: AnomalyClient
     http_port: int
 
 
@@ -136,6 +154,10 @@ def compose(
                 ),
                 Binding(
                     music_grpc.add_MusicServiceServicer_to_server, MusicServicer(application, gateway.music)
+                ),
+                Binding(
+                    anomaly_grpc.add_AnomalyServiceServicer_to_server,
+                    AnomalyServicer(application, gateway.anomaly),
                 ),
                 Binding(server_grpc.add_ServerServiceServicer_to_server, ServerServicer(application)),
             ]
@@ -173,6 +195,8 @@ async def open_gateway(
         stack.push_async_callback(audio_features.close)
         music = MusicClient(settings.audio_features_target)
         stack.push_async_callback(music.close)
+        anomaly = AnomalyClient(settings.similarity_target)
+        stack.push_async_callback(anomaly.close)
         removed = RemovedImages(similarity)
         store = await asyncio.to_thread(
             FolderImageStore,
@@ -194,6 +218,7 @@ async def open_gateway(
             OperationLog(draw_seed=draw_seed, clock=time.monotonic),
             gate,
             music=music,
+            anomaly=anomaly,
         )
         observe_counts(
             registry,
@@ -228,7 +253,7 @@ async def open_gateway(
         )
         # Before the HTTP server closes, so that those who follow a job see its end.
         stack.push_async_callback(application.job_runner.close)
-        yield Gateway(application, audio_features, music, http_port)
+        yield Gateway(application, audio_features, music, anomaly, http_port)
 
 
 def build_application(
@@ -242,6 +267,7 @@ def build_application(
     gate: RequestGate,
     *,
     music: MusicClient,
+    anomaly: AnomalyClient,
 ) -> Application:
     """Return the application, whose connections the exit stack closes."""
     image_generation = ImageGenerationClient(settings.image_generation_target)
@@ -288,6 +314,7 @@ def build_application(
         ),
         spectrogram_renderer=audio_features,
         music_analyzer=music,
+        machine_judge=anomaly,
         live_analyzer=audio_features,
         live_connections=ConnectionLimiter(
             total=settings.max_live_streams,

@@ -10,7 +10,14 @@ import pytest
 
 from chladni_fakes import families
 
-UPLOADS = ("/api/v1/generate", "/api/v1/jobs", "/api/v1/spectrogram", "/api/v1/music")
+UPLOADS = (
+    "/api/v1/generate",
+    "/api/v1/jobs",
+    "/api/v1/spectrogram",
+    "/api/v1/music",
+    "/api/v1/anomaly",
+    "/api/v1/anomaly/normal-sets",
+)
 
 
 async def run_schemathesis(gateway, folder, *options):

@@ -15,8 +15,10 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
+from chladni_fakes.anomaly import ScriptedAnomaly
 from chladni_fakes.audio_features import ScriptedAudioFeatures
 from chladni_fakes.image_generation import ScriptedImageGeneration
 from chladni_fakes.music import ScriptedMusic
@@ -91,12 +93,14 @@ class ScriptedBackends:
     image_generation: ScriptedImageGeneration = field(default_factory=ScriptedImageGeneration)
     music: ScriptedMusic = field(default_factory=ScriptedMusic)
     similarity: ScriptedSimilarity = field(default_factory=ScriptedSimilarity)
+    anomaly: ScriptedAnomaly = field(default_factory=ScriptedAnomaly)
     servers: dict[str, ScriptedService] = field(default_factory=dict)
 
     async def reset(self) -> None:
         """Reset every service, and start those that were killed."""
         for servicer in (self.audio_features, self.image_generation, self.music, self.similarity):
             servicer.reset()
+        self.anomaly.reset()
         for server in self.servers.values():
             await server.start()
 
@@ -109,6 +113,12 @@ def _register_audio(music: ScriptedMusic) -> Callable[[Any, Any], None]:
         music_grpc.add_MusicServiceServicer_to_server(music, server)
 
     return register
+
+
+def _register_similarity(servicers: tuple[ScriptedSimilarity, ScriptedAnomaly], server: Any) -> None:
+    similarity, anomaly = servicers
+    similarity_grpc.add_SimilarityServiceServicer_to_server(similarity, server)
+    anomaly_grpc.add_AnomalyServiceServicer_to_server(anomaly, server)
 
 
 @asynccontextmanager
@@ -127,8 +137,8 @@ async def scripted_backends() -> AsyncIterator[ScriptedBackends]:
     )
     backends.servers["similarity"] = ScriptedService(
         similarity_pb2.DESCRIPTOR.services_by_name["SimilarityService"],
-        similarity_grpc.add_SimilarityServiceServicer_to_server,
-        backends.similarity,
+        _register_similarity,
+        (backends.similarity, backends.anomaly),
     )
     try:
         for server in backends.servers.values():

@@ -21,6 +21,7 @@ from chladni_gateway.rest.middleware.security_headers import SecurityHeadersMidd
 from chladni_gateway.rest.middleware.sessions import SessionMiddleware
 from chladni_gateway.rest.openapi import API, FIRST_API
 from chladni_gateway.rest.routes.alignment import alignment_routes
+from chladni_gateway.rest.routes.anomaly import ANOMALY_PATH, NORMAL_SETS_PATH, anomaly_routes
 from chladni_gateway.rest.routes.comparison import comparison_routes
 from chladni_gateway.rest.routes.generate import generate_routes
 from chladni_gateway.rest.routes.images import image_routes
@@ -45,7 +46,15 @@ if TYPE_CHECKING:
 
 _MAX_JSON_BYTES: Final = 64 * 1024
 _UPLOAD_PATHS: Final = frozenset(
-    {f"{FIRST_API}/generate", f"{API}/generate", f"{API}/jobs", f"{API}/spectrogram", f"{API}/music"}
+    {
+        f"{FIRST_API}/generate",
+        f"{API}/generate",
+        f"{API}/jobs",
+        f"{API}/spectrogram",
+        f"{API}/music",
+        ANOMALY_PATH,
+        NORMAL_SETS_PATH,
+    }
 )
 _API_VERSION: Final = "v1"
 _DESCRIPTION: Final = """Images and jobs belong to the session that made them, which is a cookie that every
@@ -123,6 +132,7 @@ def create_app(
         job_routes(application, uploads=uploads, previews=previews),
         spectrogram_routes(application, uploads=uploads),
         music_routes(application, uploads=uploads),
+        anomaly_routes(application, uploads=uploads),
         comparison_routes(application),
         alignment_routes(application),  # Before the route of images, which takes any address below its own.
         image_routes(application),

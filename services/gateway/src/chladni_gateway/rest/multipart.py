@@ -25,10 +25,17 @@ _MAX_FILE_NAME_LENGTH: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """Limit of a field: at most `limit_bytes`; `too_large` makes the error for more."""
+    """Limits of a field.
+
+    Attributes:
+        limit_bytes: Bytes at most.
+        too_large: Makes the error for more.
+        max_count: How often it may come.
+    """
 
     limit_bytes: int
     too_large: Callable[[], ChladniError]
+    max_count: int = 1
 
 
 @dataclass(slots=True)
@@ -38,10 +45,12 @@ class FormField:
     Attributes:
         file_name: Last part of the file name that the client gave; empty if it gave none.
         content: The bytes.
+        further: Fields of the same name that came after it.
     """
 
     file_name: str = ""
     content: bytearray = field(default_factory=bytearray)
+    further: list[FormField] = field(default_factory=list)
 
     def text(self) -> str:
         """Return the content as text, without white space around it."""
@@ -124,11 +133,15 @@ class _FormReader:
         name = options.get(b"name", b"").decode("utf-8", errors="replace")
         if name not in self._rules:
             raise _unknown_field(name, list(self._rules))
-        if name in self.fields:
-            raise InvalidInputError(Reason.INVALID_FIELD, f"{name} is given twice; send it once.", field=name)
         self._rule = self._rules[name]
+        first = self.fields.get(name)
+        if first is not None and 1 + len(first.further) >= self._rule.max_count:
+            raise _too_often(name, self._rule.max_count)
         self._field = FormField(_plain_name(options.get(b"filename", b"")))
-        self.fields[name] = self._field
+        if first is None:
+            self.fields[name] = self._field
+        else:
+            first.further.append(self._field)
 
     def _take_data(self, data: bytes, start: int, end: int) -> None:
         rule = self._rule
@@ -152,6 +165,17 @@ def _unknown_field(name: str, known: list[str]) -> ChladniError:
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}."
     return InvalidInputError(
         Reason.INVALID_FIELD, f"{shown!r} is not a field of this form; {hint}", field=shown
+    )
+
+
+def _too_often(name: str, max_count: int) -> ChladniError:
+    if max_count == 1:
+        return InvalidInputError(Reason.INVALID_FIELD, f"{name} is given twice; send it once.", field=name)
+    return InvalidInputError(
+        Reason.INVALID_FIELD,
+        f"{name} is given more than {max_count} times, the limit.",
+        field=name,
+        metadata={"maximum": max_count},
     )
 
 

@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     InstanceOf,
+    PrivateAttr,
     ValidationError,
     WithJsonSchema,
 )
@@ -38,7 +39,7 @@ from chladni_gateway.rest.middleware.body_limit import read_body
 from chladni_gateway.rest.multipart import FieldRule, FormField, read_form
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from enum import StrEnum
 
     from pydantic_core import ErrorDetails
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 _FILE: Final = "file"
 _FORM_OVERHEAD_BYTES: Final = 16 * 1024  # Boundaries, headers and short text fields.
+_MAX_FILES_OF_FULL_SIZE: Final = 5
+"""So many files of the largest size fit a message to a service; further ones must be smaller."""
 _MAX_TEXT_BYTES: Final = 256
 _MAX_BYTES_PER_CHARACTER: Final = 4  # In UTF-8.
 _SHOWN_CHARACTERS: Final = 32
@@ -178,6 +181,7 @@ class UploadForm(BaseModel):
         examples: Examples for the OpenAPI document by name.
         array_fields: Fields that are NumPy files.
         in_place_of_file: The one that may come in place of the recording; empty for none.
+        max_files: How many files the form takes, all under one name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -185,12 +189,23 @@ class UploadForm(BaseModel):
     examples: ClassVar[Mapping[str, Any]] = {}
     array_fields: ClassVar[frozenset[str]] = frozenset()
     in_place_of_file: ClassVar[str] = ""
+    max_files: ClassVar[int] = 1
 
+    _further_clips: tuple[AudioClip, ...] = PrivateAttr(())
     clip: Annotated[
         InstanceOf[AudioClip], WithJsonSchema({"type": "string", "format": "binary", "minLength": 1})
     ] = Field(
         alias=_FILE, description="The recording: WAV, MP3, FLAC or OGG; GET /api/v1/info lists the limits."
     )
+
+    @property
+    def clips(self) -> tuple[AudioClip, ...]:
+        """All files of the form, in their order."""
+        return (self.clip, *self._further_clips)
+
+    def add_clips(self, clips: Iterable[AudioClip]) -> None:
+        """Take the files after the first."""
+        self._further_clips = tuple(clips)
 
     @classmethod
     def request_body(cls) -> dict[str, Any]:
@@ -344,15 +359,17 @@ class UploadReader:
                 or too many uploads are in progress.
         """
         with at_stage(Stage.VALIDATION):
-            return _to_form(await self._read_fields(request, form_type.text_limits()), form_type)
+            return _to_form(await self._read_fields(request, form_type), form_type)
 
-    async def _read_fields(self, request: Request, text_limits: Mapping[str, int]) -> dict[str, FormField]:
-        rules = {_FILE: FieldRule(self._max_audio_bytes, self._too_large)}
+    async def _read_fields(self, request: Request, form_type: type[UploadForm]) -> dict[str, FormField]:
+        text_limits = form_type.text_limits()
+        rules = {_FILE: FieldRule(self._max_audio_bytes, self._too_large, form_type.max_files)}
+        max_file_bytes = min(form_type.max_files, _MAX_FILES_OF_FULL_SIZE) * self._max_audio_bytes
         rules |= {name: FieldRule(limit, _text_too_long(name, limit)) for name, limit in text_limits.items()}
         pieces = read_body(
             request.receive,
             request.headers,
-            limit_bytes=self._max_audio_bytes + sum(text_limits.values()) + _FORM_OVERHEAD_BYTES,
+            limit_bytes=max_file_bytes + sum(text_limits.values()) + _FORM_OVERHEAD_BYTES,
             min_bytes_per_second=self._min_bytes_per_second,
             too_large=self._too_large,
         )
@@ -382,11 +399,14 @@ def _to_form(fields: Mapping[str, FormField], form_type: type[FormT]) -> FormT:
     if _FILE in fields:
         values[_FILE] = AudioClip(bytes(fields[_FILE].content), fields[_FILE].file_name)
     try:
-        return form_type.model_validate(values)
+        form = form_type.model_validate(values)
     except ValidationError as error:
         violations = [_to_violation(details) for details in error.errors(include_url=False)]
         reason = Reason.INVALID_FIELD if _FILE in values else Reason.MISSING_FIELD
         raise InvalidFieldsError(reason, violations) from None
+    if _FILE in fields:
+        form.add_clips(AudioClip(bytes(item.content), item.file_name) for item in fields[_FILE].further)
+    return form
 
 
 def _to_violation(details: ErrorDetails) -> FieldViolation:
