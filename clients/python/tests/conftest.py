@@ -28,6 +28,8 @@ from typer.testing import CliRunner
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.gateway.v1 import anomaly_service_pb2 as gateway_anomaly_pb2
+from chladni.gateway.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.gateway.v1 import audio_service_pb2, creation_pb2, image_pb2, server_service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_service_grpc
 from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
@@ -37,6 +39,7 @@ from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
+from chladni.similarity.v1 import anomaly_service_pb2 as anomaly_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client import AsyncClient, Client, RetryPolicy
 from chladni_client.cli.app import build_app
@@ -300,6 +303,7 @@ class Script:
         self.remaining_seconds = []
         self.events = creation_events()
         self.further_recipes = []
+        self.normal_sets = []
         self.pcm = bytearray()
         self.pcm_config = None
         self.error_after = None
@@ -485,6 +489,64 @@ class ScriptedAudio(audio_service_grpc.AudioServiceServicer):
             yield audio_service_pb2.StreamFeaturesResponse(stream=response)
 
 
+class ScriptedAnomaly(anomaly_grpc.AnomalyServiceServicer):
+    """The gateway's machine listening; `normal_sets` of the script are those of the server."""
+
+    def __init__(self, script):
+        self.script = script
+
+    def ScoreAnomaly(self, request, context):
+        with self.script.answering(request, context):
+            scored = anomaly_pb2.ScoreAnomalyResponse(
+                distance=5.5,
+                score=11.5,
+                percentile=99.5,
+                label=anomaly_pb2.ANOMALY_LABEL_NEEDS_MAINTENANCE,
+                normal_set=request.score.normal_set or "default",
+                backend=request.score.backend or "fusion",
+                window_count=1,
+            )
+            scored.attributes.add(
+                name="roughness", z_score=4.5, description="Rougher than normal.", value=0.3, unit="1"
+            )
+            if request.score.with_error_map:
+                scored.error_map.content = png_of()
+            return gateway_anomaly_pb2.ScoreAnomalyResponse(scored=scored)
+
+    def CreateNormalSet(self, request, context):
+        with self.script.answering(request, context):
+            create = request.create
+            made = anomaly_pb2.NormalSet(
+                name=create.name,
+                description=create.description,
+                clip_count=len(create.audio) + len(create.spectrograms),
+                window_count=32,
+                encoder=create.encoder or "mel-statistics",
+                backend=create.backend or "fusion",
+            )
+            made.create_time.FromSeconds(1_800_000_000)
+            self.script.normal_sets.append(made)
+            return gateway_anomaly_pb2.CreateNormalSetResponse(normal_set=made)
+
+    def GetNormalSet(self, request, context):
+        with self.script.answering(request, context):
+            (found,) = (item for item in self.script.normal_sets if item.name == request.name)
+            return gateway_anomaly_pb2.GetNormalSetResponse(normal_set=found)
+
+    def ListNormalSets(self, request, context):
+        with self.script.answering(request, context):
+            number = int(request.page_token or 0)
+            count = len(self.script.normal_sets)
+            return gateway_anomaly_pb2.ListNormalSetsResponse(
+                normal_sets=self.script.normal_sets[number : number + 1],
+                next_page_token=str(number + 1) if number + 1 < count else "",
+            )
+
+    def DeleteNormalSet(self, request, context):
+        with self.script.answering(request, context):
+            return gateway_anomaly_pb2.DeleteNormalSetResponse(deleted=True)
+
+
 class ScriptedServer(server_grpc.ServerServiceServicer):
     def __init__(self, script):
         self.script = script
@@ -642,6 +704,7 @@ def start_server(script, health, *, credentials=None):
     server_grpc.add_ServerServiceServicer_to_server(ScriptedServer(script), server)
     job_grpc.add_JobServiceServicer_to_server(ScriptedJobs(script), server)
     audio_service_grpc.add_AudioServiceServicer_to_server(ScriptedAudio(script), server)
+    anomaly_grpc.add_AnomalyServiceServicer_to_server(ScriptedAnomaly(script), server)
     audio_grpc.add_AudioFeatureServiceServicer_to_server(ScriptedAudioFeatures(script), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health.set("", health_pb2.HealthCheckResponse.SERVING)

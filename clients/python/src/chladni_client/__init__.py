@@ -39,6 +39,7 @@ from chladni_client.reproduction.reproduce import (
     Verdict,
     compare_renderings,
 )
+from chladni_client.types.anomaly import AnomalyLabel, AnomalyScore, DeviatingAttribute, NormalSet
 from chladni_client.types.audio import (
     AudioFeatures,
     AudioInput,
@@ -103,6 +104,8 @@ from chladni_contract.provenance import Provenance
 __all__ = [
     "Accepted",
     "Alignment",
+    "AnomalyLabel",
+    "AnomalyScore",
     "AsyncClient",
     "AudioAnalyzed",
     "AudioFeatures",
@@ -122,6 +125,7 @@ __all__ = [
     "CreationOptions",
     "DeadlineExceededError",
     "Descriptor",
+    "DeviatingAttribute",
     "DifferingTerm",
     "Embedding",
     "FaultError",
@@ -148,6 +152,7 @@ __all__ = [
     "MelFrames",
     "MelOptions",
     "NoiseMode",
+    "NormalSet",
     "NotFoundError",
     "NotInstalledError",
     "NotOfferedError",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
+from chladni_client._calls.anomaly import AnomalyCalls
 from chladni_client._calls.audio import AudioCalls
 from chladni_client._calls.images import ImageCalls
 from chladni_client._calls.jobs import JobCalls
@@ -37,7 +38,7 @@ DEFAULT_TARGET: Final = "localhost:50050"
 DEFAULT_AUDIO_FEATURES_TARGET: Final = "localhost:50051"
 
 
-class AsyncClient(ImageCalls, JobCalls, SimilarityCalls, AudioCalls, ServerCalls):
+class AsyncClient(ImageCalls, JobCalls, SimilarityCalls, AudioCalls, AnomalyCalls, ServerCalls):
     """Calls Chladni from an event loop.
 
         async with AsyncClient() as client:

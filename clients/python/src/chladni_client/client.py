@@ -154,6 +154,11 @@ class Client:
     render_spectrogram = _blocking(AsyncClient.render_spectrogram)
     extract_features = _blocking(AsyncClient.extract_features)
     stream_features = _iterating(AsyncClient.stream_features)
+    score_anomaly = _blocking(AsyncClient.score_anomaly)
+    create_normal_set = _blocking(AsyncClient.create_normal_set)
+    get_normal_set = _blocking(AsyncClient.get_normal_set)
+    list_normal_sets = _iterating(AsyncClient.list_normal_sets)
+    delete_normal_set = _blocking(AsyncClient.delete_normal_set)
     health = _blocking(AsyncClient.health)
 
 

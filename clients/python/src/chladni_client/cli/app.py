@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from chladni_client.cli.commands.anomaly import anomaly
 from chladni_client.cli.commands.audio import descriptors, spectrogram
 from chladni_client.cli.commands.compare import compare
 from chladni_client.cli.commands.create import create
@@ -62,6 +63,7 @@ def build_app() -> typer.Typer:
     app.command()(with_connection_options(reproduce))
     app.command()(with_connection_options(spectrogram))
     app.command()(with_connection_options(descriptors))
+    app.command()(with_connection_options(anomaly))
     app.command()(with_connection_options(images))
     app.command()(with_connection_options(search))
     app.command()(with_connection_options(matrix))
