@@ -60,6 +60,7 @@ def test_decibels_equal_librosas(sounds, transform, make):
 )
 @settings(max_examples=100, deadline=None)
 def test_any_mixture_of_tone_and_noise_equals_librosas(transform, seed, count, loudness, frequency_hz):
+    """Feature: voice-to-image-system, Property 4: Spectrogram Extraction Consistency."""
     noise = np.random.default_rng(seed).standard_normal(count)
     tone = np.sin(2 * np.pi * frequency_hz * np.arange(count) / 22050)
     samples = (10**loudness * (tone + 0.01 * noise)).astype(np.float32)

@@ -42,6 +42,7 @@ NOISE = np.random.default_rng(0).normal(0, 0.1, 2 * 44100).astype(np.float32)
 )
 @settings(max_examples=120, deadline=None)
 def test_every_valid_file_is_decoded(files, container, rate_hz, channels, seconds, seed):
+    """Feature: voice-to-image-system, Property 1: Valid Audio Processing."""
     count = round(seconds * rate_hz)
     samples = 0.1 * np.random.default_rng(seed).standard_normal((count, channels))
     content = files.encode(samples, rate_hz, container.value)

@@ -39,16 +39,17 @@ class Diary:
     name = "diary"
     retention = timedelta(hours=1)
 
-    def __init__(self, failing=None, steps=2):
+    def __init__(self, failing=None, steps=2, failure=None):
         self.entries = []
         self.stored = {}
         self._failing = failing
+        self._failure = failure or RuntimeError("nobody foresaw this")
         self._steps = steps
 
     def _write(self, stage):
         self.entries.append(f"{stage} begins")
         if self._failing is stage:
-            raise RuntimeError("nobody foresaw this")
+            raise self._failure
 
     async def analyze(self, clip, _deadline, *, selection):
         assert selection.embedding_model == "ear"
@@ -115,6 +116,7 @@ async def create(diary, content=b"sound", **options):
 @settings(max_examples=100, deadline=None)
 @given(content=st.binary(min_size=1, max_size=1000), steps=st.integers(1, 20))
 async def test_each_stage_ends_before_the_next_begins(content, steps):
+    """Feature: voice-to-image-system, Property 11: Pipeline Execution Order."""
     diary = Diary(steps=steps)
     events = await create(diary, content)
     assert diary.entries == [
@@ -129,15 +131,27 @@ async def test_each_stage_ends_before_the_next_begins(content, steps):
 
 
 @settings(max_examples=100, deadline=None)
-@given(failing=st.sampled_from([Stage.AUDIO_FEATURES, Stage.IMAGE_GENERATION, Stage.STORAGE]))
-async def test_whatever_fails_is_told_with_its_stage_and_no_later_stage_begins(failing):
-    diary = Diary(failing=failing)
+@given(
+    failing=st.sampled_from([Stage.AUDIO_FEATURES, Stage.IMAGE_GENERATION, Stage.STORAGE]),
+    failure_class=st.sampled_from([RuntimeError, ValueError, KeyError, OSError, MemoryError]),
+    text=st.text(max_size=40),
+    content=st.binary(min_size=1, max_size=200),
+    steps=st.integers(1, 5),
+)
+async def test_whatever_fails_is_told_with_its_stage_and_no_later_stage_begins(
+    failing, failure_class, text, content, steps
+):
+    """Feature: voice-to-image-system, Property 12: Pipeline Error Reporting.
+
+    For any failure of any stage, the error names the stage, and says nothing of what went wrong inside.
+    """
+    diary = Diary(failing=failing, steps=steps, failure=failure_class(f"nobody foresaw {text}"))
     with pytest.raises(ChladniError) as caught:
-        await create(diary)
+        await create(diary, content)
     assert caught.value.reason is Reason.INTERNAL
     assert caught.value.metadata[STAGE_KEY] == failing.value
     assert "foresaw" not in caught.value.message
-    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert isinstance(caught.value.__cause__, failure_class)
     assert diary.entries[-1] == f"{failing} begins"
     assert diary.stored == {}
 

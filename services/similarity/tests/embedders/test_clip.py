@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
@@ -26,8 +28,10 @@ from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.settings import load_settings
 from chladni_similarity.composition import SERVICE_NAMES, compose
 from chladni_similarity.config import SimilaritySettings
+from chladni_similarity.embedders import catalog as catalog_module
 from chladni_similarity.embedders import clip
 from chladni_similarity.embedders.clip import ClipEmbedder
+from chladni_similarity.models.scoring import cosine_of
 
 SIDE_PIXELS = 32
 
@@ -303,3 +307,47 @@ def _encoded(pixels):
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return media_pb2.EncodedImage(content=file.getvalue())
+
+
+@given(
+    seeds=st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)),
+    height=st.integers(1, 48),
+    width=st.integers(1, 48),
+)
+@settings(max_examples=100, deadline=None)
+def test_scores_of_a_clip_are_in_range(tiny_clip, random_image, seeds, height, width):
+    """Feature: voice-to-image-system, Property 8: Similarity Score Range.
+
+    For any two images, CLIP embeddings give a score between 0 and 1, and an image scores 1 with itself.
+    """
+    images = [random_image(seed, height, width).transpose(2, 0, 1) for seed in seeds]
+    first, second = tiny_clip.embed(np.stack([tiny_clip.prepare(image) for image in images]))
+    score_map = tiny_clip.score_map
+    assert 0 <= score_map.score_of(cosine_of(first, second)) <= 1
+    assert score_map.score_of(cosine_of(first, first)) == 1.0
+
+
+@given(names=st.lists(st.sampled_from(["", "tiny-clip"]), min_size=1, max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_one_loaded_model_serves_any_sequence_of_requests(tiny_clip, counted_catalog, names):
+    """Feature: voice-to-image-system, Property 18: Model Caching.
+
+    For any sequence of requests, the model that was loaded at start-up serves all of them.
+    """
+    catalog, loads = counted_catalog
+    assert all(catalog.find(name) is tiny_clip for name in names)
+    assert loads == ["tiny-clip"]
+
+
+@pytest.fixture(scope="module")
+def counted_catalog(clip_directory, tiny_clip):
+    """The catalog of a server with the tiny CLIP, and the names of the models that were loaded for it."""
+    loads = []
+
+    def load(reference):
+        loads.append(reference.name)
+        return tiny_clip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog_module, "_load_embedder", load)
+        yield catalog_module.load_catalog([ModelReference(str(clip_directory))]), loads

@@ -26,6 +26,30 @@ EXAMPLES = settings(
 )
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.none() | st.integers(0, 2**32 - 1),
+    steps=st.none() | st.integers(1, 150),
+    guidance=st.none() | st.floats(1, 30),
+    name=st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=20),
+)
+async def test_every_success_has_its_form(gateway, seed, steps, guidance, name):
+    """Feature: voice-to-image-system, Property 9: API Success Response Format.
+
+    For any successful request, the answer has status 200 and JSON with the expected fields.
+    """
+    given_fields = {"seed": seed, "steps": steps, "guidance_scale": guidance}
+    fields = {key: str(value) for key, value in given_fields.items() if value is not None}
+    response = await gateway.create(name.encode(), **fields)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    assert body["image_url"] == f"/api/v1/images/{uuid.UUID(body['image_id'])}"
+    assert body["processing_time"] > 0
+    assert 0 <= body["seed"] <= 2**32 - 1
+    assert seed in (None, body["seed"])
+
+
 async def test_a_recording_becomes_an_image_that_can_be_fetched(gateway):
     response = await gateway.create(b"RIFF and some sound", seed="7", steps="3", guidance_scale="2.5")
     assert response.status_code == 200
@@ -327,11 +351,12 @@ JUNK_FIELDS = st.dictionaries(
 )
 
 
-@EXAMPLES
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=JUNK_FIELDS)
 async def test_whatever_the_fields_hold_the_answer_is_an_image_or_a_documented_error(
     gateway, error_of, fields
 ):
+    """Feature: voice-to-image-system, Property 10: API Error Response Format."""
     response = await gateway.create(**fields)
     if response.status_code == 200:
         uuid.UUID(response.json()["image_id"])

@@ -25,9 +25,10 @@ async def compare(gateway, first, second):
     return await gateway.http.post("/api/v1/compare", json={"image_id_1": first, "image_id_2": second})
 
 
-@EXAMPLES
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), color=st.tuples(*[st.integers(0, 255)] * 3))
 async def test_every_stored_image_is_served_as_the_png_that_was_made(backends, gateway, seed, color):
+    """Feature: voice-to-image-system, Property 16: Image URL Accessibility, Property 17: Image Headers."""
     content = solid_png(32, 32, color)
     backends.image_generation.draw = lambda _digest, _seed, _size: content
     body = (await gateway.create(seed=str(seed))).json()
