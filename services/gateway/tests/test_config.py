@@ -15,7 +15,8 @@ def test_defaults_are_those_of_the_deployment_on_one_machine():
     settings = load_settings(GatewaySettings, {})
     assert (settings.grpc_port, settings.http_port, settings.metrics_port) == (50050, 8000, 9100)
     assert settings.audio_features_target == "127.0.0.1:50051"
-    assert (settings.max_images, settings.image_retention_seconds) == (100, 86400)
+    assert (settings.max_images, settings.max_images_per_session) == (1000, 100)
+    assert settings.image_retention_seconds == 86400
     assert settings.max_audio_bytes == 10 * 1024 * 1024
     assert settings.cors_origins == ()
 

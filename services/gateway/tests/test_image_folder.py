@@ -43,8 +43,14 @@ def clock():
 
 @pytest.fixture
 def open_store(tmp_path, clock):
-    def opener(max_images=100):
-        return FolderImageStore(tmp_path, max_images=max_images, retention=DAY, now=clock)
+    def opener(max_images=100, max_images_per_owner=100):
+        return FolderImageStore(
+            tmp_path,
+            max_images=max_images,
+            max_images_per_owner=max_images_per_owner,
+            retention=DAY,
+            now=clock,
+        )
 
     return opener
 
@@ -69,8 +75,7 @@ def record_at(moment, content=b"png"):
 async def put(store, clock, content=b"png", owner=""):
     clock.time += timedelta(seconds=1)
     record = replace(record_at(clock.time, content), owner=owner)
-    await store.put(content, record)
-    return record
+    return await store.put(content, record)
 
 
 async def test_an_image_comes_back_as_it_went_in(open_store, clock):
@@ -110,8 +115,10 @@ def test_the_embedding_of_the_sound_is_kept_to_the_last_bit(tmp_path_factory, da
     record = replace(record_at(clock.time), audio_embedding=embedding)
 
     async def scenario():
-        await FolderImageStore(folder, max_images=1, retention=DAY, now=clock).put(b"png", record)
-        reopened = FolderImageStore(folder, max_images=1, retention=DAY, now=clock)
+        await FolderImageStore(folder, max_images=1, max_images_per_owner=100, retention=DAY, now=clock).put(
+            b"png", record
+        )
+        reopened = FolderImageStore(folder, max_images=1, max_images_per_owner=100, retention=DAY, now=clock)
         assert await reopened.describe(record.image_id) == record
 
     asyncio.run(scenario())
@@ -136,7 +143,7 @@ async def test_images_survive_a_restart(open_store, clock):
 @given(limit=st.integers(1, 3), count=st.integers(0, 5))
 def test_the_limit_holds_and_the_oldest_go_first(tmp_path_factory, limit, count):
     folder, clock = tmp_path_factory.mktemp("images"), SteppedClock()
-    store = FolderImageStore(folder, max_images=limit, retention=DAY, now=clock)
+    store = FolderImageStore(folder, max_images=limit, max_images_per_owner=100, retention=DAY, now=clock)
 
     async def scenario():
         records = [await put(store, clock) for _ in range(count)]
@@ -148,6 +155,36 @@ def test_the_limit_holds_and_the_oldest_go_first(tmp_path_factory, limit, count)
 
     asyncio.run(scenario())
     assert len(list(folder.iterdir())) == 2 * min(limit, count)
+
+
+async def test_an_owner_at_the_limit_loses_its_own_oldest_image_and_is_told(open_store, clock):
+    store = open_store(max_images_per_owner=2)
+    other = await put(store, clock, owner="bob")
+    first = await put(store, clock, owner="ann")
+    second = await put(store, clock, owner="ann")
+    assert await store.count_owned("ann") == 2
+    clock.time += timedelta(seconds=1)
+    third = await store.put(b"png", replace(record_at(clock.time), owner="ann"))
+    assert (await store.describe(third.image_id)).warnings == third.warnings
+    [warning] = third.warnings
+    assert (warning.reason, warning.metadata) == ("IMAGES_REMOVED", {"count": "1", "maximum": "2"})
+    with pytest.raises(NotFoundError):
+        await store.get(first.image_id)
+    for record in (other, second, third):
+        await store.get(record.image_id)
+    assert [await store.count_owned(owner) for owner in ("ann", "bob", "")] == [2, 1, 0]
+
+
+async def test_a_full_store_takes_from_the_owner_of_the_most_images(open_store, clock):
+    store = open_store(max_images=4)
+    lone = await put(store, clock, owner="bob")
+    many = [await put(store, clock, owner="ann") for _ in range(3)]
+    new = await put(store, clock, owner="eve")
+    assert new.warnings == ()
+    with pytest.raises(NotFoundError):
+        await store.get(many[0].image_id)
+    for record in (lone, *many[1:], new):
+        await store.get(record.image_id)
 
 
 async def test_the_limit_holds_when_many_come_at_once(open_store, clock, tmp_path):
@@ -234,7 +271,7 @@ async def test_a_damaged_record_is_a_fault_of_the_storage(open_store, clock, tmp
 def test_a_folder_that_cannot_be_made_is_told_at_once(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UnavailableError):
-        FolderImageStore(tmp_path / "file" / "images", max_images=1, retention=DAY)
+        FolderImageStore(tmp_path / "file" / "images", max_images=1, max_images_per_owner=100, retention=DAY)
 
 
 HOSTILE = st.one_of(
@@ -276,7 +313,7 @@ def test_each_owner_sees_its_own_newest_first_page_by_page(tmp_path_factory, own
     folder, clock = tmp_path_factory.mktemp("images"), SteppedClock()
 
     def open_it():
-        return FolderImageStore(folder, max_images=100, retention=DAY, now=clock)
+        return FolderImageStore(folder, max_images=100, max_images_per_owner=100, retention=DAY, now=clock)
 
     async def scenario():
         store = open_it()

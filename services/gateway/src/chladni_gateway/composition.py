@@ -202,6 +202,7 @@ async def open_gateway(
             FolderImageStore,
             settings.image_folder,
             max_images=settings.max_images,
+            max_images_per_owner=settings.max_images_per_session,
             retention=timedelta(seconds=settings.image_retention_seconds),
             on_removed=removed.note,
         )

@@ -200,7 +200,15 @@ class GatewaySettings(ServiceSettings):
     image_folder: Path = Field(
         default_factory=_default_image_folder, description="Folder of the images; made if absent."
     )
-    max_images: int = Field(100, ge=1, le=100_000, description="Images kept at most; the oldest go first.")
+    max_images: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="Images of all sessions kept at most; then the session with the most gives its oldest.",
+    )
+    max_images_per_session: int = Field(
+        100, ge=1, le=100_000, description="Images of one session kept at most; the oldest go first."
+    )
     image_retention_seconds: float = Field(
         _DAY_SECONDS, gt=0, le=366 * _DAY_SECONDS, description="Time after which an image expires."
     )

@@ -19,6 +19,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from chladni_contract.errors import ChladniError, Reason, UnavailableError
+from chladni_contract.warnings import WarningReason, new_warning
 from chladni_gateway.domain.image_store import ImageRecord, ImageStore, StoredImage, unknown_image
 from chladni_gateway.domain.images import ImageFormat
 
@@ -47,7 +49,8 @@ class FolderImageStore:
 
     Args:
         folder: The folder; made, with its parents, if absent.
-        max_images: Images kept at most; the oldest go first.
+        max_images: Images kept at most; the owner with the most gives its oldest.
+        max_images_per_owner: Images of one owner kept at most; the oldest go first.
         retention: Time after which an image expires.
         on_removed: Called with each image that is removed; on a thread, and before the lock is released.
         now: Clock.
@@ -61,12 +64,14 @@ class FolderImageStore:
         folder: Path,
         *,
         max_images: int,
+        max_images_per_owner: int,
         retention: timedelta,
         on_removed: Callable[[UUID], None] = lambda _: None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.retention = retention
         self._folder = folder
+        self.max_images_per_owner = max_images_per_owner
         self._max_images = max_images
         self._on_removed = on_removed
         self._now = now
@@ -76,9 +81,9 @@ class FolderImageStore:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._write_temporary(b"", now()).unlink()
 
-    async def put(self, content: bytes, record: ImageRecord) -> None:
+    async def put(self, content: bytes, record: ImageRecord) -> ImageRecord:
         """Keep an image; see `ImageStore`."""
-        await asyncio.to_thread(self._put, content, record)
+        return await asyncio.to_thread(self._put, content, record)
 
     async def get(self, image_id: UUID) -> StoredImage:
         """Return an image; see `ImageStore`."""
@@ -94,6 +99,10 @@ class FolderImageStore:
         """Return what is kept with the images of an owner; see `ImageStore`."""
         return await asyncio.to_thread(self._list_owned, owner, limit, before)
 
+    async def count_owned(self, owner: str) -> int:
+        """Return how many images of an owner are kept."""
+        return await asyncio.to_thread(self._count_owned, owner)
+
     async def delete(self, image_id: UUID, *, owner: str) -> None:
         """Remove an image; see `ImageStore`."""
         await asyncio.to_thread(self._delete, image_id, owner)
@@ -102,14 +111,17 @@ class FolderImageStore:
         """Remove what has expired and what was abandoned half-written; see `ImageStore`."""
         return await asyncio.to_thread(self._sweep)
 
-    def _put(self, content: bytes, record: ImageRecord) -> None:
+    def _put(self, content: bytes, record: ImageRecord) -> ImageRecord:
         temporary: list[Path] = []
         try:
             with _answering("written"):
                 temporary.append(self._write_temporary(content, record.created_at))
                 temporary.append(self._write_temporary(_RECORDS.dump_json(record), record.created_at))
                 with self._lock:
-                    self._make_room()
+                    if removed_count := self._make_room(record.owner):
+                        record = _with_removal(record, removed_count, self.max_images_per_owner)
+                        temporary.pop().unlink()
+                        temporary.append(self._write_temporary(_RECORDS.dump_json(record), record.created_at))
                     paths = self._image_path(record), self._record_path(record.image_id)
                     for source, path in zip(temporary, paths, strict=True):
                         source.replace(path)
@@ -117,6 +129,11 @@ class FolderImageStore:
         finally:
             for path in temporary:
                 path.unlink(missing_ok=True)
+        return record
+
+    def _count_owned(self, owner: str) -> int:
+        with _answering("listed"), self._lock:
+            return len(self._owners.owned_by(owner, [path for _, path in self._records()]))
 
     def _get(self, image_id: UUID) -> StoredImage:
         record = self._describe(image_id)
@@ -171,10 +188,17 @@ class FolderImageStore:
                 path.unlink(missing_ok=True)
         return len(expired)
 
-    def _make_room(self) -> None:
-        records = self._records()
-        for _, path in records[: max(0, len(records) - self._max_images + 1)]:
-            self._remove(path)
+    def _make_room(self, owner: str) -> int:
+        """Remove what one more image of an owner leaves no room for; return how many of the owner's went."""
+        by_owner = self._owners.by_owner([path for _, path in self._records()])
+        own = by_owner.setdefault(owner, [])
+        own_count = len(own)
+        if owner:
+            while len(own) >= self.max_images_per_owner:
+                self._remove(own.pop(0))
+        for _ in range(sum(map(len, by_owner.values())) - self._max_images + 1):
+            self._remove(max(by_owner.values(), key=len).pop(0))
+        return own_count - len(own) if owner else 0
 
     def _records(self) -> list[tuple[datetime, Path]]:
         """Return the creation time and the path of each record, the oldest first."""
@@ -221,6 +245,18 @@ class FolderImageStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _with_removal(record: ImageRecord, count: int, maximum: int) -> ImageRecord:
+    removed = "Your oldest image was" if count == 1 else f"Your {count} oldest images were"
+    warning = new_warning(
+        WarningReason.IMAGES_REMOVED,
+        f"{removed} removed to make room: at most {maximum} are kept. Download what you want to keep, or "
+        "delete what you do not need.",
+        count=count,
+        maximum=maximum,
+    )
+    return replace(record, warnings=(*record.warnings, warning))
 
 
 def _modified_at(path: Path) -> datetime:
@@ -271,8 +307,22 @@ class RecordOwners:
         Raises:
             OSError: A record cannot be read.
         """
+        return self.by_owner(paths).get(owner, []) if owner else []
+
+    def by_owner(self, paths: Sequence[Path]) -> dict[str, list[Path]]:
+        """Return the records of each owner, in their order.
+
+        Args:
+            paths: Every record of the folder; all others are forgotten.
+
+        Raises:
+            OSError: A record cannot be read.
+        """
         self._owners = {path.stem: self._owner_of(path) for path in paths}
-        return [path for path in paths if owner and self._owners[path.stem] == owner]
+        found: dict[str, list[Path]] = {}
+        for path in paths:
+            found.setdefault(self._owners[path.stem], []).append(path)
+        return found
 
     def _owner_of(self, path: Path) -> str:
         known = self._owners.get(path.stem)

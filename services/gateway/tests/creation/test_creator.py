@@ -75,6 +75,7 @@ class Diary:
         self._write(Stage.STORAGE)
         self.stored[record.image_id] = content
         self.entries.append("storage ends")
+        return record
 
     async def models(self, _deadline):
         ear = ModelSummary(name="ear", output_space="space")

@@ -130,6 +130,7 @@ class Services:
 
     async def put(self, _content, record):
         self.stored.append(record)
+        return record
 
 
 @pytest.fixture

@@ -81,9 +81,12 @@ async def test_a_recipe_whose_service_is_not_ready_says_so(backends, gateway):
 
 
 async def test_versions_limits_and_health_are_told(gateway):
-    assert (await gateway.http.get("/api/v1/info")).json() == {
+    async with gateway.browser() as browser:
+        info = (await browser.get("/api/v1/info")).json()
+    assert info == {
         "version": version("chladni-gateway"),
         "api_packages": ["chladni.gateway.v1"],
+        "image_count": 0,
         "limits": {
             "max_audio_bytes": 10 * 1024 * 1024,
             "min_audio_duration_seconds": 0.1,
@@ -97,6 +100,7 @@ async def test_versions_limits_and_health_are_told(gateway):
             "max_prompt_characters": 2000,
             "max_unfinished_jobs": 16,
             "max_matrix_images": 24,
+            "max_images": 100,
             "min_ping_interval_seconds": 5.0,
             "image_retention_seconds": 86400.0,
             "default_creation_timeout_seconds": 60.0,

@@ -137,7 +137,7 @@ class ImageCreator:
                     deadline.check("before the image was stored")
                     seconds = self._clock() - started_at
                     record = self._make_record(request, recipe, operation, analyzed, completed, seconds)
-                    await self._store.put(completed.image.content, record)
+                    record = await self._store.put(completed.image.content, record)
                 timer.lap(Stage.STORAGE)
                 counted.is_created = True
                 yield Created(completed.image, record, part=completed.part)

@@ -95,8 +95,22 @@ class ImageStore(Protocol):
         """Time after which an image expires."""
         ...
 
-    async def put(self, content: bytes, record: ImageRecord) -> None:
-        """Keep an image, whole or not at all; the oldest ones make room for it."""
+    @property
+    def max_images_per_owner(self) -> int:
+        """Images that are kept of one owner."""
+        ...
+
+    async def put(self, content: bytes, record: ImageRecord) -> ImageRecord:
+        """Keep an image, whole or not at all; return its record, whose warnings say what was removed for it.
+
+        If its owner has as many as are kept of one, the owner's oldest makes room. If all owners together
+        have as many as are kept, the one with the most gives its oldest.
+        """
+        ...
+
+    async def count_owned(self, owner: str) -> int:
+        """Return how many images of an owner are kept."""
+        ...
 
     async def get(self, image_id: UUID) -> StoredImage:
         """Return an image.

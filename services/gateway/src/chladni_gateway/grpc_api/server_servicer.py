@@ -17,6 +17,7 @@ from chladni_gateway.domain.request import (
 )
 from chladni_gateway.grpc_api.deadlines import deadline_of
 from chladni_gateway.grpc_api.images import to_duration
+from chladni_gateway.grpc_api.sessions import session_of_call
 from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES
 from chladni_runtime.client.health import HealthState
 
@@ -46,7 +47,7 @@ class ServerServicer(service_grpc.ServerServiceServicer):
         self._application = application
 
     async def GetServerInfo(
-        self, _request: service_pb2.GetServerInfoRequest, _context: grpc.aio.ServicerContext[Any, Any]
+        self, _request: service_pb2.GetServerInfoRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> service_pb2.GetServerInfoResponse:
         """Return versions, limits and health."""
         report = await self._application.health_checker.check()
@@ -55,6 +56,7 @@ class ServerServicer(service_grpc.ServerServiceServicer):
             version=version("chladni-gateway"),
             api_packages=[_PACKAGE],
             limits=self._limits(),
+            image_count=await self._application.store.count_owned(session_of_call(context).owner),
             services=[
                 service_pb2.ServiceInfo(name=name, state=_STATES[state]) for name, state in states.items()
             ],
@@ -87,6 +89,7 @@ class ServerServicer(service_grpc.ServerServiceServicer):
             max_unfinished_jobs=self._application.job_runner.limits.max_unfinished_per_owner,
             max_matrix_images=MAX_MATRIX_IMAGES,
             min_ping_interval=to_duration(limits.min_ping_interval_seconds),
+            max_images=self._application.store.max_images_per_owner,
             image_retention=to_duration(self._application.store.retention.total_seconds()),
             default_creation_timeout=to_duration(limits.creation_timeout_seconds),
         )

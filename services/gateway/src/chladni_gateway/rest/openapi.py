@@ -171,12 +171,14 @@ SERVER_INFO: Final[dict[str, Any]] = {
         "max_prompt_characters": 2000,
         "max_unfinished_jobs": 16,
         "max_matrix_images": 24,
+        "max_images": 100,
         "min_ping_interval_seconds": 5.0,
         "image_retention_seconds": 86400.0,
         "default_creation_timeout_seconds": 60.0,
         "audio_formats": ["WAV", "MP3", "FLAC", "OGG"],
         "live_sample_rate_hz": {"min": 16000, "max": 48000},
     },
+    "image_count": 12,
     "services": _SERVICES,
 }
 _EVENT_STREAM: Final = (

@@ -284,6 +284,9 @@ class RequestLimits(BaseModel):
     max_unfinished_jobs: int = Field(description="Jobs of one session that have not ended.")
     max_matrix_images: int = Field(description="Images that a matrix may compare.")
     min_ping_interval_seconds: float = Field(description="Shortest interval between pings over gRPC.")
+    max_images: int = Field(
+        description="Images that are kept of one session. One more removes the oldest; its `warnings` say so."
+    )
     image_retention_seconds: float = Field(description="Time that an image is kept.")
     default_creation_timeout_seconds: float = Field(description="Time for one image.")
     audio_formats: list[str] = Field(examples=[["WAV", "MP3", "FLAC", "OGG"]])
@@ -296,6 +299,7 @@ class ServerInfo(BaseModel):
     version: str = Field(description="Version of the server.", examples=["0.1.0"])
     api_packages: list[str] = Field(description="Packages of the gRPC API that it serves.")
     limits: RequestLimits
+    image_count: int = Field(description="Images of this session that are kept now.")
     services: list[ServiceInfo]
 
 

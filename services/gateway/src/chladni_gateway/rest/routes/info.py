@@ -6,8 +6,9 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from chladni_contract.errors import Reason
 from chladni_gateway.domain.live import MAX_LIVE_SAMPLE_RATE_HZ, MIN_LIVE_SAMPLE_RATE_HZ
 from chladni_gateway.domain.request import (
     MAX_GUIDANCE_SCALE,
@@ -17,6 +18,7 @@ from chladni_gateway.domain.request import (
     MAX_STEPS,
     MIN_SIDE_PIXELS,
 )
+from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, FIRST_API, HEALTH, RECIPES, SERVER_INFO, json_example
 from chladni_gateway.rest.routes.responses import error_responses
 from chladni_gateway.rest.schemas import (
@@ -84,9 +86,12 @@ def info_routes(application: Application) -> APIRouter:
         f"{API}/info",
         summary="Versions, limits and health",
         operation_id="getServerInfo",
-        responses={200: {"content": json_example(SERVER_INFO)}, **error_responses()},
+        responses={
+            200: {"content": json_example(SERVER_INFO)},
+            **error_responses({Reason.STORAGE_UNAVAILABLE}),
+        },
     )
-    async def info(response: Response) -> ServerInfo:
+    async def info(request: Request, response: Response) -> ServerInfo:
         """Return versions, the limits of requests, and how the services behind the gateway are."""
         response.headers["Cache-Control"] = "no-store"
         report = await application.health_checker.check()
@@ -94,6 +99,7 @@ def info_routes(application: Application) -> APIRouter:
             version=version("chladni-gateway"),
             api_packages=[_GRPC_PACKAGE],
             limits=request_limits(),
+            image_count=await application.store.count_owned(session_of(request).owner),
             services=to_service_infos(report.services | report.further),
         )
 
@@ -112,6 +118,7 @@ def info_routes(application: Application) -> APIRouter:
             max_unfinished_jobs=application.job_runner.limits.max_unfinished_per_owner,
             max_matrix_images=MAX_MATRIX_IMAGES,
             min_ping_interval_seconds=limits.min_ping_interval_seconds,
+            max_images=application.store.max_images_per_owner,
             image_retention_seconds=application.store.retention.total_seconds(),
             default_creation_timeout_seconds=limits.creation_timeout_seconds,
             audio_formats=["WAV", "MP3", "FLAC", "OGG"],
