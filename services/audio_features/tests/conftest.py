@@ -12,7 +12,7 @@ import torch
 
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
-from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.embeddings.clap import ClapEmbedder
 from chladni_audio_features.testing.untrained_clap import save_untrained_clap, save_untrained_clip

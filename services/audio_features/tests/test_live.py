@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.audio.clip import SourceFormat
-from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.errors import (
     ChannelCountError,
     CorruptAudioError,
     SampleRateError,
     SampleValueError,
 )
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.audio.pcm import PcmClip, PcmEncoding, PcmFormat, PcmReader, read_pcm_clip
 from chladni_audio_features.live import LiveAnalysis, LiveLimits, MelStream, measure_level
 

@@ -15,7 +15,8 @@ from chladni.audio.v1 import audio_feature_service_pb2, audio_feature_service_pb
 from chladni.audio.v1alpha1 import music_service_pb2, music_service_pb2_grpc
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
-from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.decoding import AudioDecoder, new_process_pool
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.embeddings.descriptors import load_embedder
 from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
@@ -27,6 +28,7 @@ from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.music.analysis import is_available, warm_up
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.allocator import keep_freed_memory
+from chladni_runtime.execution.process_pool import ProcessPool
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.models.reference import ModelReference
@@ -50,16 +52,19 @@ def compose(settings: AudioFeaturesSettings) -> Compose:
     async def serve(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         keep_freed_memory()
         thread_count = settings.worker_count or min(_MAX_WORKERS, available_processor_count())
+        processes = new_process_pool(thread_count)
         extractor = await asyncio.to_thread(
             load_extractor,
             settings.decoding_limits,
             pretrained=_pretrained_models(settings, thread_count),
             calibrations=settings.calibration_references,
+            processes=processes,
         )
         metrics = AudioMetrics(registry)
         admission = Admission(settings.max_queued_requests, clock=time.monotonic)
         metrics.work_in_progress.set_function(lambda: admission.in_progress)
-        async with WorkerPool(thread_count, admission=admission) as workers:
+        metrics.decoding_processes_replaced.set_function(lambda: processes.replaced_count)
+        async with decoding_processes(processes), WorkerPool(thread_count, admission=admission) as workers:
             servicer = AudioFeatureServicer(
                 extractor,
                 workers=workers,
@@ -84,11 +89,22 @@ def compose(settings: AudioFeaturesSettings) -> Compose:
     return serve
 
 
+@asynccontextmanager
+async def decoding_processes(processes: ProcessPool) -> AsyncIterator[None]:
+    """Run the processes that files are decoded in while the context lasts."""
+    try:
+        await asyncio.to_thread(processes.start)
+        yield
+    finally:
+        await asyncio.to_thread(processes.close)
+
+
 def load_extractor(
     limits: DecodingLimits,
     *,
     pretrained: PretrainedModels | None = None,
     calibrations: Sequence[ModelReference] = (),
+    processes: ProcessPool | None = None,
 ) -> FeatureExtractor:
     """Load everything that the analyses need and runs them once, so that no caller waits for that.
 
@@ -97,6 +113,7 @@ def load_extractor(
         pretrained: Which pretrained models to load; `None` means none. One that cannot be loaded is listed
             as unavailable.
         calibrations: Calibrations of initial latents beside the embedded ones.
+        processes: Where files are decoded; `None` means in this process.
 
     Raises:
         ModelFileError: The embedding's files are missing or altered.
@@ -105,7 +122,7 @@ def load_extractor(
     transform = MelTransform()
     embedder = load_embedder()
     extractor = FeatureExtractor(
-        decoder=AudioDecoder(limits),
+        decoder=AudioDecoder(limits, processes=processes),
         transform=transform,
         analyser=DescriptorAnalyser(transform),
         embedder=embedder,

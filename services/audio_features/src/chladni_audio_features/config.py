@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.live import LiveLimits
 from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, MAX_HEARTBEAT_SECONDS
 from chladni_runtime.models.reference import ModelReference, parse_model_reference, parse_model_references
@@ -30,7 +30,16 @@ class AudioFeaturesSettings(ServiceSettings):
     min_audio_seconds: float = Field(
         0.1, ge=0.1, le=60, description="Shortest clip; the analyses need 0.1 s."
     )
-    max_audio_seconds: float = Field(30.0, gt=0, le=3600, description="Longest clip.")
+    max_audio_seconds: float = Field(30.0, gt=0, le=3600, description="Longest clip, or part of one.")
+    max_source_bytes: int = Field(
+        200 * 1024 * 1024,
+        ge=1024,
+        le=1024**3,
+        description="Largest file of which a part is chosen, in bytes; `max_request_bytes` limits it too.",
+    )
+    max_source_seconds: float = Field(
+        3600.0, gt=0, le=24 * 3600, description="Where a chosen part may end at the latest."
+    )
     max_stream_seconds: float = Field(
         120.0, gt=0, le=3600, description="Longest live sound; it is kept in memory for its summary."
     )
@@ -95,6 +104,8 @@ class AudioFeaturesSettings(ServiceSettings):
             max_bytes=self.max_audio_bytes,
             min_duration_seconds=self.min_audio_seconds,
             max_duration_seconds=self.max_audio_seconds,
+            max_source_bytes=self.max_source_bytes,
+            max_source_seconds=self.max_source_seconds,
             min_sample_rate_hz=self.min_sample_rate_hz,
             max_sample_rate_hz=self.max_sample_rate_hz,
             max_channels=self.max_channels,

@@ -13,7 +13,12 @@ import numpy.typing as npt
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis, MelRequest
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser, Descriptors
 from chladni_audio_features.analysis.spectrogram import MelTransform
-from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ, SourceFormat
+from chladni_audio_features.audio.clip import (
+    ANALYSIS_SAMPLE_RATE_HZ,
+    AudioClip,
+    ClipPart,
+    SourceFormat,
+)
 from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.pcm import PcmClip, read_pcm_clip
 from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
@@ -21,6 +26,8 @@ from chladni_audio_features.embeddings.registry import EmbeddingModel, Embedding
 from chladni_audio_features.latents.catalog import CalibrationCatalog, LatentsPlan
 from chladni_audio_features.music.analysis import MusicAnalysis, analyse_music
 from chladni_audio_features.rendering import PNG, Colormap, ImageEncoding, render_spectrogram
+from chladni_contract.warnings import ServiceWarning
+from chladni_runtime.execution.cancellation import CancellationToken
 
 ClipContent: TypeAlias = bytes | PcmClip
 """What a caller sent: the bytes of an audio file, or samples without one."""
@@ -28,10 +35,17 @@ ClipContent: TypeAlias = bytes | PcmClip
 
 @dataclass(frozen=True)
 class SourceProperties:
-    """What was found in a file or in samples, and the SHA-256 of the bytes in hexadecimal."""
+    """What was found in a file or in samples.
+
+    Attributes:
+        source: how the audio was stored.
+        sha256: SHA-256 of the bytes in hexadecimal, of all of them if a part was chosen.
+        warnings: what the sender should know about the audio.
+    """
 
     source: SourceFormat
     sha256: str
+    warnings: tuple[ServiceWarning, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +111,8 @@ class FeatureExtractor:
         self,
         content: ClipContent,
         *,
+        part: ClipPart | None = None,
+        token: CancellationToken | None = None,
         wants_log_mel: bool,
         wants_descriptors: bool,
         wants_embedding: bool,
@@ -110,6 +126,8 @@ class FeatureExtractor:
 
         Args:
             content: the file, or the samples.
+            part: which part of it; `None` means all.
+            token: whether the features are still wanted.
             wants_log_mel: whether to return the spectrogram.
             wants_descriptors: whether to return the descriptors.
             wants_embedding: whether to compute the embedding.
@@ -124,11 +142,11 @@ class FeatureExtractor:
             InvalidInputError: the spectrogram would be too large.
             ChladniError: the embedding model failed.
         """
-        clip = self._read(content)
+        clip, properties = self._read(content, part, token)
         model = embedding_model or self.embedding_models.default
         wanted_mel = mel or MelRequest(self.transform.settings)
         return Features(
-            properties=_properties(content, clip.source),
+            properties=properties,
             log_mel=wanted_mel.make(clip, max_cells=max_mel_cells) if wants_log_mel else None,
             descriptors=clip.descriptors if wants_descriptors else None,
             embedding=model.embed(clip) if wants_embedding else None,
@@ -140,6 +158,8 @@ class FeatureExtractor:
         self,
         content: ClipContent,
         *,
+        part: ClipPart | None = None,
+        token: CancellationToken | None = None,
         width_pixels: int,
         height_pixels: int,
         colormap: Colormap,
@@ -152,7 +172,7 @@ class FeatureExtractor:
             AudioError: the clip cannot be used.
             InvalidInputError: the spectrogram would be too large.
         """
-        clip = self._read(content)
+        clip, properties = self._read(content, part, token)
         wanted_mel = mel or MelRequest(self.transform.settings)
         image = render_spectrogram(
             wanted_mel.make(clip),
@@ -161,25 +181,39 @@ class FeatureExtractor:
             colormap=colormap,
             encoding=encoding,
         )
-        return _properties(content, clip.source), image
+        return properties, image
 
-    def analyse_music(self, content: ClipContent) -> tuple[SourceProperties, MusicAnalysis]:
-        """Analyse the music of a clip; return what was found in the file too.
+    def analyse_music(
+        self,
+        content: ClipContent,
+        part: ClipPart | None = None,
+        *,
+        token: CancellationToken | None = None,
+    ) -> tuple[SourceProperties, MusicAnalysis]:
+        """Analyse the music of a clip, or of a part of it; return what was found in the file too.
 
         Raises:
             AudioError: the clip cannot be used.
         """
-        clip = self._read(content)
-        return _properties(content, clip.source), analyse_music(clip.samples_at(ANALYSIS_SAMPLE_RATE_HZ))
+        clip, properties = self._read(content, part, token)
+        return properties, analyse_music(clip.samples_at(ANALYSIS_SAMPLE_RATE_HZ))
 
-    def _read(self, content: ClipContent) -> ClipAnalysis:
+    def read(
+        self, content: ClipContent, part: ClipPart | None = None, *, token: CancellationToken | None = None
+    ) -> AudioClip:
+        """Decode a clip, or a part of it, at the sample rate it has.
+
+        Raises:
+            AudioError: the clip cannot be used.
+        """
         if isinstance(content, PcmClip):
-            clip = read_pcm_clip(content, self._decoder.limits)
-        else:
-            clip = self._decoder.read(content)
-        return ClipAnalysis(clip, transform=self.transform, analyser=self._analyser)
+            return read_pcm_clip(content, self._decoder.limits, part)
+        return self._decoder.read(content, part, token=token)
 
-
-def _properties(content: ClipContent, source: SourceFormat) -> SourceProperties:
-    data = content.samples if isinstance(content, PcmClip) else content
-    return SourceProperties(source=source, sha256=hashlib.sha256(data).hexdigest())
+    def _read(
+        self, content: ClipContent, part: ClipPart | None, token: CancellationToken | None
+    ) -> tuple[ClipAnalysis, SourceProperties]:
+        clip = self.read(content, part, token=token)
+        data = content.samples if isinstance(content, PcmClip) else content
+        properties = SourceProperties(clip.source, hashlib.sha256(data).hexdigest(), clip.warnings)
+        return ClipAnalysis(clip, transform=self.transform, analyser=self._analyser), properties

@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from chladni_audio_features.audio.containers import Container
+from chladni_audio_features.audio.containers.recognition import Container
 
 _PCM_LABEL: Final = "PCM"
 
@@ -28,6 +28,12 @@ class AudioMetrics:
         self.work_in_progress = Gauge(
             "chladni_audio_work_in_progress",
             "Analyses that run or wait for a worker.",
+            registry=registry,
+        )
+
+        self.decoding_processes_replaced = Gauge(
+            "chladni_audio_decoding_processes_replaced",
+            "Processes that a file ended, or that were ended because of one, since the start.",
             registry=registry,
         )
 

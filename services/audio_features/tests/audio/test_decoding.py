@@ -11,9 +11,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_audio_features.audio.clip import mix_channels
-from chladni_audio_features.audio.containers import Container
-from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.containers.recognition import Container
+from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.errors import (
     AudioError,
     AudioTooLargeError,
@@ -26,15 +25,18 @@ from chladni_audio_features.audio.errors import (
     SampleValueError,
     TruncatedAudioError,
 )
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_contract.errors import InvalidInputError, Reason
 
 LIMITS = DecodingLimits()
 DECODER = AudioDecoder(LIMITS)
+ENCODED = (Container.WAV, Container.MP3, Container.FLAC, Container.OGG)
+"""Kinds of file that the tests' encoder writes; `test_formats` has the others."""
 NOISE = np.random.default_rng(0).normal(0, 0.1, 2 * 44100).astype(np.float32)
 
 
 @given(
-    container=st.sampled_from(list(Container)),
+    container=st.sampled_from(ENCODED),
     rate_hz=st.sampled_from([8000, 16000, 22050, 32000, 44100, 48000]),
     channels=st.integers(1, 2),
     seconds=st.floats(0.11, 1.5),
@@ -70,13 +72,11 @@ def test_channels_are_averaged_and_then_resampled(files):
     assert np.array_equal(decoded, soxr.resample((left + right) / 2, 44100, 22050, quality="HQ"))
 
 
-def test_opposite_channels_cancel_and_silence_is_a_sound(files):
-    tone = np.stack([NOISE, -NOISE], 1)
-    assert not DECODER.decode(files.encode(tone, 44100, subtype="FLOAT")).samples.any()
+def test_silence_is_audio(files):
     assert not DECODER.decode(files.encode(np.zeros(22050), file_format="FLAC")).samples.any()
 
 
-@pytest.mark.parametrize("container", list(Container))
+@pytest.mark.parametrize("container", ENCODED)
 def test_exactly_thirty_seconds_pass_and_more_does_not(files, container):
     rate_hz = 16000
     sound = np.random.default_rng(1).normal(0, 0.05, 31 * rate_hz)
@@ -237,28 +237,20 @@ def test_limits_are_configuration(files):
 def test_a_file_that_unpacks_to_hours_takes_little_memory(files):
     hours = files.encode(np.zeros(8000 * 7200, np.float32), 8000, "FLAC")
     assert len(hours) < 200_000
-    bombs = [hours, files.flac_with_length(hours, 29 * 8000)]
+    bombs = [hours, files.flac_with_length(hours, 29 * 8000), files.flac_with_length(hours, 0)]
     tracemalloc.start()
     try:
-        with pytest.raises(AudioTooLongError):
-            DECODER.decode(bombs[0])
-        assert DECODER.decode(bombs[1]).duration_seconds == 29.0
+        for bomb, words in zip(
+            bombs, ("7200.00 s long", "longer than its header says", "longer than 30 s"), strict=True
+        ):
+            with pytest.raises(AudioTooLongError, match=words):
+                DECODER.decode(bomb)
         assert tracemalloc.get_traced_memory()[1] < 30e6
     finally:
         tracemalloc.stop()
 
 
-def test_a_decoder_that_delivers_more_than_declared_is_stopped(files, monkeypatch):
-    def endless(_data, _header):
-        while True:
-            yield np.zeros((65536, 1), np.float32)
-
-    monkeypatch.setattr("chladni_audio_features.audio.decoding._decoded_blocks", endless)
-    with pytest.raises(AudioTooLongError, match="longer than its header says"):
-        DECODER.decode(files.encode(np.zeros(22050)))
-
-
-@given(cut=st.integers(0, 10**6), container=st.sampled_from(list(Container)))
+@given(cut=st.integers(0, 10**6), container=st.sampled_from(ENCODED))
 @settings(max_examples=120, deadline=None)
 def test_a_file_cut_anywhere_is_an_error_of_the_caller(files, cut, container):
     content = files.encode(NOISE[:22050], 22050, container.value)
@@ -268,7 +260,7 @@ def test_a_file_cut_anywhere_is_an_error_of_the_caller(files, cut, container):
 
 @given(
     places=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=20),
-    container=st.sampled_from(list(Container)),
+    container=st.sampled_from(ENCODED),
 )
 @settings(max_examples=200, deadline=None)
 def test_a_damaged_file_is_decoded_or_an_error_of_the_caller(files, places, container):
@@ -277,14 +269,3 @@ def test_a_damaged_file_is_decoded_or_an_error_of_the_caller(files, places, cont
         content[place % len(content)] = value
     with suppress(AudioError):
         assert np.isfinite(DECODER.decode(bytes(content)).samples).all()
-
-
-@pytest.mark.parametrize("channels", range(1, 9))
-def test_channels_are_averaged(channels):
-    samples = np.random.default_rng(channels).normal(0, 0.3, (1000, channels)).astype(np.float32)
-    original = samples.copy()
-    mono = mix_channels(samples)
-    assert mono.dtype == np.float32
-    assert np.abs(mono - original.mean(axis=1, dtype=np.float64)).max() < 1e-6
-    assert np.array_equal(samples, original)
-    assert mix_channels(samples[:0]).shape == (0,)

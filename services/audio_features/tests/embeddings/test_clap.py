@@ -20,7 +20,8 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
-from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.decoding import AudioDecoder
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.embeddings.clap import ClapEmbedder, middle_window
@@ -220,7 +221,7 @@ def test_without_torch_the_service_offers_the_descriptors():
 import sys
 sys.modules["torch"] = sys.modules["transformers"] = sys.modules["safetensors"] = None
 from chladni_audio_features.composition import load_extractor
-from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.embeddings.loading import PretrainedModels
 from chladni_runtime.models.reference import ModelReference
 extractor = load_extractor(DecodingLimits(), pretrained=PretrainedModels(clap=ModelReference("/clap")))

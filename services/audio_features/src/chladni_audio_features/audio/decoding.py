@@ -2,157 +2,203 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import logging
+import pickle
+import struct
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
-from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ, AudioClip, SourceFormat, mix_channels
-from chladni_audio_features.audio.containers import Container, StreamHeader, read_header, with_declared_length
-from chladni_audio_features.audio.errors import (
-    AUDIO_FIELD,
-    AudioTooLargeError,
-    AudioTooLongError,
-    AudioTooShortError,
-    ChannelCountError,
-    EmptyAudioError,
-    SampleRateError,
-    SampleValueError,
-    TruncatedAudioError,
+from chladni_audio_features.audio import errors, ffmpeg
+from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ, AudioClip, ClipPart, SourceFormat
+from chladni_audio_features.audio.containers.recognition import Container, recognise_file
+from chladni_audio_features.audio.containers.wav import WavHeader, read_wav_header
+from chladni_audio_features.audio.errors import CorruptAudioError, EmptyAudioError, TruncatedAudioError
+from chladni_audio_features.audio.ffmpeg import DecodingTask, decode_file
+from chladni_audio_features.audio.limits import (
+    DecodingLimits,
+    check_layout,
+    check_not_too_short,
+    check_part,
+    check_size,
+)
+from chladni_audio_features.audio.pcm import FILE_FIELDS, PcmEncoding, PcmFormat, PcmReader, read_part
+from chladni_contract.warnings import ServiceWarning, WarningReason
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.process_pool import (
+    ProcessEndedError,
+    ProcessLimits,
+    ProcessPool,
+    ProcessTimeoutError,
 )
 
-_BLOCK_FRAMES = 65536
-_RESAMPLING_QUALITY = "HQ"
+_log = logging.getLogger(__name__)
+
+PROCESS_LIMITS: Final = ProcessLimits(cpu_seconds=10.0, wall_seconds=30.0, memory_bytes=256 * 1024 * 1024)
+"""What the decoding of one file may take. An hour of Opus takes 1 s if a part is chosen, 30 s of it 0.1 s."""
+
+_RESAMPLING_QUALITY: Final = "HQ"
+_OGG_PAGE_BYTES: Final = 27
+_PCM_ENCODINGS: Final = {
+    "PCM_8": PcmEncoding.UINT8,
+    "PCM_16": PcmEncoding.INT16,
+    "PCM_24": PcmEncoding.INT24,
+    "PCM_32": PcmEncoding.INT32,
+    "FLOAT_32": PcmEncoding.FLOAT32,
+    "FLOAT_64": PcmEncoding.FLOAT64,
+}
+"""Codings of WAV files that NumPy reads, in a tenth of the time that FFmpeg and another process take."""
+_RESULT_TYPES: Final = (
+    AudioClip,
+    SourceFormat,
+    Container,
+    ServiceWarning,
+    WarningReason,
+    *(
+        item
+        for item in vars(errors).values()
+        if isinstance(item, type) and issubclass(item, errors.AudioError)
+    ),
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DecodingLimits:
-    """What a clip may be.
-
-    Attributes:
-        max_bytes: size of the file.
-        min_duration_seconds: shortest sound; the analyses need a few windows.
-        max_duration_seconds: longest sound (an MP3 may exceed it by its encoder's padding).
-        min_sample_rate_hz: lowest sample rate of the file.
-        max_sample_rate_hz: highest sample rate of the file.
-        max_channels: most channels of the file.
-        max_amplitude: largest absolute sample value, full scale being 1. Generous enough for
-            float files that hold 16-bit integers, small enough that no power overflows.
-    """
-
-    max_bytes: int = 10 * 1024 * 1024
-    min_duration_seconds: float = 0.1
-    max_duration_seconds: float = 30.0
-    min_sample_rate_hz: int = 8_000
-    max_sample_rate_hz: int = 192_000
-    max_channels: int = 8
-    max_amplitude: float = 65_536.0
+def new_process_pool(process_count: int) -> ProcessPool:
+    """Return the processes that files are decoded in, not started yet."""
+    return ProcessPool(
+        process_count,
+        limits=PROCESS_LIMITS,
+        modules=[ffmpeg.__name__],
+        warm_up=ffmpeg.warm_up,
+        result_types=_RESULT_TYPES,
+    )
 
 
 class AudioDecoder:
-    """Decodes WAV, MP3, FLAC and OGG within limits.
+    """Decodes audio files within limits.
 
     Stateless after construction, hence safe to share between threads.
+
+    Args:
+        limits: What a clip may be.
+        sample_rate_hz: What `decode` resamples to.
+        processes: Where FFmpeg's libraries run, which is the place for files from anyone; `None` means in
+            this
+            process, for files of one's own.
     """
 
-    def __init__(self, limits: DecodingLimits, *, sample_rate_hz: int = ANALYSIS_SAMPLE_RATE_HZ) -> None:
-        """Create a decoder that resamples to `sample_rate_hz`."""
+    def __init__(
+        self,
+        limits: DecodingLimits,
+        *,
+        sample_rate_hz: int = ANALYSIS_SAMPLE_RATE_HZ,
+        processes: ProcessPool | None = None,
+    ) -> None:
         self._limits = limits
         self._sample_rate_hz = sample_rate_hz
-
-    def decode(self, data: bytes) -> AudioClip:
-        """Decode a file and resample it; see `read`.
-
-        Returns:
-            The sound in mono at the decoder's sample rate. Silence is a sound.
-
-        Raises:
-            AudioError: one of its subclasses, by the fault; see `chladni_audio_features.audio.errors`.
-        """
-        return resampled(self.read(data), self._sample_rate_hz)
+        self._processes = processes
 
     @property
     def limits(self) -> DecodingLimits:
         """What a clip may be."""
         return self._limits
 
-    def read(self, data: bytes) -> AudioClip:
-        """Decode a file at the sample rate it has.
-
-        The limits are checked against the header before anything is decoded, and again block by
-        block while decoding, because headers can lie: memory stays bounded by the longest allowed
-        sound whatever the file contains. Channels are averaged.
-
-        Args:
-            data: the whole file; its kind is recognised by content.
+    def decode(self, data: bytes) -> AudioClip:
+        """Decode a file and resample it; see `read`.
 
         Returns:
-            The sound in mono at the file's sample rate. Silence is a sound.
+            The audio in mono at the decoder's sample rate. Silence is audio.
 
         Raises:
             AudioError: one of its subclasses, by the fault; see `chladni_audio_features.audio.errors`.
         """
-        check_size(data, limits=self._limits)
-        header = read_header(data)
+        return resampled(self.read(data), self._sample_rate_hz)
+
+    def read(
+        self, data: bytes, part: ClipPart | None = None, *, token: CancellationToken | None = None
+    ) -> AudioClip:
+        """Decode a file, or a part of it, at the sample rate it has.
+
+        The limits are checked while decoding, whatever the header says: memory stays bounded by the longest
+        allowed audio whatever the file contains. Channels are averaged, unless they cancel each other.
+
+        Args:
+            data: the whole file; its kind is recognised by content.
+            part: which part is meant; `None` for all of it.
+            token: whether the audio is still wanted.
+
+        Returns:
+            The audio in mono at the file's sample rate. Silence is audio.
+
+        Raises:
+            AudioError: one of its subclasses, by the fault; see `chladni_audio_features.audio.errors`.
+        """
+        check_size(data, limits=self._limits, part=part)
+        if part is not None:
+            check_part(part, limits=self._limits)
+        kind = recognise_file(data)
+        if kind.demuxer == "wav":
+            header = self._read_wav_header(data)
+            encoding = _PCM_ENCODINGS.get(header.codec)
+            if encoding is not None:
+                return self._read_samples(data, header, encoding, part)
+        elif kind.container is Container.OGG:
+            _check_last_page(data)
+        clip = self._run(data, DecodingTask(kind, self._limits, part), token)
+        check_not_too_short(clip.duration_seconds, limits=self._limits)
+        return clip
+
+    def _read_wav_header(self, data: bytes) -> WavHeader:
+        header = read_wav_header(data)
         check_layout(sample_rate_hz=header.sample_rate_hz, channels=header.channels, limits=self._limits)
-        self._check_declared_length(header)
-        samples = self._read_mono(data, header)
-        self._check_decoded_length(samples, header)
-        return AudioClip(
-            samples=samples,
-            sample_rate_hz=header.sample_rate_hz,
-            source=SourceFormat(
-                container=header.container,
-                codec=header.codec,
-                sample_rate_hz=header.sample_rate_hz,
-                channels=header.channels,
-                duration_seconds=len(samples) / header.sample_rate_hz,
-            ),
-        )
-
-    def _check_declared_length(self, header: StreamHeader) -> None:
         if header.frames == 0:
-            raise EmptyAudioError(f"the {header.container.value} file holds no samples; record it again")
-        duration_seconds = header.frames / header.sample_rate_hz
-        if header.frames > self._max_frames(header):
-            raise too_long(
-                f"{duration_seconds:.2f} s long", limits=self._limits, duration_seconds=duration_seconds
-            )
-        check_not_too_short(duration_seconds, limits=self._limits)
+            raise EmptyAudioError("the WAV file holds no samples; record it again")
+        return header
 
-    def _read_mono(self, data: bytes, header: StreamHeader) -> npt.NDArray[np.float32]:
-        """Decode and mix, stopping as soon as the sound is longer than allowed."""
-        max_frames = self._max_frames(header)
-        blocks: list[npt.NDArray[np.float32]] = []
-        decoded_frames = 0
+    def _read_samples(
+        self, data: bytes, header: WavHeader, encoding: PcmEncoding, part: ClipPart | None
+    ) -> AudioClip:
+        """Return the audio of a WAV file whose samples need no decoder."""
+        pcm_format = PcmFormat(header.sample_rate_hz, header.channels, encoding)
+        reader = PcmReader(pcm_format, limits=self._limits, fields=FILE_FIELDS)
+        end = header.start + header.frames * reader.frame_bytes
+        source = SourceFormat(Container.WAV, header.codec, header.sample_rate_hz, header.channels, 0.0)
+        return read_part(reader, memoryview(data)[header.start : end], source, limits=self._limits, part=part)
+
+    def _run(self, data: bytes, task: DecodingTask, token: CancellationToken | None) -> AudioClip:
+        if self._processes is None:
+            return decode_file(data, task)
+        name = task.kind.container.value
         try:
-            for block in _decoded_blocks(data, header):
-                check_samples(block, max_amplitude=self._limits.max_amplitude)
-                decoded_frames += len(block)
-                if decoded_frames > max_frames:
-                    raise too_long("longer than its header says", limits=self._limits)
-                blocks.append(mix_channels(block))
-        except soundfile.SoundFileError:
-            # The decoder's own message may quote internals and helps nobody: say what is known.
-            raise _truncated(header) from None
-        return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
-
-    def _check_decoded_length(self, samples: npt.NDArray[np.float32], header: StreamHeader) -> None:
-        if len(samples) < header.frames - header.padding_frames:
-            raise _truncated(header)
-        check_not_too_short(len(samples) / header.sample_rate_hz, limits=self._limits)
-
-    def _max_frames(self, header: StreamHeader) -> int:
-        allowed = self._limits.max_duration_seconds * header.sample_rate_hz
-        return round(allowed) + header.padding_frames
+            return self._processes.run(decode_file, pickle.PickleBuffer(data), task, token=token)
+        except ProcessTimeoutError as error:
+            _log.warning("decoding took too long", extra={"format": name, "size_bytes": len(data)})
+            raise CorruptAudioError(
+                f"decoding the {name} file takes more than {error.limit_seconds:g} s, which no sound file "
+                f"needs; it "
+                "is damaged: convert it, for example with `ffmpeg -i FILE audio.flac`",
+                metadata={"timeout_seconds": error.limit_seconds},
+            ) from None
+        except MemoryError:
+            max_bytes = self._processes.limits.memory_bytes
+            raise CorruptAudioError(
+                f"decoding the {name} file takes more than {max_bytes} bytes of memory, which no sound file "
+                f"needs; it "
+                "is damaged: convert it, for example with `ffmpeg -i FILE audio.flac`",
+                metadata={"max_bytes": max_bytes},
+            ) from None
+        except ProcessEndedError:
+            _log.warning("a decoding process ended", extra={"format": name, "size_bytes": len(data)})
+            raise CorruptAudioError(
+                f"the {name} file makes the decoder fail; it is damaged: convert it, for example with "
+                "`ffmpeg -i FILE audio.flac`"
+            ) from None
 
 
 def resampled(clip: AudioClip, sample_rate_hz: int) -> AudioClip:
-    """Return the same sound at another sample rate."""
+    """Return the same audio at another sample rate."""
     if clip.sample_rate_hz == sample_rate_hz:
         return clip
     samples: npt.NDArray[np.float32] = soxr.resample(
@@ -161,138 +207,21 @@ def resampled(clip: AudioClip, sample_rate_hz: int) -> AudioClip:
     return replace(clip, samples=samples, sample_rate_hz=sample_rate_hz)
 
 
-def check_size(data: bytes, *, limits: DecodingLimits, field: str = AUDIO_FIELD) -> None:
-    """Check how many bytes there are.
+def _check_last_page(data: bytes) -> None:
+    """Check that the last page of an OGG file is whole; whether it is marked as the last is no matter.
 
     Raises:
-        EmptyAudioError: There are none.
-        AudioTooLargeError: There are more than allowed.
+        TruncatedAudioError: The file ends within it.
     """
-    if not data:
-        raise EmptyAudioError("the audio is empty (0 bytes); send a WAV, MP3, FLAC or OGG file", field=field)
-    if len(data) > limits.max_bytes:
-        raise AudioTooLargeError(
-            f"the audio has {len(data)} bytes, the limit is {limits.max_bytes}; "
-            "shorten it or use a compressed format",
-            field=field,
-            metadata={"size_bytes": len(data), "max_bytes": limits.max_bytes},
+    start = data.rfind(b"OggS")
+    end = len(data) + 1
+    if start + _OGG_PAGE_BYTES <= len(data):
+        (segment_count,) = struct.unpack_from("B", data, start + _OGG_PAGE_BYTES - 1)
+        lacing = data[start + _OGG_PAGE_BYTES : start + _OGG_PAGE_BYTES + segment_count]
+        if len(lacing) == segment_count:
+            end = start + _OGG_PAGE_BYTES + segment_count + sum(lacing)
+    if end > len(data):
+        raise TruncatedAudioError(
+            "the OGG file ends within a page; it is cut short or still being written: send the complete "
+            "file, or keep what there is with `ffmpeg -i FILE audio.flac`"
         )
-
-
-def check_not_too_short(duration_seconds: float, *, limits: DecodingLimits, field: str = AUDIO_FIELD) -> None:
-    """Check that a clip is as long as the analyses need.
-
-    Raises:
-        AudioTooShortError: It is shorter.
-    """
-    if duration_seconds < limits.min_duration_seconds:
-        raise AudioTooShortError(
-            f"the audio is {duration_seconds:.3f} s long, "
-            f"at least {limits.min_duration_seconds:g} s are needed; send more of it",
-            field=field,
-            metadata={
-                "duration_seconds": round(duration_seconds, 3),
-                "min_seconds": limits.min_duration_seconds,
-            },
-        )
-
-
-def too_long(
-    finding: str, *, limits: DecodingLimits, field: str = AUDIO_FIELD, **metadata: float
-) -> AudioTooLongError:
-    """Return the error that a clip is too long; `finding` says how long it is, `metadata` its numbers."""
-    return AudioTooLongError(
-        f"the audio is {finding}, the limit is {limits.max_duration_seconds:g} s; "
-        "cut it or send a part of it",
-        field=field,
-        metadata={**metadata, "max_seconds": limits.max_duration_seconds},
-    )
-
-
-def check_layout(
-    *,
-    sample_rate_hz: int,
-    channels: int,
-    limits: DecodingLimits,
-    rate_field: str = AUDIO_FIELD,
-    channels_field: str = AUDIO_FIELD,
-) -> None:
-    """Check the sample rate and the number of channels that a header declares.
-
-    Args:
-        sample_rate_hz: declared sample rate.
-        channels: declared number of channels.
-        limits: what is allowed.
-        rate_field: path of the request's field that holds the sample rate.
-        channels_field: path of the request's field that holds the channels.
-
-    Raises:
-        ChannelCountError: no channels, or more than allowed.
-        SampleRateError: the sample rate is out of range.
-    """
-    if channels < 1:
-        raise ChannelCountError(
-            "the audio has no channels (0); send at least 1",
-            field=channels_field,
-            metadata={"channels": channels, "max_channels": limits.max_channels},
-        )
-    if channels > limits.max_channels:
-        raise ChannelCountError(
-            f"the audio has {channels} channels, the limit is {limits.max_channels}; mix it down",
-            field=channels_field,
-            metadata={"channels": channels, "max_channels": limits.max_channels},
-        )
-    if not limits.min_sample_rate_hz <= sample_rate_hz <= limits.max_sample_rate_hz:
-        raise SampleRateError(
-            f"the sample rate is {sample_rate_hz} Hz, allowed are {limits.min_sample_rate_hz} "
-            f"to {limits.max_sample_rate_hz} Hz; resample the audio",
-            field=rate_field,
-            metadata={
-                "sample_rate_hz": sample_rate_hz,
-                "min_sample_rate_hz": limits.min_sample_rate_hz,
-                "max_sample_rate_hz": limits.max_sample_rate_hz,
-            },
-        )
-
-
-def check_samples(
-    samples: npt.NDArray[np.float32], *, max_amplitude: float, field: str = AUDIO_FIELD
-) -> None:
-    """Check that every sample is a usable number.
-
-    Raises:
-        SampleValueError: a sample is NaN, infinite or larger than `max_amplitude`.
-    """
-    peak = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
-    if not np.isfinite(peak):
-        count = int(np.count_nonzero(~np.isfinite(samples)))
-        raise SampleValueError(
-            f"the audio has {count} samples that are NaN or infinite; export it again",
-            field=field,
-            metadata={"count": count},
-        )
-    if peak > max_amplitude:
-        raise SampleValueError(
-            f"the audio has a sample of {peak:.3g}, the limit is {max_amplitude:g} "
-            "(full scale is 1); normalise it",
-            field=field,
-            metadata={"value": peak, "maximum": max_amplitude},
-        )
-
-
-def _decoded_blocks(data: bytes, header: StreamHeader) -> Iterator[npt.NDArray[np.float32]]:
-    content = with_declared_length(data) if header.container is Container.MP3 else data
-    with soundfile.SoundFile(io.BytesIO(content)) as file:
-        while True:
-            block = file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
-            if not len(block):
-                return
-            yield block
-
-
-def _truncated(header: StreamHeader) -> TruncatedAudioError:
-    return TruncatedAudioError(
-        f"the {header.container.value} file declares {header.frames} samples per channel and cannot "
-        "be decoded that far; it is cut short or damaged: send the complete file",
-        metadata={"declared": header.frames},
-    )

@@ -6,7 +6,7 @@
     └── AudioError
         ├── EmptyAudioError           no bytes, or a header without samples
         ├── AudioTooLargeError        more bytes than allowed
-        ├── UnsupportedFormatError    not WAV, MP3, FLAC or OGG, or a codec inside that is not read
+        ├── UnsupportedFormatError    no supported kind of file, or a codec inside that is not read
         ├── CorruptAudioError         a header that contradicts itself
         │   └── TruncatedAudioError   the file ends, or stops decoding, before its declared end
         ├── AudioTooLongError         more seconds than allowed
@@ -14,6 +14,7 @@
         ├── AudioLayoutError
         │   ├── ChannelCountError     no channels, or more than allowed
         │   └── SampleRateError       a sample rate outside the allowed range
+        ├── PartError                 a part that lies outside the audio
         └── SampleValueError          NaN, infinite or absurdly large samples
 
 Each has a stable reason for programs, the field of the request that is wrong, and a message for
@@ -107,3 +108,9 @@ class SampleValueError(AudioError):
     """A sample is not a number, infinite or absurdly large."""
 
     audio_reason = Reason.NON_FINITE_AUDIO
+
+
+class PartError(AudioError):
+    """The chosen part does not lie within the audio."""
+
+    audio_reason = Reason.INVALID_FIELD

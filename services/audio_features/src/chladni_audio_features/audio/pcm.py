@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.audio.clip import AudioClip, SourceFormat, mix_channels
-from chladni_audio_features.audio.decoding import (
+from chladni_audio_features.audio.clip import AudioClip, ClipPart, SourceFormat
+from chladni_audio_features.audio.errors import AUDIO_FIELD, CorruptAudioError
+from chladni_audio_features.audio.limits import (
     DecodingLimits,
     check_layout,
     check_not_too_short,
+    check_part,
     check_samples,
     check_size,
+    part_after_end,
     too_long,
 )
-from chladni_audio_features.audio.errors import CorruptAudioError
+from chladni_audio_features.audio.mixing import mix_channels, mix_or_choose_channel, to_float
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,20 @@ class PcmFields:
     channels: str
 
 
+FILE_FIELDS: Final = PcmFields(AUDIO_FIELD, AUDIO_FIELD, AUDIO_FIELD)
 LIVE_FIELDS: Final = PcmFields("pcm", "config.sample_rate_hz", "config.channel_count")
 CLIP_FIELDS: Final = PcmFields("audio.pcm.samples", "audio.pcm.sample_rate_hz", "audio.pcm.channel_count")
 
 
 class PcmEncoding(Enum):
-    """Sample types, little-endian."""
+    """Sample types, little-endian, by NumPy's names; of 24 bits there is none."""
 
     INT16 = "<i2"
     FLOAT32 = "<f4"
+    UINT8 = "u1"
+    INT24 = "V3"
+    INT32 = "<i4"
+    FLOAT64 = "<f8"
 
 
 @dataclass(frozen=True)
@@ -109,12 +117,16 @@ class PcmReader:
         """Size of a sample frame: a sample of each channel."""
         return self._dtype.itemsize * self._format.channels
 
-    def read(self, chunk: bytes) -> npt.NDArray[np.float32]:
-        """Convert a chunk to mono float samples, (n,) float32 with full scale 1.
+    @property
+    def field(self) -> str:
+        """Path of the field that holds the samples."""
+        return self._field
+
+    def check_whole(self, chunk: bytes | memoryview) -> None:
+        """Check that a chunk ends with a sample frame.
 
         Raises:
-            CorruptAudioError: the chunk ends within a sample frame.
-            SampleValueError: a sample is NaN, infinite or too large.
+            CorruptAudioError: It ends within one.
         """
         if len(chunk) % self.frame_bytes:
             raise CorruptAudioError(
@@ -123,39 +135,96 @@ class PcmReader:
                 field=self._field,
                 metadata={"size_bytes": len(chunk), "frame_bytes": self.frame_bytes},
             )
-        samples = np.frombuffer(chunk, dtype=self._dtype).reshape(-1, self._format.channels)
-        scale = 1.0 / 32768.0 if self._format.encoding is PcmEncoding.INT16 else 1.0
-        scaled = samples.astype(np.float32) * np.float32(scale)
-        check_samples(scaled, max_amplitude=self._max_amplitude, field=self._field)
-        return mix_channels(scaled)
+
+    def read(self, chunk: bytes) -> npt.NDArray[np.float32]:
+        """Convert a chunk to mono float samples, (n,) float32 with full scale 1.
+
+        Raises:
+            CorruptAudioError: the chunk ends within a sample frame.
+            SampleValueError: a sample is NaN, infinite or too large.
+        """
+        self.check_whole(chunk)
+        return mix_channels(self.read_channels(chunk))
+
+    def read_channels(self, chunk: bytes | memoryview) -> npt.NDArray[np.float32]:
+        """Convert a chunk to float samples, (n, channels) float32 with full scale 1.
+
+        Raises:
+            SampleValueError: a sample is NaN, infinite or too large.
+        """
+        values = np.frombuffer(chunk, dtype=self._dtype).reshape(-1, self._format.channels)
+        samples = to_float(_widened(values) if self._format.encoding is PcmEncoding.INT24 else values)
+        check_samples(samples, max_amplitude=self._max_amplitude, field=self._field)
+        return samples
 
 
-def read_pcm_clip(clip: PcmClip, limits: DecodingLimits) -> AudioClip:
-    """Return the sound of a clip in mono at the sample rate it has.
+def read_pcm_clip(clip: PcmClip, limits: DecodingLimits, part: ClipPart | None = None) -> AudioClip:
+    """Return the audio of a clip, or of a part of it, in mono at the sample rate it has.
 
     Raises:
         AudioError: One of its subclasses, by the fault; see `chladni_audio_features.audio.errors`.
     """
-    field = CLIP_FIELDS.samples
     reader = PcmReader(clip.format, limits=limits, fields=CLIP_FIELDS)
-    check_size(clip.samples, limits=limits, field=field)
-    rate_hz = clip.format.sample_rate_hz
-    frame_count = len(clip.samples) // reader.frame_bytes
-    duration_seconds = frame_count / rate_hz
-    if frame_count > round(limits.max_duration_seconds * rate_hz):
-        raise too_long(
-            f"{duration_seconds:.2f} s long", limits=limits, field=field, duration_seconds=duration_seconds
-        )
-    samples = reader.read(clip.samples)
-    check_not_too_short(duration_seconds, limits=limits, field=field)
-    return AudioClip(
-        samples=samples,
-        sample_rate_hz=rate_hz,
-        source=SourceFormat(
-            container=None,
-            codec=clip.format.encoding.name,
-            sample_rate_hz=rate_hz,
-            channels=clip.format.channels,
-            duration_seconds=duration_seconds,
-        ),
+    check_size(clip.samples, limits=limits, part=part, field=CLIP_FIELDS.samples)
+    if part is not None:
+        check_part(part, limits=limits)
+    source = SourceFormat(
+        None, clip.format.encoding.name, clip.format.sample_rate_hz, clip.format.channels, 0.0
     )
+    return read_part(reader, clip.samples, source, limits=limits, part=part)
+
+
+def read_part(
+    reader: PcmReader,
+    content: bytes | memoryview,
+    source: SourceFormat,
+    *,
+    limits: DecodingLimits,
+    part: ClipPart | None,
+) -> AudioClip:
+    """Return a part of samples in mono; one channel if the channels cancel each other.
+
+    Args:
+        reader: Converts them.
+        content: The samples.
+        source: Where they come from, without a duration.
+        limits: What the part may be.
+        part: Which part; `None` for all.
+
+    Raises:
+        AudioError: One of its subclasses, by the fault.
+    """
+    rate_hz = reader.sample_rate_hz
+    reader.check_whole(content)
+    frame_count = len(content) // reader.frame_bytes
+    first, last = 0, frame_count
+    if part is not None:
+        first = round(part.start_seconds * rate_hz)
+        last = (
+            frame_count if part.end_seconds is None else min(frame_count, round(part.end_seconds * rate_hz))
+        )
+        if first >= frame_count:
+            raise part_after_end(part, frame_count / rate_hz)
+    duration_seconds = (last - first) / rate_hz
+    if last - first > round(limits.max_duration_seconds * rate_hz):
+        raise too_long(
+            f"{duration_seconds:.2f} s long",
+            limits=limits,
+            field=reader.field,
+            duration_seconds=duration_seconds,
+        )
+    samples = reader.read_channels(
+        memoryview(content)[first * reader.frame_bytes : last * reader.frame_bytes]
+    )
+    check_not_too_short(duration_seconds, limits=limits, field=reader.field)
+    mix, warnings = mix_or_choose_channel(samples)
+    start_seconds = None if part is None else part.start_seconds
+    source = replace(source, duration_seconds=duration_seconds, start_seconds=start_seconds)
+    return AudioClip(samples=mix, sample_rate_hz=rate_hz, source=source, warnings=warnings)
+
+
+def _widened(values: npt.NDArray[np.void]) -> npt.NDArray[np.int32]:
+    """Return samples of 24 bits as ones of 32, by a byte of zeros below them."""
+    wide = np.zeros((*values.shape, 4), np.uint8)
+    wide[..., 1:] = values.view(np.uint8).reshape(*values.shape, 3)
+    return wide.view("<i4")[..., 0]

@@ -11,6 +11,7 @@ from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.analysis.clip_analysis import MelRequest
 from chladni_audio_features.analysis.spectrogram import MelSettings
+from chladni_audio_features.audio.clip import ClipPart
 from chladni_audio_features.audio.pcm import PcmClip, PcmEncoding, PcmFormat
 from chladni_audio_features.extraction import ClipContent
 from chladni_audio_features.latents.catalog import LatentsRequest
@@ -105,7 +106,7 @@ def read_clip(request: _ClipRequest) -> ClipContent:
         validator.require(
             "audio.content",
             present=source is not None,
-            hint="send the bytes of a WAV, MP3, FLAC or OGG file, or samples in audio.pcm",
+            hint="send the bytes of an audio file, or samples in audio.pcm",
         )
     pcm = request.audio.pcm
     if source == "pcm":
@@ -121,6 +122,17 @@ def read_clip(request: _ClipRequest) -> ClipContent:
             channels=pcm.channel_count or 1,
             encoding=_ENCODINGS[pcm.encoding],
         ),
+    )
+
+
+def read_clip_part(request: _ClipRequest) -> ClipPart | None:
+    """Return which part of its clip a request means, `None` if all of it."""
+    audio = request.audio
+    if not audio.HasField("start") and not audio.HasField("end"):
+        return None
+    return ClipPart(
+        start_seconds=audio.start.ToNanoseconds() / 1e9,
+        end_seconds=audio.end.ToNanoseconds() / 1e9 if audio.HasField("end") else None,
     )
 
 

@@ -18,7 +18,7 @@ from chladni_audio_features.analysis.clip_analysis import MelRequest
 from chladni_audio_features.analysis.definitions import DescriptorDefinition
 from chladni_audio_features.analysis.descriptors import Descriptors
 from chladni_audio_features.analysis.spectrogram import MelSettings, power_to_decibels
-from chladni_audio_features.audio.containers import Container
+from chladni_audio_features.audio.containers.recognition import Container
 from chladni_audio_features.embeddings.registry import EmbeddingModels, ModelCard
 from chladni_audio_features.extraction import Features, SourceProperties
 from chladni_audio_features.grpc_api.requests import ImageOptions
@@ -28,13 +28,9 @@ from chladni_audio_features.latents.initial_latents import LatentBasis
 from chladni_audio_features.live import LiveSummary, StreamedFrames
 from chladni_audio_features.rendering import ImageFormat
 from chladni_contract.tensors import to_tensor
+from chladni_contract.warnings import to_warning_message
 
-_FORMATS: Final = {
-    Container.WAV: media_pb2.AUDIO_FORMAT_WAV,
-    Container.MP3: media_pb2.AUDIO_FORMAT_MP3,
-    Container.FLAC: media_pb2.AUDIO_FORMAT_FLAC,
-    Container.OGG: media_pb2.AUDIO_FORMAT_OGG,
-}
+_FORMATS: Final = {container: f"AUDIO_FORMAT_{container.name}" for container in Container}
 _IMAGE_FORMATS: Final = {
     ImageFormat.PNG: media_pb2.IMAGE_FORMAT_PNG,
     ImageFormat.JPEG: media_pb2.IMAGE_FORMAT_JPEG,
@@ -71,6 +67,7 @@ def to_features_message(
         if latents_plan is not None and latents_plan.calibration is not None
         else None,
         further_embeddings=map(_to_embedding, features.further_embeddings, further_cards),
+        warnings=map(to_warning_message, features.properties.warnings),
     )
 
 
@@ -87,6 +84,7 @@ def to_image_message(
         ),
         audio=to_properties_message(properties),
         mel_parameters=to_mel_parameters(mel.settings),
+        warnings=map(to_warning_message, properties.warnings),
     )
 
 
@@ -140,11 +138,12 @@ def to_properties_message(properties: SourceProperties) -> media_pb2.AudioProper
     """Convert what was found in a file, or in samples."""
     source = properties.source
     return media_pb2.AudioProperties(
-        format=media_pb2.AUDIO_FORMAT_PCM if source.container is None else _FORMATS[source.container],
+        format="AUDIO_FORMAT_PCM" if source.container is None else _FORMATS[source.container],
         sample_rate_hz=source.sample_rate_hz,
         channel_count=source.channels,
         duration=_to_duration(source.duration_seconds),
         sha256=properties.sha256,
+        start=None if source.start_seconds is None else _to_duration(source.start_seconds),
     )
 
 

@@ -12,7 +12,7 @@ import grpc
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc
 from chladni.generation.v1 import generation_pb2
-from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.audio.pcm import PcmReader
 from chladni_audio_features.extraction import FeatureExtractor, SourceProperties
 from chladni_audio_features.grpc_api.requests import (
@@ -20,6 +20,7 @@ from chladni_audio_features.grpc_api.requests import (
     MAX_MEL_CELLS,
     read_chunk,
     read_clip,
+    read_clip_part,
     read_feature_selection,
     read_image_options,
     read_latents_request,
@@ -36,6 +37,7 @@ from chladni_audio_features.grpc_api.responses import (
 )
 from chladni_audio_features.live import LiveAnalysis, LiveLimits, LiveSummary
 from chladni_audio_features.metrics import AudioMetrics
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, with_heartbeats
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.request_context import cancellation_of
@@ -76,7 +78,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         self, request: audio_pb2.ExtractFeaturesRequest, context: Context
     ) -> audio_pb2.ExtractFeaturesResponse:
         """Compute the chosen features of a clip."""
-        content = read_clip(request)
+        content, part = read_clip(request), read_clip_part(request)
         wanted = read_feature_selection(request)
         mel = read_mel_request(request.mel)
         model = self._extractor.embedding_models.find(request.embedding_model)
@@ -90,10 +92,12 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
             else None
         )
 
-        def work() -> audio_pb2.ExtractFeaturesResponse:
+        def work(token: CancellationToken) -> audio_pb2.ExtractFeaturesResponse:
             started_at = time.perf_counter()
             features = self._extractor.extract(
                 content,
+                part=part,
+                token=token,
                 wants_log_mel=wanted.log_mel,
                 wants_descriptors=wanted.descriptors,
                 wants_embedding=wanted.embedding,
@@ -115,19 +119,21 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
             )
 
         with cancellation_of(context) as token:
-            return await self._workers.run(token, work)
+            return await self._workers.run(token, work, token)
 
     async def RenderSpectrogram(
         self, request: audio_pb2.RenderSpectrogramRequest, context: Context
     ) -> audio_pb2.RenderSpectrogramResponse:
         """Draw the spectrogram of a clip."""
-        content = read_clip(request)
+        content, part = read_clip(request), read_clip_part(request)
         wanted = read_image_options(request)
         mel = read_mel_request(request.mel)
 
-        def work() -> audio_pb2.RenderSpectrogramResponse:
+        def work(token: CancellationToken) -> audio_pb2.RenderSpectrogramResponse:
             properties, image = self._extractor.render(
                 content,
+                part=part,
+                token=token,
                 width_pixels=wanted.width_pixels,
                 height_pixels=wanted.height_pixels,
                 colormap=wanted.colormap,
@@ -138,7 +144,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
             return to_image_message(properties, image, wanted, mel)
 
         with cancellation_of(context) as token:
-            return await self._workers.run(token, work)
+            return await self._workers.run(token, work, token)
 
     async def StreamFeatures(
         self,

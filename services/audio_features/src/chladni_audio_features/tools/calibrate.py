@@ -29,7 +29,7 @@ from math import prod
 from pathlib import Path
 from typing import Final
 
-from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_audio_features.latents.calibration import CalibrationError
 from chladni_audio_features.latents.catalog import LatentsPlan

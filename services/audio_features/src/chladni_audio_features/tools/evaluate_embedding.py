@@ -17,8 +17,9 @@ import numpy.typing as npt
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ
-from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.errors import AudioError
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.embeddings.descriptors import load_embedder
 from chladni_audio_features.training.evaluation import format_report, stack_by_kind
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ
-from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.decoding import AudioDecoder
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.tools.make_samples import encode
 from chladni_runtime.execution.allocator import keep_freed_memory

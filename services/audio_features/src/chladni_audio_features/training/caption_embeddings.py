@@ -15,7 +15,8 @@ from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
-from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.decoding import AudioDecoder
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.embeddings.clap import ClapEmbedder, load_clap, load_whole, text_space
 from chladni_contract.weight_fingerprint import fingerprint
 from chladni_runtime.models.reference import ModelReference

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from chladni_audio_features.audio.decoding import DecodingLimits
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.extraction import FeatureExtractor
 from chladni_benchmarks.workers.commands import answer_commands

@@ -1,32 +1,97 @@
-"""Recognition of a file's kind by its first bytes."""
+"""Recognition of audio files by content, never by name."""
 
 from __future__ import annotations
 
 import codecs
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
 
-from chladni_audio_features.audio.containers.mp3 import find_first_frame, id3v2_length
-from chladni_audio_features.audio.containers.stream_header import SUPPORTED_CONTAINERS, Container
+from chladni_audio_features.audio.containers.mpeg import (
+    adts_frame_length,
+    declared_frame_count,
+    find_frames,
+    is_cut,
+    mpeg_frame_length,
+    tags_length,
+)
 from chladni_audio_features.audio.errors import UnsupportedFormatError
 
-# (offset, magic bytes, what to call it). Only the audio formats above all are worth converting,
-# but naming an image or a document tells a caller at once that the wrong file was sent.
-_FOREIGN_MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftyp", "MP4/M4A (AAC)"),
+
+class Container(Enum):
+    """Kinds of audio file that can be read, by their names for people."""
+
+    WAV = "WAV"
+    MP3 = "MP3"
+    FLAC = "FLAC"
+    OGG = "OGG"
+    MP4 = "M4A"
+    MATROSKA = "WebM"
+    AAC = "AAC"
+    AMR = "AMR"
+    AIFF = "AIFF"
+    CAF = "CAF"
+
+
+SUPPORTED_CONTAINERS: Final = ", ".join(container.value for container in Container)
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What kind of file some bytes are.
+
+    Attributes:
+        container: The kind.
+        demuxer: FFmpeg's name of what reads it.
+        declares_length: Whether the length that its header declares is to be believed.
+        packet_count: Packets that it declares; `None` if it does not.
+        is_cut: Whether it has fewer bytes than it declares.
+    """
+
+    container: Container
+    demuxer: str
+    declares_length: bool = False
+    packet_count: int | None = None
+    is_cut: bool = False
+
+
+_MAGIC: Final = (
+    (8, b"AIFF", b"FORM", FileKind(Container.AIFF, "aiff", declares_length=True)),
+    (8, b"AIFC", b"FORM", FileKind(Container.AIFF, "aiff", declares_length=True)),
+    (24, b"wave\xf3\xac\xd3\x11", b"riff", FileKind(Container.WAV, "w64")),
+    (0, b"OggS", b"", FileKind(Container.OGG, "ogg")),
+    (0, b"\x1a\x45\xdf\xa3", b"", FileKind(Container.MATROSKA, "matroska")),
+    (0, b"#!AMR", b"", FileKind(Container.AMR, "amr")),
+    (0, b"caff", b"", FileKind(Container.CAF, "caf", declares_length=True)),
+    *((4, box, b"", FileKind(Container.MP4, "mov")) for box in (b"ftyp", b"moov", b"mdat", b"wide")),
+)
+"""Offset, bytes there, bytes at the start, and the kind that they mean."""
+
+_WAV: Final = FileKind(Container.WAV, "wav", declares_length=True)
+_WAV_MAGIC: Final = (b"RIFF", b"RF64", b"BW64")
+_FLAC: Final = FileKind(Container.FLAC, "flac", declares_length=True)
+_IMAGE_BRANDS: Final = {
+    b"avif": "AVIF image",
+    b"avis": "AVIF image",
+    b"heic": "HEIC image",
+    b"mif1": "HEIC image",
+}
+_FOREIGN_AUDIO: Final = (
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA/ASF"),
-    (0, b"\x1a\x45\xdf\xa3", "WebM/Matroska"),
-    (8, b"AIFF", "AIFF"),
-    (8, b"AIFC", "AIFF-C"),
-    (0, b".snd", "AU"),
-    (0, b"caff", "CAF"),
-    (0, b"#!AMR", "AMR"),
-    (0, b"MThd", "MIDI"),
+    (8, b"AVI ", "AVI video"),
     (0, b"MAC ", "Monkey's Audio"),
     (0, b"wvpk", "WavPack"),
+    (0, b"TTA1", "True Audio"),
     (0, b"MPCK", "Musepack"),
-    (0, b"riff\x2e\x91\xcf\x11", "Sony Wave64"),
+    (0, b"DSD ", "DSD"),
+    (0, b".snd", "Sun audio (AU)"),
+    (0, b"FLV", "Flash video"),
+)
+"""Offset, bytes there, and what they mean: audio that can be converted."""
+
+_OTHERS: Final = (
     (8, b"WEBP", "WebP image"),
-    (8, b"AVI ", "AVI video"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG image"),
+    (0, b"\x89PNG", "PNG image"),
     (0, b"\xff\xd8\xff", "JPEG image"),
     (0, b"GIF8", "GIF image"),
     (0, b"BM", "BMP image"),
@@ -34,51 +99,64 @@ _FOREIGN_MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x03\x04", "ZIP archive"),
     (0, b"\x1f\x8b", "gzip archive"),
     (0, b"\x7fELF", "ELF executable"),
+    (0, b"MThd", "MIDI file, which holds notes and no sound"),
+    (0, b"#EXTM3U", "playlist"),
 )
-_TEXT_PROBE_BYTES = 512
+"""Naming an image or a document tells a caller at once that the wrong file was sent."""
+
+_TEXT_PROBE_BYTES: Final = 512
 
 
-def recognise_container(data: bytes) -> Container:
-    """Recognise the kind of an audio file from its bytes.
-
-    Args:
-        data: the whole file (MP3 has no magic number: its first two frames are checked).
+def recognise_file(data: bytes) -> FileKind:
+    """Return the kind of an audio file.
 
     Raises:
-        UnsupportedFormatError: anything but WAV, MP3, FLAC or OGG; the message names what it is.
+        UnsupportedFormatError: It is none; the message says what it is.
     """
-    if data[:4] in (b"RIFF", b"RF64") and data[8:12] == b"WAVE":
-        return Container.WAV
-    # An ID3 tag is customary before MP3 and seen before FLAC as well.
-    content_start = id3v2_length(data)
-    if data[content_start : content_start + 4] == b"fLaC":
-        return Container.FLAC
-    if data[:4] == b"OggS":
-        return Container.OGG
-    if find_first_frame(data) is not None:
-        return Container.MP3
+    if data[:4] in _WAV_MAGIC and data[8:12] == b"WAVE":
+        return _WAV
+    # An ID3 tag is customary before MPEG audio and seen before FLAC as well.
+    start = tags_length(data)
+    if data[start : start + 4] == b"fLaC":
+        return _FLAC
+    if _image_name(data) is None:
+        for offset, magic, first, kind in _MAGIC:
+            if data[offset : offset + len(magic)] == magic and data.startswith(first):
+                return kind
+    foreign_audio, other = _find(_FOREIGN_AUDIO, data), _find(_OTHERS, data) or _image_name(data)
+    if foreign_audio is None and other is None:
+        frame = find_frames(data, mpeg_frame_length)
+        if frame is not None:
+            return FileKind(
+                Container.MP3,
+                "mp3",
+                packet_count=declared_frame_count(data, frame),
+                is_cut=is_cut(data, frame),
+            )
+        if find_frames(data, adts_frame_length) is not None:
+            return FileKind(Container.AAC, "aac")
+    advice = ", for example with `ffmpeg -i FILE audio.flac`" if foreign_audio else ""
     raise UnsupportedFormatError(
-        f"the content is {_name_of(data)}, not supported audio; "
-        f"send one of {SUPPORTED_CONTAINERS} (the file name does not matter)"
+        f"the content is {foreign_audio or other or _describe(data)}, not supported audio; send one of "
+        f"{SUPPORTED_CONTAINERS} (the file name does not matter){advice}"
     )
 
 
-def _name_of(data: bytes) -> str:
-    for offset, magic, name in _FOREIGN_MAGIC:
-        if data[offset : offset + len(magic)] == magic:
-            return name
-    if _is_adts(data):
-        return "AAC (ADTS)"
+def _find(magics: tuple[tuple[int, bytes, str], ...], data: bytes) -> str | None:
+    names = (name for offset, magic, name in magics if data[offset : offset + len(magic)] == magic)
+    return next(names, None)
+
+
+def _image_name(data: bytes) -> str | None:
+    return _IMAGE_BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
+
+
+def _describe(data: bytes) -> str:
     if data[:3] == b"ID3":
         return "an ID3 tag without MP3 frames after it"
     if _is_text(data[:_TEXT_PROBE_BYTES]):
         return "text"
     return f"unrecognised data starting with {data[:4].hex(' ')}"
-
-
-def _is_adts(data: bytes) -> bool:
-    # ADTS shares the 12 bits of MPEG sync; its layer bits are 00, which MPEG audio reserves.
-    return len(data) > 1 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0
 
 
 def _is_text(head: bytes) -> bool:

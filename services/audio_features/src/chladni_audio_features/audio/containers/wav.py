@@ -1,11 +1,14 @@
-"""Headers of WAV files (RIFF and RF64)."""
+"""Headers of WAV files (RIFF, RF64, BW64): what contradicts itself, or is cut short, has its own error.
+
+FFmpeg reads the samples. It takes any header, and stops at the end of a cut file as at that of a whole one.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from chladni_audio_features.audio.containers.stream_header import Container, StreamHeader
 from chladni_audio_features.audio.errors import (
     CorruptAudioError,
     TruncatedAudioError,
@@ -38,44 +41,76 @@ _FOREIGN_CODECS = {
 }
 
 
-def read_wav_header(data: bytes) -> StreamHeader:
-    """Read the "fmt " and "data" chunks of a WAV file.
+@dataclass(frozen=True, slots=True)
+class WavHeader:
+    """What a WAV file declares.
+
+    Attributes:
+        codec: Name of the sample coding.
+        sample_rate_hz: Sample rate, unchecked.
+        channels: Number of channels, unchecked.
+        frames: Number of samples per channel.
+        start: Offset of the samples.
+    """
+
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    start: int
+
+
+def read_wav_header(data: bytes) -> WavHeader:
+    """Read the "fmt " and "data" chunks of a WAV file, and "ds64" for the sizes of an RF64 or BW64.
 
     Raises:
-        UnsupportedFormatError: a coding other than PCM, float, A-law or u-law.
-        TruncatedAudioError: a chunk is missing, or declares more bytes than the file has.
-        CorruptAudioError: the format chunk contradicts itself.
+        UnsupportedFormatError: A coding other than PCM, float, A-law or u-law.
+        TruncatedAudioError: A chunk is missing, or declares more bytes than the file has.
+        CorruptAudioError: The format chunk contradicts itself.
     """
     header: tuple[int, int, int, int, int] | None = None
+    large_bytes = 0
     for name, start, declared_bytes in _chunks(data):
-        available_bytes = len(data) - start
-        if name == b"fmt ":
+        if name == b"ds64" and len(data) >= start + 16:
+            (large_bytes,) = struct.unpack_from("<Q", data, start + 8)
+        elif name == b"fmt ":
             header = _read_format(data[start : start + declared_bytes])
         elif name == b"data":
             if header is None:
                 raise CorruptAudioError("the WAV file has its data chunk before its format chunk")
             code, channels, sample_rate_hz, block_bytes, sample_bits = header
-            is_open = declared_bytes >= _OPEN_LENGTH_BYTES
-            if declared_bytes > available_bytes and not is_open:
-                raise TruncatedAudioError(
-                    f"the WAV file declares {declared_bytes} bytes of samples and holds "
-                    f"{available_bytes}; send the complete file",
-                    metadata={"declared": declared_bytes, "found": available_bytes},
-                )
-            frame_bytes = block_bytes or 1
-            return StreamHeader(
-                container=Container.WAV,
-                codec=_codec_name(code, sample_bits),
-                sample_rate_hz=sample_rate_hz,
-                channels=channels,
-                frames=min(declared_bytes, available_bytes) // frame_bytes,
-            )
+            frames = _data_bytes(data, start, declared_bytes, large_bytes) // (block_bytes or 1)
+            return WavHeader(_codec_name(code, sample_bits), sample_rate_hz, channels, frames, start)
     raise TruncatedAudioError("the WAV file ends before its sample data begins; send the complete file")
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _data_bytes(data: bytes, start: int, declared_bytes: int, large_bytes: int) -> int:
+    """Return the bytes of the samples, which writers to a pipe could not declare."""
+    available_bytes = len(data) - start
+    if declared_bytes == 0 and not _is_empty(data, start):
+        return available_bytes
+    if declared_bytes >= _OPEN_LENGTH_BYTES:
+        # An RF64 declares the length in its own chunk, or 0 there.
+        declared_bytes = large_bytes or available_bytes
+    if declared_bytes > available_bytes:
+        raise TruncatedAudioError(
+            f"the WAV file declares {declared_bytes} bytes of samples and holds "
+            f"{available_bytes}; send the complete file",
+            metadata={"declared": declared_bytes, "found": available_bytes},
+        )
+    return declared_bytes
+
+
+def _is_empty(data: bytes, start: int) -> bool:
+    """Return whether nothing but other chunks, up to the file's end, follows a data chunk of 0 bytes."""
+    end = start
+    for _, chunk_start, chunk_bytes in _chunks(data, start):
+        end = chunk_start + chunk_bytes + chunk_bytes % 2
+    return end in (len(data), len(data) + 1)
+
+
+def _chunks(data: bytes, position: int = _RIFF_HEADER_BYTES) -> Iterator[tuple[bytes, int, int]]:
     """Yield (name, offset of the content, declared bytes) of each RIFF chunk."""
-    position = _RIFF_HEADER_BYTES
     while position + _CHUNK_HEADER_BYTES <= len(data):
         name, declared_bytes = struct.unpack_from("<4sI", data, position)
         start = position + _CHUNK_HEADER_BYTES

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
-from chladni_audio_features.audio.decoding import AudioDecoder, DecodingLimits
+from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.errors import AudioError, AudioTooLargeError
+from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.latents.catalog import LatentsPlan
 
 SUFFIXES: Final = frozenset({".wav", ".mp3", ".flac", ".ogg"})
