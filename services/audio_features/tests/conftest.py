@@ -12,6 +12,7 @@ import torch
 
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
+from chladni_audio_features.audio.decoding import new_process_pool
 from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.embeddings.clap import ClapEmbedder
@@ -110,6 +111,13 @@ class Files:
         (packed,) = struct.unpack_from(">Q", changed, 18)
         struct.pack_into(">Q", changed, 18, packed >> 36 << 36 | frames)
         return bytes(changed)
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Processes that decode, which services share: starting them takes a second."""
+    with new_process_pool(2) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

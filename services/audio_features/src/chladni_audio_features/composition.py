@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
 import numpy as np
@@ -45,26 +45,34 @@ SERVICE_NAMES: Final = (
 _MAX_WORKERS: Final = 4  # each may hold some 50 MB of a long clip
 
 
-def compose(settings: AudioFeaturesSettings) -> Compose:
-    """Return the function that loads the models, warms the analyses up and yields the servicer."""
+def compose(settings: AudioFeaturesSettings, *, processes: ProcessPool | None = None) -> Compose:
+    """Return the function that loads the models, warms the analyses up and yields the servicer.
+
+    Args:
+        settings: The service's settings.
+        processes: Where files are decoded, already started; `None` means the service's own.
+    """
 
     @asynccontextmanager
     async def serve(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         keep_freed_memory()
         thread_count = settings.worker_count or min(_MAX_WORKERS, available_processor_count())
-        processes = new_process_pool(thread_count)
+        pool = processes or new_process_pool(thread_count)
         extractor = await asyncio.to_thread(
             load_extractor,
             settings.decoding_limits,
             pretrained=_pretrained_models(settings, thread_count),
             calibrations=settings.calibration_references,
-            processes=processes,
+            processes=pool,
         )
         metrics = AudioMetrics(registry)
         admission = Admission(settings.max_queued_requests, clock=time.monotonic)
         metrics.work_in_progress.set_function(lambda: admission.in_progress)
-        metrics.decoding_processes_replaced.set_function(lambda: processes.replaced_count)
-        async with decoding_processes(processes), WorkerPool(thread_count, admission=admission) as workers:
+        metrics.decoding_processes_replaced.set_function(lambda: pool.replaced_count)
+        async with (
+            nullcontext() if processes else _running(pool),
+            WorkerPool(thread_count, admission=admission) as workers,
+        ):
             servicer = AudioFeatureServicer(
                 extractor,
                 workers=workers,
@@ -90,7 +98,7 @@ def compose(settings: AudioFeaturesSettings) -> Compose:
 
 
 @asynccontextmanager
-async def decoding_processes(processes: ProcessPool) -> AsyncIterator[None]:
+async def _running(processes: ProcessPool) -> AsyncIterator[None]:
     """Run the processes that files are decoded in while the context lasts."""
     try:
         await asyncio.to_thread(processes.start)

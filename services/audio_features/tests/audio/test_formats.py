@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import time
 from fractions import Fraction
 
 import av
@@ -12,7 +14,7 @@ import pytest
 
 from chladni_audio_features.audio.clip import ClipPart
 from chladni_audio_features.audio.containers.recognition import Container
-from chladni_audio_features.audio.decoding import AudioDecoder, new_process_pool
+from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.errors import (
     AudioTooLongError,
     CorruptAudioError,
@@ -21,7 +23,11 @@ from chladni_audio_features.audio.errors import (
     UnsupportedFormatError,
 )
 from chladni_audio_features.audio.limits import DecodingLimits
+from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.warnings import WarningReason
+from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.execution.process_pool import ProcessLimits
 
 DECODER = AudioDecoder(DecodingLimits())
 SECONDS = 2.4
@@ -386,12 +392,6 @@ def test_absurd_code_books_are_refused_at_once(book_count, entry_count):
         DECODER.read(hostile_vorbis(book_count, entry_count))
 
 
-@pytest.fixture(scope="module")
-def processes():
-    with new_process_pool(1) as pool:
-        yield pool
-
-
 def test_a_process_decodes_to_the_same_floats_and_errors(processes):
     decoder = AudioDecoder(DecodingLimits(), processes=processes)
     content = encode(np.stack([notes(48000), -notes(48000)], 1), 48000, "webm", "libopus")
@@ -408,4 +408,41 @@ def test_a_process_decodes_to_the_same_floats_and_errors(processes):
         with pytest.raises(type(expected.value)) as caught:
             decoder.read(wrong)
         assert vars(caught.value) == vars(expected.value)
-    assert processes.replaced_count == 0
+
+
+class Misbehaving:
+    """Processes in which another function runs than the decoder."""
+
+    def __init__(self, processes, function, *args, limits=None):
+        self.limits = limits or processes.limits
+        self._call = processes, function, args
+
+    def run(self, *_, token):
+        processes, function, args = self._call
+        return processes.run(function, *args, token=token, limits=self.limits)
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "words", "numbers"),
+    [
+        (os.abort, (), "makes the decoder fail", {}),
+        (time.sleep, (60,), "takes more than 0.2 s", {"timeout_seconds": "0.2"}),
+        (bytes, (2**29,), "bytes of memory", {"max_bytes": "268435456"}),
+    ],
+)
+def test_what_decoding_does_to_its_process_is_an_error_of_that_call(
+    processes, function, args, words, numbers
+):
+    content = encode(notes(), 16000, "flac", "flac")
+    hostile = Misbehaving(processes, function, *args, limits=ProcessLimits(1, 0.2, 2**28))
+    with pytest.raises(CorruptAudioError, match=words) as caught:
+        AudioDecoder(DecodingLimits(), processes=hostile).read(content)
+    assert numbers.items() <= caught.value.metadata.items()
+    assert AudioDecoder(DecodingLimits(), processes=processes).read(content).duration_seconds == SECONDS
+
+
+def test_decoding_ends_when_its_caller_leaves(processes):
+    decoder = AudioDecoder(DecodingLimits(), processes=Misbehaving(processes, time.sleep, 60))
+    with pytest.raises(ChladniError) as caught:
+        decoder.read(encode(notes(), 16000, "flac", "flac"), token=CancellationToken(Deadline.after(0.1)))
+    assert caught.value.reason is Reason.DEADLINE_EXCEEDED

@@ -41,8 +41,8 @@ def settings_with(**changes):
 
 
 @pytest.fixture
-async def stub(own_calibration):
-    composed = compose(settings_with(latent_calibrations=str(own_calibration)))
+async def stub(own_calibration, processes):
+    composed = compose(settings_with(latent_calibrations=str(own_calibration)), processes=processes)
     async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         yield audio_grpc.AudioFeatureServiceStub(channel)
 

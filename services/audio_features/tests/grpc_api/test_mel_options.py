@@ -35,9 +35,9 @@ CLAPS = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stub():
+async def stub(processes):
     ports = {"grpc_port": 0, "metrics_port": 0, "drain_delay_seconds": 0.0, "worker_count": 1}
-    composed = compose(AudioFeaturesSettings.model_validate(ports))
+    composed = compose(AudioFeaturesSettings.model_validate(ports), processes=processes)
     async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         yield audio_grpc.AudioFeatureServiceStub(channel)
 

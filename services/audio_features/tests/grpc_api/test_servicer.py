@@ -32,8 +32,8 @@ def loopback_settings(**changes):
 
 
 @pytest.fixture
-async def service():
-    composed = compose(loopback_settings())
+async def service(processes):
+    composed = compose(loopback_settings(), processes=processes)
     async with loopback_service(
         composed, service_names=SERVICE_NAMES, settings=LoopbackSettings()
     ) as entered:
@@ -327,8 +327,8 @@ async def test_ready_comes_before_any_pcm(stub):
     assert await call.read() is grpc.aio.EOF
 
 
-async def test_a_silent_stream_shows_that_it_lives(sounds):
-    composed = compose(loopback_settings(heartbeat_seconds=0.05))
+async def test_a_silent_stream_shows_that_it_lives(sounds, processes):
+    composed = compose(loopback_settings(heartbeat_seconds=0.05), processes=processes)
     async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         call = audio_grpc.AudioFeatureServiceStub(channel).StreamFeatures()
         await call.write(pcm_config())
@@ -379,8 +379,8 @@ async def test_a_flush_gives_a_summary_so_far(stub, files, sounds):
     assert not any(message.limit_reached for message in (nothing, so_far, responses[-1].summary))
 
 
-async def test_a_stream_at_the_longest_length_ends_with_its_summary(files, sounds, transform):
-    composed = compose(loopback_settings(max_stream_seconds=1.5))
+async def test_a_stream_at_the_longest_length_ends_with_its_summary(files, sounds, transform, processes):
+    composed = compose(loopback_settings(max_stream_seconds=1.5), processes=processes)
     samples = sounds.chord(60, 64, 67, seconds=4.0)
     allowed = samples[: int(1.5 * 22050)]
     async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
@@ -489,8 +489,8 @@ async def test_models(stub, extractor):
     assert model.properties["course_features"].split(",")[:2] == ["level", "brightness"]
 
 
-async def test_a_full_queue_refuses_and_says_when_to_come_back(files, sounds):
-    composed = compose(loopback_settings(worker_count=1, max_queued_requests=1))
+async def test_a_full_queue_refuses_and_says_when_to_come_back(files, sounds, processes):
+    composed = compose(loopback_settings(worker_count=1, max_queued_requests=1), processes=processes)
     content = files.encode(sounds.noise(10.0))
     async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
         stub = audio_grpc.AudioFeatureServiceStub(channel)

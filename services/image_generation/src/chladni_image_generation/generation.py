@@ -79,6 +79,8 @@ class Origin:
         earlier: How the images that this one starts from were made, the first one first.
         fallback: Why another way than the recipe's own was taken; empty if it was not.
         options: Options of the recipe by name.
+        audio_start_seconds: Where the part of the audio that was used begins; `None` if at the beginning.
+        audio_end_seconds: Where that part ends; `None` if at the audio's end.
     """
 
     recipe: str = ""
@@ -87,6 +89,8 @@ class Origin:
     earlier: tuple[Provenance, ...] = ()
     fallback: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    audio_start_seconds: float | None = None
+    audio_end_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

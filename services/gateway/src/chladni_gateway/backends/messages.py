@@ -7,6 +7,8 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from google.protobuf import duration_pb2
+
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
@@ -15,6 +17,7 @@ from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import FaultError, Reason
 from chladni_contract.provenance_messages import to_provenance, to_provenance_message
+from chladni_contract.warnings import to_warning
 from chladni_gateway.domain.audio import (
     AudioFeatures,
     AudioProperties,
@@ -114,15 +117,24 @@ def _with_generation(
 
 def to_clip_message(clip: AudioClip) -> media_pb2.AudioClip:
     """Return the message of a clip."""
+    start = None if clip.start_seconds is None else to_duration(clip.start_seconds)
+    end = None if clip.end_seconds is None else to_duration(clip.end_seconds)
     if clip.pcm is None:
-        return media_pb2.AudioClip(content=clip.content, display_name=clip.name)
+        return media_pb2.AudioClip(content=clip.content, display_name=clip.name, start=start, end=end)
     pcm = media_pb2.PcmAudio(
         samples=clip.content,
         sample_rate_hz=clip.pcm.sample_rate_hz,
         channel_count=clip.pcm.channel_count,
         encoding=_PCM_ENCODINGS[clip.pcm.encoding],
     )
-    return media_pb2.AudioClip(pcm=pcm, display_name=clip.name)
+    return media_pb2.AudioClip(pcm=pcm, display_name=clip.name, start=start, end=end)
+
+
+def to_duration(seconds: float) -> duration_pb2.Duration:
+    """Return the message of a length of time."""
+    message = duration_pb2.Duration()
+    message.FromNanoseconds(round(seconds * 1e9))
+    return message
 
 
 def to_extract_request(clip: AudioClip, selection: FeatureSelection) -> audio_pb2.ExtractFeaturesRequest:
@@ -149,13 +161,15 @@ def to_audio_features(response: audio_pb2.ExtractFeaturesResponse) -> AudioFeatu
             format=media_pb2.AudioFormat.Name(audio.format).removeprefix("AUDIO_FORMAT_").lower(),
             sample_rate_hz=audio.sample_rate_hz,
             channel_count=audio.channel_count,
-            duration_seconds=audio.duration.ToTimedelta().total_seconds(),
+            duration_seconds=audio.duration.ToNanoseconds() / 1e9,
             sha256=audio.sha256,
+            start_seconds=audio.start.ToNanoseconds() / 1e9 if audio.HasField("start") else None,
         ),
         descriptors=_to_descriptors(response.descriptors),
         embedding=to_embedding(response.embedding),
         further_embeddings=tuple(map(to_embedding, response.further_embeddings)),
         initial_latents=_to_initial_latents(response) if response.HasField("initial_latents") else None,
+        warnings=tuple(map(to_warning, response.warnings)),
     )
 
 
@@ -336,7 +350,12 @@ def to_generation_event(response: image_pb2.GenerateImageResponse) -> Generation
             return _to_progressed(response.progress)
         case "completed":
             completed = response.completed
-            return Completed(to_image(completed.image), to_provenance(completed.provenance), completed.reused)
+            return Completed(
+                to_image(completed.image),
+                to_provenance(completed.provenance),
+                completed.reused,
+                warnings=tuple(map(to_warning, completed.warnings)),
+            )
         case _:
             return None
 
@@ -363,6 +382,8 @@ def _to_origin_message(origin: Origin) -> image_pb2.Origin:
         earlier=map(to_provenance_message, origin.earlier),
         fallback=origin.fallback,
         options=origin.options,
+        audio_start_seconds=origin.audio_start_seconds,
+        audio_end_seconds=origin.audio_end_seconds,
     )
 
 

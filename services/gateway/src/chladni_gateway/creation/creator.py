@@ -195,4 +195,5 @@ class ImageCreator:
             owner=request.owner,
             warnings=analyzed.warnings if analyzed else (),
             audio_embedding=analyzed.embedding if analyzed else None,
+            warnings=(*(analyzed.warnings if analyzed else ()), *completed.warnings),
         )

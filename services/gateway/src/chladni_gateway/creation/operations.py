@@ -89,6 +89,8 @@ class OperationLog:
 
 def _digest(request: CreationRequest) -> bytes:
     """Return a digest of everything that decides the image."""
-    digest = hashlib.sha256(request.clip.content)
-    digest.update(repr((request.clip.name, request.recipe, request.settings, request.options)).encode())
+    clip = request.clip
+    part = (clip.start_seconds, clip.end_seconds)
+    digest = hashlib.sha256(clip.content)
+    digest.update(repr((clip.name, part, request.recipe, request.settings, request.options)).encode())
     return digest.digest()

@@ -8,6 +8,8 @@ from typing import Final
 
 from pydantic import Base64UrlBytes
 
+from chladni_contract.warnings import ServiceWarning
+
 
 class PcmEncoding(StrEnum):
     """Sample type of PCM, little-endian."""
@@ -39,11 +41,20 @@ class AudioClip:
         content: The file's bytes, or interleaved samples.
         name: Name to show to people; never used as a path. Empty if there is none.
         pcm: How to read samples; `None` for a file.
+        start_seconds: Where the part that is meant begins; `None` for the beginning.
+        end_seconds: Where the part that is meant ends; `None` for the audio's end.
     """
 
     content: bytes
     name: str = ""
     pcm: PcmFormat | None = None
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a part of the audio is meant."""
+        return self.start_seconds is not None or self.end_seconds is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +62,13 @@ class AudioProperties:
     """What was found in a recording.
 
     Attributes:
-        format: Container and codec: ``wav``, ``mp3``, ``flac``, ``ogg``, or ``unspecified``.
+        format: Container and codec: a name of `chladni.media.v1.AudioFormat` without its prefix, in small
+            letters, such as ``wav``.
         sample_rate_hz: Sample rate of the file.
         channel_count: Channels of the file.
         duration_seconds: Length of the decoded sound.
         sha256: SHA-256 of the file's bytes, in hexadecimal digits.
+        start_seconds: Where the chosen part begins; `None` if the audio was taken as a whole.
     """
 
     format: str
@@ -63,6 +76,7 @@ class AudioProperties:
     channel_count: int
     duration_seconds: float
     sha256: str
+    start_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +185,7 @@ class AudioFeatures:
         embedding: The embedding.
         further_embeddings: An embedding for each further model, in their order.
         initial_latents: Initial latents; `None` unless selected.
+        warnings: What the sender should know about the audio.
     """
 
     audio: AudioProperties
@@ -178,3 +193,4 @@ class AudioFeatures:
     embedding: Embedding
     further_embeddings: tuple[Embedding, ...] = ()
     initial_latents: InitialLatents | None = None
+    warnings: tuple[ServiceWarning, ...] = ()

@@ -98,6 +98,7 @@ class Completed:
     provenance: Provenance
     is_reused: bool = False
     part: str = ""
+    warnings: tuple[ServiceWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class Origin:
     Attributes:
         recipe: Name of the recipe.
         audio_sha256: SHA-256 of the recording.
+        audio_start_seconds: Where the part of it that was used begins; `None` if it was used as a whole.
+        audio_end_seconds: Where that part ends.
         part: Part of the recipe that the image is; empty for all of it.
         earlier: How the images that it starts from were made, the first one first.
         fallback: Why the recipe fell back; empty if it did not.
@@ -97,6 +99,8 @@ class Origin:
     earlier: tuple[Provenance, ...] = ()
     fallback: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    audio_start_seconds: float | None = None
+    audio_end_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ MAX_QUALITY: Final = 100
 MAX_PAGE_SIZE: Final = 200
 _MAX_FILE_NAME_LENGTH: Final = 255
 _MIN_PREVIEW_PIXELS: Final = 16
+_MAX_PART_SECONDS: Final = 24 * 3600.0
 _MAX_PREVIEW_PIXELS: Final = 512
 
 
@@ -243,8 +244,24 @@ def check_clip(clip: AudioClip, *, max_audio_bytes: int) -> None:
     if not clip.content:
         raise InvalidInputError(
             Reason.EMPTY_AUDIO,
-            f"{AUDIO_FIELD} is empty; send the bytes of a WAV, MP3, FLAC or OGG file.",
+            f"{AUDIO_FIELD} is empty; send the bytes of an audio file.",
             field=AUDIO_FIELD,
         )
     if len(clip.content) > max_audio_bytes:
         raise clip_too_large(max_audio_bytes, len(clip.content))
+    _check_part(clip)
+
+
+def _check_part(clip: AudioClip) -> None:
+    """Check that a part is one; how long it may be, and where the audio ends, audio-features knows."""
+    start, end = clip.start_seconds or 0.0, clip.end_seconds
+    validator = RequestValidator()
+    validator.check_range("audio.start", start, minimum=0, maximum=_MAX_PART_SECONDS, unit="seconds")
+    if end is not None:
+        validator.check(
+            "audio.end",
+            valid=start < end <= _MAX_PART_SECONDS,
+            description=f"is {end:g} s, must be after the beginning of the part at {start:g} s.",
+            metadata={"value": end, "minimum": start, "maximum": _MAX_PART_SECONDS},
+        )
+    validator.raise_if_invalid()

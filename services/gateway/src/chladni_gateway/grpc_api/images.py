@@ -95,6 +95,7 @@ def to_audio_message(audio: AudioProperties) -> media_pb2.AudioProperties:
         channel_count=audio.channel_count,
         duration=to_duration(audio.duration_seconds),
         sha256=audio.sha256,
+        start=None if audio.start_seconds is None else to_duration(audio.start_seconds),
     )
 
 

@@ -142,13 +142,15 @@ def to_clip(message: media_pb2.AudioClip) -> AudioClip:
     Raises:
         InvalidInputError: It has samples whose encoding is not known.
     """
+    start = message.start.ToNanoseconds() / 1e9 if message.HasField("start") else None
+    end = message.end.ToNanoseconds() / 1e9 if message.HasField("end") else None
     if message.WhichOneof("source") != "pcm":
-        return AudioClip(message.content, message.display_name)
+        return AudioClip(message.content, message.display_name, None, start, end)
     pcm = message.pcm
     if pcm.encoding not in _PCM_ENCODINGS:
         raise _unknown_value("audio.pcm.encoding", pcm.encoding, media_pb2.PcmEncoding.DESCRIPTOR)
     form = PcmFormat(pcm.sample_rate_hz, pcm.channel_count or 1, _PCM_ENCODINGS[pcm.encoding])
-    return AudioClip(pcm.samples, message.display_name, form)
+    return AudioClip(pcm.samples, message.display_name, form, start, end)
 
 
 def to_image_source(reference: image_service_pb2.ImageReference, *, field: str) -> ImageSource:

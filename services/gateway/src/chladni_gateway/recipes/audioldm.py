@@ -29,7 +29,12 @@ from chladni_gateway.models.requirements import (
     unsuitable_model,
 )
 from chladni_gateway.recipes.base import RecipeDependencies
-from chladni_gateway.recipes.generation import analyzed, generate_image, inputs_asked_of_model
+from chladni_gateway.recipes.generation import (
+    analyzed,
+    generate_image,
+    inputs_asked_of_model,
+    origin_of,
+)
 from chladni_gateway.recipes.refinement import (
     STABLE_DIFFUSION,
     check_refinement,
@@ -125,7 +130,7 @@ class AudioLdmRecipe:
         with at_stage(Stage.AUDIO_FEATURES):
             features, clap_embedding = await self._analyze(request.clip, mel, deadline)
         await report(analyzed(features))
-        origin = Origin(recipe=self.name, audio_sha256=features.audio.sha256)
+        origin = origin_of(self.name, features.audio)
         creation = _Creation(self._with, request, clap_embedding, origin, deadline, report)
         return await creation.follow(plan)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from chladni_gateway.domain.audio import FeatureSelection
 from chladni_gateway.domain.events import Completed, Report
-from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.models.availability import Availability
@@ -18,6 +18,7 @@ from chladni_gateway.recipes.generation import (
     check_model_takes,
     generate_image,
     inputs_asked_of_model,
+    origin_of,
     settings_for,
 )
 from chladni_runtime.execution.deadlines import Deadline
@@ -71,7 +72,7 @@ class EmbeddedRecipe:
             model=models.image.name,
             conditioning=Conditioning(audio_embedding=features.embedding),
             settings=settings_for(request, models.image),
-            origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
+            origin=origin_of(self.name, features.audio),
             caller=request.caller,
         )
         return await generate_image(self._with.generator, generation, deadline, report)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chladni_contract.errors import FaultError, FieldViolation, InvalidFieldsError, Reason
 from chladni_gateway.domain.events import Analyzed, Completed
+from chladni_gateway.domain.generation import Origin
 from chladni_gateway.domain.stages import Stage, at_part, at_stage
 
 if TYPE_CHECKING:
-    from chladni_gateway.domain.audio import AudioFeatures
+    from chladni_gateway.domain.audio import AudioFeatures, AudioProperties
     from chladni_gateway.domain.events import Report
     from chladni_gateway.domain.generation import GenerationRequest, GenerationSettings
     from chladni_gateway.domain.models import ModelSummary
@@ -66,9 +67,26 @@ def prompt_for(options: RecipeOptions, model: ModelSummary) -> str:
     return options.prompt or (DEFAULT_PROMPT if "prompt" in model.required_inputs else "")
 
 
+def origin_of(recipe: str, audio: AudioProperties | None, **others: Any) -> Origin:
+    """Return the origin of an image: the recipe, and the audio, or the part of it, that was used."""
+    start = None if audio is None else audio.start_seconds
+    return Origin(
+        recipe=recipe,
+        audio_sha256="" if audio is None else audio.sha256,
+        audio_start_seconds=start,
+        audio_end_seconds=None if audio is None or start is None else start + audio.duration_seconds,
+        **others,
+    )
+
+
 def analyzed(features: AudioFeatures) -> Analyzed:
     """Return the event for the analysis of a sound."""
-    return Analyzed(features.audio, features.descriptors, replace(features.embedding, component_names=()))
+    return Analyzed(
+        features.audio,
+        features.descriptors,
+        replace(features.embedding, component_names=()),
+        features.warnings,
+    )
 
 
 async def generate_image(

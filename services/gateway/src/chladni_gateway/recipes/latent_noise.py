@@ -16,7 +16,7 @@ from chladni_gateway.domain.audio import (
     LatentBasis,
 )
 from chladni_gateway.domain.events import Completed, Report
-from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import AUDIO_FIELD, CreationRequest
@@ -31,6 +31,7 @@ from chladni_gateway.recipes.generation import (
     check_model_takes,
     generate_image,
     inputs_asked_of_model,
+    origin_of,
     prompt_for,
     settings_for,
 )
@@ -109,9 +110,9 @@ class LatentNoiseRecipe:
                 initial_latents_weight=weight,
             ),
             settings=settings_for(request, model),
-            origin=Origin(
-                recipe=self.name,
-                audio_sha256=features.audio.sha256 if features else "",
+            origin=origin_of(
+                self.name,
+                features.audio if features else None,
                 options=_describe_noise(mode, weight, latents, is_own=own is not None),
             ),
             caller=request.caller,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chladni_gateway.domain.events import Completed, Report
-from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
+from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.models.availability import Availability
@@ -17,6 +17,7 @@ from chladni_gateway.recipes.generation import (
     check_model_takes,
     generate_image,
     inputs_asked_of_model,
+    origin_of,
     settings_for,
 )
 from chladni_runtime.execution.deadlines import Deadline
@@ -66,7 +67,7 @@ class MusicPromptsRecipe:
             model=model.name,
             conditioning=Conditioning(prompt=options.prompt, negative_prompt=options.negative_prompt),
             settings=settings_for(request, model),
-            origin=Origin(recipe=self.name, audio_sha256=features.audio.sha256),
+            origin=origin_of(self.name, features.audio),
             caller=request.caller,
         )
         return await generate_image(self._with.generator, generation, deadline, report)

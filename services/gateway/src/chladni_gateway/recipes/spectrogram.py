@@ -14,7 +14,12 @@ from chladni_gateway.models.availability import Availability
 from chladni_gateway.models.catalog import CatalogSnapshot
 from chladni_gateway.models.requirements import ModelSelector
 from chladni_gateway.recipes.base import RecipeDependencies
-from chladni_gateway.recipes.generation import analyzed, generate_image, inputs_asked_of_model
+from chladni_gateway.recipes.generation import (
+    analyzed,
+    generate_image,
+    inputs_asked_of_model,
+    origin_of,
+)
 from chladni_gateway.recipes.refinement import STABLE_DIFFUSION, check_refinement, refinement_request
 from chladni_runtime.execution.deadlines import Deadline
 
@@ -80,7 +85,7 @@ class SpectrogramRecipe:
         with at_stage(Stage.AUDIO_FEATURES):
             features = await self._with.analyzer.analyze(request.clip, deadline)
         await report(analyzed(features))
-        origin = Origin(recipe=self.name, audio_sha256=features.audio.sha256)
+        origin = origin_of(self.name, features.audio)
         return await refine_spectrogram(self._with, request, model, origin, deadline, report)
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:

@@ -32,13 +32,15 @@ _OPTIONS: Final = "options."
 _REST_NAMES: Final = {
     "audio.content": "file",
     "audio.display_name": "file name",
+    "audio.start": "start_seconds",
+    "audio.end": "end_seconds",
     "audio": "file",
     "encoding.format": "format",
     "encoding.quality": "quality",
     "options.encoding.format": "format",
     "options.encoding.quality": "quality",
 }
-_GRPC_NAME: Final = re.compile(r"\b(audio\.content|audio\.display_name)\b")
+_GRPC_NAME: Final = re.compile(r"\b(audio\.(?:content|display_name|start|end))\b")
 
 _log = logging.getLogger(__name__)
 

@@ -79,6 +79,7 @@ CREATED_IMAGE: Final[dict[str, Any]] = {
         "channel_count": 1,
         "duration_seconds": 3.2,
         "sha256": _DIGEST,
+        "start_seconds": None,
     },
     "descriptors": [_DESCRIPTOR],
     "warnings": [],

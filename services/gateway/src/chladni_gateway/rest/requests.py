@@ -268,7 +268,7 @@ async def read_creation_request(
     with at_stage(Stage.VALIDATION):
         request_id = parse_request_id(form.request_id)
     return CreationRequest(
-        clip=form.clip,
+        clip=form.chosen_clip,
         recipe=form.recipe,
         settings=_to_settings(form, previews),
         options=_to_options(form),

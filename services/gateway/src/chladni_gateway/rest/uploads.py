@@ -9,7 +9,7 @@ import math
 import re
 import struct
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import (
@@ -195,8 +195,28 @@ class UploadForm(BaseModel):
     clip: Annotated[
         InstanceOf[AudioClip], WithJsonSchema({"type": "string", "format": "binary", "minLength": 1})
     ] = Field(
-        alias=_FILE, description="The recording: WAV, MP3, FLAC or OGG; GET /api/v1/info lists the limits."
+        alias=_FILE,
+        description="The recording, in any usual format: WAV, MP3, FLAC, OGG, M4A, WebM, AAC, AMR, AIFF, "
+        "CAF; GET /api/v1/info lists the limits.",
     )
+    start_seconds: Number = Field(
+        None,
+        description="Where the part of the recording that is meant begins, in seconds. Absent: at the "
+        "beginning. The recording may be longer than a part, which has the limits of a whole one.",
+        examples=[30],
+        json_schema_extra={"minimum": 0},
+    )
+    end_seconds: Number = Field(
+        None,
+        description="Where that part ends, in seconds from the recording's beginning. Absent: at its end.",
+        examples=[50],
+        json_schema_extra={"exclusiveMinimum": 0},
+    )
+
+    @property
+    def chosen_clip(self) -> AudioClip:
+        """The recording, or the part of it that is meant."""
+        return replace(self.clip, start_seconds=self.start_seconds, end_seconds=self.end_seconds)
 
     @property
     def clips(self) -> tuple[AudioClip, ...]:
@@ -220,7 +240,7 @@ class UploadForm(BaseModel):
         if cls.in_place_of_file:
             del schema["required"]
             schema["anyOf"] = [{"required": [_FILE]}, {"required": [cls.in_place_of_file]}]
-        encoding: dict[str, Any] = {_FILE: {"contentType": "audio/wav, audio/mpeg, audio/flac, audio/ogg"}}
+        encoding: dict[str, Any] = {_FILE: {"contentType": "audio/*, video/mp4, video/webm"}}
         encoding |= {name: {"contentType": "application/octet-stream"} for name in cls.array_fields}
         content = {"schema": schema, "encoding": encoding, "examples": dict(cls.examples)}
         return {"required": True, "content": {"multipart/form-data": content}}

@@ -68,6 +68,8 @@ class ProvenanceRecorder:
             upscale=request.upscale,
             refiner_start=request.refiner_start,
             recipe_options=dict(origin.options),
+            audio_start_seconds=origin.audio_start_seconds,
+            audio_end_seconds=origin.audio_end_seconds,
         )
 
 

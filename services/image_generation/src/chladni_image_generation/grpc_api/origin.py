@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
@@ -41,6 +42,19 @@ def check_origin(validator: RequestValidator, message: image_pb2.Origin) -> None
         validator.check(
             f"origin.earlier[{index}].{negative}", valid=not negative, description="must not be negative."
         )
+    start, end = message.audio_start_seconds, message.audio_end_seconds
+    validator.check(
+        "origin.audio_start_seconds",
+        valid=0 <= start < math.inf,
+        description=f"is {start:g}, must be 0 or more.",
+        metadata={"value": start, "minimum": 0},
+    )
+    validator.check(
+        "origin.audio_end_seconds",
+        valid=not message.HasField("audio_end_seconds") or start < end < math.inf,
+        description=f"is {end:g}, must be after audio_start_seconds.",
+        metadata={"value": end, "minimum": start},
+    )
     validator.check(
         "origin.options",
         valid=len(message.options) <= _MAX_OPTIONS,
@@ -68,4 +82,6 @@ def to_origin(message: image_pb2.Origin) -> Origin:
         earlier=tuple(map(to_provenance, message.earlier)),
         fallback=message.fallback,
         options=dict(message.options),
+        audio_start_seconds=message.audio_start_seconds if message.HasField("audio_start_seconds") else None,
+        audio_end_seconds=message.audio_end_seconds if message.HasField("audio_end_seconds") else None,
     )

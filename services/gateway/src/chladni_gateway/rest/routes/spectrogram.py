@@ -83,11 +83,11 @@ def spectrogram_routes(application: Application, *, uploads: UploadReader) -> AP
         """Draw a recording's log-mel spectrogram: time to the right, frequency upwards, bright is loud."""
         form = await uploads.read(request, SpectrogramForm)
         with at_stage(Stage.VALIDATION):
-            check_clip(form.clip, max_audio_bytes=limits.max_audio_bytes)
+            check_clip(form.chosen_clip, max_audio_bytes=limits.max_audio_bytes)
             size = SpectrogramSize(form.width_pixels, form.height_pixels)
             encoding = ImageEncoding(format=form.format, quality=form.quality)
             _check(size, encoding)
-        image = await while_connected(request.receive, render(form.clip, size, encoding))
+        image = await while_connected(request.receive, render(form.chosen_clip, size, encoding))
         return Response(image.content, media_type=image.media_type, headers={"Cache-Control": "no-store"})
 
     return router
