@@ -36,7 +36,7 @@ class ImageCalls(Calls):
         """Return the image of a sound.
 
         Args:
-            audio: A recording (WAV, MP3, FLAC or OGG/Vorbis): its path, its bytes or an open binary file. Or
+            audio: A recording in any usual format: its path, its bytes or an open binary file. Or
                 an array of samples, (n,) or (n, channels): floats in [-1, 1], or uint8, int16 or int32.
                 `None` if the option `initial_latents` takes its place.
             sample_rate_hz: Sample rate of an array of samples; absent for a file.

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 import numpy as np
+from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
@@ -33,6 +34,7 @@ ImageSource: TypeAlias = CreatedImage | StoredImage | FileSource
 
 _INT32_MAXIMUM: Final = 2**31 - 1
 _SEED_MAXIMUM: Final = 2**32 - 1
+_MAX_SECONDS: Final = 24 * 3600.0
 
 _FEATURES: Final = {
     Feature.LOG_MEL: audio_pb2.FEATURE_LOG_MEL,
@@ -153,6 +155,8 @@ def to_create_image_request(
     upscale: int | None = None,
     refiner_start: float | None = None,
     initial_latents: SupportsArray | None = None,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
     image_format: ImageFormat | str = "",
     quality: int | None = None,
     preview_interval_steps: int = 0,
@@ -166,6 +170,10 @@ def to_create_image_request(
     Raises:
         InvalidInputError: A number cannot travel at all; servers check the narrower ranges.
     """
+    if audio is not None:
+        for field, seconds in (("start", start_seconds), ("end", end_seconds)):
+            if seconds is not None:
+                getattr(audio, field).CopyFrom(_to_duration(f"{field}_seconds", seconds))
     request = creation_pb2.CreateImageRequest(
         audio=audio,
         recipe=recipe,
@@ -366,6 +374,14 @@ def to_event_number(field: str, value: int) -> int:
 
 def _int32(field: str, value: int | None) -> int | None:
     return _checked(field, value, _INT32_MAXIMUM)
+
+
+def _to_duration(name: str, seconds: float) -> duration_pb2.Duration:
+    if not 0 <= seconds <= _MAX_SECONDS:
+        raise _invalid({name: f"is {seconds:g}, must be from 0 to {_MAX_SECONDS:g}."})
+    duration = duration_pb2.Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration
 
 
 def _seed(value: int | None) -> int | None:

@@ -143,6 +143,21 @@ RefinerStartOption: TypeAlias = Annotated[
         rich_help_panel=_OF_RECIPE,
     ),
 ]
+FromOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--from",
+        metavar="SECONDS",
+        help="Where the part of the audio that is meant begins; without it, at the beginning.",
+        min=0,
+    ),
+]
+ToOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--to", metavar="SECONDS", help="Where that part ends; without it, at the audio's end.", min=0
+    ),
+]
 DraftsOption: TypeAlias = Annotated[
     bool,
     typer.Option(

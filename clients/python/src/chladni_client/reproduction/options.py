@@ -50,6 +50,12 @@ def options_asked_again(provenance: Provenance, recipes: Sequence[Recipe]) -> Cr
         # will again.
         if all(getattr(part, name) == getattr(provenance, name) for part in provenance.earlier)
     }
+    for name, recorded in (
+        ("start_seconds", provenance.audio_start_seconds),
+        ("end_seconds", provenance.audio_end_seconds),
+    ):
+        if recorded is not None:
+            asked[name] = recorded
     taken = _options_taken(provenance.recipe, recipes)
     for name, read in _READER_OF_RECIPE_OPTION.items():
         value = _value_of(name, provenance)

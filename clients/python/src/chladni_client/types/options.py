@@ -53,6 +53,9 @@ class CreationOptions(TypedDict, total=False):
             The model's default if absent.
         initial_latents: Initial latents in place of those of the audio, which may then be `None`: an array of
             shape (C, H, W), (1, C, H, W) or (C * H * W,), z-scored. `noise_mode` may be mel or blend.
+        start_seconds: Where the part of the audio that is meant begins; the beginning if absent. Audio may be
+            longer than a part, which has the limits of whole audio.
+        end_seconds: Where that part ends, from the beginning of the audio; the audio's end if absent.
         image_format: How the image is encoded; PNG if absent.
         quality: Quality of JPEG and WebP, 1 to 100; 90 if absent.
     """
@@ -77,5 +80,7 @@ class CreationOptions(TypedDict, total=False):
     upscale: int | None
     refiner_start: float | None
     initial_latents: SupportsArray | None
+    start_seconds: float | None
+    end_seconds: float | None
     image_format: ImageFormat | str
     quality: int | None

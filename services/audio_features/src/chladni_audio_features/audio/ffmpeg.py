@@ -178,6 +178,7 @@ class _Decoding:
         # Of the first frame; probing may have met a file of another rate that is joined to this one.
         self._rate_hz: int = stream.sample_rate
         self._channels = 0
+        self._tick_seconds = float(stream.time_base or 0)
         self._position = 0.0  # seconds decoded or passed over
         self._kept_seconds = 0.0
         self._waiting: list[npt.NDArray[Any]] = []
@@ -262,10 +263,11 @@ class _Decoding:
 
     def _pass_over(self, packet: Any) -> bool:
         """Count a packet that lies long before the part as decoded."""
-        if self._position < _RUN_UP_SECONDS or not packet.duration:
+        last_start = self._part.start_seconds - _RUN_UP_SECONDS
+        if not _RUN_UP_SECONDS <= self._position <= last_start or not packet.duration:
             return False
-        seconds = float(packet.duration * packet.time_base)
-        if self._position + seconds > self._part.start_seconds - _RUN_UP_SECONDS:
+        seconds = packet.duration * self._tick_seconds
+        if self._position + seconds > last_start:
             return False
         self._position += seconds
         return True
@@ -275,7 +277,7 @@ class _Decoding:
             frames: list[AudioFrame] = packet.decode()
         except FFmpegError:
             self._note_fault()
-            self._lost_seconds += float((packet.duration or 0) * packet.time_base)
+            self._lost_seconds += (packet.duration or 0) * self._tick_seconds
             frames = []
         else:
             if self._log or any(frame.is_corrupt for frame in frames):

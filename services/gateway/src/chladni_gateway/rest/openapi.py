@@ -176,7 +176,7 @@ SERVER_INFO: Final[dict[str, Any]] = {
         "min_ping_interval_seconds": 5.0,
         "image_retention_seconds": 86400.0,
         "default_creation_timeout_seconds": 60.0,
-        "audio_formats": ["WAV", "MP3", "FLAC", "OGG"],
+        "audio_formats": ["WAV", "MP3", "FLAC", "OGG", "M4A", "WebM", "AAC", "AMR", "AIFF", "CAF"],
         "live_sample_rate_hz": {"min": 16000, "max": 48000},
     },
     "image_count": 12,

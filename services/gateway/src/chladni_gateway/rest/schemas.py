@@ -289,7 +289,9 @@ class RequestLimits(BaseModel):
     )
     image_retention_seconds: float = Field(description="Time that an image is kept.")
     default_creation_timeout_seconds: float = Field(description="Time for one image.")
-    audio_formats: list[str] = Field(examples=[["WAV", "MP3", "FLAC", "OGG"]])
+    audio_formats: list[str] = Field(
+        examples=[["WAV", "MP3", "FLAC", "OGG", "M4A", "WebM", "AAC", "AMR", "AIFF", "CAF"]]
+    )
     live_sample_rate_hz: Range
 
 

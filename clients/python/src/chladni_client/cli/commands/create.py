@@ -15,6 +15,7 @@ from chladni_client.cli.creation_options import (
     CalibrationOption,
     DraftsOption,
     ExactOption,
+    FromOption,
     GuidanceOption,
     HeightOption,
     LatentsOption,
@@ -33,6 +34,7 @@ from chladni_client.cli.creation_options import (
     StepsOption,
     StrengthOption,
     SubjectOption,
+    ToOption,
     UpscaleOption,
     WidthOption,
 )
@@ -83,6 +85,8 @@ def create(
     calibration: CalibrationOption = "",
     upscale: UpscaleOption = None,
     refiner_start: RefinerStartOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
     latents: LatentsOption = None,
     subject: SubjectOption = 0,
     drafts: DraftsOption = False,
@@ -112,6 +116,7 @@ def create(
       chladni create voice.wav --recipe audioldm --drafts
       chladni create voice.wav --recipe latent-noise --noise-mode blend --noise-weight 0.5
       chladni create recordings/ -o images/
+      chladni create concert.mp3 --from 95 --to 120
       chladni create voice.wav -o - | display
       chladni create --recipe latent-noise --latents voices.npy --subject 2
       chladni create voice.wav --json | jq .seed
@@ -144,6 +149,8 @@ def create(
         calibration=calibration,
         upscale=upscale,
         refiner_start=refiner_start,
+        start_seconds=start,
+        end_seconds=end,
     )
     failures: list[ExitStatus] = []
     wanted = [(item, number, text) for item in subjects for number, text in enumerate(texts, start=1)]

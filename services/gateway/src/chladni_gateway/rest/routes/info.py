@@ -121,7 +121,7 @@ def info_routes(application: Application) -> APIRouter:
             max_images=application.store.max_images_per_owner,
             image_retention_seconds=application.store.retention.total_seconds(),
             default_creation_timeout_seconds=limits.creation_timeout_seconds,
-            audio_formats=["WAV", "MP3", "FLAC", "OGG"],
+            audio_formats=["WAV", "MP3", "FLAC", "OGG", "M4A", "WebM", "AAC", "AMR", "AIFF", "CAF"],
             live_sample_rate_hz=Range(min=MIN_LIVE_SAMPLE_RATE_HZ, max=MAX_LIVE_SAMPLE_RATE_HZ),
         )
 

@@ -4,6 +4,9 @@ import { formatBytes, formatSeconds } from "../ui/format.js";
 
 const HEAD_BYTES = 12;
 const METADATA_TIMEOUT_MS = 3000;
+// Images, documents and archives: the wrong file was chosen.
+const FOREIGN_STARTS = ["\x89PNG", "\xff\xd8\xff", "GIF8", "%PDF", "PK\x03\x04", "\x1f\x8b", "\x7fELF"];
+const STARTS_IN_LETTERS = ["RIFF", "RF64", "BW64", "FORM", "fLaC", "OggS", "ID3", "APETAGEX", "#!AMR", "caff"];
 const HOPELESSLY_LONG = 4; // Files of this many times the limit are not decoded to be sure.
 const TOLERANCE_SECONDS = 0.1; // Encoders pad; within this the server decides.
 const DECODING_RATE_HZ = 22050;
@@ -13,7 +16,7 @@ export async function rejectionReasonOf(file, limits) {
   if (file.size === 0) return "the file is empty.";
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
   if (!isKnownFormat(head))
-    return "not a recording in WAV, MP3, FLAC or OGG format. Export it as one of these.";
+    return "not a recording in a known format, such as WAV, MP3, M4A or OGG. Export it as one of these.";
   if (!limits) return "";
   const {
     max_audio_bytes: maxBytes,
@@ -33,18 +36,17 @@ export async function rejectionReasonOf(file, limits) {
   return "";
 }
 
-/** Returns whether the first bytes are those of a format that the server reads. */
+/** Returns whether the first bytes may be those of audio; the server looks closer. */
 function isKnownFormat(head) {
   const text = String.fromCharCode(...head);
-  const isMpegFrame = head[0] === 0xff && (head[1] & 0xe6) === 0xe2;
-  return (
-    (text.startsWith("RIFF") && text.slice(8, 12) === "WAVE") ||
-    text.startsWith("fLaC") ||
-    text.startsWith("OggS") ||
-    text.startsWith("ID3") ||
-    isMpegFrame
-  );
+  return !FOREIGN_STARTS.some((start) => text.startsWith(start)) && text.slice(8, 12) !== "WEBP" && !isText(head);
 }
+
+function isText(head) {
+  return !STARTS_IN_LETTERS.some((start) => String.fromCharCode(...head).startsWith(start)) && head.every(isPrintable);
+}
+
+const isPrintable = (byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 /** Returns the length of a recording in seconds; NaN if the browser cannot find out, then the server decides. */
 async function durationOf(file, maximumSeconds) {

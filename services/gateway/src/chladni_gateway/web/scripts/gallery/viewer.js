@@ -51,8 +51,9 @@ export class Viewer {
     this.part("number").textContent = `Fig. ${this.catalog.number(image.image_id)}`;
     this.part("name").textContent = nameOf(image);
     this.part("facts").textContent = describeImage(image);
-    this.part("fallback").textContent = image.provenance.fallback;
-    this.part("fallback").hidden = !image.provenance.fallback;
+    const notes = [image.provenance.fallback, ...(image.warnings ?? []).map(({ message }) => message)].filter(Boolean);
+    this.part("fallback").textContent = notes.join(" ");
+    this.part("fallback").hidden = notes.length === 0;
     this.player?.unload();
     this.player = this.imageRecordings.playerFor(image);
     this.part("player").replaceChildren(this.player.element);

@@ -21,6 +21,7 @@ export class Job {
   totalSteps = 0;
   remainingSeconds = null;
   descriptors = null;
+  warnings = [];
   preview = null;
   part = "";
   draft = null;
@@ -147,6 +148,7 @@ export class Job {
     switch (name) {
       case "analyzed":
         this.descriptors = data.descriptors;
+        this.warnings = data.warnings ?? [];
         this.audio = data.audio;
         this.change("queued");
         break;

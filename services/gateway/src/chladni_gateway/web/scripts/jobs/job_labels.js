@@ -47,9 +47,14 @@ export function shareOf(job) {
   }
 }
 
-/** Returns what to say about a fallback of the recipe; an empty string if there is none. */
-export const fallbackOf = ({ fallback }) =>
-  fallback ? `The recipe uses its fallback, ${FALLBACKS[fallback.name] ?? fallback.name}. ${fallback.reason}` : "";
+/** Returns what to say about the recording and a fallback of the recipe; an empty string if there is nothing. */
+export const notesOf = ({ fallback, warnings }) =>
+  [
+    ...warnings.map(({ message }) => message),
+    fallback && `The recipe uses its fallback, ${FALLBACKS[fallback.name] ?? fallback.name}. ${fallback.reason}`,
+  ]
+    .filter(Boolean)
+    .join(" ");
 
 const inPart = ({ part }) => (part ? `, ${PARTS[part] ?? part}` : "");
 

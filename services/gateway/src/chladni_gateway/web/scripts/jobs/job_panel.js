@@ -4,7 +4,7 @@ import { announce } from "../ui/announcer.js";
 import { isAbsent, rankOf } from "../gallery/correspondences.js";
 import { make } from "../ui/elements.js";
 import { describeDescriptor, formatSeconds, humanName } from "../ui/format.js";
-import { fallbackOf, shareOf, stageOf, statusOf } from "./job_labels.js";
+import { notesOf, shareOf, stageOf, statusOf } from "./job_labels.js";
 
 const STAGES = ["send", "listen", "wait", "paint", "keep"];
 const CLOCK_INTERVAL_MS = 100;
@@ -79,9 +79,9 @@ export class JobPanel {
 
   /** Shows the image from which the next part starts, and why the recipe was replaced by a fallback. */
   showTurns(job) {
-    const fallback = fallbackOf(job);
-    if (this.part("fallback").textContent !== fallback) this.part("fallback").textContent = fallback;
-    this.part("fallback").hidden = fallback === "";
+    const notes = notesOf(job);
+    if (this.part("fallback").textContent !== notes) this.part("fallback").textContent = notes;
+    this.part("fallback").hidden = notes === "";
     this.part("draft").hidden = job.draft === null;
     const image = this.part("draft-image");
     if (job.draft !== null && image.getAttribute("src") !== job.draft) image.src = job.draft;
