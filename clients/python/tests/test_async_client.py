@@ -106,6 +106,16 @@ async def test_what_is_chosen_travels(async_client, script):
     assert (options.previews.interval_steps, options.previews.size_pixels) == (3, 128)
 
 
+async def test_the_chosen_part_of_the_audio_travels(async_client, script):
+    await async_client.create_image(AUDIO, start_seconds=61.25, end_seconds=90)
+    (request,) = script.requests
+    assert request.audio.start.ToMilliseconds() == 61_250
+    assert request.audio.end.ToMilliseconds() == 90_000
+    for wrong in (-1, float("nan"), 1e9):
+        with pytest.raises(chladni.InvalidInputError, match="end_seconds is"):
+            await async_client.create_image(AUDIO, end_seconds=wrong)
+
+
 async def test_create_image_sends_what_stream_image_sends(async_client, script):
     chosen = {
         "recipe": "clap",

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.errors.v1 import warning_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram, power_to_decibels
@@ -170,6 +171,35 @@ async def test_bad_recordings_are_refused_by_every_call(stub, files, make, reaso
         assert status.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert error.reason is reason
         assert [violation.field for violation in error.violations] == [field]
+
+
+async def test_a_part_of_longer_audio(stub, files, sounds, extractor):
+    whole = sounds.noise(40.0)
+    audio = clip(files.encode(whole, file_format="FLAC"))
+    audio.start.FromMilliseconds(35_000)
+    response = await stub.ExtractFeatures(audio_pb2.ExtractFeaturesRequest(audio=audio))
+    assert seconds_of(response.audio.start) == 35.0
+    assert seconds_of(response.audio.duration) == 5.0
+    assert response.audio.sha256 == hashlib.sha256(audio.content).hexdigest()
+    part = files.encode(whole[35 * 22050 :], file_format="FLAC")
+    expected = extractor.extract(part, wants_log_mel=False, wants_descriptors=False, wants_embedding=True)
+    assert np.array_equal(values_of(response.embedding.values, 152), expected.embedding)
+    audio.start.FromMilliseconds(50_000)
+    status, error = await refusal(stub.RenderSpectrogram(audio_pb2.RenderSpectrogramRequest(audio=audio)))
+    assert (error.reason, error.violations[0].field) == (Reason.INVALID_FIELD, "audio.start")
+    assert error.metadata["maximum"] == "40"
+    assert "the audio ends at 40.00 s" in status.details()
+
+
+async def test_what_a_caller_should_know_comes_with_the_answer(stub, files, sounds):
+    tone = sounds.tone(440)
+    content = files.encode(np.stack([tone, -tone], 1), file_format="FLAC")
+    rendered = await stub.RenderSpectrogram(audio_pb2.RenderSpectrogramRequest(audio=clip(content)))
+    for response in (await extract(stub, content), rendered):
+        (warning,) = response.warnings
+        assert warning.reason == warning_pb2.WARNING_REASON_CHANNELS_CANCEL
+        assert "channel 1 alone was used" in warning.message
+        assert warning.metadata["channel"] == "1"
 
 
 async def test_a_bad_request_leaves_its_companions_alone(stub, files, sounds):
