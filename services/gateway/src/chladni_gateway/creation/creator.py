@@ -193,7 +193,6 @@ class ImageCreator:
             provenance=completed.provenance,
             is_reused=completed.is_reused,
             owner=request.owner,
-            warnings=analyzed.warnings if analyzed else (),
             audio_embedding=analyzed.embedding if analyzed else None,
             warnings=(*(analyzed.warnings if analyzed else ()), *completed.warnings),
         )
