@@ -42,7 +42,6 @@ ECHOED = "repeats the request"
 ADDRESS = "an address, which gRPC does not need"
 BY_COOKIE = "REST knows its caller by a cookie"
 ELSEWHERE = "sent by a header or as the status of the response"
-NOT_OFFERED = "not offered by the REST API yet"
 BY_SERVER = "the server's setting over REST"
 
 TWINS = {
@@ -104,12 +103,13 @@ ONLY_GRPC = {
     image_pb2.Image: {"processing_time_seconds": AS_PROMISED},
     image_service_pb2.CompareImagesRequest: {"first": AS_PROMISED, "second": AS_PROMISED},
     job_service_pb2.JobError: {"grpc_code": ELSEWHERE},
-    media_pb2.AudioProperties: {"start_seconds": NOT_OFFERED},
 }
 
 FORM = {field.alias or name for name, field in GenerationForm.model_fields.items()}
 FORM_ONLY_REST = {
     "file": "the usual name of a file in a form; `audio` over gRPC",
+    "start_seconds": "a field of `audio` over gRPC",
+    "end_seconds": "a field of `audio` over gRPC",
     "format": "a field of `encoding` over gRPC",
     "quality": "a field of `encoding` over gRPC",
 }
