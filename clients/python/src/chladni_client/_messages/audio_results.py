@@ -51,6 +51,7 @@ def to_audio_properties(message: media_pb2.AudioProperties) -> AudioProperties:
         channel_count=message.channel_count,
         duration_seconds=message.duration.ToNanoseconds() / 1e9,
         sha256=message.sha256,
+        start_seconds=message.start.ToNanoseconds() / 1e9 if message.HasField("start") else None,
     )
 
 

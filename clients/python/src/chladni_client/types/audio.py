@@ -32,11 +32,12 @@ class AudioProperties:
     """What was found in a recording.
 
     Attributes:
-        format: Container and codec: ``wav``, ``mp3``, ``flac`` or ``ogg``.
+        format: Container and codec, such as ``wav``, ``mp3``, ``mp4`` or ``matroska``.
         sample_rate_hz: Sample rate of the file.
         channel_count: Channels of the file.
-        duration_seconds: Length of the sound.
+        duration_seconds: Length of the sound, of the part if one was chosen.
         sha256: SHA-256 of the file's bytes, hexadecimal.
+        start_seconds: Where the chosen part begins; `None` if the audio was taken as a whole.
     """
 
     format: str
@@ -44,6 +45,7 @@ class AudioProperties:
     channel_count: int
     duration_seconds: float
     sha256: str
+    start_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
