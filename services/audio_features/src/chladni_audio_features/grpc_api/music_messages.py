@@ -14,6 +14,7 @@ from chladni_audio_features.music.chords import ChordSegment
 from chladni_audio_features.music.dynamics import Dynamics
 from chladni_audio_features.music.key import KeyCandidate, roman_numeral
 from chladni_audio_features.music.melody import MelodyContour
+from chladni_contract.warnings import to_warning_message
 
 
 def to_music_message(
@@ -24,6 +25,7 @@ def to_music_message(
     mood = analysis.mood
     return music_pb2.AnalyzeMusicResponse(
         audio=to_properties_message(properties),
+        warnings=map(to_warning_message, properties.warnings),
         keys=map(_to_key, analysis.keys),
         tempos=[
             music_pb2.TempoCandidate(beats_per_minute=tempo.beats_per_minute, confidence=tempo.confidence)

@@ -11,9 +11,10 @@ from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
 from chladni.audio.v1alpha1 import music_service_pb2_grpc
 from chladni_audio_features.extraction import FeatureExtractor
 from chladni_audio_features.grpc_api.music_messages import to_music_message
-from chladni_audio_features.grpc_api.requests import read_clip
+from chladni_audio_features.grpc_api.requests import read_clip, read_clip_part
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.music.analysis import check_available
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.request_context import cancellation_of
 
@@ -43,13 +44,13 @@ class MusicServicer(music_service_pb2_grpc.MusicServiceServicer):
     ) -> music_pb2.AnalyzeMusicResponse:
         """Analyse the music of a clip."""
         check_available(enabled=self._enabled)
-        content = read_clip(request)
+        content, part = read_clip(request), read_clip_part(request)
 
-        def work() -> music_pb2.AnalyzeMusicResponse:
+        def work(token: CancellationToken) -> music_pb2.AnalyzeMusicResponse:
             started_at = time.perf_counter()
-            properties, analysis = self._extractor.analyse_music(content)
+            properties, analysis = self._extractor.analyse_music(content, part, token=token)
             self._metrics.count_analysed(properties.source.container, properties.source.duration_seconds)
             return to_music_message(properties, analysis, processing_seconds=time.perf_counter() - started_at)
 
         with cancellation_of(context) as token:
-            return await self._workers.run(token, work)
+            return await self._workers.run(token, work, token)
