@@ -108,6 +108,10 @@ quality-music: $(STAMP) ## Measure the analyses of music on pieces with known an
 fit-music: $(STAMP) ## Fit the networks and confidences of the analyses of music again (10 minutes)
 	$(BIN)/python -m chladni_audio_features.training.fit_music $(ARGUMENTS)
 
+.PHONY: quality-anomaly
+quality-anomaly: $(STAMP) ## Measure machine listening on simulated machines (10 minutes); writes build/quality-anomaly.json
+	@$(BIN)/python -m chladni_evaluation.anomaly $(ARGUMENTS)
+
 .PHONY: screenshots
 screenshots: $(STAMP) ## Take images of the page's main states with Chromium; writes build/screenshots
 	@$(BIN)/python tests/e2e/screenshots.py

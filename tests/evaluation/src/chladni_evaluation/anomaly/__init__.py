@@ -1,0 +1,1 @@
+"""Measurement of machine listening on simulated machines."""
