@@ -48,3 +48,14 @@ def test_a_folder_of_normal_sound_enrols_a_machine(run, clips, script):
 )
 def test_wrong_use_is_explained(run, clips, words):
     assert run("anomaly", *words).exit_code == 2
+
+
+def test_a_folder_becomes_a_folder_of_spectrograms(run, clips, png_of):
+    result = run(
+        "spectrogram", "normal", "-o", "images", "--colormap", "gray", "--fmax", 8000, "--mel-bins", 128
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "2 spectrograms in images" in result.stdout
+    assert sorted(path.name for path in (clips / "images").iterdir()) == ["1.png", "2.png"]
+    assert (clips / "images" / "1.png").read_bytes() == png_of()
+    assert run("spectrogram", "normal", "-o", "one.png").exit_code == 2

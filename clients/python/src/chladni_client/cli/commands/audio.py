@@ -10,17 +10,26 @@ from typing import Annotated
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.progress import track
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from chladni_client.cli.creation_options import ShowOption
-from chladni_client.cli.destinations import STDOUT, destinations_of, image_format_of, prepare, write
+from chladni_client.cli.destinations import (
+    STDOUT,
+    destinations_of,
+    image_format_of,
+    is_file_name,
+    prepare,
+    write,
+)
 from chladni_client.cli.display.progress import print_warnings
 from chladni_client.cli.display.terminal_image import show_image
 from chladni_client.cli.display.text import shown
 from chladni_client.cli.failures import reported_failures
-from chladni_client.cli.inputs import AudioArgument, check_inputs, name_of, source_of, stem_of
+from chladni_client.cli.inputs import AudioArgument, check_inputs, clips_in, name_of, source_of, stem_of
 from chladni_client.cli.invocation import JsonOption, document_of, invocation_of, print_json
+from chladni_client.client import Client
 from chladni_client.types.audio import AudioFeatures, Colormap, Feature, MelOptions
 from chladni_contract.printable import printable
 
@@ -36,7 +45,7 @@ def spectrogram(
             "-o",
             metavar="FILE",
             help="File that ends in .png, .jpg or .webp, or - for standard output. Without it: "
-            "NAME.spectrogram.png, in this folder.",
+            "NAME.spectrogram.png, in this folder. For a folder of audio, a folder.",
         ),
     ] = None,
     width: Annotated[int | None, typer.Option(metavar="PIXELS", help="Width, 16 to 4096.", min=1)] = None,
@@ -49,17 +58,26 @@ def spectrogram(
     hop_length: Annotated[
         int | None, typer.Option(metavar="SAMPLES", help="Distance between frames, 32 or more.", min=1)
     ] = None,
+    fmax: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Upper edge of the highest bin.", min=1.0)
+    ] = None,
     shows: ShowOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw the log-mel spectrogram of an audio file: time to the right, frequency upwards.
+    """Draw the log-mel spectrogram of an audio file, or of all in a folder: frequency upwards.
 
     [bold]Examples[/]
 
       chladni spectrogram voice.wav
       chladni spectrogram voice.wav -o wide.png --width 1200 --height 300 --colormap gray
       chladni spectrogram voice.wav --mel-bins 64 --fft 1024 --hop-length 256
+      chladni spectrogram recordings -o images --colormap gray --fmax 8000 --width 224 --height 224
     """
+    mel = _mel_options(mel_bins, fft, hop_length, fmax)
+    if audio.is_dir():
+        with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+            _draw_folder(client, audio, output or Path(), colormap, mel, (width, height), as_json=as_json)
+        return
     check_inputs([audio], hint="AUDIO")
     destination = output or Path(f"{stem_of(audio)}.spectrogram.png")
     if destination.is_dir():
@@ -75,7 +93,7 @@ def spectrogram(
             height_pixels=height,
             colormap=colormap,
             image_format=image_format_of(destination) or "",
-            mel=_mel_options(mel_bins, fft, hop_length),
+            mel=mel,
         )
         write(destination, image.content)
     if as_json:
@@ -92,10 +110,43 @@ def spectrogram(
         show_image(image.content)
 
 
-def _mel_options(mel_bins: int | None, fft: int | None, hop_length: int | None) -> MelOptions | None:
-    if mel_bins is fft is hop_length is None:
+def _draw_folder(
+    client: Client,
+    folder: Path,
+    output: Path,
+    colormap: Colormap,
+    mel: MelOptions | None,
+    size: tuple[int | None, int | None],
+    *,
+    as_json: bool,
+) -> None:
+    """Draw all audio files of a folder into another, which gets the same folders in it."""
+    clips = clips_in([folder], hint="AUDIO")
+    if is_file_name(output):
+        raise typer.BadParameter("for a folder of audio it must be a folder", param_hint="'--output'")
+    paths: list[str] = []
+    for clip in track(clips, "Spectrograms", console=Console(stderr=True), disable=as_json):
+        destination = (output / clip.relative_to(folder)).with_suffix(".png")
+        if str(destination) in paths:  # voice.wav beside voice.ogg
+            destination = output / clip.relative_to(folder).with_name(f"{clip.name}.png")
+        prepare(destination)
+        image = client.render_spectrogram(
+            clip, width_pixels=size[0], height_pixels=size[1], colormap=colormap, mel=mel
+        )
+        write(destination, image.content)
+        paths.append(str(destination))
+    if as_json:
+        print_json({"audio": str(folder), "paths": paths})
+    else:
+        typer.echo(f"{len(paths)} spectrograms in {printable(str(output))}")
+
+
+def _mel_options(
+    mel_bins: int | None, fft: int | None, hop_length: int | None, fmax: float | None
+) -> MelOptions | None:
+    if mel_bins is fft is hop_length is fmax is None:
         return None
-    return MelOptions(mel_bin_count=mel_bins, fft_size=fft, hop_length=hop_length)
+    return MelOptions(mel_bin_count=mel_bins, fft_size=fft, hop_length=hop_length, max_frequency_hz=fmax)
 
 
 def descriptors(
