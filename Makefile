@@ -11,11 +11,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/training services/audio_features services/image_generation \
-	services/similarity services/gateway clients/python deploy/local tests/fakes tests/fixtures tests/benchmarks tests/evaluation
+	services/similarity services/gateway clients/python deploy/local tests/fakes tests/fixtures tests/benchmarks tests/evaluation \
+	tests/robustness
 SOURCES := protos/contract/src services/runtime/src services/training/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py \
-	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src
+	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src \
+	tests/robustness/src
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
 STUBS := protos/gen/python
 SERVICE_CONFIG := protos/service_config.json
@@ -111,6 +113,14 @@ fit-music: $(STAMP) ## Fit the networks and confidences of the analyses of music
 .PHONY: quality-anomaly
 quality-anomaly: $(STAMP) ## Measure machine listening on simulated machines (10 minutes); writes build/quality-anomaly.json
 	@$(BIN)/python -m chladni_evaluation.anomaly $(ARGUMENTS)
+
+# How long to do harm, and the seed of what happens (a new one if empty).
+SECONDS ?= 600
+SEED ?=
+
+.PHONY: robustness
+robustness: $(STAMP) ## Do harm to running services for SECONDS=600, and check what clients saw; SEED=... repeats
+	@$(BIN)/python -m chladni_robustness --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: screenshots
 screenshots: $(STAMP) ## Take images of the page's main states with Chromium; writes build/screenshots

@@ -1,0 +1,1 @@
+"""Faults and rude clients against a running Chladni, and what clients then saw, checked afterwards."""
