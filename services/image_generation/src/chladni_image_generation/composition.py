@@ -16,18 +16,23 @@ from prometheus_client import CollectorRegistry
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc
+from chladni.image.v1alpha1 import prompt_service_pb2, prompt_service_pb2_grpc
 from chladni_contract.errors import ChladniError
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
 from chladni_image_generation.engine.registry import EngineRegistry, UnavailableModel
 from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.generation import Conditioning, GenerationRequest
+from chladni_image_generation.grpc_api.prompt_servicer import PromptServicer
 from chladni_image_generation.grpc_api.servicer import ImageGenerationServicer
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.models.files import ModelFilesError, name_of
 from chladni_image_generation.models.interface import LatentDiffusionModel, ModelDescription
 from chladni_image_generation.models.loading import LoadingOptions, load_model
+from chladni_image_generation.prompts.registry import WriterRegistry
+from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.processors import available_processor_count
+from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
 
@@ -37,7 +42,12 @@ _PATH: Final = re.compile(r"(?<![\w:/])(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
 
 _MAX_REASON_LENGTH: Final = 1000
 _UNEXPECTED: Final = "it failed in an unexpected way when it was loaded; the service's log says how"
-SERVICE_NAMES: Final = (image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name,)
+SERVICE_NAMES: Final = (
+    image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"].full_name,
+    prompt_service_pb2.DESCRIPTOR.services_by_name["PromptService"].full_name,
+)
+_PROMPT_THREADS: Final = 4
+_MAX_PROMPT_REQUESTS: Final = 64
 
 
 def compose(settings: ImageGenerationSettings) -> Compose:
@@ -82,6 +92,9 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                     _log.exception("model %s is not available", reference)
                     unavailable.append(UnavailableModel(name_of(reference), _UNEXPECTED))
             engine_registry = EngineRegistry(engines, unavailable)
+            workers = await stack.enter_async_context(
+                WorkerPool(_PROMPT_THREADS, admission=Admission(_MAX_PROMPT_REQUESTS, clock=time.monotonic))
+            )
             yield [
                 Binding(
                     image_generation_service_pb2_grpc.add_ImageGenerationServiceServicer_to_server,
@@ -90,6 +103,10 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                         max_steps=settings.max_steps,
                         heartbeat_seconds=settings.heartbeat_seconds,
                     ),
+                ),
+                Binding(
+                    prompt_service_pb2_grpc.add_PromptServiceServicer_to_server,
+                    PromptServicer(WriterRegistry(settings.writer_settings), workers=workers),
                 ),
             ]
 

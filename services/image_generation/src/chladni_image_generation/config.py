@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from chladni_image_generation.models.files import name_of
+from chladni_image_generation.prompts.registry import WriterSettings, writer_settings
 from chladni_runtime.settings import Port, ServiceSettings
 
 
@@ -113,6 +115,25 @@ class ImageGenerationSettings(ServiceSettings):
         description="Bytes of finished images kept for identical requests, which also share one "
         "computation while it is in progress. 0 computes each of them.",
     )
+    prompt_writer: str = Field(
+        "",
+        description="Writer of prompts if a request names none: grammar, anthropic or openai (Ollama, vLLM). "
+        "Empty: LLM_PROVIDER, or else the grammar.",
+    )
+    anthropic_url: str = Field(
+        "", description="Base URL of Anthropic's API. Empty: https://api.anthropic.com."
+    )
+    anthropic_api_key: SecretStr = Field(
+        SecretStr(""), description="Key for Anthropic's API. Empty: ANTHROPIC_API_KEY."
+    )
+    anthropic_model: str = Field("", description="Model of Anthropic's. Empty: claude-sonnet-4-5.")
+    openai_url: str = Field(
+        "",
+        description="Base URL of a server that speaks OpenAI's API. Empty: OLLAMA_HOST, or else Ollama's "
+        "port on this machine.",
+    )
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Key for it. Empty: OPENAI_API_KEY.")
+    openai_model: str = Field("", description="Model there. Empty: llama3.2.")
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")
 
     @field_validator("model", "further_models")
@@ -121,6 +142,20 @@ class ImageGenerationSettings(ServiceSettings):
         for reference in _listed(text):
             name_of(reference)
         return text
+
+    @property
+    def writer_settings(self) -> WriterSettings:
+        """The settings of the writers of prompts; what is not set comes from the names that are usual."""
+        own = {
+            "default": self.prompt_writer,
+            "anthropic_url": self.anthropic_url,
+            "anthropic_api_key": self.anthropic_api_key.get_secret_value(),
+            "anthropic_model": self.anthropic_model,
+            "openai_url": self.openai_url,
+            "openai_api_key": self.openai_api_key.get_secret_value(),
+            "openai_model": self.openai_model,
+        }
+        return writer_settings(own, os.environ)
 
     @property
     def further_model_references(self) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Prompts for text-conditioned models, written for music and judged; without torch."""

@@ -1,0 +1,97 @@
+"""Prompts over a real loopback connection, without any image model."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Struct
+
+from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni_contract.errors import Reason
+from chladni_contract.status import from_rpc_error
+from chladni_image_generation.grpc_api.prompt_servicer import PromptServicer
+from chladni_image_generation.prompts.registry import WriterRegistry, WriterSettings
+from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.server.arrivals import Arrivals
+from chladni_runtime.server.interceptor import CallInterceptor
+from chladni_runtime.server.receiver import MessageReceiver
+
+_RECEIVER = MessageReceiver(
+    Arrivals(capacity=64, slow_capacity=8, timeout_seconds=60), max_bytes=1024 * 1024, stream_idle_seconds=60
+)
+FEATURES = ParseDict({"key": "A minor", "tempo_bpm": 70, "mood": ["sad"], "valence": -0.5}, Struct())
+
+
+@pytest.fixture
+async def stub():
+    async with WorkerPool(1, admission=Admission(8, clock=lambda: 0.0)) as workers:
+        server = grpc.aio.server(interceptors=[CallInterceptor(receiver=_RECEIVER)])
+        servicer = PromptServicer(WriterRegistry(WriterSettings()), workers=workers)
+        prompt_grpc.add_PromptServiceServicer_to_server(servicer, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield prompt_grpc.PromptServiceStub(channel)
+        await server.stop(grace=0)
+
+
+async def test_three_convergent_and_two_divergent_prompts_by_default(stub):
+    request = prompt_pb2.WritePromptsRequest(features=FEATURES, seed=7)
+    response = await stub.WritePrompts(request)
+    styles = [prompt.style for prompt in response.prompts]
+    assert styles == [prompt_pb2.PROMPT_STYLE_CONVERGENT] * 3 + [prompt_pb2.PROMPT_STYLE_DIVERGENT] * 2
+    assert [prompt.temperature for prompt in response.prompts] == [0.4] * 3 + [0.8] * 2
+    assert (response.writer, response.seed) == ("grammar", 7)
+    assert (await stub.WritePrompts(request)).prompts == response.prompts
+
+
+async def test_prompts_are_scored_in_order(stub):
+    written = await stub.WritePrompts(prompt_pb2.WritePromptsRequest(features=FEATURES, seed=7))
+    prompts = [prompt.text for prompt in written.prompts]
+    response = await stub.ScorePrompts(prompt_pb2.ScorePromptsRequest(prompts=prompts, features=FEATURES))
+    assert len(response.scores) == 5
+    assert all(score.alignment > 0.5 for score in response.scores[:3])
+    assert 1.0 < response.vendi_score <= 5.0
+    assert response.similarity
+    bare = await stub.ScorePrompts(prompt_pb2.ScorePromptsRequest(prompts=prompts[:1]))
+    assert not bare.scores[0].HasField("alignment")
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "reason"),
+    [
+        (prompt_pb2.WritePromptsRequest(), "features", Reason.MISSING_FIELD),
+        (
+            prompt_pb2.WritePromptsRequest(features=FEATURES, convergent_count=17),
+            "convergent_count",
+            Reason.INVALID_FIELD,
+        ),
+        (
+            prompt_pb2.WritePromptsRequest(features=FEATURES, divergent_temperature=2.5),
+            "divergent_temperature",
+            Reason.INVALID_FIELD,
+        ),
+        (
+            prompt_pb2.WritePromptsRequest(features=FEATURES, convergent_count=0, divergent_count=0),
+            "convergent_count",
+            Reason.INVALID_FIELD,
+        ),
+        (prompt_pb2.ScorePromptsRequest(), "prompts", Reason.INVALID_FIELD),
+        (prompt_pb2.ScorePromptsRequest(prompts=["a", " "]), "prompts[1]", Reason.MISSING_FIELD),
+    ],
+)
+async def test_wrong_requests_are_refused(stub, request_, field, reason):
+    is_writing = isinstance(request_, prompt_pb2.WritePromptsRequest)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await (stub.WritePrompts if is_writing else stub.ScorePrompts)(request_)
+    error = from_rpc_error(caught.value)
+    assert (error.reason, error.metadata["field"]) == (reason, field)
+
+
+async def test_an_unknown_writer_is_named_as_such(stub):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.WritePrompts(prompt_pb2.WritePromptsRequest(features=FEATURES, writer="poet"))
+    assert from_rpc_error(caught.value).reason == Reason.UNKNOWN_MODEL
