@@ -23,6 +23,7 @@ from chladni_gateway.backends.messages import (
 )
 from chladni_gateway.domain.audio import DEFAULT_FEATURES
 from chladni_gateway.domain.images import PNG_ENCODING
+from chladni_gateway.domain.live import Flush
 from chladni_runtime.client.backend_client import BackendClient
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.domain.audio import AudioClip, AudioFeatures, FeatureSelection
     from chladni_gateway.domain.images import Image, ImageEncoding
-    from chladni_gateway.domain.live import LiveEvent
+    from chladni_gateway.domain.live import LiveChunk, LiveEvent
     from chladni_gateway.domain.models import ModelSummary
     from chladni_gateway.domain.ports import SpectrogramSize
     from chladni_runtime.execution.deadlines import Deadline
@@ -98,7 +99,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         return to_image(response.image)
 
     async def stream(
-        self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
+        self, sample_rate_hz: int, chunks: AsyncIterator[LiveChunk], deadline: Deadline
     ) -> AsyncGenerator[LiveEvent, None]:
         """Yield mel frames while sound comes, and a summary; closing the generator cancels the call.
 
@@ -166,11 +167,14 @@ async def _send(
 
 
 async def _live_requests(
-    sample_rate_hz: int, chunks: AsyncIterator[bytes]
+    sample_rate_hz: int, chunks: AsyncIterator[LiveChunk]
 ) -> AsyncGenerator[audio_pb2.StreamFeaturesRequest, None]:
     config = audio_pb2.PcmConfig(
         sample_rate_hz=sample_rate_hz, channel_count=1, encoding=media_pb2.PCM_ENCODING_INT16
     )
     yield audio_pb2.StreamFeaturesRequest(config=config)
     async for chunk in chunks:
-        yield audio_pb2.StreamFeaturesRequest(pcm=chunk)
+        if isinstance(chunk, Flush):
+            yield audio_pb2.StreamFeaturesRequest(flush=audio_pb2.Flush())
+        else:
+            yield audio_pb2.StreamFeaturesRequest(pcm=chunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from google.protobuf import duration_pb2
@@ -30,7 +30,7 @@ from chladni_gateway.domain.audio import (
 from chladni_gateway.domain.events import Completed, GenerationEvent, Progressed, Queued, Started
 from chladni_gateway.domain.generation import Priority
 from chladni_gateway.domain.images import PNG_ENCODING, Image, ImageFormat
-from chladni_gateway.domain.live import LiveEvent, LiveFrames, LiveSummary
+from chladni_gateway.domain.live import LiveEvent, LiveFrames, LiveReady, LiveSummary, MelParameters
 from chladni_gateway.domain.models import ModelSummary
 
 if TYPE_CHECKING:
@@ -215,15 +215,28 @@ def to_live_event(response: audio_pb2.StreamFeaturesResponse, *, sender: str) ->
                 level_dbfs=frames.level.rms_dbfs if has_level else None,
                 peak_dbfs=frames.level.peak_dbfs if has_level else None,
             )
-        case "summary":
-            summary = response.summary
-            return LiveSummary(
-                summary.frame_count,
-                summary.duration.ToTimedelta().total_seconds(),
-                _to_descriptors(summary.descriptors),
+        case "ready":
+            ready = response.ready
+            mel = MelParameters(
+                **{field.name: getattr(ready.mel_parameters, field.name) for field in fields(MelParameters)}
             )
+            return LiveReady(mel, ready.max_duration.ToTimedelta().total_seconds())
+        case "summary":
+            return _to_live_summary(response.summary, is_end=True)
+        case "so_far":
+            return _to_live_summary(response.so_far, is_end=False)
         case _:
             return None
+
+
+def _to_live_summary(summary: audio_pb2.StreamSummary, *, is_end: bool) -> LiveSummary:
+    return LiveSummary(
+        summary.frame_count,
+        summary.duration.ToTimedelta().total_seconds(),
+        _to_descriptors(summary.descriptors),
+        is_end=is_end,
+        limit_reached=summary.limit_reached,
+    )
 
 
 def to_image(image: media_pb2.EncodedImage) -> Image:

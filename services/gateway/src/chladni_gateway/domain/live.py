@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from enum import Enum
+from typing import Final, TypeAlias
 
 from chladni_gateway.domain.audio import Descriptor
 
@@ -11,6 +12,40 @@ MIN_LIVE_SAMPLE_RATE_HZ: Final = 16_000
 MAX_LIVE_SAMPLE_RATE_HZ: Final = 48_000
 BYTES_PER_SAMPLE: Final = 2
 """Live sound is mono, in little-endian 16-bit integers."""
+
+
+class Flush(Enum):
+    """Asks, between chunks of sound, for a summary of the sound so far."""
+
+    FLUSH = "flush"
+
+
+LiveChunk: TypeAlias = bytes | Flush
+
+
+@dataclass(frozen=True, slots=True)
+class MelParameters:
+    """How mel frames are made; the fields are those of ``chladni.audio.v1.MelParameters``."""
+
+    sample_rate_hz: int
+    fft_size: int
+    hop_length: int
+    mel_bin_count: int
+    min_frequency_hz: float
+    max_frequency_hz: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReady:
+    """The analysis is ready for sound.
+
+    Attributes:
+        mel_parameters: How the frames will be made.
+        max_duration_seconds: Longest sound; 0 if the service does not say.
+    """
+
+    mel_parameters: MelParameters
+    max_duration_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +70,21 @@ class LiveFrames:
 
 @dataclass(frozen=True, slots=True)
 class LiveSummary:
-    """A live sound as a whole.
+    """A live sound as a whole, or so far.
 
     Attributes:
         frame_count: Mel frames in all.
         duration_seconds: Length of the sound.
+        is_end: Whether the sound has ended; if not, this answers a flush.
+        limit_reached: Whether it ended because it reached the longest allowed length.
         descriptors: Descriptors of the sound; none if it was too short.
     """
 
     frame_count: int
     duration_seconds: float
     descriptors: tuple[Descriptor, ...]
+    is_end: bool = True
+    limit_reached: bool = False
 
 
-LiveEvent = LiveFrames | LiveSummary
+LiveEvent: TypeAlias = LiveReady | LiveFrames | LiveSummary

@@ -21,7 +21,7 @@ from chladni_gateway.domain.audio import (
 from chladni_gateway.domain.events import GenerationEvent
 from chladni_gateway.domain.generation import GenerationRequest
 from chladni_gateway.domain.images import PNG_ENCODING, Image, ImageEncoding
-from chladni_gateway.domain.live import LiveEvent
+from chladni_gateway.domain.live import LiveChunk, LiveEvent
 from chladni_gateway.domain.models import ModelSummary
 from chladni_runtime.client.health import HealthState
 from chladni_runtime.execution.deadlines import Deadline
@@ -148,13 +148,13 @@ class LiveAnalyzer(Protocol):
     """Analyses live sound."""
 
     def stream(
-        self, sample_rate_hz: int, chunks: AsyncIterator[bytes], deadline: Deadline
+        self, sample_rate_hz: int, chunks: AsyncIterator[LiveChunk], deadline: Deadline
     ) -> AsyncGenerator[LiveEvent, None]:
         """Yield mel frames while sound comes, and a summary at its end; closing the generator stops it.
 
         Args:
             sample_rate_hz: Sample rate.
-            chunks: The sound: mono, little-endian 16-bit integers, whole samples in each chunk.
+            chunks: The sound: mono, little-endian 16-bit integers, whole samples in each chunk; and flushes.
             deadline: When it must have ended.
         """
         ...

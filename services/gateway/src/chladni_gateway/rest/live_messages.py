@@ -14,13 +14,15 @@ from chladni_gateway.domain.live import (
     BYTES_PER_SAMPLE,
     MAX_LIVE_SAMPLE_RATE_HZ,
     MIN_LIVE_SAMPLE_RATE_HZ,
+    Flush,
     LiveFrames,
+    LiveReady,
 )
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
 from chladni_gateway.rest.errors import error_body
 
 if TYPE_CHECKING:
-    from chladni_gateway.domain.live import LiveEvent
+    from chladni_gateway.domain.live import LiveChunk, LiveEvent
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 # The loudest sound within full scale reaches some 43 dB; below the lower end lies the noise of a room.
@@ -52,8 +54,8 @@ def parse_opening(text: str | None) -> int:
         ) from None
 
 
-def parse_chunk(message: dict[str, Any]) -> bytes | None:
-    """Return the samples in a message; `None` if the message ends the sound.
+def parse_chunk(message: dict[str, Any]) -> LiveChunk | None:
+    """Return the samples in a message, or that it asks for a summary; `None` if it ends the sound.
 
     Raises:
         InvalidInputError: The message is neither.
@@ -67,34 +69,39 @@ def parse_chunk(message: dict[str, Any]) -> bytes | None:
                 maximum=MAX_MESSAGE_BYTES,
             )
         return bytes(data)
-    if _is_end(message.get("text") or ""):
-        return None
-    raise _invalid('after the first message come binary messages of sound, or the text {"type": "end"}.')
-
-
-def ready_message(*, max_seconds: float) -> dict[str, Any]:
-    """Return the message that invites the client to send its sound."""
-    return {
-        "type": "ready",
-        "minimum_db": MINIMUM_DB,
-        "maximum_db": MAXIMUM_DB,
-        "max_seconds": max_seconds,
-        "max_message_bytes": MAX_MESSAGE_BYTES,
-    }
+    match _type_of(message.get("text") or ""):
+        case "flush":
+            return Flush.FLUSH
+        case "end":
+            return None
+    raise _invalid(
+        'after the first message come binary messages of sound, or the text {"type": "flush"} or '
+        '{"type": "end"}.'
+    )
 
 
 def event_message(event: LiveEvent) -> dict[str, Any]:
     """Return the message of an event."""
+    if isinstance(event, LiveReady):
+        return {
+            "type": "ready",
+            "mel_parameters": asdict(event.mel_parameters),
+            "max_duration_seconds": event.max_duration_seconds,
+            "max_pcm_bytes": MAX_MESSAGE_BYTES,
+            "minimum_db": MINIMUM_DB,
+            "maximum_db": MAXIMUM_DB,
+        }
     if isinstance(event, LiveFrames):
         return {
             "type": "frames",
             "first_frame": event.first_frame,
-            "mel_bins": event.mel_bin_count,
             "frames": [_encode(frame) for frame in event.power_db],
-            "level_db": event.level_dbfs,
-            "peak_db": event.peak_dbfs,
+            "level": None
+            if event.level_dbfs is None
+            else {"rms_dbfs": event.level_dbfs, "peak_dbfs": event.peak_dbfs},
         }
-    return {"type": "summary", **asdict(event)}
+    summary = asdict(event)
+    return {"type": "summary" if summary.pop("is_end") else "so_far", **summary}
 
 
 def error_message(error: ChladniError) -> dict[str, Any]:
@@ -114,11 +121,13 @@ def _encode(frame: tuple[float, ...]) -> str:
     return base64.b64encode(bytes(levels)).decode()
 
 
-def _is_end(text: str) -> bool:
+def _type_of(text: str) -> str:
     try:
-        return bool(json.loads(text) == {"type": "end"})
+        message = json.loads(text)
     except (ValueError, RecursionError):
-        return False
+        return ""
+    is_plain = isinstance(message, dict) and message.keys() == {"type"}
+    return str(message["type"]) if is_plain else ""
 
 
 def _invalid(message: str, **metadata: MetadataValue) -> InvalidInputError:

@@ -52,10 +52,18 @@ async def test_sound_becomes_frames_and_a_summary(backends, gateway):
     async with open_live(gateway) as socket:
         assert await begin(socket) == {
             "type": "ready",
+            "mel_parameters": {
+                "sample_rate_hz": 22050,
+                "fft_size": 2048,
+                "hop_length": 512,
+                "mel_bin_count": LIVE_BINS,
+                "min_frequency_hz": 0.0,
+                "max_frequency_hz": 11025.0,
+            },
+            "max_duration_seconds": 120.0,
+            "max_pcm_bytes": 65536,
             "minimum_db": -60.0,
             "maximum_db": 40.0,
-            "max_seconds": 120.0,
-            "max_message_bytes": 65536,
         }
         for number in range(3):
             await socket.send(bytes(4800))
@@ -64,14 +72,16 @@ async def test_sound_becomes_frames_and_a_summary(backends, gateway):
             assert frames == {
                 "type": "frames",
                 "first_frame": number,
-                "mel_bins": LIVE_BINS,
-                "level_db": -20.0,
-                "peak_db": -10.0,
+                "level": {"rms_dbfs": -20.0, "peak_dbfs": -10.0},
             }
             assert levels == [bytes([round((LIVE_POWER_DB + 60) / 100 * 255)] * LIVE_BINS)]
+        await socket.send(json.dumps({"type": "flush"}))
+        so_far = await receive(socket)
+        assert (so_far["type"], so_far["frame_count"], so_far["limit_reached"]) == ("so_far", 3, False)
         await socket.send(END)
         summary, code = await receive_end(socket)
     assert (summary["type"], summary["frame_count"], code) == ("summary", 3, 1000)
+    assert summary["limit_reached"] is False
     assert summary["duration_seconds"] == 3 * 2400 / 48000
     assert summary["descriptors"][0]["name"] == "loudness"
     assert backends.audio_features.received_bytes == 3 * 4800
@@ -193,8 +203,8 @@ async def test_silence_on_the_line_ends_it(gateway, monkeypatch):
 async def test_a_service_that_fails_is_told(backends, gateway, error, code):
     backends.audio_features.error = error
     async with open_live(gateway) as socket:
-        await begin(socket)
-        message, closed_with = await receive_end(socket)
+        message = await begin(socket)
+        _, closed_with = await receive_end(socket)
     assert closed_with == code
     assert message["error"]["code"] == error.reason.value
     assert message["error"]["stage"] == ("validation" if code == 1008 else "audio_features")
@@ -203,8 +213,8 @@ async def test_a_service_that_fails_is_told(backends, gateway, error, code):
 async def test_a_service_that_is_away_is_told(backends, gateway):
     await backends.servers["audio-features"].kill()
     async with open_live(gateway) as socket:
-        await begin(socket)
-        message, code = await receive_end(socket)
+        message = await begin(socket)
+        _, code = await receive_end(socket)
     assert (message["error"]["code"], code) == ("BACKEND_UNAVAILABLE", 1013)
     assert "127.0.0.1" not in json.dumps(message)
 

@@ -28,7 +28,6 @@ from chladni_gateway.rest.live_messages import (
     event_message,
     parse_chunk,
     parse_opening,
-    ready_message,
 )
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from chladni_gateway.application import Application
-    from chladni_gateway.domain.live import LiveEvent
+    from chladni_gateway.domain.live import LiveChunk, LiveEvent
 
 _OPENING_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 15.0
@@ -98,8 +97,7 @@ async def _serve(socket: WebSocket, application: Application) -> None:
 async def _converse(socket: WebSocket, application: Application) -> None:
     limits = application.limits
     sample_rate_hz = parse_opening((await _receive(socket, _OPENING_SECONDS)).get("text"))
-    await socket.send_text(encode(ready_message(max_seconds=limits.max_live_seconds)))
-    chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_CHUNKS)
+    chunks: asyncio.Queue[LiveChunk | None] = asyncio.Queue(_WAITING_CHUNKS)
     deadline = Deadline.after(limits.max_live_seconds + _ENDING_SECONDS)
     events = application.live_analyzer.stream(sample_rate_hz, _until_end(chunks), deadline)
     receiving = asyncio.create_task(_receive_all(socket, chunks))
@@ -121,7 +119,7 @@ async def _converse(socket: WebSocket, application: Application) -> None:
         await asyncio.gather(receiving, sending, return_exceptions=True)
 
 
-async def _receive_all(socket: WebSocket, chunks: asyncio.Queue[bytes | None]) -> None:
+async def _receive_all(socket: WebSocket, chunks: asyncio.Queue[LiveChunk | None]) -> None:
     """Receive the sound as it comes; end only with an error, for example when the client leaves."""
     while (chunk := parse_chunk(await _receive(socket, _IDLE_SECONDS))) is not None:
         await chunks.put(chunk)
@@ -137,7 +135,7 @@ async def _send_all(socket: WebSocket, events: AsyncGenerator[LiveEvent, None]) 
                 await socket.send_text(encode(event_message(event)))
 
 
-async def _until_end(chunks: asyncio.Queue[bytes | None]) -> AsyncGenerator[bytes, None]:
+async def _until_end(chunks: asyncio.Queue[LiveChunk | None]) -> AsyncGenerator[LiveChunk, None]:
     while (chunk := await chunks.get()) is not None:
         yield chunk
 

@@ -55,7 +55,7 @@ export class ServerSpectrum {
         break;
       case "frames":
         this.listener.onColumns(message.frames.map((frame) => this.toLevels(frame)));
-        if (message.level_db !== null) this.listener.onLevel(message.level_db);
+        if (message.level !== null) this.listener.onLevel(message.level.rms_dbfs);
         break;
       case "summary":
         this.listener.onSummary(message.descriptors);
