@@ -232,11 +232,11 @@ samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)
 
 .PHONY: train-image-model
 train-image-model: $(STAMP) ## Train the embedded image model again (hours); continues where it stopped
-	$(BIN)/python -m chladni_image_generation.training.train_image_model
+	$(BIN)/chladni-train image-model
 
 .PHONY: train-alignment-model
 train-alignment-model: $(STAMP) ## Train the model that aligns sounds and images, on PAIRS (10 minutes); continues
-	$(BIN)/python -m chladni_similarity.training.train_alignment $(addprefix --pairs ,$(or $(PAIRS),build/alignment/pairs.safetensors)) $(ARGUMENTS)
+	$(BIN)/chladni-train alignment $(addprefix --pairs ,$(or $(PAIRS),build/alignment/pairs.safetensors)) $(ARGUMENTS)
 
 .PHONY: clean
 clean: ## Remove what can be made again, the environment included

@@ -17,6 +17,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from chladni_training import files
+from chladni_training.checkpoints import load_checkpoint
 from chladni_training.errors import CheckpointError, DataError, DivergenceError, StorageError
 
 
@@ -207,3 +208,18 @@ def test_weights_that_are_not_finite_are_not_kept(toy_run, tmp_path):
 def test_too_few_rows_are_refused(toy_run, tmp_path):
     with pytest.raises(DataError, match="there are 7 rows, fewer than a batch of 8"):
         toy_run.make_trainer(tmp_path, rows=7)
+
+
+def test_several_processes_share_each_batch(toy_run, tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    command = [*launcher, toy_run.__file__, str(tmp_path)]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=180)
+    finished = toy_run.make_trainer(tmp_path)
+    assert finished.step == finished.total_steps
+    losses = [row["loss"] for row in finished.log.epochs]
+    assert losses[-1] < 0.8 * losses[0]
+    # The state of each process is kept, for a run that goes on in as many.
+    state = load_checkpoint(finished.checkpoint)
+    assert len(state["random"]) == 2
+    assert not torch.equal(*(states["torch"] for states in state["random"]))

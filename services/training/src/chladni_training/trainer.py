@@ -164,6 +164,9 @@ class Trainer:
         )
         if state:
             self._restore(state)
+        elif self._accelerator.process_index:
+            # Each process drops out units of its own.
+            torch.manual_seed(plan.seed + self._accelerator.process_index)
 
     @property
     def model(self) -> nn.Module:

@@ -347,7 +347,7 @@ class _Run:
         return {
             "command": shlex.join(["chladni-train", "diffusion", *words]),
             "data": {
-                "name": self._folder.name if self._options.download else self._options.dataset,
+                "name": self._folder.resolve().name,
                 "digest": self.images.digest,
                 "images": len(self.images.train),
                 "shape": list(self.images.train.shape[1:]),
