@@ -42,7 +42,12 @@ class MusicServicer(music_service_pb2_grpc.MusicServiceServicer):
     async def AnalyzeMusic(
         self, request: music_pb2.AnalyzeMusicRequest, context: Context
     ) -> music_pb2.AnalyzeMusicResponse:
-        """Analyse the music of a clip."""
+        """Analyse the music of a clip.
+
+        Raises:
+            NotOfferedError: The settings do not allow it.
+            ChladniError: librosa is not installed, or the clip cannot be used.
+        """
         check_available(enabled=self._enabled)
         content, part = read_clip(request), read_clip_part(request)
 
