@@ -152,7 +152,11 @@ def _choose_stream(
             f"the {name} file holds {codec or 'an unknown codec'}, which is not read; {_CONVERSION}",
             metadata={"container": name, "codec": codec},
         )
-    check_layout(sample_rate_hz=stream.sample_rate or 0, channels=stream.channels, limits=task.limits)
+    if not stream.channels or not stream.sample_rate:  # what FFmpeg leaves of a codec header that it refuses
+        raise CorruptAudioError(
+            f"the header of the {name} file's {codec} is damaged; send another copy, or {_CONVERSION}"
+        )
+    check_layout(sample_rate_hz=stream.sample_rate, channels=stream.channels, limits=task.limits)
     if len(streams) == 1:
         return stream, ()
     warning = new_warning(
@@ -218,7 +222,7 @@ class _Decoding:
             sample_rate_hz=self._rate_hz,
             source=SourceFormat(
                 container=self._task.kind.container,
-                codec=self._codec.upper(),
+                codec=self._codec.removesuffix("float").upper(),
                 sample_rate_hz=self._rate_hz,
                 channels=self._channels,
                 duration_seconds=len(samples) / self._rate_hz,
