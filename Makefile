@@ -229,6 +229,7 @@ docs: $(STAMP) ## Write the reference of the contracts and the REST API into bui
 .PHONY: samples
 samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)
 	$(BIN)/python -m chladni_audio_features.tools.make_samples
+	$(BIN)/python -m chladni_audio_features.tools.make_samples --machines tests/fixtures/machines
 
 .PHONY: train-image-model
 train-image-model: $(STAMP) ## Train the embedded image model again (hours); continues where it stopped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,3 +52,12 @@ def test_samples_are_made(tmp_path, capsys):
     for path in paths:
         assert 2.0 < decoder.decode(path.read_bytes()).duration_seconds < 7.0
         assert path.name in report
+
+
+def test_machines_are_those_of_the_fixtures(tmp_path):
+    make_samples.main(["--machines", str(tmp_path)])
+    fixtures = Path(__file__).parents[4] / "tests" / "fixtures" / "machines"
+    assert {path.name for path in fixtures.iterdir()} == {path.name for path in tmp_path.iterdir()}
+    for path in tmp_path.glob("*.flac"):
+        (made, _), (kept, _) = (soundfile.read(folder / path.name) for folder in (tmp_path, fixtures))
+        np.testing.assert_allclose(made, kept, atol=1e-3)

@@ -16,13 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
+from chladni_audio_features.analysis.spectrogram import MelSettings, MelTransform, log_mel_spectrogram
+from chladni_audio_features.audio.clip import ANALYSIS_SAMPLE_RATE_HZ
+from chladni_audio_features.rendering import Colormap, render_spectrogram
 from chladni_audio_features.tools.sample_clips import (
     Render,
     calm_major,
     dark_drone,
     drum_loop,
     fast_minor,
+    faulty_gearbox,
+    healthy_gearbox,
     speech,
     worn_machine,
 )
@@ -92,6 +98,14 @@ SAMPLES = (
     Sample("machine_worn_bearing.flac", worn_machine, 16000),
 )
 
+MACHINE_SAMPLES = (
+    Sample("gearbox_healthy.flac", healthy_gearbox, 16000),
+    Sample("gearbox_faulty.flac", faulty_gearbox, 16000),
+)
+"""Each with its gray spectrogram, as machine listening sees it."""
+
+_MACHINE_SIDE_PIXELS = 224
+
 
 def encode(samples: np.ndarray[tuple[int, ...], np.dtype[np.float64]], *, rate_hz: int, suffix: str) -> bytes:
     """Encode a sound as WAV (16 bit), FLAC (16 bit), MP3 or OGG/Vorbis."""
@@ -131,14 +145,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("tests/fixtures/samples"), help="folder to write to"
     )
+    parser.add_argument("--machines", type=Path, help="folder to write machines to, in place of the others")
     options = parser.parse_args(arguments)
-    options.output.mkdir(parents=True, exist_ok=True)
-    for sample in SAMPLES:
-        path = options.output / sample.name
+    folder: Path = options.machines or options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    for sample in MACHINE_SAMPLES if options.machines else SAMPLES:
+        path = folder / sample.name
         clip = sample.render(sample.sample_rate_hz)
         path.write_bytes(encode(clip, rate_hz=sample.sample_rate_hz, suffix=path.suffix))
         seconds = len(clip) / sample.sample_rate_hz
+        if options.machines:
+            path.with_suffix(".png").write_bytes(machine_spectrogram(path.read_bytes()))
         print(f"{path.name:<28}{seconds:6.2f} s{path.stat().st_size:>9} bytes")
+
+
+def machine_spectrogram(file: bytes) -> bytes:
+    """Return the spectrogram of a file as machine listening sees it, a PNG of 224 x 224 gray pixels."""
+    samples, rate_hz = soundfile.read(io.BytesIO(file), dtype="float32")
+    resampled = soxr.resample(samples, rate_hz, ANALYSIS_SAMPLE_RATE_HZ)
+    transform = MelTransform(MelSettings(max_frequency_hz=8000.0))
+    return render_spectrogram(
+        log_mel_spectrogram(transform.power_of_clip(resampled)).scaled,
+        width_pixels=_MACHINE_SIDE_PIXELS,
+        height_pixels=_MACHINE_SIDE_PIXELS,
+        colormap=Colormap.GRAY,
+    )
 
 
 def _remainder(byte: int) -> int:

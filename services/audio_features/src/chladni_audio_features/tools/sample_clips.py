@@ -25,6 +25,7 @@ from chladni_audio_features.training.synthesis.timbres import (
 )
 
 _PEAK = 0.89  # -1 dBFS
+_GEARBOX = Machine(hum=0.1, shaft_hz=29.2, whine=0.2, airflow=0.1, gear_teeth=23, mesh=0.5, ambience=0.15)
 
 Render = Callable[[int], Samples]
 """Takes a sample rate in hertz; gives (n,) for mono, (n, 2) for stereo."""
@@ -131,6 +132,21 @@ def worn_machine(rate_hz: int) -> Samples:
     machine = Machine(hum=0.35, shaft_hz=29.2, whine=0.5, fault_hz=11.7, fault=1.6, airflow=0.18)
     rng = np.random.default_rng(5)
     return _finished(render_machine(machine, duration_seconds=3.0, rate_hz=rate_hz, rng=rng), rate_hz)
+
+
+def healthy_gearbox(rate_hz: int) -> Samples:
+    """Render a gearbox as it should run, in a hall."""
+    return _gearbox(_GEARBOX, rate_hz, seed=6)
+
+
+def faulty_gearbox(rate_hz: int) -> Samples:
+    """Render the same gearbox with a chipped tooth."""
+    return _gearbox(replace(_GEARBOX, chipped_tooth=0.8), rate_hz, seed=7)
+
+
+def _gearbox(machine: Machine, rate_hz: int, *, seed: int) -> Samples:
+    rng = np.random.default_rng(seed)
+    return _finished(render_machine(machine, duration_seconds=10.0, rate_hz=rate_hz, rng=rng), rate_hz)
 
 
 def _chord(
