@@ -166,6 +166,7 @@ def test_messages_speak_of_options():
         "--guidance is 0.5; FIRST is empty; --width must fit; a some_word stays."
     )
     assert in_words_of_options("steps is 0", ["steps"]) == "--steps is 0"
+    assert in_words_of_options("options.steps: is 0, no.", ["options.steps"]) == "--steps is 0, no."
     assert shown("[red]\x1b") == r"\[red]\x1b"
 
 

@@ -36,6 +36,7 @@ _ARGUMENTS: Final = {
 _ENDINGS: Final = ("content", "format", "file", "image_id", "source")
 """Fields of a message that the command names by the option or the argument that the message came from."""
 _SEVERAL_WORDS: Final = re.compile(r"\b(?:[a-z]\w*\.)*[a-z]+(?:_[a-z]+)+\b")
+_OPTION_AND_COLON: Final = re.compile(r"(--[a-z-]+|\b[A-Z_]+): (is|must|has)\b")
 
 
 def shown(text: str) -> str:
@@ -65,7 +66,7 @@ def in_words_of_options(message: str, fields: Iterable[str] = ()) -> str:
     """
     for field in sorted(fields, key=len, reverse=True):
         message = re.sub(rf"(?<![\w.-]){re.escape(field)}(?![\w-])", option_of(field), message)
-    return _SEVERAL_WORDS.sub(_known_option, message)
+    return _OPTION_AND_COLON.sub(r"\1 \2", _SEVERAL_WORDS.sub(_known_option, message))
 
 
 def _known_option(match: re.Match[str]) -> str:
