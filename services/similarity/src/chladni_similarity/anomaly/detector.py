@@ -196,6 +196,7 @@ def fit_normal_set(
     spectrograms: Sequence[Spectrogram | Window],
     encoder: Encoder,
     weights: Mapping[str, np.ndarray] | None = None,
+    shaft_speeds_hz: Sequence[float] = (),
 ) -> NormalSet:
     """Return the normal set of spectrograms.
 
@@ -204,6 +205,7 @@ def fit_normal_set(
         spectrograms: One a clip or image of normal operation.
         encoder: Makes embeddings.
         weights: Weights of the encoder to keep with it.
+        shaft_speeds_hz: Revolutions per second of each, if they differ; none for those of `info`.
 
     Raises:
         InvalidInputError: They give too few windows.
@@ -227,7 +229,10 @@ def fit_normal_set(
     observations = Observations(
         embeddings=encoder.encode(images),
         images=images,
-        attributes=[describe(window, info.shaft_hz) for _, window in windows],
+        attributes=[
+            describe(window, shaft_speeds_hz[number] if shaft_speeds_hz else info.shaft_hz)
+            for number, window in windows
+        ],
         groups=np.array([number for number, _ in windows]),
     )
     try:

@@ -87,13 +87,18 @@ def _measure_machine(name: str, index: int, options: argparse.Namespace) -> dict
     machine = MACHINES[name]
     rng = np.random.default_rng((options.seed, index))
     target_count = max(1, options.training_clips // 5)
-    learnt = [
-        recorded(machine, rng, is_target=number < target_count)[0] for number in range(options.training_clips)
-    ]
+    learnt, speeds = zip(
+        *(
+            recorded(machine, rng, is_target=number < target_count)
+            for number in range(options.training_clips)
+        ),
+        strict=True,
+    )
     info = NormalSetInfo(
         name=name, clip_count=0, window_count=0, encoder=options.encoder, shaft_hz=machine.shaft_hz
     )
-    normal_set = fit_normal_set(info, learnt, EncoderLoader()(options.encoder, {}))
+    encoder = EncoderLoader()(options.encoder, {})
+    normal_set = fit_normal_set(info, learnt, encoder, shaft_speeds_hz=speeds)
     scores: dict[str, list[float]] = {"normal": [], "mild": [], "severe": []}
     domains = []
     for number in range(3 * options.clips):
