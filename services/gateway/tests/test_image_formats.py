@@ -9,7 +9,7 @@ import pytest
 from chladni.gateway.v1 import creation_pb2, image_service_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
-from chladni_contract.image_metadata import find_text
+from chladni_contract.images.file_metadata import find_text
 from chladni_contract.metadata import SESSION_TOKEN_KEY
 from chladni_fakes import families
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_contract.image_metadata import MAX_JPEG_TEXT_BYTES, find_text
+from chladni_contract.images.file_metadata import MAX_JPEG_TEXT_BYTES, find_text
 from chladni_contract.provenance import Provenance
 from chladni_contract.provenance_messages import parse_provenance
 from chladni_image_generation.generation import PNG, ImageEncoding, ImageFormat

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import chladni_client as chladni
-from chladni_contract.image_metadata import exif_of
+from chladni_contract.images.file_metadata import exif_of
 
 FACTS = {
     "model": "embedded",

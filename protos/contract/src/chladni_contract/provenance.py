@@ -1,6 +1,6 @@
 """How an image was made: what decides its pixels, and the text that goes into its file.
 
-`chladni_contract.image_metadata` finds it there; `chladni_contract.provenance_messages` reads it, and
+`chladni_contract.images.file_metadata` finds it there; `chladni_contract.provenance_messages` reads it, and
 converts to and from the message.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from chladni_contract.colormaps import GRAY, VIRIDIS, color_table
+from chladni_contract.images.colormaps import GRAY, VIRIDIS, color_table
 
 DEFAULT_QUALITY: Final = 90
 

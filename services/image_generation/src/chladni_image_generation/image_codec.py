@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 
 from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
-from chladni_contract.image_metadata import PNG_KEYWORD, exif_of
+from chladni_contract.images.file_metadata import PNG_KEYWORD, exif_of
 from chladni_contract.provenance import Provenance
 from chladni_image_generation.generation import ImageEncoding, ImageFormat, Preview
 

@@ -19,7 +19,7 @@ from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import InvalidFieldsError, Reason
-from chladni_contract.image_metadata import MAX_JPEG_TEXT_BYTES, find_text
+from chladni_contract.images.file_metadata import MAX_JPEG_TEXT_BYTES, find_text
 from chladni_contract.provenance import Provenance
 from chladni_contract.provenance_messages import parse_provenance, to_provenance
 from chladni_contract.status import from_rpc_error

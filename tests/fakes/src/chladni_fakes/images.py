@@ -8,7 +8,7 @@ import zlib
 from typing import Final
 
 from chladni.media.v1 import media_pb2
-from chladni_contract.image_metadata import exif_of
+from chladni_contract.images.file_metadata import exif_of
 
 _END: Final = b"IEND"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chladni_client.errors import ProvenanceError
 from chladni_client.files import FileSource, Upload, read_upload
-from chladni_contract.image_metadata import can_carry_text, find_text
+from chladni_contract.images.file_metadata import can_carry_text, find_text
 from chladni_contract.provenance import Provenance
 from chladni_contract.provenance_messages import parse_provenance
 

@@ -38,7 +38,7 @@ from chladni_audio_features.audio.limits import (
     part_after_end,
     too_long,
 )
-from chladni_audio_features.audio.mixing import CancellationMeter, mix_channels, to_float
+from chladni_audio_features.audio.mixing import CancellationMeter, channels_last, mix_channels, to_float
 from chladni_contract.warnings import ServiceWarning, WarningReason, new_warning
 
 _PCM_TYPES: Final = ("s16", "s24", "s32", "f32", "f64")
@@ -316,7 +316,8 @@ class _Decoding:
         if is_full or self._waiting_format != frame_format:
             self._convert_waiting()
             self._waiting_format = frame_format
-        self._waiting.append(_channels_last(frame)[first:last])
+        samples = channels_last(frame.to_ndarray(), frame.samples, is_planar=frame.format.is_planar)
+        self._waiting.append(samples[first:last])
 
     def _too_long(self) -> AudioTooLongError:
         limits = self._task.limits
@@ -443,11 +444,3 @@ class _MemoryFile:
 
 def _codec_name(stream: AudioStream) -> str:
     return "" if stream.codec_context is None else stream.codec_context.name
-
-
-def _channels_last(frame: AudioFrame) -> npt.NDArray[Any]:
-    """Return the samples of a frame as they are: (samples, channels)."""
-    values = frame.to_ndarray()
-    if frame.format.is_planar:
-        return values.T
-    return values.reshape(frame.samples, -1)

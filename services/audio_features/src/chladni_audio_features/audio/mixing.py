@@ -14,6 +14,11 @@ _CANCELLING_DB: Final = 15.0
 """Attenuation that means opposite channels; eight unlike ones lose 9 dB, and so does one of eight alone."""
 
 
+def channels_last(values: npt.NDArray[Any], frame_count: int, *, is_planar: bool) -> npt.NDArray[Any]:
+    """Turn planar (channels, frames) or interleaved (1, frames * channels) into (frames, channels)."""
+    return values.T if is_planar else values.reshape(frame_count, -1)
+
+
 def mix_channels(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Average the channels of (frames, channels): (frames,) float32.
 
@@ -79,8 +84,8 @@ class CancellationMeter:
         return new_warning(
             WarningReason.CHANNELS_CANCEL,
             f"The channels cancel each other when they are mixed to mono (by {attenuation_db:g} dB), so "
-            f"channel "
-            f"{channel} alone was used. If that is not meant, invert one channel, or send a mono file.",
+            f"channel {channel} alone was used. If that is not meant, invert one channel, or send a mono "
+            "file.",
             attenuation_db=attenuation_db,
             channel=channel,
         )

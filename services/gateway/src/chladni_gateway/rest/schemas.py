@@ -15,8 +15,8 @@ from chladni_contract.warnings import ServiceWarning
 from chladni_gateway.creation.job import JobState
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
 from chladni_gateway.domain.images import ImageFormat
-from chladni_gateway.domain.scores import Level, level_of, percent_of
 from chladni_gateway.rest.openapi import API, IMAGE_ID, OTHER_IMAGE_ID
+from chladni_gateway.similarity.levels import Level, level_of, percent_of
 from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES, MIN_MATRIX_IMAGES
 from chladni_gateway.similarity.search import MAX_MATCHES
 from chladni_runtime.client.health import HealthState

@@ -20,8 +20,8 @@ from chladni_contract.errors import (
 )
 from chladni_gateway.domain.audio import Embedding
 from chladni_gateway.domain.ports import Alignment
-from chladni_gateway.domain.scores import level_of
 from chladni_gateway.similarity.alignment import REMEMBERED_SECONDS, AlignmentMemory
+from chladni_gateway.similarity.levels import level_of
 
 EXAMPLES = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chladni_contract.errors import ChladniError, FaultError, InvalidInputError, Reason, UnavailableError
 from chladni_fakes import solid_png
-from chladni_gateway.domain.scores import level_of
+from chladni_gateway.similarity.levels import level_of
 
 EXAMPLES = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from chladni.generation.v1 import generation_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
-from chladni_contract.image_metadata import MAX_JPEG_TEXT_BYTES
+from chladni_contract.images.file_metadata import MAX_JPEG_TEXT_BYTES
 from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
 from chladni_image_generation.generation import MAX_SEED, ImageEncoding, ImageFormat, PreviewOptions
 from chladni_image_generation.models.interface import ImageSizes, ModelDescription

@@ -83,8 +83,7 @@ class ProcessPool:
         warm_up: Function without arguments, of an importable module, that is called once before the first
             call.
         result_types: Classes of which results and errors are made, beside Python's own, NumPy's arrays and
-            what
-            errors of Chladni consist of. Others cannot come back.
+            what errors of Chladni consist of. Others cannot come back.
     """
 
     def __init__(
@@ -149,8 +148,7 @@ class ProcessPool:
         Args:
             function: A function of an importable module.
             *args: Arguments that can be pickled; bytes in a `pickle.PickleBuffer` arrive as a read-only
-                memoryview
-                of shared memory, or as bytes if they are few.
+                memoryview of shared memory, or as bytes if they are few.
             token: Whether the result is still wanted; the call ends once it is not.
             limits: What this call may take, instead of the pool's.
 

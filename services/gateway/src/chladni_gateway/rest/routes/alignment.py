@@ -9,7 +9,6 @@ from pydantic import WithJsonSchema
 
 from chladni_contract.errors import Reason
 from chladni_gateway.domain.image_store import parse_image_id
-from chladni_gateway.domain.scores import level_of
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import ALIGNMENT, OTHER_IMAGE_ID, json_example
 from chladni_gateway.rest.requests import while_connected
@@ -17,6 +16,7 @@ from chladni_gateway.rest.routes.images import IMAGE_PATH, ImageId
 from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_IMAGE, error_responses
 from chladni_gateway.rest.schemas import AlignmentBody, to_percentage
 from chladni_gateway.similarity.alignment import REMEMBERED_SECONDS
+from chladni_gateway.similarity.levels import level_of
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:

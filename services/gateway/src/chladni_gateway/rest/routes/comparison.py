@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 
 from chladni_contract.errors import Reason
 from chladni_gateway.domain.image_store import parse_image_id
-from chladni_gateway.domain.scores import level_of
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, COMPARISON, FIRST_API, MATCHES, MATRIX, json_example
 from chladni_gateway.rest.requests import while_connected
@@ -24,6 +23,7 @@ from chladni_gateway.rest.schemas import (
     to_match_body,
     to_percentage,
 )
+from chladni_gateway.similarity.levels import level_of
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:

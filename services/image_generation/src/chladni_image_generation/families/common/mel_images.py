@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chladni_contract.colormaps import VIRIDIS, color_table
+from chladni_contract.images.colormaps import VIRIDIS, color_table
 
 DYNAMIC_RANGE_DB: Final = 80.0
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, PngImagePlugin
 
-from chladni_contract.image_metadata import (
+from chladni_contract.images.file_metadata import (
     MAX_JPEG_TEXT_BYTES,
     PNG_KEYWORD,
     can_carry_text,

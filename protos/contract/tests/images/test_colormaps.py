@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chladni_contract.colormaps import GRAY, VIRIDIS, color_table
+from chladni_contract.images.colormaps import GRAY, VIRIDIS, color_table
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What image files of Chladni carry: text in their metadata, and the colours of spectrograms."""
