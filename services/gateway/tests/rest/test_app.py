@@ -226,6 +226,7 @@ async def test_the_api_describes_itself(gateway):
         "cancelJob": "post /jobs/{job_id}/cancel",
         "deleteJob": "delete /jobs/{job_id}",
         "renderSpectrogram": "post /spectrogram",
+        "analyzeMusic": "post /music",
         "scoreAnomaly": "post /anomaly",
         "createNormalSet": "post /anomaly/normal-sets",
         "listNormalSets": "get /anomaly/normal-sets",
