@@ -1,7 +1,8 @@
 # The image of audio-features: sound to spectrogram, descriptors and embedding.
 # The build context is the root of the repository:
 #     docker build -f deploy/docker/audio-features.Dockerfile -t chladni/audio-features:0.1.0 .
-# EXTRAS="[clap]" adds what CLAP needs, PyTorch and transformers. INDEX_ARGUMENTS then chooses the build of PyTorch:
+# EXTRAS is what the analysis of music needs, librosa. "[clap,music]" adds what CLAP needs, PyTorch and transformers;
+# "" leaves both out. INDEX_ARGUMENTS then chooses the build of PyTorch:
 # "--extra-index-url URL" with the URL that PyTorch's own installation page gives for CPU or for a CUDA version.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
@@ -15,7 +16,7 @@ COPY protos/contract protos/contract
 COPY services/runtime services/runtime
 COPY services/audio_features services/audio_features
 # An argument may be several words, so it stays unquoted.
-ARG EXTRAS=""
+ARG EXTRAS="[music]"
 ARG INDEX_ARGUMENTS=""
 # hadolint ignore=SC2086
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
@@ -31,6 +32,7 @@ ENV PATH=/opt/chladni/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     OMP_WAIT_POLICY=PASSIVE \
     GRPC_VERBOSITY=NONE \
+    NUMBA_CACHE_DIR=/tmp/numba \
     CHLADNI_AUDIO_FEATURES_HOST=0.0.0.0
 USER 10001:10001
 EXPOSE 50051 9101

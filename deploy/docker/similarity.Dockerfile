@@ -26,7 +26,7 @@ RUN python -m pip --python /opt/chladni/bin/python install -c requirements/const
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 chladni \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin chladni \
-    && install -d -o 10001 -g 10001 /var/lib/chladni/collections
+    && install -d -o 10001 -g 10001 /var/lib/chladni/collections /var/lib/chladni/normal-sets
 COPY --from=build /opt/chladni /opt/chladni
 COPY deploy/docker/healthcheck.py /opt/chladni/
 ENV PATH=/opt/chladni/bin:$PATH \

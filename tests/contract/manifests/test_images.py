@@ -129,6 +129,14 @@ def test_only_the_services_with_torch_models_install_torch(
     assert all("${TORCH_INDEX_ARGUMENTS}" in line for line in installs)
 
 
+def test_the_image_of_audio_features_holds_what_analyses_music(
+    services: Mapping[str, Any], repository: Path
+) -> None:
+    assert services["audio-features"].settings().music
+    dockerfile = (repository / "deploy/docker/audio-features.Dockerfile").read_text()
+    assert 'ARG EXTRAS="[music]"' in dockerfile
+
+
 def _dependencies(distribution: str) -> set[str]:
     """Return the names of everything that installing a distribution brings."""
     found: set[str] = set()
@@ -282,8 +290,8 @@ def test_compose_with_recipes_builds_clap_into_audio_features(
 ) -> None:
     described = compose_with_recipes["audio-features"]
     assert described["image"].endswith("-clap")
-    assert described["build"]["args"]["EXTRAS"] == "[clap]"
+    assert described["build"]["args"]["EXTRAS"] == "[clap,music]"
     dockerfile = (repository / described["build"]["dockerfile"]).read_text()
     assert all(f"ARG {name}=" in dockerfile for name in described["build"]["args"])
     project = tomllib.loads((repository / "services/audio_features/pyproject.toml").read_text())["project"]
-    assert "clap" in project["optional-dependencies"]
+    assert {"clap", "music"} <= project["optional-dependencies"].keys()
