@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FileDescriptor
 from prometheus_client import CollectorRegistry
 
 from chladni.image.v1 import image_generation_service_pb2
+from chladni_gateway.metrics import HttpMetrics
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_runtime.server.metrics import ServerMetrics
 
@@ -68,6 +69,7 @@ def test_alerts_use_metrics_labels_and_codes_that_exist(expressions: str) -> Non
     metrics.duration.labels("method").observe(1)
     metrics.in_flight.labels("method").set(0)
     GenerationMetrics(registry)
+    HttpMetrics(registry).requests.labels("POST", "/api/v1/generate", "200").inc()
     samples = {sample.name for metric in registry.collect() for sample in metric.samples}
     assert set(re.findall(r"\bchladni_\w+", expressions)) <= samples
     for codes in re.findall(r'code=~?"([^"]+)"', expressions):
