@@ -14,6 +14,7 @@ from chladni_image_generation.training.diffusion import classifier, job
 from chladni_image_generation.training.diffusion.network import NoiseObjective, build_network
 from chladni_image_generation.training.diffusion.sheets import write_sheet
 from chladni_image_generation.training.jobs import DIFFUSION
+from chladni_training.checkpoints import save_checkpoint
 from chladni_training.command import main
 from chladni_training.errors import DataError
 
@@ -121,6 +122,23 @@ def test_wrong_data_and_settings_are_one_line(write_idx, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert run(tmp_path, "--mode", "infer", "--checkpoint", tmp_path / "empty") == 1
     assert "is no model in diffusers' layout" in capsys.readouterr().err
+
+
+def test_the_model_replaces_nothing_but_a_model(write_idx, tmp_path, capsys):
+    write_idx(tmp_path / "data")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "notes.txt").write_text("mine")
+    assert run(tmp_path, "--checkpoint", tmp_path / "results.pt") == 1
+    assert "exists and is no exported model" in capsys.readouterr().err
+    assert (tmp_path / "results" / "notes.txt").read_text() == "mine"
+    assert run(tmp_path, "--checkpoint", tmp_path / "digits") == 1
+    assert "has no suffix" in capsys.readouterr().err
+
+
+def test_the_checkpoint_of_another_job_is_refused(tmp_path, capsys):
+    save_checkpoint(tmp_path / "other.pt", {}, {"notes": {}, "average": None})
+    assert run(tmp_path, "--mode", "infer", "--checkpoint", tmp_path / "other.pt") == 1
+    assert "is the checkpoint of another job" in capsys.readouterr().err
 
 
 def test_its_defaults_are_those_of_old():

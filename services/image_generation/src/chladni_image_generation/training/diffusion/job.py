@@ -33,7 +33,7 @@ from chladni_image_generation.families.common.pipelines import quiet_libraries
 from chladni_image_generation.training.diffusion.datasets import Images, ImageSet, read_images
 from chladni_image_generation.training.diffusion.download import PUBLISHED, download
 from chladni_image_generation.training.diffusion.evaluation import DistanceToTest, Trial, evaluate
-from chladni_image_generation.training.diffusion.export import export_model
+from chladni_image_generation.training.diffusion.export import export_model, model_directory
 from chladni_image_generation.training.diffusion.features import (
     EXTRACTORS,
     choose_extractor,
@@ -185,6 +185,8 @@ def _load_network(checkpoint: Path) -> UNet2DModel:
     state = load_checkpoint(checkpoint)
     if state is None:
         raise CheckpointError(f"{checkpoint} is missing: train first, or name another with --checkpoint")
+    if not state.get("average") or "network" not in state.get("notes", {}):
+        raise CheckpointError(f"{checkpoint} is the checkpoint of another job; name one of this job")
     network: UNet2DModel = UNet2DModel.from_config(dict(state["notes"]["network"]))
     average = EMAModel(network.parameters())
     average.load_state_dict(state["average"])
@@ -202,6 +204,7 @@ class _Run:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
+        self._directory = model_directory(options.checkpoint)
         self._accelerator = Accelerator(
             cpu=_device(options).type == "cpu",
             mixed_precision="bf16" if options.precision == "bfloat16" else "no",
@@ -269,13 +272,16 @@ class _Run:
             seed=self._options.seed,
         )
         write_json(self._options.output / "evaluation.json", figures)
-        directory = self._options.checkpoint.with_suffix("")
         export_model(
-            network, directory, steps=self._options.sampling_steps, training=self._record(), metrics=figures
+            network,
+            self._directory,
+            steps=self._options.sampling_steps,
+            training=self._record(),
+            metrics=figures,
         )
         for name, value in figures.items():
             print(f"{name}: {value:.4g}", flush=True)
-        print(f"exported: {directory}", flush=True)
+        print(f"exported: {self._directory}", flush=True)
         return 0
 
     @cached_property
