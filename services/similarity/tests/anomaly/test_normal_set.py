@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
+import os
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.anomaly.autoencoder import AutoencoderEncoder, SpectrogramEncoder
 from chladni_similarity.anomaly.detector import fit_normal_set, judge_windows
 from chladni_similarity.anomaly.encoders import EncoderLoader, MelStatistics
@@ -159,6 +164,50 @@ def test_a_folder_is_shared_and_damaged_files_are_left_out(tmp_path, normal_set,
     assert "left out" in caplog.text
     assert first.delete("pump")
     assert second.list() == []
+
+
+def altered(content, alter):
+    """The same file with other facts and arrays."""
+    (length,) = struct.unpack_from("<Q", content)
+    metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+    facts, tensors = json.loads(metadata["normal_set"]), safetensors.numpy.load(content)
+    facts = alter(facts, tensors) or facts
+    return safetensors.numpy.save(tensors, metadata={**metadata, "normal_set": json.dumps(facts)})
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda facts, tensors: facts.update(ranges=[]),
+        lambda facts, tensors: facts.update(ranges={"brightness": ["much", 1]}),
+        lambda facts, tensors: facts.update(backend="nonsense"),
+        lambda facts, tensors: facts.update(encoder="efficientnet-lite0"),
+        lambda facts, tensors: facts.update(shaft_hz="fast"),
+        lambda facts, tensors: tensors.update(row_means=np.zeros(3)),
+        lambda facts, tensors: tensors.update(fusion=np.zeros(2)),
+        lambda facts, tensors: tensors.update({"mahalanobis.state.mean": np.zeros(7)}),
+        lambda facts, tensors: tensors.update({"cosine-knn.moments": np.array([np.nan, 1.0])}),
+    ],
+)
+def test_files_whose_parts_do_not_fit_together_are_left_out(tmp_path, normal_set, alter):
+    def load(name, weights):
+        if name == "efficientnet-lite0":
+            raise ModelLoadingError("its weights are not there")
+        return LOADER(name, weights)
+
+    store = NormalSetStore(tmp_path, max_sets=9, load_encoder=load)
+    store.put(normal_set, replace=False)
+    (tmp_path / "odd.safetensors").write_bytes(altered(to_bytes(normal_set), alter))
+    assert [item.name for item in store.list()] == ["pump"]
+
+
+def test_a_copied_file_goes_by_its_own_name_and_other_things_are_left_out(tmp_path, normal_set):
+    (tmp_path / "fan.safetensors").write_bytes(to_bytes(normal_set))
+    (tmp_path / "folder.safetensors").mkdir()
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    store = NormalSetStore(tmp_path, max_sets=9, load_encoder=LOADER)
+    assert [item.name for item in store.list()] == ["fan"]
+    assert store.get("fan").info.name == "fan"
 
 
 def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path, normal_set):

@@ -14,16 +14,29 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.anomaly.backends import BACKENDS, FUSION
 from chladni_similarity.anomaly.calibration import Calibration
 from chladni_similarity.anomaly.encoders import Encoder
 from chladni_similarity.anomaly.normal_model import FittedBackend, NormalModel, NormalRange
+from chladni_similarity.anomaly.windows import SIDE_PIXELS
 
 NAME_PATTERN: Final = "[a-z0-9][a-z0-9_-]{0,62}"
 NAME_MEANING: Final = "1 to 63 lower-case letters, digits, '-' or '_', the first a letter or a digit"
 
 _FORMAT: Final = "chladni-normal-set-1"
 _ENCODER_PREFIX: Final = "encoder."
+_DAMAGE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    safetensors.SafetensorError,
+)
+"""What reading a file that is no normal set raises."""
 
 Weights: TypeAlias = Mapping[str, NDArray[np.float32]]
 LoadEncoder: TypeAlias = Callable[[str, Weights], Encoder]
@@ -136,9 +149,31 @@ def from_bytes(content: bytes, load_encoder: LoadEncoder) -> NormalSet:
             row_deviations=tensors["row_deviations"],
         )
         info = NormalSetInfo(**facts)
-        return NormalSet(info, model, load_encoder(info.encoder, weights), weights)
-    except (KeyError, TypeError, ValueError, struct.error, safetensors.SafetensorError) as error:
+        read = NormalSet(info, model, load_encoder(info.encoder, weights), weights)
+        _try_out(read)
+    except ModelLoadingError as error:
+        raise NormalSetFileError(f"its encoder cannot be loaded: {error}") from error
+    except _DAMAGE as error:
         raise NormalSetFileError(f"it is no normal set: {error}") from error
+    return read
+
+
+def _try_out(normal_set: NormalSet) -> None:
+    """Judge a black image, so that arrays that do not fit together are found now and not by callers.
+
+    Raises:
+        ValueError: They do not fit together, or are not finite.
+    """
+    black = np.zeros((1, SIDE_PIXELS, SIDE_PIXELS), np.float32)
+    embeddings = normal_set.encoder.encode(black)
+    score = normal_set.model.score(embeddings, normal_set.info.backend)
+    rows = np.stack([normal_set.model.row_means, normal_set.model.row_deviations])
+    ranges = [(item.mean, item.deviation) for item in normal_set.model.ranges.values()]
+    figures = [score.distance, score.score, score.percentile, normal_set.info.shaft_hz or 0.0]
+    if rows.shape != (2, SIDE_PIXELS) or not all(
+        np.isfinite(np.asarray(values, np.float64)).all() for values in (rows, ranges, figures)
+    ):
+        raise ValueError("its arrays do not fit together, or are not finite")
 
 
 def _fitted_backend(name: str, tensors: Mapping[str, NDArray[Any]]) -> FittedBackend:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import stat
 import tempfile
 import threading
+from contextlib import suppress
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Final
 
@@ -141,11 +144,13 @@ class NormalSetStore:
         if self._folder is None:
             return
         try:
-            found = {
-                path.stem: path.stat()
-                for path in self._folder.glob(f"*{_SUFFIX}")
-                if re.fullmatch(NAME_PATTERN, path.stem)
-            }
+            found: dict[str, os.stat_result] = {}
+            for path in self._folder.glob(f"*{_SUFFIX}"):
+                if re.fullmatch(NAME_PATTERN, path.stem):
+                    with suppress(FileNotFoundError):  # another process deletes it now
+                        status = path.stat()
+                        if stat.S_ISREG(status.st_mode):
+                            found[path.stem] = status
         except OSError as error:
             raise _storage_error() from error
         for name in self._versions.keys() - found.keys():
@@ -158,9 +163,9 @@ class NormalSetStore:
             self._versions[name] = version
             self._sets.pop(name, None)
             try:
-                self._sets[name] = from_bytes(
-                    (self._folder / f"{name}{_SUFFIX}").read_bytes(), self._load_encoder
-                )
+                read = from_bytes((self._folder / f"{name}{_SUFFIX}").read_bytes(), self._load_encoder)
+                # A file that was copied or renamed goes by its new name.
+                self._sets[name] = replace_fields(read, info=replace_fields(read.info, name=name))
             except (OSError, NormalSetFileError) as error:
                 _log.warning("normal set left out: %s", error, extra={"normal_set": name})
 
