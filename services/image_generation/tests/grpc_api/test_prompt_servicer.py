@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import grpc
 import pytest
 from google.protobuf.json_format import ParseDict
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 
 from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
@@ -23,6 +25,11 @@ _RECEIVER = MessageReceiver(
     Arrivals(capacity=64, slow_capacity=8, timeout_seconds=60), max_bytes=1024 * 1024, stream_idle_seconds=60
 )
 FEATURES = ParseDict({"key": "A minor", "tempo_bpm": 70, "mood": ["sad"], "valence": -0.5}, Struct())
+
+
+def number(value):
+    """Features with a number that JSON may not know."""
+    return Struct(fields={"valence": Value(number_value=value)})
 
 
 @pytest.fixture
@@ -77,6 +84,12 @@ async def test_prompts_are_scored_in_order(stub):
         (
             prompt_pb2.WritePromptsRequest(features=FEATURES, convergent_count=0, divergent_count=0),
             "convergent_count",
+            Reason.INVALID_FIELD,
+        ),
+        (prompt_pb2.WritePromptsRequest(features=number(math.nan)), "features", Reason.INVALID_FIELD),
+        (
+            prompt_pb2.ScorePromptsRequest(prompts=["a"], features=number(math.inf)),
+            "features",
             Reason.INVALID_FIELD,
         ),
         (prompt_pb2.ScorePromptsRequest(), "prompts", Reason.INVALID_FIELD),

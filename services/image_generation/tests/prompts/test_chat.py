@@ -34,6 +34,7 @@ class ChatServerOnLoopback:
     def __init__(self):
         self.statuses = []
         self.answer = None
+        self.location = ""
         self.delay_seconds = 0.0
         self.asked = []
         outer = self
@@ -55,8 +56,15 @@ class ChatServerOnLoopback:
                     )
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
+                if outer.location:
+                    self.send_header("Location", outer.location)
                 self.end_headers()
                 self.wfile.write(data)
+
+            def do_GET(self):
+                outer.asked.append((self.path, dict(self.headers), None))
+                self.send_response(200)
+                self.end_headers()
 
             def log_message(self, *arguments):
                 pass
@@ -166,6 +174,36 @@ def test_a_refusal_is_an_error_of_its_own(server, make, answer):
 def test_an_unusable_answer_is_a_fault(server, make, answer):
     server.answer = answer
     assert refusal(make(server.url)) is Reason.INTERNAL
+
+
+def test_an_announcement_is_no_prompt(server):
+    text = f"Here are two prompts:\n\n{TEXT}"
+    server.answer = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    assert openai(server.url).write(ORDER, timeout_seconds=5.0) == ["A lake in fog.", "A shore at dusk."]
+
+
+def test_a_key_does_not_follow_a_redirect(server):
+    server.statuses, server.location = [302], f"{server.url}/elsewhere"
+    assert refusal(anthropic(server.url)) is Reason.INTERNAL
+    assert [path for path, _, _ in server.asked] == ["/v1/messages"]
+
+
+def test_an_answer_that_is_no_http_is_unavailable(monkeypatch):
+    monkeypatch.setattr(chat, "_FIRST_PAUSE_SECONDS", 0.001)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            for _ in range(3):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        writer = openai(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        assert refusal(writer) is Reason.BACKEND_UNAVAILABLE
+        thread.join()
 
 
 def test_the_time_limit_holds(server):

@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc
+from chladni_contract.errors import InvalidInputError, Reason
 from chladni_image_generation.generation import MAX_SEED
 from chladni_image_generation.prompts.features import MusicFeatures, read_features
 from chladni_image_generation.prompts.registry import WriterRegistry
@@ -155,7 +156,14 @@ def _given(request: prompt_pb2.WritePromptsRequest, field: str, default: float) 
 
 
 def _features_of(message: Struct) -> MusicFeatures:
-    return read_features(MessageToDict(message))
+    try:
+        return read_features(MessageToDict(message))
+    except ValueError as error:  # JSON has no number that is not finite
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            "features holds a number that is not finite; leave it out.",
+            field="features",
+        ) from error
 
 
 def _check_texts(request: prompt_pb2.ScorePromptsRequest) -> None:

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any, Final
 
 from chladni_contract.errors import ChladniError, DeadlineExceededError, FaultError, Reason, UnavailableError
@@ -45,6 +46,17 @@ class ChatServer:
     api_key: str = ""
     needs_key: bool = False
     speaks_anthropic: bool = False
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Leaves redirects alone: urllib would send the API key to wherever they lead."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none; the status is an error."""
+        return
+
+
+_OPENER: Final = urllib.request.build_opener(_NoRedirects)
 
 
 class ChatWriter:
@@ -123,14 +135,14 @@ def _asked(
         ChladniError: The server refuses, or its answer cannot be used.
     """
     try:
-        with urllib.request.urlopen(request, timeout=timeout_seconds) as response:  # noqa: S310
+        with _OPENER.open(request, timeout=timeout_seconds) as response:
             answer = json.loads(response.read(_MAX_ANSWER_BYTES))
     except urllib.error.HTTPError as error:
         error.close()
         raise _refused(server, error.code) from None
     except ValueError:
         raise _unusable(server) from None
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
             raise TimeoutError from None
         raise UnavailableError(
@@ -201,7 +213,8 @@ def _text_of(answer: Mapping[str, Any], server: ChatServer) -> str:
 
 def _prompts_of(text: str) -> list[str]:
     lines = (_NUMBERING.sub("", line).strip().strip('"') for line in text.splitlines())
-    return list(dict.fromkeys(line for line in lines if line))
+    # Small models announce what follows: "Here are three prompts:".
+    return list(dict.fromkeys(line for line in lines if line and not line.endswith(":")))
 
 
 def _refused(server: ChatServer, status: int) -> ChladniError:
