@@ -91,7 +91,7 @@ def compose(settings: SimilaritySettings) -> Compose:
                     search=search,
                     limits=settings.image_limits,
                 )
-                detector = _anomaly_detector(settings, catalog, workers, analyzer)
+                detector = _anomaly_detector(settings, catalog, workers, analyzer, decoder)
                 anomaly = AnomalyServicer(detector, limits=settings.image_limits)
                 yield [
                     Binding(similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server, similarity),
@@ -156,6 +156,7 @@ def _anomaly_detector(
     catalog: ModelCatalog,
     workers: WorkerPool,
     maker: AudioFeaturesClient | None,
+    decoder: ImageDecoder,
 ) -> AnomalyDetector | None:
     """Return what judges machines; `None` if the settings switch it off."""
     if settings.normal_sets == NORMAL_SETS_OFF:
@@ -165,7 +166,7 @@ def _anomaly_detector(
     store = NormalSetStore(
         settings.normal_set_folder, max_sets=settings.max_normal_sets, load_encoder=encoders
     )
-    return AnomalyDetector(store=store, workers=workers, maker=maker, load_encoder=encoders)
+    return AnomalyDetector(store=store, workers=workers, maker=maker, load_encoder=encoders, decoder=decoder)
 
 
 @asynccontextmanager

@@ -91,3 +91,12 @@ def test_the_mel_scale_can_be_inverted(frequency):
 
 def test_levels_are_decibels():
     np.testing.assert_allclose(to_power(np.array([1.0, 0.875, 0.0], np.float32)), [1.0, 0.1, 1e-8])
+
+
+def test_a_long_clip_gives_no_more_windows_than_are_allowed(draw):
+    clip = draw(1, seconds=60)
+    every = fitted_windows(clip)
+    few = fitted_windows(clip, max_count=4)
+    assert len(every) == 26
+    assert len(few) == 4
+    np.testing.assert_array_equal(few[1].image, every[7].image)

@@ -16,10 +16,13 @@ from chladni_contract.errors import InvalidInputError, NotOfferedError, Reason
 from chladni_contract.status import from_rpc_error, trailing_metadata
 from chladni_contract.tensors import to_tensor
 from chladni_fakes.loopback import loopback_service
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_runtime.settings import load_settings
+from chladni_similarity.anomaly.encoders import EncoderLoader
 from chladni_similarity.composition import SERVICE_NAMES, compose
 from chladni_similarity.config import SimilaritySettings
 from chladni_similarity.grpc_api.anomaly_servicer import AnomalyServicer
+from chladni_similarity.images.decoder import ImageDecoder
 from chladni_similarity.images.decoding import ImageLimits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -148,6 +151,32 @@ async def test_images_make_and_are_judged_by_normal_sets(stub, encode):
     assert not found.HasField("audio_duration")
     assert not found.HasField("shaft_speed_hz")
     await stub.DeleteNormalSet(anomaly_pb2.DeleteNormalSetRequest(name="drawn"))
+
+
+async def test_long_images_are_decoded_where_they_can_be_left(stub, pump, encode, monkeypatch):
+    asked = []
+    decode = ImageDecoder.decode
+
+    def seen(self, token, content, *arguments, **keywords):
+        asked.append(token)
+        return decode(self, token, content, *arguments, **keywords)
+
+    monkeypatch.setattr(ImageDecoder, "decode", seen)
+    image = media_pb2.EncodedImage(content=encode(np.zeros((224, 224), np.uint8)))
+    await stub.ScoreAnomaly(anomaly_pb2.ScoreAnomalyRequest(spectrogram=image, normal_set="pump"))
+    assert asked
+
+
+async def test_an_encoder_that_cannot_be_loaded_is_named(stub, monkeypatch):
+    def load(self, name, weights):
+        raise ModelLoadingError("Its weights are not there.")
+
+    monkeypatch.setattr(EncoderLoader, "__call__", load)
+    code, error = await refusal(
+        stub.CreateNormalSet(anomaly_pb2.CreateNormalSetRequest(name="new", audio=[clip(b"L1")]))
+    )
+    assert (code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, Reason.MODEL_UNAVAILABLE)
+    assert "mel-statistics cannot be loaded" in error.message
 
 
 async def test_normal_sets_are_listed_by_page_and_deleted(stub, pump):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 
-from chladni_contract.errors import InvalidInputError, NotOfferedError, Reason
+from chladni_contract.errors import ChladniError, InvalidInputError, NotOfferedError, Reason
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.anomaly.attributes import Attributes, describe
 from chladni_similarity.anomaly.backends import FUSION
 from chladni_similarity.anomaly.calibration import AnomalyLabel, label_of
@@ -35,10 +37,14 @@ from chladni_similarity.anomaly.windows import (
     scored_windows,
 )
 from chladni_similarity.audio import AudioClip
+from chladni_similarity.images.decoder import Decode, ImageDecoder
 from chladni_similarity.images.sources import ImageSource
 
 WANTED_WINDOWS: Final = 32
 """So many windows show the range of normal operation; short clips are cut into parts to get them."""
+
+MAX_WINDOWS: Final = 2048
+"""So many windows are kept while a request is fitted, each some 0.4 MB; long clips give fewer of them."""
 
 _CLIPS_AT_A_TIME: Final = 2
 
@@ -107,6 +113,7 @@ class AnomalyDetector:
         workers: Decode images, compute embeddings and fit.
         maker: Turns clips into spectrograms; `None` if no audio-features service is configured.
         load_encoder: Returns encoders by name.
+        decoder: Decodes spectrogram images.
     """
 
     def __init__(
@@ -116,11 +123,13 @@ class AnomalyDetector:
         workers: WorkerPool,
         maker: SpectrogramMaker | None,
         load_encoder: LoadEncoder,
+        decoder: ImageDecoder,
     ) -> None:
         self._store = store
         self._workers = workers
         self._maker = maker
         self._load_encoder = load_encoder
+        self._decoder = decoder
 
     async def judge(self, query: AnomalyQuery, token: CancellationToken) -> Judgement:
         """Return how far a source is from normal operation.
@@ -147,7 +156,14 @@ class AnomalyDetector:
             ChladniError: The name is taken, there is no room, a source cannot be used, or they are too few.
         """
         await self._workers.run(token, self._store.check_room, info.name, replace=replace)
-        encoder = await self._workers.run(token, self._load_encoder, info.encoder, {})
+        try:
+            encoder = await self._workers.run(token, self._load_encoder, info.encoder, {})
+        except ModelLoadingError as error:
+            raise ChladniError(
+                Reason.MODEL_UNAVAILABLE,
+                f"The encoder {info.encoder} cannot be loaded: {error}",
+                metadata={"model": info.encoder},
+            ) from error
         places = asyncio.Semaphore(_CLIPS_AT_A_TIME)
 
         async def observed(source: Source) -> Spectrogram | Window:
@@ -160,7 +176,9 @@ class AnomalyDetector:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         spectrograms = [task.result() for task in tasks]
-        normal_set = await self._workers.run(token, fit_normal_set, info, spectrograms, encoder)
+        normal_set = await self._workers.run(
+            token, fit_normal_set, info, spectrograms, encoder, max_windows=MAX_WINDOWS
+        )
         await self._workers.run(token, self._store.put, normal_set, replace=replace)
         return normal_set.info
 
@@ -182,7 +200,7 @@ class AnomalyDetector:
 
     async def _spectrogram_of(self, source: Source, token: CancellationToken) -> Spectrogram | Window:
         if not isinstance(source, AudioClip):
-            return await self._workers.run(token, _window_of, source)
+            return await self._workers.run(token, _window_of, source, partial(self._decoder.decode, token))
         if self._maker is None:
             raise NotOfferedError(
                 "This server takes spectrogram images only. Send spectrogram, as `chladni spectrogram` draws "
@@ -197,6 +215,8 @@ def fit_normal_set(
     encoder: Encoder,
     weights: Mapping[str, np.ndarray] | None = None,
     shaft_speeds_hz: Sequence[float] = (),
+    *,
+    max_windows: int | None = None,
 ) -> NormalSet:
     """Return the normal set of spectrograms.
 
@@ -206,15 +226,19 @@ def fit_normal_set(
         encoder: Makes embeddings.
         weights: Weights of the encoder to keep with it.
         shaft_speeds_hz: Revolutions per second of each, if they differ; none for those of `info`.
+        max_windows: Windows at most, but one of each; `None` for as many as there are.
 
     Raises:
         InvalidInputError: They give too few windows.
     """
     wanted = -(-WANTED_WINDOWS // len(spectrograms))
+    most = None if max_windows is None else max(1, max_windows // len(spectrograms))
     windows = [
         (number, window)
         for number, item in enumerate(spectrograms)
-        for window in ([item] if isinstance(item, Window) else fitted_windows(item, wanted_count=wanted))
+        for window in (
+            [item] if isinstance(item, Window) else fitted_windows(item, wanted_count=wanted, max_count=most)
+        )
     ]
     field = "spectrograms" if isinstance(spectrograms[0], Window) else "audio"
     if len(windows) < MIN_WINDOWS:
@@ -288,6 +312,6 @@ def _judge(normal_set: NormalSet, observed: Spectrogram | Window, query: Anomaly
     )
 
 
-def _window_of(source: ImageSource) -> Window:
-    gray = source.pixels().mean(axis=0).round().astype(np.uint8)
+def _window_of(source: ImageSource, decode: Decode) -> Window:
+    gray = source.pixels(decode).mean(axis=0).round().astype(np.uint8)
     return image_window(gray)

@@ -75,18 +75,24 @@ def scored_windows(spectrogram: Spectrogram) -> tuple[Window, ...]:
     return tuple(_window(spectrogram, int(start), _WINDOW_FRAMES) for start in starts)
 
 
-def fitted_windows(spectrogram: Spectrogram, *, wanted_count: int = 1) -> tuple[Window, ...]:
+def fitted_windows(
+    spectrogram: Spectrogram, *, wanted_count: int = 1, max_count: int | None = None
+) -> tuple[Window, ...]:
     """Return windows to learn normal operation from: overlapping ones, each two seconds.
 
     Args:
         spectrogram: The clip.
         wanted_count: Windows that are needed. A clip that is too short for them gives also windows of shorter
             parts, which vary more than whole ones and so make the normal range wider rather than narrower.
+        max_count: Windows of ten seconds at most, evenly over the clip; `None` for as many as there are.
     """
     frame_count = spectrogram.levels.shape[1]
     stride = round(_FITTED_STRIDE_SECONDS * SAMPLE_RATE_HZ / HOP_LENGTH)
     last = max(0, frame_count - _WINDOW_FRAMES)
-    windows = [_window(spectrogram, start, _WINDOW_FRAMES) for start in range(0, last + 1, stride)]
+    starts = range(0, last + 1, stride)
+    if max_count is not None and len(starts) > max_count:
+        starts = starts[:: -(-len(starts) // max_count)]
+    windows = [_window(spectrogram, start, _WINDOW_FRAMES) for start in starts]
     part = min(frame_count, _WINDOW_FRAMES)
     while len(windows) < wanted_count and (part := part // 2) * HOP_LENGTH >= _MIN_FITTED_PART_SECONDS * (
         SAMPLE_RATE_HZ
