@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from chladni_training.arguments import JobParser, open_share, positive_count, positive_number
+from chladni_training.arguments import JobParser, open_share, positive_count, positive_number, seed_number
 
 
 @pytest.fixture
@@ -77,8 +77,11 @@ def test_numbers_out_of_range_are_refused():
         (positive_number, "inf"),
         (open_share, "1"),
         (open_share, "0"),
+        (seed_number, "-1"),
+        (seed_number, "4294967296"),
     ):
         with pytest.raises(argparse.ArgumentTypeError):
             kind(text)
     assert positive_number("1e-3") == 1e-3
     assert open_share("0.05") == 0.05
+    assert seed_number("4294967295") == 4294967295

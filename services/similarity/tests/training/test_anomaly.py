@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from chladni.media.v1 import media_pb2
 from chladni_similarity.anomaly.encoders import EncoderLoader
 from chladni_similarity.anomaly.normal_set import from_bytes
-from chladni_similarity.training.anomaly.clips import clip_of, find_clips
+from chladni_similarity.training.anomaly import spectrograms
+from chladni_similarity.training.anomaly.clips import MachineClip, clip_of, find_clips
 from chladni_similarity.training.anomaly.figures import (
     alarm_after,
     confusion,
@@ -113,3 +116,25 @@ def test_a_folder_becomes_a_normal_set_and_a_report(drawn_machines, tmp_path, en
     made = from_bytes((out / "gear-box.safetensors").read_bytes(), EncoderLoader())
     assert (made.info.name, made.info.clip_count, made.info.encoder) == ("gear-box", 12, encoder)
     assert "auc_source 1.000" in capsys.readouterr().out
+
+
+def test_other_recordings_need_a_fresh_start(drawn_machines, tmp_path, capsys):
+    arguments = ["anomaly", str(drawn_machines), "--output", str(tmp_path / "out"), "--epochs", "1"]
+    assert main(arguments, environment={}, jobs={"anomaly": ANOMALY}) == 0
+    (drawn_machines / "train" / "section_00_source_train_normal_0001.png").unlink()
+    assert main(arguments, environment={}, jobs={"anomaly": ANOMALY}) == 1
+    assert "start again with --fresh" in capsys.readouterr().err
+    assert main([*arguments, "--fresh"], environment={}, jobs={"anomaly": ANOMALY}) == 0
+
+
+def test_a_name_that_is_no_text_can_be_sent(tmp_path):
+    asked = []
+
+    class Client:
+        async def mel_spectrogram(self, clip, token):
+            asked.append(media_pb2.AudioClip(display_name=clip.name))
+
+    path = tmp_path / "\udcff.wav"
+    path.write_bytes(b"RIFF")
+    asyncio.run(spectrograms._audio(MachineClip(path, "", "source", True, False), Client()))
+    assert len(asked) == 1

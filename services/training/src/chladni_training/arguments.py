@@ -112,6 +112,14 @@ def positive_number(text: str) -> float:
     return number
 
 
+def seed_number(text: str) -> int:
+    """Return a whole number from 0 to 2^32 - 1, of which every seed of a run can be made."""
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError("must be from 0 to 4294967295")
+    return number
+
+
 def open_share(text: str) -> float:
     """Return a number above 0 and below 1."""
     number = float(text)

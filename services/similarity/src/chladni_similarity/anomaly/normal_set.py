@@ -26,6 +26,7 @@ NAME_MEANING: Final = "1 to 63 lower-case letters, digits, '-' or '_', the first
 
 _FORMAT: Final = "chladni-normal-set-1"
 _ENCODER_PREFIX: Final = "encoder."
+_MAX_FACT: Final = 1e9
 _DAMAGE: Final = (
     ArithmeticError,
     AttributeError,
@@ -149,6 +150,7 @@ def from_bytes(content: bytes, load_encoder: LoadEncoder) -> NormalSet:
             row_deviations=tensors["row_deviations"],
         )
         info = NormalSetInfo(**facts)
+        _check_facts(info)
         read = NormalSet(info, model, load_encoder(info.encoder, weights), weights)
         _try_out(read)
     except ModelLoadingError as error:
@@ -169,11 +171,26 @@ def _try_out(normal_set: NormalSet) -> None:
     score = normal_set.model.score(embeddings, normal_set.info.backend)
     rows = np.stack([normal_set.model.row_means, normal_set.model.row_deviations])
     ranges = [(item.mean, item.deviation) for item in normal_set.model.ranges.values()]
-    figures = [score.distance, score.score, score.percentile, normal_set.info.shaft_hz or 0.0]
+    figures = [score.distance, score.score, score.percentile]
     if rows.shape != (2, SIDE_PIXELS) or not all(
         np.isfinite(np.asarray(values, np.float64)).all() for values in (rows, ranges, figures)
     ):
         raise ValueError("its arrays do not fit together, or are not finite")
+
+
+def _check_facts(info: NormalSetInfo) -> None:
+    """Check that what a file says of itself can be told to callers.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    info.description.encode()
+    counts = (info.clip_count, info.window_count)
+    numbers = [value for value in (info.shaft_hz, info.audio_seconds) if value is not None]
+    if not all(isinstance(count, int) and 0 <= count < 2**31 for count in counts) or not all(
+        isinstance(value, int | float) and 0 < value < _MAX_FACT for value in numbers
+    ):
+        raise ValueError("its counts or durations are none")
 
 
 def _fitted_backend(name: str, tensors: Mapping[str, NDArray[Any]]) -> FittedBackend:

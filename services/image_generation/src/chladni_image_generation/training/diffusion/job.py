@@ -46,7 +46,7 @@ from chladni_image_generation.training.diffusion.network import (
     draw_images,
 )
 from chladni_image_generation.training.diffusion.sheets import draw_charts, write_sheet
-from chladni_training.arguments import JobParser, open_share, positive_count, positive_number
+from chladni_training.arguments import JobParser, open_share, positive_count, positive_number, seed_number
 from chladni_training.checkpoints import load_checkpoint
 from chladni_training.errors import CheckpointError
 from chladni_training.files import write_json
@@ -90,7 +90,7 @@ def build_parser() -> JobParser:
     parser.add_argument(
         "--output", type=Path, default=Path("results"), metavar="DIR", help="figures and images (results)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="seed of everything (1)")
+    parser.add_argument("--seed", type=seed_number, default=1, help="seed of everything (1)")
     parser.add_argument(
         "--channels",
         type=positive_count,

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from chladni_contract.errors import InvalidInputError
+from chladni_contract.printable import printable
 from chladni_similarity.anomaly.autoencoder import AutoencoderEncoder, SpectrogramDecoder, SpectrogramEncoder
 from chladni_similarity.anomaly.backends import BACKENDS, FUSION
 from chladni_similarity.anomaly.detector import fit_normal_set, judge_windows
@@ -40,10 +41,10 @@ from chladni_similarity.anomaly.windows import Spectrogram, Window, fitted_windo
 from chladni_similarity.training.anomaly.clips import MachineClip, find_clips
 from chladni_similarity.training.anomaly.figures import confusion, detection_figures
 from chladni_similarity.training.anomaly.spectrograms import spectrograms_of
-from chladni_training.arguments import JobParser, positive_count, positive_number
+from chladni_training.arguments import JobParser, positive_count, positive_number, seed_number
 from chladni_training.errors import DataError
 from chladni_training.files import digest_of_arrays, write_json, write_whole
-from chladni_training.trainer import Trainer, TrainingPlan
+from chladni_training.trainer import CHECKPOINT_NAME, Trainer, TrainingPlan
 
 _SHOWN: Final = ("auc_source", "auc_target", "pauc", "harmonic_mean")
 
@@ -52,7 +53,9 @@ def build_parser() -> JobParser:
     """Return the parser of the job's arguments."""
     parser = JobParser(description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="recordings, or their spectrogram images")
-    parser.add_argument("--out", type=Path, default=Path("build/anomaly"), help="folder for the results")
+    parser.add_argument(
+        "--out", "--output", type=Path, default=Path("build/anomaly"), help="folder for the results"
+    )
     parser.add_argument("--name", default="", help="name of the normal set; the folder's by default")
     parser.add_argument("--encoder", choices=(AUTOENCODER, MEL_STATISTICS, EFFICIENTNET), default=AUTOENCODER)
     parser.add_argument("--backend", choices=(FUSION, *BACKENDS), default=FUSION)
@@ -60,7 +63,8 @@ def build_parser() -> JobParser:
     parser.add_argument("--epochs", type=positive_count, default=20)
     parser.add_argument("--batch-size", type=positive_count, default=16)
     parser.add_argument("--learning-rate", type=positive_number, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
+    parser.add_argument("--fresh", action="store_true", help="ignore a checkpoint and start again")
     parser.add_argument(
         "--audio-features", default="", metavar="HOST:PORT", help="a running service; else one is started"
     )
@@ -159,6 +163,8 @@ def _encoder(
         seed=options.seed,
         warmup_steps=10,
     )
+    if options.fresh:
+        (options.out / CHECKPOINT_NAME).unlink(missing_ok=True)
     encoder = train_autoencoder(images, plan, options.out)
     return encoder, encoder.weights()
 
@@ -174,7 +180,7 @@ def _fit(
         raise DataError(f"{name} has no normal recordings to learn from")
     info = NormalSetInfo(
         name=name,
-        description=f"Trained on {options.folder.name}",
+        description=f"Trained on {printable(options.folder.resolve().name)}",
         clip_count=0,
         window_count=0,
         encoder=options.encoder,

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from chladni_contract.errors import ChladniError
+from chladni_contract.printable import printable
 from chladni_runtime.client.health import HealthState
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
@@ -98,7 +99,7 @@ async def _audio(clip: MachineClip, client: AudioFeaturesClient) -> Spectrogram:
     content = await asyncio.to_thread(clip.path.read_bytes)
     token = CancellationToken(Deadline.after(_CLIP_SECONDS))
     try:
-        return await client.mel_spectrogram(AudioClip(content, clip.path.name, "audio"), token)
+        return await client.mel_spectrogram(AudioClip(content, printable(clip.path.name), "audio"), token)
     except ChladniError as error:
         raise DataError(f"{clip.path}: {error.message}") from error
 
