@@ -222,6 +222,25 @@ def test_usual_names_of_settings_are_understood():
     assert WriterRegistry(own).find("").name == "anthropic"
 
 
+def test_variables_meant_for_other_programs_do_no_harm():
+    settings = writer_settings({}, {"LLM_PROVIDER": "gemini", "ANTHROPIC_API_KEY": "k\n"})
+    assert WriterRegistry(settings).find("").name == "grammar"
+    assert settings.anthropic_api_key == "k"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://0.0.0.0:11434"),
+        (":9", "http://127.0.0.1:9"),
+        ("[::1]", "http://[::1]:11434"),
+        ("https://box", "https://box"),
+    ],
+)
+def test_ollama_is_where_its_own_programs_look_for_it(host, url):
+    assert writer_settings({}, {"OLLAMA_HOST": host}).openai_url == url
+
+
 def test_the_grammar_is_the_default():
     assert WriterRegistry(WriterSettings()).find("").name == "grammar"
     with pytest.raises(NotFoundError, match="grammar"):

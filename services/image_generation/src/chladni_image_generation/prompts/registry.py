@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,10 @@ _USUAL_NAMES: Final = {
     "openai_url": "OLLAMA_HOST",
 }
 _ALIASES: Final = {"": GRAMMAR, "claude": ANTHROPIC, "ollama": OPENAI, "vllm": OPENAI}
+_NAMES: Final = frozenset({GRAMMAR, ANTHROPIC, OPENAI, *_ALIASES})
+_OLLAMA_PORT: Final = 11434
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +111,24 @@ def writer_settings(own: Mapping[str, str], environment: Mapping[str, str]) -> W
             `OPENAI_API_KEY` and `OLLAMA_HOST` stand for the default writer, the keys and the address.
     """
     usual = WriterSettings()
+    found = {field: environment.get(name, "").strip() for field, name in _USUAL_NAMES.items()}
+    if found["default"].lower() not in _NAMES:  # meant for other programs, and no reason not to start
+        _log.warning("LLM_PROVIDER names no writer of prompts, and is ignored")
+        found["default"] = ""
+    found["openai_url"] = _ollama_url(found["openai_url"])
     values = {
-        field: own.get(field) or environment.get(_USUAL_NAMES.get(field, ""), "") or getattr(usual, field)
+        field: own.get(field, "").strip() or found.get(field, "") or getattr(usual, field)
         for field in WriterSettings.__dataclass_fields__
     }
     url = values["openai_url"]
     return WriterSettings(**values | {"openai_url": url if "://" in url else f"http://{url}"})
+
+
+def _ollama_url(host: str) -> str:
+    """Return the URL that Ollama's own programs take OLLAMA_HOST for: without a scheme, its usual port."""
+    if not host or "://" in host:
+        return host
+    name, colon, port = host.rpartition(":")
+    if not colon or not port.isdecimal():
+        name, port = host, str(_OLLAMA_PORT)
+    return f"http://{name or '127.0.0.1'}:{port}"

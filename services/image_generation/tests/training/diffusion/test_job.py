@@ -114,9 +114,15 @@ def test_a_run_that_stopped_ends_with_the_same_model(write_idx, tmp_path, monkey
 def test_wrong_data_and_settings_are_one_line(write_idx, tmp_path, capsys):
     assert run(tmp_path) == 1
     assert "is no folder; name one with --data, or fetch" in capsys.readouterr().err
+    write_idx(tmp_path / "data", test=1)
+    assert run(tmp_path) == 1
+    assert "has 1 images to judge by, at least 2 are needed" in capsys.readouterr().err
     write_idx(tmp_path / "data", train=8)
     assert run(tmp_path) == 1
     assert "there are 8 rows, fewer than a batch of 16" in capsys.readouterr().err
+    for device in ("gpu", "meta", *(() if torch.cuda.is_available() else ("cuda",))):
+        assert run(tmp_path, "--device", device) == 1
+        assert f"no device '{device}' here" in capsys.readouterr().err
     assert run(tmp_path, "--mode", "infer") == 1
     assert "is missing: train first" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()

@@ -48,13 +48,15 @@ from chladni_image_generation.training.diffusion.network import (
 from chladni_image_generation.training.diffusion.sheets import draw_charts, write_sheet
 from chladni_training.arguments import JobParser, open_share, positive_count, positive_number, seed_number
 from chladni_training.checkpoints import load_checkpoint
-from chladni_training.errors import CheckpointError
+from chladni_training.errors import CheckpointError, DataError, TrainingError
 from chladni_training.files import write_json
 from chladni_training.trainer import Trainer, TrainingPlan
 
 _SHOWN_EPOCHS: Final = frozenset({1, 5, 10, 20})
 _WARMUP_SHARE: Final = 0.05
 _MAX_WARMUP_STEPS: Final = 500
+_LEAST_IMAGES: Final = 2
+"""One image has no covariance, of which the distances are made."""
 _DRAWING_SEED: Final = 104_729
 _OTHERS_WAIT: Final = timedelta(hours=12)
 """While the leading process draws images, the others wait for it."""
@@ -195,8 +197,21 @@ def _load_network(checkpoint: Path) -> UNet2DModel:
 
 
 def _device(options: argparse.Namespace) -> torch.device:
-    has_gpu = options.device == "auto" and torch.cuda.is_available()
-    return torch.device("cuda" if has_gpu else options.device.replace("auto", "cpu"))
+    """Return the device that the options mean.
+
+    Raises:
+        TrainingError: There is none of this name here.
+    """
+    has_gpu = torch.cuda.is_available()
+    if options.device == "auto":
+        return torch.device("cuda" if has_gpu else "cpu")
+    try:
+        device = torch.device(options.device)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda") or (device.type == "cuda" and not has_gpu):
+        raise TrainingError(f"there is no device {options.device!r} here; give --device cpu or auto")
+    return device
 
 
 class _Run:
@@ -301,7 +316,14 @@ class _Run:
             options.checkpoint.unlink(missing_ok=True)
 
     def _read(self) -> ImageSet:
-        return read_images(self._folder, size_pixels=self._options.image_size, seed=self._options.seed)
+        images = read_images(self._folder, size_pixels=self._options.image_size, seed=self._options.seed)
+        for part, count in (("learn from", len(images.train)), ("judge by", len(images.test))):
+            if count < _LEAST_IMAGES:
+                raise DataError(
+                    f"{self._folder} has {count} images to {part}, at least {_LEAST_IMAGES} are needed; "
+                    "add more"
+                )
+        return images
 
     @property
     def _folder(self) -> Path:
