@@ -6,6 +6,7 @@ import asyncio
 from typing import Final, cast
 
 import numpy as np
+from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
@@ -39,6 +40,9 @@ from chladni_similarity.audio import AudioClip, AudioVector
 
 _LONGEST_SECONDS: Final = 30.0
 """How long an analysis may take if the caller set no deadline."""
+
+_MAX_DURATION_SECONDS: Final = 315_576_000_000.0
+"""What `google.protobuf.Duration` allows."""
 
 _THEIR_FIELD: Final = "audio"
 """Path of the clip in a request to audio-features."""
@@ -149,9 +153,9 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
 def _to_message(clip: AudioClip) -> media_pb2.AudioClip:
     message = media_pb2.AudioClip(display_name=clip.name)
     if clip.start_seconds is not None:
-        message.start.FromNanoseconds(round(clip.start_seconds * 1e9))
+        _set_duration(message.start, clip.start_seconds)
     if clip.end_seconds is not None:
-        message.end.FromNanoseconds(round(clip.end_seconds * 1e9))
+        _set_duration(message.end, clip.end_seconds)
     content = clip.content
     if isinstance(content, bytes):
         message.content = content
@@ -162,6 +166,11 @@ def _to_message(clip: AudioClip) -> media_pb2.AudioClip:
     pcm.encoding = cast("media_pb2.PcmEncoding", content.encoding)  # any number travels, known or not
     message.pcm.CopyFrom(pcm)
     return message
+
+
+def _set_duration(message: Duration, seconds: float) -> None:
+    """Set a length of time; one that no duration can be becomes the longest, which the service refuses."""
+    message.FromNanoseconds(round(min(max(seconds, -_MAX_DURATION_SECONDS), _MAX_DURATION_SECONDS) * 1e9))
 
 
 def _vector_of(response: audio_pb2.ExtractFeaturesResponse) -> AudioVector:

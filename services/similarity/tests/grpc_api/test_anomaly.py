@@ -6,6 +6,7 @@ import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
@@ -35,6 +36,9 @@ class Analyzer(audio_grpc.AudioFeatureServiceServicer):
         content = request.audio.content
         if content == b"noise":
             error = InvalidInputError(Reason.CORRUPT_AUDIO, "It is damaged.", field="audio.content")
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message, trailing_metadata(error))
+        if abs(request.audio.start.seconds) > 10**9:
+            error = InvalidInputError(Reason.INVALID_FIELD, "It begins too late.", field="audio.start")
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message, trailing_metadata(error))
         bins = request.mel.mel_bin_count
         assert request.mel.max_frequency_hz == 8000
@@ -78,6 +82,10 @@ async def pump(stub):
         name="pump", description="the pump", audio=[clip(b"L1"), clip(b"L2")], shaft_speed_hz=25, replace=True
     )
     return (await stub.CreateNormalSet(request)).normal_set
+
+
+def part(start_seconds):
+    return media_pb2.AudioClip(content=b"N1", start=Duration(seconds=start_seconds))
 
 
 def clip(content):
@@ -205,6 +213,8 @@ async def test_normal_sets_are_listed_by_page_and_deleted(stub, pump):
         (anomaly_pb2.ScoreAnomalyRequest(audio=clip(b"N1"), shaft_speed_hz=0), "shaft_speed_hz"),
         (anomaly_pb2.ScoreAnomalyRequest(spectrogram=media_pb2.EncodedImage(content=b"GIF")), "spectrogram"),
         (anomaly_pb2.ScoreAnomalyRequest(audio=clip(b"noise")), "audio.content"),
+        (anomaly_pb2.ScoreAnomalyRequest(audio=part(2**63 - 1)), "audio.start"),
+        (anomaly_pb2.ScoreAnomalyRequest(audio=part(-(2**63))), "audio.start"),
     ],
 )
 async def test_wrong_questions_are_refused(stub, pump, request_message, field):
