@@ -96,8 +96,10 @@ def _near(channels: FloatArray, beats: npt.NDArray[np.intp]) -> FloatArray:
 
 def _track(strength: FloatArray, period: float) -> npt.NDArray[np.intp]:
     """Return the frames that lie on strong beginnings and a period apart, as well as both can be."""
-    window = np.exp(-0.5 * np.square(np.arange(-round(period), round(period) + 1) * 24.0 / period))
-    local = np.convolve(strength, window, mode="same")
+    radius = round(period)
+    window = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) * 24.0 / period))
+    # Not by the mode "same", which makes a clip that is shorter than the window as long as that.
+    local = np.convolve(strength, window)[radius : radius + len(strength)]
     local /= max(float(local.std()), 1e-9)
     shifts = np.arange(-round(2.0 * period), -round(period / 2.0) + 1)
     penalty = -_TIGHTNESS * np.square(np.log(-shifts / period))
