@@ -35,6 +35,7 @@ class ChatServerOnLoopback:
         self.statuses = []
         self.answer = None
         self.location = ""
+        self.drip_seconds = 0.0
         self.delay_seconds = 0.0
         self.asked = []
         outer = self
@@ -59,7 +60,10 @@ class ChatServerOnLoopback:
                 if outer.location:
                     self.send_header("Location", outer.location)
                 self.end_headers()
-                self.wfile.write(data)
+                pieces = [data[at : at + 1] for at in range(len(data))] if outer.drip_seconds else [data]
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    time.sleep(outer.drip_seconds)
 
             def do_GET(self):
                 outer.asked.append((self.path, dict(self.headers), None))
@@ -208,6 +212,13 @@ def test_an_answer_that_is_no_http_is_unavailable(monkeypatch):
 
 def test_the_time_limit_holds(server):
     server.delay_seconds = 0.6
+    started_at = time.monotonic()
+    assert refusal(openai(server.url), timeout_seconds=0.2) is Reason.DEADLINE_EXCEEDED
+    assert time.monotonic() - started_at < 0.6
+
+
+def test_the_time_limit_holds_for_an_answer_that_drips(server):
+    server.answer, server.drip_seconds = b" " * 20, 0.05
     started_at = time.monotonic()
     assert refusal(openai(server.url), timeout_seconds=0.2) is Reason.DEADLINE_EXCEEDED
     assert time.monotonic() - started_at < 0.6

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any, Final
 
 from chladni_contract.errors import ChladniError, DeadlineExceededError, FaultError, Reason, UnavailableError
@@ -134,9 +134,10 @@ def _asked(
         UnavailableError: The server cannot be reached or is busy; it may pass.
         ChladniError: The server refuses, or its answer cannot be used.
     """
+    deadline = time.monotonic() + timeout_seconds
     try:
         with _OPENER.open(request, timeout=timeout_seconds) as response:
-            answer = json.loads(response.read(_MAX_ANSWER_BYTES))
+            answer = json.loads(_read(response, deadline))
     except urllib.error.HTTPError as error:
         error.close()
         raise _refused(server, error.code) from None
@@ -151,6 +152,20 @@ def _asked(
     if not isinstance(answer, dict):
         raise _unusable(server)
     return answer
+
+
+def _read(response: HTTPResponse, deadline: float) -> bytes:
+    """Return the body of an answer, within the time also if it comes byte by byte.
+
+    Raises:
+        TimeoutError: It took too long.
+    """
+    content = b""
+    while len(content) < _MAX_ANSWER_BYTES and (piece := response.read1(_MAX_ANSWER_BYTES)):
+        content += piece
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return content
 
 
 def _headers(server: ChatServer) -> dict[str, str]:
