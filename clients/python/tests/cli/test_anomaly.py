@@ -44,7 +44,19 @@ def test_a_folder_of_normal_sound_enrols_a_machine(run, clips, script):
 
 
 @pytest.mark.parametrize(
-    "words", [("enrol",), ("enrol", "pump"), ("delete",), ("none.wav",), ("a.wav", "--shaft-speed", "0")]
+    "words",
+    [
+        ("enrol",),
+        ("enrol", "pump"),
+        ("delete",),
+        ("none.wav",),
+        ("a.wav", "--shaft-speed", "0"),
+        ("enrol", "pump", "normal", "--set", "pump"),
+        ("pump.wav", "--encoder", "mel-statistics"),
+        ("pump.wav", "--replace"),
+        ("sets", "--backend", "fusion"),
+        ("delete", "pump", "--set", "pump"),
+    ],
 )
 def test_wrong_use_is_explained(run, clips, words):
     assert run("anomaly", *words).exit_code == 2

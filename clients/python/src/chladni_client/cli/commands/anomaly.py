@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -77,10 +78,14 @@ def anomaly(
       chladni anomaly delete pump
     """
     first, rest = words[0], words[1:]
+    for_judging = {"--set": normal_set, "--error-map": error_map}
+    for_enrolling = {"--encoder": encoder, "--description": description, "--replace": replace}
+    for_both = {"--backend": backend, "--shaft-speed": shaft_speed}
     with closing(invocation_of(context).open_client()) as client:
         if first == "enrol":
             if len(rest) < 2:
                 raise typer.BadParameter("enrol needs a name and files: enrol NAME FILE...", param_hint=_HINT)
+            _require_none("enrol", for_judging)
             files = clips_in([Path(word) for word in rest[1:]], hint=_HINT)
             with reported_failures(as_json=as_json):
                 made = client.create_normal_set(
@@ -94,12 +99,14 @@ def anomaly(
                 )
             _print_sets([made], as_json=as_json, is_one=True)
         elif first == "sets" and not rest:
+            _require_none("sets", for_judging | for_enrolling | for_both)
             with reported_failures(as_json=as_json):
                 found = list(client.list_normal_sets())
             _print_sets(found, as_json=as_json)
         elif first == "delete":
             if len(rest) != 1:
                 raise typer.BadParameter("delete needs one name: delete NAME", param_hint=_HINT)
+            _require_none("delete", for_judging | for_enrolling | for_both)
             with reported_failures(as_json=as_json):
                 deleted = client.delete_normal_set(rest[0])
             if as_json:
@@ -107,11 +114,23 @@ def anomaly(
             else:
                 typer.echo("Deleted." if deleted else "There was none.")
         else:
+            _require_none("a judgement", for_enrolling)
             files = clips_in([Path(word) for word in words], hint=_HINT)
             if error_map is not None and len(files) > 1:
                 raise typer.BadParameter("for several files there is no error map", param_hint="--error-map")
             for file in files:
                 _judge(client, file, normal_set, backend, shaft_speed, error_map, as_json=as_json)
+
+
+def _require_none(use: str, options: Mapping[str, object]) -> None:
+    """Refuse options that would be ignored.
+
+    Raises:
+        typer.BadParameter: One was given.
+    """
+    for option, value in options.items():
+        if value:
+            raise typer.BadParameter(f"{use} does not use it; leave it out", param_hint=f"'{option}'")
 
 
 def _judge(
