@@ -108,7 +108,7 @@ def test_a_folder_becomes_a_normal_set_and_a_report(drawn_machines, tmp_path, en
     out = tmp_path / "out"
     arguments = ["anomaly", str(drawn_machines), "--out", str(out), "--encoder", encoder]
     arguments += ["--epochs", "2", "--batch_size", "4"]
-    assert main(arguments, environment={}, jobs={"anomaly": ANOMALY}) == 0
+    assert main(arguments, environment={"NAME": "DESKTOP-1"}, jobs={"anomaly": ANOMALY}) == 0
     report = json.loads((out / "report.json").read_text())
     figures = report["sections"]["gear-box"]
     assert figures["auc_source"] == figures["auc_target"] == 1.0

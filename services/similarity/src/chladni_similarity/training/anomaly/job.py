@@ -56,7 +56,14 @@ def build_parser() -> JobParser:
     parser.add_argument(
         "--out", "--output", type=Path, default=Path("build/anomaly"), help="folder for the results"
     )
-    parser.add_argument("--name", default="", help="name of the normal set; the folder's by default")
+    # Not by the variable NAME, which some systems set to the host's name.
+    parser.add_argument(
+        "--name",
+        dest="normal_set",
+        default="",
+        metavar="NAME",
+        help="name of the normal set; the folder's by default",
+    )
     parser.add_argument("--encoder", choices=(AUTOENCODER, MEL_STATISTICS, EFFICIENTNET), default=AUTOENCODER)
     parser.add_argument("--backend", choices=(FUSION, *BACKENDS), default=FUSION)
     parser.add_argument("--shaft-speed", type=positive_number, metavar="HZ", help="revolutions per second")
@@ -73,7 +80,9 @@ def build_parser() -> JobParser:
 
 def run(options: argparse.Namespace) -> int:
     """Run the job and return the exit status."""
-    name = options.name or re.sub("[^a-z0-9_-]+", "-", options.folder.resolve().name.lower()).strip("-_")
+    name = options.normal_set or re.sub("[^a-z0-9_-]+", "-", options.folder.resolve().name.lower()).strip(
+        "-_"
+    )
     if not re.fullmatch(NAME_PATTERN, name):
         raise DataError(f"{name!r} is no name of a normal set; choose one with --name")
     clips = find_clips(options.folder)
