@@ -136,3 +136,30 @@ async def test_a_call_that_was_never_sent_is_made_again(monkeypatch, target):
             await call(stub)
     assert len(waits) == 3
     assert all(0 < wait <= 0.5 for wait in waits)
+
+
+class SlowServicer(image_grpc.ImageGenerationServiceServicer):
+    """Works until it is cancelled."""
+
+    def __init__(self):
+        self.has_begun = asyncio.Event()
+        self.was_cancelled = asyncio.Event()
+
+    async def ListModels(self, _request, _context):
+        self.has_begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.was_cancelled.set()
+            raise
+
+
+async def test_a_caller_who_leaves_takes_the_call_along(serve):
+    servicer = SlowServicer()
+    async with client_of(await serve(servicer)) as stub:
+        calling = asyncio.create_task(call(stub))
+        await servicer.has_begun.wait()
+        calling.cancel()
+        async with asyncio.timeout(5):
+            await servicer.was_cancelled.wait()
+    assert calling.cancelled()

@@ -44,7 +44,11 @@ class RefusalRetrier(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type
         ends_at = None if timeout is None else time.monotonic() + timeout
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             call = await continuation(client_call_details, request)
-            code = await call.code()
+            try:
+                code = await call.code()
+            except asyncio.CancelledError:  # gRPC cancels this wait alone, not the call.
+                call.cancel()
+                raise
             if code is not grpc.StatusCode.UNAVAILABLE or attempt == _MAX_ATTEMPTS:
                 break
             wait_seconds = await _wait_seconds(call, attempt)
