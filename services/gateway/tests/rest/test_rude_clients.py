@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect as websocket_connect
 
 from chladni_gateway.rest import http_connections
 from chladni_gateway.rest import uploads as upload_module
 from chladni_gateway.rest.middleware import body_limit
+from chladni_gateway.rest.routes import live
 
 UPLOAD = (
     b"POST /api/v1/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n"
@@ -174,3 +177,35 @@ async def test_a_request_of_two_lengths_is_refused_and_the_connection_closed(ope
         answer = await asyncio.wait_for(reader.read(), 5)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_websocket_that_does_not_read_gives_its_place_back(open_gateway_with, monkeypatch):
+    monkeypatch.setattr(live, "_OPENING_SECONDS", 0.3)
+    handshake = (
+        b"GET /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    ping = b"\x89\xfd" + bytes(4 + 125)
+    async with open_gateway_with(http_write_seconds=0.5, max_live_streams=1) as gateway:
+        port = gateway.settings.http_port
+        rude = socket.socket()
+        rude.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        rude.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(rude, ("127.0.0.1", port))
+        reader, writer = await asyncio.open_connection(sock=rude)
+        writer.write(handshake)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        writer.transport.pause_reading()
+
+        async def ping_for_ever():
+            while True:
+                writer.write(ping * 500)
+                await writer.drain()
+                await asyncio.sleep(0)
+
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(ping_for_ever(), 10)
+        writer.transport.abort()
+        async with websocket_connect(f"ws://127.0.0.1:{port}/api/v1/live", proxy=None) as honest:
+            await honest.send('{"sample_rate_hz": 48000}')
+            assert '"ready"' in await honest.recv()

@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from chladni_runtime.server.peers import customer_of_host
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
 LINGER_SECONDS: Final = 5.0
 """Time for which the rest of a refused body is dropped, so that the client can read why."""
+_MIN_READ_BYTES: Final = 64 * 1024
+"""What a client must read of an answer in each interval; a slow one may take as many as the answer needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class ConnectionLimits:
         exempt_hosts: Hosts without that limit, such as a proxy through which all clients come.
         header_seconds: Time for the headers of a request, from the connection's begin or their first byte.
         idle_seconds: Time for which a connection is kept between two requests.
-        write_seconds: Time for a client to read what fills its buffers.
+        write_seconds: Time for a client to read what fills its buffers, of a long answer a part of that size.
     """
 
     max_connections: int = 512
@@ -71,6 +76,7 @@ class ConnectionTable:
         many, else of the host that has the most.
         """
         is_exempt = host in self.limits.exempt_hosts
+        host = customer_of_host(host)
         if not is_exempt and self._hosts[host] >= self.limits.max_per_host and not self._drop_idle(host):
             return False
         if len(self._connections) >= self.limits.max_connections and not self._drop_idle():
@@ -89,7 +95,7 @@ class ConnectionTable:
 
     def _drop_idle(self, host: str | None = None) -> bool:
         """Close an idle connection of a host, or of the one with the most; return whether there was one."""
-        idle = [(known, owner) for known, owner in self._connections.items() if known.is_idle]
+        idle = [(known, owner) for known, owner in self._connections.items() if known.makes_room]
         hosts = [host] if host is not None else sorted(self._hosts, key=self._hosts.__getitem__, reverse=True)
         for candidate in hosts:
             for connection, owner in idle:
@@ -115,13 +121,18 @@ class BoundedHttpProtocol(H11Protocol):
         self._table = table
         self._limits = table.limits
         self._waiting: asyncio.TimerHandle | None = None  # for headers, or for the end of a refused body
-        self._writing: asyncio.TimerHandle | None = None
+        self._reading = _ReadingWatch(self._limits.write_seconds)
         self._is_kept = False
 
     @property
     def is_idle(self) -> bool:
         """Whether no request is in progress."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether it may be closed for another one: it is idle, and the client has read all answers."""
+        return self.is_idle and not self.transport.get_write_buffer_size()
 
     def abort(self) -> None:
         """Close the connection at once, whatever it still had to send."""
@@ -179,17 +190,24 @@ class BoundedHttpProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Give the client some time to read."""
         super().pause_writing()
-        _cancel(self._writing)
-        self._writing = self.loop.call_later(self._limits.write_seconds, self.abort)
+        self._reading.start(self.transport, self.abort)
 
     def resume_writing(self) -> None:
         """Go on writing to a client that has read."""
-        _cancel(self._writing)
+        self._reading.stop()
         super().resume_writing()
+        if self._is_kept and self.is_idle:  # The connection has been idle only since now.
+            self._wait(self._limits.idle_seconds)
 
     def _wait(self, seconds: float) -> None:
         _cancel(self._waiting)
-        self._waiting = self.loop.call_later(seconds, self.abort)
+        self._waiting = self.loop.call_later(seconds, self._end_waiting)
+
+    def _end_waiting(self) -> None:
+        if self._reading.is_running:  # The client still reads the last answer, which has a limit of its own.
+            self._wait(self._limits.idle_seconds)
+        else:
+            self.abort()
 
     def _stop_waiting(self) -> None:
         _cancel(self._waiting)
@@ -197,8 +215,94 @@ class BoundedHttpProtocol(H11Protocol):
 
     def _leave(self) -> None:
         self._stop_waiting()
-        _cancel(self._writing)
+        self._reading.stop()
         self._table.remove(self)
+
+
+class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol of WebSockets, which does not wait for ever for a client that does not read.
+
+    uvicorn closes such a connection only when all is sent, and until then the application waits too.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        write_seconds: float,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._write_seconds = write_seconds
+        self._reading = _ReadingWatch(write_seconds)
+        self._ending: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting for the client."""
+        self._reading.stop()
+        _cancel(self._ending)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Receive messages; a client that does not read is not read, as the server answers pings at once."""
+        super().data_received(data)
+        if self._reading.is_running:
+            self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Give the client some time to read."""
+        super().pause_writing()
+        self._reading.start(self.transport, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on writing to a client that has read, and reading what it sends."""
+        self._reading.stop()
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """Close the connection, if the client does not read what is left to send."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self._ending = self.loop.call_later(self._write_seconds, self.transport.abort)
+
+
+class _ReadingWatch:
+    """A look now and then at whether a client reads what waits for it.
+
+    Args:
+        interval_seconds: Time between two looks.
+    """
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval_seconds = interval_seconds
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something waits for the client."""
+        return self._timer is not None
+
+    def start(self, transport: asyncio.Transport, abort: Callable[[], None]) -> None:
+        """Begin to look; close the connection once the client has read next to nothing between two looks."""
+        unsent_bytes = transport.get_write_buffer_size()
+
+        def look() -> None:
+            if unsent_bytes - transport.get_write_buffer_size() < _MIN_READ_BYTES:
+                abort()
+            else:
+                self.start(transport, abort)
+
+        self.stop()
+        self._timer = asyncio.get_running_loop().call_later(self._interval_seconds, look)
+
+    def stop(self) -> None:
+        """Stop to look."""
+        _cancel(self._timer)
+        self._timer = None
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
 
-from chladni_gateway.rest.http_connections import DEFAULT_LIMITS, BoundedHttpProtocol, ConnectionTable
+from chladni_gateway.rest.http_connections import (
+    DEFAULT_LIMITS,
+    BoundedHttpProtocol,
+    BoundedWebSocketProtocol,
+    ConnectionTable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -65,7 +70,7 @@ async def http_server(
             log_level="warning",
             access_log=False,  # The application logs its requests itself, in more detail.
             lifespan="off",
-            ws="websockets-sansio",
+            ws=cast("Any", partial(BoundedWebSocketProtocol, write_seconds=limits.write_seconds)),
             ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
             ws_per_message_deflate=False,  # Audio hardly shrinks, and a small message could grow large.
             server_header=False,
