@@ -11,7 +11,9 @@ from chladni_gateway.rest.middleware.origins import AllowedHosts
 FILES = {"file": ("a.wav", b"RIFF")}
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://127.0.0.1"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://127.0.0.1", "http://["]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 async def test_pages_of_other_origins_may_do_nothing(gateway, backends, error_of, origin, method):
     path = {"GET": "/api/v1/images", "DELETE": "/api/v1/jobs/x"}.get(method, "/api/v1/generate")

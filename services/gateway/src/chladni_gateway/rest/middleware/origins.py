@@ -108,7 +108,10 @@ class OriginMiddleware:
             return True
         if origin in self._allowed_origins:
             return True
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return parts.scheme in {"http", "https"} and parts.netloc.lower() == headers["host"].lower()
 
 
