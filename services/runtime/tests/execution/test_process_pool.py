@@ -6,6 +6,7 @@ import math
 import operator
 import os
 import pickle
+import resource
 import threading
 import time
 from pathlib import Path
@@ -99,6 +100,16 @@ def test_a_function_that_needs_too_much_memory_gets_no_more(pool):
         pool.run(bytes, 300 * MEGABYTE)
     assert process_of(pool) == before
     assert len(pool.run(bytes, 10 * MEGABYTE)) == 10 * MEGABYTE
+
+
+@pytest.mark.parametrize("kind", [resource.RLIMIT_AS, resource.RLIMIT_CPU])
+def test_limits_of_the_system_are_kept(pool, kind):
+    system_limit = 4096 * MEGABYTE
+    process_id = process_of(pool)
+    resource.prlimit(process_id, kind, (system_limit, system_limit))
+    assert pool.run(resource.getrlimit, kind)[1] == system_limit
+    assert process_of(pool) == process_id
+    assert resource.prlimit(process_id, kind) == (system_limit, system_limit)
 
 
 @pytest.mark.parametrize("ends_by_itself", [False, True])

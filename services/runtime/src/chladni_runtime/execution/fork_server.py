@@ -24,7 +24,6 @@ from typing import Final
 
 from chladni_runtime.execution.process_channel import load_trusted, receive_object, send_object
 
-_UNLIMITED: Final = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 _STATUS: Final = Path("/proc/self/statm")
 _PAGE_BYTES: Final = resource.getpagesize()
 _DESCRIPTOR_BYTES: Final = array.array("i").itemsize
@@ -116,16 +115,22 @@ def serve_tasks(channel: socket.socket) -> None:
 def _run(task: Task) -> Outcome:
     used_seconds = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     pages = int(_STATUS.read_text(encoding="ascii").split()[0])
-    unlimited = resource.RLIM_INFINITY
     try:
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used_seconds) + task.cpu_seconds + 1, unlimited))
-        resource.setrlimit(resource.RLIMIT_AS, (pages * _PAGE_BYTES + task.memory_bytes, unlimited))
+        _limit(resource.RLIMIT_CPU, int(used_seconds) + task.cpu_seconds + 1)
+        _limit(resource.RLIMIT_AS, pages * _PAGE_BYTES + task.memory_bytes)
         return Outcome(result=task.function(*task.args))
     except Exception as error:  # noqa: BLE001 - raised again in the pool's process
         return Outcome(error=error.with_traceback(None))
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, _UNLIMITED)
-        resource.setrlimit(resource.RLIMIT_CPU, _UNLIMITED)
+        _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+        _limit(resource.RLIMIT_CPU, resource.RLIM_INFINITY)
+
+
+def _limit(kind: int, value: int) -> None:
+    """Set a limit, or the one that the system sets if that is lower: only root may go above it."""
+    _, system_limit = resource.getrlimit(kind)
+    limits = [limit for limit in (value, system_limit) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(kind, (min(limits, default=resource.RLIM_INFINITY), system_limit))
 
 
 def _send_outcome(channel: socket.socket, outcome: Outcome) -> None:
