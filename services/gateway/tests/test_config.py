@@ -21,6 +21,14 @@ def test_defaults_are_those_of_the_deployment_on_one_machine():
     assert settings.cors_origins == ()
 
 
+def test_a_phone_on_a_slow_network_has_time_to_send_the_largest_recording():
+    settings = load_settings(GatewaySettings, {})
+    slow_bytes_per_second = 40_000
+    assert slow_bytes_per_second > settings.min_upload_bytes_per_second
+    for seconds in (settings.upload_timeout_seconds, settings.message_timeout_seconds):
+        assert seconds * slow_bytes_per_second > settings.max_audio_bytes
+
+
 def test_origins_are_separated_by_commas():
     settings = load_settings(
         GatewaySettings, {"CHLADNI_GATEWAY_CORS_ORIGINS": "https://a.example, https://b.example:8443"}

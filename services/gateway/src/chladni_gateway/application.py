@@ -29,7 +29,7 @@ class Limits:
         comparison_timeout_seconds: Time for one comparison or search.
         spectrogram_timeout_seconds: Time for one spectrogram.
         health_timeout_seconds: Time for the services behind the gateway to say how they are.
-        upload_timeout_seconds: Time for an upload to arrive.
+        upload_timeout_seconds: Time for an upload of one file to arrive.
         max_concurrent_uploads: Uploads in progress at most.
         min_upload_bytes_per_second: Rate at which a body must arrive, after its first seconds.
         max_audio_bytes: Largest recording.

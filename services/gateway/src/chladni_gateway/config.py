@@ -109,7 +109,12 @@ class GatewaySettings(ServiceSettings):
     )
     comparison_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one comparison.")
     spectrogram_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Time for one spectrogram.")
-    upload_timeout_seconds: float = Field(60.0, gt=0, le=3600, description="Time for an upload to arrive.")
+    upload_timeout_seconds: float = Field(
+        300.0,
+        gt=0,
+        le=3600,
+        description="Time for an upload of one file to arrive; phones in the country send 40 kB a second.",
+    )
     health_timeout_seconds: float = Field(
         1.0, gt=0, le=60, description="Time for a service behind the gateway to say how it is."
     )

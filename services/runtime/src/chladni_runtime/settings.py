@@ -73,7 +73,7 @@ class ServiceSettings(BaseModel):
         1024, ge=1, le=100_000, description="gRPC connections at most; further ones are closed."
     )
     message_timeout_seconds: float = Field(
-        60.0, gt=0, le=3600, description="Time for the request message of a gRPC call to arrive."
+        300.0, gt=0, le=3600, description="Time for the request message of a gRPC call to arrive."
     )
     max_slow_messages: int = Field(
         16,

@@ -350,7 +350,7 @@ class UploadReader:
     Args:
         places: Bounds the uploads in progress.
         max_audio_bytes: Largest recording.
-        timeout_seconds: Time for an upload to arrive.
+        timeout_seconds: Time for an upload of one file to arrive; several have a multiple of it.
         min_bytes_per_second: Rate at which it must arrive, after its first seconds.
     """
 
@@ -384,16 +384,17 @@ class UploadReader:
     async def _read_fields(self, request: Request, form_type: type[UploadForm]) -> dict[str, FormField]:
         text_limits = form_type.text_limits()
         rules = {_FILE: FieldRule(self._max_audio_bytes, self._too_large, form_type.max_files)}
-        max_file_bytes = min(form_type.max_files, _MAX_FILES_OF_FULL_SIZE) * self._max_audio_bytes
+        full_files = min(form_type.max_files, _MAX_FILES_OF_FULL_SIZE)
+        max_file_bytes = full_files * self._max_audio_bytes
         rules |= {name: FieldRule(limit, _text_too_long(name, limit)) for name, limit in text_limits.items()}
         pieces = read_body(
             request.receive,
             request.headers,
             limit_bytes=max_file_bytes + sum(text_limits.values()) + _FORM_OVERHEAD_BYTES,
             min_bytes_per_second=self._min_bytes_per_second,
-            too_large=self._too_large,
+            too_large=self._too_large if full_files == 1 else _all_too_large(max_file_bytes),
         )
-        async with self._places.hold(self._timeout_seconds) as upload:
+        async with self._places.hold(self._timeout_seconds * full_files) as upload:
             return await read_form(
                 upload.counted(pieces), content_type=request.headers.get("content-type", ""), rules=rules
             )
@@ -434,6 +435,19 @@ def _to_violation(details: ErrorDetails) -> FieldViolation:
     if name == _FILE:
         return FieldViolation(name, "is missing; send the recording in this form field.")
     return FieldViolation(name, str(details["ctx"]["error"]))
+
+
+def _all_too_large(max_bytes: int) -> Callable[[], ChladniError]:
+    def too_large() -> ChladniError:
+        return InvalidInputError(
+            Reason.FILE_TOO_LARGE,
+            f"the files are larger than {max_bytes / 2**20:g} MiB together, the limit; send fewer or shorter "
+            "ones, or compress them, for example as OGG.",
+            field=_FILE,
+            metadata={"max_bytes": max_bytes},
+        )
+
+    return too_large
 
 
 def _text_too_long(name: str, limit_bytes: int) -> Callable[[], ChladniError]:

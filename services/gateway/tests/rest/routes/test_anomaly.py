@@ -73,6 +73,16 @@ async def test_images_make_normal_sets_too(gateway, backends):
     assert backends.anomaly.created[0].replace
 
 
+async def test_files_that_are_too_large_together_are_refused_as_that(open_gateway_with, error_of):
+    async with open_gateway_with(max_audio_bytes=100_000) as gateway:
+        files = [("file", ("a.wav", WAV.ljust(100_000, b"0"))) for _ in range(6)]
+        response = await gateway.http.post(SETS, files=files, data={"name": "pump"})
+        alone = await gateway.http.post(SETS, files=files[:1], data={"name": "pump"})
+    assert error_of(response)["code"] == "FILE_TOO_LARGE"
+    assert "together" in error_of(response)["message"]
+    assert alone.status_code == 200
+
+
 async def test_wrong_forms_are_refused(gateway, backends, error_of):
     response = await gateway.http.post(URL, data={"normal_set": "pump"}, files={})
     assert response.status_code == 400
