@@ -9,6 +9,7 @@ import grpc
 import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
@@ -83,6 +84,28 @@ async def test_health_is_watched_by_so_many_and_checked_by_all(rude_service, mon
     watches[0].cancel()
     async with asyncio.timeout(5):
         while await stub.Watch(health_pb2.HealthCheckRequest()).read() is grpc.aio.EOF:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_is_open_to_so_many_at_a_time(rude_service, monkeypatch, version):
+    _, channel, _ = rude_service
+    monkeypatch.setattr(lifecycle, "_MAX_WATCHES", 2)
+    ask = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+    question = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+
+    async def open_stream():
+        stream = ask()
+        await stream.write(question)
+        return stream
+
+    streams = [await open_stream() for _ in range(2)]
+    for stream in streams:
+        assert await stream.read() is not grpc.aio.EOF
+    assert await (await open_stream()).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    streams[0].cancel()
+    async with asyncio.timeout(5):
+        while await (await open_stream()).read() is grpc.aio.EOF:
             await asyncio.sleep(0.01)
 
 

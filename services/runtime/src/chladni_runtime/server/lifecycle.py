@@ -17,8 +17,13 @@ from chladni_runtime.execution.retry_delays import draw_jitter
 from chladni_runtime.server.interceptor import Call
 from chladni_runtime.server.peers import customer_of_host, host_of_peer
 
-_WATCH: Final = "/grpc.health.v1.Health/Watch"
-_MAX_WATCHES: Final = 256  # Each lasts as long as its client likes.
+_WATCHES: Final = {
+    "/grpc.health.v1.Health/Watch": "watch the health",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "ask for the contract",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "ask for the contract",
+}
+"""Calls without a place of the service that last as long as their client likes, and what that does."""
+_MAX_WATCHES: Final = 256
 _WATCH_RETRY_SECONDS: Final = 5.0
 _MIN_START_DELAY_SECONDS: Final = 1.0
 _MAX_START_DELAY_SECONDS: Final = 15.0
@@ -52,7 +57,7 @@ class RequestGate:
         self._admission = admission
         self._max_per_host = max_per_host or admission.capacity
         self._hosts: Counter[str] = Counter()
-        self._watches = 0
+        self._watches: Counter[str] = Counter()
         self._calls: dict[Call, asyncio.Task[object] | None] = {}
         self._held: set[asyncio.Task[object] | None] = set()
         self._is_ending = False
@@ -68,14 +73,15 @@ class RequestGate:
         """
         if not call.is_probe:
             self._check(call)
-        elif call.method == _WATCH:
-            if self._watches >= _MAX_WATCHES:
+        elif call.method in _WATCHES:
+            count = self._watches[call.method]
+            if count >= _MAX_WATCHES:
                 raise QueueFullError(
-                    f"{self._watches} clients watch the health already, the limit.",
+                    f"{count} clients {_WATCHES[call.method]} already, the limit.",
                     retry_after_seconds=_WATCH_RETRY_SECONDS,
-                    metadata={"count": self._watches, "maximum": _MAX_WATCHES},
+                    metadata={"count": count, "maximum": _MAX_WATCHES},
                 )
-            self._watches += 1
+            self._watches[call.method] += 1
 
     def admit(self, call: Call) -> None:
         """Admit a call whose message has come.
@@ -96,8 +102,8 @@ class RequestGate:
 
     def end(self, call: Call) -> None:
         """Record that a call has ended."""
-        if call.method == _WATCH:
-            self._watches -= 1
+        if call.method in _WATCHES:
+            self._watches[call.method] -= 1
         if call.admitted_at is None:
             return
         del self._calls[call]
