@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import math
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chladni_contract.errors import FaultError, Reason
-from chladni_gateway.rest.uploads import read_npy
+from chladni_contract.errors import DeadlineExceededError, FaultError, Reason
+from chladni_gateway.rest.uploads import UploadPlaces, read_npy
 
 EXAMPLES = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -166,3 +168,25 @@ def test_a_numpy_file_is_read_as_numpy_reads_it(shape, kind, is_fortran, data):
 def test_what_is_no_numpy_file_is_refused(content):
     with pytest.raises(ValueError, match="no NumPy file"):
         read_npy(content)
+
+
+async def test_an_upload_that_is_late_already_makes_room_without_harm_to_the_next():
+    places = UploadPlaces(1, clock=itertools.count(step=10).__next__)
+    loop = asyncio.get_running_loop()
+
+    async def upload(seconds, timeout_seconds):
+        async with places.hold(timeout_seconds):
+            await asyncio.sleep(seconds)
+
+    late = asyncio.create_task(upload(60, 0.05))
+    await asyncio.sleep(0)
+    coming = []
+
+    def hold_the_loop_up():  # Until the next turn ends the first, after the second has come.
+        time.sleep(0.06)
+        loop.call_soon(lambda: coming.append(asyncio.create_task(upload(0, 30))))
+
+    loop.call_soon(hold_the_loop_up)
+    with pytest.raises(DeadlineExceededError):
+        await late
+    await coming[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -83,3 +84,20 @@ async def test_prompt_messages_pass_while_slow_ones_hold_all_their_places():
         assert await subject.receive("honest", value()) == "message"
     assert not any(task.done() for task in slow)
     await cancelled(slow)
+
+
+async def test_one_that_is_late_already_makes_room_without_harm_to_the_next():
+    subject = arrivals(capacity=1, timeout_seconds=0.05)
+    (late,) = await started([subject.receive("a", never())])
+    loop = asyncio.get_running_loop()
+    coming = []
+
+    def hold_the_loop_up():  # Until the next turn ends the wait of the first, after the second has come.
+        time.sleep(0.06)
+        loop.call_soon(lambda: coming.append(asyncio.create_task(subject.receive("b", value()))))
+
+    loop.call_soon(hold_the_loop_up)
+    with pytest.raises(DeadlineExceededError):
+        await late
+    assert await coming[0] == "message"
+    assert subject.count == 0

@@ -336,8 +336,9 @@ class UploadPlaces:
         if slowest is None or rates[slowest] >= _FAST_BYTES_PER_SECOND:
             raise _no_place(f"{len(self._uploads)} of at most {self._capacity} uploads are arriving.")
         self._uploads.discard(slowest)
-        slowest.is_displaced = True
-        slowest.timeout.reschedule(asyncio.get_running_loop().time())
+        if not slowest.timeout.expired():  # Else it is on its way out already.
+            slowest.is_displaced = True
+            slowest.timeout.reschedule(asyncio.get_running_loop().time())
 
 
 def _no_place(fault: str) -> QueueFullError:

@@ -55,8 +55,9 @@ class _Lane:
             peer = max(counts, key=counts.__getitem__)
             displaced = next(other for other in self._arrivals if other.peer == peer)
             del self._arrivals[displaced]
-            displaced.is_displaced = True
-            displaced.timeout.reschedule(asyncio.get_running_loop().time())
+            if not displaced.timeout.expired():  # Else it is on its way out already.
+                displaced.is_displaced = True
+                displaced.timeout.reschedule(asyncio.get_running_loop().time())
 
     def remove(self, arrival: _Arrival) -> bool:
         """Remove a message; return whether it was here."""
