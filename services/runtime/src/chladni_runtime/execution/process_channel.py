@@ -183,7 +183,8 @@ def _aligned(size: int) -> int:
 
 
 def _receive_head(channel: socket.socket) -> tuple[bytes, int | None]:
-    head, ancillary, _, _ = channel.recvmsg(_HEADER.size, socket.CMSG_SPACE(_DESCRIPTOR_BYTES))
+    # The length, not the space: that has room for a second descriptor, which nobody would close.
+    head, ancillary, _, _ = channel.recvmsg(_HEADER.size, socket.CMSG_LEN(_DESCRIPTOR_BYTES))
     descriptors = array.array("i")
     for level, kind, content in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
