@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -88,6 +89,16 @@ def test_a_photograph_is_turned_as_its_exif_data_says():
     exif = Image.Exif()
     exif[0x0112] = 6
     content = file_of(format="JPEG", exif=exif)
+    assert decode_initial_image(content, field="image").shape == (32, 16, 3)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "PNG"])
+@pytest.mark.parametrize("kind", [3, 5, 12])  # a number, a fraction, a double
+def test_a_photograph_with_odd_exif_data_is_turned_too(image_format, kind):
+    maker = struct.pack("<HHII", 0x010F, kind, 1, 8)  # which is a text
+    orientation = struct.pack("<HHII", 0x0112, 3, 1, 6)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + maker + orientation + bytes(4)
+    content = file_of(format=image_format, exif=exif)
     assert decode_initial_image(content, field="image").shape == (32, 16, 3)
 
 

@@ -22,6 +22,7 @@ _PREVIEW_QUALITY: Final = 80
 _FULL_COLOR_QUALITY: Final = 90
 
 _INITIAL_IMAGE_FORMATS: Final = ("PNG", "JPEG", "WEBP")
+_EXIF_NAMES: Final = ("exif", "Raw profile type exif")
 _MAX_PIXELS: Final = 4096 * 4096
 _MIN_SIDE_PIXELS: Final = 8
 
@@ -49,6 +50,10 @@ def decode_initial_image(content: bytes, *, field: str) -> NDArray[np.uint8]:
                     min_side_pixels=_MIN_SIDE_PIXELS,
                     max_pixels=_MAX_PIXELS,
                 )
+            # Turning the image writes its Exif data again if they are there, which fails if they are odd.
+            image.getexif()
+            for name in _EXIF_NAMES:
+                image.info.pop(name, None)
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _refusal(f"{field} cannot be decoded; send a whole PNG, JPEG or WebP file.", field) from error
