@@ -131,6 +131,16 @@ def test_the_noted_orientation_is_applied(encode, random_image, orientation):
     np.testing.assert_array_equal(np.moveaxis(decode(content), 0, -1), upright)
 
 
+@pytest.mark.parametrize("kind", [3, 5, 12])  # a number, a fraction, a double
+def test_it_is_applied_beside_odd_exif_data_too(encode, random_image, kind):
+    maker = struct.pack("<HHII", 0x010F, kind, 1, 8)  # which is a text
+    orientation = struct.pack("<HHII", 0x0112, 3, 1, 3)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + maker + orientation + bytes(4)
+    upright = random_image(4)
+    content = encode(np.ascontiguousarray(upright[::-1, ::-1]), exif=exif)
+    np.testing.assert_array_equal(np.moveaxis(decode(content), 0, -1), upright)
+
+
 def test_of_an_animation_the_first_image_counts(encode, random_image):
     frames = [Image.fromarray(random_image(seed)) for seed in (5, 6)]
     content = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)

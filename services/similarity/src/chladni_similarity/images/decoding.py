@@ -25,6 +25,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 _MAX_SCANS: Final = 100
 _MAX_SCANNED_PIXELS: Final = 200_000_000
 """Pixels of all scans of a JPEG: 11 scans of the largest image, as programs write them."""
+_EXIF_NAMES: Final = ("exif", "Raw profile type exif")
 _WHITE: Final = (255, 255, 255, 255)
 
 
@@ -142,6 +143,10 @@ def decode_checked_image(content: bytes, image_format: ImageFormat, *, field: st
         image = Image.open(BytesIO(content), formats=[image_format])
         image.verify()  # Checksums of a PNG to its very end; loading stops at the last pixel.
         image = Image.open(BytesIO(content), formats=[image_format])
+        # Turning the image writes its Exif data again if they are there, which fails if they are odd.
+        image.getexif()
+        for name in _EXIF_NAMES:
+            image.info.pop(name, None)
         return _to_pixels(ImageOps.exif_transpose(image))
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions at damaged files.
         raise invalid_image(field, "is damaged or cut off; it cannot be decoded to its end.") from error
