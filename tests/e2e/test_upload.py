@@ -31,7 +31,9 @@ async def test_limits_and_formats_are_said_up_front(page):
     await expect(limits).to_have_text(
         "WAV, MP3, FLAC, OGG, M4A, WebM, AAC, AMR, AIFF or CAF · 0.1 s to 30 s · up to 10 MB each"
     )
-    await expect(page.locator("#file")).to_have_attribute("accept", re.compile(r"\.wav,\.mp3,\.flac,\.ogg"))
+    await expect(page.locator("#file")).to_have_attribute(
+        "accept", re.compile(r"audio/\*,\.wav,.*\.mp3,.*\.flac,\.ogg,.*\.m4a,.*\.webm")
+    )
     await expect(page.locator("#file")).to_have_attribute("aria-describedby", "limits")
 
 

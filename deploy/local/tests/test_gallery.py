@@ -27,7 +27,7 @@ def piece(name, **descriptors):
     )
     image = CreatedImage(
         image_id="1",
-        png=png_of("red"),
+        content=png_of("red"),
         width_pixels=64,
         height_pixels=64,
         provenance=provenance,

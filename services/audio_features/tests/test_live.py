@@ -35,6 +35,33 @@ def cut(samples, sizes):
     return chunks
 
 
+WAV_SUBTYPES = {
+    PcmEncoding.INT16: "PCM_16",
+    PcmEncoding.FLOAT32: "FLOAT",
+    PcmEncoding.UINT8: "PCM_U8",
+    PcmEncoding.INT24: "PCM_24",
+    PcmEncoding.INT32: "PCM_32",
+    PcmEncoding.FLOAT64: "DOUBLE",
+}
+INTEGER_BITS = {PcmEncoding.INT16: 16, PcmEncoding.INT24: 24, PcmEncoding.INT32: 32}
+
+
+def encoded(frames, encoding):
+    """Return (n, channels) samples in an encoding, frame by frame, and the values that they stand for."""
+    if encoding is PcmEncoding.UINT8:
+        raw = (frames * 127 + 128).astype("u1")
+        return raw, (raw.astype(float) - 128) / 128
+    if encoding not in INTEGER_BITS:
+        raw = frames.astype(encoding.value)
+        return raw, raw
+    scale = 2 ** (INTEGER_BITS[encoding] - 1)
+    values = (frames * (scale - 1)).astype("<i4")
+    exact = values / scale
+    if encoding is PcmEncoding.INT24:
+        return values[..., None].view("u1")[..., :3], exact
+    return values.astype(encoding.value), exact
+
+
 def streamed(transform, chunks, rate_hz):
     stream = MelStream(transform, sample_rate_hz=rate_hz)
     pushed = [stream.push(chunk) for chunk in chunks]
@@ -111,12 +138,7 @@ def test_levels(sounds, transform):
 def test_pcm_is_mixed_sample_by_sample(channels, encoding, sizes):
     rng = np.random.default_rng(channels)
     frames = rng.uniform(-1, 1, (1000, channels))
-    if encoding is PcmEncoding.INT16:
-        raw = (frames * 32767).astype("<i2")
-        exact = raw / 32768
-    else:
-        raw = frames.astype("<f4")
-        exact = raw
+    raw, exact = encoded(frames, encoding)
     reader = PcmReader(PcmFormat(16000, channels, encoding), limits=LIMITS)
     whole = reader.read(raw.tobytes())
     assert np.abs(whole - exact.mean(axis=1)).max() < 1e-6
@@ -221,10 +243,9 @@ def test_a_summary_of_the_sound_so_far_changes_nothing(extractor, sounds, rate_h
 @pytest.mark.parametrize("encoding", list(PcmEncoding))
 def test_a_clip_of_samples_is_read_like_its_file(files, sounds, encoding):
     stereo = np.stack([sounds.chord(60, 64, 67), sounds.noise(2.0)], axis=1)
-    is_int = encoding is PcmEncoding.INT16
-    raw = (stereo * 32767).astype("<i2") if is_int else stereo.astype("<f4")
+    raw, exact = encoded(stereo, encoding)
     clip = read_pcm_clip(PcmClip(raw.tobytes(), PcmFormat(44100, 2, encoding)), LIMITS)
-    content = files.encode(raw, 44100, subtype="PCM_16" if is_int else "FLOAT")
+    content = files.encode(exact, 44100, subtype=WAV_SUBTYPES[encoding])
     file = AudioDecoder(LIMITS).read(content)
     assert np.array_equal(clip.samples, file.samples)
     assert clip.sample_rate_hz == file.sample_rate_hz == 44100

@@ -56,13 +56,14 @@ def test_audio_up_to_the_limit_passes_and_longer_audio_does_not(
 ):
     """Feature: voice-to-image-system, Property 3: Duration Limit Enforcement.
 
-    For any audio up to the limit, processing succeeds; any longer audio is refused as such.
+    For any audio up to the limit, to the nearest sample, processing succeeds; any longer audio is refused as
+    such.
     """
     decoder = AudioDecoder(replace(LIMITS, max_duration_seconds=limit_seconds))
     count = round(share * limit_seconds * rate_hz)
     samples = 0.1 * np.random.default_rng(count).standard_normal(count)
     content = files.encode(samples, rate_hz, file_format)
-    if count / rate_hz <= limit_seconds:
+    if count <= round(limit_seconds * rate_hz):
         assert decoder.decode(content).duration_seconds == pytest.approx(count / rate_hz, abs=0.001)
     else:
         with pytest.raises(InvalidInputError) as caught:

@@ -87,6 +87,7 @@ class RunningGateway:
                 http_port=0,
                 metrics_port=0,
                 drain_delay_seconds=0.0,
+                trusted_peers=("127.0.0.1",),
                 image_folder=self._image_folder,
                 **targets,
             )

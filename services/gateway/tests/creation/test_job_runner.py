@@ -314,6 +314,16 @@ async def test_a_job_that_has_not_begun_can_be_cancelled():
     assert [event for _, event in await collect(job)] == [Cancelled(Stage.AUDIO_FEATURES)]
 
 
+async def test_a_job_at_work_when_the_service_stops_fails_with_the_reason():
+    job_runner = job_runner_over(Script())
+    job = job_runner.start(request_of("ann"))
+    await settle()
+    await job_runner.close()
+    assert job.status.state is JobState.FAILED
+    [*_, (_, ended)] = await collect(job)
+    assert ended.error.reason is Reason.DRAINING
+
+
 async def test_jobs_of_others_do_not_exist():
     job_runner = job_runner_over(Script())
     job = job_runner.start(request_of("ann"))

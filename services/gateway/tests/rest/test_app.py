@@ -242,7 +242,7 @@ async def test_the_api_describes_itself(gateway):
         "file", "seed", "steps", "guidance_scale", "recipe", "scheduler", "width_pixels", "height_pixels",
         "priority", "reproducible", "bypass_cache", "prompt", "negative_prompt", "strength", "model",
         "noise_mode", "noise_weight", "calibration", "request_id", "upscale", "refiner_start",
-        "initial_latents", "format", "quality",
+        "initial_latents", "format", "quality", "start_seconds", "end_seconds",
     }  # fmt: skip
     assert all(
         "examples" in field

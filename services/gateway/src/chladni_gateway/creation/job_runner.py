@@ -11,7 +11,14 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
-from chladni_contract.errors import ChladniError, FaultError, NotFoundError, QueueFullError, Reason
+from chladni_contract.errors import (
+    ChladniError,
+    FaultError,
+    NotFoundError,
+    QueueFullError,
+    Reason,
+    UnavailableError,
+)
 from chladni_gateway.creation.job import Cancelled, Failed, Job, JobEvent, to_job_event
 from chladni_gateway.creation.operations import Operation
 from chladni_gateway.domain.events import CreationEvent
@@ -102,6 +109,7 @@ class JobRunner:
         self._hold = hold
         self._jobs: dict[UUID, Job] = {}  # In the order of their start.
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._is_closing = False
 
     @property
     def unfinished_count(self) -> int:
@@ -197,7 +205,8 @@ class JobRunner:
         del self._jobs[job_id]
 
     async def close(self) -> None:
-        """Cancel all jobs."""
+        """End all jobs; those at work fail, because the service stops."""
+        self._is_closing = True
         tasks = tuple(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -214,7 +223,7 @@ class JobRunner:
     def _end(self, job: Job, task: asyncio.Task[None]) -> None:
         """Take down how a task ended, whatever ended it."""
         del self._tasks[job.job_id]
-        end = _end_of(job, task)
+        end = Failed(_stopped()) if task.cancelled() and self._is_closing else _end_of(job, task)
         if not job.is_over:
             job.add(end, now=self._now())
 
@@ -266,6 +275,14 @@ def _end_of(job: Job, task: asyncio.Task[None]) -> JobEvent:
             )
         case None:
             return Failed(FaultError(Reason.INTERNAL, "The job ended without an image."))
+
+
+def _stopped() -> UnavailableError:
+    return UnavailableError(
+        Reason.DRAINING,
+        "The service is shutting down and had to stop this job. Start it again.",
+        retry_after_seconds=_RETRY_AFTER_SECONDS,
+    )
 
 
 def _no_room(problem: str, count: int) -> QueueFullError:

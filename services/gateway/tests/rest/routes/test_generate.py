@@ -63,6 +63,7 @@ async def test_a_recording_becomes_an_image_that_can_be_fetched(gateway):
         "sample_rate_hz": 44100,
         "channel_count": 2,
         "duration_seconds": 1.5,
+        "start_seconds": None,
         "sha256": hashlib.sha256(b"RIFF and some sound").hexdigest(),
     }
     assert body["descriptors"][0].keys() == {

@@ -15,8 +15,9 @@ from chladni_runtime.server.validation import RequestValidator
 
 MAX_PROMPT_LENGTH: Final = 2000
 DEFAULT_STRENGTH: Final = 0.7
-_MAX_LATENT: Final = 100.0
-"""Noise reaches 6; far beyond, a network's arithmetic overflows, as if the service was at fault."""
+_MAX_LATENT: Final = 10_000.0
+"""Noise reaches 6, and latents by a calibration of few clips some hundreds; far beyond, a network's
+arithmetic overflows, as if the service was at fault."""
 _MESSAGES: Final = ("audio_embedding", "initial_latents", "initial_image")
 _TEXTS: Final = ("prompt", "negative_prompt")
 _EMBEDDING: Final = "conditioning.audio_embedding"

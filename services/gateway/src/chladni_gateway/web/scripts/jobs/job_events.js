@@ -10,8 +10,8 @@ const TIMEOUT_MS = 180_000;
 const LAST_EVENTS = new Set(["created", "failed", "error", "cancelled"]);
 
 /**
- * Yields the events of a job up to its last one. If the connection breaks, it yields `{name: "interrupted"}`
- * and asks again for what came after the event that it saw last.
+ * Yields the events of a job up to its last one. If the connection breaks, or the server stops before the job is
+ * done, it yields `{name: "interrupted"}` and asks again for what came after the event that it saw last.
  *
  * Throws ApiError if the server knows no such job, or is unreachable for minutes.
  */
@@ -24,6 +24,7 @@ export async function* followJob(jobId, { signal }) {
       const response = await openJobEvents(jobId, { lastEventId, signal });
       if (response.status === NOTHING_LEFT) return;
       for await (const event of readEvents(response.body)) {
+        if (endsWithItsServer(event)) break;
         lastEventId = event.id ?? lastEventId;
         failures = 0;
         lastEventAt = performance.now();
@@ -41,4 +42,9 @@ export async function* followJob(jobId, { signal }) {
     await delay(DELAYS_MS[Math.min(failures, DELAYS_MS.length - 1)], signal);
     failures += 1;
   }
+}
+
+/** Whether a job failed only because its server stops: the server that comes next is asked about it. */
+function endsWithItsServer({ name, data }) {
+  return name === "failed" && data.error?.code === "DRAINING";
 }
