@@ -166,7 +166,7 @@ BAD_MESSAGES = [
     (message_for(conditioning=latents(1.5)), "conditioning.initial_latents_weight"),
     (message_for(conditioning={"initial_latents_weight": 0.5}), "conditioning.initial_latents_weight"),
     (message_for(conditioning=latents(values=LATENTS * np.inf)), "conditioning.initial_latents.data"),
-    (message_for(conditioning=latents(values=LATENTS * 0 - 10_001)), "conditioning.initial_latents.data"),
+    (message_for(conditioning=latents(values=LATENTS * 0 - 1_000_100)), "conditioning.initial_latents.data"),
     (message_for(conditioning=latents(values=LATENTS * 0 + 3e38)), "conditioning.initial_latents.data"),
     (message_for(conditioning={"initial_image": IMAGE}), "conditioning.initial_image"),
     (message_for(conditioning={"strength": 0.5}), "conditioning.strength"),

@@ -15,9 +15,9 @@ from chladni_runtime.server.validation import RequestValidator
 
 MAX_PROMPT_LENGTH: Final = 2000
 DEFAULT_STRENGTH: Final = 0.7
-_MAX_LATENT: Final = 10_000.0
-"""Noise reaches 6, and latents by a calibration of few clips some hundreds; far beyond, a network's
-arithmetic overflows, as if the service was at fault."""
+_MAX_LATENT: Final = 1e6
+"""Noise reaches 6, and latents by a calibration of a few clips, some cells of which hardly vary, tens of
+thousands; far beyond, a network's arithmetic overflows, as if the service was at fault."""
 _MESSAGES: Final = ("audio_embedding", "initial_latents", "initial_image")
 _TEXTS: Final = ("prompt", "negative_prompt")
 _EMBEDDING: Final = "conditioning.audio_embedding"
@@ -101,7 +101,7 @@ def to_conditioning(
         validator.check(
             "conditioning.initial_latents.data",
             valid=bool(np.abs(latents).max() <= _MAX_LATENT),
-            description=f"must hold values from -{_MAX_LATENT:g} to {_MAX_LATENT:g}, as noise does.",
+            description=f"must hold values from -{_MAX_LATENT:.0f} to {_MAX_LATENT:.0f}; noise is within 6.",
             metadata={"minimum": -_MAX_LATENT, "maximum": _MAX_LATENT},
         )
     validator.raise_if_invalid()
