@@ -181,3 +181,32 @@ def _too_often(name: str, max_count: int) -> ChladniError:
 
 def _malformed(problem: str) -> ChladniError:
     return InvalidInputError(Reason.INVALID_FIELD, f"body {problem}.", field="body")
+
+
+def files_too_large(name: str, max_bytes: int) -> Callable[[], ChladniError]:
+    """Return what makes the error that the files of a field are too large together."""
+
+    def too_large() -> ChladniError:
+        return InvalidInputError(
+            Reason.FILE_TOO_LARGE,
+            f"the files are larger than {max_bytes / 2**20:g} MiB together, the limit; send fewer or shorter "
+            "ones, or compress them, for example as OGG.",
+            field=name,
+            metadata={"max_bytes": max_bytes},
+        )
+
+    return too_large
+
+
+def text_too_long(name: str, limit_bytes: int) -> Callable[[], ChladniError]:
+    """Return what makes the error that the text of a field is too long."""
+
+    def too_long() -> ChladniError:
+        return InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"{name} is longer than {limit_bytes} bytes, the limit.",
+            field=name,
+            metadata={"maximum": limit_bytes},
+        )
+
+    return too_long

@@ -27,7 +27,6 @@ from chladni_contract.errors import (
     DeadlineExceededError,
     FieldViolation,
     InvalidFieldsError,
-    InvalidInputError,
     QueueFullError,
     Reason,
 )
@@ -36,10 +35,10 @@ from chladni_gateway.domain.images import ImageFormat
 from chladni_gateway.domain.request import MAX_LATENT_VALUES, MAX_QUALITY, clip_too_large
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.middleware.body_limit import read_body
-from chladni_gateway.rest.multipart import FieldRule, FormField, read_form
+from chladni_gateway.rest.multipart import FieldRule, FormField, files_too_large, read_form, text_too_long
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from enum import StrEnum
 
     from pydantic_core import ErrorDetails
@@ -387,13 +386,13 @@ class UploadReader:
         rules = {_FILE: FieldRule(self._max_audio_bytes, self._too_large, form_type.max_files)}
         full_files = min(form_type.max_files, _MAX_FILES_OF_FULL_SIZE)
         max_file_bytes = full_files * self._max_audio_bytes
-        rules |= {name: FieldRule(limit, _text_too_long(name, limit)) for name, limit in text_limits.items()}
+        rules |= {name: FieldRule(limit, text_too_long(name, limit)) for name, limit in text_limits.items()}
         pieces = read_body(
             request.receive,
             request.headers,
             limit_bytes=max_file_bytes + sum(text_limits.values()) + _FORM_OVERHEAD_BYTES,
             min_bytes_per_second=self._min_bytes_per_second,
-            too_large=self._too_large if full_files == 1 else _all_too_large(max_file_bytes),
+            too_large=self._too_large if full_files == 1 else files_too_large(_FILE, max_file_bytes),
         )
         async with self._places.hold(self._timeout_seconds * full_files) as upload:
             return await read_form(
@@ -436,28 +435,3 @@ def _to_violation(details: ErrorDetails) -> FieldViolation:
     if name == _FILE:
         return FieldViolation(name, "is missing; send the recording in this form field.")
     return FieldViolation(name, str(details["ctx"]["error"]))
-
-
-def _all_too_large(max_bytes: int) -> Callable[[], ChladniError]:
-    def too_large() -> ChladniError:
-        return InvalidInputError(
-            Reason.FILE_TOO_LARGE,
-            f"the files are larger than {max_bytes / 2**20:g} MiB together, the limit; send fewer or shorter "
-            "ones, or compress them, for example as OGG.",
-            field=_FILE,
-            metadata={"max_bytes": max_bytes},
-        )
-
-    return too_large
-
-
-def _text_too_long(name: str, limit_bytes: int) -> Callable[[], ChladniError]:
-    def too_long() -> ChladniError:
-        return InvalidInputError(
-            Reason.INVALID_FIELD,
-            f"{name} is longer than {limit_bytes} bytes, the limit.",
-            field=name,
-            metadata={"maximum": limit_bytes},
-        )
-
-    return too_long
