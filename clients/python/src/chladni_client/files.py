@@ -9,13 +9,12 @@ from typing import BinaryIO, Final, TypeAlias
 from uuid import UUID, uuid4
 
 from chladni_client.errors import InvalidInputError
+from chladni_contract.images.file_format import image_format_of
 
 MAX_UPLOAD_BYTES: Final = 32 * 1024 * 1024
 """More than any server takes by default; protects from reading a huge file by mistake."""
 
 _MAX_DISPLAY_NAME_LENGTH: Final = 255
-
-_IMAGE_BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 
 FileSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
 """The bytes of a file, its path, or an open binary file."""
@@ -116,13 +115,6 @@ class ImageFile:
             OSError: The file cannot be written.
         """
         return write_atomically(path, self.content)
-
-
-def image_format_of(content: bytes) -> str:
-    """Return the format of an encoded image by its first bytes; empty if it is none that servers write."""
-    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        return "webp"
-    return next((name for begin, name in _IMAGE_BEGINNINGS.items() if content.startswith(begin)), "")
 
 
 def _display_name(name: object) -> str:

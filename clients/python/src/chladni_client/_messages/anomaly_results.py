@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.similarity.v1 import anomaly_service_pb2 as anomaly_pb2
 from chladni_client.types.anomaly import AnomalyLabel, AnomalyScore, DeviatingAttribute, NormalSet
+from chladni_contract.images.file_format import image_format_of
 
 if TYPE_CHECKING:
     from chladni.media.v1 import media_pb2
@@ -20,9 +21,7 @@ _LABELS: Final = {
 
 def is_image(clip: media_pb2.AudioClip) -> bool:
     """Return whether a file that is to be judged is a spectrogram image, by its first bytes."""
-    content = clip.content
-    is_webp = content.startswith(b"RIFF") and content[8:12] == b"WEBP"
-    return is_webp or content.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"))
+    return bool(image_format_of(clip.content))
 
 
 def to_anomaly_score(response: anomaly_pb2.ScoreAnomalyResponse) -> AnomalyScore:

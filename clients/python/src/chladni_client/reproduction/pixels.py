@@ -12,10 +12,10 @@ from typing import Final
 from PIL import Image, ImageChops
 
 from chladni_client.errors import InvalidInputError
+from chladni_contract.images.file_format import PNG_SIGNATURE
 
 _MAX_PIXELS: Final = 8192 * 8192
 _HEADER: Final = struct.Struct(">8s8xIIBB")
-_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _EIGHT_BITS: Final = 8
 _TRUE_COLOUR: Final = 2
 _BRIGHTEST: Final = 255
@@ -111,7 +111,7 @@ def draw_difference(first_png: bytes, second_png: bytes) -> bytes:
 
 def _check_header(png: bytes, name: str) -> None:
     signature, width, height, depth, colour = _HEADER.unpack_from(png)
-    if signature != _SIGNATURE:
+    if signature != PNG_SIGNATURE:
         raise ValueError("the file is no PNG")
     if (depth, colour) != (_EIGHT_BITS, _TRUE_COLOUR):
         raise _unusable(

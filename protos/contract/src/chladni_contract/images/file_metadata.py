@@ -15,14 +15,14 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
+from chladni_contract.images.file_format import PNG_SIGNATURE, image_format_of
+
 PNG_KEYWORD: Final = "chladni"
 """Keyword of the text chunk of a PNG."""
 
 MAX_JPEG_TEXT_BYTES: Final = 65_000
 """Longest text that fits into a JPEG, a segment of which has at most 65533 bytes; others have no limit."""
 
-_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
 _MAX_INFLATED_BYTES: Final = 1024 * 1024
 
 _EXIF_HEADER: Final = b"Exif\0\0"
@@ -38,7 +38,7 @@ _START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
 
 def can_carry_text(image: bytes) -> bool:
     """Return whether bytes begin like a PNG, a JPEG or a WebP."""
-    return image.startswith((_PNG_SIGNATURE, _JPEG_SIGNATURE)) or _is_webp(image)
+    return bool(image_format_of(image))
 
 
 def find_text(image: bytes) -> str | None:
@@ -48,11 +48,15 @@ def find_text(image: bytes) -> str | None:
         ValueError: The file is damaged.
     """
     try:
-        if image.startswith(_PNG_SIGNATURE):
-            return next(_png_texts(image), None)
-        if image.startswith(_JPEG_SIGNATURE):
-            return next(_exif_texts(_jpeg_exif_blocks(image)), None)
-        return next(_exif_texts(_webp_exif_blocks(image)), None) if _is_webp(image) else None
+        match image_format_of(image):
+            case "png":
+                return next(_png_texts(image), None)
+            case "jpeg":
+                return next(_exif_texts(_jpeg_exif_blocks(image)), None)
+            case "webp":
+                return next(_exif_texts(_webp_exif_blocks(image)), None)
+            case _:
+                return None
     except (struct.error, zlib.error) as error:
         raise ValueError(f"the file is damaged: {error}") from error
 
@@ -90,7 +94,7 @@ def _png_texts(png: bytes) -> Iterator[str]:
 
 
 def _png_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    offset = len(_PNG_SIGNATURE)
+    offset = len(PNG_SIGNATURE)
     while offset < len(png):
         length, kind = struct.unpack_from(">I4s", png, offset)
         data = png[offset + 8 : offset + 8 + length]
@@ -108,10 +112,6 @@ def _inflate(data: bytes) -> bytes:
     if not decompressor.eof:
         raise ValueError("a text chunk is incomplete or too long")
     return text
-
-
-def _is_webp(image: bytes) -> bool:
-    return image[:4] == b"RIFF" and image[8:12] == b"WEBP"
 
 
 def _jpeg_exif_blocks(jpeg: bytes) -> Iterator[bytes]:

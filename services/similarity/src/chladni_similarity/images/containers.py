@@ -11,7 +11,7 @@ import struct
 import zlib
 from typing import Final
 
-PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+from chladni_contract.images.file_format import PNG_SIGNATURE
 
 _SCAN: Final = 0xDA
 _END: Final = 0xD9

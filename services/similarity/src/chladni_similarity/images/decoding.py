@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
+from chladni_contract.images.file_format import image_format_of
 from chladni_similarity.images.containers import (
-    PNG_SIGNATURE,
     count_scans,
     name_other_format,
     without_large_metadata,
@@ -75,12 +75,8 @@ def recognise_format(content: bytes, *, field: str, max_bytes: int) -> ImageForm
             field=field,
             metadata={"size_bytes": len(content), "max_bytes": max_bytes},
         )
-    if content.startswith(PNG_SIGNATURE):
-        return ImageFormat.PNG
-    if content.startswith(b"\xff\xd8\xff"):
-        return ImageFormat.JPEG
-    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        return ImageFormat.WEBP
+    if image_format := image_format_of(content):
+        return ImageFormat(image_format.upper())
     other = name_other_format(content)
     what = f"{other}, which this service does not read" if other else "no PNG, JPEG or WebP file"
     raise invalid_image(field, f"is {what}. Save it as PNG, JPEG or WebP." if other else f"is {what}.")

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
 from chladni_contract.errors import Reason
+from chladni_contract.images.file_format import image_format_of
 from chladni_gateway.domain.anomaly import AnomalyQuery, DeviatingAttribute, NewNormalSet, NormalSet
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from chladni_gateway.application import Application
     from chladni_gateway.domain.anomaly import Judgement
-    from chladni_gateway.domain.audio import AudioClip
     from chladni_gateway.rest.uploads import UploadReader
 
 ANOMALY_PATH: Final = f"{API}/anomaly"
@@ -210,7 +210,7 @@ def anomaly_routes(application: Application, *, uploads: UploadReader) -> APIRou
         with at_stage(Stage.VALIDATION):
             check_clip(form.clip, max_audio_bytes=limits.max_audio_bytes)
             _check_shaft(form.shaft_speed_hz)
-        is_image = _is_image(form.clip)
+        is_image = bool(image_format_of(form.clip.content))
         query = AnomalyQuery(
             clip=None if is_image else form.clip,
             spectrogram=form.clip.content if is_image else None,
@@ -253,8 +253,8 @@ def anomaly_routes(application: Application, *, uploads: UploadReader) -> APIRou
         new = NewNormalSet(
             name=form.name,
             description=form.description,
-            clips=[clip for clip in form.clips if not _is_image(clip)],
-            spectrograms=[clip.content for clip in form.clips if _is_image(clip)],
+            clips=[clip for clip in form.clips if not image_format_of(clip.content)],
+            spectrograms=[clip.content for clip in form.clips if image_format_of(clip.content)],
             encoder=form.encoder,
             backend=form.backend,
             shaft_speed_hz=form.shaft_speed_hz,
@@ -324,12 +324,6 @@ def _check_shaft(speed_hz: float | None) -> None:
             "shaft_speed_hz", speed_hz, minimum=_MIN_SHAFT_HZ, maximum=_MAX_SHAFT_HZ, unit="Hz"
         )
         validator.raise_if_invalid()
-
-
-def _is_image(clip: AudioClip) -> bool:
-    content = clip.content
-    is_webp = content.startswith(b"RIFF") and content[8:12] == b"WEBP"
-    return is_webp or content.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"))
 
 
 def _to_body(found: Judgement) -> JudgementBody:
