@@ -68,9 +68,8 @@ async def is_quiet(cluster):
     return waiting + await cluster.metric(SERVICE, "chladni_generations_active") == 0
 
 
-async def test_clients_killed_at_random_cost_nothing_afterwards(cluster, stub):
-    source = random.Random(3)
-    before_mb = await cluster.metric(SERVICE, "process_resident_memory_bytes") / 1e6
+async def kill_clients_at_random(cluster, stub, source):
+    """Kill four clients with four requests each; return once the service has no work, with its memory in megabytes."""
     arguments = [sys.executable, "-c", CLIENT, cluster.target(SERVICE)]
     clients = [
         await asyncio.to_thread(
@@ -96,12 +95,19 @@ async def test_clients_killed_at_random_cost_nothing_afterwards(cluster, stub):
     async with asyncio.timeout(5):
         while not await is_quiet(cluster):
             await asyncio.sleep(0.02)
+    return await cluster.metric(SERVICE, "process_resident_memory_bytes") / 1e6
+
+
+async def test_clients_killed_at_random_cost_nothing_afterwards(cluster, stub):
+    source = random.Random(3)
+    # The first batches of this size make the allocator take memory that it keeps; only the growth after them is a leak.
+    before_mb = await kill_clients_at_random(cluster, stub, source)
+    after_mb = await kill_clients_at_random(cluster, stub, source)
+    assert after_mb < before_mb + 100
     steps = await cluster.metric(SERVICE, "chladni_denoising_steps_total")
     await asyncio.sleep(0.5)
     assert await cluster.metric(SERVICE, "chladni_denoising_steps_total") == steps
     assert await cluster.metric(SERVICE, "chladni_denoising_steps_saved_total") > 1000
-    after_mb = await cluster.metric(SERVICE, "process_resident_memory_bytes") / 1e6
-    assert after_mb < before_mb + 100
 
 
 async def test_concurrent_requests_of_all_kinds_change_no_bit(stub):
