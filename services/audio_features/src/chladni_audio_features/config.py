@@ -10,6 +10,7 @@ from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.live import LiveLimits
 from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, MAX_HEARTBEAT_SECONDS
 from chladni_runtime.models.reference import ModelReference, parse_model_reference, parse_model_references
+from chladni_runtime.setting_faults import SettingConflictError
 from chladni_runtime.settings import Port, ServiceSettings
 
 
@@ -92,9 +93,17 @@ class AudioFeaturesSettings(ServiceSettings):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.min_audio_seconds > self.max_audio_seconds:
-            raise ValueError("min_audio_seconds must not exceed max_audio_seconds")
+            raise SettingConflictError(
+                "min_audio_seconds",
+                f"cannot be used: {self.min_audio_seconds:g} exceeds max_audio_seconds, which is "
+                f"{self.max_audio_seconds:g}. Lower it or raise the other.",
+            )
         if self.min_sample_rate_hz > self.max_sample_rate_hz:
-            raise ValueError("min_sample_rate_hz must not exceed max_sample_rate_hz")
+            raise SettingConflictError(
+                "min_sample_rate_hz",
+                f"cannot be used: {self.min_sample_rate_hz} exceeds max_sample_rate_hz, which is "
+                f"{self.max_sample_rate_hz}. Lower it or raise the other.",
+            )
         return self
 
     @property

@@ -68,6 +68,7 @@ from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_runtime.execution.admission import Admission
+from chladni_runtime.security.credentials import ChannelSecurity, ServerContext
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.lifecycle import Phase
 from chladni_runtime.server.peers import PeerSet
@@ -188,14 +189,15 @@ async def open_gateway(
     if gate is None:
         gate = request_gate(settings)
         gate.phase = Phase.READY
+    security = ChannelSecurity(settings.backend_certificates)
     async with AsyncExitStack() as stack:
-        similarity = SimilarityClient(settings.similarity_target)
+        similarity = SimilarityClient(settings.similarity_target, security=security)
         stack.push_async_callback(similarity.close)
-        audio_features = AudioFeaturesClient(settings.audio_features_target)
+        audio_features = AudioFeaturesClient(settings.audio_features_target, security=security)
         stack.push_async_callback(audio_features.close)
-        music = MusicClient(settings.audio_features_target)
+        music = MusicClient(settings.audio_features_target, security=security)
         stack.push_async_callback(music.close)
-        anomaly = AnomalyClient(settings.similarity_target)
+        anomaly = AnomalyClient(settings.similarity_target, security=security)
         stack.push_async_callback(anomaly.close)
         removed = RemovedImages(similarity)
         store = await asyncio.to_thread(
@@ -220,6 +222,7 @@ async def open_gateway(
             gate,
             music=music,
             anomaly=anomaly,
+            security=security,
         )
         observe_counts(
             registry,
@@ -243,6 +246,7 @@ async def open_gateway(
                 app,
                 host=settings.host,
                 port=settings.http_port,
+                tls=_http_tls(settings),
                 limits=ConnectionLimits(
                     max_connections=settings.max_http_connections,
                     max_per_host=settings.max_http_connections_per_host,
@@ -269,11 +273,12 @@ def build_application(
     *,
     music: MusicClient,
     anomaly: AnomalyClient,
+    security: ChannelSecurity,
 ) -> Application:
     """Return the application, whose connections the exit stack closes."""
-    image_generation = ImageGenerationClient(settings.image_generation_target)
+    image_generation = ImageGenerationClient(settings.image_generation_target, security=security)
     further = [
-        ImageGenerationClient(target, name=f"image-generation-{number}")
+        ImageGenerationClient(target, name=f"image-generation-{number}", security=security)
         for number, target in enumerate(settings.further_image_generation_targets, start=2)
     ]
     clients = (audio_features, image_generation, similarity)
@@ -346,6 +351,13 @@ def build_application(
             heartbeat_seconds=settings.heartbeat_seconds,
         ),
     )
+
+
+def _http_tls(settings: GatewaySettings) -> ServerContext | None:
+    """Return what the connections of browsers are secured by; `None` for clear text."""
+    if settings.server_certificates is None:
+        return None
+    return ServerContext(settings.server_certificates, asks_clients=settings.http_client_certificates)
 
 
 def _recipes(

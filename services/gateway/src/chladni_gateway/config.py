@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, field_validator
 
-from chladni_runtime.settings import Networks, Port, ServiceSettings, split_list
+from chladni_runtime.settings import CallingServiceSettings, Networks, Port, split_list
 
 _DAY_SECONDS: Final = 24 * 60 * 60
 _MEBIBYTE: Final = 1024 * 1024
@@ -35,7 +35,7 @@ HostNames = Annotated[tuple[str, ...], BeforeValidator(split_list), AfterValidat
 RecipeName = Literal["embedded", "audioldm", "spectrogram", "latent-noise", "music-prompts", "clap-unclip"]
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(CallingServiceSettings):
     """Where the gateway listens, where the services behind it are, and its limits."""
 
     environment_prefix: ClassVar[str] = "CHLADNI_GATEWAY_"
@@ -43,6 +43,11 @@ class GatewaySettings(ServiceSettings):
     grpc_port: Port = 50050
     metrics_port: Port = 9100
     http_port: Port = Field(8000, description="Port of the REST API and the page; 0 picks a free one.")
+    http_client_certificates: bool = Field(
+        True,
+        description="Whether the REST API and the page too ask for certificates of TLS_CLIENT_CA, if that is "
+        "set. Browsers seldom have one: false leaves it to tokens who may use them.",
+    )
 
     trusted_peers: Networks = Field(
         (),

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from ipaddress import ip_network
-from typing import Annotated, ClassVar, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, MAX_HEARTBEAT_SECONDS
+from chladni_runtime.security.certificates import (
+    AUTHORITIES,
+    CERTIFICATE,
+    KEY,
+    TlsMaterial,
+    watched_certificates,
+)
+from chladni_runtime.security.watched_files import FileError, WatchedFiles
+from chladni_runtime.setting_faults import SettingConflictError, describe_faults, describe_unknown
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -31,6 +49,14 @@ def _check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
 
 Networks = Annotated[tuple[str, ...], BeforeValidator(split_list), AfterValidator(_check_networks)]
 """Addresses and networks, such as `127.0.0.1` and `10.0.0.0/8`."""
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+OptionalFile = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+"""A file, or nothing, which an empty variable says too."""
 
 
 class ServiceSettings(BaseModel):
@@ -104,6 +130,21 @@ class ServiceSettings(BaseModel):
         le=MAX_HEARTBEAT_SECONDS,
         description="Silence of a stream after which a heartbeat is sent, so that proxies keep it open.",
     )
+    tls_certificate: OptionalFile = Field(
+        None,
+        description="File of the server's certificate, and those above it, in PEM format; it switches TLS "
+        "on. It is read again when it changes, as the other files of TLS are.",
+    )
+    tls_key: OptionalFile = Field(
+        None, description="File of the private key of that certificate, in PEM format, not encrypted."
+    )
+    tls_client_ca: OptionalFile = Field(
+        None,
+        description="File of authorities in PEM format: clients without a certificate of theirs are refused.",
+    )
+    file_check_seconds: float = Field(
+        10.0, gt=0, le=3600, description="Time between two looks at whether such files have changed."
+    )
     drain_delay_seconds: float = Field(
         1.0,
         ge=0,
@@ -114,6 +155,110 @@ class ServiceSettings(BaseModel):
     drain_timeout_seconds: float = Field(
         30.0, ge=0, le=3600, description="After that, how long requests in progress may take."
     )
+
+    @cached_property
+    def server_certificates(self) -> WatchedFiles[TlsMaterial] | None:
+        """The files of the server's TLS, read for the first time; `None` for clear text."""
+        if self.tls_certificate is None:
+            return None
+        return watched_certificates(
+            "server certificates",
+            certificate=self.tls_certificate,
+            key=self.tls_key,
+            authorities=self.tls_client_ca,
+        )
+
+    @property
+    def watched_files(self) -> list[WatchedFiles[Any]]:
+        """All files that are read again when they change."""
+        return [self.server_certificates] if self.server_certificates else []
+
+    @model_validator(mode="after")
+    def _check_server_files(self) -> Self:
+        _check_pair(self, "tls_certificate", "tls_key")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise SettingConflictError(
+                "tls_client_ca", "asks clients for certificates without TLS. Set tls_certificate too."
+            )
+        check_files(lambda: self.server_certificates, SERVER_FIELDS)
+        return self
+
+
+class CallingServiceSettings(ServiceSettings):
+    """Settings of a service that calls others."""
+
+    backend_tls_ca: OptionalFile = Field(
+        None,
+        description="File of authorities in PEM format, whose certificates are accepted of the services that "
+        "this one calls; it switches TLS on for all of them.",
+    )
+    backend_tls_certificate: OptionalFile = Field(
+        None, description="File of the certificate that these services are shown, in PEM format."
+    )
+    backend_tls_key: OptionalFile = Field(
+        None, description="File of the private key of that certificate, in PEM format, not encrypted."
+    )
+
+    @property
+    def watched_files(self) -> list[WatchedFiles[Any]]:
+        """All files that are read again when they change."""
+        return [*super().watched_files, *([self.backend_certificates] if self.backend_certificates else [])]
+
+    @cached_property
+    def backend_certificates(self) -> WatchedFiles[TlsMaterial] | None:
+        """The files of the connections to other services; `None` for clear text."""
+        if self.backend_tls_ca is None:
+            return None
+        return watched_certificates(
+            "backend certificates",
+            certificate=self.backend_tls_certificate,
+            key=self.backend_tls_key,
+            authorities=self.backend_tls_ca,
+        )
+
+    @model_validator(mode="after")
+    def _check_backend_files(self) -> Self:
+        _check_pair(self, "backend_tls_certificate", "backend_tls_key")
+        if self.backend_tls_certificate is not None and self.backend_tls_ca is None:
+            raise SettingConflictError(
+                "backend_tls_certificate", "is never shown without TLS. Set backend_tls_ca too."
+            )
+        check_files(lambda: self.backend_certificates, BACKEND_FIELDS)
+        return self
+
+
+SERVER_FIELDS: Final = {
+    CERTIFICATE: "tls_certificate",
+    KEY: "tls_key",
+    AUTHORITIES: "tls_client_ca",
+}
+BACKEND_FIELDS: Final = {
+    CERTIFICATE: "backend_tls_certificate",
+    KEY: "backend_tls_key",
+    AUTHORITIES: "backend_tls_ca",
+}
+
+
+def _check_pair(settings: BaseModel, certificate: str, key: str) -> None:
+    for one, other in ((certificate, key), (key, certificate)):
+        if getattr(settings, one) is not None and getattr(settings, other) is None:
+            raise SettingConflictError(one, f"is of no use alone. Set {other} too.")
+
+
+def check_files(load: Callable[[], object], fields: Mapping[str, str]) -> None:
+    """Load files, of which a setting names each.
+
+    Args:
+        load: Loads them.
+        fields: The field of each part.
+
+    Raises:
+        SettingConflictError: They cannot be used.
+    """
+    try:
+        load()
+    except FileError as error:
+        raise SettingConflictError(fields[error.part], str(error)) from None
 
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -137,14 +282,12 @@ def load_settings(settings_class: type[SettingsT], environ: Mapping[str, str] | 
     prefix = settings_class.environment_prefix
     known = {f"{prefix}{name.upper()}": name for name in settings_class.model_fields}
     given = {name: value for name, value in environ.items() if name.startswith(prefix)}
-    faults = [_describe_unknown(name, list(known)) for name in given if name not in known]
+    faults = [describe_unknown(name, list(known)) for name in given if name not in known]
     values = {known[name]: value for name, value in given.items() if name in known}
     try:
         settings = settings_class.model_validate(values)
     except ValidationError as error:
-        for fault in error.errors():
-            field = str(fault["loc"][0]) if fault["loc"] else "settings"
-            faults.append(f"{prefix}{field.upper()}: {fault['msg']}.")
+        faults += describe_faults(error, settings_class, prefix=prefix, values=values)
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise SettingsError(f"The settings have {len(faults)} fault(s):\n{lines}")
@@ -158,9 +301,3 @@ def load_settings_or_exit(settings_class: type[SettingsT]) -> SettingsT:
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def _describe_unknown(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}."
-    return f"{name}: no such setting; {hint}"

@@ -24,6 +24,7 @@ from chladni_contract.tensors import to_array
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 from chladni_similarity.anomaly.windows import (
     ENVELOPE_BAND_COUNT,
     ENVELOPE_FFT_SIZE,
@@ -53,14 +54,16 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
 
     Args:
         target: gRPC target of the service.
+        security: What the connection is secured by.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, security: ChannelSecurity = CLEAR_TEXT) -> None:
         super().__init__(
             name="audio-features",
             service=audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"],
             target=target,
             make_stub=audio_grpc.AudioFeatureServiceStub,
+            security=security,
         )
 
     async def analyze(self, clip: AudioClip, token: CancellationToken) -> AudioVector:

@@ -23,6 +23,7 @@ from chladni_runtime.batching.queue import BatchLimits
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.security.credentials import ChannelSecurity
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
 from chladni_similarity.alignment import Aligner
@@ -144,7 +145,8 @@ async def _audio_analyzer(settings: SimilaritySettings) -> AsyncIterator[AudioFe
     if not settings.audio_features_target:
         yield None
         return
-    client = AudioFeaturesClient(settings.audio_features_target)
+    security = ChannelSecurity(settings.backend_certificates)
+    client = AudioFeaturesClient(settings.audio_features_target, security=security)
     try:
         yield client
     finally:

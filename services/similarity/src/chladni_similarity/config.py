@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Final, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from chladni_runtime.models.reference import ModelReference
-from chladni_runtime.settings import Port, ServiceSettings
+from chladni_runtime.setting_faults import SettingConflictError
+from chladni_runtime.settings import CallingServiceSettings, Port
 from chladni_similarity.collections.interface import CollectionLimits, ServerAccess
 from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.models.references import EMBEDDED_MODEL_IDS, parse_model_references
@@ -19,7 +20,7 @@ NORMAL_SETS_IN_MEMORY: Final = "memory"
 NORMAL_SETS_OFF: Final = "off"
 
 
-class SimilaritySettings(ServiceSettings):
+class SimilaritySettings(CallingServiceSettings):
     """What the environment says, in variables named ``CHLADNI_SIMILARITY_<FIELD>``."""
 
     environment_prefix: ClassVar[str] = "CHLADNI_SIMILARITY_"
@@ -133,9 +134,9 @@ class SimilaritySettings(ServiceSettings):
     @model_validator(mode="after")
     def _keep_key_secret(self) -> Self:
         if self.qdrant_api_key is not None and self.collections.startswith("http://"):
-            raise ValueError(
-                "CHLADNI_SIMILARITY_QDRANT_API_KEY would travel unencrypted; give "
-                "CHLADNI_SIMILARITY_COLLECTIONS as an https URL"
+            raise SettingConflictError(
+                "qdrant_api_key",
+                "would travel unencrypted. Give CHLADNI_SIMILARITY_COLLECTIONS as an https URL.",
             )
         return self
 

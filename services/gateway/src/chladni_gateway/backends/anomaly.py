@@ -11,6 +11,7 @@ from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni_gateway.backends.messages import to_clip_message, to_image
 from chladni_gateway.domain.anomaly import DeviatingAttribute, Judgement, NormalSet, NormalSetPage
 from chladni_runtime.client.backend_client import BackendClient
+from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.anomaly import AnomalyQuery, NewNormalSet
@@ -29,14 +30,16 @@ class AnomalyClient(BackendClient["anomaly_grpc.AnomalyServiceAsyncStub"]):
 
     Args:
         target: gRPC target of the service.
+        security: What the connection is secured by.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, security: ChannelSecurity = CLEAR_TEXT) -> None:
         super().__init__(
             name="similarity",
             service=anomaly_pb2.DESCRIPTOR.services_by_name["AnomalyService"],
             target=target,
             make_stub=anomaly_grpc.AnomalyServiceStub,
+            security=security,
         )
 
     async def judge(self, query: AnomalyQuery, deadline: Deadline) -> Judgement:

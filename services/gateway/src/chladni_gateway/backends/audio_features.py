@@ -25,6 +25,7 @@ from chladni_gateway.domain.audio import DEFAULT_FEATURES
 from chladni_gateway.domain.images import PNG_ENCODING
 from chladni_gateway.domain.live import Flush
 from chladni_runtime.client.backend_client import BackendClient
+from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -45,14 +46,16 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
 
     Args:
         target: gRPC target of the service.
+        security: What the connection is secured by.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, security: ChannelSecurity = CLEAR_TEXT) -> None:
         super().__init__(
             name="audio-features",
             service=_SERVICE,
             target=target,
             make_stub=audio_grpc.AudioFeatureServiceStub,
+            security=security,
         )
 
     async def analyze(

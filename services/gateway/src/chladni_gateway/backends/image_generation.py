@@ -8,6 +8,7 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni_gateway.backends.messages import to_generate_request, to_generation_event, to_model_summaries
 from chladni_runtime.client.backend_client import BackendClient
+from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -28,14 +29,18 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
     Args:
         target: gRPC target of the service.
         name: Name of the server, for people.
+        security: What the connection is secured by.
     """
 
-    def __init__(self, target: str, *, name: str = "image-generation") -> None:
+    def __init__(
+        self, target: str, *, name: str = "image-generation", security: ChannelSecurity = CLEAR_TEXT
+    ) -> None:
         super().__init__(
             name=name,
             service=_SERVICE,
             target=target,
             make_stub=image_grpc.ImageGenerationServiceStub,
+            security=security,
         )
 
     async def generate(

@@ -10,6 +10,7 @@ from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
 from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
 from chladni_gateway.backends.messages import to_clip_message
 from chladni_runtime.client.backend_client import BackendClient
+from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.audio import AudioClip
@@ -23,11 +24,16 @@ class MusicClient(BackendClient["music_grpc.MusicServiceAsyncStub"]):
 
     Args:
         target: gRPC target of audio-features.
+        security: What the connection is secured by.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, security: ChannelSecurity = CLEAR_TEXT) -> None:
         super().__init__(
-            name="audio-features", service=_SERVICE, target=target, make_stub=music_grpc.MusicServiceStub
+            name="audio-features",
+            service=_SERVICE,
+            target=target,
+            make_stub=music_grpc.MusicServiceStub,
+            security=security,
         )
 
     async def forward(

@@ -15,6 +15,7 @@ from chladni_gateway.backends.messages import (
 )
 from chladni_gateway.domain.ports import Alignment, CollectionMatches, ImageSimilarity, SimilarityMatrix
 from chladni_runtime.client.backend_client import BackendClient
+from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,14 +39,16 @@ class SimilarityClient(BackendClient["similarity_grpc.SimilarityServiceAsyncStub
 
     Args:
         target: gRPC target of the service.
+        security: What the connection is secured by.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, security: ChannelSecurity = CLEAR_TEXT) -> None:
         super().__init__(
             name="similarity",
             service=_SERVICE,
             target=target,
             make_stub=similarity_grpc.SimilarityServiceStub,
+            security=security,
         )
 
     async def compare(self, first: Image, second: Image, deadline: Deadline) -> ImageSimilarity:

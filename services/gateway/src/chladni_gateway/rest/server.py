@@ -7,6 +7,7 @@ import contextlib
 import logging
 import math
 import socket
+import ssl
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _BACKLOG: Final = 512
 _CLOSING_SECONDS: Final = 2
+_HANDSHAKE_SECONDS: Final = 10.0
 _MAX_WEBSOCKET_MESSAGE_BYTES: Final = (
     128 * 1024
 )  # Twice what any route accepts, so that routes can refuse it with a reason.
@@ -44,6 +46,31 @@ class _QuietServer(uvicorn.Server):
         """Capture no signals."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve the sockets; unlike uvicorn, with a limit of time for the handshakes of TLS."""
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        is_tls = self.config.ssl is not None
+        self.servers = [
+            await loop.create_server(
+                self._new_protocol,
+                sock=listener,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if is_tls else None,
+                ssl_shutdown_timeout=_CLOSING_SECONDS if is_tls else None,
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
+
 
 @asynccontextmanager
 async def http_server(
@@ -52,10 +79,18 @@ async def http_server(
     host: str,
     port: int,
     limits: ConnectionLimits = DEFAULT_LIMITS,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
     """Serve an application while the context lasts; yield the port.
 
     On exit no new connection is taken. Work has ended by then; what is still being sent gets a moment.
+
+    Args:
+        app: The application.
+        host: Address to listen on.
+        port: Port; 0 picks a free one.
+        limits: Limits of connections.
+        tls: What connections are secured by; `None` for clear text.
 
     Raises:
         OSError: The port cannot be opened.
@@ -77,6 +112,7 @@ async def http_server(
             timeout_keep_alive=math.ceil(limits.idle_seconds),
             proxy_headers=False,
             timeout_graceful_shutdown=_CLOSING_SECONDS,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))

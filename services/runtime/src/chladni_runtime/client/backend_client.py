@@ -25,6 +25,7 @@ from chladni_contract.status import STATUS_DETAILS_KEY, from_rpc_error
 from chladni_runtime.client.channel import Connection
 from chladni_runtime.client.health import HealthState
 from chladni_runtime.logs import REQUEST_ID
+from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
@@ -69,6 +70,7 @@ class BackendClient(Generic[StubT]):
         target: gRPC target.
         make_stub: Returns the stub of the service for a channel.
         clock: Monotonic clock in seconds.
+        security: What the connection is secured by.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class BackendClient(Generic[StubT]):
         target: str,
         make_stub: Callable[[grpc.aio.Channel], StubT],
         clock: Clock = time.monotonic,
+        security: ChannelSecurity = CLEAR_TEXT,
     ) -> None:
         self.name = name
         self._service_name = service.full_name
@@ -86,6 +89,7 @@ class BackendClient(Generic[StubT]):
             target=target,
             make_stub=lambda channel: Stubs(make_stub(channel), health_pb2_grpc.HealthStub(channel)),
             clock=clock,
+            security=security,
         )
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ A channel spreads its calls over all replicas that its target resolves to, repea
 refused, and reconnects within half a second. But while a *name* does not resolve, it
 waits up to two minutes between attempts, which no option shortens. So a connection that finds its channel
 without a working replica replaces it, at most every `RENEWAL_SECONDS`; the new channel looks the name up and
-connects at once.
+connects at once. A connection whose certificates were replaced does the same.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import grpc
 
 from chladni_runtime.client.retries import RefusalRetrier
+from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
     from chladni_runtime.execution.deadlines import Clock
@@ -51,6 +52,7 @@ class _Link(Generic[StubT]):
     channel: grpc.aio.Channel
     stub: StubT
     opened_at: float
+    security_version: int
     users: int = 0
     is_retired: bool = False
 
@@ -62,6 +64,7 @@ class Connection(Generic[StubT]):
         target: gRPC target.
         make_stub: Returns the stub, or an object that holds several stubs, for a channel.
         clock: Monotonic clock in seconds.
+        security: What its channels are secured by.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Connection(Generic[StubT]):
         target: str,
         make_stub: Callable[[grpc.aio.Channel], StubT],
         clock: Clock,
+        security: ChannelSecurity = CLEAR_TEXT,
     ) -> None:
         self._target = target
         self._options: list[tuple[str, Any]] = [
@@ -78,6 +82,7 @@ class Connection(Generic[StubT]):
         ]
         self._make_stub = make_stub
         self._clock = clock
+        self._security = security
         self._link: _Link[StubT] | None = None
 
     @asynccontextmanager
@@ -98,15 +103,16 @@ class Connection(Generic[StubT]):
 
     async def _current_link(self) -> _Link[StubT]:
         now = self._clock()
-        if (old := self._link) is not None:
+        version = self._security.version
+        if (old := self._link) is not None and old.security_version == version:
             state = old.channel.get_state(try_to_connect=True)
             is_down = state is grpc.ChannelConnectivity.TRANSIENT_FAILURE
             if not is_down or now - old.opened_at < RENEWAL_SECONDS:
                 return old
-        channel = grpc.aio.insecure_channel(
-            self._target, options=self._options, interceptors=cast("Any", [RefusalRetrier()])
+        channel = self._security.open_channel(
+            self._target, options=self._options, interceptors=[RefusalRetrier()]
         )
-        self._link = _Link(channel, self._make_stub(channel), now)
+        self._link = _Link(channel, self._make_stub(channel), now, version)
         if old is not None:
             old.is_retired = True
             await _close_if_unused(old)

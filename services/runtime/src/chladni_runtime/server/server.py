@@ -26,6 +26,9 @@ from prometheus_client import CollectorRegistry
 
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.logs import configure_logging
+from chladni_runtime.security.certificates import TlsMaterial
+from chladni_runtime.security.credentials import server_credentials
+from chladni_runtime.security.watched_files import WatchedFiles, watching
 from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.health import HealthService
 from chladni_runtime.server.interceptor import CallInterceptor, CallLog
@@ -163,9 +166,12 @@ async def running_service(
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     enable_reflection(server, (*service_names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name))
     server.add_generic_rpc_handlers((late_handlers,))
-    port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    port = _open_port(server, f"{settings.host}:{settings.grpc_port}", settings.server_certificates)
     await health.set_all(_NOT_SERVING)
-    async with metrics_endpoint(registry, host=settings.host, port=settings.metrics_port) as metrics_port:
+    async with (
+        metrics_endpoint(registry, host=settings.host, port=settings.metrics_port) as metrics_port,
+        watching(settings.watched_files, interval_seconds=settings.file_check_seconds, registry=registry),
+    ):
         await server.start()
         _log.info("listening", extra={"grpc_port": port, "metrics_port": metrics_port})
         try:
@@ -183,6 +189,13 @@ async def running_service(
                     await _drain(gate, settings)
         finally:
             await server.stop(grace=0)
+
+
+def _open_port(server: grpc.aio.Server, address: str, certificates: WatchedFiles[TlsMaterial] | None) -> int:
+    """Open the port, with TLS if there are certificates; return its number."""
+    if certificates is None:
+        return server.add_insecure_port(address)
+    return server.add_secure_port(address, server_credentials(certificates))
 
 
 def _allow_many_files() -> None:

@@ -1,0 +1,118 @@
+"""The REST API and the page over TLS, whose files are replaced while connections come."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import trustme
+from websockets.asyncio.client import connect
+
+from chladni_fakes.certificates import issue, new_files, trust
+from chladni_gateway.rest import server as https
+from chladni_gateway.rest.server import http_server
+from chladni_runtime.security.certificates import watched_certificates
+from chladni_runtime.security.credentials import ServerContext
+
+
+async def application(scope, _receive, send):
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": scope["scheme"]})
+        await send({"type": "websocket.close"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["scheme"].encode()})
+
+
+@pytest.fixture
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def files(tmp_path, authority):
+    files = new_files(tmp_path, "gateway")
+    issue(files, authority)
+    return files
+
+
+@pytest.fixture
+def watched(files):
+    return watched_certificates(
+        "server", certificate=files.certificate, key=files.key, authorities=files.authorities
+    )
+
+
+@asynccontextmanager
+async def served(watched, *, asks_clients=False):
+    context = ServerContext(watched, asks_clients=asks_clients)
+    async with http_server(application, host="127.0.0.1", port=0, tls=context) as port:
+        yield f"127.0.0.1:{port}"
+
+
+def client_context(authority, certificate=None):
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    if certificate is not None:
+        certificate.configure_cert(context)
+    return context
+
+
+async def get(address, context):
+    async with httpx.AsyncClient(verify=context) as client:
+        return (await client.get(f"https://{address}/")).text
+
+
+async def test_requests_and_websockets_know_that_they_are_secure(watched, authority):
+    async with served(watched) as address:
+        context = client_context(authority)
+        assert await get(address, context) == "https"
+        async with connect(f"wss://{address}/", ssl=context) as socket:
+            assert await socket.recv() == "wss"
+
+
+async def test_a_request_in_clear_text_gets_no_answer(watched):
+    async with served(watched) as address, httpx.AsyncClient() as client:
+        with pytest.raises(httpx.HTTPError):
+            await client.get(f"http://{address}/")
+
+
+async def test_a_client_needs_a_certificate_if_it_is_asked_for_one(watched, authority):
+    async with served(watched, asks_clients=True) as address:
+        with pytest.raises(httpx.HTTPError):
+            await get(address, client_context(authority))
+        with pytest.raises(httpx.HTTPError):
+            await get(address, client_context(authority, trustme.CA().issue_cert("client")))
+        assert await get(address, client_context(authority, authority.issue_cert("client"))) == "https"
+
+
+async def test_a_new_connection_has_the_new_certificate_and_an_old_one_goes_on(watched, files, authority):
+    new = trustme.CA()
+    async with (
+        served(watched, asks_clients=True) as address,
+        httpx.AsyncClient(verify=client_context(authority, authority.issue_cert("client"))) as kept,
+    ):
+        assert (await kept.get(f"https://{address}/")).text == "https"
+        issue(files, new)
+        trust(files, (new,))
+        watched.refresh()
+        assert (await kept.get(f"https://{address}/")).text == "https"
+        assert await get(address, client_context(new, new.issue_cert("client"))) == "https"
+        with pytest.raises(httpx.HTTPError):
+            await get(address, client_context(new, authority.issue_cert("client")))
+        files.key.write_bytes(b"broken")
+        watched.refresh()
+        assert await get(address, client_context(new, new.issue_cert("client"))) == "https"
+
+
+async def test_a_connection_that_begins_no_handshake_is_closed(watched, monkeypatch):
+    monkeypatch.setattr(https, "_HANDSHAKE_SECONDS", 0.1)
+    async with served(watched) as address:
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()

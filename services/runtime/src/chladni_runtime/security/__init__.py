@@ -1,0 +1,1 @@
+"""Certificates and other files that are read again when they change."""

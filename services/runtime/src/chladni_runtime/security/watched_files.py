@@ -1,0 +1,167 @@
+"""Files that are read again when they change, such as certificates and lists of tokens.
+
+Secrets of a cluster are replaced while the service runs. A new version that cannot be used leaves the last
+good one in force: a service with an old certificate is better than one without any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from prometheus_client import Counter
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+_log = logging.getLogger(__name__)
+
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+
+ContentT = TypeVar("ContentT")
+
+
+class FileError(Exception):
+    """A file cannot be read or used.
+
+    Args:
+        part: Which of several files, such as ``key``.
+        problem: What is wrong and what to do; no secret.
+    """
+
+    def __init__(self, part: str, problem: str) -> None:
+        super().__init__(problem)
+        self.part = part
+
+
+class Outcome(StrEnum):
+    """What came of a look at files."""
+
+    UNCHANGED = "unchanged"
+    LOADED = "loaded"
+    REFUSED = "refused"
+
+
+class WatchedFiles(Generic[ContentT]):
+    """The content of files as of their last good version. May be read on any thread.
+
+    Args:
+        name: Name in logs and metrics, such as ``server certificate``.
+        paths: The files, by the part that each plays.
+        parse: Returns what the bytes mean, by part, or raises `FileError`.
+
+    Raises:
+        FileError: The files cannot be used now, at the begin.
+    """
+
+    def __init__(
+        self, name: str, paths: Mapping[str, Path], parse: Callable[[Mapping[str, bytes]], ContentT]
+    ) -> None:
+        self.name = name
+        self._paths = dict(paths)
+        self._parse = parse
+        self._seen = self._read()
+        self._unreadable = ""
+        self._state = 1, parse(self._seen)
+
+    @property
+    def content(self) -> ContentT:
+        """The content of the last good version."""
+        return self._state[1]
+
+    @property
+    def state(self) -> tuple[int, ContentT]:
+        """Number of the last good version, and its content."""
+        return self._state
+
+    def refresh(self) -> Outcome:
+        """Look at the files, and take them over if they have changed and can be used."""
+        try:
+            found = self._read()
+        except FileError as error:
+            is_known, self._unreadable = str(error) == self._unreadable, str(error)
+            return Outcome.UNCHANGED if is_known else self._refuse(error)
+        self._unreadable = ""
+        if found == self._seen:
+            return Outcome.UNCHANGED
+        self._seen = found
+        try:
+            content = self._parse(found)
+        except FileError as error:
+            return self._refuse(error)
+        self._state = self._state[0] + 1, content
+        _log.info("%s read again", self.name, extra={"version": self._state[0]})
+        return Outcome.LOADED
+
+    def _refuse(self, error: FileError) -> Outcome:
+        _log.error(
+            "the new %s cannot be used, the last one stays in force: %s",
+            self.name,
+            error,
+            extra={"path": str(self._paths[error.part])},
+        )
+        return Outcome.REFUSED
+
+    def _read(self) -> Mapping[str, bytes]:
+        return {part: read_bytes(part, path) for part, path in self._paths.items()}
+
+
+def read_bytes(part: str, path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        FileError: It cannot be read, or is too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise FileError(part, f"{path} cannot be read ({error.strerror}). Give a file that can.") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise FileError(part, f"{path} has more than {MAX_FILE_BYTES} bytes. Give a smaller file.")
+    return content
+
+
+@asynccontextmanager
+async def watching(
+    files: Sequence[WatchedFiles[Any]], *, interval_seconds: float, registry: CollectorRegistry
+) -> AsyncIterator[None]:
+    """Look at files regularly while the context lasts, and count what comes of it.
+
+    Args:
+        files: The files, with different names.
+        interval_seconds: Time between two looks.
+        registry: Takes the metric.
+    """
+    if not files:
+        yield
+        return
+    reloads = Counter(
+        "chladni_file_reloads_total",
+        "New versions of certificates and token files, by whether they were loaded or refused.",
+        ["files", "outcome"],
+        registry=registry,
+    )
+    for watched in files:
+        for outcome in (Outcome.LOADED, Outcome.REFUSED):
+            reloads.labels(watched.name, outcome.value)
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(interval_seconds)
+            for watched in files:
+                outcome = await asyncio.to_thread(watched.refresh)
+                if outcome is not Outcome.UNCHANGED:
+                    reloads.labels(watched.name, outcome.value).inc()
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
