@@ -69,7 +69,7 @@ async def is_quiet(cluster):
 
 
 async def kill_clients_at_random(cluster, stub, source):
-    """Kill four clients with four requests each; return once the service has no work, with its memory in megabytes."""
+    """Kill four clients with four requests each; return the memory in megabytes once no work is left."""
     arguments = [sys.executable, "-c", CLIENT, cluster.target(SERVICE)]
     clients = [
         await asyncio.to_thread(
@@ -100,7 +100,7 @@ async def kill_clients_at_random(cluster, stub, source):
 
 async def test_clients_killed_at_random_cost_nothing_afterwards(cluster, stub):
     source = random.Random(3)
-    # The first batches of this size make the allocator take memory that it keeps; only the growth after them is a leak.
+    # The first batches of this size make the allocator take memory that it keeps; later growth is a leak.
     before_mb = await kill_clients_at_random(cluster, stub, source)
     after_mb = await kill_clients_at_random(cluster, stub, source)
     assert after_mb < before_mb + 100

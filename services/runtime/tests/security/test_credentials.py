@@ -130,7 +130,7 @@ async def test_a_server_of_another_authority_is_not_called(server_files, client_
 async def test_certificates_and_authorities_are_replaced_under_load_without_a_failed_call(
     server_files, client_files, tmp_path, authority
 ):
-    """Rotate as an operator does: trust both authorities, replace the certificates, trust the new one alone."""
+    """Rotate as operators do: trust both authorities, replace the certificates, trust the new one alone."""
     old, new = authority, trustme.CA()
     old_client = new_files(tmp_path, "old client")
     issue(old_client, old, trusted=(old, new))
