@@ -113,7 +113,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> AsyncIterator[RunningGateway]:
+async def running_gateway(
+    backends: ScriptedBackends, folder, *, tracer=None, **overrides
+) -> AsyncIterator[RunningGateway]:
     values = {
         "grpc_port": 0,
         "metrics_port": 0,
@@ -136,6 +138,7 @@ async def running_gateway(backends: ScriptedBackends, folder, **overrides) -> As
             service_names=SERVICE_NAMES,
             settings=settings,
             gate=gate,
+            tracer=tracer,
         ) as (
             service,
             channel,

@@ -34,6 +34,8 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
+from chladni_runtime.telemetry.process_metrics import ReplacedProcessCollector
+from chladni_runtime.telemetry.work_metrics import ModelMetrics
 
 _MUSIC: Final = music_service_pb2.DESCRIPTOR.services_by_name["MusicService"].full_name
 
@@ -68,10 +70,13 @@ def compose(settings: AudioFeaturesSettings, *, processes: ProcessPool | None = 
         metrics = AudioMetrics(registry)
         admission = Admission(settings.max_queued_requests, clock=time.monotonic)
         metrics.work_in_progress.set_function(lambda: admission.in_progress)
-        metrics.decoding_processes_replaced.set_function(lambda: pool.replaced_count)
+        registry.register(ReplacedProcessCollector(lambda: pool.replaced_count))
+        model_metrics = ModelMetrics(registry)
+        for model in extractor.embedding_models:
+            model_metrics.note_loaded(model.card.model_id, model.card.digest)
         async with (
             nullcontext() if processes else _running(pool),
-            WorkerPool(thread_count, admission=admission) as workers,
+            WorkerPool(thread_count, admission=admission, queue="analyses") as workers,
         ):
             servicer = AudioFeatureServicer(
                 extractor,

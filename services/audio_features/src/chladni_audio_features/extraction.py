@@ -28,6 +28,7 @@ from chladni_audio_features.music.analysis import MusicAnalysis, analyse_music
 from chladni_audio_features.rendering import PNG, Colormap, ImageEncoding, render_spectrogram
 from chladni_contract.warnings import ServiceWarning
 from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.telemetry.scope import stage
 
 ClipContent: TypeAlias = bytes | PcmClip
 """What a caller sent: the bytes of an audio file, or samples without one."""
@@ -145,13 +146,17 @@ class FeatureExtractor:
         clip, properties = self._read(content, part, token)
         model = embedding_model or self.embedding_models.default
         wanted_mel = mel or MelRequest(self.transform.settings)
+        with stage("analyse"):
+            log_mel = wanted_mel.make(clip, max_cells=max_mel_cells) if wants_log_mel else None
+            descriptors = clip.descriptors if wants_descriptors else None
+            initial_latents = None if latents_plan is None else latents_plan.make(clip.scaled_log_mel)
         return Features(
             properties=properties,
-            log_mel=wanted_mel.make(clip, max_cells=max_mel_cells) if wants_log_mel else None,
-            descriptors=clip.descriptors if wants_descriptors else None,
-            embedding=model.embed(clip) if wants_embedding else None,
-            initial_latents=None if latents_plan is None else latents_plan.make(clip.scaled_log_mel),
-            further_embeddings=tuple(further.embed(clip) for further in further_models),
+            log_mel=log_mel,
+            descriptors=descriptors,
+            embedding=_embed(clip, model) if wants_embedding else None,
+            initial_latents=initial_latents,
+            further_embeddings=tuple(_embed(clip, further) for further in further_models),
         )
 
     def render(
@@ -174,13 +179,14 @@ class FeatureExtractor:
         """
         clip, properties = self._read(content, part, token)
         wanted_mel = mel or MelRequest(self.transform.settings)
-        image = render_spectrogram(
-            wanted_mel.make(clip),
-            width_pixels=width_pixels,
-            height_pixels=height_pixels,
-            colormap=colormap,
-            encoding=encoding,
-        )
+        with stage("render"):
+            image = render_spectrogram(
+                wanted_mel.make(clip),
+                width_pixels=width_pixels,
+                height_pixels=height_pixels,
+                colormap=colormap,
+                encoding=encoding,
+            )
         return properties, image
 
     def analyse_music(
@@ -196,7 +202,8 @@ class FeatureExtractor:
             AudioError: the clip cannot be used.
         """
         clip, properties = self._read(content, part, token)
-        return properties, analyse_music(clip.samples_at(ANALYSIS_SAMPLE_RATE_HZ))
+        with stage("analyse_music"):
+            return properties, analyse_music(clip.samples_at(ANALYSIS_SAMPLE_RATE_HZ))
 
     def read(
         self, content: ClipContent, part: ClipPart | None = None, *, token: CancellationToken | None = None
@@ -206,9 +213,10 @@ class FeatureExtractor:
         Raises:
             AudioError: the clip cannot be used.
         """
-        if isinstance(content, PcmClip):
-            return read_pcm_clip(content, self._decoder.limits, part)
-        return self._decoder.read(content, part, token=token)
+        with stage("decode"):
+            if isinstance(content, PcmClip):
+                return read_pcm_clip(content, self._decoder.limits, part)
+            return self._decoder.read(content, part, token=token)
 
     def _read(
         self, content: ClipContent, part: ClipPart | None, token: CancellationToken | None
@@ -217,3 +225,9 @@ class FeatureExtractor:
         data = content.samples if isinstance(content, PcmClip) else content
         properties = SourceProperties(clip.source, hashlib.sha256(data).hexdigest(), clip.warnings)
         return ClipAnalysis(clip, transform=self.transform, analyser=self._analyser), properties
+
+
+def _embed(clip: ClipAnalysis, model: EmbeddingModel) -> npt.NDArray[np.float32]:
+    attributes = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": model.card.model_id}
+    with stage("embed", attributes=attributes):
+        return model.embed(clip)

@@ -31,12 +31,6 @@ class AudioMetrics:
             registry=registry,
         )
 
-        self.decoding_processes_replaced = Gauge(
-            "chladni_audio_decoding_processes_replaced",
-            "Processes that a file ended, or that were ended because of one, since the start.",
-            registry=registry,
-        )
-
     def count_analysed(self, container: Container | None, duration_seconds: float) -> None:
         """Count a clip; samples that came without a file have no container."""
         self._analysed_seconds.labels(container.value if container else _PCM_LABEL).inc(duration_seconds)

@@ -14,6 +14,7 @@ from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.domain.stages import Stage
 from chladni_runtime.execution.deadlines import Clock
 from chladni_runtime.server.metrics import LATENCY_BUCKETS_SECONDS
+from chladni_runtime.telemetry.scope import current_telemetry
 
 _CREATED: Final = "CREATED"
 
@@ -32,27 +33,26 @@ class CountedCreation:
 
 
 class StageTimer:
-    """Times stages that follow one another.
+    """Times stages of a request that follow one another.
 
     Args:
-        durations: Where the times go.
         clock: Monotonic clock in seconds.
     """
 
-    def __init__(self, durations: Histogram, clock: Clock) -> None:
-        self._durations = durations
+    def __init__(self, clock: Clock) -> None:
+        self._telemetry = current_telemetry()
         self._clock = clock
         self._lap_started_at = clock()
 
     def lap(self, stage: Stage) -> None:
-        """End a stage and starts the next one."""
+        """End a stage and start the next one."""
         now = self._clock()
-        self._durations.labels(stage.value).observe(now - self._lap_started_at)
+        self._telemetry.record_stage(stage.value, self._lap_started_at, now)
         self._lap_started_at = now
 
 
 class CreationMetrics:
-    """Counts creations by recipe and outcome, and times their stages.
+    """Counts creations by recipe and outcome.
 
     Args:
         registry: Registry that the metrics join.
@@ -69,13 +69,6 @@ class CreationMetrics:
             "chladni_recipe_fallbacks_total",
             "Creations whose recipe used its fallback.",
             ["recipe", "fallback"],
-            registry=registry,
-        )
-        self._stage_durations = Histogram(
-            "chladni_creation_stage_duration_seconds",
-            "Time of each stage of a creation.",
-            ["stage"],
-            buckets=LATENCY_BUCKETS_SECONDS,
             registry=registry,
         )
 
@@ -101,10 +94,6 @@ class CreationMetrics:
     def count_fallback(self, recipe: str, fallback: str) -> None:
         """Count that a recipe took another way than its own."""
         self._fallbacks.labels(recipe, fallback).inc()
-
-    def stage_timer(self, clock: Clock) -> StageTimer:
-        """Return a timer whose first stage starts now."""
-        return StageTimer(self._stage_durations, clock)
 
 
 def observe_counts(

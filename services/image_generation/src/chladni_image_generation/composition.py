@@ -35,6 +35,8 @@ from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
+from chladni_runtime.telemetry.process_metrics import GpuCollector
+from chladni_runtime.telemetry.work_metrics import ModelMetrics
 
 _log = logging.getLogger(__name__)
 _PATH: Final = re.compile(r"(?<![\w:/])(?:/[^\s/'\"]+)+/([^\s/'\"]+)")
@@ -57,10 +59,14 @@ def compose(settings: ImageGenerationSettings) -> Compose:
     async def open_service(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         async with AsyncExitStack() as stack:
             metrics = GenerationMetrics(registry)
+            model_metrics = ModelMetrics(registry)
+            if torch.cuda.is_available():
+                registry.register(GpuCollector(torch.cuda))
             thread_count = settings.thread_count or available_processor_count()
             compute_thread = stack.enter_context(new_compute_thread(thread_count))
 
             async def start(reference: str) -> Engine:
+                started_at = time.monotonic()
                 model = await asyncio.to_thread(load_configured_model, settings, reference)
                 engine = Engine(
                     model,
@@ -76,6 +82,10 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                     await warming.enter_async_context(engine)
                     await engine.warm_up(_warm_up_request(engine.description))
                     stack.push_async_exit(warming.pop_all())
+                description = engine.description
+                model_metrics.note_loaded(
+                    description.id, description.digest, load_seconds=time.monotonic() - started_at
+                )
                 return engine
 
             engines = [await start(settings.model)]
@@ -93,7 +103,11 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                     unavailable.append(UnavailableModel(name_of(reference), _UNEXPECTED))
             engine_registry = EngineRegistry(engines, unavailable)
             workers = await stack.enter_async_context(
-                WorkerPool(_PROMPT_THREADS, admission=Admission(_MAX_PROMPT_REQUESTS, clock=time.monotonic))
+                WorkerPool(
+                    _PROMPT_THREADS,
+                    admission=Admission(_MAX_PROMPT_REQUESTS, clock=time.monotonic),
+                    queue="prompts",
+                )
             )
             yield [
                 Binding(

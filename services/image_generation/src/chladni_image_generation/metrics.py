@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chladni_runtime.server.metrics import LATENCY_BUCKETS_SECONDS
 
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+
 
 class GaugeShare:
     """One engine's part of a gauge that several engines fill together.
@@ -36,13 +38,13 @@ class GenerationMetrics:
         self.active = Gauge("chladni_generations_active", "Requests in progress.", registry=registry)
         self.finished = Counter(
             "chladni_generations_total",
-            "Requests by how they ended: completed, cancelled, late or failed.",
-            ["outcome"],
+            "Requests by why they ended: completed, cancelled, deadline_exceeded or failed.",
+            ["finish_reason"],
             registry=registry,
         )
         self.reused = Counter(
             "chladni_generations_reused_total",
-            "Requests that an identical one answered: one in the cache, or one in_progress.",
+            "Requests that an identical one answered: one in the cache, or one in progress.",
             ["source"],
             registry=registry,
         )
@@ -60,9 +62,20 @@ class GenerationMetrics:
             "Denoising steps not taken because the caller left or the deadline passed.",
             registry=registry,
         )
-        self.tick_duration = Histogram(
-            "chladni_denoising_tick_duration_seconds",
-            "Time of one call of the denoiser with the scheduler steps after it.",
+        self.step_seconds = Histogram(
+            "chladni_denoising_step_seconds",
+            "Time of one denoising step of a batch: the calls of the denoiser, and the scheduler after it.",
             buckets=LATENCY_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self.batch_requests = Histogram(
+            "chladni_denoising_batch_requests",
+            "Requests that took a denoising step together.",
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
+        )
+        self.pixels = Counter(
+            "chladni_generated_pixels_total",
+            "Pixels of the images that were computed, reused ones not among them.",
             registry=registry,
         )

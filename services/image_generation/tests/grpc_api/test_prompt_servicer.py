@@ -34,7 +34,7 @@ def number(value):
 
 @pytest.fixture
 async def stub():
-    async with WorkerPool(1, admission=Admission(8, clock=lambda: 0.0)) as workers:
+    async with WorkerPool(1, admission=Admission(8, clock=lambda: 0.0), queue="prompts") as workers:
         server = grpc.aio.server(interceptors=[CallInterceptor(receiver=_RECEIVER)])
         servicer = PromptServicer(WriterRegistry(WriterSettings()), workers=workers)
         prompt_grpc.add_PromptServiceServicer_to_server(servicer, server)

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with the request's identifier."""
+"""Structured logs: one JSON object a line, with the identifiers of the request and its trace."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from chladni_runtime.telemetry.scope import current_telemetry
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -78,6 +80,8 @@ class BufferedHandler(logging.Handler):
         """Append a record."""
         if request_id := REQUEST_ID.get():
             record.request_id = request_id  # read here, while the request is the current one
+        if (context := current_telemetry().span.context) is not None:
+            record.trace_id, record.span_id = context.trace_id, context.span_id
         self._records.append(record)
         if record.levelno >= logging.WARNING:
             self.flush()

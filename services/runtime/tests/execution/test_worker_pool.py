@@ -16,7 +16,7 @@ from chladni_runtime.logs import REQUEST_ID
 
 
 def make_pool(thread_count=1, capacity=4):
-    return WorkerPool(thread_count, admission=Admission(capacity, clock=time.monotonic))
+    return WorkerPool(thread_count, admission=Admission(capacity, clock=time.monotonic), queue="work")
 
 
 async def test_work_runs_on_another_thread_with_the_callers_request_id():

@@ -26,6 +26,8 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.security.credentials import ChannelSecurity
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
+from chladni_runtime.telemetry.process_metrics import ReplacedProcessCollector
+from chladni_runtime.telemetry.work_metrics import ModelMetrics
 from chladni_similarity.alignment import Aligner
 from chladni_similarity.anomaly.detector import AnomalyDetector
 from chladni_similarity.anomaly.encoders import EncoderLoader
@@ -61,9 +63,12 @@ def compose(settings: SimilaritySettings) -> Compose:
 
     @asynccontextmanager
     async def opened(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
+        model_metrics = ModelMetrics(registry)
         catalog = await asyncio.to_thread(load_catalog, settings.models)
         batch_count = _concurrent_batch_count(settings, catalog)
         await asyncio.to_thread(_warm, catalog, settings, batch_count)
+        for embedder in catalog:
+            model_metrics.note_loaded(embedder.card.model_id, embedder.card.digest)
         metrics = EmbeddingMetrics(registry)
         cache = EmbeddingCache(settings.cache_capacity)
         async with (
@@ -72,6 +77,7 @@ def compose(settings: SimilaritySettings) -> Compose:
             _batcher(settings, metrics, batch_count) as batcher,
             _audio_analyzer(settings) as analyzer,
         ):
+            registry.register(ReplacedProcessCollector(lambda: decoder.replaced_count))
             metrics.cached_embeddings.set_function(lambda: len(cache))
             metrics.queued_images.set_function(lambda: batcher.queued_items)
             engine = EmbeddingEngine(
@@ -136,7 +142,7 @@ async def _decoder() -> AsyncIterator[ImageDecoder]:
 
 def _workers(settings: SimilaritySettings) -> WorkerPool:
     thread_count = settings.decode_thread_count or available_processor_count()
-    return WorkerPool(thread_count, admission=_admission(settings))
+    return WorkerPool(thread_count, admission=_admission(settings), queue="preparation")
 
 
 @asynccontextmanager
@@ -222,5 +228,6 @@ def _batcher(settings: SimilaritySettings, metrics: EmbeddingMetrics, batch_coun
         limits=limits,
         clock=time.monotonic,
         observe_batch=metrics.batch_images.observe,
+        queue="embedding",
         thread_count=batch_count,
     )

@@ -70,7 +70,7 @@ async def running_engine(*, capacity=64, cache_capacity=100, delay_seconds=0.05)
         return Admission(capacity, clock=time.monotonic)
 
     async with (
-        WorkerPool(2, admission=admission()) as workers,
+        WorkerPool(2, admission=admission(), queue="work") as workers,
         DynamicBatcher(
             compute_batch,
             batch_key_of=lambda job: job.group,

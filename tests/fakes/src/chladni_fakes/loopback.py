@@ -12,6 +12,7 @@ import grpc
 from chladni_runtime.server.lifecycle import RequestGate
 from chladni_runtime.server.server import Compose, RunningService, running_service
 from chladni_runtime.settings import ServiceSettings
+from chladni_runtime.telemetry.spans import Tracer
 
 
 class LoopbackSettings(ServiceSettings):
@@ -32,6 +33,7 @@ async def loopback_service(
     service_names: Sequence[str],
     settings: ServiceSettings | None = None,
     gate: RequestGate | None = None,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[tuple[RunningService, grpc.aio.Channel]]:
     """Run a service on free loopback ports, with everything that surrounds a deployed one.
 
@@ -39,7 +41,11 @@ async def loopback_service(
     """
     async with (
         running_service(
-            settings or LoopbackSettings(), service_names=service_names, compose=compose, gate=gate
+            settings or LoopbackSettings(),
+            service_names=service_names,
+            compose=compose,
+            gate=gate,
+            tracer=tracer,
         ) as service,
         grpc.aio.insecure_channel(
             service.address, options=[("grpc.max_receive_message_length", -1)]

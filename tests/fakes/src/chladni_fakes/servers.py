@@ -26,11 +26,15 @@ from chladni_fakes.similarity import ScriptedSimilarity
 from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.interceptor import CallInterceptor
 from chladni_runtime.server.receiver import MessageReceiver
+from chladni_runtime.telemetry.calls import CallTracer
+from chladni_runtime.telemetry.scope import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from google.protobuf.descriptor import ServiceDescriptor
+
+    from chladni_runtime.telemetry.spans import Tracer
 
 _RECEIVER: Final = MessageReceiver(
     Arrivals(capacity=1024, slow_capacity=64, timeout_seconds=60),
@@ -47,6 +51,9 @@ class ScriptedService:
         register: Generated function that registers the servicer.
         servicer: The servicer.
     """
+
+    tracer: Tracer | None = None
+    """Records its calls from its next start on."""
 
     def __init__(
         self, descriptor: ServiceDescriptor, register: Callable[[Any, Any], None], servicer: object
@@ -67,7 +74,7 @@ class ScriptedService:
         if self._server is not None:
             return
         server = grpc.aio.server(
-            interceptors=[CallInterceptor(receiver=_RECEIVER)],
+            interceptors=[CallInterceptor(self._observers(), receiver=_RECEIVER)],
             options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)],
         )
         health = HealthServicer()
@@ -77,6 +84,9 @@ class ScriptedService:
         await health.set(self._name, health_pb2.HealthCheckResponse.SERVING)
         await server.start()
         self._server = server
+
+    def _observers(self) -> tuple[CallTracer, ...]:
+        return () if self.tracer is None else (CallTracer(Telemetry(self.tracer)),)
 
     async def kill(self) -> None:
         """Stop the server at once; calls in progress fail."""

@@ -25,7 +25,7 @@ from chladni_gateway.domain.images import format_of
 from chladni_gateway.domain.recipe_options import check_taken
 from chladni_gateway.domain.request import CreationRequest, check_request
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.metrics import CreationMetrics
+from chladni_gateway.metrics import CreationMetrics, StageTimer
 from chladni_gateway.recipes.base import Recipe, RecipeRegistry
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Clock, Deadline
@@ -118,7 +118,7 @@ class ImageCreator:
                     yield made
                     return
                 request = replace(request, settings=replace(request.settings, seed=operation.seed))
-                timer = self._metrics.stage_timer(self._clock)
+                timer = StageTimer(self._clock)
                 analyzed: Analyzed | None = None
                 channel: EventChannel[RecipeEvent] = EventChannel()
                 async with running(recipe.create(request, deadline, channel.send), channel) as work:

@@ -502,7 +502,7 @@ async def check_counts(gateway):
     assert await gateway.metric(count, recipe="embedded", outcome="CREATED") == 1
     assert await gateway.metric(count, recipe="embedded", outcome="OUT_OF_MEMORY") == 1
     assert await gateway.metric(count, recipe="unknown", outcome="UNKNOWN_RECIPE") == 1
-    duration = "chladni_creation_stage_duration_seconds_count"
+    duration = "chladni_stage_seconds_count"
     assert await gateway.metric(duration, stage="audio_features") == 2
     assert await gateway.metric(duration, stage="image_generation") == 1
     assert await gateway.metric(duration, stage="storage") == 1

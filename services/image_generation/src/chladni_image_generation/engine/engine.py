@@ -40,6 +40,8 @@ from chladni_image_generation.models.interface import ImagesWithheldError, Laten
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Clock
 from chladni_runtime.execution.processors import yield_to_event_loop
+from chladni_runtime.telemetry.scope import current_telemetry, unobserved
+from chladni_runtime.telemetry.spans import Span
 
 _POSITION_INTERVAL_SECONDS: Final = 0.25
 """A waiting caller is told a new position at most this often."""
@@ -167,6 +169,7 @@ class Engine:
         if finished:
             self._metrics.reused.labels("cache").inc()
             self._metrics.finished.labels("completed").inc()
+            self._describe(request, current_telemetry().span, finish_reason="cached")
             yield Started(request, finished.total_steps)
             completed = Completed(finished.png, finished.provenance, 0.0, 0.0, is_reused=True)
             yield await self._output_encoder.convert(completed, encoding)
@@ -192,7 +195,7 @@ class Engine:
         previews = PreviewOptions(interval_steps=1)
         events = self.generate(request, CancellationToken(), previews=previews, use_cache=False)
         # Nobody sees the image: whatever a safety checker objects to, everything has run once.
-        with suppress(ImagesWithheldError):
+        with suppress(ImagesWithheldError), unobserved():
             async with aclosing(events):
                 async for _ in events:
                     pass
@@ -276,9 +279,8 @@ class Engine:
         for tracked in list(candidates):
             steps_done, total_steps = tracked.execution.steps_done, tracked.execution.total_steps
             for subscription in tracked.drop_gone():
-                self._metrics.finished.labels(
-                    "cancelled" if subscription.token.is_cancelled else "late"
-                ).inc()
+                reason = "cancelled" if subscription.token.is_cancelled else "deadline_exceeded"
+                self._metrics.finished.labels(reason).inc()
                 try:
                     subscription.token.check(
                         f"after {steps_done} of {total_steps} steps",
@@ -288,6 +290,7 @@ class Engine:
                     subscription.report(error)
             if not tracked.subscriptions:
                 self._metrics.saved_steps.inc(total_steps - steps_done)
+                tracked.note_end("CANCELLED")
                 self._forget(tracked)
 
     def _forget(self, tracked: TrackedRequest) -> None:
@@ -309,7 +312,7 @@ class Engine:
             if tracked in self._waiting:
                 del self._waiting[tracked]
                 self._active[tracked] = None
-                tracked.started_at = self._clock()
+                tracked.begin(self._clock(), queue=self.description.id)
             batch.append(tracked)
             if (len(batch) + 1) * group.rows_per_request > self._denoiser_batches.rows_per_call(group):
                 break
@@ -333,7 +336,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(self._compute_thread, self._executor.step, executions)
         now = self._clock()
-        self._metrics.tick_duration.observe(now - started_at)
+        self._metrics.step_seconds.observe(now - started_at)
+        self._metrics.batch_requests.observe(len(batch))
         if isinstance(outcomes[0], Retried):
             self._metrics.shortages.inc()
             return
@@ -346,6 +350,7 @@ class Engine:
                 case StepTaken():
                     self._metrics.steps.inc()
                     self._scheduler.charge(tracked, step_work)
+                    tracked.note_step(started_at, now, batch_requests=len(batch))
                     tracked.report_step(outcome, now=now)
                 case ChladniError():
                     self._fail(tracked, outcome)
@@ -360,8 +365,10 @@ class Engine:
         started_at = self._clock()
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(self._compute_thread, self._executor.decode, executions)
-        self._durations.observe_decoding((self._clock() - started_at) / len(executions))
+        now = self._clock()
+        self._durations.observe_decoding((now - started_at) / len(executions))
         for tracked, outcome in zip(denoised, outcomes, strict=True):
+            tracked.note_decoding(started_at, now)
             if isinstance(outcome, ChladniError):
                 self._fail(tracked, outcome)
                 continue
@@ -382,13 +389,33 @@ class Engine:
             return
         self._forget(tracked)
         tracked.report_result(result)
+        self._describe(tracked.request, tracked.telemetry.span, finish_reason="completed")
+        self._metrics.pixels.inc(tracked.pixel_count)
         self._metrics.finished.labels("completed").inc(len(tracked.subscriptions))
         self._cached_bytes.set(self._cache.currsize)
 
     def _fail(self, tracked: TrackedRequest, error: ChladniError) -> None:
         self._metrics.finished.labels("failed").inc(len(tracked.subscriptions))
         tracked.report(error)
+        tracked.note_end(error.reason.value)
         self._forget(tracked)
+
+    def _describe(self, request: GenerationRequest, span: Span, *, finish_reason: str) -> None:
+        """Describe a generation in the span of its call, by OpenTelemetry's names for generative models."""
+        if span.is_recorded:
+            span.set_attributes(
+                {
+                    "gen_ai.operation.name": "generate_content",
+                    "gen_ai.provider.name": "chladni",
+                    "gen_ai.output.type": "image",
+                    "gen_ai.request.model": self.description.id,
+                    "gen_ai.response.model": self.description.id,
+                    "gen_ai.request.seed": request.seed,
+                    "gen_ai.response.finish_reason": finish_reason,
+                    "chladni.steps": request.steps,
+                    "chladni.model_digest": self.description.digest,
+                }
+            )
 
 
 def new_compute_thread(thread_count: int) -> ThreadPoolExecutor:

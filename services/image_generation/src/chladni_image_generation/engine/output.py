@@ -63,11 +63,13 @@ class OutputEncoder:
         encoding = PNG if tracked.key else tracked.encoding
         provenance = self._recorder.record(tracked.execution)
         loop = asyncio.get_running_loop()
+        started_at = self._clock()
         try:
             content = await loop.run_in_executor(self._threads, encode_image, pixels, provenance, encoding)
         except Exception:  # noqa: BLE001 - whatever happened, the callers hear of it
             _log.exception("an image could not be encoded")
             return _encoding_error()
+        tracked.telemetry.record_stage("encode", started_at, self._clock())
         if tracked.key and not any(map(tracked.sizes.is_halved, tracked.execution.batch_sizes)):
             self._cache.put(tracked.key, FinishedImage(content, provenance, tracked.execution.total_steps))
         queue_seconds = tracked.begun_at - tracked.arrived_at

@@ -19,6 +19,8 @@ from chladni_image_generation.generation import (
     Queued,
     Started,
 )
+from chladni_runtime.telemetry.scope import Telemetry, current_telemetry
+from chladni_runtime.telemetry.spans import NO_SPAN
 
 if TYPE_CHECKING:
     from chladni_image_generation.engine.batching import BatchSizes
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from chladni_image_generation.engine.scheduler import SchedulingParameters
     from chladni_image_generation.generation import GenerationRequest
     from chladni_runtime.execution.cancellation import CancellationToken
+    from chladni_runtime.telemetry.spans import Attributes, Span
 
 _MAX_PENDING_PREVIEWS: Final = 4
 _MAX_PENDING_POSITIONS: Final = 4
@@ -78,6 +81,7 @@ class TrackedRequest:
         is_announced: Whether its callers know that it has started.
         position: Requests before it, as last reported; `None` before that.
         subscriptions: Who follows it.
+        telemetry: That of the call that asked first.
     """
 
     execution: ExecutionState
@@ -89,11 +93,18 @@ class TrackedRequest:
     is_announced: bool = False
     position: int | None = None
     subscriptions: list[Subscription] = field(default_factory=list)
+    telemetry: Telemetry = field(default_factory=current_telemetry)
+    _denoising: Span = NO_SPAN
 
     @property
     def request(self) -> GenerationRequest:
         """What is to be generated."""
         return self.execution.request
+
+    @property
+    def pixel_count(self) -> int:
+        """Pixels of its image."""
+        return self.request.width_pixels * self.request.height_pixels * self.request.upscale**2
 
     @property
     def begun_at(self) -> float:
@@ -127,6 +138,34 @@ class TrackedRequest:
         if self.is_announced:
             subscription.report(Started(self.request, self.execution.total_steps))
             subscription.report(self._progress(now))
+
+    def begin(self, now: float, *, queue: str) -> None:
+        """Note that it gets its first turn, after its wait in a queue of this name."""
+        self.started_at = now
+        self.telemetry.record_wait(queue, self.arrived_at, now)
+        self._denoising = self.telemetry.span.child("denoise", started_at=now)
+
+    def note_step(self, started_at: float, ended_at: float, *, batch_requests: int) -> None:
+        """Note that it took a step, in a batch of so many requests."""
+        if self._denoising.is_recorded:
+            attributes: Attributes = {
+                "chladni.step": self.execution.steps_done,
+                "chladni.batch_requests": batch_requests,
+                "chladni.network": self.execution.group.network,
+            }
+            self._denoising.child("step", attributes=attributes, started_at=started_at).end(ended_at=ended_at)
+
+    def note_decoding(self, started_at: float, ended_at: float) -> None:
+        """Note that all steps were taken, and that the latents were decoded then."""
+        self._denoising.end(ended_at=started_at)
+        self._denoising = NO_SPAN
+        self.telemetry.count_stage("denoise", self.begun_at, started_at)
+        self.telemetry.record_stage("decode", started_at, ended_at)
+
+    def note_end(self, reason: str) -> None:
+        """Note that it ended without an image."""
+        self._denoising.end(error=reason)
+        self._denoising = NO_SPAN
 
     def drop_gone(self) -> Iterator[Subscription]:
         """Drop the callers who have left or whose deadline has passed, and yield them."""

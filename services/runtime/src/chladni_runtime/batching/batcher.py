@@ -16,6 +16,7 @@ from chladni_contract.errors import ChladniError, DeadlineExceededError, FaultEr
 from chladni_runtime.batching.queue import BatchLimits, BatchQueue
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Clock
+from chladni_runtime.telemetry.scope import Telemetry, current_telemetry
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -28,6 +29,8 @@ class _Submission(Generic[ResultT]):
     token: CancellationToken
     future: asyncio.Future[list[ResultT]]
     item_count: int
+    queued_at: float
+    telemetry: Telemetry = field(default_factory=current_telemetry)
     results: dict[int, ResultT] = field(default_factory=dict)
 
     @property
@@ -73,6 +76,7 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         clock: Monotonic clock in seconds.
         observe_batch: Called with the size of every batch, on the batcher's threads.
         thread_count: Batches computed at a time.
+        queue: Name of its queue, under which waiting times are counted.
     """
 
     def __init__(
@@ -84,8 +88,10 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         clock: Clock,
         observe_batch: Callable[[int], None],
         thread_count: int = 1,
+        queue: str = "batches",
     ) -> None:
         self._compute = compute
+        self._queue_name = queue
         self._key_of = batch_key_of
         self._clock = clock
         self._observe_batch = observe_batch
@@ -135,7 +141,9 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         if not items:
             return []
         token.check("before the request was queued")
-        submission: _Submission[ResultT] = _Submission(token, self._loop.create_future(), len(items))
+        submission: _Submission[ResultT] = _Submission(
+            token, self._loop.create_future(), len(items), self._clock()
+        )
         jobs = [(self._key_of(item), _Job(item, position, submission)) for position, item in enumerate(items)]
         with self._changed:
             self._queue.add(jobs, self._clock())
@@ -153,6 +161,8 @@ class DynamicBatcher(Generic[ItemT, ResultT]):
         while batch := self._next_batch():
             started_at = self._clock()
             self._observe_batch(len(batch))
+            for submission in dict.fromkeys(job.submission for job in batch):
+                submission.telemetry.record_wait(self._queue_name, submission.queued_at, started_at)
             results = self._results_of([job.item for job in batch])
             self._loop.call_soon_threadsafe(_settle, batch, results)
             with self._changed:

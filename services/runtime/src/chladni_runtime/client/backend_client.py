@@ -26,6 +26,7 @@ from chladni_runtime.client.channel import Connection
 from chladni_runtime.client.health import HealthState
 from chladni_runtime.logs import REQUEST_ID
 from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
+from chladni_runtime.telemetry.scope import call_out
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
@@ -54,7 +55,7 @@ class CallOptions:
 
     Attributes:
         timeout: Seconds that the caller's request has left; `None` for no limit.
-        metadata: Metadata of the call: the identifiers of the request and of the caller.
+        metadata: Metadata of the call: the identifiers of the request, the caller and the trace.
     """
 
     timeout: float | None
@@ -121,11 +122,15 @@ class BackendClient(Generic[StubT]):
         deadline.check(f"before {self.name} was asked")
         entries = ((REQUEST_ID_KEY, REQUEST_ID.get()), (CALLER_ID_KEY, caller))
         metadata = tuple((key, value) for key, value in entries if value)
-        try:
-            async with self._connection.stub() as stubs:
-                yield stubs.service, CallOptions(deadline.remaining_seconds, metadata)
-        except grpc.aio.AioRpcError as error:
-            raise self._translated(error) from error
+        attributes = {"rpc.system": "grpc", "rpc.service": self._service_name, "server.address": self.name}
+        with call_out(self._service_name, attributes=attributes) as span:
+            if span.context is not None:
+                metadata += span.context.entries
+            try:
+                async with self._connection.stub() as stubs:
+                    yield stubs.service, CallOptions(deadline.remaining_seconds, metadata)
+            except grpc.aio.AioRpcError as error:
+                raise self._translated(error) from error
 
     def _translated(self, error: grpc.aio.AioRpcError) -> ChladniError:
         """Return the service's own error or, if gRPC itself failed, one without addresses in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -10,6 +11,7 @@ from typing import ParamSpec, Self, TypeVar
 
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.telemetry.scope import current_telemetry
 
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")
@@ -23,9 +25,11 @@ class WorkerPool:
     Args:
         thread_count: Number of functions that run at a time.
         admission: Bounds the functions that run or wait.
+        queue: Name of its queue, under which waiting times are counted.
     """
 
-    def __init__(self, thread_count: int, *, admission: Admission) -> None:
+    def __init__(self, thread_count: int, *, admission: Admission, queue: str) -> None:
+        self._queue = queue
         self._executor = ThreadPoolExecutor(thread_count, thread_name_prefix="worker")
         self._admission = admission
 
@@ -51,8 +55,11 @@ class WorkerPool:
         """
         context = copy_context()
 
+        arrived_at = time.monotonic()
+
         def work() -> ResultT:
             token.check("before a worker was free")
+            context.run(current_telemetry).record_wait(self._queue, arrived_at, time.monotonic())
             return context.run(function, *args, **kwargs)
 
         with self._admission.admit():

@@ -21,6 +21,9 @@ from prometheus_client import (
     make_wsgi_app,
 )
 
+from chladni_runtime.telemetry.scope import current_telemetry
+from chladni_runtime.telemetry.work_metrics import exemplar_of
+
 if TYPE_CHECKING:
     import grpc
 
@@ -91,11 +94,12 @@ class CallMeter:
     def end(self, call: Call) -> None:
         """Count a finished call, with its code and its duration."""
         self._in_flight[call.method].dec()
-        self._duration[call.method].observe(call.elapsed_seconds)
+        exemplar = exemplar_of(current_telemetry().span)
+        self._duration[call.method].observe(call.elapsed_seconds, exemplar)
         key = call.method, call.code
         if key not in self._requests:
             self._requests[key] = self._metrics.requests.labels(call.method, call.code.name)
-        self._requests[key].inc()
+        self._requests[key].inc(exemplar=exemplar)
 
 
 def new_registry() -> CollectorRegistry:

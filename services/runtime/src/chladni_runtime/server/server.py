@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -39,11 +41,18 @@ from chladni_runtime.server.peers import PeerSet
 from chladni_runtime.server.receiver import MessageReceiver
 from chladni_runtime.server.reflection import enable_reflection
 from chladni_runtime.settings import ServiceSettings
+from chladni_runtime.telemetry.calls import CallTracer
+from chladni_runtime.telemetry.configuration import TracingError, tracer_of_environment, version_of
+from chladni_runtime.telemetry.process_metrics import MemoryCollector, note_build
+from chladni_runtime.telemetry.scope import Telemetry, observed
+from chladni_runtime.telemetry.spans import Tracer, UnrecordedTracer
+from chladni_runtime.telemetry.work_metrics import WorkMetrics
 
 _log = logging.getLogger(__name__)
 
 _WANTED_FILES = 8192
 _ENDING_SECONDS = 2.0
+_REVISION_VARIABLE = "CHLADNI_REVISION"
 _MAX_CONNECTION_AGE_MS = 10 * 60 * 1000
 _CONNECTION_GRACE_MS = 60 * 60 * 1000  # Longer than any stream of this project lasts.
 _KEEPALIVE_TIME_MS = 60 * 1000
@@ -95,6 +104,11 @@ def run_service(
     """
     configure_logging(name, settings.log_level)
     _allow_many_files()
+    try:
+        tracer = tracer_of_environment(name)
+    except TracingError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
 
     async def run() -> None:
         # A signal cancels this task: loading stops, a running service drains; a second signal ends the
@@ -103,7 +117,9 @@ def run_service(
         assert task is not None, "asyncio.run runs this as a task"  # noqa: S101
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        async with running_service(settings, service_names=service_names, compose=compose, gate=gate):
+        async with running_service(
+            settings, service_names=service_names, compose=compose, gate=gate, name=name, tracer=tracer
+        ):
             _exempt_from_collection()
             await asyncio.get_running_loop().create_future()
 
@@ -114,6 +130,8 @@ def run_service(
     except Exception:  # noqa: BLE001 - logged as a whole; the process ends
         _log.critical("the service could not run", exc_info=True)
         raise SystemExit(1) from None
+    finally:
+        tracer.close()
 
 
 def request_gate(settings: ServiceSettings) -> RequestGate:
@@ -132,6 +150,8 @@ async def running_service(
     service_names: Sequence[str],
     compose: Compose,
     gate: RequestGate | None = None,
+    name: str = "",
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[RunningService]:
     """Run a service while the context lasts; enters when it is ready, drains on exit.
 
@@ -140,17 +160,24 @@ async def running_service(
         service_names: Full names of the gRPC services that `compose` will bind.
         compose: Opens what the service needs and yields its servicers.
         gate: The gate, if other work than gRPC calls goes through it too, so that all is drained together.
+        name: Name of the service, for its metrics.
+        tracer: Begins the spans of requests; one that records nothing if absent.
 
     Raises:
         RuntimeError: The port cannot be opened.
     """
     registry = new_registry()
     metrics = ServerMetrics(registry)
+    registry.register(MemoryCollector())
+    note_build(
+        registry, service=name, version=version_of(name), revision=os.environ.get(_REVISION_VARIABLE, "")
+    )
+    telemetry = Telemetry(tracer or UnrecordedTracer(), WorkMetrics(registry))
     gate = gate or request_gate(settings)
     health = HealthService(service_names)
     late_handlers = LateBoundHandlers(service_names)
     interceptor = CallInterceptor(
-        [CallLog(), CallMeter(metrics), gate],
+        [CallTracer(telemetry), CallLog(), CallMeter(metrics), gate],
         receiver=MessageReceiver(
             Arrivals(
                 capacity=max(_MIN_PROMPT_MESSAGES, _MESSAGES_PER_PLACE * settings.max_concurrent_requests),
@@ -175,7 +202,9 @@ async def running_service(
         await server.start()
         _log.info("listening", extra={"grpc_port": port, "metrics_port": metrics_port})
         try:
-            async with compose(registry) as bindings:
+            async with AsyncExitStack() as stack:
+                with observed(telemetry):
+                    bindings = await stack.enter_async_context(compose(registry))
                 late_handlers.bind(bindings)
                 gate.phase = Phase.READY
                 metrics.ready.set(1)

@@ -206,7 +206,7 @@ async def open_local_store(
         StoreOpeningError: The folder cannot be used.
     """
     admission = Admission(max_waiting, clock=time.monotonic)
-    async with WorkerPool(1, admission=admission) as workers:
+    async with WorkerPool(1, admission=admission, queue="collections") as workers:
         store = await asyncio.to_thread(
             LocalStore, folder=folder, spaces=spaces, limits=limits, workers=workers
         )

@@ -21,6 +21,8 @@ from chladni_runtime.batching.batcher import DynamicBatcher
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.telemetry.scope import stage
+from chladni_runtime.telemetry.spans import Attributes
 from chladni_similarity.embedders.interface import ImageEmbedder
 from chladni_similarity.embedding.cache import EmbeddingCache, Vector
 from chladni_similarity.embedding.preparation import PreparedImage, pass_ready_image, prepare_image
@@ -161,11 +163,18 @@ class EmbeddingEngine:
         cache = EmbeddingCache(0) if own_batch else self._cache
         batch_key = object() if own_batch else None
         with self._admission.admit(len(sources)):
-            images = await self._prepare(embedder, sources, cache, token)
+            with stage("prepare"):
+                images = await self._prepare(embedder, sources, cache, token)
             waiting = {image.identity: image.inputs for image in images if image.inputs is not None}
-            results = await self._batcher.submit(
-                [EmbeddingJob(embedder, inputs, batch_key) for inputs in waiting.values()], token
-            )
+            attributes: Attributes = {
+                "gen_ai.operation.name": "embeddings",
+                "gen_ai.request.model": embedder.card.model_id,
+                "chladni.images": len(waiting),
+            }
+            with stage("embed", attributes=attributes):
+                results = await self._batcher.submit(
+                    [EmbeddingJob(embedder, inputs, batch_key) for inputs in waiting.values()], token
+                )
         computed = dict(zip(waiting, results, strict=True))
         vectors = [
             computed[image.identity].vector if image.vector is None else image.vector for image in images

@@ -49,6 +49,11 @@ class ImageDecoder:
             1, limits=_LIMITS, modules=(decode_checked_image.__module__,), result_types=(InvalidInputError,)
         )
 
+    @property
+    def replaced_count(self) -> int:
+        """Processes that were replaced since the start."""
+        return self._processes.replaced_count
+
     def __enter__(self) -> Self:
         return self
 

@@ -38,7 +38,7 @@ _QUEUE_COSTS: Final = ("accept_ms", "refuse_ms", "tick_overhead_ms")
 _QUEUE_LIMIT: Final = 300
 _LONG_STEPS: Final = 1000
 _DEADLINE_FACTOR: Final = 5  # Multiple of the time of one request; the shortest queue is three times as long.
-_TICKS: Final = "chladni_denoising_tick_duration_seconds"
+_TICKS: Final = "chladni_denoising_step_seconds"
 
 
 def measure(conditions: Conditions) -> Figures:

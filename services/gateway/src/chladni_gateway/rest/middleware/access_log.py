@@ -15,6 +15,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from chladni_contract.metadata import REQUEST_ID_KEY
 from chladni_gateway.rest.errors import error_response, internal_error
 from chladni_runtime.logs import REQUEST_ID
+from chladni_runtime.telemetry.scope import current_telemetry, observed
+from chladni_runtime.telemetry.spans import SpanKind
+from chladni_runtime.telemetry.trace_context import TRACEPARENT_KEY, TRACESTATE_KEY, parse_trace_context
+from chladni_runtime.telemetry.work_metrics import exemplar_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -40,22 +44,28 @@ class AccessLogMiddleware:
     def __init__(self, app: ASGIApp, *, metrics: HttpMetrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._telemetry = current_telemetry()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a connection."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_KEY, "")
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID_KEY, "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        parent = parse_trace_context(headers.get(TRACEPARENT_KEY, ""), headers.get(TRACESTATE_KEY, ""))
+        telemetry = self._telemetry.root(_method_of(scope), parent=parent, kind=SpanKind.SERVER)
         token = REQUEST_ID.set(request_id)
         try:
-            if scope["type"] == "websocket":
-                await self._app(scope, receive, send)
-            else:
-                await self._observe(request_id, scope, receive, send)
+            with observed(telemetry):
+                if scope["type"] == "websocket":
+                    await self._app(scope, receive, send)
+                else:
+                    await self._observe(request_id, scope, receive, send)
         finally:
             REQUEST_ID.reset(token)
+            telemetry.span.end()
 
     async def _observe(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = time.monotonic()
@@ -83,10 +93,21 @@ class AccessLogMiddleware:
             self._record(scope, status, time.monotonic() - started_at)
 
     def _record(self, scope: Scope, status: int, duration_seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        method = _method_of(scope)
         route = getattr(scope.get("route"), "path_format", _NO_ROUTE)
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.duration.labels(method, route).observe(duration_seconds)
+        span = current_telemetry().span
+        exemplar = exemplar_of(span)
+        self._metrics.requests.labels(method, route, str(status)).inc(exemplar=exemplar)
+        self._metrics.duration.labels(method, route).observe(duration_seconds, exemplar)
+        if span.is_recorded:
+            span.set_attributes(
+                {
+                    "http.request.method": method,
+                    "http.route": route,
+                    "http.response.status_code": status,
+                    "chladni.request_id": REQUEST_ID.get(),
+                }
+            )
         _log.info(
             "request finished",
             extra={
@@ -97,3 +118,8 @@ class AccessLogMiddleware:
                 "client": scope["client"][0] if scope.get("client") else "",
             },
         )
+
+
+def _method_of(scope: Scope) -> str:
+    method = scope.get("method", "GET")  # which a WebSocket begins with
+    return method if method in _METHODS else "OTHER"
