@@ -5,6 +5,7 @@
     │   └── ProvenanceError       the file is not a PNG, or carries no provenance
     ├── NotFoundError             no such recipe, model, calibration or image; images expire
     ├── RecipeUnavailableError    the recipe or the model exists, but this server lacks what it needs
+    ├── NotAllowedError           the server knows no such token, or it allows something else
     ├── TemporaryError            the same call may succeed later
     │   ├── QueueFullError        too much work waits already
     │   └── UnavailableError      not reachable, still loading, or shutting down
@@ -88,6 +89,14 @@ class NotFoundError(ChladniError):
 
 class RecipeUnavailableError(ChladniError):
     """The recipe or the model exists, but this server lacks what it needs."""
+
+
+class NotAllowedError(ChladniError):
+    """The server wants a token, does not know the one that was sent, or it does not allow this call.
+
+    The reason is UNAUTHENTICATED, with the ``problem`` in `metadata`, or PERMISSION_DENIED, with the
+    ``scope`` that the token lacks.
+    """
 
 
 class TemporaryError(ChladniError):

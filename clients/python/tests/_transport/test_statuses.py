@@ -16,6 +16,8 @@ AUDIO = b"RIFF, or so"
 CLASS_OF_CODE = {
     "INVALID_ARGUMENT": chladni.InvalidInputError,
     "NOT_FOUND": chladni.NotFoundError,
+    "UNAUTHENTICATED": chladni.NotAllowedError,
+    "PERMISSION_DENIED": chladni.NotAllowedError,
     "FAILED_PRECONDITION": chladni.RecipeUnavailableError,
     "RESOURCE_EXHAUSTED": chladni.QueueFullError,
     "DEADLINE_EXCEEDED": chladni.DeadlineExceededError,
@@ -80,7 +82,7 @@ async def test_violations_and_retry_delay_arrive(target, script, rich_error):
         (grpc.StatusCode.DEADLINE_EXCEEDED, chladni.DeadlineExceededError, "no result in time"),
         (grpc.StatusCode.UNIMPLEMENTED, chladni.NotOfferedError, "does not offer"),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, chladni.QueueFullError, "too much to do"),
-        (grpc.StatusCode.PERMISSION_DENIED, chladni.FaultError, "PERMISSION_DENIED: not today"),
+        (grpc.StatusCode.PERMISSION_DENIED, chladni.NotAllowedError, "PERMISSION_DENIED: not today"),
         (grpc.StatusCode.UNKNOWN, chladni.FaultError, "UNKNOWN: not today"),
         (grpc.StatusCode.NOT_FOUND, chladni.NotFoundError, "NOT_FOUND: not today"),
     ],

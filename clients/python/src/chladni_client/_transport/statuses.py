@@ -20,6 +20,7 @@ from chladni_client.errors import (
     DeadlineExceededError,
     FaultError,
     InvalidInputError,
+    NotAllowedError,
     NotFoundError,
     NotOfferedError,
     QueueFullError,
@@ -41,6 +42,8 @@ _ERROR_OF_CODE: Final[Mapping[grpc.StatusCode, type[ChladniError]]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
     grpc.StatusCode.CANCELLED: CallCancelledError,
     grpc.StatusCode.UNIMPLEMENTED: NotOfferedError,
+    grpc.StatusCode.UNAUTHENTICATED: NotAllowedError,
+    grpc.StatusCode.PERMISSION_DENIED: NotAllowedError,
 }
 
 _ERROR_OF_REASON: Final[Mapping[str, type[ChladniError]]] = {

@@ -19,6 +19,7 @@ from chladni_client.errors import (
     ChladniError,
     DeadlineExceededError,
     InvalidInputError,
+    NotAllowedError,
     NotFoundError,
     NotInstalledError,
     NotOfferedError,
@@ -39,6 +40,7 @@ class ExitStatus(IntEnum):
     DEADLINE_EXCEEDED = 5
     NOT_FOUND = 6
     FILE = 7
+    NOT_ALLOWED = 8
     INTERRUPTED = 130
 
 
@@ -51,12 +53,14 @@ EXIT_STATUS_MEANINGS: Final = {
     ExitStatus.DEADLINE_EXCEEDED: "no result in time",
     ExitStatus.NOT_FOUND: "no such recipe, image or job (any more)",
     ExitStatus.FILE: "a file could not be read or written",
+    ExitStatus.NOT_ALLOWED: "the server wants a token (--token), or the one that was sent is not enough",
     ExitStatus.INTERRUPTED: "interrupted; the server stopped its work, too",
 }
 
 _STATUS_OF_ERROR: Final = (
     (InvalidInputError, ExitStatus.INVALID_INPUT),
     (NotFoundError, ExitStatus.NOT_FOUND),
+    (NotAllowedError, ExitStatus.NOT_ALLOWED),
     (TemporaryError, ExitStatus.UNAVAILABLE),
     (RecipeUnavailableError, ExitStatus.UNAVAILABLE),
     (NotOfferedError, ExitStatus.UNAVAILABLE),

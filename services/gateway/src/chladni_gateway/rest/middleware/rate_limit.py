@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
-from chladni_gateway.domain.stages import Stage
-from chladni_gateway.rest.errors import plain_error_response
+from chladni_contract.errors import ChladniError, Reason
+from chladni_gateway.rest.errors import error_response
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.middleware.token_buckets import Rate, TokenBuckets
 from chladni_runtime.server.peers import customer_of_host
@@ -49,6 +48,17 @@ class RateLimit:
         return wait_seconds
 
 
+def rate_limited(wait_seconds: float) -> ChladniError:
+    """Return the error of a client that sends too many requests."""
+    retry_after_seconds = math.ceil(wait_seconds)
+    return ChladniError(
+        Reason.RATE_LIMITED,
+        f"Too many requests. Try again in {retry_after_seconds} s.",
+        retry_after_seconds=retry_after_seconds,
+        metadata={"wait_seconds": retry_after_seconds},
+    )
+
+
 class RateLimitMiddleware:
     """ASGI middleware that counts every POST of a client, which is a session at a host.
 
@@ -69,15 +79,7 @@ class RateLimitMiddleware:
         if wait_seconds == 0.0:
             await self._app(scope, receive, send)
             return
-        retry_after_seconds = math.ceil(wait_seconds)
-        response = plain_error_response(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            code="RATE_LIMITED",
-            message=f"Too many requests. Try again in {retry_after_seconds} s.",
-            stage=Stage.VALIDATION.value,
-            headers={"Retry-After": str(retry_after_seconds)},
-        )
-        await response(scope, receive, send)
+        await error_response(rate_limited(wait_seconds))(scope, receive, send)
 
     def _count(self, scope: Scope) -> float:
         connection = HTTPConnection(scope)

@@ -30,7 +30,6 @@ from chladni_gateway.rest.routes.responses import (
     OF_A_JOB,
     OF_A_REQUEST,
     OF_AN_UPLOAD,
-    RATE_LIMITED,
     error_responses,
 )
 from chladni_gateway.rest.schemas import JobBody, JobList, to_created_image
@@ -174,7 +173,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         f"{API}/jobs/{{job_id}}/cancel",
         summary="Stop a job",
         operation_id="cancelJob",
-        responses={200: {"content": json_example(JOB)}, **error_responses(OF_A_JOB, {RATE_LIMITED})},
+        responses={200: {"content": json_example(JOB)}, **error_responses(OF_A_JOB, {Reason.RATE_LIMITED})},
     )
     async def cancel(job_id: JobId, request: Request, response: Response) -> JobBody:
         """Stop an unfinished job, and answer once the work has stopped; the job stays, as cancelled.

@@ -14,17 +14,21 @@ from chladni_gateway.rest.schemas import ErrorBody
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RATE_LIMITED: Final = "RATE_LIMITED"
-"""Code of requests that come too often, which only the REST API refuses."""
-
 _FORBIDDEN_ORIGIN: Final = "FORBIDDEN_ORIGIN"
 _FORBIDDEN_HOST: Final = "FORBIDDEN_HOST"
 _REST_ONLY: Final = {
-    RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
     _FORBIDDEN_ORIGIN: HTTPStatus.FORBIDDEN,
     _FORBIDDEN_HOST: HTTPStatus.MISDIRECTED_REQUEST,
 }
-_EVERYWHERE: Final = frozenset({Reason.INTERNAL, _FORBIDDEN_ORIGIN, _FORBIDDEN_HOST})
+_EVERYWHERE: Final = frozenset(
+    {
+        Reason.INTERNAL,
+        Reason.UNAUTHENTICATED,
+        Reason.PERMISSION_DENIED,
+        _FORBIDDEN_ORIGIN,
+        _FORBIDDEN_HOST,
+    }
+)
 OF_AN_IMAGE: Final = frozenset({Reason.INVALID_FIELD, Reason.UNKNOWN_IMAGE, Reason.STORAGE_UNAVAILABLE})
 """Errors of operations on a stored image."""
 OF_A_JOB: Final = frozenset({Reason.INVALID_FIELD, Reason.UNKNOWN_JOB})
@@ -35,7 +39,7 @@ OF_A_BODY: Final = frozenset(
         Reason.MISSING_FIELD,
         Reason.MESSAGE_TOO_LARGE,
         Reason.DEADLINE_EXCEEDED,
-        RATE_LIMITED,
+        Reason.RATE_LIMITED,
     }
 )
 """Errors of a body in JSON."""
@@ -47,7 +51,7 @@ OF_AN_UPLOAD: Final = frozenset(
         Reason.FILE_TOO_LARGE,
         Reason.QUEUE_FULL,
         Reason.DEADLINE_EXCEEDED,
-        RATE_LIMITED,
+        Reason.RATE_LIMITED,
     }
 )
 """Errors of a form with a recording, before a service gets it."""
