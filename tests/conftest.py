@@ -38,6 +38,16 @@ class ObservedCluster:
             if sample.name == name and labels.items() <= sample.labels.items()
         )
 
+    async def metric_names(self, service):
+        """Return the names of a service's own metrics."""
+        async with httpx.AsyncClient() as client:
+            response = await client.get(f"http://{self._cluster.address(service, 'metrics')}/metrics")
+        return {
+            f"{family.name}_total" if family.type == "counter" else family.name
+            for family in text_string_to_metric_families(response.text)
+            if family.name.startswith("chladni_") and not family.name.endswith("_created")
+        }
+
     def kill(self, service):
         """End a service at once, as a crash would."""
         self._cluster.process(service).kill()

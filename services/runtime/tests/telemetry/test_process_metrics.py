@@ -92,8 +92,8 @@ def test_replaced_processes_are_counted(registry):
 
 
 def test_the_build_is_named(registry):
-    note_build(registry, service="gateway", version="0.1.0", revision="abc")
+    note_build(registry, version="0.1.0", revision="abc")
 
     (sample,) = [sample for family in registry.collect() for sample in family.samples]
     assert sample.name == "chladni_build_info"
-    assert sample.labels.items() >= {"service": "gateway", "version": "0.1.0", "revision": "abc"}.items()
+    assert sample.labels.items() >= {"version": "0.1.0", "revision": "abc"}.items()

@@ -169,9 +169,7 @@ async def running_service(
     registry = new_registry()
     metrics = ServerMetrics(registry)
     registry.register(MemoryCollector())
-    note_build(
-        registry, service=name, version=version_of(name), revision=os.environ.get(_REVISION_VARIABLE, "")
-    )
+    note_build(registry, version=version_of(name), revision=os.environ.get(_REVISION_VARIABLE, ""))
     telemetry = Telemetry(tracer or UnrecordedTracer(), WorkMetrics(registry))
     gate = gate or request_gate(settings)
     health = HealthService(service_names)

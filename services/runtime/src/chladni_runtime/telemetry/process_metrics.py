@@ -21,21 +21,20 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _STATM: Final = Path("/proc/self/statm")
 
 
-def note_build(registry: CollectorRegistry, *, service: str, version: str, revision: str) -> None:
+def note_build(registry: CollectorRegistry, *, version: str, revision: str) -> None:
     """Add the metric that says which version runs.
 
     Args:
         registry: Registry that it joins.
-        service: Name of the service.
-        version: Its version.
+        version: Version of the service.
         revision: Commit that its image was built from; empty if unknown.
     """
     Gauge(
         "chladni_build_info",
-        "1, with the version of the service.",
-        ["service", "version", "revision", "python"],
+        "1, with the version of the service and the commit of its image.",
+        ["version", "revision", "python"],
         registry=registry,
-    ).labels(service, version, revision, platform.python_version()).set(1)
+    ).labels(version, revision, platform.python_version()).set(1)
 
 
 class MemoryCollector(Collector):
