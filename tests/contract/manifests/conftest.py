@@ -54,7 +54,9 @@ class Service:
         (settings_class,) = [
             item
             for item in vars(config).values()
-            if isinstance(item, type) and issubclass(item, ServiceSettings) and item is not ServiceSettings
+            if isinstance(item, type)
+            and issubclass(item, ServiceSettings)
+            and item.__module__ == config.__name__
         ]
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (environ or {}).items():
