@@ -1,3 +1,4 @@
+from chladni.media.v1 import media_pb2 as _media_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
@@ -18,7 +19,7 @@ PROMPT_STYLE_CONVERGENT: PromptStyle
 PROMPT_STYLE_DIVERGENT: PromptStyle
 
 class WritePromptsRequest(_message.Message):
-    __slots__ = ("features", "convergent_count", "divergent_count", "convergent_temperature", "divergent_temperature", "seed", "writer", "time_course")
+    __slots__ = ("features", "convergent_count", "divergent_count", "convergent_temperature", "divergent_temperature", "seed", "writer", "time_course", "audio", "with_time_course")
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     CONVERGENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     DIVERGENT_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +28,8 @@ class WritePromptsRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     WRITER_FIELD_NUMBER: _ClassVar[int]
     TIME_COURSE_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    WITH_TIME_COURSE_FIELD_NUMBER: _ClassVar[int]
     features: _struct_pb2.Struct
     convergent_count: int
     divergent_count: int
@@ -35,7 +38,9 @@ class WritePromptsRequest(_message.Message):
     seed: int
     writer: str
     time_course: str
-    def __init__(self, features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., convergent_count: _Optional[int] = ..., divergent_count: _Optional[int] = ..., convergent_temperature: _Optional[float] = ..., divergent_temperature: _Optional[float] = ..., seed: _Optional[int] = ..., writer: _Optional[str] = ..., time_course: _Optional[str] = ...) -> None: ...
+    audio: _media_pb2.AudioClip
+    with_time_course: bool
+    def __init__(self, features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., convergent_count: _Optional[int] = ..., divergent_count: _Optional[int] = ..., convergent_temperature: _Optional[float] = ..., divergent_temperature: _Optional[float] = ..., seed: _Optional[int] = ..., writer: _Optional[str] = ..., time_course: _Optional[str] = ..., audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., with_time_course: bool = ...) -> None: ...
 
 class Prompt(_message.Message):
     __slots__ = ("text", "style", "temperature")
@@ -48,18 +53,22 @@ class Prompt(_message.Message):
     def __init__(self, text: _Optional[str] = ..., style: _Optional[_Union[PromptStyle, str]] = ..., temperature: _Optional[float] = ...) -> None: ...
 
 class WritePromptsResponse(_message.Message):
-    __slots__ = ("prompts", "writer", "model", "seed", "processing_time")
+    __slots__ = ("prompts", "writer", "model", "seed", "processing_time", "features", "time_course")
     PROMPTS_FIELD_NUMBER: _ClassVar[int]
     WRITER_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    TIME_COURSE_FIELD_NUMBER: _ClassVar[int]
     prompts: _containers.RepeatedCompositeFieldContainer[Prompt]
     writer: str
     model: str
     seed: int
     processing_time: _duration_pb2.Duration
-    def __init__(self, prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ..., writer: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    features: _struct_pb2.Struct
+    time_course: str
+    def __init__(self, prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ..., writer: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., time_course: _Optional[str] = ...) -> None: ...
 
 class ScorePromptsRequest(_message.Message):
     __slots__ = ("prompts", "features", "reference_prompts")
