@@ -11,6 +11,7 @@ from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.domain.anomaly import MachineJudge
 from chladni_gateway.domain.image_store import ImageStore
 from chladni_gateway.domain.ports import LiveAnalyzer, MusicAnalyzer, SpectrogramRenderer
+from chladni_gateway.domain.prompts import MusicDescriber, PromptBackend
 from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.sessions import SessionTokens
 from chladni_gateway.similarity.alignment import ImageAligner
@@ -71,6 +72,8 @@ class Application:
         searcher: Finds like ones.
         spectrogram_renderer: Draws spectrograms.
         music_analyzer: Analyses music.
+        music_describer: Describes it for prompts.
+        prompts: Writes and scores prompts.
         machine_judge: Judges machines.
         live_analyzer: Analyses live sound.
         live_connections: Bounds the live streams at a time.
@@ -89,6 +92,8 @@ class Application:
     searcher: ImageSearcher
     spectrogram_renderer: SpectrogramRenderer
     music_analyzer: MusicAnalyzer
+    music_describer: MusicDescriber
+    prompts: PromptBackend
     machine_judge: MachineJudge
     live_analyzer: LiveAnalyzer
     live_connections: ConnectionLimiter

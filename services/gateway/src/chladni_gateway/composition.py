@@ -25,12 +25,15 @@ from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
+from chladni.image.v1alpha1 import prompt_service_pb2
+from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni_gateway.application import Application, Limits
 from chladni_gateway.backends.anomaly import AnomalyClient
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.backends.image_generation import ImageGenerationClient, ImageGenerationPool
 from chladni_gateway.backends.music import MusicClient
+from chladni_gateway.backends.prompts import PromptClient
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
@@ -43,6 +46,7 @@ from chladni_gateway.grpc_api.audio_servicer import AudioServicer
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer
+from chladni_gateway.grpc_api.prompt_servicer import PromptServicer
 from chladni_gateway.grpc_api.server_servicer import ServerServicer
 from chladni_gateway.image_folder import FolderImageStore, periodic_sweep, utc_now
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
@@ -52,6 +56,7 @@ from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
 from chladni_gateway.recipes.clap_unclip import ClapUnclipRecipe
 from chladni_gateway.recipes.embedded import EmbeddedRecipe
 from chladni_gateway.recipes.latent_noise import LatentNoiseRecipe
+from chladni_gateway.recipes.music_description import ClipDescriber
 from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
 from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
@@ -102,6 +107,7 @@ SERVICE_NAMES: Final = tuple(
         anomaly_service_pb2,
         server_service_pb2,
         music_service_pb2,
+        prompt_service_pb2,
     )
     for service in file.DESCRIPTOR.services_by_name.values()
 )
@@ -115,6 +121,7 @@ class Gateway:
         application: What it does.
         audio_features: Connection to audio-features.
         music: Connection to its analyses of music.
+        prompts: Connection to image-generation's prompts.
         anomaly: Connection to similarity's machine listening.
         http_port: Port of the REST API and the page.
     """
@@ -122,6 +129,7 @@ class Gateway:
     application: Application
     audio_features: AudioFeaturesClient
     music: MusicClient
+    prompts: PromptClient
     anomaly: AnomalyClient
     http_port: int
 
@@ -155,6 +163,10 @@ def compose(
                 ),
                 Binding(
                     music_grpc.add_MusicServiceServicer_to_server, MusicServicer(application, gateway.music)
+                ),
+                Binding(
+                    prompt_grpc.add_PromptServiceServicer_to_server,
+                    PromptServicer(application, gateway.prompts),
                 ),
                 Binding(
                     anomaly_grpc.add_AnomalyServiceServicer_to_server,
@@ -197,6 +209,8 @@ async def open_gateway(
         stack.push_async_callback(audio_features.close)
         music = MusicClient(settings.audio_features_target, security=security)
         stack.push_async_callback(music.close)
+        prompts = PromptClient(settings.image_generation_target, security=security)
+        stack.push_async_callback(prompts.close)
         anomaly = AnomalyClient(settings.similarity_target, security=security)
         stack.push_async_callback(anomaly.close)
         removed = RemovedImages(similarity)
@@ -221,6 +235,7 @@ async def open_gateway(
             OperationLog(draw_seed=draw_seed, clock=time.monotonic),
             gate,
             music=music,
+            prompts=prompts,
             anomaly=anomaly,
             security=security,
         )
@@ -258,7 +273,7 @@ async def open_gateway(
         )
         # Before the HTTP server closes, so that those who follow a job see its end.
         stack.push_async_callback(application.job_runner.close)
-        yield Gateway(application, audio_features, music, anomaly, http_port)
+        yield Gateway(application, audio_features, music, prompts, anomaly, http_port)
 
 
 def build_application(
@@ -272,6 +287,7 @@ def build_application(
     gate: RequestGate,
     *,
     music: MusicClient,
+    prompts: PromptClient,
     anomaly: AnomalyClient,
     security: ChannelSecurity,
 ) -> Application:
@@ -320,6 +336,8 @@ def build_application(
         ),
         spectrogram_renderer=audio_features,
         music_analyzer=music,
+        music_describer=ClipDescriber(music, audio_features),
+        prompts=prompts,
         machine_judge=anomaly,
         live_analyzer=audio_features,
         live_connections=ConnectionLimiter(

@@ -102,13 +102,18 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                     _log.exception("model %s is not available", reference)
                     unavailable.append(UnavailableModel(name_of(reference), _UNEXPECTED))
             engine_registry = EngineRegistry(engines, unavailable)
-            workers = await stack.enter_async_context(
-                WorkerPool(
-                    _PROMPT_THREADS,
-                    admission=Admission(_MAX_PROMPT_REQUESTS, clock=time.monotonic),
-                    queue="prompts",
+            writers = WriterRegistry(settings.writer_settings)
+            queues = ("prompt_scores", *(f"prompts_{name}" for name in writers.names))
+            scoring, *writing = [
+                await stack.enter_async_context(
+                    WorkerPool(
+                        _PROMPT_THREADS,
+                        admission=Admission(_MAX_PROMPT_REQUESTS, clock=time.monotonic),
+                        queue=queue,
+                    )
                 )
-            )
+                for queue in queues
+            ]
             yield [
                 Binding(
                     image_generation_service_pb2_grpc.add_ImageGenerationServiceServicer_to_server,
@@ -120,7 +125,11 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                 ),
                 Binding(
                     prompt_service_pb2_grpc.add_PromptServiceServicer_to_server,
-                    PromptServicer(WriterRegistry(settings.writer_settings), workers=workers),
+                    PromptServicer(
+                        writers,
+                        workers=scoring,
+                        writer_workers=dict(zip(writers.names, writing, strict=True)),
+                    ),
                 ),
             ]
 

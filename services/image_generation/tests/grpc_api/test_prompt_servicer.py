@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
+from contextlib import AsyncExitStack
 
 import grpc
 import pytest
@@ -11,6 +14,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.media.v1 import media_pb2
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
 from chladni_image_generation.grpc_api.prompt_servicer import PromptServicer
@@ -32,11 +36,46 @@ def number(value):
     return Struct(fields={"valence": Value(number_value=value)})
 
 
+class HangingWriter:
+    """A writer whose server does not answer."""
+
+    name = "hanging"
+    model = "none"
+    takes_seed = False
+
+    def __init__(self):
+        self.may_go_on = threading.Event()
+
+    def write(self, order, *, timeout_seconds):
+        self.may_go_on.wait(20)
+        return ["late"] * order.count
+
+
+class Writers(WriterRegistry):
+    """The writers, and one that hangs."""
+
+    def __init__(self):
+        super().__init__(WriterSettings())
+        self.hanging = HangingWriter()
+        self._writers = {**self._writers, "hanging": self.hanging}
+
+
 @pytest.fixture
-async def stub():
-    async with WorkerPool(1, admission=Admission(8, clock=lambda: 0.0), queue="prompts") as workers:
+def writers():
+    return Writers()
+
+
+@pytest.fixture
+async def stub(writers):
+    def pool():
+        return WorkerPool(1, admission=Admission(8, clock=lambda: 0.0), queue="prompts")
+
+    async with AsyncExitStack() as stack:
+        workers = await stack.enter_async_context(pool())
+        of_writers = {name: await stack.enter_async_context(pool()) for name in writers.names}
+        stack.callback(writers.hanging.may_go_on.set)
         server = grpc.aio.server(interceptors=[CallInterceptor(receiver=_RECEIVER)])
-        servicer = PromptServicer(WriterRegistry(WriterSettings()), workers=workers)
+        servicer = PromptServicer(writers, workers=workers, writer_workers=of_writers)
         prompt_grpc.add_PromptServiceServicer_to_server(servicer, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -51,7 +90,7 @@ async def test_three_convergent_and_two_divergent_prompts_by_default(stub):
     styles = [prompt.style for prompt in response.prompts]
     assert styles == [prompt_pb2.PROMPT_STYLE_CONVERGENT] * 3 + [prompt_pb2.PROMPT_STYLE_DIVERGENT] * 2
     assert [prompt.temperature for prompt in response.prompts] == [0.4] * 3 + [0.8] * 2
-    assert (response.writer, response.seed) == ("grammar", 7)
+    assert (response.writer, response.seed, response.features) == ("grammar", 7, FEATURES)
     assert (await stub.WritePrompts(request)).prompts == response.prompts
 
 
@@ -92,6 +131,16 @@ async def test_prompts_are_scored_in_order(stub):
             "features",
             Reason.INVALID_FIELD,
         ),
+        (
+            prompt_pb2.WritePromptsRequest(features=FEATURES, audio=media_pb2.AudioClip(content=b"RIFF")),
+            "audio",
+            Reason.INVALID_FIELD,
+        ),
+        (
+            prompt_pb2.WritePromptsRequest(features=FEATURES, with_time_course=True),
+            "with_time_course",
+            Reason.INVALID_FIELD,
+        ),
         (prompt_pb2.ScorePromptsRequest(), "prompts", Reason.INVALID_FIELD),
         (prompt_pb2.ScorePromptsRequest(prompts=["a", " "]), "prompts[1]", Reason.MISSING_FIELD),
     ],
@@ -108,3 +157,20 @@ async def test_an_unknown_writer_is_named_as_such(stub):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.WritePrompts(prompt_pb2.WritePromptsRequest(features=FEATURES, writer="poet"))
     assert from_rpc_error(caught.value).reason == Reason.UNKNOWN_MODEL
+
+
+async def test_a_writer_that_hangs_keeps_no_thread_from_the_others(stub, writers):
+    waiting = [
+        asyncio.ensure_future(
+            stub.WritePrompts(prompt_pb2.WritePromptsRequest(features=FEATURES, writer="hanging"))
+        )
+        for _ in range(4)
+    ]
+    await asyncio.sleep(0.05)
+    response = await stub.WritePrompts(prompt_pb2.WritePromptsRequest(features=FEATURES, seed=7), timeout=5)
+    assert len(response.prompts) == 5
+    await stub.ScorePrompts(prompt_pb2.ScorePromptsRequest(prompts=["a"]), timeout=5)
+    assert not any(call.done() for call in waiting)
+    writers.hanging.may_go_on.set()
+    assert (await waiting[0]).prompts[0].text == "late"
+    await asyncio.gather(*waiting)

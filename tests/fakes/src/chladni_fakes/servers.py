@@ -15,6 +15,7 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
@@ -22,6 +23,7 @@ from chladni_fakes.anomaly import ScriptedAnomaly
 from chladni_fakes.audio_features import ScriptedAudioFeatures
 from chladni_fakes.image_generation import ScriptedImageGeneration
 from chladni_fakes.music import ScriptedMusic
+from chladni_fakes.prompts import ScriptedPrompts
 from chladni_fakes.similarity import ScriptedSimilarity
 from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.interceptor import CallInterceptor
@@ -102,6 +104,7 @@ class ScriptedBackends:
     audio_features: ScriptedAudioFeatures = field(default_factory=ScriptedAudioFeatures)
     image_generation: ScriptedImageGeneration = field(default_factory=ScriptedImageGeneration)
     music: ScriptedMusic = field(default_factory=ScriptedMusic)
+    prompts: ScriptedPrompts = field(default_factory=ScriptedPrompts)
     similarity: ScriptedSimilarity = field(default_factory=ScriptedSimilarity)
     anomaly: ScriptedAnomaly = field(default_factory=ScriptedAnomaly)
     servers: dict[str, ScriptedService] = field(default_factory=dict)
@@ -110,6 +113,7 @@ class ScriptedBackends:
         """Reset every service, and start those that were killed."""
         for servicer in (self.audio_features, self.image_generation, self.music, self.similarity):
             servicer.reset()
+        self.prompts.reset()
         self.anomaly.reset()
         for server in self.servers.values():
             await server.start()
@@ -121,6 +125,16 @@ def _register_audio(music: ScriptedMusic) -> Callable[[Any, Any], None]:
     def register(servicer: ScriptedAudioFeatures, server: grpc.aio.Server) -> None:
         audio_grpc.add_AudioFeatureServiceServicer_to_server(servicer, server)
         music_grpc.add_MusicServiceServicer_to_server(music, server)
+
+    return register
+
+
+def _register_images(prompts: ScriptedPrompts) -> Callable[[Any, Any], None]:
+    """Return what registers the generation of images, and prompts beside it."""
+
+    def register(servicer: ScriptedImageGeneration, server: grpc.aio.Server) -> None:
+        image_grpc.add_ImageGenerationServiceServicer_to_server(servicer, server)
+        prompt_grpc.add_PromptServiceServicer_to_server(prompts, server)
 
     return register
 
@@ -142,7 +156,7 @@ async def scripted_backends() -> AsyncIterator[ScriptedBackends]:
     )
     backends.servers["image-generation"] = ScriptedService(
         image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"],
-        image_grpc.add_ImageGenerationServiceServicer_to_server,
+        _register_images(backends.prompts),
         backends.image_generation,
     )
     backends.servers["similarity"] = ScriptedService(

@@ -8,6 +8,7 @@ from google.protobuf.json_format import MessageToDict
 
 from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
 from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
+from chladni_contract.music_features import music_features
 from chladni_gateway.backends.messages import to_clip_message
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
@@ -48,7 +49,7 @@ class MusicClient(BackendClient["music_grpc.MusicServiceAsyncStub"]):
             return await stub.AnalyzeMusic(request, timeout=options.timeout, metadata=options.metadata)
 
     async def analyze_music(self, clip: AudioClip, deadline: Deadline) -> dict[str, Any]:
-        """Return the analysis as JSON: the contract's fields, with times in seconds as numbers.
+        """Return the analysis as JSON: the contract's fields, times in seconds as numbers, and `features`.
 
         Raises:
             ChladniError: The clip cannot be used, music cannot be analysed there, or the service failed.
@@ -62,7 +63,7 @@ class MusicClient(BackendClient["music_grpc.MusicServiceAsyncStub"]):
                 always_print_fields_with_no_presence=True,
             )
         )
-        return fields
+        return fields | {"features": music_features(response)}
 
 
 def _plain(value: Any, name: str = "") -> Any:

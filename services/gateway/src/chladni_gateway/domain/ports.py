@@ -140,7 +140,10 @@ class MusicAnalyzer(Protocol):
     """Analyses music."""
 
     async def analyze_music(self, clip: AudioClip, deadline: Deadline) -> dict[str, Any]:
-        """Return what is heard in the music of a recording, as JSON with times in seconds."""
+        """Return what is heard in the music of a clip, as JSON with times in seconds.
+
+        `features` has its features by the names that writers of prompts take.
+        """
         ...
 
 

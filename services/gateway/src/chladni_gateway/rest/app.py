@@ -30,6 +30,7 @@ from chladni_gateway.rest.routes.jobs import job_routes
 from chladni_gateway.rest.routes.live import live_routes
 from chladni_gateway.rest.routes.music import music_routes
 from chladni_gateway.rest.routes.page import page_routes
+from chladni_gateway.rest.routes.prompts import MAX_SCORE_BYTES, PROMPTS_PATH, SCORE_PATH, prompt_routes
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
 from chladni_gateway.rest.uploads import UploadPlaces, UploadReader
 
@@ -52,6 +53,7 @@ _UPLOAD_PATHS: Final = frozenset(
         f"{API}/jobs",
         f"{API}/spectrogram",
         f"{API}/music",
+        PROMPTS_PATH,
         ANOMALY_PATH,
         NORMAL_SETS_PATH,
     }
@@ -132,6 +134,7 @@ def create_app(
         job_routes(application, uploads=uploads, previews=previews),
         spectrogram_routes(application, uploads=uploads),
         music_routes(application, uploads=uploads),
+        prompt_routes(application, uploads=uploads),
         anomaly_routes(application, uploads=uploads),
         comparison_routes(application),
         alignment_routes(application),  # Before the route of images, which takes any address below its own.
@@ -150,6 +153,7 @@ def create_app(
         limit_bytes=_MAX_JSON_BYTES,
         min_bytes_per_second=limits.min_upload_bytes_per_second,
         exempt_paths=_UPLOAD_PATHS,
+        limits_of_paths={SCORE_PATH: MAX_SCORE_BYTES},
     )
     if rate_limit is not None:
         app.add_middleware(RateLimitMiddleware, limit=rate_limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc
@@ -47,12 +48,17 @@ class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
 
     Args:
         writers: The writers by name.
-        workers: Threads that they run on.
+        workers: Threads for scores.
+        writer_workers: Threads of each writer by its name, so that one whose server hangs keeps none from the
+            others.
     """
 
-    def __init__(self, writers: WriterRegistry, *, workers: WorkerPool) -> None:
+    def __init__(
+        self, writers: WriterRegistry, *, workers: WorkerPool, writer_workers: Mapping[str, WorkerPool]
+    ) -> None:
         self._writers = writers
         self._workers = workers
+        self._writer_workers = writer_workers
 
     async def WritePrompts(
         self, request: prompt_pb2.WritePromptsRequest, context: Context
@@ -74,11 +80,13 @@ class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
                 )
             if writer.takes_seed:
                 response.seed = seed
+            response.features.CopyFrom(request.features)
+            response.time_course = request.time_course
             response.processing_time.FromNanoseconds(round((time.perf_counter() - started_at) * 1e9))
             return response
 
         with cancellation_of(context) as token:
-            return await self._workers.run(token, work)
+            return await self._writer_workers[writer.name].run(token, work)
 
     async def ScorePrompts(
         self, request: prompt_pb2.ScorePromptsRequest, context: Context
@@ -120,6 +128,16 @@ def _read_orders(request: prompt_pb2.WritePromptsRequest, seed: int) -> list[Pro
         InvalidInputError: A feature is wrong.
     """
     validator = RequestValidator()
+    validator.check(
+        "audio",
+        valid=not request.HasField("audio"),
+        description="is what the gateway takes; send it there, or the features of the clip here.",
+    )
+    validator.check(
+        "with_time_course",
+        valid=not request.with_time_course,
+        description="is what the gateway takes; send time_course here.",
+    )
     validator.require("features", present=request.HasField("features"), hint="AnalyzeMusic finds them")
     validator.check_range("seed", seed, minimum=0, maximum=MAX_SEED)
     validator.check_length("time_course", request.time_course, maximum=MAX_CHARACTERS)

@@ -86,6 +86,11 @@ class WriterRegistry:
         self._default = ""
         self._default = self.find(settings.default).name
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the writers."""
+        return tuple(self._writers)
+
     def find(self, name: str) -> PromptWriter:
         """Return the writer of a name; the default one for an empty name.
 

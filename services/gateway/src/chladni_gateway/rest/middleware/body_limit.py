@@ -7,6 +7,7 @@ client can read the answer.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers
@@ -15,7 +16,7 @@ from chladni_contract.errors import ChladniError, DeadlineExceededError, Invalid
 from chladni_gateway.rest.errors import error_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -76,13 +77,21 @@ class BodyLimitMiddleware:
         limit_bytes: Largest body.
         min_bytes_per_second: Rate at which it must arrive, after its first seconds.
         exempt_paths: Paths whose handlers read the body themselves, under a limit of their own.
+        limits_of_paths: Largest bodies of the paths that have a limit of their own.
     """
 
     def __init__(
-        self, app: ASGIApp, *, limit_bytes: int, min_bytes_per_second: int, exempt_paths: frozenset[str]
+        self,
+        app: ASGIApp,
+        *,
+        limit_bytes: int,
+        min_bytes_per_second: int,
+        exempt_paths: frozenset[str],
+        limits_of_paths: Mapping[str, int],
     ) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
+        self._limits_of_paths = limits_of_paths
         self._min_bytes_per_second = min_bytes_per_second
         self._exempt_paths = exempt_paths
 
@@ -91,13 +100,14 @@ class BodyLimitMiddleware:
         if scope["type"] != "http" or scope["path"] in self._exempt_paths:
             await self._app(scope, receive, send)
             return
+        limit_bytes = self._limits_of_paths.get(scope["path"], self._limit_bytes)
         try:
             pieces = read_body(
                 receive,
                 Headers(scope=scope),
-                limit_bytes=self._limit_bytes,
+                limit_bytes=limit_bytes,
                 min_bytes_per_second=self._min_bytes_per_second,
-                too_large=self._too_large,
+                too_large=partial(_too_large, limit_bytes),
             )
             body = b"".join([piece async for piece in pieces])
         except ChladniError as error:
@@ -105,13 +115,14 @@ class BodyLimitMiddleware:
             return
         await self._app(scope, _replayed(body, receive), send)
 
-    def _too_large(self) -> ChladniError:
-        return InvalidInputError(
-            Reason.MESSAGE_TOO_LARGE,
-            f"body is larger than {self._limit_bytes} bytes, the limit.",
-            field="body",
-            metadata={"max_bytes": self._limit_bytes},
-        )
+
+def _too_large(limit_bytes: int) -> ChladniError:
+    return InvalidInputError(
+        Reason.MESSAGE_TOO_LARGE,
+        f"body is larger than {limit_bytes} bytes, the limit.",
+        field="body",
+        metadata={"max_bytes": limit_bytes},
+    )
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

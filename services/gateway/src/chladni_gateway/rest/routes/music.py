@@ -1,4 +1,4 @@
-"""`POST /api/v1/music`: what is heard in the music of a recording."""
+"""`POST /api/v1/music`: what is heard in the music of a clip."""
 
 from __future__ import annotations
 
@@ -38,9 +38,13 @@ _SCHEMA: Final = {
         **{name: {"type": "object"} for name in ("audio", "meter", "beats", "mood", "contour", "dynamics")},
         **{name: {"type": "array", "items": {"type": "object"}} for name in ("keys", "tempos", "chords")},
         "abc_notation": {"type": "string"},
+        "features": {
+            "type": "object",
+            "description": "The features in a few words, as `POST /api/v1/prompts` takes them.",
+        },
         "processing_time": {"type": "number"},
     },
-    "required": ["keys", "tempos", "chords", "abc_notation"],
+    "required": ["keys", "tempos", "chords", "abc_notation", "features"],
 }
 _EXAMPLE: Final = {
     "keys": [{"key": "A minor", "confidence": 0.93, "tonality": "minor", "tonic": 9}],
@@ -61,6 +65,7 @@ _EXAMPLE: Final = {
         "marking": "mf",
         "range_db": 4.1,
     },
+    "features": {"key": "A minor", "tempo_bpm": 108.2, "mood": ["dark", "tense", "restless"]},
     "abc_notation": "X:1\nT:Melody\nM:3/4\nL:1/16\nQ:1/4=108\nK:Am\nA8 c4 |]\n",
     "processing_time": 0.6,
 }
@@ -94,7 +99,7 @@ def music_routes(application: Application, *, uploads: UploadReader) -> APIRoute
     async def music(request: Request) -> JSONResponse:
         """Find key, tempo, meter, beats, chords, melody, dynamics and mood; write the melody in ABC notation.
 
-        The fields are those of `AnalyzeMusicResponse`; times are seconds.
+        The fields are those of `AnalyzeMusicResponse`, times in seconds; `features` sums them up for prompts.
         """
         form = await uploads.read(request, MusicForm)
         with at_stage(Stage.VALIDATION):
