@@ -258,7 +258,7 @@ def prompt_routes(application: Application, *, uploads: UploadReader) -> APIRout
             return await application.prompts.score_prompts(
                 body.prompts,
                 Deadline.after(limits.comparison_timeout_seconds),
-                features=body.features and body.features.model_dump(exclude_none=True),
+                features=None if body.features is None else body.features.model_dump(exclude_none=True),
                 references=body.reference_prompts,
             )
 
