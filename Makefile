@@ -15,6 +15,7 @@ DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/tra
 	tests/robustness
 SOURCES := protos/contract/src services/runtime/src services/training/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
+	deploy/local/batch_quick.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py deploy/monitoring/check.py \
 	deploy/monitoring/dashboards.py deploy/monitoring/metrics_reference.py \
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src \
@@ -68,6 +69,10 @@ $(STAMP): requirements/constraints.txt requirements/development.txt $(addsuffix 
 .PHONY: demo
 demo: $(STAMP) ## Turn the sample sounds into images, compare them, draw a contact sheet
 	@$(BIN)/python deploy/local/demo.py
+
+.PHONY: batch-quick
+batch-quick: $(STAMP) ## Run a study of two clips from prompts to images (5 minutes); writes build/batch-quick
+	@$(BIN)/python deploy/local/batch_quick.py $(ARGUMENTS)
 
 .PHONY: up
 up: $(STAMP) ## Serve on loopback until Ctrl-C; the page is at CHLADNI_GATEWAY_HTTP_PORT (8000)

@@ -28,6 +28,8 @@ from typer.testing import CliRunner
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
+from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
 from chladni.gateway.v1 import anomaly_service_pb2 as gateway_anomaly_pb2
 from chladni.gateway.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.gateway.v1 import audio_service_pb2, creation_pb2, image_pb2, server_service_pb2
@@ -38,6 +40,8 @@ from chladni.gateway.v1 import job_service_pb2 as job_pb2
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni.generation.v1 import generation_pb2
+from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni.media.v1 import media_pb2
 from chladni.similarity.v1 import anomaly_service_pb2 as anomaly_pb2
 from chladni.tensor.v1 import tensor_pb2
@@ -547,6 +551,58 @@ class ScriptedAnomaly(anomaly_grpc.AnomalyServiceServicer):
             return gateway_anomaly_pb2.DeleteNormalSetResponse(deleted=True)
 
 
+class ScriptedMusic(music_grpc.MusicServiceServicer):
+    """The gateway's analysis of music."""
+
+    def __init__(self, script):
+        self.script = script
+
+    def AnalyzeMusic(self, request, context):
+        with self.script.answering(request, context):
+            return music_pb2.AnalyzeMusicResponse(
+                audio=sound_properties(),
+                keys=[music_pb2.KeyCandidate(key="A minor", confidence=0.75, tonality="minor", tonic=9)],
+                tempos=[music_pb2.TempoCandidate(beats_per_minute=120.0, confidence=0.5)],
+                meter=music_pb2.Meter(signature="4/4", confidence=0.5),
+                beats=music_pb2.Beats(times=[duration_pb2.Duration(nanos=500_000_000)], confidence=0.5),
+                mood=music_pb2.Mood(valence=-0.5, arousal=0.25, words=["dark"], confidence=0.5),
+                chords=[music_pb2.Chord(symbol="Am", roman_numeral="i", confidence=0.5)],
+                abc_notation="X:1\nK:Am\nA4 |]\n",
+            )
+
+
+class ScriptedPrompts(prompt_grpc.PromptServiceServicer):
+    """The gateway's prompts: their text depends on the features and the seed alone."""
+
+    def __init__(self, script):
+        self.script = script
+
+    def WritePrompts(self, request, context):
+        with self.script.answering(request, context):
+            response = prompt_pb2.WritePromptsResponse(
+                writer="grammar", model="scripted", seed=request.seed, features=request.features
+            )
+            if request.HasField("audio"):
+                response.features.update({"key": "A minor"})
+            for number in range(5):
+                style = "CONVERGENT" if number < 3 else "DIVERGENT"
+                response.prompts.add(
+                    text=f"prompt {number}, seed {request.seed}, in {response.features['key']}",
+                    style=prompt_pb2.PromptStyle.Value(f"PROMPT_STYLE_{style}"),
+                    temperature=0.4 if number < 3 else 0.8,
+                )
+            return response
+
+    def ScorePrompts(self, request, context):
+        with self.script.answering(request, context):
+            score = prompt_pb2.PromptScore(originality=0.5, elaboration=0.25, coherence=1.0)
+            if request.HasField("features"):
+                score.alignment = 0.75
+            return prompt_pb2.ScorePromptsResponse(
+                scores=[score] * len(request.prompts), vendi_score=1.5, similarity="lexical"
+            )
+
+
 class ScriptedServer(server_grpc.ServerServiceServicer):
     def __init__(self, script):
         self.script = script
@@ -705,6 +761,8 @@ def start_server(script, health, *, credentials=None):
     job_grpc.add_JobServiceServicer_to_server(ScriptedJobs(script), server)
     audio_service_grpc.add_AudioServiceServicer_to_server(ScriptedAudio(script), server)
     anomaly_grpc.add_AnomalyServiceServicer_to_server(ScriptedAnomaly(script), server)
+    music_grpc.add_MusicServiceServicer_to_server(ScriptedMusic(script), server)
+    prompt_grpc.add_PromptServiceServicer_to_server(ScriptedPrompts(script), server)
     audio_grpc.add_AudioFeatureServiceServicer_to_server(ScriptedAudioFeatures(script), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health.set("", health_pb2.HealthCheckResponse.SERVING)

@@ -40,6 +40,9 @@ from chladni_client.reproduction.reproduce import (
     Verdict,
     compare_renderings,
 )
+from chladni_client.study.creativity import BatchCreativityCalculator
+from chladni_client.study.images import BatchImageGenerator
+from chladni_client.study.prompts import BatchPromptGenerator
 from chladni_client.types.anomaly import AnomalyLabel, AnomalyScore, DeviatingAttribute, NormalSet
 from chladni_client.types.audio import (
     AudioFeatures,
@@ -50,6 +53,7 @@ from chladni_client.types.audio import (
     Embedding,
     Feature,
     MelOptions,
+    ServerWarning,
     Spectrogram,
     SupportsArray,
     Tensor,
@@ -85,6 +89,20 @@ from chladni_client.types.live import (
     PcmEncoding,
     PcmFormat,
 )
+from chladni_client.types.music import (
+    Beats,
+    Chord,
+    Dynamics,
+    KeyCandidate,
+    Mood,
+    MusicAnalysis,
+    Prompt,
+    PromptScore,
+    PromptScores,
+    PromptStyle,
+    TempoCandidate,
+    WrittenPrompts,
+)
 from chladni_client.types.options import CreationOptions, NoiseMode
 from chladni_client.types.services import (
     BackendInfo,
@@ -98,7 +116,6 @@ from chladni_client.types.services import (
 )
 from chladni_client.types.similarity import Alignment, Comparison, ComparisonMatrix, Match
 from chladni_client.types.timeouts import Timeouts
-from chladni_client.types.warnings import ServerWarning
 from chladni_contract.errors import FieldViolation
 from chladni_contract.provenance import Provenance
 
@@ -115,8 +132,13 @@ __all__ = [
     "AudioProperties",
     "BackendInfo",
     "BackendState",
+    "BatchCreativityCalculator",
+    "BatchImageGenerator",
+    "BatchPromptGenerator",
+    "Beats",
     "CallCancelledError",
     "ChladniError",
+    "Chord",
     "Client",
     "Colormap",
     "Comparison",
@@ -128,6 +150,7 @@ __all__ = [
     "Descriptor",
     "DeviatingAttribute",
     "DifferingTerm",
+    "Dynamics",
     "Embedding",
     "FaultError",
     "Feature",
@@ -145,6 +168,7 @@ __all__ = [
     "JobEventContent",
     "JobFailed",
     "JobState",
+    "KeyCandidate",
     "LatentBasis",
     "LatentCalibration",
     "LiveEvent",
@@ -152,6 +176,8 @@ __all__ = [
     "Match",
     "MelFrames",
     "MelOptions",
+    "Mood",
+    "MusicAnalysis",
     "NoiseMode",
     "NormalSet",
     "NotAllowedError",
@@ -163,6 +189,10 @@ __all__ = [
     "PixelComparison",
     "Priority",
     "Progress",
+    "Prompt",
+    "PromptScore",
+    "PromptScores",
+    "PromptStyle",
     "Provenance",
     "ProvenanceError",
     "QueueFullError",
@@ -184,12 +214,14 @@ __all__ = [
     "Started",
     "StoredImage",
     "SupportsArray",
+    "TempoCandidate",
     "TemporaryError",
     "Tensor",
     "Timeouts",
     "TlsCredentials",
     "UnavailableError",
     "Verdict",
+    "WrittenPrompts",
     "compare_renderings",
     "draw_difference",
     "read_provenance",

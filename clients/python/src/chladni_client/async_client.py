@@ -12,6 +12,7 @@ from chladni_client._calls.anomaly import AnomalyCalls
 from chladni_client._calls.audio import AudioCalls
 from chladni_client._calls.images import ImageCalls
 from chladni_client._calls.jobs import JobCalls
+from chladni_client._calls.music import MusicCalls
 from chladni_client._calls.server import ServerCalls
 from chladni_client._calls.similarity import SimilarityCalls
 from chladni_client._messages import requests
@@ -38,7 +39,7 @@ DEFAULT_TARGET: Final = "localhost:50050"
 DEFAULT_AUDIO_FEATURES_TARGET: Final = "localhost:50051"
 
 
-class AsyncClient(ImageCalls, JobCalls, SimilarityCalls, AudioCalls, AnomalyCalls, ServerCalls):
+class AsyncClient(ImageCalls, JobCalls, SimilarityCalls, AudioCalls, MusicCalls, AnomalyCalls, ServerCalls):
     """Calls Chladni from an event loop.
 
         async with AsyncClient() as client:

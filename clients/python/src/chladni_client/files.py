@@ -14,6 +14,30 @@ from chladni_contract.images.file_format import image_format_of
 MAX_UPLOAD_BYTES: Final = 32 * 1024 * 1024
 """More than any server takes by default; protects from reading a huge file by mistake."""
 
+AUDIO_SUFFIXES: Final = frozenset(
+    f".{name}"
+    for name in (
+        *(
+            "wav",
+            "wave",
+            "bwf",
+            "rf64",
+            "w64",
+            "aif",
+            "aifc",
+            "aiff",
+            "caf",
+            "flac",
+            "mp2",
+            "mp3",
+            "oga",
+            "ogg",
+        ),
+        *("opus", "m4a", "mp4", "aac", "3gp", "amr", "webm", "mka", "mkv"),
+    )
+)
+"""Suffixes of files that may hold audio, in small letters."""
+
 _MAX_DISPLAY_NAME_LENGTH: Final = 255
 
 FileSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO

@@ -15,12 +15,12 @@ from chladni_client.types.audio import (
     AudioProperties,
     Descriptor,
     Embedding,
+    ServerWarning,
     Spectrogram,
     Tensor,
 )
 from chladni_client.types.initial_latents import LatentCalibration
 from chladni_client.types.live import AudioLevel, LiveEvent, LiveSummary, MelFrames
-from chladni_client.types.warnings import ServerWarning
 from chladni_contract.tensors import dtype_of
 
 

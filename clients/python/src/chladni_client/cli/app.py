@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from chladni_client.cli.batch import batch
 from chladni_client.cli.commands.anomaly import anomaly
 from chladni_client.cli.commands.audio import descriptors, spectrogram
 from chladni_client.cli.commands.compare import compare
@@ -17,6 +18,7 @@ from chladni_client.cli.commands.images import delete, images
 from chladni_client.cli.commands.inspect import inspect
 from chladni_client.cli.commands.jobs import jobs
 from chladni_client.cli.commands.live import live
+from chladni_client.cli.commands.music import music, prompts
 from chladni_client.cli.commands.reproduce import reproduce
 from chladni_client.cli.commands.server import health, info, recipes
 from chladni_client.cli.commands.similarity import align, matrix, search
@@ -63,6 +65,9 @@ def build_app() -> typer.Typer:
     app.command()(with_connection_options(reproduce))
     app.command()(with_connection_options(spectrogram))
     app.command()(with_connection_options(descriptors))
+    app.command()(with_connection_options(music))
+    app.command()(with_connection_options(prompts))
+    app.command()(with_connection_options(batch))
     app.command()(with_connection_options(anomaly))
     app.command()(with_connection_options(images))
     app.command()(with_connection_options(search))

@@ -9,32 +9,10 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from chladni_client.files import MAX_UPLOAD_BYTES, FileSource, is_image_id
+from chladni_client.files import AUDIO_SUFFIXES, MAX_UPLOAD_BYTES, FileSource, is_image_id
 
 STDIN: Final = Path("-")
 
-_AUDIO_SUFFIXES: Final = frozenset(
-    f".{name}"
-    for name in (
-        *(
-            "wav",
-            "wave",
-            "bwf",
-            "rf64",
-            "w64",
-            "aif",
-            "aifc",
-            "aiff",
-            "caf",
-            "flac",
-            "mp2",
-            "mp3",
-            "oga",
-            "ogg",
-        ),
-        *("opus", "m4a", "mp4", "aac", "3gp", "amr", "webm", "mka", "mkv"),
-    )
-)
 _IMAGE_BEGINNINGS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _AUDIO_BEGINNINGS: Final = (
     b"RF64",
@@ -126,7 +104,7 @@ def clips_in(paths: Sequence[Path], *, hint: str) -> list[Path]:
             clips.append(path)
             continue
         found = sorted(
-            file for file in path.rglob("*") if file.suffix.lower() in _AUDIO_SUFFIXES and file.is_file()
+            file for file in path.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
         )
         if not found:
             raise typer.BadParameter(
@@ -149,7 +127,7 @@ def is_audio(path: Path, content: bytes) -> bool:
         return False
     if content.startswith((b"RIFF", b"FORM")):
         return content[8:12] in (b"WAVE", b"AIFF", b"AIFC")
-    return path.suffix.lower() in _AUDIO_SUFFIXES or content.startswith(_AUDIO_BEGINNINGS)
+    return path.suffix.lower() in AUDIO_SUFFIXES or content.startswith(_AUDIO_BEGINNINGS)
 
 
 def source_of(path: Path) -> FileSource:

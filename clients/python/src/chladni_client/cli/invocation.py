@@ -9,18 +9,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import typer
 
 from chladni_client._transport.channel_settings import TlsCredentials
 from chladni_client._transport.session_tokens import checked_session_token, new_session_token
-from chladni_client.async_client import DEFAULT_TARGET
+from chladni_client.async_client import DEFAULT_TARGET, AsyncClient
 from chladni_client.client import Client
 from chladni_client.types.audio import Spectrogram
 from chladni_client.types.images import CreatedImage
 from chladni_client.types.timeouts import Timeouts
+
+ClientT = TypeVar("ClientT", Client, AsyncClient)
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -58,9 +60,21 @@ class Invocation:
             typer.BadParameter: An option has a value that the client refuses.
             OSError: A file of the credentials cannot be read.
         """
+        return self._open(Client)
+
+    def open_async_client(self) -> AsyncClient:
+        """Return a client for an event loop, to be closed.
+
+        Raises:
+            typer.BadParameter: An option has a value that the client refuses.
+            OSError: A file of the credentials cannot be read.
+        """
+        return self._open(AsyncClient)
+
+    def _open(self, kind: type[ClientT]) -> ClientT:
         timeouts = Timeouts() if self.timeout is None else Timeouts(self.timeout, self.timeout)
         try:
-            return Client(
+            return kind(
                 self.target,
                 session_token=self._session_token(),
                 audio_features_target=self.audio_features_target,

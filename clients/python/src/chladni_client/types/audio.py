@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -11,7 +12,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from chladni_client.files import FileSource, ImageFile
 from chladni_client.types.initial_latents import LatentCalibration
-from chladni_client.types.warnings import ServerWarning
 
 
 @runtime_checkable
@@ -25,6 +25,25 @@ class SupportsArray(Protocol):
 
 AudioInput: TypeAlias = FileSource | SupportsArray
 """An audio file (its bytes, its path or an open binary file), or an array of samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerWarning:
+    """Something that was left out or overridden, such as damaged audio or text that a model did not read.
+
+    Attributes:
+        reason: What it is about: a name of ``chladni.errors.v1.WarningReason`` without its prefix, such as
+            ``TEXT_TRUNCATED``; empty if this client does not know it.
+        message: What was done or left out, and what to do about it.
+        metadata: Facts of the message, by name.
+    """
+
+    reason: str
+    message: str
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from typing import TypeAlias
 
 from chladni_client.errors import TemporaryError
 from chladni_client.files import ImageFile
-from chladni_client.types.audio import AudioProperties, Descriptor
+from chladni_client.types.audio import AudioProperties, Descriptor, ServerWarning
 from chladni_client.types.images import CreatedImage
-from chladni_client.types.warnings import ServerWarning
 from chladni_contract.provenance import Provenance
 
 

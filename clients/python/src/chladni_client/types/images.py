@@ -7,8 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chladni_client.files import ImageFile
-from chladni_client.types.audio import AudioProperties, Descriptor
-from chladni_client.types.warnings import ServerWarning
+from chladni_client.types.audio import AudioProperties, Descriptor, ServerWarning
 from chladni_contract.provenance import Provenance
 
 

@@ -19,7 +19,7 @@ from rich.progress import (
 
 from chladni_client.cli.display.text import in_words_of_options, shown
 from chladni_client.types import events
-from chladni_client.types.warnings import ServerWarning
+from chladni_client.types.audio import ServerWarning
 from chladni_contract.printable import printable
 
 
