@@ -116,6 +116,10 @@ quality-music: $(STAMP) ## Measure the analyses of music on pieces with known an
 fit-music: $(STAMP) ## Fit the networks and confidences of the analyses of music again (10 minutes)
 	$(BIN)/python -m chladni_audio_features.training.fit_music $(ARGUMENTS)
 
+.PHONY: fit-words
+fit-words: $(STAMP) ## Fit the map from words to descriptors again (1 minute)
+	$(BIN)/python -m chladni_image_generation.training.fit_words $(ARGUMENTS)
+
 .PHONY: quality-anomaly
 quality-anomaly: $(STAMP) ## Measure machine listening on simulated machines (10 minutes); writes build/quality-anomaly.json
 	@$(BIN)/python -m chladni_evaluation.anomaly $(ARGUMENTS)

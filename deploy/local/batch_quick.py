@@ -3,8 +3,9 @@
     python deploy/local/batch_quick.py
     python deploy/local/batch_quick.py --audio ~/recordings --output ~/study --samples 5
 
-Starts the four services on free ports of this machine, runs `chladni batch` against them, and stops them again.
-A second run with the same output folder does only what the first left. The exit status is that of the command.
+Starts the four services on free ports of this machine, runs `chladni batch` against them, and stops them
+again. A second run with the same output folder does only what the first left. The exit status is that of the
+command.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def main() -> int:
                 *("--width", "512", "--height", "512", "--steps", "20"),
                 *("--target", cluster.target("gateway")),
             ]
-            return subprocess.run([sys.executable, "-c", _PROGRAM, *words], check=False).returncode
+            return subprocess.run([sys.executable, "-c", _PROGRAM, *words], check=False).returncode  # noqa: S603 - this very interpreter
     except ClusterError as error:
         Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"Error: {error}")
         return 1

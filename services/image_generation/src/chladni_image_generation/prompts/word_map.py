@@ -2,12 +2,13 @@
 
 A text moves away from the mean of music in the space of descriptors, in two parts:
 
-* What its words **mean**: a ridge regression from the words of prompts to the descriptors of the music that they
-  were written for, fitted by `make fit-words` on music whose descriptors are drawn and whose prompts the grammar
-  writes. "Slowly", "dim" or "climbing" thus move tempo, brightness or the course of the pitch.
-* Its **style**: each word, known or not, has a direction of its own, drawn from its hash, among the main directions
-  in which descriptors of music differ (a random projection, Johnson & Lindenstrauss 1984). So "a staircase of
-  sleeping foxes" and "magnetic deer", which say nothing of the music, look different, each always the same.
+* What its words **mean**: a ridge regression from the words of prompts to the descriptors of the music that
+  they were written for, fitted by `make fit-words` on music whose descriptors are drawn and whose prompts the
+  grammar writes. "Slowly", "dim" or "climbing" thus move tempo, brightness or the course of the pitch.
+* Its **style**: each word, known or not, has a direction of its own, drawn from its hash, among the main
+  directions in which descriptors of music differ (a random projection, Johnson & Lindenstrauss 1984). So "a
+  staircase of sleeping foxes" and "magnetic deer", which say nothing of the music, look different, each always
+  the same.
 
 The result is blended with the embedding of the sound itself by a weight.
 """

@@ -2,8 +2,8 @@
 
     python -m chladni_image_generation.training.fit_words
 
-Deterministic. It needs no audio: descriptors of music are drawn as for the training of the image model, features
-follow from them by the rules of `features_of`, and the grammar writes the prompts.
+Deterministic. It needs no audio: descriptors of music are drawn as for the training of the image model,
+features follow from them by the rules of `features_of`, and the grammar writes the prompts.
 """
 
 from __future__ import annotations
