@@ -7,8 +7,8 @@ A text moves away from the mean of music in the space of descriptors, in two par
   grammar writes. "Slowly", "dim" or "climbing" thus move tempo, brightness or the course of the pitch.
 * Its **style**: each word, known or not, has a direction of its own, drawn from its hash, among the main
   directions in which descriptors of music differ (a random projection, Johnson & Lindenstrauss 1984). So "a
-  staircase of sleeping foxes" and "magnetic deer", which say nothing of the music, look different, each always
-  the same.
+  staircase of sleeping foxes" and "magnetic deer", which say nothing of the music, look different, and each
+  always the same.
 
 The result is blended with the embedding of the sound itself by a weight.
 """
