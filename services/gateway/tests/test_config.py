@@ -79,3 +79,16 @@ def test_all_faults_are_told_together():
     assert "MAX_IMAGES" in message
     assert "CORS_ORIGINS" in message
     assert "did you mean CHLADNI_GATEWAY_IMAGE_FOLDER" in message
+
+
+def test_what_gateways_share_needs_a_key_that_they_share():
+    bucket = {"CHLADNI_GATEWAY_IMAGE_BUCKET": "images"}
+    with pytest.raises(SettingsError, match=r"IMAGE_BUCKET: .*needs CHLADNI_GATEWAY_SESSION_KEY"):
+        load_settings(GatewaySettings, bucket)
+    load_settings(GatewaySettings, bucket | {"CHLADNI_GATEWAY_SESSION_KEY": "k" * 32})
+
+
+@pytest.mark.parametrize("address", ["s3.example", "ftp://s3.example", "http://"])
+def test_the_address_of_a_bucket_is_one(address):
+    with pytest.raises(SettingsError, match="IMAGE_BUCKET_ENDPOINT"):
+        load_settings(GatewaySettings, {"CHLADNI_GATEWAY_IMAGE_BUCKET_ENDPOINT": address})

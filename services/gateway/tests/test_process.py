@@ -118,7 +118,9 @@ def test_it_does_without_heavy_libraries():
 
 
 def test_what_it_does_knows_nothing_of_its_transports():
-    modules = "chladni_gateway.application, chladni_gateway.recipes.embedded, chladni_gateway.image_folder"
+    modules = (
+        "chladni_gateway.application, chladni_gateway.recipes.embedded, chladni_gateway.storage.image_folder"
+    )
     assert not {"grpc", "fastapi", "starlette"} & imported_with(modules)
     # The reasons of errors are read from their descriptor; of the contract nothing else is known.
     assert messages_imported_with(modules) == {"chladni.errors.v1"}

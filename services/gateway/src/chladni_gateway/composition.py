@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import secrets
 import time
@@ -48,7 +47,6 @@ from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer
 from chladni_gateway.grpc_api.prompt_servicer import PromptServicer
 from chladni_gateway.grpc_api.server_servicer import ServerServicer
-from chladni_gateway.image_folder import FolderImageStore, periodic_sweep, utc_now
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.audioldm import AudioLdmRecipe
@@ -72,6 +70,8 @@ from chladni_gateway.similarity.comparison import ImageComparator
 from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
+from chladni_gateway.storage.image_records import periodic_sweep, utc_now
+from chladni_gateway.stores import open_image_store
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.security.credentials import ChannelSecurity, ServerContext
 from chladni_runtime.server.late_binding import Binding
@@ -195,7 +195,7 @@ async def open_gateway(
         draw_seed: Gives the seed of a request that names none.
 
     Raises:
-        UnavailableError: The image folder cannot be used.
+        UnavailableError: The image storage cannot be used, or its package is not installed.
         OSError: The HTTP port cannot be opened.
     """
     if gate is None:
@@ -214,14 +214,7 @@ async def open_gateway(
         anomaly = AnomalyClient(settings.similarity_target, security=security)
         stack.push_async_callback(anomaly.close)
         removed = RemovedImages(similarity)
-        store = await asyncio.to_thread(
-            FolderImageStore,
-            settings.image_folder,
-            max_images=settings.max_images,
-            max_images_per_owner=settings.max_images_per_session,
-            retention=timedelta(seconds=settings.image_retention_seconds),
-            on_removed=removed.note,
-        )
+        store = await open_image_store(settings, on_removed=removed.note)
         interval_seconds = settings.image_sweep_interval_seconds
         await stack.enter_async_context(periodic_sweep(store, interval_seconds=interval_seconds))
         await stack.enter_async_context(removed.flushed(interval_seconds=interval_seconds))

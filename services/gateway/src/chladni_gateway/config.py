@@ -6,7 +6,16 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+)
 
 from chladni_runtime.settings import CallingServiceSettings, Networks, Port, split_list
 
@@ -31,6 +40,16 @@ def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 HostNames = Annotated[tuple[str, ...], BeforeValidator(split_list), AfterValidator(_check_hosts)]
+
+
+def _check_endpoint(address: str) -> str:
+    if address:
+        _URL.validate_python(address)
+    return address
+
+
+_URL: Final = TypeAdapter(HttpUrl)
+Endpoint = Annotated[str, Field(max_length=512), AfterValidator(_check_endpoint)]
 
 RecipeName = Literal["embedded", "audioldm", "spectrogram", "latent-noise", "music-prompts", "clap-unclip"]
 
@@ -210,6 +229,24 @@ class GatewaySettings(CallingServiceSettings):
     image_folder: Path = Field(
         default_factory=_default_image_folder, description="Folder of the images; made if absent."
     )
+    image_bucket: str = Field(
+        "",
+        max_length=255,
+        description="Bucket of S3, or of a server that speaks its protocol, that holds the images in place "
+        "of the folder, so that several gateways share them; needs the extra s3 and a session_key.",
+    )
+    image_bucket_prefix: str = Field(
+        "", max_length=255, description="Beginning of the keys of the images in the bucket."
+    )
+    image_bucket_endpoint: Endpoint = Field(
+        "", description="Address of the server that holds the bucket; empty for Amazon's."
+    )
+    image_bucket_region: str = Field("", max_length=64, description="Region of the bucket.")
+    image_bucket_access_key_id: SecretStr = Field(
+        SecretStr(""),
+        description="Name of the key to the bucket; empty for what the environment gives (AWS_...).",
+    )
+    image_bucket_secret_access_key: SecretStr = Field(SecretStr(""), description="The key to the bucket.")
     max_images: int = Field(
         1000,
         ge=1,
@@ -236,3 +273,13 @@ class GatewaySettings(CallingServiceSettings):
         if 0 < len(key.get_secret_value()) < _MIN_KEY_LENGTH:
             raise ValueError(f"is too short; give at least {_MIN_KEY_LENGTH} characters, or none")
         return key
+
+    @field_validator("image_bucket")
+    @classmethod
+    def _check_shared_key(cls, address: str, info: ValidationInfo) -> str:
+        key = info.data.get("session_key")
+        if address and key is not None and not key.get_secret_value():
+            raise ValueError(
+                f"needs {cls.environment_prefix}SESSION_KEY, the same for all gateways that share it"
+            )
+        return address

@@ -139,7 +139,7 @@ async def test_an_unforeseen_fault_tells_nothing_but_is_logged(gateway, error_of
     async def broken(_self, _image_id):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("chladni_gateway.image_folder.FolderImageStore.get", broken)
+    monkeypatch.setattr("chladni_gateway.storage.image_folder.FolderImageStore.get", broken)
     response = await gateway.http.get("/api/v1/images/5f6b8a2e-9a50-4a0e-8f5f-0f3c3a1d7e10")
     assert response.status_code == 500
     error = error_of(response)

@@ -40,6 +40,7 @@ class ImageRecord:
         warnings: What its owner should know about it and its sound.
         audio_embedding: Embedding of the sound, without component names; `None` for records of earlier
             versions, which have none, or call it `sound`.
+        is_pinned: Whether its owner wants it kept: neither limits nor time remove it.
     """
 
     image_id: UUID
@@ -62,6 +63,11 @@ class ImageRecord:
     audio_embedding: Annotated[
         Embedding | None, Field(validation_alias=AliasChoices("audio_embedding", "sound"))
     ] = None
+    is_pinned: bool = False
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the image is gone at a time; a pinned one stays."""
+        return self.expires_at <= now and not self.is_pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class ImageStore(Protocol):
         """Keep an image, whole or not at all; return its record, whose warnings say what was removed for it.
 
         If its owner has as many as are kept of one, the owner's oldest makes room. If all owners together
-        have as many as are kept, the one with the most gives its oldest.
+        have as many as are kept, the one with the most gives its oldest. Pinned images stay.
         """
         ...
 
@@ -150,8 +156,20 @@ class ImageStore(Protocol):
             NotFoundError: The owner has none of this identifier.
         """
 
+    async def pin(self, image_id: UUID, *, owner: str, is_pinned: bool) -> ImageRecord:
+        """Keep an image from being removed by limits or time, or no longer; return its record.
+
+        Half of the images that are kept, of one owner and of all, can be pinned, so that there is always room
+        for a new one. An image that is unpinned after its time has come expires at once.
+
+        Raises:
+            NotFoundError: The owner has none of this identifier.
+            ChladniError: As many images as may be are pinned (COLLECTION_FULL).
+        """
+        ...
+
     async def sweep(self) -> int:
-        """Remove what has expired; returns how many images that were."""
+        """Remove what has expired; return how many images that were."""
         ...
 
 

@@ -26,6 +26,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
+from chladni_contract.errors import ChladniError
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.logs import configure_logging
 from chladni_runtime.security.certificates import TlsMaterial
@@ -127,6 +128,9 @@ def run_service(
         asyncio.run(run())
     except asyncio.CancelledError:
         _log.info("stopped")
+    except ChladniError as error:  # what the settings ask for is not to be had
+        _log.critical("the service could not run: %s", error.message)
+        raise SystemExit(1) from None
     except Exception:  # noqa: BLE001 - logged as a whole; the process ends
         _log.critical("the service could not run", exc_info=True)
         raise SystemExit(1) from None

@@ -1,13 +1,11 @@
-"""The folder of images: limit, expiry, restarts, faults of the disk."""
+"""What only the folder of images does: files, restarts, faults of the disk. See `test_image_stores` too."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
 import json
 import os
-import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,28 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import InvalidInputError, NotFoundError, Reason, UnavailableError
-from chladni_contract.provenance import Provenance
-from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
-from chladni_gateway.domain.image_store import ImageRecord, parse_image_id
+from chladni_fakes.image_records import DAY, SteppedClock, put, record_at
+from chladni_gateway.domain.audio import Embedding
+from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.stages import STAGE_KEY
-from chladni_gateway.image_folder import FolderImageStore, periodic_sweep
-
-DAY = timedelta(days=1)
-
-
-class SteppedClock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self):
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self):
-        return self.time
-
-
-@pytest.fixture
-def clock():
-    return SteppedClock()
+from chladni_gateway.storage.image_folder import FolderImageStore
+from chladni_gateway.storage.image_records import periodic_sweep
 
 
 @pytest.fixture
@@ -55,37 +37,6 @@ def open_store(tmp_path, clock):
     return opener
 
 
-def record_at(moment, content=b"png"):
-    return ImageRecord(
-        image_id=uuid.uuid4(),
-        created_at=moment,
-        expires_at=moment + DAY,
-        sha256=hashlib.sha256(content).hexdigest(),
-        width_pixels=512,
-        height_pixels=512,
-        source_name="voice ü.wav",
-        recipe="embedded",
-        processing_seconds=1.5,
-        audio=AudioProperties("wav", 44100, 2, 3.25, "ab" * 32),
-        descriptors=(Descriptor("tempo", 120.5, "bpm", 0, 300, "How fast."),),
-        provenance=Provenance(model="m", seed=7, library_versions={"torch": "2"}),
-    )
-
-
-async def put(store, clock, content=b"png", owner=""):
-    clock.time += timedelta(seconds=1)
-    record = replace(record_at(clock.time, content), owner=owner)
-    return await store.put(content, record)
-
-
-async def test_an_image_comes_back_as_it_went_in(open_store, clock):
-    store = open_store()
-    record = await put(store, clock, b"\x89PNG content")
-    stored = await store.get(record.image_id)
-    assert stored.content == b"\x89PNG content"
-    assert stored.record == record
-
-
 async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path):
     record = await put(open_store(), clock)
     path = tmp_path / f"{record.image_id}.json"
@@ -96,14 +47,6 @@ async def test_records_of_earlier_versions_are_read(open_store, clock, tmp_path)
     for name in ("reproducible", "device_capability", "decode_batch_size"):
         del facts["provenance"][name]
     path.write_text(json.dumps(facts | {"a_fact_of_later_versions": 1}))
-    assert (await open_store().get(record.image_id)).record == record
-
-
-async def test_what_is_known_of_an_image_is_kept(open_store, clock):
-    clock.time += timedelta(seconds=1)
-    provenance = Provenance(model="m", reproducible=True, device_capability="AVX512", decode_batch_size=4)
-    record = replace(record_at(clock.time), provenance=provenance, is_reused=True)
-    await open_store().put(b"png", record)
     assert (await open_store().get(record.image_id)).record == record
 
 
@@ -134,11 +77,6 @@ async def test_records_of_earlier_versions_name_the_embedding_differently(open_s
     assert (await open_store().get(record.image_id)).record == record
 
 
-async def test_images_survive_a_restart(open_store, clock):
-    record = await put(open_store(), clock)
-    assert (await open_store().get(record.image_id)).record == record
-
-
 @settings(max_examples=100, deadline=None)
 @given(limit=st.integers(1, 3), count=st.integers(0, 5))
 def test_the_limit_holds_and_the_oldest_go_first(tmp_path_factory, limit, count):
@@ -155,36 +93,6 @@ def test_the_limit_holds_and_the_oldest_go_first(tmp_path_factory, limit, count)
 
     asyncio.run(scenario())
     assert len(list(folder.iterdir())) == 2 * min(limit, count)
-
-
-async def test_an_owner_at_the_limit_loses_its_own_oldest_image_and_is_told(open_store, clock):
-    store = open_store(max_images_per_owner=2)
-    other = await put(store, clock, owner="bob")
-    first = await put(store, clock, owner="ann")
-    second = await put(store, clock, owner="ann")
-    assert await store.count_owned("ann") == 2
-    clock.time += timedelta(seconds=1)
-    third = await store.put(b"png", replace(record_at(clock.time), owner="ann"))
-    assert (await store.describe(third.image_id)).warnings == third.warnings
-    [warning] = third.warnings
-    assert (warning.reason, warning.metadata) == ("IMAGES_REMOVED", {"count": "1", "maximum": "2"})
-    with pytest.raises(NotFoundError):
-        await store.get(first.image_id)
-    for record in (other, second, third):
-        await store.get(record.image_id)
-    assert [await store.count_owned(owner) for owner in ("ann", "bob", "")] == [2, 1, 0]
-
-
-async def test_a_full_store_takes_from_the_owner_of_the_most_images(open_store, clock):
-    store = open_store(max_images=4)
-    lone = await put(store, clock, owner="bob")
-    many = [await put(store, clock, owner="ann") for _ in range(3)]
-    new = await put(store, clock, owner="eve")
-    assert new.warnings == ()
-    with pytest.raises(NotFoundError):
-        await store.get(many[0].image_id)
-    for record in (lone, *many[1:], new):
-        await store.get(record.image_id)
 
 
 async def test_the_limit_holds_when_many_come_at_once(open_store, clock, tmp_path):
@@ -333,34 +241,6 @@ def test_each_owner_sees_its_own_newest_first_page_by_page(tmp_path_factory, own
     asyncio.run(scenario())
 
 
-async def test_only_the_owner_deletes(open_store, clock, tmp_path):
-    store = open_store()
-    record, other = await put(store, clock, owner="ann"), await put(store, clock, owner="ann")
-    nobodys = await put(store, clock)
-    for stranger in ("bob", ""):
-        with pytest.raises(NotFoundError):
-            await store.delete(record.image_id, owner=stranger)
-    with pytest.raises(NotFoundError):
-        await store.delete(nobodys.image_id, owner="")
-    await store.delete(record.image_id, owner="ann")
-    with pytest.raises(NotFoundError):
-        await store.get(record.image_id)
-    with pytest.raises(NotFoundError):
-        await store.delete(record.image_id, owner="ann")
-    assert await store.list_owned("ann", limit=9) == (other,)
-    assert not list(tmp_path.glob(f"{record.image_id}*"))
-    assert await store.describe(nobodys.image_id) == nobodys
-
-
-async def test_a_page_can_only_begin_after_an_image_of_the_owner(open_store, clock):
-    store = open_store()
-    await put(store, clock, owner="ann")
-    strange = await put(store, clock, owner="bob")
-    for before in (strange.image_id, uuid.uuid4()):
-        with pytest.raises(NotFoundError):
-            await store.list_owned("ann", limit=9, before=before)
-
-
 async def test_lists_leave_out_what_has_expired_or_is_damaged(open_store, clock, tmp_path):
     store = open_store()
     expired = await put(store, clock, owner="ann")
@@ -373,3 +253,11 @@ async def test_lists_leave_out_what_has_expired_or_is_damaged(open_store, clock,
     assert await open_store().list_owned("ann", limit=9) == (sound,)
     with pytest.raises(NotFoundError):
         await store.describe(expired.image_id)
+
+
+async def test_a_removed_image_leaves_no_file(open_store, clock, tmp_path):
+    store = open_store()
+    record = await put(store, clock, owner="ann")
+    await store.pin(record.image_id, owner="ann", is_pinned=True)
+    await store.delete(record.image_id, owner="ann")
+    assert not list(tmp_path.iterdir())

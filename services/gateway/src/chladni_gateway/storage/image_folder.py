@@ -2,6 +2,7 @@
 
     <uuid>.png     the image, or .jpg or .webp
     <uuid>.json    its record; an image exists when its record does
+    <uuid>.pinned  empty; there if the image is pinned
 
 Files are written under another name, flushed to the disk and then renamed, the record last: whenever the
 process or the machine stops, an image is there whole or not at all. The modification time of a record is
@@ -17,31 +18,27 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
 from chladni_contract.errors import ChladniError, Reason, UnavailableError
-from chladni_contract.warnings import WarningReason, new_warning
-from chladni_gateway.domain.image_store import ImageRecord, ImageStore, StoredImage, unknown_image
+from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.domain.images import ImageFormat
+from chladni_gateway.storage.image_records import RECORDS, ImageLimits, KeptImage, utc_now
 
-_RECORDS: Final = TypeAdapter(ImageRecord)
 _TEMPORARY_SUFFIX: Final = ".tmp"
+_PIN_SUFFIX: Final = ".pinned"
 _ABANDONED_AFTER: Final = timedelta(hours=1)  # Longer than any write takes, for any process on this folder.
 _SUFFIXES: Final = tuple(form.suffix for form in ImageFormat)
+_REMNANT_SUFFIXES: Final = frozenset({*_SUFFIXES, _PIN_SUFFIX})
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-
-def utc_now() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
+_log = logging.getLogger(__name__)
 
 
 class FolderImageStore:
@@ -72,7 +69,7 @@ class FolderImageStore:
         self.retention = retention
         self._folder = folder
         self.max_images_per_owner = max_images_per_owner
-        self._max_images = max_images
+        self._limits = ImageLimits(max_images, max_images_per_owner)
         self._on_removed = on_removed
         self._now = now
         self._lock = threading.Lock()
@@ -107,6 +104,10 @@ class FolderImageStore:
         """Remove an image; see `ImageStore`."""
         await asyncio.to_thread(self._delete, image_id, owner)
 
+    async def pin(self, image_id: UUID, *, owner: str, is_pinned: bool) -> ImageRecord:
+        """Pin an image, or unpin it; see `ImageStore`."""
+        return await asyncio.to_thread(self._pin, image_id, owner, is_pinned)
+
     async def sweep(self) -> int:
         """Remove what has expired and what was abandoned half-written; see `ImageStore`."""
         return await asyncio.to_thread(self._sweep)
@@ -116,12 +117,12 @@ class FolderImageStore:
         try:
             with _answering("written"):
                 temporary.append(self._write_temporary(content, record.created_at))
-                temporary.append(self._write_temporary(_RECORDS.dump_json(record), record.created_at))
+                temporary.append(self._write_temporary(RECORDS.dump_json(record), record.created_at))
                 with self._lock:
                     if removed_count := self._make_room(record.owner):
-                        record = _with_removal(record, removed_count, self.max_images_per_owner)
+                        record = self._limits.with_removal(record, removed_count)
                         temporary.pop().unlink()
-                        temporary.append(self._write_temporary(_RECORDS.dump_json(record), record.created_at))
+                        temporary.append(self._write_temporary(RECORDS.dump_json(record), record.created_at))
                     paths = self._image_path(record), self._record_path(record.image_id)
                     for source, path in zip(temporary, paths, strict=True):
                         source.replace(path)
@@ -147,10 +148,11 @@ class FolderImageStore:
         record_path = self._record_path(image_id)
         with _answering("read"):
             try:
-                record = _RECORDS.validate_json(record_path.read_bytes())
+                record = RECORDS.validate_json(record_path.read_bytes())
             except FileNotFoundError:
                 raise unknown_image(image_id) from None
-        if record.expires_at <= self._now():
+            record = replace(record, is_pinned=record_path.with_suffix(_PIN_SUFFIX).exists())
+        if record.is_expired(self._now()):
             raise unknown_image(image_id)
         return record
 
@@ -178,10 +180,31 @@ class FolderImageStore:
         with _answering("changed"), self._lock:
             self._remove(self._record_path(image_id))
 
+    def _pin(self, image_id: UUID, owner: str, is_pinned: bool) -> ImageRecord:
+        record = self._describe(image_id)
+        if not owner or record.owner != owner:
+            raise unknown_image(image_id)
+        path = self._record_path(image_id)
+        with _answering("changed"), self._lock:
+            if not path.exists():
+                raise unknown_image(image_id)
+            if not is_pinned:
+                path.with_suffix(_PIN_SUFFIX).unlink(missing_ok=True)
+            elif not record.is_pinned:
+                self._limits.check_pin(self._kept(), owner)
+                path.with_suffix(_PIN_SUFFIX).touch(mode=0o600)
+            self._flush_folder()
+        return replace(record, is_pinned=is_pinned)
+
     def _sweep(self) -> int:
         now = self._now()
         with _answering("swept"), self._lock:
-            expired = [path for created_at, path in self._records() if created_at + self.retention <= now]
+            pinned = self._pinned()
+            expired = [
+                path
+                for created_at, path in self._records()
+                if created_at + self.retention <= now and path.stem not in pinned
+            ]
             for path in expired:
                 self._remove(path)
             for path in self._abandoned(now):
@@ -190,15 +213,19 @@ class FolderImageStore:
 
     def _make_room(self, owner: str) -> int:
         """Remove what one more image of an owner leaves no room for; return how many of the owner's went."""
-        by_owner = self._owners.by_owner([path for _, path in self._records()])
-        own = by_owner.setdefault(owner, [])
-        own_count = len(own)
-        if owner:
-            while len(own) >= self.max_images_per_owner:
-                self._remove(own.pop(0))
-        for _ in range(sum(map(len, by_owner.values())) - self._max_images + 1):
-            self._remove(max(by_owner.values(), key=len).pop(0))
-        return own_count - len(own) if owner else 0
+        removed = self._limits.to_remove(self._kept(), owner)
+        for image in removed:
+            self._remove(self._folder / f"{image.name}.json")
+        return sum(image.owner == owner for image in removed) if owner else 0
+
+    def _kept(self) -> list[KeptImage]:
+        """Return every image, the oldest first."""
+        paths = [path for _, path in self._records()]
+        owners, pinned = self._owners.owners_of(paths), self._pinned()
+        return [KeptImage(path.stem, owners[path.stem], path.stem in pinned) for path in paths]
+
+    def _pinned(self) -> set[str]:
+        return {path.stem for path in self._folder.glob(f"*{_PIN_SUFFIX}")}
 
     def _records(self) -> list[tuple[datetime, Path]]:
         """Return the creation time and the path of each record, the oldest first."""
@@ -207,14 +234,14 @@ class FolderImageStore:
     def _abandoned(self, now: datetime) -> Iterator[Path]:
         for path in self._folder.iterdir():
             is_remnant = path.suffix == _TEMPORARY_SUFFIX or (
-                path.suffix in _SUFFIXES and not path.with_suffix(".json").exists()
+                path.suffix in _REMNANT_SUFFIXES and not path.with_suffix(".json").exists()
             )
             if is_remnant and _modified_at(path) + _ABANDONED_AFTER <= now:
                 yield path
 
     def _remove(self, record_path: Path) -> None:
         record_path.unlink(missing_ok=True)
-        for suffix in _SUFFIXES:
+        for suffix in _REMNANT_SUFFIXES:
             record_path.with_suffix(suffix).unlink(missing_ok=True)
         _log.debug("image removed", extra={"image_id": record_path.stem})
         with suppress(ValueError):  # Another file that somebody put there is no image.
@@ -247,18 +274,6 @@ class FolderImageStore:
             os.close(descriptor)
 
 
-def _with_removal(record: ImageRecord, count: int, maximum: int) -> ImageRecord:
-    removed = "Your oldest image was" if count == 1 else f"Your {count} oldest images were"
-    warning = new_warning(
-        WarningReason.IMAGES_REMOVED,
-        f"{removed} removed to make room: at most {maximum} are kept. Download what you want to keep, or "
-        "delete what you do not need.",
-        count=count,
-        maximum=maximum,
-    )
-    return replace(record, warnings=(*record.warnings, warning))
-
-
 def _modified_at(path: Path) -> datetime:
     with suppress(FileNotFoundError):  # Another process may have removed it since it was listed.
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -285,9 +300,6 @@ def _answering(verb: str) -> Iterator[None]:
         ) from error
 
 
-_log = logging.getLogger(__name__)
-
-
 class RecordOwners:
     """Remembers the owner of every record that it has seen; a record's owner never changes.
 
@@ -307,10 +319,11 @@ class RecordOwners:
         Raises:
             OSError: A record cannot be read.
         """
-        return self.by_owner(paths).get(owner, []) if owner else []
+        owners = self.owners_of(paths)
+        return [path for path in paths if owner and owners[path.stem] == owner]
 
-    def by_owner(self, paths: Sequence[Path]) -> dict[str, list[Path]]:
-        """Return the records of each owner, in their order.
+    def owners_of(self, paths: Sequence[Path]) -> dict[str, str]:
+        """Return the owner of each record by its stem.
 
         Args:
             paths: Every record of the folder; all others are forgotten.
@@ -319,10 +332,7 @@ class RecordOwners:
             OSError: A record cannot be read.
         """
         self._owners = {path.stem: self._owner_of(path) for path in paths}
-        found: dict[str, list[Path]] = {}
-        for path in paths:
-            found.setdefault(self._owners[path.stem], []).append(path)
-        return found
+        return self._owners
 
     def _owner_of(self, path: Path) -> str:
         known = self._owners.get(path.stem)
@@ -340,30 +350,3 @@ def _read_owner(path: Path) -> str:
     except (ValueError, AttributeError):
         _log.warning("a file in the image folder is no record of an image", extra={"file": path.name[:64]})
         return ""
-
-
-_log = logging.getLogger(__name__)
-
-
-@asynccontextmanager
-async def periodic_sweep(store: ImageStore, *, interval_seconds: float) -> AsyncIterator[None]:
-    """Sweep a store at once and then at intervals, while the context lasts."""
-    task = asyncio.create_task(_sweep(store, interval_seconds))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _sweep(store: ImageStore, interval_seconds: float) -> None:
-    while True:
-        try:
-            removed = await store.sweep()
-        except ChladniError as error:
-            _log.warning("the sweep failed and will be tried again", extra={"detail": error.message})
-        else:
-            if removed:
-                _log.info("expired images removed", extra={"count": removed})
-        await asyncio.sleep(interval_seconds)

@@ -1,0 +1,1 @@
+"""Adapters of the stores: what keeps images, jobs and counts, in this process or shared."""

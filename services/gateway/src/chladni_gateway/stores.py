@@ -1,0 +1,73 @@
+"""The stores that the settings choose: embedded ones by default, or shared ones for several gateways."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from chladni_contract.errors import Reason, UnavailableError
+from chladni_gateway.storage.image_folder import FolderImageStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from chladni_gateway.config import GatewaySettings
+    from chladni_gateway.domain.image_store import ImageStore
+
+
+async def open_image_store(settings: GatewaySettings, *, on_removed: Callable[[UUID], None]) -> ImageStore:
+    """Return the store of the images: the bucket if one is given, the folder otherwise.
+
+    Args:
+        settings: The settings.
+        on_removed: Called with each image that is removed.
+
+    Raises:
+        UnavailableError: It cannot be used, or its package is not installed.
+    """
+    retention = timedelta(seconds=settings.image_retention_seconds)
+    if not settings.image_bucket:
+        return await asyncio.to_thread(
+            FolderImageStore,
+            settings.image_folder,
+            max_images=settings.max_images,
+            max_images_per_owner=settings.max_images_per_session,
+            retention=retention,
+            on_removed=on_removed,
+        )
+    objects = _required("chladni_gateway.storage.image_objects", setting="IMAGE_BUCKET", extra="s3")
+    store = objects.ObjectImageStore(
+        objects.s3_bucket(
+            settings.image_bucket,
+            prefix=settings.image_bucket_prefix,
+            endpoint=settings.image_bucket_endpoint,
+            region=settings.image_bucket_region,
+            access_key_id=settings.image_bucket_access_key_id.get_secret_value(),
+            secret_access_key=settings.image_bucket_secret_access_key.get_secret_value(),
+        ),
+        max_images=settings.max_images,
+        max_images_per_owner=settings.max_images_per_session,
+        retention=retention,
+        on_removed=on_removed,
+    )
+    await store.check()
+    return store
+
+
+def _required(module: str, *, setting: str, extra: str) -> Any:
+    """Return a module whose packages are installed with an extra alone.
+
+    Raises:
+        UnavailableError: They are not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise UnavailableError(
+            Reason.STORAGE_UNAVAILABLE,
+            f"CHLADNI_GATEWAY_{setting} needs a package that is not installed; "
+            f"install chladni-gateway[{extra}].",
+        ) from error
