@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.domain.image_store import ImageStore
+    from chladni_gateway.storage.image_objects import ObjectImageStore
 
 
 async def open_image_store(settings: GatewaySettings, *, on_removed: Callable[[UUID], None]) -> ImageStore:
@@ -39,7 +40,7 @@ async def open_image_store(settings: GatewaySettings, *, on_removed: Callable[[U
             on_removed=on_removed,
         )
     objects = _required("chladni_gateway.storage.image_objects", setting="IMAGE_BUCKET", extra="s3")
-    store = objects.ObjectImageStore(
+    store: ObjectImageStore = objects.ObjectImageStore(
         objects.s3_bucket(
             settings.image_bucket,
             prefix=settings.image_bucket_prefix,
