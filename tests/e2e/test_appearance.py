@@ -74,7 +74,7 @@ async def test_nothing_sticks_out_at_any_width(page, clip, draw, select):
                 assert await sheet.evaluate("sheet => sheet.scrollWidth <= sheet.clientWidth"), width
 
     await check()
-    await page.locator("#settings-panel summary").click()
+    await page.locator("#settings-panel > summary").click()
     long_name = f"{'a very long name ' * 8}.wav"
     await draw(page, clip(long_name))
     await draw(page, clip("b.wav", pitch_hz=300), clip("c.wav", pitch_hz=400))

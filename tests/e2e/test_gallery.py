@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
+import zipfile
 
 from playwright.async_api import expect
 
@@ -58,14 +61,15 @@ async def test_the_sound_plays_under_its_spectrogram_with_a_playhead(page, backe
 async def test_one_sound_plays_at_a_time(page, clip, draw):
     files = [clip(f"{pitch_hz}.wav", seconds=5, pitch_hz=pitch_hz) for pitch_hz in (200, 300)]
     await draw(page, *files)
+    cards = page.locator(".image-card")
     for playing, other in (("200", "300"), ("300", "200")):
-        await page.get_by_role("button", name=f"Play {playing}.wav").click()
-        await expect(page.get_by_role("button", name=f"Pause {playing}.wav")).to_be_visible()
-        await expect(page.get_by_role("button", name=f"Play {other}.wav")).to_be_visible()
+        await cards.get_by_role("button", name=f"Play {playing}.wav").click()
+        await expect(cards.get_by_role("button", name=f"Pause {playing}.wav")).to_be_visible()
+        await expect(cards.get_by_role("button", name=f"Play {other}.wav")).to_be_visible()
 
 
 async def test_another_seed_makes_another_image_of_the_same_sound(page, backends, clip, draw):
-    await page.locator("#settings-panel summary").click()
+    await page.locator("#settings-panel > summary").click()
     await page.get_by_label("Seed").fill("12")
     await page.get_by_label("Steps").fill("3")
     await draw(page, clip())
@@ -105,26 +109,55 @@ async def test_a_reproduction_that_differs_is_kept_and_shown_where(page, backend
     await expect(page.locator(".image-card__stamp:visible")).to_have_text("made again: 262,144 pixels differ")
 
 
-async def test_deleting_asks_first_and_is_for_good(page, clip, draw, select):
+async def test_deleting_can_be_undone_and_is_for_good_once_the_message_goes(page, clip, draw, select):
     await draw(page, clip("a.wav"))
     await draw(page, clip("b.wav", pitch_hz=300), clip("c.wav", pitch_hz=400))
-    question = page.get_by_role("dialog", name="Delete Fig. 1, a.wav?")
-    delete = page.locator(".image-card").last.get_by_role("button", name="Delete")
-    await delete.click()
-    await expect(question.get_by_role("button", name="Keep")).to_be_focused()
-    await question.get_by_role("button", name="Keep").click()
-    await expect(page.locator(".image-card")).to_have_count(3)
-    await delete.click()
-    await question.get_by_role("button", name="Delete").click()
+    toast = page.locator(".toast")
+    await page.locator(".image-card").last.get_by_role("button", name="Delete").click()
     await expect(page.locator(".image-card")).to_have_count(2)
+    assert len(await stored_images(page)) == 3
+    await expect(toast).to_contain_text("Fig. 1, a.wav deleted.")
+    await toast.get_by_role("button", name="Undo").click()
+    await expect(page.locator(".image-card")).to_have_count(3)
+    await expect(page.get_by_role("button", name="Look at Fig. 1, a.wav")).to_be_focused()
+    await page.locator(".image-card").last.get_by_role("button", name="Delete").click()
+    await toast.get_by_role("button", name="Dismiss").click()
+    await expect(page.locator(".image-card")).to_have_count(2)
+    await page.wait_for_timeout(200)
     assert len(await stored_images(page)) == 2
     await select(page, 0, 1)
     await page.locator("#delete-selected").click()
-    await page.get_by_role("dialog", name="Delete 2 figures?").get_by_role("button", name="Delete").click()
+    await expect(toast).to_contain_text("2 figures deleted.")
     await expect(page.locator(".image-card")).to_have_count(0)
     await expect(page.locator("#empty")).to_be_visible()
     await expect(page.locator("#selection")).to_be_hidden()
+    await page.reload()  # Who leaves does not undo.
+    await expect(page.locator("#empty")).to_be_visible()
     assert await stored_images(page) == []
+
+
+async def test_everything_is_one_zip_the_room_is_said_and_a_request_is_shown_as_code(
+    page, clip, draw, tmp_path
+):
+    await draw(page, clip("a.wav"), clip("b.wav", pitch_hz=300))
+    await expect(page.locator("#room")).to_have_text("2 figures of at most 100; each is kept for 24 hours.")
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Download all (ZIP)").click()
+    await (await download.value).save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == ["a-4711.png", "a.wav", "b-4711.png", "b.wav", "images.json"]
+        assert archive.read("a.wav") == clip("a.wav")["buffer"]
+        assert len(json.loads(archive.read("images.json"))["images"]) == 2
+    await page.get_by_role("button", name="Look at Fig. 1").click()
+    await page.get_by_text("As code").click()
+    blocks = page.locator(".code__text")
+    await expect(blocks).to_have_count(3)
+    await expect(blocks.nth(0)).to_contain_text("-F recipe=embedded")
+    await expect(blocks.nth(0)).to_contain_text("-F seed=4711")
+    await expect(blocks.nth(1)).to_contain_text("client.create_image(")
+    ast.parse(await blocks.nth(1).inner_text())
+    await expect(blocks.nth(2)).to_contain_text("chladni.gateway.v1.ImageService/CreateImage")
 
 
 async def test_the_sheet_shows_an_image_large_and_explains_it(page, clip, draw):
@@ -158,7 +191,7 @@ async def test_the_help_explains_every_rule(page):
 
 async def test_a_lost_recording_can_be_chosen_again_but_only_the_same(page, clip, draw):
     await draw(page, clip("a.wav"))
-    await expect(page.locator(".player__spectrogram")).to_be_visible()
+    await expect(page.locator(".image-card .player__spectrogram")).to_be_visible()
     await page.evaluate(FORGET_RECORDINGS)
     await page.reload()
     missing = page.locator(".player__missing")

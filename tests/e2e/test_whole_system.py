@@ -49,7 +49,7 @@ async def test_two_recordings_become_images_and_are_compared(visit, cluster, sam
 
 async def test_cancel_frees_the_engine(visit, cluster, samples, images_appear, eventually):
     async with visit(cluster.http_url) as page:
-        await page.locator("#settings-panel summary").click()
+        await page.locator("#settings-panel > summary").click()
         await page.get_by_label("Steps").fill(ENDLESS_STEPS)
         await page.set_input_files("#file", samples[0])
         await expect(page.locator("#status")).to_have_text(
@@ -97,7 +97,7 @@ async def test_a_service_that_is_killed_and_restarted_is_told_and_used_again(
     visit, cluster, samples, images_appear
 ):
     async with visit(cluster.http_url) as page:
-        await page.locator("#settings-panel summary").click()
+        await page.locator("#settings-panel > summary").click()
         await page.get_by_label("Steps").fill(ENDLESS_STEPS)
         await page.set_input_files("#file", samples[0])
         await expect(page.locator("#status")).to_have_text(re.compile("^Step"), timeout=TIMEOUT_MS)

@@ -2,9 +2,8 @@
 
 import { Connection } from "./api/connection.js";
 import { adviceFor } from "./api/error_advice.js";
-import { fetchLimits } from "./api/gateway.js";
-import { FileInput } from "./audio/file_input.js";
-import { ImageRecordings } from "./audio/image_recordings.js";
+import { fetchInfo } from "./api/gateway.js";
+import { ImageRecordings, partOf } from "./audio/image_recordings.js";
 import { SinglePlayback } from "./audio/player.js";
 import { Recorder } from "./audio/recorder.js";
 import { RecordingStore } from "./audio/recording_store.js";
@@ -12,19 +11,29 @@ import { Alignments } from "./compare/alignment.js";
 import { Comparison } from "./compare/comparison.js";
 import { CHROMA_RULE, COURSE_RULE } from "./gallery/correspondences.js";
 import { ruleRows } from "./gallery/explanation.js";
+import { saveAll } from "./gallery/archive.js";
+import { FigureBar } from "./gallery/figure_bar.js";
 import { Gallery } from "./gallery/gallery.js";
 import { ImageCatalog } from "./gallery/image_catalog.js";
 import { ImageCommands } from "./gallery/image_commands.js";
+import { settingsOf } from "./gallery/repetition.js";
 import { stampOf } from "./gallery/reproduction.js";
 import { Viewer } from "./gallery/viewer.js";
+import { provenanceIn } from "./input/dropped_image.js";
+import { FileInput } from "./input/file_input.js";
+import { PartChooser } from "./input/part_chooser.js";
 import { JobPanel } from "./jobs/job_panel.js";
 import { JobQueue } from "./jobs/job_queue.js";
 import { QueuePanel } from "./jobs/queue_panel.js";
 import { Settings } from "./jobs/settings.js";
+import { Stage } from "./play/stage.js";
+import { Samples } from "./samples/samples.js";
 import { installDialogs } from "./ui/dialogs.js";
 import { describeLimits } from "./ui/format.js";
 import { PreviewPanel } from "./ui/preview_panel.js";
+import { Route } from "./ui/route.js";
 import { TabSync } from "./ui/tab_sync.js";
+import { Tabs } from "./ui/tabs.js";
 import { installTheme } from "./ui/theme.js";
 import { Toasts } from "./ui/toasts.js";
 
@@ -35,12 +44,25 @@ const toasts = new Toasts(element("toasts"));
 const recordingStore = new RecordingStore();
 const playback = new SinglePlayback();
 const tabSync = new TabSync((news) => applyNews(news));
-const previewPanel = new PreviewPanel(element("preview-panel"), element("sand"), element("preview"));
-const settings = new Settings(element("settings"), { list: element("recipes"), options: element("options") });
+const previewPanel = new PreviewPanel(element("preview-panel"), element("sand"), element("preview"), {
+  onLeave: () => leaveFinished(),
+});
+const settings = new Settings(element("settings"), {
+  list: element("recipes"),
+  options: element("options"),
+  summary: element("settings-summary"),
+});
 const imageRecordings = new ImageRecordings({ recordingStore, playback, toasts });
 const catalog = new ImageCatalog({ onChange: () => gallery.show() });
 const alignments = new Alignments({ label: (image) => catalog.label(image) });
-const comparison = new Comparison(element("comparison"), { catalog, alignments, onError: report });
+const route = new Route(() => showRoute());
+const comparison = new Comparison(element("comparison"), {
+  catalog,
+  alignments,
+  onError: report,
+  onShow: (view, ids) => route.go(view, ids),
+  onClose: () => ["compare", "alike"].forEach((view) => route.leave(view)),
+});
 const jobQueue = new JobQueue({
   recordingStore,
   onChange: showJob,
@@ -62,21 +84,40 @@ const imageCommands = new ImageCommands({
   comparison,
   toasts,
   onError: report,
+  onRestore: (images) => {
+    catalog.restore(images);
+    gallery.focus(images[0].image_id);
+  },
   onRemove: (imageId) => {
     viewer.close();
     gallery.focusBeside(imageId);
     catalog.remove(imageId);
+    if (figureBar.image?.image_id === imageId) previewPanel.clear();
     tabSync.send("images");
   },
   onProof: (imageId, result) => gallery.stamp(imageId, stampOf(result), result.differing === 0),
 });
 const imageActions = {
+  play: (image) => play(image),
   again: (image) => imageCommands.again(image),
   reproduce: (image) => imageCommands.reproduce(image),
   delete: (image) => imageCommands.remove([image]),
   findAlike: (image) => comparison.showSimilar(image),
 };
-const viewer = new Viewer(element("viewer"), { catalog, alignments, imageRecordings, actions: imageActions });
+const viewer = new Viewer(element("viewer"), {
+  catalog,
+  alignments,
+  imageRecordings,
+  actions: imageActions,
+  onShow: ({ image_id: id }, { isNeighbor }) => route.go("figure", [id], { replace: isNeighbor }),
+  onClose: () => route.leave("figure"),
+});
+const stage = new Stage(element("stage"), {
+  playerFor: (image) => imageRecordings.playerFor(image),
+  recordingOf: async (image) => (await recordingStore.find(image.image_id))?.file,
+  onClose: () => route.leave("play"),
+});
+const figureBar = new FigureBar(element("figure-bar"), { imageRecordings, actions: imageActions });
 const gallery = new Gallery(document.querySelector(".collection"), {
   catalog,
   imageRecordings,
@@ -86,12 +127,16 @@ const gallery = new Gallery(document.querySelector(".collection"), {
     compare: (images) => comparison.compare(images),
     deleteAll: (images) => imageCommands.remove(images),
     loadOlder: () => catalog.loadOlder().catch(report),
+    saveAll: () => saveAll(catalog, recordingStore).catch(report),
   },
 });
+const partChooser = new PartChooser(element("part"), { onPlay: (sound) => playback.started(sound) });
 const fileInput = new FileInput({
   input: element("file"),
   dropTarget: element("preview-panel"),
+  partChooser,
   onFiles: takeIn,
+  onImage: takeSettings,
   onRefusal: (reason) => toasts.error(reason),
 });
 const recorder = new Recorder(element("recorder"), {
@@ -102,14 +147,104 @@ const recorder = new Recorder(element("recorder"), {
   onError: (reason) => toasts.error(reason),
   onPlay: (player) => playback.started(player),
 });
+new Samples(element("samples"), {
+  onChoose: (file, values) => jobQueue.add(file, { ...settings.values(), ...values }),
+  onPlay: (sound) => playback.started(sound),
+  onError: report,
+});
+const studies = {
+  limits: () => fileInput.limits,
+  partChooser,
+  onError: report,
+  onRefusal: (reason) => toasts.error(reason),
+};
+const tabs = new Tabs(element("parts"), {
+  openers: {
+    music: async () => {
+      const { MusicView } = await import("./music/music_view.js");
+      new MusicView(element("view-music"), {
+        ...studies,
+        imageRecordings,
+        playback,
+        canDraw: () => settings.promptRecipe !== undefined,
+        onDraw: drawPrompt,
+      });
+    },
+    machines: async () => {
+      const { MachinesView } = await import("./machines/machines_view.js");
+      const view = new MachinesView(element("view-machines"), { ...studies, onNote: (text) => toasts.note(text) });
+      await view.load();
+    },
+  },
+  onError: report,
+});
 const connection = new Connection(element("notice"), {
   onRecipes: (recipes) => settings.offer(recipes),
   onBack: () => refresh(),
 });
 
-function takeIn(files) {
+function takeIn(chosen) {
   const values = settings.values();
-  for (const file of files) jobQueue.add(file, values);
+  for (const { file, part } of chosen) jobQueue.add(file, { ...values, ...part });
+}
+
+/** Plays an image large; `isBare` leaves the controls away. */
+function play(image, { isBare = false } = {}) {
+  route.go("play", [image.image_id]);
+  stage.open(image, { isBare });
+}
+
+/** Opens what the page's address names, and closes the rest. */
+function showRoute() {
+  const { view, ids } = route.current;
+  tabs.show(view);
+  const images = ids.map((id) => catalog.find(id)).filter(Boolean);
+  if (view !== "figure") viewer.close();
+  if (view !== "play" && view !== "projector") element("stage").close();
+  if (view !== "compare" && view !== "alike") comparison.close();
+  if (images.length === 0) return;
+  if (view === "figure") viewer.open(images[0]);
+  if (view === "play" || view === "projector") stage.open(images[0], { isBare: view === "projector" });
+  if (view === "alike") comparison.showSimilar(images[0]);
+  if (view === "compare" && images.length > 1) comparison.compare(images);
+}
+
+function leaveFinished() {
+  figureBar.hide();
+  element("draw-again").hidden = true;
+  element("preview-open").hidden = true;
+}
+
+function showFinished(image) {
+  const label = catalog.label(image);
+  figureBar.show(image, label);
+  element("preview-open").setAttribute("aria-label", `Enlarge ${label}`);
+  element("preview-open").hidden = false;
+  element("draw-again").hidden = false;
+}
+
+/** Fills the settings with those of an image that Chladni made; returns whether the file is one. */
+async function takeSettings(file) {
+  const provenance = await provenanceIn(file);
+  if (!provenance) return false;
+  settings.fill(settingsOf({ ...provenance, provenance, format: "png", audio: {} }, { withSeed: true }));
+  element("settings-panel").open = true;
+  toasts.note(`The settings are now those of ${file.name}. Give a recording to draw with them.`);
+  return true;
+}
+
+/** Draws the recording of the finished image again, with the settings of the form. */
+async function drawAgain() {
+  const { image } = figureBar;
+  const file = await imageRecordings.recordingOf(image, { then: drawAgain });
+  if (file) jobQueue.add(file, { ...settings.values(), ...partOf(image.audio) });
+}
+
+/** Draws what a prompt says for a recording, and shows that. */
+function drawPrompt(file, part, prompt) {
+  jobQueue.add(file, { recipe: settings.promptRecipe, prompt, ...part });
+  route.go("draw");
+  showRoute();
 }
 
 function showJob(job) {
@@ -133,6 +268,12 @@ async function receive(job) {
   if (kept) await recordingStore.keep(job.image.image_id, { file: kept.file });
   if (!imageCommands.isReproduction(job)) catalog.add(job.image);
   else if (kept) await imageCommands.prove(job);
+  for (const { reason, message } of job.image.warnings ?? []) {
+    if (reason !== "IMAGES_REMOVED") continue;
+    toasts.note(message);
+    catalog.load().catch(() => {});
+  }
+  if (job === jobPanel.job && catalog.find(job.image.image_id)) showFinished(job.image);
   gallery.refill(job.image.image_id);
   tabSync.send("clip", job.image.image_id);
 }
@@ -154,30 +295,38 @@ function applyNews({ kind, imageId }) {
   if (kind === "clip")
     catalog
       .load()
-      .then(() => gallery.refill(imageId))
+      .then(() => {
+        gallery.refill(imageId);
+        figureBar.refill(imageId);
+      })
       .catch(() => {});
 }
 
 /** Fetches everything that may have changed meanwhile. */
 async function refresh() {
-  const [limits, images] = await Promise.allSettled([fetchLimits(), catalog.load(), jobQueue.resume()]);
+  const [info, images] = await Promise.allSettled([fetchInfo(), catalog.load(), jobQueue.resume()]);
   if (images.status !== "fulfilled")
     element("loading").textContent = "Your figures come once the server answers.";
-  if (limits.status !== "fulfilled") return;
-  fileInput.limits = recorder.limits = limits.value;
-  element("limits").textContent = describeLimits(limits.value);
-  settings.limit(limits.value);
-  comparison.mostImages = limits.value.max_matrix_images ?? comparison.mostImages;
+  if (info.status !== "fulfilled") return;
+  const { limits } = info.value;
+  fileInput.limits = recorder.limits = limits;
+  element("limits").textContent = describeLimits(limits);
+  settings.limit(limits);
+  comparison.mostImages = limits.max_matrix_images ?? comparison.mostImages;
+  gallery.room = { most: limits.max_images, seconds: limits.image_retention_seconds, count: info.value.image_count };
+  gallery.showRoom();
 }
 
 installTheme(element("theme"));
 installDialogs();
 element("help-rules").append(...ruleRows(CHROMA_RULE, COURSE_RULE));
+element("draw-again").addEventListener("click", drawAgain);
+element("preview-open").addEventListener("click", () => viewer.open(figureBar.image));
 element("help-open").addEventListener("click", () => element("help").showModal());
 document.addEventListener(
   "visibilitychange",
   () => document.visibilityState === "visible" && applyNews({ kind: "images" }),
 );
 recordingStore.tidy();
-refresh();
+refresh().then(showRoute);
 connection.look();

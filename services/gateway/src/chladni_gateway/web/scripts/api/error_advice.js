@@ -16,5 +16,8 @@ const ADVICE = {
   INTERNAL: "Try again; if it fails again, tell the operator.",
 };
 
-/** Returns a sentence, or nothing. */
-export const adviceFor = (error) => ADVICE[error.code] ?? "";
+/** Returns a sentence, or nothing; nothing is said twice. */
+export function adviceFor(error) {
+  const advice = ADVICE[error.code] ?? "";
+  return /try again/i.test(error.message) && /^try again/i.test(advice) ? "" : advice;
+}

@@ -33,7 +33,7 @@ export class ApiError extends Error {
   }
 }
 
-export const fetchLimits = async () => (await fetchJson("/api/v1/info")).limits;
+export const fetchInfo = () => fetchJson("/api/v1/info");
 
 /** Returns the recipes, the default one marked by `isDefault`. */
 export async function fetchRecipes() {
@@ -45,7 +45,9 @@ export const fetchJobs = async () => (await fetchJson("/api/v1/jobs")).jobs;
 
 export const deleteJob = (jobId) => send(`/api/v1/jobs/${jobId}`, { method: "DELETE" });
 
-export const deleteImage = (imageId) => send(`/api/v1/images/${imageId}`, { method: "DELETE" });
+/** `keepalive` lets the request outlive the page. */
+export const deleteImage = (imageId, { keepalive = false } = {}) =>
+  send(`/api/v1/images/${imageId}`, { method: "DELETE", keepalive });
 
 export const compareImages = (first, second) =>
   postJson("/api/v1/compare", { image_id_1: first, image_id_2: second });
@@ -66,10 +68,9 @@ export async function fetchImages({ size, token = "" }) {
   return { images, nextToken };
 }
 
-/** Returns the spectrogram of a recording as a PNG blob. */
-export async function fetchSpectrogram(file, { widthPixels, heightPixels }) {
-  const form = new FormData();
-  form.append("file", file, file.name);
+/** Returns the spectrogram of a recording, or of a part of it, as a PNG blob. */
+export async function fetchSpectrogram(file, { widthPixels, heightPixels, part = {} }) {
+  const form = formOf(file, part);
   form.append("width_pixels", widthPixels);
   form.append("height_pixels", heightPixels);
   return (await send("/api/v1/spectrogram", { method: "POST", body: form })).blob();
@@ -80,9 +81,7 @@ export async function fetchSpectrogram(file, { widthPixels, heightPixels }) {
  * (fetch does not report the progress of an upload, hence XMLHttpRequest.)
  */
 export function createJob(file, settings, { signal, onSent }) {
-  const form = new FormData();
-  form.append("file", file, file.name);
-  for (const [name, value] of Object.entries(settings)) form.append(name, value);
+  const form = formOf(file, settings);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/api/v1/jobs");
@@ -109,6 +108,41 @@ export const openJobEvents = (jobId, { lastEventId, signal }) =>
     headers: { Accept: "text/event-stream", ...(lastEventId && { "Last-Event-ID": lastEventId }) },
     signal,
   });
+
+/** Returns what is heard in the music of a recording, or of a part of it. */
+export const analyzeMusic = (file, part = {}) => postForm("/api/v1/music", formOf(file, part));
+
+/** Returns prompts, `{text, style}`, that a model writes for the music of a recording, and what it wrote them for. */
+export const writePrompts = (file, part = {}) => postForm("/api/v1/prompts", formOf(file, part));
+
+/** Returns the scores of prompts for music of these features. */
+export const scorePrompts = async (prompts, features) =>
+  (await postJson("/api/v1/prompts/score", { prompts, features })).scores;
+
+/** Returns how far the sound of a machine is from normal. */
+export const scoreAnomaly = (file, fields) => postForm("/api/v1/anomaly", formOf(file, fields));
+
+export const fetchNormalSets = async () => (await fetchJson("/api/v1/anomaly/normal-sets")).normal_sets;
+
+/** Learns what is normal for a machine from several recordings. */
+export function createNormalSet(files, fields) {
+  const form = new FormData();
+  for (const file of files) form.append("file", file, file.name);
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  return postForm("/api/v1/anomaly/normal-sets", form);
+}
+
+export const deleteNormalSet = (name) => send(`/api/v1/anomaly/normal-sets/${name}`, { method: "DELETE" });
+
+const postForm = (path, form) => fetchJson(path, { method: "POST", body: form });
+
+/** Returns a form with a recording and further fields. */
+export function formOf(file, fields) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  return form;
+}
 
 const postJson = (path, body) =>
   fetchJson(path, {

@@ -27,10 +27,10 @@ export class ImageRecordings {
   async fill(player, image) {
     const { image_id: imageId } = image;
     const kept = await this.recordingStore.find(imageId);
-    const seconds = image.audio.duration_seconds;
-    player.load({ file: kept?.file, spectrogram: kept?.spectrogram, seconds });
+    const { duration_seconds: seconds, start_seconds: start } = image.audio ?? {};
+    player.load({ file: kept?.file, spectrogram: kept?.spectrogram, seconds, start });
     if (!kept || kept.spectrogram) return;
-    const spectrogram = await this.spectrogramOf(imageId, kept.file);
+    const spectrogram = await this.spectrogramOf(image, kept.file);
     if (!spectrogram) return;
     player.showSpectrogram(spectrogram);
     // The image may have been deleted meanwhile.
@@ -39,17 +39,17 @@ export class ImageRecordings {
   }
 
   /** Requests the spectrogram of an image once, however many players wait for it. */
-  spectrogramOf(imageId, file) {
+  spectrogramOf({ image_id: imageId, audio }, file) {
     if (!this.pending.has(imageId)) {
-      const drawn = this.draw(file).finally(() => this.pending.delete(imageId));
+      const drawn = this.draw(file, partOf(audio)).finally(() => this.pending.delete(imageId));
       this.pending.set(imageId, drawn);
     }
     return this.pending.get(imageId);
   }
 
   /** Requests one spectrogram at a time; without one the player still plays. */
-  draw(file) {
-    this.drawing = this.drawing.then(() => fetchSpectrogram(file, SPECTROGRAM).catch(() => null));
+  draw(file, part = {}, size = SPECTROGRAM) {
+    this.drawing = this.drawing.then(() => fetchSpectrogram(file, { ...size, part }).catch(() => null));
     return this.drawing;
   }
 
@@ -78,6 +78,12 @@ export class ImageRecordings {
     await this.recordingStore.keep(image.image_id, { file });
     return true;
   }
+}
+
+/** Returns the fields of forms that say which part of a recording is meant. */
+export function partOf(audio) {
+  const { start_seconds: start, duration_seconds: seconds } = audio ?? {};
+  return start === null || start === undefined ? {} : { start_seconds: start, end_seconds: start + seconds };
 }
 
 function chosenFile() {

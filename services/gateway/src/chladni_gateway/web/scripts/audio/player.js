@@ -4,8 +4,15 @@ import { copyOf, setSymbol } from "../ui/elements.js";
 import { formatClock, formatSeconds } from "../ui/format.js";
 
 const KEY_SECONDS = 0.5;
+const END_SECONDS = 0.05; // Nearer to the end of a part than this, it begins again.
 
 export class Player {
+  /** Where the part begins that is played, in seconds; 0 for a whole recording. */
+  start = 0;
+  isPart = false;
+  /** Called with the position, 0 to 1, whenever it changes. */
+  onTime = null;
+
   /**
    * @param {string} name of the recording
    * @param {object} listener
@@ -38,7 +45,7 @@ export class Player {
       this.followTime();
     });
     position.addEventListener("input", () => {
-      audio.currentTime = Number(position.value);
+      audio.currentTime = this.start + Number(position.value);
       this.showTime();
     });
     position.addEventListener("keydown", (event) => {
@@ -46,24 +53,33 @@ export class Player {
       if (seconds === undefined) return;
       event.preventDefault();
       event.stopPropagation();
-      audio.currentTime = Math.min(this.duration, Math.max(0, audio.currentTime + seconds));
+      audio.currentTime = this.start + Math.min(this.duration, Math.max(0, this.time + seconds));
       this.showTime();
     });
   }
 
+  /** Length of what is played: of the whole recording, or of a part. */
   get duration() {
-    return Number.isFinite(this.audio.duration) ? this.audio.duration : (this.knownSeconds ?? 0);
+    if (this.isPart || !Number.isFinite(this.audio.duration)) return this.knownSeconds ?? 0;
+    return this.audio.duration;
   }
 
-  /** Loads the recording, or says that there is none. */
-  load({ file, spectrogram, seconds }) {
+  /** Time since the beginning of what is played. */
+  get time() {
+    return Math.max(0, this.audio.currentTime - this.start);
+  }
+
+  /** Loads the recording, or says that there is none; `start` is where the part begins that is meant. */
+  load({ file, spectrogram, seconds, start = null }) {
     this.unload();
     this.knownSeconds = seconds;
+    this.isPart = start !== null;
+    this.start = start ?? 0;
     this.part("missing").hidden = Boolean(file);
     for (const part of ["play", "strip", "time"]) this.part(part).hidden = !file;
     if (!file) return;
     this.audioAddress = URL.createObjectURL(file);
-    this.audio.src = this.audioAddress;
+    this.audio.src = this.audioAddress + (this.isPart ? `#t=${this.start},${this.start + seconds}` : "");
     if (spectrogram) this.showSpectrogram(spectrogram);
     this.showState();
   }
@@ -83,8 +99,13 @@ export class Player {
   }
 
   toggle() {
-    if (this.audio.paused) this.audio.play().catch(() => {});
-    else this.audio.pause();
+    const { audio } = this;
+    if (!audio.paused) {
+      audio.pause();
+      return;
+    }
+    if (this.isPart && this.time >= this.duration - END_SECONDS) audio.currentTime = this.start;
+    audio.play().catch(() => {});
   }
 
   pause() {
@@ -102,14 +123,16 @@ export class Player {
   followTime() {
     const follow = () => {
       this.showTime();
+      // Browsers that ignore the end of a part in an address play on.
+      if (this.isPart && this.time >= this.duration) this.audio.pause();
       if (!this.audio.paused) requestAnimationFrame(follow);
     };
     requestAnimationFrame(follow);
   }
 
   showTime() {
-    const { currentTime } = this.audio;
     const { duration } = this;
+    const currentTime = Math.min(this.time, duration || this.time);
     this.position.value = String(currentTime);
     this.position.setAttribute(
       "aria-valuetext",
@@ -119,6 +142,7 @@ export class Player {
       "--at",
       duration > 0 ? Math.min(1, currentTime / duration).toFixed(4) : "0",
     );
+    this.onTime?.(this.element.style.getPropertyValue("--at"));
     const isResting = this.audio.paused && currentTime === 0;
     this.part("time").textContent = formatClock(isResting ? duration : currentTime);
   }

@@ -20,16 +20,20 @@ export class Comparison {
   /** Most images that the server compares at once. */
   mostImages = 24;
 
-  constructor(section, { catalog, alignments, onError }) {
-    Object.assign(this, { section, catalog, alignments, onError });
+  /** `onShow` is called with what is shown, `(view, imageIds)`, and `onClose` when it was closed. */
+  constructor(section, { catalog, alignments, onError, onShow, onClose }) {
+    Object.assign(this, { section, catalog, alignments, onError, onShow, onClose });
     this.part = (id) => section.querySelector(`#${id}`);
     this.asked = 0;
     this.part("comparison-close").addEventListener("click", () => this.close());
   }
 
   close() {
+    if (this.section.hidden) return;
+    this.asked += 1;
     this.section.hidden = true;
     document.getElementById("collection-title").focus();
+    this.onClose();
   }
 
   compare(images) {
@@ -45,6 +49,7 @@ export class Comparison {
   }
 
   async showPair(first, second) {
+    this.onShow("compare", [first.image_id, second.image_id]);
     const result = await this.ask("How alike", () => compareImages(first.image_id, second.image_id));
     if (!result) return;
     const percentage = Number.parseInt(result.percentage, 10);
@@ -90,6 +95,7 @@ export class Comparison {
   }
 
   async showMatrix(images) {
+    this.onShow("compare", images.map(({ image_id: id }) => id));
     const result = await this.ask(`How alike: ${images.length} figures`, () =>
       compareMany(images.map(({ image_id: id }) => id)),
     );
@@ -106,6 +112,7 @@ export class Comparison {
   }
 
   async showSimilar(image) {
+    this.onShow("alike", [image.image_id]);
     const matches = await this.ask(`Alike to Fig. ${this.catalog.number(image.image_id)}`, () =>
       searchAlike(image.image_id, MAX_SIMILAR),
     );

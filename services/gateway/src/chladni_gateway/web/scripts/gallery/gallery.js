@@ -3,9 +3,12 @@
 import { nameOf } from "./image_catalog.js";
 import { copyOf } from "../ui/elements.js";
 import { renderActions } from "./image_actions.js";
-import { describeImage } from "../ui/format.js";
+import { describeImage, formatCount, formatLong, formatNumber } from "../ui/format.js";
 
 export class Gallery {
+  /** How many images the server keeps, for how long, and how many there are: `{most, seconds, count}`, once known. */
+  room = null;
+
   /**
    * @param {HTMLElement} section
    * @param {object} parts
@@ -23,6 +26,7 @@ export class Gallery {
     this.part("delete-selected").addEventListener("click", () => actions.deleteAll(this.chosenImages()));
     this.part("clear-selection").addEventListener("click", () => this.clear());
     this.part("older").addEventListener("click", () => actions.loadOlder());
+    this.part("save-all").addEventListener("click", () => actions.saveAll());
   }
 
   chosenImages() {
@@ -54,8 +58,27 @@ export class Gallery {
     this.part("empty").hidden = images.length > 0;
     this.part("collection-hint").hidden = images.length < 2;
     this.part("older").hidden = !this.catalog.hasMore;
+    this.part("save-all").hidden = images.length === 0;
+    this.showRoom();
     this.chosen = this.chosen.filter((id) => shown.has(id));
     this.showSelection();
+  }
+
+  /** Says how many figures are kept and for how long, before one is lost. */
+  showRoom() {
+    if (!this.room) return;
+    const { most, seconds } = this.room;
+    const count = this.catalog.hasMore ? Math.max(this.room.count, this.catalog.images.length) : this.catalog.images.length;
+    const isFull = count >= most;
+    const kept = `${formatNumber(count, "figure")} of at most ${formatCount(most)}; each is kept for ${formatLong(seconds)}.`;
+    const next = " The next one removes the oldest: download what you want to keep.";
+    this.part("room").textContent = isFull ? kept + next : kept;
+    this.part("room").dataset.level = isFull ? "low" : "";
+    this.part("room").hidden = count === 0;
+  }
+
+  focus(imageId) {
+    this.cards.get(imageId)?.element.querySelector(".image-card__open").focus();
   }
 
   /** Looks again for the recording of an image, which came after its card. */

@@ -4,7 +4,11 @@ import { nameOf } from "./image_catalog.js";
 
 const SUFFIXES = { png: ".png", jpeg: ".jpg", webp: ".webp" };
 
-/** Returns the buttons; `actions` has a function for each of again, reproduce, findAlike and delete. */
+/** Returns the name of an image's file, for a download: that of its recording, and the seed. */
+export const fileNameOf = (image) =>
+  `${nameOf(image).replace(/\.[^.]*$/, "")}-${image.seed}${SUFFIXES[image.format] ?? ""}`;
+
+/** Returns the buttons; `actions` has a function for each of play, again, reproduce, findAlike and delete. */
 export function renderActions(image, label, actions) {
   const row = document.getElementById("actions-template").content.cloneNode(true);
   for (const element of row.children) {
@@ -12,7 +16,7 @@ export function renderActions(image, label, actions) {
     element.setAttribute("aria-label", `${element.textContent.trim()}: ${label}`);
     if (action === "download") {
       element.href = image.image_url;
-      element.download = `${nameOf(image).replace(/\.[^.]*$/, "")}-${image.seed}${SUFFIXES[image.format] ?? ""}`;
+      element.download = fileNameOf(image);
     } else {
       element.addEventListener("click", () => actions[action](image));
     }

@@ -71,6 +71,13 @@ export class ImageCatalog {
     this.set(this.images.filter(({ image_id: id }) => id !== imageId));
   }
 
+  /** Brings removed images back to their places. */
+  restore(images) {
+    for (const { image_id: id } of images) this.removed.delete(id);
+    const all = [...this.images, ...images.filter(({ image_id: id }) => !this.find(id))];
+    this.set(all.sort((first, second) => Date.parse(second.create_time) - Date.parse(first.create_time)));
+  }
+
   set(images) {
     this.images = images;
     this.numbers = { ...loadNumbers(), ...this.numbers };

@@ -1,7 +1,6 @@
 // What visitors do with images: make them again with another seed or the same one, and delete them.
 
 import { deleteImage } from "../api/gateway.js";
-import { confirmed } from "../ui/dialogs.js";
 import { settingsOf } from "./repetition.js";
 import { comparePixels, describeProof, renderProof } from "./reproduction.js";
 
@@ -17,6 +16,7 @@ export class ImageCommands {
     toasts,
     onError,
     onRemove,
+    onRestore,
     onProof,
   }) {
     Object.assign(this, {
@@ -28,6 +28,7 @@ export class ImageCommands {
       toasts,
       onError,
       onRemove,
+    onRestore,
       onProof,
     });
   }
@@ -77,27 +78,52 @@ export class ImageCommands {
     }
   }
 
-  async remove(images) {
+  /** Removes images at once from the page, and from the server once nobody may undo that any more. */
+  remove(images) {
     const what = images.length === 1 ? this.catalog.label(images[0]) : `${images.length} figures`;
-    if (
-      !(await confirmed(
-        `Delete ${what}?`,
-        "The image is gone for good, here and on the server. Download it first if you like it.",
-      ))
-    )
-      return;
+    for (const image of images) this.onRemove(image.image_id);
+    const removal = new Removal(images, { run: (ofAll, options) => this.removeForGood(ofAll, options) });
+    this.toasts.note(`${what} deleted.`, {
+      action: { label: "Undo", run: () => removal.undo() && this.onRestore(images) },
+      onGone: () => removal.run(),
+    });
+  }
+
+  async removeForGood(images, { isLeaving }) {
     for (const image of images) {
       try {
-        await deleteImage(image.image_id);
+        await deleteImage(image.image_id, { keepalive: isLeaving });
       } catch (error) {
         // What is gone already is as good as deleted.
         if (error.status !== 404) {
+          this.onRestore([image]);
           this.onError(error);
           continue;
         }
       }
-      this.onRemove(image.image_id);
       await this.recordingStore.drop(image.image_id);
     }
+  }
+}
+
+/** A removal that can be undone until it runs; it runs when the visitor leaves the page, at the latest. */
+class Removal {
+  constructor(images, { run }) {
+    this.isSettled = false;
+    this.run = (options = { isLeaving: false }) => this.settle() && run(images, options);
+    this.leave = () => this.run({ isLeaving: true });
+    addEventListener("pagehide", this.leave);
+  }
+
+  /** Returns whether there is still something to undo. */
+  undo() {
+    return this.settle();
+  }
+
+  settle() {
+    if (this.isSettled) return false;
+    removeEventListener("pagehide", this.leave);
+    this.isSettled = true;
+    return true;
   }
 }

@@ -1,10 +1,12 @@
 // The settings that make an image again.
 
+import { partOf } from "../audio/image_recordings.js";
+
 const FALLBACK = "fallback";
 const SPECTROGRAM = "spectrogram";
 
 /** Returns the settings that make an image again: all of them, but the seed only if it should be the same. */
-export function settingsOf({ provenance, recipe, seed, format }, { withSeed }) {
+export function settingsOf({ provenance, recipe, seed, format, audio }, { withSeed }) {
   return {
     // An image of a fallback is made by the fallback again, even if the recipe itself is available by now.
     recipe: provenance.part === FALLBACK ? SPECTROGRAM : recipe,
@@ -15,6 +17,7 @@ export function settingsOf({ provenance, recipe, seed, format }, { withSeed }) {
     reproducible: provenance.reproducible,
     format,
     ...optionsOf(provenance),
+    ...partOf(audio),
     ...(withSeed && { seed }),
   };
 }

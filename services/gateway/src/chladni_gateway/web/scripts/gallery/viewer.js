@@ -3,13 +3,15 @@
 import { renderFit } from "../compare/alignment.js";
 import { nameOf } from "./image_catalog.js";
 import { make } from "../ui/elements.js";
+import { renderCode } from "./as_code.js";
 import { renderActions } from "./image_actions.js";
 import { explanationOf, summaryOf } from "./explanation.js";
 import { describeImage, formatUntil, humanName } from "../ui/format.js";
 
 export class Viewer {
-  constructor(dialog, { catalog, alignments, imageRecordings, actions }) {
-    Object.assign(this, { dialog, catalog, alignments, imageRecordings, actions });
+  /** `onShow` is called with each image that is shown, `onClose` when the viewer was closed. */
+  constructor(dialog, { catalog, alignments, imageRecordings, actions, onShow, onClose }) {
+    Object.assign(this, { dialog, catalog, alignments, imageRecordings, actions, onShow });
     this.part = (id) => dialog.querySelector(`#viewer-${id}`);
     this.image = null;
     this.part("newer").addEventListener("click", () => this.showNeighbor(-1));
@@ -18,12 +20,17 @@ export class Viewer {
       if (event.key === "ArrowLeft") this.showNeighbor(-1);
       if (event.key === "ArrowRight") this.showNeighbor(+1);
     });
-    dialog.addEventListener("close", () => this.player?.unload());
+    dialog.addEventListener("close", () => {
+      this.player?.unload();
+      onClose();
+    });
+    this.part("image").addEventListener("click", () => actions.play(this.image));
   }
 
   open(image) {
-    this.show(image);
-    if (!this.dialog.open) this.dialog.showModal();
+    const isOpen = this.dialog.open;
+    this.show(image, { isNeighbor: false });
+    if (!isOpen) this.dialog.showModal();
     this.dialog.scrollTop = 0;
   }
 
@@ -35,11 +42,12 @@ export class Viewer {
     const { images } = this.catalog;
     const at = images.findIndex(({ image_id: id }) => id === this.image.image_id);
     const other = images[at + step];
-    if (other) this.show(other);
+    if (other) this.show(other, { isNeighbor: true });
   }
 
-  show(image) {
+  show(image, { isNeighbor }) {
     this.image = image;
+    this.onShow(image, { isNeighbor });
     const label = this.catalog.label(image);
     const { images } = this.catalog;
     this.part("newer").disabled = images[0] === image;
@@ -63,6 +71,7 @@ export class Viewer {
     };
     const { delete: remove } = this.actions;
     const actions = {
+      play: closing("play"),
       again: closing("again"),
       reproduce: closing("reproduce"),
       findAlike: closing("findAlike"),
@@ -72,6 +81,7 @@ export class Viewer {
     this.part("lead").textContent = summaryOf(image);
     this.part("explanation").replaceChildren(...explanationOf(image));
     this.part("provenance").replaceChildren(...provenanceOf(image));
+    this.part("code").replaceChildren(renderCode(image));
     this.showFit(image);
   }
 

@@ -177,6 +177,7 @@ export class Job {
         break;
       case "created":
         this.image = data;
+        this.warnings = data.warnings ?? this.warnings;
         this.change("completed");
         break;
       case "interrupted":

@@ -1,12 +1,13 @@
 // The state of a job in words.
 
-import { formatSeconds } from "../ui/format.js";
+import { formatNumber, formatSeconds } from "../ui/format.js";
 
 const PARTS = {
   audioldm_mel: "mel image",
   sd_refined: "refinement",
   fallback: "from the spectrogram",
 };
+const SILENCE_LUFS = -60;
 const FALLBACKS = {
   spectrogram: "from the spectrogram",
   audioldm_mel: "to the mel image alone",
@@ -48,15 +49,25 @@ export function shareOf(job) {
 }
 
 /** Returns what to say about the recording and a fallback of the recipe; an empty string if there is nothing. */
-export const notesOf = ({ fallback, warnings }) =>
+export const notesOf = ({ fallback, warnings, descriptors }) =>
   [
+    isSilent(descriptors) && "The recording is silent: the seed alone decides what is drawn.",
     ...warnings.map(({ message }) => message),
     fallback && `The recipe uses its fallback, ${FALLBACKS[fallback.name] ?? fallback.name}. ${fallback.reason}`,
   ]
     .filter(Boolean)
     .join(" ");
 
+const isSilent = (descriptors) =>
+  descriptors?.some(({ name, value, minimum }) => name === "loudness" && (value <= SILENCE_LUFS || value <= minimum));
+
 const inPart = ({ part }) => (part ? `, ${PARTS[part] ?? part}` : "");
+
+/** Returns what to say when the server has been silent for a while. */
+export function delayOf(quietSeconds, usualSeconds) {
+  const usual = usualSeconds ? ` An image usually takes ${formatSeconds(usualSeconds)} here.` : "";
+  return `No news from the server for ${formatSeconds(Math.floor(quietSeconds))}.${usual} It goes on by itself; you can also cancel.`;
+}
 
 export function statusOf(job) {
   switch (job.state) {
@@ -78,7 +89,7 @@ export function statusOf(job) {
       return job.position === 0 ? "Next in line." : `Waiting behind ${job.position}.`;
     case "running":
       return job.step === 0
-        ? `Painting in ${job.totalSteps} steps${inPart(job)}.`
+        ? `Painting in ${formatNumber(job.totalSteps, "step")}${inPart(job)}.`
         : `Step ${job.step} of ${job.totalSteps}${inPart(job)}.`;
     case "interrupted":
       return "The connection broke; reconnecting.";

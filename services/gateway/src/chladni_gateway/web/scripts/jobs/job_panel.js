@@ -3,11 +3,14 @@
 import { announce } from "../ui/announcer.js";
 import { isAbsent, rankOf } from "../gallery/correspondences.js";
 import { make } from "../ui/elements.js";
-import { describeDescriptor, formatSeconds, humanName } from "../ui/format.js";
-import { notesOf, shareOf, stageOf, statusOf } from "./job_labels.js";
+import { describeDescriptor, formatNumber, formatSeconds, humanName } from "../ui/format.js";
+import { delayOf, notesOf, shareOf, stageOf, statusOf } from "./job_labels.js";
 
 const STAGES = ["send", "listen", "wait", "paint", "keep"];
 const CLOCK_INTERVAL_MS = 100;
+const QUIET_MS = 5000; // After this long without news, that is said.
+const KEY = "usual-seconds";
+const UPDATE = 0.3; // Weight of the newest image in what is usual.
 const NOT_SHOWN = /^chroma_/; // Twelve numbers that say little to people.
 
 export class JobPanel {
@@ -25,6 +28,8 @@ export class JobPanel {
       return;
     }
     if (job !== this.job) this.begin(job);
+    this.heardAt = Date.now();
+    this.part("delayed").hidden = true;
     this.reach(stageOf(job));
     this.advance(shareOf(job));
     this.part("status").textContent = statusOf(job);
@@ -38,7 +43,7 @@ export class JobPanel {
     }
     if (job.state === "running" && !this.hasStarted) {
       this.hasStarted = true;
-      announce(`Painting in ${job.totalSteps} steps.`);
+      announce(`Painting in ${formatNumber(job.totalSteps, "step")}.`);
     }
     if (job.isFinished) this.finish(job);
   }
@@ -66,6 +71,7 @@ export class JobPanel {
     this.part("cancel").hidden = true;
     if (hadFocus) document.getElementById("collection-title").focus();
     this.showTime();
+    learnUsual(job.image.processing_time);
     announce(`The image of ${job.name} is done.`);
   }
 
@@ -105,10 +111,25 @@ export class JobPanel {
     else bar.value = share;
   }
 
+  /** Says that the server is silent, with the time that an image usually takes. */
+  showDelay() {
+    const quietMs = Date.now() - this.heardAt;
+    const isWaiting = !this.job.isFinished && this.job.state !== "refused" && quietMs >= QUIET_MS;
+    if (!isWaiting) return;
+    // Once: a text that changes every second would be read out every second.
+    if (this.part("delayed").hidden) this.part("delayed").textContent = delayOf(quietMs / 1000, usualSeconds());
+    this.part("delayed").hidden = false;
+  }
+
   showTime() {
     const { startedAt, remainingSeconds, state, image } = this.job;
     if (startedAt === null) return;
+    this.showDelay();
     const elapsed = formatSeconds(image?.processing_time ?? Math.max(0, (Date.now() - startedAt) / 1000));
+    if (state === "completed") {
+      this.part("time").textContent = `took ${elapsed}`;
+      return;
+    }
     const isExpected = state === "running" && remainingSeconds !== null;
     this.part("time").textContent = isExpected
       ? `${elapsed}, ${formatSeconds(remainingSeconds)} left`
@@ -128,4 +149,21 @@ function renderDescriptor(descriptor) {
     make("dt", {}, [humanName(descriptor.name)]),
     value,
   ]);
+}
+
+function usualSeconds() {
+  try {
+    return Number(localStorage.getItem(KEY)) || null;
+  } catch {
+    return null;
+  }
+}
+
+function learnUsual(seconds) {
+  const before = usualSeconds() ?? seconds;
+  try {
+    localStorage.setItem(KEY, String(before + UPDATE * (seconds - before)));
+  } catch {
+    // Nothing to do.
+  }
 }

@@ -1,9 +1,21 @@
 // The recipes to choose from: what each does and needs, and why it cannot be used if it cannot.
 
 import { make } from "../ui/elements.js";
+import { formatNumber } from "../ui/format.js";
+
+/** Returns the rows of all recipes; those that cannot be used are behind one line, for the operator. */
+export function renderRecipes(recipes, { chosen, isOpen }) {
+  const rows = recipes.map((recipe, index) => renderRecipe(recipe, index, { isChosen: recipe === chosen }));
+  const isForOperator = ({ available, isDefault }) => !available && !isDefault;
+  const shown = rows.filter((_, index) => !isForOperator(recipes[index]));
+  const hidden = rows.filter((_, index) => isForOperator(recipes[index]));
+  if (hidden.length === 0) return shown;
+  const summary = make("summary", {}, [`For the operator: ${formatNumber(hidden.length, "more recipe")}`]);
+  return [...shown, make("details", { className: "recipes__more", open: isOpen }, [summary, ...hidden])];
+}
 
 /** Returns the row of a recipe: a radio button, and what there is to know. */
-export function renderRecipe(recipe, index, { isChosen }) {
+function renderRecipe(recipe, index, { isChosen }) {
   const input = make("input", {
     type: "radio",
     name: "recipe",

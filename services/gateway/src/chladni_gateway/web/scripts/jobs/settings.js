@@ -1,23 +1,36 @@
 // How images are to be made, and by which recipe.
 
 import { OptionFields } from "./option_fields.js";
-import { recipeToChoose, renderRecipe } from "./recipe_list.js";
+import { Presets } from "./presets.js";
+import { recipeToChoose, renderRecipes } from "./recipe_list.js";
 
 const FIELDS = ["seed", "steps", "guidance_scale", "width_pixels", "height_pixels", "scheduler"];
+const KEY = "settings";
+const PROMPT_RECIPES = ["music-prompts", "embedded", "spectrogram", "audioldm", "clap-unclip"];
 const FAULTS_OF_FIELDS = new Set(["INVALID_FIELD", "MISSING_FIELD", "UNKNOWN_MODEL"]);
 
 export class Settings {
-  constructor(form, { list, options }) {
+  /** `summary` says in a few words what is set. */
+  constructor(form, { list, options, summary }) {
     this.form = form;
+    this.summary = summary;
     this.list = list;
     this.options = new OptionFields(options);
     this.recipes = [];
+    this.kept = recall();
+    this.presets = new Presets(form);
     list.addEventListener("change", () => this.showOptions());
+    for (const event of ["input", "change"]) form.addEventListener(event, () => this.keep());
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => event.target.removeAttribute("aria-invalid"));
     form.addEventListener("reset", () => {
       this.unmark();
-      setTimeout(() => this.showOptions()); // The form is as it was only after this event.
+      // The form is as it was only after this event.
+      setTimeout(() => {
+        this.showOptions();
+        this.presets.show();
+        this.keep();
+      });
     });
   }
 
@@ -34,11 +47,40 @@ export class Settings {
   /** Shows what the server offers; a recipe that cannot be used says why and what to do. */
   offer(recipes) {
     this.recipes = recipes;
-    const chosen = recipeToChoose(recipes, this.recipe);
-    this.list.replaceChildren(
-      ...recipes.map((recipe, index) => renderRecipe(recipe, index, { isChosen: recipe === chosen })),
-    );
+    const chosen = recipeToChoose(recipes, this.recipe ?? this.kept.recipe);
+    this.list.replaceChildren(...renderRecipes(recipes, { chosen, isOpen: Boolean(this.list.querySelector("[open]")) }));
     this.showOptions();
+    if (Object.keys(this.kept).length > 0) this.fill(this.kept);
+    this.kept = {};
+  }
+
+  /** Fills the form with settings, such as those of an image. */
+  fill(settings) {
+    const recipe = this.list.querySelector(`[name=recipe][value="${CSS.escape(settings.recipe ?? "")}"]:enabled`);
+    if (recipe) recipe.checked = true;
+    this.showOptions();
+    for (const name of [...FIELDS, ...this.options.names]) {
+      this.form.elements[name].value = settings[name] ?? "";
+    }
+    this.form.elements.bypass_cache.checked = settings.bypass_cache === "true";
+    this.presets.show();
+    this.keep();
+  }
+
+  /** Keeps the settings across reloads, and says what differs from the usual. */
+  keep() {
+    const { recipe, seed, ...rest } = this.values();
+    const usual = this.recipes.find(({ isDefault }) => isDefault)?.name;
+    const words = [recipe !== usual && recipe, ...this.presets.words, seed && `seed ${seed}`].filter(Boolean);
+    if (words.length === 0 && Object.keys(rest).length > 0) words.push("your own");
+    this.summary.textContent = words.length > 0 ? ` · ${words.join(", ")}` : "";
+    remember(this.values());
+  }
+
+  /** Name of a recipe that can be used and follows a prompt; undefined if there is none. */
+  get promptRecipe() {
+    const usable = this.recipes.filter(({ available, options }) => available && options.includes("prompt"));
+    return PROMPT_RECIPES.find((wanted) => usable.some(({ name }) => name === wanted));
   }
 
   /** Name of the recipe that is chosen. */
@@ -72,5 +114,23 @@ export class Settings {
 
   unmark() {
     for (const field of this.form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  }
+}
+
+// If the browser keeps nothing, the settings last as long as the page.
+
+function recall() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function remember(settings) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(settings));
+  } catch {
+    // Nothing to do.
   }
 }

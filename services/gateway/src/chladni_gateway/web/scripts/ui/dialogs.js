@@ -7,15 +7,3 @@ export function installDialogs() {
     dialog.querySelector("[data-close]")?.addEventListener("click", () => dialog.close());
   }
 }
-
-/** Asks before something is lost; returns whether to go on. */
-export function confirmed(title, text) {
-  const dialog = document.getElementById("confirmation");
-  dialog.querySelector("#confirmation-title").textContent = title;
-  dialog.querySelector("#confirmation-text").textContent = text;
-  dialog.returnValue = "no";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-  });
-}

@@ -7,6 +7,21 @@ export function formatSeconds(seconds) {
   return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
 }
 
+/** A long time: "24 hours", "7 days". */
+export function formatLong(seconds) {
+  const hours = seconds / 3600;
+  if (hours < 1.5) return formatNumber(Math.max(1, Math.round(seconds / 60)), "minute");
+  return hours < 48 ? formatNumber(Math.round(hours), "hour") : formatNumber(Math.round(hours / 24), "day");
+}
+
+/** A time that may be too short for seconds: "4 ms", never "0 s". */
+export function formatShortTime(seconds) {
+  return seconds < 0.095 ? `${Number((seconds * 1000).toPrecision(2))} ms` : formatSeconds(seconds);
+}
+
+/** A number and its noun: "1 step", "8 steps". */
+export const formatNumber = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+
 /** As clocks show it: 0:07. */
 export function formatClock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -58,7 +73,7 @@ export function describeDescriptor({ value, unit }, { isAbsent = false } = {}) {
 /** How an image was made, in short; a line breaks between facts, not in them. */
 export function describeImage(image) {
   const { steps, guidance_scale: guidance } = image.provenance;
-  const facts = [formatSeconds(image.processing_time), `seed ${image.seed}`, `${steps} steps`];
+  const facts = [`drawn in ${formatSeconds(image.processing_time)}`, `seed ${image.seed}`, formatNumber(steps, "step")];
   facts.push(`guidance ${Number(guidance.toFixed(2))}`);
   if (image.reused) facts.push("drawn before");
   if (image.provenance.fallback) facts.push("by another way");

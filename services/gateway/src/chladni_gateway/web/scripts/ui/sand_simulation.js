@@ -4,8 +4,8 @@
 //     cos(n pi x) cos(m pi y) - cos(m pi x) cos(n pi y)
 // (Chladni's figures; Gander & Wanner, SIAM Review 54, 2012, tell the history and the mathematics.)
 
-const GRAINS = 7000;
-const KICK = 0.0135; // Largest kick in a frame, as a share of the plate's side.
+const GRAINS = 6000;
+const KICK = 0.021; // Largest kick in a frame, as a share of the plate's side.
 const STILLNESS = 0.22; // Motion below which a grain may come to rest when the sand is scattered.
 const SETTLED_TRIES = 40;
 const FIELD_SIDE = 160; // The motion is looked up in a table of this side.

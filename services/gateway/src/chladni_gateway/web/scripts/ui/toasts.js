@@ -15,31 +15,34 @@ export class Toasts {
     this.show(text, { advice, action, role: "alert" });
   }
 
-  /** Shows good or plain news. */
-  note(text, { action = null } = {}) {
-    this.show(text, { advice: "", action, role: "status" });
+  /** Shows good or plain news; `onGone` is called when the message goes without its action. */
+  note(text, { action = null, onGone = null } = {}) {
+    this.show(text, { advice: "", action, role: "status", onGone });
   }
 
-  show(text, { advice, action, role }) {
+  show(text, { advice, action, role, onGone = null }) {
     const toast = copyOf("toast-template");
     const part = (name) => toast.querySelector(`.toast__${name}`);
     toast.dataset.kind = role === "alert" ? "error" : "note";
     toast.setAttribute("role", role);
     part("advice").textContent = advice;
     part("advice").hidden = advice === "";
-    const remove = () => toast.remove();
+    const remove = () => {
+      toast.remove();
+      onGone?.();
+    };
     if (action) {
       part("action").textContent = action.label;
       part("action").hidden = false;
       part("action").addEventListener("click", () => {
-        remove();
+        toast.remove();
         action.run();
       });
     }
     part("close").addEventListener("click", remove);
     this.area.append(toast);
     part("text").textContent = text; // After it is in the page, so that it is read out.
-    while (this.area.children.length > MOST) this.area.firstElementChild.remove();
+    while (this.area.children.length > MOST) this.area.firstElementChild.querySelector(".toast__close").click();
     forget(toast, remove);
   }
 }

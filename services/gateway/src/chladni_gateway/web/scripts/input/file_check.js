@@ -1,6 +1,6 @@
 // Checks a file before it is uploaded.
 
-import { formatBytes, formatSeconds } from "../ui/format.js";
+import { formatBytes, formatSeconds, formatShortTime } from "../ui/format.js";
 
 const HEAD_BYTES = 12;
 const METADATA_TIMEOUT_MS = 3000;
@@ -10,31 +10,45 @@ const STARTS_IN_LETTERS = ["RIFF", "RF64", "BW64", "FORM", "fLaC", "OggS", "ID3"
 const HOPELESSLY_LONG = 4; // Files of this many times the limit are not decoded to be sure.
 const TOLERANCE_SECONDS = 0.1; // Encoders pad; within this the server decides.
 const DECODING_RATE_HZ = 22050;
+// What a browser can decode as a whole, to show its waveform.
+const MAX_DECODED_BYTES = 300 * 2 ** 20;
+const MAX_DECODED_SECONDS = 2 * 60 * 60;
 
-/** Returns why a file cannot be used, or an empty string. Without limits only the format is checked. */
-export async function rejectionReasonOf(file, limits) {
-  if (file.size === 0) return "the file is empty.";
+/**
+ * Returns `{reason, isLong}`: why a file cannot be used, or an empty string; and whether only a part of it can be.
+ * Without limits only the format is checked.
+ */
+export async function checkFile(file, limits) {
+  if (file.size === 0) return refused("the file is empty.");
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
-  if (!isKnownFormat(head))
-    return "not a recording in a known format, such as WAV, MP3, M4A or OGG. Export it as one of these.";
-  if (!limits) return "";
+  if (!isKnownFormat(head)) {
+    return refused("not a recording in a known format, such as WAV, MP3, M4A or OGG. Export it as one of these.");
+  }
+  if (!limits) return ACCEPTED;
   const {
     max_audio_bytes: maxBytes,
     min_audio_duration_seconds: shortest,
     max_audio_duration_seconds: longest,
   } = limits;
-  if (file.size > maxBytes) {
-    return `the file is over ${formatBytes(maxBytes)}, the limit. Cut out a part, or compress it as OGG or MP3.`;
-  }
   const seconds = await durationOf(file, longest);
   if (seconds > longest + TOLERANCE_SECONDS) {
-    return `${formatSeconds(seconds)} is too long; at most ${formatSeconds(longest)} are allowed. Cut out a part.`;
+    if (file.size <= MAX_DECODED_BYTES && seconds <= MAX_DECODED_SECONDS) return { reason: "", isLong: true };
+    return refused(tooLong(seconds, longest));
+  }
+  if (file.size > maxBytes) {
+    return refused(`the file is over ${formatBytes(maxBytes)}, the limit. Cut out a part, or compress it as OGG or MP3.`);
   }
   if (seconds < shortest) {
-    return `${formatSeconds(seconds)} is too short; at least ${formatSeconds(shortest)} are needed.`;
+    return refused(`${formatShortTime(seconds)} is too short; at least ${formatSeconds(shortest)} are needed.`);
   }
-  return "";
+  return ACCEPTED;
 }
+
+const ACCEPTED = { reason: "", isLong: false };
+const refused = (reason) => ({ reason, isLong: false });
+
+const tooLong = (seconds, longest) =>
+  `${formatSeconds(seconds)} is too long; at most ${formatSeconds(longest)} are allowed. Cut out a part.`;
 
 /** Returns whether the first bytes may be those of audio; the server looks closer. */
 function isKnownFormat(head) {

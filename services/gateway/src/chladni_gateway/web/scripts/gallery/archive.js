@@ -1,0 +1,29 @@
+// Everything of this session as one file: each image, its recording if this browser has it, and how all were made.
+
+import { make } from "../ui/elements.js";
+import { fileNameOf } from "./image_actions.js";
+import { nameOf } from "./image_catalog.js";
+import { zipped } from "./zip.js";
+
+const ARCHIVE_NAME = "chladni.zip";
+
+/** Saves all images of a catalog; returns how many. */
+export async function saveAll(catalog, recordingStore) {
+  while (catalog.hasMore) await catalog.loadOlder();
+  const files = [];
+  const saved = [];
+  for (const image of catalog.images) {
+    const response = await fetch(image.image_url);
+    if (!response.ok) continue; // It expired meanwhile.
+    files.push({ name: fileNameOf(image), content: await response.blob() });
+    const kept = await recordingStore.find(image.image_id);
+    if (kept) files.push({ name: nameOf(image), content: kept.file });
+    saved.push(image);
+  }
+  const description = JSON.stringify({ images: saved }, null, 2);
+  files.push({ name: "images.json", content: new Blob([description], { type: "application/json" }) });
+  const address = URL.createObjectURL(await zipped(files));
+  make("a", { href: address, download: ARCHIVE_NAME }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  return saved.length;
+}

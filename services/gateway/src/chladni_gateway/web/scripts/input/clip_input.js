@@ -1,0 +1,56 @@
+// Asks for one recording: a button that opens a file chooser, and samples to take instead.
+
+import { checkFile } from "./file_check.js";
+import { make } from "../ui/elements.js";
+
+const SAMPLES = "/static/samples/";
+
+export class ClipInput {
+  /**
+   * @param {HTMLElement} area holds a file input, and where the buttons of samples go as .clip-input__samples
+   * @param {object} parts
+   * @param {string[]} parts.samples files among the page's samples
+   * @param {() => object | null} parts.limits of the server, once known
+   * @param {import("./part_chooser.js").PartChooser} parts.partChooser
+   * @param {(files: {file: File, part: object}[]) => void} parts.onFiles
+   * @param {(reason: string) => void} parts.onRefusal
+   */
+  constructor(area, { samples, limits, partChooser, onFiles, onRefusal }) {
+    Object.assign(this, { limits, partChooser, onFiles, onRefusal });
+    const input = area.querySelector("input[type=file]");
+    input.addEventListener("change", () => {
+      const files = [...input.files];
+      input.value = "";
+      this.take(files);
+    });
+    this.renderSamples(area.querySelector(".clip-input__samples"), samples).catch(() => {});
+  }
+
+  async renderSamples(list, wanted) {
+    if (!list || wanted.length === 0) return;
+    const { samples } = await (await fetch(`${SAMPLES}samples.json`)).json();
+    for (const { audio, title } of samples.filter((sample) => wanted.includes(sample.audio))) {
+      const button = make("button", { className: "link", type: "button" }, [title]);
+      button.addEventListener("click", async () => {
+        const response = await fetch(SAMPLES + audio);
+        if (response.ok) this.onFiles([{ file: new File([await response.blob()], audio), part: {} }]);
+        else this.onRefusal(`The sound “${title}” cannot be fetched. Try again.`);
+      });
+      list.append(button);
+    }
+  }
+
+  async take(files) {
+    const accepted = [];
+    for (const file of files) {
+      const { reason, isLong } = await checkFile(file, this.limits());
+      if (reason) this.onRefusal(`${file.name}: ${reason}`);
+      else if (!isLong) accepted.push({ file, part: {} });
+      else {
+        const chosen = await this.partChooser.choose(file, this.limits()).catch(() => null);
+        if (chosen) accepted.push(chosen);
+      }
+    }
+    if (accepted.length > 0) this.onFiles(accepted);
+  }
+}

@@ -1,0 +1,30 @@
+// The parts of the page: drawing, music and machines. The last two are fetched when they are opened.
+
+export class Tabs {
+  /**
+   * @param {HTMLElement} nav links to the parts
+   * @param {Record<string, () => Promise<void>>} openers fetches and starts a part, by its name
+   * @param {(error: Error) => void} onError
+   */
+  constructor(nav, { openers, onError }) {
+    Object.assign(this, { nav, openers, onError });
+    this.opened = new Set();
+  }
+
+  /** Shows the part of a name; any other name means drawing. */
+  show(name) {
+    const shown = name in this.openers ? name : "draw";
+    for (const link of this.nav.querySelectorAll("a")) {
+      if (link.hash === `#${shown}`) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    for (const part of document.querySelectorAll("[data-part]")) part.hidden = part.dataset.part !== shown;
+    if (shown in this.openers && !this.opened.has(shown)) {
+      this.opened.add(shown);
+      this.openers[shown]().catch((error) => {
+        this.opened.delete(shown);
+        this.onError(error);
+      });
+    }
+  }
+}

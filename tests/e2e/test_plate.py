@@ -1,0 +1,90 @@
+"""The plate: sounds to try, what to do with a finished image, the image that is played, and Back."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from playwright.async_api import expect
+
+import chladni_gateway
+
+SAMPLES = Path(chladni_gateway.__file__).parent / "web" / "samples"
+# Three strokes of noise in a second and a half, and quiet between them.
+STROKES = """async () => {
+    const { measure } = await import("/static/scripts/play/onsets.js");
+    const samples = new Float32Array(16500);
+    for (const at of [2000, 7000, 12000])
+        for (let i = 0; i < 1500; i += 1) samples[at + i] = Math.sin(i * i) * Math.exp(-i / 400);
+    return measure(samples, 11025).onsets.map(({ seconds }) => seconds);
+}"""
+
+
+def test_every_sample_is_there_small_and_of_the_model_that_is_named():
+    manifest = json.loads((SAMPLES / "samples.json").read_text())
+    named = {sample[kind] for sample in manifest["samples"] for kind in ("audio", "image")}
+    assert named == {path.name for path in SAMPLES.iterdir()} - {"samples.json"}
+    assert manifest["model"]
+    assert 6 <= len(manifest["samples"]) <= 8
+    assert all((SAMPLES / sample["image"]).stat().st_size < 20_000 for sample in manifest["samples"])
+    assert sum(path.stat().st_size for path in SAMPLES.iterdir()) < 600_000
+
+
+async def test_a_sample_is_one_click_from_its_image_which_is_enlarged_played_and_left_by_back(page, backends):
+    play = page.get_by_role("button", name="Play drum loop", exact=True)
+    await play.click()
+    await expect(play).to_have_attribute("aria-pressed", "true")
+    await page.get_by_role("button", name="Draw drum loop").click()
+    bar = page.get_by_role("region", name="The finished figure")
+    await expect(bar.get_by_role("button", name="Play drum_loop.mp3", exact=True)).to_be_visible()
+    for action in ("Download", "Another seed", "Play large"):
+        await expect(bar.get_by_text(action)).to_be_visible()
+    request, _ = backends.image_generation.requests[-1]
+    assert request.options.seed == 3
+    # The way in leaves the image free.
+    image, way_in = await page.locator("#preview").bounding_box(), await page.locator("#file").bounding_box()
+    assert way_in["y"] >= image["y"] + image["height"]
+
+    await page.get_by_role("button", name="Enlarge Fig. 1").click()
+    viewer = page.locator("#viewer")
+    await expect(viewer).to_be_visible()
+    assert re.search(r"#figure/[0-9a-f-]{36}$", page.url)
+    await page.reload()
+    await expect(viewer).to_be_visible()
+    await page.go_back()
+    await expect(viewer).to_be_hidden()
+    await page.go_forward()
+    await expect(viewer).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(viewer).to_be_hidden()
+    assert "#" not in page.url
+
+    await page.locator(".image-card").get_by_role("button", name="Play large").click()
+    stage = page.locator("#stage")
+    await expect(stage).to_have_attribute("data-playing", "")
+    await expect(stage.get_by_role("button", name="Pause drum_loop.mp3")).to_be_visible()
+    position = "element => Number(getComputedStyle(element).getPropertyValue('--at'))"
+    assert 0 < await stage.evaluate(position) <= 1
+    await page.get_by_role("button", name="Without controls").click()
+    await expect(page.locator("#stage-bar")).to_be_hidden()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#stage-bar")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(stage).to_be_hidden()
+    assert [round(at, 1) for at in await page.evaluate(STROKES)] == [0.2, 0.6, 1.1]
+
+
+async def test_a_comparison_is_in_the_address_and_back_closes_it(page, clip, draw, select):
+    await draw(page, clip("a.wav", pitch_hz=200), clip("b.wav", pitch_hz=300))
+    await select(page, 0, 1)
+    await page.locator("#compare").click()
+    await expect(page.locator("#percentage")).to_have_text("50%")
+    assert re.search(r"#compare/[0-9a-f-]{36}/[0-9a-f-]{36}$", page.url)
+    await page.go_back()
+    await expect(page.locator("#comparison")).to_be_hidden()
+    await page.go_forward()
+    await expect(page.locator("#percentage")).to_have_text("50%")
+    await page.locator("#comparison-close").click()
+    await expect(page.locator("#comparison")).to_be_hidden()
+    await page.wait_for_url(lambda url: "#" not in url)
