@@ -222,7 +222,7 @@ async def test_axe_finds_nothing_on_the_stage_among_parts_music_and_machines(
         await checker.check("music")
         await page.get_by_role("link", name="Machines").click()
         await checker.check("no machine")
-        await page.get_by_label("Name", exact=True).fill("pump")
+        await page.locator("#machines-new-name").fill("pump")
         await page.set_input_files("#machines-normal", clip())
         await page.get_by_role("button", name="Learn what is normal").click()
         for name in ("a.wav", "b.wav"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import re
 import zipfile
@@ -123,8 +124,9 @@ async def test_deleting_can_be_undone_and_is_for_good_once_the_message_goes(page
     await page.locator(".image-card").last.get_by_role("button", name="Delete").click()
     await toast.get_by_role("button", name="Dismiss").click()
     await expect(page.locator(".image-card")).to_have_count(2)
-    await page.wait_for_timeout(200)
-    assert len(await stored_images(page)) == 2
+    async with asyncio.timeout(10):
+        while len(await stored_images(page)) != 2:
+            await page.wait_for_timeout(50)
     await select(page, 0, 1)
     await page.locator("#delete-selected").click()
     await expect(toast).to_contain_text("2 figures deleted.")
@@ -133,7 +135,9 @@ async def test_deleting_can_be_undone_and_is_for_good_once_the_message_goes(page
     await expect(page.locator("#selection")).to_be_hidden()
     await page.reload()  # Who leaves does not undo.
     await expect(page.locator("#empty")).to_be_visible()
-    assert await stored_images(page) == []
+    async with asyncio.timeout(10):
+        while await stored_images(page):
+            await page.wait_for_timeout(50)
 
 
 async def test_everything_is_one_zip_the_room_is_said_and_a_request_is_shown_as_code(

@@ -88,3 +88,35 @@ async def test_a_comparison_is_in_the_address_and_back_closes_it(page, clip, dra
     await page.locator("#comparison-close").click()
     await expect(page.locator("#comparison")).to_be_hidden()
     await page.wait_for_url(lambda url: "#" not in url)
+
+
+async def test_an_image_is_shared_by_a_link_that_is_made_seen_and_withdrawn(
+    visit, address, backends, clip, draw
+):
+    async with visit(address, complaints="status of 404") as page:
+        await draw(page, clip("my tune.wav", seconds=2))
+        await page.locator("#figure-actions").get_by_role("button", name="Share").click()
+        sheet = page.get_by_role("dialog", name="Share Fig. 1, my tune.wav")
+        await sheet.get_by_label("Let them hear the sound").check()
+        await sheet.get_by_role("button", name="Make a link").click()
+        await expect(sheet.get_by_text("Its sound can be heard there.")).to_be_visible()
+        link = await sheet.get_by_label("Link").input_value()
+        assert link.startswith(f"{address}/f/")
+
+        async with visit(address) as friend:
+            await friend.goto(link)
+            await expect(friend.get_by_role("heading", name="my tune")).to_be_visible()
+            await expect(friend.locator("#explanation li").first).to_be_visible()
+            await friend.locator("#frame").click()
+            await expect(friend.locator("#frame")).to_have_attribute("data-playing", "")
+            assert await friend.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            await friend.goto(f"{link}?view=projector")
+            await expect(friend.locator("#image")).to_be_visible()
+            await expect(friend.locator(".masthead")).to_be_hidden()
+            await friend.goto(link)
+            await friend.get_by_role("link", name="Make yours").click()
+            await expect(friend.locator("#limits")).to_contain_text("up to")
+
+        await sheet.get_by_role("button", name="Withdraw").click()
+        await expect(sheet.get_by_role("button", name="Make a link")).to_be_focused()
+        assert await page.evaluate("link => fetch(link + '/reading').then((r) => r.status)", link) == 404

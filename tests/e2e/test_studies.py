@@ -32,7 +32,7 @@ async def test_a_machine_is_taught_judged_followed_and_forgotten(page, backends,
     backends.anomaly.score = 4.5
     await page.get_by_role("link", name="Machines").click()
     await expect(page.locator("#machines-none")).to_be_visible()
-    await page.get_by_label("Name", exact=True).fill("pump")
+    await page.locator("#machines-new-name").fill("pump")
     await page.set_input_files("#machines-normal", [clip("a.wav", seconds=2), clip("b.wav", seconds=3)])
     await expect(page.locator("#machines-collected")).to_have_text("2 recordings, 5 s; a minute is better.")
     await page.get_by_role("button", name="Learn what is normal").click()

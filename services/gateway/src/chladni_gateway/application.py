@@ -14,6 +14,7 @@ from chladni_gateway.domain.ports import LiveAnalyzer, MusicAnalyzer, Spectrogra
 from chladni_gateway.domain.prompts import MusicDescriber, PromptBackend
 from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.sessions import SessionTokens
+from chladni_gateway.share_links import ShareLinks
 from chladni_gateway.similarity.alignment import ImageAligner
 from chladni_gateway.similarity.comparison import ImageComparator
 from chladni_gateway.similarity.matrix import MatrixComparator
@@ -78,6 +79,7 @@ class Application:
         live_analyzer: Analyses live sound.
         live_connections: Bounds the live streams at a time.
         store: Keeps them.
+        share_links: Keeps the links by which owners share images.
         recipes: The ways from sound to image.
         tokens: Issues sessions.
         health_checker: Asks how the services behind the gateway are.
@@ -98,6 +100,7 @@ class Application:
     live_analyzer: LiveAnalyzer
     live_connections: ConnectionLimiter
     store: ImageStore
+    share_links: ShareLinks
     recipes: RecipeRegistry
     tokens: SessionTokens
     health_checker: HealthChecker

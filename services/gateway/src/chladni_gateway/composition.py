@@ -64,6 +64,7 @@ from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.rest.server import http_server
 from chladni_gateway.sessions import SessionTokens, kept_key
+from chladni_gateway.share_links import SHARE_FOLDER, ShareLinks
 from chladni_gateway.similarity.alignment import ImageAligner
 from chladni_gateway.similarity.collection import RemovedImages, StoredImageCollection
 from chladni_gateway.similarity.comparison import ImageComparator
@@ -339,6 +340,9 @@ def build_application(
             per_host=settings.max_live_streams_per_host,
         ),
         store=store,
+        share_links=ShareLinks(
+            settings.image_folder / SHARE_FOLDER, max_links=settings.max_share_links, now=utc_now
+        ),
         recipes=recipes,
         tokens=SessionTokens(settings.session_key.get_secret_value() or kept_key(settings.image_folder)),
         health_checker=HealthChecker(

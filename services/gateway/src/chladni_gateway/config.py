@@ -247,6 +247,12 @@ class GatewaySettings(CallingServiceSettings):
         description="Name of the key to the bucket; empty for what the environment gives (AWS_...).",
     )
     image_bucket_secret_access_key: SecretStr = Field(SecretStr(""), description="The key to the bucket.")
+    max_share_links: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="Links to images kept at most, with the clips that may be heard there; the oldest go.",
+    )
     max_images: int = Field(
         1000,
         ge=1,

@@ -31,6 +31,7 @@ from chladni_gateway.rest.routes.live import live_routes
 from chladni_gateway.rest.routes.music import music_routes
 from chladni_gateway.rest.routes.page import page_routes
 from chladni_gateway.rest.routes.prompts import MAX_SCORE_BYTES, PROMPTS_PATH, SCORE_PATH, prompt_routes
+from chladni_gateway.rest.routes.shared import SHARED_AUDIO_PATH, shared_routes
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
 from chladni_gateway.rest.uploads import UploadPlaces, UploadReader
 
@@ -56,6 +57,7 @@ _UPLOAD_PATHS: Final = frozenset(
         PROMPTS_PATH,
         ANOMALY_PATH,
         NORMAL_SETS_PATH,
+        SHARED_AUDIO_PATH,
     }
 )
 _API_VERSION: Final = "v1"
@@ -141,6 +143,7 @@ def create_app(
         image_routes(application),
         info_routes(application),
         live_routes(application),
+        shared_routes(application, uploads=uploads),
         page_routes(),
     )
     for router in routers:

@@ -67,7 +67,7 @@ class SessionMiddleware:
         token = known
         if _sets_cookie(scope):
             token = known or self._tokens.draw()
-            send = self._with_cookie(token, send, is_secure=_is_secure(connection))
+            send = self._with_cookie(token, send, is_secure=is_secure(connection))
         owner = owner_of_token(token) if token else ""
         connection.state.session = Session(owner, is_new=token != known)
         await self._app(scope, receive, send)
@@ -96,7 +96,8 @@ def _sets_cookie(scope: Scope) -> bool:
     return scope["method"] == "POST" or (scope["method"], scope["path"]) == ("GET", "/")
 
 
-def _is_secure(connection: HTTPConnection) -> bool:
+def is_secure(connection: HTTPConnection) -> bool:
+    """Return whether a browser reached the gateway by HTTPS, perhaps through a proxy that says so."""
     # A client that forges the header prevents only itself from using its cookie over HTTP.
     forwarded = connection.headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower()
     return "https" in {connection.url.scheme, forwarded}

@@ -28,6 +28,7 @@ import { QueuePanel } from "./jobs/queue_panel.js";
 import { Settings } from "./jobs/settings.js";
 import { Stage } from "./play/stage.js";
 import { Samples } from "./samples/samples.js";
+import { ShareSheet } from "./share/share_sheet.js";
 import { installDialogs } from "./ui/dialogs.js";
 import { describeLimits } from "./ui/format.js";
 import { PreviewPanel } from "./ui/preview_panel.js";
@@ -99,6 +100,7 @@ const imageCommands = new ImageCommands({
 });
 const imageActions = {
   play: (image) => play(image),
+  share: (image) => shareSheet.open(image).catch(report),
   again: (image) => imageCommands.again(image),
   reproduce: (image) => imageCommands.reproduce(image),
   delete: (image) => imageCommands.remove([image]),
@@ -116,6 +118,10 @@ const stage = new Stage(element("stage"), {
   playerFor: (image) => imageRecordings.playerFor(image),
   recordingOf: async (image) => (await recordingStore.find(image.image_id))?.file,
   onClose: () => route.leave("play"),
+});
+const shareSheet = new ShareSheet(element("share"), {
+  recordingOf: async (image) => (await recordingStore.find(image.image_id))?.file,
+  label: (image) => catalog.label(image),
 });
 const figureBar = new FigureBar(element("figure-bar"), { imageRecordings, actions: imageActions });
 const gallery = new Gallery(document.querySelector(".collection"), {
@@ -328,5 +334,6 @@ document.addEventListener(
   () => document.visibilityState === "visible" && applyNews({ kind: "images" }),
 );
 recordingStore.tidy();
+tabs.show(route.current.view);
 refresh().then(showRoute);
 connection.look();

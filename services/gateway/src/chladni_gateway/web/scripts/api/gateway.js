@@ -134,6 +134,15 @@ export function createNormalSet(files, fields) {
 
 export const deleteNormalSet = (name) => send(`/api/v1/anomaly/normal-sets/${name}`, { method: "DELETE" });
 
+/** Returns the link to an image of this session, `{link, path, with_audio}`, or null. */
+export const fetchLink = (imageId) => fetchJson(`/f?${new URLSearchParams({ image_id: imageId })}`);
+
+export const makeLink = (imageId) => postJson("/f", { image_id: imageId });
+
+export const addLinkAudio = (link, file) => postForm("/f/audio", formOf(file, { link }));
+
+export const withdrawLink = (link) => send(`/f/${link}`, { method: "DELETE" });
+
 const postForm = (path, form) => fetchJson(path, { method: "POST", body: form });
 
 /** Returns a form with a recording and further fields. */

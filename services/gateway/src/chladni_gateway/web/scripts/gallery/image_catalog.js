@@ -4,6 +4,7 @@ import { fetchImages } from "../api/gateway.js";
 
 const PAGE = 100;
 const KEY = "figure-numbers";
+const REMOVED_KEY = "removed-figures";
 
 export class ImageCatalog {
   /** Newest first. */
@@ -12,7 +13,7 @@ export class ImageCatalog {
 
   constructor({ onChange }) {
     this.onChange = onChange;
-    this.removed = new Set();
+    this.removed = new Set(loadRemoved());
     this.numbers = loadNumbers();
   }
 
@@ -71,6 +72,15 @@ export class ImageCatalog {
     this.set(this.images.filter(({ image_id: id }) => id !== imageId));
   }
 
+  /** Lets a reload leave out what is removed, which the server may still have. */
+  keepRemoved() {
+    try {
+      sessionStorage.setItem(REMOVED_KEY, JSON.stringify([...this.removed]));
+    } catch {
+      // Then it shows up until the next look.
+    }
+  }
+
   /** Brings removed images back to their places. */
   restore(images) {
     for (const { image_id: id } of images) this.removed.delete(id);
@@ -108,5 +118,13 @@ function saveNumbers(numbers, images) {
     localStorage.setItem(KEY, JSON.stringify(kept));
   } catch {
     // Nothing to do.
+  }
+}
+
+function loadRemoved() {
+  try {
+    return JSON.parse(sessionStorage.getItem(REMOVED_KEY)) ?? [];
+  } catch {
+    return [];
   }
 }

@@ -90,9 +90,15 @@ export class ImageCommands {
   }
 
   async removeForGood(images, { isLeaving }) {
+    if (isLeaving) {
+      // All at once: nothing that is awaited comes to pass once the page is gone.
+      for (const { image_id: id } of images) deleteImage(id, { keepalive: true }).catch(() => {});
+      this.catalog.keepRemoved();
+      return;
+    }
     for (const image of images) {
       try {
-        await deleteImage(image.image_id, { keepalive: isLeaving });
+        await deleteImage(image.image_id);
       } catch (error) {
         // What is gone already is as good as deleted.
         if (error.status !== 404) {

@@ -72,6 +72,7 @@ export class Viewer {
     const { delete: remove } = this.actions;
     const actions = {
       play: closing("play"),
+      share: this.actions.share,
       again: closing("again"),
       reproduce: closing("reproduce"),
       findAlike: closing("findAlike"),

@@ -1,0 +1,157 @@
+"""Links to single images, which their owners make and withdraw, in a folder of the local file system.
+
+    <link>.json    what the link leads to
+    <link>.audio   the clip that may be heard with it, if its owner wants that
+
+An image is private: whoever is to see its page needs a link, and a link exists only after the owner of the
+image made it. It says nothing about the image's identifier, so that a withdrawn link leads nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+SHARE_FOLDER: Final = "shared"
+"""Folder of the links, in that of the images."""
+
+_TOKEN_BYTES: Final = 16
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+_AUDIO_SUFFIX: Final = ".audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareLink:
+    """A link to an image.
+
+    Attributes:
+        token: What its address ends with; unguessable.
+        image_id: Image that it leads to.
+        owner: Who made it and may withdraw it: the owner of the image.
+        created_at: When it was made.
+        audio_media_type: Media type of the clip that may be heard with it; empty for none.
+    """
+
+    token: str
+    image_id: UUID
+    owner: str
+    created_at: datetime
+    audio_media_type: str = ""
+
+
+_LINKS: Final = TypeAdapter(ShareLink)
+
+
+class ShareLinks:
+    """Keeps links in a folder, one for an image at most. File work runs on threads.
+
+    Args:
+        folder: The folder; made with the first link.
+        max_links: Links kept at most; the oldest go first.
+        now: Clock.
+    """
+
+    def __init__(self, folder: Path, *, max_links: int, now: Callable[[], datetime]) -> None:
+        self._folder = folder
+        self._max_links = max_links
+        self._now = now
+        self._lock = threading.Lock()
+
+    async def make(self, image_id: UUID, *, owner: str) -> ShareLink:
+        """Return the link to an image of an owner; make it if there is none."""
+        return await asyncio.to_thread(self._make, image_id, owner)
+
+    async def find(self, token: str) -> ShareLink | None:
+        """Return a link by its token; `None` if there is none."""
+        return await asyncio.to_thread(self._find, token)
+
+    async def of_image(self, image_id: UUID, *, owner: str) -> ShareLink | None:
+        """Return the link to an image of an owner; `None` if there is none."""
+        return await asyncio.to_thread(self._of_image, image_id, owner)
+
+    async def add_audio(self, link: ShareLink, content: bytes, media_type: str) -> ShareLink:
+        """Keep a clip with a link, in place of the one before; return the link as it is then."""
+        return await asyncio.to_thread(self._add_audio, link, content, media_type)
+
+    async def audio(self, link: ShareLink) -> bytes | None:
+        """Return the clip of a link; `None` if it has none."""
+        return await asyncio.to_thread(self._audio, link)
+
+    async def withdraw(self, token: str) -> None:
+        """Remove a link with its clip; unknown ones are ignored."""
+        await asyncio.to_thread(self._remove, token)
+
+    def _make(self, image_id: UUID, owner: str) -> ShareLink:
+        with self._lock:
+            if (known := self._of_image(image_id, owner)) is not None:
+                return known
+            links = sorted(self._all(), key=lambda link: link.created_at)
+            for oldest in links[: max(0, len(links) - self._max_links + 1)]:
+                self._remove(oldest.token)
+            link = ShareLink(
+                token=secrets.token_urlsafe(_TOKEN_BYTES),
+                image_id=image_id,
+                owner=owner,
+                created_at=self._now(),
+            )
+            self._write(link)
+            return link
+
+    def _find(self, token: str) -> ShareLink | None:
+        if not _TOKEN.fullmatch(token):
+            return None
+        try:
+            return _LINKS.validate_json(self._path(token).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _of_image(self, image_id: UUID, owner: str) -> ShareLink | None:
+        matching = (link for link in self._all() if link.image_id == image_id and link.owner == owner)
+        return next(matching, None)
+
+    def _all(self) -> Iterator[ShareLink]:
+        paths: Iterable[Path] = self._folder.glob("*.json")
+        found = (self._find(path.stem) for path in paths)
+        return (link for link in found if link is not None)
+
+    def _add_audio(self, link: ShareLink, content: bytes, media_type: str) -> ShareLink:
+        changed = replace(link, audio_media_type=media_type)
+        with self._lock:
+            self._replace(self._path(link.token, _AUDIO_SUFFIX), content)
+            self._write(changed)
+        return changed
+
+    def _audio(self, link: ShareLink) -> bytes | None:
+        if not link.audio_media_type:
+            return None
+        try:
+            return self._path(link.token, _AUDIO_SUFFIX).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _write(self, link: ShareLink) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._replace(self._path(link.token), _LINKS.dump_json(link))
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        temporary = path.with_suffix(f"{path.suffix}.tmp")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+
+    def _remove(self, token: str) -> None:
+        if _TOKEN.fullmatch(token):
+            for suffix in (".json", _AUDIO_SUFFIX):
+                self._path(token, suffix).unlink(missing_ok=True)
+
+    def _path(self, token: str, suffix: str = ".json") -> Path:
+        return self._folder / f"{token}{suffix}"

@@ -1,0 +1,61 @@
+"""Pages of single images: there for whoever has a link, which only their owners make and withdraw."""
+
+from __future__ import annotations
+
+import uuid
+
+from chladni_fixtures.audio import encoded, melody
+
+
+async def test_an_image_is_private_until_its_owner_makes_a_link_and_again_once_it_is_withdrawn(
+    gateway, open_session
+):
+    owner, stranger = await open_session(), await open_session()
+    clip = encoded(melody(0.5))
+    made = (await owner.post("/api/v1/generate", files={"file": ('<b>"a".wav', clip)})).json()
+    image_id = made["image_id"]
+    assert (await owner.get("/f", params={"image_id": image_id})).json() is None
+    assert (await stranger.post("/f", json={"image_id": image_id})).status_code == 404
+
+    link = (await owner.post("/f", json={"image_id": image_id})).json()
+    path = link["path"]
+    assert path == f"/f/{link['link']}"
+    assert link["with_audio"] is False
+    assert (await owner.get("/f", params={"image_id": image_id})).json() == link
+    assert (await stranger.get("/f", params={"image_id": image_id})).json() is None
+
+    page = await stranger.get(path)
+    assert page.status_code == 200
+    assert (page.headers["x-robots-tag"], page.headers["cache-control"]) == ("noindex", "private, no-cache")
+    host = str(stranger.base_url).rstrip("/")
+    assert f'<meta property="og:image" content="{host}{path}/image">' in page.text
+    assert "<h1>&lt;b&gt;&quot;a&quot;</h1>" in page.text
+    image = await stranger.get(f"{path}/image")
+    original = await owner.get(made["image_url"])
+    assert (image.content, image.headers["content-type"]) == (original.content, "image/png")
+    reading = await stranger.get(f"{path}/reading")
+    assert reading.json()["descriptors"] == made["descriptors"]
+    assert image_id not in page.text + reading.text  # By it, the image could be had for ever.
+
+    assert (await stranger.get(f"{path}/audio")).status_code == 404
+    form = {"files": {"file": ("a.wav", clip)}, "data": {"link": link["link"]}}
+    assert (await stranger.post("/f/audio", **form)).status_code == 404
+    assert (await owner.post("/f/audio", **form)).json()["with_audio"] is True
+    audio = await stranger.get(f"{path}/audio")
+    assert (audio.content, audio.headers["content-type"]) == (clip, "audio/wav")
+
+    assert (await stranger.delete(path)).status_code == 404
+    assert (await owner.delete(path)).status_code == 204
+    for part in ("", "/image", "/audio", "/reading"):
+        assert (await stranger.get(path + part)).status_code == 404
+
+
+async def test_a_link_ends_with_its_image(open_session):
+    owner = await open_session()
+    made = (await owner.post("/api/v1/generate", files={"file": ("a.wav", encoded(melody(0.5)))})).json()
+    link = (await owner.post("/f", json={"image_id": made["image_id"]})).json()
+    await owner.delete(made["image_url"])
+    assert (await owner.get(link["path"])).status_code == 404
+    assert (await owner.get("/f", params={"image_id": made["image_id"]})).json() is None
+    assert (await owner.get(f"/f/{'a' * 22}")).status_code == 404
+    assert (await owner.post("/f", json={"image_id": str(uuid.uuid4())})).status_code == 404

@@ -1,0 +1,56 @@
+"""Links to images in a folder."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from chladni_gateway.share_links import ShareLinks
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that goes a second at each look."""
+
+    def __init__(self):
+        self.looks = 0
+
+    def __call__(self):
+        self.looks += 1
+        return START + timedelta(seconds=self.looks)
+
+
+async def test_a_link_is_found_has_a_clip_and_is_withdrawn(tmp_path):
+    links = ShareLinks(tmp_path / "shared", max_links=10, now=Clock())
+    image_id = uuid.uuid4()
+    assert await links.of_image(image_id, owner="mine") is None
+    made = await links.make(image_id, owner="mine")
+    assert await links.make(image_id, owner="mine") == made
+    assert await links.find(made.token) == made
+    assert await links.of_image(image_id, owner="another") is None
+    assert await links.audio(made) is None
+    heard = await links.add_audio(made, b"clip", "audio/wav")
+    assert await links.find(made.token) == heard
+    assert await links.audio(heard) == b"clip"
+    await links.withdraw(made.token)
+    assert await links.find(made.token) is None
+    assert list((tmp_path / "shared").iterdir()) == []
+
+
+async def test_the_oldest_link_makes_room(tmp_path):
+    links = ShareLinks(tmp_path, max_links=2, now=Clock())
+    first, second, third = [await links.make(uuid.uuid4(), owner="mine") for _ in range(3)]
+    assert [await links.find(link.token) for link in (first, second, third)] == [None, second, third]
+
+
+async def test_a_token_is_never_part_of_a_path(tmp_path):
+    links = ShareLinks(tmp_path / "shared", max_links=2, now=Clock())
+    (tmp_path / "secret.json").write_text("{}")
+    for token in ("", "../secret", "../secret" + "a" * 13, "a" * 21 + "/", "ä" * 22):
+        assert await links.find(token) is None
+        await links.withdraw(token)
+    assert (tmp_path / "secret.json").exists()
+    await links.make(uuid.uuid4(), owner="mine")
+    (tmp_path / "shared" / ("a" * 22 + ".json")).write_text("no link")
+    assert await links.find("a" * 22) is None
