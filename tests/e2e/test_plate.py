@@ -26,6 +26,12 @@ def test_every_sample_is_there_small_and_of_the_model_that_is_named():
     named = {sample[kind] for sample in manifest["samples"] for kind in ("audio", "image")}
     assert named == {path.name for path in SAMPLES.iterdir()} - {"samples.json"}
     assert manifest["model"]
+    offered = (SAMPLES.parent / "index.html").read_text(encoding="utf-8")
+    for sample in manifest["samples"]:
+        assert f'data-audio="{sample["audio"]}" data-seed="{sample["seed"]}"' in offered
+        assert (
+            f'aria-label="Draw {sample["title"]}"><img class="sample__image" src="/static/samples/' in offered
+        )
     assert 6 <= len(manifest["samples"]) <= 8
     assert all((SAMPLES / sample["image"]).stat().st_size < 20_000 for sample in manifest["samples"])
     assert sum(path.stat().st_size for path in SAMPLES.iterdir()) < 600_000

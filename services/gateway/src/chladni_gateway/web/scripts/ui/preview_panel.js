@@ -15,6 +15,7 @@ const IDLE_MODES = [
   [2, 7],
 ];
 const IDLE_CHANGE_MS = 9000;
+const FIRST_CHANGE_MS = 4000;
 const IDLE_CHANGES = 4; // Then the plate rests until somebody comes by.
 const LIVE_CHANGE_MS = 350;
 const LIVE_FLOOR_DB = -55;
@@ -36,9 +37,11 @@ export class PreviewPanel {
     this.changedAt = 0;
     this.job = null;
     this.mode = IDLE_MODES[0];
+    // The first figure is there at once; the page has better things to compute while it loads.
     this.sand.tune(this.mode);
-    this.sand.scatter({ settled: this.prefersReducedMotion.matches });
-    this.vibrate(this.mode);
+    this.sand.scatter({ settled: true });
+    this.sand.draw();
+    setTimeout(() => this.frame.dataset.state === "idle" && this.idle(), FIRST_CHANGE_MS);
     setInterval(() => this.frame.dataset.state === "idle" && !document.hidden && this.idle(), IDLE_CHANGE_MS);
     frame.parentElement.addEventListener("pointerenter", () => (this.changesLeft = IDLE_CHANGES));
   }

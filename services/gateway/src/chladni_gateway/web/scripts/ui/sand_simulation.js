@@ -4,10 +4,10 @@
 //     cos(n pi x) cos(m pi y) - cos(m pi x) cos(n pi y)
 // (Chladni's figures; Gander & Wanner, SIAM Review 54, 2012, tell the history and the mathematics.)
 
-const GRAINS = 6000;
+const GRAINS = 5000;
 const KICK = 0.021; // Largest kick in a frame, as a share of the plate's side.
 const STILLNESS = 0.22; // Motion below which a grain may come to rest when the sand is scattered.
-const SETTLED_TRIES = 40;
+const SETTLED_TRIES = 24;
 const FIELD_SIDE = 160; // The motion is looked up in a table of this side.
 const GRAIN_COLORS = [0xffc0e6f3, 0xff9bcfe2, 0xff6fa7bf]; // ABGR, as pixels lie in memory.
 
