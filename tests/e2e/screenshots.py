@@ -5,7 +5,8 @@
 
 Starts the four services on free ports, opens the page in Chromium, makes an image of each sample sound, and
 goes through what a visitor may see: the empty page, jobs in progress, the gallery, one image large, two and
-several compared, those alike, the recorder and the help. Every state is taken at each width, light and dark:
+several compared, those alike, the recorder and the help, an image that plays, a part of a long recording, the
+page of a shared image, music and machines. Every state is taken at each width, light and dark:
 
     build/screenshots/03_gallery_1440_light.png
 
@@ -15,9 +16,13 @@ The fake microphone of Chromium hears one of the samples. Needs Chromium and pla
 from __future__ import annotations
 
 import argparse
+import array
 import asyncio
+import io
+import math
 import shutil
 import sys
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLES = REPOSITORY / "tests" / "fixtures" / "samples"
+MACHINES = REPOSITORY / "tests" / "fixtures" / "machines"
 DOCUMENTED = REPOSITORY / "services" / "gateway" / "docs"
 HEARD_BY_MICROPHONE = SAMPLES / "speech_english.wav"
 HEIGHT_PIXELS = {390: 844, 820: 1180, 1440: 900}
@@ -47,7 +53,7 @@ class Photographer:
         folder: Folder of the screenshots.
         widths_pixels: Widths of the window.
         schemes: Of "light" and "dark".
-        is_documenting: Whether the two of the README are taken as well.
+        is_documenting: Whether those of the README are taken as well.
     """
 
     page: Page
@@ -165,6 +171,72 @@ async def show_the_rest(page: Page, camera: Photographer) -> None:
     await camera.take("11_settings_and_refusal")
 
 
+async def show_the_stage_and_a_shared_image(page: Page, camera: Photographer) -> None:
+    """Takes an image that plays, a part of a long recording, and the page of a shared image."""
+    await page.reload()
+    await page.get_by_role("button", name="Draw drum loop").click()
+    actions = page.locator("#figure-actions")
+    await expect(actions).to_be_visible()
+    await camera.take("12_finished")
+    await camera.document("page_finished", focus="body")
+    await actions.get_by_text("Play large").click()
+    await expect(page.locator("#stage")).to_have_attribute("data-playing", "")
+    await camera.take("13_stage")
+    await page.keyboard.press("Escape")
+
+    lecture = {"name": "lecture.wav", "mimeType": "audio/wav", "buffer": long_recording()}
+    await page.set_input_files("#file", lecture)
+    await expect(page.locator("#part-words")).to_contain_text("of 1:30")
+    await camera.take("14_part")
+    await page.locator("#part-cancel").click()
+
+    await actions.get_by_text("Share").click()
+    await page.locator("#share-with-audio").check()
+    await page.locator("#share-make").click()
+    await expect(page.locator("#share-public")).to_be_visible()
+    await camera.take("15_share")
+    here = page.url
+    await page.goto(await page.locator("#share-address").input_value())
+    await expect(page.locator("#explanation li").first).to_be_visible()
+    await camera.take("16_shared", is_whole=True)
+    await page.goto(here)
+
+
+async def show_music_and_machines(page: Page, camera: Photographer) -> None:
+    """Takes the parts for music and for machines."""
+    await page.get_by_role("link", name="Music").click()
+    await page.locator("#view-music").get_by_role("button", name="calm tune").click()
+    await expect(page.get_by_role("img", name="as notes")).to_be_visible()
+    await expect(page.locator("#music-spectrogram")).to_be_visible()
+    await camera.take("17_music", is_whole=True)
+    await camera.document("page_music", focus="#music-result")
+
+    await page.get_by_role("link", name="Machines").click()
+    await page.locator("#machines-new-name").fill("gearbox")
+    await page.set_input_files("#machines-normal", MACHINES / "gearbox_healthy.flac")
+    await page.locator("#machines-learn").click()
+    for name in ("gearbox_healthy.flac", "gearbox_faulty.flac"):
+        await page.set_input_files("#machines-file", MACHINES / name)
+        await expect(page.locator("#machines-name")).to_have_text(name)
+    await page.get_by_role("button", name="Dismiss").click()
+    await camera.take("18_machine", is_whole=True)
+    await camera.document("page_machine", focus="#machines-result")
+
+
+def long_recording() -> bytes:
+    """Return a WAV of a minute and a half, for which a part must be chosen."""
+    rate_hz, seconds = 8000, 90
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        swell = (0.15 + abs(math.sin(index / 40_000)) for index in range(rate_hz * seconds))
+        tone = (round(9000 * share * math.sin(index / 7)) for index, share in enumerate(swell))
+        file.writeframes(array.array("h", tone).tobytes())
+    return buffer.getvalue()
+
+
 async def select(page: Page, *places: int) -> None:
     """Selects images by their places, the newest first."""
     for place in places:
@@ -182,6 +254,7 @@ async def photograph(arguments: argparse.Namespace, chromium: str) -> None:
                 args=[
                     "--no-sandbox",
                     "--use-fake-device-for-media-stream",
+                    "--autoplay-policy=no-user-gesture-required",
                     f"--use-file-for-fake-audio-capture={HEARD_BY_MICROPHONE}",
                 ],
             )
@@ -195,7 +268,13 @@ async def photograph(arguments: argparse.Namespace, chromium: str) -> None:
                 schemes=arguments.schemes,
                 is_documenting=arguments.document,
             )
-            for show in (show_jobs, show_gallery, show_the_rest):
+            for show in (
+                show_jobs,
+                show_gallery,
+                show_the_rest,
+                show_the_stage_and_a_shared_image,
+                show_music_and_machines,
+            ):
                 await show(page, camera)
             await browser.close()
 
@@ -228,7 +307,7 @@ def main() -> int:
         help="colour schemes (default: both)",
     )
     parser.add_argument(
-        "--document", action="store_true", help="also take the two images of services/gateway/docs"
+        "--document", action="store_true", help="also take the images of services/gateway/docs"
     )
     arguments = parser.parse_args()
     found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
