@@ -106,7 +106,7 @@ async def test_an_image_is_shared_by_a_link_that_is_made_seen_and_withdrawn(
         await sheet.get_by_label("Let them hear the sound").check()
         await sheet.get_by_role("button", name="Make a link").click()
         await expect(sheet.get_by_text("Its sound can be heard there.")).to_be_visible()
-        link = await sheet.get_by_label("Link").input_value()
+        link = await sheet.get_by_role("textbox", name="Link").input_value()
         assert link.startswith(f"{address}/f/")
 
         async with visit(address) as friend:
