@@ -14,11 +14,11 @@ from chladni_gateway.domain.ports import LiveAnalyzer, MusicAnalyzer, Spectrogra
 from chladni_gateway.domain.prompts import MusicDescriber, PromptBackend
 from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.sessions import SessionTokens
-from chladni_gateway.share_links import ShareLinks
 from chladni_gateway.similarity.alignment import ImageAligner
 from chladni_gateway.similarity.comparison import ImageComparator
 from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.search import ImageSearcher
+from chladni_gateway.storage.share_links import ShareLinks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

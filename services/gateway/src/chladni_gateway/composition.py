@@ -64,7 +64,6 @@ from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.rest.server import http_server
 from chladni_gateway.sessions import SessionTokens, kept_key
-from chladni_gateway.share_links import SHARE_FOLDER, ShareLinks
 from chladni_gateway.similarity.alignment import ImageAligner
 from chladni_gateway.similarity.collection import RemovedImages, StoredImageCollection
 from chladni_gateway.similarity.comparison import ImageComparator
@@ -72,6 +71,7 @@ from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_gateway.storage.image_records import periodic_sweep, utc_now
+from chladni_gateway.storage.share_links import SHARE_FOLDER, ShareLinks
 from chladni_gateway.stores import open_image_store
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.security.credentials import ChannelSecurity, ServerContext

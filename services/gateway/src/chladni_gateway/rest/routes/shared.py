@@ -26,7 +26,7 @@ from chladni_gateway.rest.uploads import UploadForm
 if TYPE_CHECKING:
     from chladni_gateway.application import Application
     from chladni_gateway.rest.uploads import UploadReader
-    from chladni_gateway.share_links import ShareLink
+    from chladni_gateway.storage.share_links import ShareLink
 
 SHARED_PATH: Final = "/f"
 SHARED_AUDIO_PATH: Final = f"{SHARED_PATH}/audio"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from chladni_gateway.share_links import ShareLinks
+from chladni_gateway.storage.share_links import ShareLinks
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
