@@ -22,7 +22,7 @@ from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni_fakes import ScriptedBackends, scripted_backends
 from chladni_fakes.loopback import loopback_service
-from chladni_gateway.composition import SERVICE_NAMES, compose
+from chladni_gateway.composition import SERVICE_NAMES, authentication_of, compose
 from chladni_gateway.config import GatewaySettings
 from chladni_gateway.sessions import SessionTokens
 from chladni_runtime.server.server import request_gate
@@ -138,6 +138,7 @@ async def running_gateway(
             service_names=SERVICE_NAMES,
             settings=settings,
             gate=gate,
+            authenticate=authentication_of(settings),
             tracer=tracer,
         ) as (
             service,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chladni_gateway.composition import SERVICE_NAMES, compose
+from chladni_gateway.composition import SERVICE_NAMES, authentication_of, compose
 from chladni_gateway.config import GatewaySettings
 from chladni_runtime.server.server import request_gate, run_service
 from chladni_runtime.settings import load_settings_or_exit
@@ -18,6 +18,7 @@ def main() -> None:
         service_names=SERVICE_NAMES,
         compose=compose(settings, gate=gate),
         gate=gate,
+        authenticate=authentication_of(settings),
     )
 
 

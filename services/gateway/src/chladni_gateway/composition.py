@@ -26,6 +26,7 @@ from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni.image.v1alpha1 import prompt_service_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni_gateway.access.authenticator import SignInCookies
 from chladni_gateway.application import Application, Limits
 from chladni_gateway.backends.anomaly import AnomalyClient
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
@@ -42,6 +43,7 @@ from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.grpc_api.anomaly_servicer import AnomalyServicer
 from chladni_gateway.grpc_api.audio_servicer import AudioServicer
+from chladni_gateway.grpc_api.authentication import call_authentication
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer
@@ -60,7 +62,7 @@ from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
 from chladni_gateway.rest.http_connections import ConnectionLimits
 from chladni_gateway.rest.middleware.origins import AllowedHosts
-from chladni_gateway.rest.middleware.rate_limit import RateLimit
+from chladni_gateway.rest.middleware.rate_limit import RateLimit, rate_limited
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.rest.server import http_server
 from chladni_gateway.sessions import SessionTokens, kept_key
@@ -85,9 +87,11 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from chladni_gateway.access.principals import Principal
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.domain.image_store import ImageStore
     from chladni_gateway.domain.ports import Backend
+    from chladni_runtime.server.interceptor import Authenticate
     from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.server import Compose
 
@@ -247,6 +251,8 @@ async def open_gateway(
             session_seconds=math.ceil(settings.image_retention_seconds),
             gate=gate,
             allowed_hosts=AllowedHosts(settings.allowed_hosts),
+            authenticator=settings.authenticator,
+            sign_ins=SignInCookies(_session_key(settings), settings.authenticator),
             trusted_proxies=trusted_peers,
             cors_origins=[str(origin).rstrip("/") for origin in settings.cors_origins],
         )
@@ -344,7 +350,7 @@ def build_application(
             settings.image_folder / SHARE_FOLDER, max_links=settings.max_share_links, now=utc_now
         ),
         recipes=recipes,
-        tokens=SessionTokens(settings.session_key.get_secret_value() or kept_key(settings.image_folder)),
+        tokens=SessionTokens(_session_key(settings)),
         health_checker=HealthChecker(
             clients, further=further, timeout_seconds=settings.health_timeout_seconds
         ),
@@ -366,6 +372,21 @@ def build_application(
             heartbeat_seconds=settings.heartbeat_seconds,
         ),
     )
+
+
+def _session_key(settings: GatewaySettings) -> str:
+    return settings.session_key.get_secret_value() or kept_key(settings.image_folder)
+
+
+def authentication_of(settings: GatewaySettings) -> Authenticate:
+    """Return what finds out who gRPC calls come from, and that no owner makes too many."""
+    limit = _rate_limit(settings)
+
+    def check_rate(principal: Principal) -> None:
+        if limit and (wait_seconds := limit.take(client=principal.owner, host=principal.owner)):
+            raise rate_limited(wait_seconds)
+
+    return call_authentication(settings.authenticator, check_rate=check_rate)
 
 
 def _http_tls(settings: GatewaySettings) -> ServerContext | None:

@@ -73,13 +73,14 @@ def _find(fault: ErrorDetails, fields: Mapping[str, FieldInfo]) -> tuple[str, st
     if name not in fields:
         return name, f"is wrong: {_ended(str(cause or fault['msg']))}"
     if fault["type"] == "missing":
-        return name, f"is missing. Set it to {_allowed(fields[name])}."
+        return name, f"is missing. Set it. {_ended(fields[name].description or '')}"
     reason = f"cannot be used: {_ended(str(cause))}" if cause is not None else "cannot be used."
-    return name, f"{reason} It must be {_allowed(fields[name])}. {_advice(fields[name])}"
+    allowed = _allowed(fields[name])
+    return name, " ".join((reason, *([f"It must be {allowed}."] if allowed else []), _advice(fields[name])))
 
 
 def _allowed(field: FieldInfo) -> str:
-    """Return what a field may hold, for people."""
+    """Return what a field may hold, for people; empty if only its description says that."""
     kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType]
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(map(str, get_args(field.annotation)))}"
@@ -90,12 +91,11 @@ def _allowed(field: FieldInfo) -> str:
     if number:
         return f"{number} {bounds}".strip()
     lengths = _limits(field, _LENGTHS)
-    characters = f" of {lengths} characters" if lengths else ""
     pattern = _constraint(field, "pattern")
     choices = re.fullmatch(r"\^\(([\w|]+)\)\$", pattern) if pattern else None
     if choices:
-        return f"one of {choices[1].replace('|', ', ')}"
-    return f"a value{characters} as described"
+        return f"one of {', '.join(filter(None, choices[1].split('|')))}"
+    return f"a text of {lengths} characters" if lengths else ""
 
 
 def _limits(field: FieldInfo, words: Mapping[str, str]) -> str:

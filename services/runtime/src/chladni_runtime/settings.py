@@ -264,7 +264,11 @@ def check_files(load: Callable[[], object], fields: Mapping[str, str]) -> None:
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
-class SettingsError(Exception):
+class ConfigurationError(Exception):
+    """The service cannot run as it is configured; the message says why and what to do."""
+
+
+class SettingsError(ConfigurationError):
     """The environment does not hold valid settings; the message lists every fault."""
 
 

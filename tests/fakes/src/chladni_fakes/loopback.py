@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import grpc
 
+from chladni_runtime.server.interceptor import Authenticate
 from chladni_runtime.server.lifecycle import RequestGate
 from chladni_runtime.server.server import Compose, RunningService, running_service
 from chladni_runtime.settings import ServiceSettings
@@ -34,6 +35,7 @@ async def loopback_service(
     settings: ServiceSettings | None = None,
     gate: RequestGate | None = None,
     tracer: Tracer | None = None,
+    authenticate: Authenticate | None = None,
 ) -> AsyncIterator[tuple[RunningService, grpc.aio.Channel]]:
     """Run a service on free loopback ports, with everything that surrounds a deployed one.
 
@@ -46,6 +48,7 @@ async def loopback_service(
             compose=compose,
             gate=gate,
             tracer=tracer,
+            authenticate=authenticate,
         ) as service,
         grpc.aio.insecure_channel(
             service.address, options=[("grpc.max_receive_message_length", -1)]

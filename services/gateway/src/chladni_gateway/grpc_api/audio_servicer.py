@@ -11,7 +11,7 @@ from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.deadlines import deadline_of
 from chladni_gateway.grpc_api.requests import to_clip
-from chladni_runtime.server.request_context import caller_of
+from chladni_gateway.grpc_api.sessions import caller_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

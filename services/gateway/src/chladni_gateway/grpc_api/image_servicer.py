@@ -22,10 +22,9 @@ from chladni_gateway.grpc_api.images import (
     to_owned_image_message,
 )
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request, to_image_source
-from chladni_gateway.grpc_api.sessions import creating_session_of_call, session_of_call
+from chladni_gateway.grpc_api.sessions import caller_of, creating_session_of_call, session_of_call
 from chladni_gateway.similarity.search import MAX_MATCHES
 from chladni_runtime.execution.heartbeats import with_heartbeats
-from chladni_runtime.server.request_context import caller_of
 from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:

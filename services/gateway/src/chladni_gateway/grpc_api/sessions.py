@@ -1,7 +1,8 @@
 """Who a call comes from: the unguessable token to which images and jobs belong.
 
 It is the value of the page's cookie too, so that a program can work on the images of a page. The server
-keeps its SHA-256, the *owner*, from which the token does not follow.
+keeps its SHA-256, the *owner*, from which the token does not follow. If the server wants bearer tokens, the
+owner is whom that token stands for instead.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import grpc
 
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.metadata import SESSION_TOKEN_KEY
+from chladni_gateway.access.principals import PRINCIPAL
 from chladni_gateway.sessions import is_token, owner_of_token
+from chladni_runtime.server.request_context import caller_of as caller_by_host
 from chladni_runtime.server.request_context import metadata_value
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ def session_of_call(context: grpc.aio.ServicerContext[Any, Any]) -> CallSession:
     Raises:
         InvalidInputError: The metadata holds something else than a token.
     """
+    if (principal := PRINCIPAL.get()) is not None:
+        return CallSession(principal.owner)
     token = metadata_value(context, SESSION_TOKEN_KEY)
     if not token:
         return CallSession("")
@@ -69,3 +74,13 @@ def creating_session_of_call(
         return session
     token = tokens.draw()
     return CallSession(owner_of_token(token), token)
+
+
+def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """Return who calls, for the fair share: the owner of the token, or as the runtime has it.
+
+    Raises:
+        InvalidInputError: The identifier in the metadata is too long or not printable ASCII.
+    """
+    principal = PRINCIPAL.get()
+    return caller_by_host(context) if principal is None else principal.owner

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from chladni_gateway.rest.errors import install_error_handlers
 from chladni_gateway.rest.middleware.access_log import AccessLogMiddleware
 from chladni_gateway.rest.middleware.allow_header import AllowHeaderMiddleware
+from chladni_gateway.rest.middleware.authentication import OPEN_PATHS, AuthenticationMiddleware
 from chladni_gateway.rest.middleware.body_limit import BodyLimitMiddleware
 from chladni_gateway.rest.middleware.byte_budget import ByteBudgetMiddleware
 from chladni_gateway.rest.middleware.drain import DrainMiddleware
@@ -19,7 +20,7 @@ from chladni_gateway.rest.middleware.origins import OriginMiddleware
 from chladni_gateway.rest.middleware.rate_limit import RateLimitMiddleware
 from chladni_gateway.rest.middleware.security_headers import SecurityHeadersMiddleware
 from chladni_gateway.rest.middleware.sessions import SessionMiddleware
-from chladni_gateway.rest.openapi import API, FIRST_API
+from chladni_gateway.rest.openapi import API, FIRST_API, SECURITY_SCHEMES
 from chladni_gateway.rest.routes.alignment import alignment_routes
 from chladni_gateway.rest.routes.anomaly import ANOMALY_PATH, NORMAL_SETS_PATH, anomaly_routes
 from chladni_gateway.rest.routes.comparison import comparison_routes
@@ -32,12 +33,16 @@ from chladni_gateway.rest.routes.music import music_routes
 from chladni_gateway.rest.routes.page import page_routes
 from chladni_gateway.rest.routes.prompts import MAX_SCORE_BYTES, PROMPTS_PATH, SCORE_PATH, prompt_routes
 from chladni_gateway.rest.routes.shared import SHARED_AUDIO_PATH, shared_routes
+from chladni_gateway.rest.routes.sign_in import sign_in_routes
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
 from chladni_gateway.rest.uploads import UploadPlaces, UploadReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastapi import APIRouter
+
+    from chladni_gateway.access.authenticator import Authenticator, SignInCookies
     from chladni_gateway.application import Application
     from chladni_gateway.domain.generation import PreviewRequest
     from chladni_gateway.metrics import HttpMetrics
@@ -81,11 +86,15 @@ class _DescribedApi(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         document = super().openapi()
-        for operations in document["paths"].values():
+        for path, operations in document["paths"].items():
             for operation in operations.values():
                 operation["responses"].pop("422", None)
+                if path in OPEN_PATHS:
+                    operation["security"] = []
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES
+        document["security"] = [{}, *({name: []} for name in SECURITY_SCHEMES)]
         return document
 
 
@@ -97,6 +106,8 @@ def create_app(
     session_seconds: int,
     gate: RequestGate,
     allowed_hosts: AllowedHosts,
+    authenticator: Authenticator,
+    sign_ins: SignInCookies,
     trusted_proxies: PeerSet,
     rate_limit: RateLimit | None = None,
     cors_origins: Sequence[str] = (),
@@ -110,6 +121,8 @@ def create_app(
         session_seconds: Time that a browser keeps its session.
         gate: Gate of all work, which refuses it while the service drains.
         allowed_hosts: Names and addresses under which the gateway may be asked.
+        authenticator: Knows tokens, if the server wants some.
+        sign_ins: Knows the cookies that browsers get for tokens.
         trusted_proxies: Proxies whose word on their clients counts.
         rate_limit: How often a client may send work; `None` for no limit.
         cors_origins: Other origins whose pages may use the API.
@@ -145,6 +158,7 @@ def create_app(
         live_routes(application),
         shared_routes(application, uploads=uploads),
         page_routes(),
+        *_sign_in(authenticator, sign_ins, session_seconds),
     )
     for router in routers:
         app.include_router(router)
@@ -161,6 +175,8 @@ def create_app(
     if rate_limit is not None:
         app.add_middleware(RateLimitMiddleware, limit=rate_limit)
     app.add_middleware(SessionMiddleware, max_age_seconds=session_seconds, tokens=application.tokens)
+    if authenticator.is_required:
+        app.add_middleware(AuthenticationMiddleware, authenticator=authenticator, cookies=sign_ins)
     app.add_middleware(ByteBudgetMiddleware, budget=gate.bytes_in_flight)
     app.add_middleware(DrainMiddleware, gate=gate)
     if cors_origins:
@@ -175,3 +191,12 @@ def create_app(
     app.add_middleware(AccessLogMiddleware, metrics=metrics)
     app.add_middleware(ForwardedMiddleware, trusted=trusted_proxies)
     return app
+
+
+def _sign_in(
+    authenticator: Authenticator, cookies: SignInCookies, session_seconds: int
+) -> tuple[APIRouter, ...]:
+    """Return the routes that sign a browser in, if that is of use."""
+    if not authenticator.is_required:
+        return ()
+    return (sign_in_routes(authenticator, cookies, max_age_seconds=session_seconds),)

@@ -57,7 +57,21 @@ def error_response(error: ChladniError) -> JSONResponse:
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    if challenge := _challenge(error):
+        headers["WWW-Authenticate"] = challenge
     return JSONResponse(error_body(error), status_code=WIRE_STATUS[error.reason].http, headers=headers)
+
+
+def _challenge(error: ChladniError) -> str:
+    """Return the header WWW-Authenticate as RFC 6750 has it; empty if the error is of another kind."""
+    if error.reason is Reason.PERMISSION_DENIED:
+        scope = error.metadata.get("scope", "")
+        return f'Bearer realm="chladni", error="insufficient_scope", scope="{scope}"'
+    if error.reason is not Reason.UNAUTHENTICATED:
+        return ""
+    if error.metadata.get("problem") == "missing":
+        return 'Bearer realm="chladni"'
+    return f'Bearer realm="chladni", error="invalid_token", error_description="{error.message}"'
 
 
 def error_body(error: ChladniError) -> dict[str, Any]:

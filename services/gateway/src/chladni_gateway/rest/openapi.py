@@ -11,6 +11,22 @@ API: Final = "/api/v1"
 FIRST_API: Final = "/api"
 """Path of four operations as they were promised before the API had versions; not in the document."""
 
+SECURITY_SCHEMES: Final[dict[str, Any]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the operator, or of the issuer that the operator names. A server may do "
+        "without; it answers 401 if it does not. The scope `read` allows what changes nothing, `write` the "
+        "rest.",
+    },
+    "signIn": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "chladni_sign_in",
+        "description": "What a browser gets for a token at `/sign-in`; WebSockets of pages send it too.",
+    },
+}
+
 IMAGE_ID: Final = "5f6b8a2e-9a50-4a0e-8f5f-0f3c3a1d7e10"
 OTHER_IMAGE_ID: Final = "c56a4180-65aa-42ec-a945-5fd21dec0538"
 REQUEST_ID: Final = "0d5e7c62-6a0b-4a53-9a52-5b1a4c0e7a11"

@@ -29,6 +29,7 @@ from chladni_gateway.domain.request import (
     parse_request_id,
 )
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
+from chladni_gateway.rest.middleware.authentication import principal_of
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, FIRST_API, REQUEST_ID
 from chladni_gateway.rest.uploads import (
@@ -279,13 +280,15 @@ async def read_creation_request(
 
 
 def caller_of(request: Request) -> str:
-    """Return who sends a request: what its header X-Caller-Id says, or else the host that it comes from.
+    """Return who sends a request: the owner of its token, what its header X-Caller-Id says, or its host.
 
     `ForwardedMiddleware` has removed the header if the host is not trusted.
 
     Raises:
         InvalidInputError: The header is longer than `MAX_CALLER_ID_LENGTH` or not printable ASCII.
     """
+    if (principal := principal_of(request)) is not None:
+        return principal.owner
     given = request.headers.get(CALLER_ID_KEY, "").strip()
     if len(given) > MAX_CALLER_ID_LENGTH:
         raise _invalid_caller(

@@ -82,6 +82,9 @@ class Call:
         return time.monotonic() - self.started_at
 
 
+Authenticate: TypeAlias = Callable[[Call], Awaitable[None]]
+
+
 class CallObserver(Protocol):
     """An observer of calls. The methods are fast and raise nothing but a refusal."""
 
@@ -113,6 +116,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         observers: The first one is called first at the begin of a call, and last at its end.
         receiver: Receives the request messages.
         trusted_peers: Hosts whose word on their callers counts.
+        authenticate: Finds out who calls before the message is received, or raises a refusal; not for
+            health and reflection. `None` takes everybody.
     """
 
     def __init__(
@@ -121,9 +126,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         *,
         receiver: MessageReceiver,
         trusted_peers: PeerSet = _NO_PEERS,
+        authenticate: Authenticate | None = None,
     ) -> None:
         self._observers = (_TrustMarker(trusted_peers), *observers)
         self._receiver = receiver
+        self._authenticate = authenticate
         self._observed: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(
@@ -136,13 +143,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         method = handler_call_details.method
         inner, observed = self._observed.get(method, (None, None))
         if inner is not handler:
-            observed = _observe(method, handler, self._observers, self._receiver)
+            observed = _observe(method, handler, self._observers, self._receiver, self._authenticate)
             self._observed[method] = handler, observed
         return observed
 
 
 def _observe(
-    method: str, handler: Any, observers: Sequence[CallObserver], receiver: MessageReceiver
+    method: str,
+    handler: Any,
+    observers: Sequence[CallObserver],
+    receiver: MessageReceiver,
+    authenticate: Authenticate | None,
 ) -> Handler:
     """Return a handler whose behaviour is observed, including the receiving of requests.
 
@@ -156,6 +167,8 @@ def _observe(
     is_probe = method.startswith("/grpc.")
 
     async def begin(call: Call) -> Any:
+        if authenticate is not None and not is_probe:
+            await authenticate(call)
         return await _begin(call, handler, observers, receiver)
 
     async def unary(_requests: AsyncIterator[Any], context: Context) -> Any:

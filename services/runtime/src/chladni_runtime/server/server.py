@@ -34,14 +34,14 @@ from chladni_runtime.security.credentials import server_credentials
 from chladni_runtime.security.watched_files import WatchedFiles, watching
 from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.health import HealthService
-from chladni_runtime.server.interceptor import CallInterceptor, CallLog
+from chladni_runtime.server.interceptor import Authenticate, CallInterceptor, CallLog
 from chladni_runtime.server.late_binding import Binding, LateBoundHandlers
 from chladni_runtime.server.lifecycle import Phase, RequestGate
 from chladni_runtime.server.metrics import CallMeter, ServerMetrics, metrics_endpoint, new_registry
 from chladni_runtime.server.peers import PeerSet
 from chladni_runtime.server.receiver import MessageReceiver
 from chladni_runtime.server.reflection import enable_reflection
-from chladni_runtime.settings import ServiceSettings
+from chladni_runtime.settings import ConfigurationError, ServiceSettings
 from chladni_runtime.telemetry.calls import CallTracer
 from chladni_runtime.telemetry.configuration import TracingError, tracer_of_environment, version_of
 from chladni_runtime.telemetry.process_metrics import MemoryCollector, note_build
@@ -51,6 +51,7 @@ from chladni_runtime.telemetry.work_metrics import WorkMetrics
 
 _log = logging.getLogger(__name__)
 
+_EXIT_MISCONFIGURED = 2  # as for wrong settings
 _WANTED_FILES = 8192
 _ENDING_SECONDS = 2.0
 _REVISION_VARIABLE = "CHLADNI_REVISION"
@@ -93,6 +94,7 @@ def run_service(
     service_names: Sequence[str],
     compose: Compose,
     gate: RequestGate | None = None,
+    authenticate: Authenticate | None = None,
 ) -> None:
     """Run a service until SIGTERM or SIGINT.
 
@@ -102,6 +104,7 @@ def run_service(
         service_names: Full names of the gRPC services that `compose` will bind.
         compose: Opens what the service needs and yields its servicers; receives the metrics registry.
         gate: As for `running_service`.
+        authenticate: As for `running_service`.
     """
     configure_logging(name, settings.log_level)
     _allow_many_files()
@@ -119,7 +122,13 @@ def run_service(
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         async with running_service(
-            settings, service_names=service_names, compose=compose, gate=gate, name=name, tracer=tracer
+            settings,
+            service_names=service_names,
+            compose=compose,
+            gate=gate,
+            name=name,
+            tracer=tracer,
+            authenticate=authenticate,
         ):
             _exempt_from_collection()
             await asyncio.get_running_loop().create_future()
@@ -131,6 +140,9 @@ def run_service(
     except ChladniError as error:  # what the settings ask for is not to be had
         _log.critical("the service could not run: %s", error.message)
         raise SystemExit(1) from None
+    except ConfigurationError as error:
+        _log.critical("%s", error)
+        raise SystemExit(_EXIT_MISCONFIGURED) from None
     except Exception:  # noqa: BLE001 - logged as a whole; the process ends
         _log.critical("the service could not run", exc_info=True)
         raise SystemExit(1) from None
@@ -156,6 +168,7 @@ async def running_service(
     gate: RequestGate | None = None,
     name: str = "",
     tracer: Tracer | None = None,
+    authenticate: Authenticate | None = None,
 ) -> AsyncIterator[RunningService]:
     """Run a service while the context lasts; enters when it is ready, drains on exit.
 
@@ -166,6 +179,7 @@ async def running_service(
         gate: The gate, if other work than gRPC calls goes through it too, so that all is drained together.
         name: Name of the service, for its metrics.
         tracer: Begins the spans of requests; one that records nothing if absent.
+        authenticate: Finds out who calls; everybody is taken if absent.
 
     Raises:
         RuntimeError: The port cannot be opened.
@@ -190,6 +204,7 @@ async def running_service(
             stream_idle_seconds=settings.stream_idle_seconds,
         ),
         trusted_peers=PeerSet(settings.trusted_peers),
+        authenticate=authenticate,
     )
     server = grpc.aio.server(interceptors=[interceptor], options=_server_options(settings))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

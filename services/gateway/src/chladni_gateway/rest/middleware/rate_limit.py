@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.rest.errors import error_response
+from chladni_gateway.rest.middleware.authentication import principal_of
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.middleware.token_buckets import Rate, TokenBuckets
 from chladni_runtime.server.peers import customer_of_host
@@ -60,7 +61,7 @@ def rate_limited(wait_seconds: float) -> ChladniError:
 
 
 class RateLimitMiddleware:
-    """ASGI middleware that counts every POST of a client, which is a session at a host.
+    """ASGI middleware that counts every POST of a client: the owner of a token, or a session at a host.
 
     It needs the session, so `SessionMiddleware` must surround it.
 
@@ -84,6 +85,8 @@ class RateLimitMiddleware:
     def _count(self, scope: Scope) -> float:
         connection = HTTPConnection(scope)
         session = session_of(connection)
+        if principal_of(connection) is not None:
+            return self._limit.take(client=session.owner, host=session.owner)
         # Requests without a cookie count as one client: a cookie set by this answer identifies nobody yet.
         client = "" if session.is_new else session.owner
         host = customer_of_host(connection.client.host if connection.client else "")

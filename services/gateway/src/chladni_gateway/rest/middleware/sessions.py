@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 
+from chladni_gateway.rest.middleware.authentication import principal_of
 from chladni_gateway.sessions import owner_of_token
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Session:
     """Who a request comes from.
 
     Attributes:
-        owner: SHA-256 of the cookie, in hexadecimal digits; empty if there is none.
+        owner: SHA-256 of the cookie, in hexadecimal digits, or the owner whom the token stands for; empty if
+            there is none.
         is_new: Whether the cookie is given with this answer.
     """
 
@@ -62,6 +64,10 @@ class SessionMiddleware:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
+        if (principal := principal_of(connection)) is not None:
+            connection.state.session = Session(principal.owner, is_new=False)
+            await self._app(scope, receive, send)
+            return
         given = connection.cookies.get(COOKIE_NAME, "")
         known = given if self._tokens.is_issued(given) else ""
         token = known

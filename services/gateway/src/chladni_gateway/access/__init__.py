@@ -1,0 +1,1 @@
+"""Who may use the gateway: bearer tokens, and what they allow."""

@@ -1,0 +1,59 @@
+"""Who gRPC calls come from: the token in their metadata, and what it allows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from chladni_gateway.access.principals import PRINCIPAL, Scope, TokenProblem, unauthenticated
+from chladni_runtime.server.request_context import metadata_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chladni_gateway.access.authenticator import Authenticator
+    from chladni_gateway.access.principals import Principal
+    from chladni_runtime.server.interceptor import Authenticate, Call
+
+AUTHORIZATION_KEY: Final = "authorization"
+
+_LOOKING_VERBS: Final = ("Get", "List", "Watch", "Download")
+_WORKING_VERBS: Final = ("Analyze", "Compare", "Render", "Score", "Search", "Stream", "Suggest", "Write")
+"""Verbs of methods that compute something, and keep and change nothing."""
+_VERB: Final = re.compile(r".*/([A-Z][a-z]+)")
+
+
+def scope_of_method(method: str) -> Scope:
+    """Return the scope that a call needs: whatever is not known to change nothing needs to write."""
+    return Scope.READ if _verb_of(method) in (*_LOOKING_VERBS, *_WORKING_VERBS) else Scope.WRITE
+
+
+def call_authentication(
+    authenticator: Authenticator, *, check_rate: Callable[[Principal], None] | None = None
+) -> Authenticate:
+    """Return what finds out who calls, if the server wants tokens.
+
+    Args:
+        authenticator: Knows tokens.
+        check_rate: Counts a call that makes work, or raises if the principal has made too many; `None` for no
+            limit.
+    """
+
+    async def authenticate(call: Call) -> None:
+        if not authenticator.is_required:
+            return
+        authorization = metadata_value(call.context, AUTHORIZATION_KEY)
+        if isinstance(authorization, bytes):
+            raise unauthenticated(TokenProblem.MALFORMED)
+        principal = await authenticator.authenticate_header(authorization)
+        principal.require(scope_of_method(call.method))
+        if check_rate is not None and _verb_of(call.method) not in _LOOKING_VERBS:
+            check_rate(principal)
+        PRINCIPAL.set(principal)
+
+    return authenticate
+
+
+def _verb_of(method: str) -> str:
+    match = _VERB.match(method)
+    return match[1] if match else ""

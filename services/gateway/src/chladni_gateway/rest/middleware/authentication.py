@@ -1,0 +1,91 @@
+"""Who HTTP requests come from, if the server wants tokens: a header, or the cookie of a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
+
+from chladni_contract.errors import ChladniError
+from chladni_gateway.access.principals import Scope
+from chladni_gateway.rest.errors import error_response
+from chladni_gateway.rest.openapi import API, FIRST_API
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import Scope as AsgiScope
+
+    from chladni_gateway.access.authenticator import Authenticator, SignInCookies
+    from chladni_gateway.access.principals import Principal
+
+SIGN_IN_COOKIE: Final = "chladni_sign_in"
+SIGN_IN_PATH: Final = "/sign-in"
+SIGN_OUT_PATH: Final = "/sign-out"
+OPEN_PATHS: Final = frozenset(
+    {SIGN_IN_PATH, SIGN_OUT_PATH, f"{API}/health", f"{FIRST_API}/health", f"{API}/openapi.json"}
+)
+"""Paths that need no token."""
+
+_STATIC_PATHS: Final = "/static/"
+_PAGE: Final = "/"
+_READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_READING_POSTS: Final = frozenset(
+    {"alignment", "anomaly", "compare", "matrix", "music", "prompts", "search", "score", "spectrogram"}
+)
+"""Last parts of paths whose POST computes something, and keeps and changes nothing."""
+
+
+def principal_of(connection: HTTPConnection) -> Principal | None:
+    """Return who a request comes from; `None` if the server asks for no tokens, or not for this path."""
+    principal: Principal | None = getattr(connection.state, "principal", None)
+    return principal
+
+
+def scope_of_request(method: str, path: str) -> Scope:
+    """Return the scope that a request needs: whatever is not known to change nothing needs to write."""
+    is_reading_post = method == "POST" and path.rpartition("/")[2] in _READING_POSTS
+    return Scope.READ if method in _READING_METHODS or is_reading_post else Scope.WRITE
+
+
+class AuthenticationMiddleware:
+    """ASGI middleware that refuses requests without a good token, unless they need none.
+
+    Args:
+        app: The application.
+        authenticator: Knows tokens.
+        cookies: Knows the cookies that browsers got for tokens.
+    """
+
+    def __init__(self, app: ASGIApp, *, authenticator: Authenticator, cookies: SignInCookies) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._cookies = cookies
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Handle a connection."""
+        if scope["type"] not in {"http", "websocket"} or _is_open(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            principal = await self._authenticate(connection)
+            principal.require(scope_of_request(scope.get("method", "GET"), scope["path"]))
+        except ChladniError as error:
+            is_page = (scope["path"], scope.get("method")) == (_PAGE, "GET")
+            response = RedirectResponse(SIGN_IN_PATH, 303) if is_page else error_response(error)
+            await response(scope, receive, send)
+            return
+        connection.state.principal = principal
+        await self._app(scope, receive, send)
+
+    async def _authenticate(self, connection: HTTPConnection) -> Principal:
+        authorization = connection.headers.get("authorization", "")
+        cookie = connection.cookies.get(SIGN_IN_COOKIE, "")
+        if cookie and not authorization:
+            return self._cookies.authenticate(cookie)
+        return await self._authenticator.authenticate_header(authorization)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(_STATIC_PATHS)

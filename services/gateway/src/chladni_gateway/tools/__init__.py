@@ -1,0 +1,1 @@
+"""Programs for operators; nothing that serves uses them."""
