@@ -32,8 +32,8 @@ from chladni_contract.status import from_rpc_error
 from chladni_contract.tensors import to_array
 from chladni_contract.weight_fingerprint import fingerprint
 from chladni_fakes.loopback import loopback_service
-from chladni_runtime.models.files import ModelLoadingError
 from chladni_runtime.models.reference import ModelReference
+from chladni_runtime.settings import ConfigurationError
 
 RATE_HZ = 48_000
 
@@ -211,7 +211,7 @@ def test_a_broken_checkpoint_is_unavailable_and_says_why(clap_directory, tmp_pat
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_named(clap_directory):
-    with pytest.raises(ModelLoadingError, match="no device cuda"):
+    with pytest.raises(ConfigurationError, match="CLAP_DEVICE='cuda' cannot be used: PyTorch finds no GPU"):
         ClapEmbedder.load(ModelReference(str(clap_directory)), device="cuda")
 
 

@@ -33,8 +33,10 @@ from chladni_image_generation.prompts.registry import WriterRegistry
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.models.devices import choose_device
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
+from chladni_runtime.settings import ConfigurationError
 from chladni_runtime.telemetry.process_metrics import GpuCollector
 from chladni_runtime.telemetry.work_metrics import ModelMetrics
 
@@ -57,6 +59,7 @@ def compose(settings: ImageGenerationSettings) -> Compose:
 
     @asynccontextmanager
     async def open_service(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
+        _device_name(settings)  # Refused at once, not for each model.
         async with AsyncExitStack() as stack:
             metrics = GenerationMetrics(registry)
             model_metrics = ModelMetrics(registry)
@@ -88,19 +91,24 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                 )
                 return engine
 
-            engines = [await start(settings.model)]
+            engines = []
             unavailable = []
+            failures: list[Exception] = []
             for reference in _named_once(settings.model, *settings.further_model_references):
                 try:
                     engines.append(await start(reference))
                 except (ModelFilesError, ChladniError) as error:
+                    failures.append(error)
                     _log.error("model %s is not available: %s", reference, error)
                     reason = _PATH.sub(r"\1", str(error))[:_MAX_REASON_LENGTH]
                     family = error.family if isinstance(error, ModelFilesError) else ""
                     unavailable.append(UnavailableModel(name_of(reference), reason, family))
-                except Exception:  # noqa: BLE001 - whatever is wrong with it, the others are served
+                except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are served
+                    failures.append(error)
                     _log.exception("model %s is not available", reference)
                     unavailable.append(UnavailableModel(name_of(reference), _UNEXPECTED))
+            if not engines:
+                raise failures[0]
             engine_registry = EngineRegistry(engines, unavailable)
             writers = WriterRegistry(settings.writer_settings)
             queues = ("prompt_scores", *(f"prompts_{name}" for name in writers.names))
@@ -136,15 +144,32 @@ def compose(settings: ImageGenerationSettings) -> Compose:
     return open_service
 
 
-def _named_once(default: str, *further: str) -> list[str]:
-    """Return the further references without those whose model would have the name of an earlier one."""
-    references = {name_of(default): default}
-    for reference in further:
+def _named_once(*given: str) -> list[str]:
+    """Return the references without those whose model would have the name of an earlier one."""
+    references: dict[str, str] = {}
+    for reference in given:
         name = name_of(reference)
         if name in references:
             _log.error("two models are called %s; the second one is left out", name)
         references.setdefault(name, reference)
-    return list(references.values())[1:]
+    return list(references.values())
+
+
+def _device_name(settings: ImageGenerationSettings) -> str:
+    """Return the device of the models.
+
+    Raises:
+        ConfigurationError: There is no such device, or a setting needs a GPU and there is none.
+    """
+    device = choose_device(
+        settings.device, variable="CHLADNI_IMAGE_GENERATION_DEVICE", gpu_count=torch.cuda.device_count()
+    )
+    if settings.cpu_offload and device == "cpu":
+        raise ConfigurationError(
+            "CHLADNI_IMAGE_GENERATION_CPU_OFFLOAD='true' cannot be used: it needs a GPU, and the models are "
+            "on the CPU. Unset it, or set CHLADNI_IMAGE_GENERATION_DEVICE to cuda on a machine with a GPU."
+        )
+    return device
 
 
 def load_configured_model(settings: ImageGenerationSettings, reference: str) -> LatentDiffusionModel:
@@ -153,8 +178,7 @@ def load_configured_model(settings: ImageGenerationSettings, reference: str) -> 
     Raises:
         ModelFilesError: The model cannot be had or its files are damaged.
     """
-    has_gpu = settings.device == "auto" and torch.cuda.is_available()
-    device = torch.device("cuda" if has_gpu else settings.device.replace("auto", "cpu"))
+    device = torch.device(_device_name(settings))
     if device.type == "cuda":
         # Kernels chosen by timing would be others after a restart, and so would the last bits of an image.
         torch.backends.cudnn.benchmark = False

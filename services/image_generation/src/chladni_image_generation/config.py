@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
 from chladni_image_generation.models.files import name_of
-from chladni_image_generation.prompts.registry import WriterSettings, writer_settings
+from chladni_image_generation.prompts.registry import WRITER_NAMES, WriterSettings, writer_settings
 from chladni_runtime.settings import Port, ServiceSettings
+
+_URL_PATTERN: Final = r"^(|https?://.+)$"
 
 
 class ImageGenerationSettings(ServiceSettings):
@@ -121,7 +123,7 @@ class ImageGenerationSettings(ServiceSettings):
         "Empty: LLM_PROVIDER, or else the grammar.",
     )
     anthropic_url: str = Field(
-        "", description="Base URL of Anthropic's API. Empty: https://api.anthropic.com."
+        "", pattern=_URL_PATTERN, description="Base URL of Anthropic's API. Empty: https://api.anthropic.com."
     )
     anthropic_api_key: SecretStr = Field(
         SecretStr(""), description="Key for Anthropic's API. Empty: ANTHROPIC_API_KEY."
@@ -129,12 +131,20 @@ class ImageGenerationSettings(ServiceSettings):
     anthropic_model: str = Field("", description="Model of Anthropic's. Empty: claude-sonnet-4-5.")
     openai_url: str = Field(
         "",
+        pattern=_URL_PATTERN,
         description="Base URL of a server that speaks OpenAI's API. Empty: OLLAMA_HOST, or else Ollama's "
         "port on this machine.",
     )
     openai_api_key: SecretStr = Field(SecretStr(""), description="Key for it. Empty: OPENAI_API_KEY.")
     openai_model: str = Field("", description="Model there. Empty: llama3.2.")
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")
+
+    @field_validator("prompt_writer")
+    @classmethod
+    def _check_writer(cls, name: str) -> str:
+        if name not in WRITER_NAMES:
+            raise ValueError(f"there are only {', '.join(sorted(WRITER_NAMES - {''}))}")
+        return name
 
     @field_validator("model", "further_models")
     @classmethod

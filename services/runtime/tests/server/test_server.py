@@ -554,6 +554,7 @@ PROCESS = """
 import asyncio, contextlib, sys
 from chladni_runtime.server.server import run_service
 from chladni_fakes.loopback import LoopbackSettings
+from chladni_runtime.settings import ConfigurationError
 
 @contextlib.asynccontextmanager
 async def compose(registry):
@@ -561,6 +562,8 @@ async def compose(registry):
         await asyncio.sleep(60)
     if sys.argv[1] == "broken":
         raise RuntimeError("the model is damaged")
+    if sys.argv[1] == "misconfigured":
+        raise ConfigurationError("There is no GPU. Set the device to cpu.")
     yield []
 
 run_service(LoopbackSettings(), name="example", service_names=[], compose=compose)
@@ -568,7 +571,8 @@ run_service(LoopbackSettings(), name="example", service_names=[], compose=compos
 
 
 @pytest.mark.parametrize(
-    ("mode", "awaited", "status"), [("quick", "ready", 0), ("slow", "listening", 0), ("broken", None, 1)]
+    ("mode", "awaited", "status"),
+    [("quick", "ready", 0), ("slow", "listening", 0), ("broken", None, 1), ("misconfigured", None, 2)],
 )
 def test_a_process_ends_on_sigterm_also_while_it_loads_and_fails_with_status_1(mode, awaited, status):
     process = subprocess.Popen([sys.executable, "-c", PROCESS, mode], stderr=subprocess.PIPE, text=True)
@@ -583,6 +587,10 @@ def test_a_process_ends_on_sigterm_also_while_it_loads_and_fails_with_status_1(m
     last = lines[-1]
     if status:
         assert last["level"] == "CRITICAL"
+    if status == 1:
         assert "the model is damaged" in last["exception"]
+    elif status == 2:
+        assert last["message"] == "There is no GPU. Set the device to cpu."
+        assert "exception" not in last
     else:
         assert last["message"] == "stopped"

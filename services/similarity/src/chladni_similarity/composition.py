@@ -23,6 +23,7 @@ from chladni_runtime.batching.queue import BatchLimits
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.execution.worker_pool import WorkerPool
+from chladni_runtime.models.devices import choose_device
 from chladni_runtime.security.credentials import ChannelSecurity
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
@@ -64,7 +65,8 @@ def compose(settings: SimilaritySettings) -> Compose:
     @asynccontextmanager
     async def opened(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         model_metrics = ModelMetrics(registry)
-        catalog = await asyncio.to_thread(load_catalog, settings.models)
+        device = await asyncio.to_thread(_device_name, settings)
+        catalog = await asyncio.to_thread(load_catalog, settings.models, device=device, dtype=settings.dtype)
         batch_count = _concurrent_batch_count(settings, catalog)
         await asyncio.to_thread(_warm, catalog, settings, batch_count)
         for embedder in catalog:
@@ -106,6 +108,18 @@ def compose(settings: SimilaritySettings) -> Compose:
                 ]
 
     return opened
+
+
+def _device_name(settings: SimilaritySettings) -> str:
+    """Return the device of the models.
+
+    Raises:
+        ConfigurationError: There is no such device.
+    """
+    import torch  # noqa: PLC0415 - after the server listens; see embedders.catalog
+
+    count = torch.cuda.device_count() if settings.device != "cpu" else 0
+    return choose_device(settings.device, variable="CHLADNI_SIMILARITY_DEVICE", gpu_count=count)
 
 
 def _concurrent_batch_count(settings: SimilaritySettings, catalog: ModelCatalog) -> int:

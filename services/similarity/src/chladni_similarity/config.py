@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from chladni_runtime.models.devices import DEVICE_PATTERN
 from chladni_runtime.models.reference import ModelReference
+from chladni_runtime.security.certificates import AUTHORITIES, watched_certificates
 from chladni_runtime.setting_faults import SettingConflictError
-from chladni_runtime.settings import CallingServiceSettings, Port
+from chladni_runtime.settings import CallingServiceSettings, OptionalFile, Port, check_files
 from chladni_similarity.collections.interface import CollectionLimits, ServerAccess
 from chladni_similarity.images.decoding import ImageLimits
 from chladni_similarity.models.references import EMBEDDED_MODEL_IDS, parse_model_references
@@ -48,6 +50,17 @@ class SimilaritySettings(CallingServiceSettings):
         description="Models, separated by commas; the first is the default. Each is efficientnet-lite0, "
         "chladni-alignment, the directory of a CLIP in transformers format (/dir or ./dir), or "
         "owner/name[@revision] on the model hub.",
+    )
+    device: str = Field(
+        "auto",
+        pattern=DEVICE_PATTERN,
+        description="Device of the models: cpu, cuda, cuda:<number>, or auto, which takes a GPU if there is "
+        "one.",
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="Numbers that the models compute in. auto is float32; the others change scores in the "
+        "third digit, so all that share collections should have the same.",
     )
     audio_features_target: str = Field(
         "",
@@ -107,7 +120,7 @@ class SimilaritySettings(CallingServiceSettings):
     qdrant_api_key: SecretStr | None = Field(
         None, min_length=1, description="Key of the Qdrant server; only with an https URL."
     )
-    qdrant_ca_file: Path | None = Field(
+    qdrant_ca_file: OptionalFile = Field(
         None, description="Certificates in PEM format to trust of a Qdrant server, instead of the system's."
     )
     qdrant_timeout_seconds: int = Field(
@@ -130,6 +143,15 @@ class SimilaritySettings(CallingServiceSettings):
         "folder, which several processes may share, or off. chladni-train anomaly writes such files.",
     )
     max_normal_sets: int = Field(100, ge=1, le=10_000, description="Sets of normal operation at most.")
+
+    @model_validator(mode="after")
+    def _check_qdrant_authorities(self) -> Self:
+        if (path := self.qdrant_ca_file) is not None:
+            check_files(
+                lambda: watched_certificates("Qdrant's authorities", authorities=path),
+                {AUTHORITIES: "qdrant_ca_file"},
+            )
+        return self
 
     @model_validator(mode="after")
     def _keep_key_secret(self) -> Self:

@@ -66,7 +66,7 @@ async def served(monkeypatch, **environ):
     compose = composition.compose(load_settings(SimilaritySettings, environ))
     async with AsyncExitStack() as stack:
         with monkeypatch.context() as patch:
-            patch.setattr(composition, "load_catalog", lambda _: ModelCatalog([Colours("colours")]))
+            patch.setattr(composition, "load_catalog", lambda *_, **__: ModelCatalog([Colours("colours")]))
             service = loopback_service(compose, service_names=composition.SERVICE_NAMES)
             running, channel = await stack.enter_async_context(service)
         yield running, similarity_grpc.SimilarityServiceStub(channel)

@@ -27,6 +27,7 @@ from chladni_audio_features.analysis.clip_analysis import ClipAnalysis
 from chladni_audio_features.embeddings.registry import CLAP_MODEL_ID, ModelCard
 from chladni_contract.errors import FaultError, Reason, UnavailableError
 from chladni_contract.weight_fingerprint import fingerprint
+from chladni_runtime.models.devices import choose_device
 from chladni_runtime.models.files import (
     WEIGHT_PATTERN,
     ModelLoadingError,
@@ -45,6 +46,7 @@ CLAP_FILE_PATTERNS: Final = (
     WEIGHT_PATTERN,
 )
 
+_DEVICE_VARIABLE: Final = "CHLADNI_AUDIO_FEATURES_CLAP_DEVICE"
 _TEXT_BRANCH: Final = ("text_model.", "text_projection.")
 _CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
 """Begins the only sign that distinguishes torch's RuntimeError for lack of main memory from others."""
@@ -78,9 +80,10 @@ class ClapEmbedder:
             thread_count: Threads that torch uses for one run, in the whole process; `None` leaves them.
 
         Raises:
-            ModelLoadingError: There is no such model, it has no safetensors, it is no CLAP, or there is no
-                such device.
+            ConfigurationError: There is no such device.
+            ModelLoadingError: There is no such model, it has no safetensors, or it is no CLAP.
         """
+        choose_device(device, variable=_DEVICE_VARIABLE, gpu_count=torch.cuda.device_count())
         if thread_count is not None:
             torch.set_num_threads(thread_count)
         directory = find_model_directory(reference, patterns=CLAP_FILE_PATTERNS)
@@ -91,8 +94,6 @@ class ClapEmbedder:
         )
         space = text_space(model)
         del model.text_model, model.text_projection  # four fifths of the memory
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ModelLoadingError(f"This machine has no device {device}; set the device to cpu.")
         model.to(device)
         card = ModelCard(
             model_id=CLAP_MODEL_ID,

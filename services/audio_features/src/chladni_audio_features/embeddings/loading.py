@@ -24,6 +24,7 @@ from chladni_audio_features.embeddings.registry import (
 from chladni_contract.errors import ChladniError
 from chladni_runtime.models.files import ModelLoadingError, find_model_directory, require_digest
 from chladni_runtime.models.reference import ModelReference
+from chladni_runtime.settings import ConfigurationError
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +52,11 @@ class PretrainedModels:
 
 
 def load_embedding_models(embedder: DescriptorEmbedder, pretrained: PretrainedModels) -> EmbeddingModels:
-    """Return all embedding models, the descriptors first; takes seconds if there are pretrained ones."""
+    """Return all embedding models, the descriptors first; takes seconds if there are pretrained ones.
+
+    Raises:
+        ConfigurationError: The device of CLAP does not exist.
+    """
     models: list[EmbeddingModel] = [DescriptorModel(embedder)]
     unavailable: list[UnavailableModel] = []
     clap: EmbeddingModel | None = None
@@ -77,6 +82,8 @@ def _loaded(model_id: str, load: Callable[[], EmbeddingModel]) -> EmbeddingModel
         model = load()
     except ModelLoadingError as error:
         reason, cause = str(error), error.__cause__
+    except ConfigurationError:
+        raise
     except ChladniError as error:  # the first run failed
         reason, cause = error.message, error
     except ImportError as error:

@@ -18,6 +18,7 @@ from chladni_runtime.models.files import (
     require_digest,
 )
 from chladni_runtime.models.reference import ModelReference, parse_model_reference
+from chladni_runtime.settings import ConfigurationError
 
 EMBEDDED_MODEL_ID: Final = "embedded"
 SEPARATOR: Final = "+"
@@ -33,7 +34,7 @@ _WEIGHTS_OF_A_WHOLE_MODEL: Final = f"*/{WEIGHT_PATTERN}"
 _DECISIVE_SUFFIXES: Final = frozenset({".json", ".safetensors", ".txt"})
 
 
-class ModelFilesError(Exception):
+class ModelFilesError(ConfigurationError):
     """The files of a model are missing or damaged; the message says which and what to do.
 
     Attributes:

@@ -22,7 +22,7 @@ _USUAL_NAMES: Final = {
     "openai_url": "OLLAMA_HOST",
 }
 _ALIASES: Final = {"": GRAMMAR, "claude": ANTHROPIC, "ollama": OPENAI, "vllm": OPENAI}
-_NAMES: Final = frozenset({GRAMMAR, ANTHROPIC, OPENAI, *_ALIASES})
+WRITER_NAMES: Final = frozenset({GRAMMAR, ANTHROPIC, OPENAI, *_ALIASES})
 _OLLAMA_PORT: Final = 11434
 
 _log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def writer_settings(own: Mapping[str, str], environment: Mapping[str, str]) -> W
     """
     usual = WriterSettings()
     found = {field: environment.get(name, "").strip() for field, name in _USUAL_NAMES.items()}
-    if found["default"].lower() not in _NAMES:  # meant for other programs, and no reason not to start
+    if found["default"].lower() not in WRITER_NAMES:  # meant for other programs, and no reason not to start
         _log.warning("LLM_PROVIDER names no writer of prompts, and is ignored")
         found["default"] = ""
     found["openai_url"] = _ollama_url(found["openai_url"])

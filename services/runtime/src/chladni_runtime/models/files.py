@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from chladni_runtime.models.reference import ModelReference
+from chladni_runtime.settings import ConfigurationError
 
 WEIGHT_PATTERN: Final = "*.safetensors"
 
 
-class ModelLoadingError(Exception):
+class ModelLoadingError(ConfigurationError):
     """A model cannot be loaded; the message says why and what to do, and holds no path of the server."""
 
 

@@ -22,7 +22,7 @@ from chladni_similarity.embedders.alignment_network import (
     AlignmentConfig,
     AlignmentModel,
 )
-from chladni_similarity.embedders.inference import memory_errors, traced
+from chladni_similarity.embedders.inference import CPU, Placement, memory_errors, traced
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.whole_image import WholeImage
 from chladni_similarity.images.decoding import Pixels
@@ -46,15 +46,25 @@ class AlignmentEmbedder:
         digest: SHA-256 over its configuration and weights, hexadecimal.
         model: The model, ready for inference.
         calibrations: What its cosines mean.
+        placement: Where it runs.
     """
 
     def __init__(
-        self, manifest: Manifest, *, digest: str, model: AlignmentModel, calibrations: ModelCalibrations
+        self,
+        manifest: Manifest,
+        *,
+        digest: str,
+        model: AlignmentModel,
+        calibrations: ModelCalibrations,
+        placement: Placement = CPU,
     ) -> None:
         side = manifest.input_side_pixels
         self._whole_image = WholeImage(side)
-        self._image_tower = traced(_Images(model.image_tower), (3, side, side))
-        self._audio_tower = model.audio_tower
+        self._placement = placement
+        model.to(placement.dtype)
+        images = _Images(model.image_tower, placement.dtype)
+        self._image_tower = traced(images, (3, side, side), placement)
+        self._audio_tower = model.audio_tower.to(placement.device)
         self._score_map = calibrations.images or CosineScore()
         self._alignment_score_map = calibrations.alignment or CosineScore()
         self._card = ModelCard(
@@ -70,15 +80,17 @@ class AlignmentEmbedder:
                 "input": f"{side} x {side} pixels, whole image",
                 "score": self._score_map.description,
                 "alignment_score": self._alignment_score_map.description,
+                **placement.properties,
             },
         )
 
     @classmethod
-    def load(cls, directory: Path) -> AlignmentEmbedder:
+    def load(cls, directory: Path, placement: Placement = CPU) -> AlignmentEmbedder:
         """Return the embedder with the files that a directory's manifest names.
 
         Args:
             directory: Where they are; its name is what the model is called.
+            placement: Where it runs.
 
         Raises:
             ModelAbsentError: There is no manifest.
@@ -92,6 +104,7 @@ class AlignmentEmbedder:
             digest=sha256_of(config + weights),
             model=_build_model(config, weights),
             calibrations=read_calibrations(directory, manifest),
+            placement=placement,
         )
 
     @property
@@ -130,22 +143,24 @@ class AlignmentEmbedder:
     def embed_audio(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the (N, dimension) vectors, not normalised, of (N, 152) embeddings of audio."""
         with torch.inference_mode(), memory_errors():
-            features: NDArray[np.float32] = self._audio_tower(torch.tensor(audio)).numpy()
+            inputs = torch.tensor(audio, device=self._placement.device, dtype=self._placement.dtype)
+            features: NDArray[np.float32] = self._audio_tower(inputs).float().cpu().numpy()
             return features
 
 
 class _Images(nn.Module):
     """From 8-bit pixels (N, 3, side, side) to vectors (N, dimension)."""
 
-    def __init__(self, tower: nn.Module) -> None:
+    def __init__(self, tower: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self._tower = tower
+        self._dtype = dtype
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the vectors of images."""
         values = pixels.to(torch.float32, memory_format=torch.channels_last)
-        vectors: torch.Tensor = self._tower(values.div_(_WHITE))
-        return vectors
+        vectors: torch.Tensor = self._tower(values.div_(_WHITE).to(self._dtype))
+        return vectors.float()
 
 
 def _build_model(config: bytes, weights: bytes) -> AlignmentModel:

@@ -74,11 +74,18 @@ class ModelCatalog:
         )
 
 
-def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
+def load_catalog(
+    references: Sequence[ModelReference], *, device: str = "cpu", dtype: str = "auto"
+) -> ModelCatalog:
     """Load models; takes seconds.
 
     A model that cannot be loaded is listed as unavailable, and the others serve. An embedded model that has
     not been trained yet is left out, so that what paints images to train it on can use the others.
+
+    Args:
+        references: The models, the default one first.
+        device: Device that they run on, as torch names it.
+        dtype: Numbers that they compute in; ``auto`` chooses.
 
     Raises:
         ModelLoadingError: No model can be loaded.
@@ -87,7 +94,7 @@ def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
     failures: list[tuple[str, ModelLoadingError]] = []
     for reference in references:
         try:
-            embedder = _load_embedder(reference)
+            embedder = _load_embedder(reference, device=device, dtype=dtype)
             require_digest(reference, embedder.card.digest)
             embedders.append(embedder)
         except ModelAbsentError as error:
@@ -101,6 +108,9 @@ def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
             )
         except ModelLoadingError as error:
             failures.append((reference.name, error))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are served
+            _log.exception("model %s failed to load", reference.name)
+            failures.append((reference.name, _unexpected(error)))
     if not embedders and failures:
         raise failures[0][1]
     for name, failure in failures:
@@ -111,23 +121,34 @@ def load_catalog(references: Sequence[ModelReference]) -> ModelCatalog:
     return ModelCatalog(embedders, [(name, str(failure)) for name, failure in failures])
 
 
-def _load_embedder(reference: ModelReference) -> ImageEmbedder:
+def _unexpected(error: Exception) -> ModelLoadingError:
+    failure = ModelLoadingError(
+        "It failed in an unexpected way when it was loaded; the server's log says how."
+    )
+    failure.__cause__ = error
+    return failure
+
+
+def _load_embedder(reference: ModelReference, *, device: str, dtype: str) -> ImageEmbedder:
     # Imported here: torch takes a second and transformers two more, in which the server should already answer
     # health checks; and a server of EfficientNet-Lite0 alone saves the 100 MB that transformers takes.
+    from chladni_similarity.embedders.inference import place  # noqa: PLC0415
+
+    placement = place(device, dtype)
     if reference.source == EFFICIENTNET_MODEL_ID:
         from chladni_similarity.embedders.efficientnet_lite0 import EfficientNetLite0Embedder  # noqa: PLC0415
 
-        return EfficientNetLite0Embedder.load()
+        return EfficientNetLite0Embedder.load(placement)
     if reference.source == ALIGNMENT_MODEL_ID or _holds_alignment_model(reference):
         from chladni_similarity.embedders.alignment import AlignmentEmbedder  # noqa: PLC0415
 
         is_shipped = reference.source == ALIGNMENT_MODEL_ID
         return AlignmentEmbedder.load(
-            shipped_model_directory(ALIGNMENT_MODEL_ID) if is_shipped else reference.directory
+            shipped_model_directory(ALIGNMENT_MODEL_ID) if is_shipped else reference.directory, placement
         )
     from chladni_similarity.embedders.clip import ClipEmbedder  # noqa: PLC0415
 
-    return ClipEmbedder.load(reference)
+    return ClipEmbedder.load(reference, placement)
 
 
 def _holds_alignment_model(reference: ModelReference) -> bool:

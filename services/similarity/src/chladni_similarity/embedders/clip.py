@@ -25,7 +25,7 @@ from chladni_runtime.models.files import (
     require_safetensors,
 )
 from chladni_runtime.models.reference import ModelReference
-from chladni_similarity.embedders.inference import memory_errors, traced
+from chladni_similarity.embedders.inference import CPU, Placement, memory_errors, traced
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.images.decoding import Pixels
 from chladni_similarity.models.scoring import CosineScore
@@ -52,18 +52,25 @@ class ClipEmbedder:
         card: What callers may know of the model.
         model: The model, ready for inference; its text tower is not used.
         processor: The model's preparation of images, on Pillow and NumPy.
+        placement: Where it runs.
     """
 
-    def __init__(self, card: ModelCard, model: CLIPModel, processor: CLIPImageProcessorPil) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        model: CLIPModel,
+        processor: CLIPImageProcessorPil,
+        placement: Placement = CPU,
+    ) -> None:
         self._card = card
         self._score_map = CosineScore()
         self._processor = processor
         side = model.config.vision_config.image_size
-        self._network = traced(_ImageTower(model, processor), (3, side, side))
+        self._network = traced(_ImageTower(model, processor, placement.dtype), (3, side, side), placement)
         self._ready_shape = self._find_ready_shape((3, side, side))
 
     @classmethod
-    def load(cls, reference: ModelReference) -> ClipEmbedder:
+    def load(cls, reference: ModelReference, placement: Placement = CPU) -> ClipEmbedder:
         """Return the embedder of a CLIP in a directory or on the model hub.
 
         Only safetensors are loaded, and no code that comes with a model runs.
@@ -83,7 +90,7 @@ class ClipEmbedder:
             raise ModelLoadingError(f"{reference.name} cannot be loaded as a CLIP: {error}") from error
         del model.text_model  # nearly half of the memory
         model.eval().requires_grad_(requires_grad=False)
-        return cls(_describe(reference, directory, model), model, processor)
+        return cls(_describe(reference, directory, model, placement), model, processor, placement)
 
     @property
     def card(self) -> ModelCard:
@@ -143,19 +150,23 @@ class _ImageTower(nn.Module):
     Normalises as the model's own configuration says, all images of a batch at once.
     """
 
-    def __init__(self, model: CLIPModel, processor: CLIPImageProcessorPil) -> None:
+    _scale: torch.Tensor
+    _offset: torch.Tensor
+
+    def __init__(self, model: CLIPModel, processor: CLIPImageProcessorPil, dtype: torch.dtype) -> None:
         super().__init__()
-        self._model = model
+        self._model = model.to(dtype)
+        self._dtype = dtype
         factor = processor.rescale_factor if processor.do_rescale else 1.0
         mean = torch.tensor(processor.image_mean if processor.do_normalize else [0.0] * 3)
         deviation = torch.tensor(processor.image_std if processor.do_normalize else [1.0] * 3)
-        self._scale = (factor / deviation).view(3, 1, 1)
-        self._offset = (-mean / deviation).view(3, 1, 1)
+        self.register_buffer("_scale", (factor / deviation).view(3, 1, 1), persistent=False)
+        self.register_buffer("_offset", (-mean / deviation).view(3, 1, 1), persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the features of images."""
         values = pixels.to(torch.float32).mul_(self._scale).add_(self._offset)
-        features: torch.Tensor = self._model.get_image_features(values).pooler_output
+        features: torch.Tensor = self._model.get_image_features(values.to(self._dtype)).pooler_output
         return features.float()
 
 
@@ -179,7 +190,9 @@ def _load_model(directory: Path) -> CLIPModel:
     return model
 
 
-def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> ModelCard:
+def _describe(
+    reference: ModelReference, directory: Path, model: CLIPModel, placement: Placement
+) -> ModelCard:
     digest = directory_digest(directory, _FILE_PATTERNS)
     side = model.config.vision_config.image_size
     return ModelCard(
@@ -190,7 +203,8 @@ def _describe(reference: ModelReference, directory: Path, model: CLIPModel) -> M
         space=f"{reference.name}@{digest[:12]}",
         dimension=model.config.projection_dim,
         family="clip",
-        properties={"input": f"{side} x {side} pixels, centre", "score": CosineScore.description},
+        properties={"input": f"{side} x {side} pixels, centre", "score": CosineScore.description}
+        | placement.properties,
     )
 
 

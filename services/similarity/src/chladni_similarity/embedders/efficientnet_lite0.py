@@ -13,7 +13,7 @@ from torch import nn
 
 from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.embedders.efficientnet import EfficientNetLite0
-from chladni_similarity.embedders.inference import memory_errors, traced
+from chladni_similarity.embedders.inference import CPU, Placement, memory_errors, traced
 from chladni_similarity.embedders.interface import ModelCard
 from chladni_similarity.embedders.whole_image import WholeImage
 from chladni_similarity.images.decoding import Pixels
@@ -47,14 +47,22 @@ class EfficientNetLite0Embedder:
         digest: SHA-256 of its weights, hexadecimal.
         network: The network with its weights, ready for inference.
         score_map: Turns cosines into scores.
+        placement: Where it runs.
     """
 
     def __init__(
-        self, manifest: Manifest, *, digest: str, network: EfficientNetLite0, score_map: ScoreMap
+        self,
+        manifest: Manifest,
+        *,
+        digest: str,
+        network: EfficientNetLite0,
+        score_map: ScoreMap,
+        placement: Placement = CPU,
     ) -> None:
         side = manifest.input_side_pixels
         self._whole_image = WholeImage(side)
-        self._network = traced(_Features(network), (3, side, side))
+        self._network = traced(_Features(network, placement.dtype), (3, side, side), placement)
+        self._has_cache = not placement.is_gpu
         self._card = ModelCard(
             model_id=manifest.model_id,
             digest=digest,
@@ -66,12 +74,13 @@ class EfficientNetLite0Embedder:
             properties={
                 "input": f"{side} x {side} pixels, whole image",
                 "score": score_map.description,
+                **placement.properties,
             },
         )
         self._score_map = score_map
 
     @classmethod
-    def load(cls) -> EfficientNetLite0Embedder:
+    def load(cls, placement: Placement = CPU) -> EfficientNetLite0Embedder:
         """Return the embedder with the weights that its manifest names.
 
         Raises:
@@ -93,6 +102,7 @@ class EfficientNetLite0Embedder:
             digest=manifest.weights.sha256,
             network=network.prepared_for_inference(),
             score_map=read_calibrations(directory, manifest).images or CosineScore(),
+            placement=placement,
         )
 
     @property
@@ -121,19 +131,22 @@ class EfficientNetLite0Embedder:
     def embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Return (N, 1280) features, each in [0, 6], of (N, 3, side, side) pixels."""
         with torch.inference_mode(), memory_errors():
-            slices = torch.split(torch.from_numpy(inputs), _IMAGES_AT_A_TIME)
+            slices = torch.split(
+                torch.from_numpy(inputs), _IMAGES_AT_A_TIME if self._has_cache else len(inputs)
+            )
             return torch.cat([self._network(pixels) for pixels in slices]).numpy()
 
 
 class _Features(nn.Module):
     """From 8-bit pixels (N, 3, side, side) to features (N, 1280)."""
 
-    def __init__(self, network: EfficientNetLite0) -> None:
+    def __init__(self, network: EfficientNetLite0, dtype: torch.dtype) -> None:
         super().__init__()
-        self._network = network
+        self._network = network.to(dtype)
+        self._dtype = dtype
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the features of images."""
         images = pixels.to(torch.float32, memory_format=torch.channels_last)
-        features: torch.Tensor = self._network(images.sub_(_MEAN).div_(_SCALE))
-        return features
+        features: torch.Tensor = self._network(images.sub_(_MEAN).div_(_SCALE).to(self._dtype))
+        return features.float()
