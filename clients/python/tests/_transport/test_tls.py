@@ -7,8 +7,13 @@ import subprocess
 
 import grpc
 import pytest
+import trustme
 
 import chladni_client as chladni
+from chladni_client._transport import channel_settings
+from chladni_fakes.certificates import issue, new_files
+from chladni_runtime.security.certificates import watched_certificates
+from chladni_runtime.security.credentials import server_credentials
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,33 @@ def test_credentials_are_files_or_bytes(mutual_tls_target, certificate, is_path)
     with chladni.Client(mutual_tls_target, credentials=credentials, token="t") as client:
         assert client.list_recipes()
     assert b"KEY" not in repr(credentials).encode()
+
+
+def test_files_of_credentials_are_read_again_when_they_change(
+    script, health, start_server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(channel_settings, "FILE_CHECK_SECONDS", 0.0)
+    old, new = trustme.CA(), trustme.CA()
+    server_files, client_files = new_files(tmp_path, "server"), new_files(tmp_path, "client")
+    issue(server_files, old)
+    issue(client_files, old)
+    watched = watched_certificates(
+        "server",
+        certificate=server_files.certificate,
+        key=server_files.key,
+        authorities=server_files.authorities,
+    )
+    server, address = start_server(script, health, credentials=server_credentials(watched))
+    credentials = chladni.TlsCredentials(client_files.authorities, client_files.key, client_files.certificate)
+    with chladni.Client(address, credentials=credentials) as client:
+        assert client.list_recipes()
+        issue(server_files, new)
+        issue(client_files, new)
+        watched.refresh()
+        assert client.list_recipes()
+        client_files.key.unlink()
+        assert client.list_recipes()
+    server.stop(None).wait()
 
 
 def test_a_server_that_wants_a_certificate_refuses_clients_without(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import grpc
 
@@ -24,6 +25,7 @@ Token: TypeAlias = str | Callable[[], str]
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 DEFAULT_KEEPALIVE_SECONDS: Final = 30.0
+FILE_CHECK_SECONDS: Final = 10.0
 
 _SHORTEST_KEEPALIVE_SECONDS: Final = 5.0  # servers end connections that ping more often
 _KEEPALIVE_TIMEOUT_SECONDS: Final = 10.0
@@ -39,6 +41,9 @@ _OWN_KEYS: Final = {
 @dataclass(frozen=True, slots=True)
 class TlsCredentials:
     """TLS, and with a key of the client's own mutual TLS. Each is the bytes of a PEM file or its path.
+
+    Files of paths are looked at again before a call, at most every ten seconds; if they have changed, the
+    client opens a new connection, and calls in progress end on the old one.
 
     Attributes:
         root_certificates: Certificate authorities to trust; those of gRPC if absent.
@@ -63,9 +68,15 @@ class TlsCredentials:
         Raises:
             OSError: A file cannot be read.
         """
-        return grpc.ssl_channel_credentials(
-            *map(_content_of, (self.root_certificates, self.private_key, self.certificate_chain))
-        )
+        return grpc.ssl_channel_credentials(*self.contents())
+
+    def contents(self) -> tuple[bytes | None, ...]:
+        """Return the authorities, the key and the certificate as they are now.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        return tuple(map(_content_of, (self.root_certificates, self.private_key, self.certificate_chain)))
 
 
 def _content_of(source: PemSource | None) -> bytes | None:
@@ -102,14 +113,38 @@ class ChannelSettings:
             raise ValueError(
                 f"keepalive_seconds must be None or at least {_SHORTEST_KEEPALIVE_SECONDS:g}, as servers ask"
             )
+        self._tls = credentials if isinstance(credentials, TlsCredentials) else None
+        self._contents = self._tls.contents() if self._tls is not None else ()
         self.credentials = (
-            credentials.to_channel_credentials() if isinstance(credentials, TlsCredentials) else credentials
+            grpc.ssl_channel_credentials(*self._contents)
+            if self._tls is not None
+            else cast("grpc.ChannelCredentials | None", credentials)
         )
+        self.version = 1
+        self._looked_at = time.monotonic()
         self._token = token
         self._keepalive_seconds = keepalive_seconds
         self.compression = compression
         self.options = dict(options)
         self.retry_policy = retry_policy or RetryPolicy()
+
+    def refresh(self) -> None:
+        """Take over files of the credentials that have changed; `version` grows then.
+
+        Files that cannot be read change nothing.
+        """
+        now = time.monotonic()
+        if self._tls is None or now - self._looked_at < FILE_CHECK_SECONDS:
+            return
+        self._looked_at = now
+        try:
+            found = self._tls.contents()
+        except OSError:
+            return
+        if found != self._contents:
+            self._contents = found
+            self.credentials = grpc.ssl_channel_credentials(*found)
+            self.version += 1
 
     def check_for(self, target: str) -> None:
         """Check that a token does not leave this machine in clear text.

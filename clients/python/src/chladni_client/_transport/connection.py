@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from chladni_contract.metadata import REQUEST_ID_KEY, SESSION_TOKEN_KEY
 
 ResponseT = TypeVar("ResponseT")
 
+_OLD_CHANNEL_SECONDS: Final = 3600.0  # longer than any stream of this project lasts
 _MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 _OPTIONS: Final[Mapping[str, str | int]] = {
     "grpc.max_receive_message_length": _MAX_RESPONSE_BYTES,
@@ -70,6 +72,8 @@ class Connection:
         self._settings = settings
         self._session: Metadata = ((SESSION_TOKEN_KEY, session_token),) if session_token else ()
         self._channel: grpc.aio.Channel | None = None
+        self._version = settings.version
+        self._closing: set[asyncio.Future[None]] = set()
         self._is_closed = False
         self._made_in = os.getpid()
 
@@ -81,7 +85,14 @@ class Connection:
             RuntimeError: The connection was closed, or the process was forked.
         """
         self._check_open()
+        self._settings.refresh()
+        if self._channel is not None and self._version != self._settings.version:
+            closing = asyncio.ensure_future(self._channel.close(grace=_OLD_CHANNEL_SECONDS))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            self._channel = None
         if self._channel is None:
+            self._version = self._settings.version
             config = service_config(self._settings.retry_policy)
             self._channel = self._open_channel({"grpc.service_config": config})
         return self._channel
@@ -100,6 +111,8 @@ class Connection:
     async def close(self) -> None:
         """Close the channel for good and cancel its calls."""
         self._is_closed = True
+        for closing in self._closing:
+            closing.cancel()
         if self._channel is not None:
             await self._channel.close(grace=None)
 
