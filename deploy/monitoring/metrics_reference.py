@@ -20,6 +20,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
 from chladni_image_generation.metrics import GenerationMetrics
+from chladni_runtime.security.watched_files import FileMetrics
 from chladni_runtime.server.metrics import ServerMetrics
 from chladni_runtime.telemetry.process_metrics import (
     GpuCollector,
@@ -97,6 +98,7 @@ def metrics_of_services() -> Mapping[str, tuple[Metric, ...]]:
     every = CollectorRegistry()
     ServerMetrics(every)
     WorkMetrics(every)
+    FileMetrics(every)
     every.register(MemoryCollector())
     note_build(every, version="", revision="")
     audio = CollectorRegistry()

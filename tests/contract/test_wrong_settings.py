@@ -18,6 +18,7 @@ ALL_SETTINGS = (AudioFeaturesSettings, GatewaySettings, ImageGenerationSettings,
 UNLIMITED = {  # any text is a value of these
     "ANTHROPIC_MODEL", "OPENAI_MODEL", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OIDC_AUDIENCE",
     "IMAGE_FOLDER", "HOST", "OIDC_SCOPE_PREFIX",
+    "IMAGE_BUCKET_ACCESS_KEY_ID", "IMAGE_BUCKET_SECRET_ACCESS_KEY",
 }  # fmt: skip
 WRONG_TEXT = {
     "TRUSTED_PEERS": "10.0.0.0/99",

@@ -89,7 +89,7 @@ def _allowed(field: FieldInfo) -> str:
     number = next((text for kind, text in _NUMBERS.items() if kind in kinds), None)
     bounds = _limits(field, _BOUNDS)
     if number:
-        return f"{number} {bounds}".strip()
+        return f"{number} {'of ' if bounds.startswith('at') else ''}{bounds}".strip()
     lengths = _limits(field, _LENGTHS)
     pattern = _constraint(field, "pattern")
     choices = re.fullmatch(r"\^\(([\w|]+)\)\$", pattern) if pattern else None
@@ -119,7 +119,7 @@ def _advice(field: FieldInfo) -> str:
     ):
         return f"{described}Correct it, or unset it for none."
     if isinstance(default, tuple):
-        default = ", ".join(map(str, default))
+        default = ", ".join(str(getattr(item, "full_name", item)) for item in default)
     elif isinstance(default, bool):
         default = str(default).lower()
     return f"{described}Correct it, or unset it for the default, {default}."

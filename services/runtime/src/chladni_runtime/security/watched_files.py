@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -127,6 +127,36 @@ def read_bytes(part: str, path: Path) -> bytes:
     return content
 
 
+class FileMetrics:
+    """Metrics of watched files.
+
+    Args:
+        registry: Registry that the metrics join.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._reloads = Counter(
+            "chladni_file_reloads_total",
+            "New versions of certificates and token files, by whether they were loaded or refused.",
+            ["files", "outcome"],
+            registry=registry,
+        )
+        self._expiry = Gauge(
+            "chladni_certificate_expiry_timestamp_seconds",
+            "When the certificate in force ends, in seconds since 1970.",
+            ["files"],
+            registry=registry,
+        )
+
+    def note(self, files: WatchedFiles[Any], outcome: Outcome = Outcome.UNCHANGED) -> None:
+        """Count what came of a look, and note when the certificate among the files ends, if there is one."""
+        for counted in (Outcome.LOADED, Outcome.REFUSED):
+            self._reloads.labels(files.name, counted.value).inc(counted is outcome)
+        expires_at = getattr(files.content, "expires_at", None)
+        if expires_at is not None:
+            self._expiry.labels(files.name).set(expires_at.timestamp())
+
+
 @asynccontextmanager
 async def watching(
     files: Sequence[WatchedFiles[Any]], *, interval_seconds: float, registry: CollectorRegistry
@@ -136,28 +166,19 @@ async def watching(
     Args:
         files: The files, with different names.
         interval_seconds: Time between two looks.
-        registry: Takes the metric.
+        registry: Takes the metrics.
     """
-    if not files:
-        yield
-        return
-    reloads = Counter(
-        "chladni_file_reloads_total",
-        "New versions of certificates and token files, by whether they were loaded or refused.",
-        ["files", "outcome"],
-        registry=registry,
-    )
+    metrics = FileMetrics(registry)
     for watched in files:
-        for outcome in (Outcome.LOADED, Outcome.REFUSED):
-            reloads.labels(watched.name, outcome.value)
+        metrics.note(watched)
 
     async def look() -> None:
-        while True:
+        while files:
             await asyncio.sleep(interval_seconds)
             for watched in files:
                 outcome = await asyncio.to_thread(watched.refresh)
                 if outcome is not Outcome.UNCHANGED:
-                    reloads.labels(watched.name, outcome.value).inc()
+                    metrics.note(watched, outcome)
 
     looking = asyncio.create_task(look())
     try:
