@@ -18,7 +18,7 @@ from chladni_contract.status import rich_status_of
 from chladni_gateway.access.principals import Scope
 from chladni_gateway.access.token_file import line_of, new_token
 from chladni_gateway.composition import SERVICE_NAMES
-from chladni_gateway.grpc_api.authentication import scope_of_method
+from chladni_gateway.grpc_api.callers.authentication import scope_of_method
 from chladni_gateway.rest.middleware.authentication import scope_of_request
 
 ALICE, BOB, READER, EXPIRED = (new_token() for _ in range(4))

@@ -13,9 +13,9 @@ import pytest
 import trustme
 import yaml
 
-from chladni_fakes.certificates import issue, new_files
 from chladni_fakes.generation_on_command import SERVICE_NAME, ScriptedServicer, compose_around
 from chladni_fakes.loopback import LoopbackSettings
+from chladni_fakes.security.certificates import issue, new_files
 from chladni_runtime.server.server import running_service
 
 FILES = {"tls.crt", "tls.key", "ca.crt"}

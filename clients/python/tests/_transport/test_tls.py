@@ -11,7 +11,7 @@ import trustme
 
 import chladni_client as chladni
 from chladni_client._transport import channel_settings
-from chladni_fakes.certificates import issue, new_files
+from chladni_fakes.security.certificates import issue, new_files
 from chladni_runtime.security.certificates import watched_certificates
 from chladni_runtime.security.credentials import server_credentials
 

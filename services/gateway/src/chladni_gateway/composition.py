@@ -43,7 +43,7 @@ from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.grpc_api.anomaly_servicer import AnomalyServicer
 from chladni_gateway.grpc_api.audio_servicer import AudioServicer
-from chladni_gateway.grpc_api.authentication import call_authentication
+from chladni_gateway.grpc_api.callers.authentication import call_authentication
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer

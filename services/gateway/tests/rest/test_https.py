@@ -11,7 +11,7 @@ import pytest
 import trustme
 from websockets.asyncio.client import connect
 
-from chladni_fakes.certificates import issue, new_files, trust
+from chladni_fakes.security.certificates import issue, new_files, trust
 from chladni_gateway.rest import server as https
 from chladni_gateway.rest.server import http_server
 from chladni_runtime.security.certificates import watched_certificates

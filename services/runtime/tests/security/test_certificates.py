@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from chladni_fakes.certificates import issue, new_files
+from chladni_fakes.security.certificates import issue, new_files
 from chladni_runtime.security.certificates import watched_certificates
 from chladni_runtime.security.watched_files import FileError, Outcome
 

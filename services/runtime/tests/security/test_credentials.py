@@ -13,9 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
-from chladni_fakes.certificates import issue, new_files, trust
 from chladni_fakes.generation_on_command import SERVICE_NAME, ScriptedServicer, compose_around
 from chladni_fakes.loopback import LoopbackSettings
+from chladni_fakes.security.certificates import issue, new_files, trust
 from chladni_runtime.client.channel import Connection
 from chladni_runtime.security.certificates import watched_certificates
 from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity

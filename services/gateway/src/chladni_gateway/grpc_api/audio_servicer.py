@@ -9,9 +9,9 @@ from chladni.gateway.v1 import audio_service_pb2 as service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as service_grpc
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.grpc_api.callers.sessions import caller_of
 from chladni_gateway.grpc_api.deadlines import deadline_of
 from chladni_gateway.grpc_api.requests import to_clip
-from chladni_gateway.grpc_api.sessions import caller_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,6 +13,7 @@ from chladni_gateway.backends.messages import to_format_message
 from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.request import last_seen_of, page_size_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
 from chladni_gateway.grpc_api.deadlines import creation_deadline_of, deadline_of
 from chladni_gateway.grpc_api.events import to_event_message
 from chladni_gateway.grpc_api.images import (
@@ -22,7 +23,6 @@ from chladni_gateway.grpc_api.images import (
     to_owned_image_message,
 )
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request, to_image_source
-from chladni_gateway.grpc_api.sessions import caller_of, creating_session_of_call, session_of_call
 from chladni_gateway.similarity.search import MAX_MATCHES
 from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.validation import RequestValidator

@@ -12,9 +12,9 @@ from chladni_gateway.creation.job import parse_job_id
 from chladni_gateway.creation.job_runner import page_of
 from chladni_gateway.domain.request import page_size_of
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
 from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request
-from chladni_gateway.grpc_api.sessions import caller_of, creating_session_of_call, session_of_call
 from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.validation import RequestValidator
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_gateway.rest.routes.page import StaticFile, accepts_gzip, read_folder
+from chladni_gateway.rest.routes.pages.page import StaticFile, accepts_gzip, read_folder
 
 SCRIPT = "/static/scripts/app.js"
 

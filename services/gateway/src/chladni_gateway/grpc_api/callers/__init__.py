@@ -1,0 +1,1 @@
+"""Who gRPC calls come from: tokens, and sessions."""

@@ -1,0 +1,1 @@
+"""The page, and the one on which people sign in."""

@@ -1,0 +1,1 @@
+"""Authorities, certificates and keys for tests."""
