@@ -128,6 +128,9 @@ async def test_rest_answers_with_401_and_403_and_says_how_to_authenticate(guarde
         answer = await gateway.http.post("/api/v1/generate", headers=bearer(READER), content=b"")
         assert (answer.status_code, error_of(answer)["code"]) == (403, "PERMISSION_DENIED")
         assert 'scope="write"' in answer.headers["www-authenticate"]
+        assert (await gateway.http.get("/f/no-such-link")).status_code == 404
+        for method, path in (("GET", "/f?image_id=x"), ("POST", "/f"), ("DELETE", "/f/no-such-link")):
+            assert (await gateway.http.request(method, path)).status_code == 401
         for path in ("/api/v1/health", "/api/v1/openapi.json", "/static/styles/base.css", "/sign-in"):
             assert (await gateway.http.get(path)).status_code != 401
     assert "secret-of-someone" not in caplog.text

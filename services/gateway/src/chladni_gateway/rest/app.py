@@ -31,9 +31,9 @@ from chladni_gateway.rest.routes.jobs import job_routes
 from chladni_gateway.rest.routes.live import live_routes
 from chladni_gateway.rest.routes.music import music_routes
 from chladni_gateway.rest.routes.pages.page import page_routes
+from chladni_gateway.rest.routes.pages.shared import SHARED_AUDIO_PATH, shared_routes
 from chladni_gateway.rest.routes.pages.sign_in import sign_in_routes
 from chladni_gateway.rest.routes.prompts import MAX_SCORE_BYTES, PROMPTS_PATH, SCORE_PATH, prompt_routes
-from chladni_gateway.rest.routes.shared import SHARED_AUDIO_PATH, shared_routes
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
 from chladni_gateway.rest.uploads import UploadPlaces, UploadReader
 

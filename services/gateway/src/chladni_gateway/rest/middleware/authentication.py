@@ -27,7 +27,8 @@ OPEN_PATHS: Final = frozenset(
 )
 """Paths that need no token."""
 
-_STATIC_PATHS: Final = "/static/"
+_OPEN_FOLDERS: Final = ("/static/", "/f/")
+"""Where a GET needs no token: files of the page, and images that their owners share by a link."""
 _PAGE: Final = "/"
 _READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING_POSTS: Final = frozenset(
@@ -64,7 +65,7 @@ class AuthenticationMiddleware:
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Handle a connection."""
-        if scope["type"] not in {"http", "websocket"} or _is_open(scope["path"]):
+        if scope["type"] not in {"http", "websocket"} or _is_open(scope):
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
@@ -87,5 +88,7 @@ class AuthenticationMiddleware:
         return await self._authenticator.authenticate_header(authorization)
 
 
-def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(_STATIC_PATHS)
+def _is_open(scope: AsgiScope) -> bool:
+    path = scope["path"]
+    is_reading = scope.get("method") in _READING_METHODS
+    return path in OPEN_PATHS or (is_reading and path.startswith(_OPEN_FOLDERS))
