@@ -16,7 +16,8 @@ DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/tra
 SOURCES := protos/contract/src services/runtime/src services/training/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/batch_quick.py \
-	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py deploy/monitoring/check.py \
+	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py deploy/docker/sbom.py \
+	deploy/cluster/cluster_check.py deploy/cluster/name_server.py deploy/monitoring/monitoring_check.py \
 	deploy/monitoring/dashboards.py deploy/monitoring/metrics_reference.py \
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src \
 	tests/robustness/src
@@ -147,7 +148,11 @@ models-check: $(STAMP) ## Try a real model, MODEL=a directory or hub id; writes 
 
 .PHONY: monitoring-check
 monitoring-check: $(STAMP) ## Run a real Prometheus and a trace collector against the services (2 minutes)
-	@$(BIN)/python deploy/monitoring/check.py
+	@$(BIN)/python deploy/monitoring/monitoring_check.py
+
+.PHONY: cluster-check
+cluster-check: $(STAMP) ## Let replicas come and go under load, and mix versions (3 minutes); OLDER=a commit
+	@$(BIN)/python deploy/cluster/cluster_check.py $(if $(OLDER),--older $(OLDER))
 
 .PHONY: verify
 verify: verify-protos verify-lint verify-types verify-imports verify-structure ## Run every check that is not a test

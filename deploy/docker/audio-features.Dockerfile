@@ -20,9 +20,17 @@ ARG EXTRAS="[music]"
 ARG INDEX_ARGUMENTS=""
 # hadolint ignore=SC2086
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
-    ${INDEX_ARGUMENTS} ./protos/gen/python ./protos/contract ./services/runtime "./services/audio_features${EXTRAS}"
+    ${INDEX_ARGUMENTS} ./protos/gen/python ./protos/contract "./services/runtime[tracing]" "./services/audio_features${EXTRAS}"
+COPY deploy/docker/sbom.py ./
+RUN /opt/chladni/bin/python sbom.py chladni/audio-features 0.1.0 > /opt/chladni/sbom.cdx.json
 
 FROM ${PYTHON_IMAGE}
+ARG REVISION=""
+LABEL org.opencontainers.image.title="chladni/audio-features" \
+    org.opencontainers.image.description="Turns sound into spectrograms, descriptors and embeddings" \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --gid 10001 chladni \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin chladni
 COPY --from=build /opt/chladni /opt/chladni
@@ -32,6 +40,7 @@ ENV PATH=/opt/chladni/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     OMP_WAIT_POLICY=PASSIVE \
     GRPC_VERBOSITY=NONE \
+    CHLADNI_REVISION="${REVISION}" \
     NUMBA_CACHE_DIR=/tmp/numba \
     CHLADNI_AUDIO_FEATURES_HOST=0.0.0.0
 USER 10001:10001

@@ -21,9 +21,17 @@ COPY protos/contract protos/contract
 COPY services/runtime services/runtime
 COPY services/similarity services/similarity
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
-    ./protos/gen/python ./protos/contract ./services/runtime ./services/similarity
+    ./protos/gen/python ./protos/contract "./services/runtime[tracing]" ./services/similarity
+COPY deploy/docker/sbom.py ./
+RUN /opt/chladni/bin/python sbom.py chladni/similarity 0.1.0 > /opt/chladni/sbom.cdx.json
 
 FROM ${PYTHON_IMAGE}
+ARG REVISION=""
+LABEL org.opencontainers.image.title="chladni/similarity" \
+    org.opencontainers.image.description="Measures how alike images are" \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --gid 10001 chladni \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin chladni \
     && install -d -o 10001 -g 10001 /var/lib/chladni/collections /var/lib/chladni/normal-sets
@@ -34,6 +42,7 @@ ENV PATH=/opt/chladni/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     OMP_WAIT_POLICY=PASSIVE \
     GRPC_VERBOSITY=NONE \
+    CHLADNI_REVISION="${REVISION}" \
     CHLADNI_SIMILARITY_HOST=0.0.0.0
 USER 10001:10001
 EXPOSE 50053 9103

@@ -115,6 +115,7 @@ def test_an_image_holds_its_own_service_only(
         "services/runtime",
         f"services/{service.folder}",
         "deploy/docker/healthcheck.py",
+        "deploy/docker/sbom.py",
     }
     assert [source for source in sources if not (repository / source).exists()] == []
 

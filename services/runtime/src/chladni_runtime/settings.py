@@ -98,6 +98,13 @@ class ServiceSettings(BaseModel):
     max_connections: int = Field(
         1024, ge=1, le=100_000, description="gRPC connections at most; further ones are closed."
     )
+    max_connection_age_seconds: float = Field(
+        30.0,
+        ge=0.1,
+        le=86_400,
+        description="Age at which a client is asked to connect again, so that it finds replicas that were "
+        "added. Its calls in progress go on.",
+    )
     message_timeout_seconds: float = Field(
         300.0, gt=0, le=3600, description="Time for the request message of a gRPC call to arrive."
     )

@@ -55,7 +55,6 @@ _EXIT_MISCONFIGURED = 2  # as for wrong settings
 _WANTED_FILES = 8192
 _ENDING_SECONDS = 2.0
 _REVISION_VARIABLE = "CHLADNI_REVISION"
-_MAX_CONNECTION_AGE_MS = 10 * 60 * 1000
 _CONNECTION_GRACE_MS = 60 * 60 * 1000  # Longer than any stream of this project lasts.
 _KEEPALIVE_TIME_MS = 60 * 1000
 _KEEPALIVE_TIMEOUT_MS = 20 * 1000
@@ -288,7 +287,7 @@ def _server_options(settings: ServiceSettings) -> list[tuple[str, int]]:
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT_MS),
         ("grpc.max_connection_idle_ms", _MAX_CONNECTION_IDLE_MS),
         # Clients reconnect from time to time, and so find replicas that were added.
-        ("grpc.max_connection_age_ms", _MAX_CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000)),
         ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
         # Clients may ping a silent connection, with or without calls, so that a proxy does not drop it;
         # by default gRPC ends a connection after its third ping within five minutes.

@@ -1,6 +1,6 @@
 """Run a Prometheus and a trace collector against the real services, and see that operators would see.
 
-    python deploy/monitoring/check.py
+    python deploy/monitoring/monitoring_check.py
 
 `make monitoring-check` calls it. It starts the four services on free ports of this machine, makes images, and
 requires: every service is scraped; every recording rule gives numbers; every expression of the dashboards is

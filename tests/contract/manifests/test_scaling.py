@@ -1,0 +1,113 @@
+"""Autoscalers ask for what exists, scale down slower than the longest work, and lose nothing of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from chladni_gateway.config import GatewaySettings
+
+Resources = list[dict[str, Any]]
+
+
+@pytest.fixture
+def scaled(build: Callable[[Path], Resources], repository: Path) -> Callable[[str], Resources]:
+    return lambda overlay: build(repository / f"deploy/kustomize/overlays/{overlay}")
+
+
+def _of_kind(resources: Resources, kind: str) -> dict[str, Any]:
+    return {item["metadata"]["name"]: item for item in resources if item["kind"] == kind}
+
+
+def _autoscalers(resources: Resources) -> dict[str, Any]:
+    """Return the behaviour of scaling by Deployment, whoever scales it."""
+    by_keda = {
+        item["spec"]["scaleTargetRef"]["name"]: item["spec"]["advanced"]["horizontalPodAutoscalerConfig"][
+            "behavior"
+        ]
+        for item in _of_kind(resources, "ScaledObject").values()
+    }
+    by_cpu = {
+        item["spec"]["scaleTargetRef"]["name"]: item["spec"]["behavior"]
+        for item in _of_kind(resources, "HorizontalPodAutoscaler").values()
+    }
+    assert not by_keda.keys() & by_cpu.keys()
+    return by_keda | by_cpu
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "prod"])
+def test_every_service_but_the_gateway_is_scaled_and_has_no_number_of_its_own(
+    scaled: Callable[[str], Resources], overlay: str
+) -> None:
+    resources = scaled(overlay)
+    deployments = _of_kind(resources, "Deployment")
+    assert _autoscalers(resources).keys() == deployments.keys() - {"gateway"}
+    assert {name for name, item in deployments.items() if "replicas" in item["spec"]} == {"gateway"}
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "prod"])
+def test_image_generation_scales_down_slower_than_its_longest_work(
+    scaled: Callable[[str], Resources], overlay: str
+) -> None:
+    resources = scaled(overlay)
+    environ = next(
+        item["data"]
+        for item in _of_kind(resources, "ConfigMap").values()
+        if item["metadata"]["name"].startswith("image-generation-")
+    )
+    drain_seconds = float(environ["CHLADNI_IMAGE_GENERATION_DRAIN_TIMEOUT_SECONDS"])
+    longest_seconds = GatewaySettings.model_fields["job_timeout_seconds"].default
+    down = _autoscalers(resources)["image-generation"]["scaleDown"]
+    assert drain_seconds >= longest_seconds
+    assert down["stabilizationWindowSeconds"] > drain_seconds
+    assert all(policy["value"] == 1 for policy in down["policies"])
+    assert all(policy["periodSeconds"] > drain_seconds for policy in down["policies"])
+
+
+def _queries(resources: Resources) -> Iterator[str]:
+    for item in _of_kind(resources, "ScaledObject").values():
+        for trigger in item["spec"]["triggers"]:
+            yield trigger["metadata"]["query"]
+
+
+def test_queries_are_promql_of_rules_and_metrics_that_exist(
+    scaled: Callable[[str], Resources], repository: Path
+) -> None:
+    rules = yaml.safe_load((repository / "deploy/monitoring/rules.yaml").read_text())["groups"]
+    known = {rule["record"] for group in rules for rule in group["rules"]}
+    known |= set(re.findall(r"`(chladni_\w+)`", (repository / "deploy/monitoring/METRICS.md").read_text()))
+    queries = list(_queries(scaled("prod")))
+    assert len(queries) == 4
+    for query in queries:
+        promql_parser.parse(query)
+        # A query without an answer would make KEDA fall back.
+        assert "or vector(0)" in query
+        (name,) = re.findall(r"[\w:]+(?=\{)", query)
+        assert name in known
+
+
+def test_keda_finds_the_prometheus_of_the_repository(
+    scaled: Callable[[str], Resources], build: Callable[[Path], Resources], repository: Path
+) -> None:
+    (service,) = _of_kind(build(repository / "deploy/monitoring"), "Service").values()
+    metadata = service["metadata"]
+    address = f"http://{metadata['name']}.{metadata['namespace']}.svc:{service['spec']['ports'][0]['port']}"
+    addresses = {
+        trigger["metadata"]["serverAddress"]
+        for item in _of_kind(scaled("prod"), "ScaledObject").values()
+        for trigger in item["spec"]["triggers"]
+    }
+    assert addresses == {address}
+
+
+def test_a_disruption_leaves_every_scaled_service_a_replica(scaled: Callable[[str], Resources]) -> None:
+    resources = scaled("prod")
+    budgets: Mapping[str, Any] = _of_kind(resources, "PodDisruptionBudget")
+    assert budgets.keys() == _autoscalers(resources).keys()
+    assert all(item["spec"]["maxUnavailable"] == 1 for item in budgets.values())
