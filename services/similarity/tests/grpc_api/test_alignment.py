@@ -16,7 +16,7 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_contract.score_curve import ScoreCurve
+from chladni_contract.score_curve import AlikenessDistribution, ScoreCurve
 from chladni_contract.status import from_rpc_error, trailing_metadata
 from chladni_contract.tensors import to_array, to_tensor
 from chladni_fakes.loopback import loopback_service
@@ -293,7 +293,12 @@ async def test_embeddings_come_with_the_curve_that_makes_scores_of_their_cosines
     images = [media_pb2.EncodedImage(content=content) for content in contents]
     request = similarity_pb2.EmbedImagesRequest(encoded=similarity_pb2.ImageBatch(images=images))
     embedded_images = await stub.EmbedImages(request)
-    curve = ScoreCurve(embedded_images.score_curve.midpoint, embedded_images.score_curve.slope)
+    message = embedded_images.score_curve
+    unlike, like = (
+        AlikenessDistribution(part.mean, part.deviation, tuple(part.quantiles))
+        for part in (message.unlike, message.like)
+    )
+    curve = ScoreCurve(message.midpoint, message.slope, unlike, like)
     compared = await stub.CompareImages(
         similarity_pb2.CompareImagesRequest(first=images[0], second=images[1])
     )

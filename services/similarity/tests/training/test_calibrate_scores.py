@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from chladni_contract.score_curve import AlikenessDistribution
 from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.models.calibration import (
     Calibration,
@@ -54,8 +55,10 @@ def test_pairs_far_apart_meet_halfway():
     calibration = calibrate([0.8, 0.9, 0.85], [0.1, 0.4, 0.3], data="three of each")
     assert calibration.midpoint == pytest.approx(0.6)
     assert (calibration.auc, calibration.eer) == (1, 0)
-    assert calibration.score_of(0.8) > 0.7
-    assert calibration.score_of(0.4) < 0.3
+    # Ranks: the least alike of the like pairs is just above the middle, the most alike near 1.
+    assert calibration.score_of(0.79) > 0.5
+    assert calibration.score_of(0.89) > 0.95
+    assert calibration.score_of(0.11) < 0.05
 
 
 def test_the_slope_is_the_logistic_regressions():
@@ -99,6 +102,7 @@ def test_pairs_that_say_nothing_are_refused(like, unlike, complaint):
 )
 def test_a_map_that_would_not_rise_is_refused(change):
     content = {"midpoint": 0.5, "slope": 20.0, "auc": 0.9, "eer": 0.1, "like_pairs": 2, "unlike_pairs": 2}
+    content |= {"unlike": AlikenessDistribution(0.4, 0.2), "like": AlikenessDistribution(1.5, 0.3)}
     assert Calibration(**content, data="").score_of(0.5) == 0.5
     with pytest.raises(CalibrationError):
         Calibration(**(content | change), data="")
@@ -109,6 +113,37 @@ def test_calibrations_survive_their_file():
     for alignment in (None, calibrate([0.5, 0.6], [0.1, 0.2], data="alignment")):
         calibrations = ModelCalibrations(images=images, alignment=alignment)
         assert parse_calibrations(format_calibrations(calibrations)) == calibrations
+
+
+def test_normal_distributions_are_fitted_and_others_become_a_table():
+    rng = np.random.default_rng(3)
+    normal = 1 - np.exp(-rng.normal(1.5, 0.3, 2_000))
+    assert calibrate(normal, normal - 0.4, data="").like.quantiles == ()
+    two_heaps = np.concatenate([normal, 1 - np.exp(-rng.normal(3.5, 0.1, 2_000))])
+    like = calibrate(two_heaps, normal - 0.4, data="").like
+    assert len(like.quantiles) == 33
+    assert like.share_below(2.5) == pytest.approx(0.5, abs=0.02)
+
+
+def test_scores_are_ranks():
+    rng = np.random.default_rng(4)
+    like, unlike = 1 - np.exp(-rng.normal(2.5, 0.3, 2_000)), 1 - np.exp(-rng.normal(0.8, 0.3, 2_000))
+    calibration = calibrate(like, unlike, data="")
+    scores = {
+        name: [calibration.score_of(cosine) for cosine in kind]
+        for name, kind in (("like", like), ("unlike", unlike))
+    }
+    assert np.median(scores["unlike"]) == pytest.approx(0.01 + 0.49 * 0.25, abs=0.01)
+    assert np.median(scores["like"]) == pytest.approx(1 - 0.5 * 0.25, abs=0.01)
+    assert min(scores["unlike"]) >= 0.01
+
+
+def test_a_calibration_of_the_logistic_curve_is_refused_by_name():
+    content = {"midpoint": 0.5, "slope": 20.0, "auc": 0.9, "eer": 0.1, "like_pairs": 2, "unlike_pairs": 2}
+    with pytest.raises(
+        CalibrationError, match=r"calibration\.json has the logistic curve .* chladni-train scores"
+    ):
+        parse_calibrations(json.dumps({"images": content | {"data": "old"}}).encode())
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b'{"images": {"midpoint": 1}}', b'{"others": {}}', b"\xff"])

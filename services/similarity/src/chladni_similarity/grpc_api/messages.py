@@ -12,6 +12,7 @@ from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.score_curve import AlikenessDistribution
 from chladni_contract.tensors import to_array, to_tensor
 from chladni_runtime.server.validation import RequestValidator
 from chladni_similarity.embedders.interface import AudioEmbedder, ImageEmbedder
@@ -175,7 +176,22 @@ def _model_info(embedder: ImageEmbedder) -> model_pb2.ModelInfo:
 
 def _to_score_curve(score_map: ScoreMap) -> model_pb2.ScoreCurve | None:
     curve = score_map.curve
-    return model_pb2.ScoreCurve(midpoint=curve.midpoint, slope=curve.slope) if curve else None
+    if curve is None:
+        return None
+    return model_pb2.ScoreCurve(
+        midpoint=curve.midpoint,
+        slope=curve.slope,
+        unlike=_to_distribution(curve.unlike),
+        like=_to_distribution(curve.like),
+    )
+
+
+def _to_distribution(distribution: AlikenessDistribution | None) -> model_pb2.AlikenessDistribution | None:
+    if distribution is None:
+        return None
+    return model_pb2.AlikenessDistribution(
+        mean=distribution.mean, deviation=distribution.deviation, quantiles=distribution.quantiles
+    )
 
 
 def encoded_image(image: media_pb2.EncodedImage, field: str, limits: ImageLimits) -> EncodedImage:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from chladni_contract.score_curve import ScoreCurve
+from chladni_contract.score_curve import AlikenessDistribution, ScoreCurve
 from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.models.files import Manifest, read_model_file
 
@@ -32,13 +32,15 @@ class Calibration:
     Attributes:
         midpoint: Cosine of the score 0.5, -1 to 1: as large a share of the like pairs lies below it as of the
             unlike pairs above it.
-        slope: Steepness, above 0; the fitted logistic regression's.
+        slope: Steepness, above 0, of the fitted logistic regression, for callers of before the distributions.
         auc: Area under the ROC curve, 0 to 1: how often a like pair has a greater cosine than an unlike one.
         eer: Equal error rate at the midpoint, 0 to 1.
         like_pairs: Number of like pairs.
         unlike_pairs: Number of unlike pairs.
         data: What the pairs were, for people.
-        curve: The map itself; follows from midpoint and slope.
+        unlike: How alike unlike pairs are.
+        like: How alike like pairs are.
+        curve: The map itself; follows from the others.
 
     Raises:
         CalibrationError: A number is not finite or out of its range.
@@ -51,13 +53,16 @@ class Calibration:
     like_pairs: int
     unlike_pairs: int
     data: str
+    unlike: AlikenessDistribution
+    like: AlikenessDistribution
     curve: ScoreCurve = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not (0 <= self.auc <= 1 and 0 <= self.eer <= 1):  # which NaN is not either
             raise CalibrationError("auc and eer must be from 0 to 1")
         try:
-            object.__setattr__(self, "curve", ScoreCurve(self.midpoint, self.slope))
+            curve = ScoreCurve(self.midpoint, self.slope, self.unlike, self.like)
+            object.__setattr__(self, "curve", curve)
         except ValueError as error:
             raise CalibrationError(str(error)) from None
 
@@ -66,11 +71,12 @@ class Calibration:
         """What a score means, for people."""
         return (
             f"calibrated: 0.5 at the cosine {self.midpoint:.3f}, where like and unlike pairs are separated "
-            f"with an equal error of {self.eer:.1%} (AUC {self.auc:.4f}; {self.data})"
+            f"with an equal error of {self.eer:.1%}; below it a rank among unlike pairs, above it among "
+            f"like ones (AUC {self.auc:.4f}; {self.data})"
         )
 
     def score_of(self, cosine: float) -> float:
-        """Return the score of a cosine: 0 at -1, 0.5 at the midpoint, 1 at 1; strictly rising between."""
+        """Return the score of a cosine: 0.5 at the midpoint, 1 at 1, strictly rising."""
         return self.curve.score_of(cosine)
 
 
@@ -95,9 +101,26 @@ def parse_calibrations(content: bytes) -> ModelCalibrations:
     """
     try:
         parts: Mapping[str, Any] = json.loads(content)
-        return ModelCalibrations(**{name: Calibration(**part) for name, part in parts.items()})
-    except (TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        return ModelCalibrations(**{name: _parse_calibration(part) for name, part in parts.items()})
+    except (TypeError, KeyError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CalibrationError(f"{CALIBRATION_NAME} is no calibration: {error}") from None
+
+
+def _parse_calibration(part: Mapping[str, Any]) -> Calibration:
+    values = dict(part)
+    if "slope" in values and not {"unlike", "like"} & values.keys():
+        raise CalibrationError(
+            f"{CALIBRATION_NAME} has the logistic curve of earlier versions, whose scores mean something "
+            "else; fit it again: chladni-train scores"
+        )
+    for kind in ("unlike", "like"):
+        distribution = dict(values[kind])
+        try:
+            quantiles = tuple(distribution.pop("quantiles"))
+            values[kind] = AlikenessDistribution(**distribution, quantiles=quantiles)
+        except ValueError as error:
+            raise CalibrationError(f"{CALIBRATION_NAME}, {kind} pairs: {error}") from None
+    return Calibration(**values)
 
 
 def read_calibrations(directory: Path, manifest: Manifest) -> ModelCalibrations:

@@ -1,8 +1,8 @@
 """Fit the maps from cosines to scores of the embedded models, from pairs whose cosines were measured.
 
 A score of 0.5 is given to the cosine at which as large a share of the like pairs is missed as of the
-unlike pairs is taken for alike; a logistic curve through it gives the others, 0 at a cosine of -1 and
-exactly 1 at 1.
+unlike pairs is taken for alike. Below it a score is a rank among the unlike pairs, above it among the like
+ones; equal images alone score 1, and nothing scores 0.
 
     make quality                                                # measures pairs: build/quality/pairs.json
     chladni-train scores
@@ -36,12 +36,17 @@ import numpy as np
 
 from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.models.calibration import (
+    CALIBRATION_NAME,
     Calibration,
     CalibrationError,
     ModelCalibrations,
-    read_calibrations,
+    parse_calibrations,
 )
-from chladni_similarity.models.files import read_directory_manifest, shipped_model_directory
+from chladni_similarity.models.files import (
+    read_directory_manifest,
+    read_model_file,
+    shipped_model_directory,
+)
 from chladni_similarity.models.references import ALIGNMENT_MODEL_ID, EFFICIENTNET_MODEL_ID
 from chladni_similarity.training.cosine_calibration import RocCurve, calibrate
 from chladni_similarity.training.model_directory import write_calibrations
@@ -133,17 +138,30 @@ def _measurement(name: str, entry: Mapping[str, Any]) -> Measurement:
 
 
 def _calibrate_model(directory: Path, measurements: Sequence[Measurement], *, data: str) -> None:
-    calibrations = read_calibrations(directory, read_directory_manifest(directory))
+    calibrations = _kept(directory, {measurement.kind for measurement in measurements})
     for measurement in measurements:
         calibration = _fitted(measurement, data=data)
         calibrations = replace(calibrations, **{measurement.kind: calibration})
         print(
             f"{measurement.model_id}, {measurement.kind}: 0.5 at the cosine {calibration.midpoint:.4f}, "
-            f"slope {calibration.slope:.1f}, AUC {calibration.auc:.4f}, EER {calibration.eer:.2%}, "
+            f"AUC {calibration.auc:.4f}, EER {calibration.eer:.2%}, "
             f"{calibration.like_pairs} like and {calibration.unlike_pairs} unlike pairs",
             flush=True,
         )
     _write(directory, calibrations, measurements)
+
+
+def _kept(directory: Path, fitted_kinds: set[str]) -> ModelCalibrations:
+    """Return the calibrations of a model that are not fitted now; those that are may be of any version."""
+    manifest = read_directory_manifest(directory)
+    if CALIBRATION_NAME not in manifest.sha256:
+        return ModelCalibrations()
+    parts = json.loads(read_model_file(directory, manifest, CALIBRATION_NAME))
+    kept = {name: part for name, part in parts.items() if name not in fitted_kinds}
+    try:
+        return parse_calibrations(json.dumps(kept).encode())
+    except CalibrationError as error:
+        raise PairsFileError(f"{directory.name}: {error}") from None
 
 
 def _fitted(measurement: Measurement, *, data: str) -> Calibration:

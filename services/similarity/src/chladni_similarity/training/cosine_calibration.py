@@ -11,13 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import auc, roc_curve
 
-from chladni_contract.score_curve import ScoreCurve
+from chladni_contract.score_curve import AlikenessDistribution, ScoreCurve, alikeness_of
 from chladni_similarity.models.calibration import Calibration, CalibrationError
 
 _LOWEST_SLOPE: Final = 0.1
 _BISECTIONS: Final = 60
 _END_MARGIN: Final = 1e-6
 _ROUNDING: Final = 1e-12  # of rates, which differ by far more if they differ at all
+_LARGEST_MISFIT: Final = 0.05
+"""Of a normal distribution: the largest difference of shares below a value (Kolmogorov's distance)."""
+_QUANTILES: Final = 33
+_LEAST_DEVIATION: Final = 1e-3
+_DECIMALS: Final = 4
 
 Cosines = NDArray[np.float64]
 
@@ -100,7 +105,27 @@ def calibrate(like: Sequence[float], unlike: Sequence[float], *, data: str) -> C
         like_pairs=len(likes),
         unlike_pairs=len(unlikes),
         data=data,
+        unlike=fit_distribution(unlikes),
+        like=fit_distribution(likes),
     )
+
+
+def fit_distribution(cosines: Cosines) -> AlikenessDistribution:
+    """Return how alike pairs are: a normal distribution of -ln(1 - c), and a table where it does not fit.
+
+    Args:
+        cosines: (N,) of pairs of one kind, -1 to 1.
+    """
+    values = np.sort([alikeness_of(cosine) for cosine in cosines])
+    mean, deviation = float(values.mean()), max(float(values.std()), _LEAST_DEVIATION)
+    normal = AlikenessDistribution(round(mean, _DECIMALS), round(deviation, _DECIMALS))
+    shares = np.array([normal.share_below(value) for value in values])
+    places = np.arange(len(values))
+    misfit = np.maximum(shares - places / len(values), (places + 1) / len(values) - shares).max()
+    if misfit <= _LARGEST_MISFIT:
+        return normal
+    quantiles = np.quantile(values, np.linspace(0, 1, _QUANTILES)).round(_DECIMALS)
+    return AlikenessDistribution(normal.mean, normal.deviation, tuple(quantiles.tolist()))
 
 
 def _slope(likes: Cosines, unlikes: Cosines, midpoint: float) -> float:

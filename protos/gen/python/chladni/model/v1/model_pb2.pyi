@@ -121,12 +121,26 @@ class EmbeddingCapabilities(_message.Message):
     def __init__(self, output_space: _Optional[str] = ..., dimension: _Optional[int] = ..., input_spaces: _Optional[_Iterable[str]] = ..., score_curve: _Optional[_Union[ScoreCurve, _Mapping]] = ..., alignment_score_curve: _Optional[_Union[ScoreCurve, _Mapping]] = ..., latent_calibrations: _Optional[_Iterable[_Union[LatentCalibration, _Mapping]]] = ...) -> None: ...
 
 class ScoreCurve(_message.Message):
-    __slots__ = ("midpoint", "slope")
+    __slots__ = ("midpoint", "slope", "unlike", "like")
     MIDPOINT_FIELD_NUMBER: _ClassVar[int]
     SLOPE_FIELD_NUMBER: _ClassVar[int]
+    UNLIKE_FIELD_NUMBER: _ClassVar[int]
+    LIKE_FIELD_NUMBER: _ClassVar[int]
     midpoint: float
     slope: float
-    def __init__(self, midpoint: _Optional[float] = ..., slope: _Optional[float] = ...) -> None: ...
+    unlike: AlikenessDistribution
+    like: AlikenessDistribution
+    def __init__(self, midpoint: _Optional[float] = ..., slope: _Optional[float] = ..., unlike: _Optional[_Union[AlikenessDistribution, _Mapping]] = ..., like: _Optional[_Union[AlikenessDistribution, _Mapping]] = ...) -> None: ...
+
+class AlikenessDistribution(_message.Message):
+    __slots__ = ("mean", "deviation", "quantiles")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    DEVIATION_FIELD_NUMBER: _ClassVar[int]
+    QUANTILES_FIELD_NUMBER: _ClassVar[int]
+    mean: float
+    deviation: float
+    quantiles: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, mean: _Optional[float] = ..., deviation: _Optional[float] = ..., quantiles: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class LatentCalibration(_message.Message):
     __slots__ = ("name", "digest", "clip_count", "value_count", "mode")
