@@ -44,10 +44,18 @@ async def test_each_recipe_shows_its_own_options(visit, address, everything):
         await open_settings(page)
         await expect(page.get_by_role("radio")).to_have_count(6)
         expected = {
-            "embedded": {"model", "upscale"},
+            "embedded": {"model", "upscale", "look"},
             "audioldm": {"prompt", "negative_prompt", "strength", "model", "upscale"},
             "spectrogram": {"prompt", "negative_prompt", "strength", "model", "upscale"},
-            "latent-noise": {"prompt", "negative_prompt", "noise_mode", "noise_weight", "model", "upscale"},
+            "latent-noise": {
+                "prompt",
+                "negative_prompt",
+                "noise_mode",
+                "noise_weight",
+                "model",
+                "upscale",
+                "look",
+            },
             "music-prompts": {"prompt", "negative_prompt", "refiner_start", "model", "upscale"},
             "clap-unclip": {"prompt", "negative_prompt", "model", "upscale"},
         }

@@ -35,6 +35,7 @@ OWN_FACTS = {
     "recipe_options": st.dictionaries(TEXTS, TEXTS, max_size=3),
     "audio_start_seconds": PARTS,
     "audio_end_seconds": PARTS,
+    "look": TEXTS,
 }
 PROVENANCES = st.recursive(
     st.builds(Provenance, **OWN_FACTS),

@@ -23,9 +23,10 @@ CHOSEN = {
     "noise_weight": 0.0,
     "upscale": 2,
     "refiner_start": 0.8,
+    "look": "plate:2,water:1",
 }
 ARGUMENTS = """--recipe latent-noise --prompt "ink in water" --negative-prompt mud --model sd
---noise-mode dct --noise-weight 0 --upscale 2 --refiner-start 0.8"""
+--noise-mode dct --noise-weight 0 --upscale 2 --refiner-start 0.8 --look plate:2,water:1"""
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def assert_chosen(request):
     assert (options.model, taken.noise_mode) == ("sd", 3)
     assert taken.HasField("noise_weight")
     assert (taken.noise_weight, options.upscale, options.refiner_start) == (0.0, 2, 0.8)
+    assert options.look == "plate:2,water:1"
 
 
 @pytest.mark.parametrize(
@@ -232,6 +234,7 @@ FACTS = {
     "initial_latents_weight": 0.0,
     "upscale": 2,
     "refiner_start": 0.8,
+    "look": "auto",
     "recipe_options": {"noise_mode": "dct"},
 }
 
@@ -246,7 +249,7 @@ def recipe_taking(*options, name="latent-noise"):
 
 
 ALL_OPTIONS = ("prompt", "negative_prompt", "strength", "model", "noise_mode", "noise_weight", "upscale",
-               "refiner_start")  # fmt: skip
+               "refiner_start", "look")  # fmt: skip
 OPTIONS_OF_NOISE = tuple(name for name in ALL_OPTIONS if name != "strength")
 
 
@@ -260,7 +263,7 @@ def test_everything_that_the_provenance_holds_is_asked_for_again(png_of):
         "recipe": "latent-noise", "seed": 7, "steps": 2, "guidance_scale": 7.5, "scheduler": "DDIMScheduler",
         "width_pixels": 1, "height_pixels": 1, "reproducible": True, "prompt": "ink [in] water",
         "negative_prompt": "mud", "strength": 0.55, "model": "sd", "noise_mode": chladni.NoiseMode.DCT,
-        "noise_weight": 0.0, "upscale": 2, "refiner_start": 0.8,
+        "noise_weight": 0.0, "upscale": 2, "refiner_start": 0.8, "look": "auto",
     }  # fmt: skip
 
 
@@ -277,7 +280,7 @@ def test_what_the_recipe_does_not_take_or_nobody_chose_is_not_asked_for(png_of):
     assert not asked_again(png_of, *ALL_OPTIONS, recipe="gone").keys() & set(ALL_OPTIONS)
     unchosen = {
         **dict.fromkeys(("prompt", "negative_prompt", "strength", "initial_latents_weight")),
-        **dict.fromkeys(("refiner_start", "recipe_options")),
+        **dict.fromkeys(("refiner_start", "look", "recipe_options")),
         "upscale": 1,
     }
     assert asked_again(png_of, *ALL_OPTIONS, **unchosen).keys() & set(ALL_OPTIONS) == {"model"}

@@ -51,6 +51,7 @@ class Provenance:
         recipe_options: Options of the recipe by name, in words.
         audio_start_seconds: Where the part of the audio that was used begins; `None` if at the beginning.
         audio_end_seconds: Where that part ends; `None` if at the audio's end.
+        look: How the sound was shown; empty for the model's first look.
     """
 
     model: str = ""
@@ -84,6 +85,7 @@ class Provenance:
     recipe_options: Mapping[str, str] = field(default_factory=dict)
     audio_start_seconds: float | None = None
     audio_end_seconds: float | None = None
+    look: str = ""
 
     def to_json(self) -> str:
         """Return the text, in ASCII, that goes into the file; equal provenance gives equal text."""

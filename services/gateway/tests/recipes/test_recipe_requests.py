@@ -215,6 +215,14 @@ async def test_the_noise_of_an_enlarged_image_is_as_large_as_its_latents(backend
     assert list(generation.conditioning.initial_latents.shape) == [4, 128, 128]
 
 
+@pytest.mark.parametrize("recipe", ["embedded", "latent-noise"])
+async def test_a_look_reaches_the_model_and_the_provenance(backends, create, recipe):
+    events = await create(recipe, look="plate:2,water:1")
+    [generation] = generations(backends)
+    assert generation.options.look == "plate:2,water:1"
+    assert events[-1].created.image.provenance.look == "plate:2,water:1"
+
+
 async def test_a_prompt_becomes_an_image_of_music(backends, create):
     backends.image_generation.models.append(families.stable_diffusion_xl())
     events = await create("music-prompts", prompt="a slow blue river", refiner_start=0.8, width_pixels=1024)

@@ -241,7 +241,7 @@ async def test_the_api_describes_itself(gateway):
     assert set(schema["properties"]) == {
         "file", "seed", "steps", "guidance_scale", "recipe", "scheduler", "width_pixels", "height_pixels",
         "priority", "reproducible", "bypass_cache", "prompt", "negative_prompt", "strength", "model",
-        "noise_mode", "noise_weight", "calibration", "request_id", "upscale", "refiner_start",
+        "noise_mode", "noise_weight", "calibration", "request_id", "upscale", "refiner_start", "look",
         "initial_latents", "format", "quality", "start_seconds", "end_seconds",
     }  # fmt: skip
     assert all(

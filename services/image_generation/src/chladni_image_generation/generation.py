@@ -107,6 +107,7 @@ class GenerationRequest:
         height_pixels: Height of the image, before it is enlarged.
         upscale: Factor by which it is enlarged.
         refiner_start: Part of the steps after which the refiner takes over; `None` if there is none.
+        look: Looks by name, with shares if there are several; empty for the model's first one.
         reproducible: Whether the pixels must not depend on who shares the model.
         origin: Where the conditioning came from, for the provenance.
     """
@@ -120,6 +121,7 @@ class GenerationRequest:
     height_pixels: int
     upscale: int = 1
     refiner_start: float | None = None
+    look: str = ""
     reproducible: bool = True
     origin: Origin = field(default_factory=Origin)
 

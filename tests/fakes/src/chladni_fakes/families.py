@@ -33,7 +33,7 @@ def clap_to_clip() -> model_pb2.ModelInfo:
 
 def embedded(space: str = SPACE) -> model_pb2.ModelInfo:
     """Return the default model of image-generation, which takes embeddings of the default audio model."""
-    inputs = ("audio_embedding", "initial_latents", "initial_image")
+    inputs = ("audio_embedding", "initial_latents", "initial_image", "look")
     return _generation(
         EMBEDDED, "chladni-embedded", inputs, required=1, latent_shape=(4, 64, 64), space=space
     )

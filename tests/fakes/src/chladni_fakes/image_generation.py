@@ -191,7 +191,8 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
 def _inputs_given(request: image_pb2.GenerateImageRequest) -> set[str]:
     given = {field.name for field, _ in request.conditioning.ListFields()}
     given = {_SETTINGS_OF_INPUTS.get(name, name) for name in given}
-    return given | {name for name in ("upscale", "refiner_start") if request.options.HasField(name)}
+    given |= {name for name in ("upscale", "refiner_start") if request.options.HasField(name)}
+    return given | ({"look"} if request.options.look else set())
 
 
 def _subject(request: image_pb2.GenerateImageRequest) -> str:
@@ -211,6 +212,7 @@ def _conditions(request: image_pb2.GenerateImageRequest) -> dict[str, Any]:
         "negative_prompt": conditioning.negative_prompt,
         "earlier": [asdict(to_provenance(earlier)) for earlier in origin.earlier],
         "upscale": request.options.upscale or 1,
+        "look": request.options.look,
     }
     for message, name in (
         (conditioning, "strength"),

@@ -143,6 +143,14 @@ RefinerStartOption: TypeAlias = Annotated[
         rich_help_panel=_OF_RECIPE,
     ),
 ]
+LookOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="LOOKS",
+        help="How the sound is shown: a look such as plate, several with shares, or auto by the sound.",
+        rich_help_panel=_OF_RECIPE,
+    ),
+]
 FromOption: TypeAlias = Annotated[
     float | None,
     typer.Option(

@@ -53,6 +53,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "initial_latents_weight": "The initial noise holds differently much of the sound. " + _ASKED,
     "upscale": _ASKED,
     "refiner_start": _ASKED,
+    "look": _ASKED,
     RECIPE_OPTIONS: "The recipe worked in another way: another choice, or other files at the server, such as "
     "a calibration.",
     EARLIER: "The image that this one starts from was made in another way.",

@@ -24,6 +24,7 @@ _READER_OF_RECIPE_OPTION: Final[Mapping[str, Callable[[Any], object]]] = {
     "calibration": lambda value: str(value).partition("@")[0],  # without its digest
     "upscale": int,
     "refiner_start": float,
+    "look": str,
 }
 _NO_EFFECT: Final = (("upscale", 0), ("upscale", 1))
 _FIELD_OF_RECIPE_OPTION: Final = {"noise_weight": "initial_latents_weight"}

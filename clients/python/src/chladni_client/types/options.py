@@ -51,6 +51,8 @@ class CreationOptions(TypedDict, total=False):
         upscale: Factor by which the finished image is larger than width and height say, 1 or 2; 1 if absent.
         refiner_start: Part of the steps after which the refiner takes over, above 0 to 1; 1 leaves it out.
             The model's default if absent.
+        look: How the sound is shown: a look by its name, several with shares, such as "plate:2,water:1", or
+            "auto" for those that fit the kind of sound; the model's first look if empty.
         initial_latents: Initial latents in place of those of the audio, which may then be `None`: an array of
             shape (C, H, W), (1, C, H, W) or (C * H * W,), z-scored. `noise_mode` may be mel or blend.
         start_seconds: Where the part of the audio that is meant begins; the beginning if absent. Audio may be
@@ -79,6 +81,7 @@ class CreationOptions(TypedDict, total=False):
     calibration: str
     upscale: int | None
     refiner_start: float | None
+    look: str
     initial_latents: SupportsArray | None
     start_seconds: float | None
     end_seconds: float | None

@@ -341,6 +341,7 @@ def to_generate_request(generation: GenerationRequest) -> image_pb2.GenerateImag
             height_pixels=settings.height_pixels,
             upscale=settings.upscale,
             refiner_start=settings.refiner_start,
+            look=settings.look,
             priority=_PRIORITIES[settings.priority],
             reproducible=settings.reproducible,
             bypass_cache=settings.bypass_cache,

@@ -43,6 +43,7 @@ class GenerationSettings:
         bypass_cache: Whether the image must be computed again.
         upscale: Factor by which the finished image is larger than its width and height.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1].
+        look: How the sound is shown: looks by name.
         encoding: How the image is encoded.
     """
 
@@ -58,6 +59,7 @@ class GenerationSettings:
     bypass_cache: bool = False
     upscale: int | None = None
     refiner_start: float | None = None
+    look: str = ""
     encoding: ImageEncoding = PNG_ENCODING
 
 

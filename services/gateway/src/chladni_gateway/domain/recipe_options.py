@@ -33,6 +33,7 @@ class RecipeOptions:
         initial_latents: Initial latents in place of those of the sound, z-scored.
         upscale: Factor by which the finished image is larger than its width and height, 1 or 2.
         refiner_start: Part of the steps after which the refiner takes over, in (0, 1]; 1 leaves it out.
+        look: How the sound is shown: a look by name, several with shares, or auto.
     """
 
     prompt: str = ""
@@ -45,6 +46,7 @@ class RecipeOptions:
     initial_latents: InitialLatents | None = None
     upscale: int | None = None
     refiner_start: float | None = None
+    look: str = ""
 
     @property
     def given(self) -> tuple[str, ...]:

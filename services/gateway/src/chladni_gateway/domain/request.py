@@ -180,6 +180,7 @@ def _check_options(validator: RequestValidator, options: RecipeOptions) -> None:
     validator.check_length("prompt", options.prompt, maximum=MAX_PROMPT_LENGTH)
     validator.check_length("negative_prompt", options.negative_prompt, maximum=MAX_PROMPT_LENGTH)
     validator.check_length("model", options.model, maximum=MAX_MODEL_NAME_LENGTH)
+    validator.check_length("look", options.look, maximum=MAX_MODEL_NAME_LENGTH)
     validator.check_length("calibration", options.calibration, maximum=MAX_MODEL_NAME_LENGTH)
     for name, part in (("strength", options.strength), ("refiner_start", options.refiner_start)):
         validator.check(

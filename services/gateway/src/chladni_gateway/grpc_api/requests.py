@@ -194,6 +194,7 @@ def _to_recipe_options(message: creation_pb2.CreateImageRequest) -> RecipeOption
         model=options.model,
         upscale=options.upscale if options.HasField("upscale") else None,
         refiner_start=options.refiner_start if options.HasField("refiner_start") else None,
+        look=options.look,
     )
     match message.WhichOneof("recipe_options"):
         case "audioldm":

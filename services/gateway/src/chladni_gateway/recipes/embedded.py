@@ -52,7 +52,7 @@ class EmbeddedRecipe:
         "Describes the sound by its loudness, timbre, rhythm and harmony, "
         "and lets a diffusion model paint what these values ask for."
     )
-    options: Final = ("model", "upscale")
+    options: Final = ("model", "upscale", "look")
     required_options: Final[tuple[str, ...]] = ()
 
     def __init__(self, dependencies: RecipeDependencies) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PROMPT: Final = "abstract visualization, colorful, artistic, detailed"
 """What models that cannot do without a prompt are asked for if the request has none."""
-_INPUTS_OF_MODELS: Final = frozenset({"prompt", "negative_prompt", "upscale", "refiner_start"})
+_INPUTS_OF_MODELS: Final = frozenset({"prompt", "negative_prompt", "upscale", "refiner_start", "look"})
 _NO_EFFECT: Final = 1
 """Value of `upscale` and `refiner_start` that changes nothing, so that every model takes it."""
 
@@ -59,6 +59,7 @@ def settings_for(request: CreationRequest, model: ModelSummary) -> GenerationSet
         request.settings,
         upscale=options.upscale if "upscale" in model.inputs else None,
         refiner_start=options.refiner_start if "refiner_start" in model.inputs else None,
+        look=options.look if "look" in model.inputs else "",
     )
 
 

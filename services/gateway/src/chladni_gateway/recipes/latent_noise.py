@@ -72,6 +72,7 @@ class LatentNoiseRecipe:
         "calibration",
         "initial_latents",
         "upscale",
+        "look",
     )
     required_options: Final[tuple[str, ...]] = ()
 

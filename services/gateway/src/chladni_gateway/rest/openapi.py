@@ -88,6 +88,7 @@ CREATED_IMAGE: Final[dict[str, Any]] = {
         "recipe_options": {},
         "audio_start_seconds": None,
         "audio_end_seconds": None,
+        "look": "",
     },
     "audio": {
         "format": "wav",

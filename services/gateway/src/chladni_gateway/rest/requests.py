@@ -249,6 +249,13 @@ class GenerationForm(UploadForm):
         examples=[0.8],
         json_schema_extra={"exclusiveMinimum": 0, "maximum": 1},
     )
+    look: str = Field(
+        "",
+        description="How the sound is shown, for models with several looks: a look by its name, several with "
+        "their shares, or auto for those that fit the kind of sound. Absent: the model's first look.",
+        examples=["plate:2,water:1"],
+        max_length=MAX_MODEL_NAME_LENGTH,
+    )
 
 
 async def read_creation_request(
@@ -357,6 +364,7 @@ def _to_options(form: GenerationForm) -> RecipeOptions:
         initial_latents=form.initial_latents,
         upscale=form.upscale,
         refiner_start=form.refiner_start,
+        look=form.look,
     )
 
 

@@ -326,7 +326,7 @@ async def test_empty_text_fields_count_as_absent(backends, gateway):
     names = [
         "seed", "steps", "guidance_scale", "recipe", "scheduler", "width_pixels", "height_pixels", "priority",
         "reproducible", "bypass_cache", "prompt", "negative_prompt", "strength", "model", "noise_mode",
-        "noise_weight", "calibration", "request_id", "upscale", "refiner_start",
+        "noise_weight", "calibration", "request_id", "upscale", "refiner_start", "look",
     ]  # fmt: skip
     assert (await gateway.create(**dict.fromkeys(names, ""))).status_code == 200
     await gateway.create()

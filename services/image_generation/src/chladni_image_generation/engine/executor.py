@@ -232,7 +232,7 @@ class Executor:
         sizes = {wanted.size_pixels for wanted in execution.previews if wanted.is_due(sampler.steps_done)}
         try:
             return {
-                size: encode_preview(self._model.preview(sampler.clean_estimate, size), size)
+                size: encode_preview(sampler.finish(self._model.preview(sampler.clean_estimate, size)), size)
                 for size in sizes
             }
         except ImagesWithheldError:
@@ -251,12 +251,14 @@ class Executor:
                     group,
                     partial(is_decoder_batch_invariant, self._model, group.latent_shape),
                 )
-                latents = [
-                    execution.sampler.latents for execution in executions if execution.sampler is not None
-                ]
-                images = decode_latents(
-                    self._model, latents, rows_per_call=rows_per_call, padded=group.reproducible
+                samplers = [execution.sampler for execution in executions if execution.sampler is not None]
+                decoded = decode_latents(
+                    self._model,
+                    [sampler.latents for sampler in samplers],
+                    rows_per_call=rows_per_call,
+                    padded=group.reproducible,
                 )
+                images = [sampler.finish(pixels) for sampler, pixels in zip(samplers, decoded, strict=True)]
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:

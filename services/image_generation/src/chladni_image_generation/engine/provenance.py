@@ -70,6 +70,7 @@ class ProvenanceRecorder:
             recipe_options=dict(origin.options),
             audio_start_seconds=origin.audio_start_seconds,
             audio_end_seconds=origin.audio_end_seconds,
+            look=request.look,
         )
 
 

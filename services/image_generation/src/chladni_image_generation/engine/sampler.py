@@ -41,6 +41,7 @@ class Sampler:
         self._stages = plan.stages
         self._stage_index = 0
         self._steps_of_stage = 0
+        self.finish = plan.finish
         self.latents = plan.latents
         self.clean_estimate = plan.latents
         self.total_steps = sum(len(stage.timesteps) for stage in plan.stages)

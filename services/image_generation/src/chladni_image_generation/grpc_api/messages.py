@@ -75,6 +75,7 @@ def to_generation_request(
         height_pixels=options.height_pixels,
         upscale=options.upscale,
         refiner_start=options.refiner_start,
+        look=options.look,
         reproducible=options.reproducible,
         origin=to_origin(message.origin),
     )

@@ -46,6 +46,8 @@ def _inputs_of(model: ModelDescription) -> list[model_pb2.ModelInput]:
         optional.add("upscale")
     if model.default_refiner_start is not None:
         optional.add("refiner_start")
+    if model.looks:
+        optional.add("look")
     return [
         *(model_pb2.ModelInput(name=name, required=True) for name in sorted(model.required_inputs)),
         *(model_pb2.ModelInput(name=name) for name in sorted(optional)),
@@ -70,6 +72,7 @@ def _capabilities_of(model: ModelDescription) -> model_pb2.ImageGenerationCapabi
         upscale_factors=model.upscales,
         upscaling_method=_upscaling_method_of(model),
         default_refiner_start=model.default_refiner_start,
+        looks=model.looks,
     )
 
 

@@ -14,10 +14,12 @@ from chladni.media.v1 import media_pb2
 from chladni_contract.images.file_metadata import MAX_JPEG_TEXT_BYTES
 from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
 from chladni_image_generation.generation import MAX_SEED, ImageEncoding, ImageFormat, PreviewOptions
+from chladni_image_generation.look_shares import AUTO, parse_looks
 from chladni_image_generation.models.interface import ImageSizes, ModelDescription
 from chladni_runtime.server.validation import RequestValidator
 
 _MAX_GUIDANCE_SCALE: Final = 30
+_SHOWN_CHARACTERS: Final = 100
 _MAX_PREVIEW_INTERVAL_STEPS: Final = 1000
 _PRIORITIES: Final = {
     generation_pb2.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
@@ -49,6 +51,7 @@ class ImageOptions:
         height_pixels: Height of the image, before it is enlarged.
         upscale: Factor by which it is enlarged.
         refiner_start: Part of the steps after which the refiner takes over; `None` if there is none.
+        look: Looks by name, with shares if there are several; empty for the model's first one.
         reproducible: Whether the pixels must not depend on who shares the model.
     """
 
@@ -60,6 +63,7 @@ class ImageOptions:
     height_pixels: int
     upscale: int
     refiner_start: float | None
+    look: str
     reproducible: bool
 
 
@@ -79,6 +83,7 @@ def to_image_options(message: generation_pb2.GenerationOptions, model: ModelDesc
         refiner_start=(
             message.refiner_start if message.HasField("refiner_start") else model.default_refiner_start
         ),
+        look=message.look.strip(),
         reproducible=message.reproducible if message.HasField("reproducible") else True,
     )
 
@@ -109,6 +114,8 @@ def check_options(
     _check_upscale(validator, options, model)
     if message.HasField("refiner_start"):
         _check_refiner_start(validator, message.refiner_start, model)
+    if options.look:
+        _check_look(validator, options.look, model)
     validator.check(
         "options.priority",
         valid=message.priority in _PRIORITIES,
@@ -225,6 +232,26 @@ def _check_upscale(validator: RequestValidator, options: ImageOptions, model: Mo
         f"{model.sizes.maximum_pixels}. Ask for a smaller width and height.",
         metadata={"value": max(enlarged), "maximum": model.sizes.maximum_pixels},
     )
+
+
+def _check_look(validator: RequestValidator, look: str, model: ModelDescription) -> None:
+    field = "options.look"
+    if not model.looks:
+        validator.check(
+            field,
+            valid=False,
+            description=f"is not taken by model {model.id!r}, which has none; leave it out.",
+        )
+        return
+    try:
+        parse_looks(look, model.looks)
+    except ValueError as error:
+        validator.check(
+            field,
+            valid=False,
+            description=f"{error}.",
+            metadata={"value": look[:_SHOWN_CHARACTERS], "allowed": ", ".join((AUTO, *model.looks))},
+        )
 
 
 def _check_refiner_start(validator: RequestValidator, start: float, model: ModelDescription) -> None:

@@ -89,6 +89,7 @@ class ModelDescription:
         default_refiner_start: Part of the steps after which its refiner takes over if a request does not
             say; `None` if it has no refiner.
         text_reader: How much of a text it reads; `None` if it takes none.
+        looks: Looks that it has, the default one first; empty if it has one way to show a sound.
     """
 
     id: str
@@ -110,6 +111,7 @@ class ModelDescription:
     has_upscaler: bool = False
     default_refiner_start: float | None = None
     text_reader: TextReader | None = field(default=None, compare=False, repr=False)
+    looks: tuple[str, ...] = ()
 
     def latent_shape_of(
         self, width_pixels: int, height_pixels: int, *, upscale: int = 1
@@ -151,6 +153,10 @@ def _unchanged(latents: Tensor) -> Tensor:
     return latents
 
 
+def _finished(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DenoisingStage:
     """A part of the way from noise to an image: one denoiser under one condition.
@@ -183,10 +189,13 @@ class GenerationPlan:
     Attributes:
         latents: float32 (C, H, W) with which it begins, at the noise level of the first timestep.
         stages: Its stages, at least one.
+        finish: From the decoded pixels (height, width, 3) of this image to those that callers get, and from
+            those of its previews. It depends on the request alone, not on who shared a call.
     """
 
     latents: Tensor
     stages: tuple[DenoisingStage, ...]
+    finish: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = _finished
 
 
 class ImagesWithheldError(ChladniError):

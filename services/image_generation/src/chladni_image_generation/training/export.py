@@ -17,6 +17,7 @@ from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE
 from chladni_image_generation.families.embedded.conditioning import (
     CLASS_LABEL_DIMENSION,
 )
+from chladni_image_generation.families.embedded.detailer import DETAILER_FOLDER, Detailer
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
 from chladni_image_generation.families.embedded.noise_grid import GRID_SIZE
 from chladni_image_generation.models.files import MANIFEST_NAME, file_digests
@@ -24,7 +25,7 @@ from chladni_image_generation.training.autoencoder import DOWNSAMPLING, LATENT_C
 from chladni_image_generation.training.reports.sampling import ImageModel, SamplingDefaults
 
 MODEL_ID = "chladni-embedded"
-MODEL_VERSION = "2.1.0"
+MODEL_VERSION = "2.2.0"
 _LIBRARIES = ("torch", "diffusers", "safetensors")
 
 
@@ -82,6 +83,20 @@ def export_model(
     _write_json(partial / MANIFEST_NAME, manifest)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def add_detailer(folder: Path, detailer: Detailer, *, training: Mapping[str, Any]) -> None:
+    """Add a detailer to an exported model, and note it in the manifest.
+
+    Args:
+        folder: The model's directory.
+        detailer: The detailer, trained on that model.
+        training: How it was trained, for the manifest.
+    """
+    detailer.save(folder / DETAILER_FOLDER)
+    manifest = json.loads((folder / MANIFEST_NAME).read_text())
+    manifest |= {"detailer": {"training": dict(training)}, "sha256": file_digests(folder)}
+    _write_json(folder / MANIFEST_NAME, manifest)
 
 
 def _sizes(model: ImageModel, native_pixels: int) -> dict[str, int]:

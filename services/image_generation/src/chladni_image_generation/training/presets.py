@@ -45,12 +45,28 @@ class DenoiserPreset:
 
 
 @dataclass(frozen=True)
+class DetailerPreset:
+    """Detailer and its training, on images of several sizes."""
+
+    hidden_channels: int
+    steps: int
+    steps_per_chapter: int
+    images_per_chapter: int
+    pool_images: int
+    sizes_pixels: tuple[int, ...]
+    batch_size: int
+    crop_pixels: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class TrainingPreset:
     """Everything about a run that is not the seed."""
 
     name: str
     autoencoder: AutoencoderPreset
     denoiser: DenoiserPreset
+    detailer: DetailerPreset
     held_out_images: int
     sampling_shift: float
     checkpoint_every_steps: int
@@ -79,6 +95,17 @@ FULL = TrainingPreset(
         noise_shift=10.0,
         condition_dropout=0.05,
         average_decay=0.999,
+    ),
+    detailer=DetailerPreset(
+        hidden_channels=40,
+        steps=1_080,
+        steps_per_chapter=120,
+        images_per_chapter=8,
+        pool_images=40,
+        sizes_pixels=(512, 512, 768, 256, 512, 512, 512, 512),
+        batch_size=6,
+        crop_pixels=96,
+        learning_rate=2e-3,
     ),
     held_out_images=32,
     sampling_shift=10.0,
@@ -109,6 +136,17 @@ TINY = TrainingPreset(
         noise_shift=10.0,
         condition_dropout=0.1,
         average_decay=0.5,
+    ),
+    detailer=DetailerPreset(
+        hidden_channels=8,
+        steps=4,
+        steps_per_chapter=2,
+        images_per_chapter=2,
+        pool_images=2,
+        sizes_pixels=(128, 64),
+        batch_size=2,
+        crop_pixels=32,
+        learning_rate=1e-3,
     ),
     held_out_images=2,
     sampling_shift=10.0,

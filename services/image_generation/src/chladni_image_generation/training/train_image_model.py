@@ -35,7 +35,8 @@ from chladni_image_generation.training.denoiser import (
     build_denoiser,
     train_phase,
 )
-from chladni_image_generation.training.export import export_model
+from chladni_image_generation.training.detailer import train_detailer
+from chladni_image_generation.training.export import add_detailer, export_model
 from chladni_image_generation.training.presets import FULL, TINY, TrainingPreset
 from chladni_image_generation.training.replicas import Replicas, join_replicas
 from chladni_image_generation.training.reports.contact_sheet import (
@@ -47,7 +48,7 @@ from chladni_image_generation.training.reports.model_card import write_model_car
 from chladni_image_generation.training.reports.sampling import ImageModel, SamplingDefaults
 from chladni_training.arguments import JobParser
 
-STAGES = ("images", "autoencoder", "denoiser", "sheets", "export")
+STAGES = ("images", "autoencoder", "denoiser", "sheets", "export", "detailer")
 _SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "embedded"
 
 
@@ -108,6 +109,9 @@ def run(options: argparse.Namespace) -> int:
             series.render(job.replicas)
     if stages == ["images"]:
         return 0
+    if stages == ["detailer"]:
+        _add_detailer(job)
+        return 0
     autoencoder = _autoencoder(job)
     if "denoiser" in stages:
         _train_denoiser(job, autoencoder)
@@ -117,6 +121,8 @@ def run(options: argparse.Namespace) -> int:
             _write_sheets(job, model)
         if "export" in stages:
             _export(job, model)
+    if job.replicas.leads and "detailer" in stages:
+        _add_detailer(job)
     return 0
 
 
@@ -135,7 +141,8 @@ def build_parser() -> JobParser:
             "what to do, of: images (render those that the denoiser learns from), autoencoder (train it), "
             "denoiser (encode the images and train on them), "
             "sheets (contact sheets into the build folder), export (measure, and write the model "
-            "directory); default: all, in this order. A later stage needs the checkpoints of the "
+            "directory), detailer (train it on the exported model and add it there); default: all, in this "
+            "order. A later stage needs the checkpoints of the "
             "earlier ones in the build folder."
         ),
     )
@@ -166,7 +173,7 @@ def build_parser() -> JobParser:
             "every other image is then of one of them (default: all are of made-up embeddings)"
         ),
     )
-    parser.add_argument("--steps", type=int, default=8, help="default sampling steps to record (default: 8)")
+    parser.add_argument("--steps", type=int, default=1, help="default sampling steps to record (default: 1)")
     parser.add_argument(
         "--guidance-scale",
         type=float,
@@ -177,6 +184,21 @@ def build_parser() -> JobParser:
         "--note", default="", help="a remark on how it was trained, for the manifest and the card"
     )
     return parser
+
+
+def _add_detailer(job: Job) -> None:
+    """Train the detailer on the exported model, as it is served, and add it."""
+    options = {"use_safetensors": True, "local_files_only": True, "low_cpu_mem_usage": False}
+    detailer = train_detailer(
+        job.preset.detailer,
+        UNet2DConditionModel.from_pretrained(job.output_folder, subfolder="unet", **options).eval(),
+        AutoencoderDC.from_pretrained(job.output_folder, subfolder="vae", **options).eval(),
+        checkpoint=job.build_folder / job.preset.name / "detailer.pt",
+        seed=job.seed,
+    )
+    training = {"command": job.command, "preset": asdict(job.preset.detailer)}
+    add_detailer(job.output_folder, detailer, training=training)
+    print(f"detailer added: {job.output_folder}", flush=True)
 
 
 def _autoencoder(job: Job) -> AutoencoderDC:

@@ -19,6 +19,7 @@ from chladni_client.cli.creation_options import (
     GuidanceOption,
     HeightOption,
     LatentsOption,
+    LookOption,
     ModelOption,
     NegativePromptOption,
     NoCacheOption,
@@ -85,6 +86,7 @@ def create(
     calibration: CalibrationOption = "",
     upscale: UpscaleOption = None,
     refiner_start: RefinerStartOption = None,
+    look: LookOption = "",
     start: FromOption = None,
     end: ToOption = None,
     latents: LatentsOption = None,
@@ -113,6 +115,8 @@ def create(
       chladni create voice.wav -o portrait.png --seed 7 --steps 30
       chladni create *.ogg -o images/ --spectrogram --priority batch
       chladni create song.ogg --recipe music-prompts --prompt "a harbour at dawn" --prompt "neon rain"
+      chladni create voice.wav --look auto
+      chladni create voice.wav --look plate:2,water:1
       chladni create voice.wav --recipe audioldm --drafts
       chladni create voice.wav --recipe latent-noise --noise-mode blend --noise-weight 0.5
       chladni create recordings/ -o images/
@@ -149,6 +153,7 @@ def create(
         calibration=calibration,
         upscale=upscale,
         refiner_start=refiner_start,
+        look=look,
         start_seconds=start,
         end_seconds=end,
     )

@@ -42,6 +42,7 @@ _TITLES_OF_PARTICULARS: Final = {
     "strength": "Strength",
     "initial_latents_weight": "Weight of the sound in the noise",
     "refiner_start": "Refiner takes over after",
+    "look": "Look",
     "audio_start_seconds": "Part of the audio, from second",
     "audio_end_seconds": "Part of the audio, to second",
 }

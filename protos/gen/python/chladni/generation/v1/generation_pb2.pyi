@@ -29,7 +29,7 @@ NOISE_MODE_BLEND: NoiseMode
 NOISE_MODE_DCT: NoiseMode
 
 class GenerationOptions(_message.Message):
-    __slots__ = ("model", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "upscale", "refiner_start", "priority", "reproducible", "bypass_cache", "previews", "encoding")
+    __slots__ = ("model", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "upscale", "refiner_start", "priority", "reproducible", "bypass_cache", "previews", "encoding", "look")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class GenerationOptions(_message.Message):
     BYPASS_CACHE_FIELD_NUMBER: _ClassVar[int]
     PREVIEWS_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
+    LOOK_FIELD_NUMBER: _ClassVar[int]
     model: str
     seed: int
     steps: int
@@ -58,7 +59,8 @@ class GenerationOptions(_message.Message):
     bypass_cache: bool
     previews: PreviewOptions
     encoding: _media_pb2.ImageEncoding
-    def __init__(self, model: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ..., priority: _Optional[_Union[Priority, str]] = ..., reproducible: bool = ..., bypass_cache: bool = ..., previews: _Optional[_Union[PreviewOptions, _Mapping]] = ..., encoding: _Optional[_Union[_media_pb2.ImageEncoding, _Mapping]] = ...) -> None: ...
+    look: str
+    def __init__(self, model: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ..., priority: _Optional[_Union[Priority, str]] = ..., reproducible: bool = ..., bypass_cache: bool = ..., previews: _Optional[_Union[PreviewOptions, _Mapping]] = ..., encoding: _Optional[_Union[_media_pb2.ImageEncoding, _Mapping]] = ..., look: _Optional[str] = ...) -> None: ...
 
 class PreviewOptions(_message.Message):
     __slots__ = ("interval_steps", "size_pixels")
@@ -105,7 +107,7 @@ class Heartbeat(_message.Message):
     def __init__(self) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("model", "model_digest", "recipe", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "audio_sha256", "conditioning_sha256", "dtype", "device", "batch_size", "thread_count", "library_versions", "reproducible", "device_capability", "decode_batch_size", "part", "earlier", "fallback", "prompt", "negative_prompt", "strength", "initial_latents_weight", "upscale", "refiner_start", "recipe_options", "audio_start_seconds", "audio_end_seconds")
+    __slots__ = ("model", "model_digest", "recipe", "seed", "steps", "guidance_scale", "scheduler", "width_pixels", "height_pixels", "audio_sha256", "conditioning_sha256", "dtype", "device", "batch_size", "thread_count", "library_versions", "reproducible", "device_capability", "decode_batch_size", "part", "earlier", "fallback", "prompt", "negative_prompt", "strength", "initial_latents_weight", "upscale", "refiner_start", "recipe_options", "audio_start_seconds", "audio_end_seconds", "look")
     class LibraryVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -151,6 +153,7 @@ class Provenance(_message.Message):
     RECIPE_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     AUDIO_START_SECONDS_FIELD_NUMBER: _ClassVar[int]
     AUDIO_END_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LOOK_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_digest: str
     recipe: str
@@ -182,4 +185,5 @@ class Provenance(_message.Message):
     recipe_options: _containers.ScalarMap[str, str]
     audio_start_seconds: float
     audio_end_seconds: float
-    def __init__(self, model: _Optional[str] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., audio_sha256: _Optional[str] = ..., conditioning_sha256: _Optional[str] = ..., dtype: _Optional[str] = ..., device: _Optional[str] = ..., batch_size: _Optional[int] = ..., thread_count: _Optional[int] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., reproducible: bool = ..., device_capability: _Optional[str] = ..., decode_batch_size: _Optional[int] = ..., part: _Optional[str] = ..., earlier: _Optional[_Iterable[_Union[Provenance, _Mapping]]] = ..., fallback: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ..., recipe_options: _Optional[_Mapping[str, str]] = ..., audio_start_seconds: _Optional[float] = ..., audio_end_seconds: _Optional[float] = ...) -> None: ...
+    look: str
+    def __init__(self, model: _Optional[str] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., scheduler: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., audio_sha256: _Optional[str] = ..., conditioning_sha256: _Optional[str] = ..., dtype: _Optional[str] = ..., device: _Optional[str] = ..., batch_size: _Optional[int] = ..., thread_count: _Optional[int] = ..., library_versions: _Optional[_Mapping[str, str]] = ..., reproducible: bool = ..., device_capability: _Optional[str] = ..., decode_batch_size: _Optional[int] = ..., part: _Optional[str] = ..., earlier: _Optional[_Iterable[_Union[Provenance, _Mapping]]] = ..., fallback: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ..., upscale: _Optional[int] = ..., refiner_start: _Optional[float] = ..., recipe_options: _Optional[_Mapping[str, str]] = ..., audio_start_seconds: _Optional[float] = ..., audio_end_seconds: _Optional[float] = ..., look: _Optional[str] = ...) -> None: ...

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from chladni.generation.v1 import generation_pb2 as chladni_dot_generation_dot_v1_dot_generation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hladni/model/v1/model.proto\x12\x10\x63hladni.model.v1\x1a&chladni/generation/v1/generation.proto\"\xe1\x03\n\tModelInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07license\x18\x04 \x01(\t\x12+\n\x05state\x18\x05 \x01(\x0e\x32\x1c.chladni.model.v1.ModelState\x12\x1a\n\x12unavailable_reason\x18\x06 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x07 \x01(\t\x12,\n\x06inputs\x18\x08 \x03(\x0b\x32\x1c.chladni.model.v1.ModelInput\x12I\n\x10image_generation\x18\t \x01(\x0b\x32-.chladni.model.v1.ImageGenerationCapabilitiesH\x00\x12<\n\tembedding\x18\n \x01(\x0b\x32\'.chladni.model.v1.EmbeddingCapabilitiesH\x00\x12?\n\nproperties\x18\x0b \x03(\x0b\x32+.chladni.model.v1.ModelInfo.PropertiesEntry\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c\x63\x61pabilities\",\n\nModelInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08required\x18\x02 \x01(\x08\"\xd5\x02\n\x1bImageGenerationCapabilities\x12+\n\x05sizes\x18\x01 \x01(\x0b\x32\x1c.chladni.model.v1.ImageSizes\x12\x14\n\x0clatent_shape\x18\x02 \x03(\x05\x12\x12\n\nschedulers\x18\x03 \x03(\t\x12\x15\n\rdefault_steps\x18\x04 \x01(\x05\x12\x1e\n\x16\x64\x65\x66\x61ult_guidance_scale\x18\x05 \x01(\x01\x12\x14\n\x0cinput_spaces\x18\x06 \x03(\t\x12\x17\n\x0fupscale_factors\x18\x07 \x03(\x05\x12;\n\x10upscaling_method\x18\x08 \x01(\x0e\x32!.chladni.model.v1.UpscalingMethod\x12\"\n\x15\x64\x65\x66\x61ult_refiner_start\x18\t \x01(\x01H\x00\x88\x01\x01\x42\x18\n\x16_default_refiner_start\"\x97\x01\n\nImageSizes\x12\x1b\n\x13native_width_pixels\x18\x01 \x01(\x05\x12\x1c\n\x14native_height_pixels\x18\x02 \x01(\x05\x12\x17\n\x0fmin_side_pixels\x18\x03 \x01(\x05\x12\x17\n\x0fmax_side_pixels\x18\x04 \x01(\x05\x12\x1c\n\x14side_multiple_pixels\x18\x05 \x01(\x05\"\x88\x02\n\x15\x45mbeddingCapabilities\x12\x14\n\x0coutput_space\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\x05\x12\x14\n\x0cinput_spaces\x18\x03 \x03(\t\x12\x31\n\x0bscore_curve\x18\x04 \x01(\x0b\x32\x1c.chladni.model.v1.ScoreCurve\x12;\n\x15\x61lignment_score_curve\x18\x05 \x01(\x0b\x32\x1c.chladni.model.v1.ScoreCurve\x12@\n\x13latent_calibrations\x18\x06 \x03(\x0b\x32#.chladni.model.v1.LatentCalibration\"\x9d\x01\n\nScoreCurve\x12\x10\n\x08midpoint\x18\x01 \x01(\x01\x12\r\n\x05slope\x18\x02 \x01(\x01\x12\x37\n\x06unlike\x18\x03 \x01(\x0b\x32\'.chladni.model.v1.AlikenessDistribution\x12\x35\n\x04like\x18\x04 \x01(\x0b\x32\'.chladni.model.v1.AlikenessDistribution\"K\n\x15\x41likenessDistribution\x12\x0c\n\x04mean\x18\x01 \x01(\x01\x12\x11\n\tdeviation\x18\x02 \x01(\x01\x12\x11\n\tquantiles\x18\x03 \x03(\x01\"\x8a\x01\n\x11LatentCalibration\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\nclip_count\x18\x03 \x01(\x03\x12\x13\n\x0bvalue_count\x18\x04 \x01(\x05\x12.\n\x04mode\x18\x05 \x01(\x0e\x32 .chladni.generation.v1.NoiseMode*v\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x1b\n\x17MODEL_STATE_UNAVAILABLE\x10\x03*o\n\x0fUpscalingMethod\x12 \n\x1cUPSCALING_METHOD_UNSPECIFIED\x10\x00\x12\x1c\n\x18UPSCALING_METHOD_LATENTS\x10\x01\x12\x1c\n\x18UPSCALING_METHOD_NETWORK\x10\x02\x42L\n\x14\x64\x65v.chladni.model.v1P\x01Z\x1f\x63hladni.dev/go/model/v1;modelv1\xaa\x02\x10\x43hladni.Model.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hladni/model/v1/model.proto\x12\x10\x63hladni.model.v1\x1a&chladni/generation/v1/generation.proto\"\xe1\x03\n\tModelInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07license\x18\x04 \x01(\t\x12+\n\x05state\x18\x05 \x01(\x0e\x32\x1c.chladni.model.v1.ModelState\x12\x1a\n\x12unavailable_reason\x18\x06 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x07 \x01(\t\x12,\n\x06inputs\x18\x08 \x03(\x0b\x32\x1c.chladni.model.v1.ModelInput\x12I\n\x10image_generation\x18\t \x01(\x0b\x32-.chladni.model.v1.ImageGenerationCapabilitiesH\x00\x12<\n\tembedding\x18\n \x01(\x0b\x32\'.chladni.model.v1.EmbeddingCapabilitiesH\x00\x12?\n\nproperties\x18\x0b \x03(\x0b\x32+.chladni.model.v1.ModelInfo.PropertiesEntry\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c\x63\x61pabilities\",\n\nModelInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08required\x18\x02 \x01(\x08\"\xe4\x02\n\x1bImageGenerationCapabilities\x12+\n\x05sizes\x18\x01 \x01(\x0b\x32\x1c.chladni.model.v1.ImageSizes\x12\x14\n\x0clatent_shape\x18\x02 \x03(\x05\x12\x12\n\nschedulers\x18\x03 \x03(\t\x12\x15\n\rdefault_steps\x18\x04 \x01(\x05\x12\x1e\n\x16\x64\x65\x66\x61ult_guidance_scale\x18\x05 \x01(\x01\x12\x14\n\x0cinput_spaces\x18\x06 \x03(\t\x12\x17\n\x0fupscale_factors\x18\x07 \x03(\x05\x12;\n\x10upscaling_method\x18\x08 \x01(\x0e\x32!.chladni.model.v1.UpscalingMethod\x12\"\n\x15\x64\x65\x66\x61ult_refiner_start\x18\t \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05looks\x18\n \x03(\tB\x18\n\x16_default_refiner_start\"\x97\x01\n\nImageSizes\x12\x1b\n\x13native_width_pixels\x18\x01 \x01(\x05\x12\x1c\n\x14native_height_pixels\x18\x02 \x01(\x05\x12\x17\n\x0fmin_side_pixels\x18\x03 \x01(\x05\x12\x17\n\x0fmax_side_pixels\x18\x04 \x01(\x05\x12\x1c\n\x14side_multiple_pixels\x18\x05 \x01(\x05\"\x88\x02\n\x15\x45mbeddingCapabilities\x12\x14\n\x0coutput_space\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\x05\x12\x14\n\x0cinput_spaces\x18\x03 \x03(\t\x12\x31\n\x0bscore_curve\x18\x04 \x01(\x0b\x32\x1c.chladni.model.v1.ScoreCurve\x12;\n\x15\x61lignment_score_curve\x18\x05 \x01(\x0b\x32\x1c.chladni.model.v1.ScoreCurve\x12@\n\x13latent_calibrations\x18\x06 \x03(\x0b\x32#.chladni.model.v1.LatentCalibration\"\x9d\x01\n\nScoreCurve\x12\x10\n\x08midpoint\x18\x01 \x01(\x01\x12\r\n\x05slope\x18\x02 \x01(\x01\x12\x37\n\x06unlike\x18\x03 \x01(\x0b\x32\'.chladni.model.v1.AlikenessDistribution\x12\x35\n\x04like\x18\x04 \x01(\x0b\x32\'.chladni.model.v1.AlikenessDistribution\"K\n\x15\x41likenessDistribution\x12\x0c\n\x04mean\x18\x01 \x01(\x01\x12\x11\n\tdeviation\x18\x02 \x01(\x01\x12\x11\n\tquantiles\x18\x03 \x03(\x01\"\x8a\x01\n\x11LatentCalibration\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\nclip_count\x18\x03 \x01(\x03\x12\x13\n\x0bvalue_count\x18\x04 \x01(\x05\x12.\n\x04mode\x18\x05 \x01(\x0e\x32 .chladni.generation.v1.NoiseMode*v\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x1b\n\x17MODEL_STATE_UNAVAILABLE\x10\x03*o\n\x0fUpscalingMethod\x12 \n\x1cUPSCALING_METHOD_UNSPECIFIED\x10\x00\x12\x1c\n\x18UPSCALING_METHOD_LATENTS\x10\x01\x12\x1c\n\x18UPSCALING_METHOD_NETWORK\x10\x02\x42L\n\x14\x64\x65v.chladni.model.v1P\x01Z\x1f\x63hladni.dev/go/model/v1;modelv1\xaa\x02\x10\x43hladni.Model.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,10 +25,10 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._serialized_options = b'\n\024dev.chladni.model.v1P\001Z\037chladni.dev/go/model/v1;modelv1\252\002\020Chladni.Model.V1'
   _globals['_MODELINFO_PROPERTIESENTRY']._options = None
   _globals['_MODELINFO_PROPERTIESENTRY']._serialized_options = b'8\001'
-  _globals['_MODELSTATE']._serialized_start=1763
-  _globals['_MODELSTATE']._serialized_end=1881
-  _globals['_UPSCALINGMETHOD']._serialized_start=1883
-  _globals['_UPSCALINGMETHOD']._serialized_end=1994
+  _globals['_MODELSTATE']._serialized_start=1778
+  _globals['_MODELSTATE']._serialized_end=1896
+  _globals['_UPSCALINGMETHOD']._serialized_start=1898
+  _globals['_UPSCALINGMETHOD']._serialized_end=2009
   _globals['_MODELINFO']._serialized_start=91
   _globals['_MODELINFO']._serialized_end=572
   _globals['_MODELINFO_PROPERTIESENTRY']._serialized_start=507
@@ -36,15 +36,15 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_MODELINPUT']._serialized_start=574
   _globals['_MODELINPUT']._serialized_end=618
   _globals['_IMAGEGENERATIONCAPABILITIES']._serialized_start=621
-  _globals['_IMAGEGENERATIONCAPABILITIES']._serialized_end=962
-  _globals['_IMAGESIZES']._serialized_start=965
-  _globals['_IMAGESIZES']._serialized_end=1116
-  _globals['_EMBEDDINGCAPABILITIES']._serialized_start=1119
-  _globals['_EMBEDDINGCAPABILITIES']._serialized_end=1383
-  _globals['_SCORECURVE']._serialized_start=1386
-  _globals['_SCORECURVE']._serialized_end=1543
-  _globals['_ALIKENESSDISTRIBUTION']._serialized_start=1545
-  _globals['_ALIKENESSDISTRIBUTION']._serialized_end=1620
-  _globals['_LATENTCALIBRATION']._serialized_start=1623
-  _globals['_LATENTCALIBRATION']._serialized_end=1761
+  _globals['_IMAGEGENERATIONCAPABILITIES']._serialized_end=977
+  _globals['_IMAGESIZES']._serialized_start=980
+  _globals['_IMAGESIZES']._serialized_end=1131
+  _globals['_EMBEDDINGCAPABILITIES']._serialized_start=1134
+  _globals['_EMBEDDINGCAPABILITIES']._serialized_end=1398
+  _globals['_SCORECURVE']._serialized_start=1401
+  _globals['_SCORECURVE']._serialized_end=1558
+  _globals['_ALIKENESSDISTRIBUTION']._serialized_start=1560
+  _globals['_ALIKENESSDISTRIBUTION']._serialized_end=1635
+  _globals['_LATENTCALIBRATION']._serialized_start=1638
+  _globals['_LATENTCALIBRATION']._serialized_end=1776
 # @@protoc_insertion_point(module_scope)

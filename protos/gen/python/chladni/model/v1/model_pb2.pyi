@@ -69,7 +69,7 @@ class ModelInput(_message.Message):
     def __init__(self, name: _Optional[str] = ..., required: bool = ...) -> None: ...
 
 class ImageGenerationCapabilities(_message.Message):
-    __slots__ = ("sizes", "latent_shape", "schedulers", "default_steps", "default_guidance_scale", "input_spaces", "upscale_factors", "upscaling_method", "default_refiner_start")
+    __slots__ = ("sizes", "latent_shape", "schedulers", "default_steps", "default_guidance_scale", "input_spaces", "upscale_factors", "upscaling_method", "default_refiner_start", "looks")
     SIZES_FIELD_NUMBER: _ClassVar[int]
     LATENT_SHAPE_FIELD_NUMBER: _ClassVar[int]
     SCHEDULERS_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,7 @@ class ImageGenerationCapabilities(_message.Message):
     UPSCALE_FACTORS_FIELD_NUMBER: _ClassVar[int]
     UPSCALING_METHOD_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_REFINER_START_FIELD_NUMBER: _ClassVar[int]
+    LOOKS_FIELD_NUMBER: _ClassVar[int]
     sizes: ImageSizes
     latent_shape: _containers.RepeatedScalarFieldContainer[int]
     schedulers: _containers.RepeatedScalarFieldContainer[str]
@@ -88,7 +89,8 @@ class ImageGenerationCapabilities(_message.Message):
     upscale_factors: _containers.RepeatedScalarFieldContainer[int]
     upscaling_method: UpscalingMethod
     default_refiner_start: float
-    def __init__(self, sizes: _Optional[_Union[ImageSizes, _Mapping]] = ..., latent_shape: _Optional[_Iterable[int]] = ..., schedulers: _Optional[_Iterable[str]] = ..., default_steps: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., input_spaces: _Optional[_Iterable[str]] = ..., upscale_factors: _Optional[_Iterable[int]] = ..., upscaling_method: _Optional[_Union[UpscalingMethod, str]] = ..., default_refiner_start: _Optional[float] = ...) -> None: ...
+    looks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, sizes: _Optional[_Union[ImageSizes, _Mapping]] = ..., latent_shape: _Optional[_Iterable[int]] = ..., schedulers: _Optional[_Iterable[str]] = ..., default_steps: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., input_spaces: _Optional[_Iterable[str]] = ..., upscale_factors: _Optional[_Iterable[int]] = ..., upscaling_method: _Optional[_Union[UpscalingMethod, str]] = ..., default_refiner_start: _Optional[float] = ..., looks: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ImageSizes(_message.Message):
     __slots__ = ("native_width_pixels", "native_height_pixels", "min_side_pixels", "max_side_pixels", "side_multiple_pixels")

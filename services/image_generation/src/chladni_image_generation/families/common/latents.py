@@ -30,7 +30,11 @@ def initial_noise(
         shape: (C, H, W).
         generator: Draws the noise.
     """
-    noise = torch.randn(shape, generator=generator)
+    return blended_noise(conditioning, torch.randn(shape, generator=generator))
+
+
+def blended_noise(conditioning: Conditioning, noise: Tensor) -> Tensor:
+    """Return the seed's noise (C, H, W), with the given latents blended in if there are any."""
     if conditioning.initial_latents is None:
         return noise
     weight = conditioning.initial_latents_weight

@@ -7,6 +7,7 @@ and a scheduler, and a manifest that names the embedding space and the defaults.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import diffusers
@@ -17,15 +18,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
-from chladni_image_generation.families.common.latents import initial_noise, shrunk_latents
+from chladni_image_generation.families.common.latents import blended_noise, shrunk_latents
 from chladni_image_generation.families.embedded.conditioning import (
     Condition,
     encode_condition,
     null_condition,
 )
+from chladni_image_generation.families.embedded.correspondences import parameters_from_descriptors
+from chladni_image_generation.families.embedded.detail_planes import draw_detail_planes
+from chladni_image_generation.families.embedded.detailer import DETAILER_FOLDER, Detailer
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
+from chladni_image_generation.families.embedded.looks.mixture import (
+    LANDSCAPE,
+    LOOKS,
+    needs_denoiser,
+    render_looks,
+    shares_of_sound,
+)
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.look_shares import parse_looks
 from chladni_image_generation.models.files import ModelFiles, ModelFilesError
 from chladni_image_generation.models.interface import (
     DenoiserRow,
@@ -57,6 +69,7 @@ class EmbeddedModel:
         denoiser: Its UNet, in evaluation mode on the device.
         autoencoder: Its autoencoder, likewise.
         schedulers: Its schedulers.
+        detailer: Draws what the latents cannot hold, on the device; `None` if the model has none.
     """
 
     def __init__(
@@ -66,6 +79,7 @@ class EmbeddedModel:
         denoiser: UNet2DConditionModel,
         autoencoder: AutoencoderDC,
         schedulers: SchedulerCatalog,
+        detailer: Detailer | None = None,
     ) -> None:
         self.description = description
         self.device: torch.device = denoiser.device
@@ -73,6 +87,7 @@ class EmbeddedModel:
         self._denoiser = denoiser
         self._autoencoder = autoencoder
         self._schedulers = schedulers
+        self._detailer = detailer
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
         """Return the way from noise to the image that the request's embedding of shape (152,) asks for."""
@@ -83,15 +98,30 @@ class EmbeddedModel:
         )
         scheduler = self._schedulers.new(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
-        noise = initial_noise(request.conditioning, shape, generator)
+        own_noise = torch.randn(shape, generator=generator)
+        noise = blended_noise(request.conditioning, own_noise)
+        # A blend has the variance of white noise but not its independence: the means of its blocks, which
+        # bend the scene, would be larger than any in training. Where there are latents alone, they must do.
+        is_blend = request.conditioning.initial_latents is None or (
+            request.conditioning.initial_latents_weight < 1
+        )
+        composing_noise = own_noise if is_blend else noise
         stage = DenoisingStage(
             scheduler,
             timesteps,
-            self.encode(embedding, noise),
+            self.encode(embedding, composing_noise),
             self.null_condition(shape) if request.is_guided else None,
             step_options(scheduler, generator),
         )
-        return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (stage,))
+        sound = torch.tensor(embedding, dtype=torch.float32)
+        finish = partial(
+            self._finish,
+            embedding=sound,
+            grids=grids_of_noise(composing_noise[None])[0],
+            shares=parse_looks(request.look, LOOKS) or shares_of_sound(sound),
+            full_size=(request.height_pixels * request.upscale, request.width_pixels * request.upscale),
+        )
+        return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (stage,), finish)
 
     def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
         """Return the UNet's conditions for an embedding of shape (152,) in [0, 1].
@@ -139,6 +169,51 @@ class EmbeddedModel:
         image: NDArray[np.uint8] = self.decode(shrunk[None])[0]
         return image
 
+    def _finish(
+        self,
+        pixels: NDArray[np.uint8],
+        *,
+        embedding: Tensor,
+        grids: Tensor,
+        shares: Mapping[str, float],
+        full_size: tuple[int, int],
+    ) -> NDArray[np.uint8]:
+        """Return the pixels (height, width, 3) with their details, and with the other looks of the image.
+
+        Args:
+            pixels: What the decoder made.
+            embedding: (152,) embedding of the sound.
+            grids: (4, 8, 8), what the noise decides.
+            shares: Shares of the looks by name.
+            full_size: Height and width of the finished image; pixels of another size are a preview of it.
+        """
+        height, width, _ = pixels.shape
+        is_landscape = set(shares) == {LANDSCAPE}
+        has_details = self._detailer is not None and needs_denoiser(shares) and (height, width) == full_size
+        if is_landscape and not has_details:
+            return pixels
+        landscape = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+        if has_details:
+            landscape = self._detailed(landscape, embedding, grids)
+        if is_landscape:
+            image = landscape
+        else:
+            image = render_looks(shares, embedding, grids, height=height, width=width, landscape=landscape)
+        array: NDArray[np.uint8] = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        return np.ascontiguousarray(array)
+
+    def _detailed(self, image: Tensor, embedding: Tensor, grids: Tensor) -> Tensor:
+        """Return an image (3, H, W) in [0, 1] with its details."""
+        if self._detailer is None:
+            return image
+        _, height, width = image.shape
+        planes = draw_detail_planes(
+            parameters_from_descriptors(embedding[None]), grids[None], height=height, width=width
+        )
+        drawn = self._detailer((image[None] * 2 - 1).to(self.device), planes.to(self.device))
+        detailed: Tensor = (drawn[0] / 2 + 0.5).cpu()
+        return detailed
+
     def _without_batch(self, condition: Condition) -> dict[str, Tensor]:
         return {
             "class_labels": condition.class_labels[0].to(self.device, self.dtype),
@@ -178,6 +253,7 @@ def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch
         denoiser = UNet2DConditionModel.from_pretrained(files.directory, subfolder="unet", **options)
         autoencoder = AutoencoderDC.from_pretrained(files.directory, subfolder="vae", **options)
         schedulers = SchedulerCatalog(_load_scheduler(files))
+        detailer = _load_detailer(files, device)
     except (OSError, ValueError) as error:
         raise ModelFilesError(f"Model {files.id!r} cannot be loaded: {error}") from error
     channels = autoencoder.config.latent_channels
@@ -206,6 +282,7 @@ def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch
         default_guidance_scale=defaults["guidance_scale"],
         scheduler_names=schedulers.names,
         upscales=(1, 2) if native_pixels * 2 in sizes else (1,),
+        looks=LOOKS,
     )
     return EmbeddedModel(
         description=description,
@@ -213,6 +290,7 @@ def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch
         denoiser=denoiser.to(device, memory_format=torch.channels_last).eval(),
         autoencoder=autoencoder.to(device, memory_format=torch.channels_last).eval(),
         schedulers=schedulers,
+        detailer=detailer,
     )
 
 
@@ -224,6 +302,14 @@ def _sizes_of(files: ModelFiles, native_pixels: int) -> ImageSizes:
         maximum_pixels=sizes.get("maximum_pixels", native_pixels),
         multiple_pixels=sizes.get("multiple_pixels", 1),
     )
+
+
+def _load_detailer(files: ModelFiles, device: torch.device) -> Detailer | None:
+    """Return the detailer, in single precision on every device; `None` if the model has none."""
+    folder = files.directory / DETAILER_FOLDER
+    if not folder.is_dir():
+        return None
+    return Detailer.load(folder, dtype=torch.float32).to(device)
 
 
 def _load_scheduler(files: ModelFiles) -> Any:

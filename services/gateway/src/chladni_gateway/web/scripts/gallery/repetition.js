@@ -38,6 +38,7 @@ function optionsOf(provenance) {
     negative_prompt: provenance.negative_prompt,
     strength: provenance.strength,
     refiner_start: provenance.refiner_start,
+    look: provenance.look,
     upscale: provenance.upscale > 1 ? provenance.upscale : null,
     noise_mode: mode,
     noise_weight: weight,

@@ -1,0 +1,58 @@
+"""The detailer, and the planes that it sees."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from chladni_image_generation.families.embedded.correspondences import parameters_from_descriptors
+from chladni_image_generation.families.embedded.detail_planes import DETAIL_PLANES, draw_detail_planes
+from chladni_image_generation.families.embedded.detailer import Detailer, DetailerConfig
+from chladni_image_generation.families.embedded.noise_grid import draw_grids
+from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
+
+TINY = DetailerConfig(hidden_channels=8)
+
+
+def planes_of(size_pixels, width_pixels=None):
+    parameters = parameters_from_descriptors(sample_descriptors(1, seed=2))
+    return draw_detail_planes(
+        parameters, draw_grids([1]), height=size_pixels, width=width_pixels or size_pixels
+    )
+
+
+def test_planes_are_those_of_the_scene_at_any_size():
+    large, small = planes_of(256), planes_of(128)
+    assert large.shape == (1, DETAIL_PLANES, 256, 256)
+    assert torch.isfinite(large).all()
+    assert large.abs().max() <= 2
+    shrunk = torch.nn.functional.avg_pool2d(large, 2)
+    assert (shrunk - small).abs().mean() < 0.02
+    assert planes_of(64, 128).shape == (1, DETAIL_PLANES, 64, 128)
+
+
+def test_a_fresh_detailer_changes_nothing_and_a_trained_one_uses_its_planes():
+    detailer, images = Detailer(TINY), torch.rand(1, 3, 64, 64)
+    planes = planes_of(64)
+    assert torch.equal(detailer(images, planes), images)
+    torch.nn.init.normal_(detailer.leave.weight, generator=torch.Generator().manual_seed(1))
+    assert not torch.allclose(detailer(images, planes), detailer(images, torch.zeros_like(planes)))
+
+
+def test_a_detailer_survives_its_files(tmp_path):
+    detailer = Detailer(TINY)
+    torch.nn.init.normal_(detailer.leave.weight, generator=torch.Generator().manual_seed(1))
+    detailer.save(tmp_path)
+    loaded = Detailer.load(tmp_path, dtype=torch.float32)
+    assert loaded.config == TINY
+    torch.testing.assert_close(
+        loaded.leave.weight, detailer.leave.weight.half().float(), rtol=0, atol=0, check_stride=False
+    )
+
+
+@pytest.mark.parametrize("content", ['{"planes": 3}', '{"other": 1}', "{}"])
+def test_files_of_something_else_are_no_detailer(tmp_path, content):
+    Detailer(TINY).save(tmp_path)
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match="no detailer"):
+        Detailer.load(tmp_path, dtype=torch.float32)
