@@ -22,6 +22,16 @@ class ImageGenerationClient:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = image_grpc.ImageGenerationServiceStub(channel)
 
+    def look_count(self) -> int:
+        """Return how many looks the default model has.
+
+        Raises:
+            MeasurementError: The service does not answer.
+        """
+        with answered("ListModels"):
+            response = self._stub.ListModels(image_pb2.ListModelsRequest(), timeout=CALL_TIMEOUT_SECONDS)
+        return max(len(model.image_generation.looks) for model in response.models)
+
     def generate(self, embedding: tensor_pb2.Embedding, *, seed: int, bypass_cache: bool = False) -> bytes:
         """Return the image of a clip, a PNG.
 

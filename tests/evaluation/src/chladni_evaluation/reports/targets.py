@@ -19,6 +19,7 @@ TARGETS: Final[Mapping[str, Mapping[str, Target]]] = {
         "clips.speech": Target("at least", 1),
     },
     "speed": {
+        "decode.milliseconds_over_step": Target("at most", 3.5),
         "seconds_per_image": Target("at most", 1.0),
         "weights.bytes": Target("at most", 40_000_000),
     },
@@ -35,13 +36,23 @@ TARGETS: Final[Mapping[str, Mapping[str, Target]]] = {
         "audio_effect_ratio.p": Target("at most", _BELOW_A_THOUSANDTH),
         "mantel.correlation": Target("at least", 0.5),
         "mantel.p": Target("at most", _BELOW_A_THOUSANDTH),
+        "mantel.librosa": Target("at least", 0.45),
     },
     "smoothness": {"smoothness.worst_ratio": Target("at most", _BELOW_ONE)},
     "compare": {
         "compare.auc": Target("at least", 0.97),
         "compare.efficientnet-lite0.score_of_equal": Target("at least", 1.0),
         "compare.chladni-alignment.auc": Target("at least", 0.97),
+        "scores.unlike_zero_share": Target("at most", 0.05),
     },
+    "composition": {
+        "looks.count": Target("at least", 5),
+        "composition.correlation": Target("at most", 0.5),
+        "doubles.share": Target("at most", 0.2),
+    },
+    "transposition": {"transposition.path_over_direct": Target("at most", 3)},
+    "classes": {"classes.knn5_over_spectrogram": Target("at least", 1)},
+    "richness": {"richness.coherent_gain": Target("at least", 0.6)},
     "distribution": {"distribution.copies": Target("at most", 0)},
 }
 """Bounds by section and name of the figure; those of ``clips`` are always measured."""

@@ -10,7 +10,9 @@ from chladni_benchmarks.figures import Figures
 from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.sections import (
     autoencoder,
+    classes,
     compare,
+    composition,
     distribution,
     effect,
     retrieval,
@@ -18,6 +20,7 @@ from chladni_evaluation.sections import (
     sheets,
     smoothness,
     speed,
+    transposition,
 )
 
 
@@ -48,6 +51,9 @@ SECTIONS: Final = (
     Section("effect", "Does the audio determine the image, more than the seed?", effect.measure),
     Section("smoothness", "Do small changes of the audio change the image little?", smoothness.measure),
     Section("compare", "Do scores separate images of one clip from those of others?", compare.measure),
+    Section("composition", "Are images of different clips composed differently?", composition.measure),
+    Section("transposition", "Does an image follow its clip when it is transposed?", transposition.measure),
+    Section("classes", "Do kinds of real recordings look apart?", classes.measure),
     Section("richness", "How rich are the images, beside spectrograms and art?", richness.measure),
     Section("distribution", "How similar to the art are the images, are they copies?", distribution.measure),
     Section("sheets", "What does it look like? Draws the contact sheets.", sheets.measure),

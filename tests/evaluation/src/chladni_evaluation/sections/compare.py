@@ -25,6 +25,8 @@ from chladni_evaluation.statistics.verification import area_under_curve, equal_e
 
 _SENT_PAIRS: Final = 60
 _DECIMALS: Final = 5
+_READS_AS_ZERO: Final = 0.005
+"""Scores below it are shown as 0 %."""
 
 _Image = tuple[int, int]
 """Number of a clip, number of a seed."""
@@ -50,6 +52,7 @@ def measure(dataset: Dataset) -> Figures:
         figures |= {f"compare.{model}.{name}": value for name, value in of_model.items()}
         if model == default:
             figures |= {f"compare.{name}": of_model[name] for name in ("auc", "eer")}
+            figures["scores.unlike_zero_share"] = of_model["unlike_zero_share"]
     (dataset.folder / "pairs.json").write_text(json.dumps(cosines) + "\n")
     return figures
 
@@ -81,6 +84,7 @@ def _measure_model(dataset: Dataset, model: str) -> tuple[Figures, dict[str, lis
         "eer": error.rate,
         "eer_cosine": error.threshold,
         "misses_at_half": float(np.mean([scored.score < 0.5 for scored in scored_same])),
+        "unlike_zero_share": float(np.mean([scored.score < _READS_AS_ZERO for scored in scored_different])),
         "false_alarms_at_half": float(np.mean([scored.score >= 0.5 for scored in scored_different])),
         "score_of_equal": dataset.similarity.compare(image, image, model=model).score,
         "cosine_difference": float(np.abs(np.subtract(expected, answered)).max()),

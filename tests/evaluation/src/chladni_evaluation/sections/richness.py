@@ -1,4 +1,7 @@
-"""How rich the images are in colour, edges and detail, beside viridis spectrograms and the art."""
+"""How rich the images are in colour, edges and detail, beside viridis spectrograms and the art.
+
+`richness.coherent_gain` is how much of the fine detail of the art of its scene an image has, at its places.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ import numpy as np
 
 from chladni_benchmarks.conditions import NotMeasurableError
 from chladni_benchmarks.figures import Figures
+from chladni_benchmarks.services.image_requests import pixels_of
 from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.image_files import reduced
+from chladni_evaluation.statistics.coherence import coherent_gain
 from chladni_evaluation.statistics.richness import SIDE_PIXELS, richness_of
 
 
@@ -24,6 +29,12 @@ def measure(dataset: Dataset) -> Figures:
         figures["unavailable.richness.art"] = 1
     else:
         figures |= _richness_figures(dataset, "art", art)
+        gains = [
+            coherent_gain(pixels_of(dataset.first_images[position]), pixels_of(art_of_clip))
+            for position, art_of_clip in dataset.art_of_clips.items()
+            if not dataset.clips[position].is_silent
+        ]
+        figures["richness.coherent_gain"] = float(np.mean(gains))
     return figures
 
 

@@ -32,7 +32,7 @@ _LEAST_SHARE: Final = 0.02
 _SOFTNESS: Final = 0.22
 _SPREAD: Final = 1.1
 _SHARPNESS: Final = 9.0
-_UNNOTICED: Final = 0.12
+_UNNOTICED: Final = 0.18
 _CHROMA_START: Final = DESCRIPTOR_NAMES.index("chroma_c")
 
 

@@ -28,7 +28,7 @@ from chladni_image_generation.families.embedded.looks.canvas import Canvas
 GRAINS: Final = 70_000
 """Grains on a square plate."""
 
-GRAIN_RADIUS: Final = 0.0036
+GRAIN_RADIUS: Final = 0.0030
 """Radius of a grain, in half sides of the plate."""
 
 _HIGHEST_ORDER: Final = 13
@@ -90,14 +90,14 @@ def sand(canvas: Canvas) -> Tensor:
     weights, sign = mode_weights(canvas)
     named = canvas.descriptors
     cleanness = (0.25 + 0.75 * named["harmonicity"]) * (1 - 0.85 * named["flatness"] ** 1.5)
-    gathered = (0.62 + 0.36 * cleanness) * (0.55 + 0.45 * named["loudness"])
+    gathered = (0.70 + 0.28 * cleanness) * (0.80 + 0.20 * named["loudness"])
     moves = (patience < gathered).float()[:, None]
     for _ in range(_DESCENTS):
         value, slope_x, slope_y = _displacement(weights, sign, places[:, 0], places[:, 1])
         slope = torch.stack([slope_x, slope_y], dim=1)
         step = value[:, None] * slope / (slope.square().sum(dim=1, keepdim=True) + 2.0)
         places = places - moves * 0.85 * step.clamp(-0.12, 0.12)
-    width = 0.010 + 0.014 * (1 - cleanness)
+    width = 0.006 + 0.014 * (1 - cleanness)
     places = places + moves * width * scatter
     return torch.minimum(torch.maximum(places, -extent), extent)
 
