@@ -119,3 +119,12 @@ def test_an_image_that_cannot_be_used_is_refused_with_its_field(content, words):
         decode_initial_image(content, field="conditioning.initial_image")
     assert caught.value.reason is Reason.INVALID_IMAGE
     assert [violation.field for violation in caught.value.violations] == ["conditioning.initial_image"]
+
+
+def test_the_level_of_compression_changes_the_bytes_of_a_png_and_none_of_its_pixels():
+    flat = np.zeros((64, 64, 3), np.uint8)
+    fast, small = (encode_image(flat, PROVENANCE, PNG, level) for level in (0, 9))
+    assert len(fast) > len(small)
+    assert encode_image(flat, PROVENANCE, PNG) == encode_image(flat, PROVENANCE, PNG, 3)
+    decoded = [np.asarray(Image.open(io.BytesIO(content))) for content in (fast, small)]
+    assert np.array_equal(decoded[0], decoded[1])

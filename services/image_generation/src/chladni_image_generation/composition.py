@@ -205,6 +205,7 @@ def _limits_of(settings: ImageGenerationSettings, thread_count: int) -> EngineLi
         max_queued_requests=settings.max_queued_requests,
         cache_bytes=settings.cache_bytes,
         thread_count=thread_count,
+        png_compression_level=settings.png_compression_level,
     )
 
 

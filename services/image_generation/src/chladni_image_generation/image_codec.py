@@ -15,7 +15,7 @@ from chladni_contract.provenance import Provenance
 from chladni_image_generation.generation import ImageEncoding, ImageFormat, Preview
 
 # Level 6 takes three times as long as 3 and saves 3 % of the bytes of such images.
-_PNG_COMPRESSION_LEVEL: Final = 3
+PNG_COMPRESSION_LEVEL: Final = 3
 _PREVIEW_QUALITY: Final = 80
 
 # From this quality on, a JPEG keeps the colour of every pixel; below, of every four.
@@ -59,10 +59,21 @@ def decode_initial_image(content: bytes, *, field: str) -> NDArray[np.uint8]:
         raise _refusal(f"{field} cannot be decoded; send a whole PNG, JPEG or WebP file.", field) from error
 
 
-def encode_image(pixels: NDArray[np.uint8], provenance: Provenance, encoding: ImageEncoding) -> bytes:
+def encode_image(
+    pixels: NDArray[np.uint8],
+    provenance: Provenance,
+    encoding: ImageEncoding,
+    png_compression_level: int = PNG_COMPRESSION_LEVEL,
+) -> bytes:
     """Return RGB pixels (H, W, 3) as a file that carries its provenance.
 
     Equal arguments give equal bytes: the file holds no time.
+
+    Args:
+        pixels: The pixels.
+        provenance: How they were made.
+        encoding: Format of the file, and its quality.
+        png_compression_level: Effort to make a PNG small, 0 to 9.
 
     Raises:
         ValueError: The format is JPEG and the provenance has more than `MAX_JPEG_TEXT_BYTES` bytes.
@@ -72,7 +83,7 @@ def encode_image(pixels: NDArray[np.uint8], provenance: Provenance, encoding: Im
         case ImageFormat.PNG:
             info = PngImagePlugin.PngInfo()
             info.add_itxt(PNG_KEYWORD, text)
-            image.save(output, format="PNG", pnginfo=info, compress_level=_PNG_COMPRESSION_LEVEL)
+            image.save(output, format="PNG", pnginfo=info, compress_level=png_compression_level)
         case ImageFormat.JPEG:
             keeps_colors = encoding.quality >= _FULL_COLOR_QUALITY
             image.save(

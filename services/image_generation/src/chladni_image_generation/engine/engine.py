@@ -35,6 +35,7 @@ from chladni_image_generation.generation import (
     PreviewOptions,
     Started,
 )
+from chladni_image_generation.image_codec import PNG_COMPRESSION_LEVEL
 from chladni_image_generation.metrics import GaugeShare, GenerationMetrics
 from chladni_image_generation.models.interface import ImagesWithheldError, LatentDiffusionModel
 from chladni_runtime.execution.cancellation import CancellationToken
@@ -58,6 +59,7 @@ class EngineLimits:
         max_queued_requests: Requests that wait.
         cache_bytes: Bytes of images kept for identical requests; 0 computes each of them.
         thread_count: Threads of a computation on the CPU; 0 takes as many as torch is set to.
+        png_compression_level: Effort to make PNG files small, 0 to 9.
     """
 
     batch_size: int = 1
@@ -66,6 +68,7 @@ class EngineLimits:
     max_queued_requests: int = 256
     cache_bytes: int = 0
     thread_count: int = 0
+    png_compression_level: int = PNG_COMPRESSION_LEVEL
 
 
 class Engine:
@@ -110,7 +113,10 @@ class Engine:
         self._cache = ImageCache(limits.cache_bytes)
         thread_count = limits.thread_count or torch.get_num_threads()
         self._output_encoder = OutputEncoder(
-            ProvenanceRecorder(model, thread_count=thread_count), cache=self._cache, clock=clock
+            ProvenanceRecorder(model, thread_count=thread_count),
+            cache=self._cache,
+            clock=clock,
+            png_compression_level=limits.png_compression_level,
         )
         self._shared: dict[str, TrackedRequest] = {}
         self._waiting: dict[TrackedRequest, None] = {}

@@ -36,6 +36,7 @@ class OutputEncoder:
         recorder: Writes the provenance.
         cache: Keeps the images for identical requests.
         clock: The engine's clock.
+        png_compression_level: Effort to make PNG files small, 0 to 9.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class OutputEncoder:
         *,
         cache: ImageCache,
         clock: Clock,
+        png_compression_level: int,
     ) -> None:
         self._recorder = recorder
         self._cache = cache
         self._clock = clock
+        self._png_compression_level = png_compression_level
         self._threads = ThreadPoolExecutor(_ENCODING_THREADS, thread_name_prefix="encoder")
 
     async def close(self) -> None:
@@ -65,7 +68,9 @@ class OutputEncoder:
         loop = asyncio.get_running_loop()
         started_at = self._clock()
         try:
-            content = await loop.run_in_executor(self._threads, encode_image, pixels, provenance, encoding)
+            content = await loop.run_in_executor(
+                self._threads, encode_image, pixels, provenance, encoding, self._png_compression_level
+            )
         except Exception:  # noqa: BLE001 - whatever happened, the callers hear of it
             _log.exception("an image could not be encoded")
             return _encoding_error()
