@@ -121,8 +121,8 @@ class ImageGenerationSettings(ServiceSettings):
         3,
         ge=0,
         le=9,
-        description="Effort to make PNG files small, with the same pixels at any level: 6 takes three times as "
-        "long as 3 and saves 3 %.",
+        description="Effort to make PNG files small, with the same pixels at any level: 6 takes three times "
+        "as long as 3 and saves 3 %.",
     )
     prompt_writer: str = Field(
         "",

@@ -35,6 +35,8 @@ descriptors of the sound and on their course in time, and on nothing else: no te
 - **Condition**: `chladni_image_generation.families.embedded.conditioning.encode_condition` turns an
   embedding in `chladni-descriptors-v2` into `class_labels` and the guide, which is stacked under the
   latents: planes that show where the sound's ridges, ribbons, bodies and nodal lines stand.
+- **Detailer**: a small network in `detailer/` that draws edges and lines into the decoded image, from
+  planes of the same scene at full size. It works at every size.
 - **Defaults**: {defaults.steps} steps, guidance scale {defaults.guidance_scale:g}.
 - **Licence**: Apache-2.0, the weights as well as the images it was trained on.
 
@@ -50,6 +52,13 @@ grid of four deviates, the block means of the latent noise that the image is pai
 (`jobs/noise_grid.py`). So the same seed bends the plane alike from sound to sound, and
 another seed gives the same sound another image of the same kind.
 
+## Looks
+
+The landscape is what the denoiser paints. The other looks are rendered at the image's full size from the
+same descriptors, palette and noise, each by a module of `families/embedded/looks/` with its table of
+correspondences: plate (sand on nodal lines), water (standing waves and caustics), strokes (a brush that
+follows a voice), weather (fog, rain, grain) and crystals (shards of every stroke). A request names one, several with shares, or `auto`.
+
 ## Recipe
 
 `python -m chladni_image_generation.training.train_image_model` does all of it, from nothing:
@@ -61,6 +70,8 @@ another seed gives the same sound another image of the same kind.
    {denoiser.noise_shift:g}, condition dropped in {denoiser.condition_dropout:.0%} of the rows, moving
    average of the weights:
 {phases}
+3. Detailer: {preset.detailer.steps} steps of {preset.detailer.batch_size} crops of
+   {preset.detailer.crop_pixels} pixels, on what the exported model makes in one step.
 
 {note}
 
@@ -79,8 +90,8 @@ measures the whole way from sound to image.
 - It was trained at 512x512. Larger and smaller images show the same scene, wide and tall ones more around
   it, with the sound from edge to edge; the same seed bends the plane in another way there.
 - The course has 16 segments: what changes faster within a sound shows as onsets, not one by one.
-- Bodies of a few pixels and the finest threads come out softer than in the art that it learned from, and
-  surfaces that are smooth there have a faint grain, like paint.
+- Textures inside the ridges come out softer than in the art that it learned from.
+- The embedding holds pitch classes and a register, not partials; the plate's modes follow from those.
 """
 
 
