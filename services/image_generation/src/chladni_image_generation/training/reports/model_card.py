@@ -57,7 +57,8 @@ another seed gives the same sound another image of the same kind.
 The landscape is what the denoiser paints. The other looks are rendered at the image's full size from the
 same descriptors, palette and noise, each by a module of `families/embedded/looks/` with its table of
 correspondences: plate (sand on nodal lines), water (standing waves and caustics), strokes (a brush that
-follows a voice), weather (fog, rain, grain) and crystals (shards of every stroke). A request names one, several with shares, or `auto`.
+follows a voice), weather (fog, rain, grain) and crystals (shards of every stroke). A request names one,
+several with shares, or `auto`.
 
 ## Recipe
 
