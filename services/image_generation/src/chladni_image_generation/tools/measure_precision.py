@@ -161,8 +161,8 @@ def psnr_db(difference: NDArray[np.int16]) -> float:
 def _render(model: EmbeddedModel, embedding: NDArray[np.float32], *, seed: int) -> tuple[Tensor, Pixels]:
     """Return the clean latents (C, H, W) and the image with the model's defaults."""
     scale = model.description.default_guidance_scale
-    latents = denoise_alone(model, embedding, seed=seed, guidance_scale=scale)
-    return latents, _decode(model, latents)
+    sampler = denoise_alone(model, embedding, seed=seed, guidance_scale=scale)
+    return sampler.latents, _decode(model, sampler.latents)
 
 
 def _decode(model: EmbeddedModel, latents: Tensor) -> Pixels:

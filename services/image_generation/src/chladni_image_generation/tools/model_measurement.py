@@ -73,7 +73,7 @@ def measure_image(
     while not job.is_denoised:
         job.advance(list(model.denoise(job.rows())))
     times.append(_now(model.device))
-    pixels = model.decode(job.latents[None])[0]
+    pixels = job.finish(model.decode(job.latents[None])[0])
     times.append(_now(model.device))
     plan_seconds, denoising_seconds, decode_seconds = np.diff(times).tolist()
     measurement = ImageMeasurement(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from chladni_image_generation.engine.sampler import Sampler
 from chladni_image_generation.generation import Conditioning, GenerationRequest
@@ -14,9 +13,14 @@ from chladni_image_generation.models.interface import LatentDiffusionModel
 
 @torch.inference_mode()
 def denoise_alone(
-    model: LatentDiffusionModel, embedding: NDArray[np.float32], *, seed: int, guidance_scale: float
-) -> Tensor:
-    """Return the clean latents (C, H, W) of an image of the native size, by the model's default steps."""
+    model: LatentDiffusionModel,
+    embedding: NDArray[np.float32],
+    *,
+    seed: int,
+    guidance_scale: float,
+    look: str = "",
+) -> Sampler:
+    """Return the sampler of an image of the native size, after all of the model's default steps."""
     description = model.description
     width_pixels, height_pixels = description.image_size_pixels
     request = GenerationRequest(
@@ -27,8 +31,9 @@ def denoise_alone(
         scheduler=description.scheduler_names[0],
         width_pixels=width_pixels,
         height_pixels=height_pixels,
+        look=look,
     )
     sampler = Sampler(model, request)
     while not sampler.is_denoised:
         sampler.advance(list(model.denoise(sampler.rows())))
-    return sampler.latents
+    return sampler

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model = load_embedded_model(
             find_model_files(options.model), device=torch.device("cpu"), dtype=getattr(torch, options.dtype)
         )
-        images.extend(_samples(model, embeddings[options.art :], seeds[options.art :]))
+        images.extend(_samples(model, embeddings[options.art :], seeds[options.art :], options.look))
     source = torch.tensor([_ART] * options.art + [_SAMPLE] * options.samples, dtype=torch.uint8)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     tensors = {"images": torch.stack(images), "sounds": embeddings, "source": source}
@@ -77,12 +77,13 @@ def _art(embeddings: Tensor, seeds: list[int]) -> Iterator[Tensor]:
 
 
 @torch.inference_mode()
-def _samples(model: EmbeddedModel, embeddings: Tensor, seeds: list[int]) -> Iterator[Tensor]:
+def _samples(model: EmbeddedModel, embeddings: Tensor, seeds: list[int], look: str) -> Iterator[Tensor]:
     """Yield images by the model's defaults, but without guidance."""
     log = ProgressLog("samples", len(embeddings), every_steps=50)
     for row, (embedding, seed) in enumerate(zip(embeddings, seeds, strict=True)):
-        latents = denoise_alone(model, embedding.numpy(), seed=seed, guidance_scale=1.0)
-        image = torch.from_numpy(model.decode(latents[None])).permute(0, 3, 1, 2)
+        sampler = denoise_alone(model, embedding.numpy(), seed=seed, guidance_scale=1.0, look=look)
+        pixels = sampler.finish(model.decode(sampler.latents[None])[0])
+        image = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
         yield _small(image.float() / 255)
         log.report(row + 1)
 
@@ -114,6 +115,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16"), default="float32", help="its type (default: float32)"
+    )
+    parser.add_argument(
+        "--look",
+        default="",
+        help="looks of the samples, as requests name them, such as auto (default: the model's first look)",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of everything (default: 1)")
     parser.add_argument("--threads", type=int, default=2, help="torch threads (default: 2)")

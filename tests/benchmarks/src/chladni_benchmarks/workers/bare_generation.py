@@ -31,6 +31,9 @@ from chladni_image_generation.families.embedded.conditioning import (
     encode_condition,
     null_condition,
 )
+from chladni_image_generation.families.embedded.correspondences import parameters_from_descriptors
+from chladni_image_generation.families.embedded.detail_planes import draw_detail_planes
+from chladni_image_generation.families.embedded.detailer import DETAILER_FOLDER, Detailer
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.models.schedulers import velocity_of
 from chladni_image_generation.training.denoiser import TRAINING_TIMESTEPS as _TRAINING_TIMESTEPS
@@ -57,6 +60,9 @@ class BareLoop:
         )
         self._autoencoder = AutoencoderDC.from_pretrained(directory / "vae", **options).to(**layout).eval()
         self._scheduler_directory = directory / "scheduler"
+        self._detailer: Detailer | None = None
+        if (directory / DETAILER_FOLDER).is_dir():
+            self._detailer = Detailer.load(directory / DETAILER_FOLDER, dtype=torch.float32).to(device)
 
     def generate(self, seed: int, steps: int, guidance_scale: float, is_batched: bool) -> dict[str, Any]:
         """Make an image and return it with the time it took.
@@ -80,7 +86,8 @@ class BareLoop:
     def _generate(self, seed: int, steps: int, guidance_scale: float, *, is_batched: bool) -> bytes:
         scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(self._scheduler_directory)
         scheduler.set_timesteps(steps)
-        latents = torch.randn(_LATENT_SHAPE, generator=torch.Generator().manual_seed(seed))
+        noise = torch.randn(_LATENT_SHAPE, generator=torch.Generator().manual_seed(seed))
+        latents = noise
         height, width = latents.shape[2:]
         embedding = torch.from_numpy(random_embedding(seed))[None]
         condition = encode_condition(embedding, grids_of_noise(latents), height=height, width=width)
@@ -101,7 +108,7 @@ class BareLoop:
                     unguided = self._velocity(latents, timestep, nothing)
                 velocity = unguided + guidance_scale * (guided - unguided)
             latents = scheduler.step(velocity, timestep, latents).prev_sample
-        return self._encoded(latents)
+        return self._encoded(latents, noise, embedding)
 
     def _velocity(self, latents: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
         clean: Tensor = self._denoiser(
@@ -112,13 +119,28 @@ class BareLoop:
         ).sample
         return velocity_of(latents, clean.float().cpu(), timestep / _TRAINING_TIMESTEPS)
 
-    def _encoded(self, latents: Tensor) -> bytes:
+    def _encoded(self, latents: Tensor, noise: Tensor, embedding: Tensor) -> bytes:
         scaled = latents.to(self._device, self._dtype) / self._autoencoder.config.scaling_factor
         decoded = self._autoencoder.decode(scaled).sample[0].float()
-        pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu()
+        pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).cpu()
+        pixels = self._detailed(pixels, noise, embedding).permute(1, 2, 0)
         output = io.BytesIO()
         Image.fromarray(np.asarray(pixels)).save(output, format="PNG", compress_level=_PNG_COMPRESSION_LEVEL)
         return output.getvalue()
+
+    def _detailed(self, pixels: Tensor, noise: Tensor, embedding: Tensor) -> Tensor:
+        """Return (3, H, W) pixels with the details of the scene, which the noise bends."""
+        if self._detailer is None:
+            return pixels
+        planes = draw_detail_planes(
+            parameters_from_descriptors(embedding),
+            grids_of_noise(noise),
+            height=pixels.shape[1],
+            width=pixels.shape[2],
+        )
+        images = (pixels[None].float() / 255) * 2 - 1
+        drawn = self._detailer(images.to(self._device), planes.to(self._device))[0]
+        return ((drawn / 2 + 0.5).cpu().clamp(0, 1) * 255).round().byte()
 
 
 def main() -> None:
