@@ -140,7 +140,8 @@ class BareLoop:
         )
         images = (pixels[None].float() / 255) * 2 - 1
         drawn = self._detailer(images.to(self._device), planes.to(self._device))[0]
-        return ((drawn / 2 + 0.5).cpu().clamp(0, 1) * 255).round().byte()
+        detailed: Tensor = ((drawn / 2 + 0.5).cpu().clamp(0, 1) * 255).round().byte()
+        return detailed
 
 
 def main() -> None:
