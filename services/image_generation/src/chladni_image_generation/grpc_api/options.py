@@ -14,8 +14,8 @@ from chladni.media.v1 import media_pb2
 from chladni_contract.images.file_metadata import MAX_JPEG_TEXT_BYTES
 from chladni_image_generation.engine.scheduler import Priority, SchedulingParameters
 from chladni_image_generation.generation import MAX_SEED, ImageEncoding, ImageFormat, PreviewOptions
-from chladni_image_generation.look_shares import AUTO, parse_looks
 from chladni_image_generation.models.interface import ImageSizes, ModelDescription
+from chladni_image_generation.models.look_shares import AUTO, parse_looks
 from chladni_runtime.server.validation import RequestValidator
 
 _MAX_GUIDANCE_SCALE: Final = 30

@@ -37,7 +37,6 @@ from chladni_image_generation.families.embedded.looks.mixture import (
 )
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import GenerationRequest
-from chladni_image_generation.look_shares import parse_looks
 from chladni_image_generation.models.files import ModelFiles, ModelFilesError
 from chladni_image_generation.models.interface import (
     DenoiserRow,
@@ -48,6 +47,7 @@ from chladni_image_generation.models.interface import (
     ModelDescription,
 )
 from chladni_image_generation.models.loading import LoadingOptions, ModelSource
+from chladni_image_generation.models.look_shares import parse_looks
 from chladni_image_generation.models.schedulers import (
     SchedulerCatalog,
     step_options,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chladni_image_generation.look_shares import parse_looks
+from chladni_image_generation.models.look_shares import parse_looks
 
 NAMES = ("landscape", "plate", "water")
 
