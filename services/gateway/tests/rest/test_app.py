@@ -60,7 +60,7 @@ async def test_recipes_are_listed_with_their_models(gateway):
                 "remedy": "",
             },
         ],
-        "options": ["model", "upscale"],
+        "options": ["model", "upscale", "look"],
         "required_options": [],
     }
 
