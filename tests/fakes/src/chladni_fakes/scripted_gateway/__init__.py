@@ -1,0 +1,1 @@
+"""A gateway that follows a script: the other side of the wire, for tests of clients."""
