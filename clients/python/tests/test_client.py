@@ -202,7 +202,12 @@ def test_a_client_that_nobody_closes_ends_with_its_last_reference(target):
     assert "chladni-client" not in thread_names()
 
 
-FORGETFUL = """
+QUIET = """
+import logging
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # in development mode it warns of a busy machine
+"""
+FORGETFUL = f"""
+{QUIET}
 import sys
 from chladni_client import Client
 client = Client(sys.argv[1])
@@ -221,7 +226,8 @@ def test_a_program_that_forgets_to_close_ends_in_silence(target):
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2\n", "")
 
 
-INTERRUPTED = """
+INTERRUPTED = f"""
+{QUIET}
 import sys
 from chladni_client import Client
 with Client(sys.argv[1]) as client:
