@@ -37,6 +37,8 @@ NUMERICAL_TESTS := services/image_generation/tests/families/test_stable_unclip.p
 # As many workers as cores, up to 4; a file's tests stay together, as they share servers and models.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
+# Every worker and every service that tests start would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # Waiting OpenMP threads that spin steal the processor from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(abspath $(BIN)):$(PATH)
