@@ -27,7 +27,7 @@ from chladni_audio_features.latents.catalog import load_calibrations
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.music.analysis import is_available, warm_up
 from chladni_runtime.execution.admission import Admission
-from chladni_runtime.execution.allocator import keep_freed_memory
+from chladni_runtime.execution.memory import keep_freed_memory
 from chladni_runtime.execution.process_pool import ProcessPool
 from chladni_runtime.execution.processors import available_processor_count
 from chladni_runtime.execution.worker_pool import WorkerPool

@@ -20,7 +20,7 @@ from chladni_audio_features.audio.decoding import AudioDecoder
 from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.tools.make_samples import encode
-from chladni_runtime.execution.allocator import keep_freed_memory
+from chladni_runtime.execution.memory import keep_freed_memory
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

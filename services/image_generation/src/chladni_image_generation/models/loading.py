@@ -19,6 +19,7 @@ from chladni_image_generation.models.files import (
 from chladni_image_generation.models.interface import LatentDiffusionModel
 from chladni_image_generation.models.precision import capabilities_of, choose_dtype
 from chladni_image_generation.models.references import PartKind, class_name_of, kind_of
+from chladni_runtime.execution.memory import uncollected_imports
 
 _FAMILIES: Final[Mapping[str, str]] = {
     "StableDiffusionPipeline": "stable_diffusion",
@@ -160,5 +161,6 @@ def _family_name(source: ModelSource) -> str:
 
 def _family(name: str) -> Family:
     """Return a family's module; only here is it imported, since most bring libraries that start slowly."""
-    module: Family = import_module(f"chladni_image_generation.families.{name}")
+    with uncollected_imports():
+        module: Family = import_module(f"chladni_image_generation.families.{name}")
     return module

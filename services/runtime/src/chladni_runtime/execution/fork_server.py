@@ -10,7 +10,6 @@ the pool's process, as its children do, whatever the end.
 from __future__ import annotations
 
 import array
-import gc
 import importlib
 import os
 import resource
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from chladni_runtime.execution.memory import exempt_from_collection
 from chladni_runtime.execution.process_channel import load_trusted, receive_object, send_object
 
 _STATUS: Final = Path("/proc/self/statm")
@@ -94,8 +94,7 @@ def prepare(preparation: Preparation) -> None:
         importlib.import_module(name)
     if preparation.warm_up is not None:
         preparation.warm_up()
-    gc.collect()
-    gc.freeze()  # the collector would touch, and so copy, every page that processes share
+    exempt_from_collection()  # the collector would touch, and so copy, every page that processes share
 
 
 def serve_tasks(channel: socket.socket) -> None:

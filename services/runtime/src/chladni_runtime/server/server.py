@@ -11,7 +11,6 @@ new calls are taken for `drain_delay_seconds` more, then refused with DRAINING, 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import resource
@@ -28,6 +27,7 @@ from prometheus_client import CollectorRegistry
 
 from chladni_contract.errors import ChladniError
 from chladni_runtime.execution.admission import Admission
+from chladni_runtime.execution.memory import exempt_from_collection
 from chladni_runtime.logs import configure_logging
 from chladni_runtime.security.certificates import TlsMaterial
 from chladni_runtime.security.credentials import server_credentials
@@ -129,7 +129,7 @@ def run_service(
             tracer=tracer,
             authenticate=authenticate,
         ):
-            _exempt_from_collection()
+            exempt_from_collection()
             await asyncio.get_running_loop().create_future()
 
     try:
@@ -252,16 +252,6 @@ def _allow_many_files() -> None:
     wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(_WANTED_FILES, hard)
     if current != resource.RLIM_INFINITY and current < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _exempt_from_collection() -> None:
-    """Exempt what was loaded from garbage collection; it stays to the end of the process anyway.
-
-    Modules and models are some hundred thousand objects. Traversing them repeatedly took a tenth of the event
-    loop's time under load, and at times 0.2 s at once, in which no call made progress.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 async def _drain(gate: RequestGate, settings: ServiceSettings) -> None:
