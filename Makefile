@@ -127,6 +127,12 @@ fit-words: $(STAMP) ## Fit the map from words to descriptors again (1 minute)
 quality-anomaly: $(STAMP) ## Measure machine listening on simulated machines (10 minutes); writes build/quality-anomaly.json
 	@$(BIN)/python -m chladni_evaluation.anomaly $(ARGUMENTS)
 
+KILLS ?= 200
+
+.PHONY: job-kills
+job-kills: $(STAMP) ## Kill gateways, image generation and Redis KILLS=200 times while jobs run; SEED=... repeats
+	@$(BIN)/python -m chladni_robustness.job_kills --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
 # How long to do harm, and the seed of what happens (a new one if empty).
 SECONDS ?= 600
 SEED ?=

@@ -127,6 +127,7 @@ async def running_gateway(
         "image_generation_target": backends.servers["image-generation"].target,
         "rate_limit_per_minute": 0,
         "model_listing_seconds": 0,
+        "job_retry_seconds": 0,
         "session_key": SESSION_KEY,
         "similarity_target": backends.servers["similarity"].target,
     }

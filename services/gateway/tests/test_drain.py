@@ -68,7 +68,9 @@ async def test_both_transports_go_on_during_the_delay_and_then_refuse_work_toget
     await asyncio.wait_for(end, 10)
 
 
-async def test_what_does_not_end_in_time_is_stopped_and_told_why(backends, leaving, eventually):
+async def test_what_does_not_end_in_time_is_stopped_and_told_why_and_jobs_go_on_in_the_next_gateway(
+    backends, leaving, open_gateway_with, eventually
+):
     gateway, leave = await leaving(drain_timeout_seconds=0.5)
     backends.image_generation.may_go_on.clear()
     async with gateway.browser() as browser, grpc.aio.insecure_channel(gateway.grpc_address) as channel:
@@ -84,8 +86,12 @@ async def test_what_does_not_end_in_time_is_stopped_and_told_why(backends, leavi
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "DRAINING")
         assert (await failed_call).reason is Reason.DRAINING
         events = (await following).text
-        assert "event: failed" in events
-        assert "DRAINING" in events
+        assert "event: started" in events
+        assert not {"event: created", "event: failed", "event: cancelled"} & set(events.splitlines())
         await asyncio.wait_for(end, 10)
     assert time.monotonic() - started_at < 10
     await eventually(lambda: backends.image_generation.running == 0)
+    backends.image_generation.may_go_on.set()
+    async with open_gateway_with() as next_gateway, next_gateway.browser(cookies=browser.cookies) as again:
+        events = (await again.get(f"/api/v1/jobs/{job['job_id']}/events")).text
+    assert "event: created" in events.splitlines()

@@ -37,7 +37,8 @@ from chladni_gateway.backends.prompts import PromptClient
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
-from chladni_gateway.creation.job_runner import JobLimits, JobRunner
+from chladni_gateway.creation.job_runner import JobRunner
+from chladni_gateway.creation.job_worker import JobLimits
 from chladni_gateway.creation.operations import OperationLog
 from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
@@ -62,8 +63,7 @@ from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
 from chladni_gateway.rest.http_connections import ConnectionLimits
 from chladni_gateway.rest.middleware.origins import AllowedHosts
-from chladni_gateway.rest.middleware.rate_limit import RateLimit, rate_limited
-from chladni_gateway.rest.middleware.token_buckets import Rate
+from chladni_gateway.rest.middleware.rate_limit import rate_limited
 from chladni_gateway.rest.server import http_server
 from chladni_gateway.sessions import SessionTokens, kept_key
 from chladni_gateway.similarity.alignment import ImageAligner
@@ -74,7 +74,12 @@ from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_gateway.storage.image_records import periodic_sweep, utc_now
 from chladni_gateway.storage.share_links import SHARE_FOLDER, ShareLinks
-from chladni_gateway.stores import open_image_store
+from chladni_gateway.stores import (
+    open_image_store,
+    open_job_store,
+    open_rate_limiter,
+    own_rate_limiter,
+)
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.security.credentials import ChannelSecurity, ServerContext
 from chladni_runtime.server.late_binding import Binding
@@ -91,6 +96,7 @@ if TYPE_CHECKING:
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.domain.image_store import ImageStore
     from chladni_gateway.domain.ports import Backend
+    from chladni_gateway.domain.storage.job_store import JobStore
     from chladni_runtime.server.interceptor import Authenticate
     from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.server import Compose
@@ -200,7 +206,7 @@ async def open_gateway(
         draw_seed: Gives the seed of a request that names none.
 
     Raises:
-        UnavailableError: The image storage cannot be used, or its package is not installed.
+        UnavailableError: A store cannot be used, or its package is not installed.
         OSError: The HTTP port cannot be opened.
     """
     if gate is None:
@@ -220,6 +226,8 @@ async def open_gateway(
         stack.push_async_callback(anomaly.close)
         removed = RemovedImages(similarity)
         store = await open_image_store(settings, on_removed=removed.note)
+        job_store = await open_job_store(settings)
+        stack.push_async_callback(job_store.close)
         interval_seconds = settings.image_sweep_interval_seconds
         await stack.enter_async_context(periodic_sweep(store, interval_seconds=interval_seconds))
         await stack.enter_async_context(removed.flushed(interval_seconds=interval_seconds))
@@ -231,7 +239,8 @@ async def open_gateway(
             similarity,
             stack,
             OperationLog(draw_seed=draw_seed, clock=time.monotonic),
-            gate,
+            gate=gate,
+            job_store=job_store,
             music=music,
             prompts=prompts,
             anomaly=anomaly,
@@ -242,12 +251,15 @@ async def open_gateway(
             unfinished_jobs=lambda: application.job_runner.unfinished_count,
             live_streams=lambda: application.live_connections.open_count,
         )
+        rate_limit = open_rate_limiter(settings)
+        if rate_limit is not None:
+            stack.push_async_callback(rate_limit.close)
         trusted_peers = PeerSet(settings.trusted_peers)
         app = create_app(
             application,
             metrics=HttpMetrics(registry),
             previews=PreviewRequest(settings.preview_interval_steps, settings.preview_size_pixels),
-            rate_limit=_rate_limit(settings),
+            rate_limit=rate_limit,
             session_seconds=math.ceil(settings.image_retention_seconds),
             gate=gate,
             allowed_hosts=AllowedHosts(settings.allowed_hosts),
@@ -273,6 +285,7 @@ async def open_gateway(
         )
         # Before the HTTP server closes, so that those who follow a job see its end.
         stack.push_async_callback(application.job_runner.close)
+        application.job_runner.open()
         yield Gateway(application, audio_features, music, prompts, anomaly, http_port)
 
 
@@ -284,8 +297,9 @@ def build_application(
     similarity: SimilarityClient,
     stack: AsyncExitStack,
     operations: OperationLog,
-    gate: RequestGate,
     *,
+    gate: RequestGate,
+    job_store: JobStore,
     music: MusicClient,
     prompts: PromptClient,
     anomaly: AnomalyClient,
@@ -316,7 +330,12 @@ def build_application(
         )
 
     job_runner = JobRunner(
-        creator=creator(settings.max_jobs), limits=_job_limits(settings), now=utc_now, hold=gate.hold
+        creator=creator(settings.max_jobs),
+        store=job_store,
+        limits=_job_limits(settings),
+        now=utc_now,
+        hold=gate.hold,
+        may_claim=lambda: gate.phase is Phase.READY,
     )
     scorer = StoredImageScorer(store=store, comparer=similarity)
     searches = Admission(settings.max_concurrent_searches, clock=time.monotonic)
@@ -380,10 +399,10 @@ def _session_key(settings: GatewaySettings) -> str:
 
 def authentication_of(settings: GatewaySettings) -> Authenticate:
     """Return what finds out who gRPC calls come from, and that no owner makes too many."""
-    limit = _rate_limit(settings)
+    limit = own_rate_limiter(settings)
 
     def check_rate(principal: Principal) -> None:
-        if limit and (wait_seconds := limit.take(client=principal.owner, host=principal.owner)):
+        if limit and (wait_seconds := limit.count(client=principal.owner, host=principal.owner)):
             raise rate_limited(wait_seconds)
 
     return call_authentication(settings.authenticator, check_rate=check_rate)
@@ -424,14 +443,6 @@ def _job_limits(settings: GatewaySettings) -> JobLimits:
         max_remembered=settings.max_remembered_jobs,
         retention=timedelta(seconds=settings.job_retention_seconds),
         timeout_seconds=settings.job_timeout_seconds,
-    )
-
-
-def _rate_limit(settings: GatewaySettings) -> RateLimit | None:
-    if settings.rate_limit_per_minute == 0:
-        return None
-    return RateLimit(
-        Rate(settings.rate_limit_per_minute, settings.rate_limit_burst),
-        clients_per_host=settings.rate_limit_clients_per_host,
-        clock=time.monotonic,
+        retry_seconds=settings.job_retry_seconds,
+        lease_seconds=settings.job_lease_seconds,
     )

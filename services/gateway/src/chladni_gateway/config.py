@@ -229,6 +229,29 @@ class GatewaySettings(CallingServiceSettings):
     job_retention_seconds: float = Field(
         3600.0, gt=0, le=_DAY_SECONDS, description="Time for which a finished job is remembered."
     )
+    job_database: Path | None = Field(
+        None,
+        description="File of SQLite that holds the jobs, with the recordings of unfinished ones; "
+        "jobs.sqlite3 in the folder of the images if absent. On a disk of this machine, not on a network's.",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="Address of Redis, such as redis://redis:6379/0, that holds the jobs and counts requests "
+        "in place of this gateway, so that several gateways share them; needs the extra redis and a "
+        "session_key.",
+    )
+    job_retry_seconds: float = Field(
+        300.0,
+        ge=0,
+        le=_DAY_SECONDS,
+        description="Time for which a job is tried again if a service cannot be reached; 0 for none.",
+    )
+    job_lease_seconds: float = Field(
+        15.0,
+        ge=1,
+        le=3600,
+        description="Time after which the jobs of a gateway that has died are taken over.",
+    )
     job_timeout_seconds: float = Field(
         600.0,
         gt=0,
@@ -363,11 +386,20 @@ class GatewaySettings(CallingServiceSettings):
             raise ValueError(f"is too short; give at least {_MIN_KEY_LENGTH} characters, or none")
         return key
 
-    @field_validator("image_bucket")
+    @field_validator("redis_url")
     @classmethod
-    def _check_shared_key(cls, address: str, info: ValidationInfo) -> str:
+    def _check_redis_url(cls, url: SecretStr) -> SecretStr:
+        text = url.get_secret_value()
+        if text and not text.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("image_bucket", "redis_url")
+    @classmethod
+    def _check_shared_key(cls, address: str | SecretStr, info: ValidationInfo) -> str | SecretStr:
         key = info.data.get("session_key")
-        if address and key is not None and not key.get_secret_value():
+        given = address.get_secret_value() if isinstance(address, SecretStr) else address
+        if given and key is not None and not key.get_secret_value():
             raise ValueError(
                 f"needs {cls.environment_prefix}SESSION_KEY, the same for all gateways that share it"
             )

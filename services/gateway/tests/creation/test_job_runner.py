@@ -10,13 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason
+from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason, UnavailableError
 from chladni_contract.provenance import Provenance
 from chladni_gateway.creation.job import MAX_EVENTS, MAX_FOLLOWERS, Cancelled, Done, Failed, Job, JobState
-from chladni_gateway.creation.job_runner import JobLimits, JobRunner, UnknownJobError
+from chladni_gateway.creation.job_runner import JobRunner, UnknownJobError
+from chladni_gateway.creation.job_worker import JobLimits
 from chladni_gateway.creation.operations import Operation
 from chladni_gateway.domain.audio import AudioClip, AudioProperties
 from chladni_gateway.domain.events import Analyzed, Created, Progressed, Queued, Started
@@ -24,6 +26,7 @@ from chladni_gateway.domain.image_store import ImageRecord
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage
+from chladni_gateway.storage.job_sqlite import SqliteJobStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AUDIO = AudioProperties("wav", 8000, 1, 1.0, "00" * 32)
@@ -68,6 +71,9 @@ class Clock:
     def __call__(self):
         return self.time
 
+    def seconds(self):
+        return self.time.timestamp()
+
 
 class Script:
     """A creator that goes on step by step as it is told, and counts what it was made to stop."""
@@ -77,6 +83,8 @@ class Script:
         self.error = None
         self.refusal = None
         self.running = 0
+        self.is_waiting = False
+        self.operations = []
 
     def check(self, request):
         if self.refusal:
@@ -87,22 +95,25 @@ class Script:
 
     async def create(self, request, deadline, *, operation):
         self.running += 1
+        self.operations.append(operation)
         try:
             yield Analyzed(AUDIO, ())
             yield Started(7, 9, "m", 2.0)
+            self.is_waiting = True
             await self.may_go_on.wait()
             if self.error is not None:
                 raise self.error
             yield Created(Image(b"png"), RECORD)
         finally:
             self.running -= 1
+            self.is_waiting = False
 
 
 def request_of(owner, name="a.wav"):
     return CreationRequest(AudioClip(b"sound", name), owner=owner)
 
 
-def job_runner_over(script, clock=None, **limits):
+def job_runner_over(script, clock=None, store=None, **limits):
     defaults = {
         "max_unfinished": 8,
         "max_unfinished_per_owner": 4,
@@ -111,7 +122,24 @@ def job_runner_over(script, clock=None, **limits):
         "retention": timedelta(hours=1),
         "timeout_seconds": 60.0,
     }
-    return JobRunner(creator=script, limits=JobLimits(**(defaults | limits)), now=clock or Clock())
+    runner = JobRunner(
+        creator=script,
+        store=store or SqliteJobStore(None),
+        limits=JobLimits(**(defaults | limits)),
+        now=clock or Clock(),
+    )
+    RUNNERS.append(runner)
+    return runner
+
+
+RUNNERS = []
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def closed_runners():
+    yield
+    while RUNNERS:
+        await RUNNERS.pop().close()
 
 
 def new_job():
@@ -123,9 +151,16 @@ async def collect(job, after=0):
         return [numbered async for numbered in events]
 
 
-async def settle():
-    for _ in range(10):
-        await asyncio.sleep(0)
+async def settle_until(condition):
+    """Waits until a condition holds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def running(script):
+    """Waits until a creation is at work, and has said so."""
+    await settle_until(lambda: script.is_waiting)
 
 
 @settings(max_examples=200, deadline=None)
@@ -238,15 +273,15 @@ async def test_followers_are_few():
 async def test_a_job_ends_with_its_image():
     script = Script()
     job_runner = job_runner_over(script)
-    job = job_runner.start(request_of("ann"))
+    job = await job_runner.start(request_of("ann"))
     assert (job.file_name, job.status.state) == ("a.wav", JobState.ANALYZING)
-    await settle()
+    await running(script)
     assert (job.status.state, script.running) == (JobState.RUNNING, 1)
     script.may_go_on.set()
     events = await collect(job)
     assert [type(event) for _, event in events] == [Analyzed, Started, Done]
     assert job.status.record is RECORD
-    assert job_runner.find(job.job_id, owner="ann") is job
+    assert await job_runner.find(job.job_id, owner="ann") is job
 
 
 @pytest.mark.parametrize(
@@ -260,7 +295,7 @@ async def test_a_job_that_fails_says_why_and_nothing_else(error, reason):
     script = Script()
     script.error = error
     script.may_go_on.set()
-    job = job_runner_over(script).start(request_of("ann"))
+    job = await job_runner_over(script).start(request_of("ann"))
     assert isinstance((await collect(job))[-1].event, Failed)
     assert job.status.error.reason is reason
     assert "secret" not in job.status.error.message
@@ -269,27 +304,27 @@ async def test_a_job_that_fails_says_why_and_nothing_else(error, reason):
 async def test_a_cancelled_job_has_stopped_and_is_remembered_until_it_is_forgotten():
     script = Script()
     job_runner = job_runner_over(script)
-    job = job_runner.start(request_of("ann"))
+    job = await job_runner.start(request_of("ann"))
     following = asyncio.create_task(collect(job))
-    await settle()
+    await running(script)
     await job_runner.cancel(job.job_id, owner="ann")
     assert (script.running, job_runner.unfinished_count) == (0, 0)
     assert job.status.state is JobState.CANCELLED
     assert (await following)[-1].event == Cancelled(Stage.IMAGE_GENERATION)
-    assert job_runner.list_owned("ann") == (job,)
+    assert await job_runner.list_owned("ann") == (job,)
     await job_runner.cancel(job.job_id, owner="ann")
-    assert job_runner.list_owned("ann") == (job,)
-    job_runner.remove(job.job_id, owner="ann")
-    assert job_runner.list_owned("ann") == ()
+    assert await job_runner.list_owned("ann") == (job,)
+    await job_runner.remove(job.job_id, owner="ann")
+    assert await job_runner.list_owned("ann") == ()
     with pytest.raises(UnknownJobError):
         await job_runner.cancel(job.job_id, owner="ann")
 
 
 async def test_a_job_at_work_is_not_removed():
     job_runner = job_runner_over(Script())
-    job = job_runner.start(request_of("ann"))
+    job = await job_runner.start(request_of("ann"))
     with pytest.raises(ValueError, match="not finished"):
-        job_runner.remove(job.job_id, owner="ann")
+        await job_runner.remove(job.job_id, owner="ann")
     await job_runner.close()
 
 
@@ -297,10 +332,10 @@ async def test_a_retry_of_a_named_request_gets_the_job_of_the_first_try():
     script = Script()
     job_runner = job_runner_over(script, max_unfinished_per_owner=1)
     script.accept = lambda _request: Operation(RECORD.image_id, 7)
-    job = job_runner.start(request_of("ann"))
+    job = await job_runner.start(request_of("ann"))
     assert job.job_id == RECORD.image_id
-    assert job_runner.start(request_of("ann")) is job
-    await settle()
+    assert await job_runner.start(request_of("ann")) is job
+    await running(script)
     assert script.running == 1
     await job_runner.close()
 
@@ -308,54 +343,151 @@ async def test_a_retry_of_a_named_request_gets_the_job_of_the_first_try():
 async def test_a_job_that_has_not_begun_can_be_cancelled():
     script = Script()
     job_runner = job_runner_over(script)
-    job = job_runner.start(request_of("ann"))
+    job = await job_runner.start(request_of("ann"))
     await job_runner.cancel(job.job_id, owner="ann")
     assert (job.status.state, script.running) == (JobState.CANCELLED, 0)
     assert [event for _, event in await collect(job)] == [Cancelled(Stage.AUDIO_FEATURES)]
 
 
-async def test_a_job_at_work_when_the_service_stops_fails_with_the_reason():
-    job_runner = job_runner_over(Script())
-    job = job_runner.start(request_of("ann"))
-    await settle()
+async def test_a_job_at_work_when_the_service_stops_goes_on_in_the_next_one():
+    script, store = Script(), SqliteJobStore(None)
+    job_runner = job_runner_over(script, store=store)
+    job = await job_runner.start(request_of("ann"))
+    await running(script)
+    following = asyncio.create_task(collect(job))
+    await asyncio.sleep(0.02)
     await job_runner.close()
-    assert job.status.state is JobState.FAILED
-    [*_, (_, ended)] = await collect(job)
-    assert ended.error.reason is Reason.DRAINING
+    with pytest.raises(UnavailableError) as caught:
+        await following
+    assert (caught.value.reason, script.running) == (Reason.DRAINING, 0)
+    assert not job.is_over
+    script.may_go_on.set()
+    next_runner = job_runner_over(script, store=store)
+    next_runner.open()
+    found = await next_runner.find(job.job_id, owner="ann")
+    events = await collect(found, after=1)
+    assert [type(event) for _, event in events] == [Started, Started, Done]
+    assert [number for number, _ in events] == [2, 3, 4]
+    assert script.operations == [Operation(job.job_id, 7), Operation(job.job_id, 7)]
+
+
+async def test_an_orphan_is_claimed_by_another_gateway_once_its_lease_has_run_out(tmp_path):
+    clock = Clock()
+    dead, living = (SqliteJobStore(tmp_path / "jobs.sqlite3", clock=clock.seconds) for _ in range(2))
+    script = Script()
+    job_runner = job_runner_over(script, store=living)
+    started = job_runner_over(Script(), store=dead)
+    job = await started.start(request_of("ann"))
+    await settle_until(lambda: job.last_number == 2)
+    kill(started)
+    assert (await job_runner.find(job.job_id, owner="ann")).last_number == 2
+    job_runner.open()
+    following = asyncio.create_task(collect(await job_runner.find(job.job_id, owner="ann"), after=2))
+    await asyncio.sleep(0.1)
+    assert script.running == 0
+    clock.time += timedelta(seconds=16)
+    await running(script)
+    script.may_go_on.set()
+    assert [number for number, _ in await following] == [3, 4]
+    assert script.operations == [Operation(job.job_id, 7, is_rerun=True)]
+
+
+async def test_a_job_is_tried_again_while_a_service_cannot_be_reached():
+    script = Script()
+    script.error = UnavailableError(Reason.BACKEND_UNAVAILABLE, "Image generation is away.")
+    script.may_go_on.set()
+    job = await job_runner_over(script, retry_seconds=10).start(request_of("ann"))
+    await settle_until(lambda: job.last_number >= 3)
+    script.error = None
+    events = await collect(job)
+    assert isinstance(events[-1].event, Done)
+    assert sum(isinstance(event, Analyzed) for _, event in events) == 1
+    impatient = job_runner_over(script)
+    script.error = UnavailableError(Reason.BACKEND_UNAVAILABLE, "Image generation is away.")
+    assert isinstance((await collect(await impatient.start(request_of("ann"))))[-1].event, Failed)
+
+
+async def test_a_job_that_ends_its_gateways_again_and_again_fails(monkeypatch):
+    monkeypatch.setattr("chladni_gateway.creation.job_worker.MAX_ATTEMPTS", 0)
+    job = await job_runner_over(Script()).start(request_of("ann"))
+    [(_, end)] = await collect(job)
+    assert end.error.reason is Reason.INTERNAL
+
+
+async def test_a_job_is_cancelled_from_another_gateway(tmp_path):
+    script = Script()
+    first, second = (
+        job_runner_over(creator, store=SqliteJobStore(tmp_path / "jobs.sqlite3"), lease_seconds=1)
+        for creator in (script, Script())
+    )
+    job = await first.start(request_of("ann"))
+    await running(script)
+    await second.cancel(job.job_id, owner="ann")
+    assert (job.status.state, script.running) == (JobState.CANCELLED, 0)
+    assert (await second.find(job.job_id, owner="ann")).status == job.status
+
+
+async def test_a_store_that_does_not_answer_for_a_while_costs_no_job(monkeypatch):
+    script, store = Script(), SqliteJobStore(None)
+    job = await job_runner_over(script, store=store).start(request_of("ann"))
+    await running(script)
+    append, failures = store.append, []
+
+    async def failing(*arguments, **options):
+        if len(failures) < 2:
+            failures.append(1)
+            raise UnavailableError(Reason.STORAGE_UNAVAILABLE, "Not now.")
+        return await append(*arguments, **options)
+
+    monkeypatch.setattr(store, "append", failing)
+    script.may_go_on.set()
+    assert isinstance((await collect(job))[-1].event, Done)
+    assert len(failures) == 2
+
+
+def kill(runner):
+    """Ends a runner as a crash would: nothing is given back."""
+
+    async def nothing(_job_id):
+        pass
+
+    runner._store.release = nothing
+    for task in (*runner._tasks.values(), runner._serving):
+        task.cancel()
 
 
 async def test_jobs_of_others_do_not_exist():
     job_runner = job_runner_over(Script())
-    job = job_runner.start(request_of("ann"))
+    job = await job_runner.start(request_of("ann"))
     for stranger in ("bob", ""):
         with pytest.raises(UnknownJobError):
-            job_runner.find(job.job_id, owner=stranger)
+            await job_runner.find(job.job_id, owner=stranger)
         with pytest.raises(UnknownJobError):
             await job_runner.cancel(job.job_id, owner=stranger)
-        assert job_runner.list_owned(stranger) == ()
+        assert await job_runner.list_owned(stranger) == ()
     assert not job.is_over
     await job_runner.close()
 
 
 async def test_nobody_has_no_jobs():
     job_runner = job_runner_over(Script())
-    job = job_runner.start(request_of(""))
-    assert job_runner.list_owned("") == ()
+    job = await job_runner.start(request_of(""))
+    assert await job_runner.list_owned("") == ()
     with pytest.raises(UnknownJobError):
-        job_runner.find(job.job_id, owner="")
+        await job_runner.find(job.job_id, owner="")
     await job_runner.close()
 
 
 async def test_unfinished_jobs_are_limited_for_each_and_for_all():
     script = Script()
     job_runner = job_runner_over(script, max_unfinished=3, max_unfinished_per_owner=2)
-    jobs = [job_runner.start(request_of(owner)) for owner in ("ann", "ann", "bob")]
+    jobs = [await job_runner.start(request_of(owner)) for owner in ("ann", "ann", "bob")]
     with pytest.raises(QueueFullError, match="You have 2 unfinished jobs"):
-        job_runner.start(request_of("ann"))
+        await job_runner.start(request_of("ann"))
     with pytest.raises(QueueFullError, match="The server works on 3 jobs"):
-        job_runner.start(request_of("eve"))
+        await job_runner.start(request_of("eve"))
     await job_runner.cancel(jobs[0].job_id, owner="ann")
-    job_runner.start(request_of("ann"))
+    await job_runner.start(request_of("ann"))
     await job_runner.close()
     assert (job_runner.unfinished_count, script.running) == (0, 0)
 
@@ -363,10 +495,10 @@ async def test_unfinished_jobs_are_limited_for_each_and_for_all():
 async def test_a_caller_of_many_names_does_not_take_all_jobs():
     job_runner = job_runner_over(Script(), max_unfinished_per_caller=2)
     for owner in ("ann", "bob"):
-        job_runner.start(replace(request_of(owner), caller="192.0.2.1"))
+        await job_runner.start(replace(request_of(owner), caller="192.0.2.1"))
     with pytest.raises(QueueFullError, match="Your host has 2 unfinished jobs"):
-        job_runner.start(replace(request_of("eve"), caller="192.0.2.1"))
-    job_runner.start(replace(request_of("eve"), caller="192.0.2.2"))
+        await job_runner.start(replace(request_of("eve"), caller="192.0.2.1"))
+    await job_runner.start(replace(request_of("eve"), caller="192.0.2.2"))
     await job_runner.close()
 
 
@@ -375,8 +507,8 @@ async def test_a_wrong_request_starts_nothing():
     script.refusal = ChladniError(Reason.UNKNOWN_RECIPE, "No such recipe.")
     job_runner = job_runner_over(script)
     with pytest.raises(ChladniError, match="No such recipe"):
-        job_runner.start(request_of("ann"))
-    assert job_runner.list_owned("ann") == ()
+        await job_runner.start(request_of("ann"))
+    assert await job_runner.list_owned("ann") == ()
 
 
 async def test_finished_jobs_are_forgotten_in_time_and_in_number():
@@ -385,11 +517,11 @@ async def test_finished_jobs_are_forgotten_in_time_and_in_number():
     job_runner = job_runner_over(script, clock)
     jobs = []
     for number in range(5):
-        jobs.append(job_runner.start(request_of("ann", name=f"{number}.wav")))
+        jobs.append(await job_runner.start(request_of("ann", name=f"{number}.wav")))
         await collect(jobs[-1])
         clock.time += timedelta(minutes=10)
-    assert job_runner.list_owned("ann") == (jobs[4], jobs[3], jobs[2])
+    assert await job_runner.list_owned("ann") == (jobs[4], jobs[3], jobs[2])
     clock.time += timedelta(minutes=30)
-    assert job_runner.list_owned("ann") == (jobs[4], jobs[3])
+    assert await job_runner.list_owned("ann") == (jobs[4], jobs[3])
     clock.time += timedelta(hours=1)
-    assert job_runner.list_owned("ann") == ()
+    assert await job_runner.list_owned("ann") == ()

@@ -8,7 +8,13 @@ import pytest
 from obstore.store import MemoryStore
 
 from chladni_fakes.image_records import DAY, SteppedClock
-from chladni_fixtures.state_servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY, object_store, program
+from chladni_fixtures.state_servers import (
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    object_store,
+    program,
+    redis_server,
+)
 from chladni_gateway.storage.image_folder import FolderImageStore
 from chladni_gateway.storage.image_objects import ObjectImageStore, s3_bucket
 
@@ -64,3 +70,12 @@ def open_store(request, tmp_path, clock):
         )
 
     return opener
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory):
+    """A real Redis."""
+    if program("redis-server") is None:
+        pytest.skip("NOT TESTED: no redis-server; apt-get install redis-server")
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server

@@ -113,7 +113,7 @@ class ImageCreator:
                 started_at = self._clock()
                 operation = operation or self.accept(request)
                 yield Accepted(operation.operation_id, operation.seed)
-                if operation.is_retry and (made := await self._find(operation)) is not None:
+                if (operation.is_retry or operation.is_rerun) and (made := await self._find(operation)):
                     counted.is_created = True
                     yield made
                     return
@@ -149,7 +149,8 @@ class ImageCreator:
                 stored = await self._store.get(operation.operation_id)
             except NotFoundError:
                 return None
-        return Created(stored.image, replace(stored.record, is_reused=True))
+        record = replace(stored.record, is_reused=True) if operation.is_retry else stored.record
+        return Created(stored.image, record)
 
     def _recipe_of(self, request: CreationRequest) -> Recipe:
         validator = RequestValidator()

@@ -82,7 +82,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The owner wanted no image any more, or the gateway stops; `stage` was in progress."""
+    """The owner wanted no image any more; `stage` was in progress."""
 
     stage: Stage
 
@@ -183,7 +183,7 @@ def _end_by(event: Done | Failed | Cancelled) -> dict[str, Any]:
 
 
 class Job:
-    """A job and what has happened to it. One event loop owns it.
+    """A job and what has happened to it, as far as this gateway knows. One event loop owns it.
 
     Args:
         job_id: Identifier.
@@ -203,51 +203,74 @@ class Job:
         self.created_at: Final = created_at
         self.finished_at: datetime | None = None
         self.status = JobStatus()
+        self.last_number = 0
+        self.follower_count = 0
         self._events: deque[NumberedEvent] = deque(maxlen=MAX_EVENTS)
-        self._last_number = 0
+        self._kinds: set[type[JobEvent]] = set()
         self._has_changed = asyncio.Event()
-        self._follower_count = 0
+        self._interruption: ChladniError | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more will happen."""
         return self.status.state.is_final
 
-    def add(self, event: JobEvent, *, now: datetime) -> None:
-        """Record what happened, and wake the followers."""
+    def add(self, event: JobEvent, *, now: datetime, number: int | None = None) -> None:
+        """Record what happened, and wake the followers.
+
+        Args:
+            event: What happened.
+            now: When.
+            number: Number of the event; `None` for the next one.
+        """
         if self.is_over:
             raise ValueError("the job is over")
         if isinstance(event, Progressed) and event.preview is not None:
             self._drop_previews()
-        self._last_number += 1
-        self._events.append(NumberedEvent(self._last_number, event))
+        self.last_number = self.last_number + 1 if number is None else number
+        self._kinds.add(type(event))
+        self._events.append(NumberedEvent(self.last_number, event))
         self.status = self.status.after(event)
         if self.is_over:
             self.finished_at = now
             self._drop_drafts()
-        self._has_changed.set()
-        self._has_changed = asyncio.Event()
+        self._wake_followers()
+
+    def has_seen(self, kind: type[JobEvent]) -> bool:
+        """Return whether an event of a kind has happened."""
+        return kind in self._kinds
+
+    def interrupt(self, error: ChladniError) -> None:
+        """Make the followers of an unfinished job end with an error: nothing more is heard of it here."""
+        self._interruption = error
+        self._wake_followers()
 
     def has_told_all(self, last_number: int) -> bool:
         """Return whether a follower that saw the event of this number has nothing left to see."""
-        return self.is_over and last_number >= self._last_number
+        return self.is_over and last_number >= self.last_number
 
-    def follow(self, *, after: int = 0) -> AsyncGenerator[NumberedEvent, None]:
+    def follow(self, *, after: int = 0, is_counted: bool = True) -> AsyncGenerator[NumberedEvent, None]:
         """Return the events with numbers above `after`, each once, up to the last one of the job.
+
+        The events end with an error, DRAINING, if the service stops before the job is over.
+
+        Args:
+            after: Number of the last event that is known already.
+            is_counted: Whether the limit of followers counts.
 
         Raises:
             QueueFullError: It has `MAX_FOLLOWERS` already.
         """
-        if self._follower_count >= MAX_FOLLOWERS:
+        if is_counted and self.follower_count >= MAX_FOLLOWERS:
             raise QueueFullError(
                 f"This job has {MAX_FOLLOWERS} followers, the limit; close one of its event streams.",
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
-                metadata={"count": self._follower_count, "maximum": MAX_FOLLOWERS},
+                metadata={"count": self.follower_count, "maximum": MAX_FOLLOWERS},
             )
         return self._events_after(after)
 
     async def _events_after(self, last_number: int) -> AsyncGenerator[NumberedEvent, None]:
-        self._follower_count += 1
+        self.follower_count += 1
         try:
             while not self.has_told_all(last_number):
                 has_changed = self._has_changed
@@ -255,9 +278,15 @@ class Job:
                     last_number = numbered.number
                     yield numbered
                 if not self.is_over:
+                    if self._interruption is not None:
+                        raise self._interruption
                     await has_changed.wait()
         finally:
-            self._follower_count -= 1
+            self.follower_count -= 1
+
+    def _wake_followers(self) -> None:
+        self._has_changed.set()
+        self._has_changed = asyncio.Event()
 
     def _drop_previews(self) -> None:
         for index, (number, event) in enumerate(self._events):

@@ -1,72 +1,34 @@
-"""The jobs of all owners: started, found, cancelled, and remembered for a while."""
+"""The jobs of all owners: started, found, cancelled, worked on, and remembered for a while.
+
+Jobs are in a store, which outlives the gateway and may be shared with others. A gateway claims those that
+nobody works on: new ones, and those whose gateway has died. It repeats their request, whose seed is kept with
+it, so that the image is the same.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractContextManager, aclosing, nullcontext
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, Protocol
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
+from datetime import datetime
+from functools import partial
+from typing import Final
 from uuid import UUID
 
-from chladni_contract.errors import (
-    ChladniError,
-    FaultError,
-    NotFoundError,
-    QueueFullError,
-    Reason,
-    UnavailableError,
-)
-from chladni_gateway.creation.job import Cancelled, Failed, Job, JobEvent, to_job_event
-from chladni_gateway.creation.operations import Operation
-from chladni_gateway.domain.events import CreationEvent
+from chladni_contract.errors import ChladniError, NotFoundError, Reason, UnavailableError
+from chladni_gateway.creation.job import Job
+from chladni_gateway.creation.job_codec import JobDetails, decode_details, decode_event, encode_details
+from chladni_gateway.creation.job_worker import Creator, JobLimits, JobWorker
 from chladni_gateway.domain.request import CreationRequest, last_seen_of, token_after
-from chladni_gateway.domain.stages import Stage
-from chladni_runtime.execution.deadlines import Deadline
+from chladni_gateway.domain.storage.job_store import Claim, ClaimedJob, JobStore, StoredJob
 
 _RETRY_AFTER_SECONDS: Final = 2.0
+_WAIT_SECONDS: Final = 1.0
+_SWEEP_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
-
-
-class Creator(Protocol):
-    """Creates images, as `ImageCreator` does."""
-
-    def check(self, request: CreationRequest) -> None:
-        """Require that a request keeps its limits."""
-
-    def accept(self, request: CreationRequest) -> Operation:
-        """Return the operation of a request."""
-        ...
-
-    def create(
-        self, request: CreationRequest, deadline: Deadline, *, operation: Operation | None = None
-    ) -> AsyncGenerator[CreationEvent, None]:
-        """Yield what happens on the way to the image."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobLimits:
-    """Limits of a job runner.
-
-    Attributes:
-        max_unfinished: Unfinished jobs in all.
-        max_unfinished_per_owner: Unfinished jobs of one owner.
-        max_unfinished_per_caller: Unfinished jobs of one caller, who may be as many owners as it likes.
-        max_remembered: Finished jobs in all; the oldest are forgotten first.
-        retention: Time for which a finished job is remembered.
-        timeout_seconds: Time for one job, its wait in queues included.
-    """
-
-    max_unfinished: int
-    max_unfinished_per_owner: int
-    max_unfinished_per_caller: int
-    max_remembered: int
-    retention: timedelta
-    timeout_seconds: float
 
 
 class UnknownJobError(NotFoundError):
@@ -85,65 +47,80 @@ class UnknownJobError(NotFoundError):
 
 
 class JobRunner:
-    """Runs jobs and remembers them in memory. One event loop owns it.
+    """Runs jobs. One event loop owns it.
 
     Args:
         creator: Creates the images.
+        store: Keeps the jobs.
         limits: Bounds.
         now: Clock for dates.
         hold: Returns a context in which a job, whose clip has so many bytes, counts as work of the service,
             which stops it when the service has to end.
+        may_claim: Returns whether the service takes work now.
     """
 
     def __init__(
         self,
         *,
         creator: Creator,
+        store: JobStore,
         limits: JobLimits,
         now: Callable[[], datetime],
         hold: Callable[[int], AbstractContextManager[None]] = lambda _byte_count: nullcontext(),
+        may_claim: Callable[[], bool] = lambda: True,
     ) -> None:
         self.limits: Final = limits
         self._creator = creator
+        self._store = store
         self._now = now
-        self._hold = hold
-        self._jobs: dict[UUID, Job] = {}  # In the order of their start.
+        self._worker = JobWorker(creator=creator, store=store, limits=limits, now=now, hold=hold)
+        self._may_claim = may_claim
+        self._jobs: dict[UUID, Job] = {}  # Those that are worked on or followed here, and those seen of late.
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._cancelled: set[UUID] = set()
+        self._serving: asyncio.Task[None] | None = None
         self._is_closing = False
 
     @property
     def unfinished_count(self) -> int:
-        """Unfinished jobs of all owners."""
-        return sum(not job.is_over for job in self._jobs.values())
+        """Jobs that this gateway works on."""
+        return len(self._tasks)
 
-    def start(self, request: CreationRequest) -> Job:
+    def open(self) -> None:
+        """Begin to claim jobs: the oldest first, so those that a gateway has left behind."""
+        if self._serving is None and not self._is_closing:
+            self._serving = asyncio.create_task(self._serve())
+
+    async def start(self, request: CreationRequest) -> Job:
         """Start a job of the request's owner, or find the one that an earlier try of it started; return it.
 
         Raises:
             QueueFullError: Too many jobs are unfinished.
-            ChladniError: The request breaks a limit.
+            ChladniError: The request breaks a limit, or another one has its name.
         """
         self._creator.check(request)
-        self._forget_old()
+        await self._forget_old()
         operation = self._creator.accept(request)
-        known = self._jobs.get(operation.operation_id)
-        if known is not None:
-            return known
-        self.check_room(request.owner, caller=request.caller)
-        job = Job(
+        details = JobDetails(request, operation.seed, operation.digest)
+        job = StoredJob(
             job_id=operation.operation_id,
             owner=request.owner,
             caller=request.caller,
-            file_name=request.clip.name,
             created_at=self._now(),
+            details=encode_details(details),
+            name=f"{request.owner or request.caller} {request.request_id}" if request.request_id else "",
         )
-        self._jobs[job.job_id] = job
-        task = asyncio.create_task(self._work(job, request, operation))
-        self._tasks[job.job_id] = task
-        task.add_done_callback(lambda ended: self._end(job, ended))
-        return job
+        added = await self._store.add(job, request.clip.content, self.limits.bounds)
+        if added.job_id != job.job_id and decode_details(added.details).digest != details.digest:
+            raise ChladniError(
+                Reason.REQUEST_CONFLICT,
+                f"The request_id {request.request_id} belongs to a different request; draw a new one.",
+                metadata={"request_id": str(request.request_id)},
+            )
+        self.open()
+        return await self._current(added)
 
-    def check_room(self, owner: str, *, caller: str) -> None:
+    async def check_room(self, owner: str, *, caller: str) -> None:
         """Require that an owner may start a job, which the start demands again.
 
         Args:
@@ -153,89 +130,177 @@ class JobRunner:
         Raises:
             QueueFullError: Too many jobs are unfinished.
         """
-        own_count = sum(job.owner == owner and not job.is_over for job in self._jobs.values())
-        if own_count >= self.limits.max_unfinished_per_owner:
-            raise _no_room(f"You have {own_count} unfinished jobs, the limit", own_count)
-        caller_count = sum(job.caller == caller and not job.is_over for job in self._jobs.values())
-        if caller_count >= self.limits.max_unfinished_per_caller:
-            raise _no_room(f"Your host has {caller_count} unfinished jobs, the limit", caller_count)
-        if (count := self.unfinished_count) >= self.limits.max_unfinished:
-            raise _no_room(f"The server works on {count} jobs, the limit", count)
+        await self._store.check_room(owner, caller, self.limits.bounds)
 
-    def find(self, job_id: UUID, *, owner: str) -> Job:
-        """Return a job.
+    async def find(self, job_id: UUID, *, owner: str) -> Job:
+        """Return a job as it is now; while it is followed, it changes as the job goes on.
 
         Raises:
             UnknownJobError: The owner has none of this identifier.
         """
-        self._forget_old()
-        job = self._jobs.get(job_id)
-        if job is None or not owner or job.owner != owner:
+        stored = await self._store.find(job_id)
+        if stored is None or not owner or stored.owner != owner or self._is_old(stored):
             raise UnknownJobError(job_id)
-        return job
+        return await self._current(stored)
 
-    def list_owned(self, owner: str) -> tuple[Job, ...]:
+    async def list_owned(self, owner: str) -> tuple[Job, ...]:
         """Return the jobs of an owner, the newest first."""
-        self._forget_old()
-        return tuple(job for job in reversed(self._jobs.values()) if owner and job.owner == owner)
+        if not owner:
+            return ()
+        await self._forget_old()
+        return tuple([await self._current(stored) for stored in await self._store.list_owned(owner)])
 
     async def cancel(self, job_id: UUID, *, owner: str) -> None:
         """Stop an unfinished job, which is remembered as cancelled; leave a finished one as it is.
 
-        Returns once the work has stopped.
+        Returns once the work has stopped, in whichever gateway.
 
         Raises:
             UnknownJobError: The owner has none of this identifier.
         """
-        job = self.find(job_id, owner=owner)
-        if not job.is_over:
-            task = self._tasks[job_id]
-            task.cancel()
+        job = await self.find(job_id, owner=owner)
+        if job.is_over:
+            return
+        await self._store.request_cancel(job_id)
+        self.open()
+        self._stop_cancelled(job_id)
+        with suppress(UnavailableError):  # This gateway stops, and another one ends the job.
+            async with aclosing(job.follow(after=job.last_number, is_counted=False)) as events:
+                async for _ in events:
+                    pass
+        if (task := self._tasks.get(job_id)) is not None:
             await asyncio.wait((task,))
 
-    def remove(self, job_id: UUID, *, owner: str) -> None:
+    async def remove(self, job_id: UUID, *, owner: str) -> None:
         """Remove a finished job; its image stays.
 
         Raises:
             UnknownJobError: The owner has none of this identifier.
             ValueError: It is not finished.
         """
-        if not self.find(job_id, owner=owner).is_over:
+        if not (await self.find(job_id, owner=owner)).is_over:
             raise ValueError("the job is not finished")
-        del self._jobs[job_id]
+        await self._store.remove(job_id)
+        self._jobs.pop(job_id, None)
 
     async def close(self) -> None:
-        """End all jobs; those at work fail, because the service stops."""
+        """Stop to work; jobs that are unfinished go on in another gateway, or in the next one."""
         self._is_closing = True
-        tasks = tuple(self._tasks.values())
+        tasks = [*self._tasks.values(), *([self._serving] if self._serving else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for job in self._jobs.values():
+            job.interrupt(_stopped())
 
-    async def _work(self, job: Job, request: CreationRequest, operation: Operation) -> None:
-        deadline = Deadline.after(self.limits.timeout_seconds)
-        creation = self._creator.create(request, deadline, operation=operation)
-        with self._hold(len(request.clip.content)):
-            async with aclosing(creation) as events:
-                async for event in events:
-                    job.add(to_job_event(event), now=self._now())
+    async def _serve(self) -> None:
+        """Claim jobs, renew claims, and pass on what happens in other gateways."""
+        renewed_at = swept_at = time.monotonic()
+        while not self._is_closing:
+            try:
+                now = time.monotonic()
+                if now - renewed_at >= self.limits.lease_seconds / 4:
+                    renewed_at = now
+                    await self._renew()
+                if now - swept_at >= _SWEEP_SECONDS:
+                    swept_at = now
+                    await self._forget_old()
+                await self._claim()
+                await self._follow_others()
+                await self._store.wait(min(_WAIT_SECONDS, self.limits.lease_seconds / 4))
+            except ChladniError as error:
+                _log.warning("the jobs cannot be looked after now", extra={"detail": error.message})
+                await asyncio.sleep(_WAIT_SECONDS)
+            except Exception:  # noqa: BLE001 - logged as a whole; jobs must not wait for a new gateway
+                _log.exception("the jobs could not be looked after")
+                await asyncio.sleep(_WAIT_SECONDS)
 
-    def _end(self, job: Job, task: asyncio.Task[None]) -> None:
-        """Take down how a task ended, whatever ended it."""
-        del self._tasks[job.job_id]
-        end = Failed(_stopped()) if task.cancelled() and self._is_closing else _end_of(job, task)
-        if not job.is_over:
-            job.add(end, now=self._now())
+    async def _claim(self) -> None:
+        while self._may_claim() and len(self._tasks) < self.limits.max_unfinished:
+            claimed = await self._store.claim()
+            if claimed is None:
+                return
+            job_id = claimed.job.job_id
+            if job_id in self._tasks:  # The claim ran out while the store did not answer; the old work ends.
+                self._tasks[job_id].cancel()
+                await asyncio.wait((self._tasks[job_id],))
+            task = asyncio.create_task(self._work(claimed))
+            self._tasks[job_id] = task
+            task.add_done_callback(partial(self._end, job_id))
 
-    def _forget_old(self) -> None:
+    def _end(self, job_id: UUID, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(job_id) is task:
+            del self._tasks[job_id]
+        self._cancelled.discard(job_id)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("the work on a job ended unexpectedly", exc_info=error)
+
+    async def _renew(self) -> None:
+        for job_id, claim in (await self._store.renew(tuple(self._tasks))).items():
+            if claim is Claim.CANCELLED:
+                self._stop_cancelled(job_id)
+            elif claim is Claim.LOST and job_id in self._tasks:
+                self._tasks[job_id].cancel()
+
+    def _stop_cancelled(self, job_id: UUID) -> None:
+        if job_id in self._tasks and job_id not in self._cancelled:
+            self._cancelled.add(job_id)
+            self._tasks[job_id].cancel()
+
+    async def _follow_others(self) -> None:
+        """Bring jobs that are followed here and worked on elsewhere up to date."""
+        for job_id, job in list(self._jobs.items()):
+            if job_id not in self._tasks and job.follower_count and not job.is_over:
+                await self._catch_up(job)
+
+    async def _work(self, claimed: ClaimedJob) -> None:
+        job_id = claimed.job.job_id
+        job = await self._current(claimed.job)
+        await self._worker.work(job, claimed, is_cancelled=lambda: job_id in self._cancelled)
+
+    async def _current(self, stored: StoredJob) -> Job:
+        """Return a job of the store as it is now."""
+        job = self._jobs.get(stored.job_id)
+        if job is None:
+            self._drop_unused()
+            job = Job(
+                job_id=stored.job_id,
+                owner=stored.owner,
+                caller=stored.caller,
+                file_name=decode_details(stored.details).request.clip.name,
+                created_at=stored.created_at,
+            )
+            self._jobs[stored.job_id] = job
+        if stored.last_number > job.last_number:
+            await self._catch_up(job, finished_at=stored.finished_at)
+        return job
+
+    async def _catch_up(self, job: Job, *, finished_at: datetime | None = None) -> None:
+        for stored in await self._store.events(job.job_id, after=job.last_number):
+            if stored.number > job.last_number and not job.is_over:
+                event = decode_event(stored)
+                job.add(event, now=finished_at or self._now(), number=stored.number)
+        if job.is_over and finished_at is None and (kept := await self._store.find(job.job_id)):
+            job.finished_at = kept.finished_at
+
+    def _drop_unused(self) -> None:
+        excess_count = len(self._jobs) - self.limits.max_remembered - self.limits.max_unfinished
+        unused = [
+            job_id
+            for job_id, job in self._jobs.items()
+            if job_id not in self._tasks and not job.follower_count
+        ]
+        for job_id in unused[: max(0, excess_count)]:
+            del self._jobs[job_id]
+
+    def _is_old(self, stored: StoredJob) -> bool:
+        finished_at = stored.finished_at
+        return finished_at is not None and finished_at + self.limits.retention <= self._now()
+
+    async def _forget_old(self) -> None:
         """Remove finished jobs that are too old or too many."""
-        finished = sorted(
-            ((job.finished_at, job.job_id) for job in self._jobs.values() if job.finished_at is not None),
-        )
-        excess_count = len(finished) - self.limits.max_remembered
-        for rank, (finished_at, job_id) in enumerate(finished):
-            if rank < excess_count or finished_at + self.limits.retention <= self._now():
-                del self._jobs[job_id]
+        before = self._now() - self.limits.retention
+        await self._store.sweep(before=before, max_finished=self.limits.max_remembered)
 
 
 def page_of(jobs: Sequence[Job], *, size: int, token: str) -> tuple[Sequence[Job], str]:
@@ -260,34 +325,9 @@ def page_of(jobs: Sequence[Job], *, size: int, token: str) -> tuple[Sequence[Job
     return listed, token_after(listed[-1].job_id) if len(jobs) > size else ""
 
 
-def _end_of(job: Job, task: asyncio.Task[None]) -> JobEvent:
-    if task.cancelled():
-        return Cancelled(Stage(job.status.stage))
-    match task.exception():
-        case ChladniError() as error:
-            return Failed(error)
-        case BaseException() as error:
-            _log.error("a job failed unexpectedly", exc_info=error)
-            return Failed(
-                FaultError(
-                    Reason.INTERNAL, "The service failed unexpectedly. The operator's log has the details."
-                )
-            )
-        case None:
-            return Failed(FaultError(Reason.INTERNAL, "The job ended without an image."))
-
-
 def _stopped() -> UnavailableError:
     return UnavailableError(
         Reason.DRAINING,
-        "The service is shutting down and had to stop this job. Start it again.",
+        "The service is shutting down. The job goes on in another replica, or in the next one; ask there.",
         retry_after_seconds=_RETRY_AFTER_SECONDS,
-    )
-
-
-def _no_room(problem: str, count: int) -> QueueFullError:
-    return QueueFullError(
-        f"{problem}. Wait for one to end, or cancel one.",
-        retry_after_seconds=_RETRY_AFTER_SECONDS,
-        metadata={"count": count, "maximum": count},
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
@@ -35,11 +35,15 @@ class Operation:
         operation_id: Identifier: of the image to come, and of the job if there is one.
         seed: Seed of the noise.
         is_retry: Whether an earlier request of the same name was accepted as this operation.
+        is_rerun: Whether the work on this operation was begun before, by a gateway that may have died since.
+        digest: Digest of everything that decides the image, in hexadecimal digits; empty without a name.
     """
 
     operation_id: UUID
     seed: int
     is_retry: bool = False
+    is_rerun: bool = False
+    digest: str = ""
 
 
 class OperationLog:
@@ -53,7 +57,7 @@ class OperationLog:
     def __init__(self, *, draw_seed: Callable[[], int], clock: Callable[[], float]) -> None:
         self._draw_seed = draw_seed
         self._lock = threading.Lock()
-        self._named: TTLCache[tuple[str, UUID], tuple[bytes, Operation]] = TTLCache(
+        self._named: TTLCache[tuple[str, UUID], Operation] = TTLCache(
             _MAX_REMEMBERED, ttl=RETENTION.total_seconds(), timer=clock
         )
 
@@ -66,21 +70,20 @@ class OperationLog:
         if request.request_id is None:
             return self._make(request)
         name = request.owner or request.caller, request.request_id
-        digest = _digest(request)
+        digest = _digest(request).hex()
         with self._lock:
             known = self._named.get(name)
             if known is None:
-                operation = self._make(request)
-                self._named[name] = digest, operation
+                operation = replace(self._make(request), digest=digest)
+                self._named[name] = operation
                 return operation
-        known_digest, operation = known
-        if known_digest != digest:
+        if known.digest != digest:
             raise ChladniError(
                 Reason.REQUEST_CONFLICT,
                 f"The request_id {request.request_id} belongs to a different request; draw a new one.",
                 metadata={"request_id": str(request.request_id)},
             )
-        return Operation(operation.operation_id, operation.seed, is_retry=True)
+        return replace(known, is_retry=True)
 
     def _make(self, request: CreationRequest) -> Operation:
         seed = request.settings.seed

@@ -48,21 +48,21 @@ class JobServicer(service_grpc.JobServiceServicer):
         with at_stage(Stage.VALIDATION), naming_fields(request.creation):
             session = creating_session_of_call(context, self._tokens)
             asked = to_creation_request(request.creation, caller=caller_of(context), owner=session.owner)
-            job = self._runner.start(asked)
+            job = await self._runner.start(asked)
         return service_pb2.CreateJobResponse(job=to_job_message(job), session_token=session.new_token)
 
     async def GetJob(
         self, request: service_pb2.GetJobRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> service_pb2.GetJobResponse:
         """Return a job of the caller."""
-        return service_pb2.GetJobResponse(job=to_job_message(self._find(request.job_id, context)))
+        return service_pb2.GetJobResponse(job=to_job_message(await self._find(request.job_id, context)))
 
     async def ListJobs(
         self, request: service_pb2.ListJobsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> service_pb2.ListJobsResponse:
         """List the caller's jobs, the newest first."""
         size = page_size_of(request.page_size)
-        jobs = self._runner.list_owned(session_of_call(context).owner)
+        jobs = await self._runner.list_owned(session_of_call(context).owner)
         listed, next_page_token = page_of(jobs, size=size, token=request.page_token)
         return service_pb2.ListJobsResponse(jobs=map(to_job_message, listed), next_page_token=next_page_token)
 
@@ -70,7 +70,7 @@ class JobServicer(service_grpc.JobServiceServicer):
         self, request: service_pb2.WatchJobRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[service_pb2.WatchJobResponse]:
         """Yield the events of a job of the caller."""
-        job = self._find(request.job_id, context)
+        job = await self._find(request.job_id, context)
         validator = RequestValidator()
         validator.check_range("after_number", request.after_number, minimum=0, maximum=_MAX_EVENT_NUMBER)
         validator.raise_if_invalid()
@@ -86,7 +86,7 @@ class JobServicer(service_grpc.JobServiceServicer):
         self, request: service_pb2.CancelJobRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> service_pb2.CancelJobResponse:
         """Stop a job of the caller."""
-        job = self._find(request.job_id, context)
+        job = await self._find(request.job_id, context)
         await self._runner.cancel(job.job_id, owner=job.owner)
         return service_pb2.CancelJobResponse(job=to_job_message(job))
 
@@ -94,11 +94,11 @@ class JobServicer(service_grpc.JobServiceServicer):
         self, request: service_pb2.DeleteJobRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> service_pb2.DeleteJobResponse:
         """Remove a job of the caller, stopping it first."""
-        job = self._find(request.job_id, context)
+        job = await self._find(request.job_id, context)
         await self._runner.cancel(job.job_id, owner=job.owner)
-        self._runner.remove(job.job_id, owner=job.owner)
+        await self._runner.remove(job.job_id, owner=job.owner)
         return service_pb2.DeleteJobResponse()
 
-    def _find(self, job_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> Job:
+    async def _find(self, job_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> Job:
         owner = session_of_call(context).owner
-        return self._runner.find(parse_job_id(job_id), owner=owner)
+        return await self._runner.find(parse_job_id(job_id), owner=owner)

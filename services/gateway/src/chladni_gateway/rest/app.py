@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from chladni_gateway.access.authenticator import Authenticator, SignInCookies
     from chladni_gateway.application import Application
     from chladni_gateway.domain.generation import PreviewRequest
+    from chladni_gateway.domain.storage.rate_limiter import RateLimiter
     from chladni_gateway.metrics import HttpMetrics
     from chladni_gateway.rest.middleware.origins import AllowedHosts
-    from chladni_gateway.rest.middleware.rate_limit import RateLimit
     from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.peers import PeerSet
 
@@ -109,7 +109,7 @@ def create_app(
     authenticator: Authenticator,
     sign_ins: SignInCookies,
     trusted_proxies: PeerSet,
-    rate_limit: RateLimit | None = None,
+    rate_limit: RateLimiter | None = None,
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """Return the application.

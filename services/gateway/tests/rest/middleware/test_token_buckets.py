@@ -62,17 +62,17 @@ def test_those_who_rest_are_forgotten_and_there_are_never_too_many():
     assert len(buckets) == 1
 
 
-def test_a_host_does_not_get_more_by_calling_itself_ever_something_else():
+async def test_a_host_does_not_get_more_by_calling_itself_ever_something_else():
     limit = RateLimit(Rate(60, 2), clients_per_host=3, clock=Clock())
-    waits = [limit.take(client=str(number), host="10.0.0.1") for number in range(10)]
+    waits = [await limit.take(client=str(number), host="10.0.0.1") for number in range(10)]
     assert waits[:6] == [0] * 6
     assert all(wait > 0 for wait in waits[6:])
-    assert limit.take(client="0", host="10.0.0.2") == 0
+    assert await limit.take(client="0", host="10.0.0.2") == 0
 
 
-def test_a_client_that_asks_too_often_does_not_use_up_its_host():
+async def test_a_client_that_asks_too_often_does_not_use_up_its_host():
     limit = RateLimit(Rate(60, 1), clients_per_host=2, clock=Clock())
-    assert limit.take(client="ann", host="h") == 0
+    assert await limit.take(client="ann", host="h") == 0
     for _ in range(10):
-        assert limit.take(client="ann", host="h") > 0
-    assert limit.take(client="bob", host="h") == 0
+        assert await limit.take(client="ann", host="h") > 0
+    assert await limit.take(client="bob", host="h") == 0

@@ -18,11 +18,12 @@ from chladni_runtime.server.peers import customer_of_host
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from chladni_gateway.domain.storage.rate_limiter import RateLimiter
     from chladni_runtime.execution.deadlines import Clock
 
 
 class RateLimit:
-    """Limits clients and, since a client may use another name each time, their hosts too.
+    """Limits clients and their hosts, in this process.
 
     Args:
         rate: Rate of one client.
@@ -34,19 +35,21 @@ class RateLimit:
         self._clients = TokenBuckets(rate, clock=clock)
         self._hosts = TokenBuckets(rate.times(clients_per_host), clock=clock)
 
-    def take(self, *, client: str, host: str) -> float:
-        """Count a request, unless there are too many; return the time to wait in seconds, 0 if it counts.
+    async def take(self, *, client: str, host: str) -> float:
+        """Count a request; see `RateLimiter`."""
+        return self.count(client=client, host=host)
 
-        Args:
-            client: Key of the client among those of its host.
-            host: Address of the host that sends the request.
-        """
+    def count(self, *, client: str, host: str) -> float:
+        """Count a request at once, as `take` does."""
         key = hashlib.sha256(f"{host}\n{client}".encode()).hexdigest()
         wait_seconds = max(self._clients.wait_seconds(key), self._hosts.wait_seconds(host))
         if wait_seconds == 0.0:
             self._clients.take(key)
             self._hosts.take(host)
         return wait_seconds
+
+    async def close(self) -> None:
+        """Do nothing: it is connected to nothing."""
 
 
 def rate_limited(wait_seconds: float) -> ChladniError:
@@ -70,27 +73,27 @@ class RateLimitMiddleware:
         limit: How often a client may send a POST.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: RateLimit) -> None:
+    def __init__(self, app: ASGIApp, *, limit: RateLimiter) -> None:
         self._app = app
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a connection."""
-        wait_seconds = self._count(scope) if _is_post(scope) else 0.0
+        wait_seconds = await self._count(scope) if _is_post(scope) else 0.0
         if wait_seconds == 0.0:
             await self._app(scope, receive, send)
             return
         await error_response(rate_limited(wait_seconds))(scope, receive, send)
 
-    def _count(self, scope: Scope) -> float:
+    async def _count(self, scope: Scope) -> float:
         connection = HTTPConnection(scope)
         session = session_of(connection)
         if principal_of(connection) is not None:
-            return self._limit.take(client=session.owner, host=session.owner)
+            return await self._limit.take(client=session.owner, host=session.owner)
         # Requests without a cookie count as one client: a cookie set by this answer identifies nobody yet.
         client = "" if session.is_new else session.owner
         host = customer_of_host(connection.client.host if connection.client else "")
-        return self._limit.take(client=client, host=host)
+        return await self._limit.take(client=client, host=host)
 
 
 def _is_post(scope: Scope) -> bool:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
-from chladni_contract.errors import Reason
+from chladni_contract.errors import Reason, UnavailableError
 from chladni_gateway.creation.job import parse_job_id
 from chladni_gateway.creation.job_runner import page_of
 from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE
@@ -99,8 +99,8 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
     router = APIRouter()
     job_runner = application.job_runner
 
-    def find(job_id: str, request: Request) -> Job:
-        return job_runner.find(parse_job_id(job_id), owner=session_of(request).owner)
+    async def find(job_id: str, request: Request) -> Job:
+        return await job_runner.find(parse_job_id(job_id), owner=session_of(request).owner)
 
     @router.post(
         f"{API}/jobs",
@@ -114,9 +114,9 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
     )
     async def start(request: Request) -> Response:
         # Who may not start one need not send its recording.
-        job_runner.check_room(session_of(request).owner, caller=caller_of(request))
+        await job_runner.check_room(session_of(request).owner, caller=caller_of(request))
         body = _to_job_body(
-            job_runner.start(await read_creation_request(request, uploads, previews=previews))
+            await job_runner.start(await read_creation_request(request, uploads, previews=previews))
         )
         return JSONResponse(
             body.model_dump(mode="json"),
@@ -141,7 +141,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
     ) -> JobList:
         """List the jobs of this session, the newest first: unfinished ones, and those of the last hour."""
         response.headers["Cache-Control"] = "no-store"
-        jobs = job_runner.list_owned(session_of(request).owner)
+        jobs = await job_runner.list_owned(session_of(request).owner)
         listed, next_page_token = page_of(jobs, size=page_size, token=page_token)
         return JobList(jobs=[_to_job_body(job) for job in listed], next_page_token=next_page_token)
 
@@ -154,7 +154,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
     async def job(job_id: JobId, request: Request, response: Response) -> JobBody:
         """Return the state of a job of this session."""
         response.headers["Cache-Control"] = "no-store"
-        return _to_job_body(find(job_id, request))
+        return _to_job_body(await find(job_id, request))
 
     @router.delete(
         f"{API}/jobs/{{job_id}}",
@@ -165,9 +165,9 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
     )
     async def delete(job_id: JobId, request: Request) -> None:
         """Remove a job; stop it first if it is unfinished. An image that it made stays."""
-        job = find(job_id, request)
+        job = await find(job_id, request)
         await job_runner.cancel(job.job_id, owner=job.owner)
-        job_runner.remove(job.job_id, owner=job.owner)
+        await job_runner.remove(job.job_id, owner=job.owner)
 
     @router.post(
         f"{API}/jobs/{{job_id}}/cancel",
@@ -181,7 +181,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         A finished job is left as it is.
         """
         response.headers["Cache-Control"] = "no-store"
-        job = find(job_id, request)
+        job = await find(job_id, request)
         await job_runner.cancel(job.job_id, owner=job.owner)
         return _to_job_body(job)
 
@@ -203,7 +203,7 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         last_event_id_header: LastEventId = None,
         last_event_id: LastEventIdQuery = 0,
     ) -> Response:
-        followed = find(job_id, request)
+        followed = await find(job_id, request)
         after = last_event_id if last_event_id_header is None else last_event_id_header
         if followed.has_told_all(after):
             return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
@@ -239,5 +239,8 @@ async def _server_events(
     job: Job, events: AsyncGenerator[NumberedEvent, None]
 ) -> AsyncGenerator[ServerEvent, None]:
     async with aclosing(events):
-        async for numbered in events:
-            yield to_job_server_event(numbered, finished_at=job.finished_at)
+        try:
+            async for numbered in events:
+                yield to_job_server_event(numbered, finished_at=job.finished_at)
+        except UnavailableError:
+            return  # The service stops. The client connects again, and the next replica goes on.

@@ -1,0 +1,238 @@
+"""The work on a job that this gateway has claimed: each try of it, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AbstractContextManager, aclosing, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason, UnavailableError
+from chladni_gateway.creation.job import Cancelled, Failed, Job, JobEvent, to_job_event
+from chladni_gateway.creation.job_codec import decode_details, encode_event
+from chladni_gateway.creation.operations import Operation
+from chladni_gateway.domain.events import Accepted, Analyzed, CreationEvent
+from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.stages import Stage
+from chladni_gateway.domain.storage.job_store import ClaimedJob, JobBounds, JobStore
+from chladni_runtime.execution.deadlines import Deadline
+
+MAX_ATTEMPTS: Final = 20
+"""Claims of a job after which it fails: what it asks for may be what ends its gateways."""
+_RETRIED: Final = frozenset(
+    {Reason.BACKEND_UNAVAILABLE, Reason.MODEL_NOT_READY, Reason.DRAINING, Reason.STORAGE_UNAVAILABLE}
+)
+"""Why a creation fails that may succeed a moment later, when what has died is up again."""
+_FIRST_DELAY_SECONDS: Final = 0.2
+_MAX_DELAY_SECONDS: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Creator(Protocol):
+    """Creates images, as `ImageCreator` does."""
+
+    def check(self, request: CreationRequest) -> None:
+        """Require that a request keeps its limits."""
+
+    def accept(self, request: CreationRequest) -> Operation:
+        """Return the operation of a request."""
+        ...
+
+    def create(
+        self, request: CreationRequest, deadline: Deadline, *, operation: Operation | None = None
+    ) -> AsyncGenerator[CreationEvent, None]:
+        """Yield what happens on the way to the image."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLimits:
+    """Limits of a job runner.
+
+    Attributes:
+        max_unfinished: Unfinished jobs in all, and jobs that this gateway works on.
+        max_unfinished_per_owner: Unfinished jobs of one owner.
+        max_unfinished_per_caller: Unfinished jobs of one caller, who may be as many owners as it likes.
+        max_remembered: Finished jobs in all; the oldest are forgotten first.
+        retention: Time for which a finished job is remembered.
+        timeout_seconds: Time for one job, its wait in queues included, without that of gateways that died.
+        retry_seconds: Time for which a job is tried again if a service cannot be reached.
+        lease_seconds: Time for which a claim holds without being renewed.
+    """
+
+    max_unfinished: int
+    max_unfinished_per_owner: int
+    max_unfinished_per_caller: int
+    max_remembered: int
+    retention: timedelta
+    timeout_seconds: float
+    retry_seconds: float = 0.0
+    lease_seconds: float = 15.0
+
+    @property
+    def bounds(self) -> JobBounds:
+        """The bounds that the store applies."""
+        return JobBounds(
+            total=self.max_unfinished,
+            per_owner=self.max_unfinished_per_owner,
+            per_caller=self.max_unfinished_per_caller,
+        )
+
+
+class _LostClaimError(Exception):
+    """Another gateway has the job now."""
+
+
+class JobWorker:
+    """Works on jobs that this gateway has claimed.
+
+    Args:
+        creator: Creates the images.
+        store: Keeps the jobs.
+        limits: Bounds.
+        now: Clock for dates.
+        hold: Returns a context in which a job, whose clip has so many bytes, counts as work of the service,
+            which stops it when the service has to end.
+    """
+
+    def __init__(
+        self,
+        *,
+        creator: Creator,
+        store: JobStore,
+        limits: JobLimits,
+        now: Callable[[], datetime],
+        hold: Callable[[int], AbstractContextManager[None]],
+    ) -> None:
+        self._creator = creator
+        self._store = store
+        self._limits = limits
+        self._now = now
+        self._hold = hold
+
+    async def work(self, job: Job, claimed: ClaimedJob, *, is_cancelled: Callable[[], bool]) -> None:
+        """Work on a job, and record how it ends. If the work is stopped, give the claim back.
+
+        Args:
+            job: The job, with all of its events so far.
+            claimed: The claim.
+            is_cancelled: Returns whether work that is stopped is stopped because the owner cancelled it.
+        """
+        try:
+            try:
+                end = await self._end_of(job, claimed)
+            except asyncio.CancelledError:
+                if not is_cancelled():
+                    raise
+                end = Cancelled(Stage(job.status.stage))
+            if end is not None and not job.is_over:
+                await self._record(job, end)
+        except _LostClaimError:
+            _log.info("another gateway has the job", extra={"job_id": str(job.job_id)})
+        except asyncio.CancelledError:
+            with suppress(ChladniError):
+                await self._store.release(job.job_id)
+            raise
+
+    async def _end_of(self, job: Job, claimed: ClaimedJob) -> JobEvent | None:
+        """Do the work; return how it ends, or `None` if that is recorded or the claim is given back."""
+        if claimed.is_cancelled:
+            return Cancelled(Stage(job.status.stage))
+        if claimed.attempt > MAX_ATTEMPTS:
+            _log.error("a job has been tried too often", extra={"job_id": str(job.job_id)})
+            return Failed(FaultError(Reason.INTERNAL, "The service ended again and again during this job."))
+        while True:
+            try:
+                with self._hold(len(claimed.clip)):
+                    return await self._create(job, claimed)
+            except QueueFullError:  # The requests in progress hold too many bytes.
+                await asyncio.sleep(_MAX_DELAY_SECONDS)
+            except UnavailableError:  # The service stops.
+                await self._store.release(job.job_id)
+                return None
+
+    async def _create(self, job: Job, claimed: ClaimedJob) -> JobEvent | None:
+        details = decode_details(claimed.job.details)
+        request = details.with_clip(claimed.clip)
+        operation = Operation(job.job_id, details.seed, is_rerun=claimed.attempt > 1)
+        deadline = Deadline.after(self._limits.timeout_seconds)
+        retries_end_at = time.monotonic() + min(self._limits.retry_seconds, self._limits.timeout_seconds)
+        delay_seconds = _FIRST_DELAY_SECONDS
+        while True:
+            try:
+                creation = self._creator.create(request, deadline, operation=operation)
+                async with aclosing(creation) as events:
+                    async for event in events:
+                        if not _is_repeated(event, job):
+                            await self._record(job, to_job_event(event))
+            except _LostClaimError:
+                raise
+            except ChladniError as error:
+                if error.reason not in _RETRIED or time.monotonic() + delay_seconds > retries_end_at:
+                    return Failed(error)
+                _log.warning(
+                    "a job is tried again", extra={"job_id": str(job.job_id), "detail": error.message}
+                )
+            except Exception as error:  # noqa: BLE001 - logged as a whole; the job fails
+                _log.error("a job failed unexpectedly", exc_info=error)
+                return Failed(
+                    FaultError(
+                        Reason.INTERNAL,
+                        "The service failed unexpectedly. The operator's log has the details.",
+                    )
+                )
+            else:
+                if job.is_over:
+                    return None
+                return Failed(FaultError(Reason.INTERNAL, "The job ended without an image."))
+            await asyncio.sleep(delay_seconds)
+            delay_seconds = min(2 * delay_seconds, _MAX_DELAY_SECONDS)
+            operation = replace(operation, is_rerun=True)
+
+    async def _record(self, job: Job, event: JobEvent) -> None:
+        """Record an event in the store, however long that takes, and then show it to the followers.
+
+        Raises:
+            _LostClaimError: Another gateway has the job.
+        """
+        now = self._now()
+        stored = encode_event(job.last_number + 1, event)
+        finished_at = now if job.status.after(event).state.is_final else None
+        delay_seconds = _FIRST_DELAY_SECONDS
+        while True:
+            try:
+                is_added = await _uninterrupted(
+                    self._store.append(job.job_id, stored, finished_at=finished_at),
+                    then=lambda added: job.add(event, now=now) if added else None,
+                )
+            except UnavailableError:
+                await asyncio.sleep(delay_seconds)
+                delay_seconds = min(2 * delay_seconds, _MAX_DELAY_SECONDS)
+            else:
+                if not is_added:
+                    raise _LostClaimError
+                return
+
+
+async def _uninterrupted(work: Coroutine[Any, Any, bool], *, then: Callable[[bool], object]) -> bool:
+    """Do work to its end even if its task is cancelled meanwhile, and then what follows from its result."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        if not task.cancelled() and task.exception() is None:
+            then(task.result())
+        raise
+    then(task.result())
+    return task.result()
+
+
+def _is_repeated(event: CreationEvent, job: Job) -> bool:
+    """Return whether an event of a further try says what the job has said already."""
+    return isinstance(event, Accepted | Analyzed) and job.has_seen(type(event))

@@ -1,0 +1,1 @@
+"""The stores that the gateway needs: their interfaces."""
