@@ -42,7 +42,7 @@ from chladni_fixtures.state_servers import (
 from chladni_gateway.rest.middleware.sessions import COOKIE_NAME
 from chladni_gateway.sessions import SessionTokens
 
-_CLIENTS: Final = 4
+_CLIENTS: Final = 8
 _SEEDS: Final = 6
 _STEPS: Final = 8
 _STEP_SECONDS: Final = 0.05

@@ -1,8 +1,8 @@
 """Requests counted in Redis, for several gateways together.
 
 A gateway by itself fills a bucket of `burst` tokens. Gateways together count the requests of the last
-seconds: at most `burst` in the time in which that many tokens flow. Both allow as many at once, and as many in
-the long run.
+seconds: at most `burst` in the time in which that many tokens flow. Both allow as many at once, and as many
+in the long run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
@@ -61,7 +61,8 @@ class RedisRateLimiter:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._storage.bridge.storage.aclose()
+        bridge: Any = self._storage.bridge  # its type does not know its client
+        await bridge.storage.aclose()
 
     async def _take(self, client: str, host: str) -> float:
         key = hashlib.sha256(f"{host}\n{client}".encode()).hexdigest()
