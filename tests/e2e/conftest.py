@@ -123,6 +123,7 @@ def _gateway_settings(backends, folder, **overrides):
         "image_generation_target": backends.servers["image-generation"].target,
         "similarity_target": backends.servers["similarity"].target,
         "drain_timeout_seconds": 0.2,
+        "job_retry_seconds": 0,
         "model_listing_seconds": 0,
     }
     return GatewaySettings(**(values | overrides))

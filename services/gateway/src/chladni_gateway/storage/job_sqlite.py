@@ -26,6 +26,7 @@ from chladni_gateway.domain.storage.job_store import (
 
 _MAX_EVENTS: Final = 512
 _BUSY_SECONDS: Final = 5.0
+_MAX_LOG_BYTES: Final = 64 * 1024 * 1024
 _POLL_SECONDS: Final = 0.5  # Another process on the same file says nothing.
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -86,6 +87,10 @@ class SqliteJobStore:
                 path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute(f"PRAGMA journal_size_limit = {_MAX_LOG_BYTES}")
+            self._connection.execute(
+                "PRAGMA secure_delete = ON"
+            )  # A recording that is removed is overwritten.
             self._connection.executescript(_SCHEMA)
 
     async def check_room(self, owner: str, caller: str, bounds: JobBounds) -> None:
