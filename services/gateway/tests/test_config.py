@@ -83,7 +83,7 @@ def test_all_faults_are_told_together():
 
 def test_what_gateways_share_needs_a_key_that_they_share():
     bucket = {"CHLADNI_GATEWAY_IMAGE_BUCKET": "images"}
-    with pytest.raises(SettingsError, match=r"IMAGE_BUCKET: .*needs CHLADNI_GATEWAY_SESSION_KEY"):
+    with pytest.raises(SettingsError, match=r"IMAGE_BUCKET.*needs CHLADNI_GATEWAY_SESSION_KEY"):
         load_settings(GatewaySettings, bucket)
     load_settings(GatewaySettings, bucket | {"CHLADNI_GATEWAY_SESSION_KEY": "k" * 32})
 
