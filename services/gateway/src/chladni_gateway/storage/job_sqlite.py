@@ -88,9 +88,8 @@ class SqliteJobStore:
             )
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute(f"PRAGMA journal_size_limit = {_MAX_LOG_BYTES}")
-            self._connection.execute(
-                "PRAGMA secure_delete = ON"
-            )  # A recording that is removed is overwritten.
+            # A recording that is removed is overwritten.
+            self._connection.execute("PRAGMA secure_delete = ON")
             self._connection.executescript(_SCHEMA)
 
     async def check_room(self, owner: str, caller: str, bounds: JobBounds) -> None:
