@@ -181,6 +181,12 @@ def test_a_checkpoint_that_fails_is_named_and_stops_no_other(folder: Path, tmp_p
     assert (tmp_path / "volume/c/unet/weights.safetensors").is_file()
 
 
+def test_pickles_that_are_named_are_downloaded_to_be_converted(folder: Path, tmp_path: Path) -> None:
+    status, said, calls = _download(folder, tmp_path, "a one/pickled@v1 *.bin\n")
+    assert (status, said) == (0, "")
+    assert "--include *.bin" in calls[0]
+
+
 def test_the_script_is_what_the_pod_runs(
     resources: Resources, container: Mapping[str, Any], folder: Path
 ) -> None:
