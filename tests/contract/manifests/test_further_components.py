@@ -1,4 +1,4 @@
-"""TLS in containers: the component, the compose override and the health check."""
+"""Components that no overlay has: TLS, with compose override and health check, and models of similarity."""
 
 from __future__ import annotations
 
@@ -22,15 +22,30 @@ FILES = {"tls.crt", "tls.key", "ca.crt"}
 
 
 @pytest.fixture(scope="module")
-def component(build: Callable[[Path], list[dict[str, Any]]], repository: Path, tmp_path_factory: Any) -> Any:
-    """Every resource of the overlay local with the component."""
-    folder = tmp_path_factory.mktemp("overlay", numbered=False)
+def built_with(build: Callable[[Path], list[dict[str, Any]]], repository: Path, tmp_path_factory: Any) -> Any:
+    """Return every resource of an overlay with further components."""
+    return lambda overlay, *names: _build(build, repository, tmp_path_factory.mktemp("built"), overlay, names)
+
+
+@pytest.fixture(scope="module")
+def component(built_with: Any) -> Any:
+    """Every resource of the overlay local with the component `tls`."""
+    return built_with("local", "tls")
+
+
+def _build(
+    build: Callable[[Path], list[dict[str, Any]]],
+    repository: Path,
+    folder: Path,
+    overlay: str,
+    names: tuple[str, ...],
+) -> list[dict[str, Any]]:
     kustomize = Path(os.path.relpath(repository, folder)) / "deploy" / "kustomize"
     content = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [str(kustomize / "overlays" / "local")],
-        "components": [str(kustomize / "components" / "tls")],
+        "resources": [str(kustomize / "overlays" / overlay)],
+        "components": [str(kustomize / "components" / name) for name in names],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
     return build(folder)
@@ -111,3 +126,17 @@ async def test_the_health_check_speaks_tls_if_its_service_does(repository: Path,
         assert await check(variables)
         healthcheck.TIMEOUT_SECONDS = 0.5
         assert not await check({})
+
+
+def test_similarity_may_have_a_gpu_and_the_volume_of_checkpoints(built_with: Any) -> None:
+    resources = built_with("recipes", "similarity-gpu", "similarity-models", "tls")
+    pod = _of_kind(resources, "Deployment")["similarity"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"].endswith("-cuda")
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert {"/models", "/etc/chladni/tls"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {"models", "tls"} <= {volume["name"] for volume in pod["volumes"]}
+    maps = _of_kind(resources, "ConfigMap")
+    environ = maps[container["envFrom"][0]["configMapRef"]["name"]]["data"]
+    assert environ["CHLADNI_SIMILARITY_DEVICE"] == "cuda"
+    assert "/models/" in environ["CHLADNI_SIMILARITY_MODELS"]
