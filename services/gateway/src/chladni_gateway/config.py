@@ -37,6 +37,7 @@ from chladni_runtime.settings import (
 _DAY_SECONDS: Final = 24 * 60 * 60
 _MEBIBYTE: Final = 1024 * 1024
 _MIN_KEY_LENGTH: Final = 32
+_ISSUER_PATTERN: Final = r"^(|https://.+|http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/.*)?)$"
 
 
 def _default_image_folder() -> Path:
@@ -130,7 +131,7 @@ class GatewaySettings(CallingServiceSettings):
     oidc_issuer: str = Field(
         "",
         max_length=2048,
-        pattern="^(|https://.+|http://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?(/.*)?)$",
+        pattern=_ISSUER_PATTERN,
         description="Issuer of OpenID Connect whose tokens are taken, as in their claim iss: an https "
         "address. With it, requests need a token.",
     )
@@ -140,7 +141,7 @@ class GatewaySettings(CallingServiceSettings):
     oidc_keys_url: str = Field(
         "",
         max_length=2048,
-        pattern="^(|https?://.+)$",
+        pattern=_ISSUER_PATTERN,
         description="Where the keys of the issuer are; by default its own configuration says it.",
     )
     oidc_scope_prefix: str = Field(

@@ -211,8 +211,9 @@ async def test_an_issuer_of_another_name_is_not_believed(verifier, provider):
     assert caught.value.reason is Reason.BACKEND_UNAVAILABLE
 
 
-def test_only_http_is_fetched(tmp_path):
+def test_keys_come_over_https_or_from_this_machine(tmp_path):
     file = tmp_path / "keys.json"
     file.write_text("{}")
-    with pytest.raises(ValueError, match="no address of HTTP"):
-        oidc.fetch_json(file.as_uri())
+    for address in (file.as_uri(), "http://issuer.example.com/keys", "ftp://127.0.0.1/keys", "keys"):
+        with pytest.raises(ValueError, match="no https address"):
+            oidc.fetch_json(address)

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import jwt
 
@@ -35,6 +36,7 @@ _FETCH_SECONDS: Final = 5.0
 _MAX_BYTES: Final = 1024 * 1024
 _MIN_FETCH_INTERVAL_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 2.0
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
 
 _log = logging.getLogger(__name__)
@@ -176,10 +178,12 @@ def fetch_json(address: str) -> Mapping[str, Any]:
 
     Raises:
         OSError: It cannot be fetched.
-        ValueError: It is something else, too large, or at an address of another kind than HTTP.
+        ValueError: It is something else, too large, or would come over HTTP from another machine: who can
+            change keys on their way can sign.
     """
-    if not address.startswith(("https://", "http://")):
-        raise ValueError(f"{address!r} is no address of HTTP")
+    parts = urlsplit(address)
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
+        raise ValueError(f"{address!r} is no https address")
     request = urllib.request.Request(address, headers={"Accept": "application/json"})  # noqa: S310 - as checked
     with urllib.request.urlopen(request, timeout=_FETCH_SECONDS) as answer:  # noqa: S310 - as checked
         content = answer.read(_MAX_BYTES + 1)
