@@ -33,6 +33,9 @@ def call_authentication(
 ) -> Authenticate:
     """Return what finds out who calls, if the server wants tokens.
 
+    It leaves the principal in `PRINCIPAL`, where the handler of the call finds whom its images belong to. A
+    call that is refused takes no place of the service, and its message is not received.
+
     Args:
         authenticator: Knows tokens.
         check_rate: Counts a call that makes work, or raises if the principal has made too many; `None` for no
