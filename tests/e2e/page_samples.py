@@ -23,7 +23,7 @@ from PIL import Image
 from chladni_local.cluster import LocalCluster
 
 REPOSITORY = Path(__file__).parents[2]
-SOURCES = REPOSITORY / "tests" / "fixtures" / "samples"
+FIXTURES = REPOSITORY / "tests" / "fixtures"
 TARGET = REPOSITORY / "services" / "gateway" / "src" / "chladni_gateway" / "web" / "samples"
 MP3_BITS_PER_SECOND = 80_000
 MP3_RATE_HZ = 32_000
@@ -64,6 +64,9 @@ SAMPLES = (
 )
 
 
+MACHINES = (("gearbox_healthy.flac", "healthy gearbox"), ("gearbox_faulty.flac", "faulty gearbox"))
+
+
 def encode_mp3(source: Path) -> bytes:
     """Return a recording as a mono MP3 file."""
     buffer = io.BytesIO()
@@ -90,6 +93,16 @@ def thumbnail(png: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def write_machines() -> list[dict[str, str]]:
+    """Write the sounds of machines, which have no images; return their descriptions."""
+    described = []
+    for source, title in MACHINES:
+        name = f"{Path(source).stem}.mp3"
+        (TARGET / name).write_bytes(encode_mp3(FIXTURES / "machines" / source))
+        described.append({"title": title, "audio": name})
+    return described
+
+
 def main() -> int:
     """Make the samples; return the exit status."""
     TARGET.mkdir(exist_ok=True)
@@ -101,7 +114,7 @@ def main() -> int:
         httpx.Client(base_url=cluster.page_url, timeout=TIMEOUT_SECONDS) as http,
     ):
         for sample in SAMPLES:
-            audio = encode_mp3(SOURCES / sample.source)
+            audio = encode_mp3(FIXTURES / "samples" / sample.source)
             answer = http.post(
                 "/api/v1/generate",
                 files={"file": (f"{sample.name}.mp3", audio)},
@@ -121,7 +134,7 @@ def main() -> int:
                 }
             )
             print(f"{sample.name}: {len(audio)} and {len(image)} bytes")
-    manifest = json.dumps({"model": model, "samples": described}, indent=2)
+    manifest = json.dumps({"model": model, "samples": described, "machines": write_machines()}, indent=2)
     (TARGET / "samples.json").write_text(manifest + "\n")
     return 0
 

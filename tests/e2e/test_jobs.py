@@ -170,3 +170,21 @@ async def test_a_gateway_that_is_restarted_gets_the_recording_once_more(
         await expect(page.locator("#notice")).to_be_hidden()
         await expect(page.locator(".toast")).to_have_count(0)
         await draw(page, clip("next.wav"))
+
+
+async def test_a_silent_server_is_reported_with_the_time_that_an_image_usually_takes(
+    visit, address, backends, clip, draw
+):
+    async with visit(address) as page:
+        await draw(page, clip("a.wav"))
+        await page.clock.install()
+        backends.image_generation.may_go_on.clear()
+        await page.set_input_files("#file", clip("b.wav", pitch_hz=300))
+        await expect(page.locator("#status")).to_have_text("Step 1 of 4.")
+        await expect(page.locator("#delayed")).to_be_hidden()
+        await page.clock.run_for(5500)
+        await expect(page.locator("#delayed")).to_contain_text("No news from the server for 5 s.")
+        await expect(page.locator("#delayed")).to_contain_text("An image usually takes")
+        backends.image_generation.may_go_on.set()
+        await expect(page.locator(".image-card")).to_have_count(2)
+        await expect(page.locator("#delayed")).to_be_hidden()

@@ -20,6 +20,13 @@ async def test_music_is_heard_written_down_and_played(page, backends, clip):
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Download ABC").click()
     assert (await download.value).suggested_filename == "song.abc"
+    await page.get_by_role("button", name="Write prompts").click()
+    await expect(page.locator(".prompt")).to_have_count(5)
+    await expect(page.locator(".prompt").first).to_contain_text("prompt 0 in A minor")
+    await expect(page.locator(".prompt").first).to_contain_text("originality 100 %")
+    await expect(page.get_by_role("button", name="Draw: prompt 0")).to_have_count(
+        0
+    )  # No recipe follows words.
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     await page.set_viewport_size({"width": 320, "height": 700})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
@@ -50,13 +57,15 @@ async def test_a_machine_is_taught_judged_followed_and_forgotten(page, backends,
     await expect(page.get_by_role("meter", name="Distance from normal")).to_have_attribute(
         "aria-valuetext", "16.0: Severe anomaly"
     )
+    await page.get_by_role("button", name="faulty gearbox").click()
+    await expect(page.locator("#machines-name")).to_have_text("gearbox_faulty.mp3")
     await expect(page.locator("#machines-changes")).to_contain_text("Rougher than normal.")
     await expect(page.get_by_role("img", name="Spectrogram; red is what differs")).to_be_visible()
     await expect(page.locator("#machines-trend-figure")).to_be_visible()
     await page.reload()
     await expect(page.locator("#machines-trend-figure")).to_be_visible()
     await page.get_by_text("As a table").click()
-    await expect(page.locator("#machines-trend-list tr")).to_have_count(2)
+    await expect(page.locator("#machines-trend-list tr")).to_have_count(3)
     await page.set_viewport_size({"width": 320, "height": 700})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
     await page.get_by_role("button", name="Forget this machine").click()

@@ -28,8 +28,8 @@ export class ClipInput {
 
   async renderSamples(list, wanted) {
     if (!list || wanted.length === 0) return;
-    const { samples } = await (await fetch(`${SAMPLES}samples.json`)).json();
-    for (const { audio, title } of samples.filter((sample) => wanted.includes(sample.audio))) {
+    const { samples, machines } = await (await fetch(`${SAMPLES}samples.json`)).json();
+    for (const { audio, title } of [...samples, ...machines].filter((sample) => wanted.includes(sample.audio))) {
       const button = make("button", { className: "link", type: "button" }, [title]);
       button.addEventListener("click", async () => {
         const response = await fetch(SAMPLES + audio);

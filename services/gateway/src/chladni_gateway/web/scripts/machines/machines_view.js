@@ -10,6 +10,8 @@ import { drawTrend, Trend } from "./trend.js";
 const CUT_POINTS = { maintenance: 9, severe: 15 };
 const GAUGE_TOP = 30;
 const ENOUGH_SECONDS = 60;
+const TO_LEARN = ["gearbox_healthy.mp3"];
+const TO_JUDGE = [...TO_LEARN, "gearbox_faulty.mp3"];
 const LEVELS = { NORMAL: "high", "NEEDS MAINTENANCE": "medium", "SEVERE ANOMALY": "low" };
 const WORDS = { NORMAL: "Sounds as it should", "NEEDS MAINTENANCE": "Needs maintenance", "SEVERE ANOMALY": "Severe anomaly" };
 
@@ -19,9 +21,9 @@ export class MachinesView {
     this.part = (id) => section.querySelector(`#machines-${id}`);
     this.trend = new Trend();
     this.sets = [];
-    const parts = { samples: [], limits, partChooser, onRefusal };
-    new ClipInput(this.part("judge"), { ...parts, onFiles: (files) => this.judge(files) });
-    new ClipInput(this.part("enrol"), { ...parts, onFiles: (files) => this.collect(files) });
+    const parts = { limits, partChooser, onRefusal };
+    new ClipInput(this.part("judge"), { ...parts, samples: TO_JUDGE, onFiles: (files) => this.judge(files) });
+    new ClipInput(this.part("enrol"), { ...parts, samples: TO_LEARN, onFiles: (files) => this.collect(files) });
     this.normal = [];
     this.part("machine").addEventListener("change", () => this.showTrend());
     this.part("forget").addEventListener("click", () => this.forget().catch(onError));

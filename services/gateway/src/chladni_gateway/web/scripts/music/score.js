@@ -32,7 +32,7 @@ export class Score {
     Object.assign(this.part("download"), { href: this.address, download: `${name.replace(/\.[^.]*$/, "")}.abc` });
     const abcjs = await loaded();
     const notes = this.part("notes");
-    const [tune] = withoutStyles(() => abcjs.renderAbc(notes, abc, optionsFor(notes)));
+    const [tune] = withoutStyles(() => abcjs.renderAbc(notes, abc, optionsFor(this.panel.clientWidth)));
     const drawing = this.part("notes").querySelector("svg");
     drawing?.setAttribute("role", "img");
     drawing?.setAttribute("aria-label", `The melody of ${name} as notes`);
@@ -78,8 +78,8 @@ function withoutStyles(draw) {
 }
 
 /** Fits the bars of a line to the width that there is. */
-function optionsFor(panel) {
-  const width = Math.min(WIDEST_PIXELS, Math.max(NARROWEST_PIXELS, panel.clientWidth - 2 * MARGIN_PIXELS));
+function optionsFor(widthPixels) {
+  const width = Math.min(WIDEST_PIXELS, Math.max(NARROWEST_PIXELS, widthPixels - 2 * MARGIN_PIXELS));
   return {
     staffwidth: width,
     wrap: { minSpacing: 1.6, maxSpacing: 2.8, preferredMeasuresPerLine: Math.max(1, Math.round(width / BAR_PIXELS)) },
