@@ -204,14 +204,14 @@ async def show_the_stage_and_a_shared_image(page: Page, camera: Photographer) ->
 
 async def show_music_and_machines(page: Page, camera: Photographer) -> None:
     """Takes the parts for music and for machines."""
-    await page.get_by_role("link", name="Music").click()
+    await page.locator("#parts").get_by_role("link", name="Music").click()
     await page.locator("#view-music").get_by_role("button", name="calm tune").click()
     await expect(page.get_by_role("img", name="as notes")).to_be_visible()
     await expect(page.locator("#music-spectrogram")).to_be_visible()
     await camera.take("17_music", is_whole=True)
     await camera.document("page_music", focus="#music-result")
 
-    await page.get_by_role("link", name="Machines").click()
+    await page.locator("#parts").get_by_role("link", name="Machines").click()
     await page.locator("#machines-new-name").fill("gearbox")
     await page.set_input_files("#machines-normal", MACHINES / "gearbox_healthy.flac")
     await page.locator("#machines-learn").click()
