@@ -215,6 +215,7 @@ async def show_music_and_machines(page: Page, camera: Photographer) -> None:
     await page.locator("#machines-new-name").fill("gearbox")
     await page.set_input_files("#machines-normal", MACHINES / "gearbox_healthy.flac")
     await page.locator("#machines-learn").click()
+    await expect(page.locator("#machines-judge")).to_be_visible()
     for name in ("gearbox_healthy.flac", "gearbox_faulty.flac"):
         await page.set_input_files("#machines-file", MACHINES / name)
         await expect(page.locator("#machines-name")).to_have_text(name)

@@ -9,6 +9,7 @@ const WIDEST_PIXELS = 1000;
 const NARROWEST_PIXELS = 240;
 const MARGIN_PIXELS = 24;
 const BAR_PIXELS = 190;
+const MISFIT = 0.25;
 const FADE_SECONDS = 0.04;
 
 let loading = null;
@@ -20,6 +21,12 @@ export class Score {
     this.notes = [];
     this.context = null;
     this.part("play").addEventListener("click", () => (this.context ? this.pause() : this.play()));
+    addEventListener("resize", () => this.isMisfit && this.draw());
+  }
+
+  /** Whether the notes were drawn for another width, as before a phone was turned. */
+  get isMisfit() {
+    return Boolean(this.abc) && Math.abs(this.panel.clientWidth / this.drawnWidth - 1) > MISFIT;
   }
 
   async show(abc, name) {
@@ -30,14 +37,21 @@ export class Score {
     URL.revokeObjectURL(this.address);
     this.address = URL.createObjectURL(new Blob([abc], { type: "text/vnd.abc" }));
     Object.assign(this.part("download"), { href: this.address, download: `${name.replace(/\.[^.]*$/, "")}.abc` });
-    const abcjs = await loaded();
-    const notes = this.part("notes");
-    const [tune] = withoutStyles(() => abcjs.renderAbc(notes, abc, optionsFor(this.panel.clientWidth)));
-    const drawing = this.part("notes").querySelector("svg");
-    drawing?.setAttribute("role", "img");
-    drawing?.setAttribute("aria-label", `The melody of ${name} as notes`);
-    this.notes = notesOf(tune);
+    Object.assign(this, { abc, name });
+    this.abcjs = await loaded();
+    this.notes = notesOf(this.draw());
     this.part("play").hidden = this.notes.length === 0;
+  }
+
+  /** Draws the notes for the width that there is; returns the tune. */
+  draw() {
+    const notes = this.part("notes");
+    this.drawnWidth = this.panel.clientWidth;
+    const [tune] = withoutStyles(() => this.abcjs.renderAbc(notes, this.abc, optionsFor(this.drawnWidth)));
+    const drawing = notes.querySelector("svg");
+    drawing?.setAttribute("role", "img");
+    drawing?.setAttribute("aria-label", `The melody of ${this.name} as notes`);
+    return tune;
   }
 
   play() {
