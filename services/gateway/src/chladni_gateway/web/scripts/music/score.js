@@ -26,7 +26,8 @@ export class Score {
 
   /** Whether the notes were drawn for another width, as before a phone was turned. */
   get isMisfit() {
-    return Boolean(this.abc) && Math.abs(this.panel.clientWidth / this.drawnWidth - 1) > MISFIT;
+    const { clientWidth: width } = this.panel;
+    return width > 0 && Math.abs(width / this.drawnWidth - 1) > MISFIT;
   }
 
   async show(abc, name) {
