@@ -227,6 +227,8 @@ async def test_the_api_describes_itself(gateway):
         "deleteJob": "delete /jobs/{job_id}",
         "renderSpectrogram": "post /spectrogram",
         "analyzeMusic": "post /music",
+        "writePrompts": "post /prompts",
+        "scorePrompts": "post /prompts/score",
         "scoreAnomaly": "post /anomaly",
         "createNormalSet": "post /anomaly/normal-sets",
         "listNormalSets": "get /anomaly/normal-sets",
