@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 async def test_music_is_heard_written_down_and_played(page, backends, clip):
     await page.get_by_role("link", name="Music").click()
+    await expect(page.get_by_role("button", name="calm tune", exact=True)).to_be_visible()
     await page.set_input_files("#music-file", clip("song.wav"))
     facts = page.locator("#music-facts")
     for fact in ("A minor", "75 % sure", "120 beats a minute", "4/4", "2, 1 of them first in a bar"):

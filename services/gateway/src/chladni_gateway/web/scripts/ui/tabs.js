@@ -19,12 +19,20 @@ export class Tabs {
       else link.removeAttribute("aria-current");
     }
     for (const part of document.querySelectorAll("[data-part]")) part.hidden = part.dataset.part !== shown;
-    if (shown in this.openers && !this.opened.has(shown)) {
-      this.opened.add(shown);
-      this.openers[shown]().catch((error) => {
-        this.opened.delete(shown);
-        this.onError(error);
-      });
+    if (shown in this.openers && !this.opened.has(shown)) this.open(shown);
+  }
+
+  /** Fetches and starts a part, of which nothing can be used until then. */
+  async open(name) {
+    const part = document.querySelector(`[data-part="${name}"]`);
+    this.opened.add(name);
+    part.inert = true;
+    try {
+      await this.openers[name]();
+      part.inert = false;
+    } catch (error) {
+      this.opened.delete(name);
+      this.onError(error);
     }
   }
 }
