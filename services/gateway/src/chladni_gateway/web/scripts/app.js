@@ -11,7 +11,7 @@ import { Alignments } from "./compare/alignment.js";
 import { Comparison } from "./compare/comparison.js";
 import { CHROMA_RULE, COURSE_RULE } from "./gallery/correspondences.js";
 import { ruleRows } from "./gallery/explanation.js";
-import { saveAll } from "./gallery/archive.js";
+import { saveAll } from "./archive/archive.js";
 import { FigureBar } from "./gallery/figure_bar.js";
 import { Gallery } from "./gallery/gallery.js";
 import { ImageCatalog } from "./gallery/image_catalog.js";

@@ -15,7 +15,7 @@ const IDLE_MODES = [
   [2, 7],
 ];
 const IDLE_CHANGE_MS = 9000;
-const FIRST_CHANGE_MS = 4000;
+const FIRST_CHANGE_MS = 6000;
 const IDLE_CHANGES = 4; // Then the plate rests until somebody comes by.
 const LIVE_CHANGE_MS = 350;
 const LIVE_FLOOR_DB = -55;

@@ -1,8 +1,8 @@
 // Everything of this session as one file: each image, its recording if this browser has it, and how all were made.
 
 import { make } from "../ui/elements.js";
-import { fileNameOf } from "./image_actions.js";
-import { nameOf } from "./image_catalog.js";
+import { fileNameOf } from "../gallery/image_actions.js";
+import { nameOf } from "../gallery/image_catalog.js";
 import { zipped } from "./zip.js";
 
 const ARCHIVE_NAME = "chladni.zip";
