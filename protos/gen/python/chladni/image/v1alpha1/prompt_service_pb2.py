@@ -13,11 +13,12 @@ _sym_db = _symbol_database.Default()
 
 
 from chladni.media.v1 import media_pb2 as chladni_dot_media_dot_v1_dot_media__pb2
+from chladni.tensor.v1 import tensor_pb2 as chladni_dot_tensor_dot_v1_dot_tensor__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+chladni/image/v1alpha1/prompt_service.proto\x12\x16\x63hladni.image.v1alpha1\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xab\x03\n\x13WritePromptsRequest\x12)\n\x08\x66\x65\x61tures\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1d\n\x10\x63onvergent_count\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1c\n\x0f\x64ivergent_count\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12#\n\x16\x63onvergent_temperature\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\"\n\x15\x64ivergent_temperature\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x04\x88\x01\x01\x12\x0e\n\x06writer\x18\x07 \x01(\t\x12\x13\n\x0btime_course\x18\x08 \x01(\t\x12*\n\x05\x61udio\x18\t \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12\x18\n\x10with_time_course\x18\n \x01(\x08\x42\x13\n\x11_convergent_countB\x12\n\x10_divergent_countB\x19\n\x17_convergent_temperatureB\x18\n\x16_divergent_temperatureB\x07\n\x05_seed\"_\n\x06Prompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x32\n\x05style\x18\x02 \x01(\x0e\x32#.chladni.image.v1alpha1.PromptStyle\x12\x13\n\x0btemperature\x18\x03 \x01(\x01\"\xf6\x01\n\x14WritePromptsResponse\x12/\n\x07prompts\x18\x01 \x03(\x0b\x32\x1e.chladni.image.v1alpha1.Prompt\x12\x0e\n\x06writer\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\x04seed\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x32\n\x0fprocessing_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x08\x66\x65\x61tures\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x13\n\x0btime_course\x18\x07 \x01(\tB\x07\n\x05_seed\"l\n\x13ScorePromptsRequest\x12\x0f\n\x07prompts\x18\x01 \x03(\t\x12)\n\x08\x66\x65\x61tures\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x19\n\x11reference_prompts\x18\x03 \x03(\t\"p\n\x0bPromptScore\x12\x13\n\x0boriginality\x18\x01 \x01(\x01\x12\x13\n\x0b\x65laboration\x18\x02 \x01(\x01\x12\x16\n\talignment\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tcoherence\x18\x04 \x01(\x01\x42\x0c\n\n_alignment\"t\n\x14ScorePromptsResponse\x12\x33\n\x06scores\x18\x01 \x03(\x0b\x32#.chladni.image.v1alpha1.PromptScore\x12\x13\n\x0bvendi_score\x18\x02 \x01(\x01\x12\x12\n\nsimilarity\x18\x03 \x01(\t*d\n\x0bPromptStyle\x12\x1c\n\x18PROMPT_STYLE_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROMPT_STYLE_CONVERGENT\x10\x01\x12\x1a\n\x16PROMPT_STYLE_DIVERGENT\x10\x02\x32\xe5\x01\n\rPromptService\x12i\n\x0cWritePrompts\x12+.chladni.image.v1alpha1.WritePromptsRequest\x1a,.chladni.image.v1alpha1.WritePromptsResponse\x12i\n\x0cScorePrompts\x12+.chladni.image.v1alpha1.ScorePromptsRequest\x1a,.chladni.image.v1alpha1.ScorePromptsResponseBd\n\x1a\x64\x65v.chladni.image.v1alpha1P\x01Z+chladni.dev/go/image/v1alpha1;imagev1alpha1\xaa\x02\x16\x43hladni.Image.V1alpha1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+chladni/image/v1alpha1/prompt_service.proto\x12\x16\x63hladni.image.v1alpha1\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xab\x03\n\x13WritePromptsRequest\x12)\n\x08\x66\x65\x61tures\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1d\n\x10\x63onvergent_count\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1c\n\x0f\x64ivergent_count\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12#\n\x16\x63onvergent_temperature\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\"\n\x15\x64ivergent_temperature\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x04\x88\x01\x01\x12\x0e\n\x06writer\x18\x07 \x01(\t\x12\x13\n\x0btime_course\x18\x08 \x01(\t\x12*\n\x05\x61udio\x18\t \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12\x18\n\x10with_time_course\x18\n \x01(\x08\x42\x13\n\x11_convergent_countB\x12\n\x10_divergent_countB\x19\n\x17_convergent_temperatureB\x18\n\x16_divergent_temperatureB\x07\n\x05_seed\"_\n\x06Prompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x32\n\x05style\x18\x02 \x01(\x0e\x32#.chladni.image.v1alpha1.PromptStyle\x12\x13\n\x0btemperature\x18\x03 \x01(\x01\"\xf6\x01\n\x14WritePromptsResponse\x12/\n\x07prompts\x18\x01 \x03(\x0b\x32\x1e.chladni.image.v1alpha1.Prompt\x12\x0e\n\x06writer\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\x04seed\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x32\n\x0fprocessing_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x08\x66\x65\x61tures\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x13\n\x0btime_course\x18\x07 \x01(\tB\x07\n\x05_seed\"l\n\x13ScorePromptsRequest\x12\x0f\n\x07prompts\x18\x01 \x03(\t\x12)\n\x08\x66\x65\x61tures\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x19\n\x11reference_prompts\x18\x03 \x03(\t\"p\n\x0bPromptScore\x12\x13\n\x0boriginality\x18\x01 \x01(\x01\x12\x13\n\x0b\x65laboration\x18\x02 \x01(\x01\x12\x16\n\talignment\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tcoherence\x18\x04 \x01(\x01\x42\x0c\n\n_alignment\"t\n\x14ScorePromptsResponse\x12\x33\n\x06scores\x18\x01 \x03(\x0b\x32#.chladni.image.v1alpha1.PromptScore\x12\x13\n\x0bvendi_score\x18\x02 \x01(\x01\x12\x12\n\nsimilarity\x18\x03 \x01(\t\"}\n\x13\x45mbedPromptsRequest\x12\x0f\n\x07prompts\x18\x01 \x03(\t\x12\x35\n\x0f\x61udio_embedding\x18\x02 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x13\n\x06weight\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"j\n\x14\x45mbedPromptsResponse\x12\x30\n\nembeddings\x18\x01 \x03(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x10\n\x08word_map\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01*d\n\x0bPromptStyle\x12\x1c\n\x18PROMPT_STYLE_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROMPT_STYLE_CONVERGENT\x10\x01\x12\x1a\n\x16PROMPT_STYLE_DIVERGENT\x10\x02\x32\xd0\x02\n\rPromptService\x12i\n\x0cWritePrompts\x12+.chladni.image.v1alpha1.WritePromptsRequest\x1a,.chladni.image.v1alpha1.WritePromptsResponse\x12i\n\x0cScorePrompts\x12+.chladni.image.v1alpha1.ScorePromptsRequest\x1a,.chladni.image.v1alpha1.ScorePromptsResponse\x12i\n\x0c\x45mbedPrompts\x12+.chladni.image.v1alpha1.EmbedPromptsRequest\x1a,.chladni.image.v1alpha1.EmbedPromptsResponseBd\n\x1a\x64\x65v.chladni.image.v1alpha1P\x01Z+chladni.dev/go/image/v1alpha1;imagev1alpha1\xaa\x02\x16\x43hladni.Image.V1alpha1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,20 +26,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.image.v1alpha1.prom
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\032dev.chladni.image.v1alpha1P\001Z+chladni.dev/go/image/v1alpha1;imagev1alpha1\252\002\026Chladni.Image.V1alpha1'
-  _globals['_PROMPTSTYLE']._serialized_start=1281
-  _globals['_PROMPTSTYLE']._serialized_end=1381
-  _globals['_WRITEPROMPTSREQUEST']._serialized_start=164
-  _globals['_WRITEPROMPTSREQUEST']._serialized_end=591
-  _globals['_PROMPT']._serialized_start=593
-  _globals['_PROMPT']._serialized_end=688
-  _globals['_WRITEPROMPTSRESPONSE']._serialized_start=691
-  _globals['_WRITEPROMPTSRESPONSE']._serialized_end=937
-  _globals['_SCOREPROMPTSREQUEST']._serialized_start=939
-  _globals['_SCOREPROMPTSREQUEST']._serialized_end=1047
-  _globals['_PROMPTSCORE']._serialized_start=1049
-  _globals['_PROMPTSCORE']._serialized_end=1161
-  _globals['_SCOREPROMPTSRESPONSE']._serialized_start=1163
-  _globals['_SCOREPROMPTSRESPONSE']._serialized_end=1279
-  _globals['_PROMPTSERVICE']._serialized_start=1384
-  _globals['_PROMPTSERVICE']._serialized_end=1613
+  _globals['_PROMPTSTYLE']._serialized_start=1548
+  _globals['_PROMPTSTYLE']._serialized_end=1648
+  _globals['_WRITEPROMPTSREQUEST']._serialized_start=196
+  _globals['_WRITEPROMPTSREQUEST']._serialized_end=623
+  _globals['_PROMPT']._serialized_start=625
+  _globals['_PROMPT']._serialized_end=720
+  _globals['_WRITEPROMPTSRESPONSE']._serialized_start=723
+  _globals['_WRITEPROMPTSRESPONSE']._serialized_end=969
+  _globals['_SCOREPROMPTSREQUEST']._serialized_start=971
+  _globals['_SCOREPROMPTSREQUEST']._serialized_end=1079
+  _globals['_PROMPTSCORE']._serialized_start=1081
+  _globals['_PROMPTSCORE']._serialized_end=1193
+  _globals['_SCOREPROMPTSRESPONSE']._serialized_start=1195
+  _globals['_SCOREPROMPTSRESPONSE']._serialized_end=1311
+  _globals['_EMBEDPROMPTSREQUEST']._serialized_start=1313
+  _globals['_EMBEDPROMPTSREQUEST']._serialized_end=1438
+  _globals['_EMBEDPROMPTSRESPONSE']._serialized_start=1440
+  _globals['_EMBEDPROMPTSRESPONSE']._serialized_end=1546
+  _globals['_PROMPTSERVICE']._serialized_start=1651
+  _globals['_PROMPTSERVICE']._serialized_end=1987
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from chladni.media.v1 import media_pb2 as _media_pb2
+from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
@@ -101,3 +102,23 @@ class ScorePromptsResponse(_message.Message):
     vendi_score: float
     similarity: str
     def __init__(self, scores: _Optional[_Iterable[_Union[PromptScore, _Mapping]]] = ..., vendi_score: _Optional[float] = ..., similarity: _Optional[str] = ...) -> None: ...
+
+class EmbedPromptsRequest(_message.Message):
+    __slots__ = ("prompts", "audio_embedding", "weight")
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    prompts: _containers.RepeatedScalarFieldContainer[str]
+    audio_embedding: _tensor_pb2.Embedding
+    weight: float
+    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., audio_embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class EmbedPromptsResponse(_message.Message):
+    __slots__ = ("embeddings", "word_map", "weight")
+    EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
+    WORD_MAP_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    embeddings: _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Embedding]
+    word_map: str
+    weight: float
+    def __init__(self, embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ..., word_map: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...

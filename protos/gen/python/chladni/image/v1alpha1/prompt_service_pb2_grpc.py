@@ -25,6 +25,11 @@ class PromptServiceStub(object):
                 request_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsRequest.SerializeToString,
                 response_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsResponse.FromString,
                 )
+        self.EmbedPrompts = channel.unary_unary(
+                '/chladni.image.v1alpha1.PromptService/EmbedPrompts',
+                request_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsRequest.SerializeToString,
+                response_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsResponse.FromString,
+                )
 
 
 class PromptServiceServicer(object):
@@ -45,6 +50,14 @@ class PromptServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EmbedPrompts(self, request, context):
+        """Maps prompts into the space of descriptors of sounds, so that models that take no text can follow them.
+        Deterministic.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PromptServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -57,6 +70,11 @@ def add_PromptServiceServicer_to_server(servicer, server):
                     servicer.ScorePrompts,
                     request_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsRequest.FromString,
                     response_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsResponse.SerializeToString,
+            ),
+            'EmbedPrompts': grpc.unary_unary_rpc_method_handler(
+                    servicer.EmbedPrompts,
+                    request_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsRequest.FromString,
+                    response_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -100,5 +118,22 @@ class PromptService(object):
         return grpc.experimental.unary_unary(request, target, '/chladni.image.v1alpha1.PromptService/ScorePrompts',
             chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsRequest.SerializeToString,
             chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def EmbedPrompts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1alpha1.PromptService/EmbedPrompts',
+            chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsRequest.SerializeToString,
+            chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

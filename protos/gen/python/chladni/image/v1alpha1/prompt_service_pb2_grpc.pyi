@@ -39,6 +39,10 @@ class PromptServiceStub:
     """Writes prompts for the musical features of a clip."""
     ScorePrompts: _grpc.UnaryUnaryMultiCallable[_prompt_service_pb2.ScorePromptsRequest, _prompt_service_pb2.ScorePromptsResponse]
     """Scores prompts for creativity and fit."""
+    EmbedPrompts: _grpc.UnaryUnaryMultiCallable[_prompt_service_pb2.EmbedPromptsRequest, _prompt_service_pb2.EmbedPromptsResponse]
+    """Maps prompts into the space of descriptors of sounds, so that models that take no text can follow them.
+    Deterministic.
+    """
 
 @_typing.type_check_only
 class PromptServiceAsyncStub(PromptServiceStub):
@@ -49,6 +53,10 @@ class PromptServiceAsyncStub(PromptServiceStub):
     """Writes prompts for the musical features of a clip."""
     ScorePrompts: _aio.UnaryUnaryMultiCallable[_prompt_service_pb2.ScorePromptsRequest, _prompt_service_pb2.ScorePromptsResponse]  # type: ignore[assignment]
     """Scores prompts for creativity and fit."""
+    EmbedPrompts: _aio.UnaryUnaryMultiCallable[_prompt_service_pb2.EmbedPromptsRequest, _prompt_service_pb2.EmbedPromptsResponse]  # type: ignore[assignment]
+    """Maps prompts into the space of descriptors of sounds, so that models that take no text can follow them.
+    Deterministic.
+    """
 
 class PromptServiceServicer(metaclass=_abc_1.ABCMeta):
     """Writes and judges prompts for text-conditioned models."""
@@ -68,5 +76,15 @@ class PromptServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_prompt_service_pb2.ScorePromptsResponse, _abc.Awaitable[_prompt_service_pb2.ScorePromptsResponse]]:
         """Scores prompts for creativity and fit."""
+
+    @_abc_1.abstractmethod
+    def EmbedPrompts(
+        self,
+        request: _prompt_service_pb2.EmbedPromptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prompt_service_pb2.EmbedPromptsResponse, _abc.Awaitable[_prompt_service_pb2.EmbedPromptsResponse]]:
+        """Maps prompts into the space of descriptors of sounds, so that models that take no text can follow them.
+        Deterministic.
+        """
 
 def add_PromptServiceServicer_to_server(servicer: PromptServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
