@@ -314,7 +314,8 @@ def build_application(
     clients = (audio_features, image_generation, similarity)
     for server in (image_generation, *further):
         stack.push_async_callback(server.close)
-    recipes = _recipes(settings, audio_features, [image_generation, *further])
+    describer = ClipDescriber(music, audio_features)
+    recipes = _recipes(settings, audio_features, [image_generation, *further], describer, prompts)
     metrics = CreationMetrics(registry)
 
     def creator(max_concurrent: int) -> ImageCreator:
@@ -355,7 +356,7 @@ def build_application(
         ),
         spectrogram_renderer=audio_features,
         music_analyzer=music,
-        music_describer=ClipDescriber(music, audio_features),
+        music_describer=describer,
         prompts=prompts,
         machine_judge=anomaly,
         live_analyzer=audio_features,
@@ -419,6 +420,8 @@ def _recipes(
     settings: GatewaySettings,
     audio_features: AudioFeaturesClient,
     generators: Sequence[ImageGenerationClient],
+    describer: ClipDescriber,
+    prompts: PromptClient,
 ) -> RecipeRegistry:
     def listing(server: Backend) -> ModelListing:
         return ModelListing(server, lifetime_seconds=settings.model_listing_seconds, clock=time.monotonic)
@@ -430,6 +433,8 @@ def _recipes(
         analyzer=audio_features,
         renderer=audio_features,
         generator=ImageGenerationPool(servers),
+        describer=describer,
+        prompts=prompts,
     )
     recipes = [make(dependencies) for make in RECIPES]
     return RecipeRegistry(recipes, catalog=catalog, default=settings.default_recipe)

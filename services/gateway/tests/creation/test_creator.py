@@ -89,7 +89,9 @@ def recipe_over(diary):
     listing = ModelListing(diary, lifetime_seconds=60, clock=time.monotonic)
     catalog = ModelCatalog(audio=listing, image=[listing])
     recipe = EmbeddedRecipe(
-        RecipeDependencies(catalog=catalog, analyzer=diary, renderer=diary, generator=diary)
+        RecipeDependencies(
+            catalog=catalog, analyzer=diary, renderer=diary, generator=diary, describer=diary, prompts=diary
+        )
     )
     return recipe, catalog
 

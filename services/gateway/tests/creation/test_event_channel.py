@@ -148,7 +148,12 @@ def create(outcomes):
         listing = ModelListing(services, lifetime_seconds=60, clock=time.monotonic)
         catalog = ModelCatalog(audio=listing, image=[listing])
         dependencies = RecipeDependencies(
-            catalog=catalog, analyzer=services, renderer=services, generator=services
+            catalog=catalog,
+            analyzer=services,
+            renderer=services,
+            generator=services,
+            describer=services,
+            prompts=services,
         )
         creator = ImageCreator(
             recipes=RecipeRegistry([make(dependencies) for make in RECIPES], catalog=catalog, default=name),

@@ -69,10 +69,10 @@ PLACES = [
     ("embedded", families.EMBEDDED, "an audio-conditioned model in image-generation"),
     ("embedded", families.DESCRIPTORS, "a model in audio-features that describes sounds"),
     ("spectrogram", "scripted-sd", "a Stable Diffusion model in image-generation"),
-    ("music-prompts", "scripted-xl", "a Stable Diffusion XL model in image-generation"),
     ("clap-unclip", "scripted-clap-to-clip", "a map from CLAP's space to CLIP's in audio-features"),
     ("clap-unclip", "scripted-unclip", "a Stable unCLIP or IP-Adapter model in image-generation"),
 ]
+MUSIC = ("music-prompts", "scripted-xl", "a Stable Diffusion XL model in image-generation")
 
 
 @pytest.mark.parametrize(("recipe", "model", "words"), PLACES)
@@ -81,8 +81,7 @@ async def test_a_missing_model_in_each_place_is_named(everything, gateway, error
         everything.audio_features.models.clear()
     else:
         remove(everything, model)
-    fields = {"prompt": "a reef"} if recipe == "music-prompts" else {}
-    status, error, _ = await refusal(gateway, error_of, recipe, **fields)
+    status, error, _ = await refusal(gateway, error_of, recipe)
     assert (status, error["code"]) == (409, "RECIPE_UNAVAILABLE")
     assert error["message"].startswith(f"Missing: {words}. ")
     is_sound = "audio-features" in words
@@ -95,7 +94,15 @@ async def test_a_missing_model_in_each_place_is_named(everything, gateway, error
     assert (await gateway.http.get("/api/v1/health")).status_code == 200
 
 
-@pytest.mark.parametrize(("recipe", "model", "words"), PLACES)
+async def test_without_any_model_that_follows_prompts_both_kinds_are_named(everything, gateway, error_of):
+    remove(everything, "scripted-xl")
+    remove(everything, families.EMBEDDED)
+    status, error, _ = await refusal(gateway, error_of, "music-prompts")
+    assert (status, error["code"]) == (409, "RECIPE_UNAVAILABLE")
+    assert "a Stable Diffusion XL model, or an audio-conditioned one" in error["message"]
+
+
+@pytest.mark.parametrize(("recipe", "model", "words"), [*PLACES, MUSIC])
 async def test_a_broken_model_in_each_place_is_named(everything, gateway, error_of, recipe, model, words):
     if model == families.DESCRIPTORS:
         everything.audio_features.models = [families.broken(families.descriptors())]
@@ -117,19 +124,18 @@ async def test_a_model_whose_very_kind_is_unknown_is_named(
         everything.audio_features.models = [families.unidentified(families.descriptors())]
     else:
         damage(everything, model, families.unidentified)
-    fields = {"prompt": "a reef"} if recipe == "music-prompts" else {}
-    status, error, _ = await refusal(gateway, error_of, recipe, **fields)
+    status, error, _ = await refusal(gateway, error_of, recipe)
     assert (status, error["code"]) == (409, "RECIPE_UNAVAILABLE")
     service = "audio-features" if "audio-features" in words else "image-generation"
     assert error["message"].startswith(f"Missing: {words}. ")
     assert error["message"].endswith(f"{service} could not load {model} (Its weights are cut off.)")
     if recipe != "embedded" and "image-generation" in words:
-        status, error, _ = await refusal(gateway, error_of, recipe, model=model, **fields)
+        status, error, _ = await refusal(gateway, error_of, recipe, model=model)
         assert (status, error["code"]) == (409, "MODEL_UNAVAILABLE")
         assert error["message"] == f"The model {model} of {service} cannot be used: Its weights are cut off."
 
 
-@pytest.mark.parametrize(("recipe", "model", "_words"), PLACES)
+@pytest.mark.parametrize(("recipe", "model", "_words"), [*PLACES, MUSIC])
 async def test_a_model_that_still_loads_is_worth_waiting_for(
     everything, gateway, error_of, recipe, model, _words
 ):
@@ -378,7 +384,6 @@ async def test_with_everything_there_every_recipe_is(everything, gateway):
             "INVALID_FIELD",
             "width_pixels: is 256 pixels, must be from 512 to 1024 pixels.",
         ),
-        ("music-prompts", {"prompt": " "}, 400, "MISSING_FIELD", "prompt: is missing"),
     ],
 )
 async def test_a_wrong_wish_is_told(everything, gateway, error_of, recipe, fields, status, code, words):

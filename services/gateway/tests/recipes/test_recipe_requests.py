@@ -234,6 +234,36 @@ async def test_a_prompt_becomes_an_image_of_music(backends, create):
     assert events[-1].created.image.provenance.refiner_start == 0.8
 
 
+async def test_prompts_are_written_for_music_and_each_becomes_an_image(backends, create):
+    backends.image_generation.models.append(families.stable_diffusion_xl())
+    events = await create("music-prompts", seed=7)
+    prompts = [generation.conditioning.prompt for generation in generations(backends)]
+    # The scripted scores fall from prompt to prompt: the best-scored one comes last, and is kept.
+    assert prompts == [f"prompt {number} in A minor" for number in (4, 3, 2, 1, 0)]
+    assert [event.part for event in events if event.WhichOneof("event") == "drafted"] == [
+        f"prompt_{number}" for number in (1, 2, 3, 4)
+    ]
+    options = events[-1].created.image.provenance.recipe_options
+    assert {name: options[name] for name in ("originality", "style", "writer")} == {
+        "originality": "1.000", "style": "convergent", "writer": "grammar",
+    }  # fmt: skip
+    assert [generation.options.seed for generation in generations(backends)] == [7] * 5
+
+
+async def test_without_a_model_that_reads_the_embedded_one_follows_the_words(backends, create):
+    events = await create("music-prompts", prompt="a slow blue river", width_pixels=256, height_pixels=256)
+    [generation] = generations(backends)
+    assert generation.options.model == families.EMBEDDED
+    assert generation.conditioning.HasField("audio_embedding")
+    assert not generation.conditioning.prompt
+    options = events[-1].created.image.provenance.recipe_options
+    assert dict(options) == {
+        "prompt": "a slow blue river", "word_map": "scripted-words", "prompt_weight": "0.5",
+    }  # fmt: skip
+    embedding = backends.prompts.requests[0].audio_embedding
+    assert embedding.space == generation.conditioning.audio_embedding.space
+
+
 @pytest.mark.parametrize(
     ("model", "prompt"), [(families.unclip(), ""), (families.ip_adapter(), DEFAULT_PROMPT)]
 )

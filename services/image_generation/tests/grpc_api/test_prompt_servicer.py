@@ -8,6 +8,7 @@ import threading
 from contextlib import AsyncExitStack
 
 import grpc
+import numpy as np
 import pytest
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct, Value
@@ -15,8 +16,11 @@ from google.protobuf.struct_pb2 import Struct, Value
 from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni.media.v1 import media_pb2
+from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
+from chladni_contract.tensors import to_tensor
 from chladni_image_generation.grpc_api.prompt_servicer import PromptServicer
 from chladni_image_generation.prompts.registry import WriterRegistry, WriterSettings
 from chladni_runtime.execution.admission import Admission
@@ -174,3 +178,20 @@ async def test_a_writer_that_hangs_keeps_no_thread_from_the_others(stub, writers
     writers.hanging.may_go_on.set()
     assert (await waiting[0]).prompts[0].text == "late"
     await asyncio.gather(*waiting)
+
+
+async def test_prompts_are_mapped_into_the_space_of_descriptors_and_blended(stub):
+    audio = tensor_pb2.Embedding(
+        space=DESCRIPTOR_SPACE, values=to_tensor(np.full(COMPONENT_COUNT, 0.5, np.float32))
+    )
+    request = prompt_pb2.EmbedPromptsRequest(prompts=["a quiet garden", "magnetic deer"])
+    alone = await stub.EmbedPrompts(request)
+    assert (len(alone.embeddings), alone.weight, alone.word_map) == (2, 1.0, "chladni-words-v1")
+    request.audio_embedding.CopyFrom(audio)
+    request.weight = 0.0
+    response = await stub.EmbedPrompts(request)
+    assert response.embeddings[0] == audio
+    request.audio_embedding.space = "another"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.EmbedPrompts(request)
+    assert from_rpc_error(caught.value).metadata["field"] == "audio_embedding.space"

@@ -27,7 +27,9 @@ class ScriptedPrompts(prompt_grpc.PromptServiceServicer):
     def reset(self) -> None:
         """Forget everything."""
         self.error: ChladniError | None = None
-        self.requests: list[prompt_pb2.WritePromptsRequest | prompt_pb2.ScorePromptsRequest] = []
+        self.requests: list[
+            prompt_pb2.WritePromptsRequest | prompt_pb2.ScorePromptsRequest | prompt_pb2.EmbedPromptsRequest
+        ] = []
 
     async def WritePrompts(
         self,
@@ -78,7 +80,25 @@ class ScriptedPrompts(prompt_grpc.PromptServiceServicer):
             similarity="lexical",
         )
 
-    def _take(self, request: prompt_pb2.WritePromptsRequest | prompt_pb2.ScorePromptsRequest) -> None:
+    async def EmbedPrompts(
+        self,
+        request: prompt_pb2.EmbedPromptsRequest,
+        context: Any,
+    ) -> prompt_pb2.EmbedPromptsResponse:
+        """Answer with the embedding of the sound for each prompt."""
+        self._take(request)
+        return prompt_pb2.EmbedPromptsResponse(
+            embeddings=[request.audio_embedding] * len(request.prompts),
+            word_map="scripted-words",
+            weight=0.5,
+        )
+
+    def _take(
+        self,
+        request: prompt_pb2.WritePromptsRequest
+        | prompt_pb2.ScorePromptsRequest
+        | prompt_pb2.EmbedPromptsRequest,
+    ) -> None:
         self.requests.append(request)
         if self.error:
             raise self.error

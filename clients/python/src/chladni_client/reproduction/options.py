@@ -85,4 +85,4 @@ def _value_of(name: str, provenance: Provenance) -> object:
         return None  # the model of the other way, of which the recipe's own may know nothing
     value = getattr(provenance, _FIELD_OF_RECIPE_OPTION.get(name, name), None)
     # What the recipe records of its options is for people: numbers may be rounded.
-    return provenance.recipe_options.get(name) if value is None else value
+    return provenance.recipe_options.get(name, value) if value in (None, "") else value

@@ -8,7 +8,14 @@ from google.protobuf.json_format import MessageToDict
 
 from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
-from chladni_gateway.domain.prompts import PromptScore, PromptScores, WrittenPrompt, WrittenPrompts
+from chladni_gateway.backends.messages import to_embedding, to_embedding_message
+from chladni_gateway.domain.prompts import (
+    EmbeddedPrompts,
+    PromptScore,
+    PromptScores,
+    WrittenPrompt,
+    WrittenPrompts,
+)
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from chladni_gateway.domain.audio import Embedding
     from chladni_gateway.domain.prompts import PromptQuery
     from chladni_runtime.execution.deadlines import Deadline
 
@@ -57,6 +65,13 @@ class PromptClient(BackendClient["prompt_grpc.PromptServiceAsyncStub"]):
         """Return the service's answer to a message."""
         async with self.call(deadline) as (stub, options):
             return await stub.ScorePrompts(request, timeout=options.timeout, metadata=options.metadata)
+
+    async def embed(
+        self, request: prompt_pb2.EmbedPromptsRequest, deadline: Deadline
+    ) -> prompt_pb2.EmbedPromptsResponse:
+        """Return the service's answer to a message."""
+        async with self.call(deadline) as (stub, options):
+            return await stub.EmbedPrompts(request, timeout=options.timeout, metadata=options.metadata)
 
     async def write_prompts(self, query: PromptQuery, deadline: Deadline) -> WrittenPrompts:
         """Return prompts for music.
@@ -117,4 +132,18 @@ class PromptClient(BackendClient["prompt_grpc.PromptServiceAsyncStub"]):
             ),
             vendi_score=response.vendi_score,
             similarity=response.similarity,
+        )
+
+    async def embed_prompts(
+        self, prompts: Sequence[str], audio: Embedding, deadline: Deadline
+    ) -> EmbeddedPrompts:
+        """Return 1 to 64 prompts in the space of descriptors, blended with the embedding of a sound.
+
+        Raises:
+            ChladniError: The embedding is of another space, or the service failed.
+        """
+        request = prompt_pb2.EmbedPromptsRequest(prompts=prompts, audio_embedding=to_embedding_message(audio))
+        response = await self.embed(request, deadline)
+        return EmbeddedPrompts(
+            tuple(map(to_embedding, response.embeddings)), response.word_map, response.weight
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chladni_gateway.domain.audio import AudioClip
+from chladni_gateway.domain.audio import AudioClip, Embedding
 from chladni_runtime.execution.deadlines import Deadline
 
 
@@ -116,6 +116,21 @@ class PromptScores:
     similarity: str
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedPrompts:
+    """Prompts as embeddings of sounds, for models that take no text.
+
+    Attributes:
+        embeddings: One for each prompt, in order.
+        word_map: Map from words that was used.
+        weight: Weight of the prompts against the sound.
+    """
+
+    embeddings: tuple[Embedding, ...]
+    word_map: str
+    weight: float
+
+
 class MusicDescriber(Protocol):
     """Describes music for those who write prompts."""
 
@@ -142,4 +157,10 @@ class PromptBackend(Protocol):
         references: Sequence[str] = (),
     ) -> PromptScores:
         """Return the scores of 1 to 64 prompts."""
+        ...
+
+    async def embed_prompts(
+        self, prompts: Sequence[str], audio: Embedding, deadline: Deadline
+    ) -> EmbeddedPrompts:
+        """Return 1 to 64 prompts in the space of descriptors, blended with the embedding of a sound."""
         ...

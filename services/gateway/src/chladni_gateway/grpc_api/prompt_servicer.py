@@ -64,6 +64,14 @@ class PromptServicer(prompt_grpc.PromptServiceServicer):
         with at_stage(Stage.IMAGE_GENERATION):
             return await self._prompts.score(request, deadline)
 
+    async def EmbedPrompts(
+        self, request: prompt_pb2.EmbedPromptsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> prompt_pb2.EmbedPromptsResponse:
+        """Map prompts into the space of descriptors."""
+        deadline = deadline_of(context, self._application.limits.comparison_timeout_seconds)
+        with at_stage(Stage.IMAGE_GENERATION):
+            return await self._prompts.embed(request, deadline)
+
 
 def _check(request: prompt_pb2.WritePromptsRequest) -> None:
     has_audio = request.HasField("audio")

@@ -9,6 +9,7 @@ from typing import Protocol
 from chladni_contract.errors import NotFoundError, Reason
 from chladni_gateway.domain.events import Completed, Report
 from chladni_gateway.domain.ports import AudioAnalyzer, ImageSource, SpectrogramRenderer
+from chladni_gateway.domain.prompts import MusicDescriber, PromptBackend
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.models.availability import Availability
 from chladni_gateway.models.catalog import CatalogSnapshot, ModelCatalog
@@ -78,12 +79,16 @@ class RecipeDependencies:
         analyzer: Describes sounds.
         renderer: Draws their spectrograms.
         generator: Generates images.
+        describer: Describes music in words.
+        prompts: Writes, scores and embeds prompts.
     """
 
     catalog: ModelCatalog
     analyzer: AudioAnalyzer
     renderer: SpectrogramRenderer
     generator: ImageSource
+    describer: MusicDescriber
+    prompts: PromptBackend
 
 
 class RecipeRegistry:

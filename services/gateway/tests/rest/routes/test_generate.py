@@ -305,7 +305,6 @@ async def test_a_full_queue_says_when_to_come_back(backends, gateway, error_of):
         ({"upscale": "3"}, 400, "INVALID_FIELD", "upscale: is 3, must be 1 or 2."),
         ({"refiner_start": "0"}, 400, "INVALID_FIELD", "refiner_start: is 0.0, must be above 0"),
         ({"prompt": "a reef"}, 400, "INVALID_FIELD", "prompt: the recipe embedded does not take it; its "),
-        ({"recipe": "music-prompts"}, 400, "MISSING_FIELD", "prompt: is missing; the recipe music-prompts"),
     ],
 )
 async def test_a_wrong_field_is_named_with_its_limit(gateway, error_of, fields, status, code, words):

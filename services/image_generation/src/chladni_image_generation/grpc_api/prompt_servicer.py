@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import grpc
+import numpy as np
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc
+from chladni.tensor.v1 import tensor_pb2
+from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.tensors import to_array, to_tensor
 from chladni_image_generation.generation import MAX_SEED
 from chladni_image_generation.prompts.features import MusicFeatures, read_features
 from chladni_image_generation.prompts.registry import WriterRegistry
 from chladni_image_generation.prompts.scoring import score_prompts
 from chladni_image_generation.prompts.similarity import text_similarity
+from chladni_image_generation.prompts.word_map import (
+    DEFAULT_WEIGHT,
+    WORD_MAP,
+    FloatArray,
+    blend,
+    load_word_map,
+)
 from chladni_image_generation.prompts.writing import (
     DEFAULT_COUNTS,
     DEFAULT_TEMPERATURES,
@@ -119,6 +130,60 @@ class PromptServicer(prompt_service_pb2_grpc.PromptServiceServicer):
         with cancellation_of(context) as token:
             return await self._workers.run(token, work)
 
+    async def EmbedPrompts(
+        self, request: prompt_pb2.EmbedPromptsRequest, context: Context
+    ) -> prompt_pb2.EmbedPromptsResponse:
+        """Map prompts into the space of descriptors."""
+        audio, weight = _read_blend(request)
+
+        def work() -> prompt_pb2.EmbedPromptsResponse:
+            word_map = load_word_map()
+            words = [word_map.embed(prompt) for prompt in request.prompts]
+            return prompt_pb2.EmbedPromptsResponse(
+                embeddings=[
+                    tensor_pb2.Embedding(
+                        space=DESCRIPTOR_SPACE,
+                        values=to_tensor(blend(one if audio is None else audio, one, weight)),
+                    )
+                    for one in words
+                ],
+                word_map=WORD_MAP,
+                weight=weight,
+            )
+
+        with cancellation_of(context) as token:
+            return await self._workers.run(token, work)
+
+
+def _read_blend(request: prompt_pb2.EmbedPromptsRequest) -> tuple[FloatArray | None, float]:
+    """Return the embedding of the sound, and the weight of the prompts.
+
+    Raises:
+        InvalidFieldsError: A value lies outside its range.
+        InvalidInputError: The embedding is malformed.
+    """
+    validator = RequestValidator()
+    validator.check_range("prompts", len(request.prompts), minimum=1, maximum=MAX_SCORED, unit="prompts")
+    _check_each(validator, "prompts", request.prompts)
+    weight = request.weight if request.HasField("weight") else DEFAULT_WEIGHT
+    validator.check_range("weight", weight, minimum=0.0, maximum=1.0)
+    has_audio = request.HasField("audio_embedding")
+    validator.check(
+        "audio_embedding.space",
+        valid=not has_audio or request.audio_embedding.space == DESCRIPTOR_SPACE,
+        description=f"must be {DESCRIPTOR_SPACE!r}, the space that words are mapped into.",
+    )
+    validator.raise_if_invalid()
+    if not has_audio:
+        return None, 1.0
+    values = to_array(
+        request.audio_embedding.values,
+        field="audio_embedding.values",
+        dtype=np.float32,
+        shape=(COMPONENT_COUNT,),
+    )
+    return values.astype(np.float64), weight
+
 
 def _read_orders(request: prompt_pb2.WritePromptsRequest, seed: int) -> list[PromptOrder]:
     """Return what is to be written, style by style.
@@ -190,8 +255,12 @@ def _check_texts(request: prompt_pb2.ScorePromptsRequest) -> None:
     validator.check_range("prompts", count, minimum=1, maximum=MAX_SCORED, unit="prompts")
     references = len(request.reference_prompts)
     validator.check_range("reference_prompts", references, minimum=0, maximum=MAX_REFERENCES, unit="prompts")
-    for field, texts in (("prompts", request.prompts), ("reference_prompts", request.reference_prompts)):
-        for index, text in enumerate(texts):
-            validator.require(f"{field}[{index}]", present=bool(text.strip()), hint="a prompt has words")
-            validator.check_length(f"{field}[{index}]", text, maximum=MAX_CHARACTERS)
+    _check_each(validator, "prompts", request.prompts)
+    _check_each(validator, "reference_prompts", request.reference_prompts)
     validator.raise_if_invalid()
+
+
+def _check_each(validator: RequestValidator, field: str, texts: Iterable[str]) -> None:
+    for index, text in enumerate(texts):
+        validator.require(f"{field}[{index}]", present=bool(text.strip()), hint="a prompt has words")
+        validator.check_length(f"{field}[{index}]", text, maximum=MAX_CHARACTERS)

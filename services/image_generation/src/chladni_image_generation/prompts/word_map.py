@@ -30,6 +30,8 @@ from chladni_image_generation.prompts.similarity import stems
 FloatArray = npt.NDArray[np.float64]
 
 WORD_MAP: Final = "chladni-words-v1"
+DEFAULT_WEIGHT: Final = 0.6
+"""Weight of the words against the sound."""
 WORD_MAP_FILE: Final = Path(__file__).parents[1] / "models" / "words" / "word_map.npz"
 _MEANING_GAIN: Final = 1.6
 _STYLE_DEVIATIONS: Final = 1.3
