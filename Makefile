@@ -123,6 +123,10 @@ fit-music: $(STAMP) ## Fit the networks and confidences of the analyses of music
 fit-words: $(STAMP) ## Fit the map from words to descriptors again (1 minute)
 	$(BIN)/python -m chladni_image_generation.training.fit_words $(ARGUMENTS)
 
+.PHONY: quality-prompts
+quality-prompts: $(STAMP) ## Measure whether images follow prompts, and their scores; writes build/quality-prompts.json
+	@$(BIN)/python -m chladni_evaluation.prompts $(ARGUMENTS)
+
 .PHONY: quality-anomaly
 quality-anomaly: $(STAMP) ## Measure machine listening on simulated machines (10 minutes); writes build/quality-anomaly.json
 	@$(BIN)/python -m chladni_evaluation.anomaly $(ARGUMENTS)
