@@ -25,8 +25,8 @@ PROVENANCE = {
 async def test_presets_fill_the_fields_and_are_kept_and_images_bring_their_own(page, backends, clip, draw):
     summary = page.locator("#settings-panel > summary")
     await summary.click()
-    await expect(page.get_by_text("For the operator: 4 more recipes")).to_be_visible()
-    await expect(page.get_by_role("radio")).to_have_count(2)
+    await expect(page.get_by_text("For the operator: 3 more recipes")).to_be_visible()
+    await expect(page.get_by_role("radio")).to_have_count(3)
     await page.get_by_label("Shape").select_option("portrait")
     await page.get_by_label("Colours").select_option("vivid")
     await expect(page.get_by_label("Height")).to_have_value("768")

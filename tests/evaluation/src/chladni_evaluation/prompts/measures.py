@@ -123,8 +123,8 @@ def _image_of(model: LatentDiffusionModel, embedding: NDArray[np.float32], *, se
         model, embedding, seed=seed, guidance_scale=model.description.default_guidance_scale
     )
     with torch.inference_mode():
-        pixels: NDArray[np.uint8] = model.decode(latents[None])[0]
-    return pixels
+        pixels = model.decode(latents[None])[0]
+    return np.moveaxis(pixels, -1, 0)
 
 
 def _unit(vectors: NDArray[np.float32]) -> FloatArray:
