@@ -119,11 +119,11 @@ def _written(features: MusicFeatures, style: PromptStyle, count: int, *, seed: i
 
 
 def _image_of(model: LatentDiffusionModel, embedding: NDArray[np.float32], *, seed: int) -> NDArray[np.uint8]:
-    latents = denoise_alone(
+    sampler = denoise_alone(
         model, embedding, seed=seed, guidance_scale=model.description.default_guidance_scale
     )
     with torch.inference_mode():
-        pixels = model.decode(latents[None])[0]
+        pixels = model.decode(sampler.latents[None])[0]
     return np.moveaxis(pixels, -1, 0)
 
 

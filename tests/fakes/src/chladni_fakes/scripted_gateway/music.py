@@ -69,3 +69,11 @@ class ScriptedPrompts(prompt_grpc.PromptServiceServicer):
             return prompt_pb2.ScorePromptsResponse(
                 scores=[score] * len(request.prompts), vendi_score=1.5, similarity="lexical"
             )
+
+    def EmbedPrompts(
+        self, request: prompt_pb2.EmbedPromptsRequest, context: grpc.ServicerContext
+    ) -> prompt_pb2.EmbedPromptsResponse:
+        with self.script.answering(request, context):
+            return prompt_pb2.EmbedPromptsResponse(
+                embeddings=[request.audio_embedding] * len(request.prompts), word_map="scripted", weight=1.0
+            )
