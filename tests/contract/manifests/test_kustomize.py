@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -18,8 +19,8 @@ EXTENSIONS = frozenset({"keda.sh/v1alpha1", "gateway.networking.k8s.io/v1"})
 SCHEMAS = Path(__file__).parent / "schemas"
 STORES = frozenset({"qdrant"})
 """What components run beside the services."""
-BUILT_APART = frozenset({"tls", "similarity-gpu", "similarity-models"})
-"""Components that no overlay has, since they need more than it; `test_further_components` builds them."""
+BUILT_APART = frozenset({"object-store", "tls", "similarity-gpu", "similarity-models"})
+"""Components that no overlay has, since they need more than it; tests build them by themselves."""
 
 Build = Callable[[Path], list[dict[str, Any]]]
 ServiceOf = Callable[[str], Any]
@@ -103,6 +104,42 @@ def test_every_component_is_part_of_something_that_is_built(repository: Path) ->
     }
     components = {file.parent for file in (kustomize / "components").glob("*/kustomization.yaml")}
     assert used | {kustomize / "components" / name for name in BUILT_APART} == components
+
+
+@pytest.fixture
+def base_with(build: Build, repository: Path, tmp_path: Path) -> Callable[[str], list[dict[str, Any]]]:
+    """Build the base with a component, and require that it is valid."""
+    kustomize = Path(os.path.relpath(repository / "deploy/kustomize", tmp_path.resolve()))
+
+    def with_component(name: str) -> list[dict[str, Any]]:
+        content = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [str(kustomize / "base")],
+            "components": [str(kustomize / "components" / name)],
+        }
+        (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content))
+        resources = build(tmp_path)
+        for resource in resources:
+            kubernetes_validate.validate(resource, "1.32", strict=True)
+        return resources
+
+    return with_component
+
+
+def test_images_are_kept_in_a_bucket_by_choice(
+    base_with: Callable[[str], list[dict[str, Any]]], services: Mapping[str, Any]
+) -> None:
+    resources = base_with("object-store")
+    deployment = _of_kind(resources, "Deployment")["gateway"]
+    config_map, secret = _container(deployment)["envFrom"]
+    assert secret == {"secretRef": {"name": "gateway-bucket"}}
+    environ = dict(_of_kind(resources, "ConfigMap")[config_map["configMapRef"]["name"]]["data"])
+    # What the Secret holds.
+    environ["CHLADNI_GATEWAY_SESSION_KEY"] = "k" * 32
+    environ["CHLADNI_GATEWAY_IMAGE_BUCKET_ACCESS_KEY_ID"] = "name"
+    environ["CHLADNI_GATEWAY_IMAGE_BUCKET_SECRET_ACCESS_KEY"] = "key"
+    assert services["gateway"].settings(environ).image_bucket == "chladni-images"
 
 
 def test_each_service_is_deployed_under_its_name(
