@@ -21,6 +21,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -286,7 +287,7 @@ def check_replicas(stack: ExitStack) -> None:
 @contextmanager
 def older_sources(commit: str) -> Iterator[Path]:
     """Check an older commit out while the context lasts."""
-    folder = _OUTPUT / "older"
+    folder = Path(tempfile.mkdtemp(prefix="chladni-older-"))
     git = shutil.which("git") or "git"
 
     def worktree(*arguments: str) -> None:
