@@ -89,6 +89,15 @@ def test_each_service_gets_a_certificate_its_settings_and_probes_that_speak_tls(
         assert "grpc" not in container[probe]
 
 
+def test_only_the_services_speak_tls(built_with: Any) -> None:
+    services = _of_kind(built_with("prod", "tls"), "Service")
+    speakers = {
+        name for name, item in services.items() if item["spec"]["ports"][0].get("appProtocol") == "https"
+    }
+    assert speakers == {"audio-features", "gateway", "gateway-http", "image-generation", "similarity"}
+    assert "qdrant" in services
+
+
 def test_the_override_names_settings_that_exist(repository: Path, service: Any) -> None:
     described = yaml.safe_load((repository / "deploy/compose.tls.yaml").read_text())["services"][service.name]
     settings = service.settings()
