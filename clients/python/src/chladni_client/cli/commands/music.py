@@ -65,7 +65,7 @@ def prompts(
         int | None, typer.Option(metavar="INTEGER", help="Seed, for writers that take one.", min=0)
     ] = None,
     writer: Annotated[
-        str, typer.Option(metavar="NAME", help="grammar, smollm2, anthropic or openai (Ollama, vLLM).")
+        str, typer.Option(metavar="NAME", help="grammar, anthropic or openai (Ollama, vLLM).")
     ] = "",
     with_time_course: Annotated[
         bool, typer.Option("--time-course", help="Tell the writer the course over time, too.")
