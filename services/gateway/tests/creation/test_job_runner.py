@@ -407,6 +407,23 @@ async def test_a_job_is_tried_again_while_a_service_cannot_be_reached():
     assert isinstance((await collect(await impatient.start(request_of("ann"))))[-1].event, Failed)
 
 
+async def test_an_event_that_is_found_in_the_store_before_it_is_shown_is_shown_once(monkeypatch):
+    script, store = Script(), SqliteJobStore(None)
+    runner = job_runner_over(script, store=store)
+    append = store.append
+
+    async def looked_at(job_id, event, **options):
+        is_added = await append(job_id, event, **options)
+        await runner.find(job_id, owner="ann")
+        return is_added
+
+    monkeypatch.setattr(store, "append", looked_at)
+    script.may_go_on.set()
+    events = await collect(await runner.start(request_of("ann")))
+    assert [number for number, _ in events] == [1, 2, 3]
+    assert [type(event) for _, event in events] == [Analyzed, Started, Done]
+
+
 async def test_a_job_that_ends_its_gateways_again_and_again_fails(monkeypatch):
     monkeypatch.setattr("chladni_gateway.creation.job_worker.MAX_ATTEMPTS", 0)
     job = await job_runner_over(Script()).start(request_of("ann"))

@@ -128,7 +128,7 @@ class GatewayProcess:
             self._process = None
 
 
-async def run(*, kills: int, seed: int, folder: Path, pause_seconds: float = 1.0) -> Report:
+async def run(*, kills: int, seed: int, folder: Path, pause_seconds: float = 4.0) -> Report:
     """Kill so often; return what happened.
 
     Args:
@@ -334,9 +334,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=200, help="how often to kill (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="seed of what is killed when (default: 1)")
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=4.0,
+        help="mean seconds between two kills; a gateway starts in 2 (default: 4)",
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chladni-job-kills-") as folder:
-        report = asyncio.run(run(kills=arguments.kills, seed=arguments.seed, folder=Path(folder)))
+        report = asyncio.run(
+            run(
+                kills=arguments.kills,
+                seed=arguments.seed,
+                folder=Path(folder),
+                pause_seconds=arguments.pause,
+            )
+        )
     print(report)
     for fault in (*report.lost, *report.ended_twice)[:_MAX_SHOWN]:
         print(f"BROKEN  {fault}")

@@ -208,7 +208,7 @@ class JobWorker:
             try:
                 is_added = await _uninterrupted(
                     self._store.append(job.job_id, stored, finished_at=finished_at),
-                    then=lambda added: job.add(event, now=now) if added else None,
+                    then=lambda is_added: _show(job, stored.number, event, now) if is_added else None,
                 )
             except UnavailableError:
                 await asyncio.sleep(delay_seconds)
@@ -217,6 +217,12 @@ class JobWorker:
                 if not is_added:
                     raise _LostClaimError
                 return
+
+
+def _show(job: Job, number: int, event: JobEvent, now: datetime) -> None:
+    """Show an event to the followers, unless they have found it in the store meanwhile."""
+    if number > job.last_number:
+        job.add(event, now=now, number=number)
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, bool], *, then: Callable[[bool], object]) -> bool:
