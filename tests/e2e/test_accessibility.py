@@ -253,6 +253,7 @@ async def test_axe_finds_nothing_on_the_stage_among_parts_music_and_machines(
         await page.locator("#machines-new-name").fill("pump")
         await page.set_input_files("#machines-normal", clip())
         await page.get_by_role("button", name="Learn what is normal").click()
+        await expect(page.locator("#machines-machine")).to_have_value("pump")
         for name in ("a.wav", "b.wav"):
             await page.set_input_files("#machines-file", clip(name))
             await expect(page.locator("#machines-name")).to_have_text(name)

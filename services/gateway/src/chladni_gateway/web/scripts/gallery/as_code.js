@@ -43,7 +43,7 @@ function inPython({ format, ...settings }, file, host) {
 const pythonValue = (value) => ({ true: "True", false: "False" })[value] ?? String(Number(value));
 
 function inGrpcurl({ recipe, start_seconds: start, end_seconds: end, format, ...settings }, file, host) {
-  const isGeneral = (name) => GENERATION_FIELDS.includes(name) || ["model", "upscale", "refiner_start", "reproducible"].includes(name);
+  const isGeneral = (name) => GENERATION_FIELDS.includes(name) || ["model", "look", "upscale", "refiner_start", "reproducible"].includes(name);
   const split = (isWanted) =>
     Object.fromEntries(
       Object.entries(settings)
