@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chladni_evaluation.statistics.coherence import coherent_gain
+from chladni_evaluation.statistics.richness import coherent_gain
 
 REFERENCE = np.random.default_rng(1).integers(0, 256, (260, 260, 3), dtype=np.uint8)
 

@@ -32,7 +32,7 @@ from chladni_image_generation.families.embedded.model import (
 )
 from chladni_image_generation.models.files import EMBEDDED_MODEL_ID, MANIFEST_NAME, find_model_files
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
-from chladni_image_generation.training.single_image import denoise_alone
+from chladni_image_generation.training.data.single_image import denoise_alone
 
 _REFERENCE: Final = "float32"
 _DESCRIPTOR_SEED: Final = 77_000_000

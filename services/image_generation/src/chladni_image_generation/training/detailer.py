@@ -1,4 +1,4 @@
-"""Training of the detailer: from what the served model paints in one step to the art of the same scene.
+"""Training of the detailer: from what the served model makes in one step to the art of the same scene.
 
 It learns on the model as it is served, its mistakes included: on the denoiser's decoded estimate from pure
 noise.
@@ -36,7 +36,7 @@ _NOISIEST: Final = 999.0
 
 
 @dataclass(frozen=True)
-class Painting:
+class Example:
     """One image to learn from.
 
     Attributes:
@@ -75,10 +75,10 @@ def train_detailer(
         first_step, seconds_before = state["step"], state["seconds"]
 
     log = ProgressLog("detailer", preset.steps, first_step, seconds_before, every_steps=10)
-    pool: list[Painting] = []
+    pool: list[Example] = []
     for step in range(first_step, preset.steps):
         if not pool or step % preset.steps_per_chapter == 0:
-            fresh = paint(preset, step // preset.steps_per_chapter, denoiser, autoencoder, seed=seed)
+            fresh = make_examples(preset, step // preset.steps_per_chapter, denoiser, autoencoder, seed=seed)
             pool = [*pool, *fresh][-preset.pool_images :]
         generator = torch.Generator().manual_seed(seed * 7_907 + step)
         decoded, planes, art = _crops(pool, preset, generator)
@@ -104,18 +104,18 @@ def train_detailer(
 
 
 @torch.no_grad()
-def paint(
+def make_examples(
     preset: DetailerPreset,
     chapter: int,
     denoiser: UNet2DConditionModel,
     autoencoder: AutoencoderDC,
     *,
     seed: int,
-) -> list[Painting]:
+) -> list[Example]:
     """Return the images of a chapter, of several sizes."""
     first = _SEED + (seed * 1_000 + chapter) * preset.images_per_chapter
     embeddings = sample_descriptors(preset.images_per_chapter, seed=first)
-    paintings = []
+    examples = []
     for row in range(preset.images_per_chapter):
         size_pixels = preset.sizes_pixels[row % len(preset.sizes_pixels)]
         generator = torch.Generator().manual_seed(first + row)
@@ -133,31 +133,31 @@ def paint(
         planes = draw_detail_planes(
             parameters_from_descriptors(embedding), grids, height=size_pixels, width=size_pixels
         )
-        paintings.append(
-            Painting(
+        examples.append(
+            Example(
                 autoencoder.decode(latents).sample[0].clamp(-1, 1).half(),
                 planes[0].half(),
                 (render(embedding, grids, size_pixels=size_pixels)[0] * 255).round().byte(),
             )
         )
-    return paintings
+    return examples
 
 
 def _crops(
-    pool: list[Painting], preset: DetailerPreset, generator: torch.Generator
+    pool: list[Example], preset: DetailerPreset, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return decoded images, planes and art, each (B, K, crop, crop), images in [-1, 1]."""
     crop = preset.crop_pixels
     decoded, planes, art = [], [], []
     for _ in range(preset.batch_size):
         draw = torch.rand(3, generator=generator).tolist()
-        painting = pool[int(draw[0] * len(pool))]
-        span = (painting.art.shape[-1] - crop) // FOLD + 1
+        example = pool[int(draw[0] * len(pool))]
+        span = (example.art.shape[-1] - crop) // FOLD + 1
         top, left = (FOLD * int(share * span) for share in draw[1:])
         rows, columns = slice(top, top + crop), slice(left, left + crop)
-        decoded.append(painting.decoded[:, rows, columns])
-        planes.append(painting.planes[:, rows, columns])
-        art.append(painting.art[:, rows, columns])
+        decoded.append(example.decoded[:, rows, columns])
+        planes.append(example.planes[:, rows, columns])
+        art.append(example.art[:, rows, columns])
     return torch.stack(decoded).float(), torch.stack(planes).float(), torch.stack(art).float() / 127.5 - 1
 
 

@@ -33,8 +33,8 @@ from chladni_image_generation.training.data.descriptor_sampling import (
     sample_descriptors,
     vary_recorded,
 )
+from chladni_image_generation.training.data.single_image import denoise_alone
 from chladni_image_generation.training.progress import ProgressLog
-from chladni_image_generation.training.single_image import denoise_alone
 
 _IMAGE_PIXELS = 128
 _RENDERED_PIXELS = 256

@@ -15,8 +15,7 @@ from chladni_benchmarks.figures import Figures
 from chladni_benchmarks.services.image_requests import pixels_of
 from chladni_evaluation.dataset import Dataset
 from chladni_evaluation.image_files import reduced
-from chladni_evaluation.statistics.coherence import coherent_gain
-from chladni_evaluation.statistics.richness import SIDE_PIXELS, richness_of
+from chladni_evaluation.statistics.richness import SIDE_PIXELS, coherent_gain, richness_of
 
 
 def measure(dataset: Dataset) -> Figures:

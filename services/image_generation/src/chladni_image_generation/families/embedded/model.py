@@ -33,7 +33,7 @@ from chladni_image_generation.families.embedded.looks.mixture import (
     LOOKS,
     needs_denoiser,
     render_looks,
-    shares_of_sound,
+    shares_of_audio,
 )
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import GenerationRequest
@@ -113,12 +113,12 @@ class EmbeddedModel:
             self.null_condition(shape) if request.is_guided else None,
             step_options(scheduler, generator),
         )
-        sound = torch.tensor(embedding, dtype=torch.float32)
+        descriptors = torch.tensor(embedding, dtype=torch.float32)
         finish = partial(
             self._finish,
-            embedding=sound,
+            embedding=descriptors,
             grids=grids_of_noise(composing_noise[None])[0],
-            shares=parse_looks(request.look, LOOKS) or shares_of_sound(sound),
+            shares=parse_looks(request.look, LOOKS) or shares_of_audio(descriptors),
             full_size=(request.height_pixels * request.upscale, request.width_pixels * request.upscale),
         )
         return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (stage,), finish)

@@ -11,7 +11,7 @@ from chladni_image_generation.families.embedded.looks.mixture import (
     RENDERERS,
     needs_denoiser,
     render_looks,
-    shares_of_sound,
+    shares_of_audio,
 )
 from chladni_image_generation.families.embedded.noise_grid import draw_grids
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
@@ -72,9 +72,9 @@ def test_a_mixture_changes_little_with_its_shares():
 
 def test_shares_of_a_sound_add_up_and_change_little_with_it():
     for sound in SOUNDS:
-        shares = shares_of_sound(sound)
+        shares = shares_of_audio(sound)
         assert sum(shares.values()) == pytest.approx(1)
-        moved = shares_of_sound((sound + 0.005).clamp(0, 1))
+        moved = shares_of_audio((sound + 0.005).clamp(0, 1))
         assert all(abs(moved.get(name, 0) - shares.get(name, 0)) < 0.25 for name in LOOKS)
 
 

@@ -36,7 +36,7 @@ _UNNOTICED: Final = 0.18
 _CHROMA_START: Final = DESCRIPTOR_NAMES.index("chroma_c")
 
 
-def shares_of_sound(embedding: Tensor) -> dict[str, float]:
+def shares_of_audio(embedding: Tensor) -> dict[str, float]:
     """Return how much of each look fits a sound, as continuous functions of its (152,) embedding.
 
     Clean tones get the plate, soft ones water, voices strokes, noises weather, percussion crystals, and what
