@@ -29,8 +29,8 @@ from chladni_image_generation.prompts.writing import (
     PromptStyle,
 )
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
+from chladni_image_generation.training.data.single_image import denoise_alone
 from chladni_image_generation.training.fit_words import features_of
-from chladni_image_generation.training.single_image import denoise_alone
 from chladni_similarity.embedders.alignment import AlignmentEmbedder
 
 _ALIGNMENT_DIRECTORY: Final = Path(chladni_similarity.__file__).parent / "models" / "chladni-alignment"
@@ -123,7 +123,7 @@ def _image_of(model: LatentDiffusionModel, embedding: NDArray[np.float32], *, se
         model, embedding, seed=seed, guidance_scale=model.description.default_guidance_scale
     )
     with torch.inference_mode():
-        pixels = model.decode(sampler.latents[None])[0]
+        pixels = sampler.finish(model.decode(sampler.latents[None])[0])
     return np.moveaxis(pixels, -1, 0)
 
 
