@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import time
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -23,41 +21,11 @@ from chladni_audio_features.audio.errors import (
     UnsupportedFormatError,
 )
 from chladni_audio_features.audio.limits import DecodingLimits
-from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.warnings import WarningReason
-from chladni_runtime.execution.cancellation import CancellationToken
-from chladni_runtime.execution.deadlines import Deadline
-from chladni_runtime.execution.process_pool import ProcessLimits
 
 DECODER = AudioDecoder(DecodingLimits())
 SECONDS = 2.4
 NOTES_HZ = (220.0, 330.0, 440.0, 550.0)
-
-
-def notes(rate_hz=16000, seconds=SECONDS):
-    """Four notes, one after the other, (n,) float32."""
-    times = np.arange(round(seconds * rate_hz)) / rate_hz
-    frequencies = np.take(NOTES_HZ, np.minimum((times / seconds * 4).astype(int), 3))
-    return (0.5 * np.sin(2 * np.pi * frequencies * times)).astype(np.float32)
-
-
-def encode(samples, rate_hz, file_format, codec, *, options=None, streams=1, bit_rate=None):
-    """Return samples, (n,) or (n, channels), as a file by FFmpeg."""
-    channels = np.atleast_2d(samples.T)
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(channels)]
-    output = io.BytesIO()
-    with av.open(output, "w", format=file_format, options=options or {}) as container:
-        added = [container.add_stream(codec, rate=rate_hz, layout=layout) for _ in range(streams)]
-        for stream in added:
-            if bit_rate:
-                stream.bit_rate = bit_rate
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), format="fltp", layout=layout)
-            frame.sample_rate = rate_hz
-            frame.pts, frame.time_base = 0, Fraction(1, rate_hz)
-            for packet in (*stream.encode(frame), *stream.encode(None)):
-                if packet.size:  # FLAC's last one has none
-                    container.mux(packet)
-    return output.getvalue()
 
 
 FORMATS = {
@@ -90,7 +58,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_people_record_is_decoded_whole(name):
+def test_what_people_record_is_decoded_whole(name, notes, encode):
     file_format, codec, rate_hz, container, added_seconds = FORMATS[name]
     samples = notes(rate_hz)
     bit_rate = 12200 if "amr" in codec else None
@@ -111,7 +79,7 @@ def dominant_frequency(clip, start_seconds):
 
 @pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_numpy_reads_wav_as_ffmpeg_does(codec, channels):
+def test_numpy_reads_wav_as_ffmpeg_does(codec, channels, notes, encode):
     samples = np.stack([notes(), 0.3 * notes()[::-1]], 1)[:, :channels]
     wav = DECODER.read(encode(samples, 16000, "wav", codec))
     w64 = DECODER.read(encode(samples, 16000, "w64", codec))
@@ -120,7 +88,7 @@ def test_numpy_reads_wav_as_ffmpeg_does(codec, channels):
 
 
 @pytest.mark.parametrize("bits", [12, 20, 32])
-def test_flac_of_any_width(bits):
+def test_flac_of_any_width(bits, notes):
     """A FLAC of verbatim frames, by hand: no encoder here writes 12 or 20 bits."""
     values = np.round(notes() * 2 ** (bits - 1)).astype(np.int64)[:4096]
     clip = DECODER.read(verbatim_flac(values, 16000, bits))
@@ -174,14 +142,14 @@ def clear_end_flag(_, page):
 
 
 @pytest.mark.parametrize("rate_hz", [16000, 48000])
-def test_an_ogg_needs_no_mark_of_its_end(rate_hz):
+def test_an_ogg_needs_no_mark_of_its_end(rate_hz, notes, encode):
     whole = encode(notes(rate_hz), rate_hz, "ogg", "libopus")
     clip = DECODER.read(with_changed_pages(whole, clear_end_flag))
     assert SECONDS <= clip.duration_seconds <= SECONDS + 0.02
 
 
 @pytest.mark.parametrize("offset_seconds", [5, 3600])
-def test_granules_need_not_start_at_zero(offset_seconds):
+def test_granules_need_not_start_at_zero(offset_seconds, notes, encode):
     def shift(number, page):
         (granule,) = struct.unpack_from("<q", page, 6)
         if number > 1:
@@ -194,7 +162,7 @@ def test_granules_need_not_start_at_zero(offset_seconds):
 
 
 @pytest.mark.parametrize("second", [1.2, 0.5, 2.0])
-def test_all_links_of_a_chain_are_decoded(second):
+def test_all_links_of_a_chain_are_decoded(second, notes, encode):
     first = encode(notes(48000)[:57600], 48000, "ogg", "libopus")
     other = encode(notes(48000)[: round(second * 48000)], 48000, "ogg", "libopus")
 
@@ -205,14 +173,14 @@ def test_all_links_of_a_chain_are_decoded(second):
     assert DECODER.read(chain).duration_seconds == pytest.approx(1.2 + second, abs=0.02)
 
 
-def test_an_ogg_that_ends_within_a_page_is_cut():
+def test_an_ogg_that_ends_within_a_page_is_cut(notes, encode):
     with pytest.raises(TruncatedAudioError, match="ends within a page"):
         DECODER.read(encode(notes(), 16000, "ogg", "flac")[:-100])
 
 
 @pytest.mark.parametrize("rates_hz", [(16000, 16000), (44100, 44100), (16000, 44100), (44100, 48000)])
 @pytest.mark.parametrize("has_tags", [False, True])
-def test_joined_mp3s_are_decoded_whole(rates_hz, has_tags):
+def test_joined_mp3s_are_decoded_whole(rates_hz, has_tags, notes, encode):
     parts = [
         encode(
             notes(rate)[: round(1.2 * rate)],
@@ -230,13 +198,13 @@ def test_joined_mp3s_are_decoded_whole(rates_hz, has_tags):
 
 
 @pytest.mark.parametrize("junk", [b"junk", bytes(1000), b"\xff\xfb\x90\x64 no frame" * 30])
-def test_junk_before_the_first_mp3_frame_is_passed_over(junk):
+def test_junk_before_the_first_mp3_frame_is_passed_over(junk, notes, encode):
     whole = encode(notes(44100), 44100, "mp3", "libmp3lame", options={"id3v2_version": "0"})
     assert SECONDS <= DECODER.read(junk + whole).duration_seconds <= SECONDS + 0.08
 
 
 @pytest.mark.parametrize("file_format", ["mp3", "flac", "ogg"])
-def test_damage_in_the_middle_is_reported_and_the_rest_is_there(file_format):
+def test_damage_in_the_middle_is_reported_and_the_rest_is_there(file_format, notes, encode):
     codec = {"mp3": "libmp3lame", "flac": "flac", "ogg": "libopus"}[file_format]
     rate_hz = 48000
     data = bytearray(encode(notes(rate_hz), rate_hz, file_format, codec))
@@ -248,7 +216,7 @@ def test_damage_in_the_middle_is_reported_and_the_rest_is_there(file_format):
     assert clip.duration_seconds > 1.2  # a page of OGG may hold a second
 
 
-def test_the_first_of_several_audio_streams_is_used_and_that_is_said():
+def test_the_first_of_several_audio_streams_is_used_and_that_is_said(notes, encode):
     clip = DECODER.read(encode(notes(), 16000, "matroska", "flac", streams=3))
     assert [warning.reason for warning in clip.warnings] == [WarningReason.SEVERAL_AUDIO_STREAMS]
     assert clip.warnings[0].metadata == {"count": "3"}
@@ -256,7 +224,7 @@ def test_the_first_of_several_audio_streams_is_used_and_that_is_said():
 
 
 @pytest.mark.parametrize(("file_format", "codec"), [("wav", "pcm_s16le"), ("flac", "flac"), ("ipod", "alac")])
-def test_channels_that_cancel_are_reported_and_one_is_used(file_format, codec):
+def test_channels_that_cancel_are_reported_and_one_is_used(file_format, codec, notes, encode):
     inverted = np.stack([notes(), -notes()], 1)
     clip = DECODER.read(encode(inverted, 16000, file_format, codec))
     assert [warning.reason for warning in clip.warnings] == [WarningReason.CHANNELS_CANCEL]
@@ -264,7 +232,7 @@ def test_channels_that_cancel_are_reported_and_one_is_used(file_format, codec):
     assert clip.source.channels == 2
 
 
-def test_codecs_that_are_not_read_are_named():
+def test_codecs_that_are_not_read_are_named(notes, encode):
     with pytest.raises(UnsupportedFormatError, match="holds ac3, which is not read; convert it"):
         DECODER.read(encode(notes(48000), 48000, "matroska", "ac3"))
 
@@ -281,7 +249,7 @@ def test_a_video_without_sound_is_named():
         DECODER.read(output.getvalue())
 
 
-def test_a_cut_mp4_is_an_error():
+def test_a_cut_mp4_is_an_error(notes, encode):
     whole = encode(notes(44100), 44100, "ipod", "aac")
     for cut in (100, len(whole) // 2):
         with pytest.raises(CorruptAudioError):
@@ -313,7 +281,7 @@ PARTS = {
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_a_part_is_what_the_whole_has_there(name, long_notes):
+def test_a_part_is_what_the_whole_has_there(name, long_notes, encode):
     content = encode(long_notes, 8000, *PARTS[name])
     whole = AudioDecoder(DecodingLimits(max_duration_seconds=200)).read(content)
     rate_hz = whole.sample_rate_hz
@@ -342,14 +310,14 @@ def test_a_part_is_what_the_whole_has_there(name, long_notes):
     ],
 )
 @pytest.mark.parametrize("file_format", ["wav", "flac"])
-def test_a_part_must_lie_within_the_audio(long_notes, file_format, part, error, words, field):
+def test_a_part_must_lie_within_the_audio(long_notes, file_format, part, error, words, field, encode):
     content = encode(long_notes, 8000, *PARTS[file_format])
     with pytest.raises(error, match=words) as caught:
         DECODER.read(content, part)
     assert caught.value.violations[0].field == field
 
 
-def test_without_a_part_long_audio_is_refused_with_what_to_do(long_notes):
+def test_without_a_part_long_audio_is_refused_with_what_to_do(long_notes, encode):
     with pytest.raises(AudioTooLongError, match="choose a part of it with start and end"):
         DECODER.read(encode(long_notes, 8000, "adts", "aac"))
 
@@ -393,59 +361,3 @@ def test_absurd_code_books_are_refused_at_once(book_count, entry_count):
     with pytest.raises(CorruptAudioError):
         DECODER.read(content)
     assert time.process_time() - started_at < 0.1
-
-
-def test_a_process_decodes_to_the_same_floats_and_errors(processes):
-    decoder = AudioDecoder(DecodingLimits(), processes=processes)
-    content = encode(np.stack([notes(48000), -notes(48000)], 1), 48000, "webm", "libopus")
-    here, there = DECODER.read(content), decoder.read(content)
-    assert np.array_equal(here.samples, there.samples)
-    assert (here.source, here.warnings, here.sample_rate_hz) == (
-        there.source,
-        there.warnings,
-        there.sample_rate_hz,
-    )
-    for wrong in (content[:300], encode(notes(48000, 31.0), 48000, "webm", "libopus")):
-        with pytest.raises(Exception) as expected:  # noqa: PT011 - whatever it is, it is the same
-            DECODER.read(wrong)
-        with pytest.raises(type(expected.value)) as caught:
-            decoder.read(wrong)
-        assert vars(caught.value) == vars(expected.value)
-
-
-class Misbehaving:
-    """Processes in which another function runs than the decoder."""
-
-    def __init__(self, processes, function, *args, limits=None):
-        self.limits = limits or processes.limits
-        self._call = processes, function, args
-
-    def run(self, *_, token):
-        processes, function, args = self._call
-        return processes.run(function, *args, token=token, limits=self.limits)
-
-
-@pytest.mark.parametrize(
-    ("function", "args", "words", "numbers"),
-    [
-        (os.abort, (), "makes the decoder fail", {}),
-        (time.sleep, (60,), "takes more than 0.2 s", {"timeout_seconds": "0.2"}),
-        (bytes, (2**29,), "bytes of memory", {"max_bytes": "268435456"}),
-    ],
-)
-def test_what_decoding_does_to_its_process_is_an_error_of_that_call(
-    processes, function, args, words, numbers
-):
-    content = encode(notes(), 16000, "flac", "flac")
-    hostile = Misbehaving(processes, function, *args, limits=ProcessLimits(1, 0.2, 2**28))
-    with pytest.raises(CorruptAudioError, match=words) as caught:
-        AudioDecoder(DecodingLimits(), processes=hostile).read(content)
-    assert numbers.items() <= caught.value.metadata.items()
-    assert AudioDecoder(DecodingLimits(), processes=processes).read(content).duration_seconds == SECONDS
-
-
-def test_decoding_ends_when_its_caller_leaves(processes):
-    decoder = AudioDecoder(DecodingLimits(), processes=Misbehaving(processes, time.sleep, 60))
-    with pytest.raises(ChladniError) as caught:
-        decoder.read(encode(notes(), 16000, "flac", "flac"), token=CancellationToken(Deadline.after(0.1)))
-    assert caught.value.reason is Reason.DEADLINE_EXCEEDED
