@@ -135,7 +135,7 @@ class RequestGate:
             yield
         except asyncio.CancelledError:
             if self._is_ending:
-                raise _stopped() from None
+                raise _draining(" and had to stop this work") from None
             raise
         finally:
             self._held.discard(task)
@@ -146,7 +146,7 @@ class RequestGate:
         """Stop all work in progress; whoever waits for it gets the reason."""
         self._is_ending = True
         for call in self._calls:
-            call.refusal = _stopped()
+            call.refusal = _draining(" and had to stop this work")
         for task in (*self._calls.values(), *self._held):
             if task is not None:
                 task.cancel()
@@ -170,11 +170,7 @@ class RequestGate:
                 retry_after_seconds=self._start_delay_seconds(),
             )
         if self.phase is Phase.DRAINING:
-            raise UnavailableError(
-                Reason.DRAINING,
-                "The service is shutting down. Try again; another replica will answer.",
-                retry_after_seconds=1.0,
-            )
+            raise _draining()
 
     def _start_delay_seconds(self) -> float:
         """Return when to ask again: after as long as the start has taken, which may be seconds or minutes."""
@@ -193,10 +189,10 @@ class RequestGate:
             )
 
 
-def _stopped() -> UnavailableError:
+def _draining(consequence: str = "") -> UnavailableError:
     return UnavailableError(
         Reason.DRAINING,
-        "The service is shutting down and had to stop this work. Try again; another replica will answer.",
+        f"The service is shutting down{consequence}. Try again; another replica will answer.",
         retry_after_seconds=1.0,
     )
 
