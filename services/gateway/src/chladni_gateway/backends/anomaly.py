@@ -110,36 +110,31 @@ class AnomalyClient(BackendClient["anomaly_grpc.AnomalyServiceAsyncStub"]):
         self, request: anomaly_pb2.ScoreAnomalyRequest, deadline: Deadline
     ) -> anomaly_pb2.ScoreAnomalyResponse:
         """Return the service's answer to a message."""
-        async with self.call(deadline) as (stub, options):
-            return await stub.ScoreAnomaly(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.ScoreAnomaly, request, deadline)
 
     async def create(
         self, request: anomaly_pb2.CreateNormalSetRequest, deadline: Deadline
     ) -> anomaly_pb2.CreateNormalSetResponse:
         """Return the service's answer to a message."""
-        async with self.call(deadline) as (stub, options):
-            return await stub.CreateNormalSet(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.CreateNormalSet, request, deadline)
 
     async def get(
         self, request: anomaly_pb2.GetNormalSetRequest, deadline: Deadline
     ) -> anomaly_pb2.GetNormalSetResponse:
         """Return the service's answer to a message."""
-        async with self.call(deadline) as (stub, options):
-            return await stub.GetNormalSet(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.GetNormalSet, request, deadline)
 
     async def list(
         self, request: anomaly_pb2.ListNormalSetsRequest, deadline: Deadline
     ) -> anomaly_pb2.ListNormalSetsResponse:
         """Return the service's answer to a message."""
-        async with self.call(deadline) as (stub, options):
-            return await stub.ListNormalSets(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.ListNormalSets, request, deadline)
 
     async def delete(
         self, request: anomaly_pb2.DeleteNormalSetRequest, deadline: Deadline
     ) -> anomaly_pb2.DeleteNormalSetResponse:
         """Return the service's answer to a message."""
-        async with self.call(deadline) as (stub, options):
-            return await stub.DeleteNormalSet(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.DeleteNormalSet, request, deadline)
 
 
 def _to_judgement(response: anomaly_pb2.ScoreAnomalyResponse) -> Judgement:

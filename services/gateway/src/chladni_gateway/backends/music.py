@@ -45,8 +45,7 @@ class MusicClient(BackendClient["music_grpc.MusicServiceAsyncStub"]):
         Raises:
             ChladniError: The clip cannot be used, music cannot be analysed there, or the service failed.
         """
-        async with self.call(deadline) as (stub, options):
-            return await stub.AnalyzeMusic(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.AnalyzeMusic, request, deadline)
 
     async def analyze_music(self, clip: AudioClip, deadline: Deadline) -> dict[str, Any]:
         """Return the analysis as JSON: the contract's fields, times in seconds as numbers, and `features`.

@@ -56,15 +56,13 @@ class PromptClient(BackendClient["prompt_grpc.PromptServiceAsyncStub"]):
         self, request: prompt_pb2.WritePromptsRequest, deadline: Deadline
     ) -> prompt_pb2.WritePromptsResponse:
         """Return the service's answer to a message."""
-        async with self.call(deadline) as (stub, options):
-            return await stub.WritePrompts(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.WritePrompts, request, deadline)
 
     async def score(
         self, request: prompt_pb2.ScorePromptsRequest, deadline: Deadline
     ) -> prompt_pb2.ScorePromptsResponse:
         """Return the service's answer to a message."""
-        async with self.call(deadline) as (stub, options):
-            return await stub.ScorePrompts(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.ScorePrompts, request, deadline)
 
     async def embed(
         self, request: prompt_pb2.EmbedPromptsRequest, deadline: Deadline

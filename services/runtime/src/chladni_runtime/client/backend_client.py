@@ -39,6 +39,8 @@ _RETRY_AFTER_SECONDS: Final = 1.0
 _LOST_STATUS: Final = (grpc.StatusCode.INTERNAL, "Internal error from Core")
 
 StubT = TypeVar("StubT")
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,25 @@ class BackendClient(Generic[StubT]):
                     yield stubs.service, CallOptions(deadline.remaining_seconds, metadata)
             except grpc.aio.AioRpcError as error:
                 raise self._translated(error) from error
+
+    async def ask(
+        self,
+        method: Callable[[StubT], grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT]],
+        request: RequestT,
+        deadline: Deadline,
+    ) -> ResponseT:
+        """Return the answer to a message.
+
+        Args:
+            method: Picks the method of the stub.
+            request: The message.
+            deadline: When the answer must be there.
+
+        Raises:
+            ChladniError: What the service answered with, or why it could not be asked.
+        """
+        async with self.call(deadline) as (stub, options):
+            return await method(stub)(request, timeout=options.timeout, metadata=options.metadata)
 
     def _translated(self, error: grpc.aio.AioRpcError) -> ChladniError:
         """Return the service's own error or, if gRPC itself failed, one without addresses in it."""
