@@ -280,7 +280,7 @@ class GatewaySettings(CallingServiceSettings):
         8,
         ge=1,
         le=1_000_000,
-        description="Clients whose rate one host may reach; raise it where all come through one proxy.",
+        description="Clients whose rate one host may reach; raise it if all come through one proxy.",
     )
     max_audio_bytes: int = Field(
         10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest recording, in bytes."

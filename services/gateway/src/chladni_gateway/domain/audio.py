@@ -131,7 +131,7 @@ class InitialLatents:
     Attributes:
         shape: Shape (C, H, W).
         data: The values, little-endian float32 in row-major order.
-        calibration: Name of the calibration by which they were z-scored; empty where none did.
+        calibration: Name of the calibration by which they were z-scored; empty if none did.
         calibration_digest: SHA-256 over the calibration's files, in hexadecimal digits.
     """
 

@@ -27,7 +27,7 @@ class ServiceModels:
         service: Name of the service.
         stage: Stage that it does.
         models: Its models, those of the first server first.
-        failure: Why a server could not be asked; `None` where all could.
+        failure: Why a server could not be asked; `None` if all could.
     """
 
     service: str

@@ -95,7 +95,7 @@ def fewest_steps(strength: float) -> int:
 
 
 def with_default_effort(settings: GenerationSettings) -> GenerationSettings:
-    """Return settings with this recipe's steps and guidance where none are given."""
+    """Return settings with this recipe's steps and guidance if none are given."""
     return replace(
         settings,
         steps=DEFAULT_STEPS if settings.steps is None else settings.steps,

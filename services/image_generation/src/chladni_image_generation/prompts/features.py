@@ -24,7 +24,7 @@ _SLOW_BPM, _FAST_BPM = 85.0, 125.0
 
 @dataclass(frozen=True, kw_only=True)
 class MusicFeatures:
-    """What is known of a piece of music; empty or None where nothing is.
+    """What is known of a piece of music; empty or None if nothing is.
 
     Attributes:
         key: Such as "A minor".

@@ -69,7 +69,7 @@ def richness_of(image: NDArray[np.uint8]) -> Richness:
 
 
 def entropy_bits(weights: NDArray[np.floating]) -> float:
-    """Return the entropy of weights that need not add up to 1; 0 where all are 0."""
+    """Return the entropy of weights that need not add up to 1; 0 if all are 0."""
     total = weights.sum()
     if not total > 0:
         return 0.0
