@@ -32,6 +32,8 @@ from chladni_client.types.options import CreationOptions
 LOG_FILE: Final = "image_generation_log.json"
 SUMMARY_FILE: Final = "image_generation_summary.json"
 RECIPE: Final = "music-prompts"
+_IMAGE_SECONDS: Final = 900.0
+"""Time for one image, which may wait behind interactive requests."""
 
 
 class BatchImageGenerator:
@@ -193,6 +195,7 @@ class BatchImageGenerator:
                 sample_rate_hz=clip.sample_rate_hz,
                 # The same after a restart: the server then gives the image that it made, within an hour.
                 request_id=str(uuid5(NAMESPACE_OID, f"{client.session_token}/{key}")),
+                timeout_seconds=_IMAGE_SECONDS,
                 **options,
             )
         except (ChladniError, OSError) as error:

@@ -24,6 +24,8 @@ from chladni_client.study.records import (
 COMPLETE_FILE: Final = "visual_prompts_complete.json"
 FLAT_FILE: Final = "prompts_for_image_generation.json"
 SUMMARY_FILE: Final = "generation_summary.json"
+_ANALYSIS_SECONDS: Final = 120.0
+"""Time for one analysis, several of which may be in progress."""
 
 
 class BatchPromptGenerator:
@@ -150,7 +152,9 @@ class BatchPromptGenerator:
             "source": clip.name,
         }
         try:
-            analysis = await client.analyze_music(clip.audio, sample_rate_hz=clip.sample_rate_hz)
+            analysis = await client.analyze_music(
+                clip.audio, sample_rate_hz=clip.sample_rate_hz, timeout_seconds=_ANALYSIS_SECONDS
+            )
             by_audio = self._with_time_course
             written = await client.write_prompts(
                 clip.audio if by_audio else None,
