@@ -218,6 +218,42 @@ class StreamFeaturesResponse(_message.Message):
     heartbeat: _generation_pb2.Heartbeat
     def __init__(self, frames: _Optional[_Union[MelFrames, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ..., ready: _Optional[_Union[StreamReady, _Mapping]] = ..., so_far: _Optional[_Union[StreamSummary, _Mapping]] = ..., heartbeat: _Optional[_Union[_generation_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
 
+class CutConfig(_message.Message):
+    __slots__ = ("start", "end")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    start: _duration_pb2.Duration
+    end: _duration_pb2.Duration
+    def __init__(self, start: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., end: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class CutAudioRequest(_message.Message):
+    __slots__ = ("config", "content")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    config: CutConfig
+    content: bytes
+    def __init__(self, config: _Optional[_Union[CutConfig, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class AudioCut(_message.Message):
+    __slots__ = ("audio", "sample_count", "warnings")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    audio: _media_pb2.AudioProperties
+    sample_count: int
+    warnings: _containers.RepeatedCompositeFieldContainer[_warning_pb2.Warning]
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., sample_count: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ...) -> None: ...
+
+class CutAudioResponse(_message.Message):
+    __slots__ = ("cut", "samples", "heartbeat")
+    CUT_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    cut: AudioCut
+    samples: bytes
+    heartbeat: _generation_pb2.Heartbeat
+    def __init__(self, cut: _Optional[_Union[AudioCut, _Mapping]] = ..., samples: _Optional[bytes] = ..., heartbeat: _Optional[_Union[_generation_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
+
 class RenderSpectrogramRequest(_message.Message):
     __slots__ = ("audio", "width_pixels", "height_pixels", "colormap", "mel", "encoding")
     AUDIO_FIELD_NUMBER: _ClassVar[int]

@@ -26,6 +26,11 @@ class AudioFeatureServiceStub(object):
                 request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesRequest.SerializeToString,
                 response_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesResponse.FromString,
                 )
+        self.CutAudio = channel.stream_stream(
+                '/chladni.audio.v1.AudioFeatureService/CutAudio',
+                request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.CutAudioRequest.SerializeToString,
+                response_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.CutAudioResponse.FromString,
+                )
         self.RenderSpectrogram = channel.unary_unary(
                 '/chladni.audio.v1.AudioFeatureService/RenderSpectrogram',
                 request_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.RenderSpectrogramRequest.SerializeToString,
@@ -60,6 +65,16 @@ class AudioFeatureServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CutAudio(self, request_iterator, context):
+        """Cuts a part out of a file that may be longer, and larger than a message. The first message carries `config`, the
+        following ones carry `content`; half-closing the stream ends the file, and the server answers with `cut` and the
+        part's samples. They are those that ExtractFeatures takes from the same part of the same file: as PcmAudio they
+        give the same numbers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RenderSpectrogram(self, request, context):
         """Draws the log-mel spectrogram of a clip.
         """
@@ -86,6 +101,11 @@ def add_AudioFeatureServiceServicer_to_server(servicer, server):
                     servicer.StreamFeatures,
                     request_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesRequest.FromString,
                     response_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesResponse.SerializeToString,
+            ),
+            'CutAudio': grpc.stream_stream_rpc_method_handler(
+                    servicer.CutAudio,
+                    request_deserializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.CutAudioRequest.FromString,
+                    response_serializer=chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.CutAudioResponse.SerializeToString,
             ),
             'RenderSpectrogram': grpc.unary_unary_rpc_method_handler(
                     servicer.RenderSpectrogram,
@@ -140,6 +160,23 @@ class AudioFeatureService(object):
         return grpc.experimental.stream_stream(request_iterator, target, '/chladni.audio.v1.AudioFeatureService/StreamFeatures',
             chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesRequest.SerializeToString,
             chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.StreamFeaturesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CutAudio(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(request_iterator, target, '/chladni.audio.v1.AudioFeatureService/CutAudio',
+            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.CutAudioRequest.SerializeToString,
+            chladni_dot_audio_dot_v1_dot_audio__feature__service__pb2.CutAudioResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

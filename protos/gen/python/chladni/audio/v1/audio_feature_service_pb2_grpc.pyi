@@ -43,6 +43,12 @@ class AudioFeatureServiceStub:
     the server send what remains and the summary. At the longest allowed length the server sends the summary
     too, and ends the call.
     """
+    CutAudio: _grpc.StreamStreamMultiCallable[_audio_feature_service_pb2.CutAudioRequest, _audio_feature_service_pb2.CutAudioResponse]
+    """Cuts a part out of a file that may be longer, and larger than a message. The first message carries `config`, the
+    following ones carry `content`; half-closing the stream ends the file, and the server answers with `cut` and the
+    part's samples. They are those that ExtractFeatures takes from the same part of the same file: as PcmAudio they
+    give the same numbers.
+    """
     RenderSpectrogram: _grpc.UnaryUnaryMultiCallable[_audio_feature_service_pb2.RenderSpectrogramRequest, _audio_feature_service_pb2.RenderSpectrogramResponse]
     """Draws the log-mel spectrogram of a clip."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_audio_feature_service_pb2.ListModelsRequest, _audio_feature_service_pb2.ListModelsResponse]
@@ -62,6 +68,12 @@ class AudioFeatureServiceAsyncStub(AudioFeatureServiceStub):
     it with `ready`; the following ones carry `pcm` or `flush`. Half-closing the stream ends the audio and makes
     the server send what remains and the summary. At the longest allowed length the server sends the summary
     too, and ends the call.
+    """
+    CutAudio: _aio.StreamStreamMultiCallable[_audio_feature_service_pb2.CutAudioRequest, _audio_feature_service_pb2.CutAudioResponse]  # type: ignore[assignment]
+    """Cuts a part out of a file that may be longer, and larger than a message. The first message carries `config`, the
+    following ones carry `content`; half-closing the stream ends the file, and the server answers with `cut` and the
+    part's samples. They are those that ExtractFeatures takes from the same part of the same file: as PcmAudio they
+    give the same numbers.
     """
     RenderSpectrogram: _aio.UnaryUnaryMultiCallable[_audio_feature_service_pb2.RenderSpectrogramRequest, _audio_feature_service_pb2.RenderSpectrogramResponse]  # type: ignore[assignment]
     """Draws the log-mel spectrogram of a clip."""
@@ -91,6 +103,18 @@ class AudioFeatureServiceServicer(metaclass=_abc_1.ABCMeta):
         it with `ready`; the following ones carry `pcm` or `flush`. Half-closing the stream ends the audio and makes
         the server send what remains and the summary. At the longest allowed length the server sends the summary
         too, and ends the call.
+        """
+
+    @_abc_1.abstractmethod
+    def CutAudio(
+        self,
+        request_iterator: _MaybeAsyncIterator[_audio_feature_service_pb2.CutAudioRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audio_feature_service_pb2.CutAudioResponse], _abc.AsyncIterator[_audio_feature_service_pb2.CutAudioResponse]]:
+        """Cuts a part out of a file that may be longer, and larger than a message. The first message carries `config`, the
+        following ones carry `content`; half-closing the stream ends the file, and the server answers with `cut` and the
+        part's samples. They are those that ExtractFeatures takes from the same part of the same file: as PcmAudio they
+        give the same numbers.
         """
 
     @_abc_1.abstractmethod

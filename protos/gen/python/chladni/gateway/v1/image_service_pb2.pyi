@@ -9,6 +9,20 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class CreateImageFromUploadRequest(_message.Message):
+    __slots__ = ("creation", "content")
+    CREATION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    creation: _creation_pb2.CreateImageRequest
+    content: bytes
+    def __init__(self, creation: _Optional[_Union[_creation_pb2.CreateImageRequest, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class CreateImageFromUploadResponse(_message.Message):
+    __slots__ = ("creation",)
+    CREATION_FIELD_NUMBER: _ClassVar[int]
+    creation: _creation_pb2.CreateImageResponse
+    def __init__(self, creation: _Optional[_Union[_creation_pb2.CreateImageResponse, _Mapping]] = ...) -> None: ...
+
 class GetImageRequest(_message.Message):
     __slots__ = ("image_id",)
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -26,6 +26,11 @@ class ImageServiceStub(object):
                 request_serializer=chladni_dot_gateway_dot_v1_dot_creation__pb2.CreateImageRequest.SerializeToString,
                 response_deserializer=chladni_dot_gateway_dot_v1_dot_creation__pb2.CreateImageResponse.FromString,
                 )
+        self.CreateImageFromUpload = channel.stream_stream(
+                '/chladni.gateway.v1.ImageService/CreateImageFromUpload',
+                request_serializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.CreateImageFromUploadRequest.SerializeToString,
+                response_deserializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.CreateImageFromUploadResponse.FromString,
+                )
         self.GetImage = channel.unary_unary(
                 '/chladni.gateway.v1.ImageService/GetImage',
                 request_serializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.GetImageRequest.SerializeToString,
@@ -81,6 +86,15 @@ class ImageServiceServicer(object):
         """Turns audio into an image and reports on the way. Cancelling the call stops the work in every
         service behind it. The caller's deadline counts; a call without one gets the server's default, and a longer
         one with batch priority.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateImageFromUpload(self, request_iterator, context):
+        """Turns a part of a file that is larger than a message, up to 200 MiB and an hour, into an image. The first
+        message carries `creation`, whose clip has no source, and has `start` or `end`; the following ones carry the
+        file. Once the stream is half-closed, the call goes on as CreateImage does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +163,11 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.CreateImage,
                     request_deserializer=chladni_dot_gateway_dot_v1_dot_creation__pb2.CreateImageRequest.FromString,
                     response_serializer=chladni_dot_gateway_dot_v1_dot_creation__pb2.CreateImageResponse.SerializeToString,
+            ),
+            'CreateImageFromUpload': grpc.stream_stream_rpc_method_handler(
+                    servicer.CreateImageFromUpload,
+                    request_deserializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.CreateImageFromUploadRequest.FromString,
+                    response_serializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.CreateImageFromUploadResponse.SerializeToString,
             ),
             'GetImage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetImage,
@@ -220,6 +239,23 @@ class ImageService(object):
         return grpc.experimental.unary_stream(request, target, '/chladni.gateway.v1.ImageService/CreateImage',
             chladni_dot_gateway_dot_v1_dot_creation__pb2.CreateImageRequest.SerializeToString,
             chladni_dot_gateway_dot_v1_dot_creation__pb2.CreateImageResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CreateImageFromUpload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(request_iterator, target, '/chladni.gateway.v1.ImageService/CreateImageFromUpload',
+            chladni_dot_gateway_dot_v1_dot_image__service__pb2.CreateImageFromUploadRequest.SerializeToString,
+            chladni_dot_gateway_dot_v1_dot_image__service__pb2.CreateImageFromUploadResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -45,6 +45,11 @@ class ImageServiceStub:
     service behind it. The caller's deadline counts; a call without one gets the server's default, and a longer
     one with batch priority.
     """
+    CreateImageFromUpload: _grpc.StreamStreamMultiCallable[_image_service_pb2.CreateImageFromUploadRequest, _image_service_pb2.CreateImageFromUploadResponse]
+    """Turns a part of a file that is larger than a message, up to 200 MiB and an hour, into an image. The first
+    message carries `creation`, whose clip has no source, and has `start` or `end`; the following ones carry the
+    file. Once the stream is half-closed, the call goes on as CreateImage does.
+    """
     GetImage: _grpc.UnaryUnaryMultiCallable[_image_service_pb2.GetImageRequest, _image_service_pb2.GetImageResponse]
     """Returns an image, until it expires."""
     DownloadImage: _grpc.UnaryStreamMultiCallable[_image_service_pb2.DownloadImageRequest, _image_service_pb2.DownloadImageResponse]
@@ -77,6 +82,11 @@ class ImageServiceAsyncStub(ImageServiceStub):
     """Turns audio into an image and reports on the way. Cancelling the call stops the work in every
     service behind it. The caller's deadline counts; a call without one gets the server's default, and a longer
     one with batch priority.
+    """
+    CreateImageFromUpload: _aio.StreamStreamMultiCallable[_image_service_pb2.CreateImageFromUploadRequest, _image_service_pb2.CreateImageFromUploadResponse]  # type: ignore[assignment]
+    """Turns a part of a file that is larger than a message, up to 200 MiB and an hour, into an image. The first
+    message carries `creation`, whose clip has no source, and has `start` or `end`; the following ones carry the
+    file. Once the stream is half-closed, the call goes on as CreateImage does.
     """
     GetImage: _aio.UnaryUnaryMultiCallable[_image_service_pb2.GetImageRequest, _image_service_pb2.GetImageResponse]  # type: ignore[assignment]
     """Returns an image, until it expires."""
@@ -113,6 +123,17 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         """Turns audio into an image and reports on the way. Cancelling the call stops the work in every
         service behind it. The caller's deadline counts; a call without one gets the server's default, and a longer
         one with batch priority.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateImageFromUpload(
+        self,
+        request_iterator: _MaybeAsyncIterator[_image_service_pb2.CreateImageFromUploadRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_image_service_pb2.CreateImageFromUploadResponse], _abc.AsyncIterator[_image_service_pb2.CreateImageFromUploadResponse]]:
+        """Turns a part of a file that is larger than a message, up to 200 MiB and an hour, into an image. The first
+        message carries `creation`, whose clip has no source, and has `start` or `end`; the following ones carry the
+        file. Once the stream is half-closed, the call goes on as CreateImage does.
         """
 
     @_abc_1.abstractmethod

@@ -19,7 +19,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chladni/gateway/v1/job_service.proto\x12\x12\x63hladni.gateway.v1\x1a!chladni/gateway/v1/creation.proto\x1a\x1e\x63hladni/gateway/v1/image.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x01\n\x08JobError\x12\x11\n\tgrpc_code\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12<\n\x08metadata\x18\x04 \x03(\x0b\x32*.chladni.gateway.v1.JobError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa3\x04\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.chladni.gateway.v1.JobState\x12(\n\x05stage\x18\x03 \x01(\x0e\x32\x19.chladni.gateway.v1.Stage\x12\x0c\n\x04part\x18\x04 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08position\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\x04step\x18\t \x01(\x05H\x01\x88\x01\x01\x12\x18\n\x0btotal_steps\x18\n \x01(\x05H\x02\x88\x01\x01\x12*\n\x07\x65lapsed\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tremaining\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66\x61llback_reason\x18\r \x01(\t\x12(\n\x05image\x18\x0e \x01(\x0b\x32\x19.chladni.gateway.v1.Image\x12+\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x1c.chladni.gateway.v1.JobErrorB\x0b\n\t_positionB\x07\n\x05_stepB\x0e\n\x0c_total_steps\"L\n\x10\x43reateJobRequest\x12\x38\n\x08\x63reation\x18\x01 \x01(\x0b\x32&.chladni.gateway.v1.CreateImageRequest\"P\n\x11\x43reateJobResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x17.chladni.gateway.v1.Job\x12\x15\n\rsession_token\x18\x02 \x01(\t\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"6\n\x0eGetJobResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x17.chladni.gateway.v1.Job\"8\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x10ListJobsResponse\x12%\n\x04jobs\x18\x01 \x03(\x0b\x32\x17.chladni.gateway.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_number\x18\x02 \x01(\x03\"\x0e\n\x0cJobCancelled\"\x86\x02\n\x10WatchJobResponse\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12;\n\x08\x63reation\x18\x02 \x01(\x0b\x32\'.chladni.gateway.v1.CreateImageResponseH\x00\x12.\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x1c.chladni.gateway.v1.JobErrorH\x00\x12\x35\n\tcancelled\x18\x04 \x01(\x0b\x32 .chladni.gateway.v1.JobCancelledH\x00\x12\x35\n\theartbeat\x18\x05 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"9\n\x11\x43\x61ncelJobResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x17.chladni.gateway.v1.Job\"\"\n\x10\x44\x65leteJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse*\xb3\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13JOB_STATE_ANALYZING\x10\x01\x12\x14\n\x10JOB_STATE_QUEUED\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x17\n\x13JOB_STATE_COMPLETED\x10\x04\x12\x14\n\x10JOB_STATE_FAILED\x10\x05\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x06\x32\x9b\x04\n\nJobService\x12X\n\tCreateJob\x12$.chladni.gateway.v1.CreateJobRequest\x1a%.chladni.gateway.v1.CreateJobResponse\x12O\n\x06GetJob\x12!.chladni.gateway.v1.GetJobRequest\x1a\".chladni.gateway.v1.GetJobResponse\x12U\n\x08ListJobs\x12#.chladni.gateway.v1.ListJobsRequest\x1a$.chladni.gateway.v1.ListJobsResponse\x12W\n\x08WatchJob\x12#.chladni.gateway.v1.WatchJobRequest\x1a$.chladni.gateway.v1.WatchJobResponse0\x01\x12X\n\tCancelJob\x12$.chladni.gateway.v1.CancelJobRequest\x1a%.chladni.gateway.v1.CancelJobResponse\x12X\n\tDeleteJob\x12$.chladni.gateway.v1.DeleteJobRequest\x1a%.chladni.gateway.v1.DeleteJobResponseBT\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chladni/gateway/v1/job_service.proto\x12\x12\x63hladni.gateway.v1\x1a!chladni/gateway/v1/creation.proto\x1a\x1e\x63hladni/gateway/v1/image.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x01\n\x08JobError\x12\x11\n\tgrpc_code\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12<\n\x08metadata\x18\x04 \x03(\x0b\x32*.chladni.gateway.v1.JobError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa3\x04\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.chladni.gateway.v1.JobState\x12(\n\x05stage\x18\x03 \x01(\x0e\x32\x19.chladni.gateway.v1.Stage\x12\x0c\n\x04part\x18\x04 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08position\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\x04step\x18\t \x01(\x05H\x01\x88\x01\x01\x12\x18\n\x0btotal_steps\x18\n \x01(\x05H\x02\x88\x01\x01\x12*\n\x07\x65lapsed\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tremaining\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66\x61llback_reason\x18\r \x01(\t\x12(\n\x05image\x18\x0e \x01(\x0b\x32\x19.chladni.gateway.v1.Image\x12+\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x1c.chladni.gateway.v1.JobErrorB\x0b\n\t_positionB\x07\n\x05_stepB\x0e\n\x0c_total_steps\"L\n\x10\x43reateJobRequest\x12\x38\n\x08\x63reation\x18\x01 \x01(\x0b\x32&.chladni.gateway.v1.CreateImageRequest\"P\n\x11\x43reateJobResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x17.chladni.gateway.v1.Job\x12\x15\n\rsession_token\x18\x02 \x01(\t\"v\n\x1a\x43reateJobFromUploadRequest\x12:\n\x08\x63reation\x18\x01 \x01(\x0b\x32&.chladni.gateway.v1.CreateImageRequestH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"Z\n\x1b\x43reateJobFromUploadResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x17.chladni.gateway.v1.Job\x12\x15\n\rsession_token\x18\x02 \x01(\t\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"6\n\x0eGetJobResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x17.chladni.gateway.v1.Job\"8\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x10ListJobsResponse\x12%\n\x04jobs\x18\x01 \x03(\x0b\x32\x17.chladni.gateway.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_number\x18\x02 \x01(\x03\"\x0e\n\x0cJobCancelled\"\x86\x02\n\x10WatchJobResponse\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12;\n\x08\x63reation\x18\x02 \x01(\x0b\x32\'.chladni.gateway.v1.CreateImageResponseH\x00\x12.\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x1c.chladni.gateway.v1.JobErrorH\x00\x12\x35\n\tcancelled\x18\x04 \x01(\x0b\x32 .chladni.gateway.v1.JobCancelledH\x00\x12\x35\n\theartbeat\x18\x05 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"9\n\x11\x43\x61ncelJobResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x17.chladni.gateway.v1.Job\"\"\n\x10\x44\x65leteJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse*\xb3\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13JOB_STATE_ANALYZING\x10\x01\x12\x14\n\x10JOB_STATE_QUEUED\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x17\n\x13JOB_STATE_COMPLETED\x10\x04\x12\x14\n\x10JOB_STATE_FAILED\x10\x05\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x06\x32\x95\x05\n\nJobService\x12X\n\tCreateJob\x12$.chladni.gateway.v1.CreateJobRequest\x1a%.chladni.gateway.v1.CreateJobResponse\x12x\n\x13\x43reateJobFromUpload\x12..chladni.gateway.v1.CreateJobFromUploadRequest\x1a/.chladni.gateway.v1.CreateJobFromUploadResponse(\x01\x12O\n\x06GetJob\x12!.chladni.gateway.v1.GetJobRequest\x1a\".chladni.gateway.v1.GetJobResponse\x12U\n\x08ListJobs\x12#.chladni.gateway.v1.ListJobsRequest\x1a$.chladni.gateway.v1.ListJobsResponse\x12W\n\x08WatchJob\x12#.chladni.gateway.v1.WatchJobRequest\x1a$.chladni.gateway.v1.WatchJobResponse0\x01\x12X\n\tCancelJob\x12$.chladni.gateway.v1.CancelJobRequest\x1a%.chladni.gateway.v1.CancelJobResponse\x12X\n\tDeleteJob\x12$.chladni.gateway.v1.DeleteJobRequest\x1a%.chladni.gateway.v1.DeleteJobResponseBT\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -29,8 +29,8 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.chladni.gateway.v1P\001Z#chladni.dev/go/gateway/v1;gatewayv1\252\002\022Chladni.Gateway.V1'
   _globals['_JOBERROR_METADATAENTRY']._options = None
   _globals['_JOBERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATE']._serialized_start=1840
-  _globals['_JOBSTATE']._serialized_end=2019
+  _globals['_JOBSTATE']._serialized_start=2052
+  _globals['_JOBSTATE']._serialized_end=2231
   _globals['_JOBERROR']._serialized_start=233
   _globals['_JOBERROR']._serialized_end=406
   _globals['_JOBERROR_METADATAENTRY']._serialized_start=359
@@ -41,28 +41,32 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_CREATEJOBREQUEST']._serialized_end=1034
   _globals['_CREATEJOBRESPONSE']._serialized_start=1036
   _globals['_CREATEJOBRESPONSE']._serialized_end=1116
-  _globals['_GETJOBREQUEST']._serialized_start=1118
-  _globals['_GETJOBREQUEST']._serialized_end=1149
-  _globals['_GETJOBRESPONSE']._serialized_start=1151
-  _globals['_GETJOBRESPONSE']._serialized_end=1205
-  _globals['_LISTJOBSREQUEST']._serialized_start=1207
-  _globals['_LISTJOBSREQUEST']._serialized_end=1263
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1265
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1347
-  _globals['_WATCHJOBREQUEST']._serialized_start=1349
-  _globals['_WATCHJOBREQUEST']._serialized_end=1404
-  _globals['_JOBCANCELLED']._serialized_start=1406
-  _globals['_JOBCANCELLED']._serialized_end=1420
-  _globals['_WATCHJOBRESPONSE']._serialized_start=1423
-  _globals['_WATCHJOBRESPONSE']._serialized_end=1685
-  _globals['_CANCELJOBREQUEST']._serialized_start=1687
-  _globals['_CANCELJOBREQUEST']._serialized_end=1721
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1723
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1780
-  _globals['_DELETEJOBREQUEST']._serialized_start=1782
-  _globals['_DELETEJOBREQUEST']._serialized_end=1816
-  _globals['_DELETEJOBRESPONSE']._serialized_start=1818
-  _globals['_DELETEJOBRESPONSE']._serialized_end=1837
-  _globals['_JOBSERVICE']._serialized_start=2022
-  _globals['_JOBSERVICE']._serialized_end=2561
+  _globals['_CREATEJOBFROMUPLOADREQUEST']._serialized_start=1118
+  _globals['_CREATEJOBFROMUPLOADREQUEST']._serialized_end=1236
+  _globals['_CREATEJOBFROMUPLOADRESPONSE']._serialized_start=1238
+  _globals['_CREATEJOBFROMUPLOADRESPONSE']._serialized_end=1328
+  _globals['_GETJOBREQUEST']._serialized_start=1330
+  _globals['_GETJOBREQUEST']._serialized_end=1361
+  _globals['_GETJOBRESPONSE']._serialized_start=1363
+  _globals['_GETJOBRESPONSE']._serialized_end=1417
+  _globals['_LISTJOBSREQUEST']._serialized_start=1419
+  _globals['_LISTJOBSREQUEST']._serialized_end=1475
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1477
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1559
+  _globals['_WATCHJOBREQUEST']._serialized_start=1561
+  _globals['_WATCHJOBREQUEST']._serialized_end=1616
+  _globals['_JOBCANCELLED']._serialized_start=1618
+  _globals['_JOBCANCELLED']._serialized_end=1632
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1635
+  _globals['_WATCHJOBRESPONSE']._serialized_end=1897
+  _globals['_CANCELJOBREQUEST']._serialized_start=1899
+  _globals['_CANCELJOBREQUEST']._serialized_end=1933
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1935
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1992
+  _globals['_DELETEJOBREQUEST']._serialized_start=1994
+  _globals['_DELETEJOBREQUEST']._serialized_end=2028
+  _globals['_DELETEJOBRESPONSE']._serialized_start=2030
+  _globals['_DELETEJOBRESPONSE']._serialized_end=2049
+  _globals['_JOBSERVICE']._serialized_start=2234
+  _globals['_JOBSERVICE']._serialized_end=2895
 # @@protoc_insertion_point(module_scope)

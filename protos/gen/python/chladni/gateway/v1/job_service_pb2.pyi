@@ -95,6 +95,22 @@ class CreateJobResponse(_message.Message):
     session_token: str
     def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ..., session_token: _Optional[str] = ...) -> None: ...
 
+class CreateJobFromUploadRequest(_message.Message):
+    __slots__ = ("creation", "content")
+    CREATION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    creation: _creation_pb2.CreateImageRequest
+    content: bytes
+    def __init__(self, creation: _Optional[_Union[_creation_pb2.CreateImageRequest, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class CreateJobFromUploadResponse(_message.Message):
+    __slots__ = ("job", "session_token")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    job: Job
+    session_token: str
+    def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ..., session_token: _Optional[str] = ...) -> None: ...
+
 class GetJobRequest(_message.Message):
     __slots__ = ("job_id",)
     JOB_ID_FIELD_NUMBER: _ClassVar[int]

@@ -24,6 +24,11 @@ class JobServiceStub(object):
                 request_serializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobRequest.SerializeToString,
                 response_deserializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobResponse.FromString,
                 )
+        self.CreateJobFromUpload = channel.stream_unary(
+                '/chladni.gateway.v1.JobService/CreateJobFromUpload',
+                request_serializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobFromUploadRequest.SerializeToString,
+                response_deserializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobFromUploadResponse.FromString,
+                )
         self.GetJob = channel.unary_unary(
                 '/chladni.gateway.v1.JobService/GetJob',
                 request_serializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.GetJobRequest.SerializeToString,
@@ -61,6 +66,13 @@ class JobServiceServicer(object):
 
     def CreateJob(self, request, context):
         """Starts a job and answers at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateJobFromUpload(self, request_iterator, context):
+        """Starts a job with a part of a file that is larger than a message. See ImageService.CreateImageFromUpload.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +121,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.CreateJob,
                     request_deserializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobRequest.FromString,
                     response_serializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobResponse.SerializeToString,
+            ),
+            'CreateJobFromUpload': grpc.stream_unary_rpc_method_handler(
+                    servicer.CreateJobFromUpload,
+                    request_deserializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobFromUploadRequest.FromString,
+                    response_serializer=chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobFromUploadResponse.SerializeToString,
             ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
@@ -164,6 +181,23 @@ class JobService(object):
         return grpc.experimental.unary_unary(request, target, '/chladni.gateway.v1.JobService/CreateJob',
             chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobRequest.SerializeToString,
             chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CreateJobFromUpload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(request_iterator, target, '/chladni.gateway.v1.JobService/CreateJobFromUpload',
+            chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobFromUploadRequest.SerializeToString,
+            chladni_dot_gateway_dot_v1_dot_job__service__pb2.CreateJobFromUploadResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

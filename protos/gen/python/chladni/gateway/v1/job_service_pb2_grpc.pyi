@@ -40,6 +40,8 @@ class JobServiceStub:
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     CreateJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CreateJobRequest, _job_service_pb2.CreateJobResponse]
     """Starts a job and answers at once."""
+    CreateJobFromUpload: _grpc.StreamUnaryMultiCallable[_job_service_pb2.CreateJobFromUploadRequest, _job_service_pb2.CreateJobFromUploadResponse]
+    """Starts a job with a part of a file that is larger than a message. See ImageService.CreateImageFromUpload."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]
     """Returns a job."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]
@@ -65,6 +67,8 @@ class JobServiceAsyncStub(JobServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CreateJobRequest, _job_service_pb2.CreateJobResponse]  # type: ignore[assignment]
     """Starts a job and answers at once."""
+    CreateJobFromUpload: _aio.StreamUnaryMultiCallable[_job_service_pb2.CreateJobFromUploadRequest, _job_service_pb2.CreateJobFromUploadResponse]  # type: ignore[assignment]
+    """Starts a job with a part of a file that is larger than a message. See ImageService.CreateImageFromUpload."""
     GetJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]  # type: ignore[assignment]
     """Returns a job."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]  # type: ignore[assignment]
@@ -93,6 +97,14 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.CreateJobResponse, _abc.Awaitable[_job_service_pb2.CreateJobResponse]]:
         """Starts a job and answers at once."""
+
+    @_abc_1.abstractmethod
+    def CreateJobFromUpload(
+        self,
+        request_iterator: _MaybeAsyncIterator[_job_service_pb2.CreateJobFromUploadRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.CreateJobFromUploadResponse, _abc.Awaitable[_job_service_pb2.CreateJobFromUploadResponse]]:
+        """Starts a job with a part of a file that is larger than a message. See ImageService.CreateImageFromUpload."""
 
     @_abc_1.abstractmethod
     def GetJob(
