@@ -44,6 +44,25 @@ FileSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO
 """The bytes of a file, its path, or an open binary file."""
 
 
+LARGE_FILE_BYTES: Final = 10 * 1024 * 1024
+"""A recording of more bytes is sent in pieces if a part of it is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class LargeFile:
+    """A file that is sent in pieces.
+
+    Attributes:
+        path: Where it is.
+        size_bytes: How large it is.
+        display_name: Its name without folders.
+    """
+
+    path: Path
+    size_bytes: int
+    display_name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """Bytes to send.
@@ -74,10 +93,26 @@ def read_upload(source: FileSource) -> Upload:
     if len(upload.content) > MAX_UPLOAD_BYTES:
         raise InvalidInputError(
             f"{upload.display_name or 'The file'} has more than {MAX_UPLOAD_BYTES // 1024**2} MiB, "
-            "more than a server accepts; send a shorter recording or a smaller image.",
+            "more than a server accepts at once; send a smaller image, or a shorter recording, or choose a "
+            "part of the recording's file by start_seconds and end_seconds (--from and --to).",
             reason="FILE_TOO_LARGE",
         )
     return upload
+
+
+def large_file_of(source: object) -> LargeFile | None:
+    """Return the file of a path if it is a large one.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return None
+    path = Path(source)
+    size_bytes = path.stat().st_size
+    if not path.is_file() or size_bytes <= LARGE_FILE_BYTES:
+        return None
+    return LargeFile(path, size_bytes, _display_name(source))
 
 
 def is_image_id(text: str) -> bool:

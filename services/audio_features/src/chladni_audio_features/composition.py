@@ -34,6 +34,7 @@ from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.models.reference import ModelReference
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
+from chladni_runtime.spool import Spool
 from chladni_runtime.telemetry.process_metrics import ReplacedProcessCollector
 from chladni_runtime.telemetry.work_metrics import ModelMetrics
 
@@ -83,6 +84,7 @@ def compose(settings: AudioFeaturesSettings, *, processes: ProcessPool | None = 
                 workers=workers,
                 decoding_limits=settings.decoding_limits,
                 live_limits=settings.live_limits,
+                spool=Spool(settings.spool_limits),
                 metrics=metrics,
                 heartbeat_seconds=settings.heartbeat_seconds,
             )

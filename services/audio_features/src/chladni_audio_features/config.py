@@ -12,6 +12,7 @@ from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, MAX_HEARTBEA
 from chladni_runtime.models.reference import ModelReference, parse_model_reference, parse_model_references
 from chladni_runtime.setting_faults import SettingConflictError
 from chladni_runtime.settings import Port, ServiceSettings
+from chladni_runtime.spool import SpoolLimits
 
 
 class AudioFeaturesSettings(ServiceSettings):
@@ -36,7 +37,17 @@ class AudioFeaturesSettings(ServiceSettings):
         200 * 1024 * 1024,
         ge=1024,
         le=1024**3,
-        description="Largest file of which a part is chosen, in bytes; `max_request_bytes` limits it too.",
+        description="Largest file of which a part is chosen, in bytes; in one message `max_request_bytes` "
+        "limits it too.",
+    )
+    max_large_files: int = Field(
+        4, ge=1, le=1000, description="Files in pieces at a time at most; they wait on disk, in TMPDIR."
+    )
+    max_upload_seconds: float = Field(
+        1800.0, gt=0, le=24 * 3600, description="Time for a file in pieces to arrive."
+    )
+    min_upload_bytes_per_second: int = Field(
+        4096, ge=1, le=1024**3, description="Rate at which it must arrive, after its first 10 seconds."
     )
     max_source_seconds: float = Field(
         3600.0, gt=0, le=24 * 3600, description="Where a chosen part may end at the latest."
@@ -118,6 +129,16 @@ class AudioFeaturesSettings(ServiceSettings):
             min_sample_rate_hz=self.min_sample_rate_hz,
             max_sample_rate_hz=self.max_sample_rate_hz,
             max_channels=self.max_channels,
+        )
+
+    @property
+    def spool_limits(self) -> SpoolLimits:
+        """What may wait on disk."""
+        return SpoolLimits(
+            max_bytes=self.max_source_bytes,
+            max_files=self.max_large_files,
+            max_seconds=self.max_upload_seconds,
+            min_bytes_per_second=self.min_upload_bytes_per_second,
         )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -217,6 +218,14 @@ class FeatureExtractor:
             if isinstance(content, PcmClip):
                 return read_pcm_clip(content, self._decoder.limits, part)
             return self._decoder.read(content, part, token=token)
+
+    def cut(self, file: Path, part: ClipPart, *, token: CancellationToken | None = None) -> AudioClip:
+        """Decode a part of a file on disk, at the sample rate it has.
+
+        Raises:
+            AudioError: the file, or the part, cannot be used.
+        """
+        return self._decoder.read(file, part, token=token)
 
     def _read(
         self, content: ClipContent, part: ClipPart | None, token: CancellationToken | None

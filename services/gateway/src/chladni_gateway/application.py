@@ -10,7 +10,7 @@ from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.domain.anomaly import MachineJudge
 from chladni_gateway.domain.image_store import ImageStore
-from chladni_gateway.domain.ports import LiveAnalyzer, MusicAnalyzer, SpectrogramRenderer
+from chladni_gateway.domain.ports import AudioCutter, LiveAnalyzer, MusicAnalyzer, SpectrogramRenderer
 from chladni_gateway.domain.prompts import MusicDescriber, PromptBackend
 from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.sessions import SessionTokens
@@ -19,6 +19,7 @@ from chladni_gateway.similarity.comparison import ImageComparator
 from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_gateway.storage.share_links import ShareLinks
+from chladni_runtime.spool import Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Limits:
         max_concurrent_uploads: Uploads in progress at most.
         min_upload_bytes_per_second: Rate at which a body must arrive, after its first seconds.
         max_audio_bytes: Largest recording.
+        max_upload_bytes: Largest recording of which a part is chosen.
+        max_upload_seconds: Time for one to arrive.
         min_audio_seconds: Shortest recording.
         max_audio_seconds: Longest recording.
         max_live_seconds: Longest live sound.
@@ -52,6 +55,8 @@ class Limits:
     max_concurrent_uploads: int
     min_upload_bytes_per_second: int
     max_audio_bytes: int
+    max_upload_bytes: int
+    max_upload_seconds: float
     min_audio_seconds: float
     max_audio_seconds: float
     max_live_seconds: float
@@ -71,6 +76,8 @@ class Application:
         aligner: Scores how well an image fits a sound.
         matrices: Compares several with each other.
         searcher: Finds like ones.
+        audio_cutter: Cuts parts out of large files.
+        spool: Keeps large files while they are passed on.
         spectrogram_renderer: Draws spectrograms.
         music_analyzer: Analyses music.
         music_describer: Describes it for prompts.
@@ -92,6 +99,8 @@ class Application:
     aligner: ImageAligner
     matrices: MatrixComparator
     searcher: ImageSearcher
+    audio_cutter: AudioCutter
+    spool: Spool
     spectrogram_renderer: SpectrogramRenderer
     music_analyzer: MusicAnalyzer
     music_describer: MusicDescriber

@@ -86,6 +86,7 @@ from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.lifecycle import Phase
 from chladni_runtime.server.peers import PeerSet
 from chladni_runtime.server.server import request_gate
+from chladni_runtime.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -354,6 +355,8 @@ def build_application(
             scorer=scorer,
             admission=searches,
         ),
+        audio_cutter=audio_features,
+        spool=Spool(settings.spool_limits),
         spectrogram_renderer=audio_features,
         music_analyzer=music,
         music_describer=describer,
@@ -384,6 +387,8 @@ def build_application(
             max_concurrent_uploads=settings.max_concurrent_creations,
             min_upload_bytes_per_second=settings.min_upload_bytes_per_second,
             max_audio_bytes=settings.max_audio_bytes,
+            max_upload_bytes=settings.max_upload_bytes,
+            max_upload_seconds=settings.max_upload_seconds,
             min_audio_seconds=settings.min_audio_seconds,
             max_audio_seconds=settings.max_audio_seconds,
             max_live_seconds=settings.max_live_seconds,

@@ -33,6 +33,7 @@ from chladni_runtime.settings import (
     check_files,
     split_list,
 )
+from chladni_runtime.spool import SpoolLimits
 
 _DAY_SECONDS: Final = 24 * 60 * 60
 _MEBIBYTE: Final = 1024 * 1024
@@ -285,6 +286,22 @@ class GatewaySettings(CallingServiceSettings):
     max_audio_bytes: int = Field(
         10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest recording, in bytes."
     )
+    max_upload_bytes: int = Field(
+        200 * _MEBIBYTE,
+        ge=1024,
+        le=1024**3,
+        description="Largest recording of which a part is chosen, in bytes; one above "
+        "`max_audio_bytes` comes in pieces and waits on disk, in TMPDIR.",
+    )
+    max_large_uploads: int = Field(
+        4,
+        ge=1,
+        le=1000,
+        description="Such uploads at a time at most; each with `max_upload_bytes` of disk.",
+    )
+    max_upload_seconds: float = Field(
+        1800.0, gt=0, le=_DAY_SECONDS, description="Time for such an upload to arrive."
+    )
     max_image_bytes: int = Field(
         10 * _MEBIBYTE, ge=1024, le=1024 * _MEBIBYTE, description="Largest image to compare, in bytes."
     )
@@ -379,6 +396,16 @@ class GatewaySettings(CallingServiceSettings):
                 "of this one, as the claim aud has it.",
             )
         return self
+
+    @property
+    def spool_limits(self) -> SpoolLimits:
+        """What may wait on disk."""
+        return SpoolLimits(
+            max_bytes=self.max_upload_bytes,
+            max_files=self.max_large_uploads,
+            max_seconds=self.max_upload_seconds,
+            min_bytes_per_second=self.min_upload_bytes_per_second,
+        )
 
     @field_validator("session_key")
     @classmethod

@@ -89,6 +89,7 @@ async def test_versions_limits_and_health_are_told(gateway):
         "image_count": 0,
         "limits": {
             "max_audio_bytes": 10 * 1024 * 1024,
+            "max_upload_bytes": 200 * 1024 * 1024,
             "min_audio_duration_seconds": 0.1,
             "max_audio_duration_seconds": 30.0,
             "max_live_duration_seconds": 120.0,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
-from chladni_gateway.rest.multipart import FieldRule, read_form
+from chladni_gateway.rest.forms.multipart import FieldRule, read_form
 
 BOUNDARY = "----boundary-7f3a"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"

@@ -11,7 +11,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect as websocket_connect
 
 from chladni_gateway.rest import http_connections
-from chladni_gateway.rest import uploads as upload_module
+from chladni_gateway.rest.forms import places as upload_module
 from chladni_gateway.rest.middleware import body_limit
 from chladni_gateway.rest.routes import live
 

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chladni_contract.errors import DeadlineExceededError, FaultError, Reason
-from chladni_gateway.rest.uploads import UploadPlaces, read_npy
+from chladni_gateway.rest.forms.fields import read_npy
+from chladni_gateway.rest.forms.places import UploadPlaces
 
 EXAMPLES = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import NotFoundError, Reason
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from chladni_contract.errors import ChladniError
 
+CUT_RATE_HZ: Final = 8000
 LIVE_BINS: Final = 4
 LIVE_POWER_DB: Final = -20.0
 CALIBRATION: Final = "scripted-calibration"
@@ -56,7 +58,8 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         requests: Every request for features so far.
         spectrogram_requests: Every request for a spectrogram so far.
         open_streams: Live sounds in progress.
-        received_bytes: Bytes of live sound so far.
+        received_bytes: Bytes of live sound, and of files to be cut, so far.
+        cut_configs: Which parts of files were asked for so far.
     """
 
     def __init__(self) -> None:
@@ -74,6 +77,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         self.spectrogram_requests: list[audio_pb2.RenderSpectrogramRequest] = []
         self.open_streams = 0
         self.received_bytes = 0
+        self.cut_configs: list[audio_pb2.CutConfig] = []
 
     async def RenderSpectrogram(
         self, request: audio_pb2.RenderSpectrogramRequest, _context: Any
@@ -122,6 +126,29 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
             )
         finally:
             self.open_streams -= 1
+
+    async def CutAudio(
+        self, request_iterator: AsyncIterator[audio_pb2.CutAudioRequest], _context: Any
+    ) -> AsyncIterator[audio_pb2.CutAudioResponse]:
+        """Answer with one second of silence, whatever comes."""
+        config = (await anext(request_iterator)).config
+        self.cut_configs.append(config)
+        self._check("cut")
+        yield audio_pb2.CutAudioResponse(heartbeat=generation_pb2.Heartbeat())
+        digest = hashlib.sha256()
+        async for request in request_iterator:
+            digest.update(request.content)
+            self.received_bytes += len(request.content)
+        audio = media_pb2.AudioProperties(
+            format=media_pb2.AUDIO_FORMAT_WAV,
+            sample_rate_hz=CUT_RATE_HZ,
+            channel_count=2,
+            duration=Duration(seconds=1),
+            sha256=digest.hexdigest(),
+            start=config.start,
+        )
+        yield audio_pb2.CutAudioResponse(cut=audio_pb2.AudioCut(audio=audio, sample_count=CUT_RATE_HZ))
+        yield audio_pb2.CutAudioResponse(samples=bytes(4 * CUT_RATE_HZ))
 
     async def ExtractFeatures(
         self, request: audio_pb2.ExtractFeaturesRequest, _context: Any

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from chladni_client._transport.connection import Connection
 from chladni_client._transport.retries import Attempts, RetryPolicy
+from chladni_client.files import LargeFile
 from chladni_client.types.timeouts import Timeouts
 
 ResponseT = TypeVar("ResponseT")
+
+_SLOW_BYTES_PER_SECOND: Final = 125_000
+"""Rate at which large files are expected to travel at least."""
 
 
 class Calls:
@@ -55,8 +59,10 @@ class Calls:
                 return
             request.page_token = page.next_page_token
 
-    def _attempts_of_creation(self, timeout_seconds: float | None) -> Attempts:
+    def _attempts_of_creation(self, timeout_seconds: float | None, file: LargeFile | None = None) -> Attempts:
         seconds = self._timeouts.creation_seconds if timeout_seconds is None else timeout_seconds
+        if timeout_seconds is None and file is not None:
+            seconds += file.size_bytes / _SLOW_BYTES_PER_SECOND
         return Attempts(self._retry_policy, seconds)
 
     def _call_seconds(self, timeout_seconds: float | None) -> float:

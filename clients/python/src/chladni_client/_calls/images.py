@@ -42,7 +42,8 @@ class ImageCalls(Calls):
             sample_rate_hz: Sample rate of an array of samples; absent for a file.
             request_id: UUID of the request: with the same one, an equal request within an hour gives the same
                 image. Drawn if absent, and the same for all attempts of this call.
-            timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
+            timeout_seconds: Time for the call; if absent, `Timeouts.creation_seconds`, and for a large file
+                of which a part is chosen also a second for each 125 kB.
             on_event: Called on the event loop with each event on the way; what it raises ends the call. To
                 get previews, or to do more than report, use `stream_image`.
             **options: What is chosen for the image: recipe, seed, steps, prompt and more; see
@@ -89,15 +90,16 @@ class ImageCalls(Calls):
             **options: As for `create_image`.
         """
         requests.check_option_names("stream_image", options)
+        clip, file = await requests.to_clip_and_file(audio, sample_rate_hz, options)
         request = requests.to_create_image_request(
-            await requests.to_optional_clip(audio, sample_rate_hz),
+            clip,
             preview_interval_steps=preview_interval_steps,
             preview_size_pixels=preview_size_pixels,
             request_id=request_id,
             **options,
         )
-        attempts = self._attempts_of_creation(timeout_seconds)
-        async with aclosing(created_events(self._gateway, request, attempts)) as events:
+        attempts = self._attempts_of_creation(timeout_seconds, file)
+        async with aclosing(created_events(self._gateway, request, attempts, file=file)) as events:
             async for event in events:
                 yield await with_file(self._gateway, event, attempts)
 

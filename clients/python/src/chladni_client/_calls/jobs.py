@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from chladni.gateway.v1 import job_service_pb2 as jobs_pb2
 from chladni.gateway.v1 import job_service_pb2_grpc as jobs_grpc
 from chladni_client._calls.base import Calls
-from chladni_client._calls.streams import job_events, with_file
+from chladni_client._calls.streams import job_events, upload_messages, with_file
 from chladni_client._messages import job_results, requests
 from chladni_client._transport.retries import Attempts
 
@@ -46,13 +46,19 @@ class JobCalls(Calls):
             **options: As for `create_image`.
         """
         requests.check_option_names("create_job", options)
+        clip, file = await requests.to_clip_and_file(audio, sample_rate_hz, options)
         creation = requests.to_create_image_request(
-            await requests.to_optional_clip(audio, sample_rate_hz),
+            clip,
             preview_interval_steps=preview_interval_steps,
             preview_size_pixels=preview_size_pixels,
             request_id=request_id,
             **options,
         )
+        if file is not None:
+            messages = upload_messages(jobs_pb2.CreateJobFromUploadRequest, creation, file)
+            seconds = self._attempts_of_creation(timeout_seconds, file).remaining_seconds
+            uploaded = await self._call(self._job_stub.CreateJobFromUpload, messages, seconds)
+            return job_results.to_job(uploaded.job)
         request = jobs_pb2.CreateJobRequest(creation=creation)
         response = await self._call(self._job_stub.CreateJob, request, timeout_seconds)
         return job_results.to_job(response.job)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
@@ -22,17 +22,31 @@ from chladni_client._messages.requests import to_pcm_config
 from chladni_client._transport.connection import Connection
 from chladni_client._transport.retries import Attempts, RetryPolicy
 from chladni_client.errors import FaultError, TemporaryError
+from chladni_client.files import LargeFile
 from chladni_client.types.events import CreationEvent, ImageCreated, Progress, Retrying, Started
 from chladni_client.types.jobs import JobEvent, JobEventContent
 from chladni_client.types.live import LiveEvent, PcmFormat
 
 EventT = TypeVar("EventT", bound=JobEventContent)
+MessageT = TypeVar("MessageT")
+
+_PIECE_BYTES: Final = 512 * 1024
 
 
 async def created_events(
-    gateway: Connection, request: creation_pb2.CreateImageRequest, attempts: Attempts
+    gateway: Connection,
+    request: creation_pb2.CreateImageRequest,
+    attempts: Attempts,
+    *,
+    file: LargeFile | None = None,
 ) -> AsyncGenerator[CreationEvent, None]:
     """Yield what happens, the image last; closing the generator cancels the call.
+
+    Args:
+        gateway: Connection to the gateway.
+        request: What to create.
+        attempts: How often to try.
+        file: Recording that follows in pieces; `None` if the request holds it.
 
     Raises:
         ChladniError: The server refused at last, or failed.
@@ -40,7 +54,7 @@ async def created_events(
     while True:
         has_started = False
         try:
-            async with aclosing(_events_of_one_call(gateway, request, attempts)) as events:
+            async with aclosing(_events_of_one_call(gateway, request, attempts, file)) as events:
                 async for event in events:
                     has_started = has_started or isinstance(event, Started | Progress)
                     yield event
@@ -55,15 +69,25 @@ async def created_events(
 
 
 async def _events_of_one_call(
-    gateway: Connection, request: creation_pb2.CreateImageRequest, attempts: Attempts
+    gateway: Connection,
+    request: creation_pb2.CreateImageRequest,
+    attempts: Attempts,
+    file: LargeFile | None,
 ) -> AsyncGenerator[CreationEvent, None]:
     stub: gateway_grpc.ImageServiceAsyncStub = gateway_grpc.ImageServiceStub(gateway.channel)
     is_created = False
     with gateway.calling() as metadata:
-        call = stub.CreateImage(request, timeout=attempts.remaining_seconds, metadata=metadata)
+        call: Any
+        is_ready = asyncio.Event()
+        if file is None:
+            call = stub.CreateImage(request, timeout=attempts.remaining_seconds, metadata=metadata)
+        else:
+            messages = upload_messages(gateway_pb2.CreateImageFromUploadRequest, request, file, is_ready)
+            call = stub.CreateImageFromUpload(messages, timeout=attempts.remaining_seconds, metadata=metadata)
         try:
             async for response in call:
-                event = to_creation_event(response)
+                is_ready.set()
+                event = to_creation_event(response if file is None else response.creation)
                 is_created = is_created or isinstance(event, ImageCreated)
                 if event is not None:
                     yield event
@@ -71,6 +95,21 @@ async def _events_of_one_call(
             call.cancel()  # does nothing to a call that has ended
     if not is_created:
         raise FaultError("The server ended the stream without an image.", reason="INTERNAL")
+
+
+async def upload_messages(
+    kind: Callable[..., MessageT],
+    request: creation_pb2.CreateImageRequest,
+    file: LargeFile,
+    is_ready: asyncio.Event | None = None,
+) -> AsyncIterator[MessageT]:
+    """Yield the messages of an upload: what to create, and the file once the server is ready for it."""
+    yield kind(creation=request)
+    if is_ready is not None:
+        await is_ready.wait()
+    with file.path.open("rb") as opened:
+        while piece := await asyncio.to_thread(opened.read, _PIECE_BYTES):
+            yield kind(content=piece)
 
 
 async def job_events(

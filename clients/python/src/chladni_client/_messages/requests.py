@@ -20,7 +20,7 @@ from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client._messages.samples import to_file
 from chladni_client.errors import InvalidInputError
-from chladni_client.files import FileSource, is_image_id, read_upload
+from chladni_client.files import FileSource, LargeFile, is_image_id, large_file_of, read_upload
 from chladni_client.types.audio import AudioInput, Colormap, Feature, MelOptions, SupportsArray
 from chladni_client.types.images import CreatedImage, ImageFormat, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis
@@ -115,6 +115,28 @@ async def to_optional_clip(
 ) -> media_pb2.AudioClip | None:
     """Return the message of a recording, as `to_audio_clip` does; `None` if there is none."""
     return None if audio is None else await to_audio_clip(audio, sample_rate_hz)
+
+
+async def to_clip_and_file(
+    audio: AudioInput | None, sample_rate_hz: int | None, options: Mapping[str, object]
+) -> tuple[media_pb2.AudioClip | None, LargeFile | None]:
+    """Return the message of a recording, and the file that is to follow it in pieces, if it is a large one.
+
+    Args:
+        audio: The recording.
+        sample_rate_hz: Sample rate of an array of samples.
+        options: Options of the image: a file follows only if they choose a part of it.
+
+    Raises:
+        TypeError: An array has no sample rate, or a file has one.
+        InvalidInputError: The file is too large, or the array is not one of samples.
+        OSError: The file cannot be read.
+    """
+    chooses_part = any(options.get(name) is not None for name in ("start_seconds", "end_seconds"))
+    large = await asyncio.to_thread(large_file_of, audio) if chooses_part and sample_rate_hz is None else None
+    if large is None:
+        return await to_optional_clip(audio, sample_rate_hz), None
+    return media_pb2.AudioClip(display_name=large.display_name), large
 
 
 async def to_image_reference(image: ImageSource) -> gateway_pb2.ImageReference:

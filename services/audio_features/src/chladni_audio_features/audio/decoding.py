@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import pickle
 import struct
 from dataclasses import replace
-from typing import Final
+from pathlib import Path
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -117,7 +119,7 @@ class AudioDecoder:
         return resampled(self.read(data), self._sample_rate_hz)
 
     def read(
-        self, data: bytes, part: ClipPart | None = None, *, token: CancellationToken | None = None
+        self, file: bytes | Path, part: ClipPart | None = None, *, token: CancellationToken | None = None
     ) -> AudioClip:
         """Decode a file, or a part of it, at the sample rate it has.
 
@@ -125,7 +127,8 @@ class AudioDecoder:
         allowed audio whatever the file contains. Channels are averaged, unless they cancel each other.
 
         Args:
-            data: the whole file; its kind is recognised by content.
+            file: the bytes of the whole file, or where it is, and then only what is needed is read; its
+                kind is recognised by content.
             part: which part is meant; `None` for all of it.
             token: whether the audio is still wanted.
 
@@ -135,6 +138,7 @@ class AudioDecoder:
         Raises:
             AudioError: one of its subclasses, by the fault; see `chladni_audio_features.audio.errors`.
         """
+        data = _mapped(file) if isinstance(file, Path) else file
         check_size(data, limits=self._limits, part=part)
         if part is not None:
             check_part(part, limits=self._limits)
@@ -146,7 +150,7 @@ class AudioDecoder:
                 return self._read_samples(data, header, encoding, part)
         elif kind.container is Container.OGG:
             _check_last_page(data)
-        clip = self._run(data, DecodingTask(kind, self._limits, part), token)
+        clip = self._run(file, len(data), DecodingTask(kind, self._limits, part), token)
         check_not_too_short(clip.duration_seconds, limits=self._limits)
         return clip
 
@@ -167,14 +171,17 @@ class AudioDecoder:
         source = SourceFormat(Container.WAV, header.codec, header.sample_rate_hz, header.channels, 0.0)
         return read_part(reader, memoryview(data)[header.start : end], source, limits=self._limits, part=part)
 
-    def _run(self, data: bytes, task: DecodingTask, token: CancellationToken | None) -> AudioClip:
+    def _run(
+        self, file: bytes | Path, size_bytes: int, task: DecodingTask, token: CancellationToken | None
+    ) -> AudioClip:
         if self._processes is None:
-            return decode_file(data, task)
+            return decode_file(file, task)
         name = task.kind.container.value
         try:
-            return self._processes.run(decode_file, pickle.PickleBuffer(data), task, token=token)
+            content = file if isinstance(file, Path) else pickle.PickleBuffer(file)
+            return self._processes.run(decode_file, content, task, token=token)
         except ProcessTimeoutError as error:
-            _log.warning("decoding took too long", extra={"format": name, "size_bytes": len(data)})
+            _log.warning("decoding took too long", extra={"format": name, "size_bytes": size_bytes})
             raise CorruptAudioError(
                 f"decoding the {name} file takes more than {error.limit_seconds:g} s, which no sound file "
                 f"needs; it "
@@ -190,7 +197,7 @@ class AudioDecoder:
                 metadata={"max_bytes": max_bytes},
             ) from None
         except ProcessEndedError:
-            _log.warning("a decoding process ended", extra={"format": name, "size_bytes": len(data)})
+            _log.warning("a decoding process ended", extra={"format": name, "size_bytes": size_bytes})
             raise CorruptAudioError(
                 f"the {name} file makes the decoder fail; it is damaged: convert it, for example with "
                 "`ffmpeg -i FILE audio.flac`"
@@ -205,6 +212,14 @@ def resampled(clip: AudioClip, sample_rate_hz: int) -> AudioClip:
         clip.samples, clip.sample_rate_hz, sample_rate_hz, quality=_RESAMPLING_QUALITY
     )
     return replace(clip, samples=samples, sample_rate_hz=sample_rate_hz)
+
+
+def _mapped(file: Path) -> bytes:
+    """Return a file of which only the pages are in memory that are read; what reads bytes can read it too."""
+    with file.open("rb") as opened:
+        if not file.stat().st_size:
+            return b""
+        return cast("bytes", mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ))
 
 
 def _check_last_page(data: bytes) -> None:

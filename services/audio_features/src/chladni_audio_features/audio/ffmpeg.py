@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import av
@@ -90,13 +92,13 @@ def warm_up() -> None:
         av.Codec(name, "r")
 
 
-def decode_file(content: bytes | memoryview, task: DecodingTask) -> AudioClip:
+def decode_file(content: bytes | memoryview | Path, task: DecodingTask) -> AudioClip:
     """Decode a file at the sample rate it has, in mono.
 
     Packets that cannot be decoded are left out, and warned of.
 
     Args:
-        content: The whole file.
+        content: The whole file, or where it is.
         task: What it is, and how it is decoded.
 
     Raises:
@@ -108,9 +110,15 @@ def decode_file(content: bytes | memoryview, task: DecodingTask) -> AudioClip:
     with av.logging.Capture() as log:
         options = _WAV_OPTIONS if task.kind.container is Container.WAV else _OPTIONS
         try:
-            with av.open(
-                _MemoryFile(content), "r", format=task.kind.demuxer, options=options, metadata_errors="ignore"
-            ) as container:
+            with ExitStack() as stack:
+                file: Any = (
+                    stack.enter_context(content.open("rb"))
+                    if isinstance(content, Path)
+                    else _MemoryFile(content)
+                )
+                container = stack.enter_context(
+                    av.open(file, "r", format=task.kind.demuxer, options=options, metadata_errors="ignore")
+                )
                 stream, warnings = _choose_stream(container, task)
                 decoding = _Decoding(container, stream, task, log)
                 decoding.run()
@@ -367,8 +375,7 @@ class _Decoding:
         if not self._position and self._faults:
             raise CorruptAudioError(
                 f"none of the {self._packet_count} packets of the {name} file can be decoded; it is damaged: "
-                f"send "
-                f"another copy, or {_CONVERSION}",
+                f"send another copy, or {_CONVERSION}",
                 metadata={"found": 0, "declared": self._packet_count},
             )
         declared = self._declared_seconds
@@ -406,8 +413,7 @@ class _Decoding:
             yield new_warning(
                 WarningReason.AUDIO_DAMAGED,
                 f"{places} of the audio could not be decoded as they should, the first one at {first:.2f} s; "
-                f"what is "
-                "there may be missing or sound wrong. If that matters, send another copy.",
+                "what is there may be missing or sound wrong. If that matters, send another copy.",
                 count=count,
                 first_seconds=first,
             )
@@ -415,8 +421,7 @@ class _Decoding:
             yield new_warning(
                 WarningReason.AUDIO_INCOMPLETE,
                 f"The file cannot be read to its end; {self._position:.2f} s of its audio are there. If that "
-                f"matters, "
-                "send the complete file.",
+                "matters, send the complete file.",
                 duration_seconds=round(self._position, 3),
             )
 

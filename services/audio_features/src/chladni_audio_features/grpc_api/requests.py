@@ -306,6 +306,46 @@ def read_chunk(request: audio_pb2.StreamFeaturesRequest) -> bytes | None:
     return request.pcm
 
 
+def read_cut_part(request: audio_pb2.CutAudioRequest) -> ClipPart:
+    """Return which part the first message of an upload asks for.
+
+    Raises:
+        InvalidInputError: the message holds no configuration.
+    """
+    if request.WhichOneof("payload") != "config":
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            "The first message must hold config; send it before content.",
+            field="config",
+        )
+    config = request.config
+    return ClipPart(
+        start_seconds=config.start.ToNanoseconds() / 1e9,
+        end_seconds=config.end.ToNanoseconds() / 1e9 if config.HasField("end") else None,
+    )
+
+
+def read_file_chunk(request: audio_pb2.CutAudioRequest) -> bytes:
+    """Return the bytes of a later message of an upload.
+
+    Raises:
+        InvalidInputError: the message holds none, or too many.
+    """
+    if request.WhichOneof("payload") != "content":
+        raise InvalidInputError(
+            Reason.INVALID_FIELD, "Messages after the first one must hold content.", field="content"
+        )
+    if len(request.content) > MAX_CHUNK_BYTES:
+        raise InvalidInputError(
+            Reason.FILE_TOO_LARGE,
+            f"content holds {len(request.content)} bytes, at most {MAX_CHUNK_BYTES} are allowed in a "
+            "message; send it in several.",
+            field="content",
+            metadata={"size_bytes": len(request.content), "max_bytes": MAX_CHUNK_BYTES},
+        )
+    return request.content
+
+
 def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsRequest:
     """Return what a request wants of initial latents.
 

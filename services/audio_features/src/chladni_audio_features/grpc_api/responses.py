@@ -88,6 +88,17 @@ def to_image_message(
     )
 
 
+def to_cut_message(properties: SourceProperties, *, sample_count: int) -> audio_pb2.CutAudioResponse:
+    """Convert what was cut out of a file; its samples follow."""
+    return audio_pb2.CutAudioResponse(
+        cut=audio_pb2.AudioCut(
+            audio=to_properties_message(properties),
+            sample_count=sample_count,
+            warnings=map(to_warning_message, properties.warnings),
+        )
+    )
+
+
 def to_ready_message(
     settings: MelSettings, *, max_seconds: float, max_chunk_bytes: int
 ) -> audio_pb2.StreamFeaturesResponse:

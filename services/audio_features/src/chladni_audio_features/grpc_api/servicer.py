@@ -15,6 +15,7 @@ from chladni.generation.v1 import generation_pb2
 from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.audio.pcm import PcmReader
 from chladni_audio_features.extraction import FeatureExtractor, SourceProperties
+from chladni_audio_features.grpc_api.cutting import AudioCutter
 from chladni_audio_features.grpc_api.requests import (
     MAX_CHUNK_BYTES,
     MAX_MEL_CELLS,
@@ -41,6 +42,7 @@ from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, with_heartbeats
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.request_context import cancellation_of
+from chladni_runtime.spool import Spool
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -53,6 +55,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         workers: Threads that it runs on.
         decoding_limits: What live PCM may be, apart from its length.
         live_limits: How long live PCM may be.
+        spool: Where large files wait.
         metrics: What is counted.
         heartbeat_seconds: Silence after which a live stream sends a heartbeat.
     """
@@ -64,6 +67,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         workers: WorkerPool,
         decoding_limits: DecodingLimits,
         live_limits: LiveLimits,
+        spool: Spool,
         metrics: AudioMetrics,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
@@ -71,6 +75,7 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         self._workers = workers
         self._decoding_limits = decoding_limits
         self._live_limits = live_limits
+        self._cutter = AudioCutter(extractor, workers=workers, spool=spool, limits=decoding_limits)
         self._metrics = metrics
         self._heartbeat_seconds = heartbeat_seconds
 
@@ -120,6 +125,16 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
 
         with cancellation_of(context) as token:
             return await self._workers.run(token, work, token)
+
+    async def CutAudio(
+        self, request_iterator: AsyncIterator[audio_pb2.CutAudioRequest], context: Context
+    ) -> AsyncIterator[audio_pb2.CutAudioResponse]:
+        """Cut a part out of a file that comes in pieces."""
+        with cancellation_of(context) as token:
+            cutting = self._cutter.cut(request_iterator, token)
+            async with aclosing(with_heartbeats(cutting, self._heartbeat_seconds)) as responses:
+                async for response in responses:
+                    yield response or audio_pb2.CutAudioResponse(heartbeat=generation_pb2.Heartbeat())
 
     async def RenderSpectrogram(
         self, request: audio_pb2.RenderSpectrogramRequest, context: Context

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -15,6 +16,7 @@ from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.backends.messages import (
     to_audio_features,
     to_clip_message,
+    to_cut_clip,
     to_encoding_message,
     to_extract_request,
     to_image,
@@ -34,11 +36,12 @@ if TYPE_CHECKING:
     from chladni_gateway.domain.images import Image, ImageEncoding
     from chladni_gateway.domain.live import LiveChunk, LiveEvent
     from chladni_gateway.domain.models import ModelSummary
-    from chladni_gateway.domain.ports import SpectrogramSize
+    from chladni_gateway.domain.ports import Cut, SpectrogramSize
     from chladni_runtime.execution.deadlines import Deadline
 
 
 _SERVICE: Final = audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"]
+_PIECE_BYTES: Final = 2**20
 
 
 class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub"]):
@@ -74,7 +77,52 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
                 Reason.NOT_IMPLEMENTED,
                 f"The service {self.name} cannot embed a clip by several models in one call. Update it.",
             )
-        return to_audio_features(response)
+        features = to_audio_features(response)
+        if clip.source is None:
+            return features
+        return replace(features, audio=clip.source.audio, warnings=clip.source.warnings + features.warnings)
+
+    @asynccontextmanager
+    async def cutting(self, clip: AudioClip, deadline: Deadline) -> AsyncIterator[Cut]:
+        """Yield, once the service is ready, what takes a file in pieces and returns the part of it.
+
+        Args:
+            clip: Says which part it is, and how the file is called; without content.
+            deadline: When it must be done.
+
+        Raises:
+            ChladniError: The file or the part cannot be used, or the service failed.
+        """
+        message = to_clip_message(clip)
+        config = audio_pb2.CutConfig(
+            start=message.start if message.HasField("start") else None,
+            end=message.end if message.HasField("end") else None,
+        )
+        async with self.call(deadline) as (stub, options):
+            call: Any = stub.CutAudio(None, timeout=options.timeout, metadata=options.metadata)
+
+            async def cut(pieces: AsyncIterator[bytes]) -> AudioClip:
+                async for piece in pieces:
+                    for start in range(0, len(piece), _PIECE_BYTES):
+                        content = piece[start : start + _PIECE_BYTES]
+                        await call.write(audio_pb2.CutAudioRequest(content=content))
+                await call.done_writing()
+                found, samples = audio_pb2.AudioCut(), bytearray()
+                while response := await call.read():  # Else the end of the call.
+                    if response.WhichOneof("event") == "cut":
+                        found = response.cut
+                    samples += response.samples
+                return to_cut_clip(clip, found, bytes(samples))
+
+            try:
+                await call.write(audio_pb2.CutAudioRequest(config=config))
+                await call.read()
+                yield cut
+            except asyncio.InvalidStateError:  # The call had ended before a piece was sent.
+                await call.read()
+                raise
+            finally:
+                call.cancel()
 
     async def render(
         self,

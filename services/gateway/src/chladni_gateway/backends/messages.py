@@ -19,13 +19,16 @@ from chladni_contract.errors import FaultError, Reason
 from chladni_contract.provenance_messages import to_provenance, to_provenance_message
 from chladni_contract.warnings import to_warning
 from chladni_gateway.domain.audio import (
+    AudioClip,
     AudioFeatures,
     AudioProperties,
+    ClipSource,
     Descriptor,
     Embedding,
     InitialLatents,
     LatentBasis,
     PcmEncoding,
+    PcmFormat,
 )
 from chladni_gateway.domain.events import Completed, GenerationEvent, Progressed, Queued, Started
 from chladni_gateway.domain.generation import Priority
@@ -36,7 +39,7 @@ from chladni_gateway.domain.models import ModelSummary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from chladni_gateway.domain.audio import AudioClip, FeatureSelection
+    from chladni_gateway.domain.audio import FeatureSelection
     from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin, PreviewRequest
     from chladni_gateway.domain.images import ImageEncoding
 
@@ -116,8 +119,13 @@ def _with_generation(
 
 
 def to_clip_message(clip: AudioClip) -> media_pb2.AudioClip:
-    """Return the message of a clip."""
-    start = None if clip.start_seconds is None else to_duration(clip.start_seconds)
+    """Return the message of a clip.
+
+    One that was cut out of a file is sent as the part of its samples that begins at 0, because a part
+    may have more bytes than a whole clip.
+    """
+    start_seconds = 0.0 if clip.source else clip.start_seconds
+    start = None if start_seconds is None else to_duration(start_seconds)
     end = None if clip.end_seconds is None else to_duration(clip.end_seconds)
     if clip.pcm is None:
         return media_pb2.AudioClip(content=clip.content, display_name=clip.name, start=start, end=end)
@@ -153,18 +161,28 @@ def to_extract_request(clip: AudioClip, selection: FeatureSelection) -> audio_pb
     return request
 
 
+def to_cut_clip(clip: AudioClip, found: audio_pb2.AudioCut, samples: bytes) -> AudioClip:
+    """Return the clip that was cut out of the file of another."""
+    rate_hz = found.audio.sample_rate_hz
+    source = ClipSource(_to_audio_properties(found.audio), tuple(map(to_warning, found.warnings)))
+    return AudioClip(samples, clip.name, PcmFormat(rate_hz, 1, PcmEncoding.FLOAT32), source=source)
+
+
+def _to_audio_properties(audio: media_pb2.AudioProperties) -> AudioProperties:
+    return AudioProperties(
+        format=media_pb2.AudioFormat.Name(audio.format).removeprefix("AUDIO_FORMAT_").lower(),
+        sample_rate_hz=audio.sample_rate_hz,
+        channel_count=audio.channel_count,
+        duration_seconds=audio.duration.ToNanoseconds() / 1e9,
+        sha256=audio.sha256,
+        start_seconds=audio.start.ToNanoseconds() / 1e9 if audio.HasField("start") else None,
+    )
+
+
 def to_audio_features(response: audio_pb2.ExtractFeaturesResponse) -> AudioFeatures:
     """Return the features of a response."""
-    audio = response.audio
     return AudioFeatures(
-        audio=AudioProperties(
-            format=media_pb2.AudioFormat.Name(audio.format).removeprefix("AUDIO_FORMAT_").lower(),
-            sample_rate_hz=audio.sample_rate_hz,
-            channel_count=audio.channel_count,
-            duration_seconds=audio.duration.ToNanoseconds() / 1e9,
-            sha256=audio.sha256,
-            start_seconds=audio.start.ToNanoseconds() / 1e9 if audio.HasField("start") else None,
-        ),
+        audio=_to_audio_properties(response.audio),
         descriptors=_to_descriptors(response.descriptors),
         embedding=to_embedding(response.embedding),
         further_embeddings=tuple(map(to_embedding, response.further_embeddings)),

@@ -43,6 +43,7 @@ class AudioClip:
         pcm: How to read samples; `None` for a file.
         start_seconds: Where the part that is meant begins; `None` for the beginning.
         end_seconds: Where the part that is meant ends; `None` for the audio's end.
+        source: The file that the samples were cut out of; `None` if they were not.
     """
 
     content: bytes
@@ -50,6 +51,7 @@ class AudioClip:
     pcm: PcmFormat | None = None
     start_seconds: float | None = None
     end_seconds: float | None = None
+    source: ClipSource | None = None
 
     @property
     def is_part(self) -> bool:
@@ -77,6 +79,19 @@ class AudioProperties:
     duration_seconds: float
     sha256: str
     start_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSource:
+    """The file that a clip was cut out of.
+
+    Attributes:
+        audio: What was found in it, and the part that was cut out.
+        warnings: What its sender should know about it.
+    """
+
+    audio: AudioProperties
+    warnings: tuple[ServiceWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

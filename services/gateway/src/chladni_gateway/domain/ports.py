@@ -6,9 +6,10 @@ be reached, or DEADLINE_EXCEEDED.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from chladni_gateway.domain.audio import (
@@ -117,6 +118,23 @@ class AudioAnalyzer(Backend, Protocol):
         """Return the descriptors of a clip and what is selected; the clip is sent and decoded once.
 
         A model that fails makes the whole analysis fail.
+        """
+        ...
+
+
+Cut: TypeAlias = Callable[[AsyncIterator[bytes]], Awaitable[AudioClip]]
+"""Takes the pieces of a file and returns the part of it that was chosen."""
+
+
+class AudioCutter(Protocol):
+    """Cuts parts out of files that are larger than a message."""
+
+    def cutting(self, clip: AudioClip, deadline: Deadline) -> AbstractAsyncContextManager[Cut]:
+        """Yield, once the service is ready, what takes a file in pieces and returns the part of it.
+
+        Args:
+            clip: Says which part it is; without content.
+            deadline: When it must be done.
         """
         ...
 

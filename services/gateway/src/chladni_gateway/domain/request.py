@@ -58,6 +58,11 @@ class CreationRequest:
     request_id: UUID | None = None
 
     @property
+    def has_samples(self) -> bool:
+        """Whether it holds a file or samples."""
+        return bool(self.clip.content or self.clip.pcm)
+
+    @property
     def has_audio(self) -> bool:
         """Whether it has a recording, without which it must have initial latents."""
         return bool(self.clip.content or self.clip.name or self.clip.pcm)
@@ -130,12 +135,32 @@ def token_after(identifier: UUID) -> str:
     return identifier.hex
 
 
+def check_upload(request: CreationRequest) -> None:
+    """Require that a request whose recording comes in pieces chooses a part of it, and holds nothing of it.
+
+    Raises:
+        InvalidInputError: It does not.
+    """
+    if request.has_samples:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"{AUDIO_FIELD} is set, but the recording comes in pieces; leave it out.",
+            field=AUDIO_FIELD,
+        )
+    if not request.clip.is_part:
+        raise InvalidInputError(
+            Reason.MISSING_FIELD,
+            "audio.end is missing; choose a part of the recording by audio.start and audio.end.",
+            field="audio.end",
+        )
+
+
 def clip_too_large(max_audio_bytes: int, size_bytes: int | None = None) -> InvalidInputError:
     """Return the error for a recording of too many bytes; its size is `None` if it is unknown."""
     return InvalidInputError(
         Reason.FILE_TOO_LARGE,
         f"{AUDIO_FIELD} is larger than {max_audio_bytes / 2**20:g} MiB, the limit; "
-        "shorten the recording or compress it, for example as OGG.",
+        "shorten the recording, compress it, for example as OGG, or choose a part of it.",
         field=AUDIO_FIELD,
         metadata={"max_bytes": max_audio_bytes}
         if size_bytes is None
@@ -248,7 +273,7 @@ def check_clip(clip: AudioClip, *, max_audio_bytes: int) -> None:
             f"{AUDIO_FIELD} is empty; send the bytes of an audio file.",
             field=AUDIO_FIELD,
         )
-    if len(clip.content) > max_audio_bytes:
+    if clip.source is None and len(clip.content) > max_audio_bytes:
         raise clip_too_large(max_audio_bytes, len(clip.content))
     _check_part(clip)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chladni.gateway.v1 import creation_pb2
@@ -11,7 +12,7 @@ from chladni.gateway.v1 import image_service_pb2_grpc as service_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni_gateway.backends.messages import to_format_message
 from chladni_gateway.domain.image_store import parse_image_id
-from chladni_gateway.domain.request import last_seen_of, page_size_of, token_after
+from chladni_gateway.domain.request import check_upload, last_seen_of, page_size_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
 from chladni_gateway.grpc_api.deadlines import creation_deadline_of, deadline_of
@@ -23,16 +24,20 @@ from chladni_gateway.grpc_api.images import (
     to_owned_image_message,
 )
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request, to_image_source
+from chladni_gateway.grpc_api.uploads import file_pieces, first_creation, with_some_content
 from chladni_gateway.similarity.search import MAX_MATCHES
 from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.validation import RequestValidator
+from chladni_runtime.spool import draining
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     import grpc
 
     from chladni_gateway.application import Application
+    from chladni_gateway.domain.events import CreationEvent
+    from chladni_gateway.domain.request import CreationRequest
     from chladni_runtime.execution.deadlines import Deadline
 
 _PART_BYTES: Final = 2**20
@@ -66,6 +71,45 @@ class ImageServicer(service_grpc.ImageServiceServicer):
                         yield creation_pb2.CreateImageResponse(heartbeat=generation_pb2.Heartbeat())
                     else:
                         yield to_event_message(event, session_token=session.new_token)
+
+    async def CreateImageFromUpload(
+        self,
+        request_iterator: AsyncIterator[service_pb2.CreateImageFromUploadRequest],
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[service_pb2.CreateImageFromUploadResponse]:
+        """Yield what happens on the way to the image of a part of a file that comes in pieces."""
+        with at_stage(Stage.VALIDATION):
+            session = creating_session_of_call(context, self._application.tokens)
+            async with draining(request_iterator):
+                message = await first_creation(request_iterator)
+                with naming_fields(message):
+                    asked = to_creation_request(message, caller=caller_of(context), owner=session.owner)
+                    self._check_upload(asked)
+        limits = self._application.limits
+
+        async def creation() -> AsyncGenerator[CreationEvent | None, None]:
+            with naming_fields(message):
+                deadline = deadline_of(context, limits.max_upload_seconds)
+                with at_stage(Stage.AUDIO_FEATURES):
+                    async with (
+                        draining(request_iterator),
+                        self._application.audio_cutter.cutting(asked.clip, deadline) as cut,
+                    ):
+                        yield None
+                        clip = await cut(file_pieces(request_iterator))
+                request = replace(asked, clip=clip)
+                deadline = creation_deadline_of(context, request, limits)
+                async with aclosing(self._application.creator.create(request, deadline)) as events:
+                    async for event in events:
+                        yield event
+
+        async with aclosing(with_heartbeats(creation(), limits.heartbeat_seconds)) as events:
+            async for event in events:
+                if event is None:
+                    response = creation_pb2.CreateImageResponse(heartbeat=generation_pb2.Heartbeat())
+                else:
+                    response = to_event_message(event, session_token=session.new_token)
+                yield service_pb2.CreateImageFromUploadResponse(creation=response)
 
     async def GetImage(
         self, request: service_pb2.GetImageRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -172,6 +216,11 @@ class ImageServicer(service_grpc.ImageServiceServicer):
         return service_pb2.ScoreAlignmentResponse(
             score=alignment.score, cosine=alignment.cosine, model=alignment.model
         )
+
+    def _check_upload(self, asked: CreationRequest) -> None:
+        """Check all that can be checked before the file comes."""
+        check_upload(asked)
+        self._application.creator.check(with_some_content(asked))
 
     def _deadline(self, context: grpc.aio.ServicerContext[Any, Any]) -> Deadline:
         return deadline_of(context, self._application.limits.comparison_timeout_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chladni.gateway.v1 import job_service_pb2 as service_pb2
@@ -10,13 +11,16 @@ from chladni.gateway.v1 import job_service_pb2_grpc as service_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni_gateway.creation.job import parse_job_id
 from chladni_gateway.creation.job_runner import page_of
-from chladni_gateway.domain.request import page_size_of
+from chladni_gateway.domain.request import check_upload, page_size_of
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
+from chladni_gateway.grpc_api.deadlines import deadline_of
 from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request
+from chladni_gateway.grpc_api.uploads import file_pieces, first_creation, with_some_content
 from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.validation import RequestValidator
+from chladni_runtime.spool import draining
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,6 +42,9 @@ class JobServicer(service_grpc.JobServiceServicer):
 
     def __init__(self, application: Application) -> None:
         self._runner = application.job_runner
+        self._creator = application.creator
+        self._cutter = application.audio_cutter
+        self._max_upload_seconds = application.limits.max_upload_seconds
         self._tokens = application.tokens
         self._heartbeat_seconds = application.limits.heartbeat_seconds
 
@@ -50,6 +57,32 @@ class JobServicer(service_grpc.JobServiceServicer):
             asked = to_creation_request(request.creation, caller=caller_of(context), owner=session.owner)
             job = await self._runner.start(asked)
         return service_pb2.CreateJobResponse(job=to_job_message(job), session_token=session.new_token)
+
+    async def CreateJobFromUpload(
+        self,
+        request_iterator: AsyncIterator[service_pb2.CreateJobFromUploadRequest],
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> service_pb2.CreateJobFromUploadResponse:
+        """Start a job with a part of a file that comes in pieces."""
+        with at_stage(Stage.VALIDATION):
+            session = creating_session_of_call(context, self._tokens)
+            async with draining(request_iterator):
+                message = await first_creation(request_iterator)
+                with naming_fields(message):
+                    asked = to_creation_request(message, caller=caller_of(context), owner=session.owner)
+                    check_upload(asked)
+                    self._creator.check(with_some_content(asked))
+                    self._runner.check_room(session.owner, caller=asked.caller)
+        with naming_fields(message):
+            deadline = deadline_of(context, self._max_upload_seconds)
+            with at_stage(Stage.AUDIO_FEATURES):
+                async with draining(request_iterator), self._cutter.cutting(asked.clip, deadline) as cut:
+                    clip = await cut(file_pieces(request_iterator))
+            with at_stage(Stage.VALIDATION):
+                job = self._runner.start(replace(asked, clip=clip))
+        return service_pb2.CreateJobFromUploadResponse(
+            job=to_job_message(job), session_token=session.new_token
+        )
 
     async def GetJob(
         self, request: service_pb2.GetJobRequest, context: grpc.aio.ServicerContext[Any, Any]

@@ -77,6 +77,7 @@ class ServerServicer(service_grpc.ServerServiceServicer):
         limits = self._application.limits
         return service_pb2.RequestLimits(
             max_audio_bytes=limits.max_audio_bytes,
+            max_upload_bytes=limits.max_upload_bytes,
             min_audio_duration=to_duration(limits.min_audio_seconds),
             max_audio_duration=to_duration(limits.max_audio_seconds),
             max_live_duration=to_duration(limits.max_live_seconds),

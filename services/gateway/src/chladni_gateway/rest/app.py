@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from chladni_gateway.rest.errors import install_error_handlers
+from chladni_gateway.rest.forms.places import UploadPlaces
+from chladni_gateway.rest.forms.uploads import UploadReader
 from chladni_gateway.rest.middleware.access_log import AccessLogMiddleware
 from chladni_gateway.rest.middleware.allow_header import AllowHeaderMiddleware
 from chladni_gateway.rest.middleware.authentication import OPEN_PATHS, AuthenticationMiddleware
@@ -35,7 +37,6 @@ from chladni_gateway.rest.routes.pages.shared import SHARED_AUDIO_PATH, shared_r
 from chladni_gateway.rest.routes.pages.sign_in import sign_in_routes
 from chladni_gateway.rest.routes.prompts import MAX_SCORE_BYTES, PROMPTS_PATH, SCORE_PATH, prompt_routes
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
-from chladni_gateway.rest.uploads import UploadPlaces, UploadReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,6 +144,8 @@ def create_app(
         max_audio_bytes=limits.max_audio_bytes,
         timeout_seconds=limits.upload_timeout_seconds,
         min_bytes_per_second=limits.min_upload_bytes_per_second,
+        spool=application.spool,
+        cutter=application.audio_cutter,
     )
     routers = (
         generate_routes(application, uploads=uploads, previews=previews),

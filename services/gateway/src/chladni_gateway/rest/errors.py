@@ -31,6 +31,7 @@ _OPTIONS: Final = "options."
 # The REST API has names of its own for these fields of the gRPC contract.
 _REST_NAMES: Final = {
     "audio.content": "file",
+    "content": "file",
     "audio.display_name": "file name",
     "audio.start": "start_seconds",
     "audio.end": "end_seconds",

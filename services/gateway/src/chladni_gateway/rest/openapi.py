@@ -178,6 +178,7 @@ SERVER_INFO: Final[dict[str, Any]] = {
     "api_packages": ["chladni.gateway.v1"],
     "limits": {
         "max_audio_bytes": 10485760,
+        "max_upload_bytes": 209715200,
         "min_audio_duration_seconds": 0.1,
         "max_audio_duration_seconds": 30.0,
         "max_live_duration_seconds": 120.0,

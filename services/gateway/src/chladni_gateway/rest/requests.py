@@ -29,21 +29,18 @@ from chladni_gateway.domain.request import (
     parse_request_id,
 )
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
-from chladni_gateway.rest.middleware.authentication import principal_of
-from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import API, FIRST_API, REQUEST_ID
-from chladni_gateway.rest.uploads import (
-    FORMAT,
+from chladni_gateway.rest.forms.fields import (
     MAX_ARRAY_FILE_BYTES,
-    QUALITY,
     ArrayFile,
-    FormatField,
     Number,
     TrueOrFalse,
-    UploadForm,
     WholeNumber,
     one_of,
 )
+from chladni_gateway.rest.forms.uploads import FORMAT, QUALITY, FormatField, UploadForm
+from chladni_gateway.rest.middleware.authentication import principal_of
+from chladni_gateway.rest.middleware.sessions import session_of
+from chladni_gateway.rest.openapi import API, FIRST_API, REQUEST_ID
 from chladni_runtime.server.peers import customer_of_host
 
 if TYPE_CHECKING:
@@ -52,7 +49,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive
 
-    from chladni_gateway.rest.uploads import UploadReader
+    from chladni_gateway.rest.forms.uploads import UploadReader
 
 ResultT = TypeVar("ResultT")
 

@@ -270,6 +270,9 @@ class RequestLimits(BaseModel):
     """What a request may hold."""
 
     max_audio_bytes: int
+    max_upload_bytes: int = Field(
+        description="Largest file of which a part is chosen by fields before the file."
+    )
     min_audio_duration_seconds: float
     max_audio_duration_seconds: float
     max_live_duration_seconds: float = Field(description="Longest live sound.")

@@ -35,6 +35,19 @@ class ScriptedImages(gateway_grpc.ImageServiceServicer):
                     self.script.wait_until_cancelled()
                 yield event
 
+    def CreateImageFromUpload(
+        self,
+        request_iterator: Iterator[gateway_pb2.CreateImageFromUploadRequest],
+        context: grpc.ServicerContext,
+    ) -> Iterator[gateway_pb2.CreateImageFromUploadResponse]:
+        first = next(request_iterator).creation
+        heartbeat = creation_pb2.CreateImageResponse(heartbeat=generation_pb2.Heartbeat())
+        yield gateway_pb2.CreateImageFromUploadResponse(creation=heartbeat)
+        self.script.uploaded = b"".join(request.content for request in request_iterator)
+        with self.script.answering(first, context):
+            for event in self.script.events:
+                yield gateway_pb2.CreateImageFromUploadResponse(creation=event)
+
     def CompareImages(
         self, request: gateway_pb2.CompareImagesRequest, context: grpc.ServicerContext
     ) -> gateway_pb2.CompareImagesResponse:

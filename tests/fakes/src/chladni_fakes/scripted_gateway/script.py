@@ -38,6 +38,7 @@ class Script:
         self.further_recipes: list[server_service_pb2.Recipe] = []
         self.normal_sets: list[anomaly_pb2.NormalSet] = []
         self.pcm = bytearray()
+        self.uploaded = b""
         self.pcm_config: audio_pb2.PcmConfig | None = None
         self.error_after: tuple[int, SimpleNamespace] | None = None
         self.stops_after: int | None = None

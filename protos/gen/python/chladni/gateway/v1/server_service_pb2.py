@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'chladni/gateway/v1/server_service.proto\x12\x12\x63hladni.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14GetServerInfoRequest\"\'\n\x0bNumberRange\x12\x0b\n\x03min\x18\x01 \x01(\x01\x12\x0b\n\x03max\x18\x02 \x01(\x01\"\xc7\x05\n\rRequestLimits\x12\x17\n\x0fmax_audio_bytes\x18\x01 \x01(\x03\x12\x35\n\x12min_audio_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12max_audio_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11max_live_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11max_message_bytes\x18\x05 \x01(\x03\x12-\n\x04seed\x18\x06 \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12.\n\x05steps\x18\x07 \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12\x37\n\x0eguidance_scale\x18\x08 \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12\x34\n\x0bside_pixels\x18\t \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12\x1d\n\x15max_prompt_characters\x18\n \x01(\x05\x12\x1b\n\x13max_unfinished_jobs\x18\x0b \x01(\x05\x12\x19\n\x11max_matrix_images\x18\x0c \x01(\x05\x12\x34\n\x11min_ping_interval\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fimage_retention\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12;\n\x18\x64\x65\x66\x61ult_creation_timeout\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_images\x18\x10 \x01(\x05\"L\n\x0bServiceInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .chladni.gateway.v1.ServiceState\"\xb9\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0c\x61pi_packages\x18\x02 \x03(\t\x12\x31\n\x06limits\x18\x03 \x01(\x0b\x32!.chladni.gateway.v1.RequestLimits\x12\x31\n\x08services\x18\x04 \x03(\x0b\x32\x1f.chladni.gateway.v1.ServiceInfo\x12\x13\n\x0bimage_count\x18\x05 \x01(\x05\"\xd2\x01\n\x06Recipe\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x04 \x01(\t\x12\x0e\n\x06models\x18\x05 \x03(\t\x12;\n\x0crequirements\x18\x06 \x03(\x0b\x32%.chladni.gateway.v1.RecipeRequirement\x12\x0f\n\x07options\x18\x07 \x03(\t\x12\x18\n\x10required_options\x18\x08 \x03(\t\"j\n\x11RecipeRequirement\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x0b\n\x03met\x18\x02 \x01(\x08\x12\x14\n\x0chas_fallback\x18\x03 \x01(\x08\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06remedy\x18\x05 \x01(\t\"\x14\n\x12ListRecipesRequest\"Z\n\x13ListRecipesResponse\x12+\n\x07recipes\x18\x01 \x03(\x0b\x32\x1a.chladni.gateway.v1.Recipe\x12\x16\n\x0e\x64\x65\x66\x61ult_recipe\x18\x02 \x01(\t*\x82\x01\n\x0cServiceState\x12\x1d\n\x19SERVICE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVICE_STATE_HEALTHY\x10\x01\x12\x19\n\x15SERVICE_STATE_LOADING\x10\x02\x12\x1d\n\x19SERVICE_STATE_UNAVAILABLE\x10\x03\x32\xd5\x01\n\rServerService\x12\x64\n\rGetServerInfo\x12(.chladni.gateway.v1.GetServerInfoRequest\x1a).chladni.gateway.v1.GetServerInfoResponse\x12^\n\x0bListRecipes\x12&.chladni.gateway.v1.ListRecipesRequest\x1a\'.chladni.gateway.v1.ListRecipesResponseBT\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'chladni/gateway/v1/server_service.proto\x12\x12\x63hladni.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14GetServerInfoRequest\"\'\n\x0bNumberRange\x12\x0b\n\x03min\x18\x01 \x01(\x01\x12\x0b\n\x03max\x18\x02 \x01(\x01\"\xe1\x05\n\rRequestLimits\x12\x17\n\x0fmax_audio_bytes\x18\x01 \x01(\x03\x12\x35\n\x12min_audio_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12max_audio_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11max_live_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11max_message_bytes\x18\x05 \x01(\x03\x12-\n\x04seed\x18\x06 \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12.\n\x05steps\x18\x07 \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12\x37\n\x0eguidance_scale\x18\x08 \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12\x34\n\x0bside_pixels\x18\t \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12\x1d\n\x15max_prompt_characters\x18\n \x01(\x05\x12\x1b\n\x13max_unfinished_jobs\x18\x0b \x01(\x05\x12\x19\n\x11max_matrix_images\x18\x0c \x01(\x05\x12\x34\n\x11min_ping_interval\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fimage_retention\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12;\n\x18\x64\x65\x66\x61ult_creation_timeout\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_images\x18\x10 \x01(\x05\x12\x18\n\x10max_upload_bytes\x18\x11 \x01(\x03\"L\n\x0bServiceInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .chladni.gateway.v1.ServiceState\"\xb9\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0c\x61pi_packages\x18\x02 \x03(\t\x12\x31\n\x06limits\x18\x03 \x01(\x0b\x32!.chladni.gateway.v1.RequestLimits\x12\x31\n\x08services\x18\x04 \x03(\x0b\x32\x1f.chladni.gateway.v1.ServiceInfo\x12\x13\n\x0bimage_count\x18\x05 \x01(\x05\"\xd2\x01\n\x06Recipe\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x04 \x01(\t\x12\x0e\n\x06models\x18\x05 \x03(\t\x12;\n\x0crequirements\x18\x06 \x03(\x0b\x32%.chladni.gateway.v1.RecipeRequirement\x12\x0f\n\x07options\x18\x07 \x03(\t\x12\x18\n\x10required_options\x18\x08 \x03(\t\"j\n\x11RecipeRequirement\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x0b\n\x03met\x18\x02 \x01(\x08\x12\x14\n\x0chas_fallback\x18\x03 \x01(\x08\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06remedy\x18\x05 \x01(\t\"\x14\n\x12ListRecipesRequest\"Z\n\x13ListRecipesResponse\x12+\n\x07recipes\x18\x01 \x03(\x0b\x32\x1a.chladni.gateway.v1.Recipe\x12\x16\n\x0e\x64\x65\x66\x61ult_recipe\x18\x02 \x01(\t*\x82\x01\n\x0cServiceState\x12\x1d\n\x19SERVICE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVICE_STATE_HEALTHY\x10\x01\x12\x19\n\x15SERVICE_STATE_LOADING\x10\x02\x12\x1d\n\x19SERVICE_STATE_UNAVAILABLE\x10\x03\x32\xd5\x01\n\rServerService\x12\x64\n\rGetServerInfo\x12(.chladni.gateway.v1.GetServerInfoRequest\x1a).chladni.gateway.v1.GetServerInfoResponse\x12^\n\x0bListRecipes\x12&.chladni.gateway.v1.ListRecipesRequest\x1a\'.chladni.gateway.v1.ListRecipesResponseBT\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,26 +23,26 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.gateway.v1.server_s
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.chladni.gateway.v1P\001Z#chladni.dev/go/gateway/v1;gatewayv1\252\002\022Chladni.Gateway.V1'
-  _globals['_SERVICESTATE']._serialized_start=1576
-  _globals['_SERVICESTATE']._serialized_end=1706
+  _globals['_SERVICESTATE']._serialized_start=1602
+  _globals['_SERVICESTATE']._serialized_end=1732
   _globals['_GETSERVERINFOREQUEST']._serialized_start=95
   _globals['_GETSERVERINFOREQUEST']._serialized_end=117
   _globals['_NUMBERRANGE']._serialized_start=119
   _globals['_NUMBERRANGE']._serialized_end=158
   _globals['_REQUESTLIMITS']._serialized_start=161
-  _globals['_REQUESTLIMITS']._serialized_end=872
-  _globals['_SERVICEINFO']._serialized_start=874
-  _globals['_SERVICEINFO']._serialized_end=950
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=953
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1138
-  _globals['_RECIPE']._serialized_start=1141
-  _globals['_RECIPE']._serialized_end=1351
-  _globals['_RECIPEREQUIREMENT']._serialized_start=1353
-  _globals['_RECIPEREQUIREMENT']._serialized_end=1459
-  _globals['_LISTRECIPESREQUEST']._serialized_start=1461
-  _globals['_LISTRECIPESREQUEST']._serialized_end=1481
-  _globals['_LISTRECIPESRESPONSE']._serialized_start=1483
-  _globals['_LISTRECIPESRESPONSE']._serialized_end=1573
-  _globals['_SERVERSERVICE']._serialized_start=1709
-  _globals['_SERVERSERVICE']._serialized_end=1922
+  _globals['_REQUESTLIMITS']._serialized_end=898
+  _globals['_SERVICEINFO']._serialized_start=900
+  _globals['_SERVICEINFO']._serialized_end=976
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=979
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=1164
+  _globals['_RECIPE']._serialized_start=1167
+  _globals['_RECIPE']._serialized_end=1377
+  _globals['_RECIPEREQUIREMENT']._serialized_start=1379
+  _globals['_RECIPEREQUIREMENT']._serialized_end=1485
+  _globals['_LISTRECIPESREQUEST']._serialized_start=1487
+  _globals['_LISTRECIPESREQUEST']._serialized_end=1507
+  _globals['_LISTRECIPESRESPONSE']._serialized_start=1509
+  _globals['_LISTRECIPESRESPONSE']._serialized_end=1599
+  _globals['_SERVERSERVICE']._serialized_start=1735
+  _globals['_SERVERSERVICE']._serialized_end=1948
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,7 @@ class NumberRange(_message.Message):
     def __init__(self, min: _Optional[float] = ..., max: _Optional[float] = ...) -> None: ...
 
 class RequestLimits(_message.Message):
-    __slots__ = ("max_audio_bytes", "min_audio_duration", "max_audio_duration", "max_live_duration", "max_message_bytes", "seed", "steps", "guidance_scale", "side_pixels", "max_prompt_characters", "max_unfinished_jobs", "max_matrix_images", "min_ping_interval", "image_retention", "default_creation_timeout", "max_images")
+    __slots__ = ("max_audio_bytes", "min_audio_duration", "max_audio_duration", "max_live_duration", "max_message_bytes", "seed", "steps", "guidance_scale", "side_pixels", "max_prompt_characters", "max_unfinished_jobs", "max_matrix_images", "min_ping_interval", "image_retention", "default_creation_timeout", "max_images", "max_upload_bytes")
     MAX_AUDIO_BYTES_FIELD_NUMBER: _ClassVar[int]
     MIN_AUDIO_DURATION_FIELD_NUMBER: _ClassVar[int]
     MAX_AUDIO_DURATION_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +48,7 @@ class RequestLimits(_message.Message):
     IMAGE_RETENTION_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_CREATION_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    MAX_UPLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     max_audio_bytes: int
     min_audio_duration: _duration_pb2.Duration
     max_audio_duration: _duration_pb2.Duration
@@ -64,7 +65,8 @@ class RequestLimits(_message.Message):
     image_retention: _duration_pb2.Duration
     default_creation_timeout: _duration_pb2.Duration
     max_images: int
-    def __init__(self, max_audio_bytes: _Optional[int] = ..., min_audio_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_audio_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_live_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_message_bytes: _Optional[int] = ..., seed: _Optional[_Union[NumberRange, _Mapping]] = ..., steps: _Optional[_Union[NumberRange, _Mapping]] = ..., guidance_scale: _Optional[_Union[NumberRange, _Mapping]] = ..., side_pixels: _Optional[_Union[NumberRange, _Mapping]] = ..., max_prompt_characters: _Optional[int] = ..., max_unfinished_jobs: _Optional[int] = ..., max_matrix_images: _Optional[int] = ..., min_ping_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., image_retention: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., default_creation_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_images: _Optional[int] = ...) -> None: ...
+    max_upload_bytes: int
+    def __init__(self, max_audio_bytes: _Optional[int] = ..., min_audio_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_audio_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_live_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_message_bytes: _Optional[int] = ..., seed: _Optional[_Union[NumberRange, _Mapping]] = ..., steps: _Optional[_Union[NumberRange, _Mapping]] = ..., guidance_scale: _Optional[_Union[NumberRange, _Mapping]] = ..., side_pixels: _Optional[_Union[NumberRange, _Mapping]] = ..., max_prompt_characters: _Optional[int] = ..., max_unfinished_jobs: _Optional[int] = ..., max_matrix_images: _Optional[int] = ..., min_ping_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., image_retention: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., default_creation_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_images: _Optional[int] = ..., max_upload_bytes: _Optional[int] = ...) -> None: ...
 
 class ServiceInfo(_message.Message):
     __slots__ = ("name", "state")

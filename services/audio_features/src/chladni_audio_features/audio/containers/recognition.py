@@ -121,7 +121,7 @@ def recognise_file(data: bytes) -> FileKind:
         return _FLAC
     if _image_name(data) is None:
         for offset, magic, first, kind in _MAGIC:
-            if data[offset : offset + len(magic)] == magic and data.startswith(first):
+            if data[offset : offset + len(magic)] == magic and data[: len(first)] == first:
                 return kind
     foreign_audio, other = _find(_FOREIGN_AUDIO, data), _find(_OTHERS, data) or _image_name(data)
     if foreign_audio is None and other is None:

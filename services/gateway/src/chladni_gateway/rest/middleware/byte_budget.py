@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import ChladniError
 from chladni_gateway.rest.errors import error_response
@@ -11,6 +11,42 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from chladni_runtime.execution.byte_budget import ByteBudget
+
+
+_HELD_KEY: Final = "chladni.held_bytes"
+
+
+class HeldBytes:
+    """The bytes of a request that are in memory.
+
+    Args:
+        budget: What they are taken from.
+    """
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._count = 0
+
+    def take(self, count: int) -> None:
+        """Take bytes that have arrived.
+
+        Raises:
+            QueueFullError: The requests in progress hold too many.
+        """
+        self._budget.take(count)
+        self._count += count
+
+    def give_back(self, count: int | None = None) -> None:
+        """Give back bytes that are not in memory any more; all of them if none are named."""
+        count = self._count if count is None else min(count, self._count)
+        self._count -= count
+        self._budget.give_back(count)
+
+
+def held_bytes_of(scope: Scope) -> HeldBytes | None:
+    """Return what a request holds; `None` if nobody counts that."""
+    held: HeldBytes | None = scope.get(_HELD_KEY)
+    return held
 
 
 class ByteBudgetMiddleware:
@@ -30,15 +66,13 @@ class ByteBudgetMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        taken_bytes = 0
+        held = HeldBytes(self._budget)
+        scope[_HELD_KEY] = held
         has_started = False
 
         async def counted_receive() -> Message:
-            nonlocal taken_bytes
             message = await receive()
-            count = len(message.get("body", b""))
-            self._budget.take(count)
-            taken_bytes += count
+            held.take(len(message.get("body", b"")))
             return message
 
         async def observed_send(message: Message) -> None:
@@ -53,4 +87,4 @@ class ByteBudgetMiddleware:
                 raise
             await error_response(error)(scope, receive, send)
         finally:
-            self._budget.give_back(taken_bytes)
+            held.give_back()

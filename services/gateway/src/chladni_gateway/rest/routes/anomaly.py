@@ -13,10 +13,11 @@ from chladni_contract.images.file_format import image_format_of
 from chladni_gateway.domain.anomaly import AnomalyQuery, DeviatingAttribute, NewNormalSet, NormalSet
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.rest.forms.fields import Number, TrueOrFalse
+from chladni_gateway.rest.forms.uploads import UploadForm
 from chladni_gateway.rest.openapi import API, json_example
 from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_UPLOAD, OF_THE_AUDIO, error_responses
-from chladni_gateway.rest.uploads import Number, TrueOrFalse, UploadForm
 from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.server.validation import RequestValidator
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.application import Application
     from chladni_gateway.domain.anomaly import Judgement
-    from chladni_gateway.rest.uploads import UploadReader
+    from chladni_gateway.rest.forms.uploads import UploadReader
 
 ANOMALY_PATH: Final = f"{API}/anomaly"
 NORMAL_SETS_PATH: Final = f"{ANOMALY_PATH}/normal-sets"

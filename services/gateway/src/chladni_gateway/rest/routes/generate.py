@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.application import Application
     from chladni_gateway.domain.generation import PreviewRequest
-    from chladni_gateway.rest.uploads import UploadReader
+    from chladni_gateway.rest.forms.uploads import UploadReader
 
 _EVENT_NAMES: Final = (
     "accepted", "analyzed", "fell_back", "drafted", "queued", "started", "progress", "created", "error",

@@ -106,6 +106,7 @@ def info_routes(application: Application) -> APIRouter:
     def request_limits() -> RequestLimits:
         return RequestLimits(
             max_audio_bytes=limits.max_audio_bytes,
+            max_upload_bytes=limits.max_upload_bytes,
             min_audio_duration_seconds=limits.min_audio_seconds,
             max_audio_duration_seconds=limits.max_audio_seconds,
             max_live_duration_seconds=limits.max_live_seconds,

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from chladni_gateway.application import Application
     from chladni_gateway.creation.job import Job, NumberedEvent
     from chladni_gateway.domain.generation import PreviewRequest
-    from chladni_gateway.rest.uploads import UploadReader
+    from chladni_gateway.rest.forms.uploads import UploadReader
 
 JobId = Annotated[
     str,

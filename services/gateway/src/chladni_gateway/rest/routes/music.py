@@ -9,10 +9,10 @@ from fastapi.responses import JSONResponse
 
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.rest.forms.uploads import UploadForm
 from chladni_gateway.rest.openapi import API
 from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_UPLOAD, OF_THE_AUDIO, error_responses
-from chladni_gateway.rest.uploads import UploadForm
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.application import Application
     from chladni_gateway.domain.audio import AudioClip
-    from chladni_gateway.rest.uploads import UploadReader
+    from chladni_gateway.rest.forms.uploads import UploadReader
 
 
 class MusicForm(UploadForm):

@@ -12,6 +12,8 @@ from chladni_contract.errors import Reason
 from chladni_gateway.domain.prompts import MusicDescription, PromptQuery, PromptScore, WrittenPrompt
 from chladni_gateway.domain.request import MAX_SEED, check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.rest.forms.fields import Number, TrueOrFalse, WholeNumber
+from chladni_gateway.rest.forms.uploads import UploadForm
 from chladni_gateway.rest.openapi import API, json_example
 from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.responses import (
@@ -21,7 +23,6 @@ from chladni_gateway.rest.routes.responses import (
     OF_THE_AUDIO,
     error_responses,
 )
-from chladni_gateway.rest.uploads import Number, TrueOrFalse, UploadForm, WholeNumber
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.application import Application
     from chladni_gateway.domain.prompts import PromptScores, WrittenPrompts
-    from chladni_gateway.rest.uploads import UploadReader
+    from chladni_gateway.rest.forms.uploads import UploadReader
 
 PROMPTS_PATH: Final = f"{API}/prompts"
 SCORE_PATH: Final = f"{PROMPTS_PATH}/score"

@@ -11,10 +11,11 @@ from chladni_gateway.domain.images import ImageEncoding
 from chladni_gateway.domain.ports import SpectrogramSize
 from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_clip, check_encoding
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.rest.forms.fields import WholeNumber
+from chladni_gateway.rest.forms.uploads import FORMAT, QUALITY, FormatField, UploadForm
 from chladni_gateway.rest.openapi import API, image_content
 from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_UPLOAD, OF_THE_AUDIO, error_responses
-from chladni_gateway.rest.uploads import FORMAT, QUALITY, FormatField, UploadForm, WholeNumber
 from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.server.validation import RequestValidator
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from chladni_gateway.application import Application
     from chladni_gateway.domain.audio import AudioClip
     from chladni_gateway.domain.images import Image
-    from chladni_gateway.rest.uploads import UploadReader
+    from chladni_gateway.rest.forms.uploads import UploadReader
 
 
 class SpectrogramForm(UploadForm):

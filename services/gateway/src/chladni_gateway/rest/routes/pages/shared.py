@@ -19,13 +19,13 @@ from chladni_contract.errors import NotFoundError
 from chladni_gateway.domain.image_store import ImageRecord, StoredImage, describe_owned, parse_image_id
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.rest.forms.uploads import UploadForm
 from chladni_gateway.rest.middleware.sessions import is_secure, session_of
 from chladni_gateway.rest.schemas import to_created_image
-from chladni_gateway.rest.uploads import UploadForm
 
 if TYPE_CHECKING:
     from chladni_gateway.application import Application
-    from chladni_gateway.rest.uploads import UploadReader
+    from chladni_gateway.rest.forms.uploads import UploadReader
     from chladni_gateway.storage.share_links import ShareLink
 
 SHARED_PATH: Final = "/f"

@@ -14,7 +14,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from python_multipart.multipart import MultipartCallbacks
 
@@ -31,11 +31,13 @@ class FieldRule:
         limit_bytes: Bytes at most.
         too_large: Makes the error for more.
         max_count: How often it may come.
+        may_be_larger: Whether a larger one is put aside instead, by the fields before it; `None` for never.
     """
 
     limit_bytes: int
     too_large: Callable[[], ChladniError]
     max_count: int = 1
+    may_be_larger: Callable[[Mapping[str, FormField]], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -44,12 +46,14 @@ class FormField:
 
     Attributes:
         file_name: Last part of the file name that the client gave; empty if it gave none.
-        content: The bytes.
+        content: The bytes; of a large field, those that were not put aside yet.
+        is_large: Whether it is larger than its limit, so that it is put aside.
         further: Fields of the same name that came after it.
     """
 
     file_name: str = ""
     content: bytearray = field(default_factory=bytearray)
+    is_large: bool = False
     further: list[FormField] = field(default_factory=list)
 
     def text(self) -> str:
@@ -58,7 +62,11 @@ class FormField:
 
 
 async def read_form(
-    pieces: AsyncIterator[bytes], *, content_type: str, rules: Mapping[str, FieldRule]
+    pieces: AsyncIterator[bytes],
+    *,
+    content_type: str,
+    rules: Mapping[str, FieldRule],
+    put_aside: Callable[[bytearray], Awaitable[None]] | None = None,
 ) -> dict[str, FormField]:
     """Return the fields of a form by name.
 
@@ -66,6 +74,7 @@ async def read_form(
         pieces: The body. Reading stops as soon as the form breaks a rule.
         content_type: The request's header Content-Type.
         rules: Known fields.
+        put_aside: Takes the next bytes of a field that is larger than its limit, if its rule allows that.
 
     Raises:
         ChladniError: The body is not such a form, ends early, or holds a field that is unknown, given twice
@@ -85,6 +94,9 @@ async def read_form(
         parser = MultipartParser(boundary, reader.callbacks())
         async for piece in pieces:
             parser.write(piece)
+            if (large := reader.large) is not None and large.content and put_aside is not None:
+                content, large.content = large.content, bytearray()
+                await put_aside(content)
     except FormParserError as error:
         raise _malformed("is not a well-formed multipart form") from error
     if not reader.has_ended:
@@ -98,6 +110,7 @@ class _FormReader:
     def __init__(self, rules: Mapping[str, FieldRule]) -> None:
         self.fields: dict[str, FormField] = {}
         self.has_ended = False
+        self.large: FormField | None = None
         self._rules = rules
         self._header_name = bytearray()
         self._header_value = bytearray()
@@ -145,8 +158,13 @@ class _FormReader:
 
     def _take_data(self, data: bytes, start: int, end: int) -> None:
         rule = self._rule
-        if rule is None or len(self._field.content) + end - start > rule.limit_bytes:
-            raise rule.too_large() if rule else _malformed("has data outside of its fields")
+        if rule is None:
+            raise _malformed("has data outside of its fields")
+        if not self._field.is_large and len(self._field.content) + end - start > rule.limit_bytes:
+            if rule.may_be_larger is None or not rule.may_be_larger(self.fields):
+                raise rule.too_large()
+            self._field.is_large = True
+            self.large = self._field
         self._field.content += memoryview(data)[start:end]
 
     def _end(self) -> None:

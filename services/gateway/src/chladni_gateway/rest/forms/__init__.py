@@ -1,0 +1,1 @@
+"""Forms with recordings: parsed while they arrive, within limits."""
