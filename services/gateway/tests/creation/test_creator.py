@@ -203,6 +203,33 @@ async def test_every_image_has_an_identifier_of_its_own():
     assert {image_id.version for image_id in diary.stored} == {4}
 
 
+@settings(max_examples=100, deadline=None)
+@given(contents=st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=12))
+async def test_any_images_have_identifiers_of_their_own(contents):
+    """Feature: voice-to-image-system, Property 15: Unique Image Identifiers."""
+    diary = Diary()
+    created = [(await create(diary, content))[-1].record.image_id for content in contents]
+    assert len(set(created)) == len(diary.stored) == len(contents)
+    assert {image_id.version for image_id in created} == {4}
+
+
+@settings(max_examples=100, deadline=None)
+@given(contents=st.lists(st.binary(min_size=1, max_size=50), min_size=2, max_size=4), steps=st.integers(1, 5))
+async def test_requests_at_once_get_the_images_of_their_own_sounds(contents, steps):
+    """Feature: voice-to-image-system, Property 14: Concurrent Request Safety."""
+    diary = Diary(steps=steps)
+    creator = creator_over(diary)
+
+    async def creation(content):
+        request = CreationRequest(AudioClip(content))
+        async with aclosing(creator.create(request, NO_LIMIT)) as events:
+            return [event async for event in events][-1]
+
+    created = await asyncio.gather(*map(creation, contents))
+    for content, event in zip(contents, created, strict=True):
+        assert event.image.content == diary.stored[event.record.image_id] == b"png " + content.hex().encode()
+
+
 async def test_a_generation_without_an_image_is_a_fault_of_its_stage():
     with pytest.raises(ChladniError) as caught:
         await create(Diary(steps=0))

@@ -30,9 +30,11 @@ from chladni_gateway.creation.job import JobState
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
 from chladni_gateway.domain.generation import Priority
 from chladni_gateway.domain.images import ImageFormat
+from chladni_gateway.domain.live import Flush, LiveFrames, LiveReady, LiveSummary, MelParameters
 from chladni_gateway.domain.recipe_options import NoiseMode
 from chladni_gateway.domain.stages import Stage
 from chladni_gateway.rest import schemas
+from chladni_gateway.rest.live_messages import event_message, parse_chunk, parse_opening
 from chladni_gateway.rest.requests import GenerationForm
 from chladni_gateway.rest.routes.spectrogram import SpectrogramForm
 
@@ -148,9 +150,13 @@ ENUMS = {
 
 
 def grpc_names(message):
+    return grpc_names_of(message.DESCRIPTOR)
+
+
+def grpc_names_of(descriptor):
     return {
         f"{field.name}_seconds" if field.message_type is Duration.DESCRIPTOR else field.name
-        for field in message.DESCRIPTOR.fields
+        for field in descriptor.fields
     }
 
 
@@ -198,6 +204,39 @@ async def test_events_have_one_name(backends, gateway):
         }
         assert twins - data.keys() == ({"session_token"} if name == "accepted" else set()), name
         assert data.keys() - {"stage", "part"} <= twins, name
+
+
+LIVE_EVENTS = {
+    "ready": LiveReady(MelParameters(22050, 2048, 512, 128, 0.0, 11025.0), 120.0),
+    "frames": LiveFrames(0, 1, ((0.0,),), -20.0, -10.0),
+    "summary": LiveSummary(1, 1.0, (Descriptor("loudness", 0.5, "1", 0.0, 1.0, ""),)),
+    "so_far": LiveSummary(1, 1.0, (), is_end=False),
+}
+LIVE_ONLY_REST = {"ready": {"minimum_db", "maximum_db"}}
+"""What the bytes of frames mean; over gRPC they are floats."""
+LIVE_ONLY_GRPC = {name: {"embedding", "mel_parameters"} for name in ("summary", "so_far")}
+"""What a page has no use for, or knows since `ready`."""
+
+
+@pytest.mark.parametrize("name", LIVE_EVENTS)
+def test_live_messages_have_one_name(name):
+    message = event_message(LIVE_EVENTS[name])
+    assert message.pop("type") == name
+    twin = audio_pb2.StreamFeaturesResponse.DESCRIPTOR.fields_by_name[name].message_type
+    assert message.keys() - grpc_names_of(twin) == LIVE_ONLY_REST.get(name, set())
+    assert grpc_names_of(twin) - message.keys() == LIVE_ONLY_GRPC.get(name, set())
+    for part in ("mel_parameters", "level"):
+        if part in message:
+            assert message[part].keys() == grpc_names_of(twin.fields_by_name[part].message_type)
+
+
+def test_every_live_event_is_a_message():
+    fields = audio_pb2.StreamFeaturesResponse.DESCRIPTOR.fields_by_name.keys()
+    assert fields - LIVE_EVENTS.keys() == {"heartbeat"}  # WebSockets have pings of their own.
+    config = audio_pb2.PcmConfig.DESCRIPTOR.fields_by_name.keys()
+    assert config - {"channel_count", "encoding"} == {"sample_rate_hz"}  # The others are fixed over REST.
+    assert parse_opening('{"sample_rate_hz": 48000}') == 48000
+    assert parse_chunk({"text": '{"type": "flush"}'}) is Flush.FLUSH
 
 
 async def test_every_answer_has_a_status_and_a_code_that_are_described(gateway):

@@ -112,11 +112,12 @@ async def test_an_upload_that_takes_too_long_is_given_up(open_gateway_with, path
         await writer.wait_closed()
 
 
-@EXAMPLES
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(min_size=1, max_size=200_000), is_failing=st.booleans())
 async def test_no_request_leaves_a_file_behind(
     backends, gateway, tmp_path_factory, monkeypatch, content, is_failing
 ):
+    """Feature: voice-to-image-system, Property 13: Temporary File Cleanup."""
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     backends.image_generation.error = FaultError(Reason.OUT_OF_MEMORY, "Too big.") if is_failing else None

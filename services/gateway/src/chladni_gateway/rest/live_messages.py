@@ -95,7 +95,7 @@ def event_message(event: LiveEvent) -> dict[str, Any]:
         return {
             "type": "frames",
             "first_frame": event.first_frame,
-            "frames": [_encode(frame) for frame in event.power_db],
+            "power_db": [_encode(frame) for frame in event.power_db],
             "level": None
             if event.level_dbfs is None
             else {"rms_dbfs": event.level_dbfs, "peak_dbfs": event.peak_dbfs},

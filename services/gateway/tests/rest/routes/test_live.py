@@ -68,7 +68,7 @@ async def test_sound_becomes_frames_and_a_summary(backends, gateway):
         for number in range(3):
             await socket.send(bytes(4800))
             frames = await receive(socket)
-            levels = [base64.b64decode(frame) for frame in frames.pop("frames")]
+            levels = [base64.b64decode(frame) for frame in frames.pop("power_db")]
             assert frames == {
                 "type": "frames",
                 "first_frame": number,

@@ -54,7 +54,7 @@ export class ServerSpectrum {
         this.isReady = true;
         break;
       case "frames":
-        this.listener.onColumns(message.frames.map((frame) => this.toLevels(frame)));
+        this.listener.onColumns(message.power_db.map((frame) => this.toLevels(frame)));
         if (message.level !== null) this.listener.onLevel(message.level.rms_dbfs);
         break;
       case "summary":
