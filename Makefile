@@ -218,6 +218,22 @@ verify-stubs: $(STAMP) $(addsuffix /.installed,$(RUNTIMES)) ## Check the stubs a
 		|| { cat $$runtime/conflicts; exit 1; }; \
 	done
 
+# Generators of other languages, programs on PATH; what is not there is skipped, and said.
+CLIENT_GENERATORS ?= protoc-gen-go protoc-gen-go-grpc protoc-gen-es protoc-gen-ts_proto grpc_java_plugin grpc_cpp_plugin
+
+.PHONY: clients-check
+clients-check: $(STAMP) ## Run the generators of other languages that are installed over the bare contracts
+	@rm -rf build/clients
+	@for generator in $(CLIENT_GENERATORS); do \
+		if command -v $$generator > /dev/null; then \
+			(cd protos && ../$(BIN)/buf generate --template \
+				"{version: v2, plugins: [{local: $$generator, out: ../build/clients/$$generator}]}") \
+			&& echo "$$generator: $$(find build/clients/$$generator -type f | wc -l) files" || exit 1; \
+		else \
+			echo "$$generator: SKIPPED, it is not installed"; \
+		fi; \
+	done
+
 build/runtimes/%/.installed: requirements/runtimes/%.txt | $(STAMP)
 	@rm -rf $(@D)
 	@$(PYTHON) -m venv --without-pip $(@D)
