@@ -9,7 +9,7 @@ from chladni.gateway.v1 import anomaly_service_pb2_grpc as service_grpc
 from chladni.similarity.v1 import anomaly_service_pb2 as anomaly_pb2
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.grpc_api.deadlines import deadline_of
+from chladni_gateway.grpc_api.callers.deadlines import deadline_of
 from chladni_gateway.grpc_api.requests import to_clip
 
 if TYPE_CHECKING:

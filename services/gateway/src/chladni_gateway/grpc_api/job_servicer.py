@@ -13,8 +13,8 @@ from chladni_gateway.creation.job import parse_job_id
 from chladni_gateway.creation.job_runner import page_of
 from chladni_gateway.domain.request import check_upload, page_size_of
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.grpc_api.callers.deadlines import deadline_of
 from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
-from chladni_gateway.grpc_api.deadlines import deadline_of
 from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request
 from chladni_gateway.grpc_api.uploads import file_pieces, first_creation, with_some_content

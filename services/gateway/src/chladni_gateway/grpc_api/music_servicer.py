@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.grpc_api.deadlines import deadline_of
+from chladni_gateway.grpc_api.callers.deadlines import deadline_of
 from chladni_gateway.grpc_api.requests import to_clip
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.grpc_api.deadlines import deadline_of
+from chladni_gateway.grpc_api.callers.deadlines import deadline_of
 from chladni_gateway.grpc_api.requests import to_clip
 from chladni_runtime.server.validation import RequestValidator
 

@@ -15,8 +15,8 @@ from chladni_gateway.domain.request import (
     MAX_STEPS,
     MIN_SIDE_PIXELS,
 )
+from chladni_gateway.grpc_api.callers.deadlines import deadline_of
 from chladni_gateway.grpc_api.callers.sessions import session_of_call
-from chladni_gateway.grpc_api.deadlines import deadline_of
 from chladni_gateway.grpc_api.images import to_duration
 from chladni_gateway.similarity.matrix import MAX_MATRIX_IMAGES
 from chladni_runtime.client.health import HealthState
