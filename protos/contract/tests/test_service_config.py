@@ -14,8 +14,11 @@ from google.protobuf import descriptor_pool
 SHIPPED = resources.files("chladni_contract").joinpath("service_config.json")
 PROTOS = Path(__file__).parents[2]
 NOT_REPEATED = {
+    "chladni.audio.v1.AudioFeatureService/CutAudio",
     "chladni.audio.v1.AudioFeatureService/StreamFeatures",
     "chladni.gateway.v1.AudioService/StreamFeatures",
+    "chladni.gateway.v1.ImageService/CreateImageFromUpload",
+    "chladni.gateway.v1.JobService/CreateJobFromUpload",
 }
 
 
