@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chladni_contract.errors import ChladniError, Reason
+from chladni_contract.warnings import ServiceWarning, WarningReason, new_warning
 from chladni_gateway.domain.audio import AudioClip, AudioFeatures, Embedding, FeatureSelection
 from chladni_gateway.domain.events import Completed, Drafted, FellBack, Report
 from chladni_gateway.domain.generation import Conditioning, GenerationRequest, GenerationSettings, Origin
@@ -217,7 +218,8 @@ class _Creation:
         if unused:
             reason = f"{reason} Unused without it: {', '.join(unused)}."
         await self.report(FellBack(reason, _MEL, part=_REFINED))
-        return await self._draw(models, self.request.settings, fallback=reason)
+        drawn = await self._draw(models, self.request.settings, fallback=reason)
+        return replace(drawn, warnings=(*drawn.warnings, *map(_ignored, unused)))
 
     async def _draw(
         self, models: ModelPair, settings: GenerationSettings, *, fallback: str = ""
@@ -251,6 +253,15 @@ class _Creation:
         return await refine_spectrogram(
             self.dependencies, self.request, refiner, origin, self.deadline, self.report
         )
+
+
+def _ignored(option: str) -> ServiceWarning:
+    """Return the warning that an option had no effect, because the part that takes it was left out."""
+    return new_warning(
+        WarningReason.SETTING_IGNORED,
+        f"{option} had no effect: the part {_REFINED}, which takes it, was left out.",
+        field=option,
+    )
 
 
 def _make_plan(snapshot: CatalogSnapshot, options: RecipeOptions) -> _Plan:
