@@ -217,7 +217,7 @@ async def test_without_stable_diffusion_the_mel_image_is_the_image(everything, g
     assert told["fell_back"]["fallback"] == "audioldm_mel"
     assert "Unused without it: strength." in told["fell_back"]["reason"]
     (warning,) = told["created"]["warnings"]
-    assert (warning["reason"], warning["metadata"]["field"]) == ("setting_ignored", "strength")
+    assert (warning["reason"].upper(), warning["metadata"]["field"]) == ("SETTING_IGNORED", "strength")
     provenance = told["created"]["provenance"]
     assert (provenance["part"], provenance["model"]) == ("audioldm_mel", "scripted-audioldm")
     assert provenance["fallback"] == told["fell_back"]["reason"]
