@@ -232,9 +232,11 @@ def test_live_messages_have_one_name(name):
 
 def test_every_live_event_is_a_message():
     fields = audio_pb2.StreamFeaturesResponse.DESCRIPTOR.fields_by_name.keys()
-    assert fields - LIVE_EVENTS.keys() == {"heartbeat"}  # WebSockets have pings of their own.
+    assert set(fields) - LIVE_EVENTS.keys() == {"heartbeat"}  # WebSockets have pings of their own.
     config = audio_pb2.PcmConfig.DESCRIPTOR.fields_by_name.keys()
-    assert config - {"channel_count", "encoding"} == {"sample_rate_hz"}  # The others are fixed over REST.
+    assert set(config) - {"channel_count", "encoding"} == {
+        "sample_rate_hz"
+    }  # The others are fixed over REST.
     assert parse_opening('{"sample_rate_hz": 48000}') == 48000
     assert parse_chunk({"text": '{"type": "flush"}'}) is Flush.FLUSH
 

@@ -72,14 +72,14 @@ class JobServicer(service_grpc.JobServiceServicer):
                     asked = to_creation_request(message, caller=caller_of(context), owner=session.owner)
                     check_upload(asked)
                     self._creator.check(with_some_content(asked))
-                    self._runner.check_room(session.owner, caller=asked.caller)
+                    await self._runner.check_room(session.owner, caller=asked.caller)
         with naming_fields(message):
             deadline = deadline_of(context, self._max_upload_seconds)
             with at_stage(Stage.AUDIO_FEATURES):
                 async with draining(request_iterator), self._cutter.cutting(asked.clip, deadline) as cut:
                     clip = await cut(file_pieces(request_iterator))
             with at_stage(Stage.VALIDATION):
-                job = self._runner.start(replace(asked, clip=clip))
+                job = await self._runner.start(replace(asked, clip=clip))
         return service_pb2.CreateJobFromUploadResponse(
             job=to_job_message(job), session_token=session.new_token
         )

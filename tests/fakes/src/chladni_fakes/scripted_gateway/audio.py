@@ -52,6 +52,15 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
     def __init__(self, script: Script) -> None:
         self.script = script
 
+    def CutAudio(
+        self, request_iterator: Iterator[audio_pb2.CutAudioRequest], context: grpc.ServicerContext
+    ) -> Iterator[audio_pb2.CutAudioResponse]:
+        """Answer with the file itself, as if it were samples."""
+        next(request_iterator)
+        content = b"".join(request.content for request in request_iterator)
+        yield audio_pb2.CutAudioResponse(cut=audio_pb2.AudioCut(sample_count=len(content) // 4))
+        yield audio_pb2.CutAudioResponse(samples=content)
+
     def RenderSpectrogram(
         self, request: audio_pb2.RenderSpectrogramRequest, context: grpc.ServicerContext
     ) -> audio_pb2.RenderSpectrogramResponse:

@@ -138,6 +138,16 @@ class ScriptedJobs(job_grpc.JobServiceServicer):
         with self.script.answering(request, context):
             return job_pb2.CreateJobResponse(job=job(job_pb2.JOB_STATE_ANALYZING))
 
+    def CreateJobFromUpload(
+        self,
+        request_iterator: Iterator[job_pb2.CreateJobFromUploadRequest],
+        context: grpc.ServicerContext,
+    ) -> job_pb2.CreateJobFromUploadResponse:
+        first = next(request_iterator).creation
+        self.script.uploaded = b"".join(request.content for request in request_iterator)
+        with self.script.answering(first, context):
+            return job_pb2.CreateJobFromUploadResponse(job=job(job_pb2.JOB_STATE_ANALYZING))
+
     def GetJob(self, request: job_pb2.GetJobRequest, context: grpc.ServicerContext) -> job_pb2.GetJobResponse:
         with self.script.answering(request, context):
             found = job(job_pb2.JOB_STATE_COMPLETED)
