@@ -61,7 +61,8 @@ _BLOCK_FRAMES: Final = 65536
 _RUN_UP_SECONDS: Final = 1.0
 """What is decoded before a part, so that decoders that look back have settled."""
 _RESAMPLING_QUALITY: Final = "HQ"
-_CUT: Final = "it is cut short or damaged: send the complete file, or keep what there is with `ffmpeg -i FILE audio.flac`"
+_KEEPING: Final = "keep what there is with `ffmpeg -i FILE audio.flac`"
+_CUT: Final = f"it is cut short or damaged: send the complete file, or {_KEEPING}"
 _CONVERSION: Final = "convert it, for example with `ffmpeg -i FILE audio.flac`"
 
 
