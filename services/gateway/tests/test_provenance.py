@@ -14,7 +14,7 @@ from chladni.generation.v1 import generation_pb2
 from chladni_contract.provenance import Provenance
 from chladni_contract.provenance_messages import to_provenance, to_provenance_message
 from chladni_gateway.domain.audio import AudioProperties
-from chladni_gateway.domain.image_store import ImageRecord
+from chladni_gateway.domain.storage.image_store import ImageRecord
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 PARTS = st.none() | st.floats(0, 1)

@@ -9,9 +9,9 @@ from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.domain.anomaly import MachineJudge
-from chladni_gateway.domain.image_store import ImageStore
 from chladni_gateway.domain.ports import AudioCutter, LiveAnalyzer, MusicAnalyzer, SpectrogramRenderer
 from chladni_gateway.domain.prompts import MusicDescriber, PromptBackend
+from chladni_gateway.domain.storage.image_store import ImageStore
 from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.sessions import SessionTokens
 from chladni_gateway.similarity.alignment import ImageAligner

@@ -7,7 +7,6 @@ import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from chladni.audio.v1alpha1 import music_service_pb2
@@ -27,7 +26,7 @@ from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni.image.v1alpha1 import prompt_service_pb2
 from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni_gateway.access.authenticator import SignInCookies
-from chladni_gateway.application import Application, Limits
+from chladni_gateway.application import Application
 from chladni_gateway.backends.anomaly import AnomalyClient
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.health import HealthChecker
@@ -38,7 +37,6 @@ from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobRunner
-from chladni_gateway.creation.job_worker import JobLimits
 from chladni_gateway.creation.operations import OperationLog
 from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
@@ -50,6 +48,7 @@ from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer
 from chladni_gateway.grpc_api.prompt_servicer import PromptServicer
 from chladni_gateway.grpc_api.server_servicer import ServerServicer
+from chladni_gateway.limits import job_limits_of, limits_of
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.audioldm import AudioLdmRecipe
@@ -95,8 +94,8 @@ if TYPE_CHECKING:
 
     from chladni_gateway.access.principals import Principal
     from chladni_gateway.config import GatewaySettings
-    from chladni_gateway.domain.image_store import ImageStore
     from chladni_gateway.domain.ports import Backend
+    from chladni_gateway.domain.storage.image_store import ImageStore
     from chladni_gateway.domain.storage.job_store import JobStore
     from chladni_runtime.server.interceptor import Authenticate
     from chladni_runtime.server.lifecycle import RequestGate
@@ -334,7 +333,7 @@ def build_application(
     job_runner = JobRunner(
         creator=creator(settings.max_jobs),
         store=job_store,
-        limits=_job_limits(settings),
+        limits=job_limits_of(settings),
         now=utc_now,
         hold=gate.hold,
         may_claim=lambda: gate.phase is Phase.READY,
@@ -377,25 +376,7 @@ def build_application(
         health_checker=HealthChecker(
             clients, further=further, timeout_seconds=settings.health_timeout_seconds
         ),
-        limits=Limits(
-            creation_timeout_seconds=settings.creation_timeout_seconds,
-            job_timeout_seconds=settings.job_timeout_seconds,
-            comparison_timeout_seconds=settings.comparison_timeout_seconds,
-            spectrogram_timeout_seconds=settings.spectrogram_timeout_seconds,
-            health_timeout_seconds=settings.health_timeout_seconds,
-            upload_timeout_seconds=settings.upload_timeout_seconds,
-            max_concurrent_uploads=settings.max_concurrent_creations,
-            min_upload_bytes_per_second=settings.min_upload_bytes_per_second,
-            max_audio_bytes=settings.max_audio_bytes,
-            max_upload_bytes=settings.max_upload_bytes,
-            max_upload_seconds=settings.max_upload_seconds,
-            min_audio_seconds=settings.min_audio_seconds,
-            max_audio_seconds=settings.max_audio_seconds,
-            max_live_seconds=settings.max_live_seconds,
-            max_message_bytes=settings.max_request_bytes,
-            min_ping_interval_seconds=settings.min_ping_interval_seconds,
-            heartbeat_seconds=settings.heartbeat_seconds,
-        ),
+        limits=limits_of(settings),
     )
 
 
@@ -443,16 +424,3 @@ def _recipes(
     )
     recipes = [make(dependencies) for make in RECIPES]
     return RecipeRegistry(recipes, catalog=catalog, default=settings.default_recipe)
-
-
-def _job_limits(settings: GatewaySettings) -> JobLimits:
-    return JobLimits(
-        max_unfinished=settings.max_jobs,
-        max_unfinished_per_owner=settings.max_jobs_per_session,
-        max_unfinished_per_caller=settings.max_jobs_per_host,
-        max_remembered=settings.max_remembered_jobs,
-        retention=timedelta(seconds=settings.job_retention_seconds),
-        timeout_seconds=settings.job_timeout_seconds,
-        retry_seconds=settings.job_retry_seconds,
-        lease_seconds=settings.job_lease_seconds,
-    )

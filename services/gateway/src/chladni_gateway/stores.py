@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from chladni_gateway.config import GatewaySettings
-    from chladni_gateway.domain.image_store import ImageStore
+    from chladni_gateway.domain.storage.image_store import ImageStore
     from chladni_gateway.domain.storage.job_store import JobStore
     from chladni_gateway.domain.storage.rate_limiter import RateLimiter
     from chladni_gateway.storage.image_objects import ObjectImageStore

@@ -22,10 +22,10 @@ from chladni_gateway.creation.job_worker import JobLimits
 from chladni_gateway.creation.operations import Operation
 from chladni_gateway.domain.audio import AudioClip, AudioProperties
 from chladni_gateway.domain.events import Analyzed, Created, Progressed, Queued, Started
-from chladni_gateway.domain.image_store import ImageRecord
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage
+from chladni_gateway.domain.storage.image_store import ImageRecord
 from chladni_gateway.storage.job_sqlite import SqliteJobStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -24,8 +24,8 @@ from chladni_contract.errors import (
 )
 from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties
-from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.domain.ports import CollectionMatches, SimilarityMatrix
+from chladni_gateway.domain.storage.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.similarity.collection import RemovedImages, StoredImageCollection
 from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.scoring import StoredImageScorer

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from chladni_contract.errors import InvalidInputError, NotFoundError, Reason, UnavailableError
 from chladni_fakes.image_records import DAY, SteppedClock, put, record_at
 from chladni_gateway.domain.audio import Embedding
-from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.stages import STAGE_KEY
+from chladni_gateway.domain.storage.image_store import parse_image_id
 from chladni_gateway.storage.image_folder import FolderImageStore
 from chladni_gateway.storage.image_records import periodic_sweep
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
-from chladni_gateway.domain.image_store import ImageRecord
+from chladni_gateway.domain.storage.image_store import ImageRecord
 
 if TYPE_CHECKING:
-    from chladni_gateway.domain.image_store import ImageStore
+    from chladni_gateway.domain.storage.image_store import ImageStore
 
 DAY: Final = timedelta(days=1)
 

@@ -20,11 +20,11 @@ from chladni_gateway.domain.events import (
     FellBack,
     RecipeEvent,
 )
-from chladni_gateway.domain.image_store import ImageRecord, ImageStore
 from chladni_gateway.domain.images import format_of
 from chladni_gateway.domain.recipe_options import check_taken
 from chladni_gateway.domain.request import CreationRequest, check_request
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.domain.storage.image_store import ImageRecord, ImageStore
 from chladni_gateway.metrics import CreationMetrics, StageTimer
 from chladni_gateway.recipes.base import Recipe, RecipeRegistry
 from chladni_runtime.execution.admission import Admission

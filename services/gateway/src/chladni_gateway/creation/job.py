@@ -31,9 +31,9 @@ from chladni_gateway.domain.events import (
     Queued,
     Started,
 )
-from chladni_gateway.domain.image_store import ImageRecord
 from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
+from chladni_gateway.domain.storage.image_store import ImageRecord
 
 MAX_EVENTS: Final = 512
 """Events kept of a job; the longest way to an image takes two times 150 steps and some places in queues."""

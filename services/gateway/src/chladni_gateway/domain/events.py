@@ -17,9 +17,9 @@ from uuid import UUID
 from chladni_contract.provenance import Provenance
 from chladni_contract.warnings import ServiceWarning
 from chladni_gateway.domain.audio import AudioProperties, Descriptor, Embedding
-from chladni_gateway.domain.image_store import ImageRecord
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.stages import Stage
+from chladni_gateway.domain.storage.image_store import ImageRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from chladni.gateway.v1 import image_service_pb2 as service_pb2
 from chladni.gateway.v1 import image_service_pb2_grpc as service_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni_gateway.backends.messages import to_format_message
-from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.request import check_upload, last_seen_of, page_size_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.domain.storage.image_store import parse_image_id
 from chladni_gateway.grpc_api.callers.deadlines import creation_deadline_of, deadline_of
 from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
 from chladni_gateway.grpc_api.events import to_event_message

@@ -18,8 +18,8 @@ from chladni_contract.provenance_messages import to_provenance_message
 from chladni_contract.warnings import to_warning_message
 from chladni_gateway.backends.messages import to_format_message, to_image_message
 from chladni_gateway.domain.audio import AudioProperties, Descriptor
-from chladni_gateway.domain.image_store import ImageRecord, StoredImage
 from chladni_gateway.domain.images import Image
+from chladni_gateway.domain.storage.image_store import ImageRecord, StoredImage
 from chladni_gateway.similarity.matrix import ScoreMatrix
 from chladni_gateway.similarity.search import Match
 

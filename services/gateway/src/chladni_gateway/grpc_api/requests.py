@@ -26,10 +26,10 @@ from chladni_contract.errors import (
 from chladni_gateway.backends.messages import to_image
 from chladni_gateway.domain.audio import AudioClip, InitialLatents, PcmEncoding, PcmFormat
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
-from chladni_gateway.domain.image_store import parse_image_id
 from chladni_gateway.domain.images import ImageEncoding, ImageFormat
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_gateway.domain.request import MAX_LATENT_VALUES, CreationRequest, parse_request_id
+from chladni_gateway.domain.storage.image_store import parse_image_id
 from chladni_gateway.similarity.comparison import ImageSource
 from chladni_runtime.server.validation import RequestValidator
 

@@ -51,7 +51,7 @@ _EMBEDDED: Final = ModelPairRequirement(
 
 
 @dataclass(frozen=True, slots=True)
-class _PromptToPaint:
+class _PromptOfImage:
     """A prompt, and what the provenance says about it beside its text."""
 
     text: str
@@ -121,10 +121,10 @@ class MusicPromptsRecipe:
             return Availability.of(*_EMBEDDED.check(snapshot))
         return Availability.of(snapshot.audio.service_requirement(_ANALYSIS), _SDXL.check(snapshot.image))
 
-    async def _prompts_for(self, request: CreationRequest, deadline: Deadline) -> Sequence[_PromptToPaint]:
+    async def _prompts_for(self, request: CreationRequest, deadline: Deadline) -> Sequence[_PromptOfImage]:
         """Return the prompt of a request, or those that are written for its music, the best-scored last."""
         if request.options.prompt:
-            return [_PromptToPaint(request.options.prompt)]
+            return [_PromptOfImage(request.options.prompt)]
         music = await self._with.describer.describe(request.clip, deadline)
         with at_stage(Stage.IMAGE_GENERATION):
             query = PromptQuery(music=music, seed=request.settings.seed)
@@ -134,13 +134,13 @@ class MusicPromptsRecipe:
             )
         ranked = sorted(zip(written.prompts, scored.scores, strict=True), key=lambda pair: _overall(pair[1]))
         return [
-            _PromptToPaint(prompt.text, {"writer": written.writer, "style": prompt.style, **_facts_of(score)})
+            _PromptOfImage(prompt.text, {"writer": written.writer, "style": prompt.style, **_facts_of(score)})
             for prompt, score in ranked
         ]
 
     async def _in_descriptors(
-        self, prompts: Sequence[_PromptToPaint], audio: Embedding, deadline: Deadline
-    ) -> tuple[list[Conditioning], list[_PromptToPaint]]:
+        self, prompts: Sequence[_PromptOfImage], audio: Embedding, deadline: Deadline
+    ) -> tuple[list[Conditioning], list[_PromptOfImage]]:
         """Return prompts as conditionings of a model without text, and with what the provenance says."""
         with at_stage(Stage.IMAGE_GENERATION):
             embedded = await self._with.prompts.embed_prompts(

@@ -24,7 +24,7 @@ from chladni_runtime.client.health import HealthState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chladni_gateway.domain.image_store import ImageRecord
+    from chladni_gateway.domain.storage.image_store import ImageRecord
     from chladni_gateway.recipes.base import RecipeDescription
     from chladni_gateway.similarity.search import Match
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 from cachetools import TTLCache
 
 from chladni_contract.errors import ChladniError, NotFoundError, Reason
-from chladni_gateway.domain.image_store import describe_owned
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
+from chladni_gateway.domain.storage.image_store import describe_owned
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from chladni_gateway.domain.audio import Embedding
-    from chladni_gateway.domain.image_store import ImageStore
     from chladni_gateway.domain.ports import Alignment, AlignmentScorer
+    from chladni_gateway.domain.storage.image_store import ImageStore
     from chladni_runtime.execution.deadlines import Clock, Deadline
 
 REMEMBERED_SECONDS: Final = 600.0

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from uuid import UUID
 
-    from chladni_gateway.domain.image_store import ImageRecord, ImageStore
     from chladni_gateway.domain.images import Image
     from chladni_gateway.domain.ports import ImageCollection
+    from chladni_gateway.domain.storage.image_store import ImageRecord, ImageStore
 
 _TO_BE_FILLED: Final = frozenset({Reason.UNKNOWN_COLLECTION, Reason.COLLECTION_OUTDATED})
 _UNUSABLE: Final = frozenset({Reason.NOT_IMPLEMENTED, Reason.COLLECTION_FULL, Reason.STORAGE_UNAVAILABLE})

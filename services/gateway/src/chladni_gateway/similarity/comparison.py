@@ -6,10 +6,10 @@ import asyncio
 from uuid import UUID
 
 from chladni_contract.errors import InvalidInputError, Reason
-from chladni_gateway.domain.image_store import ImageStore
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.ports import ImageComparer, ImageSimilarity
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.domain.storage.image_store import ImageStore
 from chladni_runtime.execution.deadlines import Deadline
 
 ImageSource = UUID | Image

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import InvalidInputError, MetadataValue, Reason
-from chladni_gateway.domain.image_store import unknown_image
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
+from chladni_gateway.domain.storage.image_store import unknown_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from chladni_gateway.domain.image_store import ImageStore
+    from chladni_gateway.domain.storage.image_store import ImageStore
     from chladni_gateway.similarity.scoring import StoredImageScorer
     from chladni_runtime.execution.admission import Admission
     from chladni_runtime.execution.deadlines import Deadline

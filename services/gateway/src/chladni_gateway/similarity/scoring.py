@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from uuid import UUID
 
-    from chladni_gateway.domain.image_store import ImageRecord, ImageStore
     from chladni_gateway.domain.ports import MatrixComparer
+    from chladni_gateway.domain.storage.image_store import ImageRecord, ImageStore
     from chladni_runtime.execution.deadlines import Deadline
 
 _MAX_BATCH_IMAGES: Final = 24

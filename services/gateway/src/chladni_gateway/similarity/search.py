@@ -10,7 +10,7 @@ from chladni_gateway.domain.stages import Stage, at_stage
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from chladni_gateway.domain.image_store import ImageRecord, ImageStore
+    from chladni_gateway.domain.storage.image_store import ImageRecord, ImageStore
     from chladni_gateway.similarity.collection import StoredImageCollection
     from chladni_gateway.similarity.scoring import StoredImageScorer
     from chladni_runtime.execution.admission import Admission

@@ -27,8 +27,8 @@ from typing import Final
 from uuid import UUID
 
 from chladni_contract.errors import ChladniError, Reason, UnavailableError
-from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.domain.images import ImageFormat
+from chladni_gateway.domain.storage.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.storage.image_records import RECORDS, ImageLimits, KeptImage, utc_now
 
 _TEMPORARY_SUFFIX: Final = ".tmp"

@@ -30,8 +30,8 @@ from obstore.exceptions import NotFoundError as MissingObjectError
 from obstore.store import S3Store
 
 from chladni_contract.errors import Reason, UnavailableError
-from chladni_gateway.domain.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.domain.images import ImageFormat
+from chladni_gateway.domain.storage.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.storage.image_records import RECORDS, ImageLimits, KeptImage, utc_now
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.warnings import WarningReason, new_warning
-from chladni_gateway.domain.image_store import ImageRecord, ImageStore
+from chladni_gateway.domain.storage.image_store import ImageRecord, ImageStore
 
 RECORDS: Final = TypeAdapter(ImageRecord)
 """Records as JSON. Those of earlier versions, and of later ones, are read too."""

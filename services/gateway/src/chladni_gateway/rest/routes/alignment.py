@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import WithJsonSchema
 
 from chladni_contract.errors import Reason
-from chladni_gateway.domain.image_store import parse_image_id
+from chladni_gateway.domain.storage.image_store import parse_image_id
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import ALIGNMENT, OTHER_IMAGE_ID, json_example
 from chladni_gateway.rest.requests import while_connected

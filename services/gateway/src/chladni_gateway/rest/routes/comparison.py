@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 
 from chladni_contract.errors import Reason
-from chladni_gateway.domain.image_store import parse_image_id
+from chladni_gateway.domain.storage.image_store import parse_image_id
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, COMPARISON, FIRST_API, MATCHES, MATRIX, json_example
 from chladni_gateway.rest.requests import while_connected

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Path, Request, Response
 
-from chladni_gateway.domain.image_store import StoredImage, describe_owned, parse_image_id
 from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE, last_seen_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.domain.storage.image_store import StoredImage, describe_owned, parse_image_id
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, CREATED_IMAGE, FIRST_API, IMAGE_ID, image_content, json_example
 from chladni_gateway.rest.requests import PageSize, PageToken

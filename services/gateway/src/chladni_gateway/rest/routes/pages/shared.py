@@ -16,9 +16,14 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from chladni_contract.errors import NotFoundError
-from chladni_gateway.domain.image_store import ImageRecord, StoredImage, describe_owned, parse_image_id
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
+from chladni_gateway.domain.storage.image_store import (
+    ImageRecord,
+    StoredImage,
+    describe_owned,
+    parse_image_id,
+)
 from chladni_gateway.rest.forms.uploads import UploadForm
 from chladni_gateway.rest.middleware.sessions import is_secure, session_of
 from chladni_gateway.rest.schemas import to_created_image

@@ -1,0 +1,49 @@
+"""The limits that the transports and the jobs apply, as the settings say."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chladni_gateway.application import Limits
+from chladni_gateway.creation.job_worker import JobLimits
+
+if TYPE_CHECKING:
+    from chladni_gateway.config import GatewaySettings
+
+
+def limits_of(settings: GatewaySettings) -> Limits:
+    """Return the limits of the transports."""
+    return Limits(
+        creation_timeout_seconds=settings.creation_timeout_seconds,
+        job_timeout_seconds=settings.job_timeout_seconds,
+        comparison_timeout_seconds=settings.comparison_timeout_seconds,
+        spectrogram_timeout_seconds=settings.spectrogram_timeout_seconds,
+        health_timeout_seconds=settings.health_timeout_seconds,
+        upload_timeout_seconds=settings.upload_timeout_seconds,
+        max_concurrent_uploads=settings.max_concurrent_creations,
+        min_upload_bytes_per_second=settings.min_upload_bytes_per_second,
+        max_audio_bytes=settings.max_audio_bytes,
+        max_upload_bytes=settings.max_upload_bytes,
+        max_upload_seconds=settings.max_upload_seconds,
+        min_audio_seconds=settings.min_audio_seconds,
+        max_audio_seconds=settings.max_audio_seconds,
+        max_live_seconds=settings.max_live_seconds,
+        max_message_bytes=settings.max_request_bytes,
+        min_ping_interval_seconds=settings.min_ping_interval_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
+
+
+def job_limits_of(settings: GatewaySettings) -> JobLimits:
+    """Return the limits of jobs."""
+    return JobLimits(
+        max_unfinished=settings.max_jobs,
+        max_unfinished_per_owner=settings.max_jobs_per_session,
+        max_unfinished_per_caller=settings.max_jobs_per_host,
+        max_remembered=settings.max_remembered_jobs,
+        retention=timedelta(seconds=settings.job_retention_seconds),
+        timeout_seconds=settings.job_timeout_seconds,
+        retry_seconds=settings.job_retry_seconds,
+        lease_seconds=settings.job_lease_seconds,
+    )
