@@ -141,7 +141,7 @@ async def test_a_slow_upload_tells_how_far_it_is(page, clip):
 async def test_settings_are_used_and_a_wrong_one_is_marked(visit, address, backends, clip, draw):
     async with visit(address, complaints="status of 400") as page:
         panel = page.locator("#settings-panel")
-        await panel.locator("summary").click()
+        await page.locator("#settings-panel > summary").click()
         await expect(panel.get_by_role("radio", name="embedded")).to_be_checked()
         await expect(panel).to_contain_text("1 to 150; more take longer")
         steps = page.get_by_label("Steps")

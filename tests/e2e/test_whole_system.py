@@ -35,7 +35,7 @@ async def test_two_recordings_become_images_and_are_compared(visit, cluster, sam
         for image in await page.locator(".image-card__image").all():
             assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
         await expect(page.locator("#heard dt")).to_have_count(12)
-        await expect(page.locator(".player__spectrogram:visible")).to_have_count(2)
+        await expect(page.locator(".image-card .player__spectrogram:visible")).to_have_count(2)
         for box in await page.locator(".image-card__select input").all():
             await box.check()
         await page.get_by_role("button", name="Compare").click()
@@ -103,11 +103,14 @@ async def test_a_service_that_is_killed_and_restarted_is_told_and_used_again(
         await expect(page.locator("#status")).to_have_text(re.compile("^Step"), timeout=TIMEOUT_MS)
         cluster.kill("image-generation")
         try:
-            await expect(page.locator(".toast")).to_contain_text("image-generation")
             await expect(page.locator("#notice")).to_contain_text("Images cannot be made now.")
         finally:
             await asyncio.to_thread(cluster.restart, "image-generation")
         await expect(page.locator("#notice")).to_be_hidden()
+        step = re.compile(rf"^Step [1-9] of {ENDLESS_STEPS}\.$")
+        await expect(page.locator("#status")).to_have_text(step, timeout=TIMEOUT_MS)  # The job goes on.
+        await page.locator("#cancel").click()
+        await expect(page.locator("#job-panel")).to_be_hidden()
         await page.get_by_label("Steps").fill("2")
         await page.set_input_files("#file", samples[0])
         await images_appear(page, 1)

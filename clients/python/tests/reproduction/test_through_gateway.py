@@ -364,7 +364,8 @@ def test_the_list_of_recipes_is_whole(run, gateway):
     assert listed["embedded"]["is_available"]
     assert not listed["spectrogram"]["is_available"]
     assert "Its weights are cut off." in listed["spectrogram"]["unavailable_reason"]
-    assert "prompt" in listed["music-prompts"]["required_options"]
+    assert listed["music-prompts"]["is_available"]
+    assert listed["music-prompts"]["required_options"] == []
     shown = flat(run("recipes", "latent-noise").stdout)
     assert "--noise-mode" in shown
     ended = run("create", "voice.wav", "-q", "--recipe", "spectrogram")

@@ -34,6 +34,7 @@ def test_what_is_absent_is_missed() -> None:
         "audio_effect_ratio.p": 0.0002,
         "mantel.correlation": 0.5,
         "mantel.p": 0.0002,
+        "mantel.librosa": 0.45,
     }
     assert missed(good, targets) == []
     assert missed(good | {"mantel.p": 0.001, "audio_effect_ratio": 1.5}, targets) == [
