@@ -359,7 +359,7 @@ async def test_with_everything_there_every_recipe_is(everything, gateway):
         ("audioldm", {"model": "scripted-xl"}, 400, "INVALID_FIELD", "scripted-audioldm, scripted-sd"),
         ("audioldm", {"model": "nobody"}, 404, "UNKNOWN_MODEL", "scripted-audioldm, scripted-sd"),
         ("embedded", {"model": "scripted-sd"}, 400, "INVALID_FIELD", "it can use scripted-embedded"),
-        ("embedded", {"prompt": "p"}, 400, "INVALID_FIELD", "its options are model, upscale."),
+        ("embedded", {"prompt": "p"}, 400, "INVALID_FIELD", "its options are model, upscale, look."),
         (
             "embedded",
             {"upscale": "2"},

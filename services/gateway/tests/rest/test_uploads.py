@@ -137,7 +137,8 @@ def open_files():
             target = str(link.readlink())
         except FileNotFoundError:
             continue
-        if target.startswith("/") and not target.startswith(("/dev", "/proc")):
+        # The folder of images is open while its entries are written to the disk.
+        if target.startswith("/") and not target.startswith(("/dev", "/proc")) and not Path(target).is_dir():
             paths.add(target)
     return paths
 
