@@ -1,4 +1,4 @@
-"""The README's examples and the example program, run as they stand."""
+"""The examples of the READMEs and tutorials, and the example program, run as they stand."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ from chladni_client.recording.sources import WavSource
 
 DISTRIBUTION = Path(__file__).parents[2]
 README = (DISTRIBUTION / "README.md").read_text()
-ROOT_README = (DISTRIBUTION.parents[1] / "README.md").read_text()
-BLOCKS = [
-    block
-    for text in (README, ROOT_README)
-    for block in re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
-]
+REPOSITORY = DISTRIBUTION.parents[1]
+TEXT = README + "".join(
+    (REPOSITORY / name).read_text()
+    for name in (
+        "README.md",
+        "clients/python/docs/callers.md",
+        "clients/python/docs/musicians.md",
+        "services/similarity/docs/machines.md",
+    )
+)
+BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL)
 LINES = [line for block in BLOCKS for line in block.splitlines()]
 COMMANDS = [line for line in LINES if re.match(r"(\S.*\| )?chladni ", line)]
 
@@ -65,7 +70,7 @@ def made_of_a_voice(png_of, script, sounds):
     return png
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README + ROOT_README, flags=re.DOTALL))
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL))
 def test_the_readmes_programs_run(sounds, code, script, made_of_a_voice):
     sample = sounds / "tests" / "fixtures" / "samples" / "speech_english.wav"
     sample.parent.mkdir(parents=True)
