@@ -21,6 +21,7 @@ from chladni_contract.errors import (
     UnavailableError,
 )
 from chladni_image_generation.families.embedded.conditioning import encode_condition, null_condition
+from chladni_image_generation.families.embedded.detailer import Detailer, DetailerConfig
 from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import Completed, Origin, PreviewOptions, Progress, Queued, Started
@@ -52,7 +53,31 @@ async def test_the_png_carries_the_provenance_that_the_event_has(make_engine, re
     assert document["recipe"] == "embedded"
     assert document["audio_sha256"] == "ab" * 32
     assert document["library_versions"]["torch"] == torch.__version__
+    # It renders looks and details: a later version may render them in another way.
+    assert document["library_versions"]["chladni-image-generation"]
     assert len(provenance.conditioning_sha256) == 64
+
+
+async def test_looks_and_details_are_the_same_in_company_and_alone(
+    make_engine, load_batch_invariant_model, request_for, image_of
+):
+    detailer = Detailer(DetailerConfig(hidden_channels=8)).eval().requires_grad_(requires_grad=False)
+    torch.nn.init.normal_(detailer.leave.weight, std=0.1)
+
+    def finishing_model():
+        model = load_batch_invariant_model()
+        model._model._detailer = detailer
+        return model
+
+    requests = [request_for(seed, seed=seed, look=look) for seed, look in enumerate(("", "plate", "auto"))]
+    async with make_engine(finishing_model(), batch_size=3, decode_batch_size=3) as engine:
+        together = await asyncio.gather(*(image_of(engine, request) for request in requests))
+    async with make_engine(finishing_model(), batch_size=3, decode_batch_size=3) as engine:
+        alone = [await image_of(engine, request) for request in requests]
+    for first, second in zip(together, alone, strict=True):
+        assert np.array_equal(first, second)
+    async with make_engine(load_batch_invariant_model(), batch_size=3, decode_batch_size=3) as engine:
+        assert not np.array_equal(await image_of(engine, requests[0]), alone[0])
 
 
 async def test_same_request_same_bytes_other_seed_or_sound_other_image(make_engine, request_for, events_of):

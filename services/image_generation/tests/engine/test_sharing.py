@@ -61,6 +61,7 @@ async def test_a_repeated_request_is_answered_without_a_step(make_engine, reques
         {"embedding_seed": 1},
         {"reproducible": False},
         {"upscale": 2},
+        {"look": "plate"},
         {"origin": Origin(recipe="other")},
         {"origin": Origin(audio_sha256="ab" * 32)},
         {"origin": Origin(options={"noise_mode": "raw"})},

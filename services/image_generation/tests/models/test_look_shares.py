@@ -26,12 +26,14 @@ def test_looks_are_named_with_or_without_shares(text, shares):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("sand", "looks are auto, landscape, plate, water"),
+        ("sand", "looks are landscape, plate, water, alone or with shares, or auto alone"),
         ("plate,plate", "twice"),
         ("plate:much", "no number"),
         ("plate:0", "above 0"),
         ("plate:nan", "above 0"),
         ("plate,auto", "no look"),
+        ("plate:" + 1_000 * "0" + "1", "has 1007 characters"),
+        ("p" * 1_000_000, "has 1000000 characters"),
     ],
 )
 def test_what_names_no_looks_is_refused(text, complaint):

@@ -146,7 +146,18 @@ def test_a_calibration_of_the_logistic_curve_is_refused_by_name():
         parse_calibrations(json.dumps({"images": content | {"data": "old"}}).encode())
 
 
-@pytest.mark.parametrize("content", [b"", b"[1]", b'{"images": {"midpoint": 1}}', b'{"others": {}}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[1]",
+        b'{"images": {"midpoint": 1}}',
+        b'{"images": "none"}',
+        b'{"images": {"unlike": "none", "like": {}}}',
+        b'{"others": {}}',
+        b"\xff",
+    ],
+)
 def test_a_file_of_something_else_is_no_calibration(content):
     with pytest.raises(CalibrationError, match=r"calibration\.json"):
         parse_calibrations(content)

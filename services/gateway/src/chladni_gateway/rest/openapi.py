@@ -167,7 +167,7 @@ RECIPES: Final[dict[str, Any]] = {
                     "remedy": "",
                 }
             ],
-            "options": ["model", "upscale"],
+            "options": ["model", "upscale", "look"],
             "required_options": [],
         }
     ],

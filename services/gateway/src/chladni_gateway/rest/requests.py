@@ -251,7 +251,7 @@ class GenerationForm(UploadForm):
         description="How the sound is shown, for models with several looks: a look by its name, several with "
         "their shares, or auto for those that fit the kind of sound. Absent: the model's first look.",
         examples=["plate:2,water:1"],
-        max_length=MAX_MODEL_NAME_LENGTH,
+        json_schema_extra={"maxLength": MAX_MODEL_NAME_LENGTH},
     )
 
 

@@ -12,7 +12,8 @@ from chladni_contract.provenance import Provenance
 from chladni_image_generation.engine.executor import ExecutionState
 from chladni_image_generation.models.interface import LatentDiffusionModel
 
-_LIBRARIES: Final = ("diffusers", "numpy", "pillow", "torch", "transformers")
+_LIBRARIES: Final = ("chladni-image-generation", "diffusers", "numpy", "pillow", "torch", "transformers")
+"""This service among them: the digest of a model covers its files, not the program that renders its looks."""
 
 
 class ProvenanceRecorder:

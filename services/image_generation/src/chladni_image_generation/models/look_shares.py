@@ -9,6 +9,8 @@ AUTO: Final = "auto"
 """The looks that fit the kind of sound."""
 
 _LARGEST_SHARE: Final = 1_000
+_MAX_LENGTH: Final = 256
+"""Characters of a text: more than all looks with their shares take. The text is kept in the provenance."""
 
 
 def parse_looks(text: str, names: Sequence[str]) -> dict[str, float] | None:
@@ -22,16 +24,21 @@ def parse_looks(text: str, names: Sequence[str]) -> dict[str, float] | None:
         `None` for `AUTO`; for an empty text, the default look alone.
 
     Raises:
-        ValueError: A name is unknown or given twice, or a share is not a positive number; the message says
-            which.
+        ValueError: A name is unknown or given twice, a share is not a positive number, or the text is too
+            long; the message says which.
     """
+    if len(text) > _MAX_LENGTH:
+        raise ValueError(f"has {len(text)} characters, must have at most {_MAX_LENGTH}")
     if text == AUTO:
         return None
     shares: dict[str, float] = {}
     for part in (text or names[0]).split(","):
         name, _, number = (piece.strip() for piece in part.partition(":"))
         if name not in names:
-            raise ValueError(f"names {name!r}, which is no look; looks are {', '.join((AUTO, *names))}")
+            raise ValueError(
+                f"names {name!r}, which is no look; looks are {', '.join(names)}, alone or with shares, "
+                f"or {AUTO} alone"
+            )
         if name in shares:
             raise ValueError(f"names {name!r} twice")
         try:

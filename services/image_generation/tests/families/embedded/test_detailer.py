@@ -8,6 +8,7 @@ import torch
 from chladni_image_generation.families.embedded.correspondences import parameters_from_descriptors
 from chladni_image_generation.families.embedded.detail_planes import DETAIL_PLANES, draw_detail_planes
 from chladni_image_generation.families.embedded.detailer import Detailer, DetailerConfig
+from chladni_image_generation.families.embedded.fields import gradient, pixel_grid
 from chladni_image_generation.families.embedded.noise_grid import draw_grids
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
 
@@ -50,9 +51,27 @@ def test_a_detailer_survives_its_files(tmp_path):
     )
 
 
-@pytest.mark.parametrize("content", ['{"planes": 3}', '{"other": 1}', "{}"])
+@pytest.mark.parametrize("content", ['{"planes": 3}', '{"other": 1}', "{}", "[1]", "none"])
 def test_files_of_something_else_are_no_detailer(tmp_path, content):
     Detailer(TINY).save(tmp_path)
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ValueError, match="no detailer"):
         Detailer.load(tmp_path, dtype=torch.float32)
+
+
+def test_weights_that_cannot_be_read_and_planes_of_another_version_are_no_detailer(tmp_path):
+    Detailer(TINY).save(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"none")
+    with pytest.raises(ValueError, match="no detailer"):
+        Detailer.load(tmp_path, dtype=torch.float32)
+    Detailer(DetailerConfig(planes=DETAIL_PLANES + 1, hidden_channels=8)).save(tmp_path)
+    with pytest.raises(ValueError, match=f"of {DETAIL_PLANES + 1} planes"):
+        Detailer.load(tmp_path, dtype=torch.float32)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 128), (128, 64)])
+def test_slopes_are_those_of_the_plane_in_every_shape(height, width):
+    x, y = pixel_grid(1, height, width)
+    slope_x, slope_y = gradient(3 * x - 2 * y)
+    torch.testing.assert_close(slope_x, torch.full_like(x, 3.0))
+    torch.testing.assert_close(slope_y, torch.full_like(y, -2.0))

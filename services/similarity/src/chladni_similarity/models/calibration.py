@@ -102,7 +102,9 @@ def parse_calibrations(content: bytes) -> ModelCalibrations:
     try:
         parts: Mapping[str, Any] = json.loads(content)
         return ModelCalibrations(**{name: _parse_calibration(part) for name, part in parts.items()})
-    except (TypeError, KeyError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except CalibrationError:
+        raise
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise CalibrationError(f"{CALIBRATION_NAME} is no calibration: {error}") from None
 
 

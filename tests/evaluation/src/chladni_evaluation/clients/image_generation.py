@@ -30,7 +30,14 @@ class ImageGenerationClient:
         """
         with answered("ListModels"):
             response = self._stub.ListModels(image_pb2.ListModelsRequest(), timeout=CALL_TIMEOUT_SECONDS)
-        return max(len(model.image_generation.looks) for model in response.models)
+        return next(
+            (
+                len(model.image_generation.looks)
+                for model in response.models
+                if model.id == response.default_model
+            ),
+            0,
+        )
 
     def generate(self, embedding: tensor_pb2.Embedding, *, seed: int, bypass_cache: bool = False) -> bytes:
         """Return the image of a clip, a PNG.

@@ -1,8 +1,10 @@
 """Whether images of different clips are composed differently, and how many looks there are.
 
-`composition.correlation` is the mean, over all pairs of clips, of the correlation of their images' layouts,
-the luminance of 16 x 16 areas. `doubles.share` is the share of clips whose image has a double, an image of
-another clip that the service takes for one of the same clip (a cosine above that of the score 0.5).
+`composition.correlation` is the mean, over all pairs of audible clips, of the correlation of the layouts of
+their images with the first seed, the luminance of 16 x 16 areas. `doubles.share` is the share of clips whose
+image with that seed has a double, an image of another clip that could be one of the same clip: its cosine is
+at least that at which images of one clip and of different clips, among all images that were made, are
+mistaken for each other equally often.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -90,8 +91,14 @@ class Detailer(nn.Module):
             ValueError: The configuration or the weights are no detailer's.
         """
         try:
-            detailer = cls(DetailerConfig(**json.loads((folder / CONFIG_NAME).read_text())))
+            config = DetailerConfig(**json.loads((folder / CONFIG_NAME).read_text()))
+            detailer = cls(config)
             detailer.load_state_dict(load_file(folder / WEIGHTS_NAME))
-        except (TypeError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise ValueError(f"{folder.name} holds no detailer: {error}") from error
+        if config.planes != DETAIL_PLANES:
+            raise ValueError(
+                f"{folder.name} holds a detailer of {config.planes} planes, this version draws "
+                f"{DETAIL_PLANES}"
+            )
         return detailer.to(dtype).eval().requires_grad_(requires_grad=False)

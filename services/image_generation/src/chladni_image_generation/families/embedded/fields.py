@@ -51,7 +51,7 @@ def _blur_weights(grid: Tensor, length: int, blur: float) -> Tensor:
 
 def gradient(field: Tensor) -> tuple[Tensor, Tensor]:
     """Return the slopes along x and y per unit length, by central differences."""
-    spacing = 2 / field.shape[-1]
+    spacing = 2 / min(field.shape[-2:])
     down, along_x = torch.gradient(field, spacing=spacing, dim=(1, 2))
     return along_x, -down
 

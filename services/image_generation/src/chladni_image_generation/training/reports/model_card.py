@@ -49,7 +49,7 @@ elsewhere. The descriptors decide its parameters by documented correspondences b
 
 Noise decides the rest: how the plane bends, where clouds gather, where the light falls. It is an 8x8
 grid of four deviates, the block means of the latent noise that the image is paired with
-(`jobs/noise_grid.py`). So the same seed bends the plane alike from sound to sound, and
+(`families/embedded/noise_grid.py`). So the same seed bends the plane alike from sound to sound, and
 another seed gives the same sound another image of the same kind.
 
 ## Looks

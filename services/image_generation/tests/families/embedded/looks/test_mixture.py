@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import torch
 
@@ -68,6 +70,29 @@ def test_a_mixture_has_areas_of_each_look_that_grow_with_its_share():
 def test_a_mixture_changes_little_with_its_shares():
     before, after = (rendered({"water": share, "weather": 1 - share}) for share in (0.50, 0.51))
     assert (before - after).abs().mean() < 0.01
+
+
+@pytest.mark.parametrize("name", list(RENDERERS))
+def test_rounding_errors_of_the_noise_leave_an_image_what_it_is(name):
+    # Another kind of processor draws the same noise with other last bits.
+    moved = torch.nextafter(GRIDS[0], torch.full_like(GRIDS[0], 9.0))
+    assert (rendered({name: 1.0}) - rendered({name: 1.0}, grids=moved)).abs().mean() < 0.002
+
+
+def test_a_look_that_joins_with_next_to_no_share_moves_no_other():
+    shares = {LANDSCAPE: 0.5, "water": 0.5}
+    joined = {LANDSCAPE: 0.5, "plate": 0.0001, "water": 0.4999}
+    assert (rendered(shares) - rendered(joined)).abs().mean() < 0.001
+    swapped = {"water": 0.5, LANDSCAPE: 0.5}
+    torch.testing.assert_close(rendered(shares), rendered(swapped))
+
+
+@pytest.mark.parametrize("pair", list(combinations(LOOKS, 2)), ids="-".join)
+def test_any_two_looks_have_areas_of_their_own(pair):
+    alone = [rendered({name: 1.0}) for name in pair]
+    mixed = rendered(dict.fromkeys(pair, 0.5))
+    apart = (alone[0] - alone[1]).abs().mean()
+    assert (mixed - (alone[0] + alone[1]) / 2).abs().mean() > 0.3 * apart  # 0 if they lay over each other
 
 
 def test_shares_of_a_sound_add_up_and_change_little_with_it():

@@ -28,9 +28,13 @@ RENDERERS: Final[Mapping[str, Callable[[Canvas], Tensor]]] = MappingProxyType(
 )
 LOOKS: Final = (LANDSCAPE, *RENDERERS)
 
+_FIELDS: Final = {name: (number % 4, 1.0 if number < 4 else -1.0) for number, name in enumerate(LOOKS)}
+"""Which of the noise's four smooth fields, and with which sign, decides where a look has its areas: another
+for each look, and the same in every mixture, so that a look that joins with a small share moves no other."""
+
 _LEAST_SHARE: Final = 0.02
 _SOFTNESS: Final = 0.22
-_SPREAD: Final = 1.1
+_SPREAD: Final = 0.95
 _SHARPNESS: Final = 9.0
 _UNNOTICED: Final = 0.18
 _CHROMA_START: Final = DESCRIPTOR_NAMES.index("chroma_c")
@@ -88,7 +92,7 @@ def render_looks(
     """
     canvas = Canvas.of(embedding, grids, height=height, width=width)
     layers, strengths = [], []
-    for index, (name, share) in enumerate(shares.items()):
+    for name, share in shares.items():
         if share < _LEAST_SHARE:
             continue
         if name == LANDSCAPE:
@@ -97,9 +101,8 @@ def render_looks(
             lab = RENDERERS[name](canvas)
             lab[0].clamp_(0.02, 0.99)
             layers.append(srgb_from_oklab(lab[None])[0])
-        # Smooth fields decide where each look has its areas, others for each.
-        field = canvas.noise[index % 4] - canvas.noise[(index + 1) % 4]
-        strengths.append(torch.log(torch.tensor(share)) + _SPREAD * field / 2)
+        field, sign = _FIELDS[name]
+        strengths.append(torch.log(torch.tensor(share)) + _SPREAD * sign * canvas.noise[field])
     if len(layers) == 1:
         return layers[0]
     areas = torch.softmax(torch.stack(strengths) / _SOFTNESS, dim=0)

@@ -16,6 +16,7 @@ Light that falls through waves is gathered where the surface bends it together: 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -96,9 +97,8 @@ def _standing_waves(
     return height, slope_x, slope_y, bend
 
 
-def _drops(canvas: Canvas) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Return the rings of the strongest onsets: older ones have run farther."""
-    rings = []
+def _drops(canvas: Canvas) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Yield the rings of the strongest onsets, of which older ones have run farther."""
     generator = canvas.generator(3)
     heights = 1.4 * torch.rand(TEMPORAL_SEGMENTS, generator=generator) - 0.7
     course = canvas.parameters.course[0]
@@ -117,5 +117,4 @@ def _drops(canvas: Canvas) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         packet = 1.1 * strength * torch.exp(-(((radius - front) / 0.075) ** 2))
         phase = wave_number * (radius - front)
         wave, slope = packet * phase.cos(), -packet * phase.sin()
-        rings.append((wave, slope * offset_x / radius, slope * offset_y / radius, -wave))
-    return rings
+        yield wave, slope * offset_x / radius, slope * offset_y / radius, -wave
