@@ -2,8 +2,8 @@
 
 Services load safetensors alone, since a pickle can run code. This reads pickles with `weights_only`, which
 takes tensors and plain containers and refuses the rest, and should run where there is no network and nothing
-else of worth. Folders that hold safetensors already are left as they are, so those of a folder appear once all
-are written. The exit status is 1 if a file was refused; the last lines name them.
+else of worth. Folders that hold safetensors already are left as they are, so those of a folder appear once
+all are written. The exit status is 1 if a file was refused; the last lines name them.
 """
 
 from __future__ import annotations
