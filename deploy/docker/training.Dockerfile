@@ -14,9 +14,13 @@ WORKDIR /build
 COPY requirements/constraints.txt requirements/
 COPY services/training services/training
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt ./services/training scipy
+COPY deploy/docker/sbom.py ./
+RUN /opt/chladni/bin/python sbom.py chladni/training 0.1.0 > /opt/chladni/sbom.cdx.json
 
 # hadolint ignore=DL3006
 FROM ${SERVICE_IMAGE}
+LABEL org.opencontainers.image.title="chladni/training" \
+    org.opencontainers.image.description="Trains the models of Chladni"
 COPY --from=build /opt/chladni /opt/chladni
 HEALTHCHECK NONE
 ENTRYPOINT ["chladni-train"]

@@ -114,6 +114,7 @@ def metrics_of_services() -> Mapping[str, tuple[Metric, ...]]:
     ModelMetrics(similarity)
     similarity.register(ReplacedProcessCollector(lambda: 0))
     CollectionMetrics(similarity)
+    similarity.register(GpuCollector(_NoGpus()))
     gateway = CollectorRegistry()
     CreationMetrics(gateway)
     HttpMetrics(gateway)

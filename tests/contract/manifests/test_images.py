@@ -215,6 +215,20 @@ def test_compose_hardens_and_bounds_each_service(service: Any, compose: Mapping[
     assert "privileged" not in described
 
 
+def test_compose_gives_large_files_room(service: Any, compose: Mapping[str, Any]) -> None:
+    # What is in a tmpfs counts as memory of its container.
+    described = compose["services"][service.name]
+    limits = getattr(service.settings(described.get("environment", {})), "spool_limits", None)
+    (options,) = [item.partition(":")[2] for item in described["tmpfs"] if item.startswith("/tmp:")]
+    size_mib = int(dict(option.split("=") for option in options.split(","))["size"].removesuffix("m"))
+    memory = described["deploy"]["resources"]["limits"]["memory"]
+    memory_mib = int(memory[:-1]) * {"M": 1, "G": 1024}[memory[-1]]
+    if limits is not None:
+        needed_bytes = limits.max_files * limits.max_bytes + limits.min_free_bytes
+        assert size_mib * 2**20 >= needed_bytes
+    assert memory_mib >= size_mib + 768
+
+
 def test_services_accept_their_environment_in_compose(service: Any, compose: Mapping[str, Any]) -> None:
     described = compose["services"][service.name]
     settings = service.settings(described.get("environment", {}))

@@ -144,3 +144,13 @@ def test_an_image_lists_what_it_holds(repository: Path) -> None:
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.5")
     assert any(purl.startswith("pkg:pypi/grpcio@") for purl in purls)
     assert purls == sorted(purls)
+
+
+def test_every_image_lists_what_it_holds_under_its_own_name(repository: Path) -> None:
+    for path in (repository / "deploy/docker").glob("*.Dockerfile"):
+        name = f"chladni/{path.stem}"
+        text = path.read_text()
+        installed, _, rest = text.rpartition("pip --python")
+        assert installed
+        assert f"sbom.py {name} 0.1.0 > /opt/chladni/sbom.cdx.json" in rest
+        assert f'image.title="{name}"' in rest

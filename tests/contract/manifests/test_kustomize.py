@@ -260,6 +260,28 @@ def test_resources_are_bounded(deployments: dict[str, Any]) -> None:
         assert all("sizeLimit" in folder for folder in folders)
 
 
+def test_large_files_find_room_on_disk(
+    resources: list[dict[str, Any]], deployments: dict[str, Any], service_of: ServiceOf
+) -> None:
+    # A pod whose folder exceeds its limit is evicted, and with it what the gateway keeps.
+    for deployment in deployments.values():
+        settings = service_of(_image(deployment)).settings(_environ(resources, deployment))
+        limits = getattr(settings, "spool_limits", None)
+        (volume,) = [item for item in _pod(deployment)["volumes"] if item["name"] == "temporary"]
+        number, unit = volume["emptyDir"]["sizeLimit"][:-2], volume["emptyDir"]["sizeLimit"][-2:]
+        size_bytes = int(number) * {"Mi": 2**20, "Gi": 2**30}[unit]
+        assert size_bytes > (limits.max_files * limits.max_bytes if limits else 0)
+
+
+def test_routes_share_no_host_name(resources: list[dict[str, Any]], deployments: dict[str, Any]) -> None:
+    # Of an HTTPRoute and a GRPCRoute that share one, the Gateway API accepts one alone.
+    routes = [_of_kind(resources, kind) for kind in ("GRPCRoute", "HTTPRoute")]
+    names = [{name for item in found.values() for name in item["spec"]["hostnames"]} for found in routes]
+    assert not names[0] & names[1]
+    allowed = _environ(resources, deployments["gateway"])["CHLADNI_GATEWAY_ALLOWED_HOSTS"].split(",")
+    assert names[1] <= set(allowed)
+
+
 def test_each_service_can_be_found_by_its_clients(
     resources: list[dict[str, Any]], deployments: dict[str, Any], service_of: ServiceOf
 ) -> None:

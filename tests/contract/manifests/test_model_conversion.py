@@ -54,6 +54,31 @@ def test_weights_in_several_files_keep_their_index(convert: Any, tmp_path: Path)
         assert key in load_file(tmp_path / name)
 
 
+def test_a_run_that_was_ended_between_two_files_is_done_again(convert: Any, tmp_path: Path) -> None:
+    names = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
+    for key, name in zip("ab", names, strict=True):
+        torch.save({key: torch.zeros(1)}, tmp_path / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "save_file", _ending_after_one(convert.save_file))
+        with pytest.raises(KeyboardInterrupt):
+            convert.convert_all(tmp_path)
+    assert not list(tmp_path.glob("*.safetensors"))
+    assert convert.convert_all(tmp_path) == []
+    assert len(list(tmp_path.glob("*.safetensors"))) == len(names)
+
+
+def _ending_after_one(save: Callable[..., None]) -> Callable[..., None]:
+    saved: list[Path] = []
+
+    def save_or_end(tensors: Any, path: Path, **options: Any) -> None:
+        if saved:
+            raise KeyboardInterrupt
+        save(tensors, path, **options)
+        saved.append(path)
+
+    return save_or_end
+
+
 class Malicious:
     """Would write a file if it were unpickled by a loader that trusts it."""
 

@@ -199,7 +199,11 @@ def test_prometheus_scrapes_the_metrics_port_of_each_pod(
     # What the discovery in a cluster would say of the pods, so that the relabelling runs without one.
     del job["kubernetes_sd_configs"]
     deployments = [r for r in build(repository / "deploy/kustomize/base") if r["kind"] == "Deployment"]
-    job["static_configs"] = [target for item in deployments for target in _discovered(item)]
+    # A pod that still fetches its image does not answer, and should not be asked.
+    phases = ("Running", "Pending", "Failed")
+    job["static_configs"] = [
+        target for item in deployments for phase in phases for target in _discovered(item, phase)
+    ]
     path = tmp_path / "prometheus.yaml"
     path.write_text(yaml.safe_dump(config))
     for name in config["rule_files"]:
@@ -217,11 +221,11 @@ def test_prometheus_scrapes_the_metrics_port_of_each_pod(
     assert all(label["pod"] == f"{label['service']}-0" for label in kept)
 
 
-def _discovered(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _discovered(deployment: Mapping[str, Any], phase: str) -> list[dict[str, Any]]:
     """Return the targets of one pod as the discovery of role `pod` does: one for each port."""
     name = deployment["metadata"]["name"]
     template = deployment["spec"]["template"]
-    labels = {"__meta_kubernetes_pod_name": f"{name}-0"}
+    labels = {"__meta_kubernetes_pod_name": f"{name}-0", "__meta_kubernetes_pod_phase": phase}
     for kind in ("annotation", "label"):
         for key, value in template["metadata"][f"{kind}s"].items():
             labels[f"__meta_kubernetes_pod_{kind}_{re.sub(r'[^a-zA-Z0-9]', '_', key)}"] = value

@@ -59,11 +59,11 @@ def compose(settings: ImageGenerationSettings) -> Compose:
 
     @asynccontextmanager
     async def open_service(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
-        _device_name(settings)  # Refused at once, not for each model.
+        device = _device_name(settings)  # Refused at once, not for each model.
         async with AsyncExitStack() as stack:
             metrics = GenerationMetrics(registry)
             model_metrics = ModelMetrics(registry)
-            if torch.cuda.is_available():
+            if device != "cpu":
                 registry.register(GpuCollector(torch.cuda))
             thread_count = settings.thread_count or available_processor_count()
             compute_thread = stack.enter_context(new_compute_thread(thread_count))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+import threading
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ _GRACE_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 5.0
 _RETRY_AFTER_SECONDS: Final = 10.0
 _MEBIBYTE: Final = 1024 * 1024
+_PREFIX: Final = "chladni-upload-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class SpoolLimits:
 class Spool:
     """A bounded number of files on disk, each gone as soon as it is not needed. One event loop owns it.
 
+    Files of a process that was killed stay behind; the first file of the next one removes them.
+
     Args:
         limits: What may wait.
         folder: Where; `None` for the system's folder of temporary files.
@@ -69,6 +74,8 @@ class Spool:
         self._folder = folder
         self._clock = clock
         self._file_count = 0
+        self._opening = threading.Lock()
+        self._is_swept = False
 
     @asynccontextmanager
     async def hold(self, *, field: str) -> AsyncIterator[SpooledFile]:
@@ -102,10 +109,18 @@ class Spool:
             self._file_count -= 1
 
     def _open(self) -> IO[bytes]:
-        free_bytes = shutil.disk_usage(self._folder or tempfile.gettempdir()).free
-        if free_bytes < self.limits.min_free_bytes + self.limits.max_bytes:
-            raise OSError(f"{free_bytes} bytes are free")
-        return tempfile.NamedTemporaryFile(prefix="chladni-upload-", dir=self._folder)
+        folder = self._folder or Path(tempfile.gettempdir())
+        with self._opening:
+            if not self._is_swept:
+                self._is_swept = True
+                _remove_abandoned(folder)
+            free_bytes = shutil.disk_usage(folder).free
+            if free_bytes < self.limits.min_free_bytes + self.limits.max_bytes:
+                raise OSError(f"{free_bytes} bytes are free")
+            file = tempfile.NamedTemporaryFile(prefix=_PREFIX, dir=folder)  # noqa: SIM115 - closed by hold
+            with suppress(OSError):  # A file system without locks; nothing is swept there.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
 
 
 class SpooledFile:
@@ -210,6 +225,18 @@ async def draining(messages: AsyncIterator[object]) -> AsyncIterator[None]:
                 async for _ in messages:
                     pass
         raise
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the files that no living process has locked."""
+    for path in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # It is of another user, locked, or gone by now.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def _disk_error(error: OSError) -> UnavailableError:

@@ -79,6 +79,19 @@ def test_without_the_management_library_the_use_is_absent(registry):
     assert registry.get_sample_value("chladni_gpu_memory_bytes", {"device": "0", "kind": "total"}) == 100
 
 
+def test_a_gpu_that_has_failed_is_absent_and_others_are_not(registry):
+    class OneFailed(Gpus):
+        def mem_get_info(self, device):
+            if device == 0:
+                raise RuntimeError("CUDA error: uncorrectable ECC error encountered")
+            return super().mem_get_info(device)
+
+    registry.register(GpuCollector(OneFailed(2)))
+
+    assert registry.get_sample_value("chladni_gpu_memory_bytes", {"device": "0", "kind": "total"}) is None
+    assert registry.get_sample_value("chladni_gpu_memory_bytes", {"device": "1", "kind": "total"}) == 101
+
+
 def test_without_a_gpu_there_is_nothing(registry):
     registry.register(GpuCollector(Gpus(0)))
 

@@ -27,7 +27,7 @@ from chladni_runtime.models.devices import choose_device
 from chladni_runtime.security.credentials import ChannelSecurity
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.server import Compose
-from chladni_runtime.telemetry.process_metrics import ReplacedProcessCollector
+from chladni_runtime.telemetry.process_metrics import GpuCollector, ReplacedProcessCollector
 from chladni_runtime.telemetry.work_metrics import ModelMetrics
 from chladni_similarity.alignment import Aligner
 from chladni_similarity.anomaly.detector import AnomalyDetector
@@ -66,6 +66,8 @@ def compose(settings: SimilaritySettings) -> Compose:
     async def opened(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         model_metrics = ModelMetrics(registry)
         device = await asyncio.to_thread(_device_name, settings)
+        if device != "cpu":
+            _observe_gpus(registry)
         catalog = await asyncio.to_thread(load_catalog, settings.models, device=device, dtype=settings.dtype)
         batch_count = _concurrent_batch_count(settings, catalog)
         await asyncio.to_thread(_warm, catalog, settings, batch_count)
@@ -120,6 +122,12 @@ def _device_name(settings: SimilaritySettings) -> str:
 
     count = torch.cuda.device_count() if settings.device != "cpu" else 0
     return choose_device(settings.device, variable="CHLADNI_SIMILARITY_DEVICE", gpu_count=count)
+
+
+def _observe_gpus(registry: CollectorRegistry) -> None:
+    import torch  # noqa: PLC0415 - as above
+
+    registry.register(GpuCollector(torch.cuda))
 
 
 def _concurrent_batch_count(settings: SimilaritySettings, catalog: ModelCatalog) -> int:

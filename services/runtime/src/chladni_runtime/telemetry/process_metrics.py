@@ -146,13 +146,16 @@ class GpuCollector(Collector):
             labels=["device"],
         )
         for device in range(self._cuda.device_count()) if self._cuda.is_available() else ():
-            free, total = self._cuda.mem_get_info(device)
-            kinds = {
-                "total": total,
-                "used": total - free,
-                "reserved": self._cuda.memory_reserved(device),
-                "allocated": self._cuda.memory_allocated(device),
-            }
+            try:
+                free, total = self._cuda.mem_get_info(device)
+                kinds = {
+                    "total": total,
+                    "used": total - free,
+                    "reserved": self._cuda.memory_reserved(device),
+                    "allocated": self._cuda.memory_allocated(device),
+                }
+            except RuntimeError:  # A GPU that has failed must not take the other metrics along.
+                continue
             for kind, size in kinds.items():
                 memory.add_metric([str(device), kind], size)
             with suppress(RuntimeError, ImportError):

@@ -74,7 +74,7 @@ class ModelMetrics:
         )
         self._load_seconds = Gauge(
             "chladni_model_load_seconds",
-            "Time that loading and warming a model took at the start.",
+            "Time that loading and warming a model took at the start; absent if it was loaded with others.",
             ["model"],
             registry=registry,
         )
