@@ -144,7 +144,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_of_and_the_others_serve(stu
         "absent+absent-too",
     ]
     assert models[0].family == "chladni-embedded"
-    assert input_names(models[0]) == ("audio_embedding", "initial_latents", "upscale")
+    assert input_names(models[0]) == ("audio_embedding", "initial_latents", "look", "upscale")
     assert input_names(models[0], required_only=True) == ("audio_embedding",)
     assert "NoSuchPipeline" in models[1].unavailable_reason
     assert "model_index.json" in models[2].unavailable_reason
