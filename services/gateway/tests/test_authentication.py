@@ -21,7 +21,7 @@ from chladni_gateway.composition import SERVICE_NAMES
 from chladni_gateway.grpc_api.callers.authentication import scope_of_method
 from chladni_gateway.rest.middleware.authentication import scope_of_request
 
-ALICE, BOB, READER, EXPIRED = (new_token() for _ in range(4))
+ALICE, BOB, READER, WRITER, EXPIRED = (new_token() for _ in range(5))
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 
 
@@ -32,6 +32,7 @@ def token_file(tmp_path):
         line_of(ALICE, name="alice", scopes=list(Scope)),
         line_of(BOB, name="bob", scopes=list(Scope)),
         line_of(READER, name="display", scopes=[Scope.READ]),
+        line_of(WRITER, name="writer", scopes=[Scope.WRITE]),
         line_of(EXPIRED, name="alice", scopes=list(Scope), until="2020-01-01"),
     ]
     path.write_text("\n".join(lines))
@@ -142,6 +143,10 @@ async def test_a_browser_signs_in_with_its_token_and_out_again(guarded, token_fi
     async with guarded() as gateway, gateway.browser() as browser:
         first = await browser.get("/")
         assert (first.status_code, first.headers["location"]) == (303, "/sign-in")
+        form = await browser.get("/sign-in")
+        assert form.headers["referrer-policy"] == "same-origin"  # with none, a form has the origin null
+        writer = await browser.post("/sign-in", data={"token": WRITER})
+        assert (writer.status_code, "chladni_sign_in" in browser.cookies) == (403, False)
         wrong = await browser.post("/sign-in", data={"token": new_token()})
         assert wrong.status_code == 401
         assert "not known here" in wrong.text
@@ -161,7 +166,11 @@ async def test_a_browser_signs_in_with_its_token_and_out_again(guarded, token_fi
             assert "ready" in await socket.recv()
 
         browser.cookies["chladni_sign_in"] = browser.cookies["chladni_sign_in"][:-4] + "AAAA"
-        assert (await browser.get("/api/v1/images")).status_code == 401
+        ended = await browser.get("/api/v1/images")
+        assert ended.status_code == 401
+        assert "The sign-in has ended" in ended.text
+        again = await browser.get("/", follow_redirects=True)
+        assert (again.url.path, "The sign-in has ended" in again.text) == ("/sign-in", True)
         await browser.post("/sign-in", data={"token": ALICE})
         await browser.post("/sign-out")
         assert (await browser.get("/api/v1/images")).status_code == 401

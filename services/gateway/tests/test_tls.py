@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chladni_fakes.loopback import free_port
 from chladni_fakes.security.certificates import issue, new_files
+from chladni_gateway import composition
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
 from chladni_runtime.server.server import request_gate, running_service
@@ -86,3 +87,16 @@ async def test_both_ports_take_new_certificates_and_a_broken_one_changes_nothing
             assert "chladni_certificate_expiry_timestamp_seconds" in (await client.get(address)).text
         assert await page_over_https(settings, new) == 200
         files.key.write_bytes(good)
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_warned"),
+    [
+        ({"host": "0.0.0.0", "oidc_issuer": "https://issuer.example", "oidc_audience": "chladni"}, True),
+        ({"host": "::1", "oidc_issuer": "https://issuer.example", "oidc_audience": "chladni"}, False),
+        ({"host": "0.0.0.0"}, False),
+    ],
+)
+def test_tokens_over_clear_text_are_warned_of(settings, is_warned, caplog):
+    assert composition._http_tls(GatewaySettings(**settings)) is None
+    assert ("tokens come over clear text" in caplog.text) is is_warned

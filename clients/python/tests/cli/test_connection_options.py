@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chladni_client.cli.failures import ExitStatus
+from chladni_client.cli.invocation import Invocation
 
 IMAGE_ID = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
 NOWHERE = "127.0.0.1:1"
@@ -75,3 +76,8 @@ def test_a_wrong_target_is_wrong_use(run, target):
         ended = run(*arguments)
         assert ended.exit_code == ExitStatus.USAGE
         assert "Traceback" not in ended.stderr
+
+
+def test_what_is_shown_of_an_invocation_holds_no_token():
+    shown = repr(Invocation(token="secret-1", session_token="secret-2"))
+    assert "secret" not in shown

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from chladni.audio.v1alpha1 import music_service_pb2
@@ -100,6 +102,8 @@ if TYPE_CHECKING:
     from chladni_runtime.server.interceptor import Authenticate
     from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.server import Compose
+
+_log = logging.getLogger(__name__)
 
 RECIPES: Final = (
     EmbeddedRecipe,
@@ -398,8 +402,22 @@ def authentication_of(settings: GatewaySettings) -> Authenticate:
 def _http_tls(settings: GatewaySettings) -> ServerContext | None:
     """Return what the connections of browsers are secured by; `None` for clear text."""
     if settings.server_certificates is None:
+        if settings.authenticator.is_required and not _is_loopback(settings.host):
+            _log.warning(
+                "tokens come over clear text, so whoever is on their way can read them. Set "
+                "CHLADNI_GATEWAY_TLS_CERTIFICATE and CHLADNI_GATEWAY_TLS_KEY, or let only a proxy with TLS "
+                "reach the ports.",
+                extra={"host": settings.host},
+            )
         return None
     return ServerContext(settings.server_certificates, asks_clients=settings.http_client_certificates)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _recipes(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
+from http.client import BadStatusLine
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
@@ -27,11 +29,17 @@ class Provider:
         self.keys = {}
         self.paths = []
         self.name = None
+        self.redirect = ""
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 provider.paths.append(self.path)
+                if provider.redirect:
+                    self.send_response(302)
+                    self.send_header("Location", provider.redirect)
+                    self.end_headers()
+                    return
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(json.dumps(provider.answer(self.path)).encode())
@@ -217,3 +225,72 @@ def test_keys_come_over_https_or_from_this_machine(tmp_path):
     for address in (file.as_uri(), "http://issuer.example.com/keys", "ftp://127.0.0.1/keys", "keys"):
         with pytest.raises(ValueError, match="no https address"):
             oidc.fetch_json(address)
+
+
+@pytest.mark.parametrize("target", ["http://issuer.example.com/keys", "ftp://127.0.0.1/keys"])
+def test_keys_are_not_fetched_from_where_a_redirect_leads_in_clear_text(provider, target):
+    provider.redirect = target
+    with pytest.raises(ValueError, match="no https address"):
+        oidc.fetch_json(f"{provider.url}/keys")
+
+
+async def test_whoever_waits_for_the_keys_waits_for_one_attempt(provider, clock):
+    attempts = []
+    let_go = threading.Event()
+
+    def hang(address):
+        attempts.append(address)
+        let_go.wait(5)
+        clock.seconds += 10  # longer than the time between two attempts
+        raise TimeoutError
+
+    verifier = OidcVerifier(Issuer(url=provider.url, audience=AUDIENCE), fetch=hang, clock=clock)
+    waiting = [asyncio.create_task(verifier.authenticate(provider.token("first"))) for _ in range(5)]
+    await asyncio.sleep(0.02)
+    let_go.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {outcome.reason for outcome in outcomes} == {Reason.BACKEND_UNAVAILABLE}
+    assert len(attempts) == 1
+
+
+async def test_known_keys_do_not_wait_for_an_issuer_that_is_down(verifier, provider, clock):
+    token = provider.token("first")
+    await verifier.authenticate(token)
+    let_go = threading.Event()
+    hangs = False
+
+    def fail(_):
+        if hangs:
+            let_go.wait(5)
+        raise ConnectionRefusedError
+
+    usual, verifier._fetch = verifier._fetch, fail
+    clock.seconds += 1000
+    await verifier.authenticate(token)
+    hangs = True
+    clock.seconds += 3
+    async with asyncio.timeout(1):
+        assert (await verifier.authenticate(token)).name == "alice"
+    fetching = verifier._fetching
+    let_go.set()
+    await fetching
+    provider.add_key("second")
+    del provider.keys["first"]
+    verifier._fetch = usual
+    clock.seconds += 3
+    await verifier.authenticate(token)
+    await verifier._fetching
+    assert await problem_of(verifier, token) == "unknown"
+
+
+@pytest.mark.parametrize("fault", [BadStatusLine("?"), AttributeError("no keys")])
+async def test_whatever_the_issuer_answers_the_known_keys_stay(verifier, provider, clock, fault):
+    token = provider.token("first")
+    await verifier.authenticate(token)
+
+    def fail(_):
+        raise fault
+
+    verifier._fetch = fail
+    clock.seconds += 1000
+    assert (await verifier.authenticate(token)).name == "alice"

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from websockets.asyncio.client import connect
 
 from chladni_fakes.security.certificates import issue, new_files, trust
@@ -16,6 +21,7 @@ from chladni_gateway.rest import server as https
 from chladni_gateway.rest.server import http_server
 from chladni_runtime.security.certificates import watched_certificates
 from chladni_runtime.security.credentials import ServerContext
+from chladni_runtime.security.watched_files import Outcome
 
 
 async def application(scope, _receive, send):
@@ -107,6 +113,33 @@ async def test_a_new_connection_has_the_new_certificate_and_an_old_one_goes_on(w
         files.key.write_bytes(b"broken")
         watched.refresh()
         assert await get(address, client_context(new, new.issue_cert("client"))) == "https"
+
+
+def write_weak_certificate(files):
+    """Write a certificate with a key that fits, but is too short for OpenSSL."""
+    key = rsa.generate_private_key(65537, 1024)
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(x509.Name([]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    files.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+async def test_a_certificate_that_openssl_refuses_leaves_the_last_one(watched, files, authority, caplog):
+    async with served(watched) as address:
+        write_weak_certificate(files)
+        assert watched.refresh() is Outcome.LOADED
+        for _ in range(2):
+            assert await get(address, client_context(authority)) == "https"
+    assert caplog.text.count("cannot be used for HTTPS") == 1
 
 
 async def test_a_connection_that_begins_no_handshake_is_closed(watched, monkeypatch):

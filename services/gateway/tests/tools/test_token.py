@@ -22,7 +22,7 @@ def test_a_token_is_shown_once_and_its_line_goes_to_the_file(tmp_path, capsys):
     assert alice not in path.read_text()
     tokens = watched_tokens(path).content
     assert tokens.authenticate(alice, now=NOW).scopes == set(Scope)
-    assert tokens.authenticate(alice, now=NOW).expires_at > NOW + 88 * 86400
+    assert tokens.authenticate(alice, now=NOW).expires_at >= int(NOW) + 90 * 86400
     assert tokens.authenticate(display, now=NOW).scopes == {Scope.READ}
 
 
@@ -49,3 +49,21 @@ def test_a_broken_file_is_not_made_longer(tmp_path, capsys):
     assert main(["alice", "--file", str(path)]) == 2
     assert path.read_text() == "broken"
     assert "Line 1" in capsys.readouterr().err
+
+
+def test_a_last_line_without_an_end_is_not_made_longer(tmp_path, capsys):
+    path = tmp_path / "tokens"
+    assert main(["alice"]) == 0
+    alice, line = capsys.readouterr().out.splitlines()
+    path.write_text(line)
+    assert main(["bob", "--file", str(path)]) == 0
+    tokens = watched_tokens(path).content
+    assert tokens.authenticate(alice, now=NOW).name == "alice"
+    assert tokens.authenticate(capsys.readouterr().out.strip(), now=NOW).name == "bob"
+
+
+@pytest.mark.parametrize("days", ["0", "-3", "9999999999", "soon"])
+def test_a_token_lasts_for_a_number_of_days(days, capsys):
+    with pytest.raises(SystemExit):
+        main(["alice", "--days", days])
+    assert "--days" in capsys.readouterr().err

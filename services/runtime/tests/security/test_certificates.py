@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -12,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from chladni_fakes.security.certificates import issue, new_files
-from chladni_runtime.security.certificates import watched_certificates
+from chladni_runtime.security.certificates import parse_material, watched_certificates
 from chladni_runtime.security.watched_files import FileError, Outcome
 
 
@@ -68,3 +72,24 @@ def test_a_broken_file_is_named_and_leaves_the_last_one_in_force(files, part, da
     with pytest.raises(FileError, match=problem) as caught:
         watch(files)
     assert caught.value.part == part
+
+
+def test_comments_between_authorities_need_not_be_ascii(files):
+    plain = files.authorities.read_bytes()
+    files.authorities.write_bytes("# Főtanúsítvány\n".encode() + plain + "# Ende für heute\n".encode())
+    assert watch(files).content.authorities == plain
+
+
+def test_a_certificate_of_an_unknown_kind_is_named(files, monkeypatch):
+    watched = watch(files)
+
+    def refuse(*_):
+        raise UnsupportedAlgorithm("a kind of tomorrow")
+
+    certificate = Mock(
+        spec=x509.Certificate, not_valid_after_utc=watched.content.expires_at, public_key=refuse
+    )
+    monkeypatch.setattr(x509, "load_pem_x509_certificates", lambda _: [certificate])
+    with pytest.raises(FileError, match="unknown kind") as caught:
+        parse_material({"certificate": b"", "key": files.key.read_bytes()})
+    assert caught.value.part == "certificate"

@@ -13,6 +13,8 @@ from chladni_runtime.security.watched_files import FileError, Outcome, WatchedFi
 
 def parse(contents):
     text = contents["list"].decode()
+    if "unforeseen" in text:
+        raise RuntimeError("a fault of the parser")
     if "broken" in text:
         raise FileError("list", "It is broken. Give another one.")
     return text
@@ -52,14 +54,20 @@ def test_a_broken_version_is_reported_once(watched, path):
     path.write_text("broken")
     assert watched.refresh() is Outcome.REFUSED
     assert watched.refresh() is Outcome.UNCHANGED
+    assert watched.is_refused
+    path.write_text("first")
+    watched.refresh()
+    assert not watched.is_refused
 
 
 def test_a_file_that_is_gone_is_reported_once(watched, path):
     path.unlink()
     assert watched.refresh() is Outcome.REFUSED
     assert watched.refresh() is Outcome.UNCHANGED
+    assert watched.is_refused
     path.write_text("first")
     assert watched.refresh() is Outcome.UNCHANGED
+    assert not watched.is_refused
     assert watched.content == "first"
 
 
@@ -92,3 +100,21 @@ async def test_what_comes_of_looking_is_counted(watched, path, caplog):
         await until("refused")
     assert watched.content == "second"
     assert "the list read again" in caplog.text
+
+
+async def test_an_unforeseen_fault_does_not_end_the_looks(watched, path, caplog):
+    registry = CollectorRegistry()
+
+    def refused():
+        return registry.get_sample_value("chladni_files_refused", {"files": "the list"})
+
+    async with watching([watched], interval_seconds=0.02, registry=registry), asyncio.timeout(5):
+        assert refused() == 0
+        path.write_text("unforeseen")
+        while not refused():
+            await asyncio.sleep(0.01)
+        assert "a fault of the parser" in caplog.text
+        path.write_text("second")
+        while refused():
+            await asyncio.sleep(0.01)
+    assert watched.content == "second"

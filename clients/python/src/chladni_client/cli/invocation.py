@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -49,8 +49,8 @@ class Invocation:
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
-    token: str | None = None
-    session_token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
     timeout: float | None = None
 
     def open_client(self) -> Client:

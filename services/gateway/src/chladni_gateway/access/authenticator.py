@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from chladni_contract.errors import ChladniError
 from chladni_gateway.access.principals import Principal, Scope, TokenProblem, unauthenticated
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _SCHEME: Final = "bearer"
 _MAX_TOKEN_CHARACTERS: Final = 8192
 _JWT_DOTS: Final = 2
 _SIGNATURE_BYTES: Final = 32
+_ENDED: Final = "The sign-in has ended. Reload the page to sign in again."
 
 
 class Authenticator:
@@ -75,8 +77,8 @@ class Authenticator:
             raise unauthenticated(TokenProblem.UNKNOWN)
         return self._tokens.content.authenticate(token, now=self._now())
 
-    def check_still_good(self, principal: Principal) -> None:
-        """Check that the token of a principal has not ended since it was authenticated.
+    def current(self, principal: Principal) -> Principal:
+        """Return what the token of a principal stands for now, with the scopes that the file gives it now.
 
         Raises:
             ChladniError: It has expired, or is not in the file any more.
@@ -86,10 +88,10 @@ class Authenticator:
         if not principal.token_digest:
             if self._oidc is None:
                 raise unauthenticated(TokenProblem.UNKNOWN)
-            return
+            return principal
         if self._tokens is None:
             raise unauthenticated(TokenProblem.UNKNOWN)
-        self._tokens.content.find(principal.token_digest, now=self._now())
+        return self._tokens.content.find(principal.token_digest, now=self._now())
 
 
 class SignInCookies:
@@ -98,15 +100,20 @@ class SignInCookies:
     Args:
         key: Secret key of the signatures.
         authenticator: Knows whether tokens are still good.
+        now: Returns the seconds since 1970.
     """
 
-    def __init__(self, key: str, authenticator: Authenticator) -> None:
+    def __init__(
+        self, key: str, authenticator: Authenticator, *, now: Callable[[], float] = time.time
+    ) -> None:
         self._key = hashlib.sha256(f"chladni sign-in {key}".encode()).digest()
         self._authenticator = authenticator
+        self._now = now
 
-    def issue(self, principal: Principal) -> str:
-        """Return the value for a principal."""
+    def issue(self, principal: Principal, *, age_seconds: float) -> str:
+        """Return the value for a principal, which is good for a time and no longer than the token."""
         facts = {
+            "until": self._now() + age_seconds,
             "name": principal.name,
             "owner": principal.owner,
             "scopes": sorted(principal.scopes),
@@ -120,16 +127,23 @@ class SignInCookies:
         """Return who a value stands for.
 
         Raises:
-            ChladniError: It was not issued here, or its token has ended.
+            ChladniError: It was not issued here, or it or its token has ended.
         """
+        try:
+            return self._authenticate(value)
+        except ChladniError as error:
+            raise unauthenticated(TokenProblem(error.metadata["problem"]), _ENDED) from None
+
+    def _authenticate(self, value: str) -> Principal:
         content, _, signature = value.partition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(content).encode()):
             raise unauthenticated(TokenProblem.UNKNOWN)
         facts = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+        # A browser forgets the cookie by then, but not who stole it.
+        if facts.pop("until", 0) <= self._now():
+            raise unauthenticated(TokenProblem.EXPIRED)
         scopes = frozenset(map(Scope, facts.pop("scopes")))
-        principal = Principal(scopes=scopes, **facts)
-        self._authenticator.check_still_good(principal)
-        return principal
+        return self._authenticator.current(Principal(scopes=scopes, **facts))
 
     def _signature(self, content: str) -> str:
         return _encode(hmac.digest(self._key, content.encode(), "sha256")[:_SIGNATURE_BYTES])

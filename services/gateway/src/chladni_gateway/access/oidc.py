@@ -9,7 +9,8 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from http.client import HTTPMessage
+from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import jwt
@@ -33,6 +34,7 @@ _ALGORITHMS: Final = (
 _REQUIRED_CLAIMS: Final = ("exp", "iss", "aud", "sub")
 _LEEWAY_SECONDS: Final = 30.0
 _FETCH_SECONDS: Final = 5.0
+_REFRESH_SECONDS: Final = 3 * _FETCH_SECONDS
 _MAX_BYTES: Final = 1024 * 1024
 _MIN_FETCH_INTERVAL_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 2.0
@@ -81,7 +83,8 @@ class OidcVerifier:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._tried_at: float | None = None
         self._fetched_at: float | None = None
-        self._fetching = asyncio.Lock()
+        self._has_failed = False
+        self._fetching: asyncio.Task[None] | None = None
 
     async def authenticate(self, token: str) -> Principal:
         """Return who a token stands for.
@@ -131,9 +134,14 @@ class OidcVerifier:
     async def _find_key(self, key_id: str) -> jwt.PyJWK:
         """Return a key; fetch the keys if they are old, or if the issuer may have a new one."""
         if self._is_older(self._fetched_at, self._issuer.key_seconds):
-            await self._refresh(_RETRY_SECONDS)
+            fetching = self._refresh(_RETRY_SECONDS)
+            # While the issuer is down, nobody waits for it whose key is known.
+            if fetching is not None and not (self._has_failed and key_id in self._keys):
+                await asyncio.shield(fetching)
         if key_id not in self._keys:
-            await self._refresh(_MIN_FETCH_INTERVAL_SECONDS)
+            fetching = self._refresh(_MIN_FETCH_INTERVAL_SECONDS)
+            if fetching is not None:
+                await asyncio.shield(fetching)
         if not self._keys:
             raise UnavailableError(
                 Reason.BACKEND_UNAVAILABLE,
@@ -148,18 +156,29 @@ class OidcVerifier:
     def _is_older(self, moment: float | None, seconds: float) -> bool:
         return moment is None or self._clock() - moment >= seconds
 
-    async def _refresh(self, interval_seconds: float) -> None:
-        """Fetch the keys, unless that was just tried: tokens with invented keys cost the issuer nothing."""
-        async with self._fetching:
-            if not self._is_older(self._tried_at, interval_seconds):
-                return
-            self._tried_at = self._clock()
-            try:
+    def _refresh(self, interval_seconds: float) -> asyncio.Task[None] | None:
+        """Return what fetches the keys, for all who wait; `None` if that was just tried.
+
+        So tokens with invented keys cost the issuer nothing.
+        """
+        if self._fetching is None and self._is_older(self._tried_at, interval_seconds):
+            self._fetching = asyncio.create_task(self._fetch_and_note())
+        return self._fetching
+
+    async def _fetch_and_note(self) -> None:
+        started_at = self._clock()
+        try:
+            async with asyncio.timeout(_REFRESH_SECONDS):
                 self._keys = await asyncio.to_thread(self._fetch_keys)
-            except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
-                _log.warning("the keys of the issuer of tokens cannot be fetched: %s", error)
-            else:
-                self._fetched_at = self._tried_at
+        except Exception as error:  # noqa: BLE001 - whatever the issuer answers, the keys that are known stay
+            _log.warning("the keys of the issuer of tokens cannot be fetched: %r", error)
+            self._has_failed = True
+        else:
+            self._has_failed = False
+            self._fetched_at = started_at
+        finally:
+            self._tried_at = self._clock()
+            self._fetching = None
 
     def _fetch_keys(self) -> dict[str, jwt.PyJWK]:
         issuer = self._issuer
@@ -181,11 +200,9 @@ def fetch_json(address: str) -> Mapping[str, Any]:
         ValueError: It is something else, too large, or would come over HTTP from another machine: who can
             change keys on their way can sign.
     """
-    parts = urlsplit(address)
-    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
-        raise ValueError(f"{address!r} is no https address")
+    _check_address(address)
     request = urllib.request.Request(address, headers={"Accept": "application/json"})  # noqa: S310 - as checked
-    with urllib.request.urlopen(request, timeout=_FETCH_SECONDS) as answer:  # noqa: S310 - as checked
+    with urllib.request.build_opener(_CheckedRedirects).open(request, timeout=_FETCH_SECONDS) as answer:
         content = answer.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ValueError(f"{address} answers with more than {_MAX_BYTES} bytes")
@@ -193,3 +210,26 @@ def fetch_json(address: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{address} answers with something else than a JSON object")  # noqa: TRY004 - not a type
     return found
+
+
+def _check_address(address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
+        raise ValueError(f"{address!r} is no https address")
+
+
+class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    """Redirects, which are followed only to addresses from which keys may come."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Return the request to the new address."""
+        _check_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -73,9 +73,15 @@ PRINCIPAL: Final[ContextVar[Principal | None]] = ContextVar("principal", default
 """Who the current gRPC call comes from; `None` if the server asks for no tokens."""
 
 
-def unauthenticated(problem: TokenProblem) -> ChladniError:
-    """Return the error of a request by whose token nobody is known."""
-    return ChladniError(Reason.UNAUTHENTICATED, _MESSAGES[problem], metadata={"problem": problem.value})
+def unauthenticated(problem: TokenProblem, message: str = "") -> ChladniError:
+    """Return the error of a request by whose token nobody is known.
+
+    Args:
+        problem: Why not.
+        message: What to say in place of the usual words.
+    """
+    text = message or _MESSAGES[problem]
+    return ChladniError(Reason.UNAUTHENTICATED, text, metadata={"problem": problem.value})
 
 
 def owner_of_subject(subject: str, *, issuer: str = "") -> str:

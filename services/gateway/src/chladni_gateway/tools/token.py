@@ -12,10 +12,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from chladni_gateway.access.principals import Scope
 from chladni_gateway.access.token_file import NEVER, line_of, new_token, watched_tokens
 from chladni_runtime.security.watched_files import FileError
+
+_MAX_DAYS: Final = 36_500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     until = NEVER
     if options.days is not None:
-        until = (datetime.now(UTC) + timedelta(days=options.days)).date().isoformat()
+        until = (datetime.now(UTC) + timedelta(days=options.days)).isoformat(timespec="seconds")
     token = new_token()
     try:
         line = line_of(token, name=options.name, scopes=options.scopes, until=until)
@@ -40,11 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _append(path: Path, line: str) -> None:
     """Add a line to the file of tokens, made for this user alone if there is none."""
+    start = ""
     if path.exists():
         watched_tokens(path)  # A file that is broken already is not made longer.
+        content = path.read_bytes()
+        start = "\n" if content and not content.endswith(b"\n") else ""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "a", encoding="ascii") as file:
-        file.write(f"{line}\n")
+        file.write(f"{start}{line}\n")
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 1 <= days <= _MAX_DAYS:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {_MAX_DAYS}")
+    return days
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         default=list(Scope),
         help=f"what it allows, separated by commas: {', '.join(Scope)} (default: all)",
     )
-    parser.add_argument("--days", type=int, help="days until it expires (default: never)")
+    parser.add_argument("--days", type=_days, help="days until it expires (default: never)")
     parser.add_argument("--file", type=Path, help="file of tokens to which its line is added")
     return parser
 

@@ -67,16 +67,18 @@ def parse_material(contents: Mapping[str, bytes]) -> TlsMaterial:
         FileError: A certificate or key cannot be read, or they do not belong together.
     """
     dates = []
+    authorities = None
     for part in (AUTHORITIES, CERTIFICATE):
         if part in contents:
             certificates = _parse_certificates(part, contents[part])
             dates = [certificate.not_valid_after_utc for certificate in certificates]
-            if part == CERTIFICATE:
+            if part == AUTHORITIES:
+                # Without comments: these need not be ASCII, which the standard library asks for.
+                authorities = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+            else:
                 _check_key(certificates[0], contents[KEY])
                 dates = dates[:1]
-    return TlsMaterial(
-        contents.get(CERTIFICATE), contents.get(KEY), contents.get(AUTHORITIES), expires_at=min(dates)
-    )
+    return TlsMaterial(contents.get(CERTIFICATE), contents.get(KEY), authorities, expires_at=min(dates))
 
 
 def _parse_certificates(part: str, content: bytes) -> list[x509.Certificate]:
@@ -94,5 +96,9 @@ def _check_key(certificate: x509.Certificate, content: bytes) -> None:
     except (ValueError, UnsupportedAlgorithm):
         raise FileError(KEY, "It holds no private key in PEM format. Give a file that does.") from None
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
+    try:
+        public = certificate.public_key().public_bytes(*form)
+    except (ValueError, UnsupportedAlgorithm):
+        raise FileError(CERTIFICATE, "Its key is of an unknown kind. Give one with RSA or ECDSA.") from None
+    if key.public_key().public_bytes(*form) != public:
         raise FileError(KEY, "The key is not that of the certificate. Give the two that belong together.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import tempfile
@@ -15,6 +16,8 @@ from chladni_runtime.security.certificates import TlsMaterial
 from chladni_runtime.security.watched_files import WatchedFiles
 
 _HTTP_PROTOCOLS: Final = ["http/1.1"]
+
+_log = logging.getLogger(__name__)
 
 
 def server_credentials(files: WatchedFiles[TlsMaterial]) -> grpc.ServerCredentials:
@@ -100,8 +103,20 @@ class ServerContext(ssl.SSLContext):
         """Return the TLS end of a new connection."""
         version, material = self._files.state
         if version != self._inner[0]:
-            self._inner = version, _http_context(material, asks_clients=self._asks_clients)
+            self._inner = version, self._renewed(material)
         return self._inner[1].wrap_bio(*arguments, **options)
+
+    def _renewed(self, material: TlsMaterial) -> ssl.SSLContext:
+        """Return a context of new files, or the last one if OpenSSL refuses them, as it does weak keys."""
+        try:
+            return _http_context(material, asks_clients=self._asks_clients)
+        except (ssl.SSLError, ValueError) as error:
+            _log.error(
+                "the new %s cannot be used for HTTPS, the last one stays in force: %s",
+                self._files.name,
+                error,
+            )
+            return self._inner[1]
 
 
 def _http_context(material: TlsMaterial, *, asks_clients: bool) -> ssl.SSLContext:

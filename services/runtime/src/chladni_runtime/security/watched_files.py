@@ -67,6 +67,7 @@ class WatchedFiles(Generic[ContentT]):
         self._parse = parse
         self._seen = self._read()
         self._unreadable = ""
+        self._is_refused = False
         self._state = 1, parse(self._seen)
 
     @property
@@ -79,6 +80,11 @@ class WatchedFiles(Generic[ContentT]):
         """Number of the last good version, and its content."""
         return self._state
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the files as they were found last cannot be used: an older version is in force."""
+        return self._is_refused or bool(self._unreadable)
+
     def refresh(self) -> Outcome:
         """Look at the files, and take them over if they have changed and can be used."""
         try:
@@ -90,10 +96,12 @@ class WatchedFiles(Generic[ContentT]):
         if found == self._seen:
             return Outcome.UNCHANGED
         self._seen = found
+        self._is_refused = True
         try:
             content = self._parse(found)
         except FileError as error:
             return self._refuse(error)
+        self._is_refused = False
         self._state = self._state[0] + 1, content
         _log.info("%s read again", self.name, extra={"version": self._state[0]})
         return Outcome.LOADED
@@ -141,6 +149,12 @@ class FileMetrics:
             ["files", "outcome"],
             registry=registry,
         )
+        self._refused = Gauge(
+            "chladni_files_refused",
+            "1 while the files cannot be used as they are, so that an older version is in force.",
+            ["files"],
+            registry=registry,
+        )
         self._expiry = Gauge(
             "chladni_certificate_expiry_timestamp_seconds",
             "When the certificate in force ends, in seconds since 1970.",
@@ -152,6 +166,7 @@ class FileMetrics:
         """Count what came of a look, and note when the certificate among the files ends, if there is one."""
         for counted in (Outcome.LOADED, Outcome.REFUSED):
             self._reloads.labels(files.name, counted.value).inc(counted is outcome)
+        self._refused.labels(files.name).set(files.is_refused)
         expires_at = getattr(files.content, "expires_at", None)
         if expires_at is not None:
             self._expiry.labels(files.name).set(expires_at.timestamp())
@@ -176,9 +191,12 @@ async def watching(
         while files:
             await asyncio.sleep(interval_seconds)
             for watched in files:
-                outcome = await asyncio.to_thread(watched.refresh)
-                if outcome is not Outcome.UNCHANGED:
-                    metrics.note(watched, outcome)
+                try:
+                    outcome = await asyncio.to_thread(watched.refresh)
+                except Exception:  # noqa: BLE001 - one bad file must not end the looks at all of them
+                    _log.exception("the new %s cannot be used, the last one stays in force", watched.name)
+                    outcome = Outcome.REFUSED
+                metrics.note(watched, outcome)
 
     looking = asyncio.create_task(look())
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import HTTPConnection
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SIGN_IN_COOKIE: Final = "chladni_sign_in"
 SIGN_IN_PATH: Final = "/sign-in"
 SIGN_OUT_PATH: Final = "/sign-out"
+ENDED_QUERY: Final = "ended"
+"""Query of the sign-in page after a sign-in that has ended."""
 OPEN_PATHS: Final = frozenset(
     {SIGN_IN_PATH, SIGN_OUT_PATH, f"{API}/health", f"{FIRST_API}/health", f"{API}/openapi.json"}
 )
@@ -74,7 +77,7 @@ class AuthenticationMiddleware:
             principal.require(scope_of_request(scope.get("method", "GET"), scope["path"]))
         except ChladniError as error:
             is_page = (scope["path"], scope.get("method")) == (_PAGE, "GET")
-            response = RedirectResponse(SIGN_IN_PATH, 303) if is_page else error_response(error)
+            response = _to_sign_in(connection) if is_page else error_response(error)
             await response(scope, receive, send)
             return
         connection.state.principal = principal
@@ -86,6 +89,12 @@ class AuthenticationMiddleware:
         if cookie and not authorization:
             return self._cookies.authenticate(cookie)
         return await self._authenticator.authenticate_header(authorization)
+
+
+def _to_sign_in(connection: HTTPConnection) -> RedirectResponse:
+    """Return the way to the page that asks for the token, and says so if an earlier one has ended."""
+    query = f"?{ENDED_QUERY}" if connection.cookies.get(SIGN_IN_COOKIE) else ""
+    return RedirectResponse(SIGN_IN_PATH + query, HTTPStatus.SEE_OTHER)
 
 
 def _is_open(scope: AsgiScope) -> bool:

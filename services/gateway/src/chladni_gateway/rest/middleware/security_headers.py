@@ -25,10 +25,10 @@ _CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?", re.ASCII)
+_REFERRER_POLICY: Final = "Referrer-Policy"
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
 }
@@ -66,6 +66,7 @@ class SecurityHeadersMiddleware:
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
                 headers["Content-Security-Policy"] = policy
+                headers.setdefault(_REFERRER_POLICY, "no-referrer")
             await send(message)
 
         await self._app(scope, receive, secured_send)

@@ -292,7 +292,7 @@ function reportFailure(job) {
 
 function report(error) {
   toasts.error(error.message, { advice: adviceFor(error) });
-  if (error.isUnreachable) connection.look();
+  if (error.isUnreachable || error.isSignedOut) connection.look();
 }
 
 function applyNews({ kind, imageId }) {

@@ -13,7 +13,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from chladni_contract.errors import ChladniError
 from chladni_contract.status import WIRE_STATUS
-from chladni_gateway.rest.middleware.authentication import SIGN_IN_COOKIE, SIGN_IN_PATH, SIGN_OUT_PATH
+from chladni_gateway.access.principals import Scope
+from chladni_gateway.rest.middleware.authentication import (
+    ENDED_QUERY,
+    SIGN_IN_COOKIE,
+    SIGN_IN_PATH,
+    SIGN_OUT_PATH,
+)
 from chladni_gateway.rest.middleware.sessions import is_secure
 
 if TYPE_CHECKING:
@@ -36,6 +42,9 @@ $problem<form method="post" action="/sign-in">
 </main>
 </html>
 """)
+_ENDED: Final = "The sign-in has ended. Enter the token again, or a new one."
+# Without a referrer, browsers send the form with the origin `null`, which is refused as a foreign one.
+_HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
 
 
 def sign_in_routes(
@@ -51,8 +60,8 @@ def sign_in_routes(
     router = APIRouter(include_in_schema=False)
 
     @router.get(SIGN_IN_PATH)
-    async def page() -> Response:
-        return _page("")
+    async def page(request: Request) -> Response:
+        return _page(_ENDED if ENDED_QUERY in request.query_params else "")
 
     @router.post(SIGN_IN_PATH)
     async def sign_in(request: Request) -> Response:
@@ -60,13 +69,15 @@ def sign_in_routes(
         token = form.get("token", "")
         try:
             principal = await authenticator.authenticate(token.strip() if isinstance(token, str) else "")
+            principal.require(Scope.READ)  # The page would send whoever lacks it back here.
         except ChladniError as error:
             return _page(error.message, status=WIRE_STATUS[error.reason].http)
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        age_seconds = _age_seconds(principal)
         response.set_cookie(
             SIGN_IN_COOKIE,
-            cookies.issue(principal),
-            max_age=_age_seconds(principal),
+            cookies.issue(principal, age_seconds=age_seconds),
+            max_age=age_seconds,
             httponly=True,
             samesite="strict",
             secure=is_secure(request),
@@ -90,4 +101,4 @@ def sign_in_routes(
 def _page(problem: str, *, status: int = HTTPStatus.OK) -> HTMLResponse:
     paragraph = f'<p role="alert">{escape(problem)}</p>\n' if problem else ""
     content = _PAGE.substitute(problem=paragraph)
-    return HTMLResponse(content, status_code=status, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(content, status_code=status, headers=_HEADERS)

@@ -1,5 +1,6 @@
 // Whether images can be made now; if not, why, and a look from time to time whether they can be again.
 
+import { adviceFor } from "./error_advice.js";
 import { fetchRecipes } from "./gateway.js";
 
 const LOOK_INTERVAL_MS = 4000;
@@ -31,7 +32,9 @@ export class Connection {
       this.isAway = false;
     } catch (error) {
       this.isAway = error.isUnreachable ?? false;
-      unavailableReason = error.message;
+      unavailableReason = error.isSignedOut
+        ? `${error.message} ${adviceFor(error)}`.trim()
+        : error.message;
     }
     this.notice.textContent = unavailableReason;
     this.notice.hidden = unavailableReason === "";

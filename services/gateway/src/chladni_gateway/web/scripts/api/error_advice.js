@@ -13,11 +13,16 @@ const ADVICE = {
   UNKNOWN_JOB: "The server was restarted and lost the job; try again.",
   OUT_OF_MEMORY: "Try a smaller size.",
   STORAGE_UNAVAILABLE: "The operator must make room for images; then try again.",
+  UNAUTHENTICATED: "Reload the page to sign in.",
+  PERMISSION_DENIED: "Sign in with a token that allows it.",
   INTERNAL: "Try again; if it fails again, tell the operator.",
 };
 
 /** Returns a sentence, or nothing; nothing is said twice. */
 export function adviceFor(error) {
   const advice = ADVICE[error.code] ?? "";
-  return /try again/i.test(error.message) && /^try again/i.test(advice) ? "" : advice;
+  const isSaid = ["try again", "reload the page"].some(
+    (words) => advice.toLowerCase().startsWith(words) && error.message.toLowerCase().includes(words),
+  );
+  return isSaid ? "" : advice;
 }

@@ -18,6 +18,11 @@ export class ApiError extends Error {
     return this.code === "UNREACHABLE";
   }
 
+  /** Whether the server wants to know who asks, and does not or not any more. */
+  get isSignedOut() {
+    return this.code === "UNAUTHENTICATED";
+  }
+
   static unreachable() {
     return new ApiError({ code: "UNREACHABLE", message: UNREACHABLE });
   }
