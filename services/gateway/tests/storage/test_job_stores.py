@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -215,6 +216,34 @@ async def test_jobs_outlive_a_kill_of_redis_in_the_middle(tmp_path):
         assert [event.number for event in await store.events(job.job_id, after=0)] == [1, 2]
         assert await store.renew([job.job_id]) == {job.job_id: Claim.HELD}
         await store.close()
+
+
+class FailingCommit:
+    """A connection whose first commit fails and leaves its transaction open, as a broken disk may."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._has_failed = False
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def execute(self, statement, *values):
+        if statement == "COMMIT" and not self._has_failed:
+            self._has_failed = True
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(statement, *values)
+
+
+async def test_a_write_that_cannot_be_finished_is_undone_and_the_next_one_works():
+    store = SqliteJobStore(None)
+    store._connection = FailingCommit(store._connection)
+    lost, kept = new_job(), new_job()
+    with pytest.raises(UnavailableError):
+        await store.add(lost, b"", BOUNDS)
+    await store.add(kept, b"", BOUNDS)
+    assert await store.list_owned("ann") == [kept]
+    await store.close()
 
 
 async def test_a_redis_that_is_not_there_is_told_at_once():
