@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason, UnavailableError
 from chladni_contract.provenance import Provenance
@@ -29,6 +30,8 @@ from chladni_gateway.domain.stages import Stage
 from chladni_gateway.domain.storage.image_store import ImageRecord
 from chladni_gateway.domain.storage.job_store import StoredJob
 from chladni_gateway.storage.job_sqlite import SqliteJobStore
+from chladni_runtime.telemetry.scope import Telemetry, observed
+from chladni_runtime.telemetry.work_metrics import WorkMetrics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AUDIO = AudioProperties("wav", 8000, 1, 1.0, "00" * 32)
@@ -518,6 +521,18 @@ async def test_claims_that_could_not_be_renewed_are_tried_again_before_they_run_
     job_runner_over(Script(), store=store, lease_seconds=2.0).open()
     await settle_until(lambda: len(tried_at) == 3)
     assert tried_at[2] - tried_at[0] < 0.4
+
+
+async def test_the_time_that_a_job_waits_for_a_gateway_is_counted():
+    registry, clock, script = CollectorRegistry(), Clock(), Script()
+    script.may_go_on.set()
+    with observed(Telemetry(metrics=WorkMetrics(registry))):
+        waiting = job_runner_over(script, clock)
+        waiting._may_claim = lambda: clock.time > NOW
+        job = await waiting.start(request_of("ann"))
+        clock.time += timedelta(seconds=3)
+        await collect(job)
+    assert registry.get_sample_value("chladni_queue_wait_seconds_sum", {"queue": "jobs"}) == pytest.approx(3)
 
 
 async def test_a_store_that_does_not_answer_for_a_while_costs_no_job(monkeypatch):
