@@ -246,6 +246,26 @@ async def test_a_write_that_cannot_be_finished_is_undone_and_the_next_one_works(
     await store.close()
 
 
+async def test_a_full_redis_takes_no_jobs_and_lets_those_that_it_has_end(tmp_path):
+    if program("redis-server") is None:
+        pytest.skip("NOT TESTED: no redis-server; apt-get install redis-server")
+    with redis_server(tmp_path) as redis:
+        store = RedisJobStore(redis.url)
+        await store.open()
+        job, waiting = [await store.add(new_job(), b"clip", BOUNDS) for _ in range(2)]
+        await store.claim()
+        await store._redis.config_set("maxmemory", 1)
+        with pytest.raises(UnavailableError):
+            await store.add(new_job("bob"), b"clip", BOUNDS)
+        assert await store.append(job.job_id, StoredEvent(1, b"event", b"preview"))
+        assert await store.append(job.job_id, StoredEvent(2, b"end"), finished_at=NOW)
+        assert (await store.claim()).job == waiting
+        await store.release(waiting.job_id)
+        await store.request_cancel(waiting.job_id)
+        assert (await store.claim()).is_cancelled
+        await store.close()
+
+
 async def test_a_redis_that_is_not_there_is_told_at_once():
     with pytest.raises(UnavailableError, match="does not answer"):
         await RedisJobStore("redis://127.0.0.1:1/0").open()
