@@ -17,9 +17,9 @@ import yaml
 
 EXTENSIONS = frozenset({"keda.sh/v1alpha1", "gateway.networking.k8s.io/v1"})
 SCHEMAS = Path(__file__).parent / "schemas"
-STORES = frozenset({"qdrant"})
+STORES = frozenset({"qdrant", "redis"})
 """What components run beside the services."""
-BUILT_APART = frozenset({"object-store", "tls", "similarity-gpu", "similarity-models"})
+BUILT_APART = frozenset({"object-store", "redis", "tls", "similarity-gpu", "similarity-models"})
 """Components that no overlay has, since they need more than it; tests build them by themselves."""
 
 Build = Callable[[Path], list[dict[str, Any]]]
@@ -140,6 +140,23 @@ def test_images_are_kept_in_a_bucket_by_choice(
     environ["CHLADNI_GATEWAY_IMAGE_BUCKET_ACCESS_KEY_ID"] = "name"
     environ["CHLADNI_GATEWAY_IMAGE_BUCKET_SECRET_ACCESS_KEY"] = "key"
     assert services["gateway"].settings(environ).image_bucket == "chladni-images"
+
+
+def test_jobs_are_kept_in_redis_by_choice(
+    base_with: Callable[[str], list[dict[str, Any]]], services: Mapping[str, Any]
+) -> None:
+    resources = base_with("redis")
+    deployment = _of_kind(resources, "Deployment")["gateway"]
+    config_map, secret = _container(deployment)["envFrom"]
+    assert secret == {"secretRef": {"name": "gateway-redis"}}
+    environ = dict(_of_kind(resources, "ConfigMap")[config_map["configMapRef"]["name"]]["data"])
+    environ["CHLADNI_GATEWAY_SESSION_KEY"] = "k" * 32  # What the Secret holds.
+    (port,) = _of_kind(resources, "Service")["redis"]["spec"]["ports"]
+    url = services["gateway"].settings(environ).redis_url.get_secret_value()
+    assert url == f"redis://redis:{port['port']}/0"
+    command = _container(_of_kind(resources, "StatefulSet")["redis"])["command"]
+    assert command[command.index("--appendonly") + 1] == "yes"
+    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
 
 
 def test_each_service_is_deployed_under_its_name(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 import uuid
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason, UnavailableError
 from chladni_contract.provenance import Provenance
@@ -26,7 +28,10 @@ from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage
 from chladni_gateway.domain.storage.image_store import ImageRecord
+from chladni_gateway.domain.storage.job_store import StoredJob
 from chladni_gateway.storage.job_sqlite import SqliteJobStore
+from chladni_runtime.telemetry.scope import Telemetry, observed
+from chladni_runtime.telemetry.work_metrics import WorkMetrics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AUDIO = AudioProperties("wav", 8000, 1, 1.0, "00" * 32)
@@ -442,6 +447,92 @@ async def test_a_job_is_cancelled_from_another_gateway(tmp_path):
     await second.cancel(job.job_id, owner="ann")
     assert (job.status.state, script.running) == (JobState.CANCELLED, 0)
     assert (await second.find(job.job_id, owner="ann")).status == job.status
+
+
+async def test_who_follows_a_job_that_is_removed_elsewhere_learns_that(tmp_path):
+    clock = Clock()
+    other, here = (SqliteJobStore(tmp_path / "jobs.sqlite3", clock=clock.seconds) for _ in range(2))
+    script = Script()
+    first, second = job_runner_over(script, store=other), job_runner_over(Script(), store=here)
+    job = await first.start(request_of("ann"))
+    await running(script)
+    followed = await second.find(job.job_id, owner="ann")
+    following = asyncio.create_task(collect(followed, after=2))
+    await settle_until(lambda: followed.follower_count)
+    await first.cancel(job.job_id, owner="ann")
+    await first.remove(job.job_id, owner="ann")
+    second.open()
+    async with asyncio.timeout(5):
+        with pytest.raises(UnknownJobError):
+            await following
+
+
+async def test_a_job_that_was_removed_elsewhere_can_be_started_again_under_its_name():
+    clock, script, store = Clock(), Script(), SqliteJobStore(None)
+    operation = Operation(uuid.uuid4(), 7)
+    script.accept = lambda _request: operation
+    script.may_go_on.set()
+    job_runner = job_runner_over(script, clock, store)
+    first = await job_runner.start(request_of("ann"))
+    assert isinstance((await collect(first))[-1].event, Done)
+    await store.remove(first.job_id)
+    clock.time += timedelta(seconds=1)
+    second = await job_runner.start(request_of("ann"))
+    assert [number for number, _ in await collect(second)] == [1, 2, 3]
+    assert (await store.find(second.job_id)).finished_at is not None
+
+
+async def test_a_job_that_is_to_be_removed_while_the_gateway_stops_is_left_to_others(tmp_path):
+    script = Script()
+    first, second = (
+        job_runner_over(creator, store=SqliteJobStore(tmp_path / "jobs.sqlite3"))
+        for creator in (script, Script())
+    )
+    job = await first.start(request_of("ann"))
+    await running(script)
+    await second.close()
+    with pytest.raises(UnavailableError) as caught:
+        await second.remove(job.job_id, owner="ann")
+    assert caught.value.reason is Reason.DRAINING
+
+
+async def test_a_job_that_no_gateway_can_read_is_listed_and_fails(monkeypatch):
+    monkeypatch.setattr("chladni_gateway.creation.job_worker.MAX_ATTEMPTS", 0)
+    store = SqliteJobStore(None)
+    job_runner = job_runner_over(Script(), store=store)
+    stored = StoredJob(job_id=uuid.uuid4(), owner="ann", caller="", created_at=NOW, details=b"[{}]")
+    await store.add(stored, b"", job_runner.limits.bounds)
+    [job] = await job_runner.list_owned("ann")
+    assert job.file_name == ""
+    job_runner.open()
+    [(_, end)] = await collect(job)
+    assert end.error.reason is Reason.INTERNAL
+
+
+async def test_claims_that_could_not_be_renewed_are_tried_again_before_they_run_out(monkeypatch):
+    monkeypatch.setattr("chladni_gateway.creation.job_runner._WAIT_SECONDS", 0.01)
+    store, tried_at = SqliteJobStore(None), []
+
+    async def failing(_job_ids):
+        tried_at.append(time.monotonic())
+        raise UnavailableError(Reason.STORAGE_UNAVAILABLE, "Not now.")
+
+    monkeypatch.setattr(store, "renew", failing)
+    job_runner_over(Script(), store=store, lease_seconds=2.0).open()
+    await settle_until(lambda: len(tried_at) == 3)
+    assert tried_at[2] - tried_at[0] < 0.4
+
+
+async def test_the_time_that_a_job_waits_for_a_gateway_is_counted():
+    registry, clock, script = CollectorRegistry(), Clock(), Script()
+    script.may_go_on.set()
+    with observed(Telemetry(metrics=WorkMetrics(registry))):
+        waiting = job_runner_over(script, clock)
+        waiting._may_claim = lambda: clock.time > NOW
+        job = await waiting.start(request_of("ann"))
+        clock.time += timedelta(seconds=3)
+        await collect(job)
+    assert registry.get_sample_value("chladni_queue_wait_seconds_sum", {"queue": "jobs"}) == pytest.approx(3)
 
 
 async def test_a_store_that_does_not_answer_for_a_while_costs_no_job(monkeypatch):

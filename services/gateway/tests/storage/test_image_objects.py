@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import obstore
@@ -12,7 +13,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from chladni_contract.errors import NotFoundError, Reason, UnavailableError
-from chladni_fakes.image_records import DAY, put
+from chladni_fakes.image_records import DAY, put, record_at
 from chladni_fixtures.state_servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY, free_port
 from chladni_gateway.storage.image_objects import ObjectImageStore, s3_bucket
 
@@ -86,6 +87,49 @@ async def test_a_sweep_holds_the_limits_that_several_gateways_exceeded_together(
     assert await stores[0].count_owned("ann") == 9
     await stores[0].sweep()
     assert await stores[1].count_owned("ann") == 4
+
+
+async def test_an_image_that_two_gateways_made_is_one_image(open_store, clock, objects):
+    late, store = open_store(), open_store()
+    record = replace(record_at(clock.time), owner="ann")
+    again = replace(record, created_at=clock.time + timedelta(seconds=5))
+    await late.put(b"png", record)
+    await store.put(b"png", again)
+    assert await store.list_owned("ann", limit=9) == (again,)
+    assert await store.count_owned("ann") == 1
+    await store.sweep()
+    assert len(keys(objects)) == 3
+    await store.delete(record.image_id, owner="ann")
+    assert keys(objects) == []
+
+
+async def test_what_others_put_beside_the_images_disturbs_nothing(open_store, clock, objects):
+    store = open_store()
+    record = await put(store, clock, owner="ann")
+    for key in ("owners/notes.txt", "owners/by-ann/notes.txt", "owners/by-ann/1-2", "pins/notes.txt"):
+        obstore.put(objects, key, b"")
+    await store.put(b"png", replace(record_at(clock.time), owner="ann"))
+    await store.pin(record.image_id, owner="ann", is_pinned=True)
+    await store.sweep()
+    assert len(await store.list_owned("ann", limit=9)) == 2
+
+
+async def test_an_image_that_is_made_and_pinned_during_a_sweep_stays_pinned(
+    open_store, clock, objects, monkeypatch
+):
+    store, other = open_store(), open_store()
+    index = store._index
+
+    async def slow_index(owner=None):
+        entries = await index(owner)
+        record = await put(other, clock, owner="ann")
+        await other.pin(record.image_id, owner="ann", is_pinned=True)
+        return entries
+
+    monkeypatch.setattr(store, "_index", slow_index)
+    await store.sweep()
+    [record] = await other.list_owned("ann", limit=9)
+    assert record.is_pinned
 
 
 async def test_a_damaged_record_is_a_fault_of_the_storage(open_store, clock, objects):

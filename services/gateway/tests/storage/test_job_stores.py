@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -214,6 +215,54 @@ async def test_jobs_outlive_a_kill_of_redis_in_the_middle(tmp_path):
         redis.start()
         assert [event.number for event in await store.events(job.job_id, after=0)] == [1, 2]
         assert await store.renew([job.job_id]) == {job.job_id: Claim.HELD}
+        await store.close()
+
+
+class FailingCommit:
+    """A connection whose first commit fails and leaves its transaction open, as a broken disk may."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._has_failed = False
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def execute(self, statement, *values):
+        if statement == "COMMIT" and not self._has_failed:
+            self._has_failed = True
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(statement, *values)
+
+
+async def test_a_write_that_cannot_be_finished_is_undone_and_the_next_one_works():
+    store = SqliteJobStore(None)
+    store._connection = FailingCommit(store._connection)
+    lost, kept = new_job(), new_job()
+    with pytest.raises(UnavailableError):
+        await store.add(lost, b"", BOUNDS)
+    await store.add(kept, b"", BOUNDS)
+    assert await store.list_owned("ann") == [kept]
+    await store.close()
+
+
+async def test_a_full_redis_takes_no_jobs_and_lets_those_that_it_has_end(tmp_path):
+    if program("redis-server") is None:
+        pytest.skip("NOT TESTED: no redis-server; apt-get install redis-server")
+    with redis_server(tmp_path) as redis:
+        store = RedisJobStore(redis.url)
+        await store.open()
+        job, waiting = [await store.add(new_job(), b"clip", BOUNDS) for _ in range(2)]
+        await store.claim()
+        await store._redis.config_set("maxmemory", 1)
+        with pytest.raises(UnavailableError):
+            await store.add(new_job("bob"), b"clip", BOUNDS)
+        assert await store.append(job.job_id, StoredEvent(1, b"event", b"preview"))
+        assert await store.append(job.job_id, StoredEvent(2, b"end"), finished_at=NOW)
+        assert (await store.claim()).job == waiting
+        await store.release(waiting.job_id)
+        await store.request_cancel(waiting.job_id)
+        assert (await store.claim()).is_cancelled
         await store.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import pytest
@@ -39,6 +40,17 @@ async def test_a_host_does_not_get_more_by_calling_itself_ever_something_else(re
     assert waits[:6] == [0] * 6
     assert all(wait > 0 for wait in waits[6:])
     await gateway.close()
+
+
+async def test_requests_that_come_at_once_get_no_more_than_others(redis, host):
+    first, second = limiter(redis.url), limiter(redis.url)
+    waits = await asyncio.gather(
+        *(gateway.take(client="ann", host=host) for _ in range(10) for gateway in (first, second))
+    )
+    assert sum(wait == 0 for wait in waits) == 3
+    assert await first.take(client="ann", host=host) > 0
+    for gateway in (first, second):
+        await gateway.close()
 
 
 async def test_without_redis_each_gateway_counts_by_itself(tmp_path):

@@ -54,3 +54,12 @@ async def test_a_token_is_never_part_of_a_path(tmp_path):
     await links.make(uuid.uuid4(), owner="mine")
     (tmp_path / "shared" / ("a" * 22 + ".json")).write_text("no link")
     assert await links.find("a" * 22) is None
+
+
+async def test_a_link_that_was_withdrawn_does_not_come_back_with_its_clip(tmp_path):
+    links = ShareLinks(tmp_path / "shared", max_links=10, now=Clock())
+    made = await links.make(uuid.uuid4(), owner="mine")
+    await links.withdraw(made.token)
+    assert await links.add_audio(made, b"clip", "audio/wav") == made
+    assert await links.find(made.token) is None
+    assert list((tmp_path / "shared").iterdir()) == []

@@ -176,9 +176,12 @@ class JobRunner:
 
         Raises:
             UnknownJobError: The owner has none of this identifier.
+            UnavailableError: It is not finished, and this gateway stops.
             ValueError: It is not finished.
         """
         if not (await self.find(job_id, owner=owner)).is_over:
+            if self._is_closing:
+                raise _stopped()
             raise ValueError("the job is not finished")
         await self._store.remove(job_id)
         self._jobs.pop(job_id, None)
@@ -196,24 +199,25 @@ class JobRunner:
     async def _serve(self) -> None:
         """Claim jobs, renew claims, and pass on what happens in other gateways."""
         renewed_at = swept_at = time.monotonic()
+        wait_seconds = min(_WAIT_SECONDS, self.limits.lease_seconds / 4)
         while not self._is_closing:
             try:
                 now = time.monotonic()
                 if now - renewed_at >= self.limits.lease_seconds / 4:
-                    renewed_at = now
                     await self._renew()
+                    renewed_at = now  # Not before: claims that could not be renewed are tried at once again.
                 if now - swept_at >= _SWEEP_SECONDS:
                     swept_at = now
                     await self._forget_old()
                 await self._claim()
                 await self._follow_others()
-                await self._store.wait(min(_WAIT_SECONDS, self.limits.lease_seconds / 4))
+                await self._store.wait(wait_seconds)
             except ChladniError as error:
                 _log.warning("the jobs cannot be looked after now", extra={"detail": error.message})
-                await asyncio.sleep(_WAIT_SECONDS)
+                await asyncio.sleep(wait_seconds)
             except Exception:  # noqa: BLE001 - logged as a whole; jobs must not wait for a new gateway
                 _log.exception("the jobs could not be looked after")
-                await asyncio.sleep(_WAIT_SECONDS)
+                await asyncio.sleep(wait_seconds)
 
     async def _claim(self) -> None:
         while self._may_claim() and len(self._tasks) < self.limits.max_unfinished:
@@ -250,8 +254,12 @@ class JobRunner:
     async def _follow_others(self) -> None:
         """Bring jobs that are followed here and worked on elsewhere up to date."""
         for job_id, job in list(self._jobs.items()):
-            if job_id not in self._tasks and job.follower_count and not job.is_over:
-                await self._catch_up(job)
+            if job_id in self._tasks or not job.follower_count or job.is_over:
+                continue
+            last_number = job.last_number
+            await self._catch_up(job)
+            if job.last_number == last_number and await self._store.find(job_id) is None:
+                self._drop(job)  # It ended and was removed between two looks, or the store has lost it.
 
     async def _work(self, claimed: ClaimedJob) -> None:
         job_id = claimed.job.job_id
@@ -261,13 +269,16 @@ class JobRunner:
     async def _current(self, stored: StoredJob) -> Job:
         """Return a job of the store as it is now."""
         job = self._jobs.get(stored.job_id)
+        if job is not None and job.created_at < stored.created_at:
+            self._drop(job)  # Removed elsewhere, and then started again under its name.
+            job = None
         if job is None:
             self._drop_unused()
             job = Job(
                 job_id=stored.job_id,
                 owner=stored.owner,
                 caller=stored.caller,
-                file_name=decode_details(stored.details).request.clip.name,
+                file_name=_file_name_of(stored),
                 created_at=stored.created_at,
             )
             self._jobs[stored.job_id] = job
@@ -282,6 +293,12 @@ class JobRunner:
                 job.add(event, now=finished_at or self._now(), number=stored.number)
         if job.is_over and finished_at is None and (kept := await self._store.find(job.job_id)):
             job.finished_at = kept.finished_at
+
+    def _drop(self, job: Job) -> None:
+        """Forget a job that the store does not have any more; whoever follows it learns that."""
+        if self._jobs.get(job.job_id) is job:
+            del self._jobs[job.job_id]
+        job.interrupt(UnknownJobError(job.job_id))
 
     def _drop_unused(self) -> None:
         excess_count = len(self._jobs) - self.limits.max_remembered - self.limits.max_unfinished
@@ -323,6 +340,15 @@ def page_of(jobs: Sequence[Job], *, size: int, token: str) -> tuple[Sequence[Job
         jobs = jobs[ids.index(last_seen) + 1 :]
     listed = jobs[:size]
     return listed, token_after(listed[-1].job_id) if len(jobs) > size else ""
+
+
+def _file_name_of(stored: StoredJob) -> str:
+    """Return the name of a job's recording; empty if only another version can read what was asked for."""
+    try:
+        return decode_details(stored.details).request.clip.name
+    except ValueError:
+        _log.warning("a job cannot be read", extra={"job_id": str(stored.job_id)})
+        return ""
 
 
 def _stopped() -> UnavailableError:

@@ -20,6 +20,7 @@ from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage
 from chladni_gateway.domain.storage.job_store import ClaimedJob, JobBounds, JobStore
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.telemetry.scope import current_telemetry
 
 MAX_ATTEMPTS: Final = 20
 """Claims of a job after which it fails: what it asks for may be what ends its gateways."""
@@ -29,6 +30,7 @@ _RETRIED: Final = frozenset(
 """Why a creation fails that may succeed a moment later, when what has died is up again."""
 _FIRST_DELAY_SECONDS: Final = 0.2
 _MAX_DELAY_SECONDS: Final = 2.0
+_QUEUE: Final = "jobs"
 
 _log = logging.getLogger(__name__)
 
@@ -149,6 +151,7 @@ class JobWorker:
         while True:
             try:
                 with self._hold(len(claimed.clip)):
+                    self._record_wait(job)
                     return await self._create(job, claimed)
             except QueueFullError:  # The requests in progress hold too many bytes.
                 await asyncio.sleep(_MAX_DELAY_SECONDS)
@@ -193,6 +196,14 @@ class JobWorker:
             await asyncio.sleep(delay_seconds)
             delay_seconds = min(2 * delay_seconds, _MAX_DELAY_SECONDS)
             operation = replace(operation, is_rerun=True)
+
+    def _record_wait(self, job: Job) -> None:
+        """Record how long a job waited for its turn, which a job that was left behind has had already."""
+        if job.last_number:
+            return
+        seconds = max(0.0, (self._now() - job.created_at).total_seconds())
+        now = time.monotonic()
+        current_telemetry().record_wait(_QUEUE, now - seconds, now)
 
     async def _record(self, job: Job, event: JobEvent) -> None:
         """Record an event in the store, however long that takes, and then show it to the followers.

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -46,6 +48,9 @@ _OWNERS: Final = "owners/"
 _PINS: Final = "pins/"
 _RECORDS: Final = "records/"
 _IMAGES: Final = "images/"
+_INDEX_KEY: Final = re.compile(
+    r"owners/by-(?P<owner>[^/]*)/(?P<milliseconds>[0-9]{1,15})-(?P<image_id>[^/]+)"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -228,27 +233,30 @@ class ObjectImageStore:
         now = self._now()
         with _answering("swept"):
             # The index last: what another gateway writes meanwhile is in it if it is anywhere.
-            records, images = await self._keys(_RECORDS), await self._keys(_IMAGES)
-            entries, pinned = await self._entries(), await self._pinned()
-            expired = [
+            others = [key for prefix in (_RECORDS, _IMAGES, _PINS) for key in await self._keys(prefix)]
+            indexed, pinned = await self._index(), await self._pinned()
+            entries = _newest(indexed)
+            expired = {
                 entry
                 for entry in entries
                 if entry.created_at + self.retention <= now and entry.image_id not in pinned
-            ]
-            remaining = [entry for entry in entries if entry not in expired]
-            recorded = {_stem(key) for key in records}
-            abandoned = [
+            }
+            recorded = {_stem(key) for key in others if key.startswith(_RECORDS)}
+            abandoned = {
                 entry
-                for entry in remaining
+                for entry in entries
                 if str(entry.image_id) not in recorded and entry.created_at + _ABANDONED_AFTER <= now
-            ]
-            by_name = {str(entry.image_id): entry for entry in remaining if entry not in abandoned}
+            }
+            gone = expired | abandoned
+            by_name = {str(entry.image_id): entry for entry in entries if entry not in gone}
             excess = self._limits.in_excess(_kept(list(by_name.values()), pinned))
-            for entry in (*expired, *abandoned, *(by_name[image.name] for image in excess)):
+            for entry in (*gone, *(by_name[image.name] for image in excess)):
                 await self._remove(entry)
-            indexed = {str(entry.image_id) for entry in entries}
-            for key in (*records, *images, *(f"{_PINS}{image_id}" for image_id in pinned)):
-                if _stem(key) not in indexed:
+            for entry in set(indexed).difference(entries):  # Of an image that was written twice.
+                await self._delete(entry.key)
+            known = {str(entry.image_id) for entry in entries}
+            for key in others:
+                if _stem(key) not in known:
                     await self._delete(key)
             self._expected_count = len(by_name) - len(excess)
         return len(expired)
@@ -297,12 +305,15 @@ class ObjectImageStore:
         return True
 
     async def _pinned(self) -> frozenset[UUID]:
-        return frozenset(UUID(name) for name in map(_stem, await self._keys(_PINS)) if name != "probe")
+        return frozenset(filter(None, map(_image_id_of, map(_stem, await self._keys(_PINS)))))
 
     async def _entries(self, owner: str | None = None) -> list[_Entry]:
-        """Return the index of an owner, or of all, the oldest image first."""
+        """Return the images of an owner, or of all, by the index, the oldest first."""
+        return _newest(await self._index(owner))
+
+    async def _index(self, owner: str | None = None) -> list[_Entry]:
         keys = await self._keys(_OWNERS if owner is None else _prefix_of(owner))
-        return sorted(map(_entry_of, keys), key=lambda entry: (entry.created_at, entry.image_id))
+        return [entry for entry in map(_entry_of, keys) if entry is not None]
 
     async def _keys(self, prefix: str) -> list[str]:
         def list_all() -> list[str]:
@@ -343,11 +354,31 @@ def _prefix_of(owner: str) -> str:
     return f"{_OWNERS}by-{quote(owner, safe='')}/"
 
 
-def _entry_of(key: str) -> _Entry:
-    _, owner, name = key.split("/")
-    milliseconds, _, image_id = name.partition("-")
-    created_at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-    return _Entry(unquote(owner.removeprefix("by-")), created_at, UUID(image_id))
+def _entry_of(key: str) -> _Entry | None:
+    """Return the image of a key of the index; `None` for what somebody else put there."""
+    match = _INDEX_KEY.fullmatch(key)
+    image_id = _image_id_of(match["image_id"]) if match else None
+    if match is None or image_id is None:
+        return None
+    created_at = datetime.fromtimestamp(int(match["milliseconds"]) / 1000, UTC)
+    return _Entry(unquote(match["owner"]), created_at, image_id)
+
+
+def _image_id_of(name: str) -> UUID | None:
+    try:
+        return UUID(name)
+    except ValueError:
+        return None
+
+
+def _newest(entries: Iterable[_Entry]) -> list[_Entry]:
+    """Return the entry of each image, the oldest image first.
+
+    An image has two if two gateways made it: one that was slow, and the one that took over its job.
+    """
+    in_order = sorted(entries, key=attrgetter("created_at", "image_id"))
+    newest = {entry.image_id: entry for entry in in_order}
+    return [entry for entry in in_order if newest[entry.image_id] is entry]
 
 
 def _stem(key: str) -> str:

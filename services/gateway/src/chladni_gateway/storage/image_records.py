@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -65,7 +66,8 @@ class ImageLimits:
         if owner:
             own = [image for image in kept if image.owner == owner]
             removed = _free(own)[: max(0, len(own) - self.max_images_per_owner + 1)]
-        remaining = [image for image in kept if image not in removed]
+        gone = set(removed)
+        remaining = [image for image in kept if image not in gone]
         return removed + self.in_excess(remaining, room=1)
 
     def in_excess(self, kept: Sequence[KeptImage], *, room: int = 0) -> list[KeptImage]:
@@ -78,15 +80,17 @@ class ImageLimits:
         by_owner: dict[str, list[KeptImage]] = {}
         for image in kept:
             by_owner.setdefault(image.owner, []).append(image)
-        removed = []
-        for _ in range(len(kept) - self.max_images + room):
-            giving = [images for images in by_owner.values() if _free(images)]
-            if not giving:
-                break
-            images = max(giving, key=len)
-            oldest = _free(images)[0]
-            images.remove(oldest)
-            removed.append(oldest)
+        # The owner with the most first; of equal ones the one whose oldest image is the oldest.
+        giving = [
+            (-len(images), order, iter(_free(images))) for order, images in enumerate(by_owner.values())
+        ]
+        heapify(giving)
+        removed: list[KeptImage] = []
+        while giving and len(removed) < len(kept) - self.max_images + room:
+            negative_count, order, free = heappop(giving)
+            if (oldest := next(free, None)) is not None:
+                removed.append(oldest)
+                heappush(giving, (negative_count + 1, order, free))
         return removed
 
     def check_pin(self, kept: Sequence[KeptImage], owner: str) -> None:
@@ -147,6 +151,8 @@ async def _sweep(store: ImageStore, interval_seconds: float) -> None:
             removed = await store.sweep()
         except ChladniError as error:
             _log.warning("the sweep failed and will be tried again", extra={"detail": error.message})
+        except Exception:  # noqa: BLE001 - logged as a whole; images must not stay for ever
+            _log.exception("the sweep failed unexpectedly and will be tried again")
         else:
             if removed:
                 _log.info("expired images removed", extra={"count": removed})

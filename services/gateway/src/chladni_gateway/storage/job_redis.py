@@ -77,6 +77,9 @@ redis.call('HSET', p .. 'job:' .. id, 'entry', redis.call('XADD', p .. 'queue', 
 redis.call('PUBLISH', p .. 'changes', id)
 return {'added', id}
 """
+# A script whose first write needs no memory may write on when the memory is full: new jobs are refused then,
+# but those that were accepted go on, and so make room.
+_WHEN_FULL: Final = "redis.call('DEL', KEYS[1] .. 'nothing')"
 _CLAIM: Final = """
 local p, id, entry = KEYS[1], ARGV[1], ARGV[3]
 local job = p .. 'job:' .. id
@@ -190,8 +193,9 @@ class RedisJobStore:
         self._scripts = {
             name: self._redis.register_script(text)
             for name, text in (
-                ("add", _ADD), ("claim", _CLAIM), ("renew", _RENEW), ("append", _APPEND),
-                ("release", _RELEASE), ("cancel", _CANCEL), ("remove", _REMOVE),
+                ("add", _ADD), ("claim", _WHEN_FULL + _CLAIM), ("renew", _RENEW),
+                ("append", _WHEN_FULL + _APPEND), ("release", _WHEN_FULL + _RELEASE),
+                ("cancel", _WHEN_FULL + _CANCEL), ("remove", _REMOVE),
             )
         }  # fmt: skip
         self._changed = asyncio.Event()

@@ -282,10 +282,11 @@ class SqliteJobStore:
                 self._connection.execute("BEGIN" if is_reading else "BEGIN IMMEDIATE")
                 try:
                     result = work()
+                    self._connection.execute("COMMIT")
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    if self._connection.in_transaction:  # A full disk may have ended it already.
+                        self._connection.execute("ROLLBACK")
                     raise
-                self._connection.execute("COMMIT")
                 return result
 
         return await asyncio.to_thread(in_transaction)

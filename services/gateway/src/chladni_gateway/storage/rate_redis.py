@@ -14,7 +14,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from limits import RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from redis.exceptions import RedisError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SECONDS_PER_MINUTE: Final = 60.0
 _ANSWER_SECONDS: Final = 1.0
+_MIN_WAIT_SECONDS: Final = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -67,12 +68,15 @@ class RedisRateLimiter:
     async def _take(self, client: str, host: str) -> float:
         key = hashlib.sha256(f"{host}\n{client}".encode()).hexdigest()
         counted = ((self._client_limit, "client", key), (self._host_limit, "host", host))
-        waits = [0.0]
-        for limit, *name in counted:
-            if not await self._window.test(limit, *name):
-                stats = await self._window.get_window_stats(limit, *name)
-                waits.append(max(stats.reset_time - time.time(), 0.1))
-        if max(waits) == 0.0:
-            for limit, *name in counted:
-                await self._window.hit(limit, *name)
-        return max(waits)
+        waits = [await self._wait_seconds(*name) for name in counted if not await self._window.test(*name)]
+        if waits:
+            return max(waits)
+        # Others may have taken the room since that look: only a count that is taken lets a request pass.
+        for name in counted:
+            if not await self._window.hit(*name):
+                return await self._wait_seconds(*name)
+        return 0.0
+
+    async def _wait_seconds(self, limit: RateLimitItem, *name: str) -> float:
+        stats = await self._window.get_window_stats(limit, *name)
+        return max(stats.reset_time - time.time(), _MIN_WAIT_SECONDS)

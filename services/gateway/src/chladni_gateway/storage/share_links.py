@@ -80,7 +80,10 @@ class ShareLinks:
         return await asyncio.to_thread(self._of_image, image_id, owner)
 
     async def add_audio(self, link: ShareLink, content: bytes, media_type: str) -> ShareLink:
-        """Keep a clip with a link, in place of the one before; return the link as it is then."""
+        """Keep a clip with a link, in place of the one before; return the link as it is then.
+
+        A link that has been withdrawn meanwhile stays so, and gets no clip.
+        """
         return await asyncio.to_thread(self._add_audio, link, content, media_type)
 
     async def audio(self, link: ShareLink) -> bytes | None:
@@ -89,7 +92,7 @@ class ShareLinks:
 
     async def withdraw(self, token: str) -> None:
         """Remove a link with its clip; unknown ones are ignored."""
-        await asyncio.to_thread(self._remove, token)
+        await asyncio.to_thread(self._withdraw, token)
 
     def _make(self, image_id: UUID, owner: str) -> ShareLink:
         with self._lock:
@@ -127,6 +130,8 @@ class ShareLinks:
     def _add_audio(self, link: ShareLink, content: bytes, media_type: str) -> ShareLink:
         changed = replace(link, audio_media_type=media_type)
         with self._lock:
+            if self._find(link.token) is None:
+                return link
             self._replace(self._path(link.token, _AUDIO_SUFFIX), content)
             self._write(changed)
         return changed
@@ -147,6 +152,10 @@ class ShareLinks:
         temporary = path.with_suffix(f"{path.suffix}.tmp")
         temporary.write_bytes(content)
         temporary.replace(path)
+
+    def _withdraw(self, token: str) -> None:
+        with self._lock:
+            self._remove(token)
 
     def _remove(self, token: str) -> None:
         if _TOKEN.fullmatch(token):

@@ -24,7 +24,7 @@ class WorkMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._queue_wait = Histogram(
             "chladni_queue_wait_seconds",
-            "Time that work waited for its turn, by queue: an image model, or a pool of workers.",
+            "Time that work waited for its turn, by queue: an image model, a pool of workers, or jobs.",
             ["queue"],
             buckets=WORK_BUCKETS_SECONDS,
             registry=registry,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
-from chladni_contract.errors import Reason, UnavailableError
+from chladni_contract.errors import NotFoundError, Reason, UnavailableError
 from chladni_gateway.creation.job import parse_job_id
 from chladni_gateway.creation.job_runner import page_of
 from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE
@@ -242,5 +242,5 @@ async def _server_events(
         try:
             async for numbered in events:
                 yield to_job_server_event(numbered, finished_at=job.finished_at)
-        except UnavailableError:
-            return  # The service stops. The client connects again, and the next replica goes on.
+        except (UnavailableError, NotFoundError):
+            return  # The service stops, or the job is removed. The client connects again and learns which.
