@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import shutil
@@ -32,6 +33,9 @@ _GRACE_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 5.0
 _RETRY_AFTER_SECONDS: Final = 10.0
 _MEBIBYTE: Final = 1024 * 1024
+_PREFIX: Final = "chladni-upload-"
+_SETTLING_SECONDS: Final = 60.0
+"""Time before a file without a lock counts as left behind: a new one is locked a moment later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,8 @@ class SpoolLimits:
 class Spool:
     """A bounded number of files on disk, each gone as soon as it is not needed. One event loop owns it.
 
+    A file is locked while it is held. What a killed process left has no lock, and is removed by the next one.
+
     Args:
         limits: What may wait.
         folder: Where; `None` for the system's folder of temporary files.
@@ -69,6 +75,7 @@ class Spool:
         self._folder = folder
         self._clock = clock
         self._file_count = 0
+        self._files: set[SpooledFile] = set()
 
     @asynccontextmanager
     async def hold(self, *, field: str) -> AsyncIterator[SpooledFile]:
@@ -94,18 +101,28 @@ class Spool:
             except OSError as error:
                 raise _disk_error(error) from error
             spooled = SpooledFile(file, self.limits, field=field, clock=self._clock)
+            self._files.add(spooled)
             try:
                 yield spooled
             finally:
+                self._files.discard(spooled)
                 await asyncio.to_thread(file.close)  # Which removes it.
         finally:
             self._file_count -= 1
 
     def _open(self) -> IO[bytes]:
-        free_bytes = shutil.disk_usage(self._folder or tempfile.gettempdir()).free
-        if free_bytes < self.limits.min_free_bytes + self.limits.max_bytes:
+        folder = self._folder or Path(tempfile.gettempdir())
+        _remove_left_files(folder)
+        # Those that are opened at this moment, this one among them, and what is to come of the others.
+        coming_bytes = self._file_count * self.limits.max_bytes
+        coming_bytes -= sum(min(file.size_bytes, self.limits.max_bytes) for file in tuple(self._files))
+        free_bytes = shutil.disk_usage(folder).free
+        if free_bytes < self.limits.min_free_bytes + coming_bytes:
             raise OSError(f"{free_bytes} bytes are free")
-        return tempfile.NamedTemporaryFile(prefix="chladni-upload-", dir=self._folder)
+        file = tempfile.NamedTemporaryFile(prefix=_PREFIX, dir=folder)  # noqa: SIM115 - the caller closes it
+        with suppress(OSError):  # A file system without locks, on which nobody removes it either.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return file
 
 
 class SpooledFile:
@@ -210,6 +227,15 @@ async def draining(messages: AsyncIterator[object]) -> AsyncIterator[None]:
                 async for _ in messages:
                     pass
         raise
+
+
+def _remove_left_files(folder: Path) -> None:
+    """Remove files of processes that were killed."""
+    for path in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError), path.open("rb") as file:  # It may be locked, gone, or another user's.
+            if time.time() - path.stat().st_mtime > _SETTLING_SECONDS:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
 
 
 def _disk_error(error: OSError) -> UnavailableError:

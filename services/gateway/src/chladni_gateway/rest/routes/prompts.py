@@ -116,6 +116,7 @@ class Features(BaseModel):
 
 
 def _read_json_object(text: str) -> dict[str, Any]:
+    values: dict[str, Any] | None
     try:
         values = {
             name: value for name, value in json.loads(text, parse_int=float).items() if value is not None
