@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import time
 
 import grpc
 import pytest
@@ -19,6 +21,7 @@ from chladni.media.v1 import media_pb2
 from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.status import from_rpc_error
 from chladni_fakes.audio_features import CUT_RATE_HZ
+from chladni_gateway.backends import audio_features
 
 LARGE = b"RIFF" + bytes(300_000)
 LIMITS = {"max_audio_bytes": 100_000, "max_upload_bytes": 400_000}
@@ -143,3 +146,21 @@ async def test_a_wrong_piece_ends_the_call_with_its_reason(small_gateway):
             pass
     error = from_rpc_error(caught.value)
     assert (error.reason, error.violations[0].field) == (Reason.INVALID_FIELD, "content")
+
+
+async def test_a_client_that_stalls_gets_the_services_reason_at_once(small_gateway, backends, monkeypatch):
+    monkeypatch.setattr(audio_features, "_LAST_PIECE_SECONDS", 0.1)
+    backends.audio_features.errors["cut_file"] = ChladniError(Reason.DEADLINE_EXCEEDED, "too slow")
+    images = image_service_pb2_grpc.ImageServiceStub(small_gateway.channel)
+
+    async def requests():
+        yield next(messages(image_service_pb2.CreateImageFromUploadRequest))
+        await asyncio.Event().wait()
+
+    call = images.CreateImageFromUpload(requests(), timeout=30)
+    started_at = time.monotonic()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in call:
+            pass
+    assert time.monotonic() - started_at < 10
+    assert from_rpc_error(caught.value).reason is Reason.DEADLINE_EXCEEDED

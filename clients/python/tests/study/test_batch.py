@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 import chladni_client as chladni
+from chladni_client._messages.samples import to_file
+from chladni_client.study import records
 
 KEYS_OF_THE_ORIGINAL = {
     "generated_prompts/generation_summary.json": {
@@ -95,6 +98,81 @@ def test_what_is_done_is_not_done_again(run, clips, script):
     assert run("batch", "clips.npy", "out", "--samples", 2, "--only", "images").exit_code == 0
     assert len(script.requests) == count + 1
     assert files_of(clips / "out") == before
+
+
+def test_clips_that_change_are_done_again(run, clips, script):
+    assert run("batch", "clips.npy", "out", "--only", "prompts").exit_code == 0
+    count = len(script.requests)
+    changed = np.zeros((3, 160), np.int16)
+    changed[1] = 1  # The file has the same size.
+    np.save(clips / "clips.npy", changed)
+    assert run("batch", "clips.npy", "out", "--only", "prompts").exit_code == 0
+    assert len(script.requests) == count + 2
+    changed[2] = 1
+    np.save(clips / "clips.npy", changed)
+    result = run("batch", "clips.npy", "out", "--only", "images")
+    assert result.exit_code == 3
+    assert "Clip 2 is not the one" in result.stderr
+
+
+def test_results_of_other_options_do_not_count(run, clips):
+    def images_of(*options):
+        for phase in ("prompts", "images"):
+            words = ("batch", "clips.npy", "out", "--only", phase, "--samples", 1, *options)
+            assert run(*words).exit_code == 0
+        log = read(clips / "out/images/image_generation_log.json")
+        return [entry["prompt_index"] for entry in log]
+
+    assert run("batch", "clips.npy", "out", "--only", "prompts").exit_code == 0
+    assert images_of("--seed", 9, "--limit", 3) == [0, 1, 2]
+    summary = read(clips / "out/generated_prompts/generation_summary.json")
+    assert summary["total_samples"] == 1
+    assert images_of("--seed", 9, "--limit", 2, "--steps", 9) == [0, 1]
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(run, folder, target, monkeypatch):
+    monkeypatch.setenv("CHLADNI_CLIENT_TARGET", target)
+    (folder / "clips").mkdir()
+    (folder / "clips/1.wav").write_bytes(b"RIFF")
+    original, faults = to_file, [OSError(errno.EMFILE, "Too many open files")]
+
+    def failing(*arguments):
+        if faults:
+            raise faults.pop()
+        return original(*arguments)
+
+    monkeypatch.setattr("chladni_client._messages.requests.to_file", failing)
+    for failed, total in ((1, 0), (0, 1)):
+        assert run("batch", "clips", "out", "--only", "prompts").exit_code == 0
+        summary = read(folder / "out/generated_prompts/generation_summary.json")
+        assert (len(summary["failed_samples"]), summary["total_samples"]) == (failed, total)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b'{"samples": [{"sample_index": "../../x", "prompts": []}]}',
+        b'{"samples": [{"sample_index": 0, "prompts": [{"prompt_index": "/x"}]}]}',
+    ],
+)
+def test_a_file_of_prompts_names_no_other_files(tmp_path, content):
+    (tmp_path / "prompts.json").write_bytes(content)
+    with pytest.raises(chladni.InvalidInputError, match="no file with all prompts"):
+        chladni.BatchCreativityCalculator(tmp_path / "prompts.json", tmp_path)
+
+
+def test_only_parts_of_files_that_killed_processes_left_are_removed(tmp_path, monkeypatch):
+    kept = [".film.mkv.part", ".a.json.1.part", ".a.json.00000000-1.part"]
+    monkeypatch.setattr(records, "_is_running", lambda process: process == 7)
+    kept.append(f".b.json.{records._HOST}-7.part")
+    left = [f".b.json.{records._HOST}-8.part", ".c.json.11111111-1.part"]
+    for name in (*kept, *left):
+        (tmp_path / name).write_bytes(b"{")
+    os.utime(tmp_path / left[1], (0, 0))
+    records.remove_partial_files(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
 
 
 def test_phases_run_apart_and_shards_make_a_whole(run, clips):

@@ -22,7 +22,7 @@ def test_a_folder_gives_its_audio_files_in_order(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, ">i2", ">f4"])
 def test_an_array_gives_its_rows(tmp_path, dtype):
     np.save(tmp_path / "clips.npy", np.arange(12, dtype=dtype).reshape(3, 4))
     clips = ClipSource(tmp_path / "clips.npy")
@@ -44,6 +44,21 @@ def test_other_arrays_are_refused(tmp_path, array):
     np.save(tmp_path / "clips.npy", array)
     with pytest.raises(InvalidInputError):
         ClipSource(tmp_path / "clips.npy")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUM", b"PK\x03\x04 an archive of arrays", b"\x93NUMPY"])
+def test_files_that_are_no_arrays_are_refused(tmp_path, content):
+    (tmp_path / "clips.npy").write_bytes(content)
+    with pytest.raises(InvalidInputError, match="is no NumPy file"):
+        ClipSource(tmp_path / "clips.npy")
+
+
+def test_a_folder_may_hold_one_array_instead_of_audio(tmp_path):
+    np.save(tmp_path / "clips.npy", np.zeros((2, 4), np.float32))
+    assert ClipSource(tmp_path)[1].name == "clips.npy[1]"
+    np.save(tmp_path / "others.npy", np.zeros((2, 4), np.float32))
+    with pytest.raises(InvalidInputError, match="holds no file with a suffix of audio"):
+        ClipSource(tmp_path)
 
 
 def test_shards_share_all_clips():

@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-import threading
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +34,8 @@ _DRAIN_SECONDS: Final = 5.0
 _RETRY_AFTER_SECONDS: Final = 10.0
 _MEBIBYTE: Final = 1024 * 1024
 _PREFIX: Final = "chladni-upload-"
+_SETTLING_SECONDS: Final = 60.0
+"""Time before a file without a lock counts as left behind: a new one is locked a moment later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class SpoolLimits:
 class Spool:
     """A bounded number of files on disk, each gone as soon as it is not needed. One event loop owns it.
 
-    Files of a process that was killed stay behind; the first file of the next one removes them.
+    A file is locked while it is held. What a killed process left has no lock, and is removed by the next one.
 
     Args:
         limits: What may wait.
@@ -74,8 +75,7 @@ class Spool:
         self._folder = folder
         self._clock = clock
         self._file_count = 0
-        self._opening = threading.Lock()
-        self._is_swept = False
+        self._files: set[SpooledFile] = set()
 
     @asynccontextmanager
     async def hold(self, *, field: str) -> AsyncIterator[SpooledFile]:
@@ -101,26 +101,28 @@ class Spool:
             except OSError as error:
                 raise _disk_error(error) from error
             spooled = SpooledFile(file, self.limits, field=field, clock=self._clock)
+            self._files.add(spooled)
             try:
                 yield spooled
             finally:
+                self._files.discard(spooled)
                 await asyncio.to_thread(file.close)  # Which removes it.
         finally:
             self._file_count -= 1
 
     def _open(self) -> IO[bytes]:
         folder = self._folder or Path(tempfile.gettempdir())
-        with self._opening:
-            if not self._is_swept:
-                self._is_swept = True
-                _remove_abandoned(folder)
-            free_bytes = shutil.disk_usage(folder).free
-            if free_bytes < self.limits.min_free_bytes + self.limits.max_bytes:
-                raise OSError(f"{free_bytes} bytes are free")
-            file = tempfile.NamedTemporaryFile(prefix=_PREFIX, dir=folder)  # noqa: SIM115 - closed by hold
-            with suppress(OSError):  # A file system without locks; nothing is swept there.
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
+        _remove_left_files(folder)
+        # Those that are opened at this moment, this one among them, and what is to come of the others.
+        coming_bytes = self._file_count * self.limits.max_bytes
+        coming_bytes -= sum(min(file.size_bytes, self.limits.max_bytes) for file in tuple(self._files))
+        free_bytes = shutil.disk_usage(folder).free
+        if free_bytes < self.limits.min_free_bytes + coming_bytes:
+            raise OSError(f"{free_bytes} bytes are free")
+        file = tempfile.NamedTemporaryFile(prefix=_PREFIX, dir=folder)  # noqa: SIM115 - the caller closes it
+        with suppress(OSError):  # A file system without locks, on which nobody removes it either.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return file
 
 
 class SpooledFile:
@@ -227,14 +229,15 @@ async def draining(messages: AsyncIterator[object]) -> AsyncIterator[None]:
         raise
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the files that no living process has locked."""
+def _remove_left_files(folder: Path) -> None:
+    """Remove files of processes that were killed."""
     for path in folder.glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # It is of another user, locked, or gone by now.
+        with suppress(OSError):  # It may be locked, gone, a link, or another user's.
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                if time.time() - os.fstat(descriptor).st_mtime > _SETTLING_SECONDS:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
             finally:
                 os.close(descriptor)
 

@@ -135,6 +135,7 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
         self.cut_configs.append(config)
         self._check("cut")
         yield audio_pb2.CutAudioResponse(heartbeat=generation_pb2.Heartbeat())
+        self._check("cut_file")
         digest = hashlib.sha256()
         async for request in request_iterator:
             digest.update(request.content)

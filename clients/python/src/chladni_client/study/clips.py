@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from chladni_contract.errors import FieldViolation
 
 ARRAY_SAMPLE_RATE_HZ: Final = 16_000
 
+_MAGIC: Final = b"\x93NUMPY"
 _PICKLED: Final = (
     "holds pickled objects, which could run any program when they are read. If you trust the file, write its "
     "samples as a plain array: python -c \"import numpy as np; data = np.load('IN.npy', allow_pickle=True); "
@@ -59,7 +61,7 @@ class ClipSource:
 
     Args:
         path: A folder of audio files, an audio file, or a ``.npy`` file with an array of floats or int16 of
-            shape (clips, samples) or (samples,), at 16 kHz.
+            shape (clips, samples) or (samples,), at 16 kHz; or a folder with one such file and no audio.
 
     Raises:
         InvalidInputError: The array is pickled or not one of clips, or the folder holds no audio.
@@ -70,6 +72,7 @@ class ClipSource:
         self._path = Path(path)
         self._rows: NDArray[Any] | None = None
         self._files: Sequence[Path] = ()
+        self._digests: dict[int, str] = {}
         if self._path.suffix.lower() == ".npy":
             self._rows = _read_rows(self._path)
         elif self._path.is_dir():
@@ -79,7 +82,8 @@ class ClipSource:
                 if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
             )
             if not self._files:
-                raise _invalid(f"{self._path} holds no file with a suffix of audio, such as .wav or .mp3.")
+                self._path = _only_array_in(self._path)
+                self._rows = _read_rows(self._path)
         else:
             self._path.stat()
             self._files = [self._path]
@@ -96,6 +100,12 @@ class ClipSource:
         name = file.name if file == self._path else file.relative_to(self._path).as_posix()
         return Clip(index, name, file)
 
+    def digest(self, index: int) -> str:
+        """Return the SHA-256 of a clip, as it was when first asked for; empty if its file cannot be read."""
+        if index not in self._digests:
+            self._digests[index] = _digest_of(self[index].audio)
+        return self._digests[index]
+
 
 def in_shard(indices: Iterable[int], shard_index: int, shard_count: int) -> list[int]:
     """Return the indices that belong to one of several shards, which share the work of a study.
@@ -108,7 +118,28 @@ def in_shard(indices: Iterable[int], shard_index: int, shard_count: int) -> list
     return [index for index in indices if index % shard_count == shard_index]
 
 
+def _digest_of(audio: AudioInput) -> str:
+    if not isinstance(audio, Path):
+        row = np.asarray(audio)
+        return hashlib.sha256(row.dtype.str.encode() + row.tobytes()).hexdigest()
+    try:
+        with audio.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _only_array_in(folder: Path) -> Path:
+    arrays = sorted(folder.glob("*.npy"))
+    if len(arrays) != 1:
+        raise _invalid(f"{folder} holds no file with a suffix of audio, such as .wav or .mp3.")
+    return arrays[0]
+
+
 def _read_rows(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise _invalid(f"{path} is no NumPy file; write it with numpy.save.")
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
@@ -117,7 +148,7 @@ def _read_rows(path: Path) -> NDArray[Any]:
         raise _invalid(f"{path} is no NumPy file: {error}") from None
     if array.ndim not in (1, 2) or not array.size:
         raise _invalid(f"{path} has shape {array.shape}, must be (clips, samples) or (samples,).")
-    if array.dtype.kind != "f" and array.dtype != np.int16:
+    if array.dtype.kind != "f" and array.dtype.newbyteorder("=") != np.int16:
         raise _invalid(f"{path} has the type {array.dtype}, must be float or int16.")
     return array[np.newaxis] if array.ndim == 1 else array
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +11,8 @@ from statistics import pstdev
 from typing import Any, Final
 
 from chladni_client.async_client import AsyncClient
+from chladni_client.study.clips import sample_id
+from chladni_client.study.prompts import read_samples
 from chladni_client.study.records import (
     OnProgress,
     Record,
@@ -55,7 +56,7 @@ class BatchCreativityCalculator:
         batch_size: int = 5,
         client: AsyncClient | None = None,
     ) -> None:
-        self._samples: list[Record] = json.loads(Path(prompts_file).read_bytes())["samples"]
+        self._samples = read_samples(prompts_file)
         self._folder = Path(output_dir)
         self._records = Records(self._folder)
         self._batch_size = batch_size
@@ -114,7 +115,7 @@ class BatchCreativityCalculator:
         write_json(self._folder / REPORT_FILE, _report_of(scores))
 
     def _record_of(self, sample: Record) -> Record | None:
-        return self._records.get(sample["sample_id"], self._key(sample))
+        return self._records.get(sample_id(sample["sample_index"]), self._key(sample))
 
     def _key(self, sample: Record) -> str:
         return key_of(_texts(sample), sample["features"], self._references_of(sample))
@@ -147,7 +148,8 @@ class BatchCreativityCalculator:
                 for prompt, score in zip(sample["prompts"], scored.scores, strict=True)
             ],
         }
-        self._records.put(sample["sample_id"], self._key(sample), record)
+        name = sample_id(sample["sample_index"])
+        await asyncio.to_thread(self._records.put, name, self._key(sample), record)
 
 
 def _texts(sample: Record) -> list[str]:

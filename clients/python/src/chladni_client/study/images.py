@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +11,15 @@ from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 
 from chladni_client.async_client import AsyncClient
-from chladni_client.errors import ChladniError
-from chladni_client.study.clips import ClipSource
-from chladni_client.study.prompts import image_path
+from chladni_client.errors import ChladniError, InvalidInputError
+from chladni_client.study.clips import ClipSource, sample_id
+from chladni_client.study.prompts import image_path, read_samples
 from chladni_client.study.records import (
     OnProgress,
     Record,
     Records,
     fault_of,
+    is_done,
     key_of,
     opened,
     work_through,
@@ -75,7 +75,7 @@ class BatchImageGenerator:
         model: str = "",
         seed: int = 0,
     ) -> None:
-        self._samples: list[Record] = json.loads(Path(prompts_file).read_bytes())["samples"]
+        self._samples = read_samples(prompts_file)
         self._clips = ClipSource(dataset_path)
         self._folder = Path(output_dir)
         self._records = Records(self._folder)
@@ -112,7 +112,8 @@ class BatchImageGenerator:
             on_progress: Called after each image.
 
         Raises:
-            ChladniError: The server cannot do it, for a reason that is not the prompt's.
+            ChladniError: The server cannot do it, for a reason that is not the prompt's; or the clips are not
+                those that the prompts were written for.
         """
         wanted = [
             (sample, prompt)
@@ -120,7 +121,7 @@ class BatchImageGenerator:
             if sample_indices is None or sample["sample_index"] in sample_indices
             for prompt in sample["prompts"]
         ][:limit]
-        left = [item for item in wanted if self._record_of(*item) is None]
+        left = await asyncio.to_thread(self._left_of, wanted)
         done = len(wanted) - len(left)
 
         def advanced(count: int, _: int) -> None:
@@ -139,7 +140,9 @@ class BatchImageGenerator:
 
     def save_results(self) -> None:
         """Write the log of all images so far, and their summary."""
-        log = sorted(self._records.all(), key=lambda entry: (entry["sample_index"], entry["prompt_index"]))
+        items = [(sample, prompt) for sample in self._samples for prompt in sample["prompts"]]
+        records = (self._records.get(_name(*item), self._key(*item)) for item in items)
+        log = [record for record in records if record is not None]  # None of other options or prompts.
         made = [entry for entry in log if "error" not in entry]
         sizes = sorted({f"{entry['width']}x{entry['height']}" for entry in made})
         summary = {
@@ -155,6 +158,19 @@ class BatchImageGenerator:
         write_json(self._folder / LOG_FILE, log)
         write_json(self._folder / SUMMARY_FILE, summary)
 
+    def _left_of(self, wanted: Sequence[tuple[Record, Record]]) -> list[tuple[Record, Record]]:
+        left = [item for item in wanted if not is_done(self._record_of(*item))]
+        for index, sample in {sample["sample_index"]: sample for sample, _ in left}.items():
+            digest = self._clips.digest(index) if 0 <= index < len(self._clips) else None
+            # One that cannot be read is skipped later; files of earlier versions name no digest.
+            if digest != "" and digest != sample.get("source_sha256", digest or ""):
+                raise InvalidInputError(
+                    f"Clip {index} is not the one that the prompts were written for, {sample['source']}; "
+                    "choose those clips, or write prompts again by --only prompts.",
+                    reason="INVALID_FIELD",
+                )
+        return left
+
     def _record_of(self, sample: Record, prompt: Record) -> Record | None:
         """Return the record of an image that is there, or that cannot be made."""
         record = self._records.get(_name(sample, prompt), self._key(sample, prompt))
@@ -168,7 +184,8 @@ class BatchImageGenerator:
 
     def _key(self, sample: Record, prompt: Record) -> str:
         options = {name: str(value) for name, value in self._options.items()}
-        return key_of(sample["source"], prompt["prompt"], options, self._seed)
+        clip = sample["source"], sample.get("source_sha256", "")
+        return key_of(*clip, prompt["prompt"], options, self._seed)
 
     def _seed_of(self, sample: Record, prompt: Record) -> int:
         digest = hashlib.sha256(f"{self._seed}/{_name(sample, prompt)}".encode()).digest()
@@ -218,4 +235,4 @@ class BatchImageGenerator:
 
 
 def _name(sample: Record, prompt: Record) -> str:
-    return f"{sample['sample_id']}_prompt_{prompt['prompt_index']:02d}"
+    return f"{sample_id(sample['sample_index'])}_prompt_{prompt['prompt_index']:02d}"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from chladni_client.async_client import AsyncClient
-from chladni_client.errors import ChladniError
+from chladni_client.errors import ChladniError, InvalidInputError
 from chladni_client.study.clips import Clip, ClipSource, sample_id
 from chladni_client.study.records import (
     OnProgress,
     Record,
     Records,
     fault_of,
+    is_done,
     key_of,
     opened,
     work_through,
@@ -87,7 +90,7 @@ class BatchPromptGenerator:
         """
         indices = list(range(len(self._clips)) if sample_indices is None else sample_indices)
         clips = [self._clips[index] for index in indices]
-        left = [clip for clip in clips if self._records.get(clip.sample_id, self._key(clip)) is None]
+        left = await asyncio.to_thread(self._left_of, clips)
         done = len(clips) - len(left)
 
         def advanced(count: int, _: int) -> None:
@@ -102,14 +105,21 @@ class BatchPromptGenerator:
                     concurrency=self._batch_size,
                     on_progress=advanced,
                 )
-        chosen = {sample_id(index) for index in indices}
+        chosen = set(indices)
         return [
-            record for record in self.samples() if record["sample_id"] in chosen and "error" not in record
+            record
+            for record in await asyncio.to_thread(self.samples)
+            if record["sample_index"] in chosen and "error" not in record
         ]
 
     def samples(self) -> list[Record]:
-        """Return the records of all clips so far, in their order; those that failed have an ``error``."""
-        return sorted(self._records.all(), key=lambda record: record["sample_index"])
+        """Return the records of all clips so far, in their order; those that failed have an ``error``.
+
+        Records of other options, or of clips that have changed, do not count.
+        """
+        found = [index for index in range(len(self._clips)) if self._records.has(sample_id(index))]
+        records = (self._records.get(sample_id(index), self._key(index)) for index in found)
+        return [record for record in records if record is not None]
 
     def save_results(self) -> None:
         """Write the prompts of all clips so far, once by clip and once as a list of prompts."""
@@ -141,15 +151,21 @@ class BatchPromptGenerator:
         }
         write_json(self._folder / SUMMARY_FILE, summary)
 
-    def _key(self, clip: Clip) -> str:
-        size = clip.audio.stat().st_size if isinstance(clip.audio, Path) else 0
-        return key_of(clip.name, size, self._with_time_course, self._writer, self._seed)
+    def _left_of(self, clips: Sequence[Clip]) -> list[Clip]:
+        return [
+            clip for clip in clips if not is_done(self._records.get(clip.sample_id, self._key(clip.index)))
+        ]
+
+    def _key(self, index: int) -> str:
+        name, digest = self._clips[index].name, self._clips.digest(index)
+        return key_of(name, digest, self._with_time_course, self._writer, self._seed)
 
     async def _write(self, client: AsyncClient, clip: Clip) -> None:
         head: dict[str, Any] = {
             "sample_index": clip.index,
             "sample_id": clip.sample_id,
             "source": clip.name,
+            "source_sha256": self._clips.digest(clip.index),
         }
         try:
             analysis = await client.analyze_music(
@@ -167,7 +183,7 @@ class BatchPromptGenerator:
         except (ChladniError, OSError) as error:
             if (fault := fault_of(error)) is None:
                 raise
-            self._records.put(clip.sample_id, self._key(clip), head | {"error": fault})
+            await self._put(clip, head | {"error": fault})
             return
         record = head | {
             "features": dict(analysis.features),
@@ -186,7 +202,32 @@ class BatchPromptGenerator:
                 for index, prompt in enumerate(written.prompts)
             ],
         }
-        self._records.put(clip.sample_id, self._key(clip), record)
+        await self._put(clip, record)
+
+    async def _put(self, clip: Clip, record: Record) -> None:
+        await asyncio.to_thread(self._records.put, clip.sample_id, self._key(clip.index), record)
+
+
+def read_samples(prompts_file: str | os.PathLike[str]) -> list[Record]:
+    """Return the clips and their prompts that a file with all prompts holds.
+
+    Raises:
+        InvalidInputError: The file is not one that `BatchPromptGenerator` wrote.
+        OSError: The file cannot be read.
+    """
+    content = Path(prompts_file).read_bytes()
+    try:
+        samples: list[Record] = json.loads(content)["samples"]
+        numbers = [sample["sample_index"] for sample in samples]
+        numbers += [prompt["prompt_index"] for sample in samples for prompt in sample["prompts"]]
+    except (ValueError, KeyError, TypeError):
+        numbers = [None]
+    if not all(isinstance(number, int) for number in numbers):  # Names of files are made of them.
+        raise InvalidInputError(
+            f"{os.fspath(prompts_file)} is no file with all prompts; write one by --only prompts.",
+            reason="INVALID_FIELD",
+        )
+    return samples
 
 
 def image_path(sample_index: int, prompt_index: int) -> str:

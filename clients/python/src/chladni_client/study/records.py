@@ -11,6 +11,9 @@ import asyncio
 import hashlib
 import json
 import os
+import platform
+import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +28,9 @@ OnProgress: TypeAlias = Callable[[int, int], object]
 """Called with the number of pieces of work that are done, and of all."""
 
 _FOLDER: Final = ".records"
+_HOST: Final = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_PARTIAL: Final = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1,9})\.part")
+_DAY_SECONDS: Final = 24 * 3600.0
 _OF_THE_ITEM: Final = frozenset(
     {
         "UNSUPPORTED_AUDIO_FORMAT",
@@ -41,6 +47,8 @@ _OF_THE_ITEM: Final = frozenset(
     }
 )
 """Reasons that are the fault of one clip or prompt, which is skipped; any other one ends the study."""
+_FILE: Final = "FILE"
+"""Reason of a file that could not be read, which the next run tries again."""
 
 
 class Records:
@@ -60,28 +68,19 @@ class Records:
             name: Name of the piece of work.
             key: Digest of all that it depends on.
         """
-        record = self.read(name)
-        return record if record is not None and record.get("key") == key else None
-
-    def read(self, name: str) -> Record | None:
-        """Return the record of a piece of work whatever it depends on; `None` if there is none."""
         try:
             record: Record = json.loads((self._folder / f"{name}.json").read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        return record
+        return record if record.pop("key", None) == key else None
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a record of a piece of work, whatever it depends on."""
+        return (self._folder / f"{name}.json").exists()
 
     def put(self, name: str, key: str, record: Record) -> None:
         """Keep the record of a piece of work."""
         write_json(self._folder / f"{name}.json", {"key": key} | record)
-
-    def all(self) -> list[Record]:
-        """Return all records without their keys, in the order of their names."""
-        if not self._folder.is_dir():
-            return []
-        names = sorted(path.stem for path in self._folder.glob("*.json"))
-        records = [record for name in names if (record := self.read(name)) is not None]
-        return [{field: value for field, value in record.items() if field != "key"} for record in records]
 
 
 def key_of(*parts: Any) -> str:
@@ -97,7 +96,8 @@ def write_json(path: Path, value: Any) -> None:
 def write_file(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all; a part of one is left under another name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Shards on several machines may share the folder, and processes of containers have the same numbers.
+    partial = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.part")
     try:
         with partial.open("wb") as file:
             file.write(content)
@@ -109,20 +109,31 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what processes left that were killed while they wrote a file."""
+    """Remove what processes left that were killed while they wrote a file; of other hosts, after a day."""
     for partial in folder.rglob(".*.part"):
-        process = partial.name.rsplit(".", 2)[-2]
-        if not process.isdecimal() or not _is_running(int(process)):
+        named = _PARTIAL.fullmatch(partial.name)
+        if named is None:
+            continue  # A file of another program.
+        if named["host"] == _HOST:
+            is_left = not _is_running(int(named["process"]))
+        else:
+            is_left = _age_seconds(partial) > _DAY_SECONDS
+        if is_left:
             partial.unlink(missing_ok=True)
 
 
 def fault_of(error: ChladniError | OSError) -> Record | None:
     """Return what is recorded of an error that is the fault of one item; `None` if it ends the study."""
     if isinstance(error, OSError):
-        return {"reason": "FILE", "message": error.strerror or type(error).__name__}
+        return {"reason": _FILE, "message": error.strerror or type(error).__name__}
     if error.reason in _OF_THE_ITEM:
         return {"reason": error.reason, "message": error.message}
     return None
+
+
+def is_done(record: Record | None) -> bool:
+    """Return whether a piece of work need not be done: it has a result, or cannot have one."""
+    return record is not None and record.get("error", {}).get("reason") != _FILE
 
 
 @asynccontextmanager
@@ -173,6 +184,13 @@ def mean(values: Iterable[float | None]) -> float:
     """Return the mean of values, without those that are `None`; 0 without any."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else 0.0
+
+
+def _age_seconds(file: Path) -> float:
+    try:
+        return time.time() - file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _is_running(process: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 
@@ -39,9 +39,13 @@ if TYPE_CHECKING:
     from chladni_gateway.domain.ports import Cut, SpectrogramSize
     from chladni_runtime.execution.deadlines import Deadline
 
+RequestT = TypeVar("RequestT")
 
 _SERVICE: Final = audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"]
 _PIECE_BYTES: Final = 2**20
+_LAST_PIECE_SECONDS: Final = 2.0
+"""Time for one more piece of a file that the service has refused. After waiting for one has been given up, no
+others can be read, which clients that go on sending need."""
 
 
 class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub"]):
@@ -102,17 +106,19 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
             call: Any = stub.CutAudio(None, timeout=options.timeout, metadata=options.metadata)
 
             async def cut(pieces: AsyncIterator[bytes]) -> AudioClip:
-                async for piece in pieces:
-                    for start in range(0, len(piece), _PIECE_BYTES):
-                        content = piece[start : start + _PIECE_BYTES]
-                        await call.write(audio_pb2.CutAudioRequest(content=content))
-                await call.done_writing()
-                found, samples = audio_pb2.AudioCut(), bytearray()
-                while response := await call.read():  # Else the end of the call.
-                    if response.WhichOneof("event") == "cut":
-                        found = response.cut
-                    samples += response.samples
-                return to_cut_clip(clip, found, bytes(samples))
+                reading = asyncio.create_task(_read_cut(call, clip))
+                sending = asyncio.create_task(_send(_cut_requests(pieces), call))
+                try:
+                    await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
+                    if reading.done():  # The service wants no more, while the sender may be waiting.
+                        await asyncio.wait({sending}, timeout=_LAST_PIECE_SECONDS)
+                    else:
+                        await sending
+                    return await reading
+                finally:
+                    sending.cancel()
+                    reading.cancel()
+                    await asyncio.gather(sending, reading, return_exceptions=True)
 
             try:
                 await call.write(audio_pb2.CutAudioRequest(config=config))
@@ -206,15 +212,27 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         return to_model_summaries(response)
 
 
-async def _send(
-    requests: AsyncIterator[audio_pb2.StreamFeaturesRequest],
-    call: grpc.aio.StreamStreamCall[audio_pb2.StreamFeaturesRequest, Any],
-) -> None:
+async def _send(requests: AsyncIterator[RequestT], call: grpc.aio.StreamStreamCall[RequestT, Any]) -> None:
     """Send requests as they come; if the call ends before them, its reader gets the reason."""
     with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         async for request in requests:
             await call.write(request)
         await call.done_writing()
+
+
+async def _cut_requests(pieces: AsyncIterator[bytes]) -> AsyncGenerator[audio_pb2.CutAudioRequest, None]:
+    async for piece in pieces:
+        for start in range(0, len(piece), _PIECE_BYTES):
+            yield audio_pb2.CutAudioRequest(content=piece[start : start + _PIECE_BYTES])
+
+
+async def _read_cut(call: Any, clip: AudioClip) -> AudioClip:
+    found, samples = audio_pb2.AudioCut(), bytearray()
+    while response := await call.read():  # Else the end of the call.
+        if response.WhichOneof("event") == "cut":
+            found = response.cut
+        samples += response.samples
+    return to_cut_clip(clip, found, bytes(samples))
 
 
 async def _live_requests(

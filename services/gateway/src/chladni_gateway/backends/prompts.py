@@ -68,8 +68,7 @@ class PromptClient(BackendClient["prompt_grpc.PromptServiceAsyncStub"]):
         self, request: prompt_pb2.EmbedPromptsRequest, deadline: Deadline
     ) -> prompt_pb2.EmbedPromptsResponse:
         """Return the service's answer to a message."""
-        async with self.call(deadline) as (stub, options):
-            return await stub.EmbedPrompts(request, timeout=options.timeout, metadata=options.metadata)
+        return await self.ask(lambda stub: stub.EmbedPrompts, request, deadline)
 
     async def write_prompts(self, query: PromptQuery, deadline: Deadline) -> WrittenPrompts:
         """Return prompts for music.

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from chladni_gateway.domain.audio import AudioClip, Embedding
+from chladni_gateway.domain.request import MAX_SEED
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.validation import RequestValidator
+
+MAX_PROMPTS: Final = 16
+"""Most prompts of a style."""
+MAX_TEMPERATURE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,26 @@ class PromptQuery:
     divergent_temperature: float | None = None
     seed: int | None = None
     writer: str = ""
+
+
+def check_prompt_query(query: PromptQuery) -> None:
+    """Require that the numbers of a query lie in their ranges.
+
+    Raises:
+        InvalidFieldsError: One does not.
+    """
+    validator = RequestValidator()
+    ranges = (
+        ("convergent_count", query.convergent_count, MAX_PROMPTS),
+        ("divergent_count", query.divergent_count, MAX_PROMPTS),
+        ("convergent_temperature", query.convergent_temperature, MAX_TEMPERATURE),
+        ("divergent_temperature", query.divergent_temperature, MAX_TEMPERATURE),
+        ("seed", query.seed, MAX_SEED),
+    )
+    for name, value, maximum in ranges:
+        if value is not None:
+            validator.check_range(name, value, minimum=0, maximum=maximum)
+    validator.raise_if_invalid()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,13 @@ async def test_a_machine_is_judged_in_the_words_of_the_original(gateway, backend
     assert question.shaft_speed_hz == 24.5
 
 
+async def test_a_part_of_the_audio_may_be_meant(gateway, backends):
+    response = await score(gateway, normal_set="pump", start_seconds="2")
+    assert response.status_code == 200
+    (question,) = backends.anomaly.questions
+    assert question.audio.start.ToMilliseconds() == 2000
+
+
 async def test_an_image_is_judged_as_a_spectrogram(gateway, backends):
     image = solid_png(224, 224, (9, 9, 9))
     response = await score(gateway, image, with_error_map="true")

@@ -34,6 +34,20 @@ async def test_the_answer_has_the_fields_of_the_contract_and_times_in_seconds(ba
     assert backends.music.requests.pop().audio.content == b"RIFF"
 
 
+async def test_a_part_of_the_file_may_be_meant(backends, gateway, error_of):
+    files = {"file": ("a.wav", b"RIFF")}
+    response = await gateway.http.post(
+        "/api/v1/music", files=files, data={"start_seconds": "1.5", "end_seconds": "4"}
+    )
+    assert response.status_code == 200
+    audio = backends.music.requests.pop().audio
+    assert (audio.start.ToMilliseconds(), audio.end.ToMilliseconds()) == (1500, 4000)
+    response = await gateway.http.post(
+        "/api/v1/music", files=files, data={"start_seconds": "4", "end_seconds": "1"}
+    )
+    assert error_of(response)["violations"][0]["field"] == "end_seconds"
+
+
 async def test_it_says_how_to_install_what_is_missing(backends, gateway):
     backends.music.error = ChladniError(
         Reason.MODEL_UNAVAILABLE, "pip install it", metadata={"model": "chladni-music-v1"}

@@ -46,9 +46,39 @@ async def test_features_that_are_known_need_no_analysis(backends, gateway):
     assert not backends.music.requests
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", "null", "7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]", "{", "null", "7", '{"key": "\\ud800"}', '{"\\udfff": "A"}', '{"tempo_bpm": NaN}',
+        '{"tempo_bpm": 1' + 400 * "0" + "}", '{"mood": ' + 200 * "[" + 200 * "]" + "}", '{"key": {}}',
+    ],
+)  # fmt: skip
 async def test_features_must_be_an_object(gateway, error_of, text):
     response = await gateway.http.post(PATH, data={}, files={"features": (None, text)})
+    assert response.status_code == 400
+    assert error_of(response)["violations"][0]["field"] == "features"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("seed", "99999999999999999999"), ("seed", "-1"), ("convergent_count", "17"),
+        ("divergent_count", "4294967296"), ("convergent_temperature", "2.01"),
+        ("divergent_temperature", "-0.1"), ("with_time_course", "true"),
+    ],
+)  # fmt: skip
+async def test_numbers_must_lie_in_their_ranges_and_fields_go_together(
+    backends, gateway, error_of, name, text
+):
+    response = await gateway.http.post(PATH, files={"features": (None, "{}"), name: (None, text)})
+    assert (response.status_code, error_of(response)["stage"]) == (400, "validation")
+    assert error_of(response)["violations"][0]["field"] == name
+    assert not backends.prompts.requests
+
+
+async def test_features_do_not_go_with_a_file(gateway, error_of):
+    files = {"file": ("a.wav", b"RIFF"), "features": (None, "{}")}
+    response = await gateway.http.post(PATH, files=files)
     assert response.status_code == 400
     assert error_of(response)["violations"][0]["field"] == "features"
 

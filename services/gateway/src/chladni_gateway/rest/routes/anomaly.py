@@ -209,11 +209,11 @@ def anomaly_routes(application: Application, *, uploads: UploadReader) -> APIRou
         """Score the distance of audio, or of a gray spectrogram image, to a machine's normal operation."""
         form = await uploads.read(request, AnomalyForm)
         with at_stage(Stage.VALIDATION):
-            check_clip(form.clip, max_audio_bytes=limits.max_audio_bytes)
+            check_clip(form.chosen_clip, max_audio_bytes=limits.max_audio_bytes)
             _check_shaft(form.shaft_speed_hz)
         is_image = bool(image_format_of(form.clip.content))
         query = AnomalyQuery(
-            clip=None if is_image else form.clip,
+            clip=None if is_image else form.chosen_clip,
             spectrogram=form.clip.content if is_image else None,
             normal_set=form.normal_set,
             backend=form.backend,

@@ -103,8 +103,8 @@ def music_routes(application: Application, *, uploads: UploadReader) -> APIRoute
         """
         form = await uploads.read(request, MusicForm)
         with at_stage(Stage.VALIDATION):
-            check_clip(form.clip, max_audio_bytes=limits.max_audio_bytes)
-        fields = await while_connected(request.receive, analyze(form.clip))
+            check_clip(form.chosen_clip, max_audio_bytes=limits.max_audio_bytes)
+        fields = await while_connected(request.receive, analyze(form.chosen_clip))
         return JSONResponse(fields, headers={"Cache-Control": "no-store"})
 
     return router

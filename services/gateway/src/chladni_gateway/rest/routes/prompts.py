@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema
 
 from chladni_contract.errors import Reason
-from chladni_gateway.domain.prompts import MusicDescription, PromptQuery, PromptScore, WrittenPrompt
+from chladni_gateway.domain.prompts import (
+    MAX_PROMPTS,
+    MAX_TEMPERATURE,
+    MusicDescription,
+    PromptQuery,
+    PromptScore,
+    WrittenPrompt,
+    check_prompt_query,
+)
 from chladni_gateway.domain.request import MAX_SEED, check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.forms.fields import Number, TrueOrFalse, WholeNumber
@@ -24,6 +34,7 @@ from chladni_gateway.rest.routes.responses import (
     error_responses,
 )
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.server.validation import RequestValidator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +55,8 @@ _MAX_REFERENCES: Final = 256
 _MAX_CHARACTERS: Final = 2000
 MAX_SCORE_BYTES: Final = (_MAX_PROMPTS + _MAX_REFERENCES) * _MAX_CHARACTERS * 12
 """Longest body with prompts to score; JSON may write a character in 12 bytes."""
-_COUNT: Final[JsonDict] = {"minimum": 0, "maximum": 16}
-_TEMPERATURE: Final[JsonDict] = {"minimum": 0, "maximum": 2}
+_COUNT: Final[JsonDict] = {"minimum": 0, "maximum": MAX_PROMPTS}
+_TEMPERATURE: Final[JsonDict] = {"minimum": 0, "maximum": MAX_TEMPERATURE}
 _FEATURES: Final = {
     "key": "A minor",
     "tonality": "minor",
@@ -105,10 +116,28 @@ class Features(BaseModel):
 
 
 def _read_json_object(text: str) -> dict[str, Any]:
+    values: dict[str, Any] | None
     try:
-        return dict(json.loads(text).items())
+        values = {
+            name: value for name, value in json.loads(text, parse_int=float).items() if value is not None
+        }
     except (ValueError, AttributeError, RecursionError):
-        raise ValueError("is no JSON object; send the `features` of POST /api/v1/music.") from None
+        values = None
+    if values is None or not all(map(_fits_a_message, (*values, *values.values()))):
+        raise ValueError(
+            "is no JSON object of texts, numbers and lists of texts; send the `features` of "
+            "POST /api/v1/music."
+        )
+    return values
+
+
+def _fits_a_message(value: Any, *, may_be_list: bool = True) -> bool:
+    """Return whether a value of JSON is a text, a finite number, or a list of them, of whatever meaning."""
+    if isinstance(value, list) and may_be_list:
+        return all(_fits_a_message(item, may_be_list=False) for item in value)
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, bool | float) and math.isfinite(value)
 
 
 FeaturesField = Annotated[
@@ -174,6 +203,41 @@ class PromptForm(UploadForm):
         examples=["true"],
     )
 
+    @property
+    def query(self) -> PromptQuery:
+        """What is wanted, with the features that are known."""
+        return PromptQuery(
+            music=MusicDescription(self.features or {}),
+            convergent_count=self.convergent_count,
+            divergent_count=self.divergent_count,
+            convergent_temperature=self.convergent_temperature,
+            divergent_temperature=self.divergent_temperature,
+            seed=self.seed,
+            writer=self.writer,
+        )
+
+
+def _check(form: PromptForm) -> None:
+    """Require that the fields go together, and that their numbers lie in their ranges.
+
+    Raises:
+        InvalidFieldsError: They do not.
+    """
+    has_file = form.features is None
+    validator = RequestValidator()
+    validator.check(
+        "features",
+        valid=has_file or not (form.clip.content or form.clip.name),
+        description="does not go with file, whose features are found; send one of them.",
+    )
+    validator.check(
+        "with_time_course",
+        valid=has_file or not form.with_time_course,
+        description="needs file; leave it out.",
+    )
+    validator.raise_if_invalid()
+    check_prompt_query(form.query)
+
 
 class PromptList(BaseModel):
     """Prompts for one piece of music."""
@@ -236,20 +300,12 @@ def prompt_routes(application: Application, *, uploads: UploadReader) -> APIRout
 
     async def written(form: PromptForm) -> WrittenPrompts:
         deadline = Deadline.after(limits.creation_timeout_seconds)
-        music = MusicDescription(form.features or {})
+        query = form.query
         if form.features is None:
             music = await application.music_describer.describe(
                 form.chosen_clip, deadline, with_time_course=form.with_time_course
             )
-        query = PromptQuery(
-            music=music,
-            convergent_count=form.convergent_count,
-            divergent_count=form.divergent_count,
-            convergent_temperature=form.convergent_temperature,
-            divergent_temperature=form.divergent_temperature,
-            seed=form.seed,
-            writer=form.writer,
-        )
+            query = replace(query, music=music)
         with at_stage(Stage.IMAGE_GENERATION):
             return await application.prompts.write_prompts(query, deadline)
 
@@ -278,8 +334,9 @@ def prompt_routes(application: Application, *, uploads: UploadReader) -> APIRout
         Convergent prompts keep to the music; divergent ones associate freely.
         """
         form = await uploads.read(request, PromptForm)
-        if form.features is None:
-            with at_stage(Stage.VALIDATION):
+        with at_stage(Stage.VALIDATION):
+            _check(form)
+            if form.features is None:
                 check_clip(form.chosen_clip, max_audio_bytes=limits.max_audio_bytes)
         prompts = await while_connected(request.receive, written(form))
         return PromptList(
