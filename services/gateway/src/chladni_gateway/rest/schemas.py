@@ -49,7 +49,10 @@ class CreatedImage(BaseModel):
         description="Name of the recording; empty if it had none.", examples=["voice.wav"]
     )
     create_time: datetime = Field(description="When it was made.")
-    expire_time: datetime = Field(description="When the image will be removed.")
+    expire_time: datetime = Field(description="When the image will be removed, unless it is pinned.")
+    pinned: bool = Field(
+        description="Whether its owner pinned it: neither limits nor time remove it then.", examples=[False]
+    )
     format: ImageFormat = Field(description="Format of its file.")
     size_bytes: int = Field(description="Length of its file.", examples=[421733])
     sha256: str = Field(description="SHA-256 of its file, in hexadecimal digits.")
@@ -414,6 +417,7 @@ def to_created_image(record: ImageRecord, *, api: str = API) -> CreatedImage:
         display_name=record.source_name,
         create_time=record.created_at,
         expire_time=record.expires_at,
+        pinned=record.is_pinned,
         format=record.format,
         size_bytes=record.size_bytes,
         sha256=record.sha256,
