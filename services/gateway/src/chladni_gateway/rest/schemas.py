@@ -41,8 +41,7 @@ class CreatedImage(BaseModel):
     seed: int = Field(description="Seed of the noise: send it again for the same image.", examples=[7])
     recipe: str = Field(examples=["embedded"])
     reused: bool = Field(
-        description="Whether an identical request, answered before or in progress at the same time, gave the "
-        "image.",
+        description="Whether an identical request, answered before or in progress at the same time, gave it.",
         examples=[False],
     )
     display_name: str = Field(
@@ -50,9 +49,7 @@ class CreatedImage(BaseModel):
     )
     create_time: datetime = Field(description="When it was made.")
     expire_time: datetime = Field(description="When the image will be removed, unless it is pinned.")
-    pinned: bool = Field(
-        description="Whether its owner pinned it: neither limits nor time remove it then.", examples=[False]
-    )
+    pinned: bool = Field(description="Whether neither limits nor time remove it.", examples=[False])
     format: ImageFormat = Field(description="Format of its file.")
     size_bytes: int = Field(description="Length of its file.", examples=[421733])
     sha256: str = Field(description="SHA-256 of its file, in hexadecimal digits.")
