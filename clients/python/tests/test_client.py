@@ -48,6 +48,7 @@ def test_methods_keep_their_documentation():
         ("create_image", (AUDIO,)),
         ("compare_images", (b"1", b"2")),
         ("get_image", (IMAGE_ID,)),
+        ("pin_image", (IMAGE_ID,)),
         ("delete_image", (IMAGE_ID,)),
         ("compare_image_matrix", ([IMAGE_ID, JOB_ID],)),
         ("search_images", (IMAGE_ID, 3)),

@@ -216,7 +216,7 @@ async def test_each_owner_has_a_rate_of_its_own_over_both_transports(guarded, er
 
 def test_what_changes_something_needs_the_scope_to_write():
     assert scope_of_method(f"/{SERVICE_NAMES[0]}/CreateImage") is Scope.WRITE
-    for name in ("DeleteImage", "CancelJob", "CreateNormalSet", "Unheard", ""):
+    for name in ("DeleteImage", "PinImage", "CancelJob", "CreateNormalSet", "Unheard", ""):
         assert scope_of_method(f"/chladni.gateway.v1.Any/{name}") is Scope.WRITE
     for name in ("GetImage", "ListJobs", "CompareImages", "StreamFeatures", "ScoreAnomaly"):
         assert scope_of_method(f"/chladni.gateway.v1.Any/{name}") is Scope.READ
@@ -224,6 +224,8 @@ def test_what_changes_something_needs_the_scope_to_write():
         ("POST", "/api/v1/generate"),
         ("POST", "/api/v1/jobs"),
         ("POST", "/api/v1/jobs/x/cancel"),
+        ("POST", "/api/v1/images/x/pin"),
+        ("DELETE", "/api/v1/images/x/pin"),
         ("POST", "/api/v1/normal-sets"),
         ("DELETE", "/api/v1/compare"),
     ):

@@ -138,6 +138,7 @@ class Client:
     reproduce_image = _blocking(AsyncClient.reproduce_image)
     get_image = _blocking(AsyncClient.get_image)
     list_images = _iterating(AsyncClient.list_images)
+    pin_image = _blocking(AsyncClient.pin_image)
     delete_image = _blocking(AsyncClient.delete_image)
     compare_images = _blocking(AsyncClient.compare_images)
     compare_image_matrix = _blocking(AsyncClient.compare_image_matrix)

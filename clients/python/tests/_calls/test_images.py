@@ -196,3 +196,10 @@ async def test_warnings_of_answers_are_returned(async_client, script):
         chladni.ServerWarning("TEXT_TRUNCATED", "Too long.", {"tokens": "90"}),
     )
     assert str(events[-1].image.warnings[0]) == warning.message
+
+
+async def test_an_image_is_pinned_and_unpinned(async_client, script):
+    image_id = "0b7c6f0e-3f0a-4a5e-9d55-0d6f3f1f2a11"
+    assert (await async_client.pin_image(image_id)).is_pinned
+    assert not (await async_client.pin_image(image_id, is_pinned=False)).is_pinned
+    assert [request.unpin for request in script.requests] == [False, True]

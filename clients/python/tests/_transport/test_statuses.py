@@ -36,6 +36,7 @@ def reasons_of_contract():
 
 CLASS_OF_REASON = {
     "OUT_OF_MEMORY": chladni.FaultError,
+    "COLLECTION_FULL": chladni.InvalidInputError,
     "IMAGE_WITHHELD": chladni.InvalidInputError,
 }
 

@@ -89,6 +89,18 @@ def test_images_are_deleted_even_if_one_is_not(run, script, rich_error):
     assert deleted == {"image_id": JOB_ID, "is_deleted": True}
 
 
+def test_images_are_pinned_and_unpinned_even_if_one_is_not(run, script, rich_error):
+    script.errors.append(rich_error(grpc.StatusCode.NOT_FOUND, "UNKNOWN_IMAGE", "No such image."))
+    ended = run("pin", IMAGE_ID, JOB_ID, "--json")
+    assert ended.exit_code == ExitStatus.NOT_FOUND
+    failed, pinned = map(json.loads, ended.stdout.splitlines())
+    assert (failed["image_id"], failed["error"]["reason"]) == (IMAGE_ID, "UNKNOWN_IMAGE")
+    assert pinned == {"image_id": JOB_ID, "is_pinned": True}
+    assert run("pin", IMAGE_ID).stdout == f"{IMAGE_ID}  pinned\n"
+    assert run("pin", IMAGE_ID, "--off").stdout == f"{IMAGE_ID}  not pinned\n"
+    assert [request.unpin for request in script.requests] == [False, False, False, True]
+
+
 def test_like_images_are_found(run, script):
     (document,) = documents_of(run("search", IMAGE_ID, "-n", "3", "--json"))
     assert document["matches"][0]["score"] == 0.75
@@ -107,7 +119,14 @@ def test_an_image_is_scored_against_audio(run, script):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("search", "x"), ("align", "x"), ("delete", "x"), ("jobs", "watch"), ("jobs", "list", JOB_ID)],
+    [
+        ("search", "x"),
+        ("align", "x"),
+        ("delete", "x"),
+        ("pin", "x"),
+        ("jobs", "watch"),
+        ("jobs", "list", JOB_ID),
+    ],
 )
 def test_what_is_no_identifier_is_wrong_use(run, script, arguments):
     assert run(*arguments).exit_code == ExitStatus.USAGE

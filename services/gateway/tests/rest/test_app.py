@@ -216,6 +216,8 @@ async def test_the_api_describes_itself(gateway):
         "getImage": "get /images/{image_id}/details",
         "downloadImage": "get /images/{image_id}",
         "deleteImage": "delete /images/{image_id}",
+        "pinImage": "post /images/{image_id}/pin",
+        "unpinImage": "delete /images/{image_id}/pin",
         "scoreAlignment": "get /images/{image_id}/alignment",
         "compareImages": "post /compare",
         "compareImageMatrix": "post /compare/matrix",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import Completed, Origin, PreviewOptions, Progress, Queued, Started
 from chladni_image_generation.models.files import find_model_files
+from chladni_image_generation.training.autoencoder import build_autoencoder
+from chladni_image_generation.training.presets import TINY
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Deadline
 
@@ -97,6 +100,39 @@ def shared_model(tiny_model_directory):
     return load_embedded_model(
         find_model_files(str(tiny_model_directory)), device=torch.device("cpu"), dtype=torch.float32
     )
+
+
+@pytest.fixture(scope="module")
+def thin_model(tiny_model_directory):
+    """The tiny model with a decoder of few channels, which is fast at 512 pixels."""
+    model = load_embedded_model(
+        find_model_files(str(tiny_model_directory)), device=torch.device("cpu"), dtype=torch.float32
+    )
+    thin = replace(TINY.autoencoder, channels=(4, 4, 8, 8), layers=(0, 1, 1, 1))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model._autoencoder = build_autoencoder(thin).eval().requires_grad_(requires_grad=False)
+    return model
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    spread=st.sampled_from([0.0, 0.2, 1.0, 5.0, 1000.0]),
+    embedding_seed=st.integers(0, 2**40),
+    seed=st.integers(0, 2**32 - 1),
+)
+async def test_any_embedding_gives_an_rgb_png_of_512_pixels(
+    make_engine, thin_model, request_for, events_of, spread, embedding_seed, seed
+):
+    """Feature: voice-to-image-system, Property 6: Image Generation Success."""
+    request = request_for(embedding_seed, seed=seed, steps=1, width_pixels=512, height_pixels=512)
+    embedding = request.conditioning.audio_embedding**spread
+    request = replace(request, conditioning=replace(request.conditioning, audio_embedding=embedding))
+    async with make_engine(thin_model, png_compression_level=1) as engine:
+        completed = (await events_of(engine, request))[-1]
+    image = Image.open(io.BytesIO(completed.content))
+    image.load()
+    assert (image.format, image.mode, image.size) == ("PNG", "RGB", (512, 512))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -134,6 +134,22 @@ class ImageCalls(Calls):
                 for image in page.images:
                     yield image_results.to_image(image)
 
+    async def pin_image(
+        self, image_id: str, *, is_pinned: bool = True, timeout_seconds: float | None = None
+    ) -> Image:
+        """Pin an image of this session and return its description: neither limits nor time remove it then.
+
+        Half of the images of a session can be pinned.
+
+        Args:
+            image_id: Identifier of the image.
+            is_pinned: False takes the pin away: if the image's time has come, it expires at once.
+            timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
+        """
+        request = gateway_pb2.PinImageRequest(image_id=image_id, unpin=not is_pinned)
+        response = await self._call(self._image_stub.PinImage, request, timeout_seconds)
+        return image_results.to_image(response.image)
+
     async def delete_image(self, image_id: str, *, timeout_seconds: float | None = None) -> None:
         """Delete an image of this session.
 

@@ -139,6 +139,7 @@ def to_image(message: image_pb2.Image) -> Image:
         processing_seconds=message.processing_time.ToNanoseconds() / 1e9,
         is_reused=message.reused,
         warnings=to_warnings(message.warnings),
+        is_pinned=message.pinned,
     )
 
 

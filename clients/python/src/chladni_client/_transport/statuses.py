@@ -48,6 +48,7 @@ _ERROR_OF_CODE: Final[Mapping[grpc.StatusCode, type[ChladniError]]] = {
 
 _ERROR_OF_REASON: Final[Mapping[str, type[ChladniError]]] = {
     Reason.OUT_OF_MEMORY: FaultError,  # has the status of a full queue, but waiting does not help
+    Reason.COLLECTION_FULL: InvalidInputError,  # likewise; the caller must make room
     Reason.IMAGE_WITHHELD: InvalidInputError,  # has the status of a missing model, but another seed may pass
 }
 

@@ -14,7 +14,7 @@ from chladni_client.cli.commands.anomaly import anomaly
 from chladni_client.cli.commands.audio import descriptors, spectrogram
 from chladni_client.cli.commands.compare import compare
 from chladni_client.cli.commands.create import create
-from chladni_client.cli.commands.images import delete, images
+from chladni_client.cli.commands.images import delete, images, pin
 from chladni_client.cli.commands.inspect import inspect
 from chladni_client.cli.commands.jobs import jobs
 from chladni_client.cli.commands.live import live
@@ -73,6 +73,7 @@ def build_app() -> typer.Typer:
     app.command()(with_connection_options(search))
     app.command()(with_connection_options(matrix))
     app.command()(with_connection_options(align))
+    app.command()(with_connection_options(pin))
     app.command()(with_connection_options(delete))
     app.command()(with_connection_options(jobs))
     app.command()(with_connection_options(recipes))

@@ -87,6 +87,7 @@ class Image:
         processing_seconds: Time from the request's arrival to the image's storage.
         is_reused: Whether an identical request gave it.
         warnings: As for `CreatedImage`.
+        is_pinned: Whether its owner pinned it: neither limits nor time remove it then.
     """
 
     image_id: str
@@ -105,6 +106,7 @@ class Image:
     processing_seconds: float
     is_reused: bool
     warnings: tuple[ServerWarning, ...] = ()
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,16 @@ class ImageServicer(service_grpc.ImageServiceServicer):
             await self._application.store.delete(image_id, owner=owner)
         return service_pb2.DeleteImageResponse()
 
+    async def PinImage(
+        self, request: service_pb2.PinImageRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> service_pb2.PinImageResponse:
+        """Pin an image of the caller, or take the pin away."""
+        image_id = parse_image_id(request.image_id, field="image_id")
+        owner = session_of_call(context).owner
+        with at_stage(Stage.STORAGE):
+            record = await self._application.store.pin(image_id, owner=owner, is_pinned=not request.unpin)
+        return service_pb2.PinImageResponse(image=to_owned_image_message(record))
+
     async def CompareImages(
         self, request: service_pb2.CompareImagesRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> service_pb2.CompareImagesResponse:

@@ -53,6 +53,7 @@ def to_image_resource(record: ImageRecord) -> image_pb2.Image:
         provenance=to_provenance_message(record.provenance),
         processing_time=to_duration(record.processing_seconds),
         reused=record.is_reused,
+        pinned=record.is_pinned,
     )
 
 

@@ -48,6 +48,7 @@ CREATED_IMAGE: Final[dict[str, Any]] = {
     "seed": 7,
     "recipe": "embedded",
     "reused": False,
+    "pinned": False,
     "display_name": "voice.wav",
     "create_time": "2026-01-15T10:30:00Z",
     "expire_time": "2026-01-16T10:30:00Z",

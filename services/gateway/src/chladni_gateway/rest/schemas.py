@@ -41,15 +41,15 @@ class CreatedImage(BaseModel):
     seed: int = Field(description="Seed of the noise: send it again for the same image.", examples=[7])
     recipe: str = Field(examples=["embedded"])
     reused: bool = Field(
-        description="Whether an identical request, answered before or in progress at the same time, gave the "
-        "image.",
+        description="Whether an identical request, answered before or in progress at the same time, gave it.",
         examples=[False],
     )
     display_name: str = Field(
         description="Name of the recording; empty if it had none.", examples=["voice.wav"]
     )
     create_time: datetime = Field(description="When it was made.")
-    expire_time: datetime = Field(description="When the image will be removed.")
+    expire_time: datetime = Field(description="When the image will be removed, unless it is pinned.")
+    pinned: bool = Field(description="Whether neither limits nor time remove it.", examples=[False])
     format: ImageFormat = Field(description="Format of its file.")
     size_bytes: int = Field(description="Length of its file.", examples=[421733])
     sha256: str = Field(description="SHA-256 of its file, in hexadecimal digits.")
@@ -414,6 +414,7 @@ def to_created_image(record: ImageRecord, *, api: str = API) -> CreatedImage:
         display_name=record.source_name,
         create_time=record.created_at,
         expire_time=record.expires_at,
+        pinned=record.is_pinned,
         format=record.format,
         size_bytes=record.size_bytes,
         sha256=record.sha256,

@@ -97,6 +97,14 @@ class ScriptedImages(gateway_grpc.ImageServiceServicer):
         with self.script.answering(request, context):
             return gateway_pb2.DeleteImageResponse()
 
+    def PinImage(
+        self, request: gateway_pb2.PinImageRequest, context: grpc.ServicerContext
+    ) -> gateway_pb2.PinImageResponse:
+        with self.script.answering(request, context):
+            image = stored_image(request.image_id)
+            image.pinned = not request.unpin
+            return gateway_pb2.PinImageResponse(image=image)
+
     def CompareImageMatrix(
         self, request: gateway_pb2.CompareImageMatrixRequest, context: grpc.ServicerContext
     ) -> gateway_pb2.CompareImageMatrixResponse:

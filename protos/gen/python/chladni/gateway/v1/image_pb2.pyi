@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Image(_message.Message):
-    __slots__ = ("image_id", "format", "size_bytes", "sha256", "width_pixels", "height_pixels", "create_time", "expire_time", "recipe", "provenance", "audio", "descriptors", "display_name", "processing_time", "reused", "warnings")
+    __slots__ = ("image_id", "format", "size_bytes", "sha256", "width_pixels", "height_pixels", "create_time", "expire_time", "recipe", "provenance", "audio", "descriptors", "display_name", "processing_time", "reused", "warnings", "pinned")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class Image(_message.Message):
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
     REUSED_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
     image_id: str
     format: _media_pb2.ImageFormat
     size_bytes: int
@@ -45,4 +46,5 @@ class Image(_message.Message):
     processing_time: _duration_pb2.Duration
     reused: bool
     warnings: _containers.RepeatedCompositeFieldContainer[_warning_pb2.Warning]
-    def __init__(self, image_id: _Optional[str] = ..., format: _Optional[_Union[_media_pb2.ImageFormat, str]] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., recipe: _Optional[str] = ..., provenance: _Optional[_Union[_generation_pb2.Provenance, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[_audio_feature_service_pb2.Descriptor, _Mapping]]] = ..., display_name: _Optional[str] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reused: bool = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ...) -> None: ...
+    pinned: bool
+    def __init__(self, image_id: _Optional[str] = ..., format: _Optional[_Union[_media_pb2.ImageFormat, str]] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., recipe: _Optional[str] = ..., provenance: _Optional[_Union[_generation_pb2.Provenance, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[_audio_feature_service_pb2.Descriptor, _Mapping]]] = ..., display_name: _Optional[str] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reused: bool = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ..., pinned: bool = ...) -> None: ...

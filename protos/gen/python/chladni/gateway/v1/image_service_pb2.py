@@ -18,7 +18,7 @@ from chladni.media.v1 import media_pb2 as chladni_dot_media_dot_v1_dot_media__pb
 from chladni.tensor.v1 import tensor_pb2 as chladni_dot_tensor_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&chladni/gateway/v1/image_service.proto\x12\x12\x63hladni.gateway.v1\x1a!chladni/gateway/v1/creation.proto\x1a\x1e\x63hladni/gateway/v1/image.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\"x\n\x1c\x43reateImageFromUploadRequest\x12:\n\x08\x63reation\x18\x01 \x01(\x0b\x32&.chladni.gateway.v1.CreateImageRequestH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"Z\n\x1d\x43reateImageFromUploadResponse\x12\x39\n\x08\x63reation\x18\x01 \x01(\x0b\x32\'.chladni.gateway.v1.CreateImageResponse\"#\n\x0fGetImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"j\n\x10GetImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.chladni.gateway.v1.Image\x12,\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\">\n\x14\x44ownloadImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\"l\n\x15\x44ownloadImageResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03\x12-\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x1d.chladni.media.v1.ImageFormat\":\n\x11ListImagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x12ListImagesResponse\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.chladni.gateway.v1.Image\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x12\x44\x65leteImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteImageResponse\"^\n\x0eImageReference\x12\x12\n\x08image_id\x18\x01 \x01(\tH\x00\x12.\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImageH\x00\x42\x08\n\x06source\"}\n\x14\x43ompareImagesRequest\x12\x31\n\x05\x66irst\x18\x01 \x01(\x0b\x32\".chladni.gateway.v1.ImageReference\x12\x32\n\x06second\x18\x02 \x01(\x0b\x32\".chladni.gateway.v1.ImageReference\"E\n\x15\x43ompareImagesResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\".\n\x19\x43ompareImageMatrixRequest\x12\x11\n\timage_ids\x18\x01 \x03(\t\"i\n\x1a\x43ompareImageMatrixResponse\x12\x11\n\timage_ids\x18\x01 \x03(\t\x12)\n\x06scores\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\r\n\x05model\x18\x03 \x01(\t\"<\n\x13SearchImagesRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x13\n\x0bmax_results\x18\x02 \x01(\x05\"E\n\nImageMatch\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.chladni.gateway.v1.Image\x12\r\n\x05score\x18\x02 \x01(\x01\"G\n\x14SearchImagesResponse\x12/\n\x07matches\x18\x01 \x03(\x0b\x32\x1e.chladni.gateway.v1.ImageMatch\";\n\x15ScoreAlignmentRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x10\n\x08\x61udio_of\x18\x02 \x01(\t\"F\n\x16ScoreAlignmentResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t2\x96\x08\n\x0cImageService\x12`\n\x0b\x43reateImage\x12&.chladni.gateway.v1.CreateImageRequest\x1a\'.chladni.gateway.v1.CreateImageResponse0\x01\x12\x80\x01\n\x15\x43reateImageFromUpload\x12\x30.chladni.gateway.v1.CreateImageFromUploadRequest\x1a\x31.chladni.gateway.v1.CreateImageFromUploadResponse(\x01\x30\x01\x12U\n\x08GetImage\x12#.chladni.gateway.v1.GetImageRequest\x1a$.chladni.gateway.v1.GetImageResponse\x12\x66\n\rDownloadImage\x12(.chladni.gateway.v1.DownloadImageRequest\x1a).chladni.gateway.v1.DownloadImageResponse0\x01\x12[\n\nListImages\x12%.chladni.gateway.v1.ListImagesRequest\x1a&.chladni.gateway.v1.ListImagesResponse\x12^\n\x0b\x44\x65leteImage\x12&.chladni.gateway.v1.DeleteImageRequest\x1a\'.chladni.gateway.v1.DeleteImageResponse\x12\x64\n\rCompareImages\x12(.chladni.gateway.v1.CompareImagesRequest\x1a).chladni.gateway.v1.CompareImagesResponse\x12s\n\x12\x43ompareImageMatrix\x12-.chladni.gateway.v1.CompareImageMatrixRequest\x1a..chladni.gateway.v1.CompareImageMatrixResponse\x12\x61\n\x0cSearchImages\x12\'.chladni.gateway.v1.SearchImagesRequest\x1a(.chladni.gateway.v1.SearchImagesResponse\x12g\n\x0eScoreAlignment\x12).chladni.gateway.v1.ScoreAlignmentRequest\x1a*.chladni.gateway.v1.ScoreAlignmentResponseBT\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&chladni/gateway/v1/image_service.proto\x12\x12\x63hladni.gateway.v1\x1a!chladni/gateway/v1/creation.proto\x1a\x1e\x63hladni/gateway/v1/image.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\"x\n\x1c\x43reateImageFromUploadRequest\x12:\n\x08\x63reation\x18\x01 \x01(\x0b\x32&.chladni.gateway.v1.CreateImageRequestH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"Z\n\x1d\x43reateImageFromUploadResponse\x12\x39\n\x08\x63reation\x18\x01 \x01(\x0b\x32\'.chladni.gateway.v1.CreateImageResponse\"#\n\x0fGetImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"j\n\x10GetImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.chladni.gateway.v1.Image\x12,\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\">\n\x14\x44ownloadImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\"l\n\x15\x44ownloadImageResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03\x12-\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x1d.chladni.media.v1.ImageFormat\":\n\x11ListImagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x12ListImagesResponse\x12)\n\x06images\x18\x01 \x03(\x0b\x32\x19.chladni.gateway.v1.Image\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x12\x44\x65leteImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteImageResponse\"2\n\x0fPinImageRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\r\n\x05unpin\x18\x02 \x01(\x08\"<\n\x10PinImageResponse\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.chladni.gateway.v1.Image\"^\n\x0eImageReference\x12\x12\n\x08image_id\x18\x01 \x01(\tH\x00\x12.\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImageH\x00\x42\x08\n\x06source\"}\n\x14\x43ompareImagesRequest\x12\x31\n\x05\x66irst\x18\x01 \x01(\x0b\x32\".chladni.gateway.v1.ImageReference\x12\x32\n\x06second\x18\x02 \x01(\x0b\x32\".chladni.gateway.v1.ImageReference\"E\n\x15\x43ompareImagesResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\".\n\x19\x43ompareImageMatrixRequest\x12\x11\n\timage_ids\x18\x01 \x03(\t\"i\n\x1a\x43ompareImageMatrixResponse\x12\x11\n\timage_ids\x18\x01 \x03(\t\x12)\n\x06scores\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\r\n\x05model\x18\x03 \x01(\t\"<\n\x13SearchImagesRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x13\n\x0bmax_results\x18\x02 \x01(\x05\"E\n\nImageMatch\x12(\n\x05image\x18\x01 \x01(\x0b\x32\x19.chladni.gateway.v1.Image\x12\r\n\x05score\x18\x02 \x01(\x01\"G\n\x14SearchImagesResponse\x12/\n\x07matches\x18\x01 \x03(\x0b\x32\x1e.chladni.gateway.v1.ImageMatch\";\n\x15ScoreAlignmentRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x10\n\x08\x61udio_of\x18\x02 \x01(\t\"F\n\x16ScoreAlignmentResponse\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t2\xed\x08\n\x0cImageService\x12`\n\x0b\x43reateImage\x12&.chladni.gateway.v1.CreateImageRequest\x1a\'.chladni.gateway.v1.CreateImageResponse0\x01\x12\x80\x01\n\x15\x43reateImageFromUpload\x12\x30.chladni.gateway.v1.CreateImageFromUploadRequest\x1a\x31.chladni.gateway.v1.CreateImageFromUploadResponse(\x01\x30\x01\x12U\n\x08GetImage\x12#.chladni.gateway.v1.GetImageRequest\x1a$.chladni.gateway.v1.GetImageResponse\x12\x66\n\rDownloadImage\x12(.chladni.gateway.v1.DownloadImageRequest\x1a).chladni.gateway.v1.DownloadImageResponse0\x01\x12[\n\nListImages\x12%.chladni.gateway.v1.ListImagesRequest\x1a&.chladni.gateway.v1.ListImagesResponse\x12^\n\x0b\x44\x65leteImage\x12&.chladni.gateway.v1.DeleteImageRequest\x1a\'.chladni.gateway.v1.DeleteImageResponse\x12U\n\x08PinImage\x12#.chladni.gateway.v1.PinImageRequest\x1a$.chladni.gateway.v1.PinImageResponse\x12\x64\n\rCompareImages\x12(.chladni.gateway.v1.CompareImagesRequest\x1a).chladni.gateway.v1.CompareImagesResponse\x12s\n\x12\x43ompareImageMatrix\x12-.chladni.gateway.v1.CompareImageMatrixRequest\x1a..chladni.gateway.v1.CompareImageMatrixResponse\x12\x61\n\x0cSearchImages\x12\'.chladni.gateway.v1.SearchImagesRequest\x1a(.chladni.gateway.v1.SearchImagesResponse\x12g\n\x0eScoreAlignment\x12).chladni.gateway.v1.ScoreAlignmentRequest\x1a*.chladni.gateway.v1.ScoreAlignmentResponseBT\n\x16\x64\x65v.chladni.gateway.v1P\x01Z#chladni.dev/go/gateway/v1;gatewayv1\xaa\x02\x12\x43hladni.Gateway.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,26 +46,30 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_DELETEIMAGEREQUEST']._serialized_end=912
   _globals['_DELETEIMAGERESPONSE']._serialized_start=914
   _globals['_DELETEIMAGERESPONSE']._serialized_end=935
-  _globals['_IMAGEREFERENCE']._serialized_start=937
-  _globals['_IMAGEREFERENCE']._serialized_end=1031
-  _globals['_COMPAREIMAGESREQUEST']._serialized_start=1033
-  _globals['_COMPAREIMAGESREQUEST']._serialized_end=1158
-  _globals['_COMPAREIMAGESRESPONSE']._serialized_start=1160
-  _globals['_COMPAREIMAGESRESPONSE']._serialized_end=1229
-  _globals['_COMPAREIMAGEMATRIXREQUEST']._serialized_start=1231
-  _globals['_COMPAREIMAGEMATRIXREQUEST']._serialized_end=1277
-  _globals['_COMPAREIMAGEMATRIXRESPONSE']._serialized_start=1279
-  _globals['_COMPAREIMAGEMATRIXRESPONSE']._serialized_end=1384
-  _globals['_SEARCHIMAGESREQUEST']._serialized_start=1386
-  _globals['_SEARCHIMAGESREQUEST']._serialized_end=1446
-  _globals['_IMAGEMATCH']._serialized_start=1448
-  _globals['_IMAGEMATCH']._serialized_end=1517
-  _globals['_SEARCHIMAGESRESPONSE']._serialized_start=1519
-  _globals['_SEARCHIMAGESRESPONSE']._serialized_end=1590
-  _globals['_SCOREALIGNMENTREQUEST']._serialized_start=1592
-  _globals['_SCOREALIGNMENTREQUEST']._serialized_end=1651
-  _globals['_SCOREALIGNMENTRESPONSE']._serialized_start=1653
-  _globals['_SCOREALIGNMENTRESPONSE']._serialized_end=1723
-  _globals['_IMAGESERVICE']._serialized_start=1726
-  _globals['_IMAGESERVICE']._serialized_end=2772
+  _globals['_PINIMAGEREQUEST']._serialized_start=937
+  _globals['_PINIMAGEREQUEST']._serialized_end=987
+  _globals['_PINIMAGERESPONSE']._serialized_start=989
+  _globals['_PINIMAGERESPONSE']._serialized_end=1049
+  _globals['_IMAGEREFERENCE']._serialized_start=1051
+  _globals['_IMAGEREFERENCE']._serialized_end=1145
+  _globals['_COMPAREIMAGESREQUEST']._serialized_start=1147
+  _globals['_COMPAREIMAGESREQUEST']._serialized_end=1272
+  _globals['_COMPAREIMAGESRESPONSE']._serialized_start=1274
+  _globals['_COMPAREIMAGESRESPONSE']._serialized_end=1343
+  _globals['_COMPAREIMAGEMATRIXREQUEST']._serialized_start=1345
+  _globals['_COMPAREIMAGEMATRIXREQUEST']._serialized_end=1391
+  _globals['_COMPAREIMAGEMATRIXRESPONSE']._serialized_start=1393
+  _globals['_COMPAREIMAGEMATRIXRESPONSE']._serialized_end=1498
+  _globals['_SEARCHIMAGESREQUEST']._serialized_start=1500
+  _globals['_SEARCHIMAGESREQUEST']._serialized_end=1560
+  _globals['_IMAGEMATCH']._serialized_start=1562
+  _globals['_IMAGEMATCH']._serialized_end=1631
+  _globals['_SEARCHIMAGESRESPONSE']._serialized_start=1633
+  _globals['_SEARCHIMAGESRESPONSE']._serialized_end=1704
+  _globals['_SCOREALIGNMENTREQUEST']._serialized_start=1706
+  _globals['_SCOREALIGNMENTREQUEST']._serialized_end=1765
+  _globals['_SCOREALIGNMENTRESPONSE']._serialized_start=1767
+  _globals['_SCOREALIGNMENTRESPONSE']._serialized_end=1837
+  _globals['_IMAGESERVICE']._serialized_start=1840
+  _globals['_IMAGESERVICE']._serialized_end=2973
 # @@protoc_insertion_point(module_scope)

@@ -81,6 +81,20 @@ class DeleteImageResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class PinImageRequest(_message.Message):
+    __slots__ = ("image_id", "unpin")
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    UNPIN_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    unpin: bool
+    def __init__(self, image_id: _Optional[str] = ..., unpin: bool = ...) -> None: ...
+
+class PinImageResponse(_message.Message):
+    __slots__ = ("image",)
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    image: _image_pb2.Image
+    def __init__(self, image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ...) -> None: ...
+
 class ImageReference(_message.Message):
     __slots__ = ("image_id", "file")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]

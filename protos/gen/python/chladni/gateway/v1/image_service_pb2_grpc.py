@@ -51,6 +51,11 @@ class ImageServiceStub(object):
                 request_serializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.DeleteImageRequest.SerializeToString,
                 response_deserializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.DeleteImageResponse.FromString,
                 )
+        self.PinImage = channel.unary_unary(
+                '/chladni.gateway.v1.ImageService/PinImage',
+                request_serializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.PinImageRequest.SerializeToString,
+                response_deserializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.PinImageResponse.FromString,
+                )
         self.CompareImages = channel.unary_unary(
                 '/chladni.gateway.v1.ImageService/CompareImages',
                 request_serializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.CompareImagesRequest.SerializeToString,
@@ -128,6 +133,14 @@ class ImageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PinImage(self, request, context):
+        """Pins an image of the caller, so that neither limits nor time remove it, or takes the pin away. Half of the images
+        that are kept, of one caller and of all, can be pinned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompareImages(self, request, context):
         """Scores how alike two images are.
         """
@@ -188,6 +201,11 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.DeleteImage,
                     request_deserializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.DeleteImageRequest.FromString,
                     response_serializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.DeleteImageResponse.SerializeToString,
+            ),
+            'PinImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinImage,
+                    request_deserializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.PinImageRequest.FromString,
+                    response_serializer=chladni_dot_gateway_dot_v1_dot_image__service__pb2.PinImageResponse.SerializeToString,
             ),
             'CompareImages': grpc.unary_unary_rpc_method_handler(
                     servicer.CompareImages,
@@ -324,6 +342,23 @@ class ImageService(object):
         return grpc.experimental.unary_unary(request, target, '/chladni.gateway.v1.ImageService/DeleteImage',
             chladni_dot_gateway_dot_v1_dot_image__service__pb2.DeleteImageRequest.SerializeToString,
             chladni_dot_gateway_dot_v1_dot_image__service__pb2.DeleteImageResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def PinImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chladni.gateway.v1.ImageService/PinImage',
+            chladni_dot_gateway_dot_v1_dot_image__service__pb2.PinImageRequest.SerializeToString,
+            chladni_dot_gateway_dot_v1_dot_image__service__pb2.PinImageResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

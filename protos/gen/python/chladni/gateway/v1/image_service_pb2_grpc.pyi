@@ -58,6 +58,10 @@ class ImageServiceStub:
     """Lists the caller's images, the newest first."""
     DeleteImage: _grpc.UnaryUnaryMultiCallable[_image_service_pb2.DeleteImageRequest, _image_service_pb2.DeleteImageResponse]
     """Deletes an image of the caller."""
+    PinImage: _grpc.UnaryUnaryMultiCallable[_image_service_pb2.PinImageRequest, _image_service_pb2.PinImageResponse]
+    """Pins an image of the caller, so that neither limits nor time remove it, or takes the pin away. Half of the images
+    that are kept, of one caller and of all, can be pinned.
+    """
     CompareImages: _grpc.UnaryUnaryMultiCallable[_image_service_pb2.CompareImagesRequest, _image_service_pb2.CompareImagesResponse]
     """Scores how alike two images are."""
     CompareImageMatrix: _grpc.UnaryUnaryMultiCallable[_image_service_pb2.CompareImageMatrixRequest, _image_service_pb2.CompareImageMatrixResponse]
@@ -96,6 +100,10 @@ class ImageServiceAsyncStub(ImageServiceStub):
     """Lists the caller's images, the newest first."""
     DeleteImage: _aio.UnaryUnaryMultiCallable[_image_service_pb2.DeleteImageRequest, _image_service_pb2.DeleteImageResponse]  # type: ignore[assignment]
     """Deletes an image of the caller."""
+    PinImage: _aio.UnaryUnaryMultiCallable[_image_service_pb2.PinImageRequest, _image_service_pb2.PinImageResponse]  # type: ignore[assignment]
+    """Pins an image of the caller, so that neither limits nor time remove it, or takes the pin away. Half of the images
+    that are kept, of one caller and of all, can be pinned.
+    """
     CompareImages: _aio.UnaryUnaryMultiCallable[_image_service_pb2.CompareImagesRequest, _image_service_pb2.CompareImagesResponse]  # type: ignore[assignment]
     """Scores how alike two images are."""
     CompareImageMatrix: _aio.UnaryUnaryMultiCallable[_image_service_pb2.CompareImageMatrixRequest, _image_service_pb2.CompareImageMatrixResponse]  # type: ignore[assignment]
@@ -167,6 +175,16 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_image_service_pb2.DeleteImageResponse, _abc.Awaitable[_image_service_pb2.DeleteImageResponse]]:
         """Deletes an image of the caller."""
+
+    @_abc_1.abstractmethod
+    def PinImage(
+        self,
+        request: _image_service_pb2.PinImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_service_pb2.PinImageResponse, _abc.Awaitable[_image_service_pb2.PinImageResponse]]:
+        """Pins an image of the caller, so that neither limits nor time remove it, or takes the pin away. Half of the images
+        that are kept, of one caller and of all, can be pinned.
+        """
 
     @_abc_1.abstractmethod
     def CompareImages(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Path, Request, Response
 
+from chladni_contract.errors import Reason
 from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE, last_seen_of, token_after
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.domain.storage.image_store import StoredImage, describe_owned, parse_image_id
@@ -114,6 +115,35 @@ def image_routes(application: Application) -> APIRouter:
         identifier = parse_image_id(image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             await store.delete(identifier, owner=session_of(request).owner)
+
+    @router.post(
+        f"{API}/images/{{image_id}}/pin",
+        summary="Pin an image",
+        operation_id="pinImage",
+        responses={
+            200: {"content": json_example(CREATED_IMAGE | {"pinned": True})},
+            **error_responses(OF_AN_IMAGE, {Reason.COLLECTION_FULL}),
+        },
+    )
+    async def pin(image_id: ImageId, request: Request) -> CreatedImage:
+        """Pin an image of this session: neither limits nor time remove it then. Half of all can be pinned."""
+        return await set_pin(image_id, request, is_pinned=True)
+
+    @router.delete(
+        f"{API}/images/{{image_id}}/pin",
+        summary="Unpin an image",
+        operation_id="unpinImage",
+        responses={200: {"content": json_example(CREATED_IMAGE)}, **error_responses(OF_AN_IMAGE)},
+    )
+    async def unpin(image_id: ImageId, request: Request) -> CreatedImage:
+        """Take the pin of an image of this session away; if its time has come, it expires at once."""
+        return await set_pin(image_id, request, is_pinned=False)
+
+    async def set_pin(image_id: str, request: Request, *, is_pinned: bool) -> CreatedImage:
+        identifier = parse_image_id(image_id, field="image_id")
+        with at_stage(Stage.STORAGE):
+            record = await store.pin(identifier, owner=session_of(request).owner, is_pinned=is_pinned)
+        return to_created_image(record)
 
     return router
 
