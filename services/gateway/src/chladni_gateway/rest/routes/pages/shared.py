@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from chladni_gateway.application import Application
     from chladni_gateway.rest.forms.uploads import UploadReader
-    from chladni_gateway.storage.share_links import ShareLink
+    from chladni_gateway.storage.share_links import ShareLink, ShareLinks
 
 SHARED_PATH: Final = "/f"
 SHARED_AUDIO_PATH: Final = f"{SHARED_PATH}/audio"
@@ -136,25 +136,8 @@ def _visitor_routes(application: Application) -> APIRouter:
     links = application.share_links
     template = Template((files("chladni_gateway") / "web" / _PAGE_FILE).read_text(encoding="utf-8"))
 
-    async def known(token: str) -> ShareLink:
-        link = await links.find(token)
-        if link is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND)
-        return link
-
-    @asynccontextmanager
-    async def ending_with_image(link: ShareLink) -> AsyncIterator[None]:
-        """Remove the link if its image turns out to be gone."""
-        try:
-            with at_stage(Stage.STORAGE):
-                yield
-        except NotFoundError:
-            await links.withdraw(link.token)
-            raise HTTPException(HTTPStatus.NOT_FOUND) from None
-
     async def found(token: str) -> tuple[ShareLink, ImageRecord]:
-        link = await known(token)
-        async with ending_with_image(link):
+        async with _known_link(links, token) as link:
             return link, await application.store.describe(link.image_id)
 
     @router.get(f"{SHARED_PATH}/{{token}}")
@@ -175,8 +158,7 @@ def _visitor_routes(application: Application) -> APIRouter:
 
     @router.get(f"{SHARED_PATH}/{{token}}/image")
     async def image(token: str) -> Response:
-        link = await known(token)
-        async with ending_with_image(link):
+        async with _known_link(links, token) as link:
             stored = await application.store.get(link.image_id)
         return Response(stored.content, media_type=stored.record.format.media_type, headers=_HEADERS)
 
@@ -195,6 +177,20 @@ def _visitor_routes(application: Application) -> APIRouter:
         return _to_reading(link, record)
 
     return router
+
+
+@asynccontextmanager
+async def _known_link(links: ShareLinks, token: str) -> AsyncIterator[ShareLink]:
+    """Find a link, for a look at its image; remove the link if the image turns out to be gone."""
+    link = await links.find(token)
+    if link is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    try:
+        with at_stage(Stage.STORAGE):
+            yield link
+    except NotFoundError:
+        await links.withdraw(token)
+        raise HTTPException(HTTPStatus.NOT_FOUND) from None
 
 
 def _check_whole(form: LinkAudioForm) -> None:
