@@ -8,6 +8,9 @@ const EDGE_PIXELS = 14; // This near to an end of the window, that end is dragge
 const BAR_COLORS = { inside: "#e8d6a8", outside: "#6d5f49" };
 
 export class PartChooser {
+  /** Settled once nothing is being chosen. */
+  idle = Promise.resolve();
+
   constructor(dialog, { onPlay }) {
     Object.assign(this, { dialog, onPlay });
     this.part = (id) => dialog.querySelector(`#part-${id}`);
@@ -33,7 +36,14 @@ export class PartChooser {
    * @param {object} limits of the server
    * @returns {Promise<{file: File, part: object} | null>} what to send, and fields that say which part of it
    */
-  async choose(file, limits) {
+  choose(file, limits) {
+    // One at a time: another file may be dropped while the dialog is open.
+    const chosen = this.idle.then(() => this.ask(file, limits));
+    this.idle = chosen.catch(() => {});
+    return chosen;
+  }
+
+  async ask(file, limits) {
     this.longest = limits.max_audio_duration_seconds;
     this.overview = await overviewOf(file);
     this.length = Math.min(this.longest, this.overview.seconds);
@@ -50,7 +60,8 @@ export class PartChooser {
     URL.revokeObjectURL(this.audioAddress);
     if (this.dialog.returnValue !== "use") return null;
     const { start, end } = this;
-    if (file.size > limits.max_audio_bytes) return { file: await cutOut(file, { start, end }), part: {} };
+    const { seconds } = this.overview;
+    if (file.size > limits.max_audio_bytes) return { file: await cutOut(file, { start, end, seconds }), part: {} };
     return { file, part: { start_seconds: rounded(start), end_seconds: rounded(end) } };
   }
 
