@@ -183,7 +183,7 @@ async def test_machines_come_up_after_a_failure_and_only_what_was_asked_about_is
         for name in ("fan", "pump"):
             await page.locator("#machines-new-name").fill(name)
             await page.set_input_files("#machines-normal", clip(seconds=40))
-            await page.get_by_role("button", name="Draw this part").click()
+            await page.get_by_role("button", name="Use this part").click()
             await expect(page.locator("#machines-collected")).to_have_text(
                 "1 recording, 30 s; a minute is better."
             )
