@@ -26,8 +26,10 @@ SLOW_MICROPHONE = """() => {
         return stream;
     };
 }"""
-LIVE_MICROPHONES = """() =>
-    window.streams.filter((stream) => stream.getTracks().some((track) => track.readyState === "live")).length"""
+LIVE_MICROPHONES = """() => {
+    const isLive = (stream) => stream.getTracks().some((track) => track.readyState === "live");
+    return window.streams.filter(isLive).length;
+}"""
 SECOND = re.compile(r"^0:0[1-9] of 0:30$")
 
 
