@@ -16,6 +16,20 @@ LIT_PIXELS = """canvas => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return data.filter((value, index) => index % 4 === 0 && value > 60).length;
 }"""
+SLOW_MICROPHONE = """() => {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    window.streams = [];
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await open(wanted);
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        window.streams.push(stream);
+        return stream;
+    };
+}"""
+LIVE_MICROPHONES = """() => {
+    const isLive = (stream) => stream.getTracks().some((track) => track.readyState === "live");
+    return window.streams.filter(isLive).length;
+}"""
 SECOND = re.compile(r"^0:0[1-9] of 0:30$")
 
 
@@ -106,3 +120,18 @@ async def test_a_forbidden_microphone_is_told_with_what_to_do(page):
     await expect(page.locator(".toast")).to_contain_text("Allow it beside the address, then try again.")
     await expect(page.locator("#recorder")).to_be_hidden()
     await expect(page.get_by_role("button", name="Record a sound")).to_be_focused()
+
+
+async def test_a_microphone_that_is_allowed_too_late_is_closed(listen, eventually):
+    async with listen() as page:
+        await page.evaluate(SLOW_MICROPHONE)
+        for _ in range(2):
+            await page.get_by_role("button", name="Record a sound").click()
+            await page.get_by_role("button", name="Discard").click()
+        await page.get_by_role("button", name="Record a sound").click()
+        await expect(page.locator("#recorder-title")).to_have_text("Recording")
+        await eventually(
+            lambda: page.evaluate(f"({LIVE_MICROPHONES})() === 1 && window.streams.length === 3")
+        )
+        await page.get_by_role("button", name="Discard").click()
+        assert await page.evaluate(LIVE_MICROPHONES) == 0

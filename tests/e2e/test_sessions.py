@@ -70,7 +70,7 @@ async def test_two_tabs_show_the_same_jobs_and_the_same_images(page, backends, c
         await expect(tab.locator(".image-card")).to_have_count(1)
         await expect(tab.locator(".image-card").get_by_role("button", name="Play voice.wav")).to_be_visible()
     assert len(generation.requests) == 1
-    await other.get_by_role("button", name="Delete: Fig. 1").click()
+    await other.locator(".image-card").get_by_role("button", name="Delete: Fig. 1").click()
     await other.locator(".toast").get_by_role("button", name="Dismiss").click()
     for tab in (page, other):
         await expect(tab.locator(".image-card")).to_have_count(0)

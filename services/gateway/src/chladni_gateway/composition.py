@@ -250,6 +250,9 @@ async def open_gateway(
             anomaly=anomaly,
             security=security,
         )
+        await stack.enter_async_context(
+            application.share_links.swept(store, interval_seconds=interval_seconds)
+        )
         observe_counts(
             registry,
             unfinished_jobs=lambda: application.job_runner.unfinished_count,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+from chladni_gateway.domain.storage.image_store import unknown_image
 from chladni_gateway.storage.share_links import ShareLinks
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,10 +58,25 @@ async def test_a_token_is_never_part_of_a_path(tmp_path):
     assert await links.find("a" * 22) is None
 
 
-async def test_a_link_that_was_withdrawn_does_not_come_back_with_its_clip(tmp_path):
-    links = ShareLinks(tmp_path / "shared", max_links=10, now=Clock())
-    made = await links.make(uuid.uuid4(), owner="mine")
-    await links.withdraw(made.token)
-    assert await links.add_audio(made, b"clip", "audio/wav") == made
-    assert await links.find(made.token) is None
-    assert list((tmp_path / "shared").iterdir()) == []
+async def test_a_clip_that_comes_late_does_not_bring_a_withdrawn_link_back(tmp_path):
+    links = ShareLinks(tmp_path, max_links=2, now=Clock())
+    link = await links.make(uuid.uuid4(), owner="mine")
+    await links.withdraw(link.token)
+    assert await links.add_audio(link, b"clip", "audio/wav") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_links_and_their_clips_go_with_their_images(tmp_path):
+    links = ShareLinks(tmp_path, max_links=9, now=Clock())
+    kept, gone = [await links.make(uuid.uuid4(), owner="mine") for _ in range(2)]
+    for link in (kept, gone):
+        await links.add_audio(link, b"clip", "audio/wav")
+
+    async def describe(image_id):
+        if image_id == gone.image_id:
+            raise unknown_image(image_id)
+
+    assert await links.sweep(SimpleNamespace(describe=describe)) == 1
+    assert {path.stem for path in tmp_path.iterdir()} == {kept.token}
+    async with links.swept(SimpleNamespace(describe=describe), interval_seconds=60):
+        assert await links.audio(await links.find(kept.token)) == b"clip"

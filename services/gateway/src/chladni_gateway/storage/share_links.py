@@ -3,24 +3,32 @@
     <link>.json    what the link leads to
     <link>.audio   the clip that may be heard with it, if its owner wants that
 
-An image is private: whoever is to see its page needs a link, and a link exists only after the owner of the
-image made it. It says nothing about the image's identifier, so that a withdrawn link leads nowhere.
+An image is private: people need a link to see its page, and a link exists only after the owner of the
+image made it. It says nothing about the image's identifier, so that a withdrawn link leads nowhere. A link
+ends with its image, and its clip with the link.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
+
+from chladni_contract.errors import ChladniError, NotFoundError
+
+if TYPE_CHECKING:
+    from chladni_gateway.domain.storage.image_store import ImageStore
 
 SHARE_FOLDER: Final = "shared"
 """Folder of the links, in that of the images."""
@@ -28,6 +36,7 @@ SHARE_FOLDER: Final = "shared"
 _TOKEN_BYTES: Final = 16
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 _AUDIO_SUFFIX: Final = ".audio"
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +88,10 @@ class ShareLinks:
         """Return the link to an image of an owner; `None` if there is none."""
         return await asyncio.to_thread(self._of_image, image_id, owner)
 
-    async def add_audio(self, link: ShareLink, content: bytes, media_type: str) -> ShareLink:
+    async def add_audio(self, link: ShareLink, content: bytes, media_type: str) -> ShareLink | None:
         """Keep a clip with a link, in place of the one before; return the link as it is then.
 
-        A link that has been withdrawn meanwhile stays so, and gets no clip.
+        If the link was withdrawn meanwhile, keep nothing and return `None`.
         """
         return await asyncio.to_thread(self._add_audio, link, content, media_type)
 
@@ -93,6 +102,43 @@ class ShareLinks:
     async def withdraw(self, token: str) -> None:
         """Remove a link with its clip; unknown ones are ignored."""
         await asyncio.to_thread(self._withdraw, token)
+
+    async def sweep(self, store: ImageStore) -> int:
+        """Remove the links to images that are gone; return how many those were.
+
+        Args:
+            store: The store of the images.
+
+        Raises:
+            ChladniError: The store cannot be read.
+        """
+        gone = 0
+        for link in await asyncio.to_thread(lambda: tuple(self._all())):
+            try:
+                await store.describe(link.image_id)
+            except NotFoundError:
+                await self.withdraw(link.token)
+                gone += 1
+        return gone
+
+    @asynccontextmanager
+    async def swept(self, store: ImageStore, *, interval_seconds: float) -> AsyncIterator[None]:
+        """Sweep at once and then at intervals, while the context lasts."""
+        task = asyncio.create_task(self._sweep_regularly(store, interval_seconds))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _sweep_regularly(self, store: ImageStore, interval_seconds: float) -> None:
+        while True:
+            try:
+                await self.sweep(store)
+            except (ChladniError, OSError) as error:
+                _log.warning("links to removed images stay for now", extra={"detail": str(error)})
+            await asyncio.sleep(interval_seconds)
 
     def _make(self, image_id: UUID, owner: str) -> ShareLink:
         with self._lock:
@@ -127,11 +173,11 @@ class ShareLinks:
         found = (self._find(path.stem) for path in paths)
         return (link for link in found if link is not None)
 
-    def _add_audio(self, link: ShareLink, content: bytes, media_type: str) -> ShareLink:
+    def _add_audio(self, link: ShareLink, content: bytes, media_type: str) -> ShareLink | None:
         changed = replace(link, audio_media_type=media_type)
         with self._lock:
             if self._find(link.token) is None:
-                return link
+                return None
             self._replace(self._path(link.token, _AUDIO_SUFFIX), content)
             self._write(changed)
         return changed
@@ -159,7 +205,8 @@ class ShareLinks:
 
     def _remove(self, token: str) -> None:
         if _TOKEN.fullmatch(token):
-            for suffix in (".json", _AUDIO_SUFFIX):
+            # The clip first: without its link nothing would ever remove it.
+            for suffix in (_AUDIO_SUFFIX, ".json"):
                 self._path(token, suffix).unlink(missing_ok=True)
 
     def _path(self, token: str, suffix: str = ".json") -> Path:

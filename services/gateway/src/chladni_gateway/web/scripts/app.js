@@ -94,8 +94,8 @@ const imageCommands = new ImageCommands({
     gallery.focusBeside(imageId);
     catalog.remove(imageId);
     if (figureBar.image?.image_id === imageId) previewPanel.clear();
-    tabSync.send("images");
   },
+  onDeleted: () => tabSync.send("images"),
   onProof: (imageId, result) => gallery.stamp(imageId, stampOf(result), result.differing === 0),
 });
 const imageActions = {
@@ -117,7 +117,7 @@ const viewer = new Viewer(element("viewer"), {
 const stage = new Stage(element("stage"), {
   playerFor: (image) => imageRecordings.playerFor(image),
   recordingOf: async (image) => (await recordingStore.find(image.image_id))?.file,
-  onClose: () => route.leave("play"),
+  onClose: () => ["play", "projector"].forEach((view) => route.leave(view)),
 });
 const shareSheet = new ShareSheet(element("share"), {
   recordingOf: async (image) => (await recordingStore.find(image.image_id))?.file,
@@ -164,6 +164,7 @@ const studies = {
   onError: report,
   onRefusal: (reason) => toasts.error(reason),
 };
+let machinesView = null;
 const tabs = new Tabs(element("parts"), {
   openers: {
     music: async () => {
@@ -178,8 +179,9 @@ const tabs = new Tabs(element("parts"), {
     },
     machines: async () => {
       const { MachinesView } = await import("./machines/machines_view.js");
-      const view = new MachinesView(element("view-machines"), { ...studies, onNote: (text) => toasts.note(text) });
-      await view.load();
+      // Once, however often the server does not answer.
+      machinesView ??= new MachinesView(element("view-machines"), { ...studies, onNote: (text) => toasts.note(text) });
+      await machinesView.load();
     },
   },
   onError: report,
@@ -233,15 +235,18 @@ function showFinished(image) {
 async function takeSettings(file) {
   const provenance = await provenanceIn(file);
   if (!provenance) return false;
-  settings.fill(settingsOf({ ...provenance, provenance, format: "png", audio: {} }, { withSeed: true }));
+  const values = settingsOf({ ...provenance, provenance, format: "png", audio: {} }, { withSeed: true });
+  const isUsable = settings.fill(values);
   element("settings-panel").open = true;
-  toasts.note(`The settings are now those of ${file.name}. Give a recording to draw with them.`);
+  const missing = isUsable ? "" : " Its recipe cannot be used here, so the chosen one stays.";
+  toasts.note(`The settings are now those of ${file.name}.${missing} Give a recording to draw with them.`);
   return true;
 }
 
 /** Draws the recording of the finished image again, with the settings of the form. */
 async function drawAgain() {
   const { image } = figureBar;
+  if (!image) return;
   const file = await imageRecordings.recordingOf(image, { then: drawAgain });
   if (file) jobQueue.add(file, { ...settings.values(), ...partOf(image.audio) });
 }
@@ -336,4 +341,5 @@ document.addEventListener(
 recordingStore.tidy();
 tabs.show(route.current.view);
 refresh().then(showRoute);
+imageCommands.finishRemovals().catch(() => {});
 connection.look();

@@ -1,4 +1,4 @@
-"""Pages of single images: there for whoever has a link, which only their owners make and withdraw."""
+"""Pages of single images: there for everybody who has a link, which only their owners make and withdraw."""
 
 from __future__ import annotations
 
@@ -35,11 +35,16 @@ async def test_an_image_is_private_until_its_owner_makes_a_link_and_again_once_i
     assert (image.content, image.headers["content-type"]) == (original.content, "image/png")
     reading = await stranger.get(f"{path}/reading")
     assert reading.json()["descriptors"] == made["descriptors"]
+    assert reading.json()["duration_seconds"] == made["audio"]["duration_seconds"]
     assert image_id not in page.text + reading.text  # By it, the image could be had for ever.
+    assert made["audio"]["sha256"] not in page.text + reading.text
 
     assert (await stranger.get(f"{path}/audio")).status_code == 404
     form = {"files": {"file": ("a.wav", clip)}, "data": {"link": link["link"]}}
     assert (await stranger.post("/f/audio", **form)).status_code == 404
+    for part in ({"start_seconds": "0.1"}, {"end_seconds": "0.2"}):
+        refused = await owner.post("/f/audio", files=form["files"], data=form["data"] | part)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "INVALID_FIELD")
     assert (await owner.post("/f/audio", **form)).json()["with_audio"] is True
     audio = await stranger.get(f"{path}/audio")
     assert (audio.content, audio.headers["content-type"]) == (clip, "audio/wav")

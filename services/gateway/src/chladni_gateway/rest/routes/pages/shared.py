@@ -6,6 +6,7 @@ These routes belong to the page and not to the API.
 from __future__ import annotations
 
 import html
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.resources import files
 from string import Template
@@ -15,12 +16,11 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
-from chladni_contract.errors import NotFoundError
+from chladni_contract.errors import InvalidInputError, NotFoundError, Reason
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.domain.storage.image_store import (
     ImageRecord,
-    StoredImage,
     describe_owned,
     parse_image_id,
 )
@@ -29,9 +29,11 @@ from chladni_gateway.rest.middleware.sessions import is_secure, session_of
 from chladni_gateway.rest.schemas import to_created_image
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from chladni_gateway.application import Application
     from chladni_gateway.rest.forms.uploads import UploadReader
-    from chladni_gateway.storage.share_links import ShareLink
+    from chladni_gateway.storage.share_links import ShareLink, ShareLinks
 
 SHARED_PATH: Final = "/f"
 SHARED_AUDIO_PATH: Final = f"{SHARED_PATH}/audio"
@@ -113,10 +115,13 @@ def _owner_routes(application: Application, uploads: UploadReader) -> APIRouter:
     async def add_audio(request: Request) -> LinkBody:
         form = await uploads.read(request, LinkAudioForm)
         with at_stage(Stage.VALIDATION):
+            _check_whole(form)
             check_clip(form.clip, max_audio_bytes=application.limits.max_audio_bytes)
         content = form.clip.content
-        link = await own(form.link, request)
-        return _to_body(await links.add_audio(link, content, _audio_type(content)))
+        link = await links.add_audio(await own(form.link, request), content, _audio_type(content))
+        if link is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return _to_body(link)
 
     @router.delete(f"{SHARED_PATH}/{{token}}", status_code=HTTPStatus.NO_CONTENT)
     async def withdraw(token: str, request: Request) -> None:
@@ -126,42 +131,35 @@ def _owner_routes(application: Application, uploads: UploadReader) -> APIRouter:
 
 
 def _visitor_routes(application: Application) -> APIRouter:
-    """Return the routes of whoever has a link."""
+    """Return the routes for everybody who has a link."""
     router = APIRouter()
     links = application.share_links
     template = Template((files("chladni_gateway") / "web" / _PAGE_FILE).read_text(encoding="utf-8"))
 
-    async def found(token: str) -> tuple[ShareLink, StoredImage]:
-        """Return a link and its image; one whose image is gone is removed."""
-        link = await links.find(token)
-        if link is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND)
-        try:
-            with at_stage(Stage.STORAGE):
-                return link, await application.store.get(link.image_id)
-        except NotFoundError:
-            await links.withdraw(token)
-            raise HTTPException(HTTPStatus.NOT_FOUND) from None
+    async def found(token: str) -> tuple[ShareLink, ImageRecord]:
+        async with _known_link(links, token) as link:
+            return link, await application.store.describe(link.image_id)
 
     @router.get(f"{SHARED_PATH}/{{token}}")
     async def page(token: str, request: Request) -> HTMLResponse:
-        _, stored = await found(token)
+        _, record = await found(token)
         scheme = "https" if is_secure(request) else "http"
         address = f"{scheme}://{request.headers.get('host', '')}{SHARED_PATH}/{token}"
         content = template.substitute(
-            title=html.escape(_title_of(stored.record)),
+            title=html.escape(_title_of(record)),
             description=html.escape(_DESCRIPTION),
             address=html.escape(address),
             path=f"{SHARED_PATH}/{token}",
-            width=stored.record.width_pixels,
-            height=stored.record.height_pixels,
-            media_type=stored.record.format.media_type,
+            width=record.width_pixels,
+            height=record.height_pixels,
+            media_type=record.format.media_type,
         )
         return HTMLResponse(content, headers=_HEADERS)
 
     @router.get(f"{SHARED_PATH}/{{token}}/image")
     async def image(token: str) -> Response:
-        _, stored = await found(token)
+        async with _known_link(links, token) as link:
+            stored = await application.store.get(link.image_id)
         return Response(stored.content, media_type=stored.record.format.media_type, headers=_HEADERS)
 
     @router.get(f"{SHARED_PATH}/{{token}}/audio")
@@ -174,21 +172,50 @@ def _visitor_routes(application: Application) -> APIRouter:
 
     @router.get(f"{SHARED_PATH}/{{token}}/reading")
     async def reading(token: str, response: Response) -> dict[str, Any]:
-        link, stored = await found(token)
+        link, record = await found(token)
         response.headers.update(_HEADERS)
-        body = to_created_image(stored.record).model_dump(mode="json")
-        # Not the identifier, by which the image could be fetched after the link was withdrawn.
-        return {
-            "display_name": _title_of(stored.record),
-            "with_audio": bool(link.audio_media_type),
-            **{name: body[name] for name in ("recipe", "descriptors", "audio", "expire_time")},
-        }
+        return _to_reading(link, record)
 
     return router
 
 
+@asynccontextmanager
+async def _known_link(links: ShareLinks, token: str) -> AsyncIterator[ShareLink]:
+    """Find a link, for a look at its image; remove the link if the image turns out to be gone."""
+    link = await links.find(token)
+    if link is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    try:
+        with at_stage(Stage.STORAGE):
+            yield link
+    except NotFoundError:
+        await links.withdraw(token)
+        raise HTTPException(HTTPStatus.NOT_FOUND) from None
+
+
+def _check_whole(form: LinkAudioForm) -> None:
+    """Refuse a part of a clip: what is kept with a link is a file, which nothing here cuts."""
+    if form.chosen_clip.is_part or form.clip.pcm is not None:
+        field = "end_seconds" if form.start_seconds is None else "start_seconds"
+        raise InvalidInputError(
+            Reason.INVALID_FIELD, f"{field} does not go with a link; send the part as a file.", field=field
+        )
+
+
 def _title_of(record: ImageRecord) -> str:
     return record.source_name.rpartition(".")[0] or record.source_name or "An image of a sound"
+
+
+def _to_reading(link: ShareLink, record: ImageRecord) -> dict[str, Any]:
+    body = to_created_image(record).model_dump(mode="json")
+    # Not the identifier, by which the image could be fetched after the link was withdrawn. Of the audio only
+    # its length: its digest would say which recording it was to anybody who has that recording.
+    return {
+        "display_name": _title_of(record),
+        "with_audio": bool(link.audio_media_type),
+        "duration_seconds": record.audio.duration_seconds if record.audio else 0.0,
+        **{name: body[name] for name in ("recipe", "descriptors", "expire_time")},
+    }
 
 
 def _to_body(link: ShareLink) -> LinkBody:

@@ -5,8 +5,10 @@ const CENTRAL_HEADER = 0x02014b50;
 const END = 0x06054b50;
 const VERSION = 20;
 const UTF8_NAMES = 0x0800;
+const MOST_BYTES = 0xffffffff - 2 ** 24; // The format counts with 32 bits; the directory comes at the end.
+const MOST_FILES = 0xffff;
 
-/** Returns an archive of `{name, content}`; the names are made different from each other. */
+/** Returns an archive of `{name, content}`, of a name and a Blob; the names are made different from each other. */
 export async function zipped(files) {
   const parts = [];
   const directory = [];
@@ -14,12 +16,16 @@ export async function zipped(files) {
   const names = new Set();
   for (const { name, content } of files) {
     const path = new TextEncoder().encode(unique(name, names));
-    const bytes = new Uint8Array(await content.arrayBuffer());
-    const facts = { path, size: bytes.length, crc: crcOf(bytes), offset };
+    const { size } = content;
+    const facts = { path, size, crc: crcOf(new Uint8Array(await content.arrayBuffer())), offset };
     const header = headerOf(facts);
-    parts.push(header, path, bytes);
-    offset += header.byteLength + path.length + bytes.length;
+    // The content itself, not its bytes: a browser keeps it on disk, and one file at a time is in memory.
+    parts.push(header, path, content);
+    offset += header.byteLength + path.length + size;
     directory.push(facts);
+    if (offset > MOST_BYTES || directory.length > MOST_FILES) {
+      throw new Error("All of this is too much for one archive. Download some figures one by one, and delete them.");
+    }
   }
   const start = offset;
   for (const facts of directory) {

@@ -69,7 +69,7 @@ export class ImageRecordings {
     const file = await chosenFile();
     if (!file) return false;
     const digest = await sha256(file);
-    if (digest !== null && digest !== image.audio.sha256) {
+    if (digest !== null && digest !== image.audio?.sha256) {
       this.toasts.error(`${file.name} is not the recording of this figure.`, {
         advice: `It was made from ${nameOf(image)}, which must be the same to the last byte.`,
       });

@@ -10,6 +10,7 @@ export class Player {
   /** Where the part begins that is played, in seconds; 0 for a whole recording. */
   start = 0;
   isPart = false;
+  isGone = false;
   /** Called with the position, 0 to 1, whenever it changes. */
   onTime = null;
 
@@ -71,7 +72,8 @@ export class Player {
 
   /** Loads the recording, or says that there is none; `start` is where the part begins that is meant. */
   load({ file, spectrogram, seconds, start = null }) {
-    this.unload();
+    if (this.isGone) return; // The recording was found too late.
+    this.release();
     this.knownSeconds = seconds;
     this.isPart = start !== null;
     this.start = start ?? 0;
@@ -85,13 +87,20 @@ export class Player {
   }
 
   showSpectrogram(blob) {
+    if (this.isGone) return;
     URL.revokeObjectURL(this.imageAddress);
     this.imageAddress = URL.createObjectURL(blob);
     this.part("spectrogram").src = this.imageAddress;
     this.part("spectrogram").hidden = false;
   }
 
+  /** Stops for good, and lets go of the recording. */
   unload() {
+    this.isGone = true;
+    this.release();
+  }
+
+  release() {
     this.audio.pause();
     this.audio.removeAttribute("src");
     URL.revokeObjectURL(this.audioAddress);

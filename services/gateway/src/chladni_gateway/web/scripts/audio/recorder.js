@@ -41,18 +41,22 @@ export class Recorder {
 
   async begin() {
     this.reset();
+    const attempt = (this.attempt = {});
     this.show("asking", "Asking for the microphone");
+    let microphone;
     try {
-      this.microphone = await Microphone.open((samples) => this.take(samples));
+      microphone = await Microphone.open((samples) => this.take(samples));
     } catch (error) {
+      if (attempt !== this.attempt) return;
       this.discard();
       this.onError(error.message);
       return;
     }
-    if (this.panel.dataset.state !== "asking") {
-      this.microphone.close(); // Discarded while the browser asked.
+    if (attempt !== this.attempt) {
+      microphone.close(); // Discarded while the browser asked, and perhaps begun again.
       return;
     }
+    this.microphone = microphone;
     this.spectrograph.clear();
     this.listenWith(this.microphone.sampleRateHz <= MAX_LIVE_RATE_HZ ? ServerSpectrum : LocalSpectrum);
     this.show("recording", "Recording");
@@ -160,7 +164,7 @@ export class Recorder {
     this.spectrum?.close();
     this.microphone?.close();
     this.player?.unload();
-    this.spectrum = this.microphone = this.player = this.file = null;
+    this.spectrum = this.microphone = this.player = this.file = this.attempt = null;
     this.blocks = [];
     this.sampleCount = 0;
     this.levelDb = QUIETEST_DB;

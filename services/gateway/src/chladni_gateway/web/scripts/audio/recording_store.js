@@ -48,11 +48,14 @@ export class RecordingStore {
     this.memory[JOBS].delete(jobId);
     const database = await this.open();
     if (!database) return inMemory;
-    const transaction = database.transaction(JOBS, "readwrite");
-    const store = transaction.objectStore(JOBS);
-    const found = await settled(store.get(jobId));
-    store.delete(jobId);
-    return found ?? inMemory;
+    try {
+      const store = database.transaction(JOBS, "readwrite").objectStore(JOBS);
+      const found = await settled(store.get(jobId));
+      store.delete(jobId);
+      return found ?? inMemory;
+    } catch {
+      return inMemory; // The browser has taken the database away.
+    }
   }
 
   /** Removes what is so old that no server can still have its image. */
@@ -73,9 +76,12 @@ export class RecordingStore {
 
   async get(name, key) {
     const database = await this.open();
-    const found =
-      database && (await settled(database.transaction(name).objectStore(name).get(key)).catch(() => null));
-    return found ?? this.memory[name].get(key);
+    const inMemory = this.memory[name].get(key);
+    try {
+      return (database && (await settled(database.transaction(name).objectStore(name).get(key)))) ?? inMemory;
+    } catch {
+      return inMemory;
+    }
   }
 
   put(name, key, value) {

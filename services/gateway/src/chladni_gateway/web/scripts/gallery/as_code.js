@@ -18,11 +18,18 @@ export function codeFor(image, { origin, host }) {
 }
 
 function inCurl(settings, file, origin) {
-  const lines = [`curl -F file=@${quoted(file)}`];
-  for (const [name, value] of Object.entries(settings)) lines.push(`  -F ${name}=${quoted(String(value))}`);
+  const lines = [`curl -F file=@${quoted(inForm(file))}`];
+  for (const [name, value] of Object.entries(settings)) {
+    // What -F would read as the name of a file, or as the end of the value.
+    const flag = /^[@<"]|;/.test(value) ? "--form-string" : "-F";
+    lines.push(`  ${flag} ${name}=${quoted(String(value))}`);
+  }
   lines.push(`  ${origin}/api/v1/generate`);
   return lines.join(" \\\n");
 }
+
+/** Returns the name of a file as curl reads it in a form, where some letters end it. */
+const inForm = (file) => (/[;,"]/.test(file) ? `"${file.replaceAll(/["\\]/g, "\\$&")}"` : file);
 
 function inPython({ format, ...settings }, file, host) {
   const literal = (name, value) => (NUMBERS.has(name) || typeof value === "boolean" ? pythonValue(value) : JSON.stringify(value));
@@ -63,7 +70,7 @@ function inGrpcurl({ recipe, start_seconds: start, end_seconds: end, format, ...
   };
   const body = JSON.stringify(request).replaceAll("'", "\\u0027").replace('"@@"', `"'"$(base64 -w0 ${quoted(file)})"'"`);
   return [
-    `echo '${body}' |`,
+    `printf '%s\\n' '${body}' |`, // Some shells' echo changes backslashes.
     `grpcurl -plaintext -d @ ${host}:${GRPC_PORT} \\`,
     "  chladni.gateway.v1.ImageService/CreateImage",
   ].join("\n");

@@ -13,7 +13,10 @@ export class ImageCatalog {
 
   constructor({ onChange }) {
     this.onChange = onChange;
-    this.removed = new Set(loadRemoved());
+    /** What an earlier page of this browser removed as it was left, perhaps in vain. */
+    this.left = new Set(loadRemoved());
+    this.leftovers = []; // Of these, what the server still lists.
+    this.removed = new Set(this.left);
     this.numbers = loadNumbers();
   }
 
@@ -42,7 +45,8 @@ export class ImageCatalog {
     const added = this.images.filter(
       (image) => !before.has(image) && !listed.some(({ image_id: id }) => id === image.image_id),
     );
-    const images = [...added, ...listed.filter(({ image_id: id }) => !this.removed.has(id))];
+    const images = [...added, ...this.withoutRemoved(listed)];
+    this.leftovers = listed.map(({ image_id: id }) => id).filter((id) => this.left.has(id));
     const oldest = images.at(-1);
     // Older pages that were shown stay; the newest page is as the server says.
     const known = this.images.findIndex(({ image_id: id }) => id === oldest?.image_id);
@@ -55,12 +59,16 @@ export class ImageCatalog {
     try {
       const { images, nextToken } = await fetchImages({ size: PAGE, token: this.nextToken });
       this.nextToken = nextToken;
-      this.set([...this.images, ...images.filter(({ image_id: id }) => !this.find(id))]);
+      this.set([...this.images, ...this.withoutRemoved(images).filter(({ image_id: id }) => !this.find(id))]);
     } catch (error) {
       if (error.code !== "UNKNOWN_IMAGE") throw error;
       this.images = []; // The image after which the page begins is gone; begin with the first page.
       await this.load();
     }
+  }
+
+  withoutRemoved(images) {
+    return images.filter(({ image_id: id }) => !this.removed.has(id));
   }
 
   add(image) {
@@ -72,13 +80,15 @@ export class ImageCatalog {
     this.set(this.images.filter(({ image_id: id }) => id !== imageId));
   }
 
-  /** Lets a reload leave out what is removed, which the server may still have. */
-  keepRemoved() {
-    try {
-      sessionStorage.setItem(REMOVED_KEY, JSON.stringify([...this.removed]));
-    } catch {
-      // Then it shows up until the next look.
-    }
+  /** Lets the next page leave out what is removed, which the server may still have, and finish that. */
+  keepRemoved(imageIds) {
+    saveRemoved([...loadRemoved(), ...imageIds]);
+  }
+
+  /** Forgets what earlier pages removed, but for some images. */
+  forgetRemoved({ but }) {
+    this.left = new Set(but);
+    saveRemoved(but);
   }
 
   /** Brings removed images back to their places. */
@@ -123,8 +133,18 @@ function saveNumbers(numbers, images) {
 
 function loadRemoved() {
   try {
-    return JSON.parse(sessionStorage.getItem(REMOVED_KEY)) ?? [];
+    const imageIds = JSON.parse(localStorage.getItem(REMOVED_KEY));
+    return Array.isArray(imageIds) ? imageIds : [];
   } catch {
     return [];
+  }
+}
+
+function saveRemoved(imageIds) {
+  try {
+    if (imageIds.length > 0) localStorage.setItem(REMOVED_KEY, JSON.stringify(imageIds));
+    else localStorage.removeItem(REMOVED_KEY);
+  } catch {
+    // Then it shows up again.
   }
 }

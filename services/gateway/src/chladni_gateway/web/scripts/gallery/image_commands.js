@@ -2,9 +2,11 @@
 
 import { deleteImage } from "../api/gateway.js";
 import { settingsOf } from "./repetition.js";
+import { delay } from "../ui/delay.js";
 import { comparePixels, describeProof, renderProof } from "./reproduction.js";
 
 const REPRODUCTION = "reproduction";
+const LEAVING_MS = 5000;
 
 export class ImageCommands {
   constructor({
@@ -17,6 +19,7 @@ export class ImageCommands {
     onError,
     onRemove,
     onRestore,
+    onDeleted,
     onProof,
   }) {
     Object.assign(this, {
@@ -28,7 +31,8 @@ export class ImageCommands {
       toasts,
       onError,
       onRemove,
-    onRestore,
+      onRestore,
+      onDeleted,
       onProof,
     });
   }
@@ -93,7 +97,7 @@ export class ImageCommands {
     if (isLeaving) {
       // All at once: nothing that is awaited comes to pass once the page is gone.
       for (const { image_id: id } of images) deleteImage(id, { keepalive: true }).catch(() => {});
-      this.catalog.keepRemoved();
+      this.catalog.keepRemoved(images.map(({ image_id: id }) => id));
       return;
     }
     for (const image of images) {
@@ -109,6 +113,19 @@ export class ImageCommands {
       }
       await this.recordingStore.drop(image.image_id);
     }
+    this.onDeleted();
+  }
+
+  /** Removes what an earlier page could not: browsers cut off requests of a page that is left. */
+  async finishRemovals() {
+    const { left } = this.catalog;
+    if (left.size === 0) return;
+    for (const imageId of left) await this.recordingStore.drop(imageId);
+    await delay(LEAVING_MS); // Its own requests may still be on their way.
+    await this.catalog.load();
+    const remaining = [];
+    for (const imageId of this.catalog.leftovers) await deleteImage(imageId).catch(() => remaining.push(imageId));
+    this.catalog.forgetRemoved({ but: remaining });
   }
 }
 

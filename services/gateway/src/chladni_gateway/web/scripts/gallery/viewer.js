@@ -17,6 +17,7 @@ export class Viewer {
     this.part("newer").addEventListener("click", () => this.showNeighbor(-1));
     this.part("older").addEventListener("click", () => this.showNeighbor(+1));
     dialog.addEventListener("keydown", (event) => {
+      if (event.target.closest("pre, input")) return; // There the arrows scroll, or move the playhead.
       if (event.key === "ArrowLeft") this.showNeighbor(-1);
       if (event.key === "ArrowRight") this.showNeighbor(+1);
     });
@@ -50,8 +51,8 @@ export class Viewer {
     this.onShow(image, { isNeighbor });
     const label = this.catalog.label(image);
     const { images } = this.catalog;
-    this.part("newer").disabled = images[0] === image;
-    this.part("older").disabled = images.at(-1) === image;
+    this.part("newer").disabled = images[0]?.image_id === image.image_id;
+    this.part("older").disabled = images.at(-1)?.image_id === image.image_id;
     // A button that is disabled while it has the keyboard would keep the arrow keys to itself.
     if (document.activeElement.disabled) this.dialog.querySelector("[data-close]").focus();
     this.part("image").src = image.image_url;
@@ -98,6 +99,9 @@ export class Viewer {
   }
 }
 
+const describeAudio = ({ format, sample_rate_hz: rate, channel_count: channels, duration_seconds: seconds }) =>
+  `${format}, ${rate} Hz, ${channels === 1 ? "mono" : `${channels} channels`}, ${seconds.toFixed(2)} s`;
+
 /** Returns whether a value is worth showing: not if it is empty, or enlarges by 1. */
 const isShown = ([name, value]) => ![null, "", 0].includes(value) && !(name === "upscale" && value === 1);
 
@@ -113,11 +117,7 @@ function provenanceOf(image) {
       .map((pair) => pair.join(" "))
       .join(", "),
   ]);
-  const { format, sample_rate_hz: rate, channel_count: channels, duration_seconds: seconds } = image.audio;
-  rows.push([
-    "recording",
-    `${format}, ${rate} Hz, ${channels === 1 ? "mono" : `${channels} channels`}, ${seconds.toFixed(2)} s`,
-  ]);
+  if (image.audio) rows.push(["recording", describeAudio(image.audio)]);
   rows.push(["expires", formatUntil(image.expire_time)]);
   return rows.map(([name, value]) =>
     make("div", { className: "provenance__row" }, [

@@ -1,6 +1,7 @@
 // Asks for one recording: a button that opens a file chooser, and samples to take instead.
 
 import { checkFile } from "./file_check.js";
+import { cannotBeOpened } from "./part_chooser.js";
 import { make } from "../ui/elements.js";
 
 const SAMPLES = "/static/samples/";
@@ -47,10 +48,19 @@ export class ClipInput {
       if (reason) this.onRefusal(`${file.name}: ${reason}`);
       else if (!isLong) accepted.push({ file, part: {} });
       else {
-        const chosen = await this.partChooser.choose(file, this.limits()).catch(() => null);
+        const chosen = await this.choosePart(file);
         if (chosen) accepted.push(chosen);
       }
     }
     if (accepted.length > 0) this.onFiles(accepted);
+  }
+
+  async choosePart(file) {
+    try {
+      return await this.partChooser.choose(file, this.limits(), "Use this part");
+    } catch {
+      this.onRefusal(cannotBeOpened(file, this.limits()));
+      return null;
+    }
   }
 }

@@ -3,8 +3,9 @@
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const KEYWORD = "chladni";
 const MAX_BYTES = 32 * 2 ** 20;
+const MAX_TEXT_LENGTH = 2000; // Of what the fields of the form take.
 
-/** Returns the provenance in a PNG file; null if it holds none. */
+/** Returns the provenance in a PNG file, of which only plain values are taken; null if it holds none. */
 export async function provenanceIn(file) {
   if (file.size > MAX_BYTES) return null;
   const data = new DataView(await file.arrayBuffer());
@@ -36,10 +37,25 @@ function textOf(kind, content) {
 function parsed(text) {
   try {
     const provenance = JSON.parse(text);
-    return typeof provenance === "object" && provenance !== null && "seed" in provenance ? provenance : null;
+    if (!isObject(provenance) || !("seed" in provenance)) return null;
+    const { earlier, recipe_options: options } = provenance;
+    return {
+      ...plain(provenance),
+      earlier: Array.isArray(earlier) ? earlier.filter(isObject).map(plain) : [],
+      recipe_options: isObject(options) ? plain(options) : {},
+    };
   } catch {
     return null;
   }
+}
+
+const isObject = (value) => typeof value === "object" && value !== null;
+
+/** Returns the numbers, truths and short texts of an object: anybody may have written the file. */
+function plain(object) {
+  const isPlain = (value) =>
+    typeof value === "number" || typeof value === "boolean" || (typeof value === "string" && value.length <= MAX_TEXT_LENGTH);
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => isPlain(value)));
 }
 
 const letters = (data, at, count) =>

@@ -66,7 +66,7 @@ const isPrintable = (byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || 
 async function durationOf(file, maximumSeconds) {
   const stated = await headerDuration(file);
   // What a header says is an estimate for some formats; decoding gives the exact length.
-  if (stated > HOPELESSLY_LONG * maximumSeconds) return stated;
+  if (stated > HOPELESSLY_LONG * maximumSeconds || file.size > MAX_DECODED_BYTES) return stated;
   try {
     const decoder = new OfflineAudioContext(1, 1, DECODING_RATE_HZ);
     return (await decoder.decodeAudioData(await file.arrayBuffer())).duration;
@@ -82,7 +82,10 @@ async function headerDuration(file) {
   try {
     return await new Promise((resolve) => {
       setTimeout(() => resolve(Number.NaN), METADATA_TIMEOUT_MS);
-      audio.addEventListener("loadedmetadata", () => resolve(audio.duration));
+      // Infinite if the header does not say it, as in what browsers record.
+      audio.addEventListener("loadedmetadata", () =>
+        resolve(Number.isFinite(audio.duration) ? audio.duration : Number.NaN),
+      );
       audio.addEventListener("error", () => resolve(Number.NaN));
       audio.src = address;
     });

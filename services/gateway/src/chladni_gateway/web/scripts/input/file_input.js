@@ -1,7 +1,7 @@
 // Recordings that visitors drop, choose or paste.
 
-import { formatSeconds } from "../ui/format.js";
 import { checkFile } from "./file_check.js";
+import { cannotBeOpened } from "./part_chooser.js";
 
 export class FileInput {
   /** Limits of the server, once known. */
@@ -65,8 +65,7 @@ export class FileInput {
       const chosen = await this.partChooser.choose(file, this.limits);
       if (chosen) this.onFiles([chosen]);
     } catch {
-      const longest = formatSeconds(this.limits.max_audio_duration_seconds);
-      this.onRefusal(`${file.name}: it is longer than ${longest}, and this browser cannot open it. Cut out a part.`);
+      this.onRefusal(cannotBeOpened(file, this.limits));
     }
   }
 }

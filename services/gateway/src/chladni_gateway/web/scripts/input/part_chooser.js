@@ -8,6 +8,9 @@ const EDGE_PIXELS = 14; // This near to an end of the window, that end is dragge
 const BAR_COLORS = { inside: "#e8d6a8", outside: "#6d5f49" };
 
 export class PartChooser {
+  /** Settled once nothing is being chosen. */
+  idle = Promise.resolve();
+
   constructor(dialog, { onPlay }) {
     Object.assign(this, { dialog, onPlay });
     this.part = (id) => dialog.querySelector(`#part-${id}`);
@@ -31,14 +34,23 @@ export class PartChooser {
    *
    * @param {File} file
    * @param {object} limits of the server
+   * @param {string} use what the button says that takes the part
    * @returns {Promise<{file: File, part: object} | null>} what to send, and fields that say which part of it
    */
-  async choose(file, limits) {
+  choose(file, limits, use = "Draw this part") {
+    // One at a time: another file may be dropped while the dialog is open.
+    const chosen = this.idle.then(() => this.ask(file, limits, use));
+    this.idle = chosen.catch(() => {});
+    return chosen;
+  }
+
+  async ask(file, limits, use) {
     this.longest = limits.max_audio_duration_seconds;
     this.overview = await overviewOf(file);
     this.length = Math.min(this.longest, this.overview.seconds);
     this.start = loudestStart(this.overview, this.length);
     this.part("title").textContent = `Choose up to ${formatSeconds(this.longest)} of ${file.name}`;
+    this.part("use").textContent = use;
     this.audioAddress = URL.createObjectURL(file);
     this.audio.src = this.audioAddress;
     this.dialog.returnValue = "cancel";
@@ -50,7 +62,8 @@ export class PartChooser {
     URL.revokeObjectURL(this.audioAddress);
     if (this.dialog.returnValue !== "use") return null;
     const { start, end } = this;
-    if (file.size > limits.max_audio_bytes) return { file: await cutOut(file, { start, end }), part: {} };
+    const { seconds } = this.overview;
+    if (file.size > limits.max_audio_bytes) return { file: await cutOut(file, { start, end, seconds }), part: {} };
     return { file, part: { start_seconds: rounded(start), end_seconds: rounded(end) } };
   }
 
@@ -148,5 +161,9 @@ export class PartChooser {
     this.part("play").textContent = this.audio.paused ? "Listen to this part" : "Pause";
   }
 }
+
+/** Returns why a part of a file cannot be chosen, if the browser cannot open it. */
+export const cannotBeOpened = (file, { max_audio_duration_seconds: longest }) =>
+  `${file.name}: it is longer than ${formatSeconds(longest)}, and this browser cannot open it. Cut out a part.`;
 
 const rounded = (seconds) => Math.round(seconds * 1000) / 1000;

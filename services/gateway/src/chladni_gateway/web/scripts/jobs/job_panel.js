@@ -39,7 +39,7 @@ export class JobPanel {
       this.part("heard").replaceChildren(
         ...job.descriptors.filter(({ name }) => !NOT_SHOWN.test(name)).map(renderDescriptor),
       );
-      announce(`Heard ${formatSeconds(job.audio.duration_seconds)} of sound.`);
+      if (job.audio) announce(`Heard ${formatSeconds(job.audio.duration_seconds)} of sound.`);
     }
     if (job.state === "running" && !this.hasStarted) {
       this.hasStarted = true;

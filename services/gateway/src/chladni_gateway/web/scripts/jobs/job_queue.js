@@ -109,11 +109,14 @@ export class JobQueue {
 
   async start(job) {
     await job.run();
-    if (job.state === "completed") {
-      this.jobs = this.jobs.filter((other) => other !== job);
-      await this.onCreated(job);
+    try {
+      if (job.state === "completed") {
+        this.jobs = this.jobs.filter((other) => other !== job);
+        await this.onCreated(job);
+      }
+      if (job.state === "failed") this.onFailed(job);
+    } finally {
+      this.proceed(); // Whatever becomes of its image, the next one is not held up.
     }
-    if (job.state === "failed") this.onFailed(job);
-    this.proceed();
   }
 }

@@ -54,17 +54,20 @@ export class Settings {
     this.kept = {};
   }
 
-  /** Fills the form with settings, such as those of an image. */
+  /** Fills the form with settings, such as those of an image; returns whether their recipe can be used. */
   fill(settings) {
     const recipe = this.list.querySelector(`[name=recipe][value="${CSS.escape(settings.recipe ?? "")}"]:enabled`);
     if (recipe) recipe.checked = true;
     this.showOptions();
     for (const name of [...FIELDS, ...this.options.names]) {
-      this.form.elements[name].value = settings[name] ?? "";
+      const field = this.form.elements[name];
+      field.value = settings[name] ?? "";
+      if (field.selectedIndex === -1) field.value = ""; // It is the usual one, or offered no more.
     }
     this.form.elements.bypass_cache.checked = settings.bypass_cache === "true";
     this.presets.show();
     this.keep();
+    return recipe !== null;
   }
 
   /** Keeps the settings across reloads, and says what differs from the usual. */

@@ -5,6 +5,7 @@ import { announce } from "../ui/announcer.js";
 import { make } from "../ui/elements.js";
 import { formatNumber, formatSeconds } from "../ui/format.js";
 import { ClipInput } from "../input/clip_input.js";
+import { cutOut } from "../input/waveform.js";
 import { drawTrend, Trend } from "./trend.js";
 
 const CUT_POINTS = { maintenance: 9, severe: 15 };
@@ -23,9 +24,12 @@ export class MachinesView {
     this.sets = [];
     const parts = { limits, partChooser, onRefusal };
     new ClipInput(this.part("judge"), { ...parts, samples: TO_JUDGE, onFiles: (files) => this.judge(files) });
-    new ClipInput(this.part("enrol"), { ...parts, samples: TO_LEARN, onFiles: (files) => this.collect(files) });
+    new ClipInput(this.part("enrol"), { ...parts, samples: TO_LEARN, onFiles: (files) => this.collect(files).catch(onError) });
     this.normal = [];
-    this.part("machine").addEventListener("change", () => this.showTrend());
+    this.part("machine").addEventListener("change", () => {
+      this.askToForget("");
+      this.showTrend();
+    });
     this.part("forget").addEventListener("click", () => this.forget().catch(onError));
     this.part("form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -106,8 +110,10 @@ export class MachinesView {
 
   async collect(files) {
     for (const { file, part } of files) {
-      const seconds = part.end_seconds ? part.end_seconds - part.start_seconds : await secondsOf(file);
-      this.normal.push({ file, seconds });
+      const { start_seconds: start, end_seconds: end } = part;
+      if (end === undefined) this.normal.push({ file, seconds: await secondsOf(file) });
+      // Several files go in one form, whose fields cannot say a part of each.
+      else this.normal.push({ file: await cutOut(file, { start, end }), seconds: end - start });
     }
     this.showCollected();
   }
@@ -137,15 +143,19 @@ export class MachinesView {
     }
   }
 
+  /** Lets the next click forget a machine, of all machines only that one; "" for none. */
+  askToForget(name) {
+    this.part("forget").dataset.sure = name;
+    this.part("forget").textContent = name ? `Forget ${name} for good?` : "Forget this machine";
+  }
+
   async forget() {
     const name = this.machine;
-    if (!this.part("forget").dataset.sure) {
-      this.part("forget").dataset.sure = "yes";
-      this.part("forget").textContent = `Forget ${name} for good?`;
+    if (this.part("forget").dataset.sure !== name) {
+      this.askToForget(name);
       return;
     }
-    delete this.part("forget").dataset.sure;
-    this.part("forget").textContent = "Forget this machine";
+    this.askToForget("");
     await deleteNormalSet(name);
     this.trend.drop(name);
     this.part("result").hidden = true;

@@ -14,7 +14,7 @@ export class Trend {
 
   /** Returns `{time, name, score, result}`, the oldest first. */
   of(machine) {
-    return this.points[machine] ?? [];
+    return Object.hasOwn(this.points, machine) ? this.points[machine] : [];
   }
 
   add(machine, point) {

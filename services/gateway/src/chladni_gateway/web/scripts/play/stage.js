@@ -53,13 +53,16 @@ export class Stage {
     this.part("player").querySelector("button")?.focus();
     const recording = await this.recordingOf(image);
     if (!recording || image !== this.image) return;
-    const part = { start: this.player.start, seconds: image.audio.duration_seconds };
+    const { start_seconds: start, duration_seconds: seconds } = image.audio;
+    const part = { start: start ?? 0, seconds };
     const [sound] = await Promise.all([analyse(recording, part).catch(() => null), shown.decode().catch(() => {})]);
     if (image !== this.image) return;
     this.sound = sound ?? { levels: [], hopSeconds: 1, onsets: [] };
     this.glow.prepare(shown, { onsets: this.sound.onsets, seconds: part.seconds });
-    this.player.audio.addEventListener("play", () => this.follow());
-    this.player.audio.play().catch(() => {});
+    const { audio } = this.player;
+    audio.addEventListener("play", () => this.follow());
+    if (audio.paused) audio.play().catch(() => {});
+    else this.follow(); // The visitor was faster.
   }
 
   /** Takes the controls away, as for a projector, or brings them back. */

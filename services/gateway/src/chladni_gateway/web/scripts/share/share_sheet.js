@@ -1,7 +1,9 @@
 // Sharing one image: private until its owner makes a link, which can be withdrawn.
 
 import { addLinkAudio, fetchLink, makeLink, withdrawLink } from "../api/gateway.js";
+import { partOf } from "../audio/image_recordings.js";
 import { fileNameOf } from "../gallery/image_actions.js";
+import { cutOut } from "../input/waveform.js";
 
 export class ShareSheet {
   /**
@@ -24,15 +26,19 @@ export class ShareSheet {
   }
 
   async open(image) {
-    this.image = image;
+    const asked = (this.asked = {});
+    const file = await this.recordingOf(image);
+    if (asked !== this.asked) return;
+    Object.assign(this, { image, file });
     this.part("title").textContent = `Share ${this.label(image)}`;
-    this.file = await this.recordingOf(image);
     this.part("with-audio").checked = false;
     this.part("with-audio").closest("label").hidden = !this.file;
     this.say("");
     this.show(null);
     if (!this.dialog.open) this.dialog.showModal();
-    this.show(await fetchLink(image.image_id).catch((error) => this.say(error.message) ?? null));
+    const link = await fetchLink(image.image_id).catch((error) => this.say(error.message) ?? null);
+    // Another image may be shared by now, or this one's link made or withdrawn.
+    if (asked === this.asked) this.show(link);
   }
 
   /** Says something in the sheet, which covers the messages of the page. */
@@ -51,15 +57,25 @@ export class ShareSheet {
   }
 
   async make() {
-    const link = await makeLink(this.image.image_id);
-    const isHeard = this.part("with-audio").checked && this.file;
-    this.show(isHeard ? await addLinkAudio(link.link, this.file) : link);
+    const { image, file } = this;
+    const isHeard = this.part("with-audio").checked && file;
+    const asked = (this.asked = {});
+    const link = await makeLink(image.image_id);
+    if (asked !== this.asked) return;
+    this.show(link); // At once: there is a link now, even if the sound does not get there.
     this.part("address").focus();
     this.part("address").select();
+    if (!isHeard) return;
+    const heard = await addLinkAudio(link.link, await partAlone(file, image.audio));
+    if (asked === this.asked) this.show(heard);
   }
 
   async withdraw() {
-    await withdrawLink(this.link.link);
+    const asked = (this.asked = {});
+    await withdrawLink(this.link.link).catch((error) => {
+      if (error.status !== 404) throw error; // It is gone already.
+    });
+    if (asked !== this.asked) return;
     this.show(null);
     this.say("The link is withdrawn: it leads nowhere now.");
     this.part("make").focus();
@@ -77,7 +93,7 @@ export class ShareSheet {
     this.say("The image is copied.");
   }
 
-  /** Hands the image file to whatever the device shares with. */
+  /** Hands the image file to the device's own way of sharing. */
   async send() {
     const blob = await (await fetch(this.image.image_url)).blob();
     const file = new File([blob], fileNameOf(this.image), { type: blob.type });
@@ -86,6 +102,15 @@ export class ShareSheet {
       if (error.name !== "AbortError") throw error;
     });
   }
+}
+
+/** Returns what an image was drawn from: of a longer recording, only that part is heard by others. */
+async function partAlone(file, audio) {
+  const { start_seconds: start, end_seconds: end } = partOf(audio);
+  if (start === undefined) return file;
+  return cutOut(file, { start, end }).catch(() => {
+    throw new Error("This browser cannot cut out the part that was drawn, so its sound cannot be heard there.");
+  });
 }
 
 async function asPng(blob) {

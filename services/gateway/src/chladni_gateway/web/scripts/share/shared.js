@@ -25,29 +25,32 @@ async function show() {
   element("lead").textContent = summaryOf(image);
   element("explanation").replaceChildren(...explanationOf(image));
   element("end").textContent = `This page ends ${formatUntil(image.expire_time)}, or when its owner withdraws it.`;
-  if (image.with_audio) await prepareSound(image.audio);
+  // Without its sound the image can still be looked at.
+  if (image.with_audio) await prepareSound(image.duration_seconds).catch(() => {});
 }
 
-async function prepareSound({ start_seconds: start, duration_seconds: seconds }) {
+/** Lets the sound be heard, which is just what the image was drawn from. */
+async function prepareSound(seconds) {
   const audio = element("audio");
-  const blob = await (await fetch(`${path}/audio`)).blob();
-  const from = start ?? 0;
-  audio.src = URL.createObjectURL(blob) + (start === null ? "" : `#t=${from},${from + seconds}`);
+  const response = await fetch(`${path}/audio`);
+  if (!response.ok) return;
+  const blob = await response.blob();
+  audio.src = URL.createObjectURL(blob);
   audio.hidden = false;
-  const sound = await analyse(blob, { start: from, seconds }).catch(() => ({ levels: [], hopSeconds: 1, onsets: [] }));
+  const sound = await analyse(blob, { seconds }).catch(() => ({ levels: [], hopSeconds: 1, onsets: [] }));
   await element("image").decode();
   const glow = new Glow(element("glow"));
   glow.prepare(element("image"), { onsets: sound.onsets, seconds });
   const draw = () => {
-    const time = Math.max(0, audio.currentTime - from);
-    const position = Math.min(1, time / seconds);
+    const time = audio.currentTime;
+    const position = seconds > 0 ? Math.min(1, time / seconds) : 0;
     const level = sound.levels[Math.floor(time / sound.hopSeconds)] ?? 0;
     element("frame").style.setProperty("--at", position.toFixed(4));
     element("frame").toggleAttribute("data-playing", time > 0);
     if (audio.paused || still.matches) glow.clear();
     else glow.draw(time, { position, level });
     if (!audio.paused) requestAnimationFrame(draw);
-    if (isBare && time >= seconds) audio.currentTime = from;
+    if (isBare && time >= seconds) audio.currentTime = 0;
   };
   audio.addEventListener("play", () => requestAnimationFrame(draw));
   element("frame").addEventListener("click", () => (audio.paused ? audio.play().catch(() => {}) : audio.pause()));

@@ -1,9 +1,11 @@
 // Sheets over the page.
 
-/** Lets a click beside a sheet, or on its button, close it. */
+/** Lets a click beside a sheet, or on its button, close it; a drag that began in the sheet is no such click. */
 export function installDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    let isPressedBeside = false;
+    dialog.addEventListener("pointerdown", (event) => (isPressedBeside = event.target === dialog));
+    dialog.addEventListener("click", (event) => isPressedBeside && event.target === dialog && dialog.close());
     dialog.querySelector("[data-close]")?.addEventListener("click", () => dialog.close());
   }
 }

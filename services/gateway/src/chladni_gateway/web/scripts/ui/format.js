@@ -3,7 +3,8 @@
 const SHORT_UNITS = { semitones: "st" };
 
 export function formatSeconds(seconds) {
-  if (seconds >= 60) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  const whole = Math.round(seconds);
+  if (whole >= 60) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
 }
 

@@ -13,13 +13,13 @@ export class Tabs {
 
   /** Shows the part of a name; any other name means drawing. */
   show(name) {
-    const shown = name in this.openers ? name : "draw";
+    const shown = Object.hasOwn(this.openers, name) ? name : "draw";
     for (const link of this.nav.querySelectorAll("a")) {
       if (link.hash === `#${shown}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
     for (const part of document.querySelectorAll("[data-part]")) part.hidden = part.dataset.part !== shown;
-    if (shown in this.openers && !this.opened.has(shown)) this.open(shown);
+    if (shown !== "draw" && !this.opened.has(shown)) this.open(shown);
   }
 
   /** Fetches and starts a part, of which nothing can be used until then. */
