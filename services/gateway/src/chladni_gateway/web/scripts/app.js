@@ -70,7 +70,10 @@ const jobQueue = new JobQueue({
   onCreated: receive,
   onFailed: reportFailure,
 });
-const jobPanel = new JobPanel(element("job-panel"), { onCancel: (job) => jobQueue.cancel(job) });
+const jobPanel = new JobPanel(element("job-panel"), {
+  onCancel: (job) => jobQueue.cancel(job),
+  onQuiet: () => connection.look(),
+});
 const queuePanel = new QueuePanel(element("queue"), {
   onCancel: (job) => jobQueue.cancel(job),
   onCancelAll: () => jobQueue.cancelAll(),

@@ -14,8 +14,10 @@ const UPDATE = 0.3; // Weight of the newest image in what is usual.
 const NOT_SHOWN = /^chroma_/; // Twelve numbers that say little to people.
 
 export class JobPanel {
-  constructor(panel, { onCancel }) {
+  /** `onQuiet` is called when the server has been silent for a while. */
+  constructor(panel, { onCancel, onQuiet }) {
     this.panel = panel;
+    this.onQuiet = onQuiet;
     this.part = (id) => panel.querySelector(`#${id}`);
     this.job = null;
     this.part("cancel").addEventListener("click", () => onCancel(this.job));
@@ -117,8 +119,10 @@ export class JobPanel {
     const isWaiting = !this.job.isFinished && this.job.state !== "refused" && quietMs >= QUIET_MS;
     if (!isWaiting) return;
     // Once: a text that changes every second would be read out every second.
-    if (this.part("delayed").hidden) this.part("delayed").textContent = delayOf(quietMs / 1000, usualSeconds());
+    if (!this.part("delayed").hidden) return;
+    this.part("delayed").textContent = delayOf(quietMs / 1000, usualSeconds());
     this.part("delayed").hidden = false;
+    this.onQuiet();
   }
 
   showTime() {
