@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 
 import grpc
 import pytest
@@ -119,6 +119,10 @@ async def test_a_call_whose_connection_broke_is_not_made_at_another_replica(serv
     assert servicer.call_count == 1
     for server, _ in replicas:
         server.close()
+    for writer in connections:  # The client may have connected again.
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1:{port}", "dns:///no-such-host.invalid:{port}"])
