@@ -164,7 +164,8 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
                 format=_format_of(request.audio, kinds),
                 sample_rate_hz=44100,
                 channel_count=2,
-                duration=Duration(seconds=1, nanos=500_000_000),
+                duration=_duration_of(request.audio),
+                start=request.audio.start if request.audio.HasField("start") else None,
                 sha256=hashlib.sha256(content).hexdigest(),
             )
         )
@@ -218,6 +219,15 @@ def _format_of(audio: media_pb2.AudioClip, kinds: Sequence[media_pb2.AudioFormat
     if audio.HasField("pcm"):
         return media_pb2.AUDIO_FORMAT_PCM
     return kinds[0] if kinds else media_pb2.AUDIO_FORMAT_MP3
+
+
+def _duration_of(audio: media_pb2.AudioClip) -> Duration:
+    """Return the length of the chosen part; 1.5 s of a clip that is used whole."""
+    if not audio.HasField("end"):
+        return Duration(seconds=1, nanos=500_000_000)
+    duration = Duration()
+    duration.FromNanoseconds(audio.end.ToNanoseconds() - audio.start.ToNanoseconds())
+    return duration
 
 
 def _live_frame(number: int) -> audio_pb2.StreamFeaturesResponse:

@@ -73,6 +73,7 @@ export class Stage {
   /** Draws while the sound plays. */
   follow() {
     const { player } = this;
+    if (player === null) return; // The stage was closed before the browser began to play.
     const draw = () => {
       if (player !== this.player) return;
       const isPlaying = !player.audio.paused;
