@@ -53,7 +53,7 @@ def strongest_hz(content):
 async def test_a_sound_is_recorded_seen_measured_heard_and_drawn(listen, backends, eventually):
     async with listen() as page:
         await page.get_by_role("button", name="Record a sound").click()
-        recorder = page.get_by_role("region", name="Recording")
+        recorder = page.get_by_role("region", name="Recording", exact=True)
         await expect(recorder).to_be_visible()
         await expect(page.locator("#recorder-source")).to_have_text("Heard by the server, as images are.")
         await eventually(lambda: backends.audio_features.open_streams == 1)
