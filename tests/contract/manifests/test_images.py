@@ -153,7 +153,7 @@ def _dependencies(distribution: str) -> set[str]:
 
 
 def test_dockerfiles_name_no_host(repository: Path) -> None:
-    for path in (repository / "deploy/docker").iterdir():
+    for path in filter(Path.is_file, (repository / "deploy/docker").iterdir()):
         assert "://" not in path.read_text(), path.name
 
 
