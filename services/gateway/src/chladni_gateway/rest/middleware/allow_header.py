@@ -44,5 +44,12 @@ class AllowHeaderMiddleware:
         await self._app(scope, receive, naming_send)
 
     def _allowed(self, scope: Scope) -> str:
-        matching = (route for route in self._routes if route.matches(scope)[0] is not Match.NONE)
-        return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
+        exact: set[str] = set()
+        below: set[str] = set()
+        for route in self._routes:
+            match, child_scope = route.matches(scope)
+            if match is not Match.NONE:
+                # A route of any address below its own gives way to the routes of that very address.
+                is_below = any("/" in str(value) for value in child_scope["path_params"].values())
+                (below if is_below else exact).update(route.methods or ())
+        return ", ".join(sorted(exact or below))
