@@ -12,13 +12,13 @@ from chladni_gateway.storage.image_records import ImageLimits, KeptImage, period
 
 def one_by_one(kept, max_images):
     """The images that the owner with the most gives, one after the other."""
-    kept, removed = list(kept), []
+    kept, removed, owners = list(kept), [], list(dict.fromkeys(image.owner for image in kept))
     while len(kept) > max_images:
         free = {}
         for image in kept:
             if not image.is_pinned:
                 free.setdefault(image.owner, image)
-        giving = [owner for owner in dict.fromkeys(image.owner for image in kept) if owner in free]
+        giving = [owner for owner in owners if owner in free]
         if not giving:
             break
         owner = max(giving, key=[image.owner for image in kept].count)
