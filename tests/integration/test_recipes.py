@@ -53,9 +53,9 @@ async def client(cluster):
         yield client
 
 
-async def test_on_the_models_that_ship_two_recipes_are_there_and_the_others_say_why_not(client):
+async def test_on_the_models_that_ship_three_recipes_are_there_and_the_others_say_why_not(client):
     for name, recipe in (await recipes_of(client)).items():
-        assert recipe["available"] == (name in EMBEDDED), recipe["unavailable_reason"]
+        assert recipe["available"] == (name in (*EMBEDDED, "music-prompts")), recipe["unavailable_reason"]
         assert bool(recipe["unavailable_reason"]) != recipe["available"]
         assert all(need["met"] or need["remedy"] for need in recipe["requirements"])
 

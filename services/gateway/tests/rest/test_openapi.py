@@ -82,7 +82,12 @@ async def test_every_example_of_a_form_is_taken(backends, gateway):
         for example in content["examples"].values():
             jsonschema.validate(example["value"], content["schema"])
             fields = {name: str(value).lower() for name, value in example["value"].items() if name != "file"}
-            response = await gateway.http.post(path, files={"file": ("voice.wav", b"RIFF")}, data=fields)
+            form = {
+                name: (None, value) for name, value in fields.items()
+            }  # Parts without file names: fields.
+            if "features" not in fields:  # These take the place of a file.
+                form["file"] = ("voice.wav", b"RIFF")
+            response = await gateway.http.post(path, files=form)
             assert response.status_code in {200, 202}, (example, response.text)
             tried += 1
     assert tried > 10

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Request, Response
 
 from chladni_contract.errors import Reason
 from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE, last_seen_of, token_after
@@ -95,6 +95,8 @@ def image_routes(application: Application) -> APIRouter:
     )
     async def image(image_id: ImageId, request: Request) -> Response:
         """Return the file of an image, until it expires. An image never changes, so it may be cached."""
+        if image_id.endswith("/pin"):  # That address takes other methods.
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         identifier = parse_image_id(image_id, field="image_id")
         with at_stage(Stage.STORAGE):
             stored = await store.get(identifier)
