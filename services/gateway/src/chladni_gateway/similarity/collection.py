@@ -7,19 +7,19 @@ names the images that it may find, so it never finds one that the store has remo
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
-from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_gateway.domain.ports import CollectionMatches
 from chladni_gateway.similarity.scoring import load_batches
+from chladni_runtime.background import repeating
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
     from chladni_gateway.domain.images import Image
@@ -130,21 +130,9 @@ class RemovedImages:
                     )
                     return
 
-    @asynccontextmanager
-    async def flushed(self, *, interval_seconds: float) -> AsyncIterator[None]:
+    def flushed(self, *, interval_seconds: float) -> AbstractAsyncContextManager[None]:
         """Flush at intervals while the context lasts."""
-        task = asyncio.create_task(self._flush_regularly(interval_seconds))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _flush_regularly(self, interval_seconds: float) -> None:
-        while True:
-            await asyncio.sleep(interval_seconds)
-            await self.flush()
+        return repeating(self.flush, interval_seconds=interval_seconds, at_once=False)
 
 
 def _none_of(candidates: Sequence[ImageRecord]) -> CollectionMatches:

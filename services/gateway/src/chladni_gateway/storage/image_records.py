@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter
 from chladni_contract.errors import ChladniError, Reason
 from chladni_contract.warnings import WarningReason, new_warning
 from chladni_gateway.domain.storage.image_store import ImageRecord, ImageStore
+from chladni_runtime.background import repeating
 
 RECORDS: Final = TypeAdapter(ImageRecord)
 """Records as JSON. Those of earlier versions, and of later ones, are read too."""
@@ -133,27 +133,16 @@ def _too_many_pinned(problem: str, count: int) -> ChladniError:
     )
 
 
-@asynccontextmanager
-async def periodic_sweep(store: ImageStore, *, interval_seconds: float) -> AsyncIterator[None]:
+def periodic_sweep(store: ImageStore, *, interval_seconds: float) -> AbstractAsyncContextManager[None]:
     """Sweep a store at once and then at intervals, while the context lasts."""
-    task = asyncio.create_task(_sweep(store, interval_seconds))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
-
-async def _sweep(store: ImageStore, interval_seconds: float) -> None:
-    while True:
+    async def sweep() -> None:
         try:
             removed = await store.sweep()
         except ChladniError as error:
             _log.warning("the sweep failed and will be tried again", extra={"detail": error.message})
-        except Exception:  # noqa: BLE001 - logged as a whole; images must not stay for ever
-            _log.exception("the sweep failed unexpectedly and will be tried again")
         else:
             if removed:
                 _log.info("expired images removed", extra={"count": removed})
-        await asyncio.sleep(interval_seconds)
+
+    return repeating(sweep, interval_seconds=interval_seconds)

@@ -15,8 +15,8 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from chladni_contract.errors import ChladniError, NotFoundError
+from chladni_runtime.background import repeating
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.storage.image_store import ImageStore
@@ -121,24 +122,16 @@ class ShareLinks:
                 gone += 1
         return gone
 
-    @asynccontextmanager
-    async def swept(self, store: ImageStore, *, interval_seconds: float) -> AsyncIterator[None]:
+    def swept(self, store: ImageStore, *, interval_seconds: float) -> AbstractAsyncContextManager[None]:
         """Sweep at once and then at intervals, while the context lasts."""
-        task = asyncio.create_task(self._sweep_regularly(store, interval_seconds))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
-    async def _sweep_regularly(self, store: ImageStore, interval_seconds: float) -> None:
-        while True:
+        async def sweep() -> None:
             try:
                 await self.sweep(store)
             except (ChladniError, OSError) as error:
                 _log.warning("links to removed images stay for now", extra={"detail": str(error)})
-            await asyncio.sleep(interval_seconds)
+
+        return repeating(sweep, interval_seconds=interval_seconds)
 
     def _make(self, image_id: UUID, owner: str) -> ShareLink:
         with self._lock:

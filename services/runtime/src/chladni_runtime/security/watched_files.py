@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from prometheus_client import Counter, Gauge
 
+from chladni_runtime.background import repeating
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
@@ -188,19 +190,13 @@ async def watching(
         metrics.note(watched)
 
     async def look() -> None:
-        while files:
-            await asyncio.sleep(interval_seconds)
-            for watched in files:
-                try:
-                    outcome = await asyncio.to_thread(watched.refresh)
-                except Exception:  # noqa: BLE001 - one bad file must not end the looks at all of them
-                    _log.exception("the new %s cannot be used, the last one stays in force", watched.name)
-                    outcome = Outcome.REFUSED
-                metrics.note(watched, outcome)
+        for watched in files:
+            try:
+                outcome = await asyncio.to_thread(watched.refresh)
+            except Exception:  # noqa: BLE001 - one bad file must not end the looks at all of them
+                _log.exception("the new %s cannot be used, the last one stays in force", watched.name)
+                outcome = Outcome.REFUSED
+            metrics.note(watched, outcome)
 
-    looking = asyncio.create_task(look())
-    try:
+    async with repeating(look, interval_seconds=interval_seconds, at_once=False):
         yield
-    finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
