@@ -35,6 +35,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from chladni_contract.errors import Reason, UnavailableError
 from chladni_gateway.domain.storage.job_store import (
     LEASE,
+    MAX_EVENTS,
     Claim,
     ClaimedJob,
     JobBounds,
@@ -42,7 +43,6 @@ from chladni_gateway.domain.storage.job_store import (
     StoredJob,
 )
 
-_MAX_EVENTS: Final = 512
 _GROUP: Final = "gateways"
 _CONNECT_SECONDS: Final = 2.0
 _ANSWER_SECONDS: Final = 5.0
@@ -289,7 +289,7 @@ class RedisJobStore:
         return bool(
             await self._call(
                 "append", job_id, self._worker, event.number, event.content, event.preview,
-                "" if finished_at is None else finished_at.timestamp(), _MAX_EVENTS, _GROUP,
+                "" if finished_at is None else finished_at.timestamp(), MAX_EVENTS, _GROUP,
             )
         )  # fmt: skip
 

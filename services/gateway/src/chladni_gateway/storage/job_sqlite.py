@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from chladni_contract.errors import Reason, UnavailableError
 from chladni_gateway.domain.storage.job_store import (
     LEASE,
+    MAX_EVENTS,
     Claim,
     ClaimedJob,
     JobBounds,
@@ -24,7 +25,6 @@ from chladni_gateway.domain.storage.job_store import (
     StoredJob,
 )
 
-_MAX_EVENTS: Final = 512
 _BUSY_SECONDS: Final = 5.0
 _MAX_LOG_BYTES: Final = 64 * 1024 * 1024
 _POLL_SECONDS: Final = 0.5  # Another process on the same file says nothing.
@@ -205,7 +205,7 @@ class SqliteJobStore:
             )
             self._connection.execute(
                 "DELETE FROM events WHERE job_id = ? AND number <= ?",
-                (str(job_id), event.number - _MAX_EVENTS),
+                (str(job_id), event.number - MAX_EVENTS),
             )
             self._connection.execute(
                 "UPDATE jobs SET last_number = ? WHERE job_id = ?", (event.number, str(job_id))

@@ -198,6 +198,8 @@ class JobStore(Protocol):
 
 LEASE: timedelta = timedelta(seconds=15)
 """Time for which a claim holds without being renewed."""
+MAX_EVENTS = 512
+"""Events of a job that are kept; the oldest go first."""
 
 
 def _no_room(problem: str, count: int) -> QueueFullError:
