@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chladni_contract.errors import InvalidFieldsError, Reason
-from chladni_runtime.server.validation import RequestValidator
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni_contract.errors import InvalidFieldsError, InvalidInputError, Reason
+from chladni_runtime.server.validation import RequestValidator, read_first, read_piece
 
 
 def test_a_valid_request_passes():
@@ -52,3 +53,19 @@ def test_the_range_check_is_the_mathematical_one(value):
     else:
         with pytest.raises(InvalidFieldsError):
             validator.raise_if_invalid()
+
+
+def test_messages_of_an_upload_hold_what_their_place_asks_for():
+    config = audio_pb2.CutAudioRequest(config=audio_pb2.CutConfig())
+    content = audio_pb2.CutAudioRequest(content=b"12345")
+    assert read_first(config, field="config") == audio_pb2.CutConfig()
+    assert read_piece(content, field="content", max_bytes=5) == b"12345"
+    for wrong in (None, content, audio_pb2.CutAudioRequest()):
+        with pytest.raises(InvalidInputError, match="first message must hold config; send it before"):
+            read_first(wrong, field="config")
+    with pytest.raises(InvalidInputError, match="after the first one must hold content or flush"):
+        read_piece(config, field="content", max_bytes=5, alternative="flush")
+    with pytest.raises(InvalidInputError, match="content holds 5 bytes, at most 4") as caught:
+        read_piece(content, field="content", max_bytes=4)
+    assert caught.value.reason is Reason.FILE_TOO_LARGE
+    assert caught.value.metadata == {"field": "content", "size_bytes": "5", "max_bytes": "4"}

@@ -22,8 +22,7 @@ from chladni_audio_features.latents.initial_latents import (
     is_latent_shape,
 )
 from chladni_audio_features.rendering import Colormap, ImageEncoding, ImageFormat
-from chladni_contract.errors import InvalidInputError, Reason
-from chladni_runtime.server.validation import RequestValidator
+from chladni_runtime.server.validation import RequestValidator, read_first, read_piece
 
 MIN_IMAGE_PIXELS: Final = 16
 MAX_IMAGE_PIXELS: Final = 4096
@@ -288,22 +287,9 @@ def read_chunk(request: audio_pb2.StreamFeaturesRequest) -> bytes | None:
     Raises:
         InvalidInputError: the message holds neither, or too much PCM.
     """
-    payload = request.WhichOneof("payload")
-    if payload == "flush":
+    if request.WhichOneof("payload") == "flush":
         return None
-    if payload != "pcm":
-        raise InvalidInputError(
-            Reason.INVALID_FIELD, "Messages after the first one must hold pcm or flush.", field="pcm"
-        )
-    if len(request.pcm) > MAX_CHUNK_BYTES:
-        raise InvalidInputError(
-            Reason.FILE_TOO_LARGE,
-            f"pcm holds {len(request.pcm)} bytes, at most {MAX_CHUNK_BYTES} are allowed in a "
-            "message; send it in several.",
-            field="pcm",
-            metadata={"size_bytes": len(request.pcm), "max_bytes": MAX_CHUNK_BYTES},
-        )
-    return request.pcm
+    return read_piece(request, field="pcm", max_bytes=MAX_CHUNK_BYTES, alternative="flush")
 
 
 def read_cut_part(request: audio_pb2.CutAudioRequest) -> ClipPart:
@@ -312,13 +298,7 @@ def read_cut_part(request: audio_pb2.CutAudioRequest) -> ClipPart:
     Raises:
         InvalidInputError: the message holds no configuration.
     """
-    if request.WhichOneof("payload") != "config":
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            "The first message must hold config; send it before content.",
-            field="config",
-        )
-    config = request.config
+    config = read_first(request, field="config")
     return ClipPart(
         start_seconds=config.start.ToNanoseconds() / 1e9,
         end_seconds=config.end.ToNanoseconds() / 1e9 if config.HasField("end") else None,
@@ -331,19 +311,7 @@ def read_file_chunk(request: audio_pb2.CutAudioRequest) -> bytes:
     Raises:
         InvalidInputError: the message holds none, or too many.
     """
-    if request.WhichOneof("payload") != "content":
-        raise InvalidInputError(
-            Reason.INVALID_FIELD, "Messages after the first one must hold content.", field="content"
-        )
-    if len(request.content) > MAX_CHUNK_BYTES:
-        raise InvalidInputError(
-            Reason.FILE_TOO_LARGE,
-            f"content holds {len(request.content)} bytes, at most {MAX_CHUNK_BYTES} are allowed in a "
-            "message; send it in several.",
-            field="content",
-            metadata={"size_bytes": len(request.content), "max_bytes": MAX_CHUNK_BYTES},
-        )
-    return request.content
+    return read_piece(request, field="content", max_bytes=MAX_CHUNK_BYTES)
 
 
 def read_latents_request(options: audio_pb2.InitialLatentsOptions) -> LatentsRequest:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from chladni.gateway.v1 import creation_pb2
-from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.request import CreationRequest
+from chladni_runtime.server.validation import read_first, read_piece
 
 _MAX_PIECE_BYTES: Final = 2**20
 
@@ -19,14 +19,7 @@ async def first_creation(requests: AsyncIterator[Any]) -> creation_pb2.CreateIma
     Raises:
         InvalidInputError: There is none, or it holds something else.
     """
-    request = await anext(requests, None)
-    if request is None or request.WhichOneof("payload") != "creation":
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            "The first message must hold creation; send it before content.",
-            field="creation",
-        )
-    creation: creation_pb2.CreateImageRequest = request.creation
+    creation: creation_pb2.CreateImageRequest = read_first(await anext(requests, None), field="creation")
     return creation
 
 
@@ -37,19 +30,7 @@ async def file_pieces(requests: AsyncIterator[Any]) -> AsyncIterator[bytes]:
         InvalidInputError: One holds none, or a piece that is too large.
     """
     async for request in requests:
-        if request.WhichOneof("payload") != "content":
-            raise InvalidInputError(
-                Reason.INVALID_FIELD, "Messages after the first one must hold content.", field="content"
-            )
-        if len(request.content) > _MAX_PIECE_BYTES:
-            raise InvalidInputError(
-                Reason.FILE_TOO_LARGE,
-                f"content holds {len(request.content)} bytes, at most {_MAX_PIECE_BYTES} are allowed in a "
-                "message; send it in several.",
-                field="content",
-                metadata={"size_bytes": len(request.content), "max_bytes": _MAX_PIECE_BYTES},
-            )
-        yield request.content
+        yield read_piece(request, field="content", max_bytes=_MAX_PIECE_BYTES)
 
 
 def with_some_content(asked: CreationRequest) -> CreationRequest:

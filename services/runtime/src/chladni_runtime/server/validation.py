@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from chladni_contract.errors import (
     FieldViolation,
     InvalidFieldsError,
+    InvalidInputError,
     MetadataValue,
     Reason,
     plain_text,
@@ -96,3 +98,51 @@ class RequestValidator:
         if self._reason is None:
             self._reason, self._metadata = reason, metadata or {}
         self._violations.append(FieldViolation(field, description))
+
+
+def read_first(message: Any, *, field: str) -> Any:
+    """Return what the first message of an upload holds, before its content.
+
+    Args:
+        message: The message, with a oneof ``payload``; `None` if none came.
+        field: The member of the oneof that it must hold.
+
+    Raises:
+        InvalidInputError: There is none, or it holds something else.
+    """
+    if message is None or message.WhichOneof("payload") != field:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"The first message must hold {field}; send it before content.",
+            field=field,
+        )
+    return getattr(message, field)
+
+
+def read_piece(message: Any, *, field: str, max_bytes: int, alternative: str = "") -> bytes:
+    """Return the bytes that a later message of an upload holds.
+
+    Args:
+        message: The message, with a oneof ``payload``.
+        field: The member of the oneof with the bytes.
+        max_bytes: Bytes of a message at most.
+        alternative: Another member that it may hold, which the caller has looked at; named in the error.
+
+    Raises:
+        InvalidInputError: It holds none, or too many.
+    """
+    if message.WhichOneof("payload") != field:
+        expected = f"{field} or {alternative}" if alternative else field
+        raise InvalidInputError(
+            Reason.INVALID_FIELD, f"Messages after the first one must hold {expected}.", field=field
+        )
+    piece: bytes = getattr(message, field)
+    if len(piece) > max_bytes:
+        raise InvalidInputError(
+            Reason.FILE_TOO_LARGE,
+            f"{field} holds {len(piece)} bytes, at most {max_bytes} are allowed in a message; send it in "
+            "several.",
+            field=field,
+            metadata={"size_bytes": len(piece), "max_bytes": max_bytes},
+        )
+    return piece
