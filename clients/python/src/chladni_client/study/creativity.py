@@ -19,7 +19,6 @@ from chladni_client.study.records import (
     Records,
     key_of,
     mean,
-    opened,
     work_through,
     write_json,
 )
@@ -89,20 +88,14 @@ class BatchCreativityCalculator:
             if sample["prompts"] and (sample_indices is None or sample["sample_index"] in sample_indices)
         ]
         left = [sample for sample in chosen if self._record_of(sample) is None]
-        done = len(chosen) - len(left)
-
-        def advanced(count: int, _: int) -> None:
-            if on_progress is not None:
-                on_progress(done + count, len(chosen))
-
-        if left:
-            async with opened(self._client) as client:
-                await work_through(
-                    left,
-                    lambda sample: self._score(client, sample),
-                    concurrency=self._batch_size,
-                    on_progress=advanced,
-                )
+        await work_through(
+            left,
+            self._score,
+            client=self._client,
+            total=len(chosen),
+            concurrency=self._batch_size,
+            on_progress=on_progress,
+        )
         return [score for sample in chosen for score in (self._record_of(sample) or {"scores": []})["scores"]]
 
     def save_results(self) -> None:

@@ -21,7 +21,6 @@ from chladni_client.study.records import (
     fault_of,
     is_done,
     key_of,
-    opened,
     work_through,
     write_file,
     write_json,
@@ -122,20 +121,14 @@ class BatchImageGenerator:
             for prompt in sample["prompts"]
         ][:limit]
         left = await asyncio.to_thread(self._left_of, wanted)
-        done = len(wanted) - len(left)
-
-        def advanced(count: int, _: int) -> None:
-            if on_progress is not None:
-                on_progress(done + count, len(wanted))
-
-        if left:
-            async with opened(self._client) as client:
-                await work_through(
-                    left,
-                    lambda item: self._generate(client, *item),
-                    concurrency=self._batch_size,
-                    on_progress=advanced,
-                )
+        await work_through(
+            left,
+            lambda client, item: self._generate(client, *item),
+            client=self._client,
+            total=len(wanted),
+            concurrency=self._batch_size,
+            on_progress=on_progress,
+        )
         return [record for item in wanted if (record := self._record_of(*item)) is not None]
 
     def save_results(self) -> None:

@@ -19,7 +19,6 @@ from chladni_client.study.records import (
     fault_of,
     is_done,
     key_of,
-    opened,
     work_through,
     write_json,
 )
@@ -91,20 +90,14 @@ class BatchPromptGenerator:
         indices = list(range(len(self._clips)) if sample_indices is None else sample_indices)
         clips = [self._clips[index] for index in indices]
         left = await asyncio.to_thread(self._left_of, clips)
-        done = len(clips) - len(left)
-
-        def advanced(count: int, _: int) -> None:
-            if on_progress is not None:
-                on_progress(done + count, len(clips))
-
-        if left:
-            async with opened(self._client) as client:
-                await work_through(
-                    left,
-                    lambda clip: self._write(client, clip),
-                    concurrency=self._batch_size,
-                    on_progress=advanced,
-                )
+        await work_through(
+            left,
+            self._write,
+            client=self._client,
+            total=len(clips),
+            concurrency=self._batch_size,
+            on_progress=on_progress,
+        )
         chosen = set(indices)
         return [
             record

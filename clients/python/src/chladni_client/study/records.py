@@ -137,7 +137,7 @@ def is_done(record: Record | None) -> bool:
 
 
 @asynccontextmanager
-async def opened(client: AsyncClient | None) -> AsyncIterator[AsyncClient]:
+async def _opened(client: AsyncClient | None) -> AsyncIterator[AsyncClient]:
     """Give a client, which stays open, or one of its own in its absence, which is closed."""
     if client is not None:
         yield client
@@ -148,34 +148,40 @@ async def opened(client: AsyncClient | None) -> AsyncIterator[AsyncClient]:
 
 async def work_through(
     items: Sequence[ItemT],
-    work: Callable[[ItemT], Awaitable[object]],
+    work: Callable[[AsyncClient, ItemT], Awaitable[object]],
     *,
+    client: AsyncClient | None,
+    total: int,
     concurrency: int,
     on_progress: OnProgress | None = None,
 ) -> None:
-    """Do a piece of work for each item, a few at a time; the first error ends all.
+    """Do a piece of work for each item that is left, a few at a time; the first error ends all.
 
     Args:
-        items: The items.
+        items: The items that are left; without any, no client is opened.
         work: The work.
+        client: Client to use; one of its own if absent.
+        total: Items in all, those that were done before included.
         concurrency: How many at a time.
         on_progress: Called after each.
     """
+    if not items:
+        return
     remaining = iter(items)
-    done = 0
+    done = total - len(items)
 
-    async def worker() -> None:
+    async def worker(client: AsyncClient) -> None:
         nonlocal done
         for item in remaining:
-            await work(item)
+            await work(client, item)
             done += 1
             if on_progress is not None:
-                on_progress(done, len(items))
+                on_progress(done, total)
 
     try:
-        async with asyncio.TaskGroup() as group:
+        async with _opened(client) as used, asyncio.TaskGroup() as group:
             for _ in range(min(concurrency, len(items))):
-                group.create_task(worker())
+                group.create_task(worker(used))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
 
