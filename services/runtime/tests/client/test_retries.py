@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import socketserver
+import threading
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
+from select import select
 
 import grpc
 import pytest
@@ -86,43 +90,70 @@ async def test_what_a_server_refused_for_the_moment_is_asked_again(serve, errors
     assert servicer.call_count == call_count
 
 
-async def relay(address, connections):
-    """Listen, and pass everything on to an address; the connections are there to be cut."""
+class Relay(socketserver.ThreadingTCPServer):
+    """A listener that passes everything on to an address, and whose connections can be cut.
 
-    async def copy(reader, writer):
-        while data := await reader.read(65536):
-            writer.write(data)
-        writer.close()
+    It works in threads, which closing joins: the client connects again until its very end, and of a
+    connection accepted by the event loop in the test's last moment nobody would know.
+    """
 
-    async def accept(reader, writer):
+    def __init__(self, address):
         host, port = address.split(":")
-        other_reader, other_writer = await asyncio.open_connection(host, int(port))
-        connections.extend((writer, other_writer))
-        await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer), return_exceptions=True)
+        self.upstream = (host, int(port))
+        self.open_sockets = set()
+        super().__init__(("127.0.0.1", 0), RelayHandler)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    return server, server.sockets[0].getsockname()[1]
+    @contextmanager
+    def listening(self):
+        """Listen while the context lasts; yield the port."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        with self:
+            yield self.server_address[1]
+            self.shutdown()
+            thread.join()
+            self.cut()
+
+    def cut(self):
+        for connection in list(self.open_sockets):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class RelayHandler(socketserver.BaseRequestHandler):
+    """Copies the bytes of one connection in both directions until either side ends."""
+
+    def handle(self):
+        with suppress(OSError), socket.create_connection(self.server.upstream) as upstream:
+            ends = {self.request: upstream, upstream: self.request}
+            self.server.open_sockets.update(ends)
+            try:
+                while all(self._copy(source, ends[source]) for source in select(ends, [], [], 1)[0]):
+                    pass
+            finally:
+                self.server.open_sockets.difference_update(ends)
+
+    @staticmethod
+    def _copy(source, target):
+        data = source.recv(65536)
+        target.sendall(data)
+        return data
 
 
 async def test_a_call_whose_connection_broke_is_not_made_at_another_replica(serve):
     servicer = CountingServicer()
     address = await serve(servicer)
-    connections = []
-    replicas = [await relay(address, connections) for _ in range(2)]
+    relays = [Relay(address) for _ in range(2)]
     # What a message does that ends the server: the connection breaks when it has arrived.
-    servicer.on_call = lambda: [writer.transport.abort() for writer in connections]
-    target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for _, port in replicas)
-    async with client_of(target) as stub:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(stub)
+    servicer.on_call = lambda: [relay.cut() for relay in relays]
+    with ExitStack() as stack:
+        ports = [stack.enter_context(relay.listening()) for relay in relays]
+        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+        async with client_of(target) as stub:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(stub)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert servicer.call_count == 1
-    for server, _ in replicas:
-        server.close()
-    for writer in connections:  # The client may have connected again.
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1:{port}", "dns:///no-such-host.invalid:{port}"])
