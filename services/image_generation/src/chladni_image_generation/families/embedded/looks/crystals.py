@@ -25,6 +25,12 @@ from chladni_image_generation.families.embedded.looks.canvas import Canvas
 _SHARDS: Final = 9
 """Shards of a cluster."""
 _GROUND_SHARDS: Final = 40
+_ALONG: Final = 0.55
+_ASIDE: Final = 1.35
+_STEEPEST: Final = math.hypot(_ALONG, _ASIDE)
+"""The most that a shard's distance changes a unit of length."""
+
+_TILE_PIXELS: Final = 32
 _ONSET = TEMPORAL_FEATURES.index("onset")
 _BRIGHTNESS = TEMPORAL_FEATURES.index("brightness")
 _PITCH = TEMPORAL_FEATURES.index("pitch_height")
@@ -35,16 +41,7 @@ def render(canvas: Canvas) -> Tensor:
     named = canvas.descriptors
     places, sizes, stretch = _shards(canvas)
     x, y = canvas.x + 0.012 * canvas.noise[0], canvas.y + 0.012 * canvas.noise[1]
-    nearest, second = (torch.full_like(canvas.x, 1e3) for _ in range(2))
-    owner = torch.zeros_like(canvas.x, dtype=torch.long)
-    for index in range(len(places)):
-        along = (x - places[index, 0]) * stretch[index, 0] + (y - places[index, 1]) * stretch[index, 1]
-        aside = (y - places[index, 1]) * stretch[index, 0] - (x - places[index, 0]) * stretch[index, 1]
-        distance = (0.55 * along.abs() + 1.35 * aside.abs()) - sizes[index]
-        closer = distance < nearest
-        second = torch.where(closer, nearest, torch.minimum(second, distance))
-        nearest = torch.where(closer, distance, nearest)
-        owner = torch.where(closer, index, owner)
+    nearest, second, owner = nearest_two(x, y, places, sizes, stretch)
     border = (second - nearest).clamp(min=0)
     draws = torch.rand(len(places), 4, generator=canvas.generator(8))
     normal = 2 * math.pi * draws[owner, 0]
@@ -64,6 +61,42 @@ def render(canvas: Canvas) -> Tensor:
     lab[0] += 0.30 * spark
     lab[0] -= 0.09 * (canvas.x**2 / canvas.half_width**2 + canvas.y**2 / canvas.half_height**2)
     return lab
+
+
+def nearest_two(
+    x: Tensor, y: Tensor, places: Tensor, sizes: Tensor, directions: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the distances (H, W) to the nearest shard and to the second, and which one is the nearest.
+
+    A tile looks only at the shards that may be among its nearest two: no distance changes faster than by
+    `_STEEPEST` a unit, so the distances at its centre bound those in it.
+    """
+    nearest, second = torch.empty_like(x), torch.empty_like(x)
+    owner = torch.empty_like(x, dtype=torch.long)
+    for top in range(0, x.shape[0], _TILE_PIXELS):
+        for left in range(0, x.shape[1], _TILE_PIXELS):
+            tile = slice(top, top + _TILE_PIXELS), slice(left, left + _TILE_PIXELS)
+            x_of, y_of = x[tile], y[tile]
+            spans = [(float(axis.min()), float(axis.max())) for axis in (x_of, y_of)]
+            centre = [torch.tensor([[(low + high) / 2]]) for low, high in spans]
+            at_centre = _distances(*centre, places, sizes, directions).flatten()
+            margin = _STEEPEST * math.hypot(*(high - low for low, high in spans)) / 2
+            # Twice the margin, and a little for rounding.
+            near = at_centre <= at_centre.kthvalue(2).values + 2 * margin + 1e-4
+            chosen = near.nonzero().flatten()
+            distances = _distances(x_of, y_of, places[chosen], sizes[chosen], directions[chosen])
+            first, which = distances.min(dim=0)
+            distances.scatter_(0, which[None], math.inf)
+            nearest[tile], second[tile], owner[tile] = first, distances.amin(dim=0), chosen[which]
+    return nearest, second, owner
+
+
+def _distances(x: Tensor, y: Tensor, places: Tensor, sizes: Tensor, directions: Tensor) -> Tensor:
+    """Return the distances (S, H, W) of points from shards, which are long in their directions."""
+    (place_x, place_y), (cosine, sine) = (pair[:, :, None, None].unbind(1) for pair in (places, directions))
+    along = (x - place_x) * cosine + (y - place_y) * sine
+    aside = (y - place_y) * cosine - (x - place_x) * sine
+    return (_ALONG * along.abs() + _ASIDE * aside.abs()) - sizes[:, None, None]
 
 
 def _shards(canvas: Canvas) -> tuple[Tensor, Tensor, Tensor]:

@@ -24,6 +24,12 @@ from chladni_image_generation.families.embedded.fields import smooth_step
 from chladni_image_generation.families.embedded.looks.canvas import Canvas
 
 _STROKES: Final = 34
+_EDGE: Final = 1.06
+"""Where a stroke ends, in half widths from its middle."""
+
+_LIFTED: Final = 0.02
+"""Pressure below which the brush does not touch the paper."""
+
 _LEVEL = TEMPORAL_FEATURES.index("level")
 _ONSET = TEMPORAL_FEATURES.index("onset")
 _BRIGHTNESS = TEMPORAL_FEATURES.index("brightness")
@@ -57,10 +63,9 @@ def render(canvas: Canvas) -> Tensor:
         begin, end = 0.02 + 0.35 * draw[5] * (1 - nearness), 1.0 - 0.30 * draw[2] * draw[5]
         pressure = smooth_step(level, 0.06, 0.65) * _window(moments, begin, end)
         width = (0.012 + (0.02 + 0.065 * draw[4]) * (0.4 + 0.6 * nearness)) * (0.20 + 0.80 * pressure)
-        lab = _stroked(
-            canvas, lab, path, width, pressure, brightness, index=index, draw=draw, dryness=dryness
-        )
-    return _blotted(canvas, lab)
+        stroke(canvas, lab, path, width, pressure, brightness, index=index, draw=draw, dryness=dryness)
+    _blot(canvas, lab)
+    return lab
 
 
 def _paper(canvas: Canvas) -> Tensor:
@@ -78,7 +83,7 @@ def _window(moments: Tensor, begin: float, end: float) -> Tensor:
     return smooth_step(moments, begin, begin + 0.08) * (1 - smooth_step(moments, end - 0.10, end))
 
 
-def _stroked(
+def stroke(
     canvas: Canvas,
     lab: Tensor,
     path: Tensor,
@@ -89,27 +94,37 @@ def _stroked(
     index: int,
     draw: list[float],
     dryness: float,
-) -> Tensor:
-    """Return the image with one stroke more, along a path (W,) of heights."""
+) -> None:
+    """Add one stroke to the image, along a path (W,) of heights; only pixels under the brush are computed."""
     slope = torch.gradient(path, spacing=canvas.pixel)[0]
-    across = (canvas.y - path) / (1 + slope**2).sqrt() / width
-    inside = 1 - smooth_step(across.abs(), 0.86, 1.06)
-    lanes = canvas.texture(20 + index, 23, 5, canvas.x / canvas.half_width, (across * 0.9).clamp(-1, 1))
+    distance = (canvas.y - path) / (1 + slope**2).sqrt() / width
+    rows, columns = ((distance.abs() < _EDGE) & (pressure > _LIFTED)).nonzero(as_tuple=True)
+    if len(rows) == 0:
+        return
+    # One row of pixels (1, N), as far as the brush touches them.
+    across, pressure = distance[rows, columns][None], pressure[columns][None]
+    inside = 1 - smooth_step(across.abs(), 0.86, _EDGE)
+    along = canvas.x[rows, columns][None] / canvas.half_width
+    lanes = canvas.texture(20 + index, 23, 5, along, (across * 0.9).clamp(-1, 1))
     dry = dryness * (1.15 - pressure)
-    ink = inside * smooth_step(pressure, 0.02, 0.25) * (1 - dry * smooth_step(lanes, -0.2, 0.9))
-    tone = 0.10 + 0.55 * brightness + 0.30 * (draw[3] - 0.5) + 0.06 * lanes
-    colour = canvas.ramp(tone.clamp(0, 0.85).expand_as(canvas.x))
+    ink = inside * smooth_step(pressure, _LIFTED, 0.25) * (1 - dry * smooth_step(lanes, -0.2, 0.9))
+    tone = 0.10 + 0.55 * brightness[columns][None] + 0.30 * (draw[3] - 0.5) + 0.06 * lanes
     if index % 7 == 3:
         colour = canvas.parameters.accent[0][:, None, None] + 0.03 * lanes
+    else:
+        colour = canvas.ramp(tone.clamp(0, 0.85))
     colour[0] += 0.05 * (1 - across.abs().clamp(max=1)) - 0.02
     opacity = (0.45 + 0.50 * draw[4]) * ink
-    return lab + opacity * (colour - lab)
+    under = lab[:, rows, columns][:, None]
+    lab[:, rows, columns] = (under + opacity * (colour - under))[:, 0]
 
 
-def _blotted(canvas: Canvas, lab: Tensor) -> Tensor:
-    """Return the image with a spot of ink at each strong onset, and a spray around it."""
+def _blot(canvas: Canvas, lab: Tensor) -> None:
+    """Add a spot of ink at each strong onset, and a spray around it."""
     course = canvas.parameters.course[0]
     generator = canvas.generator(6)
+    ragged = 0.006 * canvas.noise
+    reach_of_noise = float(ragged.abs().max())
     for segment in range(TEMPORAL_SEGMENTS):
         draws = torch.rand(9, 3, generator=generator).tolist()
         strength = float(smooth_step(course[segment, _ONSET], 0.20, 0.70))
@@ -120,10 +135,18 @@ def _blotted(canvas: Canvas, lab: Tensor) -> Tensor:
         for place, (right, up, size) in enumerate(draws):
             reach = 0.0 if place == 0 else 0.05 + 0.20 * size
             radius = strength * (0.030 + 0.016 * size if place == 0 else 0.004 + 0.008 * right)
-            offset_x = canvas.x - centre - reach * (2 * right - 1)
-            offset_y = canvas.y - height - reach * (2 * up - 1)
-            distance = (offset_x**2 + offset_y**2).sqrt() + 0.006 * canvas.noise[place % 4]
-            cover = (0.85 * smooth_step(radius - distance, -1.5 * canvas.pixel, 1.5 * canvas.pixel))[None]
+            offset_x = canvas.x[0] - centre - reach * (2 * right - 1)
+            offset_y = canvas.y[:, 0] - height - reach * (2 * up - 1)
+            largest = radius + reach_of_noise + 2 * canvas.pixel
+            box = _span(offset_y, largest), _span(offset_x, largest)
+            distance = (offset_x[box[1]] ** 2 + offset_y[box[0], None] ** 2).sqrt() + ragged[place % 4][box]
+            cover = 0.85 * smooth_step(radius - distance, -1.5 * canvas.pixel, 1.5 * canvas.pixel)
             colour = canvas.parameters.palette[0, 0 if place % 3 else 1][:, None, None]
-            lab = lab + cover * (colour - lab)
-    return lab
+            under = lab[:, *box]
+            lab[:, *box] = under + cover * (colour - under)
+
+
+def _span(offsets: Tensor, reach: float) -> slice:
+    """Return where offsets, which rise or fall evenly, are within a reach."""
+    near = (offsets.abs() < reach).nonzero()
+    return slice(int(near[0]), int(near[-1]) + 1) if len(near) else slice(0, 0)
