@@ -78,8 +78,8 @@ def nearest_two(
             tile = slice(top, top + _TILE_PIXELS), slice(left, left + _TILE_PIXELS)
             x_of, y_of = x[tile], y[tile]
             spans = [(float(axis.min()), float(axis.max())) for axis in (x_of, y_of)]
-            centre = [torch.tensor([[(low + high) / 2]]) for low, high in spans]
-            at_centre = _distances(*centre, places, sizes, directions).flatten()
+            centre_x, centre_y = (torch.tensor([[(low + high) / 2]]) for low, high in spans)
+            at_centre = _distances(centre_x, centre_y, places, sizes, directions).flatten()
             margin = _STEEPEST * math.hypot(*(high - low for low, high in spans)) / 2
             # Twice the margin, and a little for rounding.
             near = at_centre <= at_centre.kthvalue(2).values + 2 * margin + 1e-4
