@@ -27,6 +27,8 @@ class ImageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     IMAGE_FORMAT_PNG: _ClassVar[ImageFormat]
     IMAGE_FORMAT_JPEG: _ClassVar[ImageFormat]
     IMAGE_FORMAT_WEBP: _ClassVar[ImageFormat]
+    IMAGE_FORMAT_SVG: _ClassVar[ImageFormat]
+    IMAGE_FORMAT_PDF: _ClassVar[ImageFormat]
 
 class PcmEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -49,6 +51,8 @@ IMAGE_FORMAT_UNSPECIFIED: ImageFormat
 IMAGE_FORMAT_PNG: ImageFormat
 IMAGE_FORMAT_JPEG: ImageFormat
 IMAGE_FORMAT_WEBP: ImageFormat
+IMAGE_FORMAT_SVG: ImageFormat
+IMAGE_FORMAT_PDF: ImageFormat
 PCM_ENCODING_UNSPECIFIED: PcmEncoding
 PCM_ENCODING_INT16: PcmEncoding
 PCM_ENCODING_FLOAT32: PcmEncoding
