@@ -34,6 +34,20 @@ async def test_prompts_are_written_for_audio_or_for_features(async_client, scrip
             await async_client.write_prompts(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("features", "field"), [({"tempo": 90}, "features.tempo"), ({"key": 1}, "features.key")]
+)
+async def test_wrong_features_are_named_before_anything_is_sent(async_client, script, features, field):
+    for call in (
+        async_client.write_prompts(features=features),
+        async_client.score_prompts(["a"], features=features),
+    ):
+        with pytest.raises(chladni.InvalidInputError) as caught:
+            await call
+        assert caught.value.violations[0].field == field
+    assert not script.requests
+
+
 async def test_prompts_are_scored(async_client):
     scores = await async_client.score_prompts(["a", "b"])
     assert scores.scores == (chladni.PromptScore(0.5, 0.25, None, 1.0),) * 2

@@ -1,121 +1,72 @@
-"""What is said of music in a few words: the features that prompts are written for, and its course over time.
-
-Both ends use it: the gateway for clips that prompts are wanted for, and the client for analyses that it has.
-"""
+"""The features of music by name, as JSON has them, and as messages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import fmean
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from chladni_contract.descriptor_space import DESCRIPTOR_NAMES, TEMPORAL_FEATURES, TEMPORAL_SEGMENTS
+from chladni.music.v1 import music_pb2
+from chladni_contract.errors import InvalidInputError, Reason
 
-if TYPE_CHECKING:
-    from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
-
-_FLAT_CENTS: Final = 200.0
-_MAX_NUMERALS: Final = 8
-_QUARTERS: Final = ("first quarter", "second quarter", "third quarter", "last quarter")
-_LOUD, _SOFT = 1.15, 0.85
-_LOUD_MARKINGS: Final = frozenset({"f", "ff"})
-_SOFT_MARKINGS: Final = frozenset({"pp", "p"})
+_NAMES: Final = tuple(field.name for field in music_pb2.MusicFeatures.DESCRIPTOR.fields)
+_WORD_LISTS: Final = frozenset({"mood"})
+_NUMBERS: Final = frozenset({"tempo_bpm", "valence", "arousal"})
+_MAX_SHOWN: Final = 60
 
 
-def music_features(analysis: music_pb2.AnalyzeMusicResponse) -> dict[str, Any]:
-    """Return the features of music by the names that writers of prompts take; what is unknown is absent.
+def to_features_message(values: Mapping[str, Any]) -> music_pb2.MusicFeatures:
+    """Return features as a message.
 
     Args:
-        analysis: What `MusicService.AnalyzeMusic` found.
+        values: Features by name; texts may be lists of words, and `mood` may be one text. `None` is absent.
+
+    Raises:
+        InvalidInputError: A name is unknown, or a value has the wrong type. Services check ranges.
     """
-    features: dict[str, Any] = {}
-    if analysis.keys:
-        features |= {"key": analysis.keys[0].key, "tonality": analysis.keys[0].tonality}
-    if analysis.tempos:
-        features["tempo_bpm"] = round(min(1000.0, max(1.0, analysis.tempos[0].beats_per_minute)), 1)
-    if analysis.meter.signature:
-        features["time_signature"] = analysis.meter.signature
-    if analysis.HasField("mood"):
-        features |= {
-            "mood": list(analysis.mood.words[:3]),
-            "valence": round(min(1.0, max(-1.0, analysis.mood.valence)), 3),
-            "arousal": round(min(1.0, max(-1.0, analysis.mood.arousal)), 3),
-        }
-    if contour := contour_shape([point.cents for point in analysis.contour.points]):
-        features["melody_contour"] = contour
-    if numerals := _numerals(analysis):
-        features["harmonic_progression"] = " ".join(numerals)
-    if dynamics := _dynamics(analysis.dynamics):
-        features["dynamic_intensity"] = dynamics
-    return features
+    message = music_pb2.MusicFeatures()
+    for name, value in values.items():
+        if name not in _NAMES:
+            raise _invalid(name, f"is not known; the features are {', '.join(_NAMES)}")
+        if value is None:
+            continue
+        if name in _NUMBERS:
+            setattr(message, name, _number(name, value))
+        elif name in _WORD_LISTS:
+            message.mood.extend(_words(name, value))
+        else:
+            setattr(message, name, " ".join(_words(name, value)))
+    return message
 
 
-def contour_shape(cents: Sequence[float]) -> str:
-    """Return the shape of a melody: ascending, descending, arch, valley, wavy or flat; empty without points.
-
-    Args:
-        cents: Pitches in cents, in the order of time.
-    """
-    if len(cents) < 3:
-        return ""
-    third = max(1, len(cents) // 3)
-    begin, middle, end = fmean(cents[:third]), fmean(cents[third:-third] or cents), fmean(cents[-third:])
-    ordered = sorted(cents)
-    spread = ordered[int(0.9 * (len(ordered) - 1))] - ordered[int(0.1 * (len(ordered) - 1))]
-    if spread < _FLAT_CENTS:
-        return "flat"
-    rise, bulge = end - begin, middle - (begin + end) / 2.0
-    if abs(bulge) >= max(0.5 * abs(rise), 0.3 * spread):
-        return "arch" if bulge > 0.0 else "valley"
-    if abs(rise) >= 0.35 * spread:
-        return "ascending" if rise > 0.0 else "descending"
-    return "wavy"
+def to_features(message: music_pb2.MusicFeatures) -> dict[str, Any]:
+    """Return features by name; what is not known is absent."""
+    return {
+        field.name: list(value) if field.name in _WORD_LISTS else value
+        for field, value in message.ListFields()
+    }
 
 
-def time_course(values: Sequence[float]) -> str:
-    """Return the course of audio over time in words, quarter by quarter.
-
-    Args:
-        values: Its embedding in the space of descriptors.
-    """
-    width = len(TEMPORAL_FEATURES)
-    begin = len(DESCRIPTOR_NAMES)
-    segments = [
-        dict(zip(TEMPORAL_FEATURES, values[begin + n * width : begin + (n + 1) * width], strict=True))
-        for n in range(TEMPORAL_SEGMENTS)
-    ]
-    per_quarter = TEMPORAL_SEGMENTS // len(_QUARTERS)
-    quarters = [segments[n : n + per_quarter] for n in range(0, TEMPORAL_SEGMENTS, per_quarter)]
-    words = (("loud", "soft", "level"), ("bright", "dark", "brightness"), ("busy", "sparse", "onset"))
-    described = []
-    for name, quarter in zip(_QUARTERS, quarters, strict=True):
-        found = [_compared(more, less, feature, quarter, segments) for more, less, feature in words]
-        described.append(f"{name} {', '.join(word for word in found if word) or 'as the whole'}")
-    return "; ".join(described)
+def _words(name: str, value: Any) -> list[str]:
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(map(_is_text, words)):
+        raise _invalid(name, "must be a text or a list of texts")
+    return list(words)
 
 
-def _compared(
-    more: str, less: str, feature: str, part: Sequence[dict[str, float]], whole: Sequence[dict[str, float]]
-) -> str:
-    mean = fmean(segment[feature] for segment in whole)
-    here = fmean(segment[feature] for segment in part)
-    return more if here > mean * _LOUD + 1e-6 else less if here < mean * _SOFT - 1e-6 else ""
+def _is_text(value: Any) -> bool:
+    """Return whether a value is a text that UTF-8 can express."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _numerals(analysis: music_pb2.AnalyzeMusicResponse) -> list[str]:
-    """Return the degrees of the chords, each once in a row."""
-    numerals: list[str] = []
-    for chord in analysis.chords:
-        if chord.roman_numeral and numerals[-1:] != [chord.roman_numeral]:
-            numerals.append(chord.roman_numeral)
-    return numerals[:_MAX_NUMERALS]
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _invalid(name, "must be a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise _invalid(name, "must be a number that fits 64 bits") from None
 
 
-def _dynamics(dynamics: music_pb2.Dynamics) -> str:
-    """Return the course of the level, or how loud it is if it is steady."""
-    if dynamics.course == "steady":
-        if dynamics.marking in _LOUD_MARKINGS:
-            return "loud"
-        if dynamics.marking in _SOFT_MARKINGS:
-            return "soft"
-    return dynamics.course
+def _invalid(name: object, problem: str) -> InvalidInputError:
+    field = f"features.{str(name)[:_MAX_SHOWN]}"
+    return InvalidInputError(Reason.INVALID_FIELD, f"{field} {problem}.", field=field)

@@ -11,8 +11,12 @@ from typing import Final
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from chladni.audio.v1 import audio_feature_service_pb2, audio_feature_service_pb2_grpc
-from chladni.audio.v1alpha1 import music_service_pb2, music_service_pb2_grpc
+from chladni.audio.v1 import (
+    audio_feature_service_pb2,
+    audio_feature_service_pb2_grpc,
+    music_service_pb2,
+    music_service_pb2_grpc,
+)
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.decoding import AudioDecoder, new_process_pool

@@ -6,8 +6,8 @@ import grpc
 import numpy as np
 import pytest
 
-from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.composition import SERVICE_NAMES, compose
 from chladni_audio_features.config import AudioFeaturesSettings
@@ -42,7 +42,9 @@ async def test_a_clip_is_analysed(stub, sounds, files):
     first = response.contour.points[5]
     assert first.cents == pytest.approx(0.0, abs=20.0)
     assert response.meter.signature
-    assert response.dynamics.course == "steady"
+    assert response.keys[0].tonality == music_pb2.TONALITY_MAJOR
+    assert response.dynamics.course == music_pb2.DYNAMICS_COURSE_STEADY
+    assert (response.features.key, response.features.tonality) == ("A major", "major")
     assert response.mood.words
     assert response.processing_time.ToTimedelta().total_seconds() > 0
 

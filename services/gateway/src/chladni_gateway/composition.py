@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from chladni.audio.v1alpha1 import music_service_pb2
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import music_service_pb2
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
 from chladni.gateway.v1 import (
     anomaly_service_pb2,
     audio_service_pb2,
@@ -25,8 +25,8 @@ from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
-from chladni.image.v1alpha1 import prompt_service_pb2
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.image.v1 import prompt_service_pb2
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni_gateway.access.authenticator import SignInCookies
 from chladni_gateway.application import Application
 from chladni_gateway.backends.anomaly import AnomalyClient

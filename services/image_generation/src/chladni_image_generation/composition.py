@@ -15,8 +15,7 @@ import torch
 from prometheus_client import CollectorRegistry
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni.image.v1 import image_generation_service_pb2_grpc
-from chladni.image.v1alpha1 import prompt_service_pb2, prompt_service_pb2_grpc
+from chladni.image.v1 import image_generation_service_pb2_grpc, prompt_service_pb2, prompt_service_pb2_grpc
 from chladni_contract.errors import ChladniError
 from chladni_image_generation.config import ImageGenerationSettings
 from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread

@@ -10,12 +10,11 @@ from contextlib import AsyncExitStack
 import grpc
 import numpy as np
 import pytest
-from google.protobuf.json_format import ParseDict
-from google.protobuf.struct_pb2 import Struct, Value
 
-from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni.media.v1 import media_pb2
+from chladni.music.v1 import music_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
@@ -32,12 +31,12 @@ from chladni_runtime.server.receiver import MessageReceiver
 _RECEIVER = MessageReceiver(
     Arrivals(capacity=64, slow_capacity=8, timeout_seconds=60), max_bytes=1024 * 1024, stream_idle_seconds=60
 )
-FEATURES = ParseDict({"key": "A minor", "tempo_bpm": 70, "mood": ["sad"], "valence": -0.5}, Struct())
+FEATURES = music_pb2.MusicFeatures(key="A minor", tempo_bpm=70, mood=["sad"], valence=-0.5)
 
 
 def number(value):
     """Features with a number that JSON may not know."""
-    return Struct(fields={"valence": Value(number_value=value)})
+    return music_pb2.MusicFeatures(valence=value)
 
 
 class HangingWriter:
@@ -129,14 +128,14 @@ async def test_prompts_are_scored_in_order(stub):
             "convergent_count",
             Reason.INVALID_FIELD,
         ),
-        (prompt_pb2.WritePromptsRequest(features=number(math.nan)), "features", Reason.INVALID_FIELD),
+        (prompt_pb2.WritePromptsRequest(features=number(math.nan)), "features.valence", Reason.INVALID_FIELD),
         (
             prompt_pb2.ScorePromptsRequest(prompts=["a"], features=number(math.inf)),
-            "features",
+            "features.valence",
             Reason.INVALID_FIELD,
         ),
         (
-            prompt_pb2.WritePromptsRequest(features=FEATURES, audio=media_pb2.AudioClip(content=b"RIFF")),
+            prompt_pb2.WritePromptsRequest(audio=media_pb2.AudioClip(content=b"RIFF")),
             "audio",
             Reason.INVALID_FIELD,
         ),

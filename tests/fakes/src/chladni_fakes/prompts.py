@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.json_format import MessageToDict
-
-from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 
 if TYPE_CHECKING:
     from chladni_contract.errors import ChladniError
@@ -42,7 +40,7 @@ class ScriptedPrompts(prompt_grpc.PromptServiceServicer):
         divergent = request.divergent_count if request.HasField("divergent_count") else 2
         styles = [prompt_pb2.PROMPT_STYLE_CONVERGENT] * convergent
         styles += [prompt_pb2.PROMPT_STYLE_DIVERGENT] * divergent
-        key = MessageToDict(request.features).get("key", "no key")
+        key = request.features.key or "no key"
         return prompt_pb2.WritePromptsResponse(
             prompts=[
                 prompt_pb2.Prompt(

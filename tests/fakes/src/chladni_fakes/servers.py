@@ -12,10 +12,10 @@ from grpc_health.v1._async import HealthServicer
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni.similarity.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc

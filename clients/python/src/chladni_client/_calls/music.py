@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
-from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
+from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.music.v1 import music_pb2 as music_features_pb2
 from chladni_client._calls.base import Calls
 from chladni_client._messages import requests
 from chladni_client._messages.music_results import to_music_analysis, to_prompt_scores, to_written_prompts
+from chladni_client.errors import InvalidInputError
+from chladni_contract import errors as contract_errors
+from chladni_contract.errors import FieldViolation
+from chladni_contract.music_features import to_features_message
 
 if TYPE_CHECKING:
     from chladni_client.types.audio import AudioInput
@@ -71,6 +76,7 @@ class MusicCalls(Calls):
 
         Raises:
             TypeError: Neither audio nor features are given, or both.
+            InvalidInputError: A feature is unknown, or has a value of the wrong type.
         """
         if (audio is None) is (features is None):
             raise TypeError("give either audio or features")
@@ -83,9 +89,8 @@ class MusicCalls(Calls):
             writer=writer,
             with_time_course=with_time_course,
             audio=await requests.to_optional_clip(audio, sample_rate_hz),
+            features=_to_features(features),
         )
-        if features is not None:
-            request.features.update(features)
         seconds = self._timeouts.creation_seconds if timeout_seconds is None else timeout_seconds
         return to_written_prompts(await self._call(self._prompt_stub.WritePrompts, request, seconds))
 
@@ -105,11 +110,24 @@ class MusicCalls(Calls):
             reference_prompts: Prompts of other music, against which originality is measured too.
             timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
         """
-        request = prompt_pb2.ScorePromptsRequest(prompts=prompts, reference_prompts=reference_prompts)
-        if features is not None:
-            request.features.update(features)
+        request = prompt_pb2.ScorePromptsRequest(
+            prompts=prompts,
+            reference_prompts=reference_prompts,
+            features=_to_features(features),
+        )
         return to_prompt_scores(await self._call(self._prompt_stub.ScorePrompts, request, timeout_seconds))
 
     @property
     def _prompt_stub(self) -> prompt_grpc.PromptServiceAsyncStub:
         return prompt_grpc.PromptServiceStub(self._gateway.channel)
+
+
+def _to_features(values: Mapping[str, Any] | None) -> music_features_pb2.MusicFeatures | None:
+    if values is None:
+        return None
+    try:
+        return to_features_message(values)
+    except contract_errors.InvalidInputError as error:
+        field = error.metadata["field"]
+        violation = FieldViolation(field, str(error).removeprefix(f"{field} "))
+        raise InvalidInputError(str(error), reason="INVALID_FIELD", violations=[violation]) from None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.json_format import MessageToDict
-
-from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
+from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
 from chladni_client._messages.audio_results import to_audio_properties, to_warnings
 from chladni_client.types.music import (
     Beats,
@@ -22,16 +21,22 @@ from chladni_client.types.music import (
     TempoCandidate,
     WrittenPrompts,
 )
-from chladni_contract.music_features import music_features
+from chladni_contract.music_features import to_features
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
 
-    from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
-
 _STYLES: Final = {
     prompt_pb2.PROMPT_STYLE_CONVERGENT: PromptStyle.CONVERGENT,
     prompt_pb2.PROMPT_STYLE_DIVERGENT: PromptStyle.DIVERGENT,
+}
+_TONALITIES: Final = {music_pb2.TONALITY_MAJOR: "major", music_pb2.TONALITY_MINOR: "minor"}
+_COURSES: Final = {
+    music_pb2.DYNAMICS_COURSE_STEADY: "steady",
+    music_pb2.DYNAMICS_COURSE_CRESCENDO: "crescendo",
+    music_pb2.DYNAMICS_COURSE_DIMINUENDO: "diminuendo",
+    music_pb2.DYNAMICS_COURSE_SWELL: "swell",
+    music_pb2.DYNAMICS_COURSE_DIP: "dip",
 }
 
 
@@ -39,7 +44,10 @@ def to_music_analysis(response: music_pb2.AnalyzeMusicResponse) -> MusicAnalysis
     """Return the analysis of a message."""
     return MusicAnalysis(
         audio=to_audio_properties(response.audio),
-        keys=tuple(KeyCandidate(key.key, key.confidence, key.tonality, key.tonic) for key in response.keys),
+        keys=tuple(
+            KeyCandidate(key.key, key.confidence, _TONALITIES.get(key.tonality, ""), key.tonic)
+            for key in response.keys
+        ),
         tempos=tuple(TempoCandidate(tempo.beats_per_minute, tempo.confidence) for tempo in response.tempos),
         time_signature=response.meter.signature,
         time_signature_confidence=response.meter.confidence,
@@ -69,13 +77,13 @@ def to_music_analysis(response: music_pb2.AnalyzeMusicResponse) -> MusicAnalysis
         ),
         dynamics=Dynamics(
             tuple((_seconds(point.time), point.level_dbfs) for point in response.dynamics.points),
-            response.dynamics.course,
+            _COURSES.get(response.dynamics.course, ""),
             response.dynamics.confidence,
             response.dynamics.marking,
             response.dynamics.range_db,
         ),
         abc_notation=response.abc_notation,
-        features=music_features(response),
+        features=to_features(response.features),
         warnings=to_warnings(response.warnings),
     )
 
@@ -90,7 +98,7 @@ def to_written_prompts(response: prompt_pb2.WritePromptsResponse) -> WrittenProm
         writer=response.writer,
         model=response.model,
         seed=response.seed if response.HasField("seed") else None,
-        features=MessageToDict(response.features),
+        features=to_features(response.features),
         time_course=response.time_course,
     )
 

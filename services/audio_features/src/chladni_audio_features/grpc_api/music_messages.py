@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
 import numpy as np
 from google.protobuf.duration_pb2 import Duration
 
-from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.music.v1 import music_pb2 as features_pb2
 from chladni_audio_features.extraction import SourceProperties
 from chladni_audio_features.grpc_api.responses import to_properties_message
 from chladni_audio_features.music.analysis import MusicAnalysis
@@ -15,6 +20,18 @@ from chladni_audio_features.music.dynamics import Dynamics
 from chladni_audio_features.music.key import KeyCandidate, roman_numeral
 from chladni_audio_features.music.melody import MelodyContour
 from chladni_contract.warnings import to_warning_message
+
+_COURSES: Final[Mapping[str, music_pb2.DynamicsCourse]] = {
+    "steady": music_pb2.DYNAMICS_COURSE_STEADY,
+    "crescendo": music_pb2.DYNAMICS_COURSE_CRESCENDO,
+    "diminuendo": music_pb2.DYNAMICS_COURSE_DIMINUENDO,
+    "swell": music_pb2.DYNAMICS_COURSE_SWELL,
+    "dip": music_pb2.DYNAMICS_COURSE_DIP,
+}
+_MIN_BPM: Final = 1.0
+_MAX_BPM: Final = 1000.0
+_MAX_MOOD_WORDS: Final = 3
+_MAX_NUMERALS: Final = 8
 
 
 def to_music_message(
@@ -40,15 +57,42 @@ def to_music_message(
         chords=[_to_chord(chord, key) for chord in analysis.chords],
         dynamics=_to_dynamics(analysis.dynamics),
         abc_notation=analysis.abc_notation,
+        features=to_features_message(analysis),
         processing_time=_to_duration(processing_seconds),
     )
+
+
+def to_features_message(analysis: MusicAnalysis) -> features_pb2.MusicFeatures:
+    """Convert what is most confident in an analysis to features; what is unknown is absent."""
+    features = features_pb2.MusicFeatures(
+        time_signature=analysis.meter.signature,
+        mood=analysis.mood.words[:_MAX_MOOD_WORDS],
+        valence=round(analysis.mood.valence, 3),
+        arousal=round(analysis.mood.arousal, 3),
+        melody_contour=analysis.contour.shape,
+        dynamic_intensity=analysis.dynamics.intensity,
+    )
+    if analysis.keys:
+        key = analysis.keys[0]
+        features.key, features.tonality = key.name, "major" if key.is_major else "minor"
+        features.harmonic_progression = " ".join(_numerals(analysis.chords, key))
+    if analysis.meter.tempos:
+        tempo_bpm = analysis.meter.tempos[0].beats_per_minute
+        features.tempo_bpm = round(min(_MAX_BPM, max(_MIN_BPM, tempo_bpm)), 1)
+    return features
+
+
+def _numerals(chords: Sequence[ChordSegment], key: KeyCandidate) -> list[str]:
+    """Return the degrees of the chords, each once in a row."""
+    numerals = [roman_numeral(chord, key) for chord in chords]
+    return [numeral for numeral, _ in groupby(filter(None, numerals))][:_MAX_NUMERALS]
 
 
 def _to_key(key: KeyCandidate) -> music_pb2.KeyCandidate:
     return music_pb2.KeyCandidate(
         key=key.name,
         confidence=key.confidence,
-        tonality="major" if key.is_major else "minor",
+        tonality=music_pb2.TONALITY_MAJOR if key.is_major else music_pb2.TONALITY_MINOR,
         tonic=key.tonic,
     )
 
@@ -94,7 +138,7 @@ def _to_dynamics(dynamics: Dynamics) -> music_pb2.Dynamics:
             music_pb2.DynamicsPoint(time=_to_duration(second), level_dbfs=level)
             for second, level in zip(dynamics.times_seconds, dynamics.levels_dbfs, strict=True)
         ],
-        course=dynamics.course,
+        course=_COURSES[dynamics.course],
         confidence=dynamics.confidence,
         marking=dynamics.marking,
         range_db=dynamics.range_db,

@@ -7,8 +7,8 @@ from typing import Any
 
 import grpc
 
-from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
-from chladni.audio.v1alpha1 import music_service_pb2_grpc
+from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import music_service_pb2_grpc
 from chladni_audio_features.extraction import FeatureExtractor
 from chladni_audio_features.grpc_api.music_messages import to_music_message
 from chladni_audio_features.grpc_api.requests import read_clip, read_clip_part

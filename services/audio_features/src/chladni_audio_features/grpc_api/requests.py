@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
-from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import music_service_pb2 as music_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.analysis.clip_analysis import MelRequest

@@ -17,6 +17,8 @@ _RAMP_DB: Final = 5.0
 _DOUBT_DB: Final = 1.6
 # Where musicians' words lie between the softest and the loudest of mastered music, upper bounds in dBFS.
 _MARKINGS: Final = ((-42.0, "pp"), (-34.0, "p"), (-27.0, "mp"), (-20.0, "mf"), (-13.0, "f"), (np.inf, "ff"))
+_LOUD_MARKINGS: Final = frozenset({"f", "ff"})
+_SOFT_MARKINGS: Final = frozenset({"pp", "p"})
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,16 @@ class Dynamics:
     marking: str
     range_db: float
     confidence: float
+
+    @property
+    def intensity(self) -> str:
+        """Course of the level; "loud" or "soft" if it is steady and so."""
+        if self.course == "steady":
+            if self.marking in _LOUD_MARKINGS:
+                return "loud"
+            if self.marking in _SOFT_MARKINGS:
+                return "soft"
+        return self.course
 
 
 def measure_dynamics(samples: npt.NDArray[np.float32]) -> Dynamics:

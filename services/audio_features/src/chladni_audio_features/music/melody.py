@@ -38,6 +38,8 @@ _LEAP_COST: Final = 0.035
 _VOICING_COST: Final = 0.9
 _UNVOICED_SALIENCE: Final = 0.28
 _WINDOW: Final = 4096
+_FLAT_CENTS: Final = 200.0
+_SPREAD_QUANTILES: Final = (0.1, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,26 @@ class MelodyContour:
         """Mean confidence of the voiced points; 0 without any."""
         voiced = self.confidences > 0.0
         return float(self.confidences[voiced].mean()) if voiced.any() else 0.0
+
+    @property
+    def shape(self) -> str:
+        """Shape of the melody: ascending, descending, arch, valley, wavy or flat; empty without a melody."""
+        cents = self.cents[~np.isnan(self.cents)]
+        if len(cents) < 3:
+            return ""
+        third = len(cents) // 3
+        begin, end = float(cents[:third].mean()), float(cents[-third:].mean())
+        middle = float(cents[third:-third].mean())
+        low, high = np.quantile(cents, _SPREAD_QUANTILES, method="lower")
+        spread = float(high - low)
+        if spread < _FLAT_CENTS:
+            return "flat"
+        rise, bulge = end - begin, middle - (begin + end) / 2.0
+        if abs(bulge) >= max(0.5 * abs(rise), 0.3 * spread):
+            return "arch" if bulge > 0.0 else "valley"
+        if abs(rise) >= 0.35 * spread:
+            return "ascending" if rise > 0.0 else "descending"
+        return "wavy"
 
 
 def trace_melody(frames: MusicFrames) -> MelodyContour:

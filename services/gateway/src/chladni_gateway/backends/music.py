@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.json_format import MessageToDict
 
-from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
-from chladni_contract.music_features import music_features
+from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
+from chladni_contract.music_features import to_features
 from chladni_gateway.backends.messages import to_clip_message
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
@@ -62,18 +62,21 @@ class MusicClient(BackendClient["music_grpc.MusicServiceAsyncStub"]):
                 always_print_fields_with_no_presence=True,
             )
         )
-        return fields | {"features": music_features(response)}
+        return fields | {"features": to_features(response.features)}
 
 
 def _plain(value: Any, name: str = "") -> Any:
-    """Replace durations such as "1.5s", known by their field's name, by seconds."""
+    """Replace durations such as "1.5s", known by their field's name, by seconds, and enum values by words."""
     if isinstance(value, dict):
         return {key: _plain(part, key) for key, part in value.items()}
     if isinstance(value, list):
         return [_plain(part, name) for part in value]
     if isinstance(value, str) and name in _DURATIONS:
         return float(value.removesuffix("s"))
+    if isinstance(value, str) and name in _ENUM_PREFIXES:
+        return value.removeprefix(_ENUM_PREFIXES[name]).removeprefix("UNSPECIFIED").lower()
     return value
 
 
 _DURATIONS: Final = frozenset({"time", "times", "downbeats", "start", "end", "duration", "processing_time"})
+_ENUM_PREFIXES: Final = {"tonality": "TONALITY_", "course": "DYNAMICS_COURSE_"}

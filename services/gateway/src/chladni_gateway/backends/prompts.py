@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.json_format import MessageToDict
-
-from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni_contract.music_features import to_features, to_features_message
 from chladni_gateway.backends.messages import to_embedding, to_embedding_message
 from chladni_gateway.domain.prompts import (
     EmbeddedPrompts,
@@ -77,6 +76,7 @@ class PromptClient(BackendClient["prompt_grpc.PromptServiceAsyncStub"]):
             ChladniError: A value is wrong, the writer cannot be used or refuses, or the service failed.
         """
         request = prompt_pb2.WritePromptsRequest(
+            features=to_features_message(query.music.features),
             convergent_count=query.convergent_count,
             divergent_count=query.divergent_count,
             convergent_temperature=query.convergent_temperature,
@@ -85,7 +85,6 @@ class PromptClient(BackendClient["prompt_grpc.PromptServiceAsyncStub"]):
             writer=query.writer,
             time_course=query.music.time_course,
         )
-        request.features.update(query.music.features)
         response = await self.write(request, deadline)
         return WrittenPrompts(
             prompts=tuple(
@@ -95,7 +94,7 @@ class PromptClient(BackendClient["prompt_grpc.PromptServiceAsyncStub"]):
             writer=response.writer,
             model=response.model,
             seed=response.seed if response.HasField("seed") else None,
-            features=MessageToDict(response.features),
+            features=to_features(response.features),
             time_course=response.time_course,
             processing_seconds=response.processing_time.ToNanoseconds() / 1e9,
         )
@@ -113,9 +112,11 @@ class PromptClient(BackendClient["prompt_grpc.PromptServiceAsyncStub"]):
         Raises:
             ChladniError: A value is wrong, or the service failed.
         """
-        request = prompt_pb2.ScorePromptsRequest(prompts=prompts, reference_prompts=references)
-        if features is not None:
-            request.features.update(features)
+        request = prompt_pb2.ScorePromptsRequest(
+            prompts=prompts,
+            reference_prompts=references,
+            features=None if features is None else to_features_message(features),
+        )
         response = await self.score(request, deadline)
         return PromptScores(
             scores=tuple(

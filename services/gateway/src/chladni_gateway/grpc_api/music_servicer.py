@@ -1,10 +1,10 @@
-"""`chladni.audio.v1alpha1.MusicService`, as audio-features serves it."""
+"""`chladni.audio.v1.MusicService`, as audio-features serves it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.callers.deadlines import deadline_of
@@ -13,7 +13,7 @@ from chladni_gateway.grpc_api.requests import to_clip
 if TYPE_CHECKING:
     import grpc
 
-    from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
+    from chladni.audio.v1 import music_service_pb2 as music_pb2
     from chladni_gateway.application import Application
     from chladni_gateway.backends.music import MusicClient
 

@@ -1,11 +1,12 @@
-"""`chladni.image.v1alpha1.PromptService`, as image-generation serves it, for clips too."""
+"""`chladni.image.v1.PromptService`, as image-generation serves it, for clips too."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni_contract.music_features import to_features_message
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.callers.deadlines import deadline_of
@@ -48,9 +49,8 @@ class PromptServicer(prompt_grpc.PromptServiceServicer):
             )
             described = prompt_pb2.WritePromptsRequest()
             described.CopyFrom(request)
-            described.ClearField("audio")
             described.ClearField("with_time_course")
-            described.features.update(music.features)
+            described.features.CopyFrom(to_features_message(music.features))
             described.time_course = music.time_course or request.time_course
             request = described
         with at_stage(Stage.IMAGE_GENERATION):
@@ -74,16 +74,10 @@ class PromptServicer(prompt_grpc.PromptServiceServicer):
 
 
 def _check(request: prompt_pb2.WritePromptsRequest) -> None:
-    has_audio = request.HasField("audio")
     validator = RequestValidator()
     validator.check(
-        "features",
-        valid=not (has_audio and request.HasField("features")),
-        description="does not go with audio, whose features are found; send one of them.",
-    )
-    validator.check(
         "with_time_course",
-        valid=has_audio or not request.with_time_course,
+        valid=request.HasField("audio") or not request.with_time_course,
         description="needs audio; send the course itself as time_course.",
     )
     validator.raise_if_invalid()

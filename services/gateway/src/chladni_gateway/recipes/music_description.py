@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Final
 
-from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
-from chladni_contract.music_features import time_course
+from chladni_contract.descriptor_space import (
+    COMPONENT_COUNT,
+    DESCRIPTOR_NAMES,
+    DESCRIPTOR_SPACE,
+    TEMPORAL_FEATURES,
+    TEMPORAL_SEGMENTS,
+)
 from chladni_gateway.domain.prompts import MusicDescription
 from chladni_gateway.domain.stages import Stage, at_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chladni_gateway.domain.audio import AudioClip, Embedding
     from chladni_gateway.domain.ports import AudioAnalyzer, MusicAnalyzer
     from chladni_runtime.execution.deadlines import Deadline
+
+_QUARTERS: Final = ("first quarter", "second quarter", "third quarter", "last quarter")
+_LOUD, _SOFT = 1.15, 0.85
 
 
 class ClipDescriber:
@@ -49,3 +60,33 @@ def course_of(embedding: Embedding) -> str:
     if embedding.space != DESCRIPTOR_SPACE or embedding.shape != (COMPONENT_COUNT,):
         return ""
     return time_course(struct.unpack(f"<{COMPONENT_COUNT}f", embedding.data))
+
+
+def time_course(values: Sequence[float]) -> str:
+    """Return the course of audio over time in words, quarter by quarter.
+
+    Args:
+        values: Its embedding in the space of descriptors.
+    """
+    width = len(TEMPORAL_FEATURES)
+    begin = len(DESCRIPTOR_NAMES)
+    segments = [
+        dict(zip(TEMPORAL_FEATURES, values[begin + n * width : begin + (n + 1) * width], strict=True))
+        for n in range(TEMPORAL_SEGMENTS)
+    ]
+    per_quarter = TEMPORAL_SEGMENTS // len(_QUARTERS)
+    quarters = [segments[n : n + per_quarter] for n in range(0, TEMPORAL_SEGMENTS, per_quarter)]
+    words = (("loud", "soft", "level"), ("bright", "dark", "brightness"), ("busy", "sparse", "onset"))
+    described = []
+    for name, quarter in zip(_QUARTERS, quarters, strict=True):
+        found = [_compared(more, less, feature, quarter, segments) for more, less, feature in words]
+        described.append(f"{name} {', '.join(word for word in found if word) or 'as the whole'}")
+    return "; ".join(described)
+
+
+def _compared(
+    more: str, less: str, feature: str, part: Sequence[dict[str, float]], whole: Sequence[dict[str, float]]
+) -> str:
+    mean = fmean(segment[feature] for segment in whole)
+    here = fmean(segment[feature] for segment in part)
+    return more if here > mean * _LOUD + 1e-6 else less if here < mean * _SOFT - 1e-6 else ""

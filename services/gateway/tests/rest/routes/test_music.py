@@ -5,8 +5,8 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
 from chladni.media.v1 import media_pb2
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 from chladni_contract.status import from_rpc_error
@@ -30,6 +30,14 @@ async def test_the_answer_has_the_fields_of_the_contract_and_times_in_seconds(ba
         "confidence": 0.5,
     }
     assert fields["abc_notation"].startswith("X:1")
+    assert fields["dynamics"] == {
+        "course": "crescendo",
+        "marking": "mf",
+        "confidence": 0.0,
+        "points": [],
+        "range_db": 0.0,
+    }
+    assert fields["features"]["key"] == "A minor"
     assert fields["meter"] == {"signature": "4/4", "confidence": 0.5}
     assert backends.music.requests.pop().audio.content == b"RIFF"
 

@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import grpc
 import numpy as np
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Struct
 
-from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc
+from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1 import prompt_service_pb2_grpc
+from chladni.music.v1 import music_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
-from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.music_features import to_features
 from chladni_contract.tensors import to_array, to_tensor
 from chladni_image_generation.generation import MAX_SEED
 from chladni_image_generation.prompts.features import MusicFeatures, read_features
@@ -238,15 +237,8 @@ def _given(request: prompt_pb2.WritePromptsRequest, field: str, default: float) 
     return getattr(request, field) if request.HasField(field) else default
 
 
-def _features_of(message: Struct) -> MusicFeatures:
-    try:
-        return read_features(MessageToDict(message))
-    except ValueError as error:  # JSON has no number that is not finite
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            "features holds a number that is not finite; leave it out.",
-            field="features",
-        ) from error
+def _features_of(message: music_pb2.MusicFeatures) -> MusicFeatures:
+    return read_features(to_features(message))
 
 
 def _check_texts(request: prompt_pb2.ScorePromptsRequest) -> None:

@@ -1,17 +1,14 @@
-"""Features of music by name, as `MusicService.AnalyzeMusic` finds them, and what they mean in plain words."""
+"""Features of music, as `MusicService.AnalyzeMusic` finds them, and what they mean in plain words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chladni_contract.errors import InvalidInputError, Reason
 
-_TEXTS: Final = frozenset(
-    {"key", "tonality", "time_signature", "melody_contour", "dynamic_intensity", "harmonic_progression"}
-)
 _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "tempo_bpm": (1.0, 1000.0),
     "valence": (-1.0, 1.0),
@@ -91,37 +88,31 @@ def read_features(values: Mapping[str, Any]) -> MusicFeatures:
     """Read features by name.
 
     Args:
-        values: As JSON has them; `mood` and `harmonic_progression` may be lists of words.
+        values: Texts and numbers; `mood` is a list of words.
 
     Raises:
-        InvalidInputError: A name is unknown, or a value has the wrong type or lies outside its range.
+        InvalidInputError: A value lies outside its range.
     """
     read: dict[str, Any] = {}
     for name, value in values.items():
-        if name == "mood":
-            read[name] = tuple(_words(name, value))
-        elif name in _TEXTS:
-            read[name] = " ".join(_words(name, value))
-        elif name in _NUMBERS:
+        if name in _NUMBERS:
             read[name] = _number(name, value)
+        elif name == "mood":
+            read[name] = tuple(_words(name, value))
         else:
-            known = ", ".join(sorted({*_TEXTS, *_NUMBERS, "mood"}))
-            raise _invalid(name, f"is not known; the features are {known}")
+            read[name] = " ".join(_words(name, [value]))
     return MusicFeatures(**read)
 
 
-def _words(name: str, value: Any) -> list[str]:
-    words = [value] if isinstance(value, str) else value
-    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-        raise _invalid(name, "must be a text or a list of texts")
+def _words(name: str, words: Sequence[str]) -> list[str]:
     if sum(map(len, words)) > _MAX_CHARACTERS:
         raise _invalid(name, f"must have at most {_MAX_CHARACTERS} characters")
     return [cleaned for word in words if (cleaned := " ".join(word.split()))]
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: float) -> float:
     low, high = _NUMBERS[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not math.isfinite(value):
         raise _invalid(name, "must be a number")
     if not low <= value <= high:
         raise _invalid(name, f"must be {low:g} to {high:g}")
@@ -129,6 +120,4 @@ def _number(name: str, value: Any) -> float:
 
 
 def _invalid(name: str, problem: str) -> InvalidInputError:
-    return InvalidInputError(
-        Reason.INVALID_FIELD, f"{_FIELD}.{name[:60]} {problem}.", field=f"{_FIELD}.{name[:60]}"
-    )
+    return InvalidInputError(Reason.INVALID_FIELD, f"{_FIELD}.{name} {problem}.", field=f"{_FIELD}.{name}")

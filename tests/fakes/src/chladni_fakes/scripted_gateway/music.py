@@ -5,10 +5,11 @@ from __future__ import annotations
 import grpc
 from google.protobuf import duration_pb2
 
-from chladni.audio.v1alpha1 import music_service_pb2 as music_pb2
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
-from chladni.image.v1alpha1 import prompt_service_pb2 as prompt_pb2
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
+from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.music.v1 import music_pb2 as features_pb2
 from chladni_fakes.scripted_gateway.messages import audio_properties
 from chladni_fakes.scripted_gateway.script import Script
 
@@ -25,13 +26,18 @@ class ScriptedMusic(music_grpc.MusicServiceServicer):
         with self.script.answering(request, context):
             return music_pb2.AnalyzeMusicResponse(
                 audio=audio_properties(),
-                keys=[music_pb2.KeyCandidate(key="A minor", confidence=0.75, tonality="minor", tonic=9)],
+                keys=[
+                    music_pb2.KeyCandidate(
+                        key="A minor", confidence=0.75, tonality=music_pb2.TONALITY_MINOR, tonic=9
+                    )
+                ],
                 tempos=[music_pb2.TempoCandidate(beats_per_minute=120.0, confidence=0.5)],
                 meter=music_pb2.Meter(signature="4/4", confidence=0.5),
                 beats=music_pb2.Beats(times=[duration_pb2.Duration(nanos=500_000_000)], confidence=0.5),
                 mood=music_pb2.Mood(valence=-0.5, arousal=0.25, words=["dark"], confidence=0.5),
                 chords=[music_pb2.Chord(symbol="Am", roman_numeral="i", confidence=0.5)],
                 abc_notation="X:1\nK:Am\nA4 |]\n",
+                features=features_pb2.MusicFeatures(key="A minor", time_signature="4/4", mood=["dark"]),
             )
 
 
@@ -49,11 +55,11 @@ class ScriptedPrompts(prompt_grpc.PromptServiceServicer):
                 writer="grammar", model="scripted", seed=request.seed, features=request.features
             )
             if request.HasField("audio"):
-                response.features.update({"key": "A minor"})
+                response.features.key = "A minor"
             for number in range(5):
                 style = "CONVERGENT" if number < 3 else "DIVERGENT"
                 response.prompts.add(
-                    text=f"prompt {number}, seed {request.seed}, in {response.features['key']}",
+                    text=f"prompt {number}, seed {request.seed}, in {response.features.key}",
                     style=prompt_pb2.PromptStyle.Value(f"PROMPT_STYLE_{style}"),
                     temperature=0.4 if number < 3 else 0.8,
                 )

@@ -9,13 +9,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.audio.v1alpha1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
 from chladni.gateway.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_service_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
-from chladni.image.v1alpha1 import prompt_service_pb2_grpc as prompt_grpc
+from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni_fakes.scripted_gateway.audio import ScriptedAudio, ScriptedAudioFeatures
 from chladni_fakes.scripted_gateway.images import ScriptedImages, ScriptedJobs
 from chladni_fakes.scripted_gateway.information import ScriptedAnomaly, ScriptedServer

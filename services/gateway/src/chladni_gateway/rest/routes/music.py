@@ -33,7 +33,7 @@ class MusicForm(UploadForm):
 
 _SCHEMA: Final = {
     "type": "object",
-    "description": "The fields of `chladni.audio.v1alpha1.AnalyzeMusicResponse`; times are seconds.",
+    "description": "The fields of `chladni.audio.v1.AnalyzeMusicResponse`; times are seconds.",
     "properties": {
         **{name: {"type": "object"} for name in ("audio", "meter", "beats", "mood", "contour", "dynamics")},
         **{name: {"type": "array", "items": {"type": "object"}} for name in ("keys", "tempos", "chords")},

@@ -2,11 +2,11 @@
 """Client and server classes corresponding to protobuf-defined services."""
 import grpc
 
-from chladni.image.v1alpha1 import prompt_service_pb2 as chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2
+from chladni.image.v1 import prompt_service_pb2 as chladni_dot_image_dot_v1_dot_prompt__service__pb2
 
 
 class PromptServiceStub(object):
-    """Writes and judges prompts for text-conditioned models.
+    """Writes and scores prompts for text-conditioned models. The gateway serves it too, and takes clips in place of features.
     """
 
     def __init__(self, channel):
@@ -16,24 +16,24 @@ class PromptServiceStub(object):
             channel: A grpc.Channel.
         """
         self.WritePrompts = channel.unary_unary(
-                '/chladni.image.v1alpha1.PromptService/WritePrompts',
-                request_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.WritePromptsRequest.SerializeToString,
-                response_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.WritePromptsResponse.FromString,
+                '/chladni.image.v1.PromptService/WritePrompts',
+                request_serializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.WritePromptsRequest.SerializeToString,
+                response_deserializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.WritePromptsResponse.FromString,
                 )
         self.ScorePrompts = channel.unary_unary(
-                '/chladni.image.v1alpha1.PromptService/ScorePrompts',
-                request_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsRequest.SerializeToString,
-                response_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsResponse.FromString,
+                '/chladni.image.v1.PromptService/ScorePrompts',
+                request_serializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.ScorePromptsRequest.SerializeToString,
+                response_deserializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.ScorePromptsResponse.FromString,
                 )
         self.EmbedPrompts = channel.unary_unary(
-                '/chladni.image.v1alpha1.PromptService/EmbedPrompts',
-                request_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsRequest.SerializeToString,
-                response_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsResponse.FromString,
+                '/chladni.image.v1.PromptService/EmbedPrompts',
+                request_serializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.EmbedPromptsRequest.SerializeToString,
+                response_deserializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.EmbedPromptsResponse.FromString,
                 )
 
 
 class PromptServiceServicer(object):
-    """Writes and judges prompts for text-conditioned models.
+    """Writes and scores prompts for text-conditioned models. The gateway serves it too, and takes clips in place of features.
     """
 
     def WritePrompts(self, request, context):
@@ -63,28 +63,28 @@ def add_PromptServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'WritePrompts': grpc.unary_unary_rpc_method_handler(
                     servicer.WritePrompts,
-                    request_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.WritePromptsRequest.FromString,
-                    response_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.WritePromptsResponse.SerializeToString,
+                    request_deserializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.WritePromptsRequest.FromString,
+                    response_serializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.WritePromptsResponse.SerializeToString,
             ),
             'ScorePrompts': grpc.unary_unary_rpc_method_handler(
                     servicer.ScorePrompts,
-                    request_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsRequest.FromString,
-                    response_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsResponse.SerializeToString,
+                    request_deserializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.ScorePromptsRequest.FromString,
+                    response_serializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.ScorePromptsResponse.SerializeToString,
             ),
             'EmbedPrompts': grpc.unary_unary_rpc_method_handler(
                     servicer.EmbedPrompts,
-                    request_deserializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsRequest.FromString,
-                    response_serializer=chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsResponse.SerializeToString,
+                    request_deserializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.EmbedPromptsRequest.FromString,
+                    response_serializer=chladni_dot_image_dot_v1_dot_prompt__service__pb2.EmbedPromptsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'chladni.image.v1alpha1.PromptService', rpc_method_handlers)
+            'chladni.image.v1.PromptService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
 
 
  # This class is part of an EXPERIMENTAL API.
 class PromptService(object):
-    """Writes and judges prompts for text-conditioned models.
+    """Writes and scores prompts for text-conditioned models. The gateway serves it too, and takes clips in place of features.
     """
 
     @staticmethod
@@ -98,9 +98,9 @@ class PromptService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1alpha1.PromptService/WritePrompts',
-            chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.WritePromptsRequest.SerializeToString,
-            chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.WritePromptsResponse.FromString,
+        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1.PromptService/WritePrompts',
+            chladni_dot_image_dot_v1_dot_prompt__service__pb2.WritePromptsRequest.SerializeToString,
+            chladni_dot_image_dot_v1_dot_prompt__service__pb2.WritePromptsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
@@ -115,9 +115,9 @@ class PromptService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1alpha1.PromptService/ScorePrompts',
-            chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsRequest.SerializeToString,
-            chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.ScorePromptsResponse.FromString,
+        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1.PromptService/ScorePrompts',
+            chladni_dot_image_dot_v1_dot_prompt__service__pb2.ScorePromptsRequest.SerializeToString,
+            chladni_dot_image_dot_v1_dot_prompt__service__pb2.ScorePromptsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
@@ -132,8 +132,8 @@ class PromptService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1alpha1.PromptService/EmbedPrompts',
-            chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsRequest.SerializeToString,
-            chladni_dot_image_dot_v1alpha1_dot_prompt__service__pb2.EmbedPromptsResponse.FromString,
+        return grpc.experimental.unary_unary(request, target, '/chladni.image.v1.PromptService/EmbedPrompts',
+            chladni_dot_image_dot_v1_dot_prompt__service__pb2.EmbedPromptsRequest.SerializeToString,
+            chladni_dot_image_dot_v1_dot_prompt__service__pb2.EmbedPromptsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

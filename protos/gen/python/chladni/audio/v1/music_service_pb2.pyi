@@ -1,12 +1,38 @@
 from chladni.errors.v1 import warning_pb2 as _warning_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
+from chladni.music.v1 import music_pb2 as _music_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Tonality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TONALITY_UNSPECIFIED: _ClassVar[Tonality]
+    TONALITY_MAJOR: _ClassVar[Tonality]
+    TONALITY_MINOR: _ClassVar[Tonality]
+
+class DynamicsCourse(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DYNAMICS_COURSE_UNSPECIFIED: _ClassVar[DynamicsCourse]
+    DYNAMICS_COURSE_STEADY: _ClassVar[DynamicsCourse]
+    DYNAMICS_COURSE_CRESCENDO: _ClassVar[DynamicsCourse]
+    DYNAMICS_COURSE_DIMINUENDO: _ClassVar[DynamicsCourse]
+    DYNAMICS_COURSE_SWELL: _ClassVar[DynamicsCourse]
+    DYNAMICS_COURSE_DIP: _ClassVar[DynamicsCourse]
+TONALITY_UNSPECIFIED: Tonality
+TONALITY_MAJOR: Tonality
+TONALITY_MINOR: Tonality
+DYNAMICS_COURSE_UNSPECIFIED: DynamicsCourse
+DYNAMICS_COURSE_STEADY: DynamicsCourse
+DYNAMICS_COURSE_CRESCENDO: DynamicsCourse
+DYNAMICS_COURSE_DIMINUENDO: DynamicsCourse
+DYNAMICS_COURSE_SWELL: DynamicsCourse
+DYNAMICS_COURSE_DIP: DynamicsCourse
 
 class AnalyzeMusicRequest(_message.Message):
     __slots__ = ("audio",)
@@ -30,9 +56,9 @@ class KeyCandidate(_message.Message):
     TONIC_FIELD_NUMBER: _ClassVar[int]
     key: str
     confidence: float
-    tonality: str
+    tonality: Tonality
     tonic: int
-    def __init__(self, key: _Optional[str] = ..., confidence: _Optional[float] = ..., tonality: _Optional[str] = ..., tonic: _Optional[int] = ...) -> None: ...
+    def __init__(self, key: _Optional[str] = ..., confidence: _Optional[float] = ..., tonality: _Optional[_Union[Tonality, str]] = ..., tonic: _Optional[int] = ...) -> None: ...
 
 class Beats(_message.Message):
     __slots__ = ("times", "downbeats", "confidence", "downbeat_confidence")
@@ -104,11 +130,11 @@ class Dynamics(_message.Message):
     MARKING_FIELD_NUMBER: _ClassVar[int]
     RANGE_DB_FIELD_NUMBER: _ClassVar[int]
     points: _containers.RepeatedCompositeFieldContainer[DynamicsPoint]
-    course: str
+    course: DynamicsCourse
     confidence: float
     marking: str
     range_db: float
-    def __init__(self, points: _Optional[_Iterable[_Union[DynamicsPoint, _Mapping]]] = ..., course: _Optional[str] = ..., confidence: _Optional[float] = ..., marking: _Optional[str] = ..., range_db: _Optional[float] = ...) -> None: ...
+    def __init__(self, points: _Optional[_Iterable[_Union[DynamicsPoint, _Mapping]]] = ..., course: _Optional[_Union[DynamicsCourse, str]] = ..., confidence: _Optional[float] = ..., marking: _Optional[str] = ..., range_db: _Optional[float] = ...) -> None: ...
 
 class Mood(_message.Message):
     __slots__ = ("valence", "arousal", "words", "confidence")
@@ -123,7 +149,7 @@ class Mood(_message.Message):
     def __init__(self, valence: _Optional[float] = ..., arousal: _Optional[float] = ..., words: _Optional[_Iterable[str]] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class AnalyzeMusicResponse(_message.Message):
-    __slots__ = ("audio", "keys", "tempos", "meter", "beats", "mood", "contour", "chords", "dynamics", "abc_notation", "warnings", "processing_time")
+    __slots__ = ("audio", "keys", "tempos", "meter", "beats", "mood", "contour", "chords", "dynamics", "abc_notation", "warnings", "processing_time", "features")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     TEMPOS_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +162,7 @@ class AnalyzeMusicResponse(_message.Message):
     ABC_NOTATION_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_TIME_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
     audio: _media_pb2.AudioProperties
     keys: _containers.RepeatedCompositeFieldContainer[KeyCandidate]
     tempos: _containers.RepeatedCompositeFieldContainer[TempoCandidate]
@@ -148,4 +175,5 @@ class AnalyzeMusicResponse(_message.Message):
     abc_notation: str
     warnings: _containers.RepeatedCompositeFieldContainer[_warning_pb2.Warning]
     processing_time: _duration_pb2.Duration
-    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeyCandidate, _Mapping]]] = ..., tempos: _Optional[_Iterable[_Union[TempoCandidate, _Mapping]]] = ..., meter: _Optional[_Union[Meter, _Mapping]] = ..., beats: _Optional[_Union[Beats, _Mapping]] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., contour: _Optional[_Union[MelodyContour, _Mapping]] = ..., chords: _Optional[_Iterable[_Union[Chord, _Mapping]]] = ..., dynamics: _Optional[_Union[Dynamics, _Mapping]] = ..., abc_notation: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    features: _music_pb2.MusicFeatures
+    def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeyCandidate, _Mapping]]] = ..., tempos: _Optional[_Iterable[_Union[TempoCandidate, _Mapping]]] = ..., meter: _Optional[_Union[Meter, _Mapping]] = ..., beats: _Optional[_Union[Beats, _Mapping]] = ..., mood: _Optional[_Union[Mood, _Mapping]] = ..., contour: _Optional[_Union[MelodyContour, _Mapping]] = ..., chords: _Optional[_Iterable[_Union[Chord, _Mapping]]] = ..., dynamics: _Optional[_Union[Dynamics, _Mapping]] = ..., abc_notation: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., features: _Optional[_Union[_music_pb2.MusicFeatures, _Mapping]] = ...) -> None: ...

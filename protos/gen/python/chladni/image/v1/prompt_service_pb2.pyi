@@ -1,7 +1,7 @@
 from chladni.media.v1 import media_pb2 as _media_pb2
+from chladni.music.v1 import music_pb2 as _music_pb2
 from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
-from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -20,8 +20,9 @@ PROMPT_STYLE_CONVERGENT: PromptStyle
 PROMPT_STYLE_DIVERGENT: PromptStyle
 
 class WritePromptsRequest(_message.Message):
-    __slots__ = ("features", "convergent_count", "divergent_count", "convergent_temperature", "divergent_temperature", "seed", "writer", "time_course", "audio", "with_time_course")
+    __slots__ = ("features", "audio", "convergent_count", "divergent_count", "convergent_temperature", "divergent_temperature", "seed", "writer", "time_course", "with_time_course")
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
     CONVERGENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     DIVERGENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     CONVERGENT_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
@@ -29,9 +30,9 @@ class WritePromptsRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     WRITER_FIELD_NUMBER: _ClassVar[int]
     TIME_COURSE_FIELD_NUMBER: _ClassVar[int]
-    AUDIO_FIELD_NUMBER: _ClassVar[int]
     WITH_TIME_COURSE_FIELD_NUMBER: _ClassVar[int]
-    features: _struct_pb2.Struct
+    features: _music_pb2.MusicFeatures
+    audio: _media_pb2.AudioClip
     convergent_count: int
     divergent_count: int
     convergent_temperature: float
@@ -39,9 +40,8 @@ class WritePromptsRequest(_message.Message):
     seed: int
     writer: str
     time_course: str
-    audio: _media_pb2.AudioClip
     with_time_course: bool
-    def __init__(self, features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., convergent_count: _Optional[int] = ..., divergent_count: _Optional[int] = ..., convergent_temperature: _Optional[float] = ..., divergent_temperature: _Optional[float] = ..., seed: _Optional[int] = ..., writer: _Optional[str] = ..., time_course: _Optional[str] = ..., audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., with_time_course: bool = ...) -> None: ...
+    def __init__(self, features: _Optional[_Union[_music_pb2.MusicFeatures, _Mapping]] = ..., audio: _Optional[_Union[_media_pb2.AudioClip, _Mapping]] = ..., convergent_count: _Optional[int] = ..., divergent_count: _Optional[int] = ..., convergent_temperature: _Optional[float] = ..., divergent_temperature: _Optional[float] = ..., seed: _Optional[int] = ..., writer: _Optional[str] = ..., time_course: _Optional[str] = ..., with_time_course: bool = ...) -> None: ...
 
 class Prompt(_message.Message):
     __slots__ = ("text", "style", "temperature")
@@ -67,9 +67,9 @@ class WritePromptsResponse(_message.Message):
     model: str
     seed: int
     processing_time: _duration_pb2.Duration
-    features: _struct_pb2.Struct
+    features: _music_pb2.MusicFeatures
     time_course: str
-    def __init__(self, prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ..., writer: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., time_course: _Optional[str] = ...) -> None: ...
+    def __init__(self, prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ..., writer: _Optional[str] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., features: _Optional[_Union[_music_pb2.MusicFeatures, _Mapping]] = ..., time_course: _Optional[str] = ...) -> None: ...
 
 class ScorePromptsRequest(_message.Message):
     __slots__ = ("prompts", "features", "reference_prompts")
@@ -77,9 +77,9 @@ class ScorePromptsRequest(_message.Message):
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_PROMPTS_FIELD_NUMBER: _ClassVar[int]
     prompts: _containers.RepeatedScalarFieldContainer[str]
-    features: _struct_pb2.Struct
+    features: _music_pb2.MusicFeatures
     reference_prompts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., features: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., reference_prompts: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., features: _Optional[_Union[_music_pb2.MusicFeatures, _Mapping]] = ..., reference_prompts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PromptScore(_message.Message):
     __slots__ = ("originality", "elaboration", "alignment", "coherence")
