@@ -28,18 +28,24 @@ def course_of(embedding: Tensor) -> Tensor:
     return embedding[:, len(DESCRIPTOR_NAMES) :].reshape(-1, TEMPORAL_SEGMENTS, len(TEMPORAL_FEATURES))
 
 
-def course_at(course: Tensor, positions: Tensor) -> Tensor:
+def course_at(course: Tensor, positions: Tensor, *, centres: Tensor | None = None) -> Tensor:
     """Return the course at any moments, smoothly interpolated.
 
     Args:
         course: (B, segments, K).
         positions: (P,) moments as shares of the duration; before 0 and after 1 the ends go on.
+        centres: (segments,) increasing centres of the segments as shares, a sixteenth of the duration
+            apart; `None` if the sixteen segments fill the duration. Before the first and after the last one
+            the ends go on.
 
     Returns:
         (B, P, K): means of the segments, weighted by a Gaussian of 0.7 segments around each moment.
     """
-    centres = (torch.arange(TEMPORAL_SEGMENTS, device=positions.device) + 0.5) / TEMPORAL_SEGMENTS
-    inside = positions.clamp(0.5 / TEMPORAL_SEGMENTS, 1 - 0.5 / TEMPORAL_SEGMENTS)
+    if centres is None:
+        centres = (torch.arange(TEMPORAL_SEGMENTS, device=positions.device) + 0.5) / TEMPORAL_SEGMENTS
+        inside = positions.clamp(0.5 / TEMPORAL_SEGMENTS, 1 - 0.5 / TEMPORAL_SEGMENTS)
+    else:
+        inside = positions.clamp(float(centres[0]), float(centres[-1]))
     distance = (inside[:, None] - centres) * TEMPORAL_SEGMENTS / 0.7
     weights = torch.softmax(-0.5 * distance**2, dim=1)
     return torch.einsum("ps,bsk->bpk", weights, course)

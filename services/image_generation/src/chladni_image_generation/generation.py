@@ -17,6 +17,43 @@ MAX_SEED: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CourseWindow:
+    """The part of a moving course that one frame shows, in place of a still image's sixteen segments.
+
+    The segments stand fixed in time; the frame is a window over them, which ends now and is sixteen of them
+    wide. So they glide over the image, and each looks the same wherever it stands.
+
+    Attributes:
+        centres: float32 (S,), increasing: where the centre of each segment stands, from 0 at the left edge to
+            1 at the right one; some stand outside.
+        numbers: int64 (S,), which segment each is, counted from the beginning of the audio.
+        course: float32 (S, 8) in [0, 1], the features of each.
+        means: float32 (8,) in [0, 1], what a feature is like on the whole; ridges show departures from it.
+        growth: float32 (S,), factor on the size of what begins in each segment, 0 before it begins.
+        drift: How many widths of the window the audio has moved on by since its beginning.
+        level: How loud it is now, 0 to 1.
+        flash: How strongly something begins just now, 0 to 1.
+    """
+
+    centres: NDArray[np.float32]
+    numbers: NDArray[np.int64]
+    course: NDArray[np.float32]
+    means: NDArray[np.float32]
+    growth: NDArray[np.float32]
+    drift: float
+    level: float
+    flash: float
+
+    def update_digest(self, digest: hashlib._Hash) -> None:
+        """Add all values to a digest."""
+        for name in ("centres", "numbers", "course", "means", "growth"):
+            values = getattr(self, name)
+            digest.update(f"window.{name} {values.shape}\n".encode())
+            digest.update(_little_endian(values))
+        digest.update(f"window {self.drift!r} {self.level!r} {self.flash!r}\n".encode())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Conditioning:
     """What an image is made from; every model takes some of these.
 
@@ -28,6 +65,7 @@ class Conditioning:
         initial_latents_weight: How much of them, w in [0, 1]: x_T = sqrt(1 - w^2) noise + w latents.
         initial_image: uint8 RGB (height, width, 3), of any size, to start from.
         strength: How far to go from it, in (0, 1].
+        course_window: The moving course that the embedding's own gives way to; `None` for a still image.
     """
 
     audio_embedding: NDArray[np.float32] | None = None
@@ -37,6 +75,7 @@ class Conditioning:
     initial_latents_weight: float = 1.0
     initial_image: NDArray[np.uint8] | None = None
     strength: float = 0.7
+    course_window: CourseWindow | None = None
 
     @property
     def required_audio_embedding(self) -> NDArray[np.float32]:
@@ -65,6 +104,8 @@ class Conditioning:
             digest.update(f"weight {self.initial_latents_weight!r}\n".encode())
         if self.initial_image is not None:
             digest.update(f"strength {self.strength!r}\n".encode())
+        if self.course_window is not None:
+            self.course_window.update_digest(digest)
         return digest.hexdigest()
 
 

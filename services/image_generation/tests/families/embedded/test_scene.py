@@ -24,6 +24,7 @@ from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS, dra
 from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS, GRID_SIZE, draw_grids
 from chladni_image_generation.families.embedded.scene import (
     RIDGE_COUNT,
+    Placement,
     Scene,
     bent_scene,
     feature,
@@ -242,3 +243,39 @@ def test_faster_sounds_have_closer_rings_and_rapid_ones_smaller_cells() -> None:
     assert fine.diff(dim=2).abs().mean() > 1.3 * coarse.diff(dim=2).abs().mean()
     for cells in (fine, coarse):
         assert -0.51 < cells.min() < cells.max() <= 1
+
+
+def placement_of(sound: ImageParameters, *, shift: float = 0.0) -> Placement:
+    """Segments that fill the image as those of a still one do, moved to the left by a share of its width."""
+    centres = (torch.arange(TEMPORAL_SEGMENTS) + 0.5) / TEMPORAL_SEGMENTS - shift
+    ones = torch.ones(TEMPORAL_SEGMENTS)
+    return Placement(centres, range(TEMPORAL_SEGMENTS), sound.course.mean(dim=1), ones, shift)
+
+
+def test_a_window_that_has_not_moved_shows_the_still_scene():
+    sound = parameters_from_descriptors(sample_descriptors(1, seed=1))
+    x, y = pixel_grid(1, 32, 32)
+    still, moving = lay_out(sound, x, y), lay_out(sound, x, y, placement=placement_of(sound))
+    for name in ("course", "figure", "ridges", "ribbon", "cells", "bodies"):
+        torch.testing.assert_close(getattr(moving, name), getattr(still, name))
+
+
+def test_a_scene_glides_to_the_left_without_changing_its_forms():
+    sound = parameters_from_descriptors(sample_descriptors(1, seed=1))
+    x, y = pixel_grid(1, 32, 32)
+    before = lay_out(sound, x, y, placement=placement_of(sound))
+    # Four of 32 pixels, an eighth of the width.
+    after = lay_out(sound, x, y, placement=placement_of(sound, shift=0.125))
+    for name in ("course", "ridges", "ribbon", "bodies"):
+        torch.testing.assert_close(
+            getattr(after, name)[..., 2:-6], getattr(before, name)[..., 6:-2], rtol=1e-3, atol=1e-3
+        )
+
+
+def test_rings_of_a_moving_sound_begin_with_what_is_newest():
+    level = torch.linspace(0, 1, TEMPORAL_SEGMENTS)
+    sound = audio_of(course_level=level)
+    x, y = pixel_grid(1, 32, 32)
+    scene = lay_out(sound, x, y, placement=placement_of(sound))
+    rings = feature(scene.ring_course, "level")
+    assert rings[0, 16, 16] > 0.9 > rings[0, 16, 0]

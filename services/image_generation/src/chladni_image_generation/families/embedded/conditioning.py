@@ -25,9 +25,11 @@ from torch.nn import functional
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_NAMES
 from chladni_image_generation.families.embedded.correspondences import (
     PARAMETER_COUNT,
+    ImageParameters,
     parameters_from_descriptors,
 )
 from chladni_image_generation.families.embedded.guide import draw_guide
+from chladni_image_generation.families.embedded.moving import MovingScene
 from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS, GRID_SIZE
 
 FOURIER_FREQUENCIES: Final = 3
@@ -82,11 +84,31 @@ def encode_condition(
     overall = _fourier_features(embedding[:, : len(DESCRIPTOR_NAMES)])
     parameters = parameters_from_descriptors(embedding)
 
-    class_labels = torch.cat([overall.flatten(1), parameters.as_vectors()], dim=1) * flag
     return Condition(
-        class_labels=_zero_padded(torch.cat([class_labels, flag], dim=1), CLASS_LABEL_DIMENSION),
+        class_labels=_class_labels(overall, parameters, flag),
         guide=draw_guide(parameters, grids, height=height, width=width) * flag[:, :, None, None],
     )
+
+
+def encode_moving_condition(
+    embedding: Tensor, scene: MovingScene, grids: Tensor, *, height: int, width: int
+) -> Condition:
+    """Expand one frame of a moving sound into the UNet's conditions.
+
+    Args:
+        embedding: (1, 152) floats in [0, 1]; the course in it gives way to the scene's.
+        scene: What is seen at the moment of the frame, of the same embedding.
+        grids: (1, 4, 8, 8), what the noise decides.
+        height: Height of the latents.
+        width: Their width.
+
+    Raises:
+        ValueError: As `encode_condition`.
+    """
+    _check(embedding)
+    overall = _fourier_features(embedding.float()[:, : len(DESCRIPTOR_NAMES)])
+    guide = draw_guide(scene.parameters, grids, height=height, width=width, placement=scene.placement)
+    return Condition(_class_labels(overall, scene.parameters, torch.ones(1, 1)), guide)
 
 
 def null_condition(batch_size: int, *, height: int, width: int) -> Condition:
@@ -98,6 +120,12 @@ def null_condition(batch_size: int, *, height: int, width: int) -> Condition:
         width=width,
         present=torch.zeros(batch_size, dtype=torch.bool),
     )
+
+
+def _class_labels(overall: Tensor, parameters: ImageParameters, flag: Tensor) -> Tensor:
+    """Return (B, ``CLASS_LABEL_DIMENSION``); 0 in rows whose (B, 1) flag is 0."""
+    class_labels = torch.cat([overall.flatten(1), parameters.as_vectors()], dim=1) * flag
+    return _zero_padded(torch.cat([class_labels, flag], dim=1), CLASS_LABEL_DIMENSION)
 
 
 def _zero_padded(features: Tensor, width: int) -> Tensor:

@@ -16,6 +16,7 @@ from chladni_image_generation.families.embedded.correspondences import ImagePara
 from chladni_image_generation.families.embedded.fields import gradient, line_mask, plane, smooth_step
 from chladni_image_generation.families.embedded.scene import (
     RIDGE_COUNT,
+    Placement,
     Scene,
     bent_scene,
     feature,
@@ -30,7 +31,14 @@ _RIM_WIDTH: Final = 0.022
 _LIGHT_ANGLE: Final = 0.65 * math.pi
 
 
-def draw_detail_planes(parameters: ImageParameters, grids: Tensor, *, height: int, width: int) -> Tensor:
+def draw_detail_planes(
+    parameters: ImageParameters,
+    grids: Tensor,
+    *,
+    height: int,
+    width: int,
+    placement: Placement | None = None,
+) -> Tensor:
     """Draw the planes of B sounds and of the noise that bends their images.
 
     Args:
@@ -38,12 +46,13 @@ def draw_detail_planes(parameters: ImageParameters, grids: Tensor, *, height: in
         grids: (B, 4, 8, 8), what the noise decides (`noise_grid`).
         height: Height of the image in pixels.
         width: Width of the image in pixels.
+        placement: Where the segments of a moving course stand; `None` if sixteen fill the image.
 
     Returns:
         float32 (B, `DETAIL_PLANES`, height, width), about unit scale.
     """
     noise = noise_fields(grids, height, width)
-    scene = bent_scene(parameters, noise)
+    scene = bent_scene(parameters, noise, placement=placement)
     return torch.stack(
         [
             *_plate(scene, noise, parameters),

@@ -19,6 +19,7 @@ from chladni_image_generation.families.embedded.fields import pixel_grid
 from chladni_image_generation.families.embedded.noise_grid import GRID_CHANNELS
 from chladni_image_generation.families.embedded.scene import (
     RIDGE_COUNT,
+    Placement,
     bent_scene,
     gather_clouds,
     noise_fields,
@@ -34,7 +35,14 @@ _NEAR: Final = 0.12
 """Height, in half images, within which a ridge is shown finely."""
 
 
-def draw_guide(parameters: ImageParameters, grids: Tensor, *, height: int, width: int) -> Tensor:
+def draw_guide(
+    parameters: ImageParameters,
+    grids: Tensor,
+    *,
+    height: int,
+    width: int,
+    placement: Placement | None = None,
+) -> Tensor:
     """Draw the guides of B sounds and of the noise that bends their images.
 
     Args:
@@ -42,13 +50,14 @@ def draw_guide(parameters: ImageParameters, grids: Tensor, *, height: int, width
         grids: (B, 4, 8, 8), what the noise decides (`noise_grid`).
         height: of the latents.
         width: of the latents.
+        placement: where the segments of a moving course stand; `None` if sixteen fill the image.
 
     Returns:
         float32 (B, `GUIDE_CHANNELS`, height, width), about unit scale.
     """
     noise = noise_fields(grids, height, width)
     x, y = (axis.to(noise.device) for axis in pixel_grid(len(noise), height, width))
-    scene = bent_scene(parameters, noise)
+    scene = bent_scene(parameters, noise, placement=placement)
     phase = 2 * math.pi * scene.ring_phase
     planes = [
         x,

@@ -22,6 +22,7 @@ from chladni_image_generation.families.common.latents import blended_noise, shru
 from chladni_image_generation.families.embedded.conditioning import (
     Condition,
     encode_condition,
+    encode_moving_condition,
     null_condition,
 )
 from chladni_image_generation.families.embedded.correspondences import parameters_from_descriptors
@@ -35,6 +36,7 @@ from chladni_image_generation.families.embedded.looks.mixture import (
     render_looks,
     shares_of_audio,
 )
+from chladni_image_generation.families.embedded.moving import MovingScene
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.models.files import ModelFiles, ModelFilesError
@@ -106,33 +108,43 @@ class EmbeddedModel:
             request.conditioning.initial_latents_weight < 1
         )
         composing_noise = own_noise if is_blend else noise
+        descriptors = torch.tensor(embedding, dtype=torch.float32)
+        window = request.conditioning.course_window
+        moving = None if window is None else MovingScene.of(descriptors, window)
         stage = DenoisingStage(
             scheduler,
             timesteps,
-            self.encode(embedding, composing_noise),
+            self.encode(embedding, composing_noise, moving=moving),
             self.null_condition(shape) if request.is_guided else None,
             step_options(scheduler, generator),
         )
-        descriptors = torch.tensor(embedding, dtype=torch.float32)
         finish = partial(
             self._finish,
             embedding=descriptors,
             grids=grids_of_noise(composing_noise[None])[0],
             shares=parse_looks(request.look, LOOKS) or shares_of_audio(descriptors),
             full_size=(request.height_pixels * request.upscale, request.width_pixels * request.upscale),
+            moving=moving,
         )
         return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (stage,), finish)
 
-    def encode(self, audio_embedding: NDArray[np.float32], noise: Tensor) -> Mapping[str, Tensor]:
+    def encode(
+        self, audio_embedding: NDArray[np.float32], noise: Tensor, *, moving: MovingScene | None = None
+    ) -> Mapping[str, Tensor]:
         """Return the UNet's conditions for an embedding of shape (152,) in [0, 1].
 
         Args:
             audio_embedding: The embedding.
             noise: (C, H, W) white noise that the image starts from, which decides its composition.
+            moving: The scene of a frame of moving sound; `None` for a still image.
         """
         embedding = torch.tensor(audio_embedding, dtype=torch.float32)[None]
         grids = grids_of_noise(noise[None])
         _, height, width = noise.shape
+        if moving is not None:
+            return self._without_batch(
+                encode_moving_condition(embedding, moving, grids, height=height, width=width)
+            )
         return self._without_batch(encode_condition(embedding, grids, height=height, width=width))
 
     def null_condition(self, latent_shape: tuple[int, int, int]) -> Mapping[str, Tensor]:
@@ -177,6 +189,7 @@ class EmbeddedModel:
         grids: Tensor,
         shares: Mapping[str, float],
         full_size: tuple[int, int],
+        moving: MovingScene | None,
     ) -> NDArray[np.uint8]:
         """Return the pixels (height, width, 3) with their details, and with the other looks of the image.
 
@@ -186,11 +199,18 @@ class EmbeddedModel:
             grids: (4, 8, 8), what the noise decides.
             shares: Shares of the looks by name.
             full_size: Height and width of the finished image; pixels of another size are a preview of it.
+            moving: The scene of a frame of moving sound, which has light of its own in place of details:
+                there is no time for them, and they would flicker; `None` for a still image.
         """
         height, width, _ = pixels.shape
         is_landscape = set(shares) == {LANDSCAPE}
-        has_details = self._detailer is not None and needs_denoiser(shares) and (height, width) == full_size
-        if is_landscape and not has_details:
+        has_details = (
+            self._detailer is not None
+            and needs_denoiser(shares)
+            and (height, width) == full_size
+            and moving is None
+        )
+        if is_landscape and not has_details and moving is None:
             return pixels
         landscape = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
         if has_details:
@@ -199,6 +219,8 @@ class EmbeddedModel:
             image = landscape
         else:
             image = render_looks(shares, embedding, grids, height=height, width=width, landscape=landscape)
+        if moving is not None:
+            image = moving.lit(image)
         array: NDArray[np.uint8] = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         return np.ascontiguousarray(array)
 

@@ -11,6 +11,7 @@ smooth fields through its grid.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +44,34 @@ _CLOUD_FREQUENCIES: Final = (0.9, 1.1, 1.6, 1.9, 2.6, 3.1)
 _GOLDEN_ANGLE: Final = math.pi * (3 - math.sqrt(5))
 
 
+_JAG_FREQUENCIES: Final = (4.5, 7.5)
+_JAG_PERIOD: Final = 2 / 3
+"""Distance after which both triangle waves of a ridge repeat."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the segments of a moving course stand, the same for each of B sounds.
+
+    Attributes:
+        centres: (S,) increasing centres as shares of the image's width; some stand outside.
+        numbers: Which segment each of the S is, counted from the beginning of the audio.
+        means: (B, features) what a feature is like on the whole.
+        growth: (S,) factor on the radius of each segment's body.
+        drift: How many widths of the image the course has moved on by.
+    """
+
+    centres: Tensor
+    numbers: Sequence[int]
+    means: Tensor
+    growth: Tensor
+    drift: float
+
+    def jag_offset(self, half_width: float) -> float:
+        """Return how far the teeth of the ridges have moved on, within their period."""
+        return math.fmod(2 * half_width * self.drift, _JAG_PERIOD)
+
+
 @dataclass(frozen=True)
 class Scene:
     """Fields of (B, H, W), or (B, K, H, W) if K things or features are stacked.
@@ -72,7 +101,14 @@ class Scene:
     bodies: Tensor
 
 
-def lay_out(parameters: ImageParameters, x: Tensor, y: Tensor, *, half_width: float = 1.0) -> Scene:
+def lay_out(
+    parameters: ImageParameters,
+    x: Tensor,
+    y: Tensor,
+    *,
+    half_width: float = 1.0,
+    placement: Placement | None = None,
+) -> Scene:
     """Evaluate all fields of B sounds.
 
     Args:
@@ -80,13 +116,16 @@ def lay_out(parameters: ImageParameters, x: Tensor, y: Tensor, *, half_width: fl
         x: (B, H, W) coordinates to the right; the sound lasts from -half_width to half_width.
         y: (B, H, W) coordinates upwards.
         half_width: of the image; a square one has 1.
+        placement: where the segments of a moving course stand; `None` if sixteen fill the image. A moving
+            sound flows from the right edge to the left one, and in rings from the focus outwards.
     """
     across, above = x, y - plane(0.6 * parameters.mass_y)
     radius = (across**2 + above**2 + 1e-4).sqrt()
     moments = (torch.arange(_TABLE_MOMENTS, device=x.device) + 0.5) / _TABLE_MOMENTS
-    table = course_at(parameters.course, moments)
+    table = course_at(parameters.course, moments, centres=placement.centres if placement else None)
     course = _at(table, (x / half_width + 1) / 2)
-    ring_course = _at(table, radius / _RING_REACH)
+    ring_moments = radius / _RING_REACH
+    ring_course = _at(table, 1 - ring_moments if placement else ring_moments)
     figure = _figure(parameters, across, above)
     return Scene(
         across=across,
@@ -95,10 +134,12 @@ def lay_out(parameters: ImageParameters, x: Tensor, y: Tensor, *, half_width: fl
         ring_course=ring_course,
         ring_phase=plane(parameters.band_frequency) * (radius + 0.10 * figure),
         figure=figure,
-        ridges=_ridges(parameters, course, x, y),
-        ribbon=_ribbon(parameters, course, y),
+        ridges=_ridges(
+            parameters, course, x + placement.jag_offset(half_width) if placement else x, y, placement
+        ),
+        ribbon=_ribbon(parameters, course, y, placement),
         cells=_cells(parameters, x, y),
-        bodies=_bodies(parameters, x, y, half_width),
+        bodies=_bodies(parameters, x, y, half_width, placement),
     )
 
 
@@ -110,15 +151,26 @@ def noise_fields(grids: Tensor, height: int, width: int) -> Tensor:
     return torch.stack(fields, dim=1)
 
 
-def bent_scene(parameters: ImageParameters, noise: Tensor) -> Scene:
+def bent_scene(parameters: ImageParameters, noise: Tensor, *, placement: Placement | None = None) -> Scene:
     """Return the scene of B sounds on a plane bent by their (B, 4, H, W) noise fields.
 
     Domain warping follows Quilez (2002), "Domain warping".
+
+    Args:
+        parameters: what the sounds decide.
+        noise: the fields.
+        placement: where the segments of a moving course stand, as in `lay_out`.
     """
     height, width = noise.shape[2:]
     x, y = (axis.to(noise.device) for axis in pixel_grid(len(noise), height, width))
     half_width = max(width / height, 1.0)
-    return lay_out(parameters, x + _WARP * noise[:, 0], y + _WARP * noise[:, 1], half_width=half_width)
+    return lay_out(
+        parameters,
+        x + _WARP * noise[:, 0],
+        y + _WARP * noise[:, 1],
+        half_width=half_width,
+        placement=placement,
+    )
 
 
 def gather_clouds(x: Tensor, y: Tensor, noise: Tensor) -> Tensor:
@@ -168,21 +220,27 @@ def _cosines(angle: Tensor, count: int) -> list[Tensor]:
     return values
 
 
-def _ridges(parameters: ImageParameters, course: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def _ridges(
+    parameters: ImageParameters, course: Tensor, x: Tensor, y: Tensor, placement: Placement | None
+) -> Tensor:
     """Return silhouettes that follow a feature each; where the landscape has no share they sink."""
     ridges = []
     for index, name in enumerate(_RIDGE_FEATURES):
         rise = (0.16 + 0.9 * parameters.swing) * (1 + 0.15 * index)
         base = 0.75 * parameters.mass_y + 0.22 - 0.27 * index - 0.75 * (1 - parameters.ridge_share)
-        jagged = _triangle(4.5 * x + 0.37 * index) + 0.6 * _triangle(7.5 * x + 0.61 * index)
-        silhouette = plane(base) + plane(rise) * (_emphasised(parameters, course, name) - 0.5)
+        coarse, fine = (frequency * x for frequency in _JAG_FREQUENCIES)
+        jagged = _triangle(coarse + 0.37 * index) + 0.6 * _triangle(fine + 0.61 * index)
+        silhouette = plane(base) + plane(rise) * (_emphasised(parameters, course, name, placement) - 0.5)
         ridges.append(y - silhouette - 0.055 * plane(parameters.jag) * jagged)
     return torch.stack(ridges, dim=1)
 
 
-def _emphasised(parameters: ImageParameters, course: Tensor, name: str) -> Tensor:
+def _emphasised(
+    parameters: ImageParameters, course: Tensor, name: str, placement: Placement | None
+) -> Tensor:
     """Return a feature whose changes show more than its mean does."""
-    mean = plane(parameters.course[:, :, TEMPORAL_FEATURES.index(name)].mean(dim=1))
+    index = TEMPORAL_FEATURES.index(name)
+    mean = plane(placement.means[:, index] if placement else parameters.course[:, :, index].mean(dim=1))
     return 0.5 + 0.7 * (mean - 0.5) + 1.8 * (feature(course, name) - mean)
 
 
@@ -191,9 +249,9 @@ def _triangle(cycles: Tensor) -> Tensor:
     return 4 * (cycles - (cycles + 0.5).floor()).abs() - 1
 
 
-def _ribbon(parameters: ImageParameters, course: Tensor, y: Tensor) -> Tensor:
+def _ribbon(parameters: ImageParameters, course: Tensor, y: Tensor, placement: Placement | None) -> Tensor:
     height = plane(0.35 * parameters.mass_y) + (0.45 + plane(parameters.swing)) * (
-        _emphasised(parameters, course, "pitch_height") - 0.45
+        _emphasised(parameters, course, "pitch_height", placement) - 0.45
     )
     width = 0.05 + 0.16 * feature(course, "level")
     return ((y - height) / width).clamp(-6, 6)
@@ -210,18 +268,25 @@ def _cells(parameters: ImageParameters, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack(waves).mean(dim=0)
 
 
-def _bodies(parameters: ImageParameters, x: Tensor, y: Tensor, half_width: float) -> Tensor:
+def _bodies(
+    parameters: ImageParameters, x: Tensor, y: Tensor, half_width: float, placement: Placement | None
+) -> Tensor:
     """Return a body for each segment in which something begins: when, how bright, how strongly."""
     onsets = parameters.course[:, :, TEMPORAL_FEATURES.index("onset")]
     brightness = parameters.course[:, :, TEMPORAL_FEATURES.index("brightness")]
     pitch = parameters.course[:, :, TEMPORAL_FEATURES.index("pitch_height")]
     strength = (onsets / 0.6).clamp(max=1)
     radii = parameters.body_radius[:, None] * (0.40 + 0.60 * strength**2) * smooth_step(onsets, 0.06, 0.18)
+    numbers: Sequence[int] = range(TEMPORAL_SEGMENTS)
+    centres = [(segment + 0.5) * 2 / TEMPORAL_SEGMENTS - 1 for segment in numbers]
+    if placement:
+        radii = radii * placement.growth
+        numbers, centres = placement.numbers, (2 * placement.centres - 1).tolist()
     nearest = torch.full_like(x, -3.0)
-    for segment in range(TEMPORAL_SEGMENTS):
-        centre_x = half_width * ((segment + 0.5) * 2 / TEMPORAL_SEGMENTS - 1)
+    for segment, (number, centre) in enumerate(zip(numbers, centres, strict=True)):
+        centre_x = half_width * centre
         # Neighbours stand at different heights, or the strokes of a drum would hang on a string.
-        swing = 0.22 * math.sin(2.4 * segment)
+        swing = 0.22 * math.sin(2.4 * number)
         height = -0.42 + 0.55 * brightness[:, segment] + 0.40 * pitch[:, segment] + swing
         distance = (x - centre_x) ** 2 + (y - plane(height)) ** 2
         nearest = torch.maximum(nearest, 1 - distance / plane(radii[:, segment] ** 2 + 1e-6))
