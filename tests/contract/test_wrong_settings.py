@@ -33,6 +33,7 @@ WRONG_TEXT = {
     "PROMPT_WRITER": "shakespeare",
     "ANTHROPIC_URL": "ftp://example.com",
     "OPENAI_URL": "ftp://example.com",
+    "LOCAL_WRITER_FILE": "model.bin",
 }
 TRIALS = [
     pytest.param(settings, name, id=f"{settings.environment_prefix}{name.upper()}")

