@@ -92,7 +92,8 @@ def batch(
         typer.Option(metavar="INDEX/COUNT", help="Part of the clips, such as 0/4."),
     ] = "0/1",
     writer: Annotated[
-        str, typer.Option(metavar="NAME", help="grammar, anthropic or openai (Ollama, vLLM).")
+        str,
+        typer.Option(metavar="NAME", help="grammar, anthropic, openai (Ollama, vLLM) or local (SmolLM2)."),
     ] = "",
     seed: Annotated[int, typer.Option(metavar="INTEGER", help="Seed of the study.", min=0)] = 0,
     model: Annotated[str, typer.Option(metavar="NAME", help="Image model; else the recipe's choice.")] = "",

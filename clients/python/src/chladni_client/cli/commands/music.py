@@ -65,7 +65,8 @@ def prompts(
         int | None, typer.Option(metavar="INTEGER", help="Seed, for writers that take one.", min=0)
     ] = None,
     writer: Annotated[
-        str, typer.Option(metavar="NAME", help="grammar, anthropic or openai (Ollama, vLLM).")
+        str,
+        typer.Option(metavar="NAME", help="grammar, anthropic, openai (Ollama, vLLM) or local (SmolLM2)."),
     ] = "",
     with_time_course: Annotated[
         bool, typer.Option("--time-course", help="Tell the writer the course over time, too.")

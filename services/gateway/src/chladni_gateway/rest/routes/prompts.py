@@ -193,7 +193,7 @@ class PromptForm(UploadForm):
     )
     writer: str = Field(
         "",
-        description="Writer by its name: grammar, anthropic or openai. Absent: the server's default.",
+        description="Writer by its name: grammar, anthropic, openai or local. Absent: the server's default.",
         examples=["grammar"],
         json_schema_extra={"maxLength": _MAX_WRITER_LENGTH},
     )
