@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -50,6 +51,13 @@ def write_whole(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write an object as indented JSON, whole or not at all."""
     write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array as NumPy's file, whole or not at all."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_whole(path, buffer.getvalue())
 
 
 def digest_of_arrays(*arrays: npt.NDArray[Any]) -> str:

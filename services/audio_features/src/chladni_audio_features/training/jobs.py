@@ -6,6 +6,10 @@ from typing import Final
 
 from chladni_training.job import TrainingJob
 
+AUTOENCODER: Final = TrainingJob(
+    "train an autoencoder of audio, or reconstruct clips with one",
+    "chladni_audio_features.training.autoencoder.job",
+)
 CALIBRATIONS: Final = TrainingJob(
     "fit the quantile maps of the descriptors' embedding, on synthesised clips",
     "chladni_audio_features.training.calibrate_embedding",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,14 +35,22 @@ class LabelledClip:
     samples: npt.NDArray[np.float32]
 
 
-def draw_corpus(*, count: int, seed: int, rate_hz: int) -> Iterator[LabelledClip]:
+def draw_corpus(
+    *, count: int = 0, seed: int, rate_hz: int, indices: Iterable[int] | None = None
+) -> Iterator[LabelledClip]:
     """Draw sounds; number i depends on the seed and on i alone.
 
-    Speech is left out where espeak-ng is not installed.
+    Speech is left out if espeak-ng is not installed.
+
+    Args:
+        count: How many, from number 0.
+        seed: Decides them.
+        rate_hz: Sample rate.
+        indices: Numbers to draw in place of the first ones.
     """
     kinds = [kind for kind in SHARES if kind != "speech" or has_speech()]
     weights = np.array([SHARES[kind] for kind in kinds])
-    for index in range(count):
+    for index in range(count) if indices is None else indices:
         rng = np.random.default_rng((seed, index))
         kind = str(rng.choice(kinds, p=weights / weights.sum()))
         yield LabelledClip(kind, draw_clip(kind, rng, rate_hz=rate_hz))

@@ -1,0 +1,130 @@
+"""The trained autoencoder as the directory that the service loads, with a card."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+
+from chladni_audio_features.reconstruction.autoencoder import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
+from chladni_training.errors import StorageError
+from chladni_training.files import write_json, write_whole
+
+CARD_FILE: Final = "README.md"
+_LIBRARIES: Final = ("torch", "safetensors", "accelerate", "numpy")
+
+
+def model_directory(checkpoint: Path) -> Path:
+    """Return the directory that a run's model is exported to: its checkpoint without the suffix.
+
+    Raises:
+        StorageError: The checkpoint has no suffix, or something else would be replaced by the model.
+    """
+    directory = checkpoint.with_suffix("")
+    if directory == checkpoint:
+        raise StorageError(
+            f"the checkpoint {checkpoint} has no suffix, so the model's directory would have its name; add "
+            ".pt to --checkpoint"
+        )
+    if directory.exists() and not (directory / MANIFEST_FILE).is_file():
+        raise StorageError(
+            f"{directory}, where the model is to be written, exists and is no exported model; name another "
+            "file with --checkpoint, or move it away"
+        )
+    return directory
+
+
+def export_model(
+    weights: Mapping[str, npt.NDArray[np.float32]],
+    directory: Path,
+    *,
+    model_id: str,
+    training: Mapping[str, Any],
+    figures: Mapping[str, float],
+) -> None:
+    """Write weights (float16), manifest and card into a directory, which is replaced as a whole.
+
+    Args:
+        weights: As `network.exported_weights` gives them.
+        directory: Destination.
+        model_id: The model's name.
+        training: How it was trained.
+        figures: How well it does on clips that it was not trained on.
+    """
+    partial = directory.with_name(directory.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    content = save({name: value.astype(np.float16) for name, value in weights.items()})
+    write_whole(partial / WEIGHTS_FILE, content)
+    manifest = {
+        "format": FORMAT_VERSION,
+        "id": model_id,
+        "license": "Apache-2.0",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "training": dict(training),
+        "figures": dict(figures),
+        "libraries": {name: metadata.version(name) for name in _LIBRARIES}
+        | {"python": platform.python_version()},
+    }
+    write_json(partial / MANIFEST_FILE, manifest)
+    parameters = sum(value.size for value in weights.values())
+    write_whole(partial / CARD_FILE, _card(model_id, weights, parameters, training, figures).encode())
+    shutil.rmtree(directory, ignore_errors=True)
+    partial.rename(directory)
+
+
+def _card(
+    name: str,
+    weights: Mapping[str, npt.NDArray[np.float32]],
+    parameters: int,
+    training: Mapping[str, Any],
+    figures: Mapping[str, float],
+) -> str:
+    rows = "\n".join(f"| `{figure}` | {value:.4g} |" for figure, value in figures.items())
+    bins = weights["encoder.0.down.weight"].shape[1]
+    dimension = weights["to_latent.weight"].shape[0]
+    data = training["data"]
+    return f"""---
+license: apache-2.0
+---
+
+# {name}
+
+An autoencoder of audio, trained by `chladni-train autoencoder` on {data["name"]}.
+
+- **Takes** mel spectrograms of {bins} bands x 256 frames: 5 s at 16 kHz, each window in decibels below its
+  loudest cell, 80 dB as [0, 1].
+- **Parts**: four residual Conv1d layers that halve the frames, a latent vector of {dimension} numbers, and a
+  decoder that mirrors them; {parameters:,} parameters, float16. Training normalises by batches; here that
+  is folded into the convolutions.
+- **Learned**: to reproduce spectrograms, by mean squared error and mean absolute error (`mel_l1`).
+- **Not for** high fidelity: {bins * 256 // dimension} cells share a number. Voices become unclear, and what
+  the training clips do not hold comes out as something that they do.
+- **Licence**: Apache-2.0 for the weights; the clips that it learned from have licences of their own.
+
+## Recipe
+
+```
+{training["command"]}
+```
+
+{data["clips"]} clips, digest `{data["digest"][:16]}`; {training["steps"]} steps,
+{training["seconds"]} seconds on {training["machine"]}. `manifest.json` has the full record.
+
+## Figures
+
+Means over {data["held_out"]} held-out clips, each in its own scale [0, 1]. `perceptual_similarity` is NSIM
+(Hines and Harte 2012), at most 1. `pesq` (ITU-T P.862.2) and `stoi` are of the held-out clips of speech; with
+`griffin_lim_` before them, what the same clips have whose phases alone were lost.
+
+| figure | value |
+|---|---|
+{rows}
+"""

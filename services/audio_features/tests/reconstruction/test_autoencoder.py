@@ -1,0 +1,96 @@
+"""What an autoencoder makes of clips, and which files it takes."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from scipy.io import wavfile
+
+from chladni_audio_features.reconstruction.autoencoder import (
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    load_autoencoder,
+    wav_file,
+)
+from chladni_audio_features.reconstruction.network import AutoencoderNetwork
+from chladni_audio_features.testing.untrained_autoencoder import (
+    untrained_weights,
+    write_untrained_autoencoder,
+)
+from chladni_runtime.models.files import ModelLoadingError
+
+
+def test_a_clip_comes_back_in_its_shape(autoencoder, chirp):
+    made = autoencoder.reconstruct(chirp)
+    assert made.latents.shape == (2, 128)
+    assert made.original.shape == made.reconstructed.shape == made.power.shape == (128, 358)
+    assert 0.0 <= made.reconstructed.min() <= made.reconstructed.max() <= 1.0
+    assert -1.0 <= made.figures.perceptual_similarity <= 1.0
+    samples = autoencoder.samples_of(made, len(chirp))
+    assert samples.shape == chirp.shape
+    again = autoencoder.reconstruct(chirp)
+    np.testing.assert_array_equal(made.reconstructed, again.reconstructed)
+    np.testing.assert_array_equal(made.latents, autoencoder.encode(chirp))
+
+
+def test_silence_stays_silent(autoencoder):
+    made = autoencoder.reconstruct(np.zeros(8000, np.float32))
+    assert made.figures.cosine == 1.0
+    assert not made.power.any()
+
+
+def test_windows_do_not_depend_on_each_other(autoencoder, chirp):
+    windows = np.random.default_rng(0).random((3, 128, 256)).astype(np.float32)
+    together = autoencoder.decoded(windows)
+    np.testing.assert_allclose(together[1:2], autoencoder.decoded(windows[1:2]), atol=1e-6)
+
+
+def test_wav_files_are_clipped_at_full_scale():
+    rate, samples = wavfile.read(io.BytesIO(wav_file(np.array([0.0, 0.5, 2.0, -2.0], np.float32))))
+    assert rate == 16_000
+    assert samples.tolist() == [0, 16384, 32767, -32767]
+
+
+def test_files_are_checked(tmp_path):
+    write_untrained_autoencoder(tmp_path)
+    loaded = load_autoencoder(tmp_path)
+    assert loaded.model_id == "untrained-autoencoder"
+    assert loaded.latent_dimension == 128
+    assert loaded.figures == {"cosine": 0.5}
+
+    content = bytearray((tmp_path / WEIGHTS_FILE).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / WEIGHTS_FILE).write_bytes(content)
+    with pytest.raises(ModelLoadingError, match="is not the file"):
+        load_autoencoder(tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST_FILE).read_text())
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(manifest | {"format": 2}))
+    with pytest.raises(ModelLoadingError, match="not of format 1"):
+        load_autoencoder(tmp_path)
+    (tmp_path / MANIFEST_FILE).write_text("[")
+    with pytest.raises(ModelLoadingError, match="not JSON"):
+        load_autoencoder(tmp_path)
+    with pytest.raises(ModelLoadingError, match="cannot be read"):
+        load_autoencoder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weights: weights.pop("to_latent.bias"), "to_latent.bias"),
+        (lambda weights: weights.update(further=np.zeros(1, np.float32)), "further"),
+        (lambda weights: weights["encoder.0.down.bias"].fill(np.nan), "not finite"),
+        (lambda weights: weights.update({"to_latent.weight": np.zeros((128, 7))}), "to_latent.weight have"),
+        (lambda weights: weights.update({"encoder.0.down.weight": np.zeros(8)}), "must be"),
+        (lambda weights: weights.update({"encoder.1.first.weight": np.zeros((8, 9, 3))}), "must be"),
+        (lambda weights: weights.update({"decoder.2.up.bias": np.zeros(9)}), "must be"),
+    ],
+)
+def test_wrong_weights_are_refused(change, message):
+    weights = untrained_weights()
+    change(weights)
+    with pytest.raises(ValueError, match=message):
+        AutoencoderNetwork(weights)
