@@ -23,6 +23,7 @@ from chladni_image_generation.metrics import GenerationMetrics
 from chladni_image_generation.models.files import find_model_files
 from chladni_image_generation.testing.untrained_model import save_untrained_model
 from chladni_runtime.execution.cancellation import CancellationToken
+from chladni_runtime.failpoints import NO_FAILPOINTS
 
 TINY_SIZE_PIXELS = 64
 DEFAULT_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
@@ -92,7 +93,7 @@ def compute_thread():
 def make_engine(load_tiny_model, compute_thread):
     """Return a function that makes an engine, around a given model or the tiny one."""
 
-    def make(model=None, **limits):
+    def make(model=None, failpoints=NO_FAILPOINTS, **limits):
         return Engine(
             model or load_tiny_model(),
             limits=EngineLimits(**limits),
@@ -100,6 +101,7 @@ def make_engine(load_tiny_model, compute_thread):
             metrics=GenerationMetrics(CollectorRegistry()),
             compute_thread=compute_thread,
             clock=time.monotonic,
+            failpoints=failpoints,
         )
 
     return make

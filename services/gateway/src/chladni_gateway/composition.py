@@ -8,7 +8,6 @@ import secrets
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from chladni.audio.v1 import music_service_pb2
@@ -87,6 +86,7 @@ from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.lifecycle import Phase
 from chladni_runtime.server.peers import PeerSet
 from chladni_runtime.server.server import request_gate
+from chladni_runtime.settings import is_loopback
 from chladni_runtime.spool import Spool
 
 if TYPE_CHECKING:
@@ -335,6 +335,7 @@ def build_application(
             metrics=metrics,
             clock=time.monotonic,
             now=utc_now,
+            failpoints=settings.armed_failpoints,
         )
 
     job_runner = JobRunner(
@@ -344,6 +345,7 @@ def build_application(
         now=utc_now,
         hold=gate.hold,
         may_claim=lambda: gate.phase is Phase.READY,
+        failpoints=settings.armed_failpoints,
     )
     scorer = StoredImageScorer(store=store, comparer=similarity)
     searches = Admission(settings.max_concurrent_searches, clock=time.monotonic)
@@ -405,7 +407,7 @@ def authentication_of(settings: GatewaySettings) -> Authenticate:
 def _http_tls(settings: GatewaySettings) -> ServerContext | None:
     """Return what the connections of browsers are secured by; `None` for clear text."""
     if settings.server_certificates is None:
-        if settings.authenticator.is_required and not _is_loopback(settings.host):
+        if settings.authenticator.is_required and not is_loopback(settings.host):
             _log.warning(
                 "tokens come over clear text, so whoever is on their way can read them. Set "
                 "CHLADNI_GATEWAY_TLS_CERTIFICATE and CHLADNI_GATEWAY_TLS_KEY, or let only a proxy with TLS "
@@ -414,13 +416,6 @@ def _http_tls(settings: GatewaySettings) -> ServerContext | None:
             )
         return None
     return ServerContext(settings.server_certificates, asks_clients=settings.http_client_certificates)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _recipes(

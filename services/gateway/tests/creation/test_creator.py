@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from chladni_contract.errors import ChladniError, Reason
+from chladni_contract.errors import ChladniError, NotFoundError, Reason
 from chladni_contract.provenance import Provenance
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.operations import OperationLog
@@ -23,12 +24,14 @@ from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.models import ModelSummary
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
+from chladni_gateway.domain.storage.image_store import StoredImage
 from chladni_gateway.metrics import CreationMetrics
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
 from chladni_gateway.recipes.embedded import EmbeddedRecipe
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.failpoints import parse_failpoints
 
 NO_LIMIT = Deadline()
 
@@ -42,6 +45,7 @@ class Diary:
     def __init__(self, failing=None, steps=2, failure=None):
         self.entries = []
         self.stored = {}
+        self._records = {}
         self._failing = failing
         self._failure = failure or RuntimeError("nobody foresaw this")
         self._steps = steps
@@ -74,8 +78,14 @@ class Diary:
     async def put(self, content, record):
         self._write(Stage.STORAGE)
         self.stored[record.image_id] = content
+        self._records[record.image_id] = record
         self.entries.append("storage ends")
         return record
+
+    async def get(self, image_id):
+        if image_id not in self.stored:
+            raise NotFoundError(Reason.UNKNOWN_IMAGE, "It is not there.")
+        return StoredImage(self._records[image_id], self.stored[image_id])
 
     async def models(self, _deadline):
         ear = ModelSummary(name="ear", output_space="space")
@@ -96,7 +106,7 @@ def recipe_over(diary):
     return recipe, catalog
 
 
-def creator_over(diary):
+def creator_over(diary, **options):
     recipe, catalog = recipe_over(diary)
     return ImageCreator(
         recipes=RecipeRegistry([recipe], catalog=catalog, default="embedded"),
@@ -107,12 +117,17 @@ def creator_over(diary):
         metrics=CreationMetrics(CollectorRegistry()),
         clock=time.monotonic,
         now=lambda: datetime.now(UTC),
+        **options,
     )
 
 
 async def create(diary, content=b"sound", **options):
     request = CreationRequest(AudioClip(content), settings=GenerationSettings(**options))
-    async with aclosing(creator_over(diary).create(request, NO_LIMIT)) as events:
+    return await events_of(creator_over(diary), request)
+
+
+async def events_of(creator, request):
+    async with aclosing(creator.create(request, NO_LIMIT)) as events:
         return [event async for event in events]
 
 
@@ -246,3 +261,20 @@ def test_two_recipes_of_one_name_are_a_mistake():
     recipe, catalog = recipe_over(Diary())
     with pytest.raises(ValueError, match="same name"):
         RecipeRegistry([recipe, recipe], catalog=catalog, default="embedded")
+
+
+@pytest.mark.parametrize(
+    ("place", "is_stored"),
+    [("event.before", False), ("event.after", False), ("store.before", False), ("store.after", True),
+     ("finish.before", True)],
+)  # fmt: skip
+async def test_a_creation_that_fails_between_two_states_can_be_tried_again(place, is_stored):
+    diary = Diary()
+    creator = creator_over(diary, failpoints=parse_failpoints(f"{place}=1*error"))
+    request = CreationRequest(AudioClip(b"sound"), request_id=uuid.uuid4())
+    with pytest.raises(ChladniError, match=place) as caught:
+        await events_of(creator, request)
+    assert caught.value.reason is Reason.BACKEND_UNAVAILABLE
+    assert bool(diary.stored) is is_stored
+    assert isinstance((await events_of(creator, request))[-1], Created)
+    assert len(diary.stored) == 1

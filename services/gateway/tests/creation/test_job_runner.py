@@ -30,6 +30,7 @@ from chladni_gateway.domain.stages import Stage
 from chladni_gateway.domain.storage.image_store import ImageRecord
 from chladni_gateway.domain.storage.job_store import StoredJob
 from chladni_gateway.storage.job_sqlite import SqliteJobStore
+from chladni_runtime.failpoints import NO_FAILPOINTS, parse_failpoints
 from chladni_runtime.telemetry.scope import Telemetry, observed
 from chladni_runtime.telemetry.work_metrics import WorkMetrics
 
@@ -118,7 +119,7 @@ def request_of(owner, name="a.wav"):
     return CreationRequest(AudioClip(b"sound", name), owner=owner)
 
 
-def job_runner_over(script, clock=None, store=None, **limits):
+def job_runner_over(script, clock=None, store=None, failpoints=NO_FAILPOINTS, **limits):
     defaults = {
         "max_unfinished": 8,
         "max_unfinished_per_owner": 4,
@@ -132,6 +133,7 @@ def job_runner_over(script, clock=None, store=None, **limits):
         store=store or SqliteJobStore(None),
         limits=JobLimits(**(defaults | limits)),
         now=clock or Clock(),
+        failpoints=failpoints,
     )
     RUNNERS.append(runner)
     return runner
@@ -633,3 +635,16 @@ async def test_finished_jobs_are_forgotten_in_time_and_in_number():
     assert await job_runner.list_owned("ann") == (jobs[4], jobs[3])
     clock.time += timedelta(hours=1)
     assert await job_runner.list_owned("ann") == ()
+
+
+@pytest.mark.parametrize("place", ["event.before", "event.after", "finish.after"])
+async def test_an_error_beside_the_record_of_an_event_neither_repeats_nor_loses_it(place):
+    script = Script()
+    script.may_go_on.set()
+    runner = job_runner_over(script, failpoints=parse_failpoints(f"{place}=2*error"))
+    runner.open()
+    job = await runner.start(request_of("ann"))
+    seen = await collect(job)
+    assert [number for number, _ in seen] == [1, 2, 3]
+    assert isinstance(seen[-1][1], Done)
+    assert len(script.operations) == 1

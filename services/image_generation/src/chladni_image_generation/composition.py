@@ -79,6 +79,7 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                     metrics=metrics,
                     compute_thread=compute_thread,
                     clock=time.monotonic,
+                    failpoints=settings.armed_failpoints,
                 )
                 async with AsyncExitStack() as warming:
                     await warming.enter_async_context(engine)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_image_generation.generation import Completed, PreviewOptions, Progress
+from chladni_runtime.failpoints import parse_failpoints
 
 
 @pytest.fixture
@@ -201,3 +202,24 @@ async def test_an_image_that_cannot_be_encoded_is_told(make_engine, load_tiny_mo
         assert caught.value.reason is Reason.INTERNAL
         model.decode = decode
         assert isinstance((await events_of(engine, request_for()))[-1], Completed)
+
+
+@pytest.mark.parametrize(
+    ("place", "action", "reason"),
+    [
+        ("step.before", "memory", Reason.OUT_OF_MEMORY),
+        ("step.after", "error", Reason.BACKEND_UNAVAILABLE),
+        ("finish.before", "memory", Reason.OUT_OF_MEMORY),
+        ("finish.after", "error", Reason.BACKEND_UNAVAILABLE),
+    ],
+)
+async def test_a_failpoint_ends_one_request_and_the_next_is_exact(
+    make_engine, request_for, events_of, place, action, reason
+):
+    async with make_engine() as engine:
+        expected = (await events_of(engine, request_for()))[-1].content
+    async with make_engine(failpoints=parse_failpoints(f"{place}=1*{action}")) as engine:
+        with pytest.raises(ChladniError) as caught:
+            await events_of(engine, request_for())
+        assert caught.value.reason is reason
+        assert (await events_of(engine, request_for()))[-1].content == expected

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, MAX_HEARTBEAT_SECONDS
+from chladni_runtime.failpoints import Failpoints, parse_failpoints
 from chladni_runtime.security.certificates import (
     AUTHORITIES,
     CERTIFICATE,
@@ -54,6 +55,13 @@ Networks = Annotated[tuple[str, ...], BeforeValidator(split_list), AfterValidato
 def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
+
+def _check_failpoints(text: str) -> str:
+    parse_failpoints(text)
+    return text
+
+
+FailpointText = Annotated[str, AfterValidator(_check_failpoints)]
 
 OptionalFile = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 """A file, or nothing, which an empty variable says too."""
@@ -162,6 +170,19 @@ class ServiceSettings(BaseModel):
     drain_timeout_seconds: float = Field(
         30.0, ge=0, le=3600, description="After that, how long requests in progress may take."
     )
+    failpoints: FailpointText = Field(
+        "",
+        description="Faults at named places, for tests of robustness alone, such as step.after=1%exit; "
+        "refused without ALLOW_FAILPOINTS=true, and on other addresses than loopback.",
+    )
+    allow_failpoints: bool = Field(
+        False, description="Whether this is a test of robustness, in which FAILPOINTS may be set."
+    )
+
+    @cached_property
+    def armed_failpoints(self) -> Failpoints:
+        """The failpoints of the service; those of a service that is no test do nothing."""
+        return parse_failpoints(self.failpoints)
 
     @cached_property
     def server_certificates(self) -> WatchedFiles[TlsMaterial] | None:
@@ -188,6 +209,19 @@ class ServiceSettings(BaseModel):
                 "tls_client_ca", "asks clients for certificates without TLS. Set tls_certificate too."
             )
         check_files(lambda: self.server_certificates, SERVER_FIELDS)
+        return self
+
+    @model_validator(mode="after")
+    def _check_failpoints_allowed(self) -> Self:
+        if self.failpoints and not self.allow_failpoints:
+            raise SettingConflictError(
+                "failpoints",
+                "makes the service fail, for tests. Unset it; in a test, set allow_failpoints.",
+            )
+        if self.failpoints and not is_loopback(self.host):
+            raise SettingConflictError(
+                "failpoints", f"is for tests on loopback, and this service listens on {self.host}. Unset it."
+            )
         return self
 
 
@@ -244,6 +278,14 @@ BACKEND_FIELDS: Final = {
     KEY: "backend_tls_key",
     AUTHORITIES: "backend_tls_ca",
 }
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address to listen on is reached from this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_pair(settings: BaseModel, certificate: str, key: str) -> None:

@@ -29,6 +29,7 @@ from chladni_gateway.metrics import CreationMetrics, StageTimer
 from chladni_gateway.recipes.base import Recipe, RecipeRegistry
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Clock, Deadline
+from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoint, Failpoints
 from chladni_runtime.server.validation import RequestValidator
 
 _MAX_RECIPE_NAME_LENGTH: Final = 64
@@ -46,6 +47,7 @@ class ImageCreator:
         metrics: Counts and times creations.
         clock: Monotonic clock in seconds.
         now: Clock for dates.
+        failpoints: For tests of robustness.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ImageCreator:
         metrics: CreationMetrics,
         clock: Clock,
         now: Callable[[], datetime],
+        failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._recipes = recipes
         self._store = store
@@ -68,6 +71,7 @@ class ImageCreator:
         self._metrics = metrics
         self._clock = clock
         self._now = now
+        self._failpoints = failpoints
 
     def check(self, request: CreationRequest) -> None:
         """Require that a request keeps its limits, as `create` does before anything else.
@@ -128,7 +132,9 @@ class ImageCreator:
                         if isinstance(event, Analyzed):
                             analyzed = event
                             timer.lap(Stage.AUDIO_FEATURES)
+                        await self._failpoints.reach(Failpoint.EVENT_BEFORE)
                         yield event
+                        await self._failpoints.reach(Failpoint.EVENT_AFTER)
                     completed = await work
                 if analyzed is None and request.has_audio:
                     raise FaultError(Reason.INTERNAL, f"The recipe {recipe.name} did not analyse the sound.")
@@ -137,8 +143,11 @@ class ImageCreator:
                     deadline.check("before the image was stored")
                     seconds = self._clock() - started_at
                     record = self._make_record(request, recipe, operation, analyzed, completed, seconds)
+                    await self._failpoints.reach(Failpoint.STORE_BEFORE)
                     record = await self._store.put(completed.image.content, record)
+                    await self._failpoints.reach(Failpoint.STORE_AFTER)
                 timer.lap(Stage.STORAGE)
+                await self._failpoints.reach(Failpoint.FINISH_BEFORE)
                 counted.is_created = True
                 yield Created(completed.image, record, part=completed.part)
 

@@ -23,6 +23,7 @@ from chladni_gateway.creation.job_codec import JobDetails, decode_details, decod
 from chladni_gateway.creation.job_worker import Creator, JobLimits, JobWorker
 from chladni_gateway.domain.request import CreationRequest, last_seen_of, token_after
 from chladni_gateway.domain.storage.job_store import Claim, ClaimedJob, JobStore, StoredJob
+from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoints
 
 _RETRY_AFTER_SECONDS: Final = 2.0
 _WAIT_SECONDS: Final = 1.0
@@ -57,6 +58,7 @@ class JobRunner:
         hold: Returns a context in which a job, whose clip has so many bytes, counts as work of the service,
             which stops it when the service has to end.
         may_claim: Returns whether the service takes work now.
+        failpoints: For tests of robustness.
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class JobRunner:
         now: Callable[[], datetime],
         hold: Callable[[int], AbstractContextManager[None]] = lambda _byte_count: nullcontext(),
         may_claim: Callable[[], bool] = lambda: True,
+        failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self.limits: Final = limits
         self._creator = creator
         self._store = store
         self._now = now
-        self._worker = JobWorker(creator=creator, store=store, limits=limits, now=now, hold=hold)
+        self._worker = JobWorker(
+            creator=creator, store=store, limits=limits, now=now, hold=hold, failpoints=failpoints
+        )
         self._may_claim = may_claim
         self._jobs: dict[UUID, Job] = {}  # Those that are worked on or followed here, and those seen of late.
         self._tasks: dict[UUID, asyncio.Task[None]] = {}

@@ -20,6 +20,7 @@ from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import Stage
 from chladni_gateway.domain.storage.job_store import ClaimedJob, JobBounds, JobStore
 from chladni_runtime.execution.deadlines import Deadline
+from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoint, Failpoints
 from chladni_runtime.telemetry.scope import current_telemetry
 
 MAX_ATTEMPTS: Final = 20
@@ -100,6 +101,7 @@ class JobWorker:
         now: Clock for dates.
         hold: Returns a context in which a job, whose clip has so many bytes, counts as work of the service,
             which stops it when the service has to end.
+        failpoints: For tests of robustness.
     """
 
     def __init__(
@@ -110,12 +112,14 @@ class JobWorker:
         limits: JobLimits,
         now: Callable[[], datetime],
         hold: Callable[[int], AbstractContextManager[None]],
+        failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._creator = creator
         self._store = store
         self._limits = limits
         self._now = now
         self._hold = hold
+        self._failpoints = failpoints
 
     async def work(self, job: Job, claimed: ClaimedJob, *, is_cancelled: Callable[[], bool]) -> None:
         """Work on a job, and record how it ends. If the work is stopped, give the claim back.
@@ -217,6 +221,7 @@ class JobWorker:
         delay_seconds = _FIRST_DELAY_SECONDS
         while True:
             try:
+                await self._failpoints.reach(Failpoint.EVENT_BEFORE)
                 is_added = await _uninterrupted(
                     self._store.append(job.job_id, stored, finished_at=finished_at),
                     then=lambda is_added: _show(job, stored.number, event, now) if is_added else None,
@@ -227,7 +232,11 @@ class JobWorker:
             else:
                 if not is_added:
                     raise _LostClaimError
-                return
+                break
+        with suppress(UnavailableError):  # The event is recorded: its job goes on.
+            await self._failpoints.reach(
+                Failpoint.EVENT_AFTER if finished_at is None else Failpoint.FINISH_AFTER
+            )
 
 
 def _show(job: Job, number: int, event: JobEvent, now: datetime) -> None:

@@ -41,6 +41,7 @@ from chladni_image_generation.models.interface import ImagesWithheldError, Laten
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Clock
 from chladni_runtime.execution.processors import yield_to_event_loop
+from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoints
 from chladni_runtime.telemetry.scope import current_telemetry, unobserved
 from chladni_runtime.telemetry.spans import Span
 
@@ -82,6 +83,7 @@ class Engine:
         compute_thread: The one thread that calls models, made by `new_compute_thread`; engines of one
             process share it, so that the device computes for one at a time.
         clock: Monotonic clock in seconds.
+        failpoints: For tests of robustness.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Engine:
         metrics: GenerationMetrics,
         compute_thread: ThreadPoolExecutor,
         clock: Clock,
+        failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self.description = model.description
         self._limits = limits
@@ -106,7 +109,10 @@ class Engine:
         self._denoiser_batches = BatchSizes(limits.batch_size, native_shape)
         self._decoder_batches = BatchSizes(limits.decode_batch_size, native_shape)
         self._executor = Executor(
-            model, denoiser_batches=self._denoiser_batches, decoder_batches=self._decoder_batches
+            model,
+            denoiser_batches=self._denoiser_batches,
+            decoder_batches=self._decoder_batches,
+            failpoints=failpoints,
         )
         self._durations = DurationEstimator(clock)
         self._queue_delays = QueueDelays(clock)

@@ -24,6 +24,7 @@ from chladni_image_generation.engine.sampler import Sampler
 from chladni_image_generation.generation import GenerationRequest, Preview, PreviewOptions
 from chladni_image_generation.image_codec import encode_preview
 from chladni_image_generation.models.interface import ImagesWithheldError
+from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoint, Failpoints
 
 if TYPE_CHECKING:
     from chladni_image_generation.models.interface import LatentDiffusionModel
@@ -127,12 +128,19 @@ class Executor:
         model: The model.
         denoiser_batches: Rows of the denoiser's calls.
         decoder_batches: Images of the decoder's calls.
+        failpoints: For tests of robustness.
     """
 
     def __init__(
-        self, model: LatentDiffusionModel, *, denoiser_batches: BatchSizes, decoder_batches: BatchSizes
+        self,
+        model: LatentDiffusionModel,
+        *,
+        denoiser_batches: BatchSizes,
+        decoder_batches: BatchSizes,
+        failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._model = model
+        self._failpoints = failpoints
         self._denoiser_batches = denoiser_batches
         self._decoder_batches = decoder_batches
 
@@ -151,6 +159,7 @@ class Executor:
         rows_per_call = self._denoiser_batches.rows_per_call(group)
         try:
             with _shortage_as_memory_error():
+                self._failpoints.reach_blocking(Failpoint.STEP_BEFORE)
                 samplers = [self._sampler_of(execution) for execution in executions]
                 stepping = [sampler for sampler in samplers if sampler.group == group]
                 if not stepping:
@@ -181,6 +190,7 @@ class Executor:
             execution.batch_sizes[group] = max(execution.batch_sizes.get(group, 0), largest_call)
             try:
                 sampler.advance(own_predictions)
+                self._failpoints.reach_blocking(Failpoint.STEP_AFTER)
                 outcomes.append(StepTaken(self._previews(execution, sampler)))
             except Exception as error:  # noqa: BLE001 - as above
                 outcomes.append(_as_answer(error))
@@ -251,6 +261,7 @@ class Executor:
                     group,
                     partial(is_decoder_batch_invariant, self._model, group.latent_shape),
                 )
+                self._failpoints.reach_blocking(Failpoint.FINISH_BEFORE)
                 samplers = [execution.sampler for execution in executions if execution.sampler is not None]
                 decoded = decode_latents(
                     self._model,
@@ -259,6 +270,7 @@ class Executor:
                     padded=group.reproducible,
                 )
                 images = [sampler.finish(pixels) for sampler, pixels in zip(samplers, decoded, strict=True)]
+                self._failpoints.reach_blocking(Failpoint.FINISH_AFTER)
         except _OUT_OF_MEMORY as error:
             _free_memory()
             if rows_per_call == 1:

@@ -23,6 +23,7 @@ import grpc
 from chladni_contract.errors import ChladniError, NotOfferedError, Reason
 from chladni_contract.metadata import MAX_REQUEST_ID_LENGTH, REQUEST_ID_KEY, check_identifier
 from chladni_contract.status import WIRE_STATUS, trailing_metadata
+from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoint, Failpoints
 from chladni_runtime.logs import REQUEST_ID
 from chladni_runtime.server.peers import PeerSet, host_of_peer
 from chladni_runtime.server.receiver import MessageReceiver
@@ -118,6 +119,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         trusted_peers: Hosts whose word on their callers counts.
         authenticate: Finds out who calls before the message is received, or raises a refusal; not for
             health and reflection. `None` takes everybody.
+        failpoints: For tests of robustness.
     """
 
     def __init__(
@@ -127,10 +129,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         receiver: MessageReceiver,
         trusted_peers: PeerSet = _NO_PEERS,
         authenticate: Authenticate | None = None,
+        failpoints: Failpoints = NO_FAILPOINTS,
     ) -> None:
         self._observers = (_TrustMarker(trusted_peers), *observers)
         self._receiver = receiver
         self._authenticate = authenticate
+        self._failpoints = failpoints
         self._observed: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(
@@ -143,74 +147,67 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         method = handler_call_details.method
         inner, observed = self._observed.get(method, (None, None))
         if inner is not handler:
-            observed = _observe(method, handler, self._observers, self._receiver, self._authenticate)
+            observed = self._observe(method, handler)
             self._observed[method] = handler, observed
         return observed
 
+    def _observe(self, method: str, handler: Any) -> Handler:
+        """Return a handler whose behaviour is observed, including the receiving of requests.
 
-def _observe(
-    method: str,
-    handler: Any,
-    observers: Sequence[CallObserver],
-    receiver: MessageReceiver,
-    authenticate: Authenticate | None,
-) -> Handler:
-    """Return a handler whose behaviour is observed, including the receiving of requests.
+        It streams requests even if the method takes a single one: only then does gRPC call it before the
+        request has arrived, so that a refused call costs the server no more than its headers, however large
+        its message.
+        """
+        kind = ("stream" if handler.request_streaming else "unary") + (
+            "_stream" if handler.response_streaming else "_unary"
+        )
+        behaviour = getattr(handler, kind)
+        is_probe = method.startswith("/grpc.")
 
-    It streams requests even if the method takes a single one: only then does gRPC call it before the request
-    has arrived, so that a refused call costs the server no more than its headers, however large its message.
-    """
-    kind = ("stream" if handler.request_streaming else "unary") + (
-        "_stream" if handler.response_streaming else "_unary"
-    )
-    behaviour = getattr(handler, kind)
-    is_probe = method.startswith("/grpc.")
-
-    async def begin(call: Call) -> Any:
-        if authenticate is not None and not is_probe:
-            await authenticate(call)
-        return await _begin(call, handler, observers, receiver)
-
-    async def unary(_requests: AsyncIterator[Any], context: Context) -> Any:
-        call = Call(method, context, is_probe, *_identify(context))
-        try:
-            with _ObservedCall(call, observers):
-                response = await behaviour(await begin(call), context)
-                await _echo_request_id(call)
-                return response
-        except ChladniError as error:
-            await _abort(call, error)
-
-    async def stream(_requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        call = Call(method, context, is_probe, *_identify(context))
-        try:
-            with _ObservedCall(call, observers):
-                responses = behaviour(await begin(call), context)
-                if inspect.isawaitable(responses):
+        async def unary(_requests: AsyncIterator[Any], context: Context) -> Any:
+            call = Call(method, context, is_probe, *_identify(context))
+            try:
+                with _ObservedCall(call, self._observers):
+                    response = await behaviour(await self._begin(call, handler), context)
                     await _echo_request_id(call)
-                    await responses  # It writes to the context itself, as Health/Watch does.
-                else:
-                    async with aclosing(responses):
-                        async for response in responses:
-                            await _echo_request_id(call)
-                            yield response
-        except ChladniError as error:
-            await _abort(call, error)
+                    return response
+            except ChladniError as error:
+                await _abort(call, error)
 
-    if handler.response_streaming:
-        return grpc.stream_stream_rpc_method_handler(stream, None, handler.response_serializer)
-    return grpc.stream_unary_rpc_method_handler(unary, None, handler.response_serializer)
+        async def stream(_requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            call = Call(method, context, is_probe, *_identify(context))
+            try:
+                with _ObservedCall(call, self._observers):
+                    responses = behaviour(await self._begin(call, handler), context)
+                    if inspect.isawaitable(responses):
+                        await _echo_request_id(call)
+                        await responses  # It writes to the context itself, as Health/Watch does.
+                    else:
+                        async with aclosing(responses):
+                            async for response in responses:
+                                await _echo_request_id(call)
+                                yield response
+            except ChladniError as error:
+                await _abort(call, error)
 
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(stream, None, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(unary, None, handler.response_serializer)
 
-async def _begin(
-    call: Call, handler: Any, observers: Sequence[CallObserver], receiver: MessageReceiver
-) -> Any:
-    """Return what a handler takes first, once the message has come."""
-    receive = receiver.receive_stream if handler.request_streaming else receiver.receive_one
-    request = await receive(call, handler.request_deserializer)
-    for observer in observers:
-        observer.admit(call)
-    return request
+    async def _begin(self, call: Call, handler: Any) -> Any:
+        """Return what a handler takes first, once the caller is known and the message has come."""
+        receiver = self._receiver
+        if not call.is_probe:
+            if self._authenticate is not None:
+                await self._authenticate(call)
+            await self._failpoints.reach(Failpoint.ADMISSION_BEFORE)
+        receive = receiver.receive_stream if handler.request_streaming else receiver.receive_one
+        request = await receive(call, handler.request_deserializer)
+        for observer in self._observers:
+            observer.admit(call)
+        if not call.is_probe:
+            await self._failpoints.reach(Failpoint.ADMISSION_AFTER)
+        return request
 
 
 def _identify(context: Context) -> tuple[str, ChladniError | None]:

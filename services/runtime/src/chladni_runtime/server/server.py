@@ -204,7 +204,10 @@ async def running_service(
         ),
         trusted_peers=PeerSet(settings.trusted_peers),
         authenticate=authenticate,
+        failpoints=settings.armed_failpoints,
     )
+    if armed := settings.armed_failpoints.names:
+        _log.warning("failpoints are armed; this service is for tests alone", extra={"failpoints": armed})
     server = grpc.aio.server(interceptors=[interceptor], options=_server_options(settings))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     enable_reflection(server, (*service_names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name))
