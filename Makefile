@@ -142,8 +142,20 @@ SECONDS ?= 600
 SEED ?=
 
 .PHONY: robustness
-robustness: $(STAMP) ## Do harm to running services for SECONDS=600, and check what clients saw; SEED=... repeats
-	@$(BIN)/python -m chladni_robustness --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+robustness: $(STAMP) ## Do harm to running services for SECONDS=600, check what clients saw; SEED=... repeats, OLDER=commit
+	@$(BIN)/python -m chladni_robustness --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(OLDER),--older $(OLDER))
+
+FUZZING := $(VENV)/.fuzzing
+
+$(FUZZING): requirements/fuzzing.txt | $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r $< \
+		|| { echo "atheris has wheels for CPython 3.11 to 3.13 on Linux x86-64 alone"; exit 1; }
+	@touch $@
+
+.PHONY: fuzz
+fuzz: $(FUZZING) ## Fuzz every decoder and message, SECONDS=60 each, or TARGET=one of them; keeps build/fuzz
+	@$(BIN)/python -m chladni_robustness.fuzzing --seconds $(if $(filter file,$(origin SECONDS)),60,$(SECONDS)) \
+		$(if $(TARGET),--target $(TARGET))
 
 .PHONY: screenshots
 screenshots: $(STAMP) ## Take images of the page's main states with Chromium; writes build/screenshots

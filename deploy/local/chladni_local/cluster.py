@@ -101,8 +101,12 @@ class LocalCluster:
                 process.kill()
             self._processes.clear()
 
-    def start_service(self, name: str) -> None:
+    def start_service(self, name: str, environ: Mapping[str, str] | None = None) -> None:
         """Start a service that was stopped or has died, on the ports that it had; waits until it is ready.
+
+        Args:
+            name: Name of the service.
+            environ: Variables that it gets in this life beside those of the cluster.
 
         Raises:
             ValueError: It still runs.
@@ -111,7 +115,7 @@ class LocalCluster:
         """
         if name in self._processes and self._processes[name].is_running:
             raise ValueError(f"{name} still runs; stop it first")
-        self._launch(name)
+        self._launch(name, environ=environ)
         self._await(name)
 
     def stop_service(self, name: str) -> None:
@@ -163,12 +167,14 @@ class LocalCluster:
         """Address of the web page."""
         return f"http://{self.address('gateway', 'http')}/"
 
-    def _launch(self, name: str, *, keeps_log: bool = False) -> None:
+    def _launch(
+        self, name: str, *, keeps_log: bool = False, environ: Mapping[str, str] | None = None
+    ) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._processes[name] = ServiceProcess(
             self._services[name],
             ports=self._ports[name],
-            environ=environment_of(self._services[name], self._ports, self._environ),
+            environ=environment_of(self._services[name], self._ports, self._environ | dict(environ or {})),
             log_path=self._folder / f"{name}.log",
             keeps_log=keeps_log,
         )

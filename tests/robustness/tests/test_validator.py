@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chladni_robustness.history import End, History, Seen
+from chladni_robustness.processes import Usage, growth_of
 from chladni_robustness.validator import faults_of
 
 
@@ -27,6 +28,7 @@ GOOD = ("accepted", "queued", "progress:1", "progress:3", "created")
         [history("accepted", end=End.REFUSED, code="UNAVAILABLE", digest="")],
         [history("accepted", "progress:1", end=End.CANCELLED, cancelled_at=0.05, digest="")],
         [history(end=End.REFUSED, code="RESOURCE_EXHAUSTED", digest="")],
+        [history(end=End.REFUSED, code="UNAVAILABLE", digest="", ended_at=3.0, must_be_refused_by=2.0)],
     ],
 )
 def test_what_keeps_the_rules_has_no_faults(histories):
@@ -42,6 +44,19 @@ def test_what_keeps_the_rules_has_no_faults(histories):
         ([history("accepted", digest="")], "without an image"),
         ([history(*GOOD, end=End.REFUSED, code="UNAVAILABLE")], "came after the image"),
         ([history(end=End.REFUSED, code="INTERNAL", digest="")], "INTERNAL"),
+        ([history(end=End.REFUSED, code="INVALID_ARGUMENT", digest="")], "INVALID_ARGUMENT"),
+        (
+            [
+                history(
+                    end=End.REFUSED,
+                    code="RESOURCE_EXHAUSTED",
+                    digest="",
+                    ended_at=3.0,
+                    must_be_refused_by=2.0,
+                )
+            ],
+            "1.0 s too late",
+        ),
         ([history("queued", *GOOD)], "first event was queued"),
         ([history("accepted", "progress:2", "progress:2", "created")], "did not rise"),
         ([history(*GOOD, cancelled_at=-9.0)], "long after"),
@@ -51,3 +66,11 @@ def test_what_keeps_the_rules_has_no_faults(histories):
 def test_each_breach_is_named(histories, words):
     [fault] = faults_of(histories)
     assert words in fault
+
+
+def test_growth_is_named_for_a_process_that_is_still_the_same():
+    before = {"gateway": Usage(1, 100, 10), "similarity": Usage(2, 100, 10)}
+    assert growth_of(before, {"gateway": Usage(1, 200_000, 70), "similarity": Usage(3, 10**6, 999)}) == []
+    grown = growth_of(before, {"gateway": Usage(1, 300_000, 99), "similarity": Usage(2, 100, 10)})
+    assert len(grown) == 2
+    assert all(fault.startswith("gateway") for fault in grown)

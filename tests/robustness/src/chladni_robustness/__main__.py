@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,17 +18,25 @@ import grpc
 
 from chladni_fixtures.audio import encoded, melody
 from chladni_local.cluster import LocalCluster
-from chladni_robustness.clients import create, draw_content
-from chladni_robustness.faults import draw_fault
+from chladni_robustness.clients import Client, draw_content
+from chladni_robustness.faults import Target, draw_faults
 from chladni_robustness.history import End, History
-from chladni_robustness.processes import growth_of, usage_of
+from chladni_robustness.process_faults import older_sources
 from chladni_robustness.validator import faults_of
+from chladni_robustness.watcher import Watcher
 
 _HONEST_CLIENTS: Final = 3
 _SHARE_CANCELLED: Final = 0.2
 _SETTLE_SECONDS: Final = 3.0
 _START_SECONDS: Final = 600.0
+_LAST_TRIES: Final = 20
 _MAX_SHOWN: Final = 20
+_CHANNEL_OPTIONS: Final = (
+    # A gateway that was down is found again at once.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.max_receive_message_length", -1),
+)
 
 
 def main() -> int:
@@ -35,74 +44,85 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="how long to do harm (default: 600)")
     parser.add_argument("--seed", type=int, default=None, help="seed of what happens (default: a new one)")
+    parser.add_argument(
+        "--older", default="HEAD~1", metavar="COMMIT", help="commit of the older gateway (default: HEAD~1)"
+    )
+    parser.add_argument("--only", default="", help="only faults whose names have this text")
     arguments = parser.parse_args()
     seed = secrets.randbelow(2**32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}; repeat with: make robustness SECONDS={arguments.seconds:g} SEED={seed}", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="chladni-robustness-") as folder,
+        older_sources(arguments.older) as older,
         LocalCluster(folder=Path(folder), ports="free", start_timeout_seconds=_START_SECONDS) as cluster,
     ):
-        faults = asyncio.run(_run(cluster, random.Random(seed), arguments.seconds))
+        faults = asyncio.run(_run(cluster, random.Random(seed), arguments.seconds, older, arguments.only))
     for fault in faults[:_MAX_SHOWN]:
         print(f"BROKEN  {fault}")
     print(f"{len(faults)} rules broken" if faults else "every rule held")
     return 1 if faults else 0
 
 
-async def _run(cluster: LocalCluster, drawn: random.Random, seconds: float) -> list[str]:
+async def _run(
+    cluster: LocalCluster, drawn: random.Random, seconds: float, older: Path | None, only: str
+) -> list[str]:
     """Do harm for some time; return what was broken."""
-    audio = encoded(melody())
-    histories: list[History] = []
-    ends_at = time.monotonic() + seconds
-    async with grpc.aio.insecure_channel(cluster.target("gateway")) as channel:
-        first = History("first", "4/0")
-        await create(channel, audio, first)
-        histories.append(first)
-        before = usage_of(cluster)
+    watcher = Watcher(cluster)
+    async with grpc.aio.insecure_channel(cluster.target("gateway"), options=_CHANNEL_OPTIONS) as channel:
+        client = Client(channel, encoded(melody()))
+        await client.ask("first", "4/0")
+        ends_at = time.monotonic() + seconds
+        watching = asyncio.create_task(watcher.watch())
         honest = [
-            asyncio.create_task(_ask(channel, audio, histories, random.Random(drawn.random()), ends_at, name))
-            for name in (f"client {number}" for number in range(_HONEST_CLIENTS))
+            asyncio.create_task(_ask_on(client, random.Random(drawn.random()), ends_at, f"client {number}"))
+            for number in range(_HONEST_CLIENTS)
         ]
-        while time.monotonic() < ends_at:
-            fault = draw_fault(drawn, cluster)
+        for fault in draw_faults(drawn, Target(cluster, client, older)):
+            if time.monotonic() >= ends_at:
+                break
+            if only not in fault.name:
+                continue
             print(f"  {fault.name}", flush=True)
-            started_count = len(histories)
+            started_count = len(client.histories)
             await fault.run()
             if not fault.ends_calls:
-                _require_success(histories[started_count:], fault.name)
+                _note_failures(client.histories[started_count:], fault.name)
         await asyncio.gather(*honest)
         await asyncio.sleep(_SETTLE_SECONDS)
-        last = History("last", "4/0")
-        await create(channel, audio, last)
-        histories.append(last)
-    print(_summary(histories), flush=True)
-    faults = faults_of(histories)
+        last = await _ask_until_made(client)
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+    print(_summary(client.histories), flush=True)
+    print(f"{watcher.look_count} looks at health, queues, memory and descriptors", flush=True)
+    faults = faults_of(client.histories)
     if last.end is not End.CREATED:
-        faults.append(f"at the end, with every service up, a request failed: {last.code} {last.detail}")
-    return faults + growth_of(before, usage_of(cluster))
+        faults.append(f"at the end, with every service up, requests failed: {last.code} {last.detail}")
+    return faults + watcher.faults + watcher.growth()
 
 
-async def _ask(
-    channel: grpc.aio.Channel,
-    audio: bytes,
-    histories: list[History],
-    drawn: random.Random,
-    ends_at: float,
-    name: str,
-) -> None:
+async def _ask_on(client: Client, drawn: random.Random, ends_at: float, name: str) -> None:
     """Ask for one image after the other; now and then change one's mind."""
     count = 0
     while time.monotonic() < ends_at:
         count += 1
-        history = History(f"{name}, request {count}", draw_content(drawn))
-        histories.append(history)
         cancel_after = drawn.uniform(0.0, 1.0) if drawn.random() < _SHARE_CANCELLED else None
-        await create(channel, audio, history, cancel_after=cancel_after)
+        history = await client.ask(f"{name}, request {count}", draw_content(drawn), cancel_after=cancel_after)
         if history.end is End.REFUSED:
             await asyncio.sleep(0.2)
 
 
-def _require_success(histories: list[History], fault: str) -> None:
+async def _ask_until_made(client: Client) -> History:
+    """Ask for an image until it is made; a breaker of the gateway's may be open for a moment."""
+    for _ in range(_LAST_TRIES):
+        history = await client.ask("last", "4/0")
+        if history.end is End.CREATED:
+            break
+        await asyncio.sleep(0.5)
+    return history
+
+
+def _note_failures(histories: list[History], fault: str) -> None:
     """Note requests that failed under a fault that no honest client may feel."""
     for history in histories:
         if history.end is End.REFUSED and history.code != "RESOURCE_EXHAUSTED":

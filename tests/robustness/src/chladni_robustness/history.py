@@ -42,6 +42,8 @@ class History:
         code: gRPC's status if it was refused.
         detail: The message that came with it.
         digest: SHA-256 of the image.
+        ended_at: When it ended, on the monotonic clock.
+        must_be_refused_by: When it must have ended if it was refused for want of room; `None` for no limit.
     """
 
     client: str
@@ -52,3 +54,5 @@ class History:
     code: str = ""
     detail: str = ""
     digest: str = ""
+    ended_at: float = 0.0
+    must_be_refused_by: float | None = None

@@ -30,8 +30,9 @@ class Usage:
 
 
 def usage_of(cluster: LocalCluster) -> dict[str, Usage]:
-    """Return what each service uses."""
-    return {name: _usage(cluster.process(name).pid) for name in _SERVICES}
+    """Return what each service uses that runs."""
+    found = {name: _usage(cluster.process(name).pid) for name in _SERVICES}
+    return {name: usage for name, usage in found.items() if usage is not None}
 
 
 def growth_of(before: dict[str, Usage], after: dict[str, Usage]) -> list[str]:
@@ -48,7 +49,15 @@ def growth_of(before: dict[str, Usage], after: dict[str, Usage]) -> list[str]:
     return faults
 
 
-def _usage(process_id: int) -> Usage:
+def _usage(process_id: int) -> Usage | None:
+    """Return what a process uses; `None` if it has ended."""
     process = Path(f"/proc/{process_id}")
-    lines = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
-    return Usage(process_id, int(lines["VmRSS"].split()[0]), len(list((process / "fd").iterdir())))
+    try:
+        text = (process / "status").read_text()
+        descriptors = len(list((process / "fd").iterdir()))
+    except OSError:
+        return None
+    lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    if "VmRSS" not in lines:  # It has ended, and its parent has not yet asked how.
+        return None
+    return Usage(process_id, int(lines["VmRSS"].split()[0]), descriptors)

@@ -10,7 +10,8 @@ from typing import Final
 from chladni_robustness.history import End, History
 
 _TERMINAL: Final = frozenset({"created"})
-_FAULTS: Final = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
+_REFUSALS: Final = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"})
+"""How an honest request may end without an image: never as INTERNAL, and never as if it were wrong."""
 _CANCEL_SECONDS: Final = 5.0
 """Time in which steps that were on their way may still arrive after a cancellation."""
 
@@ -54,5 +55,8 @@ def _faults_of_end(history: History) -> Iterator[str]:
         yield "the call ended well without an image"
     if ends and history.end is End.REFUSED:
         yield f"an error ({history.code}) came after the image"
-    if history.code in _FAULTS:
+    limit = history.must_be_refused_by
+    if history.code == "RESOURCE_EXHAUSTED" and limit is not None and history.ended_at > limit:
+        yield f"it was refused {history.ended_at - limit:.1f} s too late"
+    if history.end is End.REFUSED and history.code not in _REFUSALS:
         yield f"it failed with {history.code}: {history.detail}"

@@ -103,10 +103,15 @@ def watched_tokens(path: Path) -> WatchedFiles[TokenList]:
     Raises:
         FileError: The file cannot be used.
     """
-    return WatchedFiles(TOKENS, {TOKENS: path}, _parse)
+    return WatchedFiles(TOKENS, {TOKENS: path}, parse_tokens)
 
 
-def _parse(contents: Mapping[str, bytes]) -> TokenList:
+def parse_tokens(contents: Mapping[str, bytes]) -> TokenList:
+    """Return the tokens of a file's content.
+
+    Raises:
+        FileError: A line cannot be read.
+    """
     try:
         text = contents[TOKENS].decode("ascii")
     except UnicodeDecodeError:

@@ -203,7 +203,7 @@ class UploadReader:
         async with AsyncExitStack() as stack:
             with at_stage(Stage.VALIDATION):
                 large = _LargeFile(self._spool, stack, held_bytes_of(request.scope))
-                form = _to_form(await self._read_fields(request, form_type, large), form_type)
+                form = to_form(await self._read_fields(request, form_type, large), form_type)
             if large.file is None:
                 return form
             with at_stage(Stage.AUDIO_FEATURES):
@@ -284,7 +284,12 @@ def _limit_bytes(json_schema_extra: object) -> int:
     return int(extra.get("maxLength", _MAX_TEXT_BYTES // _MAX_BYTES_PER_CHARACTER)) * _MAX_BYTES_PER_CHARACTER
 
 
-def _to_form(fields: Mapping[str, FormField], form_type: type[FormT]) -> FormT:
+def to_form(fields: Mapping[str, FormField], form_type: type[FormT]) -> FormT:
+    """Return a form whose values are checked.
+
+    Raises:
+        InvalidFieldsError: A field is missing or wrong.
+    """
     values: dict[str, object] = {
         name: value
         for name, field in fields.items()

@@ -1,0 +1,1 @@
+"""Fuzzers of everything that reads what strangers send; see `make fuzz`."""
