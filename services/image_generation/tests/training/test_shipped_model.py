@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 import chladni_image_generation
 from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_SPACE
 from chladni_image_generation.descriptor_space import silence
+from chladni_image_generation.families.embedded.correspondences import parameters_from_descriptors
+from chladni_image_generation.families.embedded.detail_planes import draw_detail_planes
+from chladni_image_generation.families.embedded.detailer import DETAILER_FOLDER, Detailer
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
 from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.models.files import file_digests
@@ -60,6 +63,23 @@ def test_every_file_is_as_the_manifest_says_and_small_enough() -> None:
     manifest = json.loads((FOLDER / "manifest.json").read_text())
     assert manifest["sha256"] == file_digests(FOLDER)
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < LIMIT_BYTES
+
+
+def test_the_detailer_draws_most_of_the_fine_detail_of_the_art(model: ImageModel) -> None:
+    embedding, noise = sample_descriptors(1, seed=SOUND_SEED), initial_noise([1], 256)
+    grids = grids_of_noise(noise)
+    decoded = sample_images(model, embedding, noise, SamplingDefaults(steps=1))
+    planes = draw_detail_planes(parameters_from_descriptors(embedding), grids, height=256, width=256)
+    detailer = Detailer.load(FOLDER / DETAILER_FOLDER, dtype=torch.float32)
+    detailed = detailer(decoded * 2 - 1, planes) / 2 + 0.5
+    art = fine_detail(render_each(embedding, grids, size_pixels=256))
+    assert (fine_detail(decoded) * art).sum() < 0.1 * art.square().sum()
+    assert (fine_detail(detailed) * art).sum() > 0.55 * art.square().sum()
+
+
+def fine_detail(images: torch.Tensor) -> torch.Tensor:
+    """Return what blurring by five pixels takes away."""
+    return images - torch.nn.functional.avg_pool2d(images, 5, stride=1, padding=2, count_include_pad=False)
 
 
 def test_the_manifest_tells_of_the_space_and_the_sizes_of_this_code() -> None:

@@ -171,12 +171,12 @@ def likeness_losses(decoded: Tensor, images: Tensor) -> dict[str, Tensor]:
     """Return how far images in [-1, 1] are from what they should be, by name."""
     return {
         "pixels": (decoded - images).abs().mean(),
-        "slopes": 0.5 * _slope_difference(decoded, images),
+        "slopes": 0.5 * slope_difference(decoded, images),
         "colours": _colour_difference(decoded, images),
     }
 
 
-def _slope_difference(first: Tensor, second: Tensor) -> Tensor:
+def slope_difference(first: Tensor, second: Tensor) -> Tensor:
     """Return the mean absolute difference of the slopes at three scales: blur and ringing both cost."""
     total = torch.zeros(())
     difference = first - second

@@ -23,7 +23,7 @@ from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.training.autoencoder import (
     DOWNSAMPLING,
     LATENT_CHANNELS,
-    likeness_losses,
+    slope_difference,
 )
 from chladni_image_generation.training.checkpoints import load_checkpoint, save_checkpoint
 from chladni_image_generation.training.data.art import render
@@ -33,6 +33,7 @@ from chladni_image_generation.training.progress import ProgressLog
 
 _SEED: Final = 500_000_000
 _NOISIEST: Final = 999.0
+_SLOPE_WEIGHT: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,13 @@ def train_detailer(
         decoded, planes, art = _crops(pool, preset, generator)
         for group in optimizer.param_groups:
             group["lr"] = preset.learning_rate * _schedule(step, preset.steps)
-        losses = likeness_losses(detailer(decoded, planes), art)
+        drawn = detailer(decoded, planes)
+        # No term for the colours of broad areas: those are the denoiser's, which a few convolutions cannot
+        # mend, and the noise of their gradient would drown that of the lines.
+        losses = {
+            "pixels": (drawn - art).abs().mean(),
+            "slopes": _SLOPE_WEIGHT * slope_difference(drawn, art),
+        }
         optimizer.zero_grad()
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
         torch.nn.utils.clip_grad_norm_(detailer.parameters(), 1.0)

@@ -25,7 +25,7 @@ from chladni_image_generation.training.autoencoder import DOWNSAMPLING, LATENT_C
 from chladni_image_generation.training.reports.sampling import ImageModel, SamplingDefaults
 
 MODEL_ID = "chladni-embedded"
-MODEL_VERSION = "2.2.0"
+MODEL_VERSION = "2.3.0"
 _LIBRARIES = ("torch", "diffusers", "safetensors")
 
 

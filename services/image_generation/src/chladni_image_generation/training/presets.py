@@ -98,7 +98,7 @@ FULL = TrainingPreset(
     ),
     detailer=DetailerPreset(
         hidden_channels=40,
-        steps=1_080,
+        steps=1_200,
         steps_per_chapter=120,
         images_per_chapter=8,
         pool_images=40,

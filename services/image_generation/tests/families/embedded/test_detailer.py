@@ -10,6 +10,7 @@ from chladni_image_generation.families.embedded.detail_planes import DETAIL_PLAN
 from chladni_image_generation.families.embedded.detailer import Detailer, DetailerConfig
 from chladni_image_generation.families.embedded.fields import gradient, pixel_grid
 from chladni_image_generation.families.embedded.noise_grid import draw_grids
+from chladni_image_generation.families.embedded.palette import srgb_from_oklab
 from chladni_image_generation.training.data.descriptor_sampling import sample_descriptors
 
 TINY = DetailerConfig(hidden_channels=8)
@@ -30,6 +31,29 @@ def test_planes_are_those_of_the_scene_at_any_size():
     shrunk = torch.nn.functional.avg_pool2d(large, 2)
     assert (shrunk - small).abs().mean() < 0.02
     assert planes_of(64, 128).shape == (1, DETAIL_PLANES, 64, 128)
+
+
+def test_the_nearest_things_hide_those_behind_them():
+    sound = sample_descriptors(1, seed=2)
+    parameters = parameters_from_descriptors(sound)
+    planes = draw_detail_planes(parameters, draw_grids([1]), height=96, width=96)[0]
+    sand, ridges, bodies = planes[4], planes[10:14], planes[18]
+    behind = 1 - ridges.sum(dim=0) - bodies
+    assert ridges.min() >= 0
+    assert behind.min() > -1e-5
+    assert (sand <= behind + 1e-5).all()
+    assert bodies.max() > 0.9
+    assert ridges.amax(dim=(1, 2)).min() > 0.9
+
+
+def test_sand_and_bodies_have_the_colours_of_the_sound():
+    parameters = parameters_from_descriptors(sample_descriptors(1, seed=2))
+    planes = draw_detail_planes(parameters, draw_grids([1]), height=96, width=96)[0]
+    accent = srgb_from_oklab(parameters.accent[:, :, None, None])[0] * 2 - 1
+    torch.testing.assert_close(planes[20:23], planes[18] * accent)
+    sand = parameters.palette[:, -1] + torch.tensor([0.10, 0.0, 0.0])
+    colour = srgb_from_oklab(sand[:, :, None, None])[0] * 2 - 1
+    torch.testing.assert_close(planes[5:8], planes[4] * colour)
 
 
 def test_a_fresh_detailer_changes_nothing_and_a_trained_one_uses_its_planes():

@@ -35,8 +35,8 @@ descriptors of the sound and on their course in time, and on nothing else: no te
 - **Condition**: `chladni_image_generation.families.embedded.conditioning.encode_condition` turns an
   embedding in `chladni-descriptors-v2` into `class_labels` and the guide, which is stacked under the
   latents: planes that show where the sound's ridges, ribbons, bodies and nodal lines stand.
-- **Detailer**: a small network in `detailer/` that draws edges and lines into the decoded image, from
-  planes of the same scene at full size. It works at every size.
+- **Detailer**: a small network in `detailer/` that draws edges, lines and light into the decoded image,
+  from planes of the same scene at full size. It works at every size.
 - **Defaults**: {defaults.steps} steps, guidance scale {defaults.guidance_scale:g}.
 - **Licence**: Apache-2.0, the weights as well as the images it was trained on.
 
@@ -72,7 +72,8 @@ several with shares, or `auto`.
    average of the weights:
 {phases}
 3. Detailer: {preset.detailer.steps} steps of {preset.detailer.batch_size} crops of
-   {preset.detailer.crop_pixels} pixels, on what the exported model makes in one step.
+   {preset.detailer.crop_pixels} pixels, on what the exported model makes in one step, L1 on pixels and,
+   twice as strongly, on slopes at three scales.
 
 {note}
 
@@ -91,7 +92,6 @@ measures the whole way from sound to image.
 - It was trained at 512x512. Larger and smaller images show the same scene, wide and tall ones more around
   it, with the sound from edge to edge; the same seed bends the plane in another way there.
 - The course has 16 segments: what changes faster within a sound shows as onsets, not one by one.
-- Textures inside the ridges come out softer than in the art that it learned from.
 - The embedding holds pitch classes and a register, not partials; the plate's modes follow from those.
 """
 
