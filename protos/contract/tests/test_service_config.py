@@ -19,6 +19,8 @@ NOT_REPEATED = {
     "chladni.gateway.v1.AudioService/StreamFeatures",
     "chladni.gateway.v1.ImageService/CreateImageFromUpload",
     "chladni.gateway.v1.JobService/CreateJobFromUpload",
+    "chladni.gateway.v1.LiveService/StreamImages",
+    "chladni.image.v1.ImageGenerationService/StreamImages",
 }
 
 

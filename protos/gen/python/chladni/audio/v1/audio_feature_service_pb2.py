@@ -14,13 +14,14 @@ _sym_db = _symbol_database.Default()
 
 from chladni.errors.v1 import warning_pb2 as chladni_dot_errors_dot_v1_dot_warning__pb2
 from chladni.generation.v1 import generation_pb2 as chladni_dot_generation_dot_v1_dot_generation__pb2
+from chladni.generation.v1 import moving_pb2 as chladni_dot_generation_dot_v1_dot_moving__pb2
 from chladni.media.v1 import media_pb2 as chladni_dot_media_dot_v1_dot_media__pb2
 from chladni.model.v1 import model_pb2 as chladni_dot_model_dot_v1_dot_model__pb2
 from chladni.tensor.v1 import tensor_pb2 as chladni_dot_tensor_dot_v1_dot_tensor__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,chladni/audio/v1/audio_feature_service.proto\x12\x10\x63hladni.audio.v1\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1c\x63hladni/model/v1/model.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc8\x02\n\nMelOptions\x12\x1b\n\x0esample_rate_hz\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x15\n\x08\x66\x66t_size\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nhop_length\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x1a\n\rmel_bin_count\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x1d\n\x10min_frequency_hz\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x1d\n\x10max_frequency_hz\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x18\n\x0b\x66rame_count\x18\x07 \x01(\x05H\x06\x88\x01\x01\x42\x11\n\x0f_sample_rate_hzB\x0b\n\t_fft_sizeB\r\n\x0b_hop_lengthB\x10\n\x0e_mel_bin_countB\x13\n\x11_min_frequency_hzB\x13\n\x11_max_frequency_hzB\x0e\n\x0c_frame_count\"\x98\x01\n\rMelParameters\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x10\n\x08\x66\x66t_size\x18\x02 \x01(\x05\x12\x12\n\nhop_length\x18\x03 \x01(\x05\x12\x15\n\rmel_bin_count\x18\x04 \x01(\x05\x12\x18\n\x10min_frequency_hz\x18\x05 \x01(\x01\x12\x18\n\x10max_frequency_hz\x18\x06 \x01(\x01\"n\n\nDescriptor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0f\n\x07minimum\x18\x04 \x01(\x01\x12\x0f\n\x07maximum\x18\x05 \x01(\x01\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\"}\n\x15InitialLatentsOptions\x12\r\n\x05shape\x18\x01 \x03(\x05\x12.\n\x04mode\x18\x02 \x01(\x0e\x32 .chladni.generation.v1.NoiseMode\x12\x13\n\x0b\x63\x61libration\x18\x03 \x01(\t\x12\x10\n\x08unscaled\x18\x04 \x01(\x08\"\x99\x02\n\x16\x45xtractFeaturesRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12+\n\x08\x66\x65\x61tures\x18\x02 \x03(\x0e\x32\x19.chladni.audio.v1.Feature\x12\x17\n\x0f\x65mbedding_model\x18\x03 \x01(\t\x12@\n\x0finitial_latents\x18\x04 \x01(\x0b\x32\'.chladni.audio.v1.InitialLatentsOptions\x12 \n\x18\x66urther_embedding_models\x18\x05 \x03(\t\x12)\n\x03mel\x18\x06 \x01(\x0b\x32\x1c.chladni.audio.v1.MelOptions\"\xa5\x04\n\x17\x45xtractFeaturesResponse\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12*\n\x07log_mel\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x37\n\x0emel_parameters\x18\x03 \x01(\x0b\x32\x1f.chladni.audio.v1.MelParameters\x12\x31\n\x0b\x64\x65scriptors\x18\x04 \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\x12/\n\tembedding\x18\x05 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x32\n\x0finitial_latents\x18\x06 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x32\n\x0fprocessing_time\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12?\n\x12latent_calibration\x18\x08 \x01(\x0b\x32#.chladni.model.v1.LatentCalibration\x12\x38\n\x12\x66urther_embeddings\x18\t \x03(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12,\n\x08warnings\x18\n \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"k\n\tPcmConfig\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x15\n\rchannel_count\x18\x02 \x01(\x05\x12/\n\x08\x65ncoding\x18\x03 \x01(\x0e\x32\x1d.chladni.media.v1.PcmEncoding\"\x07\n\x05\x46lush\"\x8a\x01\n\x15StreamFeaturesRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.chladni.audio.v1.PcmConfigH\x00\x12\r\n\x03pcm\x18\x02 \x01(\x0cH\x00\x12(\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x17.chladni.audio.v1.FlushH\x00\x42\t\n\x07payload\"\x8e\x01\n\x0bStreamReady\x12\x37\n\x0emel_parameters\x18\x01 \x01(\x0b\x32\x1f.chladni.audio.v1.MelParameters\x12/\n\x0cmax_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmax_pcm_bytes\x18\x03 \x01(\x05\",\n\x05Level\x12\x10\n\x08rms_dbfs\x18\x01 \x01(\x01\x12\x11\n\tpeak_dbfs\x18\x02 \x01(\x01\"u\n\tMelFrames\x12\x13\n\x0b\x66irst_frame\x18\x01 \x01(\x03\x12+\n\x08power_db\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12&\n\x05level\x18\x03 \x01(\x0b\x32\x17.chladni.audio.v1.Level\"\x85\x02\n\rStreamSummary\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x03\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x0emel_parameters\x18\x03 \x01(\x0b\x32\x1f.chladni.audio.v1.MelParameters\x12\x31\n\x0b\x64\x65scriptors\x18\x04 \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\x12/\n\tembedding\x18\x05 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x15\n\rlimit_reached\x18\x06 \x01(\x08\"\x9e\x02\n\x16StreamFeaturesResponse\x12-\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x1b.chladni.audio.v1.MelFramesH\x00\x12\x32\n\x07summary\x18\x02 \x01(\x0b\x32\x1f.chladni.audio.v1.StreamSummaryH\x00\x12.\n\x05ready\x18\x03 \x01(\x0b\x32\x1d.chladni.audio.v1.StreamReadyH\x00\x12\x31\n\x06so_far\x18\x04 \x01(\x0b\x32\x1f.chladni.audio.v1.StreamSummaryH\x00\x12\x35\n\theartbeat\x18\x05 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"]\n\tCutConfig\x12(\n\x05start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"^\n\x0f\x43utAudioRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.chladni.audio.v1.CutConfigH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"\x80\x01\n\x08\x41udioCut\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x14\n\x0csample_count\x18\x02 \x01(\x05\x12,\n\x08warnings\x18\x03 \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"\x90\x01\n\x10\x43utAudioResponse\x12)\n\x03\x63ut\x18\x01 \x01(\x0b\x32\x1a.chladni.audio.v1.AudioCutH\x00\x12\x11\n\x07samples\x18\x02 \x01(\x0cH\x00\x12\x35\n\theartbeat\x18\x03 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\xac\x02\n\x18RenderSpectrogramRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12\x19\n\x0cwidth_pixels\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rheight_pixels\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12,\n\x08\x63olormap\x18\x04 \x01(\x0e\x32\x1a.chladni.audio.v1.Colormap\x12)\n\x03mel\x18\x05 \x01(\x0b\x32\x1c.chladni.audio.v1.MelOptions\x12\x31\n\x08\x65ncoding\x18\x06 \x01(\x0b\x32\x1f.chladni.media.v1.ImageEncodingB\x0f\n\r_width_pixelsB\x10\n\x0e_height_pixels\"\xe3\x01\n\x19RenderSpectrogramResponse\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x30\n\x05\x61udio\x18\x02 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x37\n\x0emel_parameters\x18\x03 \x01(\x0b\x32\x1f.chladni.audio.v1.MelParameters\x12,\n\x08warnings\x18\x04 \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"\x13\n\x11ListModelsRequest\"X\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.chladni.model.v1.ModelInfo\x12\x15\n\rdefault_model\x18\x02 \x01(\t*\x84\x01\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46\x45\x41TURE_LOG_MEL\x10\x01\x12\x17\n\x13\x46\x45\x41TURE_DESCRIPTORS\x10\x02\x12\x15\n\x11\x46\x45\x41TURE_EMBEDDING\x10\x03\x12\x1b\n\x17\x46\x45\x41TURE_INITIAL_LATENTS\x10\x04*M\n\x08\x43olormap\x12\x18\n\x14\x43OLORMAP_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OLORMAP_VIRIDIS\x10\x01\x12\x11\n\rCOLORMAP_GRAY\x10\x02\x32\x84\x04\n\x13\x41udioFeatureService\x12\x66\n\x0f\x45xtractFeatures\x12(.chladni.audio.v1.ExtractFeaturesRequest\x1a).chladni.audio.v1.ExtractFeaturesResponse\x12g\n\x0eStreamFeatures\x12\'.chladni.audio.v1.StreamFeaturesRequest\x1a(.chladni.audio.v1.StreamFeaturesResponse(\x01\x30\x01\x12U\n\x08\x43utAudio\x12!.chladni.audio.v1.CutAudioRequest\x1a\".chladni.audio.v1.CutAudioResponse(\x01\x30\x01\x12l\n\x11RenderSpectrogram\x12*.chladni.audio.v1.RenderSpectrogramRequest\x1a+.chladni.audio.v1.RenderSpectrogramResponse\x12W\n\nListModels\x12#.chladni.audio.v1.ListModelsRequest\x1a$.chladni.audio.v1.ListModelsResponseBL\n\x14\x64\x65v.chladni.audio.v1P\x01Z\x1f\x63hladni.dev/go/audio/v1;audiov1\xaa\x02\x10\x43hladni.Audio.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,chladni/audio/v1/audio_feature_service.proto\x12\x10\x63hladni.audio.v1\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a&chladni/generation/v1/generation.proto\x1a\"chladni/generation/v1/moving.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1c\x63hladni/model/v1/model.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc8\x02\n\nMelOptions\x12\x1b\n\x0esample_rate_hz\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x15\n\x08\x66\x66t_size\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nhop_length\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x1a\n\rmel_bin_count\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x1d\n\x10min_frequency_hz\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x1d\n\x10max_frequency_hz\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x18\n\x0b\x66rame_count\x18\x07 \x01(\x05H\x06\x88\x01\x01\x42\x11\n\x0f_sample_rate_hzB\x0b\n\t_fft_sizeB\r\n\x0b_hop_lengthB\x10\n\x0e_mel_bin_countB\x13\n\x11_min_frequency_hzB\x13\n\x11_max_frequency_hzB\x0e\n\x0c_frame_count\"\x98\x01\n\rMelParameters\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x10\n\x08\x66\x66t_size\x18\x02 \x01(\x05\x12\x12\n\nhop_length\x18\x03 \x01(\x05\x12\x15\n\rmel_bin_count\x18\x04 \x01(\x05\x12\x18\n\x10min_frequency_hz\x18\x05 \x01(\x01\x12\x18\n\x10max_frequency_hz\x18\x06 \x01(\x01\"n\n\nDescriptor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0f\n\x07minimum\x18\x04 \x01(\x01\x12\x0f\n\x07maximum\x18\x05 \x01(\x01\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\"}\n\x15InitialLatentsOptions\x12\r\n\x05shape\x18\x01 \x03(\x05\x12.\n\x04mode\x18\x02 \x01(\x0e\x32 .chladni.generation.v1.NoiseMode\x12\x13\n\x0b\x63\x61libration\x18\x03 \x01(\t\x12\x10\n\x08unscaled\x18\x04 \x01(\x08\"\x99\x02\n\x16\x45xtractFeaturesRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12+\n\x08\x66\x65\x61tures\x18\x02 \x03(\x0e\x32\x19.chladni.audio.v1.Feature\x12\x17\n\x0f\x65mbedding_model\x18\x03 \x01(\t\x12@\n\x0finitial_latents\x18\x04 \x01(\x0b\x32\'.chladni.audio.v1.InitialLatentsOptions\x12 \n\x18\x66urther_embedding_models\x18\x05 \x03(\t\x12)\n\x03mel\x18\x06 \x01(\x0b\x32\x1c.chladni.audio.v1.MelOptions\"\xa5\x04\n\x17\x45xtractFeaturesResponse\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12*\n\x07log_mel\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x37\n\x0emel_parameters\x18\x03 \x01(\x0b\x32\x1f.chladni.audio.v1.MelParameters\x12\x31\n\x0b\x64\x65scriptors\x18\x04 \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\x12/\n\tembedding\x18\x05 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x32\n\x0finitial_latents\x18\x06 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x32\n\x0fprocessing_time\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12?\n\x12latent_calibration\x18\x08 \x01(\x0b\x32#.chladni.model.v1.LatentCalibration\x12\x38\n\x12\x66urther_embeddings\x18\t \x03(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12,\n\x08warnings\x18\n \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"\x9f\x01\n\tPcmConfig\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x15\n\rchannel_count\x18\x02 \x01(\x05\x12/\n\x08\x65ncoding\x18\x03 \x01(\x0e\x32\x1d.chladni.media.v1.PcmEncoding\x12\x32\n\x08segments\x18\x04 \x01(\x0b\x32 .chladni.audio.v1.SegmentOptions\"y\n\x0eSegmentOptions\x12\x33\n\x10segment_duration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fupdate_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x07\n\x05\x46lush\"\x8a\x01\n\x15StreamFeaturesRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.chladni.audio.v1.PcmConfigH\x00\x12\r\n\x03pcm\x18\x02 \x01(\x0cH\x00\x12(\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x17.chladni.audio.v1.FlushH\x00\x42\t\n\x07payload\"\x8e\x01\n\x0bStreamReady\x12\x37\n\x0emel_parameters\x18\x01 \x01(\x0b\x32\x1f.chladni.audio.v1.MelParameters\x12/\n\x0cmax_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmax_pcm_bytes\x18\x03 \x01(\x05\",\n\x05Level\x12\x10\n\x08rms_dbfs\x18\x01 \x01(\x01\x12\x11\n\tpeak_dbfs\x18\x02 \x01(\x01\"u\n\tMelFrames\x12\x13\n\x0b\x66irst_frame\x18\x01 \x01(\x03\x12+\n\x08power_db\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12&\n\x05level\x18\x03 \x01(\x0b\x32\x17.chladni.audio.v1.Level\"\x85\x02\n\rStreamSummary\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x03\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x0emel_parameters\x18\x03 \x01(\x0b\x32\x1f.chladni.audio.v1.MelParameters\x12\x31\n\x0b\x64\x65scriptors\x18\x04 \x03(\x0b\x32\x1c.chladni.audio.v1.Descriptor\x12/\n\tembedding\x18\x05 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x15\n\rlimit_reached\x18\x06 \x01(\x08\"\xd7\x02\n\x16StreamFeaturesResponse\x12-\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x1b.chladni.audio.v1.MelFramesH\x00\x12\x32\n\x07summary\x18\x02 \x01(\x0b\x32\x1f.chladni.audio.v1.StreamSummaryH\x00\x12.\n\x05ready\x18\x03 \x01(\x0b\x32\x1d.chladni.audio.v1.StreamReadyH\x00\x12\x31\n\x06so_far\x18\x04 \x01(\x0b\x32\x1f.chladni.audio.v1.StreamSummaryH\x00\x12\x35\n\theartbeat\x18\x05 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x12\x37\n\x07segment\x18\x06 \x01(\x0b\x32$.chladni.generation.v1.CourseSegmentH\x00\x42\x07\n\x05\x65vent\"]\n\tCutConfig\x12(\n\x05start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"^\n\x0f\x43utAudioRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.chladni.audio.v1.CutConfigH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"\x80\x01\n\x08\x41udioCut\x12\x30\n\x05\x61udio\x18\x01 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x14\n\x0csample_count\x18\x02 \x01(\x05\x12,\n\x08warnings\x18\x03 \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"\x90\x01\n\x10\x43utAudioResponse\x12)\n\x03\x63ut\x18\x01 \x01(\x0b\x32\x1a.chladni.audio.v1.AudioCutH\x00\x12\x11\n\x07samples\x18\x02 \x01(\x0cH\x00\x12\x35\n\theartbeat\x18\x03 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\xac\x02\n\x18RenderSpectrogramRequest\x12*\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x1b.chladni.media.v1.AudioClip\x12\x19\n\x0cwidth_pixels\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rheight_pixels\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12,\n\x08\x63olormap\x18\x04 \x01(\x0e\x32\x1a.chladni.audio.v1.Colormap\x12)\n\x03mel\x18\x05 \x01(\x0b\x32\x1c.chladni.audio.v1.MelOptions\x12\x31\n\x08\x65ncoding\x18\x06 \x01(\x0b\x32\x1f.chladni.media.v1.ImageEncodingB\x0f\n\r_width_pixelsB\x10\n\x0e_height_pixels\"\xe3\x01\n\x19RenderSpectrogramResponse\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x30\n\x05\x61udio\x18\x02 \x01(\x0b\x32!.chladni.media.v1.AudioProperties\x12\x37\n\x0emel_parameters\x18\x03 \x01(\x0b\x32\x1f.chladni.audio.v1.MelParameters\x12,\n\x08warnings\x18\x04 \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"\x13\n\x11ListModelsRequest\"X\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.chladni.model.v1.ModelInfo\x12\x15\n\rdefault_model\x18\x02 \x01(\t*\x84\x01\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46\x45\x41TURE_LOG_MEL\x10\x01\x12\x17\n\x13\x46\x45\x41TURE_DESCRIPTORS\x10\x02\x12\x15\n\x11\x46\x45\x41TURE_EMBEDDING\x10\x03\x12\x1b\n\x17\x46\x45\x41TURE_INITIAL_LATENTS\x10\x04*M\n\x08\x43olormap\x12\x18\n\x14\x43OLORMAP_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OLORMAP_VIRIDIS\x10\x01\x12\x11\n\rCOLORMAP_GRAY\x10\x02\x32\x84\x04\n\x13\x41udioFeatureService\x12\x66\n\x0f\x45xtractFeatures\x12(.chladni.audio.v1.ExtractFeaturesRequest\x1a).chladni.audio.v1.ExtractFeaturesResponse\x12g\n\x0eStreamFeatures\x12\'.chladni.audio.v1.StreamFeaturesRequest\x1a(.chladni.audio.v1.StreamFeaturesResponse(\x01\x30\x01\x12U\n\x08\x43utAudio\x12!.chladni.audio.v1.CutAudioRequest\x1a\".chladni.audio.v1.CutAudioResponse(\x01\x30\x01\x12l\n\x11RenderSpectrogram\x12*.chladni.audio.v1.RenderSpectrogramRequest\x1a+.chladni.audio.v1.RenderSpectrogramResponse\x12W\n\nListModels\x12#.chladni.audio.v1.ListModelsRequest\x1a$.chladni.audio.v1.ListModelsResponseBL\n\x14\x64\x65v.chladni.audio.v1P\x01Z\x1f\x63hladni.dev/go/audio/v1;audiov1\xaa\x02\x10\x43hladni.Audio.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -28,54 +29,56 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.audio.v1.audio_feat
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024dev.chladni.audio.v1P\001Z\037chladni.dev/go/audio/v1;audiov1\252\002\020Chladni.Audio.V1'
-  _globals['_FEATURE']._serialized_start=4060
-  _globals['_FEATURE']._serialized_end=4192
-  _globals['_COLORMAP']._serialized_start=4194
-  _globals['_COLORMAP']._serialized_end=4271
-  _globals['_MELOPTIONS']._serialized_start=264
-  _globals['_MELOPTIONS']._serialized_end=592
-  _globals['_MELPARAMETERS']._serialized_start=595
-  _globals['_MELPARAMETERS']._serialized_end=747
-  _globals['_DESCRIPTOR']._serialized_start=749
-  _globals['_DESCRIPTOR']._serialized_end=859
-  _globals['_INITIALLATENTSOPTIONS']._serialized_start=861
-  _globals['_INITIALLATENTSOPTIONS']._serialized_end=986
-  _globals['_EXTRACTFEATURESREQUEST']._serialized_start=989
-  _globals['_EXTRACTFEATURESREQUEST']._serialized_end=1270
-  _globals['_EXTRACTFEATURESRESPONSE']._serialized_start=1273
-  _globals['_EXTRACTFEATURESRESPONSE']._serialized_end=1822
-  _globals['_PCMCONFIG']._serialized_start=1824
-  _globals['_PCMCONFIG']._serialized_end=1931
-  _globals['_FLUSH']._serialized_start=1933
-  _globals['_FLUSH']._serialized_end=1940
-  _globals['_STREAMFEATURESREQUEST']._serialized_start=1943
-  _globals['_STREAMFEATURESREQUEST']._serialized_end=2081
-  _globals['_STREAMREADY']._serialized_start=2084
-  _globals['_STREAMREADY']._serialized_end=2226
-  _globals['_LEVEL']._serialized_start=2228
-  _globals['_LEVEL']._serialized_end=2272
-  _globals['_MELFRAMES']._serialized_start=2274
-  _globals['_MELFRAMES']._serialized_end=2391
-  _globals['_STREAMSUMMARY']._serialized_start=2394
-  _globals['_STREAMSUMMARY']._serialized_end=2655
-  _globals['_STREAMFEATURESRESPONSE']._serialized_start=2658
-  _globals['_STREAMFEATURESRESPONSE']._serialized_end=2944
-  _globals['_CUTCONFIG']._serialized_start=2946
-  _globals['_CUTCONFIG']._serialized_end=3039
-  _globals['_CUTAUDIOREQUEST']._serialized_start=3041
-  _globals['_CUTAUDIOREQUEST']._serialized_end=3135
-  _globals['_AUDIOCUT']._serialized_start=3138
-  _globals['_AUDIOCUT']._serialized_end=3266
-  _globals['_CUTAUDIORESPONSE']._serialized_start=3269
-  _globals['_CUTAUDIORESPONSE']._serialized_end=3413
-  _globals['_RENDERSPECTROGRAMREQUEST']._serialized_start=3416
-  _globals['_RENDERSPECTROGRAMREQUEST']._serialized_end=3716
-  _globals['_RENDERSPECTROGRAMRESPONSE']._serialized_start=3719
-  _globals['_RENDERSPECTROGRAMRESPONSE']._serialized_end=3946
-  _globals['_LISTMODELSREQUEST']._serialized_start=3948
-  _globals['_LISTMODELSREQUEST']._serialized_end=3967
-  _globals['_LISTMODELSRESPONSE']._serialized_start=3969
-  _globals['_LISTMODELSRESPONSE']._serialized_end=4057
-  _globals['_AUDIOFEATURESERVICE']._serialized_start=4274
-  _globals['_AUDIOFEATURESERVICE']._serialized_end=4790
+  _globals['_FEATURE']._serialized_start=4329
+  _globals['_FEATURE']._serialized_end=4461
+  _globals['_COLORMAP']._serialized_start=4463
+  _globals['_COLORMAP']._serialized_end=4540
+  _globals['_MELOPTIONS']._serialized_start=300
+  _globals['_MELOPTIONS']._serialized_end=628
+  _globals['_MELPARAMETERS']._serialized_start=631
+  _globals['_MELPARAMETERS']._serialized_end=783
+  _globals['_DESCRIPTOR']._serialized_start=785
+  _globals['_DESCRIPTOR']._serialized_end=895
+  _globals['_INITIALLATENTSOPTIONS']._serialized_start=897
+  _globals['_INITIALLATENTSOPTIONS']._serialized_end=1022
+  _globals['_EXTRACTFEATURESREQUEST']._serialized_start=1025
+  _globals['_EXTRACTFEATURESREQUEST']._serialized_end=1306
+  _globals['_EXTRACTFEATURESRESPONSE']._serialized_start=1309
+  _globals['_EXTRACTFEATURESRESPONSE']._serialized_end=1858
+  _globals['_PCMCONFIG']._serialized_start=1861
+  _globals['_PCMCONFIG']._serialized_end=2020
+  _globals['_SEGMENTOPTIONS']._serialized_start=2022
+  _globals['_SEGMENTOPTIONS']._serialized_end=2143
+  _globals['_FLUSH']._serialized_start=2145
+  _globals['_FLUSH']._serialized_end=2152
+  _globals['_STREAMFEATURESREQUEST']._serialized_start=2155
+  _globals['_STREAMFEATURESREQUEST']._serialized_end=2293
+  _globals['_STREAMREADY']._serialized_start=2296
+  _globals['_STREAMREADY']._serialized_end=2438
+  _globals['_LEVEL']._serialized_start=2440
+  _globals['_LEVEL']._serialized_end=2484
+  _globals['_MELFRAMES']._serialized_start=2486
+  _globals['_MELFRAMES']._serialized_end=2603
+  _globals['_STREAMSUMMARY']._serialized_start=2606
+  _globals['_STREAMSUMMARY']._serialized_end=2867
+  _globals['_STREAMFEATURESRESPONSE']._serialized_start=2870
+  _globals['_STREAMFEATURESRESPONSE']._serialized_end=3213
+  _globals['_CUTCONFIG']._serialized_start=3215
+  _globals['_CUTCONFIG']._serialized_end=3308
+  _globals['_CUTAUDIOREQUEST']._serialized_start=3310
+  _globals['_CUTAUDIOREQUEST']._serialized_end=3404
+  _globals['_AUDIOCUT']._serialized_start=3407
+  _globals['_AUDIOCUT']._serialized_end=3535
+  _globals['_CUTAUDIORESPONSE']._serialized_start=3538
+  _globals['_CUTAUDIORESPONSE']._serialized_end=3682
+  _globals['_RENDERSPECTROGRAMREQUEST']._serialized_start=3685
+  _globals['_RENDERSPECTROGRAMREQUEST']._serialized_end=3985
+  _globals['_RENDERSPECTROGRAMRESPONSE']._serialized_start=3988
+  _globals['_RENDERSPECTROGRAMRESPONSE']._serialized_end=4215
+  _globals['_LISTMODELSREQUEST']._serialized_start=4217
+  _globals['_LISTMODELSREQUEST']._serialized_end=4236
+  _globals['_LISTMODELSRESPONSE']._serialized_start=4238
+  _globals['_LISTMODELSRESPONSE']._serialized_end=4326
+  _globals['_AUDIOFEATURESERVICE']._serialized_start=4543
+  _globals['_AUDIOFEATURESERVICE']._serialized_end=5059
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from chladni.errors.v1 import warning_pb2 as _warning_pb2
 from chladni.generation.v1 import generation_pb2 as _generation_pb2
+from chladni.generation.v1 import moving_pb2 as _moving_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
 from chladni.model.v1 import model_pb2 as _model_pb2
 from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
@@ -137,14 +138,24 @@ class ExtractFeaturesResponse(_message.Message):
     def __init__(self, audio: _Optional[_Union[_media_pb2.AudioProperties, _Mapping]] = ..., log_mel: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., processing_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., latent_calibration: _Optional[_Union[_model_pb2.LatentCalibration, _Mapping]] = ..., further_embeddings: _Optional[_Iterable[_Union[_tensor_pb2.Embedding, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[_warning_pb2.Warning, _Mapping]]] = ...) -> None: ...
 
 class PcmConfig(_message.Message):
-    __slots__ = ("sample_rate_hz", "channel_count", "encoding")
+    __slots__ = ("sample_rate_hz", "channel_count", "encoding", "segments")
     SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_COUNT_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     sample_rate_hz: int
     channel_count: int
     encoding: _media_pb2.PcmEncoding
-    def __init__(self, sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., encoding: _Optional[_Union[_media_pb2.PcmEncoding, str]] = ...) -> None: ...
+    segments: SegmentOptions
+    def __init__(self, sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., encoding: _Optional[_Union[_media_pb2.PcmEncoding, str]] = ..., segments: _Optional[_Union[SegmentOptions, _Mapping]] = ...) -> None: ...
+
+class SegmentOptions(_message.Message):
+    __slots__ = ("segment_duration", "update_interval")
+    SEGMENT_DURATION_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    segment_duration: _duration_pb2.Duration
+    update_interval: _duration_pb2.Duration
+    def __init__(self, segment_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., update_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Flush(_message.Message):
     __slots__ = ()
@@ -205,18 +216,20 @@ class StreamSummary(_message.Message):
     def __init__(self, frame_count: _Optional[int] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., mel_parameters: _Optional[_Union[MelParameters, _Mapping]] = ..., descriptors: _Optional[_Iterable[_Union[Descriptor, _Mapping]]] = ..., embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., limit_reached: bool = ...) -> None: ...
 
 class StreamFeaturesResponse(_message.Message):
-    __slots__ = ("frames", "summary", "ready", "so_far", "heartbeat")
+    __slots__ = ("frames", "summary", "ready", "so_far", "heartbeat", "segment")
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
     SO_FAR_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
     frames: MelFrames
     summary: StreamSummary
     ready: StreamReady
     so_far: StreamSummary
     heartbeat: _generation_pb2.Heartbeat
-    def __init__(self, frames: _Optional[_Union[MelFrames, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ..., ready: _Optional[_Union[StreamReady, _Mapping]] = ..., so_far: _Optional[_Union[StreamSummary, _Mapping]] = ..., heartbeat: _Optional[_Union[_generation_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
+    segment: _moving_pb2.CourseSegment
+    def __init__(self, frames: _Optional[_Union[MelFrames, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ..., ready: _Optional[_Union[StreamReady, _Mapping]] = ..., so_far: _Optional[_Union[StreamSummary, _Mapping]] = ..., heartbeat: _Optional[_Union[_generation_pb2.Heartbeat, _Mapping]] = ..., segment: _Optional[_Union[_moving_pb2.CourseSegment, _Mapping]] = ...) -> None: ...
 
 class CutConfig(_message.Message):
     __slots__ = ("start", "end")

@@ -1,5 +1,6 @@
 from chladni.errors.v1 import warning_pb2 as _warning_pb2
 from chladni.generation.v1 import generation_pb2 as _generation_pb2
+from chladni.generation.v1 import moving_pb2 as _moving_pb2
 from chladni.media.v1 import media_pb2 as _media_pb2
 from chladni.model.v1 import model_pb2 as _model_pb2
 from chladni.tensor.v1 import tensor_pb2 as _tensor_pb2
@@ -95,6 +96,32 @@ class GenerateImageResponse(_message.Message):
     completed: GenerationCompleted
     heartbeat: _generation_pb2.Heartbeat
     def __init__(self, queued: _Optional[_Union[_generation_pb2.GenerationQueued, _Mapping]] = ..., started: _Optional[_Union[_generation_pb2.GenerationStarted, _Mapping]] = ..., progress: _Optional[_Union[_generation_pb2.GenerationProgress, _Mapping]] = ..., completed: _Optional[_Union[GenerationCompleted, _Mapping]] = ..., heartbeat: _Optional[_Union[_generation_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
+
+class MovingConfig(_message.Message):
+    __slots__ = ("frames", "segment_duration")
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_DURATION_FIELD_NUMBER: _ClassVar[int]
+    frames: _moving_pb2.FrameOptions
+    segment_duration: _duration_pb2.Duration
+    def __init__(self, frames: _Optional[_Union[_moving_pb2.FrameOptions, _Mapping]] = ..., segment_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class StreamImagesRequest(_message.Message):
+    __slots__ = ("config", "segment")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    config: MovingConfig
+    segment: _moving_pb2.CourseSegment
+    def __init__(self, config: _Optional[_Union[MovingConfig, _Mapping]] = ..., segment: _Optional[_Union[_moving_pb2.CourseSegment, _Mapping]] = ...) -> None: ...
+
+class StreamImagesResponse(_message.Message):
+    __slots__ = ("ready", "frame", "heartbeat")
+    READY_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    ready: _moving_pb2.FramesReady
+    frame: _moving_pb2.Frame
+    heartbeat: _generation_pb2.Heartbeat
+    def __init__(self, ready: _Optional[_Union[_moving_pb2.FramesReady, _Mapping]] = ..., frame: _Optional[_Union[_moving_pb2.Frame, _Mapping]] = ..., heartbeat: _Optional[_Union[_generation_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

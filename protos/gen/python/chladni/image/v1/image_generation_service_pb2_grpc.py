@@ -20,6 +20,11 @@ class ImageGenerationServiceStub(object):
                 request_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageRequest.SerializeToString,
                 response_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageResponse.FromString,
                 )
+        self.StreamImages = channel.stream_stream(
+                '/chladni.image.v1.ImageGenerationService/StreamImages',
+                request_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.StreamImagesRequest.SerializeToString,
+                response_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.StreamImagesResponse.FromString,
+                )
         self.ListModels = channel.unary_unary(
                 '/chladni.image.v1.ImageGenerationService/ListModels',
                 request_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.ListModelsRequest.SerializeToString,
@@ -41,6 +46,16 @@ class ImageGenerationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamImages(self, request_iterator, context):
+        """Draws frames of moving audio, one denoising step each. The first message carries `config`, and the server answers it
+        with `ready`; the following ones carry segments of the audio's course as they are heard. Each frame shows the newest
+        moment that was heard when its turn came. Half-closing the stream ends the audio: the server draws the last moment
+        and ends the call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """Lists the models of this server.
         """
@@ -55,6 +70,11 @@ def add_ImageGenerationServiceServicer_to_server(servicer, server):
                     servicer.GenerateImage,
                     request_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageRequest.FromString,
                     response_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageResponse.SerializeToString,
+            ),
+            'StreamImages': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamImages,
+                    request_deserializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.StreamImagesRequest.FromString,
+                    response_serializer=chladni_dot_image_dot_v1_dot_image__generation__service__pb2.StreamImagesResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -86,6 +106,23 @@ class ImageGenerationService(object):
         return grpc.experimental.unary_stream(request, target, '/chladni.image.v1.ImageGenerationService/GenerateImage',
             chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageRequest.SerializeToString,
             chladni_dot_image_dot_v1_dot_image__generation__service__pb2.GenerateImageResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def StreamImages(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(request_iterator, target, '/chladni.image.v1.ImageGenerationService/StreamImages',
+            chladni_dot_image_dot_v1_dot_image__generation__service__pb2.StreamImagesRequest.SerializeToString,
+            chladni_dot_image_dot_v1_dot_image__generation__service__pb2.StreamImagesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -39,6 +39,12 @@ class ImageGenerationServiceStub:
     10 seconds (the server's setting, at most 15). Cancelling the call, or its deadline
     passing, stops the work within one denoising step.
     """
+    StreamImages: _grpc.StreamStreamMultiCallable[_image_generation_service_pb2.StreamImagesRequest, _image_generation_service_pb2.StreamImagesResponse]
+    """Draws frames of moving audio, one denoising step each. The first message carries `config`, and the server answers it
+    with `ready`; the following ones carry segments of the audio's course as they are heard. Each frame shows the newest
+    moment that was heard when its turn came. Half-closing the stream ends the audio: the server draws the last moment
+    and ends the call.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_image_generation_service_pb2.ListModelsRequest, _image_generation_service_pb2.ListModelsResponse]
     """Lists the models of this server."""
 
@@ -52,6 +58,12 @@ class ImageGenerationServiceAsyncStub(ImageGenerationServiceStub):
     `progress` after every denoising step, and `completed` last; in between `heartbeat` if nothing else was sent for
     10 seconds (the server's setting, at most 15). Cancelling the call, or its deadline
     passing, stops the work within one denoising step.
+    """
+    StreamImages: _aio.StreamStreamMultiCallable[_image_generation_service_pb2.StreamImagesRequest, _image_generation_service_pb2.StreamImagesResponse]  # type: ignore[assignment]
+    """Draws frames of moving audio, one denoising step each. The first message carries `config`, and the server answers it
+    with `ready`; the following ones carry segments of the audio's course as they are heard. Each frame shows the newest
+    moment that was heard when its turn came. Half-closing the stream ends the audio: the server draws the last moment
+    and ends the call.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_image_generation_service_pb2.ListModelsRequest, _image_generation_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models of this server."""
@@ -69,6 +81,18 @@ class ImageGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         `progress` after every denoising step, and `completed` last; in between `heartbeat` if nothing else was sent for
         10 seconds (the server's setting, at most 15). Cancelling the call, or its deadline
         passing, stops the work within one denoising step.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamImages(
+        self,
+        request_iterator: _MaybeAsyncIterator[_image_generation_service_pb2.StreamImagesRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_image_generation_service_pb2.StreamImagesResponse], _abc.AsyncIterator[_image_generation_service_pb2.StreamImagesResponse]]:
+        """Draws frames of moving audio, one denoising step each. The first message carries `config`, and the server answers it
+        with `ready`; the following ones carry segments of the audio's course as they are heard. Each frame shows the newest
+        moment that was heard when its turn came. Half-closing the stream ends the audio: the server draws the last moment
+        and ends the call.
         """
 
     @_abc_1.abstractmethod
