@@ -129,6 +129,7 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                         engine_registry,
                         max_steps=settings.max_steps,
                         heartbeat_seconds=settings.heartbeat_seconds,
+                        max_live_streams=settings.max_live_streams,
                     ),
                 ),
                 Binding(

@@ -100,6 +100,7 @@ class ImageGenerationSettings(ServiceSettings):
         description="Calls in progress at most, of all kinds. More than may wait and be active, so that the "
         "queue decides whom to refuse.",
     )
+    max_live_streams: int = Field(16, ge=1, le=1000, description="Live images at a time at most.")
     oldest_share: float = Field(
         0.2,
         ge=0,

@@ -215,3 +215,14 @@ def test_leaving_twice_or_never_having_joined_is_no_fault():
     scheduler.leave(job)
     scheduler.leave(job)
     assert scheduler.order(0.0) == []
+
+
+def test_live_images_share_evenly_and_leave_more_than_half_to_an_image_that_is_waited_for():
+    machine = Machine()
+    machine.add("still", 40, "reader")
+    for number in range(4):
+        machine.add(f"stream {number}", 1000, f"viewer {number}", Priority.LIVE)
+    machine.run(60)
+    assert machine.served["reader"] > 33
+    streams = [machine.served[f"viewer {number}"] for number in range(4)]
+    assert max(streams) - min(streams) <= 1

@@ -7,7 +7,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from chladni.generation.v1 import generation_pb2
+from google.protobuf.duration_pb2 import Duration
+
+from chladni.generation.v1 import generation_pb2, moving_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni.media.v1 import media_pb2
@@ -15,12 +17,13 @@ from chladni.model.v1 import model_pb2
 from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
 from chladni_contract.provenance_messages import to_provenance
 from chladni_fakes.families import embedded, input_names
-from chladni_fakes.images import colored_png, file_with_text, png_message, with_text
+from chladni_fakes.images import colored_png, file_with_text, png_message, solid_png, with_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 _SIDE_PIXELS: Final = 512
+_FRAME_PIXELS: Final = 256
 _SETTINGS_OF_INPUTS: Final = {"strength": "initial_image", "initial_latents_weight": "initial_latents"}
 
 
@@ -45,6 +48,8 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         carries_provenance: Whether images carry their provenance, as those of the real service do.
         is_reused: Whether images are reported as those of identical requests.
         requests: Every request so far, with its metadata.
+        stream_configs: What every stream of frames asked for so far.
+        segments: Every segment of these streams so far.
         cancelled: Number of generations that their callers cancelled.
         running: Number of generations in progress.
     """
@@ -69,6 +74,8 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         self.provenance: dict[str, Any] = {}
         self.carries_provenance = False
         self.is_reused = False
+        self.stream_configs: list[image_pb2.MovingConfig] = []
+        self.segments: list[moving_pb2.CourseSegment] = []
         self.requests: list[tuple[image_pb2.GenerateImageRequest, dict[str, Any]]] = []
         self.remaining_seconds: list[float | None] = []
         self.cancelled = 0
@@ -87,6 +94,42 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         except (asyncio.CancelledError, GeneratorExit):  # While it works, or while a response is sent.
             self.cancelled += 1
             raise
+        finally:
+            self.running -= 1
+
+    async def StreamImages(
+        self, request_iterator: AsyncIterator[image_pb2.StreamImagesRequest], _context: Any
+    ) -> AsyncIterator[image_pb2.StreamImagesResponse]:
+        """Answer each segment with one frame of one colour."""
+        if self.error is not None:
+            raise self.error
+        first = await anext(request_iterator)
+        self.stream_configs.append(first.config)
+        frames = first.config.frames
+        width, height = frames.width_pixels or _FRAME_PIXELS, frames.height_pixels or _FRAME_PIXELS
+        yield image_pb2.StreamImagesResponse(
+            ready=moving_pb2.FramesReady(
+                seed=frames.seed,
+                window_duration=Duration(seconds=4),
+                width_pixels=width,
+                height_pixels=height,
+            )
+        )
+        index = 0
+        self.running += 1
+        try:
+            async for request in request_iterator:
+                self.segments.append(request.segment)
+                await self.may_go_on.wait()
+                content = solid_png(width, height, (index % 256, 0, 0))
+                yield image_pb2.StreamImagesResponse(
+                    frame=moving_pb2.Frame(
+                        index=index,
+                        time=request.segment.heard,
+                        image=png_message(content, width, height),
+                    )
+                )
+                index += 1
         finally:
             self.running -= 1
 

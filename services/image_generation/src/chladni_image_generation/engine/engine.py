@@ -381,6 +381,8 @@ class Engine:
         self._durations.observe_decoding((now - started_at) / len(executions))
         for tracked, outcome in zip(denoised, outcomes, strict=True):
             tracked.note_decoding(started_at, now)
+            if tracked.decoding_work:
+                self._scheduler.charge(tracked, tracked.decoding_work)
             if isinstance(outcome, ChladniError):
                 self._fail(tracked, outcome)
                 continue

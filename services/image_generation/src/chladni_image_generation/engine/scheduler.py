@@ -17,7 +17,7 @@ This module is the policy alone: no clock, no threads, no event loop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar
@@ -28,6 +28,7 @@ class Priority(StrEnum):
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,9 @@ SchedulableT = TypeVar("SchedulableT", bound=Schedulable)
 _Flow = tuple[str, Priority]
 """A caller's requests of one priority."""
 
-_SHARES: Final = {Priority.INTERACTIVE: 1.0, Priority.BATCH: 0.25}
-"""How the model is shared: a batch request beside an interactive one gets a fifth of it."""
+_SHARES: Final = {Priority.INTERACTIVE: 1.0, Priority.BATCH: 0.25, Priority.LIVE: 0.7}
+"""How the model is shared: a batch request beside an interactive one gets a fifth of it. Live images share
+theirs, however many there are: an image that someone waits for takes less than twice its time beside them."""
 
 
 class Scheduler(Protocol[SchedulableT]):
@@ -128,8 +130,9 @@ class FairScheduler(Generic[SchedulableT]):
         """Count work that was done for a request."""
         flow = self._flows[request]
         account = self._accounts[flow]
-        account.virtual_time += work / _SHARES[flow[1]]
-        self._virtual_now += work / sum(_SHARES[priority] for _, priority in set(self._flows.values()))
+        flows = set(self._flows.values())
+        account.virtual_time += work / _share_of(flow, flows)
+        self._virtual_now += work / sum(_share_of(other, flows) for other in flows)
         paid = work if request is self._oldest_of(flow) else 0.0
         # What it got beyond its share counts for one turn at most, or it would have to wait for it later.
         account.owed = max(account.owed + self._oldest_share * work - paid, -work)
@@ -146,7 +149,7 @@ class FairScheduler(Generic[SchedulableT]):
             requests.sort(key=lambda request: (request.remaining_work, request.arrived_at))
             finish = self._accounts[flow].virtual_time
             for request in requests:
-                finish += request.remaining_work / _SHARES[flow[1]]
+                finish += request.remaining_work / _share_of(flow, members)
                 finishes.append((finish, request.arrived_at, len(finishes), request))
         return self._with_oldest_first([request for *_, request in sorted(finishes)])
 
@@ -183,3 +186,11 @@ class FairScheduler(Generic[SchedulableT]):
             for flow, account in self._accounts.items()
             if flow in busy or account.virtual_time > self._virtual_now
         }
+
+
+def _share_of(flow: _Flow, flows: Collection[_Flow]) -> float:
+    """Return a flow's share of the model beside other flows."""
+    share = _SHARES[flow[1]]
+    if flow[1] is not Priority.LIVE:
+        return share
+    return share / max(1, sum(priority is Priority.LIVE for _, priority in flows))

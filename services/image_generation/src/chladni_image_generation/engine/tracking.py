@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import ChladniError
+from chladni_image_generation.engine.scheduler import Priority
 from chladni_image_generation.generation import (
     PNG,
     Completed,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _MAX_PENDING_PREVIEWS: Final = 4
 _MAX_PENDING_POSITIONS: Final = 4
+_DECODING_STEPS: Final = 3.5
+"""How many denoising steps of the embedded model its decoding takes as long as."""
 
 
 @dataclass(eq=False, slots=True)
@@ -119,10 +122,18 @@ class TrackedRequest:
     @property
     def remaining_work(self) -> float:
         """Work to its end without padding, in rows of the native size."""
-        return sum(
+        steps = sum(
             steps * group.rows_per_request * self.sizes.work_of_row(group)
             for group, steps in self.execution.remaining
         )
+        return steps + self.decoding_work
+
+    @property
+    def decoding_work(self) -> float:
+        """Work of its decoding that counts, likewise: for frames of one step it is most of the work."""
+        if self.scheduling.priority is not Priority.LIVE:
+            return 0.0
+        return _DECODING_STEPS * self.sizes.work_of_row(self.execution.group)
 
     @property
     def encoding(self) -> ImageEncoding:

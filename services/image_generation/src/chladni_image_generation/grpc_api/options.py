@@ -109,20 +109,20 @@ def check_options(
         description=f"must be one of {', '.join(model.scheduler_names)}.",
         metadata={"value": options.scheduler, "allowed": ", ".join(model.scheduler_names)},
     )
-    _check_side(validator, "options.width_pixels", options.width_pixels, model.sizes)
-    _check_side(validator, "options.height_pixels", options.height_pixels, model.sizes)
+    check_side(validator, "options.width_pixels", options.width_pixels, model.sizes)
+    check_side(validator, "options.height_pixels", options.height_pixels, model.sizes)
     _check_upscale(validator, options, model)
     if message.HasField("refiner_start"):
         _check_refiner_start(validator, message.refiner_start, model)
     if options.look:
-        _check_look(validator, options.look, model)
+        check_look(validator, options.look, model)
     validator.check(
         "options.priority",
         valid=message.priority in _PRIORITIES,
         description="is no known priority; omit it.",
     )
     _check_previews(validator, message.previews)
-    _check_encoding(validator, message.encoding)
+    check_encoding(validator, message.encoding)
 
 
 def check_jpeg_metadata(validator: RequestValidator, message: image_pb2.GenerateImageRequest) -> None:
@@ -167,7 +167,8 @@ def to_scheduling_parameters(message: generation_pb2.GenerationOptions, caller: 
     return SchedulingParameters(caller, _PRIORITIES[message.priority])
 
 
-def _check_side(validator: RequestValidator, field: str, pixels: int, sizes: ImageSizes) -> None:
+def check_side(validator: RequestValidator, field: str, pixels: int, sizes: ImageSizes) -> None:
+    """Report to the validator if an image cannot have a side of this length."""
     if sizes.minimum_pixels == sizes.maximum_pixels:
         wanted = f"{sizes.minimum_pixels} pixels, the only size of this model; or leave it out"
     else:
@@ -200,20 +201,20 @@ def _check_previews(validator: RequestValidator, previews: generation_pb2.Previe
         )
 
 
-def _check_encoding(validator: RequestValidator, encoding: media_pb2.ImageEncoding) -> None:
+def check_encoding(
+    validator: RequestValidator, encoding: media_pb2.ImageEncoding, *, field: str = "options.encoding"
+) -> None:
+    """Report to the validator what is wrong with the encoding that a field asks for."""
     is_known = encoding.format in _FORMATS
-    validator.check(
-        "options.encoding.format", valid=is_known, description="must be PNG, JPEG or WEBP, or absent."
-    )
+    validator.check(f"{field}.format", valid=is_known, description="must be PNG, JPEG or WEBP, or absent.")
     if not encoding.HasField("quality"):
         return
-    field = "options.encoding.quality"
     validator.check(
-        field,
+        f"{field}.quality",
         valid=not is_known or _FORMATS[encoding.format] is not ImageFormat.PNG,
         description="is not allowed with PNG, which is lossless; leave it out, or ask for JPEG or WebP.",
     )
-    validator.check_range(field, encoding.quality, minimum=1, maximum=100)
+    validator.check_range(f"{field}.quality", encoding.quality, minimum=1, maximum=100)
 
 
 def _check_upscale(validator: RequestValidator, options: ImageOptions, model: ModelDescription) -> None:
@@ -234,8 +235,10 @@ def _check_upscale(validator: RequestValidator, options: ImageOptions, model: Mo
     )
 
 
-def _check_look(validator: RequestValidator, look: str, model: ModelDescription) -> None:
-    field = "options.look"
+def check_look(
+    validator: RequestValidator, look: str, model: ModelDescription, *, field: str = "options.look"
+) -> None:
+    """Report to the validator what is wrong with the looks that a field names."""
     if not model.looks:
         validator.check(
             field,

@@ -22,6 +22,7 @@ from chladni_image_generation.grpc_api.messages import (
     warnings_about,
 )
 from chladni_image_generation.grpc_api.models import to_model_info, to_unavailable_model_info
+from chladni_image_generation.grpc_api.moving_images import MovingImages
 from chladni_image_generation.grpc_api.options import (
     to_image_encoding,
     to_preview_options,
@@ -38,12 +39,23 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
         registry: The models, each with its engine.
         max_steps: Denoising steps of a request at most.
         heartbeat_seconds: Silence of a stream after which a heartbeat is sent.
+        max_live_streams: Live images at a time at most.
     """
 
-    def __init__(self, registry: EngineRegistry, *, max_steps: int, heartbeat_seconds: float) -> None:
+    def __init__(
+        self,
+        registry: EngineRegistry,
+        *,
+        max_steps: int,
+        heartbeat_seconds: float,
+        max_live_streams: int,
+    ) -> None:
         self._registry = registry
         self._max_steps = max_steps
         self._heartbeat_seconds = heartbeat_seconds
+        self._moving_images = MovingImages(
+            registry, max_streams=max_live_streams, heartbeat_seconds=heartbeat_seconds
+        )
 
     async def GenerateImage(
         self,
@@ -80,6 +92,17 @@ class ImageGenerationServicer(image_generation_service_pb2_grpc.ImageGenerationS
                         yield to_event_message(event, model, warnings_about(wanted, model))
                     else:
                         yield to_event_message(event, model)
+
+    async def StreamImages(
+        self,
+        request_iterator: AsyncIterator[image_pb2.StreamImagesRequest],
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[image_pb2.StreamImagesResponse]:
+        """Draw frames of moving audio as it is heard."""
+        responses = self._moving_images.stream(request_iterator, caller=caller_of(context))
+        async with aclosing(responses):
+            async for response in responses:
+                yield response
 
     async def ListModels(
         self, request: image_pb2.ListModelsRequest, context: grpc.aio.ServicerContext[Any, Any]
