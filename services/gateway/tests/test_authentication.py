@@ -10,9 +10,10 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from chladni.gateway.v1 import image_service_pb2, server_service_pb2
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.gateway.v1 import audio_service_pb2, image_service_pb2, server_service_pb2
 from chladni.gateway.v1 import image_service_pb2 as image_pb2
 from chladni_contract.status import rich_status_of
 from chladni_gateway.access.principals import Scope
@@ -192,6 +193,37 @@ async def test_a_websocket_needs_a_token(guarded):
         async with connect(address, additional_headers=bearer(READER)) as socket:
             await socket.send('{"sample_rate_hz": 48000}')
             assert "ready" in await socket.recv()
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_open_streams_end_when_their_token_is_withdrawn(guarded, token_file):
+    async with guarded() as gateway, asyncio.timeout(20):
+        config = audio_pb2.StreamFeaturesRequest(config=audio_pb2.PcmConfig(sample_rate_hz=16000))
+
+        def stream_as(token):
+            return gateway.audio.StreamFeatures(metadata=metadata(token))
+
+        withdrawn, kept = stream_as(BOB), stream_as(ALICE)
+        for call in (withdrawn, kept):
+            await call.write(audio_service_pb2.StreamFeaturesRequest(stream=config))
+            assert (await call.read()).stream.HasField("ready")
+        address = f"ws://127.0.0.1:{gateway.settings.http_port}/api/v1/live"
+        async with connect(address, additional_headers=bearer(BOB)) as socket:
+            await socket.send('{"sample_rate_hz": 48000}')
+            assert "ready" in await socket.recv()
+            lines = token_file.read_text().splitlines()
+            token_file.write_text("\n".join(line for line in lines if not line.startswith("bob")))
+            with pytest.raises(ConnectionClosed) as caught:
+                await socket.recv()
+            assert caught.value.rcvd.code == 1008
+        code, reason, facts = await refusal_of(withdrawn.read())
+        assert (code, reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+        assert facts["problem"] == "unknown"
+        await kept.write(
+            audio_service_pb2.StreamFeaturesRequest(stream=audio_pb2.StreamFeaturesRequest(pcm=bytes(8000)))
+        )
+        assert await kept.read() is not grpc.aio.EOF
+        kept.cancel()
 
 
 @pytest.mark.asyncio(loop_scope="session")

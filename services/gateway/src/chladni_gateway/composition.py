@@ -73,11 +73,11 @@ from chladni_gateway.similarity.matrix import MatrixComparator
 from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_gateway.storage.image_records import periodic_sweep, utc_now
-from chladni_gateway.storage.share_links import SHARE_FOLDER, ShareLinks
 from chladni_gateway.stores import (
     open_image_store,
     open_job_store,
     open_rate_limiter,
+    open_share_links,
     own_rate_limiter,
 )
 from chladni_runtime.execution.admission import Admission
@@ -258,6 +258,9 @@ async def open_gateway(
             unfinished_jobs=lambda: application.job_runner.unfinished_count,
             live_streams=lambda: application.live_connections.open_count,
         )
+        await stack.enter_async_context(
+            settings.authenticator.open_calls.checked(interval_seconds=settings.file_check_seconds)
+        )
         rate_limit = open_rate_limiter(settings)
         if rate_limit is not None:
             stack.push_async_callback(rate_limit.close)
@@ -377,9 +380,7 @@ def build_application(
             per_host=settings.max_live_streams_per_host,
         ),
         store=store,
-        share_links=ShareLinks(
-            settings.image_folder / SHARE_FOLDER, max_links=settings.max_share_links, now=utc_now
-        ),
+        share_links=open_share_links(settings),
         recipes=recipes,
         tokens=SessionTokens(_session_key(settings)),
         health_checker=HealthChecker(
@@ -415,7 +416,11 @@ def _http_tls(settings: GatewaySettings) -> ServerContext | None:
                 extra={"host": settings.host},
             )
         return None
-    return ServerContext(settings.server_certificates, asks_clients=settings.http_client_certificates)
+    return ServerContext(
+        settings.server_certificates,
+        asks_clients=settings.http_client_certificates,
+        client_names=settings.tls_client_names,
+    )
 
 
 def _recipes(

@@ -343,6 +343,12 @@ class GatewaySettings(CallingServiceSettings):
         le=100_000,
         description="Links to images kept at most, with the clips that may be heard there; the oldest go.",
     )
+    max_share_bytes: int = Field(
+        1024 * _MEBIBYTE,
+        ge=10 * _MEBIBYTE,
+        le=1024**4,
+        description="Bytes of such clips at most; the owner with the most loses the oldest.",
+    )
     max_images: int = Field(
         1000,
         ge=1,

@@ -12,7 +12,9 @@ from chladni_contract.errors import Reason, UnavailableError
 from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.storage.image_folder import FolderImageStore
+from chladni_gateway.storage.image_records import utc_now
 from chladni_gateway.storage.job_sqlite import SqliteJobStore
+from chladni_gateway.storage.share_links import SHARE_FOLDER, ShareLinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +82,16 @@ async def open_job_store(settings: GatewaySettings) -> JobStore:
     store: RedisJobStore = module.RedisJobStore(url, lease=lease)
     await store.open()
     return store
+
+
+def open_share_links(settings: GatewaySettings) -> ShareLinks:
+    """Return the links to shared images."""
+    return ShareLinks(
+        settings.image_folder / SHARE_FOLDER,
+        max_links=settings.max_share_links,
+        max_bytes=settings.max_share_bytes,
+        now=utc_now,
+    )
 
 
 def own_rate_limiter(settings: GatewaySettings) -> RateLimit | None:

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from websockets.asyncio.client import connect
 
 from chladni_fakes.security.certificates import issue, new_files, trust
-from chladni_gateway.rest import server as https
+from chladni_gateway.rest import tls_connections
+from chladni_gateway.rest.http_connections import DEFAULT_LIMITS, ConnectionLimits
 from chladni_gateway.rest.server import http_server
 from chladni_runtime.security.certificates import watched_certificates
 from chladni_runtime.security.credentials import ServerContext
@@ -54,9 +55,9 @@ def watched(files):
 
 
 @asynccontextmanager
-async def served(watched, *, asks_clients=False):
-    context = ServerContext(watched, asks_clients=asks_clients)
-    async with http_server(application, host="127.0.0.1", port=0, tls=context) as port:
+async def served(watched, *, asks_clients=False, client_names=(), limits=DEFAULT_LIMITS):
+    context = ServerContext(watched, asks_clients=asks_clients, client_names=client_names)
+    async with http_server(application, host="127.0.0.1", port=0, tls=context, limits=limits) as port:
         yield f"127.0.0.1:{port}"
 
 
@@ -143,9 +144,46 @@ async def test_a_certificate_that_openssl_refuses_leaves_the_last_one(watched, f
 
 
 async def test_a_connection_that_begins_no_handshake_is_closed(watched, monkeypatch):
-    monkeypatch.setattr(https, "_HANDSHAKE_SECONDS", 0.1)
+    monkeypatch.setattr(tls_connections, "HANDSHAKE_SECONDS", 0.1)
     async with served(watched) as address:
         reader, writer = await asyncio.open_connection(*address.split(":"))
         async with asyncio.timeout(5):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_handshakes_count_among_the_connections_and_make_room(watched, authority):
+    limits = ConnectionLimits(max_connections=3, max_per_host=3)
+    async with served(watched, limits=limits) as address:
+        silent = [await asyncio.open_connection(*address.split(":")) for _ in range(4)]
+        async with asyncio.timeout(5):
+            assert await silent[0][0].read() == b"", "the oldest makes room"
+            assert await get(address, client_context(authority)) == "https"
+            assert await silent[1][0].read() == b""
+        for reader, _ in silent[2:]:
+            assert not reader.at_eof()
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_a_handshake_in_progress_does_not_delay_the_end(watched):
+    async with asyncio.timeout(5):
+        async with served(watched) as address:
+            reader, writer = await asyncio.open_connection(*address.split(":"))
+            await asyncio.sleep(0.05)
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_only_clients_of_known_names_are_served(watched, authority):
+    async with served(watched, asks_clients=True, client_names=("proxy", "gateway")) as address:
+        for name in ("gateway", "proxy"):
+            assert await get(address, client_context(authority, authority.issue_cert(name))) == "https"
+        for certificate in (
+            authority.issue_cert("similarity"),
+            authority.issue_cert("10.0.0.1", common_name="somebody"),
+        ):
+            with pytest.raises(httpx.HTTPError):
+                await get(address, client_context(authority, certificate))
+        named = authority.issue_cert("10.0.0.1", common_name="proxy")
+        assert await get(address, client_context(authority, named)) == "https"

@@ -24,7 +24,7 @@ class Clock:
 
 
 async def test_a_link_is_found_has_a_clip_and_is_withdrawn(tmp_path):
-    links = ShareLinks(tmp_path / "shared", max_links=10, now=Clock())
+    links = ShareLinks(tmp_path / "shared", max_links=10, max_bytes=100, now=Clock())
     image_id = uuid.uuid4()
     assert await links.of_image(image_id, owner="mine") is None
     made = await links.make(image_id, owner="mine")
@@ -41,13 +41,27 @@ async def test_a_link_is_found_has_a_clip_and_is_withdrawn(tmp_path):
 
 
 async def test_the_oldest_link_makes_room(tmp_path):
-    links = ShareLinks(tmp_path, max_links=2, now=Clock())
+    links = ShareLinks(tmp_path, max_links=2, max_bytes=100, now=Clock())
     first, second, third = [await links.make(uuid.uuid4(), owner="mine") for _ in range(3)]
     assert [await links.find(link.token) for link in (first, second, third)] == [None, second, third]
 
 
+async def test_the_owner_with_the_most_loses_the_oldest_clips(tmp_path):
+    links = ShareLinks(tmp_path, max_links=99, max_bytes=100, now=Clock())
+    made = [await links.make(uuid.uuid4(), owner=owner) for owner in ("rich", "rich", "poor", "new")]
+    for link, size in zip(made, (30, 40, 25), strict=False):
+        await links.add_audio(link, size * b"c", "audio/wav")
+    assert await links.add_audio(made[3], 30 * b"d", "audio/wav") is not None
+    kept = [await links.find(link.token) for link in made]
+    assert [bool(link.audio_media_type) for link in kept] == [False, True, True, True]
+    assert [len(await links.audio(link) or b"") for link in kept] == [0, 40, 25, 30]
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.audio")) == 95
+    assert await links.add_audio(made[3], 35 * b"d", "audio/wav") is not None, "in place of its own"
+    assert len(list(tmp_path.glob("*.audio"))) == 3
+
+
 async def test_a_token_is_never_part_of_a_path(tmp_path):
-    links = ShareLinks(tmp_path / "shared", max_links=2, now=Clock())
+    links = ShareLinks(tmp_path / "shared", max_links=2, max_bytes=100, now=Clock())
     (tmp_path / "secret.json").write_text("{}")
     for token in ("", "../secret", "../secret" + "a" * 13, "a" * 21 + "/", "ä" * 22):
         assert await links.find(token) is None
@@ -59,7 +73,7 @@ async def test_a_token_is_never_part_of_a_path(tmp_path):
 
 
 async def test_a_clip_that_comes_late_does_not_bring_a_withdrawn_link_back(tmp_path):
-    links = ShareLinks(tmp_path, max_links=2, now=Clock())
+    links = ShareLinks(tmp_path, max_links=2, max_bytes=100, now=Clock())
     link = await links.make(uuid.uuid4(), owner="mine")
     await links.withdraw(link.token)
     assert await links.add_audio(link, b"clip", "audio/wav") is None
@@ -67,7 +81,7 @@ async def test_a_clip_that_comes_late_does_not_bring_a_withdrawn_link_back(tmp_p
 
 
 async def test_links_and_their_clips_go_with_their_images(tmp_path):
-    links = ShareLinks(tmp_path, max_links=9, now=Clock())
+    links = ShareLinks(tmp_path, max_links=9, max_bytes=100, now=Clock())
     kept, gone = [await links.make(uuid.uuid4(), owner="mine") for _ in range(2)]
     for link in (kept, gone):
         await links.add_audio(link, b"clip", "audio/wav")

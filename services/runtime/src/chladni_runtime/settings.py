@@ -52,6 +52,9 @@ Networks = Annotated[tuple[str, ...], BeforeValidator(split_list), AfterValidato
 """Addresses and networks, such as `127.0.0.1` and `10.0.0.0/8`."""
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(split_list)]
+
+
 def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
@@ -157,6 +160,11 @@ class ServiceSettings(BaseModel):
         None,
         description="File of authorities in PEM format: clients without a certificate of theirs are refused.",
     )
+    tls_client_names: Names = Field(
+        (),
+        description="Names, separated by commas, of which a client's certificate must bear one: a DNS name, "
+        "a URI, an address or the common name. Without any, each certificate of TLS_CLIENT_CA is good.",
+    )
     file_check_seconds: float = Field(
         10.0, gt=0, le=3600, description="Time between two looks at whether such files have changed."
     )
@@ -207,6 +215,10 @@ class ServiceSettings(BaseModel):
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise SettingConflictError(
                 "tls_client_ca", "asks clients for certificates without TLS. Set tls_certificate too."
+            )
+        if self.tls_client_names and self.tls_client_ca is None:
+            raise SettingConflictError(
+                "tls_client_names", "needs certificates that say the names. Set tls_client_ca too."
             )
         check_files(lambda: self.server_certificates, SERVER_FIELDS)
         return self

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from chladni_contract.errors import ChladniError
+from chladni_gateway.access.open_calls import OpenCalls
 from chladni_gateway.access.principals import Principal, Scope, TokenProblem, unauthenticated
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ _ENDED: Final = "The sign-in has ended. Reload the page to sign in again."
 class Authenticator:
     """Knows who requests come from.
 
+    Attributes:
+        open_calls: Calls in progress under its tokens.
+
     Args:
         tokens: Tokens of the file; `None` for no file.
         oidc: Verifies tokens of an issuer; `None` for none.
@@ -44,6 +48,7 @@ class Authenticator:
         self._tokens = tokens
         self._oidc = oidc
         self._now = now
+        self.open_calls: Final = OpenCalls(self.current)
 
     @property
     def is_required(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -54,6 +54,18 @@ class ConnectionLimits:
 DEFAULT_LIMITS: Final = ConnectionLimits()
 
 
+class Connection(Protocol):
+    """A connection in a table."""
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether it may be closed for another one."""
+        ...
+
+    def abort(self) -> None:
+        """Close it at once, and remove it."""
+
+
 class ConnectionTable:
     """The open connections of a server, the one that has waited longest first. One event loop owns it.
 
@@ -63,13 +75,13 @@ class ConnectionTable:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
-        self._connections: dict[BoundedHttpProtocol, str] = {}
+        self._connections: dict[Connection, str] = {}
         self._hosts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._connections)
 
-    def add(self, connection: BoundedHttpProtocol, host: str) -> bool:
+    def add(self, connection: Connection, host: str) -> bool:
         """Add a connection; return whether it may stay.
 
         When there are too many, one that waits for a request makes room: of the same host if that has too
@@ -85,13 +97,19 @@ class ConnectionTable:
         self._hosts[host] += 1
         return True
 
-    def remove(self, connection: BoundedHttpProtocol) -> None:
+    def remove(self, connection: Connection) -> None:
         """Remove a connection; unknown ones are ignored."""
         host = self._connections.pop(connection, None)
         if host is not None:
             self._hosts[host] -= 1
             if not self._hosts[host]:
                 del self._hosts[host]
+
+    def abort_handshakes(self) -> None:
+        """Close the connections of which uvicorn does not know yet."""
+        for connection in list(self._connections):
+            if not isinstance(connection, BoundedHttpProtocol):
+                connection.abort()
 
     def _drop_idle(self, host: str | None = None) -> bool:
         """Close an idle connection of a host, or of the one with the most; return whether there was one."""

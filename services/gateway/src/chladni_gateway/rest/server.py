@@ -7,7 +7,6 @@ import contextlib
 import logging
 import math
 import socket
-import ssl
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -20,6 +19,7 @@ from chladni_gateway.rest.http_connections import (
     BoundedWebSocketProtocol,
     ConnectionTable,
 )
+from chladni_gateway.rest.tls_connections import CLOSING_SECONDS, Handshake
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from chladni_gateway.rest.http_connections import ConnectionLimits
+    from chladni_runtime.security.credentials import ServerContext
 
 _BACKLOG: Final = 512
-_CLOSING_SECONDS: Final = 2
-_HANDSHAKE_SECONDS: Final = 10.0
 _MAX_WEBSOCKET_MESSAGE_BYTES: Final = (
     128 * 1024
 )  # Twice what any route accepts, so that routes can refuse it with a reason.
@@ -39,7 +38,18 @@ _log = logging.getLogger(__name__)
 
 
 class _QuietServer(uvicorn.Server):
-    """A server that leaves signals to the process that it is part of."""
+    """A server that leaves signals to the process that it is part of.
+
+    Args:
+        config: What uvicorn is to do.
+        table: Counts connections.
+        tls: What they are secured by; `None` for clear text.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, table: ConnectionTable, tls: ServerContext | None) -> None:
+        super().__init__(config)
+        self._table = table
+        self._tls = tls
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -47,22 +57,25 @@ class _QuietServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to serve the sockets; unlike uvicorn, with a limit of time for the handshakes of TLS."""
+        """Start to serve the sockets; unlike uvicorn, with limits for the handshakes of TLS."""
         await self.lifespan.startup()
         loop = asyncio.get_running_loop()
-        is_tls = self.config.ssl is not None
+        make = self._new_protocol if self._tls is None else self._new_handshake
         self.servers = [
-            await loop.create_server(
-                self._new_protocol,
-                sock=listener,
-                ssl=self.config.ssl,
-                backlog=self.config.backlog,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS if is_tls else None,
-                ssl_shutdown_timeout=_CLOSING_SECONDS if is_tls else None,
-            )
+            await loop.create_server(make, sock=listener, backlog=self.config.backlog)
             for listener in sockets or ()
         ]
         self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to serve; connections whose handshake is not done are closed at once."""
+        self._table.abort_handshakes()
+        await super().shutdown(sockets)
+
+    def _new_handshake(self) -> asyncio.Protocol:
+        if self._tls is None:
+            raise RuntimeError("a connection in clear text has no handshake")
+        return Handshake(self._new_protocol, table=self._table, context=self._tls)
 
     def _new_protocol(self) -> asyncio.Protocol:
         make: Any = self.config.http_protocol_class
@@ -79,7 +92,7 @@ async def http_server(
     host: str,
     port: int,
     limits: ConnectionLimits = DEFAULT_LIMITS,
-    tls: ssl.SSLContext | None = None,
+    tls: ServerContext | None = None,
 ) -> AsyncIterator[int]:
     """Serve an application while the context lasts; yield the port.
 
@@ -97,10 +110,11 @@ async def http_server(
     """
     listener = _listen(host, port)
     bound_port: int = listener.getsockname()[1]
+    table = ConnectionTable(limits)
     server = _QuietServer(
         uvicorn.Config(
             app,
-            http=cast("Any", partial(BoundedHttpProtocol, table=ConnectionTable(limits))),
+            http=cast("Any", partial(BoundedHttpProtocol, table=table)),
             log_config=None,
             log_level="warning",
             access_log=False,  # The application logs its requests itself, in more detail.
@@ -111,9 +125,11 @@ async def http_server(
             server_header=False,
             timeout_keep_alive=math.ceil(limits.idle_seconds),
             proxy_headers=False,
-            timeout_graceful_shutdown=_CLOSING_SECONDS,
+            timeout_graceful_shutdown=math.ceil(CLOSING_SECONDS),
             ssl_context_factory=None if tls is None else lambda *_: tls,
-        )
+        ),
+        table=table,
+        tls=tls,
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     # The socket listens already: connections that come before the task has begun wait in its backlog.

@@ -15,6 +15,7 @@ import logging
 import re
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -68,12 +69,14 @@ class ShareLinks:
     Args:
         folder: The folder; made with the first link.
         max_links: Links kept at most; the oldest go first.
+        max_bytes: Bytes of clips at most; the owner with the most loses the oldest first.
         now: Clock.
     """
 
-    def __init__(self, folder: Path, *, max_links: int, now: Callable[[], datetime]) -> None:
+    def __init__(self, folder: Path, *, max_links: int, max_bytes: int, now: Callable[[], datetime]) -> None:
         self._folder = folder
         self._max_links = max_links
+        self._max_bytes = max_bytes
         self._now = now
         self._lock = threading.Lock()
 
@@ -171,9 +174,36 @@ class ShareLinks:
         with self._lock:
             if self._find(link.token) is None:
                 return None
+            self._make_room(link.token, len(content))
             self._replace(self._path(link.token, _AUDIO_SUFFIX), content)
             self._write(changed)
         return changed
+
+    def _make_room(self, token: str, size_bytes: int) -> None:
+        """Remove clips of other links until one more has room: the oldest of the owner with the most bytes.
+
+        So who shares a lot takes nothing from the others.
+        """
+        clips = sorted(
+            (link for link in self._all() if link.audio_media_type and link.token != token),
+            key=lambda link: link.created_at,
+        )
+        sizes = {link.token: self._audio_bytes(link) for link in clips}
+        while clips and sum(sizes[link.token] for link in clips) + size_bytes > self._max_bytes:
+            owned: Counter[str] = Counter()
+            for link in clips:
+                owned[link.owner] += sizes[link.token]
+            [(owner, _)] = owned.most_common(1)
+            oldest = next(link for link in clips if link.owner == owner)
+            clips.remove(oldest)
+            self._write(replace(oldest, audio_media_type=""))
+            self._path(oldest.token, _AUDIO_SUFFIX).unlink(missing_ok=True)
+
+    def _audio_bytes(self, link: ShareLink) -> int:
+        try:
+            return self._path(link.token, _AUDIO_SUFFIX).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def _audio(self, link: ShareLink) -> bytes | None:
         if not link.audio_media_type:

@@ -6,13 +6,14 @@ import logging
 import os
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self, cast
 
 import grpc
 
 from chladni_runtime.security.certificates import TlsMaterial
+from chladni_runtime.security.client_names import ClientNames
 from chladni_runtime.security.watched_files import WatchedFiles
 
 _HTTP_PROTOCOLS: Final = ["http/1.1"]
@@ -84,17 +85,26 @@ class ServerContext(ssl.SSLContext):
     Args:
         files: Certificate and key of the server.
         asks_clients: Whether clients need a certificate of the authorities, if the files have any.
+        client_names: Names of which their certificates must bear one; none for any.
+
+    Attributes:
+        client_names: Which clients may come, once the handshake is done.
     """
+
+    client_names: ClientNames
 
     _files: WatchedFiles[TlsMaterial]
     _asks_clients: bool
     _inner: tuple[int, ssl.SSLContext]
 
-    def __new__(cls, files: WatchedFiles[TlsMaterial], *, asks_clients: bool) -> Self:
+    def __new__(
+        cls, files: WatchedFiles[TlsMaterial], *, asks_clients: bool, client_names: Collection[str] = ()
+    ) -> Self:
         """Return a context; the class of the standard library makes it here, not in `__init__`."""
         context = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
         context._files = files
         context._asks_clients = asks_clients
+        context.client_names = ClientNames(client_names if asks_clients else ())
         version, material = files.state
         context._inner = version, _http_context(material, asks_clients=asks_clients)
         return context

@@ -30,6 +30,7 @@ from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.memory import exempt_from_collection
 from chladni_runtime.logs import configure_logging
 from chladni_runtime.security.certificates import TlsMaterial
+from chladni_runtime.security.client_names import ClientNames
 from chladni_runtime.security.credentials import server_credentials
 from chladni_runtime.security.watched_files import WatchedFiles, watching
 from chladni_runtime.server.arrivals import Arrivals
@@ -192,7 +193,7 @@ async def running_service(
     health = HealthService(service_names)
     late_handlers = LateBoundHandlers(service_names)
     interceptor = CallInterceptor(
-        [CallTracer(telemetry), CallLog(), CallMeter(metrics), gate],
+        [CallTracer(telemetry), CallLog(), CallMeter(metrics), ClientNames(settings.tls_client_names), gate],
         receiver=MessageReceiver(
             Arrivals(
                 capacity=max(_MIN_PROMPT_MESSAGES, _MESSAGES_PER_PLACE * settings.max_concurrent_requests),

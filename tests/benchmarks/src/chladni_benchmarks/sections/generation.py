@@ -4,6 +4,10 @@ Both make the same images, with the model's default steps and guidance, in turn;
 process while the other computes. ``generation.serving_overhead`` is the median over the pairs of the
 service's time, from the call to the last byte of the PNG, over the loop's, less 1.
 
+The overhead's parts add up to about it: the difference in each stage, which the
+service's metrics and the loop tell, the wait in the queue, and the rest, which is gRPC's and the event loop's.
+All are shares of the loop's time.
+
 The loop computes the two rows of guidance in the faster of two ways: in one call of the UNet, as diffusers'
 pipelines do, or in two.
 """
@@ -12,8 +16,8 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -33,11 +37,12 @@ _MAX_SIZE_DIFFERENCE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """An image, and its wall and processor time in seconds."""
+    """An image, its wall and processor time in seconds, and that of each stage, if it is known."""
 
     png: bytes
     seconds: float
     cpu_seconds: float
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def measure(conditions: Conditions) -> Figures:
@@ -63,7 +68,7 @@ def measure(conditions: Conditions) -> Figures:
                     is_batched=is_batched,
                 )
                 png = base64.b64decode(answer["png"])
-                return _Image(png, answer["wall_seconds"], answer["cpu_seconds"])
+                return _Image(png, answer["wall_seconds"], answer["cpu_seconds"], answer["stage_seconds"])
 
             conditions.report("the bare loop: one call of the UNet for both rows of guidance, or two?")
             loop(0, is_batched=True)
@@ -74,6 +79,7 @@ def measure(conditions: Conditions) -> Figures:
             is_batched = median(trials[True]) < median(trials[False])
 
             pairs = []
+            stages_before, waits_before = _work_seconds(served)
             pair_count = conditions.choose(14, 2)
             for seed in range(1, 1 + pair_count):
                 conditions.report(f"served against bare: pair {seed} of {pair_count}")
@@ -83,7 +89,12 @@ def measure(conditions: Conditions) -> Figures:
                     theirs, ours = loop(seed, is_batched=is_batched), serve(seed)
                 _check_same(ours, theirs)
                 pairs.append((ours, theirs))
-    return {
+            stages, waits = _work_seconds(served)
+    served_seconds = {
+        stage: (seconds - stages_before.get(stage, 0.0)) / len(pairs) for stage, seconds in stages.items()
+    }
+    parts = _parts(pairs, served_seconds, (waits - waits_before) / len(pairs))
+    return parts | {
         "generation.serving_overhead": median([ours.seconds / bare.seconds for ours, bare in pairs]) - 1,
         "generation.serving_cpu_overhead": sum(ours.cpu_seconds for ours, _ in pairs)
         / sum(bare.cpu_seconds for _, bare in pairs)
@@ -96,6 +107,38 @@ def measure(conditions: Conditions) -> Figures:
     }
 
 
+def _parts(
+    pairs: Sequence[tuple[_Image, _Image]], served_seconds: Mapping[str, float], wait_seconds: float
+) -> Figures:
+    """Return what the overhead is made of, in shares of the loop's time.
+
+    Args:
+        pairs: Images of the service and of the loop.
+        served_seconds: Mean time of an image in each stage of the service.
+        wait_seconds: Mean time of an image in its queue.
+    """
+    bare_seconds = float(np.mean([bare.seconds for _, bare in pairs]))
+    served = float(np.mean([ours.seconds for ours, _ in pairs]))
+    names = pairs[0][1].stage_seconds
+    more_seconds = {
+        name: served_seconds.get(name, 0.0) - float(np.mean([bare.stage_seconds[name] for _, bare in pairs]))
+        for name in names
+    }
+    rest = served - wait_seconds - sum(served_seconds.get(name, 0.0) for name in names)
+    return {
+        f"generation.overhead_of_{name}": seconds / bare_seconds
+        for name, seconds in (more_seconds | {"queue": wait_seconds, "calls_and_event_loop": rest}).items()
+    }
+
+
+def _work_seconds(served: MeasuredService) -> tuple[dict[str, float], float]:
+    """Return the time that the service spent in each stage so far, and in queues."""
+    return (
+        served.metric_by("stage", "chladni_stage_seconds_sum"),
+        served.metric("chladni_queue_wait_seconds_sum"),
+    )
+
+
 def charts(figures: Mapping[str, float]) -> list[Chart]:
     """Return both times side by side."""
     times = {
@@ -105,7 +148,16 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
         "bare, two calls": figures["generation.bare_two_calls_seconds"],
     }
     title = f"An image of 512x512: serving adds {figures['generation.serving_overhead']:+.1%}"
-    return [BarChart("generation", title, "seconds", {"time": times})]
+    prefix = "generation.overhead_of_"
+    parts = {
+        name.removeprefix(prefix).replace("_", " "): value * figures["generation.bare_seconds"] * 1e3
+        for name, value in figures.items()
+        if name.startswith(prefix)
+    }
+    return [
+        BarChart("generation", title, "seconds", {"time": times}),
+        BarChart("generation_overhead", "What serving an image adds, by part", "ms", {"more": parts}),
+    ]
 
 
 def _served_image(stub: image_grpc.ImageGenerationServiceStub, served: MeasuredService, seed: int) -> _Image:

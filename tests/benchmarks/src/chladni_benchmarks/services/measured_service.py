@@ -48,6 +48,15 @@ class MeasuredService:
                 values[sample.name] = values.get(sample.name, 0.0) + sample.value
         return values
 
+    def metric_by(self, label: str, name: str) -> dict[str, float]:
+        """Return the values of one metric now by one of its labels."""
+        return {
+            sample.labels[label]: sample.value
+            for family in text_string_to_metric_families(self._metrics.get("/metrics").text)
+            for sample in family.samples
+            if sample.name == name and label in sample.labels
+        }
+
     def metric(self, name: str) -> float:
         """Return the value of one metric.
 

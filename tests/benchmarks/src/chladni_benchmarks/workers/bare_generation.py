@@ -40,6 +40,8 @@ from chladni_image_generation.training.denoiser import TRAINING_TIMESTEPS as _TR
 
 _PNG_COMPRESSION_LEVEL: Final = 3  # the service's; the measurement compares the sizes of files
 _LATENT_SHAPE: Final = (1, 4, 64, 64)
+STAGES: Final = ("denoise", "decode", "encode")
+"""What an image is made in, by the names of the service's stages."""
 
 
 class BareLoop:
@@ -60,6 +62,7 @@ class BareLoop:
         )
         self._autoencoder = AutoencoderDC.from_pretrained(directory / "vae", **options).to(**layout).eval()
         self._scheduler_directory = directory / "scheduler"
+        self._laps: list[float] = []
         self._detailer: Detailer | None = None
         if (directory / DETAILER_FOLDER).is_dir():
             self._detailer = Detailer.load(directory / DETAILER_FOLDER, dtype=torch.float32).to(device)
@@ -74,12 +77,14 @@ class BareLoop:
             is_batched: Whether the rows of guidance share a call.
         """
         started_at, cpu_started_at = time.perf_counter(), time.process_time()
+        self._laps = [started_at]
         with torch.inference_mode():
             png = self._generate(seed, steps, guidance_scale, is_batched=is_batched)
         seconds, cpu_seconds = time.perf_counter() - started_at, time.process_time() - cpu_started_at
         return {
             "wall_seconds": seconds,
             "cpu_seconds": cpu_seconds,
+            "stage_seconds": dict(zip(STAGES, map(float, np.diff(self._laps)), strict=True)),
             "png": base64.b64encode(png).decode(),
         }
 
@@ -120,12 +125,15 @@ class BareLoop:
         return velocity_of(latents, clean.float().cpu(), timestep / _TRAINING_TIMESTEPS)
 
     def _encoded(self, latents: Tensor, noise: Tensor, embedding: Tensor) -> bytes:
+        self._laps.append(time.perf_counter())
         scaled = latents.to(self._device, self._dtype) / self._autoencoder.config.scaling_factor
         decoded = self._autoencoder.decode(scaled).sample[0].float()
         pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).cpu()
         pixels = self._detailed(pixels, noise, embedding).permute(1, 2, 0)
+        self._laps.append(time.perf_counter())
         output = io.BytesIO()
         Image.fromarray(np.asarray(pixels)).save(output, format="PNG", compress_level=_PNG_COMPRESSION_LEVEL)
+        self._laps.append(time.perf_counter())
         return output.getvalue()
 
     def _detailed(self, pixels: Tensor, noise: Tensor, embedding: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -56,6 +57,9 @@ Target: TypeAlias = Callable[[bytes], None]
 _LIMITS: Final = limits.DecodingLimits()
 _IMAGE_LIMITS: Final = image_decoding.ImageLimits()
 _MAX_SIDE_PIXELS: Final = 512
+_COMMANDING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of characters that command a terminal, or hide or turn what is around them."""
+_JOINER: Final = "\u200d"
 _MAX_SCANS: Final = 100
 _MODEL: Final = ModelDescription(
     id="fuzzed",
@@ -126,7 +130,9 @@ def _provenance(data: bytes) -> None:
     for found in (text, data.decode(errors="replace")):
         if found is not None:
             shown = printable.printable(found)
-            if not all(character.isprintable() or character == "\u200d" for character in shown):
+            if any(
+                unicodedata.category(character) in _COMMANDING for character in shown if character != _JOINER
+            ):
                 raise AssertionError(f"{shown!r} would reach a terminal")
             with suppress(ValueError):
                 provenance_messages.parse_provenance(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,9 @@ from chladni_runtime.server.request_context import metadata_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chladni_contract.errors import ChladniError
     from chladni_gateway.access.authenticator import Authenticator
+    from chladni_gateway.access.open_calls import OpenCalls
     from chladni_gateway.access.principals import Principal
     from chladni_runtime.server.interceptor import Authenticate, Call
 
@@ -53,8 +56,23 @@ def call_authentication(
         if check_rate is not None and _verb_of(call.method) not in _LOOKING_VERBS:
             check_rate(principal)
         PRINCIPAL.set(principal)
+        _end_with_token(call, principal, authenticator.open_calls)
 
     return authenticate
+
+
+def _end_with_token(call: Call, principal: Principal, calls: OpenCalls) -> None:
+    """End a call when its token is withdrawn."""
+    task = asyncio.current_task()
+    if task is None:
+        return
+
+    def stop(reason: ChladniError) -> None:
+        call.refusal = reason
+        task.cancel()
+
+    remove = calls.add(principal, stop)
+    task.add_done_callback(lambda _: remove())
 
 
 def _verb_of(method: str) -> str:

@@ -14,7 +14,7 @@ from chladni_gateway.rest.errors import error_response
 from chladni_gateway.rest.openapi import API, FIRST_API
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import ASGIApp, Message, Receive, Send
     from starlette.types import Scope as AsgiScope
 
     from chladni_gateway.access.authenticator import Authenticator, SignInCookies
@@ -33,6 +33,7 @@ OPEN_PATHS: Final = frozenset(
 _OPEN_FOLDERS: Final = ("/static/", "/f/")
 """Where a GET needs no token: files of the page, and images that their owners share by a link."""
 _PAGE: Final = "/"
+_POLICY_VIOLATION: Final = 1008  # of RFC 6455
 _READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING_POSTS: Final = frozenset(
     {"alignment", "anomaly", "compare", "matrix", "music", "prompts", "search", "score", "spectrogram"}
@@ -81,7 +82,12 @@ class AuthenticationMiddleware:
             await response(scope, receive, send)
             return
         connection.state.principal = principal
-        await self._app(scope, receive, send)
+        answer = _Answer(send)
+        try:
+            with self._authenticator.open_calls.holding(principal):
+                await self._app(scope, receive, answer.send)
+        except ChladniError as error:  # The token was withdrawn meanwhile.
+            await answer.end(scope, receive, error)
 
     async def _authenticate(self, connection: HTTPConnection) -> Principal:
         authorization = connection.headers.get("authorization", "")
@@ -89,6 +95,37 @@ class AuthenticationMiddleware:
         if cookie and not authorization:
             return self._cookies.authenticate(cookie)
         return await self._authenticator.authenticate_header(authorization)
+
+
+class _Answer:
+    """What is sent to a client, whose end may have to come early.
+
+    Args:
+        send: Sends to the client.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._has_begun = False
+        self._has_ended = False
+
+    async def send(self, message: Message) -> None:
+        """Send a message of ASGI."""
+        self._has_begun = True
+        is_body = message["type"] == "http.response.body"
+        self._has_ended = (is_body and not message.get("more_body")) or message["type"] == "websocket.close"
+        await self._send(message)
+
+    async def end(self, scope: AsgiScope, receive: Receive, error: ChladniError) -> None:
+        """End the connection: by the error if nothing was sent yet."""
+        if self._has_ended:
+            return
+        if scope["type"] == "websocket":
+            await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        elif self._has_begun:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await error_response(error)(scope, receive, self._send)
 
 
 def _to_sign_in(connection: HTTPConnection) -> RedirectResponse:
