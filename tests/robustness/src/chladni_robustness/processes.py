@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from chladni_local.cluster import LocalCluster
 
-_SERVICES: Final = ("audio-features", "image-generation", "similarity", "gateway")
+SERVICES: Final = ("audio-features", "image-generation", "similarity", "gateway")
 _MAX_GROWTH_KIB: Final = 256 * 1024
 _MAX_DESCRIPTORS: Final = 64
 
@@ -31,7 +31,7 @@ class Usage:
 
 def usage_of(cluster: LocalCluster) -> dict[str, Usage]:
     """Return what each service uses that runs."""
-    found = {name: _usage(cluster.process(name).pid) for name in _SERVICES}
+    found = {name: _usage(cluster.process(name).pid) for name in SERVICES}
     return {name: usage for name, usage in found.items() if usage is not None}
 
 

@@ -20,7 +20,7 @@ from chladni.similarity.v1 import similarity_service_pb2 as similarity_pb2
 from chladni.similarity.v1 import similarity_service_pb2_grpc as similarity_grpc
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
-from chladni_robustness.processes import Usage, growth_of, usage_of
+from chladni_robustness.processes import SERVICES, Usage, growth_of, usage_of
 
 if TYPE_CHECKING:
     from chladni_local.cluster import LocalCluster
@@ -30,7 +30,7 @@ MAX_QUEUED: Final = 256
 _INTERVAL_SECONDS: Final = 0.3
 _CALL_SECONDS: Final = 2.0
 _SETTLED_SECONDS: Final = 15.0
-"""Age from which a process should not grow any more: caches are filled, and threads have their memory."""
+"""Time of serving after which a process should not grow any more: caches are filled, threads have memory."""
 _QUEUED: Final = re.compile(r"^chladni_generations_queued (\S+)$", re.MULTILINE)
 
 
@@ -43,6 +43,7 @@ class Watcher:
 
     def __init__(self, cluster: LocalCluster) -> None:
         self._cluster = cluster
+        self._serving_since: dict[int, float] = {}
         self._settled: dict[int, Usage] = {}
         self.look_count = 0
         self.faults: Final[list[str]] = []
@@ -64,37 +65,44 @@ class Watcher:
 
     async def _look(self) -> None:
         self.look_count += 1
-        for name, usage in usage_of(self._cluster).items():
-            if self._cluster.process(name).age_seconds >= _SETTLED_SECONDS:
-                self._settled.setdefault(usage.process_id, usage)
-        for name in ("audio-features", "image-generation", "similarity"):
+        for name in SERVICES:
             process_id = self._cluster.process(name).pid
-            refusal = await _refusal_while_serving(self._cluster.target(name), name)
-            if refusal and self._cluster.process(name).pid == process_id:
+            is_serving, refusal = await _ask(self._cluster.target(name), name)
+            if not is_serving or self._cluster.process(name).pid != process_id:
+                continue
+            if refusal:
                 self.faults.append(f"{name} said SERVING and then refused a call: {refusal}")
+            self._note_usage(name, process_id)
         queued = await asyncio.to_thread(_queued, self._cluster.address("image-generation", "metrics"))
         if queued > MAX_QUEUED:
             self.faults.append(f"{queued:g} requests waited in image-generation, {MAX_QUEUED} are allowed")
 
+    def _note_usage(self, name: str, process_id: int) -> None:
+        """Note what a process uses once it has served for a while."""
+        since = self._serving_since.setdefault(process_id, time.monotonic())
+        usage = usage_of(self._cluster).get(name)
+        if usage is not None and time.monotonic() - since >= _SETTLED_SECONDS:
+            self._settled.setdefault(process_id, usage)
 
-async def _refusal_while_serving(target: str, name: str) -> str:
-    """Return why a service that says SERVING refuses a call as not ready; empty if all is well."""
+
+async def _ask(target: str, name: str) -> tuple[bool, str]:
+    """Return whether a service says SERVING, and why it then refuses a call as not ready; empty if not."""
     async with grpc.aio.insecure_channel(target) as channel:
         try:
             health = await health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=_CALL_SECONDS
             )
         except grpc.aio.AioRpcError:
-            return ""
-        asked_at = time.monotonic()
+            return False, ""
         if health.status != health_pb2.HealthCheckResponse.SERVING:
-            return ""
+            return False, ""
+        asked_at = time.monotonic()
         try:
             await _list_models(channel, name)
         except grpc.aio.AioRpcError as error:
-            reason = from_rpc_error(error).reason
-            return f"{reason} after {time.monotonic() - asked_at:.2f} s" * (reason is Reason.MODEL_NOT_READY)
-    return ""
+            if (reason := from_rpc_error(error).reason) is Reason.MODEL_NOT_READY:
+                return True, f"{reason} after {time.monotonic() - asked_at:.2f} s"
+    return True, ""
 
 
 async def _list_models(channel: grpc.aio.Channel, name: str) -> None:
@@ -103,6 +111,8 @@ async def _list_models(channel: grpc.aio.Channel, name: str) -> None:
         "image-generation": (image_grpc.ImageGenerationServiceStub, image_pb2.ListModelsRequest),
         "similarity": (similarity_grpc.SimilarityServiceStub, similarity_pb2.ListModelsRequest),
     }
+    if name not in calls:  # The gateway has no models of its own.
+        return
     stub, request = calls[name]
     await stub(channel).ListModels(request(), timeout=_CALL_SECONDS)
 
