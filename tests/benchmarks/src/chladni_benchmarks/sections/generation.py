@@ -4,9 +4,9 @@ Both make the same images, with the model's default steps and guidance, in turn;
 process while the other computes. ``generation.serving_overhead`` is the median over the pairs of the
 service's time, from the call to the last byte of the PNG, over the loop's, less 1.
 
-The overhead's parts add up to about it: the difference in each stage, which the
-service's metrics and the loop tell, the wait in the queue, and the rest, which is gRPC's and the event loop's.
-All are shares of the loop's time.
+The overhead's parts add up to about it: the difference in each stage, by the service's metrics and the loop's
+clock, the wait in the queue, and the rest, which is that of gRPC and the event loop. All are shares of the
+loop's time.
 
 The loop computes the two rows of guidance in the faster of two ways: in one call of the UNet, as diffusers'
 pipelines do, or in two.
