@@ -21,7 +21,7 @@ from chladni.tensor.v1 import tensor_pb2 as chladni_dot_tensor_dot_v1_dot_tensor
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/chladni/image/v1/image_generation_service.proto\x12\x10\x63hladni.image.v1\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a&chladni/generation/v1/generation.proto\x1a\"chladni/generation/v1/moving.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1c\x63hladni/model/v1/model.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbd\x02\n\x0c\x43onditioning\x12\x35\n\x0f\x61udio_embedding\x18\x01 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x03 \x01(\t\x12\x32\n\x0finitial_latents\x18\x04 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x35\n\rinitial_image\x18\x05 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x15\n\x08strength\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12#\n\x16initial_latents_weight\x18\x07 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_strengthB\x19\n\x17_initial_latents_weight\"\xda\x02\n\x06Origin\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12\x14\n\x0c\x61udio_sha256\x18\x02 \x01(\t\x12\x0c\n\x04part\x18\x03 \x01(\t\x12\x32\n\x07\x65\x61rlier\x18\x04 \x03(\x0b\x32!.chladni.generation.v1.Provenance\x12\x10\n\x08\x66\x61llback\x18\x05 \x01(\t\x12\x36\n\x07options\x18\x06 \x03(\x0b\x32%.chladni.image.v1.Origin.OptionsEntry\x12 \n\x13\x61udio_start_seconds\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11\x61udio_end_seconds\x18\x08 \x01(\x01H\x01\x88\x01\x01\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_audio_start_secondsB\x14\n\x12_audio_end_seconds\"\xb1\x01\n\x14GenerateImageRequest\x12\x34\n\x0c\x63onditioning\x18\x01 \x01(\x0b\x32\x1e.chladni.image.v1.Conditioning\x12\x39\n\x07options\x18\x02 \x01(\x0b\x32(.chladni.generation.v1.GenerationOptions\x12(\n\x06origin\x18\x03 \x01(\x0b\x32\x18.chladni.image.v1.Origin\"\x9c\x02\n\x13GenerationCompleted\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x35\n\nprovenance\x18\x02 \x01(\x0b\x32!.chladni.generation.v1.Provenance\x12-\n\nqueue_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fprocessing_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reused\x18\x05 \x01(\x08\x12,\n\x08warnings\x18\x06 \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"\xca\x02\n\x15GenerateImageResponse\x12\x39\n\x06queued\x18\x01 \x01(\x0b\x32\'.chladni.generation.v1.GenerationQueuedH\x00\x12;\n\x07started\x18\x02 \x01(\x0b\x32(.chladni.generation.v1.GenerationStartedH\x00\x12=\n\x08progress\x18\x03 \x01(\x0b\x32).chladni.generation.v1.GenerationProgressH\x00\x12:\n\tcompleted\x18\x04 \x01(\x0b\x32%.chladni.image.v1.GenerationCompletedH\x00\x12\x35\n\theartbeat\x18\x05 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"x\n\x0cMovingConfig\x12\x33\n\x06\x66rames\x18\x01 \x01(\x0b\x32#.chladni.generation.v1.FrameOptions\x12\x33\n\x10segment_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8b\x01\n\x13StreamImagesRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1e.chladni.image.v1.MovingConfigH\x00\x12\x37\n\x07segment\x18\x02 \x01(\x0b\x32$.chladni.generation.v1.CourseSegmentH\x00\x42\t\n\x07payload\"\xba\x01\n\x14StreamImagesResponse\x12\x33\n\x05ready\x18\x01 \x01(\x0b\x32\".chladni.generation.v1.FramesReadyH\x00\x12-\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1c.chladni.generation.v1.FrameH\x00\x12\x35\n\theartbeat\x18\x03 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\x13\n\x11ListModelsRequest\"X\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.chladni.model.v1.ModelInfo\x12\x15\n\rdefault_model\x18\x02 \x01(\t2\xb8\x02\n\x16ImageGenerationService\x12\x62\n\rGenerateImage\x12&.chladni.image.v1.GenerateImageRequest\x1a\'.chladni.image.v1.GenerateImageResponse0\x01\x12\x61\n\x0cStreamImages\x12%.chladni.image.v1.StreamImagesRequest\x1a&.chladni.image.v1.StreamImagesResponse(\x01\x30\x01\x12W\n\nListModels\x12#.chladni.image.v1.ListModelsRequest\x1a$.chladni.image.v1.ListModelsResponseBL\n\x14\x64\x65v.chladni.image.v1P\x01Z\x1f\x63hladni.dev/go/image/v1;imagev1\xaa\x02\x10\x43hladni.Image.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/chladni/image/v1/image_generation_service.proto\x12\x10\x63hladni.image.v1\x1a\x1f\x63hladni/errors/v1/warning.proto\x1a&chladni/generation/v1/generation.proto\x1a\"chladni/generation/v1/moving.proto\x1a\x1c\x63hladni/media/v1/media.proto\x1a\x1c\x63hladni/model/v1/model.proto\x1a\x1e\x63hladni/tensor/v1/tensor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf4\x02\n\x0c\x43onditioning\x12\x35\n\x0f\x61udio_embedding\x18\x01 \x01(\x0b\x32\x1c.chladni.tensor.v1.Embedding\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x03 \x01(\t\x12\x32\n\x0finitial_latents\x18\x04 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\x35\n\rinitial_image\x18\x05 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x15\n\x08strength\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12#\n\x16initial_latents_weight\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x35\n\rcourse_window\x18\x08 \x01(\x0b\x32\x1e.chladni.image.v1.CourseWindowB\x0b\n\t_strengthB\x19\n\x17_initial_latents_weight\"\x93\x02\n\x0c\x43ourseWindow\x12*\n\x07\x63\x65nters\x18\x01 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12*\n\x07numbers\x18\x02 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12)\n\x06\x63ourse\x18\x03 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12(\n\x05means\x18\x04 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12)\n\x06growth\x18\x05 \x01(\x0b\x32\x19.chladni.tensor.v1.Tensor\x12\r\n\x05\x64rift\x18\x06 \x01(\x01\x12\r\n\x05level\x18\x07 \x01(\x01\x12\r\n\x05\x66lash\x18\x08 \x01(\x01\"\xda\x02\n\x06Origin\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12\x14\n\x0c\x61udio_sha256\x18\x02 \x01(\t\x12\x0c\n\x04part\x18\x03 \x01(\t\x12\x32\n\x07\x65\x61rlier\x18\x04 \x03(\x0b\x32!.chladni.generation.v1.Provenance\x12\x10\n\x08\x66\x61llback\x18\x05 \x01(\t\x12\x36\n\x07options\x18\x06 \x03(\x0b\x32%.chladni.image.v1.Origin.OptionsEntry\x12 \n\x13\x61udio_start_seconds\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11\x61udio_end_seconds\x18\x08 \x01(\x01H\x01\x88\x01\x01\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_audio_start_secondsB\x14\n\x12_audio_end_seconds\"\xb1\x01\n\x14GenerateImageRequest\x12\x34\n\x0c\x63onditioning\x18\x01 \x01(\x0b\x32\x1e.chladni.image.v1.Conditioning\x12\x39\n\x07options\x18\x02 \x01(\x0b\x32(.chladni.generation.v1.GenerationOptions\x12(\n\x06origin\x18\x03 \x01(\x0b\x32\x18.chladni.image.v1.Origin\"\x9c\x02\n\x13GenerationCompleted\x12-\n\x05image\x18\x01 \x01(\x0b\x32\x1e.chladni.media.v1.EncodedImage\x12\x35\n\nprovenance\x18\x02 \x01(\x0b\x32!.chladni.generation.v1.Provenance\x12-\n\nqueue_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fprocessing_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reused\x18\x05 \x01(\x08\x12,\n\x08warnings\x18\x06 \x03(\x0b\x32\x1a.chladni.errors.v1.Warning\"\xca\x02\n\x15GenerateImageResponse\x12\x39\n\x06queued\x18\x01 \x01(\x0b\x32\'.chladni.generation.v1.GenerationQueuedH\x00\x12;\n\x07started\x18\x02 \x01(\x0b\x32(.chladni.generation.v1.GenerationStartedH\x00\x12=\n\x08progress\x18\x03 \x01(\x0b\x32).chladni.generation.v1.GenerationProgressH\x00\x12:\n\tcompleted\x18\x04 \x01(\x0b\x32%.chladni.image.v1.GenerationCompletedH\x00\x12\x35\n\theartbeat\x18\x05 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"x\n\x0cMovingConfig\x12\x33\n\x06\x66rames\x18\x01 \x01(\x0b\x32#.chladni.generation.v1.FrameOptions\x12\x33\n\x10segment_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8b\x01\n\x13StreamImagesRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1e.chladni.image.v1.MovingConfigH\x00\x12\x37\n\x07segment\x18\x02 \x01(\x0b\x32$.chladni.generation.v1.CourseSegmentH\x00\x42\t\n\x07payload\"\xba\x01\n\x14StreamImagesResponse\x12\x33\n\x05ready\x18\x01 \x01(\x0b\x32\".chladni.generation.v1.FramesReadyH\x00\x12-\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1c.chladni.generation.v1.FrameH\x00\x12\x35\n\theartbeat\x18\x03 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\x13\n\x11ListModelsRequest\"X\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.chladni.model.v1.ModelInfo\x12\x15\n\rdefault_model\x18\x02 \x01(\t2\xb8\x02\n\x16ImageGenerationService\x12\x62\n\rGenerateImage\x12&.chladni.image.v1.GenerateImageRequest\x1a\'.chladni.image.v1.GenerateImageResponse0\x01\x12\x61\n\x0cStreamImages\x12%.chladni.image.v1.StreamImagesRequest\x1a&.chladni.image.v1.StreamImagesResponse(\x01\x30\x01\x12W\n\nListModels\x12#.chladni.image.v1.ListModelsRequest\x1a$.chladni.image.v1.ListModelsResponseBL\n\x14\x64\x65v.chladni.image.v1P\x01Z\x1f\x63hladni.dev/go/image/v1;imagev1\xaa\x02\x10\x43hladni.Image.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,27 +32,29 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ORIGIN_OPTIONSENTRY']._options = None
   _globals['_ORIGIN_OPTIONSENTRY']._serialized_options = b'8\001'
   _globals['_CONDITIONING']._serialized_start=303
-  _globals['_CONDITIONING']._serialized_end=620
-  _globals['_ORIGIN']._serialized_start=623
-  _globals['_ORIGIN']._serialized_end=969
-  _globals['_ORIGIN_OPTIONSENTRY']._serialized_start=877
-  _globals['_ORIGIN_OPTIONSENTRY']._serialized_end=923
-  _globals['_GENERATEIMAGEREQUEST']._serialized_start=972
-  _globals['_GENERATEIMAGEREQUEST']._serialized_end=1149
-  _globals['_GENERATIONCOMPLETED']._serialized_start=1152
-  _globals['_GENERATIONCOMPLETED']._serialized_end=1436
-  _globals['_GENERATEIMAGERESPONSE']._serialized_start=1439
-  _globals['_GENERATEIMAGERESPONSE']._serialized_end=1769
-  _globals['_MOVINGCONFIG']._serialized_start=1771
-  _globals['_MOVINGCONFIG']._serialized_end=1891
-  _globals['_STREAMIMAGESREQUEST']._serialized_start=1894
-  _globals['_STREAMIMAGESREQUEST']._serialized_end=2033
-  _globals['_STREAMIMAGESRESPONSE']._serialized_start=2036
-  _globals['_STREAMIMAGESRESPONSE']._serialized_end=2222
-  _globals['_LISTMODELSREQUEST']._serialized_start=2224
-  _globals['_LISTMODELSREQUEST']._serialized_end=2243
-  _globals['_LISTMODELSRESPONSE']._serialized_start=2245
-  _globals['_LISTMODELSRESPONSE']._serialized_end=2333
-  _globals['_IMAGEGENERATIONSERVICE']._serialized_start=2336
-  _globals['_IMAGEGENERATIONSERVICE']._serialized_end=2648
+  _globals['_CONDITIONING']._serialized_end=675
+  _globals['_COURSEWINDOW']._serialized_start=678
+  _globals['_COURSEWINDOW']._serialized_end=953
+  _globals['_ORIGIN']._serialized_start=956
+  _globals['_ORIGIN']._serialized_end=1302
+  _globals['_ORIGIN_OPTIONSENTRY']._serialized_start=1210
+  _globals['_ORIGIN_OPTIONSENTRY']._serialized_end=1256
+  _globals['_GENERATEIMAGEREQUEST']._serialized_start=1305
+  _globals['_GENERATEIMAGEREQUEST']._serialized_end=1482
+  _globals['_GENERATIONCOMPLETED']._serialized_start=1485
+  _globals['_GENERATIONCOMPLETED']._serialized_end=1769
+  _globals['_GENERATEIMAGERESPONSE']._serialized_start=1772
+  _globals['_GENERATEIMAGERESPONSE']._serialized_end=2102
+  _globals['_MOVINGCONFIG']._serialized_start=2104
+  _globals['_MOVINGCONFIG']._serialized_end=2224
+  _globals['_STREAMIMAGESREQUEST']._serialized_start=2227
+  _globals['_STREAMIMAGESREQUEST']._serialized_end=2366
+  _globals['_STREAMIMAGESRESPONSE']._serialized_start=2369
+  _globals['_STREAMIMAGESRESPONSE']._serialized_end=2555
+  _globals['_LISTMODELSREQUEST']._serialized_start=2557
+  _globals['_LISTMODELSREQUEST']._serialized_end=2576
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2578
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2666
+  _globals['_IMAGEGENERATIONSERVICE']._serialized_start=2669
+  _globals['_IMAGEGENERATIONSERVICE']._serialized_end=2981
 # @@protoc_insertion_point(module_scope)

@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Conditioning(_message.Message):
-    __slots__ = ("audio_embedding", "prompt", "negative_prompt", "initial_latents", "initial_image", "strength", "initial_latents_weight")
+    __slots__ = ("audio_embedding", "prompt", "negative_prompt", "initial_latents", "initial_image", "strength", "initial_latents_weight", "course_window")
     AUDIO_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class Conditioning(_message.Message):
     INITIAL_IMAGE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     INITIAL_LATENTS_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    COURSE_WINDOW_FIELD_NUMBER: _ClassVar[int]
     audio_embedding: _tensor_pb2.Embedding
     prompt: str
     negative_prompt: str
@@ -28,7 +29,28 @@ class Conditioning(_message.Message):
     initial_image: _media_pb2.EncodedImage
     strength: float
     initial_latents_weight: float
-    def __init__(self, audio_embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., initial_image: _Optional[_Union[_media_pb2.EncodedImage, _Mapping]] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ...) -> None: ...
+    course_window: CourseWindow
+    def __init__(self, audio_embedding: _Optional[_Union[_tensor_pb2.Embedding, _Mapping]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., initial_latents: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., initial_image: _Optional[_Union[_media_pb2.EncodedImage, _Mapping]] = ..., strength: _Optional[float] = ..., initial_latents_weight: _Optional[float] = ..., course_window: _Optional[_Union[CourseWindow, _Mapping]] = ...) -> None: ...
+
+class CourseWindow(_message.Message):
+    __slots__ = ("centers", "numbers", "course", "means", "growth", "drift", "level", "flash")
+    CENTERS_FIELD_NUMBER: _ClassVar[int]
+    NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    COURSE_FIELD_NUMBER: _ClassVar[int]
+    MEANS_FIELD_NUMBER: _ClassVar[int]
+    GROWTH_FIELD_NUMBER: _ClassVar[int]
+    DRIFT_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    FLASH_FIELD_NUMBER: _ClassVar[int]
+    centers: _tensor_pb2.Tensor
+    numbers: _tensor_pb2.Tensor
+    course: _tensor_pb2.Tensor
+    means: _tensor_pb2.Tensor
+    growth: _tensor_pb2.Tensor
+    drift: float
+    level: float
+    flash: float
+    def __init__(self, centers: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., numbers: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., course: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., means: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., growth: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., drift: _Optional[float] = ..., level: _Optional[float] = ..., flash: _Optional[float] = ...) -> None: ...
 
 class Origin(_message.Message):
     __slots__ = ("recipe", "audio_sha256", "part", "earlier", "fallback", "options", "audio_start_seconds", "audio_end_seconds")
