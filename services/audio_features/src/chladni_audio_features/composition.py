@@ -17,6 +17,7 @@ from chladni.audio.v1 import (
     music_service_pb2,
     music_service_pb2_grpc,
 )
+from chladni.audio.v1alpha1 import song_service_pb2, song_service_pb2_grpc
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
 from chladni_audio_features.analysis.spectrogram import MelTransform
 from chladni_audio_features.audio.decoding import AudioDecoder, new_process_pool
@@ -27,6 +28,7 @@ from chladni_audio_features.embeddings.loading import PretrainedModels, load_emb
 from chladni_audio_features.extraction import FeatureExtractor
 from chladni_audio_features.grpc_api.music_servicer import MusicServicer
 from chladni_audio_features.grpc_api.servicer import AudioFeatureServicer
+from chladni_audio_features.grpc_api.song_servicer import SongServicer
 from chladni_audio_features.latents.catalog import load_calibrations
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.music.analysis import is_available, warm_up
@@ -46,6 +48,7 @@ _MUSIC: Final = music_service_pb2.DESCRIPTOR.services_by_name["MusicService"].fu
 
 SERVICE_NAMES: Final = (
     audio_feature_service_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"].full_name,
+    song_service_pb2.DESCRIPTOR.services_by_name["SongService"].full_name,
     *((_MUSIC,) if is_available() else ()),
 )
 
@@ -83,13 +86,22 @@ def compose(settings: AudioFeaturesSettings, *, processes: ProcessPool | None = 
             nullcontext() if processes else _running(pool),
             WorkerPool(thread_count, admission=admission, queue="analyses") as workers,
         ):
+            spool = Spool(settings.spool_limits)
             servicer = AudioFeatureServicer(
                 extractor,
                 workers=workers,
                 decoding_limits=settings.decoding_limits,
                 live_limits=settings.live_limits,
-                spool=Spool(settings.spool_limits),
+                spool=spool,
                 metrics=metrics,
+                heartbeat_seconds=settings.heartbeat_seconds,
+            )
+            songs = SongServicer(
+                extractor,
+                workers=workers,
+                spool=spool,
+                metrics=metrics,
+                with_music=settings.music,
                 heartbeat_seconds=settings.heartbeat_seconds,
             )
             music = MusicServicer(extractor, workers=workers, metrics=metrics, enabled=settings.music)
@@ -101,6 +113,7 @@ def compose(settings: AudioFeaturesSettings, *, processes: ProcessPool | None = 
             yield [
                 Binding(audio_feature_service_pb2_grpc.add_AudioFeatureServiceServicer_to_server, servicer),
                 Binding(music_service_pb2_grpc.add_MusicServiceServicer_to_server, music),
+                Binding(song_service_pb2_grpc.add_SongServiceServicer_to_server, songs),
             ]
             if warming_up is not None:
                 await warming_up

@@ -60,6 +60,9 @@ _WAV_OPTIONS: Final = {**_OPTIONS, "probesize": "4096"}
 _BLOCK_FRAMES: Final = 65536
 _RUN_UP_SECONDS: Final = 1.0
 """What is decoded before a part, so that decoders that look back have settled."""
+
+_LARGEST_DRIFT_SECONDS: Final = 0.5
+"""How far the timestamp of a packet may differ from the sum of the durations before it."""
 _RESAMPLING_QUALITY: Final = "HQ"
 _KEEPING: Final = "keep what there is with `ffmpeg -i FILE audio.flac`"
 _CUT: Final = f"it is cut short or damaged: send the complete file, or {_KEEPING}"
@@ -199,6 +202,8 @@ class _Decoding:
         self._lost_seconds = 0.0
         self._frame_seconds = 0.0
         self._ended_early = False
+        self._timestamp_offset: float | None = None
+        self._has_jumped = False
         self.meter = CancellationMeter()
 
     def run(self) -> None:
@@ -213,6 +218,7 @@ class _Decoding:
         for packet in self._packets():
             for frame in self._decode(packet):
                 self._take(frame)
+            self._note_timestamp(packet)
             if end is not None and self._position >= end:
                 has_ended = True
                 break
@@ -276,11 +282,34 @@ class _Decoding:
         last_start = self._part.start_seconds - _RUN_UP_SECONDS
         if not _RUN_UP_SECONDS <= self._position <= last_start or not packet.duration:
             return False
-        seconds = packet.duration * self._tick_seconds
-        if self._position + seconds > last_start:
+        end = self._stamped(packet, self._position + packet.duration * self._tick_seconds)
+        if end > last_start:
             return False
-        self._position += seconds
+        self._position = end
+        self._has_jumped = True
         return True
+
+    def _note_timestamp(self, packet: Any) -> None:
+        """Note how far timestamps differ from positions; after packets that were passed over, follow them.
+
+        The first packet that is decoded after those gives other samples than in its place.
+        """
+        if self._has_jumped:
+            self._has_jumped = False
+            self._position = self._stamped(packet, self._position)
+        elif packet.pts is not None and packet.duration:
+            self._timestamp_offset = (packet.pts + packet.duration) * self._tick_seconds - self._position
+
+    def _stamped(self, packet: Any, end: float) -> float:
+        """Return where a packet ends by its timestamp, or as it was expected if that says nothing.
+
+        Durations of Vorbis, whose blocks vary, do not add up. Timestamps that jump, as between the links of a
+        chained file, say nothing.
+        """
+        if packet.pts is None or not packet.duration or self._timestamp_offset is None:
+            return end
+        stamped = float((packet.pts + packet.duration) * self._tick_seconds) - self._timestamp_offset
+        return stamped if abs(stamped - end) < _LARGEST_DRIFT_SECONDS else end
 
     def _decode(self, packet: Any) -> list[AudioFrame]:
         try:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.audio.v1alpha1 import song_service_pb2 as song_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni_audio_features.audio.clip import AudioClip, ClipPart
 from chladni_audio_features.audio.limits import DecodingLimits, check_part
@@ -50,7 +51,7 @@ class AudioCutter:
         check_part(part, limits=self._limits)
         async with draining(requests), self._spool.hold(field=_FIELD) as file:
             yield audio_pb2.CutAudioResponse(heartbeat=generation_pb2.Heartbeat())
-            await _receive(requests, file)
+            await receive_file(requests, file)
             clip = await self._workers.run(token, self._decode, file, part, token)
             properties = SourceProperties(clip.source, file.sha256, clip.warnings)
         yield to_cut_message(properties, sample_count=len(clip.samples))
@@ -62,7 +63,15 @@ class AudioCutter:
         return self._extractor.cut(file.path, part, token=token)
 
 
-async def _receive(requests: AsyncIterator[audio_pb2.CutAudioRequest], file: SpooledFile) -> None:
+async def receive_file(
+    requests: AsyncIterator[audio_pb2.CutAudioRequest] | AsyncIterator[song_pb2.AnalyzeSongRequest],
+    file: SpooledFile,
+) -> None:
+    """Write what messages after the first hold to a file.
+
+    Raises:
+        ChladniError: A message holds no content, the file came too slowly, or the disk is full.
+    """
     while True:
         try:
             async with asyncio.timeout(max(0.0, file.due_in_seconds)):

@@ -7,6 +7,7 @@ from typing import Final
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.audio.v1alpha1 import song_service_pb2 as song_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_audio_features.analysis.clip_analysis import MelRequest
@@ -305,7 +306,7 @@ def read_cut_part(request: audio_pb2.CutAudioRequest) -> ClipPart:
     )
 
 
-def read_file_chunk(request: audio_pb2.CutAudioRequest) -> bytes:
+def read_file_chunk(request: audio_pb2.CutAudioRequest | song_pb2.AnalyzeSongRequest) -> bytes:
     """Return the bytes of a later message of an upload.
 
     Raises:

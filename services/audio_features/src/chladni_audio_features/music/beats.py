@@ -52,7 +52,7 @@ def track_beats(channels: FloatArray, *, tempo_bpm: float, signature: str) -> Be
     meter = next(meter for meter in SIGNATURES if meter.name == signature)
     period = 60.0 * FRAMES_PER_SECOND / tempo_bpm * meter.bar_units / meter.beats_per_bar
     strength = channels[3] + 0.5 * channels[0]
-    beats = _track(strength, period)
+    beats = place_beats(strength, period)
     if len(beats) < 2:
         return NO_BEATS
     probabilities = load_choice("downbeat").probabilities(
@@ -94,7 +94,7 @@ def _near(channels: FloatArray, beats: npt.NDArray[np.intp]) -> FloatArray:
     return highest
 
 
-def _track(strength: FloatArray, period: float) -> npt.NDArray[np.intp]:
+def place_beats(strength: FloatArray, period: float) -> npt.NDArray[np.intp]:
     """Return the frames that lie on strong beginnings and a period apart, as well as both can be."""
     radius = round(period)
     window = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) * 24.0 / period))

@@ -1,0 +1,1 @@
+"""Whole songs: how they go on, their beats and their sections."""
