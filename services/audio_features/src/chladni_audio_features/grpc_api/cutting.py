@@ -64,8 +64,7 @@ class AudioCutter:
 
 
 async def receive_file(
-    requests: AsyncIterator[audio_pb2.CutAudioRequest] | AsyncIterator[song_pb2.AnalyzeSongRequest],
-    file: SpooledFile,
+    requests: AsyncIterator[audio_pb2.CutAudioRequest | song_pb2.AnalyzeSongRequest], file: SpooledFile
 ) -> None:
     """Write what messages after the first hold to a file.
 
