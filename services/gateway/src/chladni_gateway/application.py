@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chladni_contract.errors import NotOfferedError
 from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
@@ -12,6 +13,7 @@ from chladni_gateway.domain.anomaly import MachineJudge
 from chladni_gateway.domain.ports import AudioCutter, LiveAnalyzer, MusicAnalyzer, SpectrogramRenderer
 from chladni_gateway.domain.prompts import MusicDescriber, PromptBackend
 from chladni_gateway.domain.storage.image_store import ImageStore
+from chladni_gateway.film.runner import FilmRunner
 from chladni_gateway.recipes.base import RecipeRegistry
 from chladni_gateway.sessions import SessionTokens
 from chladni_gateway.similarity.alignment import ImageAligner
@@ -89,6 +91,7 @@ class Application:
         share_links: Keeps the links by which owners share images.
         recipes: The ways from sound to image.
         tokens: Issues sessions.
+        films: Makes films of songs; `None` if what encodes them is not installed.
         health_checker: Asks how the services behind the gateway are.
         limits: Limits of requests.
     """
@@ -114,3 +117,18 @@ class Application:
     tokens: SessionTokens
     health_checker: HealthChecker
     limits: Limits
+    films: FilmRunner | None = None
+
+    @property
+    def film_runner(self) -> FilmRunner:
+        """What makes films.
+
+        Raises:
+            NotOfferedError: What encodes them is not installed.
+        """
+        if self.films is None:
+            raise NotOfferedError(
+                "This server makes no films: av and Pillow are not installed where the gateway runs. Install "
+                "them there: pip install 'chladni-gateway[film]'."
+            )
+        return self.films

@@ -24,6 +24,8 @@ from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
+from chladni.gateway.v1alpha1 import film_service_pb2
+from chladni.gateway.v1alpha1 import film_service_pb2_grpc as film_grpc
 from chladni.image.v1 import prompt_service_pb2
 from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni_gateway.access.authenticator import SignInCookies
@@ -41,9 +43,11 @@ from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.creation.operations import OperationLog
 from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
+from chladni_gateway.films import make_film_runner
 from chladni_gateway.grpc_api.anomaly_servicer import AnomalyServicer
 from chladni_gateway.grpc_api.audio_servicer import AudioServicer
 from chladni_gateway.grpc_api.callers.authentication import call_authentication
+from chladni_gateway.grpc_api.film_servicer import FilmServicer
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer
@@ -123,6 +127,7 @@ SERVICE_NAMES: Final = tuple(
         server_service_pb2,
         music_service_pb2,
         prompt_service_pb2,
+        film_service_pb2,
     )
     for service in file.DESCRIPTOR.services_by_name.values()
 )
@@ -186,6 +191,10 @@ def compose(
                 Binding(
                     anomaly_grpc.add_AnomalyServiceServicer_to_server,
                     AnomalyServicer(application, gateway.anomaly),
+                ),
+                Binding(
+                    film_grpc.add_FilmServiceServicer_to_server,
+                    FilmServicer(application, draw_seed=draw_seed),
                 ),
                 Binding(server_grpc.add_ServerServiceServicer_to_server, ServerServicer(application)),
             ]
@@ -253,6 +262,9 @@ async def open_gateway(
         await stack.enter_async_context(
             application.share_links.swept(store, interval_seconds=interval_seconds)
         )
+        if application.films is not None:
+            await application.films.open()
+            stack.push_async_callback(application.films.close)
         observe_counts(
             registry,
             unfinished_jobs=lambda: application.job_runner.unfinished_count,
@@ -387,6 +399,9 @@ def build_application(
             clients, further=further, timeout_seconds=settings.health_timeout_seconds
         ),
         limits=limits_of(settings),
+        films=make_film_runner(
+            settings, audio_features, [image_generation, *further], stack, security=security
+        ),
     )
 
 

@@ -365,6 +365,18 @@ class GatewaySettings(CallingServiceSettings):
         60.0, gt=0, le=_DAY_SECONDS, description="Time between looks for expired images."
     )
 
+    film_folder: Path | None = Field(
+        None,
+        description="Folder of the films, with their songs; films in the folder of the images if absent. "
+        "They are kept as long as images.",
+    )
+    max_films: int = Field(
+        16, ge=0, le=10_000, description="Films at most that wait or are worked on; 0 makes none."
+    )
+    max_films_per_session: int = Field(
+        8, ge=1, le=10_000, description="Films of one session kept at most, each up to some 300 MB."
+    )
+
     cors_origins: Annotated[tuple[HttpUrl, ...], BeforeValidator(split_list)] = Field(
         (), description="Other origins whose pages may use the REST API, separated by commas."
     )

@@ -107,7 +107,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
 
             async def cut(pieces: AsyncIterator[bytes]) -> AudioClip:
                 reading = asyncio.create_task(_read_cut(call, clip))
-                sending = asyncio.create_task(_send(_cut_requests(pieces), call))
+                sending = asyncio.create_task(send_all(_cut_requests(pieces), call))
                 try:
                     await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
                     if reading.done():  # The service wants no more, while the sender may be waiting.
@@ -191,7 +191,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         async with self.call(deadline) as (stub, options):
             call = stub.StreamFeatures(None, timeout=options.timeout, metadata=options.metadata)
             # A task of our own, because gRPC forgets the one that it makes of an iterator when a call fails.
-            sending = asyncio.create_task(_send(requests, call))
+            sending = asyncio.create_task(send_all(requests, call))
             try:
                 async for response in call:
                     yield response
@@ -212,7 +212,7 @@ class AudioFeaturesClient(BackendClient["audio_grpc.AudioFeatureServiceAsyncStub
         return to_model_summaries(response)
 
 
-async def _send(requests: AsyncIterator[RequestT], call: grpc.aio.StreamStreamCall[RequestT, Any]) -> None:
+async def send_all(requests: AsyncIterator[RequestT], call: grpc.aio.StreamStreamCall[RequestT, Any]) -> None:
     """Send requests as they come; if the call ends before them, its reader gets the reason."""
     with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         async for request in requests:

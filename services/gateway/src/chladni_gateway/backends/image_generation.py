@@ -95,6 +95,15 @@ class ImageGenerationPool:
         """
         return self._server_of(generation.model).generate(generation, deadline)
 
+    def servers_of(self, name: str) -> list[ImageGenerator]:
+        """Return all servers that have a model ready; or else the one that a request for it would go to."""
+        ready = [
+            server
+            for server, listing in self._servers
+            if any(model.name == name and model.is_ready for model in listing.last_known)
+        ]
+        return ready or [self._server_of(name)]
+
     def _server_of(self, name: str) -> ImageGenerator:
         """Return the server that has a model ready; or else one that has it at all."""
         having = [

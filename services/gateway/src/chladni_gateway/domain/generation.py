@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import Embedding, InitialLatents
 from chladni_gateway.domain.images import PNG_ENCODING, Image, ImageEncoding
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Priority(StrEnum):
@@ -63,6 +68,23 @@ class GenerationSettings:
     encoding: ImageEncoding = PNG_ENCODING
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CourseWindow:
+    """The part of a moving course that one frame of a film shows.
+
+    The fields are those of ``chladni.image.v1.CourseWindow``, which describes them.
+    """
+
+    centers: NDArray[np.float32]
+    numbers: NDArray[np.int64]
+    course: NDArray[np.float32]
+    means: NDArray[np.float32]
+    growth: NDArray[np.float32]
+    drift: float
+    level: float
+    flash: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditioning:
     """What an image is made from; models take some of it.
@@ -78,6 +100,7 @@ class Conditioning:
     initial_latents_weight: float | None = None
     initial_image: Image | None = None
     strength: float | None = None
+    course_window: CourseWindow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ DESCRIPTORS: Final = ModelRequirement(
     families=(),
     remedy="Use an audio-features service that has its embedded model.",
 )
-_MODELS: Final = ModelPairRequirement(
+MODELS: Final = ModelPairRequirement(
     DESCRIPTORS,
     ModelRequirement(
         description="an audio-conditioned model in image-generation",
@@ -62,7 +62,7 @@ class EmbeddedRecipe:
         """Create an image; see `Recipe`."""
         options = request.options
         snapshot = await self._with.catalog.cached(deadline)
-        models = _MODELS.select(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
+        models = MODELS.select(snapshot, ModelSelector(options.model, inputs_asked_of_model(options)))
         check_model_takes(options, models.image)
         with at_stage(Stage.AUDIO_FEATURES):
             selection = FeatureSelection(embedding_model=models.audio.name)
@@ -79,4 +79,4 @@ class EmbeddedRecipe:
 
     def availability(self, snapshot: CatalogSnapshot) -> Availability:
         """Return whether both models are there and fit together."""
-        return Availability.of(*_MODELS.check(snapshot))
+        return Availability.of(*MODELS.check(snapshot))

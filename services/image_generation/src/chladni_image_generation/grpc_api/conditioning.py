@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni_contract.descriptor_space import DESCRIPTOR_SPACE, TEMPORAL_FEATURES
 from chladni_contract.tensors import to_array
-from chladni_image_generation.generation import Conditioning
+from chladni_image_generation.generation import Conditioning, CourseWindow
 from chladni_image_generation.image_codec import decode_initial_image
 from chladni_image_generation.models.interface import ModelDescription
 from chladni_runtime.server.validation import RequestValidator
@@ -18,6 +19,9 @@ DEFAULT_STRENGTH: Final = 0.7
 _MAX_LATENT: Final = 1e6
 """Noise reaches 6, and latents by a calibration of a few clips, some cells of which hardly vary, tens of
 thousands; far beyond, a network's arithmetic overflows, as if the service was at fault."""
+_WINDOW: Final = "conditioning.course_window"
+_MAX_SEGMENTS: Final = 32
+_MAX_DRIFT: Final = 10_000.0
 _MESSAGES: Final = ("audio_embedding", "initial_latents", "initial_image")
 _TEXTS: Final = ("prompt", "negative_prompt")
 _EMBEDDING: Final = "conditioning.audio_embedding"
@@ -117,6 +121,61 @@ def to_conditioning(
         ),
         initial_image=image,
         strength=message.strength if message.HasField("strength") else DEFAULT_STRENGTH,
+        course_window=(
+            _to_course_window(message.course_window, model) if message.HasField("course_window") else None
+        ),
+    )
+
+
+def _to_course_window(message: image_pb2.CourseWindow, model: ModelDescription) -> CourseWindow:
+    """Return the window over a moving course that a message holds.
+
+    Raises:
+        InvalidFieldsError: The model takes none, or values are out of range.
+        InvalidInputError: A tensor is malformed.
+    """
+    validator = RequestValidator()
+    space = model.embedding_space
+    validator.check(
+        _WINDOW,
+        valid=space is not None and space.name == DESCRIPTOR_SPACE,
+        description=f"is not taken by model {model.id!r}; leave it out.",
+    )
+    validator.raise_if_invalid()
+    centres = to_array(message.centers, field=f"{_WINDOW}.centers", dtype=np.float32, shape=(None,))
+    count = len(centres)
+    numbers = to_array(message.numbers, field=f"{_WINDOW}.numbers", dtype=np.int64, shape=(count,))
+    growth = to_array(message.growth, field=f"{_WINDOW}.growth", dtype=np.float32, shape=(count,))
+    features = len(TEMPORAL_FEATURES)
+    course = to_array(message.course, field=f"{_WINDOW}.course", dtype=np.float32, shape=(count, features))
+    means = to_array(message.means, field=f"{_WINDOW}.means", dtype=np.float32, shape=(features,))
+    validator.check_range(f"{_WINDOW}.centers.shape", count, minimum=1, maximum=_MAX_SEGMENTS)
+    validator.check(
+        f"{_WINDOW}.centers",
+        valid=bool(count and (np.diff(centres) > 0).all() and centres[0] >= -1 and centres[-1] <= 2),
+        description="must increase, from -1 to 2.",
+        metadata={"minimum": -1, "maximum": 2},
+    )
+    for name, values in (("course", course), ("means", means), ("growth", growth)):
+        validator.check(
+            f"{_WINDOW}.{name}",
+            valid=bool(((values >= 0) & (values <= 1)).all()),
+            description="must hold values from 0 to 1.",
+            metadata={"minimum": 0, "maximum": 1},
+        )
+    validator.check_range(f"{_WINDOW}.drift", message.drift, minimum=0, maximum=_MAX_DRIFT)
+    validator.check_range(f"{_WINDOW}.level", message.level, minimum=0, maximum=1)
+    validator.check_range(f"{_WINDOW}.flash", message.flash, minimum=0, maximum=1)
+    validator.raise_if_invalid()
+    return CourseWindow(
+        centres=centres,
+        numbers=numbers,
+        course=course,
+        means=means,
+        growth=growth,
+        drift=message.drift,
+        level=message.level,
+        flash=message.flash,
     )
 
 

@@ -1,0 +1,1 @@
+"""Films of songs: what moves when, the frames, their encoding, and the films in progress."""
