@@ -70,6 +70,7 @@ from chladni_client.types.events import (
     Retrying,
     Started,
 )
+from chladni_client.types.films import Film, FilmFile, FilmPart, FilmState
 from chladni_client.types.images import CreatedImage, Image, ImageFormat, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
 from chladni_client.types.jobs import (
@@ -155,6 +156,10 @@ __all__ = [
     "FaultError",
     "Feature",
     "FieldViolation",
+    "Film",
+    "FilmFile",
+    "FilmPart",
+    "FilmState",
     "Image",
     "ImageCreated",
     "ImageDrafted",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from chladni_client._calls.anomaly import AnomalyCalls
 from chladni_client._calls.audio import AudioCalls
+from chladni_client._calls.films import FilmCalls
 from chladni_client._calls.images import ImageCalls
 from chladni_client._calls.jobs import JobCalls
 from chladni_client._calls.music import MusicCalls
@@ -39,7 +40,9 @@ DEFAULT_TARGET: Final = "localhost:50050"
 DEFAULT_AUDIO_FEATURES_TARGET: Final = "localhost:50051"
 
 
-class AsyncClient(ImageCalls, JobCalls, SimilarityCalls, AudioCalls, MusicCalls, AnomalyCalls, ServerCalls):
+class AsyncClient(
+    ImageCalls, JobCalls, FilmCalls, SimilarityCalls, AudioCalls, MusicCalls, AnomalyCalls, ServerCalls
+):
     """Calls Chladni from an event loop.
 
         async with AsyncClient() as client:

@@ -43,7 +43,7 @@ def to_job(message: job_service_pb2.Job) -> Job:
         remaining_seconds=message.remaining.ToNanoseconds() / 1e9 if message.HasField("remaining") else None,
         fallback_reason=message.fallback_reason,
         image=to_image(message.image) if message.HasField("image") else None,
-        error=_to_job_error(message.error) if message.HasField("error") else None,
+        error=to_job_error(message.error) if message.HasField("error") else None,
     )
 
 
@@ -54,13 +54,14 @@ def to_job_event(message: job_service_pb2.WatchJobResponse) -> JobEvent | None:
         case "creation":
             event = to_creation_event(message.creation)
         case "failed":
-            event = JobFailed(_to_job_error(message.failed))
+            event = JobFailed(to_job_error(message.failed))
         case "cancelled":
             event = JobCancelled()
     return None if event is None else JobEvent(message.number, event)
 
 
-def _to_job_error(message: job_service_pb2.JobError) -> JobError:
+def to_job_error(message: job_service_pb2.JobError) -> JobError:
+    """Return why a job, or a film, failed."""
     return JobError(message.reason, message.message, dict(message.metadata), message.grpc_code)
 
 

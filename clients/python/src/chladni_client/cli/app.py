@@ -35,6 +35,7 @@ from chladni_client.cli.connection_options import (
     with_connection_options,
 )
 from chladni_client.cli.failures import EXIT_STATUS_MEANINGS
+from chladni_client.cli.film import film
 from chladni_client.cli.invocation import Invocation
 
 
@@ -60,6 +61,7 @@ def build_app() -> typer.Typer:
     app.callback()(_choose_server)
     app.command()(with_connection_options(create))
     app.command()(with_connection_options(live))
+    app.command()(with_connection_options(film))
     app.command()(with_connection_options(compare))
     app.command()(inspect)
     app.command()(with_connection_options(reproduce))
@@ -114,6 +116,7 @@ def _choose_server(
 
       chladni create voice.wav -o voice.png
       chladni live --prompt "a voice as ink in water"
+      chladni film song.flac
       chladni compare voice.wav flute.ogg
       chladni inspect voice.png
       chladni images

@@ -48,7 +48,8 @@ def between(first: Pixels, second: Pixels, share: float, *, scroll_pixels: float
     errors = [_error(before, after), _error(moved_before, moved_after)]
     weight = errors[0] ** 2 / (errors[0] ** 2 + errors[1] ** 2)
     mixed = standing + weight[:, :, None] * (gliding - standing)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def seen_by(camera: Camera, pixels: Pixels, width: int, height: int) -> Pixels:

@@ -309,8 +309,8 @@ class FilmRunner:
                 self._keep(film, ended(film.record, FilmState.FAILED, _to_film_error(error)))
             except Exception:  # noqa: BLE001 - whatever failed, the next film must not suffer for it
                 _log.exception("a film failed", extra={"film_id": str(film.record.film_id)})
-                error = FilmError(Reason.INTERNAL.value, "The film failed unexpectedly.")
-                self._keep(film, ended(film.record, FilmState.FAILED, error))
+                fault = FilmError(Reason.INTERNAL.value, "The film failed unexpectedly.")
+                self._keep(film, ended(film.record, FilmState.FAILED, fault))
             else:
                 film.share, film.remaining_seconds = 1.0, None
                 self._keep(film, ended(made, FilmState.COMPLETED))

@@ -8,7 +8,7 @@ segments again and again: its window is exactly as wide as the loop is long, so 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ _MEANS_SECONDS: Final = 12.0
 _GROWTH_SECONDS: Final = 0.35
 _LEVEL_SECONDS: Final = 0.6
 
-Values = NDArray[np.float64]
+Values = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +89,8 @@ class Timeline:
         song = self._song
         places = (np.arange(len(song.descriptors)) + 0.5) * song.interval_seconds
         values = song.descriptors.astype(np.float64)
-        return _smoothed(values, places, np.array([time_seconds]), _SMOOTHING_SECONDS)[0]
+        whole: Values = _smoothed(values, places, np.array([time_seconds]), _SMOOTHING_SECONDS)[0]
+        return whole
 
 
 class LoopTimeline:
@@ -156,4 +157,5 @@ def _smoothed(values: Values, places: Values, wanted: Values, width: float) -> V
 def _embedding(whole: Values) -> NDArray[np.float32]:
     """Return an embedding whose own course, which gives way to the window's, is undecided."""
     course = np.full(TEMPORAL_SEGMENTS * len(TEMPORAL_FEATURES), 0.5)
-    return np.clip(np.concatenate([whole, course]), 0.0, 1.0).astype(np.float32)
+    embedding: NDArray[np.float32] = np.clip(np.concatenate([whole, course]), 0.0, 1.0).astype(np.float32)
+    return embedding
