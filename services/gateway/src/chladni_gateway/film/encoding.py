@@ -49,7 +49,7 @@ class SegmentWriter:
 
     def __init__(self, path: Path, *, width_pixels: int, height_pixels: int, frames_per_second: int) -> None:
         self._path = path
-        self._partial = path.with_suffix(".partial")
+        self._partial = path.with_name(f"{path.name}.partial")
         self._container = av.open(str(self._partial), "w", format="mp4")
         self._stream = self._container.add_stream(
             "libx264", rate=frames_per_second, options=dict(_VIDEO_OPTIONS)
@@ -102,7 +102,7 @@ def join(
         frames_per_second: Rate of the frames.
         metadata: Texts by name, such as the title.
     """
-    partial = target.with_suffix(".partial")
+    partial = target.with_name(f"{target.name}.partial")
     options = {"movflags": "+faststart+use_metadata_tags", "fflags": "+bitexact"}
     time_base = Fraction(1, frames_per_second)
     with av.open(str(partial), "w", format="mp4", options=options) as output, av.open(str(sound)) as heard:
@@ -185,7 +185,7 @@ class _AudioWriter:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._partial = target.with_suffix(".partial")
+        self._partial = target.with_name(f"{target.name}.partial")
         self._waiting: list[Floats] = []
         self._count = self._position = 0
 

@@ -117,7 +117,7 @@ class FlashLimiter:
 
     def save(self, path: Path) -> None:
         """Keep what the limiter knows, so that another one goes on where it was."""
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(f"{path.name}.partial")
         with partial.open("wb") as file:
             np.savez(
                 file,

@@ -156,7 +156,7 @@ class FilmMaker:
             )
         )
         target = folder.file(FilmPart.COVER)
-        unfinished = target.with_suffix(".partial")
+        unfinished = target.with_name(f"{target.name}.partial")
         await asyncio.to_thread(unfinished.write_bytes, content)
         unfinished.replace(target)
 

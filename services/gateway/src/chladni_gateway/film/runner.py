@@ -306,6 +306,7 @@ class FilmRunner:
             try:
                 made = await self._maker.make(folder, film.record, lambda *found: _note(film, *found))
             except ChladniError as error:
+                _log.warning("a film failed", exc_info=error, extra={"film_id": str(film.record.film_id)})
                 self._keep(film, ended(film.record, FilmState.FAILED, _to_film_error(error)))
             except Exception:  # noqa: BLE001 - whatever failed, the next film must not suffer for it
                 _log.exception("a film failed", extra={"film_id": str(film.record.film_id)})

@@ -309,6 +309,6 @@ def ended(record: FilmRecord, state: FilmState, error: FilmError | None = None) 
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(f"{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)

@@ -1,0 +1,153 @@
+"""Films in progress: stopped, resumed, removed, and found again after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+from chladni_contract.errors import InvalidInputError, NotFoundError, QueueFullError, Reason, UnavailableError
+from chladni_gateway.film.planning import FilmOptions, FilmPart
+from chladni_gateway.film.runner import FilmLimits, FilmRunner, Progress, UnknownFilmError
+from chladni_gateway.film.store import FilmFile, FilmState, FilmStore
+
+OPTIONS = FilmOptions(seed=7, parts=(FilmPart.COVER,))
+
+
+class Maker:
+    """Makes a cover in steps, as far as it is let."""
+
+    def __init__(self):
+        self.may_go_on = asyncio.Event()
+        self.calls = 0
+        self.error = None
+
+    async def make(self, folder, record, report):
+        self.calls += 1
+        progress = Progress()
+        progress.part = FilmPart.COVER
+        progress.move_to(0.5)
+        report(record, progress)
+        await self.may_go_on.wait()
+        if self.error:
+            raise self.error
+        folder.file(FilmPart.COVER).write_bytes(folder.song.read_bytes())
+        file = folder.describe(FilmPart.COVER)
+        return type(record)(**{name: getattr(record, name) for name in record.__slots__} | {"files": (file,)})
+
+
+@pytest.fixture
+def song(tmp_path):
+    path = tmp_path / "song.wav"
+    path.write_bytes(b"a song")
+    return path
+
+
+@asynccontextmanager
+async def running(folder, maker, **limits):
+    runner = FilmRunner(store=FilmStore(folder), maker=maker, limits=FilmLimits(**limits))
+    await runner.open()
+    try:
+        yield runner
+    finally:
+        await runner.close()
+
+
+async def start(runner, song, **fields):
+    values = {"sha256": "ab", "owner": "me", "caller": "", "options": OPTIONS}
+    return await runner.start(song, **values | fields)
+
+
+async def ended(runner, film):
+    async for seen in runner.watch(film, interval_seconds=0.0):
+        last = seen
+    return last.record.state
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_film_is_made_and_its_file_can_be_had(tmp_path, song):
+    maker = Maker()
+    async with running(tmp_path / "films", maker) as runner:
+        film = await start(runner, song, display_name="A song")
+        await until(lambda: film.share == 0.5)
+        with pytest.raises(NotFoundError):
+            runner.file(film, FilmPart.COVER)
+        maker.may_go_on.set()
+        assert await ended(runner, film) is FilmState.COMPLETED
+        assert runner.file(film, FilmPart.COVER).read_bytes() == b"a song"
+        assert film.record.files == (FilmFile(FilmPart.COVER, 6, film.record.files[0].sha256),)
+        assert runner.list_owned("me") == [film]
+        with pytest.raises(UnknownFilmError):
+            runner.find(film.record.film_id, owner="somebody else")
+
+
+async def test_a_cancelled_film_goes_on_when_it_is_resumed(tmp_path, song):
+    maker = Maker()
+    async with running(tmp_path / "films", maker) as runner:
+        film = await start(runner, song)
+        await until(lambda: maker.calls)
+        await runner.cancel(film.record.film_id, owner="me")
+        assert film.record.state is FilmState.CANCELLED
+        maker.may_go_on.set()
+        await runner.resume(film.record.film_id, owner="me")
+        assert await ended(runner, film) is FilmState.COMPLETED
+        assert maker.calls == 2
+
+
+async def test_a_film_survives_its_gateway(tmp_path, song):
+    maker = Maker()
+    async with running(tmp_path / "films", maker) as runner:
+        film_id = (await start(runner, song)).record.film_id
+        await until(lambda: maker.calls)
+    again = Maker()
+    again.may_go_on.set()
+    async with running(tmp_path / "films", again) as runner:
+        film = runner.find(film_id, owner="me")
+        assert await ended(runner, film) is FilmState.COMPLETED
+
+
+async def test_the_same_request_is_the_same_film(tmp_path, song):
+    request_id = uuid4()
+    async with running(tmp_path / "films", Maker()) as runner:
+        first = await start(runner, song, request_id=request_id)
+        assert await start(runner, song, request_id=request_id) is first
+        with pytest.raises(InvalidInputError):
+            await start(runner, song, request_id=request_id, sha256="cd")
+
+
+async def test_a_failure_is_kept_with_its_reason(tmp_path, song):
+    maker = Maker()
+    maker.error = UnavailableError(Reason.BACKEND_UNAVAILABLE, "It cannot be reached.")
+    maker.may_go_on.set()
+    async with running(tmp_path / "films", maker) as runner:
+        film = await start(runner, song)
+        assert await ended(runner, film) is FilmState.FAILED
+    assert film.record.error.reason == "BACKEND_UNAVAILABLE"
+    assert FilmStore(tmp_path / "films").records()[0].error == film.record.error
+
+
+async def test_films_are_bounded_and_can_be_deleted(tmp_path, song):
+    async with running(tmp_path / "films", Maker(), max_per_owner=1) as runner:
+        film = await start(runner, song)
+        with pytest.raises(QueueFullError):
+            await start(runner, song)
+        await runner.delete(film.record.film_id, owner="me")
+        assert not list((tmp_path / "films").iterdir())
+        await start(runner, song)
+
+
+async def test_films_are_removed_in_time(tmp_path, song):
+    maker = Maker()
+    maker.may_go_on.set()
+    async with running(tmp_path / "films", maker) as runner:
+        await ended(runner, await start(runner, song))
+    async with running(tmp_path / "films", maker, retention_seconds=0.0) as runner:
+        await until(lambda: not runner.list_owned("me"))
+    assert not list((tmp_path / "films").iterdir())
