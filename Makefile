@@ -115,6 +115,10 @@ quality: $(STAMP) ## Measure how well images carry sounds (5 minutes); writes bu
 quality-music: $(STAMP) ## Measure the analyses of music on pieces with known answers; writes build/quality-music.json
 	@$(BIN)/python -m chladni_evaluation.music $(ARGUMENTS)
 
+.PHONY: film-check
+film-check: $(STAMP) ## Make the films of a song twice and measure beats, flashes, seam, time; writes build/film-check.json
+	@$(BIN)/python -m chladni_evaluation.film $(ARGUMENTS)
+
 .PHONY: fit-music
 fit-music: $(STAMP) ## Fit the networks and confidences of the analyses of music again (10 minutes)
 	$(BIN)/python -m chladni_audio_features.training.fit_music $(ARGUMENTS)

@@ -1,0 +1,1 @@
+"""How well films of songs keep their promises."""
