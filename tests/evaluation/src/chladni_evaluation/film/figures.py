@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -35,9 +36,7 @@ def small_frames(path: Path) -> tuple[npt.NDArray[np.float32], float]:
 
 def steps_of(frames: npt.NDArray[np.float32]) -> Values:
     """Return how much each frame differs from the one before it, (frames - 1,)."""
-    return np.array(
-        [np.abs(after - before).mean() for before, after in zip(frames, frames[1:], strict=False)]
-    )
+    return np.array([np.abs(after - before).mean() for before, after in itertools.pairwise(frames)])
 
 
 def motion_peaks(frames: npt.NDArray[np.float32], rate: float) -> Values:
