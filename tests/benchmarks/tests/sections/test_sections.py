@@ -14,7 +14,7 @@ from chladni_benchmarks.conditions import Conditions
 from chladni_benchmarks.figures import MeasurementError
 from chladni_benchmarks.models.stable_diffusion import DenoiserShape, UntrainedStableDiffusion
 from chladni_benchmarks.reports import targets
-from chladni_benchmarks.sections import SECTIONS, burst, cancellation, fairness, gpu
+from chladni_benchmarks.sections import SECTIONS, burst, cancellation, fairness, generation, gpu
 
 
 def test_every_section_has_a_module_and_every_target_a_section() -> None:
@@ -65,3 +65,23 @@ def test_the_measurements_for_gpus_work_on_any_device() -> None:
     assert measured["gpu.differing_images"] == 0
     assert measured["gpu.batched_speedup_8"] > 0
     assert gpu.charts(measured)
+
+
+def test_the_overhead_of_serving_is_the_sum_of_its_parts() -> None:
+    bare = generation.MadeImage(b"", 2.0, 0.0, {"denoise": 1.0, "decode": 0.75, "encode": 0.25})
+    served = generation.MadeImage(b"", 2.4, 0.0)
+    parts = generation.overhead_parts(
+        [(served, bare)] * 3,
+        {"denoise": 1.1, "decode": 0.75, "encode": 0.2, "audio": 9.0},
+        wait_seconds=0.05,
+    )
+    assert parts == pytest.approx(
+        {
+            "generation.overhead_of_denoise": 0.05,
+            "generation.overhead_of_decode": 0.0,
+            "generation.overhead_of_encode": -0.025,
+            "generation.overhead_of_queue": 0.025,
+            "generation.overhead_of_calls_and_event_loop": 0.15,
+        }
+    )
+    assert sum(parts.values()) == pytest.approx(served.seconds / bare.seconds - 1)

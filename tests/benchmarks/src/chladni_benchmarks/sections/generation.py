@@ -36,7 +36,7 @@ _MAX_SIZE_DIFFERENCE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Image:
+class MadeImage:
     """An image, its wall and processor time in seconds, and that of each stage, if it is known."""
 
     png: bytes
@@ -56,10 +56,10 @@ def measure(conditions: Conditions) -> Figures:
             "bare_generation", provenance.dtype, str(provenance.thread_count), provenance.device
         ) as bare:
 
-            def serve(seed: int) -> _Image:
+            def serve(seed: int) -> MadeImage:
                 return _served_image(stub, served, seed)
 
-            def loop(seed: int, *, is_batched: bool) -> _Image:
+            def loop(seed: int, *, is_batched: bool) -> MadeImage:
                 answer = bare.ask(
                     "generate",
                     seed=seed,
@@ -68,7 +68,7 @@ def measure(conditions: Conditions) -> Figures:
                     is_batched=is_batched,
                 )
                 png = base64.b64decode(answer["png"])
-                return _Image(png, answer["wall_seconds"], answer["cpu_seconds"], answer["stage_seconds"])
+                return MadeImage(png, answer["wall_seconds"], answer["cpu_seconds"], answer["stage_seconds"])
 
             conditions.report("the bare loop: one call of the UNet for both rows of guidance, or two?")
             loop(0, is_batched=True)
@@ -93,7 +93,7 @@ def measure(conditions: Conditions) -> Figures:
     served_seconds = {
         stage: (seconds - stages_before.get(stage, 0.0)) / len(pairs) for stage, seconds in stages.items()
     }
-    parts = _parts(pairs, served_seconds, (waits - waits_before) / len(pairs))
+    parts = overhead_parts(pairs, served_seconds, wait_seconds=(waits - waits_before) / len(pairs))
     return parts | {
         "generation.serving_overhead": median([ours.seconds / bare.seconds for ours, bare in pairs]) - 1,
         "generation.serving_cpu_overhead": sum(ours.cpu_seconds for ours, _ in pairs)
@@ -107,8 +107,8 @@ def measure(conditions: Conditions) -> Figures:
     }
 
 
-def _parts(
-    pairs: Sequence[tuple[_Image, _Image]], served_seconds: Mapping[str, float], wait_seconds: float
+def overhead_parts(
+    pairs: Sequence[tuple[MadeImage, MadeImage]], served_seconds: Mapping[str, float], *, wait_seconds: float
 ) -> Figures:
     """Return what the overhead is made of, in shares of the loop's time.
 
@@ -160,15 +160,17 @@ def charts(figures: Mapping[str, float]) -> list[Chart]:
     ]
 
 
-def _served_image(stub: image_grpc.ImageGenerationServiceStub, served: MeasuredService, seed: int) -> _Image:
+def _served_image(
+    stub: image_grpc.ImageGenerationServiceStub, served: MeasuredService, seed: int
+) -> MadeImage:
     request = generation_request(seed)
     cpu_seconds, started_at = served.processor_seconds, time.perf_counter()
     answer = FinishedGeneration.of(stub.GenerateImage(request))
     seconds = time.perf_counter() - started_at
-    return _Image(answer.completed.image.content, seconds, served.processor_seconds - cpu_seconds)
+    return MadeImage(answer.completed.image.content, seconds, served.processor_seconds - cpu_seconds)
 
 
-def _check_same(ours: _Image, theirs: _Image) -> None:
+def _check_same(ours: MadeImage, theirs: MadeImage) -> None:
     """Check that both made the same image, as files of about the same size."""
     difference = np.abs(pixels_of(ours.png).astype(int) - pixels_of(theirs.png)).mean()
     if difference > _MAX_MEAN_DIFFERENCE:

@@ -10,12 +10,26 @@ import argparse
 import importlib
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from chladni_robustness.fuzzing.seeds import SEEDS
 
 TARGETS: Final = tuple(SEEDS)
+_INSTRUMENTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "audio": ("chladni_audio_features.audio",),
+    "images": ("chladni_similarity.images", "chladni_image_generation.image_codec"),
+    "extraction-messages": ("chladni_audio_features.grpc_api", "chladni_runtime.server.validation"),
+    "generation-messages": ("chladni_image_generation.grpc_api", "chladni_runtime.server.validation"),
+    "similarity-messages": ("chladni_similarity.grpc_api", "chladni_runtime.server.validation"),
+    "creation-messages": ("chladni_gateway.grpc_api", "chladni_gateway.domain"),
+    "forms": ("chladni_gateway.rest",),
+    "json": ("chladni_gateway.rest",),
+    "tokens": ("chladni_gateway.access", "chladni_gateway.sessions", "chladni_similarity.grpc_api.pages"),
+    "settings": ("chladni_runtime",),
+}
+"""Packages whose branches guide the fuzzer of a target, beside those of the contract."""
 _MAX_INPUT_BYTES: Final = 64 * 1024
 _INPUT_SECONDS: Final = 10
 _MEMORY_MIB: Final = 2048
@@ -64,7 +78,7 @@ def _fuzz_apart(name: str, seconds: int, output: Path) -> bool:
 def _fuzz(name: str, seconds: int, folder: Path) -> None:
     """Fuzz a target in this process, which ends with it."""
     atheris: Any = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["chladni_contract", *_instrumented(name)]):
+    with atheris.instrument_imports(include=["chladni_contract", *_INSTRUMENTED.get(name, ())]):
         targets = importlib.import_module("chladni_robustness.fuzzing.targets")
         target = targets.target_of(name)
     options = {
@@ -78,24 +92,6 @@ def _fuzz(name: str, seconds: int, folder: Path) -> None:
         [sys.argv[0], *(f"-{key}={value}" for key, value in options.items()), str(folder / "corpus")], target
     )
     atheris.Fuzz()
-
-
-def _instrumented(name: str) -> list[str]:
-    """Return the packages whose branches guide the fuzzer."""
-    return {
-        "audio": ["chladni_audio_features"],
-        "images": ["chladni_similarity.images", "chladni_image_generation.image_codec"],
-    }.get(
-        name,
-        [
-            "chladni_audio_features.grpc_api",
-            "chladni_audio_features.audio",
-            "chladni_image_generation.grpc_api",
-            "chladni_similarity.grpc_api",
-            "chladni_gateway",
-            "chladni_runtime",
-        ],
-    )
 
 
 if __name__ == "__main__":
