@@ -58,7 +58,8 @@ def main() -> int:
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    song, beats = arguments.song, ()
+    song: Path | None = arguments.song
+    beats: tuple[float, ...] = ()
     if song is None:
         song = folder / "song.flac"
         beats = write_drum_piece(song, arguments.seconds)

@@ -29,7 +29,8 @@ def small_frames(path: Path) -> tuple[npt.NDArray[np.float32], float]:
     with av.open(str(path)) as film:
         rate = float(film.streams.video[0].average_rate or 0)
         for frame in film.decode(video=0):
-            small = frame.to_image().resize((_SIDE, _SIDE), Image.Resampling.BOX)
+            whole = Image.fromarray(frame.to_ndarray(format="rgb24"))
+            small = whole.resize((_SIDE, _SIDE), Image.Resampling.BOX)
             frames.append(np.asarray(small, dtype=np.float32) / 255)
     return np.array(frames), rate
 
@@ -95,7 +96,7 @@ def frame_digests(path: Path) -> Iterator[bytes]:
 def contact_sheet(path: Path, target: Path, *, count: int = 40) -> None:
     """Draw evenly spaced frames of a film on one sheet."""
     with av.open(str(path)) as film:
-        images = [frame.to_image() for frame in film.decode(video=0)]
+        images = [Image.fromarray(frame.to_ndarray(format="rgb24")) for frame in film.decode(video=0)]
     chosen = [images[round(place)] for place in np.linspace(0, len(images) - 1, min(count, len(images)))]
     height = round(_SHEET_PIXELS * images[0].height / images[0].width)
     rows = -(-len(chosen) // _SHEET_COLUMNS)
