@@ -281,6 +281,7 @@ async def open_gateway(
             application,
             metrics=HttpMetrics(registry),
             previews=PreviewRequest(settings.preview_interval_steps, settings.preview_size_pixels),
+            draw_seed=draw_seed,
             rate_limit=rate_limit,
             session_seconds=math.ceil(settings.image_retention_seconds),
             gate=gate,

@@ -56,7 +56,8 @@ class SegmentWriter:
         )
         self._stream.width, self._stream.height = width_pixels, height_pixels
         self._stream.pix_fmt = "yuv420p"
-        self._stream.time_base = Fraction(1, frames_per_second)
+        # The muxer takes another time base for its own.
+        self._time_base = self._stream.time_base = Fraction(1, frames_per_second)
         context = self._stream.codec_context
         context.gop_size = 2 * frames_per_second
         context.color_range = _RANGE_LIMITED
@@ -67,7 +68,7 @@ class SegmentWriter:
         """Encode the next frame, (H, W, 3)."""
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="itu709")
-        frame.pts, frame.time_base = self._count, self._stream.time_base
+        frame.pts, frame.time_base = self._count, self._time_base
         self._count += 1
         for packet in self._stream.encode(frame):
             self._container.mux(packet)

@@ -26,6 +26,7 @@ from chladni_gateway.rest.openapi import API, FIRST_API, SECURITY_SCHEMES
 from chladni_gateway.rest.routes.alignment import alignment_routes
 from chladni_gateway.rest.routes.anomaly import ANOMALY_PATH, NORMAL_SETS_PATH, anomaly_routes
 from chladni_gateway.rest.routes.comparison import comparison_routes
+from chladni_gateway.rest.routes.films.films import FILMS_PATH, film_routes
 from chladni_gateway.rest.routes.generate import generate_routes
 from chladni_gateway.rest.routes.images import image_routes
 from chladni_gateway.rest.routes.info import info_routes
@@ -39,7 +40,7 @@ from chladni_gateway.rest.routes.prompts import MAX_SCORE_BYTES, PROMPTS_PATH, S
 from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fastapi import APIRouter
 
@@ -63,6 +64,7 @@ _UPLOAD_PATHS: Final = frozenset(
         PROMPTS_PATH,
         ANOMALY_PATH,
         NORMAL_SETS_PATH,
+        FILMS_PATH,
         SHARED_AUDIO_PATH,
     }
 )
@@ -110,6 +112,7 @@ def create_app(
     authenticator: Authenticator,
     sign_ins: SignInCookies,
     trusted_proxies: PeerSet,
+    draw_seed: Callable[[], int],
     rate_limit: RateLimiter | None = None,
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
@@ -125,6 +128,7 @@ def create_app(
         authenticator: Knows tokens, if the server wants some.
         sign_ins: Knows the cookies that browsers get for tokens.
         trusted_proxies: Proxies whose word on their clients counts.
+        draw_seed: Gives the seed of a film that names none.
         rate_limit: How often a client may send work; `None` for no limit.
         cors_origins: Other origins whose pages may use the API.
     """
@@ -159,6 +163,7 @@ def create_app(
         image_routes(application),
         info_routes(application),
         live_routes(application),
+        film_routes(application, uploads=uploads, draw_seed=draw_seed),
         shared_routes(application, uploads=uploads),
         page_routes(),
         *_sign_in(authenticator, sign_ins, session_seconds),

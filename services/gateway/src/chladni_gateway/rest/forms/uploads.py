@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
@@ -40,7 +40,7 @@ from chladni_gateway.rest.middleware.byte_budget import held_bytes_of
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from pydantic_core import ErrorDetails
     from starlette.requests import Request
@@ -211,12 +211,42 @@ class UploadReader:
                     clip = await cut(large.file.pieces())
             return form.model_copy(update={"clip": clip, "start_seconds": None, "end_seconds": None})
 
+    @asynccontextmanager
+    async def hold(
+        self, request: Request, form_type: type[FormT]
+    ) -> AsyncIterator[tuple[FormT, SpooledFile]]:
+        """Yield an upload whose file, which may be a large one, is on disk while the context lasts.
+
+        Args:
+            request: The request, its body not yet read.
+            form_type: The form that it must fill.
+
+        Raises:
+            ChladniError: As `read`.
+        """
+        async with AsyncExitStack() as stack:
+            with at_stage(Stage.VALIDATION):
+                large = _LargeFile(self._spool, stack, held_bytes_of(request.scope))
+                fields = await self._read_fields(request, form_type, large, takes_large=True)
+                form = to_form(fields, form_type)
+                if large.file is None:
+                    large.file = await stack.enter_async_context(self._spool.hold(field=_FILE))
+                    await large.file.write(form.clip.content)
+                await large.file.flush()
+            yield form, large.file
+
     async def _read_fields(
-        self, request: Request, form_type: type[UploadForm], large: _LargeFile
+        self,
+        request: Request,
+        form_type: type[UploadForm],
+        large: _LargeFile,
+        *,
+        takes_large: bool = False,
     ) -> dict[str, FormField]:
         text_limits = form_type.text_limits()
         full_files = min(form_type.max_files, _MAX_FILES_OF_FULL_SIZE)
-        may_be_larger = _chooses_part if form_type.max_files == 1 else None
+        chooses = _always if takes_large else _chooses_part
+        may_be_larger = chooses if form_type.max_files == 1 else None
         rules = {_FILE: FieldRule(self._max_audio_bytes, self._too_large, form_type.max_files, may_be_larger)}
         max_file_bytes = full_files * self._max_audio_bytes
         if may_be_larger:
@@ -272,6 +302,10 @@ class _LargeFile:
         await self.file.write(content)
         if self._held is not None:
             self._held.give_back(len(content))
+
+
+def _always(_fields: Mapping[str, FormField]) -> bool:
+    return True
 
 
 def _chooses_part(fields: Mapping[str, FormField]) -> bool:
