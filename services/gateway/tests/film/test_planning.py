@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from chladni_contract.errors import InvalidFieldsError
@@ -27,6 +29,16 @@ def test_a_loop_is_whole_bars_of_three_to_eight_seconds(make_song, wished):
     assert plan.duration_seconds == pytest.approx(length, abs=0.07)
     assert 3.0 <= plan.duration_seconds <= 8.0
     assert (plan.width_pixels, plan.height_pixels) == (576, 1024)
+
+
+def test_a_loop_begins_between_beats(make_song):
+    song = make_song()
+    plan = plan_loop(song, FilmOptions(seed=1, loop_seconds=4.0))
+    distances = [abs(plan.audio_start_seconds - beat) for beat in song.beats]
+    assert min(distances) == pytest.approx(0.125, abs=0.01)
+    zooms = [plan.motion.at(number / 24).zoom for number in range(plan.frame_count)]
+    steps = sorted(abs(after - before) for before, after in itertools.pairwise(zooms))
+    assert abs(zooms[0] - zooms[-1]) <= steps[len(steps) // 2]
 
 
 def test_a_song_without_beats_has_a_loop_too(make_song):

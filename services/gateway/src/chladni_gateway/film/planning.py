@@ -31,6 +31,8 @@ _LOOP_FRAMES_PER_SECOND: Final = 24
 _LOOP_KEY_EVERY: Final = 3
 _LOOP_RENDER_SIZE: Final = (448, 768)
 _SEGMENT_SECONDS: Final = 4.0
+_LEAD_SHARE: Final = 0.25
+"""How long before a beat a loop begins, in beats: on a beat, its seam would be its largest step."""
 
 
 class FilmPart(StrEnum):
@@ -212,6 +214,7 @@ def plan_loop(song: Song, options: FilmOptions) -> PartPlan:
     """Return the plan of a loop: a whole number of beats of the song's liveliest part."""
     rate = _LOOP_FRAMES_PER_SECOND
     start, wished = choose_loop(song, options.loop_seconds)
+    start = max(0.0, start - _LEAD_SHARE * _beat_seconds(song, start, wished))
     most = math.floor(min(MAX_LOOP_SECONDS, song.duration_seconds) * rate / _LOOP_KEY_EVERY)
     least = math.ceil(min(MIN_LOOP_SECONDS, song.duration_seconds) * rate / _LOOP_KEY_EVERY)
     keys = max(min(round(wished * rate / _LOOP_KEY_EVERY), most), min(least, most), 1)
@@ -259,7 +262,16 @@ def choose_loop(song: Song, wished_seconds: float) -> tuple[float, float]:
         candidates = [
             (float(start), wished) for start in np.arange(0.0, song.duration_seconds - wished + 1e-6)
         ]
-    return max(candidates or [(0.0, wished)], key=lambda item: _fitness(song, *item))
+    return max(
+        candidates or [(0.0, wished)],
+        key=lambda item: _fitness(song, *item) - abs(item[1] - wished) / wished,
+    )
+
+
+def _beat_seconds(song: Song, start: float, length: float) -> float:
+    """Return the mean length of the beats of a part of a song; 0 if there are none."""
+    count = sum(start - 1e-3 <= beat < start + length - 1e-3 for beat in song.beats)
+    return length / count if count else 0.0
 
 
 def _fitness(song: Song, start: float, length: float) -> float:
