@@ -249,15 +249,9 @@ def choose_loop(song: Song, wished_seconds: float) -> tuple[float, float]:
     The loop is loud, and what follows its end is like its beginning.
     """
     wished = min(wished_seconds, song.duration_seconds)
-    candidates: list[tuple[float, float]] = []
-    starts = song.downbeats or song.beats
-    for start in starts:
-        later = [beat - start for beat in song.beats if MIN_LOOP_SECONDS <= beat - start <= MAX_LOOP_SECONDS]
-        bars = {round(beat - start, 3) for beat in song.downbeats}
-        whole_bars = [length for length in later if round(length, 3) in bars]
-        if lengths := whole_bars or later:
-            candidates.append((start, min(lengths, key=lambda length: abs(length - wished))))
-    candidates = [item for item in candidates if sum(item) <= song.duration_seconds]
+    beats = [beat for beat in song.beats if beat <= song.duration_seconds]
+    bars = [beat for beat in song.downbeats if beat <= song.duration_seconds]
+    candidates = _stretches(bars, bars, wished) or _stretches(bars or beats, beats, wished)
     if not candidates:
         candidates = [
             (float(start), wished) for start in np.arange(0.0, song.duration_seconds - wished + 1e-6)
@@ -266,6 +260,16 @@ def choose_loop(song: Song, wished_seconds: float) -> tuple[float, float]:
         candidates or [(0.0, wished)],
         key=lambda item: _fitness(song, *item) - abs(item[1] - wished) / wished,
     )
+
+
+def _stretches(starts: list[float], ends: list[float], wished: float) -> list[tuple[float, float]]:
+    """Return the beginnings and lengths of loops, for each beginning the one whose length is nearest."""
+    found = []
+    for start in starts:
+        lengths = [end - start for end in ends if MIN_LOOP_SECONDS <= end - start <= MAX_LOOP_SECONDS]
+        if lengths:
+            found.append((start, min(lengths, key=lambda length: abs(length - wished))))
+    return found
 
 
 def _beat_seconds(song: Song, start: float, length: float) -> float:
