@@ -26,6 +26,10 @@ async def test_music_is_heard_written_down_and_played(page, backends, clip):
     await expect(page.locator(".prompt").first).to_contain_text("prompt 0 in A minor")
     await expect(page.locator(".prompt").first).to_contain_text("originality 100 %")
     await expect(page.get_by_role("button", name="Draw: prompt 0")).to_be_visible()
+    await page.get_by_role("button", name="Reconstruct").click()
+    await expect(page.locator(".reconstruction__figures")).to_contain_text("0.750")
+    await expect(page.get_by_role("button", name="Play As it was")).to_be_visible()
+    await expect(page.get_by_role("button", name="Play After the autoencoder")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     await page.set_viewport_size({"width": 320, "height": 700})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320

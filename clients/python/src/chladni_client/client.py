@@ -162,6 +162,7 @@ class Client:
     server_info = _blocking(AsyncClient.server_info)
     render_spectrogram = _blocking(AsyncClient.render_spectrogram)
     extract_features = _blocking(AsyncClient.extract_features)
+    reconstruct_audio = _blocking(AsyncClient.reconstruct_audio)
     stream_features = _iterating(AsyncClient.stream_features)
     analyze_music = _blocking(AsyncClient.analyze_music)
     write_prompts = _blocking(AsyncClient.write_prompts)

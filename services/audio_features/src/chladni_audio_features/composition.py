@@ -16,6 +16,8 @@ from chladni.audio.v1 import (
     audio_feature_service_pb2_grpc,
     music_service_pb2,
     music_service_pb2_grpc,
+    reconstruction_service_pb2,
+    reconstruction_service_pb2_grpc,
 )
 from chladni.audio.v1alpha1 import song_service_pb2, song_service_pb2_grpc
 from chladni_audio_features.analysis.descriptors import DescriptorAnalyser
@@ -27,11 +29,14 @@ from chladni_audio_features.embeddings.descriptors import load_embedder
 from chladni_audio_features.embeddings.loading import PretrainedModels, load_embedding_models
 from chladni_audio_features.extraction import FeatureExtractor
 from chladni_audio_features.grpc_api.music_servicer import MusicServicer
+from chladni_audio_features.grpc_api.reconstruction_servicer import ReconstructionServicer
 from chladni_audio_features.grpc_api.servicer import AudioFeatureServicer
 from chladni_audio_features.grpc_api.song_servicer import SongServicer
 from chladni_audio_features.latents.catalog import load_calibrations
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.music.analysis import is_available, warm_up
+from chladni_audio_features.reconstruction.autoencoder import Autoencoder
+from chladni_audio_features.reconstruction.models import load_autoencoder_models
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.memory import keep_freed_memory
 from chladni_runtime.execution.process_pool import ProcessPool
@@ -44,11 +49,15 @@ from chladni_runtime.spool import Spool
 from chladni_runtime.telemetry.process_metrics import ReplacedProcessCollector
 from chladni_runtime.telemetry.work_metrics import ModelMetrics
 
+_RECONSTRUCTION: Final = reconstruction_service_pb2.DESCRIPTOR.services_by_name[
+    "ReconstructionService"
+].full_name
 _MUSIC: Final = music_service_pb2.DESCRIPTOR.services_by_name["MusicService"].full_name
 
 SERVICE_NAMES: Final = (
     audio_feature_service_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"].full_name,
     song_service_pb2.DESCRIPTOR.services_by_name["SongService"].full_name,
+    _RECONSTRUCTION,
     *((_MUSIC,) if is_available() else ()),
 )
 
@@ -68,9 +77,11 @@ def compose(settings: AudioFeaturesSettings, *, processes: ProcessPool | None = 
         keep_freed_memory()
         thread_count = settings.worker_count or min(_MAX_WORKERS, available_processor_count())
         pool = processes or new_process_pool(thread_count)
+        autoencoders = await asyncio.to_thread(load_autoencoder_models, settings.autoencoder_reference)
         extractor = await asyncio.to_thread(
             load_extractor,
             settings.decoding_limits,
+            autoencoder=autoencoders.default,
             pretrained=_pretrained_models(settings, thread_count),
             calibrations=settings.calibration_references,
             processes=pool,
@@ -105,6 +116,7 @@ def compose(settings: AudioFeaturesSettings, *, processes: ProcessPool | None = 
                 heartbeat_seconds=settings.heartbeat_seconds,
             )
             music = MusicServicer(extractor, workers=workers, metrics=metrics, enabled=settings.music)
+            reconstruction = ReconstructionServicer(extractor, autoencoders, workers=workers, metrics=metrics)
             if settings.music and is_available():
                 # Of the threads' pool, not of the workers': requests for features need not wait for it.
                 warming_up = asyncio.create_task(asyncio.to_thread(warm_up))
@@ -114,6 +126,10 @@ def compose(settings: AudioFeaturesSettings, *, processes: ProcessPool | None = 
                 Binding(audio_feature_service_pb2_grpc.add_AudioFeatureServiceServicer_to_server, servicer),
                 Binding(music_service_pb2_grpc.add_MusicServiceServicer_to_server, music),
                 Binding(song_service_pb2_grpc.add_SongServiceServicer_to_server, songs),
+                Binding(
+                    reconstruction_service_pb2_grpc.add_ReconstructionServiceServicer_to_server,
+                    reconstruction,
+                ),
             ]
             if warming_up is not None:
                 await warming_up
@@ -135,6 +151,7 @@ def load_extractor(
     limits: DecodingLimits,
     *,
     pretrained: PretrainedModels | None = None,
+    autoencoder: Autoencoder | None = None,
     calibrations: Sequence[ModelReference] = (),
     processes: ProcessPool | None = None,
 ) -> FeatureExtractor:
@@ -144,6 +161,7 @@ def load_extractor(
         limits: What a clip may be.
         pretrained: Which pretrained models to load; `None` means none. One that cannot be loaded is listed
             as unavailable.
+        autoencoder: Autoencoder whose latents are an embedding model too; `None` for none.
         calibrations: Calibrations of initial latents beside the embedded ones.
         processes: Where files are decoded; `None` means in this process.
 
@@ -158,7 +176,7 @@ def load_extractor(
         transform=transform,
         analyser=DescriptorAnalyser(transform),
         embedder=embedder,
-        embedding_models=load_embedding_models(embedder, pretrained or PretrainedModels()),
+        embedding_models=load_embedding_models(embedder, pretrained or PretrainedModels(), autoencoder),
         calibrations=load_calibrations(calibrations),
     )
     noise = np.random.default_rng(0).standard_normal(transform.settings.sample_rate_hz)

@@ -68,6 +68,11 @@ class AudioFeaturesSettings(ServiceSettings):
         True,
         description="Whether music is analysed; it needs the extra `music`, and warms up in the background.",
     )
+    autoencoder: str = Field(
+        "",
+        description="Autoencoder of ReconstructAudio, as `chladni-train autoencoder` writes it: a directory "
+        "(/dir or ./dir), or owner/name[@revision] on the model hub. Empty: the one that ships.",
+    )
     latent_calibrations: str = Field(
         "",
         description="Calibrations of initial latents beside the embedded ones, separated by commas: "
@@ -94,7 +99,7 @@ class AudioFeaturesSettings(ServiceSettings):
         parse_model_references(text)
         return text
 
-    @field_validator("clap_model", "clap_to_clip_map")
+    @field_validator("autoencoder", "clap_model", "clap_to_clip_map")
     @classmethod
     def _check_model(cls, text: str) -> str:
         if text:
@@ -150,6 +155,11 @@ class AudioFeaturesSettings(ServiceSettings):
     def calibration_references(self) -> tuple[ModelReference, ...]:
         """Which calibrations of initial latents to load beside the embedded ones."""
         return parse_model_references(self.latent_calibrations)
+
+    @property
+    def autoencoder_reference(self) -> ModelReference | None:
+        """Which autoencoder to load; `None` for the one that ships."""
+        return parse_model_reference(self.autoencoder) if self.autoencoder else None
 
     @property
     def clap_reference(self) -> ModelReference | None:

@@ -26,6 +26,7 @@ from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
 from chladni_audio_features.embeddings.registry import EmbeddingModel, EmbeddingModels
 from chladni_audio_features.latents.catalog import CalibrationCatalog, LatentsPlan
 from chladni_audio_features.music.analysis import MusicAnalysis, analyse_music
+from chladni_audio_features.reconstruction.autoencoder import Autoencoder, Reconstruction
 from chladni_audio_features.rendering import PNG, Colormap, ImageEncoding, render_spectrogram
 from chladni_contract.warnings import ServiceWarning
 from chladni_runtime.execution.cancellation import CancellationToken
@@ -205,6 +206,36 @@ class FeatureExtractor:
         clip, properties = self._read(content, part, token)
         with stage("analyse_music"):
             return properties, analyse_music(clip.samples_at(ANALYSIS_SAMPLE_RATE_HZ))
+
+    def reconstruct(
+        self,
+        content: ClipContent,
+        part: ClipPart | None = None,
+        *,
+        model: Autoencoder,
+        wants_samples: bool,
+        token: CancellationToken | None = None,
+    ) -> tuple[SourceProperties, Reconstruction, npt.NDArray[np.float32] | None]:
+        """Pass a clip, or a part of it, through an autoencoder.
+
+        Args:
+            content: the file, or the samples.
+            part: which part of it; `None` means all.
+            model: the autoencoder.
+            wants_samples: whether to make audio of the reconstruction.
+            token: whether it is still wanted.
+
+        Returns:
+            What was found in the file, the reconstruction, and its samples at 16 kHz if wanted.
+
+        Raises:
+            AudioError: the clip cannot be used.
+        """
+        clip, properties = self._read(content, part, token)
+        samples = clip.samples_at(model.mel_settings.sample_rate_hz)
+        with stage("reconstruct", attributes={"gen_ai.request.model": model.model_id}):
+            made = model.reconstruct(samples)
+            return properties, made, model.samples_of(made, len(samples)) if wants_samples else None
 
     def read(
         self, content: ClipContent, part: ClipPart | None = None, *, token: CancellationToken | None = None

@@ -10,7 +10,13 @@ from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.domain.anomaly import MachineJudge
-from chladni_gateway.domain.ports import AudioCutter, LiveAnalyzer, MusicAnalyzer, SpectrogramRenderer
+from chladni_gateway.domain.ports import (
+    AudioCutter,
+    AudioReconstructor,
+    LiveAnalyzer,
+    MusicAnalyzer,
+    SpectrogramRenderer,
+)
 from chladni_gateway.domain.prompts import MusicDescriber, PromptBackend
 from chladni_gateway.domain.storage.image_store import ImageStore
 from chladni_gateway.film.runner import FilmRunner
@@ -81,6 +87,7 @@ class Application:
         audio_cutter: Cuts parts out of large files.
         spool: Keeps large files while they are passed on.
         spectrogram_renderer: Draws spectrograms.
+        audio_reconstructor: Passes audio through an autoencoder.
         music_analyzer: Analyses music.
         music_describer: Describes it for prompts.
         prompts: Writes and scores prompts.
@@ -105,6 +112,7 @@ class Application:
     audio_cutter: AudioCutter
     spool: Spool
     spectrogram_renderer: SpectrogramRenderer
+    audio_reconstructor: AudioReconstructor
     music_analyzer: MusicAnalyzer
     music_describer: MusicDescriber
     prompts: PromptBackend

@@ -10,8 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chladni.audio.v1 import music_service_pb2
+from chladni.audio.v1 import music_service_pb2, reconstruction_service_pb2
 from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
 from chladni.gateway.v1 import (
     anomaly_service_pb2,
     audio_service_pb2,
@@ -36,6 +37,7 @@ from chladni_gateway.backends.health import HealthChecker
 from chladni_gateway.backends.image_generation import ImageGenerationClient, ImageGenerationPool
 from chladni_gateway.backends.music import MusicClient
 from chladni_gateway.backends.prompts import PromptClient
+from chladni_gateway.backends.reconstruction import ReconstructionClient
 from chladni_gateway.backends.similarity import SimilarityClient
 from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
@@ -45,7 +47,7 @@ from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.films import make_film_runner
 from chladni_gateway.grpc_api.anomaly_servicer import AnomalyServicer
-from chladni_gateway.grpc_api.audio_servicer import AudioServicer
+from chladni_gateway.grpc_api.audio_servicer import AudioServicer, ReconstructionServicer
 from chladni_gateway.grpc_api.callers.authentication import call_authentication
 from chladni_gateway.grpc_api.film_servicer import FilmServicer
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
@@ -128,6 +130,7 @@ SERVICE_NAMES: Final = tuple(
         music_service_pb2,
         prompt_service_pb2,
         film_service_pb2,
+        reconstruction_service_pb2,
     )
     for service in file.DESCRIPTOR.services_by_name.values()
 )
@@ -140,6 +143,7 @@ class Gateway:
     Attributes:
         application: What it does.
         audio_features: Connection to audio-features.
+        reconstruction: Connection to its autoencoder.
         music: Connection to its analyses of music.
         prompts: Connection to image-generation's prompts.
         anomaly: Connection to similarity's machine listening.
@@ -148,6 +152,7 @@ class Gateway:
 
     application: Application
     audio_features: AudioFeaturesClient
+    reconstruction: ReconstructionClient
     music: MusicClient
     prompts: PromptClient
     anomaly: AnomalyClient
@@ -183,6 +188,10 @@ def compose(
                 ),
                 Binding(
                     music_grpc.add_MusicServiceServicer_to_server, MusicServicer(application, gateway.music)
+                ),
+                Binding(
+                    reconstruction_grpc.add_ReconstructionServiceServicer_to_server,
+                    ReconstructionServicer(application, gateway.reconstruction),
                 ),
                 Binding(
                     prompt_grpc.add_PromptServiceServicer_to_server,
@@ -231,6 +240,8 @@ async def open_gateway(
         stack.push_async_callback(similarity.close)
         audio_features = AudioFeaturesClient(settings.audio_features_target, security=security)
         stack.push_async_callback(audio_features.close)
+        reconstruction = ReconstructionClient(settings.audio_features_target, security=security)
+        stack.push_async_callback(reconstruction.close)
         music = MusicClient(settings.audio_features_target, security=security)
         stack.push_async_callback(music.close)
         prompts = PromptClient(settings.image_generation_target, security=security)
@@ -254,6 +265,7 @@ async def open_gateway(
             OperationLog(draw_seed=draw_seed, clock=time.monotonic),
             gate=gate,
             job_store=job_store,
+            reconstruction=reconstruction,
             music=music,
             prompts=prompts,
             anomaly=anomaly,
@@ -309,7 +321,7 @@ async def open_gateway(
         # Before the HTTP server closes, so that those who follow a job see its end.
         stack.push_async_callback(application.job_runner.close)
         application.job_runner.open()
-        yield Gateway(application, audio_features, music, prompts, anomaly, http_port)
+        yield Gateway(application, audio_features, reconstruction, music, prompts, anomaly, http_port)
 
 
 def build_application(
@@ -323,6 +335,7 @@ def build_application(
     *,
     gate: RequestGate,
     job_store: JobStore,
+    reconstruction: ReconstructionClient,
     music: MusicClient,
     prompts: PromptClient,
     anomaly: AnomalyClient,
@@ -382,6 +395,7 @@ def build_application(
         audio_cutter=audio_features,
         spool=Spool(settings.spool_limits),
         spectrogram_renderer=audio_features,
+        audio_reconstructor=reconstruction,
         music_analyzer=music,
         music_describer=describer,
         prompts=prompts,

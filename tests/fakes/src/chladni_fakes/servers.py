@@ -13,6 +13,7 @@ from grpc_health.v1._async import HealthServicer
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
 from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
@@ -24,6 +25,7 @@ from chladni_fakes.audio_features import ScriptedAudioFeatures
 from chladni_fakes.image_generation import ScriptedImageGeneration
 from chladni_fakes.music import ScriptedMusic
 from chladni_fakes.prompts import ScriptedPrompts
+from chladni_fakes.reconstruction import ScriptedReconstruction
 from chladni_fakes.similarity import ScriptedSimilarity
 from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.interceptor import CallInterceptor
@@ -104,6 +106,7 @@ class ScriptedBackends:
     audio_features: ScriptedAudioFeatures = field(default_factory=ScriptedAudioFeatures)
     image_generation: ScriptedImageGeneration = field(default_factory=ScriptedImageGeneration)
     music: ScriptedMusic = field(default_factory=ScriptedMusic)
+    reconstruction: ScriptedReconstruction = field(default_factory=ScriptedReconstruction)
     prompts: ScriptedPrompts = field(default_factory=ScriptedPrompts)
     similarity: ScriptedSimilarity = field(default_factory=ScriptedSimilarity)
     anomaly: ScriptedAnomaly = field(default_factory=ScriptedAnomaly)
@@ -113,18 +116,22 @@ class ScriptedBackends:
         """Reset every service, and start those that were killed."""
         for servicer in (self.audio_features, self.image_generation, self.music, self.similarity):
             servicer.reset()
+        self.reconstruction.reset()
         self.prompts.reset()
         self.anomaly.reset()
         for server in self.servers.values():
             await server.start()
 
 
-def _register_audio(music: ScriptedMusic) -> Callable[[Any, Any], None]:
-    """Return what registers the features of audio, and the analysis of music beside them."""
+def _register_audio(
+    music: ScriptedMusic, reconstruction: ScriptedReconstruction
+) -> Callable[[Any, Any], None]:
+    """Return what registers the features of audio, and the analysis of music and the autoencoder beside."""
 
     def register(servicer: ScriptedAudioFeatures, server: grpc.aio.Server) -> None:
         audio_grpc.add_AudioFeatureServiceServicer_to_server(servicer, server)
         music_grpc.add_MusicServiceServicer_to_server(music, server)
+        reconstruction_grpc.add_ReconstructionServiceServicer_to_server(reconstruction, server)
 
     return register
 
@@ -151,7 +158,7 @@ async def scripted_backends() -> AsyncIterator[ScriptedBackends]:
     backends = ScriptedBackends()
     backends.servers["audio-features"] = ScriptedService(
         audio_pb2.DESCRIPTOR.services_by_name["AudioFeatureService"],
-        _register_audio(backends.music),
+        _register_audio(backends.music, backends.reconstruction),
         backends.audio_features,
     )
     backends.servers["image-generation"] = ScriptedService(

@@ -7,12 +7,22 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
+from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
 from chladni.gateway.v1 import audio_service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as gateway_grpc
 from chladni_client._calls.base import Calls
 from chladni_client._calls.streams import PcmChunks, live_events
 from chladni_client._messages import audio_results, requests
-from chladni_client.types.audio import AudioFeatures, AudioInput, Colormap, Feature, MelOptions, Spectrogram
+from chladni_client.types.audio import (
+    AudioFeatures,
+    AudioInput,
+    AudioReconstruction,
+    Colormap,
+    Feature,
+    MelOptions,
+    Spectrogram,
+)
 from chladni_client.types.images import ImageFormat
 
 if TYPE_CHECKING:
@@ -102,6 +112,47 @@ class AudioCalls(Calls):
             self._audio_stub.ExtractFeatures, request, self._call_seconds(timeout_seconds)
         )
         return audio_results.to_audio_features(response)
+
+    async def reconstruct_audio(
+        self,
+        audio: AudioInput,
+        *,
+        sample_rate_hz: int | None = None,
+        model: str = "",
+        with_audio: bool = True,
+        with_spectrograms: bool = True,
+        with_latents: bool = False,
+        timeout_seconds: float | None = None,
+    ) -> AudioReconstruction:
+        """Return what the audio autoencoder makes of a sound, and how near that is.
+
+        Args:
+            audio: As for `create_image`.
+            sample_rate_hz: Likewise.
+            model: Autoencoder; the server's if empty.
+            with_audio: Whether the reconstruction is wanted as a WAV file.
+            with_spectrograms: Whether images of both spectrograms are wanted.
+            with_latents: Whether the numbers are wanted that the reconstruction is made from.
+            timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
+        """
+        wanted = {
+            reconstruction_pb2.RECONSTRUCTION_OUTPUT_AUDIO: with_audio,
+            reconstruction_pb2.RECONSTRUCTION_OUTPUT_SPECTROGRAMS: with_spectrograms,
+            # None at all would mean the defaults, and these are small.
+            reconstruction_pb2.RECONSTRUCTION_OUTPUT_LATENTS: with_latents
+            or not (with_audio or with_spectrograms),
+        }
+        request = reconstruction_pb2.ReconstructAudioRequest(
+            audio=await requests.to_audio_clip(audio, sample_rate_hz),
+            model=model,
+            outputs=[output for output, is_wanted in wanted.items() if is_wanted],
+        )
+        channel = self._gateway.channel
+        stub: reconstruction_grpc.ReconstructionServiceAsyncStub = (
+            reconstruction_grpc.ReconstructionServiceStub(channel)
+        )
+        response = await self._call(stub.ReconstructAudio, request, timeout_seconds)
+        return audio_results.to_audio_reconstruction(response)
 
     async def stream_features(
         self, chunks: PcmChunks, pcm: PcmFormat, *, timeout_seconds: float | None = None

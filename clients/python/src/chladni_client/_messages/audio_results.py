@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
 from chladni.errors.v1 import warning_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
@@ -13,6 +14,7 @@ from chladni_client.errors import FaultError
 from chladni_client.types.audio import (
     AudioFeatures,
     AudioProperties,
+    AudioReconstruction,
     Descriptor,
     Embedding,
     ServerWarning,
@@ -91,6 +93,27 @@ def to_audio_features(message: audio_pb2.ExtractFeaturesResponse) -> AudioFeatur
             if message.HasField("latent_calibration")
             else None
         ),
+        processing_seconds=message.processing_time.ToNanoseconds() / 1e9,
+        warnings=to_warnings(message.warnings),
+    )
+
+
+def to_audio_reconstruction(message: reconstruction_pb2.ReconstructAudioResponse) -> AudioReconstruction:
+    """Return the reconstruction that a message holds."""
+    figures = message.figures
+    return AudioReconstruction(
+        audio=to_audio_properties(message.audio),
+        content=message.reconstruction.content,
+        original_spectrogram=message.original_spectrogram.content,
+        reconstructed_spectrogram=message.reconstructed_spectrogram.content,
+        mean_squared_error=figures.mean_squared_error,
+        mean_absolute_error=figures.mean_absolute_error,
+        cosine=figures.cosine,
+        perceptual_similarity=figures.perceptual_similarity,
+        latents=to_tensor(message.latents) if message.HasField("latents") else None,
+        model=message.model,
+        model_digest=message.model_digest,
+        window_seconds=message.window.ToNanoseconds() / 1e9,
         processing_seconds=message.processing_time.ToNanoseconds() / 1e9,
         warnings=to_warnings(message.warnings),
     )

@@ -11,7 +11,7 @@ import typer
 
 from chladni_client.cli.batch import batch
 from chladni_client.cli.commands.anomaly import anomaly
-from chladni_client.cli.commands.audio import descriptors, spectrogram
+from chladni_client.cli.commands.audio import descriptors, reconstruct, spectrogram
 from chladni_client.cli.commands.compare import compare
 from chladni_client.cli.commands.create import create
 from chladni_client.cli.commands.images import delete, images, pin
@@ -67,6 +67,7 @@ def build_app() -> typer.Typer:
     app.command()(with_connection_options(reproduce))
     app.command()(with_connection_options(spectrogram))
     app.command()(with_connection_options(descriptors))
+    app.command()(with_connection_options(reconstruct))
     app.command()(with_connection_options(music))
     app.command()(with_connection_options(prompts))
     app.command()(with_connection_options(batch))

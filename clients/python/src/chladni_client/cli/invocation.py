@@ -18,7 +18,7 @@ from chladni_client._transport.channel_settings import TlsCredentials
 from chladni_client._transport.session_tokens import checked_session_token, new_session_token
 from chladni_client.async_client import DEFAULT_TARGET, AsyncClient
 from chladni_client.client import Client
-from chladni_client.types.audio import Spectrogram
+from chladni_client.types.audio import AudioReconstruction, Spectrogram
 from chladni_client.types.images import CreatedImage
 from chladni_client.types.timeouts import Timeouts
 
@@ -132,8 +132,8 @@ def print_json(document: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def document_of(image: CreatedImage | Spectrogram) -> dict[str, Any]:
-    """Return what JSON holds of an image: all but its pixels; `audio` names the file elsewhere in it."""
+def document_of(image: CreatedImage | Spectrogram | AudioReconstruction) -> dict[str, Any]:
+    """Return what JSON holds of a result: all but its file; `audio` names the file elsewhere in it."""
     document = {name: value for name, value in asdict(image).items() if name != "content"}
     return document | {"audio_properties": document.pop("audio")}
 

@@ -216,3 +216,41 @@ class AudioFeatures:
     initial_latents: Tensor | None = None
     latent_calibration: LatentCalibration | None = None
     warnings: tuple[ServerWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReconstruction:
+    """A recording after the audio autoencoder. The figures compare log-mel spectrograms in [0, 1].
+
+    Attributes:
+        audio: What was found in the file.
+        content: The reconstruction as a WAV file; empty if it was not asked for.
+        original_spectrogram: Spectrogram of the recording as PNG; empty if it was not asked for.
+        reconstructed_spectrogram: That of the reconstruction, in the same scale.
+        mean_squared_error: 0 to 1.
+        mean_absolute_error: 0 to 1.
+        cosine: Cosine between them, 0 to 1.
+        perceptual_similarity: How alike they look to hearing, at most 1: the neurogram similarity index
+            measure (NSIM).
+        latents: What the reconstruction is made from, of shape (windows, D); `None` if not asked for.
+        model: Autoencoder that was used.
+        model_digest: SHA-256 over its files.
+        window_seconds: Length of the windows that are reconstructed one after the other.
+        processing_seconds: Time that it took.
+        warnings: What the caller should know about the audio; usually empty.
+    """
+
+    audio: AudioProperties
+    content: bytes = field(repr=False)
+    original_spectrogram: bytes = field(repr=False)
+    reconstructed_spectrogram: bytes = field(repr=False)
+    mean_squared_error: float
+    mean_absolute_error: float
+    cosine: float
+    perceptual_similarity: float
+    latents: Tensor | None
+    model: str
+    model_digest: str
+    window_seconds: float
+    processing_seconds: float
+    warnings: tuple[ServerWarning, ...] = ()

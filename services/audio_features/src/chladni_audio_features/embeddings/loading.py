@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from chladni_audio_features.embeddings.autoencoder import AutoencoderEmbedder
 from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
 from chladni_audio_features.embeddings.registry import (
     CLAP_MODEL_ID,
@@ -21,6 +22,7 @@ from chladni_audio_features.embeddings.registry import (
     ModelCard,
     UnavailableModel,
 )
+from chladni_audio_features.reconstruction.autoencoder import Autoencoder
 from chladni_contract.errors import ChladniError
 from chladni_runtime.models.files import ModelLoadingError, find_model_directory, require_digest
 from chladni_runtime.models.reference import ModelReference
@@ -51,13 +53,22 @@ class PretrainedModels:
     thread_count: int | None = None
 
 
-def load_embedding_models(embedder: DescriptorEmbedder, pretrained: PretrainedModels) -> EmbeddingModels:
+def load_embedding_models(
+    embedder: DescriptorEmbedder, pretrained: PretrainedModels, autoencoder: Autoencoder | None = None
+) -> EmbeddingModels:
     """Return all embedding models, the descriptors first; takes seconds if there are pretrained ones.
+
+    Args:
+        embedder: Embeds descriptors.
+        pretrained: Which pretrained models to load.
+        autoencoder: Autoencoder whose latents are an embedding; `None` for none.
 
     Raises:
         ConfigurationError: The device of CLAP does not exist.
     """
     models: list[EmbeddingModel] = [DescriptorModel(embedder)]
+    if autoencoder is not None:
+        models.append(AutoencoderEmbedder(autoencoder))
     unavailable: list[UnavailableModel] = []
     clap: EmbeddingModel | None = None
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import music_service_pb2 as music_pb2
+from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
 from chladni.audio.v1alpha1 import song_service_pb2 as song_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
@@ -67,7 +68,10 @@ _SHAPE_FIELD: Final = "initial_latents.shape"
 _MAX_SIZES_SHOWN: Final = 8
 
 _ClipRequest = (
-    audio_pb2.ExtractFeaturesRequest | audio_pb2.RenderSpectrogramRequest | music_pb2.AnalyzeMusicRequest
+    audio_pb2.ExtractFeaturesRequest
+    | audio_pb2.RenderSpectrogramRequest
+    | music_pb2.AnalyzeMusicRequest
+    | reconstruction_pb2.ReconstructAudioRequest
 )
 
 
@@ -197,15 +201,21 @@ def read_image_options(request: audio_pb2.RenderSpectrogramRequest) -> ImageOpti
     validator = RequestValidator()
     for name, size in sizes.items():
         validator.check_range(name, size, minimum=MIN_IMAGE_PIXELS, maximum=MAX_IMAGE_PIXELS, unit="pixels")
-    validator.check(
-        "colormap",
-        valid=request.colormap in _COLORMAPS,
-        description="must be COLORMAP_VIRIDIS or COLORMAP_GRAY.",
-        metadata={"value": request.colormap},
-    )
+    colormap = read_colormap(request.colormap, validator)
     encoding = _read_encoding(request.encoding, validator)
     validator.raise_if_invalid()
-    return ImageOptions(**sizes, colormap=_COLORMAPS[request.colormap], encoding=encoding)
+    return ImageOptions(**sizes, colormap=colormap, encoding=encoding)
+
+
+def read_colormap(colormap: audio_pb2.Colormap, validator: RequestValidator) -> Colormap:
+    """Return the colours of a spectrogram; the validator notes unknown ones."""
+    validator.check(
+        "colormap",
+        valid=colormap in _COLORMAPS,
+        description="must be COLORMAP_VIRIDIS or COLORMAP_GRAY.",
+        metadata={"value": colormap},
+    )
+    return _COLORMAPS.get(colormap, Colormap.VIRIDIS)
 
 
 def read_mel_request(options: audio_pb2.MelOptions) -> MelRequest:

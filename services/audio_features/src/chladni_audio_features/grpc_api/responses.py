@@ -62,7 +62,7 @@ def to_features_message(
         descriptors=to_descriptor_messages(features.descriptors, definitions),
         embedding=None if features.embedding is None else _to_embedding(features.embedding, embedding_card),
         initial_latents=None if features.initial_latents is None else to_tensor(features.initial_latents),
-        processing_time=_to_duration(processing_seconds),
+        processing_time=to_duration(processing_seconds),
         latent_calibration=to_calibration_message(latents_plan.calibration)
         if latents_plan is not None and latents_plan.calibration is not None
         else None,
@@ -106,7 +106,7 @@ def to_ready_message(
     return audio_pb2.StreamFeaturesResponse(
         ready=audio_pb2.StreamReady(
             mel_parameters=to_mel_parameters(settings),
-            max_duration=_to_duration(max_seconds),
+            max_duration=to_duration(max_seconds),
             max_pcm_bytes=max_chunk_bytes,
         )
     )
@@ -137,7 +137,7 @@ def to_summary(
     """Convert live sound as a whole, or so far; the card is that of the embedding of descriptors."""
     return audio_pb2.StreamSummary(
         frame_count=summary.frame_count,
-        duration=_to_duration(summary.duration_seconds),
+        duration=to_duration(summary.duration_seconds),
         mel_parameters=to_mel_parameters(settings),
         descriptors=to_descriptor_messages(summary.descriptors, definitions),
         embedding=None if summary.embedding is None else _to_embedding(summary.embedding, embedding_card),
@@ -152,9 +152,9 @@ def to_properties_message(properties: SourceProperties) -> media_pb2.AudioProper
         format="AUDIO_FORMAT_PCM" if source.container is None else _FORMATS[source.container],
         sample_rate_hz=source.sample_rate_hz,
         channel_count=source.channels,
-        duration=_to_duration(source.duration_seconds),
+        duration=to_duration(source.duration_seconds),
         sha256=properties.sha256,
-        start=None if source.start_seconds is None else _to_duration(source.start_seconds),
+        start=None if source.start_seconds is None else to_duration(source.start_seconds),
     )
 
 
@@ -250,7 +250,8 @@ def _to_unavailable_model(card: ModelCard, *, reason: str) -> model_pb2.ModelInf
     )
 
 
-def _to_duration(seconds: float) -> Duration:
+def to_duration(seconds: float) -> Duration:
+    """Convert seconds, to the nanosecond."""
     duration = Duration()
     duration.FromNanoseconds(round(seconds * 1e9))
     return duration

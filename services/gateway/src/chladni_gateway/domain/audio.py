@@ -209,3 +209,53 @@ class AudioFeatures:
     further_embeddings: tuple[Embedding, ...] = ()
     initial_latents: InitialLatents | None = None
     warnings: tuple[ServiceWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructionOptions:
+    """What is wanted of a reconstruction beside its figures.
+
+    Attributes:
+        model: Autoencoder; empty for the default one.
+        with_audio: Whether the reconstruction is wanted as a WAV file.
+        with_spectrograms: Whether images of both spectrograms are wanted.
+        with_latents: Whether the latents are wanted.
+    """
+
+    model: str = ""
+    with_audio: bool = True
+    with_spectrograms: bool = True
+    with_latents: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReconstruction:
+    """A clip after the autoencoder.
+
+    Attributes:
+        model: Autoencoder that was used.
+        model_digest: SHA-256 of its weights, hexadecimal.
+        mean_squared_error: Between the spectrograms in [0, 1].
+        mean_absolute_error: Likewise.
+        cosine: Cosine between them, 0 to 1.
+        perceptual_similarity: NSIM, at most 1.
+        window_seconds: Length of the windows that are reconstructed one after the other.
+        processing_seconds: Time that it took.
+        audio: WAV file; empty if not wanted.
+        original_spectrogram: PNG; empty if not wanted.
+        reconstructed_spectrogram: PNG; empty if not wanted.
+        latents: One row a window; `None` if not wanted.
+    """
+
+    model: str
+    model_digest: str
+    mean_squared_error: float
+    mean_absolute_error: float
+    cosine: float
+    perceptual_similarity: float
+    window_seconds: float
+    processing_seconds: float
+    audio: bytes = b""
+    original_spectrogram: bytes = b""
+    reconstructed_spectrogram: bytes = b""
+    latents: list[list[float]] | None = None

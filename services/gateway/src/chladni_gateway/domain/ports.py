@@ -16,8 +16,10 @@ from chladni_gateway.domain.audio import (
     DEFAULT_FEATURES,
     AudioClip,
     AudioFeatures,
+    AudioReconstruction,
     Embedding,
     FeatureSelection,
+    ReconstructionOptions,
 )
 from chladni_gateway.domain.events import GenerationEvent
 from chladni_gateway.domain.generation import GenerationRequest
@@ -162,6 +164,16 @@ class MusicAnalyzer(Protocol):
 
         `features` has its features by the names that writers of prompts take.
         """
+        ...
+
+
+class AudioReconstructor(Protocol):
+    """Passes audio through an autoencoder."""
+
+    async def reconstruct(
+        self, clip: AudioClip, options: ReconstructionOptions, deadline: Deadline
+    ) -> AudioReconstruction:
+        """Return a clip after the autoencoder, with what the options ask for."""
         ...
 
 

@@ -1,10 +1,11 @@
-"""`chladni.gateway.v1.AudioService`."""
+"""`chladni.gateway.v1.AudioService`, and `chladni.audio.v1.ReconstructionService` of audio-features."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
+from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
 from chladni.gateway.v1 import audio_service_pb2 as service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as service_grpc
 from chladni_gateway.domain.request import check_clip
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     import grpc
 
     from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+    from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
     from chladni_gateway.application import Application
     from chladni_gateway.backends.audio_features import AudioFeaturesClient
+    from chladni_gateway.backends.reconstruction import ReconstructionClient
 
 _ENDING_SECONDS: Final = 30.0
 
@@ -69,3 +72,26 @@ async def _unwrapped(
 ) -> AsyncIterator[audio_pb2.StreamFeaturesRequest]:
     async for request in requests:
         yield request.stream
+
+
+class ReconstructionServicer(reconstruction_grpc.ReconstructionServiceServicer):
+    """Offers the audio autoencoder over gRPC, in the messages of audio-features.
+
+    Args:
+        application: What the gateway does.
+        reconstruction: Where the messages go.
+    """
+
+    def __init__(self, application: Application, reconstruction: ReconstructionClient) -> None:
+        self._limits = application.limits
+        self._reconstruction = reconstruction
+
+    async def ReconstructAudio(
+        self, request: reconstruction_pb2.ReconstructAudioRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> reconstruction_pb2.ReconstructAudioResponse:
+        """Pass a clip through the audio autoencoder."""
+        with at_stage(Stage.VALIDATION):
+            check_clip(to_clip(request.audio), max_audio_bytes=self._limits.max_audio_bytes)
+        deadline = deadline_of(context, self._limits.comparison_timeout_seconds)
+        with at_stage(Stage.AUDIO_FEATURES):
+            return await self._reconstruction.forward(request, deadline)

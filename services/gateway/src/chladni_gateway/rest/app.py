@@ -37,7 +37,7 @@ from chladni_gateway.rest.routes.pages.page import page_routes
 from chladni_gateway.rest.routes.pages.shared import SHARED_AUDIO_PATH, shared_routes
 from chladni_gateway.rest.routes.pages.sign_in import sign_in_routes
 from chladni_gateway.rest.routes.prompts import MAX_SCORE_BYTES, PROMPTS_PATH, SCORE_PATH, prompt_routes
-from chladni_gateway.rest.routes.spectrogram import spectrogram_routes
+from chladni_gateway.rest.routes.spectrogram import reconstruction_routes, spectrogram_routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +61,7 @@ _UPLOAD_PATHS: Final = frozenset(
         f"{API}/jobs",
         f"{API}/spectrogram",
         f"{API}/music",
+        f"{API}/reconstruct",
         PROMPTS_PATH,
         ANOMALY_PATH,
         NORMAL_SETS_PATH,
@@ -155,6 +156,7 @@ def create_app(
         generate_routes(application, uploads=uploads, previews=previews),
         job_routes(application, uploads=uploads, previews=previews),
         spectrogram_routes(application, uploads=uploads),
+        reconstruction_routes(application, uploads=uploads),
         music_routes(application, uploads=uploads),
         prompt_routes(application, uploads=uploads),
         anomaly_routes(application, uploads=uploads),

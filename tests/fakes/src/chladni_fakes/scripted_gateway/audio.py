@@ -12,10 +12,13 @@ from google.protobuf import duration_pb2
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
+from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
+from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
 from chladni.gateway.v1 import audio_service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_service_grpc
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
+from chladni_fakes.reconstruction import reconstruction_of
 from chladni_fakes.scripted_gateway.messages import (
     audio_properties,
     descriptors,
@@ -24,6 +27,19 @@ from chladni_fakes.scripted_gateway.messages import (
     rich_error,
 )
 from chladni_fakes.scripted_gateway.script import Script
+
+
+class ScriptedReconstruction(reconstruction_grpc.ReconstructionServiceServicer):
+    """The gateway's audio autoencoder."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    def ReconstructAudio(
+        self, request: reconstruction_pb2.ReconstructAudioRequest, context: grpc.ServicerContext
+    ) -> reconstruction_pb2.ReconstructAudioResponse:
+        with self.script.answering(request, context):
+            return reconstruction_of(request)
 
 
 class ScriptedAudio(audio_service_grpc.AudioServiceServicer):

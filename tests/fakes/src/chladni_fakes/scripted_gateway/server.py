@@ -10,13 +10,18 @@ from grpc_health.v1.health import HealthServicer
 
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
+from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
 from chladni.gateway.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_service_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
-from chladni_fakes.scripted_gateway.audio import ScriptedAudio, ScriptedAudioFeatures
+from chladni_fakes.scripted_gateway.audio import (
+    ScriptedAudio,
+    ScriptedAudioFeatures,
+    ScriptedReconstruction,
+)
 from chladni_fakes.scripted_gateway.images import ScriptedImages, ScriptedJobs
 from chladni_fakes.scripted_gateway.information import ScriptedAnomaly, ScriptedServer
 from chladni_fakes.scripted_gateway.music import ScriptedMusic, ScriptedPrompts
@@ -33,6 +38,7 @@ def start_server(
     job_grpc.add_JobServiceServicer_to_server(ScriptedJobs(script), server)
     audio_service_grpc.add_AudioServiceServicer_to_server(ScriptedAudio(script), server)
     anomaly_grpc.add_AnomalyServiceServicer_to_server(ScriptedAnomaly(script), server)
+    reconstruction_grpc.add_ReconstructionServiceServicer_to_server(ScriptedReconstruction(script), server)
     music_grpc.add_MusicServiceServicer_to_server(ScriptedMusic(script), server)
     prompt_grpc.add_PromptServiceServicer_to_server(ScriptedPrompts(script), server)
     audio_grpc.add_AudioFeatureServiceServicer_to_server(ScriptedAudioFeatures(script), server)

@@ -1,4 +1,4 @@
-"""`chladni spectrogram` and `chladni descriptors`: audio in pixels and in numbers."""
+"""`chladni spectrogram`, `descriptors` and `reconstruct`: audio in pixels, in numbers, and out of them."""
 
 from __future__ import annotations
 
@@ -108,6 +108,66 @@ def spectrogram(
     print_warnings(image.warnings)
     if shows and destination != STDOUT:
         show_image(image.content)
+
+
+def reconstruct(
+    context: typer.Context,
+    audio: AudioArgument,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File that ends in .wav. Without it: NAME.reconstructed.wav, in this folder.",
+        ),
+    ] = None,
+    with_spectrograms: Annotated[
+        bool,
+        typer.Option(
+            "--spectrograms", help="Write both spectrograms too, as .original.png and .png beside the audio."
+        ),
+    ] = False,
+    model: Annotated[str, typer.Option(metavar="NAME", help="Autoencoder; the server's if absent.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Pass audio through the autoencoder and back into audio, and say how near that is.
+
+    [bold]Examples[/]
+
+      chladni reconstruct voice.wav
+      chladni reconstruct song.ogg -o build/song.wav --spectrograms
+      chladni reconstruct voice.wav --json | jq .cosine
+    """
+    check_inputs([audio], hint="AUDIO")
+    destination = output or Path(f"{stem_of(audio)}.reconstructed.wav")
+    if destination.suffix.lower() != ".wav":
+        raise typer.BadParameter("must end in .wav", param_hint="'--output'")
+    with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        prepare(destination)
+        made = client.reconstruct_audio(source_of(audio), model=model, with_spectrograms=with_spectrograms)
+        write(destination, made.content)
+        if with_spectrograms:
+            write(destination.with_suffix(".original.png"), made.original_spectrogram)
+            write(destination.with_suffix(".png"), made.reconstructed_spectrogram)
+    if as_json:
+        document = document_of(made)
+        for name in ("original_spectrogram", "reconstructed_spectrogram", "latents"):
+            document.pop(name, None)
+        print_json({"audio": str(audio), "path": str(destination)} | document)
+        return
+    table = Table(title=shown(name_of(audio)), show_header=False, title_justify="left", box=SIMPLE)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_row("Mean squared error", f"{made.mean_squared_error:.4f}")
+    table.add_row("Mean absolute error", f"{made.mean_absolute_error:.4f}")
+    table.add_row("Cosine", f"{made.cosine:.4f}")
+    table.add_row("Perceptual similarity (NSIM)", f"{made.perceptual_similarity:.3f}")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    console.print(f"{printable(str(destination))}  by {printable(made.model)}", markup=False)
+    print_warnings(made.warnings)
 
 
 def _draw_folder(

@@ -36,7 +36,18 @@ _PAGE: Final = "/"
 _POLICY_VIOLATION: Final = 1008  # of RFC 6455
 _READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING_POSTS: Final = frozenset(
-    {"alignment", "anomaly", "compare", "matrix", "music", "prompts", "search", "score", "spectrogram"}
+    {
+        "alignment",
+        "anomaly",
+        "compare",
+        "matrix",
+        "music",
+        "prompts",
+        "reconstruct",
+        "search",
+        "score",
+        "spectrogram",
+    }
 )
 """Last parts of paths whose POST computes something, and keeps and changes nothing."""
 

@@ -117,6 +117,9 @@ export const openJobEvents = (jobId, { lastEventId, signal }) =>
 /** Returns what is heard in the music of a recording, or of a part of it. */
 export const analyzeMusic = (file, part = {}) => postForm("/api/v1/music", formOf(file, part));
 
+/** Returns what the audio autoencoder makes of a recording: data URLs of audio and both spectrograms, and figures. */
+export const reconstructAudio = (file, part = {}) => postForm("/api/v1/reconstruct", formOf(file, part));
+
 /** Returns prompts, `{text, style}`, that a model writes for the music of a recording, and what it wrote them for. */
 export const writePrompts = (file, part = {}) => postForm("/api/v1/prompts", formOf(file, part));
 

@@ -7,6 +7,7 @@ import { make } from "../ui/elements.js";
 import { ClipInput } from "../input/clip_input.js";
 import { drawContour } from "./contour.js";
 import { PromptList } from "./prompts.js";
+import { Reconstruction } from "./reconstruction.js";
 import { Score } from "./score.js";
 
 const SAMPLES = ["calm_major.mp3", "drum_loop.mp3", "fast_minor.mp3", "dark_drone.mp3"];
@@ -20,6 +21,7 @@ export class MusicView {
     this.player = null;
     this.score = new Score(this.part("score"), { onPlay: (sound) => playback.started(sound) });
     this.prompts = new PromptList(this.part("prompts"), { canDraw, onDraw, onError });
+    this.reconstruction = new Reconstruction(this.part("reconstruction"), { playback, onError });
     new ClipInput(section, {
       samples: SAMPLES,
       limits,
@@ -59,6 +61,7 @@ export class MusicView {
     this.part("warnings").hidden = this.part("warnings").textContent === "";
     this.score.show(heard.abc_notation ?? "", file.name).catch(this.onError);
     this.prompts.offer(file, part);
+    this.reconstruction.offer(file, part, seconds);
   }
 
   showPlayer(file, part, seconds) {
