@@ -81,11 +81,21 @@ class Job(_message.Message):
     error: JobError
     def __init__(self, job_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., stage: _Optional[_Union[_creation_pb2.Stage, str]] = ..., part: _Optional[str] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., position: _Optional[int] = ..., step: _Optional[int] = ..., total_steps: _Optional[int] = ..., elapsed: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., remaining: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., fallback_reason: _Optional[str] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ...) -> None: ...
 
+class Webhook(_message.Message):
+    __slots__ = ("url", "secret")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    secret: str
+    def __init__(self, url: _Optional[str] = ..., secret: _Optional[str] = ...) -> None: ...
+
 class CreateJobRequest(_message.Message):
-    __slots__ = ("creation",)
+    __slots__ = ("creation", "webhook")
     CREATION_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOK_FIELD_NUMBER: _ClassVar[int]
     creation: _creation_pb2.CreateImageRequest
-    def __init__(self, creation: _Optional[_Union[_creation_pb2.CreateImageRequest, _Mapping]] = ...) -> None: ...
+    webhook: Webhook
+    def __init__(self, creation: _Optional[_Union[_creation_pb2.CreateImageRequest, _Mapping]] = ..., webhook: _Optional[_Union[Webhook, _Mapping]] = ...) -> None: ...
 
 class CreateJobResponse(_message.Message):
     __slots__ = ("job", "session_token")
@@ -96,12 +106,14 @@ class CreateJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ..., session_token: _Optional[str] = ...) -> None: ...
 
 class CreateJobFromUploadRequest(_message.Message):
-    __slots__ = ("creation", "content")
+    __slots__ = ("creation", "content", "webhook")
     CREATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOK_FIELD_NUMBER: _ClassVar[int]
     creation: _creation_pb2.CreateImageRequest
     content: bytes
-    def __init__(self, creation: _Optional[_Union[_creation_pb2.CreateImageRequest, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+    webhook: Webhook
+    def __init__(self, creation: _Optional[_Union[_creation_pb2.CreateImageRequest, _Mapping]] = ..., content: _Optional[bytes] = ..., webhook: _Optional[_Union[Webhook, _Mapping]] = ...) -> None: ...
 
 class CreateJobFromUploadResponse(_message.Message):
     __slots__ = ("job", "session_token")

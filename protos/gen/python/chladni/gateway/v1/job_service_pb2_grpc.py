@@ -9,8 +9,8 @@ class JobServiceStub(object):
     """Creates images without their caller: jobs go on when a connection is lost.
 
     Jobs belong to the caller whose metadata "x-session-token" holds the token that they were created with, as
-    images do; nobody else sees them. They live in memory: a restart of the server ends and removes them, but not
-    their images. Finished jobs are kept for an hour.
+    images do; nobody else sees them. An accepted job outlives the server that accepted it. Finished jobs are kept
+    for an hour.
     """
 
     def __init__(self, channel):
@@ -60,8 +60,8 @@ class JobServiceServicer(object):
     """Creates images without their caller: jobs go on when a connection is lost.
 
     Jobs belong to the caller whose metadata "x-session-token" holds the token that they were created with, as
-    images do; nobody else sees them. They live in memory: a restart of the server ends and removes them, but not
-    their images. Finished jobs are kept for an hour.
+    images do; nobody else sees them. An accepted job outlives the server that accepted it. Finished jobs are kept
+    for an hour.
     """
 
     def CreateJob(self, request, context):
@@ -163,8 +163,8 @@ class JobService(object):
     """Creates images without their caller: jobs go on when a connection is lost.
 
     Jobs belong to the caller whose metadata "x-session-token" holds the token that they were created with, as
-    images do; nobody else sees them. They live in memory: a restart of the server ends and removes them, but not
-    their images. Finished jobs are kept for an hour.
+    images do; nobody else sees them. An accepted job outlives the server that accepted it. Finished jobs are kept
+    for an hour.
     """
 
     @staticmethod

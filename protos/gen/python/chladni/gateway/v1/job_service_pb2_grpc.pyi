@@ -30,8 +30,8 @@ class JobServiceStub:
     """Creates images without their caller: jobs go on when a connection is lost.
 
     Jobs belong to the caller whose metadata "x-session-token" holds the token that they were created with, as
-    images do; nobody else sees them. They live in memory: a restart of the server ends and removes them, but not
-    their images. Finished jobs are kept for an hour.
+    images do; nobody else sees them. An accepted job outlives the server that accepted it. Finished jobs are kept
+    for an hour.
     """
 
     @_typing.overload
@@ -60,8 +60,8 @@ class JobServiceAsyncStub(JobServiceStub):
     """Creates images without their caller: jobs go on when a connection is lost.
 
     Jobs belong to the caller whose metadata "x-session-token" holds the token that they were created with, as
-    images do; nobody else sees them. They live in memory: a restart of the server ends and removes them, but not
-    their images. Finished jobs are kept for an hour.
+    images do; nobody else sees them. An accepted job outlives the server that accepted it. Finished jobs are kept
+    for an hour.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -86,8 +86,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     """Creates images without their caller: jobs go on when a connection is lost.
 
     Jobs belong to the caller whose metadata "x-session-token" holds the token that they were created with, as
-    images do; nobody else sees them. They live in memory: a restart of the server ends and removes them, but not
-    their images. Finished jobs are kept for an hour.
+    images do; nobody else sees them. An accepted job outlives the server that accepted it. Finished jobs are kept
+    for an hour.
     """
 
     @_abc_1.abstractmethod
